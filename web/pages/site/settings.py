@@ -8,7 +8,14 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.config import Setting, Value, as_toml
-from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, StartFault
+from hub.errors import (
+    BadParameter,
+    CannotStoreNow,
+    NoSuchResource,
+    StartFault,
+    TooManyRequests,
+)
+from hub.services.access.users import User
 from hub.services.site.settings.settings import SettingState
 from web import auth
 from web.pages.language import N_, gettext
@@ -54,6 +61,10 @@ _LOCKS = {
 #: Settings that delete records or backups when they become smaller, and one when it becomes larger.
 _DELETES_BELOW = ("store.keep_days", "store.max_gb", "backup.max_gb")
 _DELETES_ABOVE = "store.min_free_gb"
+
+#: Settings by which secrets can leave the site: the backups hold its keys. A session that was
+#: stolen must not change them.
+_NEEDS_PASSWORD = ("backup.folder",)
 
 
 class SettingRow(Struct, frozen=True):
@@ -166,7 +177,12 @@ def _state(name: str) -> SettingState:
 
 
 async def _change_page(
-    state: SettingState, *, text: str | None = None, fault: str = "", status: int = 200
+    state: SettingState,
+    *,
+    text: str | None = None,
+    fault: str = "",
+    field: str = "value",
+    status: int = 200,
 ) -> Response:
     setting = state.setting
     return await site_page(
@@ -181,6 +197,8 @@ async def _change_page(
         in_file="" if state.in_file is None else _shown(state.in_file),
         allowed=_allowed(setting),
         fault=fault,
+        needs_password=setting.name in _NEEDS_PASSWORD,
+        field=field,
     )
 
 
@@ -228,12 +246,28 @@ async def change() -> Response:
             reset=form.get("reset", ""),
             after=_shown(after),
         )
+    if setting.name in _NEEDS_PASSWORD:
+        fault, status = await _check_password(me, form.get("password", ""))
+        if fault:
+            return await _change_page(
+                state, text=text, fault=fault, field="password", status=status
+            )
     try:
         changes = await auth.services().settings.change({setting.name: new}, by=auth.actor(me))
     except (BadParameter, CannotStoreNow) as error:
         return await _change_page(state, text=text, fault=error.message, status=error.status)
     done = "setting-waits" if any(not one.applied for one in changes) else "setting-changed"
     return redirect_to(f"/site/settings?done={done}")
+
+
+async def _check_password(me: User, password: str) -> tuple[str, int]:
+    """Return what is wrong with the password of the person who asks, "" if nothing; the status."""
+    try:
+        if await auth.services().users.confirm(me.name, password, by=auth.actor(me)):
+            return "", 200
+    except TooManyRequests:
+        return gettext("There were too many attempts. Try later."), 429
+    return gettext("Your password is wrong."), 400
 
 
 def _deletes_records(state: SettingState, after: Value) -> bool:

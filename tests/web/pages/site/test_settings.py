@@ -157,6 +157,47 @@ async def test_a_limit_that_keeps_more_is_not_asked_about(admin: Photographer) -
     assert admin.goes_to == f"{SETTINGS_PAGE}?done=setting-changed"
 
 
+@pytest.mark.parametrize("reset", ["", "yes"])
+async def test_the_folder_of_backups_is_changed_with_the_password_only(
+    hub: PageSite, file: Path, admin: Photographer, reset: str
+) -> None:
+    """Backups hold all secrets of the site: a session that was stolen must not send them away."""
+    write(file, "[backup]\nfolder = 'D:/backups'\n")
+    await admin.get(SETTINGS_PAGE)
+    await admin.send(f"{SETTINGS_PAGE}/reload")
+    before = text_of(file)
+    await admin.get(f"{SETTINGS_PAGE}/change?name=backup.folder")
+    assert "Backups contain all secrets of the site." in admin.text
+    new = {"name": "backup.folder", "value": "/mnt/share", "reset": reset}
+    for wrong in ({}, {"password": ""}, {"password": "a guess"}):
+        await admin.send(f"{SETTINGS_PAGE}/change", **new, **wrong)
+        assert admin.response.status_code == 400
+        assert "Your password is wrong." in admin.text
+        assert text_of(file) == before
+    await admin.send(f"{SETTINGS_PAGE}/change", **new, password=PASSWORD)
+    assert admin.goes_to == f"{SETTINGS_PAGE}?done=setting-changed"
+    after = "backups" if reset else "/mnt/share"
+    assert hub.services.config.backup.folder == after
+    change = f'backup.folder: "D:/backups" -> "{after}"'
+    assert ("user admin", "settings.change", change) in await hub.audited()
+
+
+async def test_passwords_for_a_setting_cannot_be_guessed(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(SETTINGS_PAGE)
+    for _ in range(5):
+        await admin.send(
+            f"{SETTINGS_PAGE}/change", name="backup.folder", value="/mnt/share", password="guess"
+        )
+    await admin.send(
+        f"{SETTINGS_PAGE}/change", name="backup.folder", value="/mnt/share", password=PASSWORD
+    )
+    assert admin.response.status_code == 429
+    assert "There were too many attempts." in admin.text
+    assert hub.services.config.backup.folder == "backups"
+
+
 async def test_the_file_is_read_again_and_a_bad_one_changes_nothing(
     hub: PageSite, file: Path, admin: Photographer
 ) -> None:
