@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from hub import __version__  # noqa: E402
 from hub.service_manager.linux.unit import unit_text  # noqa: E402
-from hub.store.migrate import migrations  # noqa: E402
+from hub.store.sqlite.migrate import migrations  # noqa: E402
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _GLIBC_VERSION = re.compile(rb"\0GLIBC_(\d+)\.(\d+)\0")

@@ -41,8 +41,8 @@ def run_set_aside(data_dir: Path) -> None:
 @contextmanager
 def _held(data_dir: Path) -> Iterator[None]:
     from hub.process import data_directory
-    from hub.store.migrate import unusable
     from hub.store.names import DATABASE
+    from hub.store.sqlite.migrate import unusable
 
     if not data_dir.is_dir():
         raise StartFault(f"there is no data directory {data_dir}")

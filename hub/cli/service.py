@@ -166,7 +166,7 @@ def _refuse_without_rights(verb: str) -> None:
 def _refuse_newer_data(system: SystemService) -> None:
     """Refuse data of a newer version: this one could not open it."""
     from hub.process import data_directory
-    from hub.store.migrate import migrations, refuse_newer
+    from hub.store.sqlite.migrate import migrations, refuse_newer
     from hub.store.startup import DATABASE
 
     newest = max(migrations())

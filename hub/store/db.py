@@ -8,7 +8,6 @@ from typing import TypeVar
 import trio
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.connection import Job
 from hub.store.disk import Disk
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor, StoreHealth
@@ -16,12 +15,13 @@ from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import Packs
 from hub.store.media.pictures import PictureReader
-from hub.store.readers import Readers
 from hub.store.records.erasing import Eraser
 from hub.store.records.held_evidence import HeldEvidence
 from hub.store.records.record_log import RecordLog
 from hub.store.records.retention import Retention
 from hub.store.sealing import Random
+from hub.store.sqlite.connection import Job
+from hub.store.sqlite.readers import Readers
 from hub.store.startup import StartState
 from hub.store.tables.api_keys import ApiKeyTable
 from hub.store.tables.audit import AuditTable

@@ -14,20 +14,20 @@ import trio_asyncio
 from msgspec import Struct
 
 from hub.errors import HubError
-from hub.store.clean_mark import mark_open
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
-from hub.store.connection import Bridge, open_bridge
 from hub.store.db import Store
 from hub.store.disk import Disk
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import Packs
-from hub.store.migrate import unusable
-from hub.store.readers import Readers
 from hub.store.sealing import Random
-from hub.store.sql import one
+from hub.store.sqlite.clean_mark import mark_open
+from hub.store.sqlite.connection import Bridge, open_bridge
+from hub.store.sqlite.migrate import unusable
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import one
 from hub.store.startup import DATABASE, FIRMWARE, MEDIA, StartState, prepare
 from hub.wire.uploads.records import Record
 

@@ -11,15 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import StartFault
-from hub.store.clean_mark import CLEAN
-from hub.store.connection import connect_writer
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
-from hub.store.log_state import LogState, load_log_state
 from hub.store.media.day_index import PackDay, forget_day, load_days
 from hub.store.media.held_index import HELD, HeldIndex, HeldRows, load_held
 from hub.store.media.packs import damage, interrupted_drops, remove_dropped
-from hub.store.migrate import bring_up_to_date, migrations, refuse_unusable, unusable
 from hub.store.names import DATABASE as DATABASE
 from hub.store.names import FIRMWARE as FIRMWARE
 from hub.store.names import KEY_FILE as KEY_FILE
@@ -29,7 +25,11 @@ from hub.store.records.held_evidence import held_damage
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.start_check import check_start, remove_unacknowledged, stop_if_unsafe
 from hub.store.sealing import Random, SecretBox, create_key, read_key
-from hub.store.sql import one
+from hub.store.sqlite.clean_mark import CLEAN
+from hub.store.sqlite.connection import connect_writer
+from hub.store.sqlite.log_state import LogState, load_log_state
+from hub.store.sqlite.migrate import bring_up_to_date, migrations, refuse_unusable, unusable
+from hub.store.sqlite.sql import one
 from hub.store.tables.api_keys import SealedApiKey, load_api_keys
 from hub.store.tables.campaigns import StoredCampaign, load_campaigns
 from hub.store.tables.clock_steps import ClockStep, load_clock_steps

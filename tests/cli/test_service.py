@@ -10,7 +10,7 @@ import pytest
 
 from hub.service_manager import system
 from hub.service_manager.linux.systemd import SystemdService
-from hub.store.migrate import bring_up_to_date, migrations
+from hub.store.sqlite.migrate import bring_up_to_date, migrations
 from tests.cli.conftest import Sitehub
 
 if sys.platform == "win32":

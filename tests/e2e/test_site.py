@@ -15,7 +15,7 @@ import httpx
 import pytest
 import trio
 
-from hub.store.migrate import bring_up_to_date, migrations
+from hub.store.sqlite.migrate import bring_up_to_date, migrations
 from tests.e2e.camera import (
     EVENT_PATH,
     Camera,

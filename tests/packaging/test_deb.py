@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from hub.service_manager.linux.unit import unit_text
-from hub.store.migrate import migrations
+from hub.store.sqlite.migrate import migrations
 from tests.packaging.conftest import make_package
 from tests.support.machine import Machine, why_no_machine
 

@@ -16,8 +16,8 @@ import pytest
 from msgspec.structs import replace
 
 from hub.store.db import Store
-from hub.store.migrate import migrations
 from hub.store.records.record_query import RecordFilter
+from hub.store.sqlite.migrate import migrations
 from hub.store.tables.audit import AuditEntry
 from hub.wire.uploads.records import AccessDetail, Record
 from tests.store.databases import write as written

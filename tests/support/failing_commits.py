@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 
-from hub.store import connection
+from hub.store.sqlite import connection
 
 _IOERR_FSYNC = 1034
 

@@ -14,7 +14,7 @@ from hub.config import Config, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
-from hub.store.migrate import migrations
+from hub.store.sqlite.migrate import migrations
 from hub.store.startup import KEY_FILE
 from tests.store.databases import write as written
 from tests.support.browsing import Visitor

@@ -31,7 +31,7 @@ from hub.store.backup.pace import Pace
 from hub.store.backup.sealed_file import MAGIC, SealedReader, Source
 from hub.store.backup.snapshot import Restored, adapt_restored, check_copy, read_snapshot
 from hub.store.disk import DIRECTORY_MODE
-from hub.store.migrate import migrations
+from hub.store.sqlite.migrate import migrations
 from hub.store.startup import DATABASE, MEDIA
 
 RESTORING = "restoring"

@@ -20,11 +20,11 @@ from hub.errors import BackupFault
 from hub.store.backup.pace import Pace
 from hub.store.disk import Disk
 from hub.store.health import describe
-from hub.store.log_state import load_log_state, new_log_id
 from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
-from hub.store.migrate import APPLICATION_ID
-from hub.store.sql import one
+from hub.store.sqlite.log_state import load_log_state, new_log_id
+from hub.store.sqlite.migrate import APPLICATION_ID
+from hub.store.sqlite.sql import one
 from hub.store.startup import DATABASE, FIRMWARE, MEDIA
 
 #: 1 MB, if pages have 4 KB.

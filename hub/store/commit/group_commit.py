@@ -30,13 +30,13 @@ import trio
 from hub import metrics
 from hub.errors import CannotStoreNow
 from hub.log import limited
-from hub.store.clean_mark import checkpoint, empty_wal, empty_wal_now, save_clean
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.commit.record_writer import PackFault, RecordWriter
 from hub.store.commit.write_queue import Write, WriteQueue
-from hub.store.connection import Bridge, Job
 from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error
-from hub.store.log_state import write_anything
+from hub.store.sqlite.clean_mark import checkpoint, empty_wal, empty_wal_now, save_clean
+from hub.store.sqlite.connection import Bridge, Job
+from hub.store.sqlite.log_state import write_anything
 from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from hub.store.commit.record_batch import Appended, BatchKey
 from hub.store.media.pack_format import LoggedRecord, StoredImage
 from hub.store.media.packs import encode_images
-from hub.store.sql import clamp, one
+from hub.store.sqlite.sql import clamp, one
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,

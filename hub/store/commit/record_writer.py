@@ -25,11 +25,11 @@ from hub.store.commit.record_rows import (
     known_batches,
     latest_access,
 )
-from hub.store.log_state import LogState, save_last_group
 from hub.store.media.day_index import DayIndex, PackDay, forget_day, save_day
 from hub.store.media.pack_format import GroupTail
 from hub.store.media.packs import Packs, day_of, public_images
-from hub.store.sql import clamp
+from hub.store.sqlite.log_state import LogState, save_last_group
+from hub.store.sqlite.sql import clamp
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import AccessDetail, Detail, EventDetail, Record
 

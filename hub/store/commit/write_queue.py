@@ -12,7 +12,7 @@ import trio
 
 from hub import metrics
 from hub.errors import CannotStoreNow
-from hub.store.connection import Job
+from hub.store.sqlite.connection import Job
 
 T = TypeVar("T")
 

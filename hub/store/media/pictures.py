@@ -17,8 +17,8 @@ from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.pack_format import StoredImage, checksum
 from hub.store.media.packs import Packs, day_of, decode_images
-from hub.store.readers import Readers
-from hub.store.sql import clamp
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import clamp
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hub.errors import StartFault
 from hub.store.names import PUT_BACK
-from hub.store.sql import one
+from hub.store.sqlite.sql import one
 from hub.update.steps import Steps, flush_directory, flush_file
 
 #: The record log and the pictures of devices: nearly all bytes of a database. A sample has these

@@ -18,10 +18,10 @@ import msgspec
 from msgspec import Struct
 
 from hub.store.media.packs import SUFFIX, decode_images
-from hub.store.migrate import APPLICATION_ID, migrations
 from hub.store.names import DATABASE, FIRMWARE, MEDIA, SET_ASIDE
 from hub.store.sealing import SecretBox
-from hub.store.sql import one
+from hub.store.sqlite.migrate import APPLICATION_ID, migrations
+from hub.store.sqlite.sql import one
 from hub.store.startup import KEY_CHECK
 from hub.wire.uploads.records import decode_detail
 

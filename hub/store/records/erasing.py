@@ -36,9 +36,9 @@ from hub.store.media.pack_format import (
     records_in,
 )
 from hub.store.media.packs import Packs, day_bounds, day_of, decode_images
-from hub.store.readers import Readers
 from hub.store.records.retention import Step, in_steps
-from hub.store.sql import one, secure_deletion
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.erasures import Erasure, Subject, count_erased, forget_subject
 from hub.wire.uploads.records import AccessDetail, RecordKind, decode_detail, empty_detail
 

@@ -25,8 +25,8 @@ from hub.store.media.day_index import DayIndex, PackDay
 from hub.store.media.held_index import HeldIndex, HeldPack
 from hub.store.media.pack_format import GroupTail, LoggedRecord, StoredImage, checksum
 from hub.store.media.packs import Packs, day_bounds, decode_images, encode_images, remove_pack
-from hub.store.readers import Readers
-from hub.store.sql import execute
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import execute
 from hub.wire.pictures import Picture
 from hub.wire.uploads.records import RecordKind
 

@@ -12,7 +12,6 @@ from hub.store.commit.record_batch import Appended, RecordBatch
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import decode_images, public_images
-from hub.store.readers import Readers
 from hub.store.records.record_query import (
     COLUMNS,
     RecordFilter,
@@ -20,7 +19,8 @@ from hub.store.records.record_query import (
     RecordRow,
     seq_range,
 )
-from hub.store.sql import clamp
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import clamp
 from hub.wire.uploads.records import Record, decode_detail, empty_detail
 
 #: A page ends early once the JSON of its records is larger than this.

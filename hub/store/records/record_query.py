@@ -17,7 +17,7 @@ from collections.abc import Generator, Iterator
 from msgspec import Struct
 
 from hub.store.commit.record_rows import fold, short_uuid
-from hub.store.sql import clamp, one
+from hub.store.sqlite.sql import clamp, one
 from hub.wire.uploads.records import RecordKind
 
 #: Up to this many matching terms are found by the index; with more, matches are so dense that

@@ -7,7 +7,7 @@ import sqlite3
 from msgspec import Struct
 
 from hub.store.media.packs import day_bounds, decode_images
-from hub.store.sql import one
+from hub.store.sqlite.sql import one
 from hub.wire.uploads.records import RecordKind
 
 #: A day is sampled at so many places, with so many records in a row at each.

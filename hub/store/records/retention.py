@@ -17,9 +17,9 @@ from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.media.day_index import DayIndex, forget_day
 from hub.store.media.packs import Packs, day_bounds, day_of, empty_dropped, remove_dropped
-from hub.store.readers import Readers
 from hub.store.records.held_evidence import HeldEvidence
-from hub.store.sql import one
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import one
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hub.store.names import DATABASE, WAL
-from hub.store.sql import one
+from hub.store.sqlite.sql import one
 
 _BUSY_SECONDS = 5.0
 _CLEAN = "SELECT value FROM setting WHERE key = 'store.clean'"

@@ -10,10 +10,10 @@ from msgspec import Struct
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
-from hub.store.migrate import bring_up_to_date, migrations, refuse_newer
 from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.recovery.database_view import DatabaseView, Wal, current_view, has_wal
 from hub.store.recovery.putting_aside import put_file_aside
+from hub.store.sqlite.migrate import bring_up_to_date, migrations, refuse_newer
 
 
 class Ground(Struct, frozen=True):

@@ -16,16 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hub.store.commit.record_rows import insert_records, insert_spans
-from hub.store.connection import connect_writer
 from hub.store.disk import Disk
-from hub.store.log_state import (
-    LogState,
-    load_log_state,
-    new_log_id,
-    raise_last_group,
-    raise_last_seq,
-    set_log_id,
-)
 from hub.store.media.day_index import DayIndex, PackDay, load_days, save_day
 from hub.store.media.pack_format import Group, LoggedRecord, PictureEntry, RecordEntry, walk
 from hub.store.media.tails import Tail, tails_in
@@ -34,6 +25,15 @@ from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.held import as_new, rebuild_held
 from hub.store.recovery.putting_aside import put_tail_aside
 from hub.store.sealing import Random
+from hub.store.sqlite.connection import connect_writer
+from hub.store.sqlite.log_state import (
+    LogState,
+    load_log_state,
+    new_log_id,
+    raise_last_group,
+    raise_last_seq,
+    set_log_id,
+)
 
 #: Called with the part that is done, from 0 to 1. May raise to stop.
 Progress = Callable[[float], None]

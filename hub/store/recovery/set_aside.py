@@ -8,15 +8,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hub.store.connection import connect_writer
 from hub.store.disk import Disk
-from hub.store.log_state import new_log_id, raise_last_group, raise_last_seq
 from hub.store.media.day_index import load_days
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.putting_aside import put_tail_aside
 from hub.store.sealing import Random
+from hub.store.sqlite.connection import connect_writer
+from hub.store.sqlite.log_state import new_log_id, raise_last_group, raise_last_seq
 
 
 class SetAsideReport(Struct, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.readers import Readers
+from hub.store.sqlite.readers import Readers
 
 #: The oldest entries beyond this number are removed.
 _MAX_ENTRIES = 100_000

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.sql import one
+from hub.store.sqlite.sql import one
 
 #: D2, D3: "unknown" until the device is sent its did, "sent" until it connects with it ("known"),
 #: "none" if it connects without one.

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.readers import Readers
-from hub.store.sql import clamp, secure_deletion
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import clamp, secure_deletion
 
 #: By a person's number or name, or records that were chosen by hand.
 ErasureManner = Literal["person", "records"]

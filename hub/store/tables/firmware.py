@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.sql import one
+from hub.store.sqlite.sql import one
 from hub.wire.uploads.firmware import Versions
 
 _FILES = "SELECT sha256, md5, size, added_at FROM firmware_file"

@@ -14,8 +14,8 @@ from hub.errors import BadParameter, NoSuchResource, TooManyRequests
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
-from hub.store.readers import Readers
-from hub.store.sql import clamp, execute, one
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import clamp, execute, one
 
 #: Records of one hold, and of all holds together.
 MAX_RECORDS_PER_HOLD = 10_000

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.sql import execute
+from hub.store.sqlite.sql import execute
 
 _ALL = "SELECT token_hash, user, created_at, last_used_at, address FROM session"
 _ADD = """

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource, TooManyRequests, WrongSignature
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.sql import execute
+from hub.store.sqlite.sql import execute
 
 #: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
 _MAX_ACCEPTED = 10_000

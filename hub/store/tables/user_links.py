@@ -9,7 +9,7 @@ from functools import partial
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.sql import execute
+from hub.store.sqlite.sql import execute
 from hub.store.tables.users import Role
 
 _ALL = "SELECT name, role, token_hash, expires_at FROM user_link"

@@ -14,10 +14,10 @@ import trio.testing
 import trio_asyncio
 
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.store import readers
 from hub.store.commit import group_commit, write_queue
-from hub.store.connection import Job, open_bridge
 from hub.store.db import Store
+from hub.store.sqlite import readers
+from hub.store.sqlite.connection import Job, open_bridge
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, copy_as_left, is_whole, opened
 

@@ -16,10 +16,10 @@ import trio.testing
 from msgspec import Raw
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
-from hub.store.connection import Job
 from hub.store.media import pictures
 from hub.store.records import retention
 from hub.store.records.record_query import RecordFilter
+from hub.store.sqlite.connection import Job
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.stores import FaultyDisk, batch, batch_of, copy_as_left, is_whole, opened, upload

@@ -22,7 +22,7 @@ from hub.services.site.updates import check as update_check
 from hub.services.site.updates import updates as updates_module
 from hub.services.site.updates.check import UpdateCheck
 from hub.services.site.updates.updates import Updates, refuse_obstacle
-from hub.store.migrate import migrations
+from hub.store.sqlite.migrate import migrations
 from hub.update import running
 from hub.update.programs import Outcome, Programs, UpdateState
 from tests.support.clock import FrozenClock

@@ -11,8 +11,8 @@ import trio
 
 from hub import metrics
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.store.connection import Bridge, Job
 from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error, primary_code
+from hub.store.sqlite.connection import Bridge, Job
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.sealing import Random
-from hub.store.sql import one
+from hub.store.sqlite.sql import one
 
 _LOG = "SELECT log_id, last_group FROM record_log"
 _SET_LAST_GROUP = "UPDATE record_log SET last_group = ?"

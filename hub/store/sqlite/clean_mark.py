@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from hub.store.log_state import begin_wal, write_anything
+from hub.store.sqlite.log_state import begin_wal, write_anything
 
 #: The setting that is "0" while the store is open, and after a crash.
 CLEAN = "store.clean"

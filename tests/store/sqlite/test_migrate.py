@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from hub.errors import StartFault
-from hub.store.migrate import APPLICATION_ID, bring_up_to_date, migrations, refuse_newer, unusable
+from hub.store.sqlite.migrate import (
+    APPLICATION_ID,
+    bring_up_to_date,
+    migrations,
+    refuse_newer,
+    unusable,
+)
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, is_whole, opened
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hub.errors import StartFault
 from hub.store.health import primary_code
-from hub.store.sql import one
+from hub.store.sqlite.sql import one
 
 #: "SHUB": identifies a database of sitehub.
 APPLICATION_ID = 0x53485542

@@ -1,0 +1,1 @@
+"""SQLite as the store uses it: connections, single statements, migrations, the write-ahead log."""
