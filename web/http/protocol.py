@@ -21,6 +21,7 @@ from web.http.http_heads import (
     Headers,
     answer_head,
     body_length,
+    is_folded,
     read_head,
     refusal_of,
     with_nosniff,
@@ -160,6 +161,8 @@ class ServerProtocol:
         size = end if end >= 4 else room + 1
         self._data = data[size:]
         connection = self._use_h11()
+        if is_folded(connection.trailing_data[0] + data[:size]):
+            return self._refuse(400, "a header must not be continued on another line")
         connection.receive_data(data[:size])
         try:
             event = connection.next_event()

@@ -42,6 +42,15 @@ def answered(protocol: ServerProtocol, body: bytes = b"ok") -> bytes:
     return protocol.head(200, length, date=DATE) + protocol.body(body) + protocol.end()
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("line", [b"Content-Length:\r\n 0", b"X: y\n\tContent-Length: 0"])
+def test_a_header_that_is_continued_on_another_line_is_refused(line: bytes, size: int) -> None:
+    sent = b"POST / HTTP/1.1\r\nHost: hub\r\n" + line + b"\r\n\r\n"
+    pieces = [sent[start : start + size] for start in range(0, len(sent), size)]
+    (event,) = events_of(ServerProtocol(), *pieces)
+    assert event == Refusal(400, "a header must not be continued on another line")
+
+
 @pytest.mark.parametrize(
     "sent",
     [
