@@ -162,7 +162,7 @@ async def _serve_one(services: Services, secret: str, stream: trio.abc.Stream, p
 async def _respond(services: Services, secret: str, line: bytes) -> _Response:
     try:
         request = msgspec.json.decode(line, type=_Request)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _Response("the running hub does not know this command: is it an older version?")
     if not hmac.compare_digest(request.secret.encode(), secret.encode()):
         return _Response("not authorised")
