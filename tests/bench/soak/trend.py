@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Struct
-
-from tests.bench.soak.hub import SoakHub
 
 _SAMPLE_SECONDS = 1.0
 #: The first part of a life, in which caches fill.
@@ -19,6 +18,15 @@ _FLAT_KIB, _FLAT_FILES = 24 * 1024, 24
 #: In a shorter time, what is gained says nothing: only the mean is judged.
 _JUDGED_SECONDS = 60.0
 _MOST_KIB, _MOST_FILES = 400 * 1024, 500
+
+
+class Watched(Protocol):
+    """A hub in a process; `starts` counts its lives."""
+
+    starts: int
+
+    def resources(self) -> tuple[int, int] | None:
+        """The resident memory in KiB and the number of open files; None if it does not run."""
 
 
 class Sample(Struct, frozen=True):
@@ -44,7 +52,7 @@ class Trend(Struct, frozen=True):
 class Watch:
     """Samples the hub's memory and open files every second until stopped."""
 
-    def __init__(self, hub: SoakHub) -> None:
+    def __init__(self, hub: Watched) -> None:
         self.samples: list[Sample] = []
         self._hub = hub
         self._stopped = threading.Event()
