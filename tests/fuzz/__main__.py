@@ -77,7 +77,11 @@ class Worker:
             victim = self._victims[self.count % len(self._victims)]
             self.count += 1
             findings.sent(case)
-            for problem in self.sender.send(case, victim):
+            try:
+                problems = self.sender.send(case, victim)
+            except Exception as error:  # A fault of the fuzz must not end it unseen.
+                problems = [f"the fuzz itself, {case.label}: {error!r}"]
+            for problem in problems:
                 findings.add(problem, case, self.sender.reply)
         self.sender.close()
 
