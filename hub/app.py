@@ -229,7 +229,12 @@ async def open_services(
             disk_space,
             clock,
             retention,
-            prune=(store.tokens.prune, sessions.prune, setup_links.prune),
+            prune=(
+                store.tokens.prune,
+                sessions.prune,
+                setup_links.prune,
+                api_keys.forget_used_signatures,
+            ),
             save=(api_keys.save_used,),
             now=now,
             zone=site.zone,

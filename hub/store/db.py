@@ -37,6 +37,7 @@ from hub.store.tables.holds import HoldTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
 from hub.store.tables.tokens import TokenTable
+from hub.store.tables.used_signatures import UsedSignatureTable
 from hub.store.tables.user_links import UserLinkTable
 from hub.store.tables.users import UserTable
 
@@ -113,7 +114,10 @@ class Store:
         self.sessions = SessionTable(writer, start.sessions)
         self.users = UserTable(writer, start.users, self.sessions.forget_user)
         self.user_links = UserLinkTable(writer, start.user_links)
-        self.api_keys = ApiKeyTable(writer, start.box, start.api_keys)
+        self.used_signatures = UsedSignatureTable(writer, start.used_signatures)
+        self.api_keys = ApiKeyTable(
+            writer, start.box, start.api_keys, self.used_signatures.forget_key
+        )
         self.campaigns = CampaignTable(writer, start.campaigns)
         self.firmware = FirmwareTable(writer, start.firmware, self.campaigns.forget_release)
         self.firmware_files = firmware_files

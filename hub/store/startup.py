@@ -40,6 +40,7 @@ from hub.store.tables.firmware import FirmwareRows, load_firmware
 from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
 from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
+from hub.store.tables.used_signatures import UsedSignature, load_used_signatures
 from hub.store.tables.user_links import UserLink, load_user_links
 from hub.store.tables.users import User, load_users
 
@@ -67,6 +68,7 @@ class StartState(Struct, frozen=True):
     user_links: list[UserLink]
     sessions: list[Session]
     api_keys: list[SealedApiKey]
+    used_signatures: list[UsedSignature]
     settings: dict[str, str]
     clock_steps: list[ClockStep]
     firmware: FirmwareRows
@@ -143,6 +145,7 @@ def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str
         user_links=load_user_links(connection),
         sessions=load_sessions(connection),
         api_keys=load_api_keys(connection),
+        used_signatures=load_used_signatures(connection),
         settings=settings,
         clock_steps=load_clock_steps(connection),
         firmware=load_firmware(connection),

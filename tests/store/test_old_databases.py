@@ -152,6 +152,7 @@ async def test_users_sessions_keys_settings_and_audit_are_read_back(
     used_at = written.NOW * 1000 + 7 if has_accounts else None
     assert store.api_keys.all() == (replace(written.API_KEY, last_used_at=used_at),)
     assert store.api_keys.secret("APP1") == written.API_SECRET
+    assert store.used_signatures.was_used(written.USED_SIGNATURE) == (schema >= 10)
     for key, value in written.SETTINGS.items():
         assert store.settings.get(key) == value
     assert await store.audit.newest(None, 10) == (AuditEntry(1, *written.AUDIT),)

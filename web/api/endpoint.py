@@ -14,7 +14,7 @@ from web.http.bodies import MAX_SHORT_BODY_BYTES
 
 PREFIX = "/api/hub/v1"
 #: The parameters of a signed request (三), which every call accepts.
-SIGNATURE = ("appid", "ts", "sign", "body_md5")
+SIGNATURE = ("appid", "ts", "sign", "method", "path", "body_md5")
 
 #: The largest integer of SQLite, and so the largest seq.
 MAX_INTEGER = 2**63 - 1

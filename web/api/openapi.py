@@ -48,7 +48,12 @@ Devices, records and pictures of one site.
 Authenticate with `Authorization: Bearer APPID:SECRET`, or by signing the query: add `appid`, `ts`
 (UNIX seconds) and `sign`. `sign` is the upper-case hex MD5 of all other parameters with a value,
 sorted by name, each name followed by its value, and then the secret. With a body, sign `body_md5`
-as well: the upper-case hex MD5 of the body's bytes.
+as well: the upper-case hex MD5 of the body's bytes. A call other than `GET` also signs `method` and
+`path` (`POST`, `/api/hub/v1/devices`: without the query, not URL-encoded), and its signature is
+good once: give each a `ts` of its own, in milliseconds. A `GET` may sign them too. An example: the
+secret is `secret`, and the body `{}`; the signed text is
+`appidA1body_md599914B932BD37A50B983C5E7C90AE93BmethodPOSTpath/api/hub/v1/devicests1790000000123`,
+the secret follows, and `sign` is `58E2A5E3C13C1B22C0AADA58F00C5B70`.
 
 An error is `{"code", "msg"}`. Unknown parameters and fields are refused; `msg` names them. All
 times are RFC 3339 in UTC with milliseconds; numbers beyond 2^53 are strings. While `next` of a list
@@ -66,7 +71,8 @@ _SECURITY_SCHEMES: Json = {
         "type": "apiKey",
         "in": "query",
         "name": "sign",
-        "description": "The signature of all query parameters, including `appid` and `ts`.",
+        "description": "The signature of all query parameters, including `appid` and `ts`; of a "
+        "change also `method`, `path` and `body_md5`.",
     },
     "session": {
         "type": "apiKey",

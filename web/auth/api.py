@@ -51,13 +51,13 @@ async def authenticate(
     """The caller of the request with this head. Check the body of a signed request separately.
 
     A user needs `role`, and with `write` the CSRF token in the header. Read-only keys cannot write.
-    Raises NotAuthorised, NotAllowed, InvalidAppId, WrongSignature.
+    A signature that authenticates a write is used up by it.
+    Raises NotAuthorised, NotAllowed, InvalidAppId, WrongSignature, CannotStoreNow.
     """
     if authorization := head.headers.get("Authorization"):
         return authenticate_bearer(services, authorization, address, write=write)
     if is_signed(head):
-        key = services.api_keys.authenticate_signed(head.args.to_dict())
-        return _caller_with(key, address, write=write)
+        return Caller(await _signing_key(services, head, write=write), address)
     user = await user_of(services, head)
     if user is None:
         raise NotAuthorised("an API key or a signed-in user is required")
@@ -65,6 +65,13 @@ async def authenticate(
     if write:
         check_csrf_header(services, head)
     return Caller(user, address)
+
+
+async def _signing_key(services: Services, head: Head, *, write: bool) -> ApiKey:
+    params = head.args.to_dict()
+    if write:
+        return await services.api_keys.authenticate_signed_change(params, head.method, head.path)
+    return services.api_keys.authenticate_signed(params, head.method, head.path)
 
 
 def authenticate_bearer(

@@ -1,4 +1,7 @@
-"""Signed requests (三): the signature covers the parameters, and `body_md5` the body."""
+"""Signed requests (三): the signature covers the parameters, and `body_md5` the body.
+
+`method` and `path`, which a change must sign, are checked by hub.services.access.api_keys.
+"""
 
 from __future__ import annotations
 

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, InvalidAppId, NotAuthorised, WrongSignature
+from hub.errors import BadParameter, InvalidAppId, NotAllowed, NotAuthorised, WrongSignature
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.validation import check_name
 from hub.store.tables.api_keys import ApiKey as ApiKey
+from hub.store.tables.used_signatures import UsedSignature
 from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
 
 if TYPE_CHECKING:
     from hub.store.db import Store
+
+#: Longer than any clock skew that can be set, in which a signature is good.
+_KEEP_USED_MS = 2 * 86_400_000
 
 
 class NewApiKey(Struct, frozen=True):
@@ -33,6 +37,7 @@ class ApiKeys:
         self, store: Store, audit: Audit, *, clock_skew: float, now: Callable[[], float]
     ) -> None:
         self._keys = store.api_keys
+        self._used_signatures = store.used_signatures
         self._audit = audit
         self._clock_skew = clock_skew
         self._now = now
@@ -95,10 +100,11 @@ class ApiKeys:
             raise NotAuthorised("unknown API key, or wrong secret")
         return self._note_use(key)
 
-    def authenticate_signed(self, params: Mapping[str, str]) -> ApiKey:
-        """Return the key that signed `params`, all parameters of a query (三).
+    def authenticate_signed(self, params: Mapping[str, str], method: str, path: str) -> ApiKey:
+        """Return the key that signed `params`, all parameters of the query of a request (三).
 
-        Raises InvalidAppId, and WrongSignature if the signature or its time is wrong (D6).
+        If `method` or `path` are among them, they must be those of the request. Raises
+        InvalidAppId, and WrongSignature if the signature or its time is wrong (D6).
         """
         appid = params.get("appid", "")
         key = self._keys.get(appid)
@@ -110,7 +116,34 @@ class ApiKeys:
             raise WrongSignature("sign: does not match the parameters")
         if not is_within_skew(_seconds(params["ts"]), self._now(), self._clock_skew):
             raise WrongSignature(f"ts: more than {self._clock_skew:g} s off the hub's clock")
+        for name, used in (("method", method), ("path", path)):
+            signed = params.get(name, "")
+            if signed.strip() and signed != used:
+                raise WrongSignature(f"{name}: another one was signed; this is {used}")
         return self._note_use(key)
+
+    async def authenticate_signed_change(
+        self, params: Mapping[str, str], method: str, path: str
+    ) -> ApiKey:
+        """Return the key that signed a request that changes something; use its signature up.
+
+        `method` and `path` must be among `params`. The use is durable on return. Raises as
+        `authenticate_signed`, also if the signature was used before; NotAllowed for a read-only
+        key; CannotStoreNow.
+        """
+        for name in ("method", "path"):
+            if not params.get(name, "").strip():
+                raise WrongSignature(f"{name}: missing; a change signs its method and path as well")
+        key = self.authenticate_signed(params, method, path)
+        if key.read_only:
+            raise NotAllowed("this API key is read-only")
+        ts = int(_seconds(params["ts"]) * 1000)
+        await self._used_signatures.use(UsedSignature(key.appid, params["sign"], ts))
+        return key
+
+    async def forget_used_signatures(self) -> None:
+        """Forget signatures that no clock accepts any more. Called at intervals."""
+        await self._used_signatures.prune(int(self._now() * 1000) - _KEEP_USED_MS)
 
 
 def _seconds(ts: str) -> float:

@@ -334,6 +334,14 @@ CREATE TABLE api_key (
     last_used_at INTEGER         -- saved from time to time
 ) STRICT, WITHOUT ROWID;
 
+-- Signatures of changes by the API, each of which is good once; the newest of each key.
+CREATE TABLE used_signature (
+    appid TEXT NOT NULL REFERENCES api_key ON DELETE CASCADE,
+    sign TEXT NOT NULL,          -- '': all that were signed up to ts are forgotten
+    ts INTEGER NOT NULL,         -- the signed time
+    PRIMARY KEY (appid, sign)
+) STRICT, WITHOUT ROWID;
+
 -- Settings made while the hub runs. Keys "store.*" belong to the store: store.clean (whether it was
 -- closed), store.key_check (detects a wrong hub.key), store.last_did (the last did assigned).
 CREATE TABLE setting (

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -53,8 +53,15 @@ def load_api_keys(connection: sqlite3.Connection) -> list[SealedApiKey]:
 class ApiKeyTable:
     """All API keys, in memory with their secrets encrypted. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, box: SecretBox, keys: list[SealedApiKey]) -> None:
+    def __init__(
+        self,
+        writer: GroupCommit,
+        box: SecretBox,
+        keys: list[SealedApiKey],
+        on_removed: Callable[[str], None],
+    ) -> None:
         self._writer = writer
+        self._on_removed = on_removed
         self._box = box
         self._keys = {sealed.key.appid: sealed for sealed in keys}
         #: Digests of the secrets in use: comparing them is faster than decrypting a secret at each
@@ -132,6 +139,7 @@ class ApiKeyTable:
     def _drop(self, appid: str) -> None:
         self._keys.pop(appid, None)
         self._digests.pop(appid, None)
+        self._on_removed(appid)
 
 
 def _context(appid: str) -> str:

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from hub.errors import InvalidAppId, NoSuchResource, NotAuthorised, WrongSignature
+from hub.errors import InvalidAppId, NoSuchResource, NotAllowed, NotAuthorised, WrongSignature
+from hub.services.access.api_keys import NewApiKey
 from hub.services.access.audit import COMMAND_LINE
 from hub.wire.signing import sign_params
 from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices
+from tests.support.hub_services import HubServices, open_hub_services
+
+GET = ("GET", "/api/hub/v1/records")
+DELETE = ("DELETE", "/api/hub/v1/devices/1")
 
 
 async def test_a_key_is_accepted_only_with_its_secret(hub: HubServices) -> None:
@@ -33,16 +39,59 @@ async def test_a_signed_request_is_checked_as_chapter_3_says(
     key = await hub.services.api_keys.add("erp", False, by=COMMAND_LINE)
     params = {"appid": key.appid, "ts": str(int(clock())), "kind": "face", "did": ""}
     params["sign"] = sign_params(params, key.secret)
-    assert hub.services.api_keys.authenticate_signed(params).name == "erp"
+    assert hub.services.api_keys.authenticate_signed(params, *GET).name == "erp"
     with pytest.raises(WrongSignature):
-        hub.services.api_keys.authenticate_signed(params | {"kind": "event"})
+        hub.services.api_keys.authenticate_signed(params | {"kind": "event"}, *GET)
     with pytest.raises(InvalidAppId):
-        hub.services.api_keys.authenticate_signed(params | {"appid": "nobody"})
+        hub.services.api_keys.authenticate_signed(params | {"appid": "nobody"}, *GET)
     with pytest.raises(WrongSignature):
-        hub.services.api_keys.authenticate_signed(params | {"sign": ""})
+        hub.services.api_keys.authenticate_signed(params | {"sign": ""}, *GET)
     clock.advance(301)
     with pytest.raises(WrongSignature, match="ts"):
-        hub.services.api_keys.authenticate_signed(params)
+        hub.services.api_keys.authenticate_signed(params, *GET)
+
+
+def signed_change(key: NewApiKey, ts: float, method: str, path: str) -> dict[str, str]:
+    params = {"appid": key.appid, "ts": f"{ts:.0f}", "method": method, "path": path}
+    return params | {"sign": sign_params(params, key.secret)}
+
+
+async def test_the_signature_of_a_change_stays_used_over_a_restart(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with open_hub_services(tmp_path, clock) as hub:
+        key = await hub.services.api_keys.add("erp", False, by=COMMAND_LINE)
+        params = signed_change(key, clock(), *DELETE)
+        await hub.services.api_keys.authenticate_signed_change(params, *DELETE)
+    async with open_hub_services(tmp_path, clock) as hub:
+        with pytest.raises(WrongSignature, match="used before"):
+            await hub.services.api_keys.authenticate_signed_change(params, *DELETE)
+
+
+async def test_the_signature_of_a_change_stays_used_when_the_clock_is_set_back(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    keys = hub.services.api_keys
+    key = await keys.add("erp", False, by=COMMAND_LINE)
+    params = signed_change(key, clock(), *DELETE)
+    await keys.authenticate_signed_change(params, *DELETE)
+    clock.advance(3 * 86_400)
+    await keys.forget_used_signatures()
+    assert not hub.store.used_signatures._used[key.appid]
+    clock.advance(-3 * 86_400)
+    with pytest.raises(WrongSignature, match="used before"):
+        await keys.authenticate_signed_change(params, *DELETE)
+
+
+async def test_a_signature_of_a_read_only_key_is_not_used_up_by_a_change(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    key = await hub.services.api_keys.add("erp", True, by=COMMAND_LINE)
+    for _ in range(2):
+        with pytest.raises(NotAllowed):
+            await hub.services.api_keys.authenticate_signed_change(
+                signed_change(key, clock(), *DELETE), *DELETE
+            )
 
 
 async def test_a_signed_request_whose_ts_is_not_a_time_has_a_wrong_signature(
@@ -52,7 +101,7 @@ async def test_a_signed_request_whose_ts_is_not_a_time_has_a_wrong_signature(
     params = {"appid": key.appid, "ts": "yesterday"}
     with pytest.raises(WrongSignature, match="ts"):
         hub.services.api_keys.authenticate_signed(
-            params | {"sign": sign_params(params, key.secret)}
+            params | {"sign": sign_params(params, key.secret)}, *GET
         )
 
 

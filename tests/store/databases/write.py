@@ -36,6 +36,7 @@ from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.holds import NewHold
 from hub.store.tables.sessions import Session
 from hub.store.tables.tokens import AcceptedConnect
+from hub.store.tables.used_signatures import UsedSignature
 from hub.store.tables.user_links import UserLink
 from hub.store.tables.users import User
 from hub.wire.pictures import Picture
@@ -79,6 +80,7 @@ USER = User("alice", "admin", "scrypt$0", NOW * 1000)
 GONE_USER = User("bob", "guard", "scrypt$1", NOW * 1000, enabled=False)
 USER_LINK = UserLink("carol", "viewer", b"l" * 32, NOW * 1000 + 86_400_000)
 SESSION = Session(b"s" * 32, "alice", NOW * 1000, NOW * 1000 + 5, "10.0.0.1")
+USED_SIGNATURE = UsedSignature("APP1", "AB" * 16, NOW * 1000)
 API_KEY, API_SECRET = ApiKey("APP1", "VMS", True, NOW * 1000), "api secret"
 SETTINGS = {"site.name": "Main site", "site.timezone": "Asia/Shanghai"}
 AUDIT = (NOW * 1000, "alice", "device.add", "1", "10.0.0.1")
@@ -183,6 +185,7 @@ async def fill(store: Store) -> None:
     await fill_schema_5(store)
     await fill_schema_7(store)
     await fill_schema_8(store)
+    await fill_schema_10(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -240,6 +243,10 @@ async def fill_schema_7(store: Store) -> None:
 async def fill_schema_8(store: Store) -> None:
     id = await store.erasures.add(ERASURE)
     await store.erasures.finish(id, ERASURE_REPORT, NOW * 1000 + 1)
+
+
+async def fill_schema_10(store: Store) -> None:
+    await store.used_signatures.use(USED_SIGNATURE)
 
 
 async def write(data_dir: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 from quart.wrappers import Response
 
 from hub.config import Config
@@ -119,8 +120,14 @@ async def test_a_read_only_key_can_read_but_not_write(hub: HubServices) -> None:
 
 
 class Signer:
+    """Signs requests; each change with a `ts` of its own."""
+
     def __init__(self, appid: str, secret: str, ts: int) -> None:
         self.appid, self.secret, self.ts = appid, secret, ts
+
+    def change(self, method: str, path: str, body: bytes = b"", **params: str) -> str:
+        self.ts += 1
+        return self.query(body, method=method, path=f"/api/hub/v1/{path}", **params)
 
     def query(self, body: bytes = b"", **params: str) -> str:
         params = {"appid": self.appid, "ts": str(self.ts)} | params
@@ -144,19 +151,87 @@ async def test_a_signed_request_needs_no_header(api: Client, signer: Signer) -> 
 
 async def test_the_signature_binds_the_body_by_its_md5(api: Client, signer: Signer) -> None:
     body = json.dumps(NEW).encode()
-    signed = f"devices?{signer.query(body)}"
+    signed = f"devices?{signer.change('POST', 'devices', body)}"
     other = json.dumps(NEW | {"sn": "SN0002"}).encode()
     response = await api.raw("POST", signed, other, headers={})
     assert (await refusal(response))[:2] == (422, 423)
+    signed = f"devices?{signer.change('POST', 'devices', body)}"
     assert (await good(await api.raw("POST", signed, body, headers={})))["sn"] == "SN0001"
 
 
 async def test_a_signed_request_whose_body_is_not_signed_is_refused(
     api: Client, signer: Signer
 ) -> None:
-    response = await api.raw("POST", f"devices?{signer.query()}", NEW, headers={})
-    assert (await refusal(response))[:2] == (422, 423)
+    signed = signer.change("POST", "devices")
+    response = await api.raw("POST", f"devices?{signed}", NEW, headers={})
+    assert (await refusal(response))[1:] == (
+        423,
+        "body_md5: missing; sign it along with the other parameters",
+    )
     assert api.hub.services.devices.list() == []
+
+
+async def test_the_signature_of_a_read_changes_nothing(api: Client, signer: Signer) -> None:
+    did = (await api.send("POST", "devices", NEW))["did"]
+    signed = signer.query()
+    await good(await api.raw("GET", f"devices?{signed}", headers={}))
+    response = await api.raw("DELETE", f"devices/{did}?{signed}", headers={})
+    assert await refusal(response) == (
+        422,
+        423,
+        "method: missing; a change signs its method and path as well",
+    )
+    assert len(api.hub.services.devices.list()) == 1
+
+
+async def test_a_signature_is_good_for_its_method_and_path_only(
+    api: Client, signer: Signer
+) -> None:
+    for sn in ("SN0001", "SN0002"):
+        await api.send("POST", "devices", NEW | {"sn": sn})
+    for method, path in (("DELETE", "devices/2"), ("PATCH", "devices/1"), ("GET", "devices/1")):
+        signed = signer.change(method, path)
+        response = await api.raw("DELETE", f"devices/1?{signed}", headers={})
+        assert (await refusal(response))[:2] == (422, 423)
+        signed = signer.change(method, path)
+        response = await api.raw("GET", f"devices?{signed}", headers={})
+        assert (await refusal(response))[:2] == (422, 423)
+    assert len(api.hub.services.devices.list()) == 2
+    signed = signer.change("GET", "devices")
+    assert len((await good(await api.raw("GET", f"devices?{signed}", headers={})))["items"]) == 2
+
+
+async def test_the_signature_of_a_change_is_good_once(api: Client, signer: Signer) -> None:
+    body = json.dumps(NEW).encode()
+    signed = f"devices?{signer.change('POST', 'devices', body)}"
+    did = (await good(await api.raw("POST", signed, body, headers={})))["did"]
+    await api.raw("DELETE", f"devices/{did}")
+    response = await api.raw("POST", signed, body, headers={})
+    assert await refusal(response) == (
+        422,
+        423,
+        "sign: was used before; sign each change anew, with a ts of its own",
+    )
+    assert api.hub.services.devices.list() == []
+    again = f"devices?{signer.change('POST', 'devices', body)}"
+    await good(await api.raw("POST", again, body, headers={}))
+
+
+async def test_of_the_same_signed_change_sent_twice_at_once_one_is_done(
+    api: Client, signer: Signer
+) -> None:
+    await api.send("POST", "devices", NEW)
+    signed = f"devices/1?{signer.change('DELETE', 'devices/1')}"
+    statuses: list[int] = []
+
+    async def remove() -> None:
+        statuses.append((await api.raw("DELETE", signed, headers={})).status_code)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(remove)
+    assert sorted(statuses)[1:] == [422] * 4
+    assert min(statuses) < 300
 
 
 async def test_signatures_are_refused_with_their_codes(
@@ -499,10 +574,14 @@ async def test_a_long_csv_body_may_be_signed(api: Client, signer: Signer) -> Non
     rows = "".join(f"SN{n:06},AB12CD34\n" for n in range(5000))
     body = f"sn,code\n{rows}".encode()
     headers = {"Content-Type": "text/csv"}
-    forged = f"devices/import?{signer.query(body, dry_run='true')}"
-    answer = await api.raw("POST", forged, body.replace(b"SN000000", b"SN999999"), headers)
+
+    def query() -> str:
+        signed = signer.change("POST", "devices/import", body, dry_run="true")
+        return f"devices/import?{signed}"
+
+    answer = await api.raw("POST", query(), body.replace(b"SN000000", b"SN999999"), headers)
     assert (await refusal(answer))[:2] == (422, 423)
-    answer = await api.raw("POST", forged, body, headers)
+    answer = await api.raw("POST", query(), body, headers)
     assert (await good(answer))["count"] == 5000
 
 

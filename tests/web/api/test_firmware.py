@@ -220,7 +220,8 @@ async def test_a_read_only_key_and_a_guard_can_read_but_not_change(api: Api) -> 
 
 async def test_a_signed_upload_is_bound_to_the_files_md5(api: Api) -> None:
     def signed(**more: str) -> str:
-        params = {"appid": api.appid, "ts": str(int(NOON)), **more}
+        params = {"appid": api.appid, "ts": str(int(NOON)), "method": "POST", "path": UPLOAD.path}
+        params |= more
         sign = sign_params(params, api.secret)
         return "&".join(f"{name}={value}" for name, value in {**params, "sign": sign}.items())
 
