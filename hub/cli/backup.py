@@ -93,7 +93,7 @@ def _write(
 @contextmanager
 def _new_file(path: Path) -> Iterator[Sink]:
     """Write FILE.part, and give it its name once it is complete and on the disk."""
-    from hub.store.backup.files import FlushedFile, flush_directory
+    from hub.store.backup.files import FlushedFile, flush_directory_if_possible
 
     part = path.with_name(f"{path.name}.part")
     try:
@@ -104,7 +104,7 @@ def _new_file(path: Path) -> Iterator[Sink]:
             with FlushedFile(part) as file:
                 yield file
             part.replace(path)
-            flush_directory(path.parent)
+            flush_directory_if_possible(path.parent)
         except BaseException:
             with suppress(OSError):
                 part.unlink(missing_ok=True)

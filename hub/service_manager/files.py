@@ -5,9 +5,14 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from hub.durable_files import SECRET, replacing
+
+_COPY_BYTES = 1024 * 1024
 
 
 def copy_if_different(source: Path, target: Path, *, mode: int) -> bool:
@@ -17,7 +22,8 @@ def copy_if_different(source: Path, target: Path, *, mode: int) -> bool:
     """
     if target.exists() and filecmp.cmp(source, target, shallow=False):
         return False
-    _install(target, mode, lambda draft: shutil.copyfile(source, draft))
+    with source.open("rb") as reading, _installing(target, mode) as draft:
+        shutil.copyfileobj(reading, draft, _COPY_BYTES)
     return True
 
 
@@ -25,21 +31,14 @@ def write_if_different(text: str, target: Path, *, mode: int) -> bool:
     """Write `text` to `target`, with the contract of copy_if_different()."""
     if target.exists() and target.read_text("utf-8") == text:
         return False
-    _install(target, mode, lambda draft: draft.write_text(text, "utf-8", newline="\n"))
+    with _installing(target, mode) as draft:
+        draft.write(text.encode())
     return True
 
 
-def _install(target: Path, mode: int, fill: Callable[[Path], object]) -> None:
+@contextmanager
+def _installing(target: Path, mode: int) -> Iterator[BinaryIO]:
     """Replace the file atomically; a process that runs the old one keeps it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.new")
-    try:
-        fill(draft)
-        draft.chmod(mode)
-        with draft.open("rb+") as filled:
-            os.fsync(filled.fileno())
-        draft.replace(target)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+    with replacing(target, SECRET) as draft:
+        yield draft
+        os.chmod(draft.name, mode)  # whatever the umask is

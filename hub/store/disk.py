@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub.durable_files import flush_directory
+
 #: Buffers per gathered write (IOV_MAX is 1024 on Linux and macOS).
 _MAX_BUFFERS = 1000
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -74,12 +76,7 @@ class Disk:
 
     def flush_directory(self, path: Path) -> None:
         """Make a directory's entries durable. Windows does this by itself."""
-        if sys.platform != "win32":
-            directory = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+        flush_directory(path)
 
 
 def write_first(file: int, buffers: Sequence[Buffer], offset: int) -> int:

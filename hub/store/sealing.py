@@ -6,15 +6,14 @@ So the database alone reveals none of them. Each is bound to the row that it bel
 from __future__ import annotations
 
 import hmac
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from hub.durable_files import SECRET, write_file
 from hub.errors import StartFault
-from hub.store.disk import Disk
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -68,18 +67,11 @@ def read_key(path: Path) -> bytes | None:
     return key
 
 
-def create_key(path: Path, random: Random, disk: Disk) -> bytes:
+def create_key(path: Path, random: Random) -> bytes:
     """Create a key and, atomically, its file, which only the owner may read.
 
     On Windows the permissions of the directory protect it. Raises OSError.
     """
     key = random(_KEY_BYTES)
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key.hex().encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    disk.flush_directory(path.parent)
+    write_file(path, key.hex().encode() + b"\n", SECRET)
     return key

@@ -101,7 +101,7 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
             for day in interrupted_drops(media):
                 forget_day(connection, day)
             remove_dropped(media)
-            state = _load(connection, data_dir, random, disk, now)
+            state = _load(connection, data_dir, random, now)
         (data_dir / PUT_BACK).unlink(missing_ok=True)
         return replace(state, log_state=state.log_state.after(findings.last_number))
     except OSError as error:
@@ -112,11 +112,9 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         raise unusable(data_dir / DATABASE, error) from error
 
 
-def _load(
-    connection: sqlite3.Connection, data_dir: Path, random: Random, disk: Disk, now: float
-) -> StartState:
+def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: float) -> StartState:
     settings = load_settings(connection)
-    box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random, disk)
+    box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random)
     if KEY_CHECK not in settings:
         save_setting(connection, KEY_CHECK, box.seal(KEY_CHECK, KEY_CHECK).hex())
     state = load(connection, box, settings)
@@ -154,9 +152,7 @@ def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str
     )
 
 
-def _open_box(
-    path: Path, settings: dict[str, str], has_secrets: bool, random: Random, disk: Disk
-) -> SecretBox:
+def _open_box(path: Path, settings: dict[str, str], has_secrets: bool, random: Random) -> SecretBox:
     """Open the key file, or create it if nothing was sealed yet."""
     key = read_key(path)
     check = settings.get(KEY_CHECK)
@@ -167,7 +163,7 @@ def _open_box(
                 "restore it from a backup"
             )
         settings.pop(KEY_CHECK, None)
-        return SecretBox(create_key(path, random, disk), random)
+        return SecretBox(create_key(path, random), random)
     box = SecretBox(key, random)
     if check is not None and not box.fits(bytes.fromhex(check), KEY_CHECK):
         raise StartFault(

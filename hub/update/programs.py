@@ -23,8 +23,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from hub.durable_files import flush_directory, flush_file, read_file
 from hub.errors import StartFault, UpdateRefused
-from hub.update.steps import Steps, flush_directory, flush_file, read_file
+from hub.update.steps import Steps
 from hub.update.update_file import version_key
 
 FOLDER = "programs"

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-T = TypeVar("T")
-
-_BINARY = getattr(os, "O_BINARY", 0)
-_ATTEMPT_SECONDS = 0.05
+from hub.durable_files import SECRET, flush_directory, replace_file, write_file
 
 
 class Steps:
@@ -21,15 +13,7 @@ class Steps:
 
     def write(self, path: Path, content: bytes) -> None:
         """Replace the file by one with this content, private to its owner, in one go."""
-        draft = path.with_name(f"{path.name}.new")
-        draft.unlink(missing_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        replace_file(draft, path)
-        flush_directory(path.parent)
+        write_file(path, content, SECRET)
 
     def rename(self, path: Path, target: Path) -> None:
         """Rename a file or directory that is on the disk; an existing file is replaced."""
@@ -47,49 +31,3 @@ class Steps:
             path.unlink(missing_ok=True)
         else:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def flush_file(path: Path) -> None:
-    """Return once everything written to the file is on the disk."""
-    handle = os.open(path, os.O_RDWR | _BINARY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def read_file(path: Path) -> bytes:
-    """Return the content of a file that another process may be replacing. Raises OSError."""
-    return _with_patience(path.read_bytes)
-
-
-def replace_file(path: Path, target: Path) -> None:
-    """Rename `path` to `target`, which another process may be reading. Raises OSError."""
-    _with_patience(lambda: path.replace(target))
-
-
-def _with_patience(act: Callable[[], T]) -> T:
-    """Repeat on Windows, where a file that is open for a moment cannot be replaced."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return act()
-        except PermissionError:
-            time.sleep(_ATTEMPT_SECONDS)
-    return act()
-
-
-if sys.platform == "win32":
-    _ATTEMPTS = 40
-
-    def flush_directory(path: Path) -> None:
-        """Do nothing: Windows makes the entries of a directory durable by itself."""
-else:
-    _ATTEMPTS = 1
-
-    def flush_directory(path: Path) -> None:
-        """Make the entries of a directory durable."""
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

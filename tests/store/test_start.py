@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -153,10 +154,11 @@ async def test_a_key_file_that_could_not_be_written_is_created_at_the_next_start
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(file: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("hub.store.sealing.os.fsync", full)
+        patch.setattr("hub.durable_files.os.fsync", full)
         with pytest.raises(StartFault, match="No space left"):
             async with opened(tmp_path / "data", clock):
                 pass

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from hub import durable_files
 from hub.store.backup.pace import STEP_BYTES, Pace
 from hub.store.disk import Disk
 
@@ -90,7 +91,7 @@ def _drop_cache(file: int, start: int, size: int) -> None:
             Disk().drop_cache(file, start, size)
 
 
-def flush_directory(path: Path) -> None:
+def flush_directory_if_possible(path: Path) -> None:
     """Make a directory's entries durable, as far as its file system can."""
     with suppress(OSError):
-        Disk().flush_directory(path)
+        durable_files.flush_directory(path)

@@ -31,7 +31,7 @@ from hub.store.backup.archive import (
     read_head,
     write_archive,
 )
-from hub.store.backup.files import FlushedFile, flush_directory
+from hub.store.backup.files import FlushedFile, flush_directory_if_possible
 from hub.store.backup.making import SiteDescription, WorkingCopy, make_head
 from hub.store.backup.pace import Pace
 from hub.store.backup.pack_copies import PackCopies
@@ -156,7 +156,7 @@ def make_generation(
     pace.total_bytes = pace.done_bytes + sum(pack.bytes for pack in wanted)
     _ensure_room(folder, copies.growth(wanted) + _tar_bytes(copy), min_free, make_room)
     packs = tuple(stored for pack in wanted if (stored := copies.keep(pack)) is not None)
-    flush_directory(packs_folder)
+    flush_directory_if_possible(packs_folder)
     head = make_head("generation", site, copy.snapshot, data_dir, pictures=pictures, packs=packs)
     path = folder / f"sitehub-{datetime.fromtimestamp(site.made_at, UTC):{_STAMP}}.tar"
     part = path.with_name(path.name + _PART)
@@ -176,7 +176,7 @@ def make_generation(
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    flush_directory(folder)
+    flush_directory_if_possible(folder)
     return path
 
 

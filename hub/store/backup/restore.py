@@ -26,7 +26,7 @@ from msgspec import Struct
 from hub.errors import BackupFault
 from hub.store.backup.archive import Archive, ArchiveSink, Head, StoredPack, read_archive
 from hub.store.backup.changed_packs import erase_again
-from hub.store.backup.files import FlushedFile, flush_directory, read_steps
+from hub.store.backup.files import FlushedFile, flush_directory_if_possible, read_steps
 from hub.store.backup.pace import Pace
 from hub.store.backup.sealed_file import MAGIC, SealedReader, Source
 from hub.store.backup.snapshot import Restored, adapt_restored, check_copy, read_snapshot
@@ -253,13 +253,13 @@ def _flush(folder: Path) -> None:
     with FlushedFile(database, is_new=False):  # adapt_restored wrote to it
         pass
     for path in (folder, *(one for one in folder.rglob("*") if one.is_dir())):
-        flush_directory(path)
+        flush_directory_if_possible(path)
 
 
 def _mark(folder: Path, name: str) -> None:
     with FlushedFile(folder / name, is_new=False):
         pass
-    flush_directory(folder)
+    flush_directory_if_possible(folder)
 
 
 def _move_in(data_dir: Path, now: Callable[[], float]) -> str:
@@ -271,7 +271,7 @@ def _move_in(data_dir: Path, now: Callable[[], float]) -> str:
         _mark(folder, _MOVING)
     for path in sorted((folder / _NEW).iterdir()):
         path.replace(data_dir / path.name)
-    flush_directory(data_dir)
+    flush_directory_if_possible(data_dir)
     (folder / _READY).unlink(missing_ok=True)
     (folder / _MOVING).unlink()
     return set_aside
@@ -290,8 +290,8 @@ def _move_aside(data_dir: Path, now: Callable[[], float]) -> str:
     aside.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     for path in old:
         path.replace(aside / path.name)
-    flush_directory(aside)
-    flush_directory(data_dir)
+    flush_directory_if_possible(aside)
+    flush_directory_if_possible(data_dir)
     return aside.name
 
 

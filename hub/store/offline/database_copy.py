@@ -7,10 +7,11 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
+from hub.durable_files import flush_directory, flush_file
 from hub.errors import StartFault
 from hub.store.names import PUT_BACK
 from hub.store.sqlite.sql import one
-from hub.update.steps import Steps, flush_directory, flush_file
+from hub.update.steps import Steps
 
 #: The record log and the pictures of devices: nearly all bytes of a database. A sample has these
 #: tables without their rows.

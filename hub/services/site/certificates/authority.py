@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hub.durable_files import SECRET, write_file
 from hub.errors import StartFault
-from hub.services.site.whole_file import SECRET, write_file
 
 _AUTHORITY_LIFETIME = datetime.timedelta(days=3652)
 #: Browsers reject server certificates that are valid for more than 398 days.

@@ -19,6 +19,7 @@ import ifaddr
 import trio
 
 from hub.config import TlsConfig
+from hub.durable_files import SECRET, write_file
 from hub.errors import CannotStoreNow, StartFault
 from hub.services.site.certificates.sources import (
     CertificateKind,
@@ -32,7 +33,6 @@ from hub.services.site.certificates.sources import (
 )
 from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.services.site.certificates.upload import CertificateProblem, checked_pem
-from hub.services.site.whole_file import SECRET, write_file
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from msgspec import Struct
 
 from hub.config import TlsConfig
+from hub.durable_files import SECRET, write_file
 from hub.errors import StartFault
 from hub.services.site.certificates.authority import (
     Authority,
@@ -27,7 +28,6 @@ from hub.services.site.certificates.authority import (
     new_rsa_key,
 )
 from hub.services.site.certificates.upload import FILE as UPLOADED
-from hub.services.site.whole_file import SECRET, write_file
 
 log = logging.getLogger(__name__)
 

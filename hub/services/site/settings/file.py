@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hub.config import SETTINGS, Value, as_toml
+from hub.durable_files import write_file
 from hub.errors import BadParameter
-from hub.services.site.whole_file import write_file
-from hub.store.disk import Disk
 
 _SECTION = re.compile(r"\s*\[\s*([\w-]+)\s*\]\s*(#.*)?")
 #: A basic or literal string on one line, or anything without spaces: a number or a boolean.
@@ -48,7 +47,6 @@ def write(path: Path, data: bytes) -> None:
         mode = stat.S_IMODE(path.stat().st_mode)
         write_file(path.with_name(f"{path.name}.bak"), path.read_bytes(), mode)
     write_file(path, data, mode)
-    Disk().flush_directory(path.parent)
 
 
 def _decoded(file: bytes) -> tuple[bytes, str]:
