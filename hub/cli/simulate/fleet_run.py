@@ -173,6 +173,8 @@ async def _call(
 
 def _write_csv(path: Path, cameras: Sequence[CameraIdentity]) -> None:
     """Write a file for `device import`, and the public keys in files beside it."""
+    from hub.services.csv_cells import as_text
+
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -180,6 +182,7 @@ def _write_csv(path: Path, cameras: Sequence[CameraIdentity]) -> None:
             for camera in cameras:
                 key = path.with_name(f"{camera.sn}.pem")
                 key.write_text(camera.public_pem(), encoding="ascii")
-                writer.writerow((camera.sn, camera.code, "", camera.name, key.name))
+                sn, name = as_text(camera.sn), as_text(camera.name)
+                writer.writerow((sn, camera.code, "", name, key.name))
     except OSError as error:
         raise StartFault(f"cannot write {path}: {error.strerror}") from None

@@ -1,8 +1,8 @@
 """The channel between the command line and a running hub.
 
 The hub listens on a loopback port. `control.json`, which only the owner of the data directory can
-read, names the port and a secret. One connection carries one request: a line of JSON to the hub
-and a line of JSON back. It works the same on every platform.
+read, names the port and a secret. One connection carries one request: a line of JSON to the hub,
+which begins with the secret, and a line of JSON back. It works the same on every platform.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import hmac
 import logging
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,7 +46,11 @@ R = TypeVar("R")
 FILE_NAME = "control.json"
 
 _HOST = "127.0.0.1"
-_LIMITS = Limits(connections=16, per_address=16)
+_LIMITS = Limits(connections=64, per_address=64)
+#: Connections that may be open before they have sent the secret; the oldest makes room.
+_MAX_STRANGERS = 16
+_SECRET_SECONDS = 2.0
+_MAX_BEGIN_BYTES = 512
 #: An import of ten thousand rows, each with its key, is much smaller.
 _MAX_LINE_BYTES = 32 * 1024 * 1024
 _REQUEST_SECONDS = 10.0
@@ -96,7 +101,7 @@ async def serve_control(
             await serve_port(
                 "control",
                 listeners,
-                partial(_serve_one, services, address.secret),
+                partial(_serve_one, services, address.secret, Strangers()),
                 limits=_LIMITS,
                 tls=None,
                 handshake_seconds=_REQUEST_SECONDS,
@@ -142,30 +147,76 @@ def is_open(data_dir: Path) -> bool:
 
 async def _exchange(address: ChannelAddress, request: ControlRequest[Any]) -> bytes:
     async with await trio.open_tcp_stream(_HOST, address.port) as stream:
+        # The secret comes first: the hub receives nothing else from who does not know it.
         line = msgspec.json.encode({"secret": address.secret, "operation": request})
         await stream.send_all(line + b"\n")
         return await _read_line(stream)
 
 
-async def _serve_one(services: Services, secret: str, stream: trio.abc.Stream, peer: Peer) -> None:
+class Strangers:
+    """The connections that have not sent the secret yet: any program of this PC may open some.
+
+    `admit` is a context in which to wait for the secret: it ends after two seconds, or when many
+    others have come since.
+    """
+
+    def __init__(self) -> None:
+        self._scopes: dict[trio.CancelScope, None] = {}
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        if len(self._scopes) >= _MAX_STRANGERS:
+            next(iter(self._scopes)).cancel()
+        with trio.move_on_after(_SECRET_SECONDS) as scope:
+            self._scopes[scope] = None
+            try:
+                yield
+            finally:
+                self._scopes.pop(scope, None)
+
+
+async def _serve_one(
+    services: Services, secret: str, strangers: Strangers, stream: trio.abc.Stream, peer: Peer
+) -> None:
+    begin = b""
+    with strangers.admit():
+        begin = await _read_secret(stream, secret)
+    if not begin:
+        limited(log, logging.WARNING, "control secret", "a program without the secret was refused")
+        with trio.move_on_after(_SECRET_SECONDS):
+            await _send(stream, _Response("not authorised"))
+        return
     with trio.move_on_after(_REQUEST_SECONDS) as reading:
-        line = await _read_line(stream)
+        line = await _read_line(stream, begin)
     if reading.cancelled_caught:
         return
     # The change, its audit entry and the response are completed even if the hub shuts down.
     with shielded():
-        response = await _respond(services, secret, line)
+        response = await _respond(services, line)
         with trio.move_on_after(_REQUEST_SECONDS):
-            await stream.send_all(msgspec.json.encode(response) + b"\n")
+            await _send(stream, response)
 
 
-async def _respond(services: Services, secret: str, line: bytes) -> _Response:
+async def _read_secret(stream: trio.abc.Stream, secret: str) -> bytes:
+    """Return the begin of a request with the secret; b"" if it has another one, or none.
+
+    At most _MAX_BEGIN_BYTES are received.
+    """
+    expected = b'{"secret":"%s",' % secret.encode()
+    received = bytearray()
+    while len(received) < len(expected):
+        chunk = await stream.receive_some(_MAX_BEGIN_BYTES - len(received))
+        received += chunk
+        if not chunk or b"\n" in chunk:
+            break
+    return bytes(received) if hmac.compare_digest(received[: len(expected)], expected) else b""
+
+
+async def _respond(services: Services, line: bytes) -> _Response:
     try:
         request = msgspec.json.decode(line, type=_Request)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _Response("the running hub does not know this command: is it an older version?")
-    if not hmac.compare_digest(request.secret.encode(), secret.encode()):
-        return _Response("not authorised")
     try:
         result = await request.operation.perform(services)
     except HubError as error:
@@ -173,14 +224,18 @@ async def _respond(services: Services, secret: str, line: bytes) -> _Response:
     return _Response(result=Raw(msgspec.json.encode(result)))
 
 
-async def _read_line(stream: trio.abc.Stream) -> bytes:
-    """Return the bytes before the first line feed, or all; ignore the rest."""
-    received = bytearray()
-    while len(received) < _MAX_LINE_BYTES:
+async def _send(stream: trio.abc.Stream, response: _Response) -> None:
+    await stream.send_all(msgspec.json.encode(response) + b"\n")
+
+
+async def _read_line(stream: trio.abc.Stream, begin: bytes = b"") -> bytes:
+    """Return `begin` and the bytes before the first line feed, or all; ignore the rest."""
+    received = bytearray(begin)
+    is_complete = b"\n" in begin
+    while not is_complete and len(received) < _MAX_LINE_BYTES:
         chunk = await stream.receive_some(65536)
         received += chunk
-        if not chunk or b"\n" in chunk:
-            break
+        is_complete = not chunk or b"\n" in chunk
     return bytes(received.partition(b"\n")[0])
 
 

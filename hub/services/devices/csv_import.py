@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from hub.errors import BadParameter
+from hub.services.csv_cells import as_text, from_text
 from hub.services.devices.validation import check_new
 from hub.store.tables.devices import Device, NewDevice
 
@@ -20,10 +20,6 @@ MAX_NAMED = 20
 #: Limits of one import. The bytes are those of the uploaded file.
 MAX_ROWS = 10_000
 MAX_CSV_BYTES = 4 * 1024 * 1024
-
-#: Text that a spreadsheet would run as a formula. Exports put an apostrophe before it, which makes
-#: it plain text, because a camera chooses its own serial number.
-_FORMULA = re.compile(r"'*[=+\-@]")
 
 
 class ImportRow(Struct, frozen=True):
@@ -128,18 +124,10 @@ def write_csv(devices: Iterable[Device]) -> str:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for device in devices:
-        sn, name = _as_text(device.sn), _as_text(device.name)
+        # A camera chooses its own serial number.
+        sn, name = as_text(device.sn), as_text(device.name)
         writer.writerow((sn, "", device.did, name, device.key or ""))
     return out.getvalue()
-
-
-def _as_text(value: str) -> str:
-    return f"'{value}" if _FORMULA.match(value) else value
-
-
-def _from_text(cell: str) -> str:
-    """Undo `_as_text`."""
-    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
 
 
 def _checked_names(names: list[str]) -> list[str]:
@@ -151,10 +139,10 @@ def _checked_names(names: list[str]) -> list[str]:
 
 def _device(cells: dict[str, str]) -> NewDevice:
     return NewDevice(
-        sn=_from_text(cells.get("sn", "")),
+        sn=from_text(cells.get("sn", "")),
         code=cells.get("code", ""),
         did=cells.get("did") or None,
-        name=_from_text(cells.get("name", "")),
+        name=from_text(cells.get("name", "")),
         key=cells.get("key") or None,
     )
 

@@ -7,12 +7,11 @@ import io
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from hub.services.access.audit import Audit, AuditEntry, AuditFilter
+from hub.services.csv_cells import as_text
 from hub.wire.times import format_rfc3339
 
 HEAD = ("id", "time", "who", "address", "action", "description", "target")
 _PART = 1000
-#: A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 async def export_csv(
@@ -33,12 +32,7 @@ async def export_csv(
 def _cells(entry: AuditEntry, description: str) -> Sequence[str]:
     time = format_rfc3339(entry.at)
     texts = (entry.who, entry.address, entry.action, description, entry.target)
-    return (str(entry.id), time, *(_as_text(text) for text in texts))
-
-
-def _as_text(text: str) -> str:
-    """The text so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return (str(entry.id), time, *(as_text(text) for text in texts))
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> bytes:
