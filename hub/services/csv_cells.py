@@ -17,7 +17,7 @@ def as_text(value: str) -> str:
 
 def from_text(cell: str) -> str:
     """Undo `as_text`."""
-    return cell[1:] if cell[:1] == "'" and _could_be_formula(cell) else cell
+    return cell[1:] if cell[:1] == "'" and _could_be_formula(cell[1:]) else cell
 
 
 def _could_be_formula(value: str) -> bool:
