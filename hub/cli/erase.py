@@ -13,8 +13,7 @@ from hub.cli.options import data_option
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.process.control.evidence import Erasable
-    from hub.services.records.erasures import Erasure
+    from hub.services.records.erasures import Erasable, Erasure
 
 _POLL_SECONDS = 0.5
 

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from hub.errors import BadParameter, NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.records.erasures import Erasure, Match, Preview, Subject
+from hub.services.records.erasures import Erasable, Erasure, Subject
 from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Added, Hold, Selection
 from hub.wire.pictures import Image
 from hub.wire.uploads.records import Record, RecordKind, decode_detail
@@ -162,14 +162,6 @@ def _evidence(record: Record, pictures: dict[str, bytes]) -> EvidenceRecord:
     )
 
 
-class Erasable(Struct, frozen=True):
-    """Records that can be erased together. `match`: None if they were chosen by hand."""
-
-    match: Match | None
-    subject: Subject
-    preview: Preview
-
-
 class FindErasable(ControlRequest[list[Erasable]], frozen=True, tag="erasure.find"):
     """Find what an erasure by number, by name or by hand would erase."""
 
@@ -179,14 +171,9 @@ class FindErasable(ControlRequest[list[Erasable]], frozen=True, tag="erasure.fin
     result: ClassVar[Any] = list[Erasable]
 
     async def perform(self, services: Services) -> list[Erasable]:
-        erasures = services.erasures
-        if self.seqs:
-            subject = erasures.by_hand(self.seqs)
-            return [Erasable(None, subject, await erasures.preview(subject))]
-        found = await erasures.find(name=self.name, number=self.number)
-        return [
-            Erasable(match, match.subject, await erasures.preview(match.subject)) for match in found
-        ]
+        return await services.erasures.find_erasable(
+            number=self.number, name=self.name, seqs=self.seqs
+        )
 
 
 class BeginErasure(ControlRequest[int], frozen=True, tag="erasure.begin"):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
+from msgspec import Struct
 
 from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.live.feed import Change, Feed
@@ -41,6 +42,14 @@ _RETRY_SECONDS = 60
 _COPIES = ("hub.sqlite.before-*", "before-restore-*", "media/set-aside/*")
 #: Numbers that cameras send for strangers (D8): 0, and 2^63.
 _STRANGERS = ("", "0", "9223372036854775808")
+
+
+class Erasable(Struct, frozen=True):
+    """Records that can be erased together. `match`: None if they were chosen by hand."""
+
+    match: Match | None
+    subject: Subject
+    preview: Preview
 
 
 class Erasures:
@@ -87,6 +96,35 @@ class Erasures:
             raise BadParameter("cameras send this number for every stranger", field="number")
         match = await self._store.eraser.find_uuid(number)
         return [] if match is None else [match]
+
+    async def find_erasable(
+        self, *, number: str = "", name: str = "", seqs: Sequence[int] = ()
+    ) -> list[Erasable]:
+        """Return what there is of a number, of a name, which several people may have, or by hand.
+
+        Raises BadParameter, as find() and by_hand().
+        """
+        if seqs:
+            subject = self.by_hand(seqs)
+            return [Erasable(None, subject, await self.preview(subject))]
+        return [
+            Erasable(match, match.subject, await self.preview(match.subject))
+            for match in await self.find(name=name, number=number)
+        ]
+
+    async def find_subject(
+        self, *, number: str = "", name: str = "", seqs: Sequence[int] = ()
+    ) -> Subject:
+        """Return whose records are meant; by name, those without a number: they are one subject.
+
+        Raises BadParameter, as find() and by_hand(), and NoSuchResource if there are none.
+        """
+        if seqs:
+            return self.by_hand(seqs)
+        for match in await self.find(name=name, number=number):
+            if not (name and match.uuid):
+                return match.subject
+        raise NoSuchResource("there are no such records")
 
     def by_hand(self, seqs: Sequence[int]) -> Subject:
         """Return the subject of records that were chosen by hand. Raises BadParameter."""

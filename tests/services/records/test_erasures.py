@@ -47,6 +47,20 @@ async def test_a_person_is_found_by_number_or_by_name(hub: HubServices) -> None:
     assert await hub.services.erasures.find(name="zhang") == []
 
 
+async def test_a_name_means_those_without_a_number(hub: HubServices) -> None:
+    await add(hub)
+    with pytest.raises(NoSuchResource):
+        await hub.services.erasures.find_subject(name="Zhang Wuji")
+    await add(hub, FaceDetail(name="ZHANG WUJI"))
+    by_name = await hub.services.erasures.find_subject(name="Zhang Wuji")
+    assert by_name == Subject(names=("zhang wuji",))
+    by_number = await hub.services.erasures.find_subject(number="4711")
+    assert by_number == Subject(uuids=("4711",))
+    found = await hub.services.erasures.find_erasable(name="Zhang Wuji")
+    assert [one.subject for one in found] == [by_name, by_number]
+    assert await hub.services.erasures.find_subject(seqs=[2, 1]) == Subject(seqs=(1, 2))
+
+
 @pytest.mark.parametrize(
     "asked", [{}, {"name": "a", "number": "1"}, {"number": "0"}, {"number": str(2**63)}]
 )

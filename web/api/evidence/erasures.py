@@ -6,10 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from hub.errors import BadParameter, NoSuchResource, NotAllowed
+from hub.errors import BadParameter, NotAllowed
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
-from hub.services.records.erasures import MAX_SEQS, Erasure, Subject
+from hub.services.records.erasures import MAX_SEQS, Erasure
 from hub.wire.times import format_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq, Text
@@ -185,27 +185,30 @@ def add_erasures(routes: Routes, services: Services) -> None:
     async def find_person(call: Call[FindQuery, Nothing]) -> FoundPersons:
         if isinstance(call.caller.who, ApiKey) and call.caller.who.read_only:
             raise NotAllowed("a read-only API key cannot look for a person to erase")
-        found = []
         query = call.query
-        for match in await erasures.find(name=query.name or "", number=query.number or ""):
-            preview = await erasures.preview(match.subject)
-            found.append(
+        found = await erasures.find_erasable(number=query.number or "", name=query.name or "")
+        return FoundPersons(
+            [
                 FoundPerson(
-                    name=match.name,
-                    number=match.uuid,
-                    records=preview.records,
-                    pictures=preview.pictures,
-                    held=preview.held,
-                    first_day=preview.first_day,
-                    last_day=preview.last_day,
-                    newest_seq=match.last_seq,
+                    name=one.match.name,
+                    number=one.match.uuid,
+                    records=one.preview.records,
+                    pictures=one.preview.pictures,
+                    held=one.preview.held,
+                    first_day=one.preview.first_day,
+                    last_day=one.preview.last_day,
+                    newest_seq=one.match.last_seq,
                 )
-            )
-        return FoundPersons(found)
+                for one in found
+                if one.match is not None
+            ]
+        )
 
     async def erase(call: Call[Nothing, ErasureBody]) -> ErasureAnswer:
         body = call.body
-        subject = await _subject(services, body)
+        if [bool(body.number), bool(body.name), bool(body.seqs)].count(True) != 1:
+            raise BadParameter("one of number, name and seqs is expected", field="number")
+        subject = await erasures.find_subject(number=body.number, name=body.name, seqs=body.seqs)
         preview = await erasures.preview(subject)
         count = preview.records - (0 if body.with_held else preview.held)
         if count != body.confirm:
@@ -217,19 +220,6 @@ def add_erasures(routes: Routes, services: Services) -> None:
     routes.add(ONE, get_erasure)
     routes.add(FIND, find_person)
     routes.add(ERASE, erase)
-
-
-async def _subject(services: Services, body: ErasureBody) -> Subject:
-    if [bool(body.number), bool(body.name), bool(body.seqs)].count(True) != 1:
-        raise BadParameter("one of number, name and seqs is expected", field="number")
-    if body.seqs:
-        return services.erasures.by_hand(body.seqs)
-    found = await services.erasures.find(name=body.name, number=body.number)
-    if body.name:
-        found = [one for one in found if not one.uuid]
-    if not found:
-        raise NoSuchResource("there are no such records")
-    return found[0].subject
 
 
 def erasure_fields(erasure: Erasure) -> ErasureAnswer:

@@ -126,7 +126,7 @@ async def _confirm_page(form: PersonForm, *, fault: str = "", with_held: bool = 
         status=400 if fault else 200,
         fault=fault,
         form=form,
-        row=await _person_row(None, form, subject),
+        row=_person_row(None, form, await auth.services().erasures.preview(subject)),
         with_held=with_held,
         copies=await auth.services().erasures.copies(),
     )
@@ -172,36 +172,31 @@ def _read(values: Any) -> PersonForm:
 
 
 async def _find(form: PersonForm) -> list[PersonRow]:
-    service = auth.services().erasures
     if [bool(form.number), bool(form.name), bool(form.seqs)].count(True) != 1:
         raise BadParameter("one is expected", field="name")
-    if form.seqs:
-        return [await _person_row(None, form, service.by_hand(form.chosen()))]
-    return [
-        # By number wherever there is one: a name may belong to several people.
-        await _person_row(
-            match,
-            PersonForm(number=match.uuid) if match.uuid else PersonForm(name=match.name),
-            match.subject,
-        )
-        for match in await service.find(name=form.name, number=form.number)
-    ]
+    found = await auth.services().erasures.find_erasable(
+        number=form.number, name=form.name, seqs=form.chosen()
+    )
+    return [_person_row(one.match, _form_of(one.match) or form, one.preview) for one in found]
+
+
+def _form_of(match: Match | None) -> PersonForm | None:
+    """By number wherever there is one: a name may belong to several people."""
+    if match is None:
+        return None
+    return PersonForm(number=match.uuid) if match.uuid else PersonForm(name=match.name)
 
 
 async def _subject(form: PersonForm) -> Subject:
-    service = auth.services().erasures
-    if form.seqs:
-        return service.by_hand(form.chosen())
-    found = await service.find(name=form.name, number=form.number)
-    if form.name:
-        found = [match for match in found if not match.uuid]
-    if not found:
-        raise BadParameter("there are no such records", field="gone")
-    return found[0].subject
+    try:
+        return await auth.services().erasures.find_subject(
+            number=form.number, name=form.name, seqs=form.chosen()
+        )
+    except NoSuchResource:
+        raise BadParameter("there are no such records", field="gone") from None
 
 
-async def _person_row(match: Match | None, form: PersonForm, subject: Subject) -> PersonRow:
-    preview = await auth.services().erasures.preview(subject)
+def _person_row(match: Match | None, form: PersonForm, preview: Preview) -> PersonRow:
     return PersonRow(match, form, preview, ", ".join(map(_camera_name, preview.dids)))
 
 
