@@ -34,6 +34,7 @@ from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.log import set_level
 from hub.net.binding import check_ports, open_udp_sockets
+from hub.net.places import KnownAddresses
 from hub.net.sntp import serve_sntp
 from hub.process.bounded_end import AT_ONCE_SECONDS, END_SECONDS
 from hub.process.control.channel import remove_channel_file, serve_control
@@ -293,6 +294,7 @@ async def open_services(
             users=users,
             setup_links=setup_links,
             api_keys=api_keys,
+            known_addresses=KnownAddresses(),
             devices=devices,
             enrolment=enrolment,
             authentication=authentication,

@@ -60,7 +60,8 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
         float, Meta(ge=1, le=600), "Seconds within which a request body must be complete", AT_ONCE
     ] = 60
     max_connections: Annotated[
-        MaxConnections, "Maximum number of connections; further ones are closed at once"
+        MaxConnections,
+        "Maximum number of connections; at a full port the busiest address gives way",
     ] = 4096
     max_connections_per_address: Annotated[
         MaxConnectionsPerAddress, "Maximum number of connections from one address"
@@ -96,7 +97,8 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["refuse", "keep"], "What to do with event types other than 1 to 14", AT_ONCE
     ] = "refuse"
     max_connections: Annotated[
-        MaxConnections, "Maximum number of connections; further ones are closed at once"
+        MaxConnections,
+        "Maximum number of connections; at a full port the busiest address gives way",
     ] = 4096
     max_connections_per_address: Annotated[
         MaxConnectionsPerAddress, "Maximum number of connections from one address"

@@ -25,7 +25,8 @@ from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
-from hub.net.listener import Limits, serve_port
+from hub.net.listener import serve_port
+from hub.net.places import KnownAddresses, Limits
 from hub.services import Services
 from web.api.devices.commands import commands_api
 from web.device_api.uploads import PREFIX, device_api, refuse, tidy
@@ -73,7 +74,9 @@ async def serve(
     async with _running(app), deadlines.watched(), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
             for port in ports:
-                await accepting.start(partial(port.accept, limits, connections))
+                await accepting.start(
+                    partial(port.accept, limits, services.known_addresses, connections)
+                )
             task_status.started()
             await shutdown.wait()
             accepting.cancel_scope.cancel()
@@ -140,6 +143,7 @@ class _Port:
     async def accept(
         self,
         limits: Limits,
+        known: KnownAddresses,
         connections: trio.Nursery,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -149,6 +153,7 @@ class _Port:
             self._listeners,
             self._serve,
             limits=limits,
+            known=known,
             tls=self._tls,
             handshake_seconds=_HANDSHAKE_SECONDS,
             on_plain=redirect_to_https if self._tls else None,

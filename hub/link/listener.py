@@ -16,7 +16,8 @@ from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
-from hub.net.listener import Limits, serve_port
+from hub.net.listener import serve_port
+from hub.net.places import Limits
 from hub.services import Services
 
 #: Returns the TLS context to use for the next connection; certificates change while the hub runs.
@@ -87,6 +88,7 @@ async def serve_devices(
                     port.listeners,
                     links.handle,
                     limits=Limits(config.max_connections, config.max_connections_per_address),
+                    known=services.known_addresses,
                     tls=port.tls,
                     handshake_seconds=config.first_message_seconds,
                     on_plain=redirect_to_https,

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import trio
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hub import metrics
 from hub.log import limited
+from hub.net.places import Place
 from hub.net.socket_stream import SocketStream
 from hub.net.tls_stream import TlsStream
 
@@ -28,11 +29,16 @@ _TLS_HANDSHAKE = b"\x16"
 
 
 class Peer(Struct, frozen=True):
-    """The other end of a connection; `accepted_at` is in seconds of trio's clock."""
+    """The other end of a connection; `accepted_at` is in seconds of trio's clock.
+
+    A handler notes at the `place` that the peer has spoken: silent connections go first when the
+    port is full. It is then closed, which its handler notices as trio.ClosedResourceError.
+    """
 
     address: str
     port: int
     accepted_at: float = 0.0
+    place: Place = field(default_factory=Place)
 
 
 class PortHandler(Struct, frozen=True):
@@ -55,7 +61,7 @@ class PortHandler(Struct, frozen=True):
             secured = await self._secure(stream, peer) if self.tls else stream
             if secured is not None:
                 await self.handler(secured, peer)
-        except* trio.BrokenResourceError:
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
             log.debug("%s broke its connection to the %s port", peer.address, self.port_name)
         except* Exception as faults:
             self._report(faults, peer)

@@ -1,4 +1,4 @@
-"""Accepts connections on a port, within limits in total and per address."""
+"""Accepts connections on a port, within limits in total and per address (hub.net.places)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import os
 import ssl
 from collections.abc import Callable, Sequence
 
+import msgspec
 import trio
-from msgspec import Struct
 
 from hub import metrics
 from hub.log import limited
 from hub.net.connection import Handler, Peer, PlainHandler, PortHandler, peer_of
+from hub.net.places import Full, KnownAddresses, Limits, Places
 from hub.net.socket_stream import SocketStream, from_trio_stream
 
 log = logging.getLogger(__name__)
@@ -23,19 +24,13 @@ _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _SHORTAGE_PAUSE_SECONDS = 0.1
 
 
-class Limits(Struct, frozen=True):
-    """How many connections a port accepts, in total and from one address."""
-
-    connections: int
-    per_address: int
-
-
 async def serve_port(
     name: str,
     listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
     handler: Handler,
     *,
     limits: Limits,
+    known: KnownAddresses | None = None,
     tls: Callable[[], ssl.SSLContext] | None,
     handshake_seconds: float,
     on_plain: PlainHandler | None = None,
@@ -50,10 +45,11 @@ async def serve_port(
 
     `tls` is called for each accepted connection and returns its context; None serves a plain port.
     On a TLS port, connections that do not begin with a TLS handshake go to `on_plain`. Handshake
-    and `on_plain` must finish within `handshake_seconds`. Connections beyond `limits` are closed at
-    once.
+    and `on_plain` must finish within `handshake_seconds`. Beyond `limits`, connections are closed
+    at once, or take the place of another one, as `known` addresses do (hub.net.places).
     """
-    server = _PortServer(name, PortHandler(name, handler, tls, handshake_seconds, on_plain), limits)
+    port_handler = PortHandler(name, handler, tls, handshake_seconds, on_plain)
+    server = _PortServer(name, port_handler, limits, known)
     async with trio.open_nursery() as nursery:
         for listener in listeners:
             nursery.start_soon(server.accept_from, listener, handler_nursery)
@@ -63,12 +59,13 @@ async def serve_port(
 class _PortServer:
     """Accepts and counts the connections of one port."""
 
-    def __init__(self, name: str, port_handler: PortHandler, limits: Limits) -> None:
+    def __init__(
+        self, name: str, port_handler: PortHandler, limits: Limits, known: KnownAddresses | None
+    ) -> None:
         self._name = name
         self._port_handler = port_handler
         self._limits = limits
-        self._connections = 0
-        self._by_address: dict[str, int] = {}
+        self._places = Places(limits, known, on_cut=self._count_cut)
         self._gauge = metrics.connections.labels(name)
 
     async def accept_from(
@@ -99,30 +96,26 @@ class _PortServer:
 
     def _start(self, stream: SocketStream, nursery: trio.Nursery) -> None:
         peer = peer_of(stream)
-        if peer is None or not self._has_room_for(peer.address):
+        if peer is None:
             stream.close()
             return
-        self._connections += 1
-        self._by_address[peer.address] = self._by_address.get(peer.address, 0) + 1
+        try:
+            place = self._places.take(peer.address, stream.close)
+        except Full as full:
+            stream.close()
+            self._log_refusal(peer.address, full.limit)
+            return
         self._gauge.inc()
-        nursery.start_soon(self._serve, stream, peer)
+        nursery.start_soon(self._serve, stream, msgspec.structs.replace(peer, place=place))
 
     async def _serve(self, stream: SocketStream, peer: Peer) -> None:
         try:
             await self._port_handler.serve(stream, peer)
         finally:
-            self._forget(peer.address)
+            peer.place.leave()
+            self._gauge.dec()
 
-    def _has_room_for(self, address: str) -> bool:
-        if self._connections >= self._limits.connections:
-            self._log_refusal(address, "connections", self._limits.connections)
-            return False
-        if self._by_address.get(address, 0) >= self._limits.per_address:
-            self._log_refusal(address, "per_address", self._limits.per_address)
-            return False
-        return True
-
-    def _log_refusal(self, address: str, limit: str, allowed: int) -> None:
+    def _log_refusal(self, address: str, limit: str) -> None:
         metrics.connections_refused.labels(self._name, limit).inc()
         limited(
             log,
@@ -131,13 +124,18 @@ class _PortServer:
             "refused a connection from %s on the %s port: %d are open %s",
             address,
             self._name,
-            allowed,
+            getattr(self._limits, limit),
             "from that address" if limit == "per_address" else "in total",
         )
 
-    def _forget(self, address: str) -> None:
-        self._connections -= 1
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
-        self._gauge.dec()
+    def _count_cut(self, address: str) -> None:
+        metrics.connections_refused.labels(self._name, "cut").inc()
+        limited(
+            log,
+            logging.WARNING,
+            f"cut {self._name}",
+            "the %s port is full: connections of %s, which has the most, give their places to"
+            " others",
+            self._name,
+            address,
+        )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hub.config import Config
     from hub.live.feed import Change, Feed
     from hub.live.frame_trace import FrameTraces
+    from hub.net.places import KnownAddresses
     from hub.services.access.api_keys import ApiKeys
     from hub.services.access.audit import Audit
     from hub.services.access.sessions import Sessions
@@ -72,6 +73,8 @@ class Services:
     users: Users
     setup_links: SetupLinks
     api_keys: ApiKeys
+    #: Whoever proves who it is at an address, notes the address here.
+    known_addresses: KnownAddresses
     devices: Devices
     enrolment: Enrolment
     authentication: Authentication

@@ -18,6 +18,7 @@ from trio_websocket import ConnectionClosed, open_websocket_url
 from hub.config import Config
 from hub.errors import StartFault
 from hub.link.listener import serve_devices
+from hub.net.places import KnownAddresses
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.clock import FrozenClock
 from tests.support.gate import SN, Gate, gate, online
@@ -40,6 +41,7 @@ def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:
         admission=site.admission,
         enrolment=site.enrolment,
         traces=new_traces(),
+        known_addresses=KnownAddresses(),
         certificates=SimpleNamespace(context=lambda: tls),
     )
 

@@ -12,9 +12,9 @@ import trio.testing
 
 from hub import metrics
 from hub.net.binding import open_listeners
-from hub.net.listener import Limits
-from tests.support.certificates import server_context
-from tests.support.served_port import answers, counted, served
+from hub.net.places import Limits
+from tests.support.certificates import server_context, trusting_anybody
+from tests.support.served_port import answers, counted, is_closed, served
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +108,31 @@ async def test_accepting_goes_on_after_the_host_ran_out_of_files(
     (listener,) = await open_listeners("127.0.0.1", 0)
     async with served(listeners=[Exhausted(listener)]) as port:
         assert await answers(await port.connect())
+
+
+async def test_a_connection_from_elsewhere_takes_a_place_of_the_largest_source(
+    context: ssl.SSLContext,
+) -> None:
+    cut = counted(metrics.connections_refused, "test", "cut")
+    limits = Limits(connections=4, per_address=9)
+    async with served(limits=limits, tls=lambda: context) as port:
+        old, *_, young = [await port.connect() for _ in range(4)]
+        other = await port.connect(local_address="127.0.0.2")
+        assert await is_closed(young)
+        for stream in (old, other):
+            secured = trio.SSLStream(stream, trusting_anybody())
+            await secured.do_handshake()
+            assert await answers(secured)
+        assert counted(metrics.connections_refused, "test", "cut") == cut + 1
+        assert counted(metrics.connections, "test") == 4
+
+
+async def test_a_connection_in_use_that_is_cut_off_is_no_fault() -> None:
+    faults = counted(metrics.connection_faults, "test")
+    async with served(limits=Limits(connections=2, per_address=9)) as port:
+        first, second = await port.connect(), await port.connect()
+        assert await answers(first)
+        assert await answers(second)
+        assert await answers(await port.connect(local_address="127.0.0.2"))
+        assert await is_closed(second)
+        assert counted(metrics.connection_faults, "test") == faults

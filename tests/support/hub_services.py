@@ -18,6 +18,7 @@ from hub.config_sources import Loaded, Sources
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
+from hub.net.places import KnownAddresses
 from hub.services import Services
 from hub.services.access.api_keys import ApiKeys
 from hub.services.access.audit import COMMAND_LINE, Audit
@@ -193,6 +194,7 @@ async def open_hub_services(
             sessions=sessions,
             users=users,
             setup_links=SetupLinks(store, site, passwords, users, sessions, audit, clock),
+            known_addresses=KnownAddresses(),
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,
             enrolment=Enrolment(store, devices, pending_devices, config.devices),

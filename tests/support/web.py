@@ -14,6 +14,7 @@ import trio
 
 from hub.config import Config, DevicesConfig, WebConfig
 from hub.errors import DeviceNotRegistered, NotAuthorised
+from hub.net.places import KnownAddresses
 from hub.services.devices.frame_trace import TracedUpload
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
@@ -103,6 +104,7 @@ def services(
         now=lambda: NOON,
         certificates=SimpleNamespace(context=lambda: tls),
         authentication=FakeAuthentication(),
+        known_addresses=KnownAddresses(),
         ingest=FakeIngest(),
         trace=FakeTrace(),
         downloads=None,

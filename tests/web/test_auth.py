@@ -102,6 +102,21 @@ async def test_a_session_cookie_identifies_the_user(hub: HubServices, client: Qu
         assert await text(await client.get("/who", headers=signed_in(odd))) == (200, "nobody")
 
 
+async def test_the_address_of_who_is_signed_in_is_known(
+    hub: HubServices, client: QuartClient
+) -> None:
+    token = await hub.add_user("ann")
+    here = {"scope_base": {"client": ("10.0.0.7", 4321)}}
+    for path, headers in (
+        ("/who", signed_in("made up")),
+        ("/api", {"Authorization": "Bearer x:y"}),
+    ):
+        await client.get(path, headers=headers, **here)
+        assert "10.0.0.7" not in hub.services.known_addresses
+    await client.get("/who", headers=signed_in(token), **here)
+    assert "10.0.0.7" in hub.services.known_addresses
+
+
 async def test_the_session_cookie_is_hidden_from_scripts_and_plain_http(
     client: QuartClient,
 ) -> None:

@@ -57,10 +57,13 @@ async def authenticate(
     if authorization := head.headers.get("Authorization"):
         return authenticate_bearer(services, authorization, address, write=write)
     if is_signed(head):
-        return Caller(await _signing_key(services, head, write=write), address)
+        key = await _signing_key(services, head, write=write)
+        services.known_addresses.note(address)
+        return Caller(key, address)
     user = await user_of(services, head)
     if user is None:
         raise NotAuthorised("an API key or a signed-in user is required")
+    services.known_addresses.note(address)
     check_role(user, role)
     if write:
         check_csrf_header(services, head)
@@ -82,10 +85,11 @@ def authenticate_bearer(
     if scheme.lower() != "bearer":
         raise NotAuthorised("Authorization: only Bearer APPID:SECRET is supported")
     key = services.api_keys.authenticate(credentials.strip())
-    return _caller_with(key, address, write=write)
+    return _caller_with(services, key, address, write=write)
 
 
-def _caller_with(key: ApiKey, address: str, *, write: bool) -> Caller:
+def _caller_with(services: Services, key: ApiKey, address: str, *, write: bool) -> Caller:
+    services.known_addresses.note(address)
     if write and key.read_only:
         raise NotAllowed("this API key is read-only")
     return Caller(key, address)

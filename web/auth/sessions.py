@@ -47,6 +47,8 @@ async def current_user() -> User | None:
     """The user who is signed in; looked up once per request."""
     if "user" not in g:
         g.user = await user_of(services(), request)
+        if g.user is not None:
+            services().known_addresses.note(client_address())
     return cast("User | None", g.user)
 
 

@@ -139,6 +139,7 @@ class _DeviceApi:
         self._downloads = FirmwareDownloads(services)
         self._now = services.now
         self._authentication = services.authentication
+        self._note_address = services.known_addresses.note
         self._add_trace = services.trace.add_upload
         self._max_depth = services.config.devices.max_depth
         self._allows_address = services.config.devices.http_auth == "token-or-address"
@@ -225,6 +226,8 @@ class _DeviceApi:
         query = _query(scope["query_string"])
         device = progress.device = self._identify(scope, query, address)
         sender = device.did if device else address
+        if device is not None:
+            self._note_address(address)
         await self._limit_rate(sender)
         # A longer report of versions would only cost time to decode.
         max_bytes = MAX_SHORT_BODY_BYTES if tidy(scope["path"]) in _SHORT_PATHS else None

@@ -148,6 +148,7 @@ class Connection:
         meanwhile: if its whole body has arrived, it is answered here, without starting a task.
         """
         self._set_idle(False)
+        self._peer.place.speak()
         scope = self._scope_of(request)
         exchange = self._exchange = Exchange(self, scope, self._invite_body)
         if request.body is None or request.method in ("GET", "HEAD"):

@@ -25,7 +25,8 @@ from hub.errors import HubError, StartFault
 from hub.log import limited
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
-from hub.net.listener import Limits, serve_port
+from hub.net.listener import serve_port
+from hub.net.places import Limits
 from hub.process.control.access import AnyAccessRequest
 from hub.process.control.backups import AnyBackupRequest
 from hub.process.control.devices import AnyDeviceRequest

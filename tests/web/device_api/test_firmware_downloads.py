@@ -12,6 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from hub.net.places import KnownAddresses
 from hub.services.firmware.downloads import MAX_DOWNLOADS_PER_DEVICE, PATH, STEP_BYTES
 from tests.support.clock import FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site
@@ -176,7 +177,9 @@ class OneFile:
 
 async def test_a_stuck_download_gives_up_its_place(autojump_clock: MockClock) -> None:
     one: Any = OneFile()
-    parts: Any = SimpleNamespace(downloads=one, closing=trio.Event())
+    parts: Any = SimpleNamespace(
+        downloads=one, closing=trio.Event(), known_addresses=KnownAddresses()
+    )
     steps = 0
 
     async def send(message: Any) -> None:

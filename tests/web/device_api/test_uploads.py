@@ -80,6 +80,13 @@ async def test_any_other_path_or_method_is_404_in_the_protocols_form(
     assert not call.wanted
 
 
+async def test_the_address_of_a_camera_with_a_token_is_known(api: Any, parts: Any) -> None:
+    await ask(api, token="bad")
+    assert "10.0.0.8" not in parts.known_addresses
+    await ask(api)
+    assert "10.0.0.8" in parts.known_addresses
+
+
 async def test_d8_the_time_needs_no_token(api: Any) -> None:
     call = Call("GET", "/api/v1/server/time", token=None)
     await api(call.scope, call.receive, call.send)

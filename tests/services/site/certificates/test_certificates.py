@@ -19,7 +19,8 @@ from hub.config import TlsConfig
 from hub.errors import StartFault
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
-from hub.net.listener import Limits, serve_port
+from hub.net.listener import serve_port
+from hub.net.places import Limits
 from hub.services.site.certificates import certificates as module
 from hub.services.site.certificates.authority import key_pem, names_in, new_rsa_key
 from hub.services.site.certificates.certificates import Certificates, names_of_this_host

@@ -1,0 +1,228 @@
+"""Who has a place at a port: when all are taken, the largest source gives one back.
+
+A port has a number of places, one for each connection. Each source (address) is measured by its
+*claim*: the places that it has, less those that it can count on if it is known. A newcomer to a
+full port takes a place of the source with the largest claim, if that exceeds its own: of this
+source the silent connections go first, and of those the youngest. A place that is kept is out of
+this: nobody takes it, and it is not part of a claim.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from msgspec import Struct
+
+#: An address of an enrolled camera or of a signed-in browser can count on so many places.
+PLACES_OF_KNOWN = 16
+#: How many addresses are known at most; the one that was noted longest ago is forgotten.
+MAX_KNOWN = 4096
+
+
+class Limits(Struct, frozen=True):
+    """How many connections a port accepts, in total and from one address."""
+
+    connections: int
+    per_address: int
+
+
+class KnownAddresses:
+    """Addresses from which an enrolled camera, a browser or a program has proved who it is."""
+
+    def __init__(self) -> None:
+        self._addresses: OrderedDict[str, None] = OrderedDict()
+
+    def note(self, address: str) -> None:
+        """Someone has just proved at this address who it is."""
+        self._addresses[address] = None
+        self._addresses.move_to_end(address)
+        if len(self._addresses) > MAX_KNOWN:
+            self._addresses.popitem(last=False)
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._addresses
+
+
+class Full(Exception):
+    """There is no place. `limit`: the name of the limit that was reached."""
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+class Place:
+    """The place of one connection. Without a port it is nobody's, and its methods do nothing."""
+
+    __slots__ = ("_cut", "_source", "is_kept", "is_silent")
+
+    def __init__(
+        self, source: _Source | None = None, cut: Callable[[], None] = lambda: None
+    ) -> None:
+        self._source = source
+        self._cut = cut
+        self.is_silent = True
+        self.is_kept = False
+
+    def speak(self) -> None:
+        """The peer has sent a whole request or message: silent connections go before this one."""
+        if self.is_silent:
+            self.is_silent = False
+            if self._source is not None and not self.is_kept:
+                self._source.move_to_speaking(self)
+
+    def keep(self) -> None:
+        """Let nobody take this place: it belongs to an enrolled camera that is online."""
+        if not self.is_kept:
+            self.is_kept = True
+            if self._source is not None:
+                self._source.keep(self)
+
+    def leave(self) -> None:
+        """Give the place back: the connection has ended. Idempotent."""
+        if self._source is not None:
+            self._source.leave(self)
+            self._source = None
+
+    def cut_off(self) -> None:
+        """End the connection, and give the place back."""
+        self.leave()
+        self._cut()
+
+
+class Places:
+    """The places of one port.
+
+    `known` has the addresses that can count on some. `on_cut` is called with the address of each
+    connection that is cut off.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        known: KnownAddresses | None = None,
+        *,
+        on_cut: Callable[[str], None] = lambda address: None,
+    ) -> None:
+        self._limits = limits
+        self._on_cut = on_cut
+        self._known = KnownAddresses() if known is None else known
+        self._sources: dict[str, _Source] = {}
+        self._taken = 0
+        #: The sources by their claim, without those whose places are all kept.
+        self._by_claim: dict[int, dict[_Source, None]] = {}
+        self._largest = 0
+
+    @property
+    def taken(self) -> int:
+        return self._taken
+
+    def take(self, address: str, cut: Callable[[], None]) -> Place:
+        """Take a place for a connection, which `cut` ends if the place goes to another one.
+
+        Raises Full.
+        """
+        source = self._sources.get(address)
+        if source is None:
+            source = _Source(self, address)
+        if source.total >= self._limits.per_address:
+            raise Full("per_address")
+        source.reserve = PLACES_OF_KNOWN if address in self._known else 0
+        source.update()
+        if self._taken >= self._limits.connections:
+            self._make_room(source.claim + 1)
+        self._sources[address] = source
+        self._taken += 1
+        place = Place(source, cut)
+        source.enter(place)
+        return place
+
+    def _make_room(self, claim: int) -> None:
+        """Cut a connection of the largest source, if its claim exceeds `claim`. Raises Full."""
+        while self._largest > claim and self._largest not in self._by_claim:
+            self._largest -= 1
+        if self._largest <= claim:
+            raise Full("connections")
+        source = next(iter(self._by_claim[self._largest]))
+        source.first_to_go().cut_off()
+        self._on_cut(source.address)
+
+    # Called by the sources
+
+    def moved(self, source: _Source, old: int | None, new: int | None) -> None:
+        """The claim of a source has changed; None: it has no place that could be taken."""
+        if old is not None:
+            others = self._by_claim[old]
+            del others[source]
+            if not others:
+                del self._by_claim[old]
+        if new is not None:
+            self._by_claim.setdefault(new, {})[source] = None
+            self._largest = max(self._largest, new)
+
+    def left(self, source: _Source) -> None:
+        self._taken -= 1
+        if not source.total:
+            del self._sources[source.address]
+
+
+class _Source:
+    """The connections of one address: silent ones, those that have spoken, and the kept ones."""
+
+    __slots__ = ("_kept", "_listed", "_places", "_silent", "_speaking", "address", "reserve")
+
+    def __init__(self, places: Places, address: str) -> None:
+        self.address = address
+        #: How many places it can count on.
+        self.reserve = 0
+        self._places = places
+        # In the order of their arrival.
+        self._silent: dict[Place, None] = {}
+        self._speaking: dict[Place, None] = {}
+        self._kept = 0
+        #: The claim under which it is listed.
+        self._listed: int | None = None
+
+    @property
+    def total(self) -> int:
+        return len(self._silent) + len(self._speaking) + self._kept
+
+    @property
+    def claim(self) -> int:
+        return len(self._silent) + len(self._speaking) - self.reserve
+
+    def update(self) -> None:
+        """List it under its claim."""
+        claim = self.claim if self._silent or self._speaking else None
+        if claim != self._listed:
+            listed, self._listed = self._listed, claim
+            self._places.moved(self, listed, claim)
+
+    def first_to_go(self) -> Place:
+        return next(reversed(self._silent or self._speaking))
+
+    def enter(self, place: Place) -> None:
+        self._silent[place] = None
+        self.update()
+
+    def move_to_speaking(self, place: Place) -> None:
+        del self._silent[place]
+        self._speaking[place] = None
+
+    def keep(self, place: Place) -> None:
+        self._forget(place)
+        self._kept += 1
+        self.update()
+
+    def leave(self, place: Place) -> None:
+        if place.is_kept:
+            self._kept -= 1
+        else:
+            self._forget(place)
+            self.update()
+        self._places.left(self)
+
+    def _forget(self, place: Place) -> None:
+        self._silent.pop(place, None)
+        self._speaking.pop(place, None)

@@ -1,0 +1,155 @@
+"""Who has a place at a port that is full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hub.net.places import (
+    MAX_KNOWN,
+    PLACES_OF_KNOWN,
+    Full,
+    KnownAddresses,
+    Limits,
+    Place,
+    Places,
+)
+
+ATTACKER, OTHER, CAMERA = "10.0.0.66", "10.0.0.67", "10.0.0.1"
+
+
+class Port:
+    """Places, and the connections that were cut off, by the names that the test gave them."""
+
+    def __init__(self, connections: int, per_address: int = 1000) -> None:
+        self.known = KnownAddresses()
+        self.places = Places(Limits(connections, per_address), self.known)
+        self.cut: list[str] = []
+
+    def take(self, address: str, name: str = "") -> Place:
+        return self.places.take(address, self._cut(name or address))
+
+    def _cut(self, name: str) -> Callable[[], None]:
+        return lambda: self.cut.append(name)
+
+
+def test_a_newcomer_takes_a_place_of_the_source_that_has_the_most() -> None:
+    port = Port(6)
+    for address, count in ((ATTACKER, 4), (OTHER, 2)):
+        for _ in range(count):
+            port.take(address)
+    port.take(CAMERA)
+    assert port.cut == [ATTACKER]
+    assert port.places.taken == 6
+
+
+def test_of_the_largest_source_the_silent_and_of_those_the_young_go_first() -> None:
+    port = Port(4)
+    first, _, third, _ = [port.take(ATTACKER, f"connection {n}") for n in range(1, 5)]
+    third.speak()
+    first.speak()
+    for address in ("10.0.0.1", "10.0.0.2", "10.0.0.3"):
+        port.take(address)
+    # The third spoke first, so the first is the younger one of those who have spoken.
+    assert port.cut == ["connection 4", "connection 2", "connection 1"]
+
+
+def test_the_largest_source_gets_no_further_place() -> None:
+    port = Port(4)
+    for _ in range(3):
+        port.take(ATTACKER)
+    port.take(CAMERA)
+    with pytest.raises(Full) as full:
+        port.take(ATTACKER)
+    assert full.value.limit == "connections"
+    assert port.cut == []
+
+
+def test_sources_of_the_same_size_do_not_take_places_of_each_other_for_ever() -> None:
+    port = Port(4)
+    for address in (ATTACKER, OTHER):
+        for _ in range(2):
+            port.take(address)
+    for address in (ATTACKER, OTHER):
+        with pytest.raises(Full):
+            port.take(address)
+    assert port.cut == []
+
+
+def test_a_known_address_gets_in_although_every_source_has_one_connection_only() -> None:
+    port = Port(50)
+    for number in range(50):
+        port.take(f"10.1.0.{number}")
+    with pytest.raises(Full):
+        port.take(CAMERA)
+    port.known.note(CAMERA)
+    port.take(CAMERA)
+    assert port.cut == ["10.1.0.0"]
+
+
+def test_a_known_address_can_count_on_some_places_and_no_more() -> None:
+    port = Port(PLACES_OF_KNOWN * 2)
+    port.known.note(CAMERA)
+    for _ in range(PLACES_OF_KNOWN * 2 - 1):
+        port.take(CAMERA)
+    port.take(ATTACKER)
+    for _ in range(PLACES_OF_KNOWN // 2 - 1):
+        port.take(ATTACKER)
+    assert set(port.cut) == {CAMERA}
+    with pytest.raises(Full):
+        port.take(ATTACKER)
+
+
+def test_a_kept_place_is_taken_by_nobody() -> None:
+    port = Port(2)
+    for name in ("first", "second"):
+        place = port.take(ATTACKER, name)
+        place.keep()
+        place.speak()
+    port.known.note(CAMERA)
+    with pytest.raises(Full):
+        port.take(CAMERA)
+    assert port.cut == []
+
+
+def test_a_place_that_was_given_back_is_free() -> None:
+    port = Port(1)
+    for _ in range(3):
+        place = port.take(ATTACKER)
+        place.leave()
+        place.leave()
+    assert port.places.taken == 0
+    kept = port.take(ATTACKER)
+    kept.keep()
+    kept.leave()
+    port.take(CAMERA)
+    assert port.cut == []
+
+
+def test_one_address_has_its_own_limit() -> None:
+    port = Port(10, per_address=2)
+    port.known.note(ATTACKER)
+    port.take(ATTACKER)
+    port.take(ATTACKER)
+    with pytest.raises(Full) as full:
+        port.take(ATTACKER)
+    assert full.value.limit == "per_address"
+
+
+def test_the_addresses_that_are_known_are_bounded() -> None:
+    known = KnownAddresses()
+    known.note(CAMERA)
+    for number in range(MAX_KNOWN - 1):
+        known.note(f"address {number}")
+    known.note(CAMERA)
+    known.note("one more")
+    assert CAMERA in known
+    assert "address 0" not in known
+
+
+def test_a_place_without_a_port_does_nothing() -> None:
+    place = Place()
+    place.speak()
+    place.keep()
+    place.leave()
