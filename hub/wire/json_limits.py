@@ -136,7 +136,9 @@ def _bad_parameter(error: Exception, data: bytes, what: str, path: str) -> BadPa
     assert found is not None
     field = _join(path, found["path"] or "")
     text = found["what"]
-    if expected := _EXPECTED.match(text):
+    if text == "Expected `int`, got `float`":
+        text = "a whole number is expected"
+    elif expected := _EXPECTED.match(text):
         text = f"{_in_words(expected['expected'])} is expected, not {_in_words(expected['got'])}"
     elif missing := _MISSING.match(text):
         field, text = _join(field, missing["name"]), "is required"

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing
 from random import Random
-
-import pytest
 
 from tests.fuzz import edges, frames, heads, uploads
 from tests.fuzz.case import CORPUS, read_corpus
 from tests.fuzz.hub import FuzzHub
 from tests.fuzz.judges import LogReader
 from tests.fuzz.sending import Sender
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FuzzHub]:
-    with closing(FuzzHub(tmp_path_factory.mktemp("fuzz"), tls=False)) as hub:
-        hub.prepare()
-        hub.start()
-        yield hub
 
 
 def test_what_was_ever_found_is_not_found_again(hub: FuzzHub) -> None:

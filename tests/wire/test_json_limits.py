@@ -95,6 +95,7 @@ OUTER = msgspec.json.Decoder(Outer)
     ("body", "field", "message"),
     [
         (b'{"inner":{"size":[]}}', "inner.size", "inner.size: a number is expected, not a list"),
+        (b'{"inner":{"size":1.5}}', "inner.size", "inner.size: a whole number is expected"),
         (b'{"inner":{}}', "inner.size", "inner.size: is required"),
         (b"{}", "inner", "inner: is required"),
         (b'{"inner":{"size":1e400}}', "inner.size", "inner.size: number out of range"),

@@ -40,6 +40,14 @@ _ERRORS: tuple[type[HubError], ...] = (
     TooManyRequests,
     CannotStoreNow,
 )
+_NUMBER: Json = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+#: The placeholders of paths that have a form.
+_PATH_SCHEMAS: dict[str, Json] = {
+    **dict.fromkeys(("seq", "release", "campaign", "hold", "erasure"), _NUMBER),
+    "did": {"type": "string", "pattern": "^[0-9]{1,20}$"},
+    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "extension": {"type": "string", "pattern": "^[a-z]{1,8}$"},
+}
 _WRITE_ERRORS = (AlreadyExists, TooLarge)
 
 _DESCRIPTION = """\
@@ -109,6 +117,14 @@ class _Schemas:
         types = list(dict.fromkeys(types))
         schemas, self.components = msgspec.json.schema_components(types, ref_template=_REF)
         self._of = dict(zip(types, schemas, strict=True))
+        self._close_bodies([one.body for one in endpoints if one.body is not Nothing])
+
+    def _close_bodies(self, bodies: Sequence[Any]) -> None:
+        """Say that unknown fields are refused, also within the params of commands."""
+        _, parts = msgspec.json.schema_components(bodies, ref_template=_REF)
+        for name in parts:
+            if "properties" in self.components[name]:
+                self.components[name]["additionalProperties"] = False
 
     def describe(self, endpoint: Endpoint) -> Json:
         described: Json = {
@@ -140,7 +156,8 @@ class _Schemas:
         return described
 
     def _answer(self, endpoint: Endpoint) -> Json:
-        content: Json = {"schema": {"type": "string"}}
+        is_json = endpoint.media_type == "application/json"
+        content: Json = {"schema": {"type": "object" if is_json else "string"}}
         if endpoint.answer is not None:
             content["schema"] = self._of[endpoint.answer]
         if endpoint.answer_example is not None:
@@ -153,7 +170,10 @@ class _Schemas:
             if error not in _WRITE_ERRORS or endpoint.writes:
                 text = f"`{error.code}` {error().message}"
                 texts.setdefault(str(error.status), []).append(text)
-        content = {"application/json": {"schema": self._of[Refusal]}}
+        content: Json = {"application/json": {"schema": self._of[Refusal]}}
+        if endpoint.media_type == "text/html":
+            # For people, and in JSON below the path of the API.
+            content["text/html"] = {"schema": {"type": "string"}}
         return {
             status: {"description": " · ".join(dict.fromkeys(lines)), "content": content}
             for status, lines in texts.items()
@@ -172,7 +192,7 @@ def _path_parameters(endpoint: Endpoint) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "maxLength": 64},
+            "schema": _PATH_SCHEMAS.get(name, {"type": "string", "maxLength": 64}),
             "example": endpoint.path_example[name],
         }
         for name in endpoint.placeholders
@@ -185,6 +205,8 @@ def _query_parameters(query: type[Struct]) -> list[Json]:
             "name": name,
             "in": "query",
             "description": schema.get("description", ""),
+            # An empty value counts as not given.
+            "allowEmptyValue": True,
             "schema": {key: value for key, value in schema.items() if key != "description"},
         }
         for name, schema in parameter_schemas(query).items()
