@@ -147,7 +147,10 @@ async def test_users_sessions_keys_settings_and_audit_are_read_back(
 ) -> None:
     has_accounts = schema >= 4
     assert store.users.all() == (written.USER, *((written.GONE_USER,) if has_accounts else ()))
-    assert store.user_links.all() == ((written.USER_LINK,) if has_accounts else ())
+    links = ((written.USER_LINK,) if has_accounts else ()) + (
+        (written.MADE_LINK,) if schema >= 11 else ()
+    )
+    assert store.user_links.all() == links
     assert store.sessions.of_user("alice") == (written.SESSION,)
     used_at = written.NOW * 1000 + 7 if has_accounts else None
     assert store.api_keys.all() == (replace(written.API_KEY, last_used_at=used_at),)

@@ -23,6 +23,12 @@ class Actor(Struct, frozen=True):
     who: str
     address: str = ""
 
+    @property
+    def user(self) -> str:
+        """The name of the user; "" if it is none."""
+        kind, _, name = self.who.partition(" ")
+        return name if kind == "user" else ""
+
 
 COMMAND_LINE = Actor("command line")
 

@@ -1,7 +1,8 @@
 """Setup links: one-time links by which an administrator or another user sets themself up.
 
 A link for the first administrator also names the site. A link for a user was made by an
-administrator, who chose name and role; the user chooses the password.
+administrator, who chose name and role; the user chooses the password. It ends with the
+administrator: whoever is disabled or removed, or loses the role, leaves no way in.
 """
 
 from __future__ import annotations
@@ -111,7 +112,9 @@ class SetupLinks:
         """Return the links for users that can still be used, by name."""
         now = self._now_ms()
         return tuple(
-            link for link in self._links.all() if is_current(link.expires_at, now, _VALID_MS)
+            link
+            for link in self._links.all()
+            if is_current(link.expires_at, now, _VALID_MS) and self._has_maker(link)
         )
 
     def link_of(self, token: str) -> UserLink | None:
@@ -125,9 +128,10 @@ class SetupLinks:
     async def create_for(self, name: str, role: str, *, by: Actor) -> str:
         """Create a link by which a new user is added, and return its token.
 
-        It works once, within a day.
+        It works once, within a day, and while the user who made it is an administrator.
 
-        Raises AlreadyExists, TooManyLinks, and BadParameter for "name" or "role".
+        Raises AlreadyExists, TooManyLinks, BadParameter for "name" or "role", and NotAuthorised if
+        `by` is a user who is not an administrator any more.
         """
         name, checked = check_name(name), check_role(role)
         self._users.check_is_free(name)
@@ -136,7 +140,11 @@ class SetupLinks:
             raise TooManyLinks
         token = secrets.token_urlsafe(24)
         expires_at = self._now_ms() + _VALID_MS
-        await self._links.put(UserLink(name, checked, hash_token(token), expires_at))
+        link = UserLink(name, checked, hash_token(token), expires_at, by.user)
+        async with self._users.changing:
+            if not self._has_maker(link):
+                raise NotAuthorised("only administrators make set-up links")
+            await self._links.put(link)
         await self._audit.add(by, "user.link", f"{name} {checked}")
         return token
 
@@ -167,6 +175,10 @@ class SetupLinks:
     async def prune(self) -> None:
         """Remove the links for users that have expired."""
         await self._links.prune(self._now_ms())
+
+    def _has_maker(self, link: UserLink) -> bool:
+        """Whether the administrator who made a link still is one."""
+        return not link.made_by or self._users.is_administrator(link.made_by)
 
     def _check_link(self, token: str) -> UserLink:
         link = self.link_of(token)

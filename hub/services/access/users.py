@@ -49,6 +49,7 @@ class Users:
         now: Callable[[], float],
     ) -> None:
         self._users = store.users
+        self._links = store.user_links
         self._passwords = passwords
         self._sign_in = sign_in
         self._sessions = sessions
@@ -73,6 +74,11 @@ class Users:
         return any(
             user.role == "admin" and user.enabled and user.name != besides for user in self.all()
         )
+
+    def is_administrator(self, name: str) -> bool:
+        """Whether this user can administer the hub."""
+        user = self._users.get(name)
+        return user is not None and user.role == "admin" and user.enabled
 
     def is_last_administrator(self, user: User) -> bool:
         """Whether nobody could administer the hub without this user."""
@@ -112,6 +118,7 @@ class Users:
             user = self.get(name)
             if checked != "admin":
                 self._check_not_last_administrator(user)
+                await self._end_links(user, by)
             await self._users.set_role(user.name, checked)
         await self._audit.add(by, "user.role", f"{user.name} {checked}")
 
@@ -126,6 +133,7 @@ class Users:
                 return
             if not enabled:
                 self._check_not_last_administrator(user)
+                await self._end_links(user, by)
             await self._users.set_enabled(user.name, enabled)
         if not enabled:
             await self._sessions.end_all(user.name)
@@ -177,8 +185,15 @@ class Users:
         async with self.changing:
             user = self.get(name)
             self._check_not_last_administrator(user)
+            await self._end_links(user, by)
             await self._users.remove(user.name)
         await self._audit.add(by, "user.remove", user.name)
+
+    async def _end_links(self, user: User, by: Actor) -> None:
+        """End the set-up links that a user made, before the user loses the right to make them."""
+        ended = await self._links.remove_of(user.name)
+        if ended:
+            await self._audit.add_each(by, "user.link-withdraw", ended)
 
     def _check_not_last_administrator(self, user: User) -> None:
         """Raise LastAdministrator if this user is the last enabled one."""

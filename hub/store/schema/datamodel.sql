@@ -311,7 +311,8 @@ CREATE TABLE user_link (
     name TEXT PRIMARY KEY,       -- of the user to be
     role TEXT NOT NULL,
     token_hash BLOB NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    made_by TEXT NOT NULL DEFAULT '' -- the administrator with whom it ends; empty: command line
 ) STRICT, WITHOUT ROWID;
 
 -- Signed-in browsers. The cookie's token itself is not stored.

@@ -12,18 +12,25 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.sqlite.sql import execute
 from hub.store.tables.users import Role
 
-_ALL = "SELECT name, role, token_hash, expires_at FROM user_link"
-_PUT = "INSERT OR REPLACE INTO user_link (name, role, token_hash, expires_at) VALUES (?, ?, ?, ?)"
+_ALL = "SELECT name, role, token_hash, expires_at, made_by FROM user_link"
+_PUT = """
+INSERT OR REPLACE INTO user_link (name, role, token_hash, expires_at, made_by)
+VALUES (?, ?, ?, ?, ?)
+"""
 _REMOVE = "DELETE FROM user_link WHERE name = ?"
 
 
 class UserLink(Struct, frozen=True):
-    """`token_hash`: of the token in the link, which is not stored. UNIX milliseconds."""
+    """`token_hash`: of the token in the link, which is not stored. UNIX milliseconds.
+
+    `made_by`: the user who made it, with whom it ends; "" if it was made on the command line.
+    """
 
     name: str
     role: Role
     token_hash: bytes
     expires_at: int
+    made_by: str = ""
 
 
 def load_user_links(connection: sqlite3.Connection) -> list[UserLink]:
@@ -50,21 +57,25 @@ class UserLinkTable:
         def saved(_: None) -> None:
             self._links[link.name] = link
 
-        values = (link.name, link.role, link.token_hash, link.expires_at)
+        values = (link.name, link.role, link.token_hash, link.expires_at, link.made_by)
         await self._writer.write(partial(execute, _PUT, values), saved)
 
     async def remove(self, name: str) -> None:
         """Remove the link for this name, if there is one."""
         await self._remove(lambda link: link.name == name)
 
+    async def remove_of(self, maker: str) -> list[str]:
+        """Remove the links that this user made. Returns their names."""
+        return await self._remove(lambda link: link.made_by == maker)
+
     async def prune(self, expired_at: int) -> None:
         """Remove the links that have expired by this time (UNIX milliseconds)."""
         await self._remove(lambda link: link.expires_at <= expired_at)
 
-    async def _remove(self, is_removed: Callable[[UserLink], bool]) -> None:
+    async def _remove(self, is_removed: Callable[[UserLink], bool]) -> list[str]:
         names = [link.name for link in self._links.values() if is_removed(link)]
         if not names:
-            return
+            return names
 
         def job(connection: sqlite3.Connection) -> None:
             connection.executemany(_REMOVE, [(name,) for name in names])
@@ -74,3 +85,4 @@ class UserLinkTable:
                 self._links.pop(name, None)
 
         await self._writer.write(job, removed)
+        return names

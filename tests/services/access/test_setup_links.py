@@ -6,7 +6,8 @@ import pytest
 import trio
 
 from hub.errors import BadParameter, NotAuthorised
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.access.users import Users
 from hub.services.site.site import SiteSettings
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices
@@ -187,3 +188,56 @@ async def test_a_link_is_not_valid_for_a_year_after_the_clock_was_set_back(
     clock.advance(-365 * 86_400)
     assert not hub.services.setup_links.is_valid(link)
     assert hub.services.setup_links.link_of(user_link) is None
+
+
+@pytest.mark.parametrize("how", ["disabled", "demoted", "removed"])
+async def test_the_links_of_an_administrator_end_with_the_administrator(
+    hub: HubServices, how: str
+) -> None:
+    for name in ("ann", "eve"):
+        await hub.services.users.add(name, "admin", PASSWORD, by=COMMAND_LINE)
+    users, links, eve = hub.services.users, hub.services.setup_links, Actor("user eve", "10.0.0.9")
+    tokens = [
+        await links.create_for("mallory", "admin", by=eve),
+        await links.create_for("bob", "guard", by=Actor("user ann")),
+        await links.create_for("carol", "viewer", by=COMMAND_LINE),
+    ]
+    await change(users, "eve", how)
+    assert [one.name for one in links.for_users()] == ["bob", "carol"]
+    with pytest.raises(NotAuthorised):
+        await links.add_user(tokens[0], PASSWORD, address="10.0.0.9")
+    assert all(map(links.link_of, tokens[1:]))
+    actions = [(e.who, e.action, e.target) for e in await hub.services.audit.newest(limit=2)]
+    assert ("command line", "user.link-withdraw", "mallory") in actions
+
+
+@pytest.mark.parametrize("how", ["disabled", "demoted", "removed"])
+async def test_an_ended_link_stays_so_when_its_maker_comes_back(hub: HubServices, how: str) -> None:
+    for name in ("ann", "eve"):
+        await hub.services.users.add(name, "admin", PASSWORD, by=COMMAND_LINE)
+    users, links = hub.services.users, hub.services.setup_links
+    token = await links.create_for("mallory", "admin", by=Actor("user eve"))
+    await change(users, "eve", how)
+    if how == "removed":
+        await users.add("eve", "admin", PASSWORD, by=COMMAND_LINE)
+    await users.set_enabled("eve", True, by=COMMAND_LINE)
+    await users.set_role("eve", "admin", by=COMMAND_LINE)
+    assert links.link_of(token) is None
+
+
+async def test_a_link_made_while_its_maker_was_removed_is_not_valid(hub: HubServices) -> None:
+    """A request of the administrator may have been on its way."""
+    await hub.services.users.add("ann", "admin", PASSWORD, by=COMMAND_LINE)
+    with pytest.raises(NotAuthorised):
+        await hub.services.setup_links.create_for("mallory", "admin", by=Actor("user eve"))
+    assert hub.store.user_links.all() == ()
+
+
+async def change(users: Users, name: str, how: str) -> None:
+    match how:
+        case "disabled":
+            await users.set_enabled(name, False, by=COMMAND_LINE)
+        case "demoted":
+            await users.set_role(name, "guard", by=COMMAND_LINE)
+        case _:
+            await users.remove(name, by=COMMAND_LINE)

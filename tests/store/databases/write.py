@@ -79,6 +79,7 @@ ACCEPTED = AcceptedConnect("SN1", "1795608000", None)
 USER = User("alice", "admin", "scrypt$0", NOW * 1000)
 GONE_USER = User("bob", "guard", "scrypt$1", NOW * 1000, enabled=False)
 USER_LINK = UserLink("carol", "viewer", b"l" * 32, NOW * 1000 + 86_400_000)
+MADE_LINK = UserLink("dan", "guard", b"m" * 32, NOW * 1000 + 86_400_000, made_by="alice")
 SESSION = Session(b"s" * 32, "alice", NOW * 1000, NOW * 1000 + 5, "10.0.0.1")
 USED_SIGNATURE = UsedSignature("APP1", "AB" * 16, NOW * 1000)
 API_KEY, API_SECRET = ApiKey("APP1", "VMS", True, NOW * 1000), "api secret"
@@ -186,6 +187,7 @@ async def fill(store: Store) -> None:
     await fill_schema_7(store)
     await fill_schema_8(store)
     await fill_schema_10(store)
+    await fill_schema_11(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -247,6 +249,10 @@ async def fill_schema_8(store: Store) -> None:
 
 async def fill_schema_10(store: Store) -> None:
     await store.used_signatures.use(USED_SIGNATURE)
+
+
+async def fill_schema_11(store: Store) -> None:
+    await store.user_links.put(MADE_LINK)
 
 
 async def write(data_dir: Path) -> None:
