@@ -124,6 +124,8 @@ class Store:
         self.downloads = DownloadTable(writer, start.downloads)
         #: The key that signs links to firmware files. It stays the same across restarts.
         self.link_key = start.box.derived("firmware links")
+        #: The key that signs the marks of browsers in which a user has signed in.
+        self.browser_key = start.box.derived("known browsers")
         self.settings = SettingTable(writer, start.settings)
         self.clock_steps = ClockStepTable(writer, start.clock_steps)
         self.audit = AuditTable(writer, queries)

@@ -12,7 +12,8 @@ from quart_trio import QuartTrio
 from hub.config import Config
 from hub.errors import HubError
 from hub.services.access.audit import Actor
-from hub.services.access.sessions import MAX_AGE_MS
+from hub.services.access.sessions import MAX_AGE_MS, SignedIn
+from hub.services.access.users import User
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web import auth
@@ -48,7 +49,7 @@ def application(hub: HubServices) -> QuartTrio:
     @app.get("/remember/<token>")
     async def remember(token: str) -> Response:
         response = Response("")
-        auth.remember(response, token)
+        auth.remember(response, SignedIn(User("ann", "guard", "hash", 0), token))
         return response
 
     @app.get("/forget")
@@ -126,6 +127,19 @@ async def test_the_session_cookie_is_hidden_from_scripts_and_plain_http(
     assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes)
     assert f"Max-Age={MAX_AGE_MS // 1000}" in attributes
     assert "Domain" not in cookie
+
+
+async def test_the_cookie_of_a_known_browser_is_hidden_and_names_nobody(
+    hub: HubServices, client: QuartClient
+) -> None:
+    cookies = (await client.get("/remember/abc")).headers.getlist("Set-Cookie")
+    (cookie,) = [one for one in cookies if one.startswith("__Host-sitehub_browser=")]
+    value, *attributes = cookie.split("; ")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes)
+    assert "ann" not in value
+    signed_in = User("ann", "guard", "hash", 0)
+    marks = value.partition("=")[2]
+    assert hub.services.sessions.known_browsers.recognise(marks, signed_in)
 
 
 async def test_forget_deletes_the_cookie(client: QuartClient) -> None:

@@ -15,6 +15,7 @@ from web.auth.current import address_of, client_address, head_of, install, servi
 from web.auth.sessions import (
     RoleMissing,
     actor,
+    browser_marks,
     check_role,
     current_user,
     forget,
@@ -38,6 +39,7 @@ __all__ = [
     "address_of",
     "authenticate",
     "authenticate_bearer",
+    "browser_marks",
     "check_body_md5",
     "check_csrf",
     "check_role",

@@ -11,12 +11,14 @@ from werkzeug.sansio.request import Request as Head
 from hub.errors import NotAllowed, NotAuthorised
 from hub.services import Services
 from hub.services.access.audit import Actor
-from hub.services.access.sessions import MAX_AGE_MS
+from hub.services.access.sessions import MAX_AGE_MS, SignedIn
 from hub.services.access.users import Role, User
 from hub.services.access.validation import includes
 from web.auth.current import client_address, services
 
 _COOKIE = "sitehub_session"
+_MARKS_COOKIE = "sitehub_browser"
+_MARKS_SECONDS = 365 * 86_400
 
 
 class RoleMissing(NotAllowed):
@@ -80,9 +82,16 @@ def actor(user: User) -> Actor:
     return Actor(f"user {user.name}", client_address())
 
 
-def remember(response: Response, token: str) -> None:
-    """Set the cookie of a new session."""
-    set_cookie(response, _COOKIE, token, max_age_seconds=MAX_AGE_MS // 1000)
+def remember(response: Response, signed_in: SignedIn) -> None:
+    """Set the cookies of a new session, and of a browser in which its user has signed in."""
+    set_cookie(response, _COOKIE, signed_in.token, max_age_seconds=MAX_AGE_MS // 1000)
+    marks = services().sessions.known_browsers.with_mark(browser_marks(), signed_in.user)
+    set_cookie(response, _MARKS_COOKIE, marks, max_age_seconds=_MARKS_SECONDS)
+
+
+def browser_marks() -> str:
+    """The marks of users who have signed in in this browser (KnownBrowsers)."""
+    return request.cookies.get(cookie_name(_MARKS_COOKIE, services()), "")
 
 
 def forget(response: Response) -> None:

@@ -45,7 +45,10 @@ async def sign_in() -> Response:
     name, next_path = form.get("name", "").strip(), local_path(form.get("next"))
     try:
         signed_in = await auth.services().sessions.sign_in(
-            name, form.get("password", ""), auth.client_address()
+            name,
+            form.get("password", ""),
+            auth.client_address(),
+            marks=auth.browser_marks(),
         )
     except TooManyRequests as error:
         fault = ngettext(
@@ -60,7 +63,7 @@ async def sign_in() -> Response:
         fault = gettext("Wrong user name or password.")
         return await _sign_in_page(next_path=next_path, name=name, fault=fault, status=401)
     response = redirect_to(next_path)
-    auth.remember(response, signed_in.token)
+    auth.remember(response, signed_in)
     return response
 
 

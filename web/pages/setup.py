@@ -58,7 +58,7 @@ async def set_up(token: str) -> Response:
             values, field=error.field, fault=_describe_error(error.field), status=400
         )
     response = redirect_to("/cameras/connect?first=1")
-    auth.remember(response, signed_in.token)
+    auth.remember(response, signed_in)
     return response
 
 
@@ -72,7 +72,7 @@ async def _set_up_user(link: UserLink, token: str, password: str) -> Response:
     except BadParameter as error:
         return await _user_page(link, describe_account_error(error))
     response = redirect_to("/")
-    auth.remember(response, signed_in.token)
+    auth.remember(response, signed_in)
     return response
 
 

@@ -1,4 +1,7 @@
-"""Password hashes: Argon2id, with its parameters in each hash, computed in a thread."""
+"""Password hashes: Argon2id, with its parameters in each hash, computed in a thread.
+
+Who waits for it is decided in `places`.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,10 @@ from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from msgspec import Struct
 
-from hub.errors import TooManyRequests
+from hub.services.access.places import INSIDER, Places, Source
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32
-_MAX_WAITING = 32
 
 
 class Cost(Struct, frozen=True):
@@ -32,10 +34,14 @@ class Passwords:
     def __init__(self, cost: Cost = Cost()) -> None:  # noqa: B008 - frozen
         self._cost = cost
         self._limiter = trio.CapacityLimiter(1)
+        self._places = Places()
         self._unmatched = self._unmatched_hash()
 
-    async def make(self, password: str) -> str:
-        """Return the hash of a new password, in PHC format."""
+    async def make(self, password: str, source: Source = INSIDER) -> str:
+        """Return the hash of a new password, in PHC format.
+
+        Raises TooManyRequests if `source` has too many waiting.
+        """
         kdf = Argon2id(
             salt=secrets.token_bytes(_SALT_BYTES),
             length=_HASH_BYTES,
@@ -44,17 +50,18 @@ class Passwords:
             memory_cost=self._cost.memory_kib,
         )
         derive = partial(kdf.derive_phc_encoded, password.encode())
-        return await trio.to_thread.run_sync(derive, limiter=self._limiter)
+        async with self._places.turn(source):
+            return await trio.to_thread.run_sync(derive, limiter=self._limiter)
 
-    async def fits(self, password: str, stored: str | None) -> bool:
+    async def fits(self, password: str, stored: str | None, source: Source = INSIDER) -> bool:
         """Whether the password matches the hash. None (no such user) takes just as long.
 
-        Raises TooManyRequests if too many checks are waiting.
+        Raises TooManyRequests if too many checks are waiting, or `source` caused too many.
         """
-        if self._limiter.statistics().tasks_waiting >= _MAX_WAITING:
-            raise TooManyRequests("too many sign-ins at once", retry_after=5)
         verify = partial(_verify, password.encode(), stored or self._unmatched)
-        return await trio.to_thread.run_sync(verify, limiter=self._limiter) and stored is not None
+        async with self._places.turn(source):
+            fits = await trio.to_thread.run_sync(verify, limiter=self._limiter)
+        return fits and stored is not None
 
     def _unmatched_hash(self) -> str:
         """Return a hash of the current cost that matches no password, without computing one."""

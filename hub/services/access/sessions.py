@@ -15,6 +15,7 @@ from hub import metrics
 from hub.errors import CannotStoreNow, NotAuthorised
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
+from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.sign_in import SignIn
 from hub.services.expiry import TOLERANCE_MS, is_from_now
 from hub.store.tables.sessions import Session
@@ -54,12 +55,17 @@ class Sessions:
         self._audit = audit
         self._now = now
 
-    async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
-        """Check name and password, and open a session.
+    @property
+    def known_browsers(self) -> KnownBrowsers:
+        """The marks of browsers in which a user has signed in."""
+        return self._sign_in.known_browsers
+
+    async def sign_in(self, name: str, password: str, address: str, *, marks: str = "") -> SignedIn:
+        """Check name and password, and open a session. `marks`: of the browser.
 
         Raises NotAuthorised if either is wrong, TooManyRequests after too many failures.
         """
-        user = await self._sign_in.recognise(name, password, address)
+        user = await self._sign_in.recognise(name, password, address, marks=marks)
         if user is None:
             metrics.sign_in_failures.inc()
             limited(log, logging.WARNING, f"sign-in {address}", "failed sign-in from %s", address)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from hub.errors import BadParameter, NotAuthorised
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
+from hub.services.access.places import Source
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.users import Users
 from hub.services.access.validation import check_name, check_password, check_role
@@ -96,7 +97,7 @@ class SetupLinks:
         check_password(password)
         self._site.check(site)
         self._check(token)
-        password_hash = await self._passwords.make(password)
+        password_hash = await self._passwords.make(password, _source_of(token))
         by = Actor("set-up link", address)
         async with self._users.changing:
             self._check(token)
@@ -162,7 +163,7 @@ class SetupLinks:
         """
         check_password(password)
         self._check_link(token)
-        password_hash = await self._passwords.make(password)
+        password_hash = await self._passwords.make(password, _source_of(token))
         async with self._users.changing:
             link = self._check_link(token)
             self._users.check_is_free(link.name)
@@ -192,3 +193,8 @@ class SetupLinks:
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
+
+
+def _source_of(token: str) -> Source:
+    """Whoever has a link that is valid is no stranger."""
+    return Source(f"link: {hash_token(token).hex()}", True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from ipaddress import IPv6Network
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from hub import metrics
 from hub.errors import TooManyRequests
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
+from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.passwords import Passwords
+from hub.services.access.places import Source, network_of
 from hub.services.access.validation import MAX_NAME_LENGTH, normalise_name
 from hub.store.tables.users import User
 
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 _WINDOW_SECONDS = 15 * 60 - MAX_BACKOFF_SECONDS
 #: Failures without a delay; each further one delays the next attempt.
 _FREE_PER_PAIR = 4
-_FREE_PER_ADDRESS = 19
+_FREE_PER_ORIGIN = 19
 _FREE_PER_USER = 19
 _MAX_KNOWN_PAIRS = 4096
 
@@ -34,33 +38,65 @@ class SignIn:
         self._users = store.users
         self._passwords = passwords
         self._limit = _GuessLimit(store, now)
+        self.known_browsers = KnownBrowsers(store.browser_key)
 
-    async def recognise(self, name: str, password: str, address: str) -> User | None:
+    async def recognise(
+        self, name: str, password: str, address: str, *, marks: str = "", is_signed_in: bool = False
+    ) -> User | None:
         """Return the user with this name and password; None if either is wrong, or it is disabled.
 
-        Raises TooManyRequests after too many failures, or while too many sign-ins are waiting.
+        `marks`: of the browser, see KnownBrowsers. `is_signed_in`: whether the user is, and only
+        confirms the password. Raises TooManyRequests after too many failures, or while too many
+        sign-ins are waiting.
         """
         # No user has a longer name, and long ones would fill the tables of failures.
         name = normalise_name(name)[: MAX_NAME_LENGTH + 1]
-        self._limit.count(name, address)
         user = self._users.get(name)
+        browser = self.known_browsers.recognise(marks, user) if marks and user else None
+        origin = self._limit.origin(name, address, browser)
+        counted = self._limit.count(name, origin)
+        if is_signed_in and not origin.is_known:
+            source = Source(f"signed in: {name}", True)
+        else:
+            source = _source(name, address, origin)
         try:
-            fits = await self._passwords.fits(password, user.password_hash if user else None)
+            stored = user.password_hash if user else None
+            fits = await self._passwords.fits(password, stored, source)
         except TooManyRequests:
-            self._limit.undo(name, address)
+            counted.undo()
             raise
         # The user may have been removed, or the password changed, in the meantime.
         if not fits or user is None or not user.enabled or self._users.get(name) != user:
             return None
-        self._limit.succeeded(name, address)
+        self._limit.succeeded(name, address, origin, counted)
         return user
+
+
+class _Origin(Struct, frozen=True):
+    """Where attempts come from, as they are counted. `is_known`: the user has signed in there."""
+
+    name: str
+    is_known: bool
+
+
+class _Attempt:
+    """An attempt, counted as a failure until `undo`."""
+
+    def __init__(self, counters: Sequence[tuple[Backoff, Hashable]]) -> None:
+        self._counters = counters
+        for backoff, key in counters:
+            backoff.failed(key)
+
+    def undo(self) -> None:
+        for backoff, key in self._counters:
+            backoff.undo(key)
 
 
 class _GuessLimit:
     """Delays guesses without locking out the user whose password is guessed.
 
-    Failures are counted for each user at each address, for each address, and for each user at all
-    addresses where that user has never signed in. So guesses from elsewhere, even from the same
+    Failures are counted for each user at each origin, for each origin, and for each user at all
+    origins where that user has never signed in. So guesses from elsewhere, even from the same
     IPv6 network, never delay a user at the usual PC. An attempt counts as a failure until it
     succeeds, so that many attempts at once cannot get around the limit.
     """
@@ -68,53 +104,53 @@ class _GuessLimit:
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
         self._sessions = store.sessions
         self._pairs = Backoff(now, free=_FREE_PER_PAIR, window=_WINDOW_SECONDS)
-        self._addresses = Backoff(now, free=_FREE_PER_ADDRESS, window=_WINDOW_SECONDS)
+        self._origins = Backoff(now, free=_FREE_PER_ORIGIN, window=_WINDOW_SECONDS)
         self._users = Backoff(now, free=_FREE_PER_USER, window=_WINDOW_SECONDS)
         #: Names and addresses that have signed in, the most recent last.
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def count(self, name: str, address: str) -> None:
+    def origin(self, name: str, address: str, browser: str | None) -> _Origin:
+        """Return the origin of an attempt: a known browser, a known address, or a network."""
+        if browser is not None:
+            return _Origin(f"browser {browser}", True)
+        if self._is_known(name, address):
+            return _Origin(address, True)
+        return _Origin(_network_of(address), False)
+
+    def count(self, name: str, origin: _Origin) -> _Attempt:
         """Count an attempt. Raises TooManyRequests if it comes too early."""
-        counters = self._counters(name, address)
+        counters: list[tuple[Backoff, Hashable]] = [
+            (self._pairs, (name, origin.name)),
+            (self._origins, origin.name),
+        ]
+        if not origin.is_known:
+            counters.append((self._users, name))
         wait = max(backoff.wait_seconds(key) for backoff, key in counters)
         if wait > 0:
             metrics.limits_reached.labels("sign-in").inc()
             raise TooManyRequests("too many failed sign-ins", retry_after=math.ceil(wait))
-        for backoff, key in counters:
-            backoff.failed(key)
+        return _Attempt(counters)
 
-    def undo(self, name: str, address: str) -> None:
-        """Forget the last attempt."""
-        for backoff, key in self._counters(name, address):
-            backoff.undo(key)
-
-    def succeeded(self, name: str, address: str) -> None:
-        """Forget the failures of this user at this address."""
-        # Other failures of the address still count: signing in must not allow more guesses.
-        self.undo(name, address)
-        self._pairs.forget((name, self._origin(name, address)))
+    def succeeded(self, name: str, address: str, origin: _Origin, attempt: _Attempt) -> None:
+        """Forget the failures of this user at this origin, which is known from now on."""
+        # Other failures of the origin still count: signing in must not allow more guesses.
+        attempt.undo()
+        self._pairs.forget((name, origin.name))
         self._known[name, address] = None
         self._known.move_to_end((name, address))
         if len(self._known) > _MAX_KNOWN_PAIRS:
             self._known.popitem(last=False)
 
-    def _counters(self, name: str, address: str) -> list[tuple[Backoff, object]]:
-        origin = self._origin(name, address)
-        counters: list[tuple[Backoff, object]] = [
-            (self._pairs, (name, origin)),
-            (self._addresses, origin),
-        ]
-        if not self._is_known(name, address):
-            counters.append((self._users, name))
-        return counters
-
-    def _origin(self, name: str, address: str) -> str:
-        return address if self._is_known(name, address) else _network_of(address)
-
     def _is_known(self, name: str, address: str) -> bool:
         return (name, address) in self._known or any(
             session.address == address for session in self._sessions.of_user(name)
         )
+
+
+def _source(name: str, address: str, origin: _Origin) -> Source:
+    if origin.is_known:
+        return Source(f"{name} at {origin.name}", True)
+    return Source(network_of(address), False)
 
 
 def _network_of(address: str) -> str:

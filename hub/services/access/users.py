@@ -10,6 +10,7 @@ import trio
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
+from hub.services.access.places import Source
 from hub.services.access.sessions import Sessions
 from hub.services.access.sign_in import SignIn
 from hub.services.access.validation import (
@@ -157,7 +158,8 @@ class Users:
 
     async def confirm(self, name: str, password: str, *, by: Actor) -> bool:
         """Whether this is the user's password. Raises TooManyRequests after too many failures."""
-        return await self._sign_in.recognise(name, password, by.address) is not None
+        user = await self._sign_in.recognise(name, password, by.address, is_signed_in=True)
+        return user is not None
 
     async def change_password(self, name: str, old: str, new: str, *, keep: str, by: Actor) -> None:
         """Change the user's own password; end all sessions but the one with the token `keep`.
@@ -166,10 +168,12 @@ class Users:
         """
         check_password(new, field="new")
         wrong = BadParameter("is not your current password", field="old")
-        user = await self._sign_in.recognise(self.get(name).name, old, by.address)
+        user = await self._sign_in.recognise(
+            self.get(name).name, old, by.address, is_signed_in=True
+        )
         if user is None:
             raise wrong
-        password_hash = await self._passwords.make(new)
+        password_hash = await self._passwords.make(new, Source(f"signed in: {user.name}", True))
         # An administrator may have set another password in the meantime.
         if self._users.get(user.name) != user:
             raise wrong

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from hub.errors import NotAuthorised, TooManyRequests
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE, Actor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices, open_hub_services
 
@@ -73,7 +73,7 @@ async def test_concurrent_guesses_do_not_get_around_the_limit(hub: HubServices) 
     async with trio.open_nursery() as nursery:
         for _ in range(50):
             nursery.start_soon(one)
-    assert waits.count(0) == 5
+    assert 1 <= waits.count(0) <= 5
 
 
 async def test_guesses_from_elsewhere_do_not_delay_the_user_at_the_usual_pc(
@@ -85,6 +85,54 @@ async def test_guesses_from_elsewhere_do_not_delay_the_user_at_the_usual_pc(
         await guess(hub, "ann", f"10.0.1.{n}", 5)
     assert sum(await guess(hub, "ann", "10.0.2.1"))
     assert await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")
+
+
+async def test_a_flood_from_many_addresses_does_not_hold_up_the_usual_pc(
+    hub: HubServices,
+) -> None:
+    await hub.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
+    await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")
+    async with trio.open_nursery() as nursery:
+        for n in range(200):
+            nursery.start_soon(guess, hub, f"user {n}", f"10.0.{n // 4}.{n}")
+        await trio.lowlevel.checkpoint()
+        for _ in range(3):
+            assert await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")
+
+
+async def test_a_browser_in_which_the_user_signed_in_is_known_at_another_address(
+    hub: HubServices,
+) -> None:
+    sessions = hub.services.sessions
+    await hub.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
+    signed_in = await sessions.sign_in("ann", PASSWORD, "10.0.0.1")
+    marks = sessions.known_browsers.with_mark("", signed_in.user)
+    await guess(hub, "ann", ELSEWHERE, 40)
+    with pytest.raises(TooManyRequests):
+        await sessions.sign_in("ann", PASSWORD, ELSEWHERE)
+    assert await sessions.sign_in("ann", PASSWORD, ELSEWHERE, marks=marks)
+
+
+async def test_a_stolen_mark_allows_no_more_guesses_than_an_address(hub: HubServices) -> None:
+    sessions = hub.services.sessions
+    await hub.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
+    user = (await sessions.sign_in("ann", PASSWORD, "10.0.0.1")).user
+    marks = sessions.known_browsers.with_mark("", user)
+    for n in range(6):
+        refused = NotAuthorised if n < 5 else TooManyRequests
+        with pytest.raises(refused):
+            await sessions.sign_in("ann", "wrong password", f"10.9.9.{n}", marks=marks)
+
+
+async def test_a_user_who_is_signed_in_confirms_the_password_during_a_flood(
+    hub: HubServices,
+) -> None:
+    await hub.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
+    async with trio.open_nursery() as nursery:
+        for n in range(200):
+            nursery.start_soon(guess, hub, f"user {n}", f"10.0.{n // 4}.{n}")
+        await trio.lowlevel.checkpoint()
+        assert await hub.services.users.confirm("ann", PASSWORD, by=Actor("user ann", "10.7.7.7"))
 
 
 async def test_the_usual_pc_is_still_known_after_a_restart(
@@ -139,7 +187,7 @@ async def test_sign_ins_beyond_the_queue_are_refused_and_do_not_count_as_failure
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await hub.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
-    monkeypatch.setattr("hub.services.access.passwords._MAX_WAITING", 0)
+    monkeypatch.setattr("hub.services.access.places.MAX_WAITING_PER_SOURCE", 0)
     assert await guess(hub, "ann", "10.0.0.1", 20) == [5] * 20
     monkeypatch.undo()
     assert await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")

@@ -11,6 +11,7 @@ from hub.errors import (
     TooManyRequests,
 )
 from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.access.places import Source
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices
 
@@ -123,7 +124,7 @@ async def test_a_password_change_refused_by_a_full_queue_does_not_count_as_a_gue
 ) -> None:
     token = await hub.add_user("ann")
     me = Actor("user ann", ELSEWHERE)
-    monkeypatch.setattr("hub.services.access.passwords._MAX_WAITING", 0)
+    monkeypatch.setattr("hub.services.access.places.MAX_WAITING_PER_SOURCE", 0)
     for _ in range(6):
         with pytest.raises(TooManyRequests, match="at once"):
             await hub.services.users.change_password(
@@ -139,10 +140,10 @@ async def test_a_password_set_by_an_administrator_meanwhile_wins(
     token = await hub.add_user("ann")
     make = hub.services.users._passwords.make
 
-    async def overtaken(password: str) -> str:
+    async def overtaken(password: str, source: Source) -> str:
         monkeypatch.undo()
         await hub.services.users.set_password("ann", "an administrator's", by=COMMAND_LINE)
-        return await make(password)
+        return await make(password, source)
 
     monkeypatch.setattr(hub.services.users._passwords, "make", overtaken)
     with pytest.raises(BadParameter):

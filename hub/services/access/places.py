@@ -1,0 +1,120 @@
+"""Who may wait for the check of a password, and how much work strangers may cause.
+
+One check takes a quarter of a second of one core, so somebody who sends many could keep everybody
+else out. There are two kinds of sources: *known* ones have signed in before, *strangers* have not.
+Each kind has its own places to wait in, each source a few of them; known sources come first. What
+strangers cause is bounded by two rates: of one network, and of all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_network
+
+import trio
+from msgspec import Struct
+
+from hub import metrics
+from hub.errors import TooManyRequests
+from hub.net.rate_limits import TokenBucket, TokenBuckets
+
+#: Checks that may wait: of each kind, and of one source.
+MAX_WAITING = 16
+MAX_WAITING_PER_SOURCE = 4
+#: Checks for strangers: of one network, and of all. Rates are per second.
+NETWORK_RATE, NETWORK_BURST = 0.5, 32
+STRANGER_RATE, STRANGER_BURST = 2.0, 64
+_RETRY_SECONDS = 5
+
+
+class Source(Struct, frozen=True):
+    """Who causes a check: a name that is compared only, and whether it has signed in before."""
+
+    name: str
+    is_known: bool
+
+
+#: A person who was let in already: an administrator, the command line, the holder of a link.
+INSIDER = Source("insider", True)
+
+
+def network_of(address: str) -> str:
+    """Return the network of an address: /24 of IPv4, /64 of IPv6, which one host may own."""
+    try:
+        return str(ip_network((address, 64 if ":" in address else 24), strict=False))
+    except ValueError:  # Not an address, as in an address of a link-local zone.
+        return address
+
+
+class Places:
+    """One turn at a time. `turn` waits for it."""
+
+    def __init__(self) -> None:
+        self._is_busy = False
+        #: Those who wait, by whether they are known.
+        self._queues: dict[bool, deque[trio.Event]] = {True: deque(), False: deque()}
+        self._taken: Counter[Source] = Counter()
+        self._networks = TokenBuckets(NETWORK_RATE, NETWORK_BURST)
+        self._strangers = TokenBucket(STRANGER_RATE, STRANGER_BURST)
+
+    @asynccontextmanager
+    async def turn(self, source: Source) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it. Raises TooManyRequests if there is no place to wait."""
+        self._check(source)
+        self._taken[source] += 1
+        try:
+            await self._wait(source)
+            try:
+                yield
+            finally:
+                self._pass_on()
+        finally:
+            self._taken[source] -= 1
+            if not self._taken[source]:
+                del self._taken[source]
+
+    def _check(self, source: Source) -> None:
+        if (
+            len(self._queues[source.is_known]) >= MAX_WAITING
+            or self._taken[source] >= MAX_WAITING_PER_SOURCE
+        ):
+            raise _refused(_RETRY_SECONDS)
+        if source.is_known:
+            return
+        now = trio.current_time()
+        # The network comes first: what it may not cause counts for nobody else.
+        wait = self._networks.take(source.name, now, max_wait=0)
+        wait = wait or self._strangers.take(now, max_wait=0)
+        if wait > 0:
+            raise _refused(math.ceil(wait))
+
+    async def _wait(self, source: Source) -> None:
+        if not self._is_busy:
+            self._is_busy = True
+            return
+        queue, turn = self._queues[source.is_known], trio.Event()
+        queue.append(turn)
+        try:
+            await turn.wait()
+        except trio.Cancelled:
+            if turn.is_set():
+                self._pass_on()
+            else:
+                queue.remove(turn)
+            raise
+
+    def _pass_on(self) -> None:
+        """Give the turn to the next one who waits."""
+        for is_known in (True, False):
+            if queue := self._queues[is_known]:
+                queue.popleft().set()
+                return
+        self._is_busy = False
+
+
+def _refused(retry_after: int) -> TooManyRequests:
+    metrics.limits_reached.labels("password checks").inc()
+    return TooManyRequests("too many sign-ins at once", retry_after=retry_after)
