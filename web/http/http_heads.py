@@ -37,7 +37,7 @@ _REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE) (/[\x21-\x7e]*) HTTP/1
 #: One or more fields: a name that is a token, and a value of printable ASCII and tabs.
 _FIELDS = re.compile(rb"(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*)+\r\n\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
-_FOLD = re.compile(rb"\n[\t ]")
+_FOLD, _BLANK_LINE = re.compile(rb"\n[\t ]"), re.compile(rb"\n\r?\n")
 #: With one of these, h11 decides how to treat the connection and the body.
 _UNUSUAL = {b"transfer-encoding", b"expect", b"upgrade"}
 _BOTH_LENGTHS = {b"content-length", b"transfer-encoding"}
@@ -83,12 +83,14 @@ def read_head(head: bytes) -> RequestHead | None:
     return RequestHead(line[1].decode(), line[2], headers, max(length, 0))
 
 
-def is_folded(head: bytes) -> bool:
+def is_folded(received: bytes) -> bool:
     """Whether a header goes on in the next line, which h11 would join (RFC 9112, 5.2).
 
     A proxy in front may read it as another header, and so see another body than the hub.
+    `received`: a head, or as much of it as there is; what follows it does not count.
     """
-    return _FOLD.search(head) is not None
+    end = _BLANK_LINE.search(received)
+    return _FOLD.search(received, 0, end.start() if end else len(received)) is not None
 
 
 def refusal_of(request: h11.Request, headers: Headers) -> tuple[int, str] | None:

@@ -53,7 +53,7 @@ def test_any_bytes_are_seen_alike_in_pieces_of_any_size(data: bytes, size: int) 
 def test_changed_heads_are_seen_alike_in_pieces_of_any_size() -> None:
     rng = Random(1)
     for number in range(300):
-        data = b"".join(next(heads.make(rng).pieces({})) for _ in range(2))[:4000]
+        data = b"".join(b"".join(heads.make(rng).pieces({})) for _ in range(2))[:4000]
         if number % 2:
             data = mutation.flip(rng, data)
         whole = conversation([data])
