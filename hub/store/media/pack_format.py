@@ -28,8 +28,7 @@ An entry that was erased keeps its length, so that the rest can be read: its mag
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,7 +36,7 @@ import msgspec
 import xxhash
 from msgspec import Raw, Struct
 
-from hub.store.disk import Buffer, Disk
+from hub.store.disk import Buffer
 from hub.wire.pictures import Picture
 from hub.wire.uploads.records import RecordKind
 
@@ -56,8 +55,6 @@ PICTURE_SIZE = _PICTURE.size
 RECORD_SIZE = _RECORD.size
 _MAX_HEADER = max(GROUP_SIZE, PICTURE_SIZE, RECORD_SIZE)
 _SEARCH_BYTES = 1024 * 1024
-#: How many records are erased between two flushes.
-_ERASE_RECORDS = 64
 
 
 class StoredImage(Struct, frozen=True, array_like=True):
@@ -220,6 +217,16 @@ class GroupTail:
         return [header + _CHECKSUM.pack(checksum(header)), *self._pictures, *self._records]
 
 
+def erased_picture(size: int) -> list[Buffer]:
+    """Return what the entry of a picture becomes, header included, when it is erased."""
+    return [_PICTURE.pack(ERASED_PICTURE_MAGIC, size, 0, bytes(16), 0, b""), bytes(size)]
+
+
+def erased_record(seq: int, size: int) -> list[Buffer]:
+    """Return what the entry of a record becomes, header included, when it is erased."""
+    return [_RECORD.pack(ERASED_RECORD_MAGIC, size, 0, seq), bytes(size)]
+
+
 # -- reading
 
 
@@ -351,72 +358,3 @@ def _next_group(file: BinaryIO, start: int, end: int) -> int:
         else:
             start += len(data) - len(GROUP_MAGIC) + 1
     return end
-
-
-# -- erasing
-
-
-class Erased(Struct, frozen=True):
-    """What `erase_entries` erased: seqs of records, and how many pictures."""
-
-    seqs: tuple[int, ...]
-    pictures: int
-
-
-def erase_entries(
-    path: Path, disk: Disk, end: int, is_wanted: Callable[[LoggedRecord], bool]
-) -> Erased:
-    """Erase records and their pictures from a pack in place; the others stay where they are.
-
-    `is_wanted` is asked for each record of the pack before `end`, also for those of groups that
-    were refused and never committed. Durable on return; if it is interrupted, call it again.
-    Pictures of packs from before schema 6 have no records beside them: see `erase_pictures`.
-    Raises OSError.
-    """
-    wanted = _find_wanted(path, end, is_wanted)
-    seqs: list[int] = []
-    pictures = 0
-    file = disk.open(path)
-    try:
-        while some := list(islice(wanted, _ERASE_RECORDS)):
-            # Pictures first: without its record, nothing would find them after a crash.
-            for _, record in some:
-                _erase_pictures(file, disk, record.images)
-                pictures += len(record.images)
-            disk.flush(file)
-            for entry, _ in some:
-                _erase_record(file, disk, entry)
-                seqs.append(entry.seq)
-        disk.flush(file)
-    finally:
-        disk.close(file)
-    return Erased(tuple(seqs), pictures)
-
-
-def _find_wanted(
-    path: Path, end: int, is_wanted: Callable[[LoggedRecord], bool]
-) -> Iterator[tuple[RecordEntry, LoggedRecord]]:
-    for entry in walk(path, 0, end, read_pictures=False):
-        if isinstance(entry, RecordEntry) and (record := entry.decode()) and is_wanted(record):
-            yield entry, record
-
-
-def erase_pictures(path: Path, disk: Disk, images: tuple[StoredImage, ...]) -> None:
-    """Erase pictures from a pack in place, by their positions. Durable on return."""
-    file = disk.open(path)
-    try:
-        _erase_pictures(file, disk, images)
-        disk.flush(file)
-    finally:
-        disk.close(file)
-
-
-def _erase_pictures(file: int, disk: Disk, images: tuple[StoredImage, ...]) -> None:
-    for image in images:
-        header = _PICTURE.pack(ERASED_PICTURE_MAGIC, image.size, 0, bytes(16), 0, b"")
-        disk.write(file, [header, bytes(image.size)], image.offset - PICTURE_SIZE)
-
-
-def _erase_record(file: int, disk: Disk, entry: RecordEntry) -> None:
-    header = _RECORD.pack(ERASED_RECORD_MAGIC, entry.size, 0, entry.seq)
-    disk.write(file, [header, bytes(entry.size)], entry.offset - RECORD_SIZE)

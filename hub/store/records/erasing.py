@@ -24,14 +24,13 @@ from hub.store.disk import Disk
 from hub.store.health import describe
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
+from hub.store.media.pack_erasing import erase_entries, erase_pictures
 from hub.store.media.pack_format import (
     ERASED_PICTURE_MAGIC,
     PICTURE_MAGIC,
     PICTURE_SIZE,
     LoggedRecord,
     StoredImage,
-    erase_entries,
-    erase_pictures,
     first_magic,
     records_in,
 )

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from hub.store.disk import Disk
+from hub.store.media.pack_erasing import erase_entries, erase_pictures
 from hub.store.media.pack_format import (
     GROUP_SIZE,
     Group,
@@ -17,8 +18,6 @@ from hub.store.media.pack_format import (
     RecordEntry,
     StoredImage,
     Unreadable,
-    erase_entries,
-    erase_pictures,
     groups,
     walk,
 )
