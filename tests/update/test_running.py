@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hub.process import launcher
-from hub.process.launcher import ProgramEnd, take_mark
+from hub.process.child_program import ProgramEnd
+from hub.process.launcher import take_mark
 from hub.services.site.updates.updates import find_obstacle
 from hub.update.programs import Programs, UpdateState
 from hub.update.running import STARTED_AS, child_environment, is_packaged, own_command
