@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from hub.services.access.audit import Actor
+from hub.services.records.holds import MAX_RECORDS_PER_HOLD
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.web.api.test_api import Client, good, refusal
-from web.api.evidence.holds import may_change
+from web.api.evidence.holds import MAX_BODY_BYTES, may_change
 
 REASON = "Theft <b>at</b> the gate"
 
@@ -57,6 +58,20 @@ async def test_records_are_held_changed_and_released(api: Client) -> None:
     assert (released["records"], released["ended_by"]) == (2, changed["created_by"])
     assert (await refusal(await api.raw("DELETE", "holds/1")))[:2] == (400, 420)
     assert (await refusal(await api.raw("GET", "holds/2")))[:2] == (404, 426)
+
+
+@pytest.mark.parametrize("path", ["holds", "holds/1/records"])
+async def test_as_many_seqs_as_a_hold_may_have_can_be_sent_at_once(api: Client, path: str) -> None:
+    await hold(api, 1)
+    longest = 2**53 - 1
+    seqs = [2, *range(longest - MAX_RECORDS_PER_HOLD + 2, longest + 1)]
+    body = {"reason": REASON, "seqs": seqs} if path == "holds" else {"seqs": seqs[:-1]}
+    assert (await api.send("POST", path, body))["added"] == 1
+
+
+async def test_a_body_of_a_hold_has_a_limit(api: Client) -> None:
+    body = {"reason": REASON, "seqs": [1], "more": "x" * MAX_BODY_BYTES}
+    assert (await refusal(await api.raw("POST", "holds", body)))[0] == 413
 
 
 async def test_a_selection_is_held(api: Client) -> None:

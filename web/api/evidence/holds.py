@@ -29,6 +29,8 @@ from web.hold_export import response
 
 TAG = "Evidence"
 _HOLDS = f"{PREFIX}/holds"
+#: Room for as many seqs as a hold may have, one in a line.
+MAX_BODY_BYTES = 256 * 1024
 _ONE = f"{_HOLDS}/{{hold}}"
 
 Reason = Annotated[str, Meta(min_length=1, max_length=MAX_REASON_LENGTH)]
@@ -165,6 +167,7 @@ ADD = Endpoint(
         "pictures stay until the hold ends, whatever the age of their day."
     ),
     body=NewHoldBody,
+    max_body_bytes=MAX_BODY_BYTES,
     body_example=NewHoldBody(reason=_EXAMPLE.reason, until="2027-05-25T16:00:00Z", seqs=[4711]),
     answer=HoldAdded,
     answer_example=_ADDED,
@@ -176,6 +179,7 @@ ADD_RECORDS = Endpoint(
     tag=TAG,
     summary="Hold more records",
     body=HoldRecordsBody,
+    max_body_bytes=MAX_BODY_BYTES,
     body_example=HoldRecordsBody(seqs=[4712]),
     answer=HoldAdded,
     answer_example=_ADDED,
