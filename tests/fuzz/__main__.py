@@ -43,6 +43,8 @@ from tests.fuzz.sending import Sender
 _SETTLE_SECONDS = 6.0
 _LOG_SECONDS = 0.5
 _CORPUS_SHARE = 0.05
+#: Of a case, in the table; --out writes all of it.
+_SHOWN = 400
 #: The threads that send each kind, which share the rate.
 _WORKERS = {"frames": 3, "uploads": 2, "requests": 3, "heads": 2, "edges": 1}
 
@@ -230,6 +232,8 @@ def print_table(fuzz: Fuzz, seed: int, seconds: float) -> None:
         print(f"{name:32}{value}")
     for found in sorted(fuzz.findings.by_kind.values(), key=lambda one: -one.count):
         print(f"FOUND, {found.count} times: {found.kind}")
+        if found.case is not None:
+            print(f"    {msgspec.json.encode(found.case).decode()[:_SHOWN]}")
 
 
 def _span(first: int, last: int, unit: int, name: str) -> str:

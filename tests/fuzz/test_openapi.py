@@ -95,4 +95,4 @@ def _credentials(hub: FuzzHub, role: str) -> dict[str, str]:
 def _is_empty_parameter(failure: Failure, case: Any) -> bool:
     """An empty parameter counts as not given (`allowEmptyValue`), which schemathesis overlooks."""
     is_accepted = type(failure).__name__ == "AcceptedNegativeData"
-    return is_accepted and any(value in ("", []) for value in (case.query or {}).values())
+    return is_accepted and any(value in ("", [], None) for value in (case.query or {}).values())
