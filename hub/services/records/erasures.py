@@ -19,7 +19,7 @@ from hub.live.feed import Change, Feed
 from hub.live.frame_trace import FrameTraces
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
-from hub.services.site.backups.backups import Backup
+from hub.services.site.backups.views import Backup
 from hub.store.records.erasing import Match as Match
 from hub.store.records.erasing import Preview as Preview
 from hub.store.tables.erasures import Erasure as Erasure

@@ -12,7 +12,7 @@ from quart.wrappers.response import ResponseBody
 from hub.errors import BackupFault, TooManyRequests
 from hub.services import Services
 from hub.services.access.audit import Actor
-from hub.services.site.backups.backups import Backup
+from hub.services.site.backups.views import Backup
 from web import auth
 from web.pages import language
 from web.pages.labels import STORE_REASONS, duration, size_text

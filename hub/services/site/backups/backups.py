@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
-import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,20 +12,28 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import trio
-from msgspec import Struct
 
 from hub import metrics
 from hub.config import BackupConfig, StoreConfig
-from hub.errors import HubError, NoSuchResource, TooManyRequests
+from hub.errors import HubError, TooManyRequests
 from hub.live.feed import Change, Feed
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.backups import schedule
 from hub.services.site.backups.copying import run_copying
 from hub.services.site.backups.nightly import BackupPlan, as_bytes, back_up, give_way, look
+from hub.services.site.backups.permits import Permit, Permits
 from hub.services.site.backups.streaming import stream_backup
+from hub.services.site.backups.views import (
+    RESTORED,
+    Backup,
+    BackupFailure,
+    Progress,
+    RestoredFrom,
+    backup_of,
+)
 from hub.services.site.site import Site
-from hub.store.backup.generations import Folder, Generation
+from hub.store.backup.generations import Folder
 from hub.store.backup.making import SiteDescription, remove_abandoned
 from hub.store.backup.pace import CopyingStopped, Pace
 from hub.store.backup.sealed_file import check_passphrase
@@ -46,61 +52,10 @@ _CHECK_SECONDS = 60.0
 _RETRY_SECONDS = 3600.0
 #: A backup that copied nothing for so long waits for its disk.
 _STALLED_SECONDS = 300.0
-#: A permitted download begins within this time.
-_PERMIT_SECONDS = 60.0
 _SINCE = "backup.since"
 _FAILURE = "backup.failure"
-_RESTORED = "restore.from"
 #: The folder, if it was on another disk when the last backup succeeded.
 _ELSEWHERE = "backup.elsewhere"
-
-
-class Backup(Struct, frozen=True):
-    """A backup in the folder. `problem`: why it is not good, or "". Times are UNIX seconds."""
-
-    name: str
-    made_at: float
-    bytes: int
-    is_good: bool
-    problem: str
-    has_pictures: bool
-    records: int
-
-
-class Progress(Struct, frozen=True):
-    """A backup in progress. `total_bytes` is 0 as long as it is not known."""
-
-    done_bytes: int
-    total_bytes: int
-    is_stalled: bool
-
-
-class BackupFailure(Struct, frozen=True):
-    """The last backup that failed, if none succeeded since."""
-
-    at: float
-    reason: str
-
-
-class RestoredFrom(Struct, frozen=True):
-    """The backup from which this hub was restored, until somebody has read about it.
-
-    `addresses`: at which cameras reached the hub then; `addresses_now`: those of this computer.
-    """
-
-    created_at: str
-    addresses: tuple[str, ...]
-    addresses_now: tuple[str, ...] = ()
-
-
-class _Permit(Struct, frozen=True):
-    """A download that was permitted to `who`, until a time of trio's clock."""
-
-    token: str
-    who: str
-    until: float
-    pictures: bool
-    passphrase: str | None
 
 
 class Backups:
@@ -137,7 +92,7 @@ class Backups:
         self._pace: Pace | None = None
         self._progressed = (0, 0.0)
         self._next_attempt = 0.0
-        self._permit: _Permit | None = None
+        self._permits = Permits()
 
     def configure(self, config: BackupConfig, store_config: StoreConfig) -> None:
         """Use these settings from the next backup on."""
@@ -154,12 +109,12 @@ class Backups:
 
     def list(self) -> list[Backup]:
         """Return the backups in the folder as last seen, the newest first."""
-        return [_backup(one) for one in reversed(self._found.generations)]
+        return [backup_of(one) for one in reversed(self._found.generations)]
 
     @property
     def last_good(self) -> Backup | None:
         newest = schedule.last_good(self._found.generations, self._now())
-        return None if newest is None else _backup(newest)
+        return None if newest is None else backup_of(newest)
 
     @property
     def hour(self) -> int:
@@ -210,7 +165,7 @@ class Backups:
 
     def restored_from(self) -> RestoredFrom | None:
         """The backup that this hub was restored from, if it had none of today's addresses."""
-        text = self._settings.get(_RESTORED)
+        text = self._settings.get(RESTORED)
         if text is None:
             return None
         found = msgspec.json.decode(text, type=RestoredFrom)
@@ -230,7 +185,7 @@ class Backups:
 
     async def acknowledge_restore(self, by: Actor) -> None:
         """Note that somebody has read that the hub has other addresses than before."""
-        await self._settings.set(_RESTORED, None)
+        await self._settings.set(RESTORED, None)
         await self._audit.add(by, "backup.acknowledge", "")
         self._change_feed.publish([Change("health")])
 
@@ -245,10 +200,7 @@ class Backups:
         if self._pace is not None:
             raise TooManyRequests("a backup is in progress")
         await self._audit.add(by, "backup.download", "" if pictures else "without pictures")
-        token = secrets.token_urlsafe(32)
-        until = trio.current_time() + _PERMIT_SECONDS
-        self._permit = _Permit(token, by.who, until, pictures, passphrase)
-        return token
+        return self._permits.give(by, pictures=pictures, passphrase=passphrase)
 
     @asynccontextmanager
     async def open_file(self, by: Actor, token: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -258,7 +210,7 @@ class Backups:
         NoSuchResource without a permission, TooManyRequests if a backup is in progress.
         """
         permit = self.check_permit(by, token)
-        self._permit = None
+        self._permits.use()
         async with self._lock:
             with self._copying(Pace(self._speed)) as pace:
                 async with stream_backup(
@@ -271,16 +223,9 @@ class Backups:
                 ) as data:
                     yield data
 
-    def check_permit(self, by: Actor, token: str) -> _Permit:
+    def check_permit(self, by: Actor, token: str) -> Permit:
         """Return a permission. Raises NoSuchResource, or TooManyRequests during a backup."""
-        permit = self._permit
-        if (
-            permit is None
-            or not hmac.compare_digest(permit.token.encode(), token.encode())
-            or permit.who != by.who
-            or permit.until < trio.current_time()
-        ):
-            raise NoSuchResource("this download was not permitted, or it is too late")
+        permit = self._permits.check(by, token)
         if self._pace is not None:
             raise TooManyRequests("a backup is in progress")
         return permit
@@ -411,21 +356,3 @@ class Backups:
             await self._settings.set(key, value)
         except HubError as error:
             limited(log, logging.WARNING, key, "%s is not stored: %s", key, error)
-
-
-def _backup(one: Generation) -> Backup:
-    return Backup(
-        name=one.path.name,
-        made_at=one.made_at,
-        bytes=one.bytes + sum(pack.bytes for pack in (one.head.packs if one.head else ())),
-        is_good=one.is_good,
-        problem=one.problem,
-        has_pictures=one.head is not None and one.head.has_pictures,
-        records=one.head.records if one.head is not None else 0,
-    )
-
-
-def restored_setting(created_at: str, addresses: tuple[str, ...]) -> dict[str, str]:
-    """Return the setting by which a restored hub knows where its backup came from."""
-    stored = msgspec.json.encode(RestoredFrom(created_at, addresses)).decode()
-    return {_RESTORED: stored}

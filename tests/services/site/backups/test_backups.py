@@ -15,8 +15,9 @@ from hub.config import BackupConfig, Config
 from hub.errors import BackupFault, NoSuchResource, TooManyRequests
 from hub.services.access.audit import Actor
 from hub.services.site.backups import backups as module
-from hub.services.site.backups.backups import restored_setting
+from hub.services.site.backups import permits
 from hub.services.site.backups.nightly import YIELD_BYTES, give_way
+from hub.services.site.backups.views import restored_setting
 from hub.store.backup.archive import ArchiveSink, read_archive
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import opened_source
@@ -288,7 +289,7 @@ async def test_a_download_is_permitted_once_to_one_person_for_a_minute(
         pass
     with pytest.raises(NoSuchResource):
         backups.check_permit(ADMIN, token)
-    monkeypatch.setattr(module, "_PERMIT_SECONDS", -1)
+    monkeypatch.setattr(permits, "_PERMIT_SECONDS", -1)
     late = await backups.permit_file(ADMIN, pictures=False, passphrase=None)
     with pytest.raises(NoSuchResource):
         backups.check_permit(ADMIN, late)

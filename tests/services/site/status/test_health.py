@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from hub.live.feed import Change, Feed
-from hub.services.site.backups.backups import BackupFailure, Backups, RestoredFrom
+from hub.services.site.backups.backups import Backups
+from hub.services.site.backups.views import BackupFailure, RestoredFrom
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import Agreement, SiteClock
 from hub.services.site.clock.dating import DatedDay

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from hub.services.site.backups.backups import restored_setting
+from hub.services.site.backups.views import restored_setting
 from hub.store.backup.archive import ArchiveSink, read_archive
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import opened_source

@@ -1,0 +1,68 @@
+"""Backups as the pages, the API and the health tell of them."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.backup.generations import Generation
+
+#: The setting that holds a RestoredFrom.
+RESTORED = "restore.from"
+
+
+class Backup(Struct, frozen=True):
+    """A backup in the folder. `problem`: why it is not good, or "". Times are UNIX seconds."""
+
+    name: str
+    made_at: float
+    bytes: int
+    is_good: bool
+    problem: str
+    has_pictures: bool
+    records: int
+
+
+class Progress(Struct, frozen=True):
+    """A backup in progress. `total_bytes` is 0 as long as it is not known."""
+
+    done_bytes: int
+    total_bytes: int
+    is_stalled: bool
+
+
+class BackupFailure(Struct, frozen=True):
+    """The last backup that failed, if none succeeded since."""
+
+    at: float
+    reason: str
+
+
+class RestoredFrom(Struct, frozen=True):
+    """The backup from which this hub was restored, until somebody has read about it.
+
+    `addresses`: at which cameras reached the hub then; `addresses_now`: those of this computer.
+    """
+
+    created_at: str
+    addresses: tuple[str, ...]
+    addresses_now: tuple[str, ...] = ()
+
+
+def backup_of(one: Generation) -> Backup:
+    """Return a generation of the folder as a backup."""
+    return Backup(
+        name=one.path.name,
+        made_at=one.made_at,
+        bytes=one.bytes + sum(pack.bytes for pack in (one.head.packs if one.head else ())),
+        is_good=one.is_good,
+        problem=one.problem,
+        has_pictures=one.head is not None and one.head.has_pictures,
+        records=one.head.records if one.head is not None else 0,
+    )
+
+
+def restored_setting(created_at: str, addresses: tuple[str, ...]) -> dict[str, str]:
+    """Return the setting by which a restored hub knows where its backup came from."""
+    stored = msgspec.json.encode(RestoredFrom(created_at, addresses)).decode()
+    return {RESTORED: stored}
