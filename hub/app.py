@@ -67,9 +67,9 @@ from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.site.backups.backups import Backups
-from hub.services.site.certificates.authority import EARLIEST_PLAUSIBLE
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import SiteClock, steady_seconds
+from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import DiskSpace
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.forecast import Forecasts

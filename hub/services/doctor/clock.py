@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.certificates.authority import EARLIEST_PLAUSIBLE
+from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.store.offline.inspection import newest_record_at
 
 #: A clock that is set by a time server may step by this much.

@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.durable_files import SECRET, write_file
 from hub.errors import StartFault
+from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 
 _AUTHORITY_LIFETIME = datetime.timedelta(days=3652)
 #: Browsers reject server certificates that are valid for more than 398 days.
@@ -30,8 +31,6 @@ _RENEWAL_MARGIN = datetime.timedelta(days=30)
 #: A certificate becomes valid this long before its issue, for cameras whose clocks are slow.
 _BACKDATED = datetime.timedelta(days=1)
 _ZERO = datetime.timedelta(0)
-#: A clock that shows an earlier time was never set, or lost its battery.
-EARLIEST_PLAUSIBLE = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC).timestamp()
 _AUTHORITY_KEY_BITS = 3072
 _LEAF_KEY_BITS = 2048
 

@@ -22,11 +22,9 @@ import logging
 import math
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,8 +35,8 @@ from hub import metrics
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
-from hub.services.site.certificates.authority import EARLIEST_PLAUSIBLE
-from hub.store.records.record_samples import RecordTimes, newest_times
+from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE, Agreement, agreement_of
+from hub.store.records.record_samples import newest_times
 from hub.store.tables.clock_steps import ClockStep
 
 if TYPE_CHECKING:
@@ -62,25 +60,7 @@ JUMP_SECONDS = 3600.0
 OFF_SECONDS = 3 * 86_400.0
 #: The clock must be steady for so long.
 STEADY_SECONDS = 86_400.0
-#: Devices whose time zone is wrong are off by hours: only a larger difference counts.
-_RECORD_TOLERANCE_MS = 86_400_000
 _RECORD_COUNT = 2000
-
-
-class Agreement(Struct, frozen=True):
-    """What the devices' own clocks say: of `devices` with recent records, `off` contradict.
-
-    `hours`: by how much the hub's clock is ahead of theirs (median of those that contradict).
-    """
-
-    devices: int = 0
-    off: int = 0
-    hours: float = 0.0
-
-    @property
-    def contradicts(self) -> bool:
-        """Whether most devices say that the hub's clock is wrong by more than a day."""
-        return 2 * self.off > self.devices
 
 
 class _SavedClock(Struct, frozen=True):
@@ -335,21 +315,6 @@ class SiteClock:
     @property
     def _is_proved(self) -> bool:
         return self._steady >= STEADY_SECONDS and not self.is_contradicted
-
-
-def agreement_of(times: Sequence[RecordTimes], now_ms: int) -> Agreement:
-    """Return what the records received in the last day say about the hub's clock.
-
-    Devices that show a date before 2025 have no time, and say nothing.
-    """
-    differences: dict[str, list[int]] = defaultdict(list)
-    for one in times:
-        is_recent = now_ms - 86_400_000 <= one.received_at <= now_ms
-        if is_recent and one.occurred_at >= EARLIEST_PLAUSIBLE * 1000:
-            differences[one.did].append(one.received_at - one.occurred_at)
-    typical = [median(found) for found in differences.values()]
-    off = [one for one in typical if abs(one) > _RECORD_TOLERANCE_MS]
-    return Agreement(len(typical), len(off), median(off) / 3_600_000 if off else 0.0)
 
 
 def is_jump(step: ClockStep) -> bool:

@@ -25,8 +25,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.services.site.certificates.authority import EARLIEST_PLAUSIBLE
 from hub.services.site.clock.clock import JUMP_SECONDS, OFF_SECONDS, is_jump
+from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.store.records.retention import DayUse
 from hub.store.tables.clock_steps import ClockStep
 

@@ -35,9 +35,9 @@ from msgspec import Struct
 from hub import metrics
 from hub.live.feed import Change, Feed
 from hub.services.site.backups.backups import Backups
-from hub.services.site.certificates.authority import EARLIEST_PLAUSIBLE
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import SiteClock
+from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPolicy

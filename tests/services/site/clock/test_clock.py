@@ -11,8 +11,8 @@ import trio
 from trio.testing import MockClock
 
 from hub.services.access.audit import COMMAND_LINE, Audit
-from hub.services.site.clock.clock import Agreement, SiteClock, agreement_of
-from hub.store.records.record_samples import RecordTimes
+from hub.services.site.clock.clock import SiteClock
+from hub.services.site.clock.plausibility import Agreement
 from tests.support.clock import FrozenClock
 from tests.support.memory_store import MemoryStore
 from tests.support.stores import batch
@@ -299,29 +299,3 @@ async def test_time_off_is_counted_once_records_agree(
         await trio.sleep(200)
         assert clock.has_settled
         assert clock.counted_seconds == HOUR + 2 * DAY
-
-
-def times(*differences: float, did: str = "1") -> list[RecordTimes]:
-    return [RecordTimes(did, int((START - one) * 1000), int(START * 1000)) for one in differences]
-
-
-def test_devices_are_asked_each_for_its_median() -> None:
-    now = int(START * 1000)
-    assert agreement_of([], now) == Agreement()
-    # One with a wrong time zone, one that replays old captures among new ones, one that is wrong.
-    found = agreement_of(
-        [
-            *times(8 * HOUR),
-            *times(0, 0, 90 * DAY, did="2"),
-            *times(40 * DAY, 40 * DAY, did="3"),
-        ],
-        now,
-    )
-    assert found == Agreement(devices=3, off=1, hours=960)
-    assert not found.contradicts
-
-
-def test_devices_without_a_time_and_old_records_say_nothing() -> None:
-    now = int(START * 1000)
-    assert agreement_of(times(START - 1000), now) == Agreement()
-    assert agreement_of(times(0), now + 2 * DAY * 1000) == Agreement()

@@ -14,8 +14,9 @@ from hub.live.feed import Change, Feed
 from hub.services.site.backups.backups import Backups
 from hub.services.site.backups.views import BackupFailure, RestoredFrom
 from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.clock.clock import Agreement, SiteClock
+from hub.services.site.clock.clock import SiteClock
 from hub.services.site.clock.dating import DatedDay
+from hub.services.site.clock.plausibility import Agreement
 from hub.services.site.disk_space import Shortage
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPlan, RetentionPolicy
