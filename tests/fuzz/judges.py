@@ -23,6 +23,7 @@ EXPECTED = (
     r"^refused ",
     r"an event of .* unknown type|unknown event type",
     r"sign-?in",
+    r"without the secret",
     r"setup link|one-time",
     r"its name|its versions",
 )
