@@ -9,10 +9,8 @@ store is closed.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +24,6 @@ import trio
 from hub import __version__
 from hub.config import ListeningPort, udp_ports_of
 from hub.config_sources import Loaded
-from hub.errors import HubError, PartFailed, StartFault, hub_error_in
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
 from hub.live.frame_trace import FrameTraces
@@ -36,14 +33,14 @@ from hub.log import set_level
 from hub.net.binding import check_ports, open_udp_sockets
 from hub.net.places import KnownAddresses
 from hub.net.sntp import serve_sntp
-from hub.process.bounded_end import AT_ONCE_SECONDS, END_SECONDS
 from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.memory import release_regularly, share_one_heap
-from hub.process.signals import RELOAD_SIGNALS, STOP_SIGNALS, has_terminal
+from hub.process.parts import BeginEnd, Part, start_part, watch_for_end
+from hub.process.signals import reload_on_signal, watch_stop_signals
 from hub.process.trial_run import try_out
 from hub.services import Services
 from hub.services.access.api_keys import ApiKeys
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Audit
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions
 from hub.services.access.setup_links import SetupLinks
@@ -86,19 +83,11 @@ from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
 
-#: Runs until it is cancelled or asked to stop, and reports through task_status when it is ready.
-Part = Callable[..., Awaitable[None]]
 #: Called when every port is open.
 Announce = Callable[[Services], Awaitable[None]]
 
-#: Called with the seconds after which the process ends by force, when its end begins.
-BeginEnd = Callable[[float], None]
-
 #: The ports have this long to finish requests in progress; stopping takes at most 10 s in total.
 _CLOSE_PORTS_SECONDS = 7.0
-#: A one-file executable receives one Ctrl-C twice: from the terminal, and from its outer process,
-#: which forwards it; likewise a SIGTERM that is sent to all processes of a service.
-_REPEATED_SIGNAL_SECONDS = 0.3
 
 
 class ServeWeb(Protocol):
@@ -157,8 +146,8 @@ async def run_hub(
     remove_channel_file(data_dir)
     closing = trio.Event()
     async with trio.open_nursery() as nursery:
-        await nursery.start(_watch_signals, closing, nursery.cancel_scope, begin_end)
-        await nursery.start(_watch_for_end, closing, begin_end)
+        await nursery.start(watch_stop_signals, closing, nursery.cancel_scope, begin_end)
+        await nursery.start(watch_for_end, closing, begin_end)
         async with open_services(loaded, data_dir, closing=closing, now=now) as services:
             if confirm_trial is not None:
                 await services.updates.load()
@@ -356,8 +345,8 @@ async def _run_parts(
     closing = services.closing
     await services.certificates.load()
     async with trio.open_nursery() as background:
-        await background.start(_watch_for_end, closing, begin_end)
-        start = partial(_start, background, closing)
+        await background.start(watch_for_end, closing, begin_end)
+        start = partial(start_part, background, closing)
         await start("saving the device status", services.devices.run)
         await start("watching the clock", services.clock.run)
         await start("the certificate renewal", services.certificates.run)
@@ -372,17 +361,17 @@ async def _run_parts(
         await start("the health check", services.health.run)
         await start("the check of everything", services.health_checks.run)
         await start("releasing memory", release_regularly)
-        await start("reloading the settings", partial(_reload_on_signal, services))
+        await start("reloading the settings", partial(reload_on_signal, services))
         if manager is not None:
             await start("the service manager's watchdog", manager.watch)
         async with trio.open_nursery() as ports:
-            await ports.start(_watch_for_end, closing, begin_end)
-            start = partial(_start, ports, closing)
+            await ports.start(watch_for_end, closing, begin_end)
+            start = partial(start_part, ports, closing)
             await start("the device port", partial(serve_devices, services, shutdown=closing))
             await start("the web port", partial(serve_web, services, shutdown=closing))
             async with trio.open_nursery() as clients:
-                await clients.start(_watch_for_end, closing, begin_end)
-                start = partial(_start, clients, closing)
+                await clients.start(watch_for_end, closing, begin_end)
+                start = partial(start_part, clients, closing)
                 for port in udp_ports_of(services.config):
                     await start("the time for cameras", partial(_serve_time, services, port))
                 await start("the control channel", partial(serve_control, services))
@@ -411,85 +400,6 @@ async def _serve_time(
     await serve_sntp(
         sockets, services.now, lambda: not services.clock.is_doubted, task_status=task_status
     )
-
-
-async def _start(nursery: trio.Nursery, closing: trio.Event, name: str, part: Part) -> None:
-    await nursery.start(_run_part, name, part, closing)
-
-
-async def _run_part(
-    name: str, part: Part, closing: trio.Event, *, task_status: trio.TaskStatus[None]
-) -> None:
-    """Run a part. If it fails, or ends before `closing` is set, raise PartFailed."""
-    try:
-        await part(task_status=task_status)
-    except Exception as error:
-        if isinstance(fault := hub_error_in(error), StartFault):
-            raise fault from None
-        log.critical("%s failed", name, exc_info=error)
-        raise PartFailed(f"{name} failed ({type(error).__name__}: {error}); see the log") from error
-    if not closing.is_set():
-        raise PartFailed(f"{name} ended unexpectedly; see the log")
-
-
-async def _watch_for_end(
-    closing: trio.Event,
-    begin_end: BeginEnd,
-    *,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Begin the end when `closing` is set, or when a sibling of this task fails.
-
-    The nursery then waits for its other tasks, one of which may wait for a thread that hangs.
-    """
-    task_status.started()
-    try:
-        await closing.wait()
-    finally:
-        begin_end(END_SECONDS)
-
-
-async def _watch_signals(
-    closing: trio.Event,
-    hub_scope: trio.CancelScope,
-    begin_end: BeginEnd,
-    *,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
-        task_status.started()
-        first_at = -math.inf
-        async for number in signals:
-            name = signal.Signals(number).name
-            if not closing.is_set():
-                log.info("%s: stopping", name)
-                first_at = trio.current_time()
-                closing.set()
-            elif trio.current_time() > first_at + _REPEATED_SIGNAL_SECONDS:
-                log.warning("%s again: stopping at once", name)
-                begin_end(AT_ONCE_SECONDS)
-                hub_scope.cancel()
-                return
-
-
-async def _reload_on_signal(
-    services: Services, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """Reload the settings whenever the process is told to, until cancelled."""
-    if not RELOAD_SIGNALS or has_terminal():
-        # The same signal says that the terminal is gone, and ends the process then.
-        task_status.started()
-        await trio.sleep_forever()
-    with trio.open_signal_receiver(*RELOAD_SIGNALS) as signals:
-        task_status.started()
-        async for number in signals:
-            name = signal.Signals(number).name
-            try:
-                changes = await services.settings.reload(by=Actor(f"signal {name}"))
-            except HubError as error:
-                log.error("%s: the settings stay as they are: %s", name, error.message)
-            else:
-                log.info("%s: settings read, %d changed", name, len(changes))
 
 
 def _warn_if_clock_was_never_set(seconds: float) -> None:

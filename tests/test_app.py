@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from hub import app
 from hub.app import ServiceManager, open_services, run_hub
 from hub.config import Config, DevicesConfig, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.errors import PartFailed, StartFault, hub_error_in
+from hub.process import signals
 from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub
 from hub.process.control.devices import AddDevice, ListDevices, RemoveDevice
@@ -192,7 +192,7 @@ async def test_a_part_that_cannot_start_says_why(tmp_path: Path) -> None:
 async def test_a_second_signal_ends_the_hub_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "_REPEATED_SIGNAL_SECONDS", 0)
+    monkeypatch.setattr(signals, "_REPEATED_SIGNAL_SECONDS", 0)
     hanging = trio.Event()
 
     async def stubborn_web(

@@ -15,11 +15,12 @@ import click
 from hub.errors import hub_error_in
 
 if TYPE_CHECKING:
-    from hub.app import Part, ServiceManager
+    from hub.app import ServiceManager
     from hub.config import Config
     from hub.config_sources import Loaded
     from hub.process.bounded_end import BoundedEnd
     from hub.process.launcher import StartedAs
+    from hub.process.parts import Part
 
 _DEMO_CAMERAS = 6
 
