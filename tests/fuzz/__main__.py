@@ -43,6 +43,8 @@ from tests.fuzz.sending import Sender
 _SETTLE_SECONDS = 6.0
 _LOG_SECONDS = 0.5
 _CORPUS_SHARE = 0.05
+#: How often a camera sends that others remove meanwhile.
+_FODDER_SHARE = 0.1
 #: Of a case, in the table; --out writes all of it.
 _SHOWN = 400
 #: The threads that send each kind, which share the rate.
@@ -76,7 +78,8 @@ class Worker:
                 time.sleep(min(ahead, 0.2))
                 continue
             case = self._next()
-            victim = self._victims[self.count % len(self._victims)]
+            is_fodder = self._rng.random() < _FODDER_SHARE
+            victim = self._rng.choice(self._hub.fodder if is_fodder else self._victims)
             self.count += 1
             findings.sent(case)
             try:
@@ -178,7 +181,7 @@ def make_requests(hub: FuzzHub) -> Requests:
         document = client.get("/openapi.json", headers={"Authorization": hub.bearer}).json()
     described = describe(routes, document, read_forms(hub, routes))
     keys = [one.split()[-1].partition(":")[0] for one in (hub.bearer, hub.reader)]
-    return Requests(described, hub.fodder, (*USERS, *keys))
+    return Requests(described, {hub.dids[one.sn]: one for one in hub.fodder}, (*USERS, *keys))
 
 
 def start_neighbours(hub: FuzzHub) -> subprocess.Popen[bytes]:

@@ -26,8 +26,9 @@ _FIRST_DID = 7_300_001
 
 
 class FuzzHub:
-    """`neighbours` are left alone, `victims` send what is fuzzed, `fodder` are changed and removed.
+    """`neighbours` are left alone, `victims` send what is fuzzed.
 
+    `fodder` are cameras that are changed, removed and added again, also while they are connected.
     The directory must be empty. Call `prepare`, then `start`.
     """
 
@@ -77,11 +78,12 @@ class FuzzHub:
             for number, camera in enumerate(cameras):
                 writer.writerow((camera.sn, camera.code, _did(number), camera.name, str(key)))
         self._process.cli("device", "import", str(table))
+        # Fodder that is added again has it.
+        self._process.cli("site-key", str(key))
         self.neighbours = list(cameras[:_NEIGHBOURS])
         self.victims = list(cameras[_NEIGHBOURS : _NEIGHBOURS + _VICTIMS])
         self.dids = {one.sn: _did(number) for number, one in enumerate(cameras)}
-        self.other_sn = cameras[_NEIGHBOURS + _VICTIMS].sn
-        self.fodder = [_did(n) for n in range(_NEIGHBOURS + _VICTIMS, len(cameras))]
+        self.fodder = list(cameras[_NEIGHBOURS + _VICTIMS :])
         for name, role in USERS.items():
             words = ("user", "add", name, "--role", role, "--password-stdin")
             self._process.cli(*words, stdin=PASSWORD)
@@ -137,11 +139,11 @@ class FuzzHub:
         """The values of the placeholders of a case."""
         victim = victim or self.victims[0]
         values = {
-            "token": self.tokens[victim.sn],
+            "token": self.tokens.get(victim.sn, "none"),
             "sn": victim.sn,
             "did": self.dids[victim.sn],
-            "other_sn": self.other_sn,
-            "other_did": self.fodder[0],
+            "other_sn": self.fodder[0].sn,
+            "other_did": self.dids[self.fodder[0].sn],
             "bearer": self.reader if role == "reader" else self.bearer,
             "secret": self.control_secret,
         }

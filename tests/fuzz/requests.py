@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import trio
 from msgspec import Struct
 
+from hub.simulator.identity import CameraIdentity
 from tests.fuzz import mutation
 from tests.fuzz.case import Case
 from tests.fuzz.hub import USERS, FuzzHub
@@ -29,6 +30,7 @@ _SPARED = re.compile(
     r"^/(sign-out|account/sign-out-everywhere|site/settings|site/backups/run|site/backups/download"
     r"|site/update/install|cameras/(waiting/)?\{\w+\}/trace/news|site/users/(role|disable|sign-out|password|remove)|site/api-keys/remove)"
 )
+_DEVICES = "/api/hub/v1/devices"
 _COMMAND = "/api/hub/v1/devices/{did}/commands"
 _SETTLED_IDS = ("1", "2", "0", "99", "9" * 18, "9" * 30, "-1", "1.0", "x", "%D9%A1", "%00", "a%2Fb")
 _SNS = ("Y3CA9PGDTKM0001", "x", "%2E%2E", "%E4%B8%AD", "%00", "a" * 100, "%F0%9F%92%A9", "a%0D%0Ab")
@@ -98,14 +100,15 @@ def read_forms(hub: FuzzHub, routes: list[tuple[str, str]]) -> dict[str, Any]:
     forms: dict[str, dict[str, str]] = {}
     cookie, _ = hub.session("ada")
     with hub.client() as client:
+        did = hub.dids[hub.fodder[0].sn]
         for method, path in routes:
             if method != "GET" or "stream" in path or "{" in path.replace("{did}", ""):
                 continue
-            page = client.get(path.replace("{did}", hub.fodder[0]), headers={"Cookie": cookie})
+            page = client.get(path.replace("{did}", did), headers={"Cookie": cookie})
             for action, inner in re.findall(
                 r'<form[^>]*action="([^"?]*)[^"]*"[^>]*>(.*?)</form>', page.text, re.DOTALL
             ):
-                fields = forms.setdefault(_anonymous(action.replace(hub.fodder[0], "{did}")), {})
+                fields = forms.setdefault(_anonymous(action.replace(did, "{did}")), {})
                 for tag in re.findall(r"<(?:input|select|textarea|button)[^>]*>", inner):
                     name = re.search(r' name="([^"]+)"', tag)
                     value = re.search(r' value="([^"]*)"', tag)
@@ -121,7 +124,10 @@ def _anonymous(path: str) -> str:
 class Requests:
     """Makes requests to the routes, for one hub."""
 
-    def __init__(self, routes: list[Route], fodder: list[str], protected: tuple[str, ...]) -> None:
+    def __init__(
+        self, routes: list[Route], fodder: dict[str, CameraIdentity], protected: tuple[str, ...]
+    ) -> None:
+        """`fodder`: by their dids."""
         self._routes = routes
         self._fodder = fodder
         #: Names of users and keys that fuzzing needs.
@@ -221,6 +227,10 @@ class Requests:
             return "", b""
         if route.bodies and rng.random() < 0.8:
             document = mutation.document(rng, rng.choice(route.bodies))
+            if route.path == _DEVICES and isinstance(document, dict) and rng.random() < 0.5:
+                did, camera = rng.choice(list(self._fodder.items()))
+                document |= {"did": did, "sn": camera.sn, "code": camera.code}
+                document.pop("key", None)
             if route.path == _COMMAND and isinstance(document, dict) and rng.random() < 0.3:
                 document["param"] = mutation.value(rng)
             return "application/json", mutation.encoded(rng, document)

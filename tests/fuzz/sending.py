@@ -198,8 +198,8 @@ class Sender:
         self, case: Case, values: Mapping[str, str], victim: CameraIdentity
     ) -> list[str]:
         peer = self._open_link(case, victim)
-        if isinstance(peer, str):
-            return [peer]
+        if isinstance(peer, list):
+            return peer
         found: list[str] = []
         is_kept = False
         mark = f"mark-{next(self._numbers)}"
@@ -241,7 +241,8 @@ class Sender:
         found.append(f"{case.label}: more answers than frames")
         return False
 
-    def _open_link(self, case: Case, victim: CameraIdentity) -> Peer | str:
+    def _open_link(self, case: Case, victim: CameraIdentity) -> Peer | list[str]:
+        """The connection; what is wrong if there is none."""
         name = self._link_name(case, victim)
         peer = self._links.get(name)
         if peer is not None and peer.is_open():
@@ -256,7 +257,9 @@ class Sender:
         except (Gone, Silent, RuntimeError) as error:
             peer.close()
             self._links.pop(name, None)
-            return f"an enrolled device cannot connect: {str(error) or type(error).__name__}"
+            if victim in self._hub.fodder:
+                return []
+            return [f"an enrolled device cannot connect: {str(error) or type(error).__name__}"]
         return peer
 
     def _link_name(self, case: Case, victim: CameraIdentity) -> str:
