@@ -52,7 +52,7 @@ def erase(
     number. Older backups and the cameras still hold what they hold; the report names them.
     """
     from hub.cli.requests import execute
-    from hub.process.control.evidence import BeginErasure, FindErasable, GetErasure
+    from hub.process.control.erasures import BeginErasure, FindErasable, GetErasure
 
     if [bool(number), bool(name), bool(seqs)].count(True) != 1:
         raise click.UsageError("give one of --number, --name and --seq")

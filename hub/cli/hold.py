@@ -1,4 +1,4 @@
-"""`sitehub hold`: records that are kept beyond their day, and their export."""
+"""`sitehub hold`: records that are held beyond their day, and their export."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from hub.cli.options import data_option
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.process.control.evidence import ExportedHold
+    from hub.process.control.holds import ExportedHold
     from hub.services.records.holds import Hold
     from hub.store.backup.sealed_file import Sink
     from hub.wire.uploads.records import Record
-    from web.hold_export.export import EvidenceSource
+    from web.hold_export.export import HeldRecords
 
 Language = Literal["en", "zh"]
 
 
 @click.group()
 def hold() -> None:
-    """Keep records beyond their day, for example for the police."""
+    """Hold records: keep them beyond their day, for example for the police."""
 
 
 @hold.command("list")
@@ -35,7 +35,7 @@ def list_holds(data_dir: Path, as_json: bool) -> None:
     """List the holds, the newest first."""
     from hub.cli.output import print_json, print_table
     from hub.cli.requests import execute
-    from hub.process.control.evidence import ListHolds
+    from hub.process.control.holds import ListHolds
 
     found = execute(data_dir, ListHolds())
     if as_json:
@@ -48,7 +48,7 @@ def list_holds(data_dir: Path, as_json: bool) -> None:
 
 @hold.command("add")
 @click.argument("seqs", metavar="[SEQ]...", type=click.IntRange(1, 2**63 - 1), nargs=-1)
-@click.option("--reason", required=True, help="Why they are kept.")
+@click.option("--reason", required=True, help="Why they are held.")
 @click.option("--until", metavar="TIME", help="When the hold ends by itself, in RFC 3339.")
 @click.option("--did", help="Instead of SEQs: the records of this camera.")
 @click.option("--from", "since", metavar="TIME", help="Instead of SEQs: from this time.")
@@ -71,9 +71,9 @@ def add(
     to: str | None,
     kinds: tuple[Literal["face", "event", "vehicle", "access"], ...],
 ) -> None:
-    """Keep records; print the number of the hold."""
+    """Hold records; print the number of the hold."""
     from hub.cli.requests import execute
-    from hub.process.control.evidence import AddHold
+    from hub.process.control.holds import AddHold
     from hub.services.records.holds import Selection
     from hub.wire.times import parse_rfc3339
 
@@ -99,7 +99,7 @@ def add(
 def release(data_dir: Path, hold: int) -> None:
     """Release a HOLD: its records go with their day, or at once if that is gone."""
     from hub.cli.requests import execute
-    from hub.process.control.evidence import ReleaseHold
+    from hub.process.control.holds import ReleaseHold
 
     execute(data_dir, ReleaseHold(hold))
 
@@ -120,7 +120,7 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
     import trio
 
     from hub.cli.requests import execute
-    from hub.process.control.evidence import BeginExport
+    from hub.process.control.holds import BeginExport
     from hub.process.data_directory import acting_for_owner
     from hub.store.backup.files import FlushedFile
 
@@ -130,7 +130,7 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
         part.unlink(missing_ok=True)
         with FlushedFile(part) as output, acting_for_owner(data_dir):
             facts = execute(data_dir, BeginExport(hold))
-            trio.run(_write, output, _ControlEvidence(data_dir, hold), facts, language)
+            trio.run(_write, output, _ControlSource(data_dir, hold), facts, language)
         part.replace(file)
     except OSError as error:
         raise StartFault(f"cannot write {file}: {error.strerror}") from None
@@ -140,7 +140,7 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
 
 
 async def _write(
-    output: Sink, source: EvidenceSource, facts: ExportedHold, language: Language
+    output: Sink, source: HeldRecords, facts: ExportedHold, language: Language
 ) -> None:
     from web.hold_export.export import ExportFacts, export_hold
     from web.pages.language import LANGUAGES
@@ -157,7 +157,7 @@ async def _write(
         output.write(data)
 
 
-class _ControlEvidence:
+class _ControlSource:
     """The records of a hold, asked for part by part."""
 
     def __init__(self, data_dir: Path, id: int) -> None:
@@ -171,9 +171,9 @@ class _ControlEvidence:
         import trio
 
         from hub.cli.requests import execute
-        from hub.process.control.evidence import ReadEvidence
+        from hub.process.control.holds import ReadHeldRecords
 
-        request = ReadEvidence(self._id, after, with_pictures)
+        request = ReadHeldRecords(self._id, after, with_pictures)
         found = await trio.to_thread.run_sync(execute, self._data_dir, request)
         self._pictures = {
             (one.seq, name): data for one in found for name, data in one.pictures.items()

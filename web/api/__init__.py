@@ -15,12 +15,12 @@ from web.api.devices.enrolment import add_enrolment
 from web.api.devices.trace import add_trace
 from web.api.docs import chapters, paragraphs
 from web.api.endpoint import PREFIX, Endpoint, Nothing
-from web.api.evidence.erasures import add_erasures
-from web.api.evidence.holds import add_holds
 from web.api.firmware.campaigns import add_campaigns
 from web.api.firmware.files import add_files
 from web.api.firmware.releases import add_releases
 from web.api.openapi import document
+from web.api.records.erasures import add_erasures
+from web.api.records.holds import add_holds
 from web.api.records.media import DEVICE_MEDIA, MEDIA
 from web.api.records.records import add_records
 from web.api.records.stream import add_stream

@@ -34,7 +34,7 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 _PAGE = 50
 
 
-class EvidenceSource(Protocol):
+class HeldRecords(Protocol):
     """Where the records of the hold come from, and their pictures."""
 
     async def records(
@@ -66,7 +66,7 @@ def folder_of(hold: Hold) -> str:
 
 
 async def export_hold(
-    source: EvidenceSource, facts: ExportFacts, words: language.Language
+    source: HeldRecords, facts: ExportFacts, words: language.Language
 ) -> AsyncGenerator[bytes, None]:
     """Yield the ZIP in parts of at most a few megabytes. Raises what the source raises."""
     language.use(words)
@@ -77,9 +77,7 @@ async def export_hold(
 
 
 class _Export:
-    def __init__(
-        self, source: EvidenceSource, facts: ExportFacts, words: language.Language
-    ) -> None:
+    def __init__(self, source: HeldRecords, facts: ExportFacts, words: language.Language) -> None:
         self._source = source
         self._facts = facts
         self._words = words

@@ -15,7 +15,7 @@ from web.hold_export import export
 from web.pages import language
 
 
-class HubEvidence:
+class HubRecords:
     """The records of a hold of this hub."""
 
     def __init__(self, services: Services, id: int) -> None:
@@ -47,7 +47,7 @@ async def export_response(
         exported_at=int(services.now() * 1000),
         zone=services.site.zone(),
     )
-    parts = export.export_hold(HubEvidence(services, hold.id), facts, language.LANGUAGES[code])
+    parts = export.export_hold(HubRecords(services, hold.id), facts, language.LANGUAGES[code])
     response = Response(parts, content_type="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{export.folder_of(hold)}.zip"'
     response.headers["Cache-Control"] = "no-store"

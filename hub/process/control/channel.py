@@ -30,8 +30,9 @@ from hub.net.places import Limits
 from hub.process.control.access import AnyAccessRequest
 from hub.process.control.backups import AnyBackupRequest
 from hub.process.control.devices import AnyDeviceRequest
-from hub.process.control.evidence import AnyEvidenceRequest
+from hub.process.control.erasures import AnyErasureRequest
 from hub.process.control.firmware import AnyFirmwareRequest
+from hub.process.control.holds import AnyHoldRequest
 from hub.process.control.request import ControlRequest
 from hub.process.control.retention import AnyRetentionRequest
 from hub.process.control.settings import AnySettingsRequest
@@ -75,7 +76,8 @@ class _Request(Struct, frozen=True):
         | AnyFirmwareRequest
         | AnyStatusRequest
         | AnyBackupRequest
-        | AnyEvidenceRequest
+        | AnyErasureRequest
+        | AnyHoldRequest
         | AnyUpdateRequest
         | AnyRetentionRequest
         | AnySettingsRequest

@@ -1,4 +1,4 @@
-"""Holds: records that are kept beyond their day, with a reason, and by whom.
+"""Holds: records that are held beyond their day, with a reason, and by whom.
 
 Users with the role guard make holds. The one who made a hold and administrators can change and
 release it.

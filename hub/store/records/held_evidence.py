@@ -87,7 +87,7 @@ class HeldEvidence:
     """Moves and removes held evidence.
 
     `changing` is locked while evidence moves, so that no record is held, and no picture erased,
-    half way. `problems`: why the evidence of a day could not be kept, by day.
+    half way. `problems`: why what is held of a day could not be moved, by day.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class HeldEvidence:
 
     @property
     def problem(self) -> str:
-        """Why the evidence of the first such day could not be kept, with the day; or ""."""
+        """Why what is held of the first such day could not be moved, with the day; or ""."""
         return next((f"{day}: {why}" for day, why in sorted(self.problems.items())), "")
 
     def use(self) -> HeldUse:

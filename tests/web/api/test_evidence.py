@@ -19,7 +19,7 @@ from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.web.api.test_api import Client, good, refusal
-from web.api.evidence.holds import MAX_BODY_BYTES, may_change
+from web.api.records.holds import MAX_BODY_BYTES, may_change
 
 REASON = "Theft <b>at</b> the gate"
 

@@ -29,11 +29,11 @@ from web.api.devices.commands import COMMAND
 from web.api.devices.devices import DeviceChangeBody, NewDeviceBody
 from web.api.devices.enrolment import AcceptBody, CheckBody, ImportBody
 from web.api.endpoint import Endpoint
-from web.api.evidence.erasures import ErasureBody
-from web.api.evidence.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
 from web.api.firmware.campaigns import NewCampaignBody
 from web.api.firmware.releases import NewReleaseBody
 from web.api.records import answers
+from web.api.records.erasures import ErasureBody
+from web.api.records.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
 from web.api.routes import Routes
 from web.app import create_app
 

@@ -1,1 +1,1 @@
-"""Records: lists, the stream, and pictures."""
+"""Records: lists, the stream, pictures, holds and erasures."""

@@ -1,4 +1,4 @@
-"""Requests about held evidence, and about erasing a person."""
+"""Requests about holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from msgspec import Raw, Struct
 from hub.errors import BadParameter, NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.records.erasures import Erasable, Erasure, Subject
 from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Added, Hold, Selection
 from hub.wire.pictures import Image
 from hub.wire.uploads.records import Record, RecordKind, decode_detail
@@ -83,7 +82,7 @@ class BeginExport(ControlRequest[ExportedHold], frozen=True, tag="hold.export"):
         return ExportedHold(hold, site.name(), services.records.log_id, str(site.zone()), now)
 
 
-class EvidenceRecord(Struct, frozen=True):
+class HeldRecord(Struct, frozen=True):
     """A record as it crosses the channel. `pictures`: by name, empty if they were not asked for."""
 
     seq: int
@@ -115,20 +114,20 @@ class EvidenceRecord(Struct, frozen=True):
         )
 
 
-class ReadEvidence(ControlRequest[list[EvidenceRecord]], frozen=True, tag="hold.read"):
+class ReadHeldRecords(ControlRequest[list[HeldRecord]], frozen=True, tag="hold.read"):
     """Read some records of a hold with seqs above `after`; none at the end."""
 
     id: int
     after: int
     with_pictures: bool
-    result: ClassVar[Any] = list[EvidenceRecord]
+    result: ClassVar[Any] = list[HeldRecord]
 
-    async def perform(self, services: Services) -> list[EvidenceRecord]:
-        page: list[EvidenceRecord] = []
+    async def perform(self, services: Services) -> list[HeldRecord]:
+        page: list[HeldRecord] = []
         size = 0
         for record in await services.holds.records(self.id, after=self.after, limit=50):
             pictures = await _pictures(services, record) if self.with_pictures else {}
-            page.append(_evidence(record, pictures))
+            page.append(_held_record(record, pictures))
             size += sum(map(len, pictures.values()))
             if size > _PAGE_BYTES:
                 break
@@ -145,8 +144,8 @@ async def _pictures(services: Services, record: Record) -> dict[str, bytes]:
     return found
 
 
-def _evidence(record: Record, pictures: dict[str, bytes]) -> EvidenceRecord:
-    return EvidenceRecord(
+def _held_record(record: Record, pictures: dict[str, bytes]) -> HeldRecord:
+    return HeldRecord(
         seq=record.seq,
         kind=record.kind,
         did=record.did,
@@ -162,63 +161,5 @@ def _evidence(record: Record, pictures: dict[str, bytes]) -> EvidenceRecord:
     )
 
 
-class FindErasable(ControlRequest[list[Erasable]], frozen=True, tag="erasure.find"):
-    """Find what an erasure by number, by name or by hand would erase."""
-
-    number: str = ""
-    name: str = ""
-    seqs: tuple[int, ...] = ()
-    result: ClassVar[Any] = list[Erasable]
-
-    async def perform(self, services: Services) -> list[Erasable]:
-        return await services.erasures.find_erasable(
-            number=self.number, name=self.name, seqs=self.seqs
-        )
-
-
-class BeginErasure(ControlRequest[int], frozen=True, tag="erasure.begin"):
-    """Erase records; return the erasure's id. It may not be finished yet."""
-
-    subject: Subject
-    with_held: bool
-    result: ClassVar[Any] = int
-
-    async def perform(self, services: Services) -> int:
-        erasures = services.erasures
-        begun = await erasures.begin(self.subject, with_held=self.with_held, by=COMMAND_LINE)
-        if not erasures.is_running:
-            await erasures.carry_out()
-        return begun.id
-
-
-class GetErasure(ControlRequest[Erasure], frozen=True, tag="erasure.get"):
-    """Return an erasure."""
-
-    id: int
-    result: ClassVar[Any] = Erasure
-
-    async def perform(self, services: Services) -> Erasure:
-        return await services.erasures.get(self.id)
-
-
-class ListErasures(ControlRequest[list[Erasure]], frozen=True, tag="erasure.list"):
-    """List the erasures, newest first."""
-
-    result: ClassVar[Any] = list[Erasure]
-
-    async def perform(self, services: Services) -> list[Erasure]:
-        return list(await services.erasures.newest(limit=10_000))
-
-
 #: Distinguished by their tags.
-AnyEvidenceRequest = (
-    ListHolds
-    | AddHold
-    | ReleaseHold
-    | BeginExport
-    | ReadEvidence
-    | FindErasable
-    | BeginErasure
-    | GetErasure
-    | ListErasures
-)
+AnyHoldRequest = ListHolds | AddHold | ReleaseHold | BeginExport | ReadHeldRecords

@@ -13,7 +13,7 @@ from hub.services.records.erasures import MAX_SEQS, Erasure
 from hub.wire.times import format_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq, Text
-from web.api.evidence.holds import TAG
+from web.api.records.holds import TAG
 from web.api.routes import Call, Routes, id_of
 
 _ERASURES = f"{PREFIX}/erasures"

@@ -1,4 +1,4 @@
-"""/holds: records that are kept beyond their day, and their export."""
+"""/holds: records that are held beyond their day, and their export."""
 
 from __future__ import annotations
 

@@ -1,0 +1,64 @@
+"""Requests about erasing a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.records.erasures import Erasable, Erasure, Subject
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+
+class FindErasable(ControlRequest[list[Erasable]], frozen=True, tag="erasure.find"):
+    """Find what an erasure by number, by name or by hand would erase."""
+
+    number: str = ""
+    name: str = ""
+    seqs: tuple[int, ...] = ()
+    result: ClassVar[Any] = list[Erasable]
+
+    async def perform(self, services: Services) -> list[Erasable]:
+        return await services.erasures.find_erasable(
+            number=self.number, name=self.name, seqs=self.seqs
+        )
+
+
+class BeginErasure(ControlRequest[int], frozen=True, tag="erasure.begin"):
+    """Erase records; return the erasure's id. It may not be finished yet."""
+
+    subject: Subject
+    with_held: bool
+    result: ClassVar[Any] = int
+
+    async def perform(self, services: Services) -> int:
+        erasures = services.erasures
+        begun = await erasures.begin(self.subject, with_held=self.with_held, by=COMMAND_LINE)
+        if not erasures.is_running:
+            await erasures.carry_out()
+        return begun.id
+
+
+class GetErasure(ControlRequest[Erasure], frozen=True, tag="erasure.get"):
+    """Return an erasure."""
+
+    id: int
+    result: ClassVar[Any] = Erasure
+
+    async def perform(self, services: Services) -> Erasure:
+        return await services.erasures.get(self.id)
+
+
+class ListErasures(ControlRequest[list[Erasure]], frozen=True, tag="erasure.list"):
+    """List the erasures, newest first."""
+
+    result: ClassVar[Any] = list[Erasure]
+
+    async def perform(self, services: Services) -> list[Erasure]:
+        return list(await services.erasures.newest(limit=10_000))
+
+
+#: Distinguished by their tags.
+AnyErasureRequest = FindErasable | BeginErasure | GetErasure | ListErasures

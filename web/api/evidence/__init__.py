@@ -1,1 +1,0 @@
-"""Calls about held evidence and about erasing a person."""
