@@ -189,14 +189,16 @@ async def open_services(
         clock = SiteClock(store, audit, now, steady_now=steady_seconds)
         certificates = Certificates(data_dir, config.tls, now=clock.likely_time)
         passwords = Passwords()
-        sign_in = SignIn(store, passwords, now)
-        sessions = Sessions(store, sign_in, audit, now)
+        sign_in = SignIn(store, passwords, clock.lives)
+        sessions = Sessions(store, sign_in, audit, clock.lives)
         users = Users(store, passwords, sign_in, sessions, audit, now)
-        setup_links = SetupLinks(store, site, passwords, users, sessions, audit, now)
+        setup_links = SetupLinks(store, site, passwords, users, sessions, audit, clock.lives)
         api_keys = ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=now)
         devices = Devices(store, registry, pending_devices, traces, record_feed, change_feed, now)
         enrolment = Enrolment(store, devices, pending_devices, config.devices)
-        authentication = Authentication(store, registry, config.devices, now, clock.forget_before)
+        authentication = Authentication(
+            store, registry, config.devices, now, clock.lives, clock.forget_before
+        )
         admission = Admission(
             store,
             registry,
@@ -210,7 +212,7 @@ async def open_services(
         )
         releases = Releases(store, site, disk_space, change_feed, now)
         campaigns = Campaigns(store, releases, devices, change_feed, now)
-        downloads = Downloads(store, devices, campaigns, now)
+        downloads = Downloads(store, devices, campaigns, now, clock.lives)
         commands = Commands(store, registry, devices, change_feed, now)
         retention = RetentionPolicy(store, clock, audit, config.store.keep_days, now)
         maintenance = Maintenance(
@@ -220,7 +222,7 @@ async def open_services(
             clock,
             retention,
             prune=(
-                store.tokens.prune,
+                authentication.tokens.prune,
                 sessions.prune,
                 setup_links.prune,
                 api_keys.forget_used_signatures,

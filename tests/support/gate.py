@@ -109,7 +109,7 @@ class Gate:
         #: As long as the clock is not doubted.
         self.forget_before: Callable[[], int] = lambda: clock.ms
         self.authentication = Authentication(
-            store, self.registry, self.config, clock, lambda: self.forget_before()
+            store, self.registry, self.config, clock, clock, lambda: self.forget_before()
         )
         self.admission = Admission(
             store,

@@ -161,8 +161,8 @@ async def open_hub_services(
         retention = RetentionPolicy(store, site_clock, audit, config.store.keep_days, clock)
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, clock)
         passwords = Passwords(CHEAP)
-        sign_in = SignIn(store, passwords, clock)
-        sessions = Sessions(store, sign_in, audit, clock)
+        sign_in = SignIn(store, passwords, site_clock.lives)
+        sessions = Sessions(store, sign_in, audit, site_clock.lives)
         users = Users(store, passwords, sign_in, sessions, audit, clock)
         devices = Devices(store, registry, pending_devices, traces, record_feed, change_feed, clock)
         room_on_disk = DiskSpace(config.store.min_free_gb, free)
@@ -193,7 +193,9 @@ async def open_hub_services(
             audit=audit,
             sessions=sessions,
             users=users,
-            setup_links=SetupLinks(store, site, passwords, users, sessions, audit, clock),
+            setup_links=SetupLinks(
+                store, site, passwords, users, sessions, audit, site_clock.lives
+            ),
             known_addresses=KnownAddresses(),
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,
@@ -203,7 +205,7 @@ async def open_hub_services(
             photos=Photos(),
             releases=releases,
             campaigns=campaigns,
-            downloads=Downloads(store, devices, campaigns, clock),
+            downloads=Downloads(store, devices, campaigns, clock, site_clock.lives),
             records=RecordLog(store, record_feed),
             holds=Holds(store, audit, site_clock, change_feed, clock),
             erasures=Erasures(

@@ -28,13 +28,15 @@ class Authentication:
         registry: Registry,
         config: DevicesConfig,
         now: Callable[[], float],
+        lives: Callable[[], float],
         forget_before: Callable[[], int],
     ) -> None:
+        """`now` is the wall clock, `lives` the clock by which tokens end."""
         self._store = store
         self._registry = registry
         self._config = config
         self._now = now
-        self.tokens = DeviceTokens(store.tokens, config.token_ttl, now, forget_before)
+        self.tokens = DeviceTokens(store.tokens, config.token_ttl, lives, forget_before)
 
     def configure(self, config: DevicesConfig) -> None:
         """Take over new settings."""

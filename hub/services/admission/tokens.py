@@ -19,20 +19,20 @@ GRACE_SECONDS = 60
 class DeviceTokens:
     """Issues tokens to devices, and looks them up.
 
-    `forget_before` returns the time (UNIX milliseconds) before which accepted connects need not be
-    remembered; see SiteClock.
+    `lives` is the clock by which tokens end (LifeClock). `forget_before` returns the time (UNIX
+    milliseconds) before which accepted connects need not be remembered; see SiteClock.
     """
 
     def __init__(
         self,
         tokens: TokenTable,
         lifetime_seconds: int,
-        now: Callable[[], float],
+        lives: Callable[[], float],
         forget_before: Callable[[], int],
     ) -> None:
         self._tokens = tokens
         self.configure(lifetime_seconds)
-        self._now = now
+        self._lives = lives
         self._forget_before = forget_before
 
     def configure(self, lifetime_seconds: int) -> None:
@@ -46,7 +46,7 @@ class DeviceTokens:
         was removed.
         """
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        now = int(self._now() * 1000)
+        now = int(self._lives() * 1000)
         try:
             await self._tokens.issue(
                 did,
@@ -70,12 +70,16 @@ class DeviceTokens:
         row = self._tokens.holder(_hash_of(token))
         if row is None:
             raise NotAuthorised("the token is not known")
-        if not is_current(row.expires_at, int(self._now() * 1000), self._lifetime_ms):
+        if not is_current(row.expires_at, int(self._lives() * 1000), self._lifetime_ms):
             raise NotAuthorised("the token has expired")
         return row
 
     def seconds_left(self, row: TokenRow) -> int:
-        return int(row.expires_at - self._now() * 1000) // 1000
+        return int(row.expires_at - self._lives() * 1000) // 1000
+
+    async def prune(self) -> None:
+        """Remove expired tokens and accepted connects."""
+        await self._tokens.prune(tokens_before=int(self._lives() * 1000))
 
 
 def _hash_of(token: str) -> bytes:

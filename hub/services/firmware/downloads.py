@@ -100,8 +100,14 @@ class Downloads:
     """Checks download links, limits downloads, and records them."""
 
     def __init__(
-        self, store: Store, devices: Devices, campaigns: Campaigns, now: Callable[[], float]
+        self,
+        store: Store,
+        devices: Devices,
+        campaigns: Campaigns,
+        now: Callable[[], float],
+        lives: Callable[[], float],
     ) -> None:
+        """`now` is the wall clock, `lives` the clock by which links end."""
         self._key = store.link_key
         self._rows = store.downloads
         self._firmware = store.firmware
@@ -109,6 +115,7 @@ class Downloads:
         self._devices = devices
         self._campaigns = campaigns
         self._now = now
+        self._lives = lives
         self._slots: Counter[str] = Counter()
         self._rate_limit = TokenBucket(MAX_BYTES_PER_SECOND, burst=STEP_BYTES)
 
@@ -131,7 +138,7 @@ class Downloads:
 
     def path_for(self, did: str, component: Component) -> str:
         """Return the URL path from which this device can download this file."""
-        expires = (int(self._now()) // _HOUR_SECONDS + _LIFE_HOURS) * _HOUR_SECONDS
+        expires = (int(self._lives()) // _HOUR_SECONDS + _LIFE_HOURS) * _HOUR_SECONDS
         head = _LINK.pack(int(did), expires, bytes.fromhex(component.sha256)[:4])
         mac = self._mac(head, component.sha256, self._devices.device(did))
         token = base64.urlsafe_b64encode(head + mac)
@@ -235,7 +242,7 @@ class Downloads:
                 self._mac(head, file.sha256, device), mac
             ):
                 lifetime = _LIFE_HOURS * _HOUR_SECONDS
-                if not is_current(expires * 1000, int(self._now() * 1000), lifetime * 1000):
+                if not is_current(expires * 1000, int(self._lives() * 1000), lifetime * 1000):
                     raise NoSuchPath("this link has expired: ask again")
                 return device, file
         raise NoSuchPath("no such link")

@@ -150,10 +150,14 @@ class TokenTable:
             partial(execute, _DROP_DEVICE, (did,)), lambda _: self.forget_device(did)
         )
 
-    async def prune(self) -> None:
-        """Remove expired tokens and accepted connects."""
+    async def prune(self, *, tokens_before: int | None = None) -> None:
+        """Remove the tokens that expired before this time, by default now, and accepted connects.
+
+        Tokens end by another clock than connects.
+        """
         now = self._now_ms()
-        tokens = [hash_ for hash_, row in self._holders.items() if row.expires_at < now]
+        expired = now if tokens_before is None else tokens_before
+        tokens = [hash_ for hash_, row in self._holders.items() if row.expires_at < expired]
         accepted = [
             (sn, ts_text)
             for sn, remembered in self._accepted.items()
@@ -162,7 +166,7 @@ class TokenTable:
         ]
 
         def job(connection: sqlite3.Connection) -> None:
-            connection.execute(_DROP_EXPIRED, (now,))
+            connection.execute(_DROP_EXPIRED, (expired,))
             connection.executemany(_FORGET_ACCEPTED, accepted)
 
         def pruned(_: None) -> None:

@@ -271,7 +271,7 @@ async def test_all_downloads_share_one_rate_limit(
 ) -> None:
     store: Any = SimpleNamespace(link_key=b"", downloads=None, firmware=None, firmware_files=None)
     nobody: Any = None
-    downloads = Downloads(store, nobody, nobody, lambda: 0.0)
+    downloads = Downloads(store, nobody, nobody, lambda: 0.0, lambda: 0.0)
     began, sent = trio.current_time(), 0
 
     async def pull() -> None:

@@ -73,7 +73,9 @@ class Hub(FirmwareSite):
         self.registry = hub.registry
         config = hub.services.config.devices
         changes = hub.services.change_feed
-        authentication = Authentication(hub.store, hub.registry, config, clock, lambda: clock.ms)
+        authentication = Authentication(
+            hub.store, hub.registry, config, clock, clock, lambda: clock.ms
+        )
         parts = (hub.store, hub.registry, hub.pending_devices, self.devices, hub.services.enrolment)
         self.admission = Admission(*parts, authentication.tokens, changes, config, clock)
         parts = replace(hub.services, authentication=authentication, ingest=self.ingest)

@@ -53,7 +53,9 @@ async def users() -> Response:
         rows=[_row(user, me) for user in hub.users.all()],
         links=[
             LinkRow(
-                link.name, gettext(ROLES[link.role]), shown.moment(link.expires_at, hub.site.zone())
+                link.name,
+                gettext(ROLES[link.role]),
+                shown.moment(hub.clock.lives.as_shown(link.expires_at), hub.site.zone()),
             )
             for link in hub.setup_links.for_users()
         ],
@@ -62,7 +64,7 @@ async def users() -> Response:
 
 def _row(user: User, me: User) -> UserRow:
     hub, shown = auth.services(), language.current()
-    sessions, zone = hub.sessions.of_user(user.name), hub.site.zone()
+    sessions, zone, lives = hub.sessions.of_user(user.name), hub.site.zone(), hub.clock.lives
     return UserRow(
         name=user.name,
         url=_url_of(user.name),
@@ -70,7 +72,7 @@ def _row(user: User, me: User) -> UserRow:
         enabled=user.enabled,
         is_me=user.name == me.name,
         sessions=len(sessions),
-        used=shown.moment(sessions[0].last_used_at, zone) if sessions else "",
+        used=shown.moment(lives.as_shown(sessions[0].last_used_at), zone) if sessions else "",
         since=shown.date(user.created_at, zone),
     )
 

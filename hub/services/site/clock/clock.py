@@ -35,6 +35,7 @@ from hub import metrics
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
+from hub.services.site.clock.lives import LifeClock, begin_of_lives
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE, Agreement, agreement_of
 from hub.store.records.record_samples import newest_times
 from hub.store.tables.clock_steps import ClockStep
@@ -64,13 +65,17 @@ _RECORD_COUNT = 2000
 
 
 class _SavedClock(Struct, frozen=True):
-    """What is kept for the next start. Seconds; `seen` and `likely` are UNIX times."""
+    """What is kept for the next start. Seconds; `seen` and `likely` are UNIX times.
+
+    `lives`: what the clock of lives showed; None if a version before it saved this.
+    """
 
     seen: float
     likely: float
     steady: float
     counted: float
     vouched: bool = False
+    lives: float | None = None
 
 
 class SiteClock:
@@ -102,7 +107,10 @@ class SiteClock:
         self._ran_seconds = 0.0
         self._agreed = False
         self._doubted = True
-        self._begin(_load(store.settings.get(_SETTING)))
+        saved = _load(store.settings.get(_SETTING))
+        self._begin(saved)
+        #: The clock by which the lives of tokens, sessions and links are counted.
+        self.lives = self._clock_of_lives(saved)
         self._settle()
 
     def _begin(self, saved: _SavedClock | None) -> None:
@@ -130,6 +138,13 @@ class SiteClock:
         else:
             self._note_step(saved.seen, self._wall, at_start=True)
             self._doubted_off_seconds = max(0.0, off)
+
+    def _clock_of_lives(self, saved: _SavedClock | None) -> LifeClock:
+        begin = self._wall
+        if saved is not None:
+            lives = saved.seen if saved.lives is None else saved.lives
+            begin = begin_of_lives(self._wall, seen=saved.seen, saved=lives)
+        return LifeClock(self._now, self._steady_now, begin=begin)
 
     # What can be asked
 
@@ -280,7 +295,14 @@ class SiteClock:
             await self._store.clock_steps.add(self._new_steps[0])
             del self._new_steps[0]
         steady = max(self._steady, self._earlier_steady)
-        saved = _SavedClock(self._wall, self._likely, steady, self._counted, vouched=self._vouched)
+        saved = _SavedClock(
+            self._wall,
+            self._likely,
+            steady,
+            self._counted,
+            vouched=self._vouched,
+            lives=self.lives(),
+        )
         await self._store.settings.set(_SETTING, msgspec.json.encode(saved).decode())
 
     def _note_step(self, before: float, after: float, *, at_start: bool) -> None:
