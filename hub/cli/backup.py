@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,23 +92,14 @@ def _write(
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Sink]:
-    """Write FILE.part, and give it its name once it is complete and on the disk."""
-    from hub.store.backup.files import FlushedFile, flush_directory_if_possible
+    """Write a file, which is there once it is complete and on the disk."""
+    from hub.store.backup.files import new_file
 
-    part = path.with_name(f"{path.name}.part")
     try:
         if path.is_dir():
             raise BackupFault(f"{path} is a folder: name a file in it")
-        part.unlink(missing_ok=True)
-        try:
-            with FlushedFile(part) as file:
-                yield file
-            part.replace(path)
-            flush_directory_if_possible(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
+        with new_file(path) as file:
+            yield file
     except OSError as error:
         raise BackupFault(f"{path} cannot be written: {error.strerror or error}") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
@@ -122,21 +121,15 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
     from hub.cli.requests import execute
     from hub.process.control.holds import BeginExport
     from hub.process.data_directory import acting_for_owner
-    from hub.store.backup.files import FlushedFile
+    from hub.store.backup.files import new_file
 
-    part = file.with_name(f"{file.name}.part")
     try:
         # Opened before, because the owner of the data directory may not write there.
-        part.unlink(missing_ok=True)
-        with FlushedFile(part) as output, acting_for_owner(data_dir):
+        with new_file(file) as output, acting_for_owner(data_dir):
             facts = execute(data_dir, BeginExport(hold))
             trio.run(_write, output, _ControlSource(data_dir, hold), facts, language)
-        part.replace(file)
     except OSError as error:
         raise StartFault(f"cannot write {file}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 async def _write(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -65,6 +65,25 @@ class FlushedFile:
         """Cut the file off, and continue there."""
         self._disk.cut(self._file, size)
         self.position = self._flushed = size
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[FlushedFile]:
+    """Write FILE.part, which becomes the file once it is complete and on the disk.
+
+    An existing file is replaced. Nothing is left of it after an error. Raises OSError.
+    """
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with FlushedFile(part) as file:
+            yield file
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    flush_directory_if_possible(path.parent)
 
 
 def read_steps(path: Path, start: int, size: int, pace: Pace) -> Iterator[bytes]:
