@@ -68,6 +68,7 @@ checkpoint_seconds = Histogram(
 commit_failures = _counter("commit_failures", "Groups of writes that could not be made durable")
 firmware_downloads = _gauge("firmware_downloads", "Firmware downloads in progress")
 firmware_bytes = _counter("firmware_bytes", "Bytes of firmware sent to devices")
+damaged_rows = _gauge("damaged_rows", "Rows of the database that cannot be read", "table")
 store_refusals = _counter("store_refusals", "Writes refused because nothing can be stored now")
 stream_readers = _gauge("stream_readers", "Open live streams")
 stream_lags = _counter("stream_lags", "Times that a slow reader had to catch up from the log")

@@ -80,9 +80,11 @@ class Store:
         #: The id of the record log. It changes only when a `seq` could be given again.
         self.log_id = start.log_state.log_id
         held, changing = HeldIndex(packs.directory, start.held), trio.Lock()
-        self.records = RecordLog(writer, queries, days, held)
+        #: The rows that could not be read, as far as somebody tried.
+        self.damaged_rows = damaged = start.damaged_rows
+        self.records = RecordLog(writer, queries, days, held, damaged)
         self.pictures = PictureReader(picture_readers, packs, days, held, monitor)
-        self.holds = HoldTable(writer, queries, days, held, changing)
+        self.holds = HoldTable(writer, queries, days, held, changing, damaged)
         self.evidence = HeldEvidence(
             writer,
             picture_readers,
@@ -94,13 +96,15 @@ class Store:
             changing,
             self.log_id,
         )
-        self.erasures = ErasureTable(writer, queries)
+        self.erasures = ErasureTable(writer, queries, damaged)
         self.eraser = Eraser(
             writer, picture_readers, packs, days, held, disk, changing, now, empty_wal
         )
-        self.retention = Retention(writer, picture_readers, packs, days, self.evidence, now)
+        self.retention = Retention(
+            writer, picture_readers, packs, days, self.evidence, now, damaged
+        )
         self.tokens = TokenTable(writer, start.tokens, start.accepted, now)
-        self.device_settings = DeviceSettingTable(writer, start.device_settings)
+        self.device_settings = DeviceSettingTable(writer, start.device_settings, damaged)
         self.device_pictures = DevicePictureTable(writer, picture_readers)
         self.devices = DeviceTable(
             writer,
@@ -110,13 +114,14 @@ class Store:
             now,
             on_removed=self._forget_device,
             on_replaced=self._forget_camera,
+            damaged=damaged,
         )
         self.sessions = SessionTable(writer, start.sessions)
-        self.users = UserTable(writer, start.users, self.sessions.forget_user)
+        self.users = UserTable(writer, start.users, self.sessions.forget_user, damaged)
         self.user_links = UserLinkTable(writer, start.user_links)
         self.used_signatures = UsedSignatureTable(writer, start.used_signatures)
         self.api_keys = ApiKeyTable(
-            writer, start.box, start.api_keys, self.used_signatures.forget_key
+            writer, start.box, start.api_keys, self.used_signatures.forget_key, damaged
         )
         self.campaigns = CampaignTable(writer, start.campaigns)
         self.firmware = FirmwareTable(writer, start.firmware, self.campaigns.forget_release)
@@ -126,9 +131,9 @@ class Store:
         self.link_key = start.box.derived("firmware links")
         #: The key that signs the marks of browsers in which a user has signed in.
         self.browser_key = start.box.derived("known browsers")
-        self.settings = SettingTable(writer, start.settings)
-        self.clock_steps = ClockStepTable(writer, start.clock_steps)
-        self.audit = AuditTable(writer, queries)
+        self.settings = SettingTable(writer, start.settings, damaged)
+        self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
+        self.audit = AuditTable(writer, queries, damaged)
 
     @property
     def health(self) -> StoreHealth:

@@ -235,16 +235,19 @@ def _digest_of(path: Path, disk: Disk, added_at: int) -> StoredFile:
     return digest.found(size, added_at)
 
 
-def prepare_firmware(directory: Path, known: Collection[StoredFile], now: float) -> list[str]:
+def prepare_firmware(
+    directory: Path, known: Collection[StoredFile], now: float, *, are_all_known: bool = True
+) -> list[str]:
     """Create the directory, and remove files without a row. Returns texts about damage.
 
-    `known`: the rows. `now`: UNIX seconds.
+    `known`: the rows. `now`: UNIX seconds. If not `are_all_known`, because a row is damaged, the
+    files stay.
     """
     staged = directory / STAGED
     staged.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     names = {file.sha256 for file in known}
     for path in list(directory.iterdir()):
-        if path.name not in names and path != staged:
+        if are_all_known and path.name not in names and path != staged:
             log.info("removed the firmware file %s, which the database does not list", path.name)
             remove_file(path)
     for path in list(staged.iterdir()):

@@ -39,17 +39,20 @@ class SecretBox:
         nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         return self._cipher.decrypt(nonce, rest, context.encode()).decode()
 
+    def open_or_none(self, sealed: bytes, context: str) -> str | None:
+        """Decrypt the text of this row; None if it is damaged, or of another key or row."""
+        try:
+            return self.open(sealed, context)
+        except (InvalidTag, ValueError):  # too short, or no text
+            return None
+
     def derived(self, purpose: str) -> bytes:
         """Derive a key for another purpose; it reveals nothing about this one."""
         return hmac.digest(self._key, purpose.encode(), "sha256")
 
     def fits(self, sealed: bytes, context: str) -> bool:
         """Whether this key sealed the text of this row."""
-        try:
-            self.open(sealed, context)
-        except InvalidTag:
-            return False
-        return True
+        return self.open_or_none(sealed, context) is not None
 
 
 def read_key(path: Path) -> bytes | None:

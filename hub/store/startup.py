@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import StartFault
+from hub.store.damage import DamagedRows
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
 from hub.store.media.day_index import PackDay, forget_day, load_days
@@ -36,7 +37,7 @@ from hub.store.tables.clock_steps import ClockStep, load_clock_steps
 from hub.store.tables.device_settings import DeviceSetting, load_device_settings
 from hub.store.tables.devices import StoredDevice, load_devices
 from hub.store.tables.downloads import Download, load_downloads
-from hub.store.tables.firmware import FirmwareRows, load_firmware
+from hub.store.tables.firmware import FILES, FirmwareRows, load_firmware
 from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
 from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
@@ -74,6 +75,7 @@ class StartState(Struct, frozen=True):
     firmware: FirmwareRows
     campaigns: list[StoredCampaign]
     downloads: list[Download]
+    damaged_rows: DamagedRows
     damage: tuple[str, ...] = ()
 
 
@@ -113,42 +115,57 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
 
 
 def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: float) -> StartState:
-    settings = load_settings(connection)
+    damaged_rows = DamagedRows()
+    settings = load_settings(connection, damaged_rows)
     box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random)
     if KEY_CHECK not in settings:
         save_setting(connection, KEY_CHECK, box.seal(KEY_CHECK, KEY_CHECK).hex())
-    state = load(connection, box, settings)
+    state = load(connection, box, settings, damaged_rows)
     found = (
         *damage(data_dir / MEDIA, {day.day: day.bytes for day in state.days}),
         *held_damage(HeldIndex(data_dir / MEDIA, state.held)),
-        *prepare_firmware(data_dir / FIRMWARE, state.firmware.files, now),
+        *prepare_firmware(
+            data_dir / FIRMWARE,
+            state.firmware.files,
+            now,
+            are_all_known=not damaged_rows.of(FILES),
+        ),
     )
     return replace(state, damage=found)
 
 
-def load(connection: sqlite3.Connection, box: SecretBox, settings: dict[str, str]) -> StartState:
+def load(
+    connection: sqlite3.Connection,
+    box: SecretBox,
+    settings: dict[str, str],
+    damaged: DamagedRows,
+) -> StartState:
     """Read all rows that are held in memory."""
+    firmware = load_firmware(connection, damaged)
     return StartState(
         box=box,
         is_clean=settings.get(CLEAN) != "0",
         has_drops=one(connection, _DROPS) != 0,
         log_state=load_log_state(connection),
         days=load_days(connection),
-        held=load_held(connection),
-        devices=load_devices(connection),
-        device_settings=load_device_settings(connection),
-        tokens=load_tokens(connection),
-        accepted=load_accepted(connection),
-        users=load_users(connection),
-        user_links=load_user_links(connection),
-        sessions=load_sessions(connection),
-        api_keys=load_api_keys(connection),
-        used_signatures=load_used_signatures(connection),
+        held=load_held(connection, damaged),
+        devices=load_devices(connection, damaged),
+        device_settings=load_device_settings(connection, damaged),
+        tokens=load_tokens(connection, damaged),
+        accepted=load_accepted(connection, damaged),
+        users=load_users(connection, damaged),
+        user_links=load_user_links(connection, damaged),
+        sessions=load_sessions(connection, damaged),
+        api_keys=load_api_keys(connection, damaged),
+        used_signatures=load_used_signatures(connection, damaged),
         settings=settings,
-        clock_steps=load_clock_steps(connection),
-        firmware=load_firmware(connection),
-        campaigns=load_campaigns(connection),
-        downloads=load_downloads(connection),
+        clock_steps=load_clock_steps(connection, damaged),
+        firmware=firmware,
+        campaigns=load_campaigns(
+            connection, {release.id for release in firmware.releases}, damaged
+        ),
+        downloads=load_downloads(connection, damaged),
+        damaged_rows=damaged,
     )
 
 
@@ -165,8 +182,18 @@ def _open_box(path: Path, settings: dict[str, str], has_secrets: bool, random: R
         settings.pop(KEY_CHECK, None)
         return SecretBox(create_key(path, random), random)
     box = SecretBox(key, random)
-    if check is not None and not box.fits(bytes.fromhex(check), KEY_CHECK):
+    sealed = None if check is None else _unhexed(check)
+    if sealed is None:
+        settings.pop(KEY_CHECK, None)
+    elif not box.fits(sealed, KEY_CHECK):
         raise StartFault(
             f"{path} is not the key of {DATABASE}: restore the file that belongs to it"
         )
     return box
+
+
+def _unhexed(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None  # it is damaged, and written again

@@ -20,6 +20,7 @@ from hub.errors import CannotStoreNow
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
 from hub.store.commit.write_queue import Write
+from hub.store.damage import DamagedRows
 from hub.store.db import Store
 from hub.store.disk import Buffer, Disk
 from hub.store.firmware_files import FirmwareFiles
@@ -46,8 +47,12 @@ class MemoryStore(Store):
         self._connection = _open_database()
         weakref.finalize(self, self._connection.close)
         bridge: Any = _InlineBridge(self._connection)
+        damaged = DamagedRows()
         start = load(
-            self._connection, SecretBox(bytes(32), os.urandom), load_settings(self._connection)
+            self._connection,
+            SecretBox(bytes(32), os.urandom),
+            load_settings(self._connection, damaged),
+            damaged,
         )
         monitor, days = HealthMonitor(), DayIndex(start.days)
         disk = _DiscardingDisk()

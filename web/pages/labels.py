@@ -167,6 +167,9 @@ HEALTH = {
         "Data cannot be saved at the moment (%(reason)s). Cameras are asked to send it again later."
     ),
     "damaged": N_("The stored data is damaged (%(what)s). See Site, Health."),
+    "damaged-rows": N_(
+        "%(rows)s entries of the database cannot be read (%(tables)s). See Site, Health."
+    ),
     "clock-unset": N_("The clock of this computer is wrong: it shows %(clock)s. Correct it."),
     "clock-went-back": N_(
         "There are records dated %(day)s, which is in the future. The clock of this "

@@ -17,7 +17,7 @@ from hub.errors import BackupFault
 from hub.store.backup.pace import Pace
 from hub.store.media.held_index import HELD
 from hub.store.media.pack_format import ERASED_PICTURE_MAGIC, PICTURE_SIZE, StoredImage, checksum
-from hub.store.media.packs import day_bounds, decode_images
+from hub.store.media.packs import day_bounds, known_images
 from hub.store.startup import MEDIA
 
 _IN_DAY = "SELECT seq, images FROM record WHERE received_at >= ? AND received_at < ? ORDER BY seq"
@@ -50,8 +50,8 @@ def _erased_in(
 ) -> Iterator[int]:
     with (folder / name).open("rb") as file:
         for seq, images in _rows(connection, name):
-            states = [_is_erased(file, image, name) for image in decode_images(images)]
-            pace.spend(sum(image.size for image in decode_images(images)))
+            states = [_is_erased(file, image, name) for image in known_images(images)]
+            pace.spend(sum(image.size for image in known_images(images)))
             if any(states):
                 yield seq
 

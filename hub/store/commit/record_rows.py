@@ -33,6 +33,7 @@ T = TypeVar("T")
 REPEAT_MS = 86_400_000
 
 _ROWS_PER_STATEMENT = 64
+_MAX_UPLOAD_RECORDS = 100_000
 _STRAY_MS = 86_400_000
 #: Indexed text is cut off; the record's detail keeps all of it.
 _MAX_TERM_LENGTH = 256
@@ -58,12 +59,16 @@ INSERT OR REPLACE INTO upload (first_seq, last_seq, digest, did, at) VALUES {row
 _PUT_RECORDS = f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {{rows}}"
 _PUT_ACCESS = """
 INSERT INTO latest_access (did, seq) VALUES {rows}
-ON CONFLICT (did) DO UPDATE SET seq = max(seq, excluded.seq)
+ON CONFLICT (did) DO UPDATE SET
+    seq = CASE typeof(seq) WHEN 'integer' THEN max(seq, excluded.seq) ELSE excluded.seq END
 """
 _PUT_SPANS = """
 INSERT INTO span (block, earliest, latest) VALUES {rows}
-ON CONFLICT (block) DO UPDATE SET earliest = min(earliest, excluded.earliest),
-    latest = max(latest, excluded.latest)
+ON CONFLICT (block) DO UPDATE SET
+    earliest = CASE typeof(earliest) WHEN 'integer' THEN min(earliest, excluded.earliest)
+        ELSE excluded.earliest END,
+    latest = CASE typeof(latest) WHEN 'integer' THEN max(latest, excluded.latest)
+        ELSE excluded.latest END
 """
 _FORGET_DIGESTS = """
 DELETE FROM upload WHERE (at <= ? OR at > ?) AND first_seq IN (
@@ -86,9 +91,18 @@ def known_batches(
     for some in _chunks(list(keys)):
         sql = _with_rows(_KNOWN, len(some), 2)
         for digest, did, first, last in _select_json(connection, sql, (since, *chain(*some))):
+            if not _is_range(first, last):
+                continue  # the row is damaged: it does not tell which records these are
             seqs = tuple(range(first, last + 1))
             known[bytes.fromhex(digest), did] = Appended(seqs, repeated=True)
     return known
+
+
+def _is_range(first: object, last: object) -> bool:
+    """Return whether these can be the seqs of one upload."""
+    if not (isinstance(first, int) and isinstance(last, int)):
+        return False
+    return 0 <= last - first < _MAX_UPLOAD_RECORDS
 
 
 class NewRecord(Struct, frozen=True):
@@ -253,6 +267,7 @@ def _index_key(detail: Detail) -> _IndexKey:
             return _IndexKey(field="plate", term=detail.plate.id)
         case AccessDetail():
             return _IndexKey(type=detail.type, uuid=detail.uuid)
+    return _IndexKey()
 
 
 def _integer(value: int | float | str | None) -> int | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from hub.store.media.packs import day_of
+from hub.store.media.packs import as_day, day_bounds, day_of
 
 _ALL = "SELECT day, first_seq, last_seq, records, bytes FROM day ORDER BY day"
 _PUT = """
@@ -19,6 +19,9 @@ ON CONFLICT (day) DO UPDATE SET first_seq = excluded.first_seq, last_seq = exclu
 _PUT_DROPPED = """
 INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day)
 SELECT first_seq, last_seq, day FROM day WHERE day = ?
+"""
+_COUNT = """
+SELECT min(seq), max(seq), count(*) FROM record WHERE received_at >= ? AND received_at < ?
 """
 _FORGET = "DELETE FROM day WHERE day = ?"
 
@@ -90,7 +93,32 @@ class DayIndex:
 
 
 def load_days(connection: sqlite3.Connection) -> list[PackDay]:
-    return [PackDay(*row) for row in connection.execute(_ALL)]
+    """Return the days. One without a name or an end is none: see `hub.store.recovery`."""
+    return [
+        PackDay(day, *_counts(connection, day, counts), end)
+        for day, *counts, end in connection.execute(_ALL)
+        if is_sound_day(day, end)
+    ]
+
+
+def is_sound_day(day: object, end: object) -> bool:
+    """Return whether a row says which pack it is about, and where it ends."""
+    try:
+        as_day(day)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(end, int) and end >= 0
+
+
+def _counts(
+    connection: sqlite3.Connection, day: str, counts: Sequence[object]
+) -> tuple[int, int, int]:
+    """Return a day's first and last seq and number of records; if damaged, as they are counted."""
+    match counts:
+        case [int(first), int(last), int(records)] if 0 <= first <= last and 0 <= records <= last:
+            return first, last, records
+    first, last, records = connection.execute(_COUNT, day_bounds(day)).fetchone()
+    return first or 0, last or 0, records
 
 
 def forget_day(connection: sqlite3.Connection, day: str) -> None:

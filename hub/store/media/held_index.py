@@ -9,10 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from hub.store.media.packs import SUFFIX
+from hub.store.damage import DamagedRows, RowReader, as_flag
+from hub.store.media.packs import SUFFIX, as_day
 
 HELD = "held"
 
@@ -25,7 +27,7 @@ class HeldPack(Struct, frozen=True):
 
     id: int
     day: str
-    bytes: int
+    bytes: Annotated[int, Meta(ge=0)]
     is_stale: bool = False
 
 
@@ -80,8 +82,22 @@ class HeldIndex:
         self._packs.pop(id, None)
 
 
-def load_held(connection: sqlite3.Connection) -> HeldRows:
-    packs = tuple(
-        HeldPack(id, day, end, bool(stale)) for id, day, end, stale in connection.execute(_PACKS)
-    )
-    return HeldRows(packs, dict(connection.execute(_RECORDS).fetchall()))
+_pack_rows = RowReader(
+    "held_pack",
+    HeldPack,
+    ("id", "day", "bytes", "is_stale"),
+    key=("id",),
+    fallbacks={"is_stale": False},
+    decoders={"day": as_day, "is_stale": as_flag},
+)
+
+
+def load_held(connection: sqlite3.Connection, damaged: DamagedRows) -> HeldRows:
+    packs = tuple(_pack_rows.read_all(connection.execute(_PACKS), damaged))
+    records = {}
+    for seq, pack in connection.execute(_RECORDS):
+        if isinstance(pack, int):
+            records[seq] = pack
+        else:
+            damaged.note("held_record", seq, ("pack",))
+    return HeldRows(packs, records)

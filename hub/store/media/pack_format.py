@@ -38,7 +38,7 @@ from msgspec import Raw, Struct
 
 from hub.store.disk import Buffer
 from hub.wire.pictures import Picture
-from hub.wire.uploads.records import RecordKind
+from hub.wire.uploads.records import ShownKind
 
 GROUP_MAGIC = b"SHG1"
 PICTURE_MAGIC = b"SHP1"
@@ -76,7 +76,7 @@ class LoggedRecord(Struct, frozen=True, omit_defaults=True):
     """
 
     seq: int
-    kind: RecordKind
+    kind: ShownKind
     did: str
     sn: str
     device_name: str

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from hub.store.damage import as_text
 from hub.store.disk import Buffer, Disk
 from hub.store.media.pack_format import PictureEntry, StoredImage, first_magic, walk
 from hub.wire.pictures import EXTENSIONS, Image
@@ -27,6 +28,8 @@ _DAY_MS = 86_400_000
 SUFFIX = ".pack"
 #: Of the pack of a dropped day, which is about to be deleted.
 DROPPED = ".dropped"
+_MAX_PACK_BYTES = 2**62
+_MAX_PICTURE_BYTES = 2**30
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PROBE_BYTES = 256 * 1024
 #: The newest part of the open pack stays in the page cache, for the live page.
@@ -37,7 +40,32 @@ _DROP_CACHE_BYTES = 8 * 1024 * 1024
 _images_encoder = msgspec.json.Encoder()
 _images_decoder = msgspec.json.Decoder(tuple[StoredImage, ...])
 encode_images = _images_encoder.encode
-decode_images = _images_decoder.decode
+
+
+def read_images(data: object) -> tuple[StoredImage, ...]:
+    """Decode where pictures are. Raises an exception if that is damaged."""
+    if not isinstance(data, bytes):
+        raise TypeError("images")
+    images = _images_decoder.decode(data)
+    if not all(_is_possible(image) for image in images):
+        raise ValueError("images")
+    return images
+
+
+def _is_possible(image: StoredImage) -> bool:
+    return (
+        image.mime in EXTENSIONS
+        and 0 <= image.offset < _MAX_PACK_BYTES
+        and 0 <= image.size < _MAX_PICTURE_BYTES
+    )
+
+
+def known_images(data: object) -> tuple[StoredImage, ...]:
+    """Decode where pictures are; of a damaged row nothing is known."""
+    try:
+        return read_images(data)
+    except Exception:  # whatever a decoder makes of nonsense
+        return ()
 
 
 def public_images(seq: int, images: Sequence[StoredImage]) -> tuple[Image, ...]:
@@ -50,6 +78,15 @@ def public_images(seq: int, images: Sequence[StoredImage]) -> tuple[Image, ...]:
 def day_of(ms: int) -> str:
     """Return the UTC day, "2026-11-25", of a time in UNIX milliseconds."""
     return datetime.fromtimestamp(ms // _DAY_MS * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def as_day(value: object) -> str:
+    """Decode a day, "2026-11-25". Raises an exception if it is none."""
+    text = as_text(value)
+    if not _DAY.fullmatch(text):
+        raise ValueError("a day is expected")
+    day_bounds(text)
+    return text
 
 
 def day_bounds(day: str) -> tuple[int, int]:

@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from hub.errors import TooManyRequests
 from hub.log import limited
+from hub.store.damage import is_moment
 from hub.store.disk import read_at
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.pack_format import StoredImage, checksum
-from hub.store.media.packs import Packs, day_of, decode_images
+from hub.store.media.packs import Packs, day_of, known_images
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp
 
@@ -107,13 +108,14 @@ class PictureReader:
         if row is None:
             return None
         received_at, images = row
-        path: Path | None = self._packs.path(day_of(received_at))
-        if not self._days.has_pictures(seq, received_at):
+        known = is_moment(received_at) and self._days.has_pictures(seq, received_at)
+        path: Path | None = self._packs.path(day_of(received_at)) if known else None
+        if not known:
             held = connection.execute(_HELD_IMAGES, (seq,)).fetchone()
             if held is None:
                 return None
             path, images = self._held.path_of(held[0]), held[1]
-        image = next((one for one in decode_images(images) if one.name == name), None)
+        image = next((one for one in known_images(images) if one.name == name), None)
         return None if image is None or path is None else _Place(path, image)
 
     def _read_pack(self, place: _Place) -> bytes:

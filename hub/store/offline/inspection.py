@@ -14,16 +14,16 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from hub.store.media.packs import SUFFIX, decode_images
+from hub.store.damage import read_text
+from hub.store.media.packs import SUFFIX
 from hub.store.names import DATABASE, FIRMWARE, MEDIA, SET_ASIDE
+from hub.store.records.record_reading import is_readable
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.migrate import APPLICATION_ID, migrations
 from hub.store.sqlite.sql import one
 from hub.store.startup import KEY_CHECK
-from hub.wire.uploads.records import decode_detail
 
 #: SQLite before this version can corrupt a database when two connections checkpoint at once.
 WAL_RESET_FIXED = (3, 51, 3)
@@ -127,6 +127,7 @@ def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
     with closing(
         sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
     ) as connection:
+        connection.text_factory = read_text
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA cache_size = -16384")
         if is_at_rest:
@@ -201,15 +202,11 @@ def check_records(data_dir: Path, progress: Progress) -> Damage:
     """Decode the row of every record. Raises sqlite3.Error."""
     tally = Tally()
     for row in rows_of(data_dir, progress):
-        seq, kind, _, detail, extra, images = row
-        try:
-            decode_detail(kind, detail)
-            msgspec.json.decode(extra)
-            decode_images(images)
-        except (msgspec.MsgspecError, ValueError, TypeError, KeyError):
-            tally.bad(str(seq))
-        else:
+        seq, *rest = row
+        if is_readable(*rest):
             tally.good()
+        else:
+            tally.bad(str(seq))
     return tally.result()
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
+from hub.store.damage import DamagedRows, is_moment
 from hub.store.disk import read_at
 from hub.store.media.held_index import HELD, HeldIndex, load_held
 from hub.store.media.pack_format import (
@@ -22,7 +22,7 @@ from hub.store.media.pack_format import (
     checksum,
     walk,
 )
-from hub.store.media.packs import SUFFIX, day_of, decode_images
+from hub.store.media.packs import SUFFIX, day_of, known_images
 from hub.store.names import MEDIA
 from hub.store.offline.inspection import Damage, Pacer, Progress, Tally, opened, rows_of
 
@@ -66,6 +66,8 @@ def _places(
     connection: sqlite3.Connection, data_dir: Path, seq: int, received_at: int, images: bytes
 ) -> list[_Place]:
     """Return where a record's pictures lie: in the pack of its day, or in one of held evidence."""
+    if not is_moment(received_at):
+        return []  # told by check_records()
     day = day_of(received_at)
     path = data_dir / MEDIA / f"{day}{SUFFIX}"
     first = connection.execute(_DAY, (day,)).fetchone()
@@ -75,9 +77,7 @@ def _places(
             return []
         pack, held_day, images = held
         path = data_dir / MEDIA / HELD / f"{held_day}-{pack}{SUFFIX}"
-    with suppress(msgspec.MsgspecError):  # told by check_records()
-        return [_Place(path, image) for image in decode_images(images)]
-    return []
+    return [_Place(path, image) for image in known_images(images)]
 
 
 def _places_now(data_dir: Path, seq: int) -> list[_Place]:
@@ -123,7 +123,7 @@ def _packs(data_dir: Path) -> Iterator[tuple[Path, int]]:
     media = data_dir / MEDIA
     with opened(data_dir) as connection:
         days = connection.execute(_DAYS).fetchall()
-        held = HeldIndex(media, load_held(connection))
+        held = HeldIndex(media, load_held(connection, DamagedRows()))
     for day, _, end in days:
         if end:
             yield media / f"{day}{SUFFIX}", end

@@ -20,6 +20,7 @@ from msgspec import Struct
 from hub.errors import CannotStoreNow
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import fold, short_uuid
+from hub.store.damage import is_moment, plain
 from hub.store.disk import Disk
 from hub.store.health import describe
 from hub.store.media.day_index import DayIndex
@@ -34,12 +35,13 @@ from hub.store.media.pack_format import (
     first_magic,
     records_in,
 )
-from hub.store.media.packs import Packs, day_bounds, day_of, decode_images
+from hub.store.media.packs import Packs, day_bounds, day_of, known_images
+from hub.store.records.record_reading import erased_detail, known_detail
 from hub.store.records.retention import Step, in_steps
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.erasures import Erasure, Subject, count_erased, forget_subject
-from hub.wire.uploads.records import AccessDetail, RecordKind, decode_detail, empty_detail
+from hub.wire.uploads.records import AccessDetail, RecordKind
 
 log = logging.getLogger(__name__)
 
@@ -69,19 +71,16 @@ WHERE term = (SELECT id FROM term WHERE field = 'name' AND folded = ?) GROUP BY 
 _DETAIL = "SELECT kind, detail FROM record WHERE seq = ?"
 _UUID_MATCH = "SELECT count(*), max(seq) FROM record WHERE uuid = ?"
 _MARK = "UPDATE record SET erased = 1 WHERE seq = ?"
-_NEXT_DAY = "SELECT received_at FROM record WHERE erased = 1 ORDER BY seq LIMIT 1"
-_MARKED = """
-SELECT seq, received_at, images FROM record
-WHERE erased = 1 AND received_at >= ? AND received_at < ?
-"""
+_NEXT = "SELECT seq, received_at FROM record WHERE erased = 1 ORDER BY seq LIMIT 1"
+_OF_DAY = "received_at >= ? AND received_at < ?"
+_MARKED = "SELECT seq, received_at, images FROM record WHERE erased = 1 AND {condition}"
 _MARKED_HELD = """
 SELECT seq, pack, images FROM held_record WHERE seq IN (
-    SELECT seq FROM record WHERE erased = 1 AND received_at >= ? AND received_at < ?
+    SELECT seq FROM record WHERE erased = 1 AND {condition}
 )
 """
 _MARKED_ROWS = """
-SELECT seq, kind, detail, images, term FROM record
-WHERE erased = 1 AND received_at >= ? AND received_at < ? LIMIT ?
+SELECT seq, kind, detail, images, term FROM record WHERE erased = 1 AND {condition} LIMIT ?
 """
 _EMPTY = """
 UPDATE record SET erased = 2, category = NULL, uuid = NULL, term = NULL, detail = ?,
@@ -134,6 +133,17 @@ class _Found(Struct, frozen=True):
     is_held: int
 
 
+class _Portion(Struct, frozen=True):
+    """Marked records, chosen by a condition and its values, and the days they can be of.
+
+    Those of one day; or a single one whose time is damaged, so that only its place tells its day.
+    """
+
+    condition: str
+    values: tuple[int, ...]
+    days: tuple[str, ...]
+
+
 class Eraser:
     """Finds records, and erases them. One erasure runs at a time."""
 
@@ -179,36 +189,48 @@ class Eraser:
         for condition, value in _conditions(subject):
             step = _mark_step(condition, value, erasure)
             await in_steps(self._writer, step, 0)
-        while day := await self._readers.read(_next_day):
-            await self._erase_day(erasure.id, day)
+        while portion := await self._readers.read(self._next_portion):
+            await self._erase_portion(erasure.id, portion)
         await self._writer.write(partial(forget_subject, erasure.id))
         await in_steps(self._writer, _free_step, 0)
         if not await self._empty_wal():
             raise CannotStoreNow("the write-ahead log is in use")
 
-    async def _erase_day(self, id: int, day: str) -> None:
-        """Erase the marked records of a day. No evidence moves and no day goes meanwhile."""
+    def _next_portion(self, connection: sqlite3.Connection) -> _Portion | None:
+        row = connection.execute(_NEXT).fetchone()
+        if row is None:
+            return None
+        seq, received_at = row
+        if is_moment(received_at):
+            day = day_of(received_at)
+            return _Portion(_OF_DAY, day_bounds(day), (day,))
+        days = (day.day for day in self._days.all() if day.first_seq <= seq <= day.last_seq)
+        return _Portion("seq = ?", (seq,), tuple(days))
+
+    async def _erase_portion(self, id: int, portion: _Portion) -> None:
+        """Erase marked records. No evidence moves and no day goes meanwhile."""
         async with self._changing:
             try:
-                await self._readers.read(lambda c: self._overwrite(c, day))
+                await self._readers.read(lambda c: self._overwrite(c, portion))
             except OSError as error:
                 raise CannotStoreNow(describe(error)) from error
-            step = _empty_step(id, day, int(self._now() * 1000))
+            step = _empty_step(id, portion, int(self._now() * 1000))
             await in_steps(self._writer, step, 0)
 
-    def _overwrite(self, connection: sqlite3.Connection, day: str) -> None:
-        """Overwrite a day's marked records in its packs, in a reader's thread. Raises OSError."""
-        bounds = day_bounds(day)
-        known = self._days.get(day)
-        if known is not None:
-            rows = [
-                (seq, images)
-                for seq, received_at, images in connection.execute(_MARKED, bounds)
-                if self._days.has_pictures(seq, received_at)
-            ]
-            self._overwrite_pack(self._packs.path(day), known.bytes, rows)
+    def _overwrite(self, connection: sqlite3.Connection, portion: _Portion) -> None:
+        """Overwrite marked records in their packs, in a reader's thread. Raises OSError."""
+        marked = _MARKED.format(condition=portion.condition)
+        for day in portion.days:
+            if (known := self._days.get(day)) is not None:
+                rows = [
+                    (seq, images)
+                    for seq, received_at, images in connection.execute(marked, portion.values)
+                    if not is_moment(received_at) or self._days.has_pictures(seq, received_at)
+                ]
+                self._overwrite_pack(self._packs.path(day), known.bytes, rows)
         held: dict[int, list[tuple[int, bytes]]] = {}
-        for seq, pack, images in connection.execute(_MARKED_HELD, bounds):
+        marked = _MARKED_HELD.format(condition=portion.condition)
+        for seq, pack, images in connection.execute(marked, portion.values):
             held.setdefault(pack, []).append((seq, images))
         ends = {pack.id: pack.bytes for pack in self._held.packs()}
         for pack, rows in held.items():
@@ -218,7 +240,7 @@ class Eraser:
     def _overwrite_pack(self, path: Path, end: int, rows: Sequence[tuple[int, bytes]]) -> None:
         if not rows or not path.exists():
             return
-        images = [image for _, stored in rows for image in decode_images(stored)]
+        images = [image for _, stored in rows for image in known_images(stored)]
         # Of packs without records (schema 5 and before) only the database knows the pictures.
         erase_pictures(path, self._disk, tuple(i for i in images if _is_there(path, i)))
         seqs = {seq for seq, _ in rows}
@@ -252,15 +274,16 @@ def _find(
 
 def _lone_pictures(connection: sqlite3.Connection, record: _Found, last: int) -> list[_Found]:
     """Return the records that are pictures of an access record (D8)."""
-    detail = decode_detail(record.kind, record.detail)
+    detail = known_detail(record.kind, record.detail)
     if not isinstance(detail, AccessDetail) or detail.of is not None:
         return []
     found: list[_Found] = []
     values = (record.did, record.seq, min(last, record.seq + _MAX_DISTANCE))
     for row in connection.execute(_FOLLOWING, values):
         following = _Found(*row)
-        other = decode_detail(following.kind, following.detail)
-        assert isinstance(other, AccessDetail)
+        other = known_detail(following.kind, following.detail)
+        if not isinstance(other, AccessDetail):
+            continue
         if other.of == record.seq:
             found.append(following)
         elif other.of is None:
@@ -282,9 +305,10 @@ def _preview(connection: sqlite3.Connection, subject: Subject, last: int) -> Pre
                     if row.seq in seqs:
                         continue
                     seqs.add(row.seq)
-                    days.add(day_of(row.received_at))
-                    dids.add(row.did)
-                    pictures += len(decode_images(row.images))
+                    if is_moment(row.received_at):
+                        days.add(day_of(row.received_at))
+                    dids.add(plain(row.did))
+                    pictures += len(known_images(row.images))
                     held += row.is_held
     return Preview(
         records=len(seqs),
@@ -299,7 +323,7 @@ def _preview(connection: sqlite3.Connection, subject: Subject, last: int) -> Pre
 def _find_name(connection: sqlite3.Connection, name: str) -> list[Match]:
     rows = connection.execute(_MATCHES, (fold(name), _MAX_MATCHES)).fetchall()
     return [
-        Match(_name_of(connection, seq) or name, uuid or "", count, seq)
+        Match(_name_of(connection, seq) or name, plain(uuid or ""), count, seq)
         for uuid, count, seq in rows
     ]
 
@@ -311,7 +335,7 @@ def _find_uuid(connection: sqlite3.Connection, uuid: str) -> Match | None:
 
 def _name_of(connection: sqlite3.Connection, seq: int) -> str:
     kind, detail = connection.execute(_DETAIL, (seq,)).fetchone()
-    return getattr(decode_detail(kind, detail), "name", None) or ""
+    return getattr(known_detail(kind, detail), "name", None) or ""
 
 
 def _mark_step(condition: str, value: str, erasure: Erasure) -> Step:
@@ -328,30 +352,26 @@ def _mark_step(condition: str, value: str, erasure: Erasure) -> Step:
     return step
 
 
-def _next_day(connection: sqlite3.Connection) -> str:
-    received_at = one(connection, _NEXT_DAY)
-    return day_of(received_at) if isinstance(received_at, int) else ""
-
-
-def _empty_step(id: int, day: str, at: int) -> Step:
+def _empty_step(id: int, portion: _Portion, at: int) -> Step:
     """Return the step that empties the rows of marked records, whose pictures are overwritten."""
-    bounds = day_bounds(day)
+    marked = _MARKED_ROWS.format(condition=portion.condition)
 
     def step(connection: sqlite3.Connection, start: int) -> int | None:
-        rows = connection.execute(_MARKED_ROWS, (*bounds, _STEP_RECORDS)).fetchall()
+        rows = connection.execute(marked, (*portion.values, _STEP_RECORDS)).fetchall()
         if not rows:
             return None
         with secure_deletion(connection):
-            sizes = [image.size for row in rows for image in decode_images(row[3])]
+            sizes = [image.size for row in rows for image in known_images(row[3])]
             for seq, kind, detail, _, _ in rows:
-                connection.execute(_EMPTY, (empty_detail(kind, detail), seq))
+                connection.execute(_EMPTY, (erased_detail(kind, detail), seq))
                 connection.execute(_EMPTY_HELD, (seq,))
                 connection.execute(_FORGET_ACCESS, (seq,))
             for term in {row[4] for row in rows} - {None}:
                 connection.execute(_DROP_TERM, (term,))
             count_erased(connection, id, len(rows), len(sizes), sum(sizes))
-            connection.execute(_NOTE_DAY, (at, day))
-            connection.execute(_NOTE_HELD, (at, day))
+            for day in portion.days:
+                connection.execute(_NOTE_DAY, (at, day))
+                connection.execute(_NOTE_HELD, (at, day))
         return start
 
     return step

@@ -19,12 +19,14 @@ from msgspec import Raw, Struct
 
 from hub.errors import CannotStoreNow
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import is_moment
 from hub.store.disk import Buffer, Disk, read_at
 from hub.store.health import HealthMonitor, describe
 from hub.store.media.day_index import DayIndex, PackDay
 from hub.store.media.held_index import HeldIndex, HeldPack
 from hub.store.media.pack_format import GroupTail, LoggedRecord, StoredImage, checksum
-from hub.store.media.packs import Packs, day_bounds, decode_images, encode_images, remove_pack
+from hub.store.media.packs import Packs, day_bounds, encode_images, known_images, remove_pack
+from hub.store.records.record_reading import readable_row
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import execute
 from hub.wire.pictures import Picture
@@ -197,8 +199,8 @@ class HeldEvidence:
         """Write and flush some records and their pictures. Blocks. Raises OSError."""
         tail = GroupTail(pack.bytes)
         moved: list[tuple[_Row, tuple[StoredImage, ...]]] = []
-        for row in rows:
-            moved.append((row, self._copy_pictures(tail, source, decode_images(row[-1]))))
+        for row in map(readable_row, rows):
+            moved.append((row, self._copy_pictures(tail, source, known_images(row[-1]))))
             if tail.end - pack.bytes > _STEP_BYTES:
                 break
         for row, images in moved:
@@ -256,7 +258,7 @@ class HeldEvidence:
                 connection.execute(_FORGET_RECORD, (seq,))
                 connection.execute(_MARK_STALE, (pack,))
                 # While its day is there, the record stays with it.
-                if received_at is not None and not self._days.has_pictures(seq, received_at):
+                if is_moment(received_at) and not self._days.has_pictures(seq, received_at):
                     connection.execute(_DROP_RECORD, (seq,))
                     connection.execute(_DROP_SPAN, (seq >> 10,))
             return [(seq, pack) for seq, pack, _ in found]

@@ -5,23 +5,24 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_batch import Appended, RecordBatch
+from hub.store.damage import DamagedRows, is_moment
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
-from hub.store.media.packs import decode_images, public_images
+from hub.store.media.packs import known_images, public_images
 from hub.store.records.record_query import (
     COLUMNS,
     RecordFilter,
     RecordQuery,
-    RecordRow,
     seq_range,
 )
+from hub.store.records.record_reading import RecordReader
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp
-from hub.wire.uploads.records import Record, decode_detail, empty_detail
+from hub.wire.uploads.records import Record
 
 #: A page ends early once the JSON of its records is larger than this.
 _PAGE_BYTES = 8 * 1024 * 1024
@@ -63,12 +64,18 @@ class RecordLog:
     """Appends record batches, and reads records by `seq` in either order."""
 
     def __init__(
-        self, writer: GroupCommit, readers: Readers, days: DayIndex, held: HeldIndex
+        self,
+        writer: GroupCommit,
+        readers: Readers,
+        days: DayIndex,
+        held: HeldIndex,
+        damaged: DamagedRows,
     ) -> None:
         self._writer = writer
         self._readers = readers
         self._days = days
         self._held = held
+        self._reader = RecordReader(damaged, self._has_pictures)
 
     @property
     def last_seq(self) -> int:
@@ -110,15 +117,16 @@ class RecordLog:
     async def get(self, seq: int) -> Record | None:
         """Return a record, None if there is none. Raises like `page`."""
         row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(seq),)).fetchone())
-        return None if row is None else self._record(row)
+        return None if row is None else self._reader.read(row)
 
     async def latest_pictures(self) -> dict[str, LatestPicture]:
         """Return, by did, the first picture of each device's latest record that has one."""
         rows = await self._readers.read(lambda c: c.execute(_LATEST_PICTURES).fetchall())
         return {
-            did: LatestPicture(seq, received_at, public_images(seq, decode_images(images))[0].path)
+            did: LatestPicture(seq, received_at, public_images(seq, pictures)[0].path)
             for seq, did, received_at, images in rows
-            if self._has_pictures(seq, received_at)
+            if is_moment(received_at) and self._has_pictures(seq, received_at)
+            if (pictures := known_images(images))
         }
 
     def is_kept(self, picture: LatestPicture) -> bool:
@@ -143,25 +151,6 @@ class RecordLog:
             for row in rows:
                 if len(items) == limit or size > _PAGE_BYTES:
                     return RecordPage(tuple(items), items[-1].seq)
-                items.append(self._record(row))
+                items.append(self._reader.read(row))
                 size += sum(len(part) for part in row if isinstance(part, bytes))
         return RecordPage(tuple(items), None)
-
-    def _record(self, row: RecordRow) -> Record:
-        seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images, erased = (
-            row
-        )
-        has_pictures = not erased and self._has_pictures(seq, received_at)
-        return Record(
-            seq=seq,
-            kind=kind,
-            did=did,
-            sn=sn,
-            device_name=device_name,
-            occurred_at=occurred_at,
-            received_at=received_at,
-            detail=decode_detail(kind, empty_detail(kind, detail) if erased else detail),
-            extra=Raw(b"{}" if erased else extra),
-            images=public_images(seq, decode_images(images)) if has_pictures else (),
-            erased=erased is not None,
-        )

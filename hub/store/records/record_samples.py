@@ -6,9 +6,10 @@ import sqlite3
 
 from msgspec import Struct
 
-from hub.store.media.packs import day_bounds, decode_images
+from hub.store.damage import is_moment, plain
+from hub.store.media.packs import day_bounds, known_images
 from hub.store.sqlite.sql import one
-from hub.wire.uploads.records import RecordKind
+from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 
 #: A day is sampled at so many places, with so many records in a row at each.
 _PLACES = 20
@@ -42,7 +43,12 @@ class KindSample(Struct, frozen=True):
 
 def newest_times(connection: sqlite3.Connection, after: int, limit: int) -> list[RecordTimes]:
     """Return the times of the newest records beyond the seq `after`, newest first."""
-    return [RecordTimes(*row) for row in connection.execute(_TIMES, (after, limit))]
+    rows = connection.execute(_TIMES, (after, limit))
+    return [
+        RecordTimes(plain(did), occurred_at, received_at)
+        for did, occurred_at, received_at in rows
+        if isinstance(did, str) and is_moment(occurred_at) and is_moment(received_at)
+    ]
 
 
 def sample_day(
@@ -55,8 +61,10 @@ def sample_day(
         end = min(start + step - 1, last_seq)
         rows = connection.execute(_ROWS, (start, end, *day_bounds(day), _ROWS_PER_PLACE))
         for kind, images in rows.fetchall():
+            if kind not in RECORD_KINDS:
+                continue
             known = found.get(kind, KindSample())
-            size = sum(image.size for image in decode_images(images))
+            size = sum(image.size for image in known_images(images))
             found[kind] = KindSample(known.records + 1, known.bytes + size)
     return found
 

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import trio
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, RowReader
 from hub.store.media.day_index import DayIndex, forget_day
-from hub.store.media.packs import Packs, day_bounds, day_of, empty_dropped, remove_dropped
+from hub.store.media.packs import Packs, as_day, day_bounds, day_of, empty_dropped, remove_dropped
 from hub.store.records.held_evidence import HeldEvidence
+from hub.store.records.record_reading import TABLE as RECORDS
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
 
@@ -71,6 +74,21 @@ class DayUse(Struct, frozen=True):
     last_seq: int
 
 
+class _DroppedDay(Struct, frozen=True):
+    first_seq: int
+    last_seq: int
+    day: str
+
+
+_dropped_rows = RowReader(
+    "dropped_day",
+    _DroppedDay,
+    _DroppedDay.__struct_fields__,
+    key=("first_seq",),
+    decoders={"day": as_day},
+)
+
+
 class Retention:
     """The days that the record log holds, and their removal."""
 
@@ -82,7 +100,9 @@ class Retention:
         days: DayIndex,
         evidence: HeldEvidence,
         now: Callable[[], float],
+        damaged: DamagedRows,
     ) -> None:
+        self._damaged = damaged
         self._writer = writer
         self._readers = readers
         self._packs = packs
@@ -123,10 +143,12 @@ class Retention:
     async def finish_drops(self) -> None:
         """Remove the records of the days that were dropped."""
         async with self._dropping:
-            dropped = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
-            for first, last, day in dropped:
+            found = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
+            dropped = _dropped_rows.read_all(found, self._damaged)
+            for first, last, day in map(astuple, dropped):
                 await in_steps(self._writer, _row_step(last, day), first)
                 await self._writer.write(partial(self._forget_dropped, first, day))
+                self._damaged.forget_range(RECORDS, first, last)
             if dropped:
                 await self._delete(remove_dropped)
                 await in_steps(self._writer, _term_step, 0)

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hub.store.damage import read_text
+from hub.store.media.day_index import is_sound_day
 from hub.store.names import DATABASE, WAL
+from hub.store.sqlite.log_state import read_log_row
 from hub.store.sqlite.sql import one
 
 _BUSY_SECONDS = 5.0
@@ -64,15 +67,18 @@ def read_view(data_dir: Path, *, with_wal: bool) -> DatabaseView | None:
     mode = "mode=ro" if with_wal else "mode=ro&immutable=1"
     address = f"{(data_dir / DATABASE).absolute().as_uri()}?{mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+        connection.text_factory = read_text
         if one(connection, _HAS_TABLES) != _OUR_TABLES:
             return None
-        log: tuple[str, int, int] = ("", 0, 0)
+        log_id, last_group, checkpointed = "", 0, 0
         if one(connection, _HAS_LOG):
-            log = connection.execute(_LOG).fetchone()
+            log_id, last_group, checkpointed = read_log_row(connection.execute(_LOG).fetchone())
         return DatabaseView(
             one(connection, _CLEAN) != "0",
-            *log,
-            dict(connection.execute(_DAYS).fetchall()),
+            log_id,
+            last_group,
+            checkpointed,
+            {day: end for day, end in connection.execute(_DAYS) if is_sound_day(day, end)},
             frozenset(day for (day,) in connection.execute(_DROPPED)),
         )
 

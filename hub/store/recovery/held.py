@@ -16,7 +16,8 @@ from hub.store.commit.record_rows import NewRecord, insert_records, insert_spans
 from hub.store.media.held_index import HELD
 from hub.store.media.pack_format import LoggedRecord, RecordEntry, walk
 from hub.store.media.packs import SUFFIX, encode_images, public_images
-from hub.wire.uploads.records import Record, decode_detail
+from hub.store.records.record_reading import known_detail
+from hub.wire.uploads.records import Record
 
 _REASON = "held evidence of a lost database: look whether it is still needed"
 
@@ -115,7 +116,7 @@ def as_new(logged: LoggedRecord) -> NewRecord:
         device_name=logged.device_name,
         occurred_at=logged.occurred_at,
         received_at=logged.received_at,
-        detail=decode_detail(logged.kind, bytes(logged.detail)),
+        detail=known_detail(logged.kind, bytes(logged.detail)),
         extra=logged.extra,
         images=public_images(logged.seq, logged.images),
     )

@@ -13,6 +13,8 @@ import aiosqlite
 import trio
 import trio_asyncio
 
+from hub.store.damage import read_text
+
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
@@ -52,6 +54,7 @@ def _connect(path: Path, mode: str, setup: str) -> sqlite3.Connection:
         isolation_level=None,
         cached_statements=256,
     )
+    connection.text_factory = read_text
     try:
         connection.executescript(setup)
     except BaseException:

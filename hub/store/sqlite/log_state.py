@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.errors import StartFault
+from hub.store.damage import as_number
 from hub.store.sealing import Random
 from hub.store.sqlite.sql import one
 
@@ -14,13 +18,18 @@ _LOG = "SELECT log_id, last_group FROM record_log"
 _SET_LAST_GROUP = "UPDATE record_log SET last_group = ?"
 _SET_GROUPS = "UPDATE record_log SET last_group = ?, checkpointed = ?"
 _RAISE_LAST_GROUP = "UPDATE record_log SET last_group = max(last_group, ?)"
-_SET_CHECKPOINTED = "UPDATE record_log SET checkpointed = last_group, writes = writes + 1"
+_ANOTHER_WRITE = "writes = CASE typeof(writes) WHEN 'integer' THEN writes % 1000000 ELSE 0 END + 1"
+_SET_CHECKPOINTED = f"UPDATE record_log SET checkpointed = last_group, {_ANOTHER_WRITE}"
 _SET_LOG_ID = "UPDATE record_log SET log_id = ?"
 # It changes a value: SQLite does not write a page for a value that stays the same.
-_WRITE_ANYTHING = "UPDATE record_log SET writes = writes + 1"
+_WRITE_ANYTHING = f"UPDATE record_log SET {_ANOTHER_WRITE}"
 _FORGET_LAST_SEQ = "DELETE FROM sqlite_sequence WHERE name = 'record'"
 _SET_LAST_SEQ = "INSERT INTO sqlite_sequence (name, seq) VALUES ('record', ?)"
+_NEWEST = "SELECT max(seq) FROM record"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
+
+#: No hub ever commits so many groups.
+_TOO_MANY = 2**60
 
 
 class LogState(Struct, frozen=True):
@@ -40,9 +49,27 @@ class LogState(Struct, frozen=True):
 
 
 def load_log_state(connection: sqlite3.Connection) -> LogState:
-    log_id, last_group = connection.execute(_LOG).fetchone()
-    last_seq = one(connection, _LAST_SEQ)
-    return LogState(log_id, last_seq if isinstance(last_seq, int) else 0, last_group, last_group)
+    log_id, last_group = read_log_row(connection.execute(_LOG).fetchone())
+    # The sequence can be damaged, and the newest records gone: neither alone tells the last seq.
+    last_seq = max(as_number(one(connection, query)) for query in (_LAST_SEQ, _NEWEST))
+    return LogState(log_id, last_seq, last_group, last_group)
+
+
+def read_log_row(row: Sequence[Any] | None) -> tuple[Any, ...]:
+    """Return the row of the record log. Raises StartFault if it is damaged.
+
+    Without it nothing tells which groups of the packs were committed.
+    """
+    match row:
+        case [str(log_id), *numbers] if type(log_id) is str and all(
+            type(number) is int and 0 <= number < _TOO_MANY for number in numbers
+        ):
+            return log_id, *numbers
+    raise StartFault(
+        "the table record_log of the database is damaged, which ties it to the packs: put the "
+        'database of a backup in its place, and run "sitehub doctor --rebuild", which takes over '
+        "what came after it; nothing was changed"
+    )
 
 
 def save_last_group(connection: sqlite3.Connection, number: int, checkpointed: int | None) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
 from hub.store.sealing import SecretBox
 
 _ALL = "SELECT appid, name, read_only, created_at, last_used_at, secret FROM api_key"
@@ -32,8 +33,10 @@ class ApiKey(Struct, frozen=True):
     appid: str
     name: str
     read_only: bool
-    created_at: int
-    last_used_at: int | None = None
+    created_at: Moment
+    last_used_at: Moment | None = None
+    #: A part of it cannot be read; then it may only read.
+    damaged: bool = False
 
 
 class SealedApiKey(Struct, frozen=True):
@@ -43,10 +46,21 @@ class SealedApiKey(Struct, frozen=True):
     secret: bytes
 
 
-def load_api_keys(connection: sqlite3.Connection) -> list[SealedApiKey]:
+_rows = RowReader(
+    "api_key",
+    ApiKey,
+    ("appid", "name", "read_only", "created_at", "last_used_at"),
+    key=("appid",),
+    fallbacks={"name": "", "read_only": True, "created_at": 0, "last_used_at": None},
+    decoders={"read_only": as_flag},
+)
+
+
+def load_api_keys(connection: sqlite3.Connection, damaged: DamagedRows) -> list[SealedApiKey]:
     return [
-        SealedApiKey(ApiKey(appid, name, bool(read_only), created_at, used_at), secret)
-        for appid, name, read_only, created_at, used_at, secret in connection.execute(_ALL)
+        SealedApiKey(key, secret if isinstance(secret, bytes) else b"")
+        for *values, secret in connection.execute(_ALL)
+        if (key := _rows.read(values, damaged)) is not None
     ]
 
 
@@ -59,9 +73,11 @@ class ApiKeyTable:
         box: SecretBox,
         keys: list[SealedApiKey],
         on_removed: Callable[[str], None],
+        damaged: DamagedRows,
     ) -> None:
         self._writer = writer
         self._on_removed = on_removed
+        self._damaged = damaged
         self._box = box
         self._keys = {sealed.key.appid: sealed for sealed in keys}
         #: Digests of the secrets in use: comparing them is faster than decrypting a secret at each
@@ -74,11 +90,18 @@ class ApiKeyTable:
         return None if sealed is None else sealed.key
 
     def secret(self, appid: str) -> str:
-        """Return a key's secret, decrypted. Raises NoSuchResource."""
+        """Return a key's secret, decrypted; if it is damaged, one that nobody knows.
+
+        Raises NoSuchResource.
+        """
         sealed = self._keys.get(appid)
         if sealed is None:
             raise NoSuchResource(f"no API key {appid}")
-        return self._box.open(sealed.secret, _context(appid))
+        secret = self._box.open_or_none(sealed.secret, _context(appid))
+        if secret is None:
+            self._damaged.note("api_key", appid, ("secret",))
+            return os.urandom(_DIGEST_KEY_BYTES).hex()
+        return secret
 
     def fits(self, appid: str, secret: str) -> bool:
         """Whether this is the key's secret. False if there is no such key."""
@@ -138,6 +161,7 @@ class ApiKeyTable:
 
     def _drop(self, appid: str) -> None:
         self._keys.pop(appid, None)
+        self._damaged.forget("api_key", appid)
         self._digests.pop(appid, None)
         self._on_removed(appid)
 

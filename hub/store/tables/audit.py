@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
 from hub.store.sqlite.readers import Readers
 
 #: The oldest entries beyond this number are removed.
@@ -26,11 +27,13 @@ class AuditEntry(Struct, frozen=True):
     """An audited action. `at` in UNIX milliseconds; `address` of the client."""
 
     id: int
-    at: int
+    at: Moment
     who: str
     action: str
     target: str
     address: str
+    #: A part of it cannot be read, and is left out.
+    damaged: bool = False
 
 
 class AuditFilter(Struct, frozen=True):
@@ -49,10 +52,20 @@ class AuditFilter(Struct, frozen=True):
     until: int | None = None
 
 
+_rows = RowReader(
+    "audit",
+    AuditEntry,
+    ("id", "at", "who", "action", "target", "address"),
+    key=("id",),
+    fallbacks={"at": 0, "who": "", "action": "", "target": "", "address": ""},
+)
+
+
 class AuditTable:
     """The audit log on disk. Entries are never changed."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers) -> None:
+    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
+        self._damaged = damaged
         self._writer = writer
         self._readers = readers
 
@@ -82,7 +95,7 @@ class AuditTable:
         """
         sql, values = _newest(2**63 - 1 if before is None else before, limit, matching)
         rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
-        return tuple(AuditEntry(*row) for row in rows)
+        return tuple(_rows.read_all(rows, self._damaged))
 
     async def oldest(self, after: int, limit: int) -> tuple[AuditEntry, ...]:
         """At most `limit` entries with ids above `after`, the oldest first."""
@@ -90,7 +103,7 @@ class AuditTable:
 
     async def _page(self, query: str, bound: int, limit: int) -> tuple[AuditEntry, ...]:
         rows = await self._readers.read(lambda c: c.execute(query, (bound, limit)).fetchall())
-        return tuple(AuditEntry(*row) for row in rows)
+        return tuple(_rows.read_all(rows, self._damaged))
 
 
 def _newest(

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
 
 #: What the operator wants. The column is called `will`.
 DesiredState = Literal["running", "paused", "stopped"]
@@ -44,9 +45,9 @@ class CampaignTarget(Struct, frozen=True):
 
     did: str
     state: TargetState = "waiting"
-    offered_at: int | None = None
-    downloaded_at: int | None = None
-    done_at: int | None = None
+    offered_at: Moment | None = None
+    downloaded_at: Moment | None = None
+    done_at: Moment | None = None
     counts: bool = True
 
 
@@ -56,9 +57,11 @@ class StoredCampaign(Struct, frozen=True):
     id: int
     release_id: int
     desired_state: DesiredState
-    proved_at: int | None
-    started_at: int
-    targets: tuple[CampaignTarget, ...]
+    proved_at: Moment | None
+    started_at: Moment
+    targets: tuple[CampaignTarget, ...] = ()
+    #: A part of it cannot be read; then it is paused.
+    damaged: bool = False
 
     @property
     def all_done(self) -> bool:
@@ -87,16 +90,41 @@ class StoredCampaign(Struct, frozen=True):
         return self.pilot_did in (None, did) or self.target(did).done_at is not None
 
 
-def load_campaigns(connection: sqlite3.Connection) -> list[StoredCampaign]:
+_campaign_rows = RowReader(
+    "campaign",
+    StoredCampaign,
+    ("id", "release_id", "desired_state", "proved_at", "started_at"),
+    key=("id",),
+    fallbacks={"desired_state": "paused", "proved_at": None, "started_at": 0},
+)
+_target_rows = RowReader(
+    "campaign_device",
+    CampaignTarget,
+    CampaignTarget.__struct_fields__,
+    key=("did",),
+    fallbacks={
+        "state": "waiting",
+        "offered_at": None,
+        "downloaded_at": None,
+        "done_at": None,
+        "counts": True,
+    },
+    decoders={"counts": as_flag},
+)
+
+
+def load_campaigns(
+    connection: sqlite3.Connection, releases: Collection[int], damaged: DamagedRows
+) -> list[StoredCampaign]:
+    """Return the campaigns of these releases: what is not known cannot be distributed."""
     targets: dict[int, list[CampaignTarget]] = {}
-    for campaign, did, state, offered_at, downloaded_at, done_at, counts in connection.execute(
-        _DEVICES
-    ):
-        target = CampaignTarget(did, state, offered_at, downloaded_at, done_at, bool(counts))
-        targets.setdefault(campaign, []).append(target)
+    for campaign, *row in connection.execute(_DEVICES):
+        if (target := _target_rows.read(row, damaged)) is not None:
+            targets.setdefault(campaign, []).append(target)
     return [
-        StoredCampaign(id_, release, will, proved_at, started_at, tuple(targets.get(id_, ())))
-        for id_, release, will, proved_at, started_at in connection.execute(_CAMPAIGNS)
+        replace(campaign, targets=tuple(targets.get(campaign.id, ())))
+        for campaign in _campaign_rows.read_all(connection.execute(_CAMPAIGNS), damaged)
+        if campaign.release_id in releases
     ]
 
 

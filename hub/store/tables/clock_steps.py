@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, RowReader, as_flag
 
 #: Beyond this number of steps, small ones make room first, then the oldest.
 _MAX_STEPS = 1000
 _SMALL_MS = 3_600_000
+
+#: What a clock may show: any year from 5 to 9999.
+ClockTime = Annotated[int, Meta(ge=-62_000_000_000_000, lt=253_402_300_800_000)]
 
 _ALL = "SELECT seq, before, after, at_start FROM clock_step ORDER BY id"
 _ADD = "INSERT INTO clock_step (seq, before, after, at_start) VALUES (?, ?, ?, ?)"
@@ -30,23 +35,32 @@ class ClockStep(Struct, frozen=True):
     """
 
     seq: int
-    before: int
-    after: int
+    before: ClockTime
+    after: ClockTime
     at_start: bool
 
 
-def load_clock_steps(connection: sqlite3.Connection) -> list[ClockStep]:
-    return [
-        ClockStep(seq, before, after, bool(at_start))
-        for seq, before, after, at_start in connection.execute(_ALL)
-    ]
+_rows = RowReader(
+    "clock_step",
+    ClockStep,
+    ClockStep.__struct_fields__,
+    key=("seq",),
+    decoders={"at_start": as_flag},
+)
+
+
+def load_clock_steps(connection: sqlite3.Connection, damaged: DamagedRows) -> list[ClockStep]:
+    return _rows.read_all(connection.execute(_ALL), damaged)
 
 
 class ClockStepTable:
     """The last steps, in memory, oldest first. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, steps: Iterable[ClockStep]) -> None:
+    def __init__(
+        self, writer: GroupCommit, steps: Iterable[ClockStep], damaged: DamagedRows
+    ) -> None:
         self._writer = writer
+        self._damaged = damaged
         self._steps = tuple(steps)
 
     def all(self) -> tuple[ClockStep, ...]:
@@ -59,7 +73,7 @@ class ClockStepTable:
             values = (step.seq, step.before, step.after, step.at_start)
             connection.execute(_ADD, values)
             connection.execute(_TRIM, (_SMALL_MS, _MAX_STEPS))
-            return tuple(load_clock_steps(connection))
+            return tuple(load_clock_steps(connection, self._damaged))
 
         def added(steps: tuple[ClockStep, ...]) -> None:
             self._steps = steps

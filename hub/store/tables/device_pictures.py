@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.write_queue import Write
+from hub.store.damage import as_number
 from hub.store.media.pack_format import checksum
 from hub.store.media.pictures import StoredPicture
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import execute, one, secure_deletion
 from hub.store.tables.devices import check_camera
+from hub.wire.pictures import EXTENSIONS
 
 #: Size of all pictures together.
 MAX_BYTES = 512 * 1024 * 1024
@@ -74,8 +76,8 @@ class DevicePictureTable:
         def job(connection: sqlite3.Connection) -> _Added:
             check_camera(connection, did, sn)
             known = self._bytes
-            held = _int(one(connection, _BYTES)) if known is None else known
-            growth = size - _int(one(connection, _SIZE, (did, path)))
+            held = as_number(one(connection, _BYTES)) if known is None else known
+            growth = size - as_number(one(connection, _SIZE, (did, path)))
             connection.execute(_PUT, row)
             growth -= _make_room(connection, held + growth - self._max_bytes)
             return _Added(growth, held + growth if known is None else None)
@@ -114,7 +116,12 @@ class DevicePictureTable:
 
 def _get(connection: sqlite3.Connection, did: str, path: str) -> StoredPicture | None:
     row = connection.execute(_GET, (did, path)).fetchone()
-    return None if row is None else stored_picture(*row)
+    if row is None:
+        return None
+    mime, picture = row
+    if mime not in EXTENSIONS or not isinstance(picture, bytes):
+        return None  # it is read from the device again, which replaces the row
+    return stored_picture(mime, picture)
 
 
 def _make_room(connection: sqlite3.Connection, wanted: int) -> int:
@@ -125,14 +132,14 @@ def _make_room(connection: sqlite3.Connection, wanted: int) -> int:
             if freed >= wanted:
                 break
             connection.execute(_REMOVE, (number,))
-            freed += size
+            freed += as_number(size)
     return freed
 
 
 def _drop_some(before: int, connection: sqlite3.Connection) -> bool:
     """Remove some of the pictures older than `before`; return whether there may be more."""
     oldest = connection.execute(_OLDEST, (_STEP,)).fetchall()
-    old = [(number,) for number, _, fetched_at in oldest if fetched_at < before]
+    old = [(number,) for number, _, fetched_at in oldest if as_number(fetched_at) < before]
     connection.executemany(_REMOVE, old)
     return len(old) == _STEP
 
@@ -141,7 +148,3 @@ def _clear_some(connection: sqlite3.Connection) -> bool:
     """Remove and overwrite some pictures; return whether there were any."""
     with secure_deletion(connection):
         return connection.execute(_CLEAR, (_CLEAR_STEP,)).rowcount > 0
-
-
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0

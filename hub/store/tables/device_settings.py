@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_text
 from hub.store.tables.devices import check_camera
 
 SettingName = Literal["face", "recording"]
@@ -25,11 +27,11 @@ class DeviceSetting(Struct, frozen=True, kw_only=True):
     did: str
     name: SettingName
     taken: str | None
-    taken_at: int | None
+    taken_at: Moment | None
     uri: str | None
     code: int
     msg: str
-    answered_at: int
+    answered_at: Moment
 
 
 _COLUMNS = ", ".join(DeviceSetting.__struct_fields__)
@@ -47,15 +49,46 @@ RETURNING {_COLUMNS}
 """
 
 
-def load_device_settings(connection: sqlite3.Connection) -> list[DeviceSetting]:
-    return [_setting(row) for row in connection.execute(_ALL)]
+def _as_param(value: object) -> str | None:
+    """Decode the JSON of a param, which is kept as text. Raises an exception if it is none."""
+    if value is None:
+        return None
+    text = as_text(value)
+    msgspec.json.decode(text, type=dict[str, object])
+    return text
+
+
+_rows = RowReader(
+    "device_setting",
+    DeviceSetting,
+    DeviceSetting.__struct_fields__,
+    key=("did", "name"),
+    fallbacks={
+        "taken": None,
+        "taken_at": None,
+        "uri": None,
+        "code": 0,
+        "msg": "",
+        "answered_at": 0,
+    },
+    decoders={"taken": _as_param},
+)
+
+
+def load_device_settings(
+    connection: sqlite3.Connection, damaged: DamagedRows
+) -> list[DeviceSetting]:
+    return _rows.read_all(connection.execute(_ALL), damaged)
 
 
 class DeviceSettingTable:
     """All settings of devices, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, settings: Sequence[DeviceSetting]) -> None:
+    def __init__(
+        self, writer: GroupCommit, settings: Sequence[DeviceSetting], damaged: DamagedRows
+    ) -> None:
         self._writer = writer
+        self._damaged = damaged
         self._settings = {(setting.did, setting.name): setting for setting in settings}
 
     def get(self, did: str, name: SettingName) -> DeviceSetting | None:
@@ -69,7 +102,8 @@ class DeviceSettingTable:
 
         def job(connection: sqlite3.Connection) -> DeviceSetting:
             check_camera(connection, setting.did, sn)
-            return _setting(connection.execute(_SAVE, astuple(setting)).fetchone())
+            saved = connection.execute(_SAVE, astuple(setting)).fetchone()
+            return _rows.read(saved, self._damaged) or setting
 
         def committed(setting: DeviceSetting) -> None:
             self._settings[setting.did, setting.name] = setting
@@ -80,7 +114,3 @@ class DeviceSettingTable:
         """Remove the device's settings from memory, as the database did."""
         for key in [key for key in self._settings if key[0] == did]:
             del self._settings[key]
-
-
-def _setting(row: tuple[Any, ...]) -> DeviceSetting:
-    return DeviceSetting(**dict(zip(DeviceSetting.__struct_fields__, row, strict=True)))

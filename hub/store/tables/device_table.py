@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows
 from hub.store.sealing import Random, SecretBox
 from hub.store.tables import devices as rows
 from hub.store.tables.devices import (
@@ -41,7 +43,9 @@ class DeviceTable:
         now: Callable[[], float],
         on_removed: Callable[[str], None],
         on_replaced: Callable[[str], None],
+        damaged: DamagedRows,
     ) -> None:
+        self._damaged = damaged
         self._writer = writer
         self._box = box
         self._random = random
@@ -72,14 +76,22 @@ class DeviceTable:
         return tuple(self._by_did[did].device for did in dids)
 
     def secrets(self, did: str) -> DeviceSecrets:
-        """Return a device's secrets, decrypted. Raises NoSuchResource."""
+        """Return a device's secrets, decrypted; in place of a damaged one, one that nobody knows.
+
+        Raises NoSuchResource.
+        """
         stored = self._by_did.get(did)
         if stored is None:
             raise NoSuchResource(f"no device {did}")
-        return DeviceSecrets(
-            self._box.open(stored.code, _context(did, "code")),
-            self._box.open(stored.secret, _context(did, "secret")),
-        )
+        return DeviceSecrets(self._secret(stored, "code"), self._secret(stored, "secret"))
+
+    def _secret(self, stored: StoredDevice, name: Literal["code", "secret"]) -> str:
+        did = stored.device.did
+        opened = self._box.open_or_none(getattr(stored, name), _context(did, name))
+        if opened is not None:
+            return opened
+        self._damaged.note("device", did, (name,))
+        return self._random(16).hex().upper()
 
     async def add(self, new: Sequence[NewDevice]) -> tuple[Device, ...]:
         """Enrol all devices or none. Raises AlreadyExists if a did or SN is taken."""
@@ -104,7 +116,7 @@ class DeviceTable:
         """
 
         def job(connection: sqlite3.Connection) -> StoredDevice:
-            stored = rows.load_device(connection, did)
+            stored = rows.load_device(connection, did, self._damaged)
             if stored is None:
                 raise NoSuchResource(f"no device {did}")
             changed = self._changed(stored, change)
@@ -115,8 +127,10 @@ class DeviceTable:
             return changed
 
         def committed(changed: StoredDevice) -> None:
-            before = self._by_did[did].device.sn
+            known = self._by_did.get(did)
+            before = changed.device.sn if known is None else known.device.sn
             self._replace(changed)
+            self._damaged.forget("device", did)
             if changed.device.sn != before:
                 self._on_replaced(did)
 
@@ -170,6 +184,7 @@ class DeviceTable:
 
         def removed(_: None) -> None:
             self._drop(did)
+            self._damaged.forget("device", did)
             self._on_removed(did)
 
         await self._writer.write(lambda c: rows.remove_device(c, did), removed)
@@ -224,7 +239,7 @@ class DeviceTable:
             names = {"appid": self._new_name("D"), "ota_id": self._new_name("O")}
             wanted = {**CAMERA_DEFAULTS, **names, **wanted}
             stored = replace(stored, secret=self._new_secret(stored.device.did))
-        return replace(stored, device=replace(stored.device, **wanted))
+        return replace(stored, device=replace(stored.device, damaged=False, **wanted))
 
     def _change_each_without_key(self, change: Callable[[Device], Device]) -> None:
         for stored in list(self._by_did.values()):
@@ -235,7 +250,8 @@ class DeviceTable:
         device = stored.device
         self._by_did[device.did] = stored
         self._by_sn[device.sn] = device.did
-        self._by_appid[device.appid] = device.did
+        if device.appid:
+            self._by_appid[device.appid] = device.did
 
     def _replace(self, stored: StoredDevice) -> None:
         self._drop(stored.device.did)
@@ -244,8 +260,8 @@ class DeviceTable:
     def _drop(self, did: str) -> None:
         stored = self._by_did.pop(did, None)
         if stored is not None:
-            del self._by_sn[stored.device.sn]
-            del self._by_appid[stored.device.appid]
+            self._by_sn.pop(stored.device.sn, None)
+            self._by_appid.pop(stored.device.appid, None)
 
 
 def _context(did: str, field: str) -> str:

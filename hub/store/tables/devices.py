@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.errors import AlreadyExists, NoSuchResource
+from hub.store.damage import DamagedRows, Moment, RowReader, as_flag, as_text
 from hub.store.sqlite.sql import one
 
+_DID = re.compile("[0-9]{1,20}")
+#: Seconds; more than any clock can be off.
+ClockOffset = Annotated[float, Meta(ge=-1e12, le=1e12)]
 #: D2, D3: "unknown" until the device is sent its did, "sent" until it connects with it ("known"),
 #: "none" if it connects without one.
 DidState = Literal["unknown", "sent", "none", "known"]
@@ -36,17 +41,19 @@ class Device(Struct, frozen=True, kw_only=True):
     appid: str
     ota_id: str
     ip: str | None
-    last_seen: int | None
+    last_seen: Moment | None
     fw_ver: str | None
     sw_ver: str | None
     os_ver: str | None
     hw_ver: str | None
     dev_name: str | None
-    clock_offset: float | None
+    clock_offset: ClockOffset | None
     init_outcome: str | None
-    created_at: int
+    created_at: Moment
     previous_key: str | None = None
-    previous_key_until: int | None = None
+    previous_key_until: Moment | None = None
+    #: A part of it cannot be read, and is left out; what it needs to connect may be among it.
+    damaged: bool = False
 
 
 class NewDevice(Struct, frozen=True, kw_only=True):
@@ -131,8 +138,7 @@ CAMERA_DEFAULTS = {
     "previous_key": None,
     "previous_key_until": None,
 }
-_BOOLEANS = ("enabled", "clock_trusted")
-_COLUMNS = Device.__struct_fields__
+_COLUMNS = tuple(name for name in Device.__struct_fields__ if name != "damaged")
 _STATUS_COLUMNS = StatusUpdate.__struct_fields__
 _ALL = f"SELECT code, secret, {', '.join(_COLUMNS)} FROM device"
 _ONE = f"{_ALL} WHERE did = ?"
@@ -169,13 +175,45 @@ _LAST_DID = "SELECT value FROM setting WHERE key = 'store.last_did'"
 _PUT_LAST_DID = "INSERT OR REPLACE INTO setting (key, value) VALUES ('store.last_did', ?)"
 
 
-def load_devices(connection: sqlite3.Connection) -> list[StoredDevice]:
-    return [_stored(row) for row in connection.execute(_ALL)]
+def _as_did(value: object) -> str:
+    """Decode a did. Raises an exception if it is none."""
+    text = as_text(value)
+    if not _DID.fullmatch(text):
+        raise ValueError("a decimal number is expected")
+    return text
 
 
-def load_device(connection: sqlite3.Connection, did: str) -> StoredDevice | None:
+_rows = RowReader(
+    "device",
+    Device,
+    _COLUMNS,
+    key=("did",),
+    # A flag that cannot be read does not let a camera in; a key that fits nothing neither.
+    fallbacks={
+        **CAMERA_DEFAULTS,
+        "name": "",
+        "enabled": False,
+        "clock_trusted": True,
+        "key": "",
+        "appid": "",
+        "ota_id": "",
+        "last_seen": None,
+        "created_at": 0,
+    },
+    decoders={"did": _as_did, "enabled": as_flag, "clock_trusted": as_flag},
+)
+
+
+def load_devices(connection: sqlite3.Connection, damaged: DamagedRows) -> list[StoredDevice]:
+    found = (_stored(row, damaged) for row in connection.execute(_ALL))
+    return [stored for stored in found if stored is not None]
+
+
+def load_device(
+    connection: sqlite3.Connection, did: str, damaged: DamagedRows
+) -> StoredDevice | None:
     row = connection.execute(_ONE, (did,)).fetchone()
-    return None if row is None else _stored(row)
+    return None if row is None else _stored(row, damaged)
 
 
 def insert_device(connection: sqlite3.Connection, stored: StoredDevice) -> None:
@@ -232,7 +270,8 @@ def check_sn_free(connection: sqlite3.Connection, sn: str) -> None:
 
 def assign_did(connection: sqlite3.Connection, reserved: Collection[str | None]) -> str:
     """Return the next number that no device has or had: a former device may have records."""
-    number = int(str(one(connection, _LAST_DID) or 0)) + 1
+    last = str(one(connection, _LAST_DID) or 0)
+    number = int(last if _DID.fullmatch(last) else 0) + 1
     while (
         str(number) in reserved
         or one(connection, _DID_TAKEN, (str(number),)) is not None
@@ -247,15 +286,15 @@ def _taken(field: str, value: str) -> AlreadyExists:
     return AlreadyExists(f"a device with {field} {value} is enrolled already", field=field)
 
 
-def _stored(row: tuple[object, ...]) -> StoredDevice:
+def _stored(row: tuple[object, ...], damaged: DamagedRows) -> StoredDevice | None:
     code, secret, *values = row
-    fields = dict(zip(_COLUMNS, values, strict=True))
-    for name in _BOOLEANS:
-        fields[name] = bool(fields[name])
-    return msgspec.convert(
-        {"device": fields, "code": code, "secret": secret}, StoredDevice, builtin_types=(bytes,)
-    )
+    device = _rows.read(values, damaged)
+    if device is None:
+        return None
+    sealed = [value if isinstance(value, bytes) else b"" for value in (code, secret)]
+    return StoredDevice(device, *sealed)
 
 
 def _row(stored: StoredDevice) -> tuple[object, ...]:
-    return (stored.code, stored.secret, *msgspec.structs.astuple(stored.device))
+    values = (getattr(stored.device, name) for name in _COLUMNS)
+    return (stored.code, stored.secret, *values)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_text
 
 #: The oldest downloads beyond this number are removed.
 MAX_DOWNLOADS = 1000
@@ -39,8 +40,8 @@ class Download(Struct, frozen=True):
     did: str
     sha256: str
     size: int
-    started_at: int
-    ended_at: int
+    started_at: Moment
+    ended_at: Moment
     sent: int = 0
     spans: Spans = ()
 
@@ -67,22 +68,22 @@ def joined(spans: Spans, start: int, end: int) -> Spans:
     return tuple(result)
 
 
-def load_downloads(connection: sqlite3.Connection) -> list[Download]:
-    return [_loaded(*row) for row in connection.execute(_ALL)]
+def _as_spans(value: object) -> Spans:
+    return msgspec.json.decode(as_text(value), type=Spans)
 
 
-def _loaded(
-    id: int,
-    did: str,
-    sha256: str,
-    size: int,
-    started_at: int,
-    ended_at: int,
-    sent: int,
-    spans: str,
-) -> Download:
-    covered = msgspec.json.decode(spans, type=Spans)
-    return Download(id, did, sha256, size, started_at, ended_at, sent, covered)
+_rows = RowReader(
+    "firmware_download",
+    Download,
+    ("id", "did", "sha256", "size", "started_at", "ended_at", "sent", "spans"),
+    key=("id",),
+    fallbacks={"size": 0, "started_at": 0, "ended_at": 0, "sent": 0, "spans": ()},
+    decoders={"spans": _as_spans},
+)
+
+
+def load_downloads(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Download]:
+    return _rows.read_all(connection.execute(_ALL), damaged)
 
 
 class DownloadTable:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_flag, as_text
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, secure_deletion
 
@@ -77,8 +77,8 @@ class Erasure(Struct, frozen=True, kw_only=True):
 
     id: int
     created_by: str
-    created_at: int
-    finished_at: int | None
+    created_at: Moment
+    finished_at: Moment | None
     manner: ErasureManner
     with_held: bool
     last_seq: int
@@ -86,6 +86,8 @@ class Erasure(Struct, frozen=True, kw_only=True):
     pictures: int
     bytes: int
     report: ErasureReport
+    #: A part of it cannot be read, and is left out.
+    damaged: bool = False
 
 
 class NewErasure(Struct, frozen=True, kw_only=True):
@@ -100,10 +102,35 @@ class NewErasure(Struct, frozen=True, kw_only=True):
     report: ErasureReport = ErasureReport()
 
 
+_rows = RowReader(
+    "erasure",
+    Erasure,
+    _COLUMNS.split(", "),
+    key=("id",),
+    fallbacks={
+        "created_by": "",
+        "created_at": 0,
+        "finished_at": 0,
+        "manner": "records",
+        "with_held": False,
+        "last_seq": 0,
+        "records": 0,
+        "pictures": 0,
+        "bytes": 0,
+        "report": ErasureReport(),
+    },
+    decoders={
+        "with_held": as_flag,
+        "report": lambda text: msgspec.json.decode(as_text(text), type=ErasureReport),
+    },
+)
+
+
 class ErasureTable:
     """Erasures by id."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers) -> None:
+    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
+        self._damaged = damaged
         self._writer = writer
         self._readers = readers
 
@@ -133,23 +160,32 @@ class ErasureTable:
     async def get(self, id: int) -> Erasure | None:
         """Return an erasure, None if there is none."""
         row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(id),)).fetchone())
-        return None if row is None else _erasure(row)
+        return None if row is None else _rows.read(row, self._damaged)
 
     async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Erasure, ...]:
         """Return at most `limit` erasures with ids below `before`, the newest first."""
         bound = 2**63 - 1 if before is None else clamp(before)
         rows = await self._readers.read(lambda c: c.execute(_LIST, (bound, limit)).fetchall())
-        return tuple(_erasure(row) for row in rows)
+        return tuple(_rows.read_all(rows, self._damaged))
 
     async def unfinished(self) -> list[tuple[Erasure, Subject]]:
         """Return what has not been finished yet, the oldest first.
 
-        The subject is empty once all its records are erased.
+        The subject is empty once all its records are erased. What is left out cannot go on,
+        because it cannot be read whom it is about.
         """
-        rows = await self._readers.read(lambda c: c.execute(_UNFINISHED).fetchall())
-        return [
-            (_erasure(row[:-1]), msgspec.json.decode(row[-1] or "{}", type=Subject)) for row in rows
-        ]
+        found = []
+        for *row, subject in await self._readers.read(lambda c: c.execute(_UNFINISHED).fetchall()):
+            erasure = _rows.read(row, self._damaged)
+            if erasure is None or erasure.damaged:
+                continue
+            try:
+                whose = msgspec.json.decode(as_text(subject or "{}"), type=Subject)
+            except (msgspec.MsgspecError, TypeError):
+                self._damaged.note("erasure", erasure.id, ("subject",))
+            else:
+                found.append((erasure, whose))
+        return found
 
 
 def count_erased(
@@ -163,14 +199,3 @@ def forget_subject(id: int, connection: sqlite3.Connection) -> None:
     """Forget whose records were erased."""
     with secure_deletion(connection):
         connection.execute(_FORGET_SUBJECT, (id,))
-
-
-def _erasure(row: Sequence[Any]) -> Erasure:
-    values: Mapping[str, Any] = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return Erasure(
-        **{
-            **values,
-            "with_held": bool(values["with_held"]),
-            "report": msgspec.json.decode(values["report"], type=ErasureReport),
-        }
-    )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_text
 from hub.store.sqlite.sql import one
 from hub.wire.uploads.firmware import Versions
+
+#: The table of the files.
+FILES = "firmware_file"
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 _FILES = "SELECT sha256, md5, size, added_at FROM firmware_file"
 _ADD_FILE = """
@@ -49,7 +56,7 @@ class StoredFile(Struct, frozen=True):
     sha256: str
     md5: str
     size: int
-    added_at: int
+    added_at: Moment
 
 
 class Component(Struct, frozen=True):
@@ -95,10 +102,10 @@ class Release(Struct, frozen=True, kw_only=True):
     ver_name: str
     description: str
     release_date: str
-    components: tuple[Component, ...]
+    components: tuple[Component, ...] = ()
     reports: Versions
     least: Versions
-    created_at: int
+    created_at: Moment
 
     @property
     def size(self) -> int:
@@ -113,26 +120,63 @@ class FirmwareRows(Struct, frozen=True):
     releases: list[Release]
 
 
-def load_firmware(connection: sqlite3.Connection) -> FirmwareRows:
-    files = [StoredFile(*row) for row in connection.execute(_FILES)]
+def _as_digest(value: object) -> str:
+    """Decode the name of a file. Raises an exception if it is none."""
+    text = as_text(value)
+    if not _SHA256.fullmatch(text):
+        raise ValueError("64 hexadecimal digits are expected")
+    return text
+
+
+_file_rows = RowReader(
+    FILES,
+    StoredFile,
+    StoredFile.__struct_fields__,
+    key=("sha256",),
+    fallbacks={"md5": "", "size": 0, "added_at": 0},
+    decoders={"sha256": _as_digest},
+)
+_component_rows = RowReader(
+    "firmware_component",
+    Component,
+    Component.__struct_fields__,
+    key=("sha256",),
+    decoders={"sha256": _as_digest},
+)
+#: Without what it contains and what it can be installed over, nobody gets a release.
+_release_rows = RowReader(
+    "firmware_release",
+    Release,
+    (
+        "id",
+        "ver_code",
+        "ver_name",
+        "description",
+        "release_date",
+        "reports",
+        "least",
+        "created_at",
+    ),
+    key=("id",),
+    fallbacks={"description": "", "release_date": "", "created_at": 0},
+    decoders={"reports": lambda text: _decode(text), "least": lambda text: _decode(text)},
+)
+
+
+def load_firmware(connection: sqlite3.Connection, damaged: DamagedRows) -> FirmwareRows:
+    files = _file_rows.read_all(connection.execute(_FILES), damaged)
     components: dict[int, list[Component]] = {}
-    for release, *rest in connection.execute(_COMPONENTS):
-        components.setdefault(release, []).append(Component(*rest))
+    incomplete: set[int] = set()
+    for release, *row in connection.execute(_COMPONENTS):
+        component = _component_rows.read(row, damaged)
+        if component is None:
+            incomplete.add(release)
+        else:
+            components.setdefault(release, []).append(component)
     releases = [
-        Release(
-            id=id_,
-            ver_code=ver_code,
-            ver_name=ver_name,
-            description=description,
-            release_date=release_date,
-            components=tuple(components.get(id_, ())),
-            reports=_decode(reports),
-            least=_decode(least),
-            created_at=created_at,
-        )
-        for id_, ver_code, ver_name, description, release_date, reports, least, created_at in (
-            connection.execute(_RELEASES)
-        )
+        replace(release, components=tuple(components.get(release.id, ())))
+        for release in _release_rows.read_all(connection.execute(_RELEASES), damaged)
+        if release.id not in incomplete
     ]
     return FirmwareRows(files, releases)
 
@@ -265,5 +309,5 @@ def _encode(versions: Versions) -> str:
     return msgspec.json.encode(versions).decode()
 
 
-def _decode(text: str) -> Versions:
-    return msgspec.json.decode(text, type=Versions)
+def _decode(text: object) -> Versions:
+    return msgspec.json.decode(as_text(text), type=Versions)

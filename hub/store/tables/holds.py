@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, is_moment
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.sqlite.readers import Readers
@@ -80,12 +81,14 @@ class Hold(Struct, frozen=True, kw_only=True):
     id: int
     source: HoldSource
     reason: str
-    until: int | None
+    until: Moment | None
     created_by: str
-    created_at: int
+    created_at: Moment
     ended_by: str | None
-    ended_at: int | None
+    ended_at: Moment | None
     records: int
+    #: A part of it cannot be read, and is left out.
+    damaged: bool = False
 
     @property
     def is_in_force(self) -> bool:
@@ -110,6 +113,25 @@ class Added(Struct, frozen=True):
     missing: tuple[int, ...]
 
 
+#: A damaged end time means that it goes on until somebody releases it.
+_rows = RowReader(
+    "hold",
+    Hold,
+    _COLUMNS.split(", "),
+    key=("id",),
+    fallbacks={
+        "source": "person",
+        "reason": "",
+        "created_by": "",
+        "until": None,
+        "created_at": 0,
+        "ended_by": "",
+        "ended_at": 0,
+        "records": 0,
+    },
+)
+
+
 class HoldTable:
     """The holds and which records each has.
 
@@ -123,7 +145,9 @@ class HoldTable:
         days: DayIndex,
         held: HeldIndex,
         changing: trio.Lock,
+        damaged: DamagedRows,
     ) -> None:
+        self._damaged = damaged
         self._writer = writer
         self._readers = readers
         self._days = days
@@ -153,7 +177,9 @@ class HoldTable:
         """Hold more records. Raises NoSuchResource, BadParameter if the hold has ended."""
         wanted = sorted(set(seqs))
         async with self._changing:
-            await self._writer.write(lambda c: _check_room(c, _get_in_force(c, id).records, wanted))
+            await self._writer.write(
+                lambda c: _check_room(c, self._get_in_force(c, id).records, wanted)
+            )
             return await self._add(id, wanted)
 
     async def _add(self, id: int, seqs: Sequence[int]) -> Added:
@@ -177,17 +203,19 @@ class HoldTable:
 
     def _is_there(self, connection: sqlite3.Connection, seq: int) -> bool:
         received_at = one(connection, _RECEIVED, (clamp(seq),))
-        if not isinstance(received_at, int):
+        if seq in self._held:
+            return True
+        if not isinstance(received_at, int) or not is_moment(received_at):
             return False
-        return seq in self._held or self._days.has_pictures(seq, received_at)
+        return self._days.has_pictures(seq, received_at)
 
     async def change(self, id: int, reason: str, until: int | None) -> Hold:
         """Change a hold in force. Raises NoSuchResource, BadParameter if it has ended."""
 
         def job(connection: sqlite3.Connection) -> Hold:
-            _get_in_force(connection, id)
+            self._get_in_force(connection, id)
             connection.execute(_CHANGE, (reason, until, id))
-            return _get(connection, id)
+            return self._get(connection, id)
 
         return await self._writer.write(job)
 
@@ -198,10 +226,10 @@ class HoldTable:
         """
 
         def job(connection: sqlite3.Connection) -> Hold:
-            _get(connection, id)
+            self._get(connection, id)
             connection.execute(_END, (by, at, id))
             connection.execute(_TRIM, (_MAX_ENDED,))
-            return _get(connection, id)
+            return self._get(connection, id)
 
         hold = await self._writer.write(job)
         await self._release_records(id)
@@ -227,18 +255,18 @@ class HoldTable:
 
     async def get(self, id: int) -> Hold:
         """Return a hold. Raises NoSuchResource."""
-        return await self._readers.read(lambda c: _get(c, id))
+        return await self._readers.read(lambda c: self._get(c, id))
 
     async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Hold, ...]:
         """Return at most `limit` holds with ids below `before`, the newest first."""
         bound = 2**63 - 1 if before is None else clamp(before)
         rows = await self._readers.read(lambda c: c.execute(_LIST, (bound, limit)).fetchall())
-        return tuple(_hold(row) for row in rows)
+        return tuple(_rows.read_all(rows, self._damaged))
 
     async def of_record(self, seq: int) -> tuple[Hold, ...]:
         """Return the holds in force that a record is in."""
         rows = await self._readers.read(lambda c: c.execute(_OF_RECORD, (clamp(seq),)).fetchall())
-        return tuple(_hold(row) for row in rows)
+        return tuple(_rows.read_all(rows, self._damaged))
 
     async def count_only_here(self, id: int) -> int:
         """Return how many records would go with this hold, because their day is gone."""
@@ -251,19 +279,18 @@ class HoldTable:
         )
         return tuple(seq for (seq,) in found)
 
+    def _get(self, connection: sqlite3.Connection, id: int) -> Hold:
+        row = connection.execute(_ONE, (clamp(id),)).fetchone()
+        hold = None if row is None else _rows.read(row, self._damaged)
+        if hold is None:
+            raise NoSuchResource(f"there is no hold {id}")
+        return hold
 
-def _get(connection: sqlite3.Connection, id: int) -> Hold:
-    row = connection.execute(_ONE, (clamp(id),)).fetchone()
-    if row is None:
-        raise NoSuchResource(f"there is no hold {id}")
-    return _hold(row)
-
-
-def _get_in_force(connection: sqlite3.Connection, id: int) -> Hold:
-    hold = _get(connection, id)
-    if not hold.is_in_force:
-        raise BadParameter("this hold has ended", field="id")
-    return hold
+    def _get_in_force(self, connection: sqlite3.Connection, id: int) -> Hold:
+        hold = self._get(connection, id)
+        if not hold.is_in_force:
+            raise BadParameter("this hold has ended", field="id")
+        return hold
 
 
 def _check_room(connection: sqlite3.Connection, held: int, seqs: Sequence[int]) -> None:
@@ -278,10 +305,6 @@ def _check_room(connection: sqlite3.Connection, held: int, seqs: Sequence[int]) 
 
 def _release_some(id: int, connection: sqlite3.Connection) -> bool:
     return connection.execute(_RELEASE_RECORDS, (id, id, _STEP_RECORDS)).rowcount > 0
-
-
-def _hold(row: Sequence[object]) -> Hold:
-    return Hold(**dict(zip(_COLUMNS.split(", "), row, strict=True)))  # type: ignore[arg-type]
 
 
 def _int(value: object) -> int:

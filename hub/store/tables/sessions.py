@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
 
 _ALL = "SELECT token_hash, user, created_at, last_used_at, address FROM session"
@@ -26,13 +27,17 @@ class Session(Struct, frozen=True):
 
     token_hash: bytes
     user: str
-    created_at: int
-    last_used_at: int
+    created_at: Moment
+    last_used_at: Moment
     address: str
 
 
-def load_sessions(connection: sqlite3.Connection) -> list[Session]:
-    return [Session(*row) for row in connection.execute(_ALL)]
+_rows = RowReader("session", Session, Session.__struct_fields__, key=("user",))
+
+
+def load_sessions(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Session]:
+    """A session that cannot be read has ended."""
+    return _rows.read_all(connection.execute(_ALL), damaged)
 
 
 class SessionTable:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import sqlite3
 
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows
 
 _ALL = "SELECT key, value FROM setting"
 _PUT = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
 _REMOVE = "DELETE FROM setting WHERE key = ?"
 
 
-def load_settings(connection: sqlite3.Connection) -> dict[str, str]:
-    return dict(connection.execute(_ALL).fetchall())
+def load_settings(connection: sqlite3.Connection, damaged: DamagedRows) -> dict[str, str]:
+    """One that cannot be read counts as not set."""
+    settings = {}
+    for key, value in connection.execute(_ALL):
+        if type(key) is str and type(value) is str:
+            settings[key] = value
+        else:
+            damaged.note("setting", key, ("key", "value"))
+    return settings
 
 
 def save_setting(connection: sqlite3.Connection, key: str, value: str | None) -> None:
@@ -26,8 +34,9 @@ def save_setting(connection: sqlite3.Connection, key: str, value: str | None) ->
 class SettingTable:
     """All settings, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, values: dict[str, str]) -> None:
+    def __init__(self, writer: GroupCommit, values: dict[str, str], damaged: DamagedRows) -> None:
         self._writer = writer
+        self._damaged = damaged
         self._values = values
 
     def get(self, key: str) -> str | None:
@@ -37,6 +46,7 @@ class SettingTable:
         """Set a value; None removes the key."""
 
         def saved(_: None) -> None:
+            self._damaged.forget("setting", key)
             if value is None:
                 self._values.pop(key, None)
             else:

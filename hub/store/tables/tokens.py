@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource, TooManyRequests, WrongSignature
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
 
 #: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
@@ -48,7 +49,7 @@ class AcceptedConnect(Struct, frozen=True):
 
     sn: str
     ts_text: str
-    keep_until: int | None
+    keep_until: Moment | None
 
 
 class StoredToken(Struct, frozen=True):
@@ -56,16 +57,27 @@ class StoredToken(Struct, frozen=True):
 
     token_hash: bytes
     did: str
-    issued_at: int
-    expires_at: int
+    issued_at: Moment
+    expires_at: Moment
 
 
-def load_tokens(connection: sqlite3.Connection) -> list[StoredToken]:
-    return [StoredToken(*row) for row in connection.execute(_TOKENS)]
+_token_rows = RowReader("token", StoredToken, StoredToken.__struct_fields__, key=("did",))
+_accepted_rows = RowReader(
+    "accepted",
+    AcceptedConnect,
+    AcceptedConnect.__struct_fields__,
+    key=("sn",),
+    fallbacks={"keep_until": None},
+)
 
 
-def load_accepted(connection: sqlite3.Connection) -> list[AcceptedConnect]:
-    return [AcceptedConnect(*row) for row in connection.execute(_ACCEPTED)]
+def load_tokens(connection: sqlite3.Connection, damaged: DamagedRows) -> list[StoredToken]:
+    """A token that cannot be read is not valid any more."""
+    return _token_rows.read_all(connection.execute(_TOKENS), damaged)
+
+
+def load_accepted(connection: sqlite3.Connection, damaged: DamagedRows) -> list[AcceptedConnect]:
+    return _accepted_rows.read_all(connection.execute(_ACCEPTED), damaged)
 
 
 class TokenTable:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from hub.errors import NoSuchResource, WrongSignature
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
 
 #: Signatures remembered for each key; beyond it, the oldest quarter is forgotten.
 MAX_USED = 4096
@@ -22,7 +23,8 @@ _PUT = "INSERT INTO used_signature (appid, sign, ts) VALUES (?, ?, ?)"
 _DROP = "DELETE FROM used_signature WHERE appid = ? AND ts <= ?"
 _FORGOTTEN = """
 INSERT INTO used_signature (appid, sign, ts) VALUES (?, '', ?)
-ON CONFLICT DO UPDATE SET ts = max(ts, excluded.ts)
+ON CONFLICT DO UPDATE SET
+    ts = CASE typeof(ts) WHEN 'integer' THEN max(ts, excluded.ts) ELSE excluded.ts END
 """
 
 
@@ -31,11 +33,22 @@ class UsedSignature(Struct, frozen=True):
 
     appid: str
     sign: str
-    ts: int
+    ts: Moment
 
 
-def load_used_signatures(connection: sqlite3.Connection) -> list[UsedSignature]:
-    return [UsedSignature(*row) for row in connection.execute(_ALL)]
+_rows = RowReader(
+    "used_signature",
+    UsedSignature,
+    UsedSignature.__struct_fields__,
+    key=("appid",),
+    fallbacks={"ts": 0},
+)
+
+
+def load_used_signatures(
+    connection: sqlite3.Connection, damaged: DamagedRows
+) -> list[UsedSignature]:
+    return _rows.read_all(connection.execute(_ALL), damaged)
 
 
 class UsedSignatureTable:

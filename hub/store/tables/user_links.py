@@ -9,6 +9,7 @@ from functools import partial
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
 from hub.store.tables.users import Role
 
@@ -29,12 +30,16 @@ class UserLink(Struct, frozen=True):
     name: str
     role: Role
     token_hash: bytes
-    expires_at: int
+    expires_at: Moment
     made_by: str = ""
 
 
-def load_user_links(connection: sqlite3.Connection) -> list[UserLink]:
-    return [UserLink(*row) for row in connection.execute(_ALL)]
+_rows = RowReader("user_link", UserLink, UserLink.__struct_fields__, key=("name",))
+
+
+def load_user_links(connection: sqlite3.Connection, damaged: DamagedRows) -> list[UserLink]:
+    """A link that cannot be read is not valid any more."""
+    return _rows.read_all(connection.execute(_ALL), damaged)
 
 
 class UserLinkTable:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
 
 Role = Literal["admin", "guard", "viewer"]
 
@@ -31,29 +32,41 @@ class User(Struct, frozen=True):
     name: str
     role: Role
     password_hash: str
-    created_at: int
+    created_at: Moment
     enabled: bool = True
+    #: A part of it cannot be read; then it is less allowed than it was.
+    damaged: bool = False
 
     def __repr__(self) -> str:
         return f"User({self.name!r}, {self.role!r})"
 
 
-def load_users(connection: sqlite3.Connection) -> list[User]:
-    return [_user(row) for row in connection.execute(_ALL)]
+_rows = RowReader(
+    "user",
+    User,
+    ("name", "role", "password_hash", "created_at", "enabled"),
+    key=("name",),
+    fallbacks={"role": "viewer", "password_hash": "", "created_at": 0, "enabled": False},
+    decoders={"enabled": as_flag},
+)
 
 
-def _user(row: tuple[str, Role, str, int, int]) -> User:
-    name, role, password_hash, created_at, enabled = row
-    return User(name, role, password_hash, created_at, bool(enabled))
+def load_users(connection: sqlite3.Connection, damaged: DamagedRows) -> list[User]:
+    return _rows.read_all(connection.execute(_ALL), damaged)
 
 
 class UserTable:
     """All users, in memory. Changes are durable on return."""
 
     def __init__(
-        self, writer: GroupCommit, users: list[User], on_removed: Callable[[str], None]
+        self,
+        writer: GroupCommit,
+        users: list[User],
+        on_removed: Callable[[str], None],
+        damaged: DamagedRows,
     ) -> None:
         self._writer = writer
+        self._damaged = damaged
         self._users = {user.name: user for user in users}
         self._on_removed = on_removed
 
@@ -97,6 +110,7 @@ class UserTable:
 
         def removed(_: None) -> None:
             self._users.pop(name, None)
+            self._damaged.forget("user", name)
             self._on_removed(name)
 
         await self._writer.write(job, removed)
@@ -104,9 +118,10 @@ class UserTable:
     async def _change(self, name: str, change: Callable[[User], User]) -> None:
         def job(connection: sqlite3.Connection) -> User:
             row = connection.execute(f"{_ALL} WHERE name = ?", (name,)).fetchone()
-            if row is None:
+            known = None if row is None else _rows.read(row, self._damaged)
+            if known is None:
                 raise NoSuchResource(f"no user {name}")
-            user = change(_user(row))
+            user = change(known)
             connection.execute(_CHANGE, (user.role, user.password_hash, user.enabled, name))
             return user
 

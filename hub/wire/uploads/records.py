@@ -16,6 +16,8 @@ from hub.wire.times import format_rfc3339
 
 RecordKind = Literal["face", "event", "vehicle", "access"]
 RECORD_KINDS: tuple[RecordKind, ...] = ("face", "event", "vehicle", "access")
+#: "damaged": the store cannot read any more what it was.
+ShownKind = Literal["face", "event", "vehicle", "access", "damaged"]
 
 
 class Rect(Struct, frozen=True):
@@ -85,13 +87,18 @@ class AccessDetail(Struct, frozen=True, omit_defaults=True):
     of: int | None = None
 
 
-Detail = FaceDetail | EventDetail | VehicleDetail | AccessDetail
+class DamagedDetail(Struct, frozen=True):
+    """In place of a detail that the store cannot read any more."""
 
-DETAILS: dict[RecordKind, type[Detail]] = {
+
+Detail = FaceDetail | EventDetail | VehicleDetail | AccessDetail | DamagedDetail
+
+DETAILS: dict[ShownKind, type[Detail]] = {
     "face": FaceDetail,
     "event": EventDetail,
     "vehicle": VehicleDetail,
     "access": AccessDetail,
+    "damaged": DamagedDetail,
 }
 
 
@@ -99,11 +106,11 @@ class Record(Struct, frozen=True, kw_only=True):
     """A committed record. `seq` increases in the order of the commits.
 
     It never changes, unless it is `erased`: then it says no more than that a device reported
-    something at that time.
+    something at that time. `damaged`: a part of it cannot be read any more, and is left out.
     """
 
     seq: int
-    kind: RecordKind
+    kind: ShownKind
     did: str
     sn: str
     device_name: str
@@ -113,9 +120,10 @@ class Record(Struct, frozen=True, kw_only=True):
     extra: Raw
     images: tuple[Image, ...]
     erased: bool = False
+    damaged: bool = False
 
 
-def decode_detail(kind: RecordKind, data: bytes) -> Detail:
+def decode_detail(kind: ShownKind, data: bytes) -> Detail:
     """Decode a detail from the JSON that the store keeps."""
     detail: Detail = msgspec.json.decode(data, type=DETAILS[kind])
     return detail
@@ -144,6 +152,7 @@ def render(record: Record) -> bytes:
             "images": {image.name: image.path for image in record.images},
             "extra": record.extra,
             **({"erased": True} if record.erased else {}),
+            **({"damaged": True} if record.damaged else {}),
         }
     )
 

@@ -10,7 +10,14 @@ from msgspec import Struct
 
 from hub.wire import code_tables
 from hub.wire.pictures import Image
-from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Record, VehicleDetail
+from hub.wire.uploads.records import (
+    AccessDetail,
+    DamagedDetail,
+    EventDetail,
+    FaceDetail,
+    Record,
+    VehicleDetail,
+)
 from web.pages import language
 from web.pages.language import N_, gettext
 
@@ -91,6 +98,7 @@ class RecordCard(Struct, frozen=True, kw_only=True):
     picture: CardPicture | None
     occurred_at: int
     late_at: int | None
+    is_damaged: bool
 
 
 class RecordField(Struct, frozen=True):
@@ -112,6 +120,7 @@ def make_card(record: Record) -> RecordCard:
         plate=_make_plate(record),
         picture=pictures[0] if pictures else None,
         occurred_at=record.occurred_at,
+        is_damaged=record.damaged,
         late_at=record.received_at if record.received_at - record.occurred_at > _LATE_MS else None,
     )
 
@@ -173,6 +182,8 @@ def _title(record: Record) -> str:
             return _capitalise(" ".join(filter(None, (vehicle.brand, kind)))) or (
                 gettext("Vehicle") if plate.id else gettext("Vehicle without a plate")
             )
+        case DamagedDetail():
+            return gettext("Damaged record")
     raise AssertionError(record.kind)
 
 

@@ -6,6 +6,7 @@ its work.
     starting              !
     cannot-store          ! reason
     damaged               ! what
+    damaged-rows          ! rows, tables
     clock-unset           ! clock
     clock-went-back         day
     certificate-ended     ! day
@@ -48,6 +49,7 @@ FaultCode = Literal[
     "starting",
     "cannot-store",
     "damaged",
+    "damaged-rows",
     "clock-unset",
     "certificate-ended",
     "certificate-early",
@@ -169,6 +171,14 @@ class Health:
         if health.damaged:
             yield HealthReason(
                 "damaged", f"the store is damaged: {health.damaged}", {"what": health.damaged}
+            )
+        if counts := self._store.damaged_rows.counts():
+            rows = str(sum(counts.values()))
+            tables = ", ".join(f"{table}: {count}" for table, count in counts.items())
+            yield HealthReason(
+                "damaged-rows",
+                f"{rows} rows of the database cannot be read ({tables})",
+                {"rows": rows, "tables": tables},
             )
         if shortage := self._maintenance.shortage:
             free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"

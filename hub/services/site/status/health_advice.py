@@ -18,6 +18,11 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "restore the last good backup, which goes back to the time when it was made. Have the disk "
         "examined: it may have to be replaced."
     ),
+    "damaged-rows": (
+        "Nothing else is affected: what cannot be read is marked where it is shown, and only less "
+        "is allowed because of it. Enter damaged cameras and users again, or restore the last good "
+        "backup. Have the disk examined: it may have to be replaced."
+    ),
     "clock-unset": (
         "Set the date and time of this computer, and turn on its automatic time. "
         "If it happens again, have its battery replaced."
