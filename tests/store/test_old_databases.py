@@ -203,3 +203,27 @@ def _tables(connection: sqlite3.Connection) -> dict[str, int]:
     return {
         name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for (name,) in names
     }
+
+
+async def test_the_audit_log_keeps_no_number_of_a_person(tmp_path: Path, clock: FrozenClock) -> None:
+    """As versions before schema 12 wrote it."""
+    unpack(11, tmp_path)
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection:
+        for action, target in (
+            ("device.person_add", "1 987654321"),
+            ("device.person_delete", "2 987654321"),
+            ("device.change", "1 name"),
+        ):
+            connection.execute(
+                "INSERT INTO audit (at, who, action, target, address) VALUES (0, 'a', ?, ?, '')",
+                (action, target),
+            )
+        connection.commit()
+    async with opened(tmp_path, clock) as store:
+        found = [(one.action, one.target) for one in await store.audit.newest(None, 3)]
+    assert found == [
+        ("device.change", "1 name"),
+        ("device.person_delete", "2"),
+        ("device.person_add", "1"),
+    ]
+    assert b"987654321" not in (tmp_path / "hub.sqlite").read_bytes()

@@ -267,7 +267,7 @@ async def add_audit_entries(site: PageSite) -> None:
     for who, address, action, target in (
         ("set-up link", "10.0.0.5", "site.change", "Harbour East"),
         ("command line", "", "apikey.add", "0a1b2c3d4e5f6071 payroll read-only"),
-        ("user 王小明", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "device.person_add", "3 4711"),
+        ("user 王小明", "2001:db8:85a3:8d3:1319:8a2e:370:7348", "device.person_add", "3"),
         ("key 0a1b2c3d4e5f6071", "10.0.0.8", "device.command", "1 /person/query 200"),
         ("user admin", "10.0.0.5", "device.remove", "18446744073709551615 Y3CA9PGDTKM7R1C"),
     ):

@@ -16,14 +16,12 @@ async def perform_audited(
     by: User,
     action: str,
     ask: Callable[[], Awaitable[object]],
-    *,
-    item: str = "",
 ) -> HubError | None:
     """Run `ask`, which commands the device, and record it in the audit log.
 
-    Return the error that the device caused, one of DEVICE_ERRORS, or None. `item` names an item on
-    the camera, such as a person. A command that was sent is recorded even if it was refused or not
-    answered, because the device may have carried it out.
+    Return the error that the device caused, one of DEVICE_ERRORS, or None. A command that was sent
+    is recorded even if it was refused or not answered, because the device may have carried it out.
+    Whom it was about is not recorded: an erasure leaves nothing that says so.
     """
     error_of_device: HubError | None = None
     try:
@@ -31,6 +29,5 @@ async def perform_audited(
     except DEVICE_ERRORS as error:
         error_of_device = error
     if not isinstance(error_of_device, NotSent):
-        target = f"{device.did} {item}".rstrip()
-        await auth.services().audit.add(auth.actor(by), action, target)
+        await auth.services().audit.add(auth.actor(by), action, device.did)
     return error_of_device

@@ -145,7 +145,6 @@ async def add(did: int) -> Response:
         me,
         "device.person_add",
         lambda: hub.commands.person_add(device.did, param),
-        item=param.pid,
     )
     if device_error is not None:
         return await _add_page(device, values, device_error)
@@ -169,7 +168,6 @@ async def delete(did: int, pid: str) -> Response:
         me,
         "device.person_delete",
         lambda: hub.commands.person_delete(device.did, pid),
-        item=pid,
     )
     if device_error is not None:
         return await _delete_page(device, pid, device_error)
