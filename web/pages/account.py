@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAuthorised, TooManyRequests
+from hub.services.access.sessions import hash_token
+from hub.services.access.users import User
 from web import auth
+from web.pages import language
 from web.pages.labels import done_sentence
 from web.pages.language import LANGUAGES, gettext, ngettext
 from web.pages.layout import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_path, page, redirect_to
@@ -62,6 +66,9 @@ async def sign_in() -> Response:
     except NotAuthorised:
         fault = gettext("Wrong user name or password.")
         return await _sign_in_page(next_path=next_path, name=name, fault=fault, status=401)
+    # The session that this browser had before is of no use to anybody else.
+    if earlier := auth.session_token():
+        await auth.services().sessions.sign_out(earlier)
     response = redirect_to(next_path)
     auth.remember(response, signed_in)
     return response
@@ -78,17 +85,40 @@ async def sign_out() -> Response:
 
 @blueprint.get("/account")
 async def account() -> Response:
-    await auth.require_role("viewer")
-    return await _account_page()
+    return await _account_page(await auth.require_role("viewer"))
 
 
-async def _account_page(fault: str = "", status: int = 200) -> Response:
+class SessionRow(Struct, frozen=True):
+    """One session of the user; `is_here`: that of this browser."""
+
+    address: str
+    since: str
+    used: str
+    is_here: bool
+
+
+def _session_rows(me: User) -> list[SessionRow]:
+    hub, shown = auth.services(), language.current()
+    zone, lives, here = hub.site.zone(), hub.clock.lives, hash_token(auth.session_token())
+    return [
+        SessionRow(
+            address=session.address,
+            since=shown.moment(lives.as_shown(session.created_at), zone),
+            used=shown.moment(lives.as_shown(session.last_used_at), zone),
+            is_here=session.token_hash == here,
+        )
+        for session in hub.sessions.of_user(me.name)
+    ]
+
+
+async def _account_page(me: User, fault: str = "", status: int = 200) -> Response:
     return await page(
         "account/account.html",
         area="account",
         status=status,
         fault=fault,
         done=done_sentence(request.args.get("done")),
+        sessions=_session_rows(me),
     )
 
 
@@ -111,10 +141,10 @@ async def change_password() -> Response:
             if error.field == "old"
             else gettext("The new password is too short. Use at least 8 characters.")
         )
-        return await _account_page(fault, 400)
+        return await _account_page(me, fault, 400)
     except TooManyRequests:
         return await _account_page(
-            gettext("Too many attempts. Wait a minute, then try again."), 429
+            me, gettext("Too many attempts. Wait a minute, then try again."), 429
         )
     return redirect_to("/account?done=password")
 

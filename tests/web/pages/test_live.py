@@ -109,6 +109,30 @@ async def test_a_changed_password_ends_the_other_sessions(hub: PageSite, admin: 
     assert elsewhere.goes_to.startswith("/sign-in")
 
 
+async def test_the_account_shows_the_sessions_of_the_user_and_which_is_here(
+    hub: PageSite, admin: Visitor
+) -> None:
+    await hub.services.sessions.open(hub.services.users.get("admin"), "10.7.7.7")
+    await hub.services.sessions.open(hub.services.users.get("guard"), "10.8.8.8")
+    await admin.get("/account")
+    assert "10.7.7.7" in admin.text
+    assert "10.8.8.8" not in admin.text
+    assert admin.text.count("(this browser)") == 1
+
+
+async def test_a_sign_in_gets_a_new_session_and_ends_that_which_the_browser_had(
+    hub: PageSite, visitor: Visitor
+) -> None:
+    await visitor.sign_in("guard")
+    (earlier,) = hub.services.sessions.of_user("guard")
+    await visitor.get("/account")
+    await visitor.send("/sign-in", name="admin", password=PASSWORD)
+    assert visitor.response.status_code == 303
+    assert hub.services.sessions.of_user("guard") == ()
+    (session,) = hub.services.sessions.of_user("admin")
+    assert session.token_hash != earlier.token_hash
+
+
 async def test_signing_out_everywhere_ends_all_sessions(hub: PageSite, admin: Visitor) -> None:
     elsewhere = await Visitor.signed_in(hub)
     await admin.get("/account")
