@@ -11,6 +11,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from tests.fuzz import signed
+
 CORPUS = Path(__file__).parent / "corpus"
 
 Kind = Literal["frames", "uploads", "requests", "heads", "edges"]
@@ -65,7 +67,8 @@ class Case(Struct, omit_defaults=True):
     label: str
     data: str = ""
     frames: list[Frame] = []
-    #: Who sends it: a role of a user, "key", "reader" (a read-only key), "device", or nobody.
+    #: Who sends it: a role of a user, "key", "reader" (a read-only key), "signer" (who signs with
+    #: the key), "device", or nobody.
     role: str = ""
     #: Where the data is cut into several sends.
     cuts: list[int] = []
@@ -80,6 +83,8 @@ class Case(Struct, omit_defaults=True):
 
     def pieces(self, values: Mapping[str, str]) -> Iterator[bytes]:
         data = fill(self.data.encode("latin-1"), values)
+        if signed.MARK in data:
+            data = signed.sign(data, values)
         if _LENGTH in data:
             body = data.partition(b"\r\n\r\n")[2]
             data = data.replace(_LENGTH, b"%d" % len(body))

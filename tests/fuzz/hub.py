@@ -147,7 +147,7 @@ class FuzzHub:
             "bearer": self.reader if role == "reader" else self.bearer,
             "secret": self.control_secret,
         }
-        values["appid"] = values["bearer"].split()[-1].partition(":")[0]
+        values["appid"], _, values["appsecret"] = values["bearer"].split()[-1].partition(":")
         if name := next((n for n, one in USERS.items() if one == role), ""):
             values["cookie"], values["csrf"] = self.session(name)
         return values

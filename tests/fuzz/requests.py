@@ -21,7 +21,10 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
 from web.app import create_app
 
-ROLES = ("", "viewer", "guard", "admin", "key", "reader")
+#: Mostly who may do it.
+_PAGE_ROLES = (*("admin",) * 5, *("guard", "viewer") * 2, "", "key")
+_API_ROLES = (*("key",) * 5, *("signer",) * 2, "reader", "admin", "guard", "viewer", "")
+_API = re.compile("/(api|media|openapi|docs|metrics)")
 _USERS = tuple(USERS.values())
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 #: What would end the fuzz, change the hub under it, or wait for 20 s if it were done. Only those
@@ -136,14 +139,16 @@ class Requests:
     def make(self, rng: Random) -> Case:
         route = rng.choice(self._routes)
         method = route.method if rng.random() < 0.85 else rng.choice(_METHODS)
-        role = rng.choice(ROLES)
-        if _SPARED.match(route.path) and role in ("admin", "key"):
+        role = rng.choice(_API_ROLES if _API.match(route.path) else _PAGE_ROLES)
+        if _SPARED.match(route.path) and role in ("admin", "key", "signer"):
             role = rng.choice(("", "viewer", "guard", "reader"))
         if _SPARED.match(route.path) and route.path.startswith("/account"):
             role = ""
         if route.path == "/sign-out":
             role = ""
         target = self._target(rng, route)
+        if role == "signer":
+            target += ("&" if "?" in target else "?") + "@{signed}"
         fields, body = self._body(rng, route, method)
         lines = [f"{method} {target} HTTP/1.1", rng.choice(("Host: hub",) * 9 + ("Host: a.b:1",))]
         lines += self._credentials(rng, role)
