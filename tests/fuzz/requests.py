@@ -175,8 +175,11 @@ class Requests:
         if rng.random() < 0.03:
             path = rng.choice((path + "/", "/" + path, path + "/x", path.replace("a", "%61", 1)))
         names = list(route.parameters) * 6 + list(_NAMES)
+        if _API.match(path) and rng.random() < 0.8:
+            # Unknown ones are refused before anything else is read.
+            names = list(route.parameters)
         query = []
-        for _ in range(rng.choice((0, 0, 1, 1, 2, 3, 8))):
+        for _ in range(rng.choice((0, 0, 1, 1, 2, 3, 8)) if names else 0):
             value = str(mutation.value(rng)) if rng.random() < 0.7 else rng.choice(_SETTLED_IDS)
             query.append((rng.choice(names), value[:2000]))
         text = urlencode(query, errors="replace")
