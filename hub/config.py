@@ -56,6 +56,12 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     upload_budget_mb: Annotated[
         int, Meta(ge=1, le=16384), "Maximum size of all request bodies in progress, in MB", AT_ONCE
     ] = 256
+    answer_budget_mb: Annotated[
+        int,
+        Meta(ge=8, le=16384),
+        "Maximum size of all answers that are not read yet, in MB",
+        AT_ONCE,
+    ] = 64
     body_seconds: Annotated[
         float, Meta(ge=1, le=600), "Seconds within which a request body must be complete", AT_ONCE
     ] = 60

@@ -49,6 +49,9 @@ stray_answers = _counter("stray_answers", "Device responses that match no pendin
 frames_refused = _counter("frames_refused", "Frames refused by code", "code")
 uploads = _counter("uploads", "Device HTTP requests by path and code", "path", "code")
 upload_bytes = _counter("upload_bytes", "Bytes of device HTTP bodies received")
+answers_in_flight = _gauge(
+    "answers_in_flight_bytes", "Bytes of answers that their peers have not read yet"
+)
 uploads_in_flight = _gauge("uploads_in_flight_bytes", "Bytes of bodies in flight")
 limits_reached = _counter("limits_reached", "Times that a limit slowed or refused a peer", "limit")
 records = _counter("records", "Records committed by kind", "kind")

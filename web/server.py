@@ -30,6 +30,7 @@ from hub.net.places import KnownAddresses, Limits
 from hub.services import Services
 from web.api.devices.commands import commands_api
 from web.device_api.uploads import PREFIX, device_api, refuse, tidy
+from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
 from web.http.connection import Connection
 
@@ -64,13 +65,19 @@ async def serve(
     limits = Limits(web.max_connections, web.max_connections_per_address)
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
     deadlines = Deadlines()
-    ports = [_Port("web", listeners, front(api, others), closing, tls, deadlines)]
+    answers = AnswerBudget(web.answer_budget_mb * 1024 * 1024)
+    services.settings.on_change(
+        lambda config: answers.resize(config.web.answer_budget_mb * 1024 * 1024)
+    )
+    ports = [_Port("web", listeners, front(api, others), closing, tls, deadlines, answers)]
     if devices.plain_http_port:
         listeners = await open_listeners(
             devices.bind, devices.plain_http_port, setting="devices.plain_http_port"
         )
         devices_only = front(api, _not_found)
-        ports.append(_Port("plain-http", listeners, devices_only, closing, None, deadlines))
+        ports.append(
+            _Port("plain-http", listeners, devices_only, closing, None, deadlines, answers)
+        )
     async with _running(app), deadlines.watched(), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
             for port in ports:
@@ -130,7 +137,9 @@ class _Port:
         closing: trio.Event,
         tls: Callable[[], ssl.SSLContext] | None,
         deadlines: Deadlines,
+        answers: AnswerBudget,
     ) -> None:
+        self._answers = answers
         self._name = name
         self._listeners = listeners
         self._app = app
@@ -174,6 +183,7 @@ class _Port:
             self._address,
             self._deadlines,
             tls=self._tls is not None,
+            answers=self._answers,
         )
         self._connections.add(connection)
         try:

@@ -105,6 +105,7 @@ def services(
         certificates=SimpleNamespace(context=lambda: tls),
         authentication=FakeAuthentication(),
         known_addresses=KnownAddresses(),
+        settings=SimpleNamespace(on_change=lambda take_over: None),
         ingest=FakeIngest(),
         trace=FakeTrace(),
         downloads=None,

@@ -10,9 +10,11 @@ from quart.testing import QuartClient
 from hub.errors import DeviceLeft, DeviceSilent, HubError
 from hub.services.commands.calls import DeviceAnswer
 from hub.services.devices.directory import NewDevice
+from hub.store.disk import read_at
+from hub.store.media import pictures
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
-from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.hub_services import HubServices, face, open_hub_services
 from web.app import create_app
 
 PATH = "/media/1/face.jpg"
@@ -46,6 +48,60 @@ async def test_a_picture_is_as_it_was_sent_and_may_be_cached_forever(
     assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+
+
+LARGE = "large" * 60_000
+
+
+async def test_a_large_picture_is_read_in_pieces_as_its_reader_reads(
+    hub: HubServices, client: QuartClient, key: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = b"\xff\xd8\xff" + LARGE.encode()
+    seq = await hub.add(face(LARGE, pictures=True))
+    sizes: list[int] = []
+
+    def read_counted(path: Path, offset: int, size: int) -> bytes:
+        sizes.append(size)
+        return read_at(path, offset, size)
+
+    path = f"/media/{seq}/face.jpg"
+    for method in (client.get, client.head):
+        response = await method(path, headers=key)
+        assert (response.status_code, response.headers["Content-Type"]) == (200, "image/jpeg")
+    monkeypatch.setattr(pictures, "_VERIFY_BYTES", 100_000)
+    monkeypatch.setattr(pictures, "read_at", read_counted)
+    response = await client.get(path, headers=key)
+    assert response.headers["Content-Length"] == str(len(whole))
+    assert await response.get_data() == whole
+    assert max(sizes) == 100_000
+    assert sum(sizes) == 2 * len(whole)
+    known = key | {"If-None-Match": response.headers["ETag"]}
+    response = await client.get(path, headers=known)
+    assert (response.status_code, await response.get_data()) == (304, b"")
+
+
+async def test_a_large_picture_that_goes_while_it_is_read_ends_its_answer(
+    hub: HubServices, client: QuartClient, key: dict[str, str]
+) -> None:
+    picture = await hub.services.records.open_picture(
+        await hub.add(face(LARGE, pictures=True)), "face"
+    )
+    assert isinstance(picture, pictures.PictureInPieces)
+    assert len(await picture.read(0)) == pictures.PIECE_BYTES
+    for pack in (hub.services.data_dir / "media").glob("*.pack"):
+        pack.unlink()
+    assert await picture.read(pictures.PIECE_BYTES) == b""
+
+
+@pytest.mark.expects_error("does not hold the pictures")
+async def test_a_large_picture_that_is_damaged_is_missing(
+    hub: HubServices, client: QuartClient, key: dict[str, str]
+) -> None:
+    seq = await hub.add(face(LARGE, pictures=True))
+    (pack,) = (hub.services.data_dir / "media").glob("*.pack")
+    data = pack.read_bytes()
+    pack.write_bytes(data.replace(b"largelarge", b"largeLarge", 1))
+    assert (await client.get(f"/media/{seq}/face.jpg", headers=key)).status_code == 404
 
 
 async def test_a_cached_picture_is_not_sent_again(client: QuartClient, key: dict[str, str]) -> None:

@@ -145,7 +145,9 @@ def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
     if decoder.type is Nothing:
         check_no_query(request)
         return Nothing()
-    given = {k: v for k, v in request.args.items() if v.strip() and k not in SIGNATURE}
+    # A query may have a name of its own that signatures have too, as `path` of a device's picture.
+    others = {*SIGNATURE} - {field.name for field in msgspec.structs.fields(decoder.type)}
+    given = {k: v for k, v in request.args.items() if v.strip() and k not in others}
     try:
         return json_limits.decode(decoder, msgspec.json.encode(given), "query")
     except BadParameter as error:

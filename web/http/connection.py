@@ -17,6 +17,7 @@ from hypercorn.typing import ASGIFramework, ConnectionState, HTTPScope
 from hub.log import limited
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
+from web.http.answers import RETRY_SECONDS, AnswerBudget
 from web.http.exchange import Exchange
 from web.http.http_heads import CLOSE, STATUS_MESSAGES, Headers
 from web.http.protocol import BodyPart, Refusal, Request, ServerProtocol, Wait
@@ -37,6 +38,8 @@ DROP_SECONDS = 10.0
 LINGER_SECONDS = 3.0
 #: An extension of the ASGI scope: the whole body has arrived, and receive() does not wait.
 WHOLE_BODY = "sitehub.whole_body"
+#: The most of an answer that is encoded at once.
+_SEND_BYTES = 256 * 1024
 #: After so many parts of a body, other connections get a turn.
 _PARTS_AT_ONCE = 16
 
@@ -63,8 +66,10 @@ class Connection:
         deadlines: Deadlines,
         *,
         tls: bool,
+        answers: AnswerBudget,
     ) -> None:
         self._app = app
+        self._answers = answers
         self._closing = closing
         self._stream = stream
         self._peer = peer
@@ -150,7 +155,7 @@ class Connection:
         self._set_idle(False)
         self._peer.place.speak()
         scope = self._scope_of(request)
-        exchange = self._exchange = Exchange(self, scope, self._invite_body)
+        exchange = self._exchange = Exchange(self, scope, self._invite_body, self._answers)
         if request.body is None or request.method in ("GET", "HEAD"):
             self._tasks.start_soon(exchange.run, self._app)
             if request.body is not None:
@@ -220,24 +225,34 @@ class Connection:
         )
 
     async def send_body(self, data: bytes) -> None:
-        await self._send(self._protocol.body(data))
+        # A long body is not copied as a whole.
+        for start in range(0, len(data), _SEND_BYTES):
+            part = data if len(data) <= _SEND_BYTES else data[start : start + _SEND_BYTES]
+            await self._send(self._protocol.body(part))
 
     async def send_end(self) -> None:
         await self._send(self._protocol.end())
 
     async def send_error(self, status: int, message: str = "") -> None:
         """Send an error answer, the last one of this connection."""
-        code = 503 if status == 500 else 420
+        code = 503 if status in (500, 503) else 420
         body = msgspec.json.encode({"code": code, "msg": message or STATUS_MESSAGES[status]})
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             CLOSE,
         ]
+        if status == 503:
+            headers.append((b"retry-after", b"%d" % RETRY_SECONDS))
         await self.send_head(status, headers)
         if self._protocol.has_answer_body:
             await self.send_body(body)
         await self.send_end()
+
+    def cut_off(self) -> None:
+        """End the connection at once, in the middle of an answer: others need the room."""
+        self._peer.place.cut_off()
+        self._reading.cancel()
 
     async def finish_exchange(self) -> None:
         """Serve the next request, or close: the answer is sent, or the rest of a body arrived."""

@@ -8,12 +8,18 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import Protocol
 
-from hypercorn.typing import ASGIFramework, ASGISendEvent, HTTPScope
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGISendEvent,
+    HTTPResponseStartEvent,
+    HTTPScope,
+)
 from hypercorn.utils import UnexpectedMessageError, suppress_body
 
 from hub import metrics
 from hub.log import limited
-from web.http.http_heads import Headers
+from web.http.answers import FREE_BYTES, AnswerBudget, Room
+from web.http.http_heads import Headers, body_length
 from web.http.inbox import Inbox
 from web.http.sender import PeerLost
 
@@ -32,6 +38,9 @@ class AnswerWriter(Protocol):
     async def send_error(self, status: int) -> None:
         """Send a whole answer in place of the application, which sent none."""
 
+    def cut_off(self) -> None:
+        """End the connection at once, in the middle of the answer."""
+
     async def finish_exchange(self) -> None:
         """End the exchange: the answer was sent, or will never be."""
 
@@ -47,12 +56,22 @@ class _Stage(Enum):
 class Exchange:
     """Runs the application for one request.
 
-    After `end` the application can send nothing more: its `send` raises PeerLost.
+    After `end` the application can send nothing more: its `send` raises PeerLost. The parts of the
+    answer have room in `answers` while they are sent; an answer that finds none is refused (503).
     """
 
+    #: The head of an answer of known length waits for the first part of its body.
+    _head: HTTPResponseStartEvent | None = None
+    _room: Room | None = None
+
     def __init__(
-        self, writer: AnswerWriter, scope: HTTPScope, on_wait: Callable[[], Awaitable[None]]
+        self,
+        writer: AnswerWriter,
+        scope: HTTPScope,
+        on_wait: Callable[[], Awaitable[None]],
+        answers: AnswerBudget,
     ) -> None:
+        self._answers = answers
         self._writer = writer
         self._scope = scope
         self._inbox = Inbox(on_wait)
@@ -62,6 +81,13 @@ class Exchange:
 
     async def run(self, app: ASGIFramework) -> None:
         """Call the application. Its errors are logged and answered, not raised."""
+        try:
+            await self._run(app)
+        finally:
+            if self._room is not None:
+                self._room.give_back()
+
+    async def _run(self, app: ASGIFramework) -> None:
         try:
             await app(self._scope, self._inbox.receive, self._send)
         except* PeerLost:
@@ -106,17 +132,46 @@ class Exchange:
             raise PeerLost
         if event["type"] == "http.response.start" and self._stage is _Stage.AWAITED:
             self._stage, self._status = _Stage.BEGUN, event["status"]
-            headers = [(name, value) for name, value in event.get("headers", ())]
-            await self._writer.send_head(self._status, headers)
+            if (body_length(event.get("headers", ())) or 0) > FREE_BYTES:
+                self._head = event
+            else:
+                await self._send_head(event)
         elif event["type"] == "http.response.body" and self._stage is _Stage.BEGUN:
             await self._send_body(event.get("body", b""), more=event.get("more_body", False))
         else:
             raise UnexpectedMessageError(self._stage, event["type"])
 
+    async def _send_head(self, event: HTTPResponseStartEvent) -> None:
+        headers = [(name, value) for name, value in event.get("headers", ())]
+        await self._writer.send_head(self._status, headers)
+
     async def _send_body(self, data: bytes, *, more: bool) -> None:
+        if len(data) > FREE_BYTES:
+            await self._take_room(len(data))
+        if self._head is not None:
+            head, self._head = self._head, None
+            await self._send_head(head)
         if data and not suppress_body(self._scope["method"], self._status):
             await self._writer.send_body(data)
         if not more:
             await self._writer.send_end()
             self._stage = _Stage.ENDED
             await self._writer.finish_exchange()
+
+    async def _take_room(self, size: int) -> None:
+        """Take room for a part of the answer. If there is none, refuse it and raise PeerLost."""
+        if self._room is not None:
+            self._room.cover(size)
+            return
+        client = self._scope.get("client")
+        sender = client[0] if client else ""
+        self._room = self._answers.take(size, sender, self._writer.cut_off)
+        if self._room is not None:
+            return
+        if self._head is not None:
+            await self._writer.send_error(503)
+            await self._writer.finish_exchange()
+        else:
+            # The head of a streamed answer is sent already.
+            self._writer.cut_off()
+        raise PeerLost

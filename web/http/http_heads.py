@@ -30,6 +30,7 @@ STATUS_MESSAGES = {
     431: f"the request line and headers are longer than {MAX_HEAD_BYTES} bytes",
     500: "the hub failed to answer: see its log",
     501: "transfer encodings other than chunked are not supported",
+    503: "too many answers at once: try again soon",
     505: "the hub speaks HTTP/1.1",
 }
 

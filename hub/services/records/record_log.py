@@ -11,6 +11,7 @@ import trio
 from hub import metrics
 from hub.errors import NoSuchResource, TooManyRequests
 from hub.live.feed import Feed, Subscription
+from hub.store.media.pictures import PictureInPieces as PictureInPieces
 from hub.store.media.pictures import StoredPicture as StoredPicture
 from hub.store.records.record_log import RecordPage as RecordPage
 from hub.store.records.record_query import RecordFilter as RecordFilter
@@ -132,6 +133,13 @@ class RecordLog:
     async def picture(self, seq: int, name: str) -> StoredPicture:
         """Return a picture of a record by its name. Raises NoSuchResource."""
         picture = await self._store.pictures.read(seq, name)
+        if picture is None:
+            raise NoSuchResource(f"there is no picture {name!r} of record {seq}")
+        return picture
+
+    async def open_picture(self, seq: int, name: str) -> StoredPicture | PictureInPieces:
+        """Return a picture as `picture` does; a large one in pieces. Raises NoSuchResource."""
+        picture = await self._store.pictures.open(seq, name)
         if picture is None:
             raise NoSuchResource(f"there is no picture {name!r} of record {seq}")
         return picture

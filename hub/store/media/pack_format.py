@@ -157,6 +157,11 @@ def checksum(data: Buffer) -> int:
     return xxhash.xxh3_64_intdigest(data)
 
 
+def new_checksum() -> xxhash.xxh3_64:
+    """Return a checksum that is made part by part."""
+    return xxhash.xxh3_64()
+
+
 class GroupTail:
     """A group that is to be appended to a pack in one write.
 

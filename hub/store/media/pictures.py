@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from hub.store.disk import read_at
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
-from hub.store.media.pack_format import StoredImage, checksum
+from hub.store.media.pack_format import StoredImage, checksum, new_checksum
 from hub.store.media.packs import Packs, day_of, known_images
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp
@@ -29,12 +30,31 @@ _HELD_IMAGES = "SELECT pack, images FROM held_record WHERE seq = ?"
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
+#: Pictures beyond this size can be read in pieces.
+LARGE_BYTES = 256 * 1024
+PIECE_BYTES = 64 * 1024
+#: What is read at a time to verify a large picture.
+_VERIFY_BYTES = 1024 * 1024
+
+
 class StoredPicture(Struct, frozen=True):
     """A picture as it was sent. `etag` is opaque text without quotes."""
 
     mime: str
     data: bytes
     etag: str
+
+
+class PictureInPieces(Struct, frozen=True):
+    """A large picture that was found whole.
+
+    `read(at)` returns PIECE_BYTES from there, b"" if the picture has gone or changed since.
+    """
+
+    mime: str
+    size: int
+    etag: str
+    read: Callable[[int], Awaitable[bytes]]
 
 
 class _DamagedPack(Exception):
@@ -78,12 +98,52 @@ class PictureReader:
             self._monitor.damaged(str(damage))
             return None
 
+    async def open(self, seq: int, name: str) -> StoredPicture | PictureInPieces | None:
+        """As `read`, but a large picture is verified only, to be read in pieces."""
+        try:
+            image = await self._readers.read(lambda c: self._verify(c, seq, name))
+        except _DamagedPack as damage:
+            self._monitor.damaged(str(damage))
+            return None
+        if not isinstance(image, StoredImage):
+            return image
+
+        async def read(at: int) -> bytes:
+            return await self._readers.read(
+                lambda c: self._read_piece(c, seq, name, image.checksum, at)
+            )
+
+        return PictureInPieces(image.mime, image.size, image.checksum, read)
+
+    def _verify(
+        self, connection: sqlite3.Connection, seq: int, name: str
+    ) -> StoredPicture | StoredImage | None:
+        """Read a small picture, verify a large one. In a reader's thread; raises _DamagedPack."""
+        place = self._find(connection, seq, name)
+        if place is None or place.image.size <= LARGE_BYTES:
+            return self._read(connection, seq, name)
+        digest = new_checksum()
+        for at in range(0, place.image.size, _VERIFY_BYTES):
+            digest.update(self._read_pack(place, at, _VERIFY_BYTES))
+        if digest.hexdigest() == place.image.checksum:
+            return place.image
+        # It was moved while we read, or it is damaged: that is found out slowly, and reported.
+        return self._read(connection, seq, name)
+
+    def _read_piece(
+        self, connection: sqlite3.Connection, seq: int, name: str, etag: str, at: int
+    ) -> bytes:
+        place = self._find(connection, seq, name)
+        if place is None or place.image.checksum != etag:
+            return b""
+        return self._read_pack(place, at, PIECE_BYTES)
+
     def _read(self, connection: sqlite3.Connection, seq: int, name: str) -> StoredPicture | None:
         """Read in a reader's thread. Raises _DamagedPack."""
         place = self._find(connection, seq, name)
         while place is not None:
             image = place.image
-            data = self._read_pack(place)
+            data = self._read_pack(place, 0, image.size)
             if f"{checksum(data):016x}" == image.checksum and len(data) == image.size:
                 return StoredPicture(image.mime, data, image.checksum)
             found = self._find(connection, seq, name)
@@ -118,11 +178,11 @@ class PictureReader:
         image = next((one for one in known_images(images) if one.name == name), None)
         return None if image is None or path is None else _Place(path, image)
 
-    def _read_pack(self, place: _Place) -> bytes:
-        """Return the image's bytes; fewer, or none, if the pack is damaged."""
+    def _read_pack(self, place: _Place, at: int, size: int) -> bytes:
+        """Return the image's bytes from `at`, at most `size`; fewer if the pack is damaged."""
         path = place.path
         try:
-            return read_at(path, place.image.offset, place.image.size)
+            return read_at(path, place.image.offset + at, min(size, place.image.size - at))
         except OSError as error:
             if error.errno in _SHORTAGES:
                 raise TooManyRequests("too many files are open") from None

@@ -33,7 +33,7 @@ from tests.bench.hub_process import (
 )
 
 _NEIGHBOURS = 30
-_HELPERS = {"__main__", "attack", "client", "neighbours"}
+_HELPERS = {"__main__", "attack", "client", "neighbours", "slow_reader"}
 _PAGE_ADDRESS = "127.0.2.1"
 _SAMPLE_SECONDS = 0.1
 

@@ -30,9 +30,23 @@ class Answer(NamedTuple):
     body: bytes
 
 
-async def open_stream(port: int, *, tls: bool, source: str = HOST) -> trio.abc.Stream:
-    """Connect from the address `source`, one of 127.0.0.0/8."""
-    stream = await trio.open_tcp_stream(HOST, port, local_address=source)
+async def open_stream(
+    port: int, *, tls: bool, source: str = HOST, receive_buffer: int = 0
+) -> trio.abc.Stream:
+    """Connect from the address `source`, one of 127.0.0.0/8.
+
+    With `receive_buffer` the kernel takes hardly more bytes than are read.
+    """
+    one = trio.socket.socket()
+    if receive_buffer:
+        one.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, receive_buffer)
+    try:
+        await one.bind((source, 0))
+        await one.connect((HOST, port))
+    except BaseException:
+        one.close()
+        raise
+    stream = trio.SocketStream(one)
     if not tls:
         return stream
     secured = trio.SSLStream(stream, _context(), https_compatible=True)

@@ -23,6 +23,7 @@ from hub.net.tls_stream import TlsStream
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.web import Client, request
 from web.http import sender
+from web.http.answers import AnswerBudget
 from web.http.connection import Connection
 from web.http.protocol import MAX_HEAD_BYTES
 
@@ -30,6 +31,8 @@ from web.http.protocol import MAX_HEAD_BYTES
 TINY = 1
 #: Less than one step of a send, and more than a tiny socket takes.
 ANSWER = bytes(range(256)) * 60
+#: Room for all answers of these tests.
+PLENTY = 10_000_000
 
 
 class Wire:
@@ -47,7 +50,9 @@ class Wire:
             self.has_ended.set()
 
 
-def connection_over(app: Any, stream: Any, *, tls: bool) -> Connection:
+def connection_over(
+    app: Any, stream: Any, *, tls: bool, answers: AnswerBudget | None = None
+) -> Connection:
     return Connection(
         app,
         trio.Event(),
@@ -56,11 +61,14 @@ def connection_over(app: Any, stream: Any, *, tls: bool) -> Connection:
         ("10.0.0.1", 8443),
         Deadlines(),
         tls=tls,
+        answers=answers or AnswerBudget(PLENTY),
     )
 
 
 @asynccontextmanager
-async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+async def wired(
+    app: Any, tls: ssl.SSLContext | None = None, answers: AnswerBudget | None = None
+) -> AsyncIterator[Wire]:
     """Both ends of a connection, with the smallest possible buffers."""
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
@@ -77,7 +85,9 @@ async def wired(app: Any, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wi
                 async with trio.open_nursery() as handshakes:
                     handshakes.start_soon(stream.do_handshake)
                     handshakes.start_soon(client.do_handshake)
-            wire = Wire(connection_over(app, stream, tls=tls is not None), Client(client))
+            wire = Wire(
+                connection_over(app, stream, tls=tls is not None, answers=answers), Client(client)
+            )
             nursery.start_soon(wire.run)
             try:
                 yield wire
@@ -139,6 +149,60 @@ async def test_an_answer_of_any_size_arrives_whole(tls: ssl.SSLContext | None) -
     async with wired(sized, tls) as wire:
         for size in (0, 1, 4000, 16_000, 16_384, 16_385, 65_536, 400_000):
             assert len((await wire.client.ask(request("POST", f"/{size}", b""))).body) == size
+
+
+async def test_an_answer_without_room_is_refused_at_once_and_later_ones_are_served(
+    tls: ssl.SSLContext | None,
+) -> None:
+    async def sized(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, bytes(int(scope["path"][1:])))
+
+    answers = AnswerBudget(400_000)
+    other = answers.take(400_000, "10.0.0.66", lambda: None)
+    assert other is not None
+    async with wired(sized, tls, answers) as wire:
+        assert (await wire.client.ask(request("GET", "/16000"))).status == 200
+        answer = await wire.client.ask(request("GET", "/400000"))
+        assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+        assert b"too many answers at once" in answer.body
+    other.give_back()
+    async with wired(sized, tls, answers) as wire:
+        assert len((await wire.client.ask(request("GET", "/400000"))).body) == 400_000
+        assert len((await wire.client.ask(request("GET", "/20000"))).body) == 20_000
+    assert answers.used == 0
+
+
+async def test_an_answer_that_is_not_read_holds_room_until_others_need_it(
+    tls: ssl.SSLContext | None,
+) -> None:
+    async def sized(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, bytes(300_000))
+
+    answers = AnswerBudget(400_000)
+    async with wired(sized, tls, answers) as wire:
+        await wire.client.send(request("GET", "/"))
+        await wait_all_tasks_blocked()
+        assert answers.used == 300_000
+        assert answers.take(200_000, "10.0.0.5", lambda: None)
+        assert answers.used == 200_000
+        assert wire.connection._reading.cancel_called
+
+
+async def test_a_streamed_answer_counts_its_largest_part() -> None:
+    used: list[int] = []
+
+    async def stream(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for size in (100, 50_000, 20_000, 90_000):
+            await send({"type": "http.response.body", "body": bytes(size), "more_body": True})
+            used.append(answers.used)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    answers = AnswerBudget(60_000)
+    async with wired(stream, None, answers) as wire:
+        assert len((await wire.client.ask(request("GET", "/"))).body) == 160_100
+    assert used == [0, 50_000, 50_000, 90_000]
+    assert answers.used == 0
 
 
 async def heads_in_two_reads(first: int, second: int) -> int:

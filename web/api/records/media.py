@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import DeviceNonsense, DeviceSilent, NoSuchResource, NotSent
+from hub.errors import DeviceNonsense, DeviceSilent, HubError, NoSuchResource, NotSent
 from hub.services import Services
-from hub.services.records.record_log import StoredPicture
+from hub.services.records.record_log import PictureInPieces, StoredPicture
 from hub.wire.commands.param_structs import FilePath
 from hub.wire.pictures import EXTENSIONS
 from web.api.endpoint import Endpoint, Nothing
 from web.api.routes import Call, Routes, seq_of
+from web.http.sender import PeerLost
 
 MEDIA = Endpoint(
     method="GET",
@@ -69,7 +72,7 @@ def blueprint(services: Services) -> Blueprint:
 
     async def picture(call: Call[Nothing, Nothing]) -> Response:
         path = call.path
-        stored = await services.records.picture(seq_of(path["seq"]), path["name"])
+        stored = await services.records.open_picture(seq_of(path["seq"]), path["name"])
         if EXTENSIONS.get(stored.mime) != path["extension"]:
             raise NoSuchResource(f"the extension of that picture is not {path['extension']}")
         return _response(stored, _OF_RECORD)
@@ -84,8 +87,13 @@ def blueprint(services: Services) -> Blueprint:
     return media
 
 
-def _response(picture: StoredPicture, cache_control: str) -> Response:
-    response = Response(picture.data, content_type=picture.mime, headers=_HEADERS)
+def _response(picture: StoredPicture | PictureInPieces, cache_control: str) -> Response:
+    if isinstance(picture, StoredPicture):
+        response = Response(picture.data, content_type=picture.mime, headers=_HEADERS)
+    else:
+        pieces = b"" if request.method == "HEAD" else _pieces_of(picture)
+        response = Response(pieces, content_type=picture.mime, headers=_HEADERS)
+        response.content_length = picture.size
     response.headers["Cache-Control"] = cache_control
     response.set_etag(picture.etag)
     # Weak comparison: a proxy that compresses responses marks the tag as weak.
@@ -95,3 +103,18 @@ def _response(picture: StoredPicture, cache_control: str) -> Response:
         # The length is that of the picture, not of this empty answer.
         del response.headers["Content-Length"]
     return response
+
+
+async def _pieces_of(picture: PictureInPieces) -> AsyncIterator[bytes]:
+    """The pieces, read from the disk as the client reads them."""
+    at = 0
+    while at < picture.size:
+        try:
+            piece = await picture.read(at)
+        except HubError as error:
+            raise PeerLost from error
+        if not piece:
+            # It was erased or dropped meanwhile. The answer ends before its announced length.
+            raise PeerLost
+        at += len(piece)
+        yield piece
