@@ -27,6 +27,7 @@ from hub.config_sources import Loaded
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
 from hub.live.frame_trace import FrameTraces
+from hub.live.old_tls import OldTls
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.log import set_level
@@ -286,6 +287,7 @@ async def open_services(
             setup_links=setup_links,
             api_keys=api_keys,
             known_addresses=KnownAddresses(),
+            old_tls=OldTls(now),
             devices=devices,
             enrolment=enrolment,
             authentication=authentication,

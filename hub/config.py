@@ -78,6 +78,9 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     bind: Annotated[str, "Address of the device WebSocket", FILE_ONLY] = "0.0.0.0"
     port: Annotated[Port, "Port of the device WebSocket", FILE_ONLY] = 8444
     tls: Annotated[bool, "false: plain ws:// on this port", FILE_ONLY] = True
+    legacy_ciphers: Annotated[
+        bool, "Whether old cameras may use cipher suites with CBC or RSA key exchange", AT_ONCE
+    ] = False
     heartbeat_interval: Annotated[
         int, Meta(ge=1, le=3600), "Seconds; a device is offline after 2.5 intervals without a frame"
     ] = 30

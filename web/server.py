@@ -22,7 +22,7 @@ from hypercorn.utils import LifespanTimeoutError
 
 from hub.errors import NoSuchPath
 from hub.net.binding import open_listeners
-from hub.net.connection import Peer
+from hub.net.connection import OnOldTls, Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
@@ -82,7 +82,13 @@ async def serve(
         async with trio.open_nursery() as accepting:
             for port in ports:
                 await accepting.start(
-                    partial(port.accept, limits, services.known_addresses, connections)
+                    partial(
+                        port.accept,
+                        limits,
+                        services.known_addresses,
+                        services.old_tls.refuse,
+                        connections,
+                    )
                 )
             task_status.started()
             await shutdown.wait()
@@ -153,6 +159,7 @@ class _Port:
         self,
         limits: Limits,
         known: KnownAddresses,
+        on_old_tls: OnOldTls,
         connections: trio.Nursery,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -166,6 +173,7 @@ class _Port:
             tls=self._tls,
             handshake_seconds=_HANDSHAKE_SECONDS,
             on_plain=redirect_to_https if self._tls else None,
+            on_old_tls=on_old_tls,
             handler_nursery=connections,
             task_status=task_status,
         )

@@ -27,6 +27,7 @@ from hub.log import limited
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from hub.net.rate_limits import TokenBucket
+from hub.net.tls_stream import TlsStream
 from hub.wire.envelope import Response, encode_request
 from hub.wire.session import PendingRequests
 
@@ -80,6 +81,7 @@ class DeviceLink:
         "_scope",
         "_socket",
         "address",
+        "cipher_suite",
         "deadline",
         "did",
         "ip",
@@ -103,6 +105,8 @@ class DeviceLink:
     ) -> None:
         """The link owns `stream`. `deadlines` must be watched while run() runs."""
         self.address = peer.address
+        #: The name of its TLS cipher suite; "" without TLS.
+        self.cipher_suite = stream.cipher_suite() if isinstance(stream, TlsStream) else ""
         self.did = ""
         self.sn = ""
         self.ip = ""

@@ -18,6 +18,7 @@ from hub.errors import (
 from hub.link.connection import DeviceLink
 from hub.link.websocket import TRY_AGAIN_LATER
 from hub.live.frame_trace import FrameTraces
+from hub.live.old_tls import OldTls
 from hub.services.admission.connect import Admission, Admitted
 from hub.services.admission.connect_checks import MissingDid
 from hub.services.admission.enrolment import Enrolment
@@ -52,12 +53,14 @@ class Dispatch:
         traces: FrameTraces,
         config: DevicesConfig,
         now: Callable[[], float],
+        old_tls: OldTls,
     ) -> None:
         self._admission = admission
         self._enrolment = enrolment
         self._traces = traces
         self._max_depth = config.max_depth
         self._now = now
+        self._old_tls = old_tls
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
         self._handlers: dict[str, RequestHandler] = {
             CONNECT: self._connect,
@@ -138,6 +141,7 @@ class Dispatch:
             self._admission.leave(link, "another device connected on its connection")
         link.admit(device.did, device.sn, token, since=int(self._now() * 1000))
         link.trace = self._traces.admitted(link.trace, device.sn)
+        self._old_tls.connected(device.did, link.cipher_suite)
         self._admission.enter(link)
 
     async def _update_token(self, link: DeviceLink, request: Request) -> str:

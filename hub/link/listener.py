@@ -37,7 +37,12 @@ class Links:
         self._config = services.config.devices
         self._traces = services.traces
         self._dispatch = Dispatch(
-            services.admission, services.enrolment, self._traces, self._config, services.now
+            services.admission,
+            services.enrolment,
+            self._traces,
+            self._config,
+            services.now,
+            services.old_tls,
         )
         self._open: set[DeviceLink] = set()
         self._deadlines = deadlines
@@ -92,6 +97,7 @@ async def serve_devices(
                     tls=port.tls,
                     handshake_seconds=config.first_message_seconds,
                     on_plain=redirect_to_https,
+                    on_old_tls=services.old_tls.refuse,
                     handler_nursery=handlers,
                 )
                 await ports.start(serve)
@@ -112,7 +118,7 @@ class _OpenPort:
 async def _open_ports(services: Services) -> list[_OpenPort]:
     """Open all configured ports. If one fails, closes the others and raises StartFault."""
     config = services.config.devices
-    tls = services.certificates.context if config.tls else None
+    tls = partial(_tls_context, services) if config.tls else None
     wanted = [(PORT, "devices.port", config.port, tls)]
     if config.plain_ws_port:
         wanted.append((PLAIN_PORT, "devices.plain_ws_port", config.plain_ws_port, None))
@@ -127,3 +133,10 @@ async def _open_ports(services: Services) -> list[_OpenPort]:
                 listener.socket.close()
         raise
     return opened
+
+
+def _tls_context(services: Services) -> ssl.SSLContext:
+    """Return the TLS settings of the device port; `devices.legacy_ciphers` applies at once."""
+    if services.config.devices.legacy_ciphers:
+        return services.certificates.context_with_legacy()
+    return services.certificates.context()

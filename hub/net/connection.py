@@ -21,11 +21,15 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[trio.abc.Stream, "Peer"], Awaitable[None]]
 PlainHandler = Callable[[SocketStream], Awaitable[None]]
+#: Called with the address and the port's name.
+OnOldTls = Callable[[str, str], None]
 
 #: A peer that vanished without closing is detected after 60 + 4 x 15 s.
 _KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 #: The first byte of a TLS handshake record.
 _TLS_HANDSHAKE = b"\x16"
+#: OpenSSL's reasons for a handshake that failed because the client's TLS is too old.
+_OLD_TLS = frozenset({"no shared cipher", "unsupported protocol", "version too low"})
 
 
 class Peer(Struct, frozen=True):
@@ -49,6 +53,7 @@ class PortHandler(Struct, frozen=True):
     tls: Callable[[], ssl.SSLContext] | None
     handshake_seconds: float
     on_plain: PlainHandler | None
+    on_old_tls: OnOldTls | None = None
 
     async def serve(self, stream: SocketStream, peer: Peer) -> None:
         """Run the handler for one connection, and close the connection when it returns.
@@ -92,6 +97,10 @@ class PortHandler(Struct, frozen=True):
 
     def _handshake_failed(self, peer: Peer, reason: str) -> None:
         metrics.handshake_failures.labels(self.port_name).inc()
+        if reason in _OLD_TLS:
+            reason += "; its TLS is too old (see the page Site, Certificate)"
+            if self.on_old_tls:
+                self.on_old_tls(peer.address, self.port_name)
         limited(
             log,
             logging.INFO,

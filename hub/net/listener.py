@@ -13,7 +13,7 @@ import trio
 
 from hub import metrics
 from hub.log import limited
-from hub.net.connection import Handler, Peer, PlainHandler, PortHandler, peer_of
+from hub.net.connection import Handler, OnOldTls, Peer, PlainHandler, PortHandler, peer_of
 from hub.net.places import Full, KnownAddresses, Limits, Places
 from hub.net.socket_stream import SocketStream, from_trio_stream
 
@@ -34,6 +34,7 @@ async def serve_port(
     tls: Callable[[], ssl.SSLContext] | None,
     handshake_seconds: float,
     on_plain: PlainHandler | None = None,
+    on_old_tls: OnOldTls | None = None,
     handler_nursery: trio.Nursery,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -45,10 +46,11 @@ async def serve_port(
 
     `tls` is called for each accepted connection and returns its context; None serves a plain port.
     On a TLS port, connections that do not begin with a TLS handshake go to `on_plain`. Handshake
-    and `on_plain` must finish within `handshake_seconds`. Beyond `limits`, connections are closed
-    at once, or take the place of another one, as `known` addresses do (hub.net.places).
+    and `on_plain` must finish within `handshake_seconds`. `on_old_tls` hears of clients whose TLS
+    is too old. Beyond `limits`, connections are closed at once, or take the place of another one,
+    as `known` addresses do (hub.net.places).
     """
-    port_handler = PortHandler(name, handler, tls, handshake_seconds, on_plain)
+    port_handler = PortHandler(name, handler, tls, handshake_seconds, on_plain, on_old_tls)
     server = _PortServer(name, port_handler, limits, known)
     async with trio.open_nursery() as nursery:
         for listener in listeners:

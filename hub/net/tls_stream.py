@@ -73,6 +73,11 @@ class TlsStream(SendNowaitStream):
     def selected_alpn_protocol(self) -> str | None:
         return self._ssl.selected_alpn_protocol()
 
+    def cipher_suite(self) -> str:
+        """Return OpenSSL's name of the cipher suite; "" before the handshake."""
+        found = self._ssl.cipher()
+        return found[0] if found else ""
+
     async def do_handshake(self) -> None:
         """Do the handshake; later calls do nothing. The caller sets the deadline.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hub.config import Config
     from hub.live.feed import Change, Feed
     from hub.live.frame_trace import FrameTraces
+    from hub.live.old_tls import OldTls
     from hub.net.places import KnownAddresses
     from hub.services.access.api_keys import ApiKeys
     from hub.services.access.audit import Audit
@@ -75,6 +76,7 @@ class Services:
     api_keys: ApiKeys
     #: Whoever proves who it is at an address, notes the address here.
     known_addresses: KnownAddresses
+    old_tls: OldTls
     devices: Devices
     enrolment: Enrolment
     authentication: Authentication

@@ -155,3 +155,42 @@ async def test_keepalive_is_enabled_for_peers_that_vanish() -> None:
     async with served(note) as port, await port.connect() as client:
         assert await is_closed(client)
     assert all(options)
+
+
+@pytest.mark.parametrize("versions", ["suites", "version"])
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+async def test_a_client_whose_tls_is_too_old_is_reported_by_its_address(
+    context: ssl.SSLContext, versions: str
+) -> None:
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    if versions == "suites":
+        client.maximum_version = ssl.TLSVersion.TLSv1_2
+        client.set_ciphers("aRSA")  # The server of this test has no RSA certificate.
+    else:
+        client.set_ciphers("DEFAULT@SECLEVEL=0")
+        client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_1
+    reported: list[tuple[str, str]] = []
+
+    def note(address: str, port_name: str) -> None:
+        reported.append((address, port_name))
+
+    async with served(tls=lambda: context, on_old_tls=note) as port:
+        stream = trio.SSLStream(await port.connect(), client)
+        with pytest.raises(trio.BrokenResourceError):
+            await stream.do_handshake()
+    assert reported == [("127.0.0.1", "test")]
+
+
+async def test_another_failed_handshake_is_not_taken_for_old_tls(context: ssl.SSLContext) -> None:
+    reported: list[tuple[str, str]] = []
+
+    def note(address: str, port_name: str) -> None:
+        reported.append((address, port_name))
+
+    async with served(tls=lambda: context, on_old_tls=note) as port:
+        client = await port.connect()
+        await client.send_all(b"\x16\x03\x01\x00\x05hello")
+        while await client.receive_some():
+            pass  # An alert comes before the end.
+    assert reported == []

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.config import Config
 from hub.config_sources import Loaded, Sources
 from hub.live.feed import Change, Feed
+from hub.live.old_tls import OldTls
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.net.places import KnownAddresses
@@ -197,6 +198,7 @@ async def open_hub_services(
                 store, site, passwords, users, sessions, audit, site_clock.lives
             ),
             known_addresses=KnownAddresses(),
+            old_tls=OldTls(clock),
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,
             enrolment=Enrolment(store, devices, pending_devices, config.devices),

@@ -14,6 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
+from hub.live.old_tls import OldTls
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from tests.support.clock import NOON
@@ -44,7 +45,12 @@ class Port:
         self.site = Gate(MemoryStore(clock), clock, **{"require_did": "never", **config})
         self.traces = self.site.traces
         self.dispatch = Dispatch(
-            self.site.admission, self.site.enrolment, self.traces, self.site.config, clock
+            self.site.admission,
+            self.site.enrolment,
+            self.traces,
+            self.site.config,
+            clock,
+            OldTls(clock),
         )
         self.nursery = nursery
         self.deadlines = deadlines

@@ -14,6 +14,7 @@ import trio
 
 from hub.config import Config, DevicesConfig, WebConfig
 from hub.errors import DeviceNotRegistered, NotAuthorised
+from hub.live.old_tls import OldTls
 from hub.net.places import KnownAddresses
 from hub.services.devices.frame_trace import TracedUpload
 from tests.support.certificates import trusting_anybody
@@ -106,6 +107,7 @@ def services(
         authentication=FakeAuthentication(),
         known_addresses=KnownAddresses(),
         settings=SimpleNamespace(on_change=lambda take_over: None),
+        old_tls=OldTls(lambda: NOON),
         ingest=FakeIngest(),
         trace=FakeTrace(),
         downloads=None,

@@ -12,7 +12,8 @@ from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.site.certificates.authority import names_in
 from hub.services.site.certificates.certificates import names_of_this_host
-from hub.services.site.certificates.sources import day_of, server_context
+from hub.services.site.certificates.sources import day_of
+from hub.services.site.certificates.tls_contexts import TlsContexts
 from hub.services.site.certificates.upload import FILE as UPLOADED
 
 _NOTICE_SECONDS = 14 * 86_400
@@ -56,7 +57,7 @@ def _check_files(files: list[Path], key: Path | None, surroundings: Surroundings
     except ValueError:
         return failed("certificate", "certificate-bad", file=file)
     try:
-        server_context(files, key)
+        TlsContexts.load(files, key)
     except (OSError, StartFault):  # ssl.SSLError is an OSError
         return failed("certificate", "certificate-unfit", file=file)
     found = _check_leaf(leaf, surroundings.now(), is_own=key is not None)

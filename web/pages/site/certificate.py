@@ -8,6 +8,8 @@ from quart import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from hub.errors import CannotStoreNow, StartFault
+from hub.services import Services
+from hub.services.devices.views import DeviceView
 from hub.services.site.certificates.upload import CertificateProblem, is_named, names_of
 from web import auth
 from web.pages import language
@@ -72,7 +74,20 @@ async def _certificate_page(
         fault=fault,
         field=field,
         asks_anyway=asks_anyway,
+        legacy_ciphers=config.devices.legacy_ciphers,
+        legacy_cameras=_legacy_cameras(hub),
+        refused=[
+            (one.address, one.port_name, shown.moment(one.last_seen, zone), one.tries)
+            for one in hub.old_tls.refused()
+        ],
     )
+
+
+def _legacy_cameras(hub: Services) -> list[tuple[DeviceView, str]]:
+    """Return the cameras whose last connect used a legacy cipher suite, and the suite's name."""
+    suites = hub.old_tls.legacy_suites()
+    views = hub.devices.list() if suites else []
+    return [(one, suites[one.did]) for one in views if one.did in suites]
 
 
 @blueprint.post("/upload")

@@ -26,11 +26,11 @@ from hub.services.site.certificates.sources import (
     LoadedCertificate,
     OwnCertificate,
     day_of,
-    server_context,
     site_source,
     source_of,
     uploaded_source,
 )
+from hub.services.site.certificates.tls_contexts import TlsContexts
 from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.services.site.certificates.upload import CertificateProblem, checked_pem
 
@@ -153,7 +153,11 @@ class Certificates:
 
     def context(self) -> ssl.SSLContext:
         """Return the TLS settings for the next accepted connection; later ones may differ."""
-        return self._current.context
+        return self._current.contexts.modern
+
+    def context_with_legacy(self) -> ssl.SSLContext:
+        """Return the same with legacy cipher suites, for old cameras on the device port."""
+        return self._current.contexts.with_legacy
 
     def ca_pem(self) -> bytes:
         """Return the certificate that cameras and browsers have to trust, as PEM."""
@@ -211,7 +215,7 @@ def _check_usable(pem: bytes, directory: Path, now: float) -> None:
     draft = directory / "own.checked.pem"
     try:
         write_file(draft, pem, SECRET)
-        server_context([draft])
+        TlsContexts.load([draft])
         OwnCertificate(draft, draft, kind="uploaded").load(now)
     except ssl.SSLError as error:
         reason = str(error.reason or error).replace("_", " ").lower()

@@ -27,20 +27,16 @@ from hub.services.site.certificates.authority import (
     new_ecdsa_key,
     new_rsa_key,
 )
+from hub.services.site.certificates.tls_contexts import TlsContexts
 from hub.services.site.certificates.upload import FILE as UPLOADED
 
 log = logging.getLogger(__name__)
-
-#: The kRSA ciphers are for cameras whose TLS 1.2 supports only RSA key exchange. The web port needs
-#: them too, since cameras upload there. Because the server chooses, and OpenSSL orders ciphers by
-#: strength, every other client gets a stronger one.
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:kRSA+AESGCM:kRSA+AES:!AESCCM:!aNULL:!PSK"
 
 
 class LoadedCertificate(Struct, frozen=True):
     """A certificate in use. Clients have to trust `ca_pem`. Times are UNIX seconds."""
 
-    context: ssl.SSLContext
+    contexts: TlsContexts
     ca_pem: bytes
     #: SHA-256 in hexadecimal with colons, as openssl and browsers show it.
     fingerprint: str
@@ -122,12 +118,12 @@ class SiteCertificate:
             leaves = self._issue(authority, names, now)
         self._leaf = leaves[0]
         pem = certificate_pem(authority.certificate)
-        return _loaded(server_context(self._files), leaves[0], authority.certificate, pem)
+        return _loaded(TlsContexts.load(self._files), leaves[0], authority.certificate, pem)
 
     def _read(self) -> list[x509.Certificate]:
         """Return the certificates in the files; none unless all are usable."""
         try:
-            server_context(self._files)
+            TlsContexts.load(self._files)
             return [x509.load_pem_x509_certificate(path.read_bytes()) for path in self._files]
         except (OSError, ValueError):  # ssl.SSLError is an OSError.
             return []
@@ -174,8 +170,8 @@ class OwnCertificate:
         chain = self._read_chain()
         try:
             self._check(chain[0], now)
-            context = self._context()
-            loaded = _loaded(context, chain[0], chain[0], certificate_pem(chain[-1]))
+            contexts = self._contexts()
+            loaded = _loaded(contexts, chain[0], chain[0], certificate_pem(chain[-1]))
         except (ValueError, UnsupportedAlgorithm) as error:
             raise StartFault(f"tls.cert: {self._cert_file} cannot be used: {error}") from error
         self._loaded_stamps = stamps
@@ -213,36 +209,19 @@ class OwnCertificate:
             problem = "contains no private key in PEM"
         raise StartFault(f"tls.key: {self._key_file} {problem}")
 
-    def _context(self) -> ssl.SSLContext:
+    def _contexts(self) -> TlsContexts:
         try:
-            return server_context([self._cert_file], self._key_file)
+            return TlsContexts.load([self._cert_file], self._key_file)
         except ssl.SSLError as error:
             reason = str(error.reason or error).replace("_", " ").lower()
             raise StartFault(f"tls.cert: {self._cert_file} cannot be used: {reason}") from error
 
 
-def server_context(cert_files: list[Path], key_file: Path | None = None) -> ssl.SSLContext:
-    """Return the TLS settings of a port. Several certificates need keys of different types.
-
-    Raises OSError (ssl.SSLError is one).
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
-    context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
-    # OpenSSL's default of two TLS 1.3 tickets is for clients that open connections in parallel.
-    context.num_tickets = 1
-    for path in cert_files:
-        context.load_cert_chain(path, key_file)
-    return context
-
-
 def _loaded(
-    context: ssl.SSLContext, leaf: x509.Certificate, shown: x509.Certificate, ca_pem: bytes
+    contexts: TlsContexts, leaf: x509.Certificate, shown: x509.Certificate, ca_pem: bytes
 ) -> LoadedCertificate:
     return LoadedCertificate(
-        context=context,
+        contexts=contexts,
         ca_pem=ca_pem,
         fingerprint=shown.fingerprint(hashes.SHA256()).hex(":").upper(),
         starts_at=leaf.not_valid_before_utc.timestamp(),

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from hub.config import TlsConfig
 from hub.errors import StartFault
+from hub.live.old_tls import is_legacy
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.listener import serve_port
@@ -196,13 +197,25 @@ def tls_1_2(certificates: Certificates, ciphers: str) -> ssl.SSLContext:
     ],
     ids=["any", "rsa only", "no ecdhe", "cbc only"],
 )
-async def test_each_client_gets_the_strongest_cipher_that_it_supports(
+async def test_with_legacy_suites_each_client_gets_the_strongest_that_it_supports(
     site: Site, ciphers: str, cipher: str, key: str
 ) -> None:
     client = tls_1_2(site.certificates, ciphers)
-    client = shake_hands(site.certificates.context(), client)
+    client = shake_hands(site.certificates.context_with_legacy(), client)
     assert client.cipher()[0] == cipher  # type: ignore[index]
     assert type(leaf_of(client).public_key()).__name__.lower().startswith(key)
+
+
+async def test_only_suites_with_forward_secrecy_and_authenticated_encryption_are_modern(
+    site: Site,
+) -> None:
+    for ciphers in ("kRSA", "ECDHE+AES:!AESGCM:!AESCCM"):
+        with pytest.raises(ssl.SSLError, match=r"(?i)no.shared.cipher"):
+            shake_hands(site.certificates.context(), tls_1_2(site.certificates, ciphers))
+    names = [suite["name"] for suite in site.certificates.context().get_ciphers()]
+    assert not [name for name in names if is_legacy(name)]
+    names = [suite["name"] for suite in site.certificates.context_with_legacy().get_ciphers()]
+    assert {"AES128-SHA", "ECDHE-RSA-AES128-SHA"} <= {name for name in names if is_legacy(name)}
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
@@ -386,7 +399,7 @@ async def test_openssl_connects_and_verifies(site: Site, wishes: list[str]) -> N
                 listeners,
                 greet,
                 limits=Limits(9, 9),
-                tls=site.certificates.context,
+                tls=site.certificates.context_with_legacy,
                 handshake_seconds=10,
                 handler_nursery=nursery,
                 task_status=task_status,

@@ -158,3 +158,22 @@ async def test_the_certificate_is_for_administrators(hub: PageSite, role: str) -
     for path in ("upload", "remove"):
         await visitor.send(f"{PAGE}/{path}", anyway="yes")
         assert visitor.response.status_code == 403
+
+
+async def test_addresses_refused_for_old_tls_are_named_with_what_helps(
+    hub: PageSite, admin: Visitor
+) -> None:
+    hub.services.old_tls.refuse("10.0.0.66", "devices")
+    hub.services.old_tls.refuse("10.0.0.67", "web")
+    await admin.get(PAGE)
+    assert "Only modern TLS is accepted" in admin.text
+    for text in ("10.0.0.66", "10.0.0.67", "devices.legacy_ciphers", "devices.plain_http_port"):
+        assert text in admin.text
+
+
+async def test_cameras_that_use_legacy_suites_are_named(hub: PageSite, admin: Visitor) -> None:
+    await hub.enrol("Old gate")
+    hub.services.old_tls.connected("1", "AES128-SHA")
+    await admin.get(PAGE)
+    assert "Old gate</a>" in admin.text
+    assert "AES128-SHA" in admin.text
