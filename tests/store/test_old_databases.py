@@ -205,7 +205,9 @@ def _tables(connection: sqlite3.Connection) -> dict[str, int]:
     }
 
 
-async def test_the_audit_log_keeps_no_number_of_a_person(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_the_audit_log_keeps_no_number_of_a_person(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     """As versions before schema 12 wrote it."""
     unpack(11, tmp_path)
     with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection:
