@@ -48,7 +48,9 @@ class Call:
 
     async def receive(self) -> Any:
         self.wanted = True
-        return await self._receive.receive()
+        event = await self._receive.receive()
+        self.wanted = event["type"] != "http.request" or not event["more_body"]
+        return event
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":

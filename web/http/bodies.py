@@ -76,8 +76,11 @@ class Bodies:
         length = body_length(scope["headers"])
         check_size(length or 0, max_bytes, scope)
         is_free = length is not None and length <= free_bytes
-        share = None if is_free else self._budget.share(length, sender)
-        if WHOLE_BODY in scope.get("extensions", ()):
+        is_whole = WHOLE_BODY in scope.get("extensions", ())
+        share = None
+        if not is_free:
+            share = self._budget.share(length, sender, has_arrived=is_whole)
+        if is_whole:
             return Body(partial(self._read_whole, receive), share)
         return Body(partial(self._read, scope, receive, share, max_bytes), share)
 
@@ -95,6 +98,8 @@ class Bodies:
         more = True
         # A bare CancelScope has half the cost of move_on_after().
         with trio.CancelScope(relative_deadline=self._seconds) as deadline:
+            if share is not None:
+                share.on_lost = deadline.cancel
             while more:
                 part, more = await _next_part(receive)
                 received += len(part)
@@ -106,6 +111,10 @@ class Bodies:
                 else:
                     # Each part is an object; millions of tiny ones would fill the memory.
                     further += part
+        if share is not None:
+            share.arrived()
+            if share.is_lost:
+                raise self._budget.refuse_stalled(share.sender)
         if deadline.cancelled_caught:
             error = TooSlow(f"body: not complete within {self._seconds:g} s")
             raise count_limit(error, scope)

@@ -1,12 +1,15 @@
 """A budget for the bytes of all bodies in flight.
 
-A body for which there is no room waits, and is refused after WAIT_SECONDS.
+A body takes room as its bytes arrive, not by the length that it announces. If there is no room it
+waits, and is refused after WAIT_SECONDS. While bodies wait, those that hold room and have stopped
+arriving lose it.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter, deque
+from collections.abc import Callable
 from types import TracebackType
 
 import trio
@@ -21,8 +24,13 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 10.0
 #: Bodies that wait at once; the first part of each is already in memory.
 MAX_WAITING = 64
-#: The initial room of a body of unknown length.
-INITIAL_BYTES = 512 * 1024
+#: The room of a body whose first bytes have arrived, unless it is shorter.
+INITIAL_BYTES = 64 * 1024
+#: While others wait, at least STALL_BYTES of a body must arrive ...
+STALL_BYTES = 32 * 1024
+#: ... within this time.
+STALL_SECONDS = 2.0
+_CHECK_SECONDS = 0.25
 #: One sender may use 1 / SENDER_DIVISOR of the budget, and of the places in the queue.
 SENDER_DIVISOR = 4
 
@@ -35,6 +43,8 @@ class Budget:
         self._used = 0
         self._by_sender: Counter[str] = Counter()
         self._queue: deque[_Waiter] = deque()
+        #: The bodies that are arriving and hold room.
+        self._arriving: dict[Share, None] = {}
 
     def resize(self, total: int) -> None:
         """Change the total. Bodies keep the room that they have."""
@@ -45,19 +55,19 @@ class Budget:
     def used(self) -> int:
         return self._used
 
-    def share(self, length: int | None, sender: str) -> Share:
+    def share(self, length: int | None, sender: str, *, has_arrived: bool = False) -> Share:
         """A context that holds room for a body of `length` bytes; None: the length is unknown.
 
-        Entering it raises CannotStoreNow if there is no room within WAIT_SECONDS, and at once if
-        too many bodies are waiting.
+        With `has_arrived`, entering it takes all of the room.
         """
-        return Share(self, INITIAL_BYTES if length is None else length, sender)
+        return Share(self, length, sender, has_arrived=has_arrived)
 
     async def take(self, wanted: int, *, held: int, sender: str) -> int:
         """Increase the room of a body from `held` to `wanted` bytes; return what it holds then.
 
         A body that already holds room goes first, since it ends sooner. Two bodies that grow may
-        block each other, for WAIT_SECONDS at most. Raises CannotStoreNow.
+        block each other, for WAIT_SECONDS at most. Raises CannotStoreNow if there is no room within
+        WAIT_SECONDS, and at once if too many bodies are waiting.
         """
         wanted = min(wanted, self._total)
         if wanted <= held:
@@ -72,6 +82,13 @@ class Budget:
     def give_back(self, size: int, sender: str) -> None:
         self._add(-size, sender)
         self._grant()
+
+    def watch(self, share: Share, *, is_over: bool = False) -> None:
+        """Note that a body is arriving, or that it is not any more."""
+        if is_over:
+            self._arriving.pop(share, None)
+        else:
+            self._arriving[share] = None
 
     def _has_room(self, waiter: _Waiter) -> bool:
         return self._used + waiter.more <= self._total
@@ -103,7 +120,10 @@ class Budget:
         self._grant()
         try:
             with trio.move_on_after(WAIT_SECONDS):
-                await waiter.granted.wait()
+                while not waiter.granted.is_set():
+                    self._take_from_stalled(waiter)
+                    with trio.move_on_after(_CHECK_SECONDS):
+                        await waiter.granted.wait()
         except trio.Cancelled:
             if waiter.granted.is_set():
                 self.give_back(waiter.more, waiter.sender)
@@ -113,6 +133,23 @@ class Budget:
         if not waiter.granted.is_set():
             self._give_up(waiter)
             raise self._refusal(waiter.sender)
+
+    def _take_from_stalled(self, waiter: _Waiter) -> None:
+        """Let bodies that have stopped arriving lose their room, if it is needed for this one."""
+        stalled_at = trio.current_time() - STALL_SECONDS
+        stalled = [one for one in self._arriving if one.is_stalled_since(stalled_at)]
+        for share in sorted(stalled, key=lambda one: one.progress_at):
+            if self._exceeds_sender_share(waiter):
+                if share.sender == waiter.sender:
+                    share.lose()
+            elif self._has_room(waiter):
+                break
+            else:
+                share.lose()
+
+    def refuse_stalled(self, sender: str) -> CannotStoreNow:
+        """The error for a body that has lost its room."""
+        return self._refusal(sender)
 
     def _give_up(self, waiter: _Waiter) -> None:
         self._queue.remove(waiter)
@@ -140,16 +177,27 @@ class Budget:
 
 
 class Share:
-    """A context that holds room for one body."""
+    """A context that holds room for the bytes of one body that have arrived."""
 
-    def __init__(self, budget: Budget, length: int, sender: str) -> None:
+    def __init__(
+        self, budget: Budget, length: int | None, sender: str, *, has_arrived: bool
+    ) -> None:
         self._budget = budget
         self._length = length
-        self._sender = sender
+        self._has_arrived = has_arrived
+        self.sender = sender
         self._held = 0
+        self._is_waiting = False
+        #: The bytes that had arrived at `progress_at`.
+        self._progress_bytes = 0
+        self.progress_at = 0.0
+        self.is_lost = False
+        #: Called when the room is lost: reading the body must end.
+        self.on_lost: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Share:
-        self._held = await self._budget.take(self._length, held=0, sender=self._sender)
+        if self._has_arrived:
+            self._held = await self._budget.take(self._length or 0, held=0, sender=self.sender)
         return self
 
     async def __aexit__(
@@ -161,13 +209,41 @@ class Share:
         self.give_back()
 
     def give_back(self) -> None:
-        self._budget.give_back(self._held, self._sender)
+        self.arrived()
+        held, self._held = self._held, 0
+        self._budget.give_back(held, self.sender)
 
     async def cover(self, received: int) -> None:
-        """Hold room for all bytes `received`. The room doubles, so that few steps are needed."""
-        if received > self._length:
-            self._length = max(received, 2 * self._length)
-            self._held = await self._budget.take(self._length, held=self._held, sender=self._sender)
+        """Hold room for all bytes `received`. The room doubles, so that few steps are needed.
+
+        Raises CannotStoreNow.
+        """
+        if received - self._progress_bytes >= STALL_BYTES or not self._held:
+            self._progress_bytes, self.progress_at = received, trio.current_time()
+        if received <= self._held:
+            return
+        wanted = max(received, 2 * self._held, INITIAL_BYTES)
+        if self._length is not None:
+            wanted = max(received, min(wanted, self._length))
+        self._is_waiting = True
+        try:
+            self._held = await self._budget.take(wanted, held=self._held, sender=self.sender)
+        finally:
+            self._is_waiting = False
+        self._budget.watch(self)
+
+    def arrived(self) -> None:
+        """The body is complete, or given up: it cannot stall any more."""
+        self._budget.watch(self, is_over=True)
+
+    def is_stalled_since(self, seconds: float) -> bool:
+        return self.progress_at <= seconds and not self._is_waiting
+
+    def lose(self) -> None:
+        """Give the room to others, and end the reading of this body."""
+        self.is_lost = True
+        self.give_back()
+        self.on_lost()
 
 
 class _Waiter:

@@ -362,11 +362,23 @@ class Uploads:
         self._nursery = nursery
         self._count = 0
 
-    async def begin(self, **how: Any) -> Call:
-        """Begin an upload, each of another device unless `token` is given."""
-        self._count += 1
-        call = Call(**{"token": str(self._count), **how})
+    def run(self, call: Call) -> None:
         self._nursery.start_soon(self._api, call.scope, call.receive, call.send)
+
+    async def begin(self, **how: Any) -> Call:
+        """Begin an upload, each of another device unless `token` is given.
+
+        With a length, so much of it has arrived, and only b"{}" is missing. `wanted`: it has room,
+        and waits for the rest.
+        """
+        self._count += 1
+        arrived = how.get("length", 0)
+        if arrived:
+            how["length"] = arrived + 2
+        call = Call(**{"token": str(self._count), **how})
+        if arrived:
+            call.body(bytes(arrived), more=True)
+        self.run(call)
         await wait_all_tasks_blocked()
         return call
 
@@ -396,9 +408,55 @@ async def test_a_sender_waits_for_the_budget_and_then_continues(small: Any) -> N
     assert metrics.uploads_in_flight._value.get() == 0
 
 
-async def test_a_sender_that_gets_no_room_in_time_is_asked_to_retry(
+async def test_bodies_that_are_announced_and_not_sent_take_no_room(small: Any) -> None:
+    silent = []
+    for number in range(16):
+        call = Call(token=str(number % 4), length=16 * MEGABYTE)
+        small.run(call)
+        silent.append(call)
+    await wait_all_tasks_blocked()
+    assert metrics.uploads_in_flight._value.get() == 0
+    other = await small.begin(length=900_000)
+    assert other.wanted
+    for call in (*silent, other):
+        call.hang_up()
+
+
+async def test_a_body_that_stops_arriving_loses_its_room_to_others(
     small: Any, mock_clock: MockClock
 ) -> None:
+    stalled = await small.begin(length=900_000)
+    other = await small.begin(length=900_000)
+    mock_clock.jump(budget.STALL_SECONDS / 2)
+    await wait_all_tasks_blocked()
+    assert not other.wanted
+    mock_clock.jump(budget.STALL_SECONDS)
+    await wait_all_tasks_blocked()
+    assert stalled.outcome == (503, 503)
+    assert other.wanted
+    other.body(b"{}")
+    await wait_all_tasks_blocked()
+    assert other.outcome == (200, 200)
+    assert metrics.uploads_in_flight._value.get() == 0
+
+
+async def test_a_body_that_stops_arriving_keeps_its_room_while_nobody_needs_it(
+    small: Any, mock_clock: MockClock
+) -> None:
+    slow = await small.begin(length=900_000)
+    mock_clock.jump(30)
+    other = await small.begin(length=1000)
+    assert other.wanted
+    slow.body(b"{}")
+    await wait_all_tasks_blocked()
+    assert slow.outcome == (200, 200)
+    other.hang_up()
+
+
+async def test_a_sender_that_gets_no_room_in_time_is_asked_to_retry(
+    small: Any, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "STALL_SECONDS", 60.0)
     first = await small.begin(length=900_000)
     second = await small.begin(length=900_000)
     mock_clock.jump(budget.WAIT_SECONDS)
@@ -419,6 +477,7 @@ async def test_a_body_larger_than_the_whole_budget_takes_all_of_it(small: Any) -
     assert not other.wanted
     large.body(b"{}")
     await wait_all_tasks_blocked()
+    assert large.outcome == (200, 200)
     assert other.wanted
     other.hang_up()
 
@@ -468,9 +527,9 @@ async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
 
 async def test_one_sender_may_use_a_part_of_the_budget(small: Any) -> None:
     part = MEGABYTE // budget.SENDER_DIVISOR
-    slow = [await small.begin(token="good", length=part // 2) for _ in range(2)]
+    slow = [await small.begin(token="good", length=part // 2 - 2) for _ in range(2)]
     assert all(call.wanted for call in slow)
-    third = await small.begin(token="good", length=1)
+    third = await small.begin(token="good", length=10)
     assert not third.wanted
     other = await small.begin(length=part)
     assert other.wanted
@@ -508,7 +567,7 @@ async def test_a_waiter_that_gives_up_no_longer_blocks_the_queue(nursery: trio.N
 
     async def want(size: int, sender: str, scope: trio.CancelScope) -> None:
         with scope:
-            async with room.share(size, sender):
+            async with room.share(size, sender, has_arrived=True):
                 await trio.sleep_forever()
 
     nursery.start_soon(want, 90, "12", trio.CancelScope())
@@ -526,13 +585,13 @@ async def test_a_waiter_that_gives_up_no_longer_blocks_the_queue(nursery: trio.N
 
 async def test_a_cancelled_upload_releases_its_room() -> None:
     room = budget.Budget(100)
-    async with room.share(100, "12"):
+    async with room.share(100, "12", has_arrived=True):
         with trio.move_on_after(0):
-            async with room.share(50, "13"):
+            async with room.share(50, "13", has_arrived=True):
                 pass
         assert room.used == 100
     assert room.used == 0
-    async with room.share(100, "13"):
+    async with room.share(100, "13", has_arrived=True):
         pass
 
 
