@@ -147,3 +147,19 @@ def test_the_import_rule_is_the_one_that_is_checked() -> None:
 def test_the_pictures_are_there_and_all_are_shown() -> None:
     shown = set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
     assert shown == {f".github/{path.name}" for path in (ROOT / ".github").glob("*.png")}
+
+
+def test_the_tests_that_the_security_page_names_exist() -> None:
+    missing = []
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGES["security.md"]):
+        file = ROOT / path
+        if not file.is_file() or (name and f"def {name}(" not in file.read_text("utf-8")):
+            missing.append(f"{path}::{name}")
+    assert not missing
+
+
+def test_the_table_of_asvs_has_each_chapter_of_level_2() -> None:
+    table = PAGES["security.md"].partition('<a id="asvs"></a>')[2]
+    states = re.findall(r"^\| [\d., to]+ \| .+? \| (.+?) \| .+ \|$", table, re.MULTILINE)
+    assert set(states) - {"---"} == {"met", "partly", "not met", "n/a"}
+    assert re.findall(r"^### V(\d+)", table, re.MULTILINE) == [str(n) for n in range(1, 15)]
