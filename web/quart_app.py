@@ -23,8 +23,11 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers.request import TrioBody, TrioRequest
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from hub.errors import BadParameter
 from hub.services.shielding import Shield, shielded
+from web.error_responses import refuse
 from web.http.bodies import Bodies
+from web.http.http_heads import is_host
 from web.http.streamed_body import StreamedBody
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -141,6 +144,9 @@ class HTTPConnection(TrioASGIHTTPConnection):
     app: HubQuart
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if not all(is_host(value) for name, value in self.scope["headers"] if name == b"host"):
+            await refuse(send, BadParameter("no name of a host", field="Host"))
+            return
         http_request = self._create_request_from_scope(send)
         body = http_request.body
         assert isinstance(body, RequestBody)
