@@ -47,7 +47,6 @@ class FuzzHub:
             "devices.token_ttl=86400",
             "devices.clock_skew=3600",
             "web.body_seconds=2",
-            "devices.first_message_seconds=3",
         ]
         self._process = HubProcess(directory / "data", settings)
         self.ports: dict[Port, int] = {
