@@ -116,6 +116,20 @@ def limited(
     logger.log(level, message, *args, exc_info=exc_info)
 
 
+def place_of(error: BaseException) -> str:
+    """Return types and innermost lines of an error: the key of its log line.
+
+    A key of what a client sent could be another one each time.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return ",".join(sorted({place_of(one) for one in error.exceptions}))
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    line = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__} {line}"
+
+
 _INTERVAL_SECONDS = 60.0
 _MAX_KEYS = 1024
 #: key -> (time of the last line, number of lines suppressed since)

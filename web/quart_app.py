@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any
@@ -23,12 +24,13 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers.request import TrioBody, TrioRequest
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from hub.errors import BadParameter
+from hub import metrics
+from hub.log import limited, place_of
 from hub.services.shielding import Shield, shielded
-from web.error_responses import refuse
 from web.http.bodies import Bodies
-from web.http.http_heads import is_host
 from web.http.streamed_body import StreamedBody
+
+log = logging.getLogger(__name__)
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LENGTH_HEADERS = (b"content-length", b"transfer-encoding")
@@ -144,9 +146,6 @@ class HTTPConnection(TrioASGIHTTPConnection):
     app: HubQuart
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if not all(is_host(value) for name, value in self.scope["headers"] if name == b"host"):
-            await refuse(send, BadParameter("no name of a host", field="Host"))
-            return
         http_request = self._create_request_from_scope(send)
         body = http_request.body
         assert isinstance(body, RequestBody)
@@ -182,6 +181,15 @@ class HubQuart(QuartTrio):
     request_class = Request
     #: The bodies in flight, including those of requests that are answered in front of Quart.
     bodies: Bodies
+
+    def log_exception(self, exception_info: Any) -> None:
+        """Log a fault of a view, at most once a minute for each place in the code."""
+        error = exception_info[1]
+        if error is not None:
+            metrics.connection_faults.labels("web").inc()
+            message = "a fault of the hub while answering %s %s"
+            key = f"fault {place_of(error)}"
+            limited(log, logging.ERROR, key, message, request.method, request.path, exc_info=error)
 
     async def dispatch_request(
         self, request_context: RequestContext | None = None

@@ -17,10 +17,16 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as LifespanConfig
 from hypercorn.trio.lifespan import Lifespan
-from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallable, Scope
+from hypercorn.typing import (
+    ASGIFramework,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
 from hypercorn.utils import LifespanTimeoutError
 
-from hub.errors import NoSuchPath
+from hub.errors import BadParameter, NoSuchPath
 from hub.net.binding import open_listeners
 from hub.net.connection import OnOldTls, Peer
 from hub.net.deadlines import Deadlines
@@ -28,11 +34,13 @@ from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
 from hub.net.places import KnownAddresses, Limits
 from hub.services import Services
+from web import error_responses
 from web.api.devices.commands import commands_api
 from web.device_api.uploads import PREFIX, device_api, refuse, tidy
 from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
 from web.http.connection import Connection
+from web.http.hosts import is_host
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +48,7 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 4.0
 #: From TCP accept to the end of the TLS handshake, or of a request in plain HTTP.
 _HANDSHAKE_SECONDS = 10.0
+_BAD_HOST = "a host name or an address is expected, with or without a port"
 #: For the shutdown of the application.
 _LIFESPAN_SECONDS = 3.0
 
@@ -104,9 +113,17 @@ def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
 
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         for_devices = scope["type"] == "http" and tidy(scope["path"]).startswith(PREFIX)
+        if not for_devices and scope["type"] == "http" and not _has_host(scope):
+            await error_responses.refuse(send, BadParameter(_BAD_HOST, field="Host"))
+            return
         await (devices if for_devices else others)(scope, receive, send)
 
     return app
+
+
+def _has_host(scope: HTTPScope) -> bool:
+    """Whether the request names a host, or none. Cameras that send anything else do no harm."""
+    return all(is_host(value) for name, value in scope["headers"] if name == b"host")
 
 
 async def _not_found(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -12,7 +12,7 @@ import trio
 from msgspec import Struct, field
 
 from hub import metrics
-from hub.log import limited
+from hub.log import limited, place_of
 from hub.net.places import Place
 from hub.net.socket_stream import SocketStream
 from hub.net.tls_stream import TlsStream
@@ -116,7 +116,7 @@ class PortHandler(Struct, frozen=True):
         limited(
             log,
             logging.ERROR,
-            f"fault {self.port_name} {_error_types(faults)}",
+            f"fault {self.port_name} {place_of(faults)}",
             "an internal error ended a connection from %s on the %s port",
             peer.address,
             self.port_name,
@@ -142,11 +142,3 @@ def _enable_keepalive(stream: SocketStream) -> None:
         for option, value in _KEEPALIVE_OPTIONS.items():
             if hasattr(socket, option):
                 stream.socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _error_types(group: BaseExceptionGroup[BaseException]) -> str:
-    """Name the types of the errors in a group: each combination is logged separately."""
-    return ",".join(
-        _error_types(error) if isinstance(error, BaseExceptionGroup) else type(error).__name__
-        for error in group.exceptions
-    )

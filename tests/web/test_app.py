@@ -184,7 +184,7 @@ async def test_a_temporary_error_says_when_to_retry(
     assert visitor.response.headers["Retry-After"] == "7"
 
 
-@pytest.mark.expects_error("Exception on request GET /")
+@pytest.mark.expects_error("a fault of the hub while answering GET /")
 async def test_an_internal_error_is_a_page_that_says_so(
     hub: PageSite, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -235,14 +235,3 @@ async def test_a_long_body_counts_in_the_budget_of_uploads_until_it_is_answered(
         ]
         site.second_step.set()
     assert site.app.bodies._budget.used == 0
-
-
-@pytest.mark.parametrize("host", [b"a..b", b".", b"..", b".hub", b"a" * 64, b"a" * 64 + b".b:80"])
-async def test_a_host_that_is_no_name_is_refused_before_the_view(host: bytes) -> None:
-    site = Site(lambda: request_body().read("7"))
-    client = Client(site.app)
-    client.send(b"")
-    await client.call(length=0, host=host)
-    start, body = client.answer
-    assert (start["status"], body["body"]) == (400, b'{"code":420,"msg":"Host: no name of a host"}')
-    assert site.steps == []

@@ -109,6 +109,7 @@ ACTS = {
     "/nosniff": set_nosniff,
     "/change": change,
     "/whole": tell_whole,
+    **{f"/fail-{number}": fail for number in range(1, 5)},
 }
 
 
@@ -205,6 +206,31 @@ async def test_a_malformed_request_is_answered_in_a_short_form(
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert await client.ended() == b""
         assert await is_served(plain)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 64, "[::1", "user@hub", "http://hub"])
+async def test_what_is_no_host_is_refused_with_a_sentence(plain: Any, host: str) -> None:
+    async with serving(app, plain), connected(plain) as client:
+        answer = await client.ask(request("GET", "/page", headers={"Host": host}))
+        assert answer.status == 400
+        assert answer.json == {
+            "code": 420,
+            "msg": "Host: a host name or an address is expected, with or without a port",
+        }
+        # Cameras are not asked for it.
+        answer = await client.ask(request("GET", "/api/v1/server/time", headers={"Host": host}))
+        assert answer.status == 200
+
+
+@pytest.mark.expects_error("a fault of the hub while answering GET /fail-1")
+async def test_a_fault_is_logged_once_a_minute_whatever_the_path_is(
+    parts: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(app, parts):
+        for number in range(1, 5):
+            async with connected(parts) as client:
+                assert (await client.ask(request("GET", f"/fail-{number}"))).status == 500
+    assert sum("a fault of the hub" in one.message for one in caplog.records) == 1
 
 
 async def test_every_answer_forbids_sniffing_once_and_names_no_server(parts: Any) -> None:

@@ -17,7 +17,7 @@ from hypercorn.typing import (
 from hypercorn.utils import UnexpectedMessageError, suppress_body
 
 from hub import metrics
-from hub.log import limited
+from hub.log import limited, place_of
 from web.http.answers import FREE_BYTES, AnswerBudget, Room
 from web.http.http_heads import Headers, body_length
 from web.http.inbox import Inbox
@@ -99,7 +99,7 @@ class Exchange:
             limited(
                 log,
                 logging.ERROR,
-                f"fault {request_line}",
+                f"fault {place_of(errors)}",
                 "a fault of the hub while answering %s",
                 request_line,
                 exc_info=errors,

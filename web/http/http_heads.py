@@ -94,14 +94,6 @@ def is_folded(received: bytes) -> bool:
     return _FOLD.search(received, 0, end.start() if end else len(received)) is not None
 
 
-def is_host(value: bytes) -> bool:
-    """Whether each label of a Host has 1 to 63 letters, which werkzeug needs to route a request."""
-    labels = value.partition(b":")[0].split(b".")
-    if not labels[-1]:
-        labels.pop()
-    return all(0 < len(label) < 64 for label in labels)
-
-
 def refusal_of(request: h11.Request, headers: Headers) -> tuple[int, str] | None:
     """The status and the message if the request cannot be served; else None."""
     if request.http_version not in (b"1.0", b"1.1"):

@@ -758,7 +758,7 @@ async def test_a_wrong_method_is_answered_with_those_allowed(api: Client) -> Non
     assert {"GET", "POST"} <= set(response.headers["Allow"].split(", "))
 
 
-@pytest.mark.expects_error("Exception on request GET")
+@pytest.mark.expects_error("a fault of the hub while answering GET")
 async def test_an_internal_error_is_logged_and_reveals_nothing(
     api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

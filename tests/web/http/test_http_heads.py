@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.http.http_heads import is_host, read_head, write_head
+from web.http.http_heads import read_head, write_head
 
 USUAL = (
     b"POST /api/hub/v1/devices/12/commands?a=1 HTTP/1.1\r\n"
@@ -148,8 +148,3 @@ def test_no_header_is_smuggled_into_an_answer(text: str) -> None:
     with pytest.raises(h11.LocalProtocolError):
         write_head(200, ((b"content-length", b"5"), (b"location", text.encode())))
     assert write_head(200, ((b"content-length", b"5"), (b"location", quote(text).encode())))
-
-
-@pytest.mark.parametrize("host", [b"hub.", b"", b"[::1]:8443", b"1.2.3.4:8443", b"a" * 63, b"a_b"])
-def test_a_host_with_labels_of_a_usual_length_is_one(host: bytes) -> None:
-    assert is_host(host)

@@ -1,0 +1,35 @@
+"""Whether a Host header names a host. What stands behind would fail on some that do not."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv6Address
+
+_MAX_NAME = 253
+_MAX_PORT = 65_535
+#: A name of labels with at most 63 letters, or an IPv6 address in brackets; maybe a port.
+_HOST = re.compile(
+    rb"(?:([A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?)|\[([0-9A-Fa-f:.]{2,45})\])"
+    rb"(?::([0-9]{0,5}))?"
+)
+
+
+@lru_cache(maxsize=64)
+def is_host(value: bytes) -> bool:
+    """Whether `value` is empty, as HTTP allows, or a host with or without a port."""
+    if not value:
+        return True
+    found = _HOST.fullmatch(value)
+    if found is None:
+        return False
+    name, address, port = found.groups()
+    if port and int(port) > _MAX_PORT:
+        return False
+    if name is not None:
+        return len(name.rstrip(b".")) <= _MAX_NAME
+    try:
+        IPv6Address(address.decode("ascii"))
+    except ValueError:
+        return False
+    return True
