@@ -251,7 +251,7 @@ async def open_services(
             data_dir,
             change_feed,
             is_clock_trusted=lambda: clock.is_trusted,
-            now=now,
+            now=clock.likely_time,
         )
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
         forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)

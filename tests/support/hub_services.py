@@ -179,7 +179,7 @@ async def open_hub_services(
             data_dir,
             change_feed,
             is_clock_trusted=lambda: True,
-            now=clock,
+            now=site_clock.likely_time,
             speed=0,
         )
         services = Services(

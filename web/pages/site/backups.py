@@ -178,7 +178,7 @@ def _view(hub: Services) -> BackupsView:
     return BackupsView(
         tone=_tone(hub),
         sentence=_sentence(hub, newest),
-        age="" if newest is None else _age(hub.now() - newest.made_at),
+        age="" if newest is None else _age(backups.now() - newest.made_at),
         running=_running(hub),
         failure=""
         if failure is None
@@ -193,7 +193,7 @@ def _tone(hub: Services) -> str:
     if hub.backups.overdue_days() is not None:
         return "bad"
     newest = hub.backups.last_good
-    is_fresh = newest is not None and hub.now() - newest.made_at < 1.5 * _DAY_SECONDS
+    is_fresh = newest is not None and hub.backups.now() - newest.made_at < 1.5 * _DAY_SECONDS
     return "good" if is_fresh and hub.backups.last_failure is None else "warning"
 
 

@@ -59,7 +59,11 @@ _ELSEWHERE = "backup.elsewhere"
 
 
 class Backups:
-    """The backup folder and what is done with it. One backup is made at a time."""
+    """The backup folder and what is done with it. One backup is made at a time.
+
+    `now` is the time that is most probably right, in UNIX seconds (SiteClock.likely_time): a clock
+    that is set wrong makes no backup overdue, and dates none.
+    """
 
     def __init__(
         self,
@@ -81,7 +85,7 @@ class Backups:
         self._data_dir = data_dir
         self._change_feed = change_feed
         self._is_clock_trusted = is_clock_trusted
-        self._now = now
+        self.now = now
         self._speed = speed
         self.configure(config, store_config)
         self._found = Folder()
@@ -113,7 +117,7 @@ class Backups:
 
     @property
     def last_good(self) -> Backup | None:
-        newest = schedule.last_good(self._found.generations, self._now())
+        newest = schedule.last_good(self._found.generations, self.now())
         return None if newest is None else backup_of(newest)
 
     @property
@@ -158,9 +162,9 @@ class Backups:
         newest = self.last_good
         last = max(
             newest.made_at if newest is not None else 0.0,
-            float(since) if since is not None else self._now(),
+            float(since) if since is not None else self.now(),
         )
-        waited = self._now() - last
+        waited = self.now() - last
         return int(waited // schedule.DAY_SECONDS) if waited >= schedule.ALARM_SECONDS else None
 
     def restored_from(self) -> RestoredFrom | None:
@@ -232,8 +236,10 @@ class Backups:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Back up every night, until cancelled. What fails is logged and tried again."""
-        if self._settings.get(_SINCE) is None:
-            await self._try_to_set(_SINCE, str(self._now()))
+        since = self._settings.get(_SINCE)
+        # If it is in the future, the clock was wrong then.
+        if since is None or float(since) > self.now() + schedule.DAY_SECONDS:
+            await self._try_to_set(_SINCE, str(self.now()))
         self._next_attempt = trio.current_time() + _FIRST_SECONDS
         task_status.started()
         await self._in_thread(lambda: remove_abandoned(self._data_dir))
@@ -249,7 +255,7 @@ class Backups:
 
     def _is_due(self) -> bool:
         return trio.current_time() >= self._next_attempt and schedule.is_due(
-            self._found.generations, self._config.hour, self._site.zone(), self._now()
+            self._found.generations, self._config.hour, self._site.zone(), self.now()
         )
 
     async def _back_up(self) -> None:
@@ -283,7 +289,7 @@ class Backups:
         log.warning("the backup failed: %s", reason)
         metrics.backup_failures.inc()
         self._next_attempt = trio.current_time() + _RETRY_SECONDS
-        stored = msgspec.json.encode(BackupFailure(self._now(), reason)).decode()
+        stored = msgspec.json.encode(BackupFailure(self.now(), reason)).decode()
         await self._try_to_set(_FAILURE, stored)
 
     async def _give_way(self) -> None:
@@ -343,7 +349,7 @@ class Backups:
         )
 
     def _describe(self) -> SiteDescription:
-        return SiteDescription(self._site.name(), self._addresses(), self._now())
+        return SiteDescription(self._site.name(), self._addresses(), self.now())
 
     def _addresses(self) -> tuple[str, ...]:
         try:

@@ -172,6 +172,33 @@ async def test_after_two_days_without_a_good_backup_it_is_overdue(
     nursery.cancel_scope.cancel()
 
 
+async def test_a_night_under_a_wrong_clock_is_no_night_without_a_backup(
+    hub: HubServices, clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    backups, site_clock = hub.services.backups, hub.services.clock
+    await nursery.start(backups.run)
+    await back_up(hub)
+    for years in (1, -1):
+        wrong = clock() + years * 365 * DAY
+        site_clock._now = lambda wrong=wrong: wrong
+        assert site_clock.is_doubted
+        assert backups.overdue_days() is None
+        assert backups.last_good is not None
+        site_clock._now = clock
+        assert not site_clock.is_doubted
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_first_day_under_a_clock_ahead_does_not_silence_the_alarm(
+    hub: HubServices, clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    await hub.store.settings.set("backup.since", str(clock() + 365 * DAY))
+    await nursery.start(hub.services.backups.run)
+    clock.advance(3 * DAY)
+    assert hub.services.backups.overdue_days() == 3
+    nursery.cancel_scope.cancel()
+
+
 async def test_old_generations_stay_while_the_clock_is_not_trusted(
     hub: HubServices, clock: FrozenClock
 ) -> None:
