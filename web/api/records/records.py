@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 from quart import Response
 
+from hub import metrics
+from hub.errors import TooManyRequests
 from hub.services import Services
 from hub.services.records.record_log import RecordFilter
 from hub.wire.times import parse_rfc3339
@@ -101,17 +106,24 @@ ONE = Endpoint(
 )
 
 
+#: Lists that are read for one address at a time: others wait for the same readers of the store.
+MAX_LISTS_PER_ADDRESS = 8
+
+
 def add_records(routes: Routes, services: Services) -> None:
+    lists: Counter[str] = Counter()
+
     async def list_records(call: Call[RecordQuery, Nothing]) -> Response:
         query = call.query
         after, before = _bounds(query)
-        page = await services.records.page(
-            query.filter(),
-            after=after,
-            before=before,
-            newest_first=query.order == "desc",
-            limit=query.limit,
-        )
+        with _counted(lists, call.caller.address):
+            page = await services.records.page(
+                query.filter(),
+                after=after,
+                before=before,
+                newest_first=query.order == "desc",
+                limit=query.limit,
+            )
         items = b",".join(map(render, page.items))
         next, log = map(msgspec.json.encode, (page.next, services.records.log_id))
         response = _json(b'{"items":[%b],"next":%b,"log":%b}' % (items, next, log))
@@ -123,6 +135,21 @@ def add_records(routes: Routes, services: Services) -> None:
 
     routes.add(LIST, list_records)
     routes.add(ONE, get_record)
+
+
+@contextmanager
+def _counted(lists: Counter[str], address: str) -> Iterator[None]:
+    """Count a list that is read for an address. Raises TooManyRequests."""
+    if lists[address] >= MAX_LISTS_PER_ADDRESS:
+        metrics.limits_reached.labels("lists").inc()
+        raise TooManyRequests("too many lists at once")
+    lists[address] += 1
+    try:
+        yield
+    finally:
+        lists[address] -= 1
+        if not lists[address]:
+            del lists[address]
 
 
 def _bounds(query: RecordQuery) -> tuple[int | None, int | None]:
