@@ -11,7 +11,7 @@ import click
 from hub.cli import sitehub
 from hub.cli.run import double_click
 from hub.cli.run.double_click import CommandOutcome
-from hub.errors import hub_error_in
+from hub.errors import hub_error_in, os_error_in, os_error_text
 from hub.process import executable
 from hub.process.bounded_end import exit_process
 from hub.process.data_directory import DirectoryInUse
@@ -60,7 +60,9 @@ def _execute(arguments: Sequence[str] | None) -> CommandOutcome:
     except click.ClickException as error:
         return _failed(error.format_message())
     except Exception as error:
-        fault = hub_error_in(error)
+        fault, refusal = hub_error_in(error), os_error_in(error)
+        if fault is None and refusal is not None:
+            return _failed(os_error_text(refusal))
         return _failed(
             fault.message if fault else f"internal error, {_report_text(error)}",
             already_running=isinstance(fault, DirectoryInUse) and fault.is_held_by_hub,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -32,6 +31,7 @@ from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.log import set_level
 from hub.net.binding import check_ports, open_udp_sockets
+from hub.net.open_files import require_open_files
 from hub.net.places import KnownAddresses
 from hub.net.sntp import serve_sntp
 from hub.process.control.channel import remove_channel_file, serve_control
@@ -140,7 +140,7 @@ async def run_hub(
     running.
     """
     share_one_heap()
-    _raise_open_file_limit()
+    require_open_files()
     _warn_if_clock_was_never_set(now())
     # First, since opening the store may migrate it, and older versions could not read it then.
     await check_ports(loaded.config)
@@ -413,19 +413,3 @@ def _warn_if_clock_was_never_set(seconds: float) -> None:
             "dates",
             time.strftime("%Y-%m-%d", time.gmtime(seconds)),
         )
-
-
-if sys.platform == "win32":
-
-    def _raise_open_file_limit() -> None:
-        """Do nothing: Windows has no such limit for sockets."""
-else:
-    import resource
-
-    def _raise_open_file_limit() -> None:
-        """Allow thousands of connections, each an open file; the soft limit is often 1,024."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError) as error:
-            log.warning("cannot raise the limit of %d open files: %s", soft, error)

@@ -237,6 +237,22 @@ class BackupFault(StartFault):
     """A backup cannot be made, read or restored. The message says why in one line."""
 
 
+def os_error_in(error: BaseException) -> OSError | None:
+    """The OSError in `error`, which may be an exception group of nothing else; None otherwise.
+
+    It says that the surroundings of the program are at fault, not the program.
+    """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, OSError) and error.errno is not None else None
+
+
+def os_error_text(error: OSError) -> str:
+    """What the system refused, in one line."""
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror}"
+
+
 def hub_error_in(error: BaseException) -> HubError | None:
     """The first HubError in `error`, which may be an exception group; None if there is none."""
     if isinstance(error, HubError):

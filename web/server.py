@@ -32,6 +32,7 @@ from hub.net.connection import OnOldTls, Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
+from hub.net.open_files import places
 from hub.net.places import KnownAddresses, Limits
 from hub.services import Services
 from web import error_responses
@@ -71,7 +72,7 @@ async def serve(
     others = commands_api(services, bodies, app)
     closing = trio.Event()
     tls = services.certificates.context if web.tls else None
-    limits = Limits(web.max_connections, web.max_connections_per_address)
+    limits = Limits(places(web.max_connections), web.max_connections_per_address)
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
     deadlines = Deadlines()
     answers = AnswerBudget(web.answer_budget_mb * 1024 * 1024)

@@ -17,6 +17,7 @@ from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
+from hub.net.open_files import places
 from hub.net.places import Limits
 from hub.services import Services
 
@@ -92,7 +93,9 @@ async def serve_devices(
                     port.name,
                     port.listeners,
                     links.handle,
-                    limits=Limits(config.max_connections, config.max_connections_per_address),
+                    limits=Limits(
+                        places(config.max_connections), config.max_connections_per_address
+                    ),
                     known=services.known_addresses,
                     tls=port.tls,
                     handshake_seconds=config.first_message_seconds,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from hub.errors import PartFailed, StartFault, hub_error_in
+from hub.errors import PartFailed, StartFault, hub_error_in, os_error_in, os_error_text
 from hub.process.bounded_end import END_SECONDS
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ async def _run_part(
     except Exception as error:
         if isinstance(fault := hub_error_in(error), StartFault):
             raise fault from None
+        if (refusal := os_error_in(error)) is not None:
+            raise PartFailed(f"{name} failed: {os_error_text(refusal)}") from None
         log.critical("%s failed", name, exc_info=error)
         raise PartFailed(f"{name} failed ({type(error).__name__}: {error}); see the log") from error
     if not closing.is_set():

@@ -162,7 +162,8 @@ class RowReader(Generic[T]):
 
     def _replace(self, values: dict[str, object], name: str, value: object) -> bool:
         """Put a fallback in place of a damaged value; return whether there is one."""
-        if isinstance(value, Unreadable) and self._types[name] in (str, str | None):
+        is_text = self._types[name] in (str, str | None) and name not in self._decoders
+        if isinstance(value, Unreadable) and is_text:
             values[name] = plain(value)
         elif name in self._fallbacks:
             values[name] = self._fallbacks[name]

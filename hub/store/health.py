@@ -72,6 +72,17 @@ def is_storage_error(error: BaseException) -> bool:
     return isinstance(error, OSError) or primary_code(error) in SQLITE_REASONS
 
 
+def is_damaged_row(error: BaseException) -> bool:
+    """Whether a job failed because of a value that no sound row has.
+
+    Jobs handle the constraints that they may violate. What is left is a row that cannot be changed
+    because another value in it is damaged, that refers to nothing, or that cannot be added up.
+    """
+    if isinstance(error, sqlite3.IntegrityError):
+        return True
+    return isinstance(error, sqlite3.OperationalError) and "overflow" in str(error)
+
+
 def is_damage(error: BaseException) -> bool:
     """Whether an error says that the database is damaged."""
     return primary_code(error) in _DAMAGE

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from hub.errors import hub_error_in
+from hub.errors import hub_error_in, os_error_in
 
 if TYPE_CHECKING:
     from hub.app import ServiceManager
@@ -252,7 +252,7 @@ def _run_hub(
             )
         )
     except Exception as error:
-        if hub_error_in(error) is None:
+        if hub_error_in(error) is None and os_error_in(error) is None:
             logging.getLogger(__name__).critical("the hub failed", exc_info=error)
         raise
 

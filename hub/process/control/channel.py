@@ -112,14 +112,24 @@ async def serve_control(
                 task_status=task_status,
             )
     finally:
-        remove_channel_file(services.data_dir)
+        # On a disk that became read-only it stays, and the next start removes it.
+        with suppress(StartFault):
+            remove_channel_file(services.data_dir)
 
 
 def remove_channel_file(data_dir: Path) -> None:
     """Remove `control.json`, which a hub that was killed leaves behind."""
-    # Windows does not remove a file that a command is reading; its port is closed by then.
-    with suppress(PermissionError):
-        (data_dir / FILE_NAME).unlink(missing_ok=True)
+    path = data_dir / FILE_NAME
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:
+        # Windows does not remove a file that a command is reading; its port is closed by then.
+        return
+    except OSError as error:
+        raise StartFault(
+            f"{path} cannot be removed: {error.strerror}. It is in the way of a file of the hub: "
+            "move it away"
+        ) from None
 
 
 async def ask_running_hub(data_dir: Path, request: ControlRequest[R]) -> R:

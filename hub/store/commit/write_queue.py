@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections import deque
@@ -12,7 +13,11 @@ import trio
 
 from hub import metrics
 from hub.errors import CannotStoreNow
+from hub.log import limited
+from hub.store.health import is_damaged_row
 from hub.store.sqlite.connection import Job
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -62,6 +67,9 @@ class Write(Generic[T]):
         """
         error, self.error = self.error, None
         if error is not None:
+            if is_damaged_row(error):
+                limited(log, logging.WARNING, f"write {error}", "a damaged row: %s", error)
+                error = CannotStoreNow(f"a row of the database is damaged: {error}")
             try:
                 raise error
             finally:

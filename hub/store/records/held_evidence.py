@@ -47,7 +47,7 @@ ORDER BY seq LIMIT ?
 """
 _HELD_IN_PACK = f"""
 SELECT {_COLUMNS}, held_record.images FROM held_record JOIN record USING (seq)
-WHERE pack = ? ORDER BY seq LIMIT ?
+WHERE pack = ? AND seq > 0 ORDER BY seq LIMIT ?
 """
 _ADD_PACK = "INSERT INTO held_pack (day, bytes, is_stale) VALUES (?, 0, 0)"
 _GROW_PACK = "UPDATE held_pack SET bytes = ? WHERE id = ?"

@@ -23,7 +23,7 @@ SELECT kind, images FROM record
 WHERE seq BETWEEN ? AND ? AND received_at >= ? AND received_at < ? ORDER BY seq LIMIT ?
 """
 # Uses only the index device_picture_size.
-_CACHED = "SELECT coalesce(sum(size), 0) FROM device_picture"
+_CACHED = "SELECT CAST(total(size) AS INTEGER) FROM device_picture"
 
 
 class RecordTimes(Struct, frozen=True):

@@ -11,7 +11,14 @@ import trio
 
 from hub import metrics
 from hub.errors import CannotStoreNow, TooManyRequests
-from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error, primary_code
+from hub.store.health import (
+    HealthMonitor,
+    describe,
+    is_damage,
+    is_damaged_row,
+    is_storage_error,
+    primary_code,
+)
 from hub.store.sqlite.connection import Bridge, Job
 
 T = TypeVar("T")
@@ -40,6 +47,8 @@ class Readers:
         try:
             return await bridge.run(job)
         except sqlite3.Error as error:
+            if is_damaged_row(error):
+                raise CannotStoreNow(f"a row of the database is damaged: {error}") from error
             # A job that tries to write is a bug, not a fault of the database.
             if not is_storage_error(error) or primary_code(error) == sqlite3.SQLITE_READONLY:
                 raise

@@ -30,7 +30,7 @@ INSERT OR REPLACE INTO device_picture (did, path, mime, size, fetched_at, pictur
 VALUES (?, ?, ?, ?, ?, ?)
 """
 # Uses only the index device_picture_size.
-_BYTES = "SELECT coalesce(sum(size), 0) FROM device_picture"
+_BYTES = "SELECT CAST(total(size) AS INTEGER) FROM device_picture"
 _SIZE = "SELECT size FROM device_picture WHERE did = ? AND path = ?"
 # Ids are in the order of insertion, so a search ends at the first picture that stays.
 _OLDEST = "SELECT id, size, fetched_at FROM device_picture ORDER BY id LIMIT ?"

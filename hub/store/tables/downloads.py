@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, as_text
@@ -39,7 +40,7 @@ class Download(Struct, frozen=True):
     id: int
     did: str
     sha256: str
-    size: int
+    size: Annotated[int, Meta(ge=1)]
     started_at: Moment
     ended_at: Moment
     sent: int = 0
@@ -77,7 +78,7 @@ _rows = RowReader(
     Download,
     ("id", "did", "sha256", "size", "started_at", "ended_at", "sent", "spans"),
     key=("id",),
-    fallbacks={"size": 0, "started_at": 0, "ended_at": 0, "sent": 0, "spans": ()},
+    fallbacks={"started_at": 0, "ended_at": 0, "sent": 0, "spans": ()},
     decoders={"spans": _as_spans},
 )
 
