@@ -7,18 +7,24 @@ pictures in the cache would push the database out of a small machine's memory.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from hub import durable_files
+from hub.errors import BackupFault
 from hub.store.backup.pace import STEP_BYTES, Pace
 from hub.store.disk import Disk
 
 _FLUSH_BYTES = 8 * 1024 * 1024
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+NOT_REGULAR = "it is not a regular file"
+#: Opening a FIFO would wait for a writer.
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
 class FlushedFile:
@@ -84,6 +90,19 @@ def new_file(path: Path) -> Iterator[FlushedFile]:
             part.unlink(missing_ok=True)
         raise
     flush_directory_if_possible(path.parent)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file of a folder that others write to. Raises BackupFault if it is no regular file."""
+    not_regular = BackupFault(NOT_REGULAR)
+    # Opening a device can have effects.
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise not_regular
+    file = os.fdopen(os.open(path, os.O_RDONLY | _BINARY | _NO_FOLLOW | _NO_WAIT), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise not_regular
+    return file
 
 
 def read_steps(path: Path, start: int, size: int, pace: Pace) -> Iterator[bytes]:

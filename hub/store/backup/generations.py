@@ -12,6 +12,7 @@ older generations need the old one.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +32,12 @@ from hub.store.backup.archive import (
     read_head,
     write_archive,
 )
-from hub.store.backup.files import FlushedFile, flush_directory_if_possible
+from hub.store.backup.files import (
+    NOT_REGULAR,
+    FlushedFile,
+    flush_directory_if_possible,
+    open_regular,
+)
 from hub.store.backup.making import SiteDescription, WorkingCopy, make_head
 from hub.store.backup.pace import Pace
 from hub.store.backup.pack_copies import PackCopies
@@ -61,6 +67,11 @@ class Generation(Struct, frozen=True):
     def is_good(self) -> bool:
         return not self.problem
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it only has the name of a backup. The hub did not make it, and leaves it."""
+        return self.problem == NOT_REGULAR
+
 
 class Folder(Struct, frozen=True):
     """What the folder holds: the generations, the oldest first, and the bytes of all files.
@@ -83,7 +94,7 @@ def read_folder(folder: Path) -> Folder:
     names = sorted(path.name for path in folder.iterdir() if _made_at(path.name) is not None)
     generations = tuple(_read_generation(folder / name) for name in names[-_MAX_GENERATIONS:])
     packs = folder / PACKS
-    of_packs = sum(path.stat().st_size for path in packs.iterdir()) if packs.is_dir() else 0
+    of_packs = sum(path.lstat().st_size for path in packs.iterdir()) if packs.is_dir() else 0
     return Folder(generations, of_packs + sum(one.bytes for one in generations))
 
 
@@ -99,15 +110,15 @@ def _made_at(name: str) -> float | None:
 
 
 def _read_generation(path: Path) -> Generation:
-    problem, head = "", None
+    problem, head, bytes_ = "", None, 0
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            bytes_ = os.fstat(file.fileno()).st_size
             head = read_head(file)
     except BackupFault as error:
         problem = error.message
     except OSError as error:
         problem = f"it cannot be read: {error.strerror or error}"
-    bytes_ = path.stat().st_size
     return Generation(path, _made_at(path.name) or 0.0, bytes_, head, problem)
 
 
@@ -273,14 +284,15 @@ def to_remove(
         one
         for one in generations
         if (one.is_good and one.path not in kept)
-        or (not one.is_good and one.made_at < good[-1].made_at)
+        or (not one.is_good and not one.is_foreign and one.made_at < good[-1].made_at)
     )
 
 
 def oldest_removable(generations: Sequence[Generation]) -> Generation | None:
     """Return the oldest generation that is not the last good one."""
     good = [one.path for one in generations if one.is_good]
-    return next((one for one in generations if one.path not in good[-1:]), None)
+    own = (one for one in generations if not one.is_foreign)
+    return next((one for one in own if one.path not in good[-1:]), None)
 
 
 def remove_generation(folder: Path, generation: Generation) -> None:
@@ -295,7 +307,7 @@ def remove_unnamed_packs(folder: Path) -> None:
     Nothing else is removed: others may write to the folder, and it may hold other things.
     """
     generations = read_folder(folder).generations
-    if any(one.head is None for one in generations):
+    if any(one.head is None and not one.is_foreign for one in generations):
         return
     named = _named_files(generations)
     packs = folder / PACKS

@@ -22,6 +22,7 @@ from hub.store.backup.generations import (
     oldest_removable,
     read_folder,
     remove_generation,
+    remove_unnamed_packs,
     to_remove,
 )
 from hub.store.backup.making import SiteDescription, take_working_copy, working_folder
@@ -310,6 +311,27 @@ async def test_a_link_in_place_of_the_packs_leads_nowhere(site: Site) -> None:
         await site.back_up()
     remove_generation(site.folder, read_folder(site.folder).generations[0])
     assert everything_in(site.data) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+async def test_what_is_no_file_is_named_and_neither_waited_for_nor_counted(site: Site) -> None:
+    await site.add(1)
+    made = await site.back_up()
+    fifo, link = "sitehub-20300101-000000.tar", "sitehub-20300102-000000.tar"
+    os.mkfifo(site.folder / fifo)
+    (site.folder / link).symlink_to(made)
+    os.mkfifo(site.folder / "packs" / "2030-01-01.pack")
+    with trio.fail_after(30):
+        found = await trio.to_thread.run_sync(read_folder, site.folder, abandon_on_cancel=True)
+    problems = {one.path.name: one.problem for one in found.generations if one.problem}
+    assert problems == {fifo: "it is not a regular file", link: "it is not a regular file"}
+    assert [one.path for one in found.generations if one.is_good] == [made]
+    # The hub did not make them: they stay, and keep no pack from going.
+    (site.folder / "packs" / "2026-11-01.pack").touch()
+    remove_unnamed_packs(site.folder)
+    assert not (site.folder / "packs" / "2026-11-01.pack").exists()
+    assert to_remove(found.generations, UTC, datetime(2031, 1, 1, tzinfo=UTC).timestamp()) == ()
+    assert oldest_removable(found.generations) is None
 
 
 async def test_only_packs_are_removed(site: Site) -> None:
