@@ -204,13 +204,15 @@ class FuzzHub:
         return f"Bearer {key['appid']}:{key['secret']}"
 
 
-def connect(hub: FuzzHub, peer: Peer, camera: CameraIdentity) -> str:
+def connect(
+    hub: FuzzHub, peer: Peer, camera: CameraIdentity, seconds: float = ANSWER_SECONDS
+) -> str:
     """Connect (1.1) on an open WebSocket; return the token. Raises Gone, Silent, Broken."""
     from tests.fuzz.case import Frame
 
     frame = hub.connect_frame(camera)
     peer.send(Frame(json.dumps(frame)).encode({}))
-    deadline = time.monotonic() + ANSWER_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         op, payload = peer.read_frame(deadline)
         if op == 1:

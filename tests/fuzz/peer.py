@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Struct
 
 HOST = "127.0.0.1"
-#: So long may an answer take that must come.
-ANSWER_SECONDS = 30.0
+#: So long may an answer take that must come. A camera has 30 s for a command with a photo.
+ANSWER_SECONDS = 45.0
 _MAX_ANSWER_BYTES = 64 << 20
 _MAX_HEAD_BYTES = 64 * 1024
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5][0-9]{2}) [\x20-\x7e]*")

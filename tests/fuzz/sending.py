@@ -253,7 +253,9 @@ class Sender:
         try:
             peer.upgrade(time.monotonic() + ANSWER_SECONDS)
             if case.role == "device":
-                self._hub.tokens[victim.sn] = connect(self._hub, peer, victim)
+                # The answer to one that is not enrolled any more is held back for long.
+                patience = 1.0 if victim in self._hub.fodder else ANSWER_SECONDS
+                self._hub.tokens[victim.sn] = connect(self._hub, peer, victim, patience)
         except (Gone, Silent, RuntimeError) as error:
             peer.close()
             self._links.pop(name, None)
