@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 FREE_BYTES = 16 * 1024
 #: One sender may use 1 / SENDER_DIVISOR of the budget.
 SENDER_DIVISOR = 4
+#: An extension of the ASGI scope: the budget of answers.
+ANSWERS = "sitehub.answers"
 #: Seconds after which a refused client may try again.
 RETRY_SECONDS = 2
 
@@ -59,6 +61,11 @@ class AnswerBudget:
         own.rooms[room] = None
         self.add(room, size)
         return room
+
+    def is_busy(self, sender: str) -> bool:
+        """Whether more than half of a sender's part is in use: do not begin what may be large."""
+        own = self._senders.get(sender)
+        return own is not None and own.held > self._total // SENDER_DIVISOR // 2
 
     def add(self, room: Room, size: int) -> None:
         room.size += size

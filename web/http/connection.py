@@ -17,7 +17,7 @@ from hypercorn.typing import ASGIFramework, ConnectionState, HTTPScope
 from hub.log import limited
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
-from web.http.answers import RETRY_SECONDS, AnswerBudget
+from web.http.answers import ANSWERS, RETRY_SECONDS, AnswerBudget
 from web.http.exchange import Exchange
 from web.http.http_heads import CLOSE, STATUS_MESSAGES, Headers
 from web.http.protocol import BodyPart, Refusal, Request, ServerProtocol, Wait
@@ -194,7 +194,7 @@ class Connection:
             "client": (self._peer.address, self._peer.port),
             "server": self._server,
             "state": ConnectionState({}),
-            "extensions": {},
+            "extensions": {ANSWERS: self._answers},  # type: ignore[dict-item]
         }
 
     async def _refuse(self, status: int, message: str = "") -> None:

@@ -74,6 +74,19 @@ def test_an_answer_that_has_begun_is_not_refused() -> None:
     assert answers.budget.used == 0
 
 
+def test_a_sender_that_uses_half_of_its_part_is_busy() -> None:
+    answers = Answers()
+    assert not answers.budget.is_busy(SLOW)
+    first = answers.take(12, SLOW)
+    assert first is not None
+    assert not answers.budget.is_busy(SLOW)
+    answers.take(1, SLOW)
+    assert answers.budget.is_busy(SLOW)
+    assert not answers.budget.is_busy(GUARD)
+    first.give_back()
+    assert not answers.budget.is_busy(SLOW)
+
+
 def test_a_larger_budget_applies_at_once() -> None:
     answers = Answers(total=10)
     answers.take(10, SLOW)

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
-from quart import Response
+from quart import Response, request
 
 from hub import metrics
-from hub.errors import TooManyRequests
+from hub.errors import CannotStoreNow, TooManyRequests
 from hub.services import Services
 from hub.services.records.record_log import RecordFilter
 from hub.wire.times import parse_rfc3339
@@ -20,6 +20,7 @@ from hub.wire.uploads.records import RecordKind, render
 from web.api.endpoint import PREFIX, Did, Endpoint, Integer, Nothing, Seq, Text
 from web.api.records import answers
 from web.api.routes import Call, Routes, seq_of
+from web.http.answers import ANSWERS, RETRY_SECONDS, AnswerBudget
 
 #: The id of the record log: see `LIST`.
 LOG_HEADER = "Sitehub-Log"
@@ -107,7 +108,7 @@ ONE = Endpoint(
 
 
 #: Lists that are read for one address at a time: others wait for the same readers of the store.
-MAX_LISTS_PER_ADDRESS = 8
+MAX_LISTS_PER_ADDRESS = 3
 
 
 def add_records(routes: Routes, services: Services) -> None:
@@ -139,7 +140,10 @@ def add_records(routes: Routes, services: Services) -> None:
 
 @contextmanager
 def _counted(lists: Counter[str], address: str) -> Iterator[None]:
-    """Count a list that is read for an address. Raises TooManyRequests."""
+    """Count a list that is read for an address. Raises TooManyRequests, CannotStoreNow."""
+    answers: object = (request.scope.get("extensions") or {}).get(ANSWERS)
+    if isinstance(answers, AnswerBudget) and answers.is_busy(address):
+        raise CannotStoreNow("too many answers at once", retry_after=RETRY_SECONDS)
     if lists[address] >= MAX_LISTS_PER_ADDRESS:
         metrics.limits_reached.labels("lists").inc()
         raise TooManyRequests("too many lists at once")
