@@ -48,6 +48,7 @@ from hub.services.access.setup_links import SetupLinks
 from hub.services.access.sign_in import SignIn
 from hub.services.access.users import Users
 from hub.services.admission.authentication import Authentication
+from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission
 from hub.services.admission.enrolment import Enrolment
 from hub.services.commands.calls import Commands
@@ -200,6 +201,7 @@ async def open_services(
         authentication = Authentication(
             store, registry, config.devices, now, clock.lives, clock.forget_before
         )
+        guesses = CodeGuesses()
         admission = Admission(
             store,
             registry,
@@ -210,6 +212,8 @@ async def open_services(
             change_feed,
             config.devices,
             now,
+            guesses=guesses,
+            audit=audit,
         )
         releases = Releases(store, site, disk_space, change_feed, now)
         campaigns = Campaigns(store, releases, devices, change_feed, now)
@@ -326,6 +330,7 @@ async def open_services(
                 updates,
                 backups,
                 change_feed,
+                guesses,
                 now=now,
             ),
             health_checks=HealthChecks(

@@ -134,6 +134,9 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     plain_http_port: Annotated[
         PortOrOff, "An additional port for uploads without TLS; 0: none", FILE_ONLY
     ] = 0
+    plain_body_md5: Annotated[
+        bool, "Whether a signed upload without TLS must sign the MD5 of its body"
+    ] = True
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True):

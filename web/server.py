@@ -37,7 +37,7 @@ from hub.net.places import KnownAddresses, Limits
 from hub.services import Services
 from web import error_responses
 from web.api.devices.commands import commands_api
-from web.device_api.uploads import PREFIX, device_api, refuse, tidy
+from web.device_api.uploads import PREFIX, device_api, on_plain_port, refuse, tidy
 from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
 from web.http.connection import Connection
@@ -84,7 +84,7 @@ async def serve(
         listeners = await open_listeners(
             devices.bind, devices.plain_http_port, setting="devices.plain_http_port"
         )
-        devices_only = front(api, _not_found)
+        devices_only = front(on_plain_port(api), _not_found)
         ports.append(
             _Port("plain-http", listeners, devices_only, closing, None, deadlines, answers)
         )

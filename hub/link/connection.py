@@ -77,6 +77,7 @@ class DeviceLink:
         "_on_ended",
         "_overdue",
         "_pending",
+        "_place",
         "_rate_limit",
         "_scope",
         "_socket",
@@ -107,6 +108,7 @@ class DeviceLink:
         self.address = peer.address
         #: The name of its TLS cipher suite; "" without TLS.
         self.cipher_suite = stream.cipher_suite() if isinstance(stream, TlsStream) else ""
+        self._place = peer.place
         self.did = ""
         self.sn = ""
         self.ip = ""
@@ -172,6 +174,7 @@ class DeviceLink:
             self.since = since
         self.did, self.sn, self.token = did, sn, token
         self.is_pending = False
+        self._place.keep()
         self._socket.limit = self._config.max_frame_kb * 1024
 
     def close(self, reason: str, code: int = NORMAL) -> None:
@@ -254,6 +257,7 @@ class DeviceLink:
 
     async def _handle(self, message: str | bytes) -> None:
         self._set_deadline(ANSWER_SECONDS, _ANSWER_LATE)
+        self._place.speak()
         self.trace.received(message)
         await self._handle_message(self, message)
         self._set_deadline(self._silence_seconds, _FRAME_LATE)

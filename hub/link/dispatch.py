@@ -32,12 +32,15 @@ from hub.wire.envelope import (
     encode_ok,
     guess_msgid,
 )
+from hub.wire.json_limits import weight
 from hub.wire.session import decode_connect, decode_keepalive, find_sn
 
 CONNECT = "/connect"
 
-#: A larger frame is decoded in a thread.
+#: A frame that weighs more is decoded in a thread.
 _INLINE_BYTES = 256 * 1024
+#: The requests of 1.1 to 1.3 have a few short fields; only answers hold pictures and long lists.
+MAX_PARAM_BYTES = 64 * 1024
 
 #: Returns the frame that answers a request. Raises the HubError to answer instead.
 RequestHandler = Callable[[DeviceLink, Request], Awaitable[str]]
@@ -54,7 +57,11 @@ class Dispatch:
         config: DevicesConfig,
         now: Callable[[], float],
         old_tls: OldTls,
+        *,
+        note_address: Callable[[str], None],
     ) -> None:
+        """`note_address` is called with the address of each device that proved who it is."""
+        self._note_address = note_address
         self._admission = admission
         self._enrolment = enrolment
         self._traces = traces
@@ -77,7 +84,7 @@ class Dispatch:
         """
         try:
             frame = await self._threads.run(
-                len(message), partial(decode_frame, message, max_depth=self._max_depth)
+                weight(message), partial(decode_frame, message, max_depth=self._max_depth)
             )
         except BadFrame as error:
             _count_refusal(error)
@@ -98,7 +105,9 @@ class Dispatch:
 
     async def _answer(self, link: DeviceLink, request: Request) -> None:
         try:
-            answer = await self._handler_for(link, request)(link, request)
+            handle = self._handler_for(link, request)
+            _check_param_size(request)
+            answer = await handle(link, request)
         except (CannotStoreNow, TooManyRequests) as error:
             # D7: these codes are for HTTP only. Close the connection: the device retries later.
             link.close(error.message, TRY_AGAIN_LATER)
@@ -143,6 +152,7 @@ class Dispatch:
         link.trace = self._traces.admitted(link.trace, device.sn)
         self._old_tls.connected(device.did, link.cipher_suite)
         self._admission.enter(link)
+        self._note_address(link.address)
 
     async def _update_token(self, link: DeviceLink, request: Request) -> str:
         result = await self._admission.renew(request.token, decode_keepalive(request.param), link)
@@ -152,6 +162,11 @@ class Dispatch:
     async def _heartbeat(self, link: DeviceLink, request: Request) -> str:
         param = decode_keepalive(request.param)
         return encode_ok(request, self._admission.heartbeat(request.token, param, link))
+
+
+def _check_param_size(request: Request) -> None:
+    if len(memoryview(request.param)) > MAX_PARAM_BYTES:
+        raise BadParameter(f"at most {MAX_PARAM_BYTES} bytes are allowed", field="data.param")
 
 
 def _count_refusal(error: HubError) -> None:

@@ -46,6 +46,11 @@ class TokenBucket:
             self._filled_at = now
         return wait
 
+    def wait_seconds(self, now: float, tokens: float = 1.0) -> float:
+        """How long take() would have to wait for the tokens; takes nothing."""
+        left = min(self._burst, self._tokens + (now - self._filled_at) * self._rate) - tokens
+        return 0.0 if left >= 0 else -left / self._rate
+
 
 class TokenBuckets:
     """One token bucket for each key; beyond `size` keys the oldest bucket is dropped."""

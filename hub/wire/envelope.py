@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 #: Devices write the msgid first, so only this many bytes are searched for it.
 _MSGID_SEARCH_BYTES = 4096
+_MAX_URI_LENGTH = 1024
 _MSGID_PATTERN = re.compile(rb'"msgid ?"\s*:\s*"([\w-]{1,64})"')
 
 
@@ -66,7 +67,7 @@ def decode_frame(data: str | bytes, *, max_depth: int) -> Request | Response:
     """
     frame = data.encode("utf-8", "replace") if isinstance(data, str) else data
     try:
-        json_limits.check_depth(frame, max_depth)
+        json_limits.check_limits(frame, max_depth)
     except BadParameter as error:
         raise BadFrame(error.message) from None
     try:
@@ -104,8 +105,10 @@ def read_tolerantly(read: Callable[[bytes], T], data: bytes, *inner: str) -> T:
 
 
 def strip_key_blanks(data: bytes, *inner: str) -> bytes:
-    """Strip blanks from the keys of an object, and of those nested at the path `inner`."""
-    json_limits.check_fields(data)
+    """Strip blanks from the keys of an object, and of those nested at the path `inner`.
+
+    Call it with parts of a document whose limits were checked.
+    """
     fields = {
         key.strip(): value for key, value in json_limits.decode(_FIELDS, data, "the frame").items()
     }
@@ -184,6 +187,8 @@ _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 
 def _read_frame(frame: bytes) -> Request | Response:
+    if len(frame) > json_limits.LONG_BYTES:
+        frame = _without_duplicates(frame)
     sent = json_limits.decode(_FRAME, frame, "the frame")
     msgid = str(sent.msgid)
     data = sent.data
@@ -193,7 +198,21 @@ def _read_frame(frame: bytes) -> Request | Response:
         raise BadParameter("param (a request) or code (a response) is required", field="data")
     if not data.uri or not data.uri.strip():
         raise BadParameter("is required", field="data.uri")
+    if len(data.uri) > _MAX_URI_LENGTH:
+        raise BadParameter(f"at most {_MAX_URI_LENGTH} characters are allowed", field="data.uri")
     return Request(msgid, normalise_uri(data.uri), data.param, _token(sent.token))
+
+
+def _without_duplicates(frame: bytes) -> bytes:
+    """A long frame with the last one of each field. Raises BadParameter if a text is too long."""
+    fields = json_limits.distinct_fields(frame, ("msgid", "token"), "the frame")
+    data = fields.get("data")
+    if data is not None and bytes(memoryview(data)[:1]) == b"{":
+        inner = json_limits.distinct_fields(
+            bytes(data), ("uri", "code", "msg"), "the frame", path="data"
+        )
+        fields["data"] = Raw(msgspec.json.encode(inner))
+    return msgspec.json.encode(fields)
 
 
 def _token(value: LooseText) -> str | None:
@@ -210,7 +229,7 @@ def _response(msgid: str, data: _Data) -> Response:
         raise BadParameter("an integer is required", field="data.code")
     msg = "" if data.msg is None else str(data.msg)
     result = None if data.result is UNSET or bytes(data.result) == b"null" else data.result
-    return Response(msgid, normalise_uri(data.uri or ""), code, msg, result)
+    return Response(msgid, normalise_uri((data.uri or "")[:_MAX_URI_LENGTH]), code, msg, result)
 
 
 def _msgid_of(frame: bytes) -> str:

@@ -8,8 +8,9 @@ bytes.
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -25,6 +26,7 @@ from hub.wire.coercion import (
     coerce_number,
     coerce_text,
 )
+from hub.wire.json_structure import structure_of
 from hub.wire.pictures import Picture, decode_picture
 
 T = TypeVar("T")
@@ -43,6 +45,8 @@ _FRACTION = re.compile(rb"-?[0-9]{1,16}\.[0-9]{1,20}")
 _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
 #: A longer value is not repaired in place: if anything in it is doubtful, all of it becomes text.
 _MAX_REPAIRED_BYTES = 64 << 10
+_PIECE_BYTES = 256 << 10
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 #: For `_is_doubtful`: maps all digits to 0, E to e, and carriage return to line feed.
 _DIGIT_CLASSES = bytes.maketrans(b"123456789E\r", b"000000000e\n")
 _STRING_NUMBER_OR_BREAK = re.compile(
@@ -58,11 +62,11 @@ def to_strict_json(raw: Raw) -> bytes:
     """The JSON value in a form that any strict reader accepts, on one line."""
     value = bytes(raw)
     if not value.isascii():
-        value = value.decode("utf-8", "replace").encode()
+        value = _as_utf8(value)
     if value[:1] == b'"' or not _is_doubtful(value):
         return value
     if len(value) > _MAX_REPAIRED_BYTES:
-        return msgspec.json.encode(value.decode())
+        return _as_json_text(value)
     return _STRING_NUMBER_OR_BREAK.sub(_repaired, value)
 
 
@@ -162,12 +166,33 @@ class FieldReader:
         raw = self._raws.pop(key, None)
         if raw is None:
             return None
+        json_limits.check_text_bytes(raw, json_limits.MAX_SHORT_TEXT_BYTES, self.path_of(key))
         return json_limits.decode(decoder, bytes(raw), "the value", path=self.path_of(key))
+
+
+def _as_utf8(value: bytes) -> bytes:
+    """The value with replacement characters for what is not UTF-8."""
+    decoder = _UTF8("replace")
+    pieces = [decoder.decode(piece).encode() for piece in _pieces(value)]
+    return b"".join((*pieces, decoder.decode(b"", final=True).encode()))
+
+
+def _as_json_text(value: bytes) -> bytes:
+    """A text that contains the value, which is UTF-8."""
+    decoder = _UTF8()
+    pieces = [msgspec.json.encode(decoder.decode(piece))[1:-1] for piece in _pieces(value)]
+    return b'"%b"' % b"".join(pieces)
+
+
+def _pieces(value: bytes) -> Iterator[bytes]:
+    """Parts of a long value, so that a thread that works on it lets others run in between."""
+    return (value[at : at + _PIECE_BYTES] for at in range(0, len(value), _PIECE_BYTES))
 
 
 def _is_doubtful(value: bytes) -> bool:
     """Whether the value may contain a long number, an exponent or a line break."""
-    classes = value.translate(_DIGIT_CLASSES)
+    outside = structure_of(value) if len(value) > _MAX_REPAIRED_BYTES else value
+    classes = outside.translate(_DIGIT_CLASSES)
     return b"0" * 16 in classes or b"0e" in classes or b"\n" in classes
 
 

@@ -7,11 +7,14 @@ lone surrogates, and rewords msgspec's errors.
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from collections.abc import Iterable
+from typing import AnyStr, TypeVar
 
 import msgspec
+from msgspec import Raw
 
 from hub.errors import BadParameter
+from hub.wire.json_structure import is_escaped, structure_of
 
 T = TypeVar("T")
 
@@ -19,16 +22,23 @@ T = TypeVar("T")
 MAX_FIELDS = 20_000
 #: Items of all lists and objects of one document, counted by their commas.
 MAX_ITEMS = 60_000
+#: Lists and objects of one document.
+MAX_NESTED = 20_000
+#: How many bytes of a picture take as much time as an item, at most.
+ITEM_WEIGHT = 64
 
-#: A JSON string. An unclosed one extends to the end, so that no input takes quadratic time.
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-#: Any escape; group 1 is a pair of surrogates, group 2 a lone one.
-_ESCAPE = re.compile(
-    rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+#: A longer document is always examined exactly.
+LONG_BYTES = 256 * 1024
+MAX_SHORT_TEXT_BYTES = 64 * 1024
+
+_MAX_WEIGHED = 4096
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_SURROGATE = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
+    rb"|[c-fC-F][0-9a-fA-F]{2})"
 )
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+#: Lone surrogates that are repaired in one document.
+_MAX_REPAIRED = 500
 _ERROR_AT_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$?[^`]*)`)?$", re.DOTALL)
 _EXPECTED = re.compile(r"^Expected `(?P<expected>[^`]+)`, got `(?P<got>[^`]+)`$")
 _MISSING = re.compile(r"^Object missing required field `(?P<name>[^`]+)`$")
@@ -45,29 +55,56 @@ _TYPE_NAMES = {
 }
 
 
-def check_depth(data: bytes, limit: int) -> None:
-    """Raise BadParameter if the nesting is deeper than `limit`. Brackets in strings do not count.
+def weight(data: bytes | str) -> int:
+    """The size of a document that takes as much time as this one, but has few items.
 
-    The exact pass runs only if there are more than `limit` opening brackets at all.
+    For the choice between the loop and a thread. Counts every comma, those of strings too.
     """
-    if count_to(limit, data, b"[", b"{") > limit:
-        _check_depth_exactly(data, limit)
+    if isinstance(data, bytes):
+        return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, b",")
+    return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, ",")
 
 
-def check_fields(data: bytes) -> None:
-    """Raise BadParameter if the document has more than `MAX_FIELDS` fields."""
-    if count_to(MAX_FIELDS, data, b":") <= MAX_FIELDS:
+def check_limits(data: bytes, max_depth: int) -> None:
+    """Raise BadParameter if the document is nested deeper than `max_depth`, or has more fields,
+    items, lists and objects, texts, escapes or bytes outside of texts than is allowed.
+
+    Only what is outside of strings counts. The exact pass is left out for a short document that has
+    few brackets, colons and commas at all.
+    """
+    if (
+        len(data) <= LONG_BYTES
+        and count_to(max_depth, data, b"[", b"{") <= max_depth
+        and count_to(MAX_FIELDS, data, b":") <= MAX_FIELDS
+        and count_to(MAX_ITEMS, data, b",") <= MAX_ITEMS
+    ):
         return
-    if _STRING.sub(b"", data).count(b":") > MAX_FIELDS:
+    structure = structure_of(data)
+    _check_nesting(structure, max_depth)
+    if structure.count(b":") > MAX_FIELDS:
         raise BadParameter(f"more than {MAX_FIELDS} fields in one JSON document")
-
-
-def check_items(data: bytes) -> None:
-    """Raise BadParameter if the document has more than `MAX_ITEMS` items."""
-    if count_to(MAX_ITEMS, data, b",") <= MAX_ITEMS:
-        return
-    if _STRING.sub(b"", data).count(b",") > MAX_ITEMS:
+    if structure.count(b",") > MAX_ITEMS:
         raise BadParameter(f"more than {MAX_ITEMS} items in one JSON document")
+
+
+def distinct_fields(
+    data: bytes, short: Iterable[str], what: str, *, path: str = ""
+) -> dict[str, Raw]:
+    """The fields of a long document's object, undecoded, the last one of each name.
+
+    Raises BadParameter if one of the fields `short` is a long text: decoding it as text would take
+    three times as long as skipping it.
+    """
+    fields = decode(_FIELDS, data, what, path=path)
+    for name in short:
+        check_text_bytes(fields.get(name), MAX_SHORT_TEXT_BYTES, _join(path, name))
+    return fields
+
+
+def check_text_bytes(raw: Raw | None, limit: int, field: str) -> None:
+    """Raise BadParameter if an undecoded value is a text of more than `limit` bytes."""
+    if raw is not None and len(value := memoryview(raw)) > limit and bytes(value[:1]) == b'"':
+        raise BadParameter(f"at most {limit} bytes are allowed", field=field)
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: str = "") -> T:
@@ -81,15 +118,13 @@ def decode(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, path: st
     except msgspec.ValidationError as error:
         raise _bad_parameter(error, data, what, path) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        # Search first, because the repair is slow if there are many other escapes.
-        is_repairable = _SURROGATE.search(data) is not None
-        repaired = _ESCAPE.sub(_escape_lone_surrogate, data) if is_repairable else data
+        repaired = _repaired(data)
         if repaired == data:
             raise _bad_parameter(error, data, what, path) from None
     return decode(decoder, repaired, what, path=path)
 
 
-def count_to(limit: int, data: bytes, *needles: bytes) -> int:
+def count_to(limit: int, data: AnyStr, *needles: AnyStr) -> int:
     """How often the needles occur, counting no further than `limit` + 1.
 
     Runs at the speed of memchr if they are rare, as in base64; `bytes.count` is ten times slower.
@@ -109,9 +144,11 @@ _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def _check_depth_exactly(data: bytes, limit: int) -> None:
+def _check_nesting(structure: bytes, limit: int) -> None:
     """Remove innermost pairs `limit` times; what is left is nested deeper or never closed."""
-    left = _STRING.sub(b"", data).translate(_BRACKETS, _NO_BRACKETS)
+    left = structure.translate(_BRACKETS, _NO_BRACKETS)
+    if len(left) > 2 * MAX_NESTED and not left.startswith(b"[" * (limit + 1)):
+        raise BadParameter(f"more than {MAX_NESTED} lists and objects in one JSON document")
     for _ in range(limit):
         outer = left.replace(b"[]", b"")
         if len(outer) == len(left):
@@ -121,8 +158,17 @@ def _check_depth_exactly(data: bytes, limit: int) -> None:
         raise BadParameter(f"JSON is nested deeper than {limit} levels, or never closed")
 
 
-def _escape_lone_surrogate(escape: re.Match[bytes]) -> bytes:
-    return b"\\" + escape[0] if escape[2] else escape[0]
+def _repaired(data: bytes) -> bytes:
+    """The document with the escapes of lone surrogates escaped, or as it is if there are many."""
+    parts: list[bytes] = []
+    at = 0
+    for surrogate in _SURROGATE.finditer(data):
+        if surrogate["low"] is None and not is_escaped(data, surrogate.start()):
+            parts.append(data[at : surrogate.start()])
+            at = surrogate.start()
+            if len(parts) > _MAX_REPAIRED:
+                return data
+    return b"\\".join((*parts, data[at:])) if parts else data
 
 
 def _bad_parameter(error: Exception, data: bytes, what: str, path: str) -> BadParameter:
@@ -149,6 +195,8 @@ def _bad_parameter(error: Exception, data: bytes, what: str, path: str) -> BadPa
 
 def _key_of(text: bytes, data: bytes) -> str:
     """The key of the value `text`; empty if it cannot be found."""
+    if len(text) > MAX_SHORT_TEXT_BYTES:
+        return ""
     at = data.find(text)
     found = _KEY_BEFORE.search(data, max(0, at - _MAX_KEY_LENGTH), max(0, at))
     return found[1].decode() if found else ""

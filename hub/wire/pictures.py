@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pybase64
@@ -24,6 +24,8 @@ EXTENSIONS: dict[str, str] = {
 _DATA_URI = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
 _PADDING = rb"\u003d"
 _MAX_PADDING_LENGTH = 2 * len(_PADDING)
+_MAX_ESCAPE_LENGTH = len(_PADDING)
+_PIECE_BYTES = 1024 * 1024
 _ESCAPED_PADDING = re.compile(rb"(?:\\u003[dD]){1,2}\Z")
 #: The file header and the smallest header that may follow it.
 _BMP_HEADER_BYTES = 26
@@ -120,11 +122,30 @@ def _unescape(content: bytes) -> bytes:
     """The inside of a JSON string, with its escapes decoded."""
     if b"\\" not in content:
         return content
-    return msgspec.json.decode(b'"%b"' % content, type=str).encode("ascii")
+    if b"\\\\" in content:
+        raise binascii.Error("no base64 has a backslash")
+    return b"".join(
+        msgspec.json.decode(b'"%b"' % piece, type=str).encode("ascii") for piece in _pieces(content)
+    )
 
 
 def _without_breaks(content: bytes) -> bytes:
-    return content.replace(b"\n", b"").replace(b"\r", b"")
+    return b"".join(piece.translate(None, b"\r\n") for piece in _pieces(content))
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    """Parts of a long text, so that a thread that works on it lets others run in between.
+
+    No escape is split if there are no escaped backslashes.
+    """
+    start = 0
+    while start < len(content):
+        end = start + _PIECE_BYTES
+        if end < len(content):
+            escape = content.rfind(b"\\", end - _MAX_ESCAPE_LENGTH, end)
+            end = end if escape < 0 else escape
+        yield content[start:end]
+        start = end
 
 
 def _is_bmp(data: bytes) -> bool:

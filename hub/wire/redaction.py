@@ -11,6 +11,8 @@ import re
 
 import msgspec
 
+from hub.wire.json_limits import count_to
+
 MASK = "***"
 
 #: Characters shown of one text, of a whole frame, and of a frame that is not JSON.
@@ -26,9 +28,11 @@ _VALUE_COST = 8
 _MAX_ITEMS = 3
 #: A longer string is replaced by its size before the frame is decoded.
 _LONG_STRING = 512
-#: A frame that is still longer, or has more quotation marks, is not decoded.
+#: A frame that is still longer, or has more quotation marks or brackets, is not decoded.
 _MAX_DECODED_LENGTH = 128 * 1024
 _MAX_QUOTES = 10_000
+_MAX_BRACKETS = 4_000
+_BACKSLASH = 0x5C
 
 #: Fields whose values are never shown. Names are compared as reduced by `_letters_only`.
 _SECRET_NAMES = re.compile(
@@ -95,13 +99,14 @@ Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 def redact_frame(frame: str | bytes) -> str:
     """The frame on one line, redacted, at most about 4,000 characters."""
-    text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
-    short = _without_long_strings(text)
+    data = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
+    short = _without_long_strings(data)
     if short is None:
-        return _redact_invalid(text)
-    data = short.encode("utf-8", "replace")
+        return _redact_invalid(data)
+    # A frame in another encoding, such as GBK, is decoded with replacement characters.
+    text = short.decode("utf-8", "replace").encode()
     try:
-        masked = msgspec.json.encode(_FrameMasking().value(msgspec.json.decode(data), "", ""))
+        masked = msgspec.json.encode(_FrameMasking().value(msgspec.json.decode(text), "", ""))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _redact_invalid(short)
     return _truncated(msgspec.json.format(masked, indent=0).decode(), _MAX_FRAME_LENGTH)
@@ -128,35 +133,42 @@ def format_size(count: int) -> str:
     return f"{count // 1000} KB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
 
 
-def _without_long_strings(text: str) -> str | None:
-    """Replace each long string by its size; None if the frame is still too long.
+def _without_long_strings(data: bytes) -> bytes | None:
+    """Replace each long string by its size; None if the frame is still too long to be decoded.
 
     Searches from one quotation mark to the next, which in a picture is as fast as memchr.
     """
-    if len(text) <= _MAX_DECODED_LENGTH and max(map(len, text.split('"'))) <= _LONG_STRING:
-        return text
-    parts: list[str] = []
-    taken, opening, quote = 0, -1, text.find('"')
+    parts: list[bytes] = []
+    taken, opening, quote = 0, -1, data.find(b'"')
     for _ in range(_MAX_QUOTES):
         if quote < 0:
             break
         if opening < 0:
             opening = quote
-        elif not _is_escaped(text, quote):
+        elif data[quote - 1] != _BACKSLASH or not _is_escaped(data, quote):
             if quote - opening > _LONG_STRING:
-                parts += (text[taken : opening + 1], f"[{format_size(quote - opening - 1)}]")
+                parts += (data[taken : opening + 1], _size_text(quote - opening - 1))
                 taken = quote
             opening = -1
-        quote = text.find('"', quote + 1)
+        quote = data.find(b'"', quote + 1)
     else:
         return None
-    short = "".join((*parts, text[taken:]))
-    return short if len(short) <= _MAX_DECODED_LENGTH else None
+    if len(data) - taken > _MAX_DECODED_LENGTH:
+        return None
+    short = b"".join((*parts, data[taken:]))
+    is_short = len(short) <= _MAX_DECODED_LENGTH
+    return (
+        short if is_short and count_to(_MAX_BRACKETS, short, b"[", b"{") <= _MAX_BRACKETS else None
+    )
 
 
-def _is_escaped(text: str, at: int) -> bool:
-    before = text[max(0, at - 64) : at]
-    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+def _size_text(count: int) -> bytes:
+    return f"[{format_size(count)}]".encode()
+
+
+def _is_escaped(data: bytes, at: int) -> bool:
+    before = data[max(0, at - 64) : at]
+    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
 
 
 class _FrameMasking:
@@ -258,8 +270,9 @@ def _truncated(text: str, max_length: int = _MAX_TEXT_LENGTH) -> str:
     return text if len(text) <= max_length else f"{text[:max_length]}…"
 
 
-def _redact_invalid(text: str) -> str:
-    """The beginning of a text that is not JSON: its punctuation and words of the protocol."""
+def _redact_invalid(data: bytes) -> str:
+    """The beginning of a frame that is not JSON: its punctuation and words of the protocol."""
+    text = data[: 4 * _MAX_INVALID_LENGTH + 4].decode("utf-8", "replace")
     beginning = text[:_MAX_INVALID_LENGTH]
     words = _WORD.sub(_known_word_or_mask, " ".join(beginning.split()))
     return words + ("…" if len(text) > _MAX_INVALID_LENGTH else "")

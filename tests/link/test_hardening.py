@@ -298,6 +298,18 @@ async def test_a_large_frame_is_answered_like_a_small_one(kind: str) -> None:
         assert (await camera.ask("/heartbeat"))["code"] == 200
 
 
+@pytest.mark.parametrize("uri", ["/connect", "/token/update", "/heartbeat"])
+async def test_a_request_of_the_protocol_may_have_64_kb(uri: str) -> None:
+    async with device_port() as port:
+        await port.site.enrol()
+        camera = await port.camera()
+        await camera.connect()
+        answer = await camera.ask(uri, {"more": "x" * 65_536})
+        assert answer["code"] == 420
+        assert answer["msg"].startswith("data.param: at most 65536 bytes")
+        assert (await camera.ask("/heartbeat"))["code"] == 200
+
+
 def fragments(*parts: str | bytes) -> list[bytes]:
     """A message as a client sends it, in one frame for each part."""
     client = Connection(ConnectionType.CLIENT)

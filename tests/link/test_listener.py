@@ -18,6 +18,7 @@ from trio_websocket import ConnectionClosed, open_websocket_url
 from hub.config import Config
 from hub.errors import StartFault
 from hub.link.listener import serve_devices
+from hub.live.old_tls import OldTls
 from hub.net.places import KnownAddresses
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.clock import FrozenClock
@@ -40,8 +41,10 @@ def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:
         now=site.clock,
         admission=site.admission,
         enrolment=site.enrolment,
+        devices=site.devices,
         traces=new_traces(),
         known_addresses=KnownAddresses(),
+        old_tls=OldTls(site.clock),
         certificates=SimpleNamespace(context=lambda: tls),
     )
 
@@ -51,11 +54,14 @@ def a_site(clock: FrozenClock, **config: Any) -> Gate:
 
 
 @asynccontextmanager
-async def serving(site: Gate, tls: ssl.SSLContext | None = None) -> AsyncIterator[trio.Event]:
+async def serving(
+    site: Gate, tls: ssl.SSLContext | None = None, parts: Any = None
+) -> AsyncIterator[trio.Event]:
     shutdown = trio.Event()
+    parts = parts or services(site, tls)
     with trio.fail_after(SOON * 2):
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve_devices, services(site, tls), shutdown=shutdown))
+            await nursery.start(partial(serve_devices, parts, shutdown=shutdown))
             try:
                 yield shutdown
             finally:
@@ -75,9 +81,10 @@ async def camera(site: Gate, url: str, sn: str = SN) -> AsyncIterator[Camera]:
 
 async def until_the_end(stream: trio.SocketStream) -> bytes:
     received = b""
-    with suppress(trio.BrokenResourceError):
-        while chunk := await stream.receive_some():
-            received += chunk
+    async with stream:
+        with suppress(trio.BrokenResourceError):
+            while chunk := await stream.receive_some():
+                received += chunk
     return received
 
 
@@ -180,3 +187,38 @@ async def test_connections_beyond_the_limit_are_closed_at_once(clock: FrozenCloc
         assert (await first.ask("/heartbeat"))["code"] == 200
         for stream in others:
             await trio.aclose_forcefully(stream)
+
+
+async def test_a_full_port_keeps_the_place_of_a_camera_that_is_online(clock: FrozenClock) -> None:
+    site = a_site(clock, max_connections=20, max_connections_per_address=20)
+    await site.enrol()
+    url = f"ws://127.0.0.1:{site.config.port}"
+    async with serving(site), camera(site, url) as one:
+        await one.connect()
+        async with trio.open_nursery() as nursery:
+            for _ in range(60):
+                stream = await trio.open_tcp_stream(
+                    "127.0.0.1", site.config.port, local_address="127.0.3.1"
+                )
+                nursery.start_soon(until_the_end, stream)
+            assert (await one.ask("/heartbeat"))["code"] == 200
+            # Another camera finds a place, though strangers hold all others.
+            await site.enrol("ANOTHER")
+            async with camera(site, url, "ANOTHER") as another:
+                assert (await another.connect())["code"] == 200
+            nursery.cancel_scope.cancel()
+
+
+async def test_addresses_of_enrolled_cameras_are_known_also_after_a_restart(
+    clock: FrozenClock,
+) -> None:
+    site = a_site(clock)
+    await site.enrol()
+    site.devices.note(SN, ip="192.168.7.7")
+    parts = services(site)
+    async with serving(site, parts=parts):
+        assert "192.168.7.7" in parts.known_addresses
+        assert "127.0.0.1" not in parts.known_addresses
+        async with camera(site, f"ws://127.0.0.1:{site.config.port}") as one:
+            await one.connect()
+            assert "127.0.0.1" in parts.known_addresses

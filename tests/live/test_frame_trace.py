@@ -214,7 +214,7 @@ def test_a_long_frame_is_shortened_and_its_size_kept(traces: FrameTraces) -> Non
     ring.received('{"msgid": "1", "photo": "' + "é" * (MAX_WHOLE_LENGTH + 1) + '"}')
     (entry,) = ring.entries()
     size = 2 * MAX_WHOLE_LENGTH + 29
-    assert entry.kept == Shortened('{"msgid": "1", "photo": "[4.1 KB]"}', size)
+    assert entry.kept == Shortened('{"msgid": "1", "photo": "[8.2 KB]"}', size)
 
 
 def test_only_the_beginning_of_a_strangers_long_frame_is_redacted() -> None:

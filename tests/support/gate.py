@@ -16,7 +16,9 @@ from hub.errors import HubError
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import DeviceAnswer, Registry
+from hub.services.access.audit import Audit
 from hub.services.admission.authentication import Authentication
+from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission, Admitted
 from hub.services.admission.enrolment import Enrolment
 from hub.services.devices.directory import Device, Devices, NewDevice
@@ -111,6 +113,8 @@ class Gate:
         self.authentication = Authentication(
             store, self.registry, self.config, clock, clock, lambda: self.forget_before()
         )
+        self.guesses = CodeGuesses(clock)
+        self.audit = Audit(store, clock)
         self.admission = Admission(
             store,
             self.registry,
@@ -121,6 +125,8 @@ class Gate:
             self.changes,
             self.config,
             clock,
+            guesses=self.guesses,
+            audit=self.audit,
         )
         self._ts = itertools.count(int(clock.seconds))
 

@@ -17,6 +17,7 @@ from hub.link.dispatch import Dispatch
 from hub.live.old_tls import OldTls
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
+from hub.net.places import KnownAddresses
 from tests.support.clock import NOON
 from tests.support.gate import ADDRESS, SN, Gate
 from tests.support.memory_store import MemoryStore
@@ -44,6 +45,7 @@ class Port:
         clock: Any = TrioWallClock()
         self.site = Gate(MemoryStore(clock), clock, **{"require_did": "never", **config})
         self.traces = self.site.traces
+        self.known_addresses = KnownAddresses()
         self.dispatch = Dispatch(
             self.site.admission,
             self.site.enrolment,
@@ -51,6 +53,7 @@ class Port:
             self.site.config,
             clock,
             OldTls(clock),
+            note_address=self.known_addresses.note,
         )
         self.nursery = nursery
         self.deadlines = deadlines

@@ -135,7 +135,7 @@ def test_d1_keys_are_matched_exactly_first() -> None:
         ('{"msgid":"a1","data":{"param":' + "[" * 63 + "]" * 63 + "}}", "", "nested deeper"),
         ("[" * 100_000, "", "nested deeper"),
         ('{"msgid":"a1","data":{"uri":"/x","param":{}}', "", "not JSON"),
-        ("{" + ",".join(f'"{at}":1' for at in range(30_000)) + "}", "", "msgid: is required"),
+        ("{" + ",".join(f'"{at}":1' for at in range(30_000)) + "}", "", "20000 fields"),
     ],
 )
 def test_d1_a_frame_that_is_neither_is_420_with_its_msgid_if_readable(

@@ -16,7 +16,7 @@ def nested(levels: int) -> bytes:
 
 def passes(body: bytes, limit: int) -> bool:
     try:
-        json_limits.check_depth(body, limit)
+        json_limits.check_limits(body, limit)
     except BadParameter:
         return False
     return True
@@ -42,7 +42,7 @@ def test_nesting_up_to_the_limit_passes(levels: int) -> None:
 )
 def test_nesting_beyond_the_limit_is_420(body: bytes) -> None:
     with pytest.raises(BadParameter, match="nested deeper than 64 levels"):
-        json_limits.check_depth(body, 64)
+        json_limits.check_limits(body, 64)
 
 
 @pytest.mark.parametrize(
@@ -62,21 +62,21 @@ def test_brackets_side_by_side_or_in_strings_do_not_nest(body: bytes) -> None:
 @pytest.mark.parametrize("inside", [b"[", rb"\"[", b"[\\"])
 def test_an_unclosed_string_takes_linear_time(inside: bytes) -> None:
     with pytest.raises(BadParameter, match="never closed"):
-        json_limits.check_depth(b'["' + inside * 200_000, 64)
+        json_limits.check_limits(b'["' + inside * 90_000, 64)
 
 
 def test_fields_are_limited_not_counting_colons_in_strings() -> None:
-    json_limits.check_fields(b'{"a":"' + b":" * 50_000 + b'"}')
+    json_limits.check_limits(b'{"a":"' + b":" * 50_000 + b'"}', 64)
     many = b"{" + b",".join(b'"%d":1' % at for at in range(json_limits.MAX_FIELDS + 1)) + b"}"
     with pytest.raises(BadParameter, match="more than 20000 fields"):
-        json_limits.check_fields(many)
+        json_limits.check_limits(many, 64)
 
 
 def test_items_are_limited_not_counting_commas_in_strings() -> None:
-    json_limits.check_items(b'["' + b"," * 100_000 + b'"]')
-    json_limits.check_items(b"[" + b"1," * json_limits.MAX_ITEMS + b"1]")
+    json_limits.check_limits(b'["' + b"," * 100_000 + b'"]', 64)
+    json_limits.check_limits(b"[" + b"1," * json_limits.MAX_ITEMS + b"1]", 64)
     with pytest.raises(BadParameter, match="more than 60000 items"):
-        json_limits.check_items(b"[" + b"1," * (json_limits.MAX_ITEMS + 1) + b"1]")
+        json_limits.check_limits(b"[" + b"1," * (json_limits.MAX_ITEMS + 1) + b"1]", 64)
 
 
 class Inner(Struct):

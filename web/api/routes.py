@@ -88,7 +88,7 @@ class Routes:
             return _text(data)
         if decoder.type is Nothing:
             return Nothing()
-        json_limits.check_depth(data, self._services.config.devices.max_depth)
+        json_limits.check_limits(data, self._services.config.devices.max_depth)
         return json_limits.decode(decoder, data, "body")
 
 

@@ -40,6 +40,7 @@ from hub.net.rate_limits import TokenBuckets
 from hub.services import Services
 from hub.services.devices.directory import Device
 from hub.services.devices.frame_trace import TracedUpload
+from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.coercion import LooseText
 from hub.wire.signing import body_md5
@@ -58,6 +59,9 @@ _OTA_QUERY = ("POST", "/api/v1/ota/query")
 _SHORT_PATHS = frozenset({"/api/v1/device/report/info", _OTA_QUERY[1]})
 _SLASHES = re.compile("//+")
 _MAX_PARAMETERS = 64
+_PLAIN_PORT = "sitehub.plain_port"
+#: What takes longer than with a body of this size is done in a thread.
+_INLINE_BYTES = 256 * 1024
 #: A request that the rate limit would delay for longer is refused.
 MAX_WAIT_SECONDS = 2.0
 #: Longer paths are cut in the trace.
@@ -88,6 +92,18 @@ _SENDER = msgspec.json.Decoder(_Sender)
 
 def device_api(services: Services, bodies: Bodies) -> ASGIFramework:
     return _DeviceApi(services, bodies)
+
+
+def on_plain_port(api: ASGIFramework) -> ASGIFramework:
+    """The interface on the port without TLS, where anybody may change what is not signed."""
+
+    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        assert scope["type"] == "http"
+        extensions: dict[str, dict[object, object]] = {**(scope.get("extensions") or {})}
+        extensions[_PLAIN_PORT] = {}
+        await api({**scope, "extensions": extensions}, receive, send)
+
+    return app
 
 
 def tidy(path: str) -> str:
@@ -143,10 +159,12 @@ class _DeviceApi:
         self._add_trace = services.trace.add_upload
         self._max_depth = services.config.devices.max_depth
         self._allows_address = services.config.devices.http_auth == "token-or-address"
+        self._needs_md5 = services.config.devices.plain_body_md5
         # The requests of one second may arrive at once.
         rate = services.config.devices.max_requests_per_second
         self._rate_limits = TokenBuckets(rate, burst=rate)
         self._bodies = bodies
+        self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -233,9 +251,10 @@ class _DeviceApi:
         max_bytes = MAX_SHORT_BODY_BYTES if tidy(scope["path"]) in _SHORT_PATHS else None
         async with self._bodies.body(scope, receive, sender, max_bytes=max_bytes) as body:
             progress.size = len(body)
-            _check_md5(query, body)
+            if "appid" in query and (md5 := query.get("body_md5")):
+                await self._threads.run(len(body), partial(_check_md5, md5, body))
             if device is None:
-                device = progress.device = self._identify_by_body(body, address)
+                device = progress.device = await self._identify_by_body(body, address)
             return await handle(device, body)
 
     async def _limit_rate(self, sender: str) -> None:
@@ -255,6 +274,8 @@ class _DeviceApi:
         if not token and "appid" in query:
             if not query.get("sign"):
                 raise WrongSignature("sign: required with appid")
+            if self._needs_md5 and not query.get("body_md5") and _is_plain(scope):
+                raise WrongSignature("body_md5: must be signed too on a port without TLS")
             return self._authentication.by_signature(query)
         try:
             return self._authentication.by_token(token)
@@ -263,21 +284,35 @@ class _DeviceApi:
                 return None
             raise
 
-    def _identify_by_body(self, body: bytes, address: str) -> Device:
+    async def _identify_by_body(self, body: bytes, address: str) -> Device:
         """The sender by the body and the address (D8, "token-or-address").
 
         Raises NotAuthorised, DeviceNotRegistered.
         """
-        json_limits.check_depth(body, self._max_depth)
-        try:
-            sender = json_limits.decode(_SENDER, body, "the body")
-        except BadParameter:  # Treated as a body that identifies no device.
-            sender = _Sender()
+        decode = partial(_sender_of, body, self._max_depth)
+        sender = await self._threads.run(json_limits.weight(body), decode)
         sn, did = str(sender.sn or ""), str(sender.did or "")
         device = self._authentication.by_address(sn, did, address)
         if device is None:
             raise NotAuthorised("no token, and no device with this sn is online from your address")
         return device
+
+
+def _sender_of(body: bytes, max_depth: int) -> _Sender:
+    """Raises BadParameter if the body exceeds a limit."""
+    json_limits.check_limits(body, max_depth)
+    try:
+        if len(body) > json_limits.LONG_BYTES:
+            body = msgspec.json.encode(
+                json_limits.distinct_fields(body, _Sender.__struct_fields__, "the body")
+            )
+        return json_limits.decode(_SENDER, body, "the body")
+    except BadParameter:  # Treated as a body that identifies no device.
+        return _Sender()
+
+
+def _is_plain(scope: HTTPScope) -> bool:
+    return _PLAIN_PORT in (scope.get("extensions") or {})
 
 
 def _address(scope: HTTPScope) -> str:
@@ -307,8 +342,7 @@ def _query(query: bytes) -> dict[str, str]:
         raise BadParameter(f"more than {_MAX_PARAMETERS} query parameters") from None
 
 
-def _check_md5(query: dict[str, str], body: bytes) -> None:
-    """Compare a signed `body_md5`, if any, with the body (D5). Raises WrongSignature."""
-    sent = query.get("body_md5")
-    if sent and "appid" in query and sent.upper() != body_md5(body):
+def _check_md5(sent: str, body: bytes) -> None:
+    """Compare a signed `body_md5` with the body (D5). Raises WrongSignature."""
+    if sent.upper() != body_md5(body):
         raise WrongSignature("body_md5: does not match the body")

@@ -210,6 +210,10 @@ HEALTH = {
     "backup-overdue": N_(
         "There has been no good backup for %(days)s days (%(reason)s). See Site, Backups."
     ),
+    "codes-guessed": N_(
+        "Somebody who has the key of the cameras tries security codes for %(devices)s. Their "
+        "connects from other addresses are held back."
+    ),
     "restored-elsewhere": N_(
         "This hub was restored from a backup. Cameras reached it at %(before)s, but this "
         "computer has %(now)s. Give it the old address, or enter the new one in each camera: "

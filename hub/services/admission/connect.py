@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec import Struct
 
 from hub import metrics
 from hub.config import DevicesConfig
-from hub.errors import DeviceNotRegistered, NotAuthorised, WrongSignature
+from hub.errors import CannotStoreNow, DeviceNotRegistered, NotAuthorised, WrongSignature
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import ConnectAttempt, PendingDevices
 from hub.live.registry import Link, Registry
 from hub.log import limited
-from hub.net.rate_limits import Backoff
+from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
+from hub.services.access.audit import Actor, Audit
+from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Refused, replayed
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
@@ -58,7 +61,12 @@ class Admission:
         changes: Feed[Change],
         config: DevicesConfig,
         now: Callable[[], float],
+        *,
+        guesses: CodeGuesses,
+        audit: Audit,
     ) -> None:
+        self._guesses = guesses
+        self._audit = audit
         self._store = store
         self._registry = registry
         self._pending = pending
@@ -86,6 +94,8 @@ class Admission:
             await self._refuse_unknown(param, link)
             raise DeviceNotRegistered(f"sn: no device with sn {param.sn} is registered")
         disconnects = self._devices.disconnects(device.did)
+        self._guesses.start_afresh(device.did, disconnects)
+        await self._await_turn(device, link)
         try:
             verified = self._checks.run(device, param)
             await self._checks.check_empty_did(device, param)
@@ -98,6 +108,7 @@ class Admission:
             # It was changed while the checks waited for the store: their result no longer holds.
             await self._store.tokens.drop(device.did)
             raise NotAuthorised("the device was changed meanwhile")
+        self._guesses.succeeded(device.did, link.address)
         ip, offset = param.ip or link.address, param.ts - self._now()
         self._devices.note(device.sn, ip=ip, clock_offset=offset, sign_form=verified.form)
         result = ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
@@ -149,6 +160,46 @@ class Admission:
             raise NotAuthorised("the token belongs to another device")
         return row
 
+    async def _await_turn(self, device: Device, link: Link) -> None:
+        """Hold the connect back, without looking at it, while codes of its device are guessed.
+
+        Raises WrongSignature if there are guesses enough after the delay too.
+        """
+        own = self._is_own_address(device, link.address)
+        wait = self._guesses.wait_seconds(device.did, own=own)
+        if not wait:
+            return
+        await self._report_guesses(device, link.address)
+        self._pending.keep_open(link, device.sn)
+        await link.delay_answer(min(wait, MAX_BACKOFF_SECONDS))
+        # Of those that have waited, the first one takes the turn.
+        if self._guesses.wait_seconds(device.did, own=own):
+            raise WrongSignature("sign: too many codes were tried for this sn: try again later")
+
+    def _is_own_address(self, device: Device, address: str) -> bool:
+        """Whether the camera is there, or was there last, also before the hub was restarted."""
+        link = self._registry.get(device.did)
+        return (
+            (link is not None and link.address == address)
+            or self._guesses.is_good_address(device.did, address)
+            or self._devices.device(device.did).ip == address
+        )
+
+    async def _report_guesses(self, device: Device, address: str) -> None:
+        limited(
+            log,
+            logging.WARNING,
+            f"guesses {device.did}",
+            "the security code of device %s (%s) is being guessed, also from %s: its connects are "
+            "held back",
+            device.did,
+            device.name or device.sn,
+            address,
+        )
+        if self._guesses.held_back(device.did):
+            with suppress(CannotStoreNow):
+                await self._audit.add(Actor("device port", address), "device.guessed", device.did)
+
     async def _issue(self, device: Device, param: ConnectParam) -> str:
         keep_until = self._now_ms() + 2000 * self._config.clock_skew
         accepted = AcceptedConnect(
@@ -186,6 +237,8 @@ class Admission:
             # Anyone may have sent it. A device with a good signature takes no pending place.
             self._pending.keep_open(link, param.sn)
             delay = self._backoff.failed((param.sn, link.address))
+            if any(reason.code == "code-mismatch" for reason in refusal.reasons):
+                self._guesses.failed(device.did, own=self._is_own_address(device, link.address))
         attempt = self._attempt(param, link)
         self._pending.record_failure(device.did, attempt, refusal.reasons, slowed_seconds=delay)
         if isinstance(refusal.error, MissingDid):

@@ -55,6 +55,7 @@ from hub.wire.commands.param_structs import (
 )
 from hub.wire.commands.params import check_fields, check_param, encode_param
 from hub.wire.commands.results import decode_answer
+from hub.wire.json_limits import weight
 
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A", bound=Struct)
@@ -97,7 +98,7 @@ class Commands:
         def encoded() -> Raw:
             return encode_param(command, check_param(command, param))
 
-        sent = await self._threads.run(len(memoryview(param)), encoded)
+        sent = await self._threads.run(weight(bytes(param)), encoded)
         return await self._sender.send(did, command, sent)
 
     async def call(self, did: str, command: Command[P, A], param: P) -> A:
@@ -109,7 +110,7 @@ class Commands:
         def decoded() -> A:
             return decode_answer(command, answer.result)
 
-        size = 0 if answer.result is None else len(memoryview(answer.result))
+        size = 0 if answer.result is None else weight(bytes(answer.result))
         return await self._threads.run(size, decoded)
 
     def settings(self, did: str) -> DeviceSettings:

@@ -20,6 +20,7 @@ from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.tables.devices import Device
 from hub.threads import WorkerThreads
+from hub.wire.json_limits import weight
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo
 from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions, decode_ota_query
@@ -27,8 +28,8 @@ from hub.wire.uploads.records import AccessDetail
 
 T = TypeVar("T")
 
-#: A larger body is decoded in a thread.
-_INLINE_BYTES = 1024 * 1024
+#: A body that weighs more is decoded in a thread.
+_INLINE_BYTES = 256 * 1024
 
 
 class Ingest:
@@ -142,7 +143,7 @@ class Ingest:
         )
 
     async def _decode(self, decode: Callable[..., T], body: bytes, **how: object) -> T:
-        return await self._threads.run(len(body), partial(decode, body, **how))
+        return await self._threads.run(weight(body), partial(decode, body, **how))
 
     async def _store(
         self,

@@ -49,8 +49,7 @@ def check_fields(command: Command[P, Any], fields: Mapping[str, object]) -> P:
 def check_param(command: Command[P, Any], raw: bytes | Raw) -> P:
     """Decode a caller's JSON and check it with check_fields(). Raises BadParameter."""
     data = bytes(raw)
-    json_limits.check_depth(data, _MAX_DEPTH)
-    json_limits.check_items(data)
+    json_limits.check_limits(data, _MAX_DEPTH)
     return check_fields(command, _decode_object(data))
 
 

@@ -12,12 +12,12 @@ from typing import TypeVar
 from msgspec import Raw, Struct
 
 from hub.errors import BadParameter, UnknownEventType
-from hub.wire import times
+from hub.wire import json_limits, times
 from hub.wire.code_tables import EVENT_TYPES
 from hub.wire.coercion import LooseNumber, coerce_int, coerce_text
 from hub.wire.extra_fields import NO_EXTRA, ExtraField, FieldReader, extra_object
 from hub.wire.pictures import Picture, decode_picture, picture_of_text
-from hub.wire.uploads.body_decoder import ABSENT, EVENT, FACE, VEHICLE, check_limits
+from hub.wire.uploads.body_decoder import ABSENT, EVENT, FACE, VEHICLE
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
@@ -191,7 +191,7 @@ def decode_base64img(body: bytes) -> Picture:
 
 
 def _fields(body: bytes, max_depth: int) -> FieldReader:
-    check_limits(body, max_depth)
+    json_limits.check_limits(body, max_depth)
     return FieldReader.decode(body)
 
 

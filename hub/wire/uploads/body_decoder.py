@@ -76,6 +76,8 @@ class BodyDecoder(Generic[B]):
     def __init__(self, known: type[B], usual_extra: tuple[str, ...] = ()) -> None:
         self._known = msgspec.json.Decoder(known)
         self._names = frozenset(known.__struct_fields__)
+        #: The fields that are decoded as texts or numbers.
+        self._texts = self._names - {"data"}
         self._usual_extra = usual_extra
         exact: type[B] = msgspec.defstruct(  # type: ignore[assignment]
             f"{known.__name__}WithExtra",
@@ -90,7 +92,9 @@ class BodyDecoder(Generic[B]):
 
         Raises BadParameter, also for nesting beyond `max_depth`.
         """
-        check_limits(body, max_depth)
+        json_limits.check_limits(body, max_depth)
+        if len(body) > json_limits.LONG_BYTES:
+            body = msgspec.json.encode(json_limits.distinct_fields(body, self._texts, "the body"))
         try:
             sent: B = self._exact.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -107,9 +111,3 @@ class BodyDecoder(Generic[B]):
 FACE = BodyDecoder(FaceBody, (*_USUAL_EXTRA, "type"))
 EVENT = BodyDecoder(EventBody, (*_USUAL_EXTRA, "age", "gender"))
 VEHICLE = BodyDecoder(CommonBody)
-
-
-def check_limits(body: bytes, max_depth: int) -> None:
-    """Raise BadParameter if a body is nested deeper than `max_depth` or has too many fields."""
-    json_limits.check_depth(body, max_depth)
-    json_limits.check_fields(body)

@@ -267,4 +267,4 @@ async def test_a_large_body_is_decoded_in_a_thread(
 
 async def test_an_error_in_a_large_body_is_reported_as_in_a_small_one(hub: Hub) -> None:
     with pytest.raises(HubError, match="time"):
-        await hub.ingest.face(hub.gate, face(time=None, name="x" * 2_000_000))
+        await hub.ingest.face(hub.gate, face(time=None, more="x" * 2_000_000))

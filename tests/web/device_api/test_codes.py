@@ -20,6 +20,7 @@ from trio.testing import MockClock
 from hub.config import Config, DevicesConfig
 from hub.errors import CODES
 from hub.services.admission.authentication import Authentication
+from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
@@ -77,7 +78,15 @@ class Hub(FirmwareSite):
             hub.store, hub.registry, config, clock, clock, lambda: clock.ms
         )
         parts = (hub.store, hub.registry, hub.pending_devices, self.devices, hub.services.enrolment)
-        self.admission = Admission(*parts, authentication.tokens, changes, config, clock)
+        self.admission = Admission(
+            *parts,
+            authentication.tokens,
+            changes,
+            config,
+            clock,
+            guesses=CodeGuesses(clock),
+            audit=hub.services.audit,
+        )
         parts = replace(hub.services, authentication=authentication, ingest=self.ingest)
         self.api = device_api(parts, Bodies(parts.config.web))
         self.token = ""

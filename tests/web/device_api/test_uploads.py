@@ -25,7 +25,7 @@ from hub.wire.signing import body_md5
 from tests.support.clock import NOON
 from tests.support.device_call import FACE, Call, ask
 from tests.support.web import GATE, services
-from web.device_api.uploads import MAX_WAIT_SECONDS, device_api
+from web.device_api.uploads import MAX_WAIT_SECONDS, device_api, on_plain_port
 from web.http import budget
 from web.http.bodies import Bodies
 
@@ -143,6 +143,23 @@ async def test_d5_body_md5_must_match_the_body(api: Any, parts: Any) -> None:
     assert call.outcome == (200, 423)
     assert "body_md5" in call.json["msg"]
     assert parts.ingest.taken == []
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_signed_upload_without_tls_signs_its_body_unless_a_setting_says_otherwise(
+    required: bool,
+) -> None:
+    parts = services(devices={"plain_body_md5": required})
+    parts.authentication.on_signature = lambda query: GATE
+    api = device_api(parts, Bodies(parts.config.web))
+    query = "appid=A&ts=1&sign=S"
+    assert (await ask(api, token=None, query=query)).outcome == (200, 200)
+    call = await ask(on_plain_port(api), token=None, query=query)
+    assert call.outcome == ((200, 423) if required else (200, 200))
+    assert not required or "body_md5" in call.json["msg"]
+    signed = f"{query}&body_md5={body_md5(b'{}')}"
+    assert (await ask(on_plain_port(api), token=None, query=signed)).outcome == (200, 200)
+    assert (await ask(on_plain_port(api))).outcome == (200, 200)
 
 
 async def test_d5_an_appid_without_a_sign_is_423(api: Any) -> None:

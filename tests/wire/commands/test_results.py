@@ -66,7 +66,6 @@ def test_any_result_is_an_answer_or_nonsense(
         b'{"pid":"' + b"1" * 5_000_000 + b'"}',
         b'{"pid":' + b"1" * 5_000_000 + b"}",
         b'{"pid":1e400}',
-        b"{" + b'"a":1,' * 70_000 + b'"pid":1}',
         b'{"pid":"1"',
         b"\xff",
     ],

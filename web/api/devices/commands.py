@@ -162,7 +162,7 @@ class _CommandsApi:
         return None
 
     async def _ask(self, caller: auth.Caller, did: str, body: bytes) -> CommandAnswer:
-        json_limits.check_depth(body, self._max_depth)
+        json_limits.check_limits(body, self._max_depth)
         request = json_limits.decode(_BODY, body, "body")
         command = DIALECT.by_uri(request.uri)
         if command.name in CHANGING:

@@ -38,6 +38,7 @@ ACTIONS = {
     "device.enable": N_("Enabled the camera"),
     "device.disable": N_("Disabled the camera"),
     "device.remove": N_("Removed the camera"),
+    "device.guessed": N_("Tried security codes for the camera"),
     "device.command": N_("Sent a command to the camera"),
     "device.set_face": N_("Changed the settings for faces and people on the camera"),
     "device.set_recording": N_("Changed the recording settings on the camera"),

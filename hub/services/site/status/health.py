@@ -22,6 +22,7 @@ its work.
     update-undone           version, reason
     backup-overdue          days, reason
     restored-elsewhere      before, now (addresses)
+    codes-guessed           devices (names)
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.live.feed import Change, Feed
+from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import SiteClock
@@ -67,10 +69,12 @@ NoticeCode = Literal[
     "update-undone",
     "backup-overdue",
     "restored-elsewhere",
+    "codes-guessed",
 ]
 
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
+_MAX_NAMES = 3
 #: The hub renews its certificate 30 days before it expires. With fewer days left than this,
 #: something prevents the renewal.
 _EXPIRY_NOTICE_DAYS = 14
@@ -101,9 +105,11 @@ class Health:
         updates: Updates,
         backups: Backups,
         change_feed: Feed[Change],
+        guesses: CodeGuesses,
         *,
         now: Callable[[], float],
     ) -> None:
+        self._guesses = guesses
         self._store = store
         self._certificates = certificates
         self._maintenance = maintenance
@@ -159,6 +165,7 @@ class Health:
             yield from self._check_certificate()
         yield from self._check_retention()
         yield from self._check_backups()
+        yield from self._check_guesses()
 
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
@@ -266,6 +273,18 @@ class Health:
                 f"the hub was restored from a backup: cameras reached it at {before}, "
                 f"this computer has {after}",
                 {"before": before, "now": after},
+            )
+
+    def _check_guesses(self) -> Iterator[HealthReason]:
+        devices = [self._store.devices.by_did(did) for did in self._guesses.attacked()]
+        names = [device.name or device.sn for device in devices if device is not None]
+        if names:
+            shown = ", ".join(names[:_MAX_NAMES]) + (", …" if len(names) > _MAX_NAMES else "")
+            yield HealthReason(
+                "codes-guessed",
+                f"somebody who has the key of the cameras tries security codes for {shown}: "
+                "their connects from other addresses are held back",
+                {"devices": shown},
             )
 
     def _tomorrow(self) -> date:

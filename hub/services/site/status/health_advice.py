@@ -73,6 +73,10 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Open the page Backups. If they go to another disk or to a network folder, check that it "
         "is connected and has room; then press Back up now."
     ),
+    "codes-guessed": (
+        "Find out who is in the network of the cameras: the log and the page Audit log name the "
+        "address. Give the cameras other security codes, and other keys if you can."
+    ),
     "restored-elsewhere": (
         "Give this computer the address that it had before, or enter the new one in each camera. "
         "Then confirm it on the page Backups."

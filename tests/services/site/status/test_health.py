@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from hub.live.feed import Change, Feed
+from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.site.backups.backups import Backups
 from hub.services.site.backups.views import BackupFailure, RestoredFrom
 from hub.services.site.certificates.certificates import Certificates
@@ -79,6 +80,7 @@ class Parts:
         self.updates = FailureHolder()
         self.backups = BackupState()
         self.changes: Feed[Change] = Feed()
+        self.guesses = CodeGuesses(clock)
         self.health = Health(
             cast("Store", self.store),
             cast("Certificates", self.certificates),
@@ -88,6 +90,7 @@ class Parts:
             cast("Updates", self.updates),
             cast("Backups", self.backups),
             self.changes,
+            self.guesses,
             now=clock,
         )
         self.health.mark_serving()
@@ -123,6 +126,7 @@ def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: 
         cast("Updates", parts.updates),
         cast("Backups", parts.backups),
         parts.changes,
+        parts.guesses,
         now=clock,
     )
     assert [reason.code for reason in fresh.faults()] == ["starting"]
