@@ -82,8 +82,12 @@ class SetupLinks:
     def is_valid(self, token: str) -> bool:
         """Whether the link with this token can still be used."""
         token_hash, _, expires_at = (self._settings.get(_SETTING) or "").partition(" ")
-        matches = hmac.compare_digest(token_hash, hash_token(token).hex())
-        return matches and is_current(int(expires_at), self._now_ms(), _VALID_MS)
+        matches = hmac.compare_digest(token_hash.encode(), hash_token(token).hex().encode())
+        return (
+            matches
+            and expires_at.isdecimal()
+            and is_current(int(expires_at), self._now_ms(), _VALID_MS)
+        )
 
     async def complete(
         self, token: str, name: str, password: str, site: SiteSettings, *, address: str

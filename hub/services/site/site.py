@@ -71,7 +71,10 @@ class Site:
 
     def zone_name(self) -> str:
         """Return the IANA name of the time zone."""
-        return self._settings.get("site.timezone") or self._config.site.timezone or self._host_zone
+        chosen = self._settings.get("site.timezone")
+        if chosen and _is_zone(chosen):
+            return chosen
+        return self._config.site.timezone or self._host_zone
 
     def zone(self) -> ZoneInfo:
         """Return the time zone."""
@@ -80,7 +83,10 @@ class Site:
     def language(self) -> Language:
         """Return the language of the pages; `auto` means that of each browser."""
         chosen = self._settings.get("site.language")
-        return _language(chosen) if chosen else self._config.site.language
+        try:
+            return _language(chosen) if chosen else self._config.site.language
+        except BadParameter:  # the row is damaged
+            return self._config.site.language
 
     def check(self, new: SiteSettings) -> None:
         """Raise BadParameter for the field "name", "zone" or "language" unless all are valid."""
@@ -148,3 +154,12 @@ def _host_zone_name() -> str:
     except BadParameter:
         return "UTC"
     return str(name)
+
+
+def _is_zone(name: str) -> bool:
+    """Whether this is a time zone: the row of the setting may be damaged."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

@@ -109,7 +109,7 @@ async def test_a_failing_write_does_not_affect_the_others_of_its_group(
                 await store.write(fail)
 
         async def twice() -> None:
-            with pytest.raises(sqlite3.IntegrityError):
+            with pytest.raises(CannotStoreNow, match="UNIQUE constraint"):
                 await store.write(insert("a"))
 
         async with trio.open_nursery() as nursery:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import trio
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from hub.store.db import Store
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+#: The first second of the year 10000.
+_LATEST_SECONDS = 253_402_300_800
 
 #: Bytes per second: a capture needs the disk too.
 _COPY_SPEED = 40e6
@@ -149,7 +153,7 @@ class Backups:
     @property
     def last_failure(self) -> BackupFailure | None:
         text = self._settings.get(_FAILURE)
-        return None if text is None else msgspec.json.decode(text, type=BackupFailure)
+        return None if text is None else _decoded(text, BackupFailure)
 
     @property
     def is_on_same_disk(self) -> bool:
@@ -158,11 +162,11 @@ class Backups:
 
     def overdue_days(self) -> int | None:
         """Return for how many days there has been no good backup; None for less than two."""
-        since = self._settings.get(_SINCE)
+        since = _as_moment(self._settings.get(_SINCE))
         newest = self.last_good
         last = max(
             newest.made_at if newest is not None else 0.0,
-            float(since) if since is not None else self.now(),
+            since if since is not None else self.now(),
         )
         waited = self.now() - last
         return int(waited // schedule.DAY_SECONDS) if waited >= schedule.ALARM_SECONDS else None
@@ -172,7 +176,9 @@ class Backups:
         text = self._settings.get(RESTORED)
         if text is None:
             return None
-        found = msgspec.json.decode(text, type=RestoredFrom)
+        found = _decoded(text, RestoredFrom)
+        if found is None:
+            return None
         now = self._addresses()
         if not found.addresses or set(found.addresses) & set(now):
             return None
@@ -236,9 +242,9 @@ class Backups:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Back up every night, until cancelled. What fails is logged and tried again."""
-        since = self._settings.get(_SINCE)
+        since = _as_moment(self._settings.get(_SINCE))
         # If it is in the future, the clock was wrong then.
-        if since is None or float(since) > self.now() + schedule.DAY_SECONDS:
+        if since is None or since > self.now() + schedule.DAY_SECONDS:
             await self._try_to_set(_SINCE, str(self.now()))
         self._next_attempt = trio.current_time() + _FIRST_SECONDS
         task_status.started()
@@ -362,3 +368,20 @@ class Backups:
             await self._settings.set(key, value)
         except HubError as error:
             limited(log, logging.WARNING, key, "%s is not stored: %s", key, error)
+
+
+def _decoded(text: str, shape: type[_T]) -> _T | None:
+    """Decode a setting; None if its row is damaged."""
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def _as_moment(text: str | None) -> float | None:
+    """Decode a time in UNIX seconds; None if there is none, or its row is damaged."""
+    try:
+        moment = float(text or "")
+    except ValueError:
+        return None
+    return moment if 0 <= moment < _LATEST_SECONDS else None
