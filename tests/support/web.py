@@ -103,6 +103,7 @@ def services(
             devices=DevicesConfig(bind="127.0.0.1", **(devices or {})),
         ),
         now=lambda: NOON,
+        clock=SimpleNamespace(is_doubted=False),
         certificates=SimpleNamespace(context=lambda: tls),
         authentication=FakeAuthentication(),
         known_addresses=KnownAddresses(),

@@ -154,6 +154,7 @@ class _DeviceApi:
         self._ota_query = ingest.ota_query
         self._downloads = FirmwareDownloads(services)
         self._now = services.now
+        self._clock = services.clock
         self._authentication = services.authentication
         self._note_address = services.known_addresses.note
         self._add_trace = services.trace.add_upload
@@ -230,7 +231,10 @@ class _DeviceApi:
 
     async def _tell_time(self, send: ASGISendCallable) -> None:
         """Answer the time in UNIX seconds (D8). Cameras ask for it before they have a token."""
-        data = {"code": OK, "msg": CODES[OK], "data": {"time": int(self._now())}}
+        told: dict[str, int | bool] = {"time": int(self._now())}
+        if self._clock.is_doubted:
+            told["doubted"] = True
+        data = {"code": OK, "msg": CODES[OK], "data": told}
         await _send(send, 200, msgspec.json.encode(data))
 
     async def _upload(

@@ -24,6 +24,7 @@ from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
+from hub.services.site.clock.clock import SiteClock
 from hub.store.records.record_query import RecordFilter
 from hub.wire.session import ConnectParam
 from hub.wire.signing import body_md5, sign_connect, sign_params
@@ -476,3 +477,9 @@ async def test_d8_access_records_and_a_lone_picture_that_belongs_to_the_last(
 async def test_d8_the_time_is_unix_seconds(hub: Hub) -> None:
     call = await hub.send(TIME, b"", token=None, method="GET")
     assert call.json["data"] == {"time": int(hub.clock())}
+
+
+async def test_d8_a_doubted_time_says_so(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SiteClock, "is_doubted", True)
+    call = await hub.send(TIME, b"", token=None, method="GET")
+    assert call.json["data"] == {"time": int(hub.clock()), "doubted": True}
