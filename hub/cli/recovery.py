@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _DEVICES_GONE = (
     "The database is a new one: devices, users and settings are gone. Enrol the devices again."
 )
+_DEVICES_OLDER = (
+    "Records came back; other changes did not: look whether devices, users and settings are as "
+    "they should be."
+)
 
 
 def run_rebuild(data_dir: Path, show: Callable[[float], None]) -> None:
@@ -67,6 +71,8 @@ def _told(report: RebuildReport) -> Iterator[str]:
     yield from _told_files(report.put_aside)
     if report.is_new_database:
         yield _DEVICES_GONE
+    elif report.days:
+        yield _DEVICES_OLDER
     if report.log_id_changed:
         yield "The log has a new id: programs that read it start from its beginning."
 

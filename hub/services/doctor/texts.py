@@ -14,6 +14,11 @@ class Sentences(NamedTuple):
 
 
 _RESTORE = "Restore a backup."
+_FROM_PACKS = (
+    "Take hub.sqlite, and nothing else, from the newest backup and put it in its place. Then "
+    "sitehub doctor --rebuild adds the records that came after it. Without a backup, the same "
+    "command makes all records from the pictures, but cameras and users must be added again."
+)
 _IN_BACKUP = "A restored backup has these, but nothing that came after it."
 
 TEXTS: dict[str, Sentences] = {
@@ -174,11 +179,11 @@ TEXTS: dict[str, Sentences] = {
     ),
     "database-missing": Sentences(
         "hub.sqlite is missing, but its pictures are there.",
-        f"{_RESTORE} Without one: sitehub doctor --rebuild makes records from the pictures.",
+        _FROM_PACKS,
     ),
     "database-empty": Sentences(
         "hub.sqlite is empty, but its pictures are there.",
-        f"{_RESTORE} Without one: sitehub doctor --rebuild makes records from the pictures.",
+        _FROM_PACKS,
     ),
     "database-start": Sentences(
         "The hub would not start: %(reason)s.",
@@ -208,10 +213,11 @@ TEXTS: dict[str, Sentences] = {
         "Restore hub.key from a backup.",
     ),
     # packs
-    "set-aside-none": Sentences("No pictures were put aside."),
+    "set-aside-none": Sentences("No files were put aside."),
     "set-aside": Sentences(
-        "Pictures that the database does not know were put aside: %(files)s.",
-        "Their records are not shown. If you need none of them, delete the folder media/set-aside.",
+        "Files that do not belong to the database were put aside: %(files)s.",
+        "What only they hold is not shown. If you need none of them, delete the folder "
+        "media/set-aside.",
     ),
     # backups
     "backup-ok": Sentences("The last good backup is from %(time)s."),

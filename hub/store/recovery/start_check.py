@@ -59,16 +59,16 @@ def check_start(data_dir: Path) -> Findings:
             return Findings()
         what = "is empty" if database.exists() else "is missing"
         return Findings(
-            f"{database} {what}, but its pictures are there: restore it, or move the folder "
-            f"{MEDIA} away to start anew; {_WAYS}; {_NOTHING}"
+            f"{database} {what}, but its pictures are there: take it, and only it, from a "
+            f"backup, or move the folder {MEDIA} away to start anew; {_WAYS}; {_NOTHING}"
         )
     view, wal = current_view(data_dir)
     if view is None:
         if not packs:
             return Findings()
         return Findings(
-            f"{database} holds no records, but there are packs of pictures: restore it; "
-            f"{_WAYS}; {_NOTHING}"
+            f"{database} holds no records, but there are packs of pictures: take it, and only it, "
+            f"from a backup; {_WAYS}; {_NOTHING}"
         )
     tails = tuple(tails_in(media, view.ends))
     last = max((group.number for tail in tails for group in tail.groups()), default=0)

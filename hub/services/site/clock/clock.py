@@ -126,7 +126,10 @@ class SiteClock:
             self._steady = self._counted = 0.0
             self._vouched = False
             return
-        self._likely, self._off_limit = saved.likely, OFF_SECONDS
+        self._likely = saved.likely
+        # Likewise: it never showed a possible time, so the likely one is counted from 2025.
+        was_set = saved.likely - saved.counted >= EARLIEST_PLAUSIBLE + OFF_SECONDS
+        self._off_limit = OFF_SECONDS if was_set or saved.seen >= EARLIEST_PLAUSIBLE else math.inf
         #: What the clock would show if the hub had not been off; None after the start phase: an
         #: hour, or until the clock is believed. A PC may set its clock only then.
         self._base = saved.likely
@@ -136,7 +139,7 @@ class SiteClock:
         if -JUMP_SECONDS <= off <= OFF_SECONDS:
             self._off_seconds = max(0.0, off)
         else:
-            self._note_step(saved.seen, self._wall, at_start=True)
+            self._note_step(saved.seen, self._wall, at_start=True, was_off=True)
             self._doubted_off_seconds = max(0.0, off)
 
     def _clock_of_lives(self, saved: _SavedClock | None) -> LifeClock:
@@ -305,13 +308,15 @@ class SiteClock:
         )
         await self._store.settings.set(_SETTING, msgspec.json.encode(saved).decode())
 
-    def _note_step(self, before: float, after: float, *, at_start: bool) -> None:
+    def _note_step(
+        self, before: float, after: float, *, at_start: bool, was_off: bool = False
+    ) -> None:
         metrics.clock_steps.inc()
         step = ClockStep(
             self._store.records.last_seq, int(before * 1000), int(after * 1000), at_start
         )
         self._new_steps.append(step)
-        _log_step(step)
+        _log_step(step, was_off=was_off)
         if is_jump(step):
             in_start = self._base is not None
             self._earlier_steady = max(self._earlier_steady, self._steady) if in_start else 0.0
@@ -371,11 +376,21 @@ def _text(moment: float) -> str:
         return f"{moment:.0f}"
 
 
-def _log_step(step: ClockStep) -> None:
-    text = "the clock %s by %.0f s, from %s to %s"
+def _span(seconds: float) -> str:
+    size = abs(seconds)
+    sign = "-" if seconds < 0 else ""
+    if size < 2 * JUMP_SECONDS:
+        return f"{seconds:.0f} s"
+    if size < STEADY_SECONDS:
+        return f"{sign}{size // 3600:.0f} h {size % 3600 // 60:.0f} min"
+    return f"{sign}{size // STEADY_SECONDS:.0f} d {size % STEADY_SECONDS // 3600:.0f} h"
+
+
+def _log_step(step: ClockStep, *, was_off: bool) -> None:
+    text = "the clock %s by %s, from %s to %s"
     values = (
-        "changed between two runs of the hub" if step.at_start else "was set",
-        (step.after - step.before) / 1000,
+        "changed between two runs of the hub" if was_off else "was set",
+        _span((step.after - step.before) / 1000),
         _text(step.before / 1000),
         _text(step.after / 1000),
     )

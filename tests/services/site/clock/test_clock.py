@@ -86,6 +86,21 @@ def test_a_date_before_2025_is_doubted_until_the_clock_is_set(host: Host) -> Non
     assert not clock.is_doubted
 
 
+async def test_a_clock_that_was_never_set_may_be_set_while_the_hub_is_off(
+    host: Host, autojump_clock: MockClock
+) -> None:
+    """A new PC that came with 1970: whoever sets it has nothing else to confirm."""
+    host.wall.seconds = 1000.0
+    async with host.running() as clock:
+        host.run(HOUR)
+        assert clock.is_doubted
+    host.wall.seconds = START
+    async with host.running() as clock:
+        assert not clock.is_doubted
+        assert clock.doubted_off_seconds == 0
+        assert not clock.is_trusted
+
+
 def test_a_new_hub_doubts_a_jump_at_once(host: Host) -> None:
     clock = host.new_clock()
     host.run(60)
@@ -121,6 +136,24 @@ def test_a_clock_that_is_set_back_right_is_not_doubted_but_trusted_only_after_a_
     assert not clock.is_trusted
     host.run(DAY)
     assert clock.is_trusted
+
+
+async def test_the_log_tells_whether_the_clock_was_set_while_the_hub_ran(
+    host: Host, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with host.running() as clock:
+        host.run(60)
+        host.set_by(-2 * DAY)
+        clock.look()
+    host.set_by(31 * DAY)
+    async with host.running():
+        pass
+    steps = [text for text in caplog.messages if "the clock was" in text or "runs" in text]
+    assert steps == [
+        "the clock was set by -2 d 0 h, from 2026-11-25 12:01:00 UTC to 2026-11-23 12:01:00 UTC",
+        "the clock changed between two runs of the hub by 31 d 0 h, "
+        "from 2026-11-23 12:01:00 UTC to 2026-12-24 12:01:00 UTC",
+    ]
 
 
 def test_a_correction_of_minutes_costs_no_trust(host: Host) -> None:
