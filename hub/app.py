@@ -335,7 +335,13 @@ async def open_services(
             ),
             health_checks=HealthChecks(
                 lambda: Surroundings(
-                    data_dir, settings.current, now, os.getpid(), site.zone_name(), clock.is_doubted
+                    data_dir,
+                    settings.current,
+                    now,
+                    os.getpid(),
+                    site.zone_name(),
+                    clock.is_doubted,
+                    failure.reason if (failure := backups.last_failure) else "",
                 ),
                 change_feed,
                 now,

@@ -241,6 +241,7 @@ async def open_hub_services(
                     os.getpid(),
                     site.zone_name(),
                     site_clock.is_doubted,
+                    failure.reason if (failure := backups.last_failure) else "",
                 ),
                 change_feed,
                 clock,

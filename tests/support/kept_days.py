@@ -10,6 +10,7 @@ import trio
 
 from hub.errors import CannotStoreNow, NoSuchResource
 from hub.services.site.clock.plausibility import Agreement
+from hub.store.damage import DamagedRows
 from hub.store.health import StoreHealth
 from hub.store.records.held_evidence import HeldUse
 from hub.store.records.retention import DayUse
@@ -44,6 +45,7 @@ class KeptDays:
         self.evidence = SimpleNamespace(
             problem="", problems=self.stuck, use=lambda: HeldUse(0, self.held)
         )
+        self.damaged_rows = DamagedRows()
         #: Bytes of held evidence.
         self.held = 0
 

@@ -207,8 +207,13 @@ HEALTH = {
         "The update to version %(version)s failed and was undone: %(reason)s. The hub runs as "
         "before."
     ),
+    "backup-failed": N_("The last backup failed (%(reason)s). See Site, Backups."),
     "backup-overdue": N_(
-        "There has been no good backup for %(days)s days (%(reason)s). See Site, Backups."
+        "There has been no good backup for %(days)s days: the last good one is of %(day)s. "
+        "See Site, Backups."
+    ),
+    "backup-missing": N_(
+        "There has been no good backup for %(days)s days: there is none at all. See Site, Backups."
     ),
     "codes-guessed": N_(
         "Somebody who has the key of the cameras tries security codes for %(devices)s. Their "
@@ -232,6 +237,16 @@ STORE_REASONS = (
     N_("there is no memory left"),
     N_("another program has locked the database"),
     N_("no permission to write to the database"),
+)
+#: What the system says of a file or a folder, which is named before it.
+_FILE_REASONS = (
+    N_("Not a directory"),
+    N_("File exists"),
+    N_("No such file or directory"),
+    N_("Permission denied"),
+    N_("Read-only file system"),
+    N_("No space left on device"),
+    N_("Input/output error"),
 )
 
 
@@ -277,15 +292,20 @@ def done_sentence(code: str | None) -> str:
     return gettext(DONE[code]) if code in DONE else ""
 
 
+def store_reason(text: str) -> str:
+    """Why the store or a backup failed, translated as far as it is known; a path stays."""
+    if text in STORE_REASONS:
+        return gettext(text)
+    path, colon, reason = text.rpartition(": ")
+    return f"{path}{colon}{gettext(reason)}" if reason in _FILE_REASONS else text
+
+
 def health_sentence(reason: HealthReason) -> str:
     """What is wrong with the hub itself."""
     text = HEALTH.get(reason.code)
     if text is None:
         return reason.text
-    return gettext(text) % {
-        name: gettext(value) if value in STORE_REASONS else value
-        for name, value in reason.args.items()
-    }
+    return gettext(text) % {name: store_reason(value) for name, value in reason.args.items()}
 
 
 def health_advice(reason: HealthReason) -> str:

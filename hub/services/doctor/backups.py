@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,10 @@ def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
         reason = error.strerror or str(error)
         yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
         return
+    if reason := surroundings.backup_failure:
+        yield failed("backups", "backup-failed", reason=reason)
+    elif reason := _obstacle(folder):
+        yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
     newest = last_good(generations, now)
     if generations and not generations[-1].is_good:
         newer = generations[-1]
@@ -30,11 +35,20 @@ def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
         yield warning("backups", "backup-bad", **args)
     if newest is None:
         is_new = now - _installed_at(surroundings.data_dir, now) < ALARM_SECONDS
-        yield ok("backups", "backups-none") if is_new else failed("backups", "backup-missing")
+        if not is_new:
+            yield failed("backups", "backup-missing")
+        elif not reason:
+            yield ok("backups", "backups-none")
     elif now - newest.made_at >= ALARM_SECONDS:
         yield failed("backups", "backup-overdue", time=moment_text(newest.made_at))
     else:
         yield ok("backups", "backup-ok", time=moment_text(newest.made_at))
+
+
+def _obstacle(folder: Path) -> str:
+    """Return why a folder that may not exist yet cannot be made, or ""."""
+    nearest = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+    return "" if nearest.is_dir() else f"{nearest}: Not a directory"
 
 
 def _installed_at(data_dir: Path, now: float) -> float:

@@ -15,6 +15,7 @@ class Surroundings(Struct, frozen=True):
 
     `config`: the hub's settings if one runs, else those that it would start with. `now`: UNIX
     seconds. `zone`: the site's time zone, an IANA name. `is_clock_doubted`: by the hub that runs.
+    `backup_failure`: why the last backup failed, by the hub that runs, or "".
     """
 
     data_dir: Path
@@ -23,3 +24,4 @@ class Surroundings(Struct, frozen=True):
     hub: int | None = None
     zone: str = "UTC"
     is_clock_doubted: bool = False
+    backup_failure: str = ""

@@ -222,6 +222,11 @@ TEXTS: dict[str, Sentences] = {
     # backups
     "backup-ok": Sentences("The last good backup is from %(time)s."),
     "backups-none": Sentences("There is no backup yet. One is made every night."),
+    "backup-failed": Sentences(
+        "The last backup failed: %(reason)s.",
+        "Look at Site, Backups. Check that the folder for backups exists, that its disk is "
+        "connected and has room, and that the hub may write there.",
+    ),
     "backup-missing": Sentences(
         "There is no good backup.",
         "Look at the page Backups, or make one: sitehub backup FILE.",

@@ -17,7 +17,15 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from hub.config import Config, DevicesConfig, StoreConfig, TimeConfig, TlsConfig, WebConfig
+from hub.config import (
+    BackupConfig,
+    Config,
+    DevicesConfig,
+    StoreConfig,
+    TimeConfig,
+    TlsConfig,
+    WebConfig,
+)
 from hub.services.doctor import backups, checks, disk, service
 from hub.services.doctor.backups import check_backups
 from hub.services.doctor.certificate import check_certificate
@@ -347,6 +355,16 @@ async def test_a_good_backup_of_the_last_two_days_is_wanted(
 
     monkeypatch.setattr(backups, "read_folder", fail)
     assert codes(check_backups(around())) == ["backups-unreadable"]
+
+
+async def test_a_backup_that_failed_or_must_fail_is_no_good_news(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    assert codes(check_backups(around())) == ["backups-none"]
+    assert codes(check_backups(around(backup_failure="the disk is full"))) == ["backup-failed"]
+    (data_dir / "file").write_text("not a folder")
+    under = Config(backup=BackupConfig(folder="file/backups"))
+    assert codes(check_backups(around(under))) == ["backups-unreadable"]
 
 
 async def test_pictures_that_were_put_aside_are_told(

@@ -78,6 +78,31 @@ async def test_the_page_is_in_chinese_too(hub: PageSite, found: list[Finding]) -
     assert "请从备份中恢复 hub.key。" in visitor.text
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence", "advice"),
+    [
+        (
+            "en",
+            "The last backup failed (%s: Not a directory).",
+            "What to do: Check that the folder",
+        ),
+        ("zh", "上次备份失败（%s: 不是文件夹）", "请确认备份文件夹存在"),
+    ],
+)
+async def test_a_backup_that_failed_needs_attention_at_once(
+    language: str, sentence: str, advice: str, hub: PageSite, found: list[Finding]
+) -> None:
+    reason = "/mnt/file/backups: Not a directory"
+    hub.health_reasons = [HealthReason("backup-failed", "failed", {"reason": reason})]
+    found.append(failed("backups", "backup-failed", reason=reason))
+    visitor = await visit(hub)
+    await visitor.send("/preferences", language=language, next="/site/health")
+    await visitor.get("/site/health")
+    assert sentence % "/mnt/file/backups" in words(visitor.text)
+    assert advice in words(visitor.text)
+    assert visitor.text.count('class="health-problem ') == 1
+
+
 async def test_everything_is_checked_on_request(hub: PageSite) -> None:
     visitor = await visit(hub)
     await visitor.send("/site/health/check")

@@ -13,9 +13,10 @@ from hub.errors import BackupFault, TooManyRequests
 from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.site.backups.views import Backup
+from hub.services.site.status.health_advice import BACKUP_FAILED
 from web import auth
 from web.pages import language
-from web.pages.labels import STORE_REASONS, duration, size_text
+from web.pages.labels import duration, size_text, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
@@ -44,6 +45,7 @@ class BackupsView(Struct, frozen=True):
     age: str
     running: str
     failure: str
+    advice: str
     rows: list[BackupRow]
     total: str
 
@@ -183,7 +185,8 @@ def _view(hub: Services) -> BackupsView:
         failure=""
         if failure is None
         else gettext("The backup of %(time)s failed: %(reason)s")
-        % {"time": _moment(hub, failure.at), "reason": _reason(failure.reason)},
+        % {"time": _moment(hub, failure.at), "reason": store_reason(failure.reason)},
+        advice=gettext(BACKUP_FAILED) if failure else "",
         rows=[_row(hub, one) for one in backups.list()],
         total=size_text(backups.folder_bytes),
     )
@@ -236,12 +239,8 @@ def _row(hub: Services, one: Backup) -> BackupRow:
         size=size_text(one.bytes),
         records=one.records,
         has_pictures=one.has_pictures,
-        problem=_reason(one.problem),
+        problem=store_reason(one.problem),
     )
-
-
-def _reason(text: str) -> str:
-    return gettext(text) if text in STORE_REASONS else text
 
 
 def _moment(hub: Services, seconds: float) -> str:

@@ -11,7 +11,7 @@ from hub.services.doctor.findings import CheckName, Finding, State
 from hub.services.doctor.texts import TEXTS
 from web import auth
 from web.pages import language
-from web.pages.labels import health_advice, health_sentence
+from web.pages.labels import health_advice, health_sentence, store_reason
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
@@ -39,7 +39,8 @@ CHECKS: dict[CheckName, str] = {
 }
 #: Findings that the health of the hub reports as well, in the same words.
 _REPORTED_TWICE = {
-    *("clock-unset", "clock-doubted", "disk-low", "backup-overdue"),
+    *("clock-unset", "clock-doubted", "disk-low"),
+    *("backup-failed", "backup-overdue", "backup-missing"),
     *("certificate-ended", "certificate-early", "certificate-ends"),
 }
 
@@ -145,7 +146,8 @@ def _shown(finding: Finding) -> ShownCheck:
 
 
 def _sentence(text: str, finding: Finding) -> str:
-    return gettext(text) % finding.args if text else ""
+    args = {name: store_reason(value) for name, value in finding.args.items()}
+    return gettext(text) % args if text else ""
 
 
 def _run() -> ShownRun | None:

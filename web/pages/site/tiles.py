@@ -11,6 +11,7 @@ from hub import __version__
 from hub.services.site.disk_space import GB
 from web import auth
 from web.pages import language
+from web.pages.labels import store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.site.health import current_problems
 
@@ -88,7 +89,9 @@ def _backup() -> Tile:
         value = shown.moment(int(last.made_at * 1000), hub.site.zone())
     detail = ""
     if failure is not None:
-        detail = gettext("The last one failed: %(reason)s") % {"reason": failure.reason}
+        detail = gettext("The last one failed: %(reason)s") % {
+            "reason": store_reason(failure.reason)
+        }
     elif last is None:
         detail = gettext("The first one is made during the next night.")
     return Tile(

@@ -73,8 +73,8 @@ def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
             raise BackupFault("the backup is not there any more after it was written")
         return found
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise BackupFault(f"{plan.folder}: {error.strerror or error}{where}") from error
+        where = error.filename or plan.folder
+        raise BackupFault(f"{where}: {error.strerror or error}") from error
 
 
 def look(folder: Path, data_dir: Path) -> Folder:

@@ -20,7 +20,9 @@ its work.
     clock-contradicted      off, devices
     retention-waits         days, records
     update-undone           version, reason
-    backup-overdue          days, reason
+    backup-failed           reason
+    backup-overdue          days, day
+    backup-missing          days
     restored-elsewhere      before, now (addresses)
     codes-guessed           devices (names)
 """
@@ -67,7 +69,9 @@ NoticeCode = Literal[
     "clock-contradicted",
     "retention-waits",
     "update-undone",
+    "backup-failed",
     "backup-overdue",
+    "backup-missing",
     "restored-elsewhere",
     "codes-guessed",
 ]
@@ -257,14 +261,14 @@ class Health:
             )
 
     def _check_backups(self) -> Iterator[HealthReason]:
-        if (days := self._backups.overdue_days()) is not None:
-            failure = self._backups.last_failure
-            reason = failure.reason if failure else "none was made"
+        if failure := self._backups.last_failure:
             yield HealthReason(
-                "backup-overdue",
-                f"there has been no good backup for {days} days: {reason}",
-                {"days": str(days), "reason": reason},
+                "backup-failed",
+                f"the last backup failed: {failure.reason}",
+                {"reason": failure.reason},
             )
+        if (overdue := self._backups.overdue_days()) is not None:
+            yield self._overdue(str(overdue))
         if (restored := self._backups.restored_from()) is not None:
             before = ", ".join(restored.addresses)
             after = ", ".join(restored.addresses_now)
@@ -274,6 +278,15 @@ class Health:
                 f"this computer has {after}",
                 {"before": before, "now": after},
             )
+
+    def _overdue(self, days: str) -> HealthReason:
+        newest = self._backups.last_good
+        if newest is None:
+            text = f"there has been no good backup for {days} days: there is none"
+            return HealthReason("backup-missing", text, {"days": days})
+        day = f"{_utc(newest.made_at):%Y-%m-%d}"
+        text = f"there has been no good backup for {days} days: the last good one is of {day}"
+        return HealthReason("backup-overdue", text, {"days": days, "day": day})
 
     def _check_guesses(self) -> Iterator[HealthReason]:
         devices = [self._store.devices.by_did(did) for did in self._guesses.attacked()]

@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from hub.services.site.status.health import FaultCode, HealthReason, NoticeCode
 
+#: Beside the reason of a backup that failed, on each page that shows it.
+BACKUP_FAILED = (
+    "Check that the folder for backups exists and is a folder, that its disk is connected and has "
+    "room, and that the hub may write there. Then press Back up now under Site, Backups. The hub "
+    "tries again by itself every hour."
+)
+_BACKUP_OVERDUE = (
+    "Open the page Backups. If they go to another disk or to a network folder, check that it "
+    "is connected and has room; then press Back up now."
+)
+
 ADVICE: dict[FaultCode | NoticeCode, str] = {
     "starting": "Wait a minute. If it stays so, restart this computer.",
     "cannot-store": (
@@ -69,10 +80,9 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Nothing is lost. Pass this message on to whoever gave you the update, and try again with "
         "another file."
     ),
-    "backup-overdue": (
-        "Open the page Backups. If they go to another disk or to a network folder, check that it "
-        "is connected and has room; then press Back up now."
-    ),
+    "backup-failed": BACKUP_FAILED,
+    "backup-overdue": _BACKUP_OVERDUE,
+    "backup-missing": _BACKUP_OVERDUE,
     "codes-guessed": (
         "Find out who is in the network of the cameras: the log and the page Audit log name the "
         "address. Give the cameras other security codes, and other keys if you can."

@@ -119,7 +119,7 @@ async def test_a_folder_that_cannot_be_written_is_said_in_words_and_tried_again_
     failure = backups.last_failure
     assert failure is not None
     assert failure.at == clock()
-    assert str(backups.folder) in failure.reason
+    assert failure.reason == f"{backups.folder}: Not a directory"
     assert backups.running is None
     assert not backups._is_due()
     backups.folder.parent.unlink()

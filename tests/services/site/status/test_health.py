@@ -59,6 +59,7 @@ class BackupState:
     def __init__(self) -> None:
         self.days: int | None = None
         self.last_failure: BackupFailure | None = None
+        self.last_good: SimpleNamespace | None = None
         self.restored: RestoredFrom | None = None
 
     def overdue_days(self) -> int | None:
@@ -275,11 +276,24 @@ async def test_pages_are_told_of_a_change_once(
         nursery.cancel_scope.cancel()
 
 
-def test_missing_backups_are_a_notice_with_the_reason(parts: Parts) -> None:
-    parts.backups.days = 3
-    assert parts.sentence() == "there has been no good backup for 3 days: none was made"
+def test_a_failed_backup_is_a_notice_at_once(parts: Parts) -> None:
     parts.backups.last_failure = BackupFailure(0, "the disk is full")
-    assert parts.sentence() == "there has been no good backup for 3 days: the disk is full"
+    assert parts.codes() == ["backup-failed"]
+    assert parts.sentence() == "the last backup failed: the disk is full"
+    assert parts.faults() == []
+
+
+def test_missing_backups_are_a_notice_with_the_last_good_one(
+    parts: Parts, clock: FrozenClock
+) -> None:
+    parts.backups.days = 3
+    assert parts.sentence() == "there has been no good backup for 3 days: there is none"
+    parts.backups.last_good = SimpleNamespace(made_at=clock() - 3 * DAY)
+    assert parts.sentence() == (
+        "there has been no good backup for 3 days: the last good one is of 2026-11-22"
+    )
+    parts.backups.last_failure = BackupFailure(0, "the disk is full")
+    assert parts.codes() == ["backup-failed", "backup-overdue"]
     assert parts.faults() == []
 
 

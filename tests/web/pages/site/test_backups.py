@@ -42,7 +42,14 @@ async def test_it_says_why_the_last_one_failed(
     monkeypatch.setattr("hub.services.site.backups.nightly.make_generation", fails)
     await hub.services.backups._back_up()
     await admin.get(PATH)
-    assert "Read-only file system" in admin.text
+    reason = f"{hub.services.backups.folder}: Read-only file system"
+    assert admin.text.count(str(hub.services.backups.folder) + ": ") == 1
+    assert f"failed: {reason}<" in admin.text
+    assert "Check that the folder for backups exists" in admin.text
+    await admin.send("/preferences", language="zh", next=PATH)
+    await admin.get(PATH)
+    assert "磁盘是只读的" in admin.text
+    assert "请确认备份文件夹存在" in admin.text
 
 
 async def test_back_up_now_starts_one(hub: PageSite, admin: Photographer) -> None:
