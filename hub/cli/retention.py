@@ -99,7 +99,7 @@ def _limits(found: RetentionView) -> str:
     limits = [f"{found.keep_days} days"]
     if found.max_gb:
         limits.append(f"{found.max_gb:g} GB of pictures")
-    return ", ".join([*limits, f"{found.min_free_gb:g} GB stay free"])
+    return ", ".join([*limits, f"{found.min_free_gb:g} GB are to stay free"])
 
 
 def _forecast_lines(found: ForecastView) -> Iterator[str]:

@@ -17,10 +17,12 @@ from hub.services.site.disk_space import GB, DiskSpace
 from hub.store.disk import Disk
 from hub.store.file_system import network_type
 
+#: A disk is slow only if each of so many measurements says so: another program may use it now.
+_MEASUREMENTS = 3
 _FLUSHES = 15
 _FLUSH_BYTES = 16 * 1024
 #: Give up measuring after this time.
-_MEASURE_SECONDS = 3.0
+_MEASURE_SECONDS = 1.5
 #: Each group of uploads waits for three flushes.
 _SLOW_SECONDS = 0.1
 
@@ -48,13 +50,23 @@ def _check_space(surroundings: Surroundings) -> Iterator[Finding]:
 
 def _check_flush(data_dir: Path) -> Finding:
     try:
-        seconds = flush_seconds(data_dir)
+        seconds = _steady_flush_seconds(data_dir)
     except OSError as error:
         return failed("disk", "flush-failed", reason=error.strerror or str(error))
     args = {"ms": f"{seconds * 1000:.1f}"}
     if seconds > _SLOW_SECONDS:
         return warning("disk", "flush-slow", **args)
     return ok("disk", "flush-ok", **args)
+
+
+def _steady_flush_seconds(folder: Path) -> float:
+    """Measure until one measurement is not slow; return the fastest. Raises OSError."""
+    fastest = flush_seconds(folder)
+    for _ in range(_MEASUREMENTS - 1):
+        if fastest <= _SLOW_SECONDS:
+            break
+        fastest = min(fastest, flush_seconds(folder))
+    return fastest
 
 
 def flush_seconds(folder: Path) -> float:

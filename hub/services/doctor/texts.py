@@ -96,7 +96,9 @@ TEXTS: dict[str, Sentences] = {
     "disk-ok": Sentences("%(free)s GB of disk space is free; %(wanted)s GB is needed."),
     "disk-low": Sentences(
         "Only %(free)s GB of disk space is free; %(wanted)s GB is needed.",
-        "Delete files from this disk that do not belong to the hub, or keep fewer days of records.",
+        "Delete files from this disk that do not belong to the hub. New records are still kept as "
+        "long as there is room, and old days go. If more is to stay free than the disk holds, "
+        "lower store.min_free_gb under Site, Settings.",
     ),
     "disk-unreadable": Sentences(
         "The free disk space cannot be read: %(reason)s.",
@@ -106,9 +108,9 @@ TEXTS: dict[str, Sentences] = {
         "The data directory is on a network file system (%(type)s), where records are not safe.",
         "Move it to a disk of this computer.",
     ),
-    "flush-ok": Sentences("The disk makes a write durable in %(ms)s ms."),
+    "flush-ok": Sentences("The disk takes %(ms)s ms to save a record safely."),
     "flush-slow": Sentences(
-        "The disk takes %(ms)s ms to make a write durable, which is slow.",
+        "The disk takes %(ms)s ms to save a record safely, which is slow.",
         "Look for another program that uses the disk. An SSD helps.",
     ),
     "flush-failed": Sentences(

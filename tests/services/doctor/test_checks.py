@@ -188,6 +188,9 @@ async def test_the_disk_must_have_room_and_take_writes(
     )
     monkeypatch.setattr(disk, "flush_seconds", lambda folder: 0.2)
     assert codes(check_disk(around()))[1] == "flush-slow"
+    measured = iter([0.16, 0.002])
+    monkeypatch.setattr(disk, "flush_seconds", lambda folder: next(measured))
+    assert codes(check_disk(around()))[1] == "flush-ok"
 
     def fail(folder: Path) -> float:
         raise OSError(5, "Input/output error")

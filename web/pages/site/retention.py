@@ -8,6 +8,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter
+from hub.services.site.disk_space import GB
 from hub.services.site.retention.view import (
     ClockView,
     ForecastView,
@@ -154,8 +155,26 @@ def _limits(found: RetentionView) -> list[str]:
     ]
     if found.max_gb:
         limits.append(gettext("Pictures take at most %(n)s GB.") % {"n": f"{found.max_gb:g}"})
-    limits.append(gettext("%(n)s GB of the disk stay free.") % {"n": f"{found.min_free_gb:g}"})
+    limits += _free_space(found.min_free_gb)
     return limits
+
+
+def _free_space(wanted: float) -> list[str]:
+    """What is to stay free and what is; what follows if that is less."""
+    free = auth.services().figures.disk().free
+    if free is None:
+        return [gettext("%(n)s GB of the disk are to stay free.") % {"n": f"{wanted:g}"}]
+    values = {"n": f"{wanted:g}", "free": f"{free / GB:.1f}"}
+    found = [gettext("%(n)s GB of the disk are to stay free; %(free)s GB are free now.") % values]
+    if free < wanted * GB:
+        found.append(
+            gettext(
+                "New records are still kept, and the oldest days are deleted to make room. If "
+                "that is more than the disk can ever have free, lower store.min_free_gb under "
+                "Site, Settings."
+            )
+        )
+    return found
 
 
 def _stored(found: RetentionView) -> str:

@@ -57,8 +57,9 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "The day is tried again by itself."
     ),
     "disk-low": (
-        "Delete files that do not belong to the hub from this disk, use a larger disk, or keep "
-        "records for fewer days."
+        "Delete files that do not belong to the hub from this disk, or use a larger disk. New "
+        "records are still kept as long as there is room, and old days go. If more is to stay free "
+        "than the disk holds, lower store.min_free_gb under Site, Settings."
     ),
     "clock-doubted": (
         "Compare the clock with a telephone. If it is right, confirm it under Site, Retention; "

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import msgspec
+import pytest
+
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.retention.retention import utc_day
 from tests.support.clock import FrozenClock
@@ -41,6 +44,19 @@ async def test_without_records_the_page_says_so(hub: PageSite, admin: Photograph
     assert "No records yet." in admin.text
     assert "A forecast needs a whole day of records." in admin.text
     assert "Not trusted yet" in admin.text
+
+
+async def test_what_is_to_stay_free_is_told_beside_what_is_free(
+    hub: PageSite, admin: Photographer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use = hub.services.figures.disk()
+    monkeypatch.setattr(
+        hub.services.figures, "disk", lambda: msgspec.structs.replace(use, free=1_500_000_000)
+    )
+    await admin.get(RETENTION)
+    assert "2 GB of the disk are to stay free; 1.5 GB are free now." in admin.text
+    assert "New records are still kept, and the oldest days are deleted" in admin.text
+    assert "store.min_free_gb" in admin.text
 
 
 async def test_days_are_listed_with_the_forecast(hub: PageSite) -> None:
