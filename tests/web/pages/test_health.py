@@ -64,6 +64,16 @@ async def test_what_is_not_well_is_told_with_what_to_do_faults_first(
     assert text.count('class="health-problem ') == 3
 
 
+async def test_cameras_that_are_offline_are_noted_with_links(hub: PageSite) -> None:
+    assert "offline" not in words((await visit(hub)).text.partition('<div class="health"')[2])
+    await hub.enrol()
+    (device,) = hub.services.devices.list()
+    text = (await visit(hub)).text.partition('<div class="health"')[2]
+    assert "1 camera is offline" in words(text)
+    assert f'<a href="/cameras/{device.did}">{device.name or device.sn}</a>' in text
+    assert "Everything works." in words(text)
+
+
 async def test_one_problem_is_one_thing(hub: PageSite, found: list[Finding]) -> None:
     found.append(failed("key", "key-missing"))
     assert "1 thing needs your attention:" in words((await visit(hub)).text)

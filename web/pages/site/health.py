@@ -68,10 +68,18 @@ class ShownRun(Struct, frozen=True):
     part: str
 
 
+class OfflineCamera(Struct, frozen=True):
+    """A camera that is not connected: a note, not a problem of the hub."""
+
+    name: str
+    url: str
+
+
 class HealthView(Struct, frozen=True):
     """What the page shows. `slow`: of the last check of everything, which ended at `checked_at`."""
 
     problems: list[ShownProblem]
+    offline: list[OfflineCamera]
     quick: list[ShownCheck]
     slow: list[ShownCheck]
     checked_at: str
@@ -107,11 +115,20 @@ async def _view() -> HealthView:
     slow = full.findings if full else ()
     return HealthView(
         problems=await current_problems(),
+        offline=_offline(),
         quick=[_shown(finding) for finding in quick],
         slow=[_shown(finding) for finding in slow],
         checked_at=_moment(full.ended_at) if full else "",
         run=_run(),
     )
+
+
+def _offline() -> list[OfflineCamera]:
+    return [
+        OfflineCamera(one.name or one.sn, f"/cameras/{one.did}")
+        for one in auth.services().devices.list()
+        if one.enabled and one.state == "offline"
+    ]
 
 
 async def current_problems() -> list[ShownProblem]:
