@@ -29,9 +29,8 @@ from hub.wire.uploads.records import (
 
 T = TypeVar("T")
 
-#: An upload with the same digest as another within this time is a repeat.
-REPEAT_MS = 86_400_000
-
+#: Digests that are more than this in the future are of a clock that was ahead.
+_AHEAD_MS = 86_400_000
 _ROWS_PER_STATEMENT = 64
 _MAX_UPLOAD_RECORDS = 100_000
 _STRAY_MS = 86_400_000
@@ -177,12 +176,12 @@ def insert_spans(connection: sqlite3.Connection, records: Sequence[Record]) -> N
     _insert(connection, _PUT_SPANS, [(block, *span) for block, span in spans.items()])
 
 
-def forget_digests(connection: sqlite3.Connection, until: int, count: int) -> int:
+def forget_digests(connection: sqlite3.Connection, until: int, now: int, count: int) -> int:
     """Delete up to `count` digests that are not newer than `until`; return how many.
 
     Also those of a clock that was ahead: nothing would be deleted behind them until that time.
     """
-    return connection.execute(_FORGET_DIGESTS, (until, until + 2 * REPEAT_MS, count)).rowcount
+    return connection.execute(_FORGET_DIGESTS, (until, now + _AHEAD_MS, count)).rowcount
 
 
 def latest_access(connection: sqlite3.Connection, did: str) -> int | None:

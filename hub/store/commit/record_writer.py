@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow
 from hub.store.commit.record_batch import Appended, BatchKey, RecordBatch
 from hub.store.commit.record_rows import (
-    REPEAT_MS,
     NewRecord,
     forget_digests,
     insert_records,
@@ -25,6 +24,7 @@ from hub.store.commit.record_rows import (
     known_batches,
     latest_access,
 )
+from hub.store.commit.repeat_window import RepeatWindow
 from hub.store.media.day_index import DayIndex, PackDay, forget_day, save_day
 from hub.store.media.pack_format import GroupTail
 from hub.store.media.packs import Packs, day_of, public_images
@@ -65,6 +65,8 @@ class RecordWriter:
         self._days = days
         self._now = now
         self._forget_at = 0
+        self._repeats = RepeatWindow()
+        self._remembered_since = 0
         #: The ends of packs whose last groups may or may not be committed, by day: their COMMIT
         #: failed, and the write-ahead log may name them.
         self._kept_ends: dict[str, int] = {}
@@ -89,7 +91,9 @@ class RecordWriter:
         self._start_group()
         if not batches:
             return
-        known = known_batches(connection, self._at - REPEAT_MS, {batch.key for batch in batches})
+        self._remembered_since = self._repeats.since(connection, self._at)
+        keys = {batch.key for batch in batches}
+        known = known_batches(connection, self._remembered_since, keys)
         firsts: dict[BatchKey, RecordBatch] = {}
         for batch in batches:
             batch.known = known.get(batch.key)
@@ -192,7 +196,8 @@ class RecordWriter:
         # The clock may have been set back since the pause began.
         is_pausing = self._at < self._forget_at <= self._at + _FORGET_PAUSE_MS
         if not is_pausing and (
-            forget_digests(connection, self._at - REPEAT_MS, _FORGET_COUNT) < _FORGET_COUNT
+            forget_digests(connection, self._remembered_since, self._at, _FORGET_COUNT)
+            < _FORGET_COUNT
         ):
             self._forget_at = self._at + _FORGET_PAUSE_MS
 

@@ -139,9 +139,13 @@ class Soak:
             fleet.wait()
         watch.stop()
         self._let_readers_catch_up(actors)
-        summary = read_log(hub.log_file)
         with actors.api_client() as api:
-            found = check(api, read_acknowledged(acknowledged), actors.readers, summary.dropped)
+            found = check(
+                api,
+                read_acknowledged(acknowledged),
+                actors.readers,
+                lambda: read_log(hub.log_file).dropped,
+            )
         actors.stop()
         hub.stop()
         return Outcome(
