@@ -298,3 +298,21 @@ def test_d2_any_ts_is_seconds_or_refused(ts: str) -> None:
         named = error.field
     assert named == "ts"
     assert 0 <= seconds < 10**12
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"body_md5D41D8C": "D98F", "body_md5": ""},
+        {"body": "_md5D41D8CD98F"},
+        {"body_md5D41D8CD98": "F"},
+        {"a": "1body_md5D41D8CD98F"},
+    ],
+)
+def test_the_md5_of_a_body_cannot_be_hidden_in_another_parameter(split: dict[str, str]) -> None:
+    honest = {"a": "1", "body_md5": "D41D8CD98F", "ts": "3"}
+    sign = signing.sign_params(honest, "secret")
+    assert signing.verify_params_sign({**honest, "sign": sign}, "secret")
+    moved = {"a": "1", "ts": "3", **split, "sign": sign}
+    assert signing.sign_params(moved, "secret") == sign
+    assert not signing.verify_params_sign(moved, "secret")
