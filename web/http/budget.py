@@ -230,6 +230,8 @@ class Share:
             self._held = await self._budget.take(wanted, held=self._held, sender=self.sender)
         finally:
             self._is_waiting = False
+        # The wait was for others: it is no stall of this body.
+        self.progress_at = trio.current_time()
         self._budget.watch(self)
 
     def arrived(self) -> None:

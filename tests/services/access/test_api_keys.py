@@ -119,3 +119,13 @@ async def test_the_last_use_of_a_key_is_shown_at_once_and_saved_at_intervals(
     assert [key.last_used_at for key in hub.store.api_keys.all()] == [clock.ms]
     await keys.remove(new.appid, by=COMMAND_LINE)
     await keys.save_used()
+
+
+async def test_a_signed_read_may_have_a_parameter_path_of_its_own(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    """As `GET /media/device/DID` has."""
+    key = await hub.services.api_keys.add("erp", True, by=COMMAND_LINE)
+    params = {"appid": key.appid, "ts": str(int(clock())), "path": "/data/1.jpg"}
+    params["sign"] = sign_params(params, key.secret)
+    assert hub.services.api_keys.authenticate_signed(params, "GET", "/media/device/1").read_only
