@@ -45,6 +45,9 @@ _FRACTION = re.compile(rb"-?[0-9]{1,16}\.[0-9]{1,20}")
 _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
 #: A longer value is not repaired in place: if anything in it is doubtful, all of it becomes text.
 _MAX_REPAIRED_BYTES = 64 << 10
+#: By how much replacement characters may make a value longer.
+_MAX_REPLACED_BYTES = 1 << 20
+_ASCII = bytes(range(128)) + b"?" * 128
 _PIECE_BYTES = 256 << 10
 _UTF8 = codecs.getincrementaldecoder("utf-8")
 #: For `_is_doubtful`: maps all digits to 0, E to e, and carriage return to line feed.
@@ -171,9 +174,17 @@ class FieldReader:
 
 
 def _as_utf8(value: bytes) -> bytes:
-    """The value with replacement characters for what is not UTF-8."""
-    decoder = _UTF8("replace")
-    pieces = [decoder.decode(piece).encode() for piece in _pieces(value)]
+    """The value with replacement characters for what is not UTF-8.
+
+    A replacement character has three bytes. Where they would make a value much longer, each byte
+    that is not ASCII becomes a question mark instead.
+    """
+    decoder, pieces, more = _UTF8("replace"), [], 0
+    for piece in _pieces(value):
+        pieces.append(decoder.decode(piece).encode())
+        more += len(pieces[-1]) - len(piece)
+        if more > _MAX_REPLACED_BYTES:
+            return b"".join([piece.translate(_ASCII) for piece in _pieces(value)])
     return b"".join((*pieces, decoder.decode(b"", final=True).encode()))
 
 

@@ -160,6 +160,8 @@ def _check_nesting(structure: bytes, limit: int) -> None:
 
 def _repaired(data: bytes) -> bytes:
     """The document with the escapes of lone surrogates escaped, or as it is if there are many."""
+    if b"\\u" not in data:  # a fast search; the expression would hold the interpreter lock
+        return data
     parts: list[bytes] = []
     at = 0
     for surrogate in _SURROGATE.finditer(data):

@@ -191,7 +191,7 @@ async def test_a_missing_database_stops_the_start_if_there_are_pictures(
     (pack,) = (data / "media").glob("*.pack")
     whole = pack.read_bytes()
     (data / "hub.sqlite").unlink()
-    with pytest.raises(StartFault, match=r"hub\.sqlite is missing.*restore it, or move"):
+    with pytest.raises(StartFault, match=r"hub\.sqlite is missing.*from a backup, or move"):
         async with opened(data, clock):
             pass
     assert pack.read_bytes() == whole

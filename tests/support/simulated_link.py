@@ -9,7 +9,7 @@ import msgspec
 import trio
 from msgspec import Raw
 
-from hub.errors import DeviceLeft, DeviceSilent, HubError
+from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 from hub.simulator.device.actions import Send, SendFragmented, Wait
 from hub.simulator.device.responder import Responder
@@ -17,7 +17,7 @@ from hub.simulator.device.state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import make_population
-from hub.wire.envelope import Request, Response, decode_frame
+from hub.wire.envelope import BadFrame, Request, Response, decode_frame
 
 
 def ok_answer(*rows: object, **result: object) -> DeviceAnswer:
@@ -76,7 +76,10 @@ class SimulatedLink:
             if isinstance(step, Wait):
                 await trio.sleep(step.seconds)
             elif isinstance(step, Send | SendFragmented):
-                answer = decode_frame(step.message, max_depth=64)
+                try:
+                    answer = decode_frame(step.message, max_depth=64)
+                except BadFrame as error:  # as hub.link.dispatch does
+                    raise DeviceNonsense(error.message) from None
                 assert isinstance(answer, Response)
                 return DeviceAnswer(answer.code, answer.msg, answer.result)
         raise DeviceLeft("it hung up") if steps else DeviceSilent("no answer")

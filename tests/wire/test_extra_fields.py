@@ -119,3 +119,8 @@ def test_the_items_of_a_list_are_limited_and_named_by_index() -> None:
         FieldReader.decode(b'{"data":[{},1]}').nested_list("data", 3)
     with pytest.raises(BadParameter, match="data: is required"):
         FieldReader.decode(b"{}").nested_list("data", 3)
+
+
+def test_a_long_value_that_is_not_utf_8_does_not_grow() -> None:
+    sent = Raw(b'"' + b"\xff" * (2 << 20) + b'"')
+    assert to_strict_json(sent) == b'"' + b"?" * (2 << 20) + b'"'

@@ -94,7 +94,8 @@ def check_cost(place: Place, shape: str, size: int) -> None:
         costs.append(cost_of(place, data))
         if costs[-1] <= MOST_SECONDS:
             return
-    assert min(costs) <= MOST_SECONDS * slowness(), shape
+    # Three times as much, since other programs share the processor's caches and memory.
+    assert min(costs) <= 3 * MOST_SECONDS * slowness(), shape
 
 
 @pytest.mark.parametrize("name", PLACES)
