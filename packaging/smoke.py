@@ -182,9 +182,19 @@ def _family(pid: int) -> list[int]:
 
 
 def _resident_mb(pids: list[int]) -> float:
-    """Return the sum of all processes. Pages that they share, as of the C library, count twice."""
-    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Return what the hub, the last of `pids`, and its bootloader use. A page counts once.
+
+    All pages of the hub, and those of the bootloader that are its own: the rest of the bootloader's
+    are the C library's, which the hub uses too.
+    """
+    pages = int(Path(f"/proc/{pids[-1]}/statm").read_text().split()[1])
+    own_kb = sum(
+        int(line.split()[1])
+        for pid in pids[:-1]
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        if line.startswith("Private_")
+    )
+    return (pages * os.sysconf("SC_PAGE_SIZE") + own_kb * 1024) / 1e6
 
 
 def _cpu_seconds(pids: list[int]) -> float:
