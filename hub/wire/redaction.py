@@ -12,6 +12,7 @@ import re
 import msgspec
 
 from hub.wire.json_limits import count_to
+from hub.wire.json_structure import is_escaped
 
 MASK = "***"
 
@@ -145,7 +146,7 @@ def _without_long_strings(data: bytes) -> bytes | None:
             break
         if opening < 0:
             opening = quote
-        elif data[quote - 1] != _BACKSLASH or not _is_escaped(data, quote):
+        elif data[quote - 1] != _BACKSLASH or not is_escaped(data, quote):
             if quote - opening > _LONG_STRING:
                 parts += (data[taken : opening + 1], _size_text(quote - opening - 1))
                 taken = quote
@@ -164,11 +165,6 @@ def _without_long_strings(data: bytes) -> bytes | None:
 
 def _size_text(count: int) -> bytes:
     return f"[{format_size(count)}]".encode()
-
-
-def _is_escaped(data: bytes, at: int) -> bool:
-    before = data[max(0, at - 64) : at]
-    return (len(before) - len(before.rstrip(b"\\"))) % 2 == 1
 
 
 class _FrameMasking:

@@ -99,9 +99,12 @@ def sign_connect(
 
 def sign_params(params: Mapping[str, str | int], secret: str) -> str:
     """Sign HTTP parameters (三), except `sign` and blank ones. Returns upper-case hex."""
+    return _md5_hex((_signed_text(params) + secret).encode("utf-8", "replace")).upper()
+
+
+def _signed_text(params: Mapping[str, str | int]) -> str:
     signed = sorted((key, str(value)) for key, value in params.items() if key != "sign")
-    joined = "".join(key + value for key, value in signed if value.strip())
-    return _md5_hex((joined + secret).encode("utf-8", "replace")).upper()
+    return "".join(key + value for key, value in signed if value.strip())
 
 
 def verify_params_sign(params: Mapping[str, str], secret: str) -> bool:
@@ -118,10 +121,7 @@ def _hides_body_md5(params: Mapping[str, str]) -> bool:
     Nothing in the text says where a name ends. Whoever recorded a signed request could move the
     letters of `body_md5` into another name or value, and send another body.
     """
-    if params.get("body_md5", "").strip():
-        return False
-    signed = sorted((key, value) for key, value in params.items() if key != "sign")
-    return "body_md5" in "".join(key + value for key, value in signed if value.strip())
+    return "body_md5" in _signed_text(params) and not params.get("body_md5", "").strip()
 
 
 def body_md5(body: bytes) -> str:

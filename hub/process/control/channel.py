@@ -21,6 +21,7 @@ import msgspec
 import trio
 from msgspec import Raw, Struct
 
+from hub.durable_files import replace_file
 from hub.errors import HubError, StartFault
 from hub.log import limited
 from hub.net.binding import open_listeners
@@ -275,7 +276,7 @@ def _write_address(address: ChannelAddress, path: Path) -> None:
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(msgspec.json.encode(address))
-    fresh.replace(path)
+    replace_file(fresh, path)
 
 
 def _read_address(path: Path) -> ChannelAddress:
