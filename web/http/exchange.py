@@ -94,8 +94,10 @@ class Exchange:
             pass
         except* Exception as errors:
             metrics.connection_faults.labels("web").inc()
-            # The query may hold a signature, so it is not logged.
-            request_line = f"{self._scope['method']} {self._scope['path']}"
+            # The query may hold a signature, and the path the token of a link: neither is logged.
+            # The traceback tells which view it was.
+            area = self._scope["path"].split("/", 2)[1:2]
+            request_line = f"{self._scope['method']} /{''.join(area)}"
             limited(
                 log,
                 logging.ERROR,

@@ -347,6 +347,16 @@ async def test_an_error_of_the_application_is_answered_with_a_code_and_a_message
         assert await wire.client.ended() == b""
 
 
+@pytest.mark.expects_error("a fault of the hub while answering GET /setup\n")
+async def test_neither_the_token_of_a_link_nor_a_signature_gets_into_the_log() -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async with wired(fail) as wire:
+        await wire.client.send(request("GET", "/setup/a-secret-token?sign=1", b""))
+        assert (await wire.client.answer()).status == 500
+
+
 async def test_a_refused_head_request_is_answered_without_a_body() -> None:
     async with wired(echo) as wire:
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
