@@ -1,6 +1,6 @@
 """Password hashes: Argon2id, with its parameters in each hash, computed in a thread.
 
-Who waits for it is decided in `places`.
+Who waits for it is decided in `turns`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from msgspec import Struct
 
-from hub.services.access.places import INSIDER, Places, Source
+from hub.services.access.turns import INSIDER, Source, Turns
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32
@@ -34,7 +34,7 @@ class Passwords:
     def __init__(self, cost: Cost = Cost()) -> None:  # noqa: B008 - frozen
         self._cost = cost
         self._limiter = trio.CapacityLimiter(1)
-        self._places = Places()
+        self._turns = Turns()
         self._unmatched = self._unmatched_hash()
 
     async def make(self, password: str, source: Source = INSIDER) -> str:
@@ -50,7 +50,7 @@ class Passwords:
             memory_cost=self._cost.memory_kib,
         )
         derive = partial(kdf.derive_phc_encoded, password.encode())
-        async with self._places.turn(source):
+        async with self._turns.turn(source):
             return await trio.to_thread.run_sync(derive, limiter=self._limiter)
 
     async def fits(self, password: str, stored: str | None, source: Source = INSIDER) -> bool:
@@ -59,7 +59,7 @@ class Passwords:
         Raises TooManyRequests if too many checks are waiting, or `source` caused too many.
         """
         verify = partial(_verify, password.encode(), stored or self._unmatched)
-        async with self._places.turn(source):
+        async with self._turns.turn(source):
             fits = await trio.to_thread.run_sync(verify, limiter=self._limiter)
         return fits and stored is not None
 

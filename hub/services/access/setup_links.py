@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from hub.errors import BadParameter, NotAuthorised
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
-from hub.services.access.places import Source
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
+from hub.services.access.turns import Source
 from hub.services.access.users import Users
 from hub.services.access.validation import check_name, check_password, check_role
 from hub.services.expiry import is_current

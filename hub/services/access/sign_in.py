@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from ipaddress import IPv6Network
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -15,7 +14,7 @@ from hub.errors import TooManyRequests
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.passwords import Passwords
-from hub.services.access.places import Source, network_of
+from hub.services.access.turns import Source, network_of
 from hub.services.access.validation import MAX_NAME_LENGTH, normalise_name
 from hub.store.tables.users import User
 
@@ -115,7 +114,7 @@ class _GuessLimit:
             return _Origin(f"browser {browser}", True)
         if self._is_known(name, address):
             return _Origin(address, True)
-        return _Origin(_network_of(address), False)
+        return _Origin(network_of(address, ipv4_bits=32), False)
 
     def count(self, name: str, origin: _Origin) -> _Attempt:
         """Count an attempt. Raises TooManyRequests if it comes too early."""
@@ -151,8 +150,3 @@ def _source(name: str, address: str, origin: _Origin) -> Source:
     if origin.is_known:
         return Source(f"{name} at {origin.name}", True)
     return Source(network_of(address), False)
-
-
-def _network_of(address: str) -> str:
-    """Return the /64 network of an IPv6 address, all of which one host may own, or the IPv4 one."""
-    return str(IPv6Network((address, 64), strict=False)) if ":" in address else address

@@ -10,9 +10,9 @@ import trio
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
-from hub.services.access.places import Source
 from hub.services.access.sessions import Sessions
 from hub.services.access.sign_in import SignIn
+from hub.services.access.turns import Source
 from hub.services.access.validation import (
     check_name,
     check_password,

@@ -187,7 +187,7 @@ async def test_sign_ins_beyond_the_queue_are_refused_and_do_not_count_as_failure
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await hub.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
-    monkeypatch.setattr("hub.services.access.places.MAX_WAITING_PER_SOURCE", 0)
+    monkeypatch.setattr("hub.services.access.turns.MAX_WAITING_PER_SOURCE", 0)
     assert await guess(hub, "ann", "10.0.0.1", 20) == [5] * 20
     monkeypatch.undo()
     assert await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")

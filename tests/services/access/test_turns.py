@@ -5,13 +5,13 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import TooManyRequests
-from hub.services.access.places import (
+from hub.services.access.turns import (
     MAX_WAITING,
     MAX_WAITING_PER_SOURCE,
     NETWORK_BURST,
     STRANGER_BURST,
-    Places,
     Source,
+    Turns,
     network_of,
 )
 
@@ -27,7 +27,7 @@ class Checks:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
-        self.places = Places()
+        self.turns = Turns()
         self.done: list[Source] = []
         self.refused: list[Source] = []
 
@@ -39,7 +39,7 @@ class Checks:
     async def _check(self, source: Source, scope: trio.CancelScope) -> None:
         with scope:
             try:
-                async with self.places.turn(source):
+                async with self.turns.turn(source):
                     await trio.sleep(1)
                 self.done.append(source)
             except TooManyRequests:
@@ -76,11 +76,11 @@ async def test_one_source_has_a_few_places(autojump_clock: MockClock) -> None:
 
 
 async def test_the_work_for_strangers_is_bounded_per_network(autojump_clock: MockClock) -> None:
-    places = Places()
+    turns = Turns()
 
     async def check(source: Source) -> bool:
         try:
-            async with places.turn(source):
+            async with turns.turn(source):
                 return True
         except TooManyRequests:
             return False
@@ -93,16 +93,16 @@ async def test_the_work_for_strangers_is_bounded_per_network(autojump_clock: Moc
 
 
 async def test_the_work_for_all_strangers_together_is_bounded(autojump_clock: MockClock) -> None:
-    places = Places()
+    turns = Turns()
     done = 0
     for number in range(1000):
         try:
-            async with places.turn(stranger(number)):
+            async with turns.turn(stranger(number)):
                 done += 1
         except TooManyRequests:
             pass
     assert done == STRANGER_BURST
-    async with places.turn(PC):
+    async with turns.turn(PC):
         pass
 
 
@@ -120,9 +120,9 @@ async def test_who_stops_waiting_leaves_the_turn_to_others(autojump_clock: MockC
         scopes[1].cancel()
         await trio.sleep(5)
         assert checks.done == [stranger(2)]
-        async with checks.places.turn(PC):
+        async with checks.turns.turn(PC):
             pass
-        assert not checks.places._taken
+        assert not checks.turns._taken
 
 
 @pytest.mark.parametrize(

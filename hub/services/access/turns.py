@@ -41,15 +41,15 @@ class Source(Struct, frozen=True):
 INSIDER = Source("insider", True)
 
 
-def network_of(address: str) -> str:
-    """Return the network of an address: /24 of IPv4, /64 of IPv6, which one host may own."""
+def network_of(address: str, *, ipv4_bits: int = 24) -> str:
+    """Return the network of an address: of IPv6 the /64, all of which one host may own."""
     try:
-        return str(ip_network((address, 64 if ":" in address else 24), strict=False))
+        return str(ip_network((address, 64 if ":" in address else ipv4_bits), strict=False))
     except ValueError:  # Not an address, as in an address of a link-local zone.
         return address
 
 
-class Places:
+class Turns:
     """One turn at a time. `turn` waits for it."""
 
     def __init__(self) -> None:
