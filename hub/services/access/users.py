@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from hub import metrics
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
@@ -158,8 +159,7 @@ class Users:
 
     async def confirm(self, name: str, password: str, *, by: Actor) -> bool:
         """Whether this is the user's password. Raises TooManyRequests after too many failures."""
-        user = await self._sign_in.recognise(name, password, by.address, is_signed_in=True)
-        return user is not None
+        return await self._confirmed(name, password, by) is not None
 
     async def change_password(self, name: str, old: str, new: str, *, keep: str, by: Actor) -> None:
         """Change the user's own password; end all sessions but the one with the token `keep`.
@@ -168,9 +168,7 @@ class Users:
         """
         check_password(new, field="new")
         wrong = BadParameter("is not your current password", field="old")
-        user = await self._sign_in.recognise(
-            self.get(name).name, old, by.address, is_signed_in=True
-        )
+        user = await self._confirmed(self.get(name).name, old, by)
         if user is None:
             raise wrong
         password_hash = await self._passwords.make(new, Source(f"signed in: {user.name}", True))
@@ -180,6 +178,17 @@ class Users:
         await self._users.set_password(user.name, password_hash)
         await self._sessions.end_others(user.name, keep=keep)
         await self._audit.add(by, "user.password", user.name)
+
+    async def _confirmed(self, name: str, password: str, by: Actor) -> User | None:
+        """Return the user if this is the password. A wrong one goes into the audit log.
+
+        Raises TooManyRequests after too many failures.
+        """
+        user = await self._sign_in.recognise(name, password, by.address, is_signed_in=True)
+        if user is None:
+            metrics.sign_in_failures.inc()
+            await self._audit.add(by, "user.confirm_failed", name)
+        return user
 
     async def remove(self, name: str, *, by: Actor) -> None:
         """Remove a user and end all their sessions.

@@ -12,6 +12,7 @@ from web.pages import language
 from web.pages.labels import describe_account_error
 from web.pages.layout import make_url, redirect_to
 from web.pages.site.layout import site_page
+from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("site_api_keys", __name__, url_prefix="/site/api-keys")
 
@@ -33,13 +34,16 @@ async def api_keys() -> Response:
     return await _keys_page({})
 
 
-async def _keys_page(values: dict[str, str], fault: str = "") -> Response:
+async def _keys_page(
+    values: dict[str, str], *, field: str = "", fault: str = "", status: int = 200
+) -> Response:
     return await site_page(
         "site/api_keys.html",
         section="api-keys",
-        status=400 if fault else 200,
+        status=status,
         rows=[_row(key) for key in auth.services().api_keys.all()],
         values=values,
+        field=field,
         fault=fault,
     )
 
@@ -58,15 +62,20 @@ def _row(key: ApiKey) -> KeyRow:
 
 @blueprint.post("/add")
 async def add() -> Response:
-    """Add a key, and show its secret this once."""
+    """Add a key, and show its secret this once. Needs the administrator's own password."""
     me = await auth.require_role("admin")
     await auth.check_csrf()
     form = await request.form
     name, may = form.get("name", "").strip(), form.get("may", "read")
+    values = {"name": name, "may": may}
+    wrong = await check_own_password(me)
+    if wrong is not None:
+        return await _keys_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
     try:
         key = await auth.services().api_keys.add(name, may != "all", by=auth.actor(me))
     except BadParameter as error:
-        return await _keys_page({"name": name, "may": may}, describe_account_error(error))
+        fault = describe_account_error(error)
+        return await _keys_page(values, field=error.field, fault=fault, status=400)
     return await site_page(
         "site/api_key_added.html", section="api-keys", name=name, key=key, may=may
     )

@@ -57,6 +57,7 @@ ACTIONS = {
     "backup.acknowledge": N_("Confirmed the addresses after a restore"),
     "setup.link": N_("Created a setup link"),
     "user.sign_in": N_("Signed in"),
+    "user.confirm_failed": N_("Entered a wrong password while signed in as"),
     "user.sign_out_everywhere": N_("Ended all sessions of the user"),
     "user.add": N_("Added the user"),
     "user.role": N_("Changed the role of the user"),

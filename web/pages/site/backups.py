@@ -20,6 +20,7 @@ from web.pages.labels import duration, size_text, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
+from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("backups", __name__, url_prefix="/site/backups")
 
@@ -122,10 +123,10 @@ async def download() -> Response:
     if passphrase != form.get("repeated", ""):
         fault = gettext("The passphrases are not the same.")
         return await _backups_page(fault=fault, field="repeated", status=400)
+    wrong = await check_own_password(me)
+    if wrong is not None:
+        return await _backups_page(fault=wrong.sentence, field=FIELD, status=wrong.status)
     try:
-        if not await hub.users.confirm(me.name, form.get("password", ""), by=by):
-            fault = gettext("Your password is wrong.")
-            return await _backups_page(fault=fault, field="password", status=400)
         token = await hub.backups.permit_file(
             by, pictures=form.get("pictures") == "yes", passphrase=passphrase or None
         )
@@ -133,7 +134,7 @@ async def download() -> Response:
         fault = gettext("Use a passphrase of at least 8 characters.")
         return await _backups_page(fault=fault, field="passphrase", status=400)
     except TooManyRequests:
-        fault = gettext("A backup is in progress, or there were too many attempts. Try later.")
+        fault = gettext("A backup is in progress. Try later.")
         return await _backups_page(fault=fault, status=429)
     return redirect_to(f"/site/backups/file?token={token}")
 

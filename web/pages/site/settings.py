@@ -13,14 +13,13 @@ from hub.errors import (
     CannotStoreNow,
     NoSuchResource,
     StartFault,
-    TooManyRequests,
 )
-from hub.services.access.users import User
 from hub.services.site.settings.settings import SettingState
 from web import auth
 from web.pages.language import N_, gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.site.layout import site_page
+from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("site_settings", __name__, url_prefix="/site/settings")
 
@@ -247,10 +246,10 @@ async def change() -> Response:
             after=_shown(after),
         )
     if setting.name in _NEEDS_PASSWORD:
-        fault, status = await _check_password(me, form.get("password", ""))
-        if fault:
+        wrong = await check_own_password(me)
+        if wrong is not None:
             return await _change_page(
-                state, text=text, fault=fault, field="password", status=status
+                state, text=text, fault=wrong.sentence, field=FIELD, status=wrong.status
             )
     try:
         changes = await auth.services().settings.change({setting.name: new}, by=auth.actor(me))
@@ -258,16 +257,6 @@ async def change() -> Response:
         return await _change_page(state, text=text, fault=error.message, status=error.status)
     done = "setting-waits" if any(not one.applied for one in changes) else "setting-changed"
     return redirect_to(f"/site/settings?done={done}")
-
-
-async def _check_password(me: User, password: str) -> tuple[str, int]:
-    """Return what is wrong with the password of the person who asks, "" if nothing; the status."""
-    try:
-        if await auth.services().users.confirm(me.name, password, by=auth.actor(me)):
-            return "", 200
-    except TooManyRequests:
-        return gettext("There were too many attempts. Try later."), 429
-    return gettext("Your password is wrong."), 400
 
 
 def _deletes_records(state: SettingState, after: Value) -> bool:

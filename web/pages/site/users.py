@@ -1,4 +1,8 @@
-"""Users: who may sign in, with which role, and how they get their password."""
+"""Users: who may sign in, with which role, and how they get their password.
+
+What gives somebody access needs the administrator's own password: adding or enabling a user, and
+changing the role or the password of another one.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from web.pages.labels import ROLES, describe_account_error
 from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.site.layout import site_page
+from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("site_users", __name__, url_prefix="/site/users")
 
@@ -87,11 +92,13 @@ async def show_add() -> Response:
     return await _add_page({"role": "guard", "way": "link"})
 
 
-async def _add_page(values: dict[str, str], *, field: str = "", fault: str = "") -> Response:
+async def _add_page(
+    values: dict[str, str], *, field: str = "", fault: str = "", status: int = 200
+) -> Response:
     return await site_page(
         "site/user_add.html",
         section="users",
-        status=400 if fault else 200,
+        status=status,
         values=values,
         field=field,
         fault=fault,
@@ -117,6 +124,9 @@ async def add() -> Response:
     form = await request.form
     values = {name: form.get(name, "").strip() for name in ("name", "role", "way")}
     hub = auth.services()
+    wrong = await check_own_password(me)
+    if wrong is not None:
+        return await _add_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
     try:
         if values["way"] == "password":
             await hub.users.add(
@@ -125,7 +135,8 @@ async def add() -> Response:
             return redirect_to("/site/users?done=user-added")
         token = await hub.setup_links.create_for(values["name"], values["role"], by=auth.actor(me))
     except BadParameter as error:
-        return await _add_page(values, field=error.field, fault=describe_account_error(error))
+        fault = describe_account_error(error)
+        return await _add_page(values, field=error.field, fault=fault, status=400)
     role_name = ROLES[values["role"]]
     return await site_page(
         "site/user_link.html",
@@ -163,20 +174,33 @@ def _get(name: str) -> User:
     return auth.services().users.get(name)
 
 
-async def _user_page(user: User, me: User, *, about: str = "", fault: str = "") -> Response:
-    """The page of one user. `about` names the form that `fault` belongs to."""
+async def _user_page(
+    user: User, me: User, *, about: str = "", field: str = "", fault: str = "", status: int = 400
+) -> Response:
+    """The page of one user. `about` names the form that `field` and `fault` belong to."""
     hub = auth.services()
     return await site_page(
         "site/user.html",
         section="users",
-        status=400 if fault else 200,
+        status=status if fault else 200,
         row=_row(user, me),
         user=user,
         sessions=hub.sessions.of_user(user.name),
         is_last=hub.users.is_last_administrator(user),
         roles=_role_choices(),
         about=about,
+        field=field,
         fault=fault,
+    )
+
+
+async def _check_own_password(user: User, me: User, about: str) -> Response | None:
+    """The page of `user` that says what is wrong with the password of `me`; None: nothing is."""
+    wrong = await check_own_password(me)
+    if wrong is None:
+        return None
+    return await _user_page(
+        user, me, about=about, field=FIELD, fault=wrong.sentence, status=wrong.status
     )
 
 
@@ -210,6 +234,9 @@ async def set_role() -> Response:
     user, role = _get(form.get("name", "")), form.get("role", "")
     if user.name == me.name and role != "admin" and not form.get("confirmed"):
         return _ask(user, "role", role=role)
+    # One's own role can only become lower.
+    if user.name != me.name and (refused := await _check_own_password(user, me, "role")):
+        return refused
     try:
         await auth.services().users.set_role(user.name, role, by=auth.actor(me))
     except BadParameter as error:
@@ -222,6 +249,8 @@ async def enable() -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     user = _get((await request.form).get("name", ""))
+    if refused := await _check_own_password(user, me, "access"):
+        return refused
     await auth.services().users.set_enabled(user.name, True, by=auth.actor(me))
     return redirect_to(_url_of(user.name, done="user-enabled"))
 
@@ -259,12 +288,15 @@ async def set_password() -> Response:
     user = _get(form.get("name", ""))
     if user.name == me.name:
         return redirect_to("/account")
+    if refused := await _check_own_password(user, me, "password"):
+        return refused
     try:
         await auth.services().users.set_password(
             user.name, form.get("password", ""), by=auth.actor(me)
         )
     except BadParameter as error:
-        return await _user_page(user, me, about="password", fault=describe_account_error(error))
+        fault = describe_account_error(error)
+        return await _user_page(user, me, about="password", field=error.field, fault=fault)
     return redirect_to(_url_of(user.name, done="user-password"))
 
 

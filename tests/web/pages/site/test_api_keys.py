@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.support.page_site import PageSite
+from tests.support.page_site import PASSWORD, PageSite
 from tests.support.photographer import Photographer
 
 KEYS = "/site/api-keys"
@@ -22,7 +22,7 @@ async def test_a_key_is_added_and_its_secret_shown_once(
     hub: PageSite, admin: Photographer, may: str, read_only: bool
 ) -> None:
     await admin.get(KEYS)
-    await admin.send(f"{KEYS}/add", name="payroll", may=may)
+    await admin.send(f"{KEYS}/add", name="payroll", may=may, own_password=PASSWORD)
     appid, secret = (
         re.findall(rf'<code id="{name}">([^<]+)<', admin.text)[0] for name in ("appid", "secret")
     )
@@ -37,17 +37,29 @@ async def test_a_key_is_added_and_its_secret_shown_once(
 
 async def test_a_key_without_a_name_is_refused(hub: PageSite, admin: Photographer) -> None:
     await admin.get(KEYS)
-    await admin.send(f"{KEYS}/add", name=" ", may="read")
+    await admin.send(f"{KEYS}/add", name=" ", may="read", own_password=PASSWORD)
     assert admin.response.status_code == 400
     assert "Enter a name of 1 to 64 characters." in admin.text
     assert hub.services.api_keys.all() == ()
+
+
+async def test_a_stolen_session_adds_no_key(hub: PageSite, admin: Photographer) -> None:
+    """Adding one needs the administrator's own password."""
+    await admin.get(KEYS)
+    for wrong in ({}, {"own_password": ""}, {"own_password": "a guess"}):
+        await admin.send(f"{KEYS}/add", name="payroll", may="all", **wrong)
+        assert admin.response.status_code == 400
+        assert "Your password is wrong." in admin.text
+        assert 'value="payroll"' in admin.text
+        assert re.search(r'name="may" value="all" checked', admin.text)
+        assert hub.services.api_keys.all() == ()
 
 
 async def test_removing_a_key_asks_once_and_it_stops_working(
     hub: PageSite, admin: Photographer
 ) -> None:
     await admin.get(KEYS)
-    await admin.send(f"{KEYS}/add", name="payroll", may="read")
+    await admin.send(f"{KEYS}/add", name="payroll", may="read", own_password=PASSWORD)
     (key,) = hub.services.api_keys.all()
     await admin.get(f"{KEYS}/remove?appid={key.appid}")
     assert "Remove the API key payroll?" in admin.text

@@ -15,7 +15,7 @@ from tests.support.page_site import PASSWORD, PageSite
 from tests.support.photographer import Photographer
 
 PATH = "/site/backups"
-FORM = {"pictures": "yes", "passphrase": "", "repeated": "", "password": PASSWORD}
+FORM = {"pictures": "yes", "passphrase": "", "repeated": "", "own_password": PASSWORD}
 
 
 async def test_it_says_when_the_last_good_one_was_made(
@@ -84,7 +84,7 @@ async def test_a_backup_is_downloaded(passphrase: str, hub: PageSite, admin: Pho
 @pytest.mark.parametrize(
     ("field", "value", "fault"),
     [
-        ("password", "not mine", "Your password is wrong."),
+        ("own_password", "not mine", "Your password is wrong."),
         ("repeated", "another one", "The passphrases are not the same."),
     ],
 )

@@ -169,12 +169,12 @@ async def test_the_folder_of_backups_is_changed_with_the_password_only(
     await admin.get(f"{SETTINGS_PAGE}/change?name=backup.folder")
     assert "Backups contain all secrets of the site." in admin.text
     new = {"name": "backup.folder", "value": "/mnt/share", "reset": reset}
-    for wrong in ({}, {"password": ""}, {"password": "a guess"}):
+    for wrong in ({}, {"own_password": ""}, {"own_password": "a guess"}):
         await admin.send(f"{SETTINGS_PAGE}/change", **new, **wrong)
         assert admin.response.status_code == 400
         assert "Your password is wrong." in admin.text
         assert text_of(file) == before
-    await admin.send(f"{SETTINGS_PAGE}/change", **new, password=PASSWORD)
+    await admin.send(f"{SETTINGS_PAGE}/change", **new, own_password=PASSWORD)
     assert admin.goes_to == f"{SETTINGS_PAGE}?done=setting-changed"
     after = "backups" if reset else "/mnt/share"
     assert hub.services.config.backup.folder == after
@@ -188,10 +188,13 @@ async def test_passwords_for_a_setting_cannot_be_guessed(
     await admin.get(SETTINGS_PAGE)
     for _ in range(5):
         await admin.send(
-            f"{SETTINGS_PAGE}/change", name="backup.folder", value="/mnt/share", password="guess"
+            f"{SETTINGS_PAGE}/change",
+            name="backup.folder",
+            value="/mnt/share",
+            own_password="guess",
         )
     await admin.send(
-        f"{SETTINGS_PAGE}/change", name="backup.folder", value="/mnt/share", password=PASSWORD
+        f"{SETTINGS_PAGE}/change", name="backup.folder", value="/mnt/share", own_password=PASSWORD
     )
     assert admin.response.status_code == 429
     assert "There were too many attempts." in admin.text

@@ -34,7 +34,14 @@ async def test_users_are_listed_with_role_access_and_last_activity(
 
 async def test_a_user_is_added_with_a_password(hub: PageSite, admin: Photographer) -> None:
     await admin.get(f"{USERS}/add")
-    await admin.send(f"{USERS}/add", name="bob", role="guard", way="password", password=PASSWORD)
+    await admin.send(
+        f"{USERS}/add",
+        name="bob",
+        role="guard",
+        way="password",
+        password=PASSWORD,
+        own_password=PASSWORD,
+    )
     await admin.get(admin.goes_to)
     assert "The user was added and can sign in." in admin.text
     assert hub.services.users.get("bob").role == "guard"
@@ -44,7 +51,7 @@ async def test_a_user_is_added_by_a_link_that_works_once(
     hub: PageSite, admin: Photographer
 ) -> None:
     await admin.get(f"{USERS}/add")
-    await admin.send(f"{USERS}/add", name="bob", role="guard", way="link", password="")
+    await admin.send(f"{USERS}/add", name="bob", role="guard", way="link", own_password=PASSWORD)
     link = re.search(r'<code id="link">http://[^/]+(/setup/[\w-]+)</code>', admin.text)
     assert link
     await admin.get(USERS)
@@ -92,7 +99,7 @@ async def test_an_invalid_field_is_explained_and_nothing_is_added(
     hub: PageSite, admin: Photographer, fields: dict[str, str], fault: str
 ) -> None:
     await admin.get(f"{USERS}/add")
-    form = {"name": "bob", "role": "guard", "way": "link", "password": ""} | fields
+    form = {"name": "bob", "role": "guard", "way": "link", "own_password": PASSWORD} | fields
     await admin.send(f"{USERS}/add", **form)
     assert admin.response.status_code == 400
     assert fault in admin.text
@@ -106,8 +113,8 @@ async def test_a_user_is_changed_disabled_and_signed_out_and_all_is_audited(
     guard = await Photographer.signed_in(hub, "guard")
     await admin.get(f"{USERS}/user?name=guard")
     for path, fields in (
-        ("role", {"role": "viewer"}),
-        ("password", {"password": "another sentence"}),
+        ("role", {"role": "viewer", "own_password": PASSWORD}),
+        ("password", {"password": "another sentence", "own_password": PASSWORD}),
         ("sign-out", {}),
         ("disable", {}),
     ):
@@ -120,7 +127,7 @@ async def test_a_user_is_changed_disabled_and_signed_out_and_all_is_audited(
     await guard.get("/sign-in")
     await guard.send("/sign-in", name="guard", password="another sentence")
     assert guard.response.status_code == 401
-    await admin.send(f"{USERS}/enable", name="guard")
+    await admin.send(f"{USERS}/enable", name="guard", own_password=PASSWORD)
     await guard.send("/sign-in", name="guard", password="another sentence")
     assert guard.response.status_code == 303
     found = [(action, target) for action, target, _ in await actions_of(hub)]
@@ -131,6 +138,49 @@ async def test_a_user_is_changed_disabled_and_signed_out_and_all_is_audited(
         ("user.disable", "guard"),
         ("user.enable", "guard"),
     ]
+
+
+@pytest.mark.parametrize("wrong", [{}, {"own_password": ""}, {"own_password": "a guess"}])
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("add", {"name": "eve", "role": "admin", "way": "password", "password": PASSWORD}),
+        ("add", {"name": "eve", "role": "admin", "way": "link"}),
+        ("password", {"name": "guard", "password": "another sentence"}),
+        ("role", {"name": "guard", "role": "admin"}),
+        ("enable", {"name": "viewer"}),
+    ],
+)
+async def test_a_stolen_session_lets_nobody_in(
+    hub: PageSite, admin: Photographer, path: str, fields: dict[str, str], wrong: dict[str, str]
+) -> None:
+    """What gives somebody access needs the administrator's own password."""
+    await hub.services.users.set_enabled("viewer", False, by=COMMAND_LINE)
+    before = hub.services.users.all()
+    await admin.get(f"{USERS}/add")
+    await admin.send(f"{USERS}/{path}", **fields, **wrong)
+    assert admin.response.status_code == 400
+    assert "Your password is wrong." in admin.text
+    assert hub.services.users.all() == before
+    assert hub.services.setup_links.for_users() == ()
+    assert ("user.confirm_failed", "admin", "user admin") in await actions_of(hub)
+
+
+async def test_ones_own_password_cannot_be_guessed_with_a_stolen_session(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(f"{USERS}/add")
+    form = {"name": "eve", "role": "admin", "way": "link"}
+    for _ in range(5):
+        await admin.send(f"{USERS}/add", **form, own_password="a guess")
+    await admin.send(f"{USERS}/add", **form, own_password=PASSWORD)
+    assert admin.response.status_code == 429
+    assert "There were too many attempts." in admin.text
+    # All forms that ask for it, and the sign-in, count together.
+    await admin.send(f"{USERS}/role", name="guard", role="admin", own_password=PASSWORD)
+    assert admin.response.status_code == 429
+    assert hub.services.users.get("guard").role == "guard"
+    assert hub.services.setup_links.for_users() == ()
 
 
 async def test_removing_a_user_asks_once_and_names_what_goes(
