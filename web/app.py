@@ -91,10 +91,13 @@ def _serve_assets(app: HubQuart, assets: Assets) -> None:
 def _serve_basics(app: HubQuart, services: Services) -> None:
     @app.get("/healthz")
     async def healthz() -> tuple[dict[str, object], int]:
-        # Only faults that keep the hub from working; the pages show warnings, such as a full disk.
-        faults = services.health.faults()
+        # 503 makes programs restart the hub or leave it out: only for what keeps it from working.
+        # The pages show warnings, such as a full disk.
+        reasons = services.health.reasons()
+        faults = [reason for reason in reasons if reason.is_fault]
         if not faults:
-            return {"status": "ok"}, 200
+            losses = [reason.text for reason in reasons if reason.is_loss]
+            return {"status": "ok", "degraded": losses} if losses else {"status": "ok"}, 200
         return {"status": "unwell", "reasons": [fault.text for fault in faults]}, 503
 
     @app.get("/metrics")

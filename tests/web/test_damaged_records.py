@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.services.site.status.health import HealthReason
 from hub.wire.uploads.records import EventDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
@@ -100,6 +101,18 @@ async def test_followers_of_the_log_go_on_behind_it(damaged: PageSite) -> None:
 async def test_it_is_counted(damaged: PageSite) -> None:
     await damaged.services.records.get(2)
     assert damaged.hub.store.damaged_rows.counts() == {"record": 1}
+
+
+async def test_the_hub_stays_well_and_names_the_loss(site: PageSite) -> None:
+    """A service manager or load balancer must not restart or leave out the hub because of it."""
+    program = Visitor(site)
+    loss = HealthReason("damaged-rows", "stored data is damaged: records (1)")
+    site.health_reasons = [HealthReason("backup-failed", "the last backup failed"), loss]
+    assert (await program.get("/healthz")).status_code == 200
+    assert json.loads(program.text) == {"status": "ok", "degraded": [loss.text]}
+    site.health_reasons.append(HealthReason("cannot-store", "the disk is full"))
+    assert (await program.get("/healthz")).status_code == 503
+    assert json.loads(program.text) == {"status": "unwell", "reasons": ["the disk is full"]}
 
 
 async def test_it_is_held_exported_and_erased_like_any_other(damaged: PageSite) -> None:

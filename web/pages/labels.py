@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services.access.setup_links import TooManyLinks
 from hub.services.access.users import LastAdministrator
@@ -9,6 +11,7 @@ from hub.services.admission.enrolment import PendingDevice, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
+from hub.services.site.status.damaged_data import NAMES, DataKind
 from hub.services.site.status.health import HealthReason
 from hub.services.site.status.health_advice import ADVICE
 from hub.wire.commands.field_specs import FieldSpec
@@ -168,7 +171,8 @@ HEALTH = {
     ),
     "damaged": N_("The stored data is damaged (%(what)s). See Site, Health."),
     "damaged-rows": N_(
-        "%(rows)s entries of the database cannot be read (%(tables)s). See Site, Health."
+        "A part of what is stored is damaged and cannot be read: %(where)s. Everything else works "
+        "as before."
     ),
     "clock-unset": N_("The clock of this computer is wrong: it shows %(clock)s. Correct it."),
     "clock-went-back": N_(
@@ -305,7 +309,19 @@ def health_sentence(reason: HealthReason) -> str:
     text = HEALTH.get(reason.code)
     if text is None:
         return reason.text
-    return gettext(text) % {name: store_reason(value) for name, value in reason.args.items()}
+    args = {name: store_reason(value) for name, value in reason.args.items()}
+    if reason.damaged:
+        args["where"] = damaged_names(reason.damaged)
+    return gettext(text) % args
+
+
+def damaged_names(damaged: Mapping[DataKind, int]) -> str:
+    """What is damaged, and how many of it."""
+    names = (
+        gettext("%(what)s (%(n)s)") % {"what": gettext(NAMES[kind]), "n": count}
+        for kind, count in damaged.items()
+    )
+    return gettext(", ").join(names)
 
 
 def health_advice(reason: HealthReason) -> str:

@@ -20,6 +20,7 @@ from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.doctor.findings import CHECK_NAMES
 from hub.services.doctor.texts import TEXTS
+from hub.services.site.status.damaged_data import NAMES
 from hub.services.site.status.health import FaultCode, NoticeCode
 from hub.services.site.status.health_advice import ADVICE
 from hub.store.health import SQLITE_REASONS, describe
@@ -50,7 +51,11 @@ def used() -> set[str]:
     )
     texts = {text if isinstance(text, str) else text[0] for _, _, text, _, _ in found}
     # The command line uses these as well, in English.
-    of_services = {*ADVICE.values(), *(text for both in TEXTS.values() for text in both)}
+    of_services = {
+        *ADVICE.values(),
+        *NAMES.values(),
+        *(text for both in TEXTS.values() for text in both),
+    }
     # The page of settings shows what each setting means.
     of_settings = {setting.meaning for setting in SETTINGS.values()}
     return {*texts, *of_services, *of_settings} - {""}

@@ -6,11 +6,11 @@ its work.
     starting              !
     cannot-store          ! reason
     damaged               ! what
-    damaged-rows          ! rows, tables
     clock-unset           ! clock
     clock-went-back         day
     certificate-ended     ! day
     certificate-early     ! day
+    damaged-rows            where
     certificate-ends        day, days
     certificate-stays       reason
     disk-low                free, wanted (GB)
@@ -46,6 +46,7 @@ from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPolicy
+from hub.services.site.status.damaged_data import NAMES, DataKind, count_damaged
 from hub.services.site.updates.updates import Updates
 from hub.store.db import Store
 
@@ -53,12 +54,12 @@ FaultCode = Literal[
     "starting",
     "cannot-store",
     "damaged",
-    "damaged-rows",
     "clock-unset",
     "certificate-ended",
     "certificate-early",
 ]
 NoticeCode = Literal[
+    "damaged-rows",
     "clock-went-back",
     "certificate-ends",
     "certificate-stays",
@@ -85,15 +86,24 @@ _EXPIRY_NOTICE_DAYS = 14
 
 
 class HealthReason(Struct, frozen=True):
-    """A problem that a person must solve. `text` is an English sentence with the values `args`."""
+    """A problem that a person must solve. `text` is an English sentence with the values `args`.
+
+    `damaged`: what is damaged, and how many of it.
+    """
 
     code: FaultCode | NoticeCode
     text: str
     args: dict[str, str] = {}
+    damaged: dict[DataKind, int] = {}
 
     @property
     def is_fault(self) -> bool:
         return self.code in get_args(FaultCode)
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether data is lost although the hub works."""
+        return self.code == "damaged-rows"
 
 
 class Health:
@@ -183,13 +193,13 @@ class Health:
             yield HealthReason(
                 "damaged", f"the store is damaged: {health.damaged}", {"what": health.damaged}
             )
-        if counts := self._store.damaged_rows.counts():
-            rows = str(sum(counts.values()))
-            tables = ", ".join(f"{table}: {count}" for table, count in counts.items())
+        if damaged := count_damaged(self._store.damaged_rows):
+            where = ", ".join(f"{NAMES[kind]} ({count})" for kind, count in damaged.items())
             yield HealthReason(
                 "damaged-rows",
-                f"{rows} rows of the database cannot be read ({tables})",
-                {"rows": rows, "tables": tables},
+                f"stored data is damaged and cannot be read completely: {where}",
+                {"where": where},
+                damaged,
             )
         if shortage := self._maintenance.shortage:
             free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import date
 from types import SimpleNamespace
 from typing import cast
@@ -21,10 +23,12 @@ from hub.services.site.clock.plausibility import Agreement
 from hub.services.site.disk_space import Shortage
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPlan, RetentionPolicy
+from hub.services.site.status.damaged_data import kind_of
 from hub.services.site.status.health import Health
 from hub.services.site.updates.updates import Updates
 from hub.store.db import Store
 from hub.store.health import StoreHealth
+from hub.store.sqlite.migrate import migrations
 from hub.update.programs import Outcome
 from tests.support.clock import FrozenClock
 from tests.support.kept_days import GB, BelievedClock, KeptDays
@@ -154,6 +158,33 @@ def test_damage_is_a_fault(parts: Parts) -> None:
     parts.store.health = StoreHealth(damaged="hub.sqlite: row 7 missing from index")
     assert parts.faults() == ["damaged"]
     assert "row 7 missing" in parts.sentence()
+
+
+def test_damaged_rows_are_a_notice_that_names_what_is_damaged(parts: Parts) -> None:
+    for seq in (7, 9):
+        parts.store.damaged_rows.note("record", seq, ("detail",))
+    parts.store.damaged_rows.note("device", "1", ("name",))
+    parts.store.damaged_rows.note("device_setting", "1", ("taken",))
+    assert parts.faults() == []
+    assert parts.codes() == ["damaged-rows"]
+    assert parts.sentence() == (
+        "stored data is damaged and cannot be read completely: records (2), cameras (2)"
+    )
+    assert [reason.is_loss for reason in parts.health.reasons()] == [True]
+
+
+def test_every_table_of_the_schema_is_something_to_people() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for step in migrations().values():
+            connection.executescript(step)
+        tables = connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        )
+        of_the_hub = {name for (name,) in tables if kind_of(name) == "other"}
+    assert of_the_hub == {
+        *("clock_step", "day", "dropped_day", "record_log", "span", "term", "upload"),
+        *("device_picture", "latest_access"),
+    }
 
 
 def test_low_disk_space_is_a_notice(parts: Parts) -> None:
