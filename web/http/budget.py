@@ -2,7 +2,7 @@
 
 A body takes room as its bytes arrive, not by the length that it announces. If there is no room it
 waits, and is refused after WAIT_SECONDS. While bodies wait, those that hold room and have stopped
-arriving lose it.
+arriving lose it. A sender has a part of the budget, and the same part of the places in the queue.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import trio
 from hub import metrics
 from hub.errors import CannotStoreNow
 from hub.log import limited
+from hub.net.byte_budget import SENDER_DIVISOR
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,6 @@ STALL_BYTES = 32 * 1024
 #: ... within this time.
 STALL_SECONDS = 2.0
 _CHECK_SECONDS = 0.25
-#: One sender may use 1 / SENDER_DIVISOR of the budget, and of the places in the queue.
-SENDER_DIVISOR = 4
 
 
 class Budget:

@@ -18,7 +18,8 @@ from hypercorn.utils import UnexpectedMessageError, suppress_body
 
 from hub import metrics
 from hub.log import limited, place_of
-from web.http.answers import FREE_BYTES, AnswerBudget, Room
+from hub.net.byte_budget import Share
+from web.http.answers import FREE_BYTES, AnswerBudget
 from web.http.http_heads import Headers, body_length
 from web.http.inbox import Inbox
 from web.http.sender import PeerLost
@@ -62,7 +63,7 @@ class Exchange:
 
     #: The head of an answer of known length waits for the first part of its body.
     _head: HTTPResponseStartEvent | None = None
-    _room: Room | None = None
+    _share: Share | None = None
 
     def __init__(
         self,
@@ -84,8 +85,8 @@ class Exchange:
         try:
             await self._run(app)
         finally:
-            if self._room is not None:
-                self._room.give_back()
+            if self._share is not None:
+                self._share.give_back()
 
     async def _run(self, app: ASGIFramework) -> None:
         try:
@@ -162,13 +163,13 @@ class Exchange:
 
     async def _take_room(self, size: int) -> None:
         """Take room for a part of the answer. If there is none, refuse it and raise PeerLost."""
-        if self._room is not None:
-            self._room.cover(size)
+        if self._share is not None:
+            self._share.cover(size)
             return
         client = self._scope.get("client")
         sender = client[0] if client else ""
-        self._room = self._answers.take(size, sender, self._writer.cut_off)
-        if self._room is not None:
+        self._share = self._answers.take(size, sender, self._writer.cut_off)
+        if self._share is not None:
             return
         if self._head is not None:
             await self._writer.send_error(503)

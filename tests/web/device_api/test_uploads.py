@@ -21,6 +21,7 @@ from hub.errors import (
     UnknownEventType,
     WrongSignature,
 )
+from hub.net.byte_budget import SENDER_DIVISOR
 from hub.wire.signing import body_md5
 from tests.support.clock import NOON
 from tests.support.device_call import FACE, Call, ask
@@ -543,7 +544,7 @@ async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
 
 
 async def test_one_sender_may_use_a_part_of_the_budget(small: Any) -> None:
-    part = MEGABYTE // budget.SENDER_DIVISOR
+    part = MEGABYTE // SENDER_DIVISOR
     slow = [await small.begin(token="good", length=part // 2 - 2) for _ in range(2)]
     assert all(call.wanted for call in slow)
     third = await small.begin(token="good", length=10)
@@ -569,7 +570,7 @@ async def test_large_bodies_of_one_sender_go_one_after_the_other(small: Any) -> 
 async def test_one_sender_may_use_a_part_of_the_queue(small: Any) -> None:
     calls = [
         await small.begin(token="good", length=900_000)
-        for _ in range(1 + budget.MAX_WAITING // budget.SENDER_DIVISOR)
+        for _ in range(1 + budget.MAX_WAITING // SENDER_DIVISOR)
     ]
     assert (await small.begin(token="good", length=900_000)).outcome == (503, 503)
     other = await small.begin(length=1000)
