@@ -122,6 +122,9 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_first_frame_kb: Annotated[
         Kilobytes, "Maximum size of a frame before a successful connect, in KB"
     ] = 64
+    message_budget_mb: Annotated[
+        int, Meta(ge=1, le=16384), "Maximum size of all long frames in progress, in MB", AT_ONCE
+    ] = 64
     max_depth: Annotated[
         int, Meta(ge=4, le=512), "Maximum nesting depth of JSON in frames and request bodies"
     ] = 64

@@ -52,6 +52,9 @@ upload_bytes = _counter("upload_bytes", "Bytes of device HTTP bodies received")
 answers_in_flight = _gauge(
     "answers_in_flight_bytes", "Bytes of answers that their peers have not read yet"
 )
+messages_in_flight = _gauge(
+    "messages_in_flight_bytes", "Bytes of long messages of devices that are not handled yet"
+)
 uploads_in_flight = _gauge("uploads_in_flight_bytes", "Bytes of bodies in flight")
 limits_reached = _counter("limits_reached", "Times that a limit slowed or refused a peer", "limit")
 records = _counter("records", "Records committed by kind", "kind")

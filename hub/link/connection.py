@@ -19,8 +19,10 @@ from trio_websocket import ConnectionClosed
 from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
+from hub.link.ending import NORMAL, Ending
+from hub.link.message_room import MessageBudget, MessageRoom
 from hub.link.pending_request import PendingRequest, answer_of
-from hub.link.websocket import NORMAL, DeviceSocket, Ending
+from hub.link.websocket import DeviceSocket
 from hub.live.frame_ring import FrameRing
 from hub.live.registry import DeviceAnswer
 from hub.log import limited
@@ -99,6 +101,7 @@ class DeviceLink:
         peer: Peer,
         config: DevicesConfig,
         deadlines: Deadlines,
+        messages: MessageBudget,
         *,
         trace: FrameRing,
         handle: HandleMessage,
@@ -123,7 +126,8 @@ class DeviceLink:
         self._deadlines = deadlines
         self._handle_message = handle
         self._on_ended = on_ended
-        self._socket = DeviceSocket(stream, limit=config.max_first_frame_kb * 1024)
+        room = MessageRoom(messages, deadlines, sender=self._sender, give_up=self._end)
+        self._socket = DeviceSocket(stream, room, limit=config.max_first_frame_kb * 1024)
         self._pending = PendingRequests(MAX_REQUESTS)
         #: Random, so that a late answer to an earlier connection's request matches none of these.
         self._msgid_prefix = secrets.token_hex(4)
@@ -179,9 +183,7 @@ class DeviceLink:
 
     def close(self, reason: str, code: int = NORMAL) -> None:
         """End the connection soon, with a close frame. Only the first call has an effect."""
-        if self._closing is None:
-            self._closing = Ending(code, reason)
-            self._scope.cancel()
+        self._end(Ending(code, reason))
 
     def start_soon(self, job: Callable[[], Awaitable[None]]) -> None:
         """Run a job beside the reader. It is cancelled when the connection ends."""
@@ -238,6 +240,15 @@ class DeviceLink:
     def fail_request(self, msgid: str, error: str) -> None:
         """Fail the pending request with this msgid, if there is one: its answer is unreadable."""
         self._pending.fail(msgid, DeviceNonsense(f"the device's answer cannot be used: {error}"))
+
+    def _end(self, ending: Ending) -> None:
+        if self._closing is None:
+            self._closing = ending
+            self._scope.cancel()
+
+    def _sender(self) -> str:
+        """Whose messages these are, for the budget of all messages."""
+        return self.did or self.address
 
     async def _read(self) -> Ending:
         ending: Ending | None = None

@@ -16,7 +16,7 @@ from hub.errors import (
     TooManyRequests,
 )
 from hub.link.connection import DeviceLink
-from hub.link.websocket import TRY_AGAIN_LATER
+from hub.link.ending import TRY_AGAIN_LATER
 from hub.live.frame_trace import FrameTraces
 from hub.live.old_tls import OldTls
 from hub.services.admission.connect import Admission, Admitted

@@ -11,7 +11,8 @@ import trio
 
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
-from hub.link.websocket import GOING_AWAY
+from hub.link.ending import GOING_AWAY
+from hub.link.message_room import MessageBudget
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
@@ -24,6 +25,7 @@ from hub.services import Services
 #: Returns the TLS context to use for the next connection; certificates change while the hub runs.
 CurrentContext = Callable[[], ssl.SSLContext]
 
+_MEGABYTE = 1024 * 1024
 PORT = "devices"
 PLAIN_PORT = "devices-plain"
 
@@ -48,6 +50,10 @@ class Links:
         )
         self._open: set[DeviceLink] = set()
         self._deadlines = deadlines
+        self._messages = MessageBudget(self._config.message_budget_mb * _MEGABYTE)
+        services.settings.on_change(
+            lambda config: self._messages.resize(config.devices.message_budget_mb * _MEGABYTE)
+        )
 
     async def handle(self, stream: trio.abc.Stream, peer: Peer) -> None:
         """Serve one connection until it ends."""
@@ -56,6 +62,7 @@ class Links:
             peer,
             self._config,
             self._deadlines,
+            self._messages,
             trace=self._traces.open(),
             handle=self._dispatch.handle,
             on_ended=self._dispatch.on_ended,

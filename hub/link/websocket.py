@@ -4,7 +4,8 @@ trio-websocket reads in a background task and passes messages on through a chann
 is handled in the task that reads it, which saves a task and a switch for each of thousands of
 cameras, and gives back-pressure: a device is read no faster than it is answered. Also, the size
 limit can be changed while connected, and a message in many fragments takes no more memory than its
-bytes. No extension is accepted, so no message is ever inflated.
+bytes, which count in a budget of all devices. No extension is accepted, so no message is ever
+inflated.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import trio
-from msgspec import Struct
 from trio_websocket import ConnectionClosed, WebSocketConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import (
@@ -27,22 +27,15 @@ from wsproto.events import (
 )
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from hub.link.ending import ABNORMAL, NO_STATUS, NO_TEXT, NORMAL, TOO_BIG, Ending
 from hub.link.fast_frames import text_frame, whole_text
+from hub.link.message_room import MessageRoom
 from hub.link.server_protocol import ServerProtocol
 from hub.net.socket_stream import SendNowaitStream
 
 _RECEIVE_BYTES = 16 * 1024
 #: A frame up to this size is sent without waiting if nothing else is being sent.
 _IMMEDIATE_BYTES = 16 * 1024
-
-#: Codes of RFC 6455, 7.4.1.
-NORMAL = 1000
-GOING_AWAY = 1001
-NO_STATUS = 1005
-ABNORMAL = 1006
-NO_TEXT = 1007
-TOO_BIG = 1009
-TRY_AGAIN_LATER = 1013
 
 _MESSAGES = (TextMessage, BytesMessage)
 _CAN_CLOSE = (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING)
@@ -56,17 +49,6 @@ Handler = Callable[[str | bytes], Awaitable[None]]
 LimitRate = Callable[[], Awaitable[None]]
 
 
-class Ending(Struct, frozen=True):
-    """How a connection ends: the WebSocket close code and the reason in a few words.
-
-    `limit`: the name of the limit that the peer reached, if that is the reason.
-    """
-
-    code: int
-    reason: str
-    limit: str = ""
-
-
 class DeviceSocket(WebSocketConnection):
     """The server side of one WebSocket over `stream`, which it owns.
 
@@ -76,9 +58,10 @@ class DeviceSocket(WebSocketConnection):
 
     _wsproto: ServerProtocol
 
-    def __init__(self, stream: trio.abc.Stream, *, limit: int) -> None:
+    def __init__(self, stream: trio.abc.Stream, room: MessageRoom, *, limit: int) -> None:
         super().__init__(stream, ServerProtocol(), message_queue_size=0)
         self._nowait_stream = stream if isinstance(stream, SendNowaitStream) else None
+        self._room = room
         #: Bytes of the largest message that is accepted.
         self.limit = limit
         self._fragments = bytearray()
@@ -110,10 +93,13 @@ class DeviceSocket(WebSocketConnection):
                     await self._handle_data(text, handle, limit_rate, finished=True)
         except RemoteProtocolError as error:
             return await self._refuse(error)
-        except _TooBig:
-            return Ending(TOO_BIG, f"a message may have at most {self.limit} bytes", limit="frame")
+        except _MessageRefused as refusal:
+            return refusal.ending
         except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             return Ending(ABNORMAL, "the connection broke")
+        finally:
+            self._fragments.clear()
+            self._room.give_back()
 
     async def send_text(self, text: str) -> None:
         """Send a message. Raises ConnectionClosed. A cancellation may leave half a frame."""
@@ -201,20 +187,27 @@ class DeviceSocket(WebSocketConnection):
             await limit_rate()
         if message is not None:
             await handle(message)
+            self._room.give_back()
 
     def _collect(self, data: str | bytes, *, finished: bool) -> str | bytes | None:
-        """Return the message once it is complete. Raises _TooBig."""
-        is_unfragmented = finished and not self._fragments
-        if not is_unfragmented:
-            self._fragments += data.encode() if isinstance(data, str) else data
-        if (_utf8_size(data) if is_unfragmented else len(self._fragments)) > self.limit:
-            raise _TooBig
-        if is_unfragmented:
+        """Return the message once it is complete. Raises _MessageRefused."""
+        if finished and not self._fragments:
+            self._check_size(_utf8_size(data))
             return data
+        self._fragments += data.encode() if isinstance(data, str) else data
+        self._check_size(len(self._fragments))
+        if ending := self._room.cover(len(self._fragments)):
+            raise _MessageRefused(ending)
         if not finished:
             return None
+        self._room.complete()
         message, self._fragments = bytes(self._fragments), bytearray()
         return message
+
+    def _check_size(self, size: int) -> None:
+        if size > self.limit:
+            reason = f"a message may have at most {self.limit} bytes"
+            raise _MessageRefused(Ending(TOO_BIG, reason, limit="frame"))
 
     async def _refuse(self, error: RemoteProtocolError) -> Ending:
         """Answer a request that is not an upgrade or breaks the protocol."""
@@ -254,8 +247,11 @@ class DeviceSocket(WebSocketConnection):
             await self._stream_lock.acquire()
 
 
-class _TooBig(Exception):
-    """A message is larger than the limit."""
+class _MessageRefused(Exception):
+    """A message is larger than the limit, or finds no room."""
+
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
 
 
 def _utf8_size(data: str | bytes) -> int:

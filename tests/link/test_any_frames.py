@@ -6,7 +6,10 @@ from random import Random
 
 import trio
 
-from hub.link.websocket import DeviceSocket, Ending
+from hub.link.ending import Ending
+from hub.link.message_room import MessageBudget, MessageRoom
+from hub.link.websocket import DeviceSocket
+from hub.net.deadlines import Deadlines
 from tests.fuzz import frames
 
 _UPGRADE = (
@@ -35,6 +38,10 @@ class Peer(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
+def room() -> MessageRoom:
+    return MessageRoom(MessageBudget(1 << 20), Deadlines(), sender=str, give_up=lambda _: None)
+
+
 async def seen(data: bytes, size: int) -> tuple[list[bytes], Ending]:
     """The messages that arrive in pieces of `size`, and how the connection ends."""
     messages: list[bytes] = []
@@ -44,7 +51,7 @@ async def seen(data: bytes, size: int) -> tuple[list[bytes], Ending]:
         messages.append(message.encode() if isinstance(message, str) else message)
 
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
-    socket = DeviceSocket(Peer([_UPGRADE, *pieces]), limit=64 * 1024)
+    socket = DeviceSocket(Peer([_UPGRADE, *pieces]), room(), limit=64 * 1024)
     ending = await socket.serve(handle, trio.lowlevel.checkpoint)
     await socket.finish(ending)
     return messages, ending
@@ -64,7 +71,9 @@ async def test_any_bytes_instead_of_an_upgrade_end_the_connection() -> None:
     rng = Random(2)
     for _ in range(100):
         stream = Peer([rng.randbytes(50)])
-        ending = await DeviceSocket(stream, limit=1024).serve(_ignore, trio.lowlevel.checkpoint)
+        ending = await DeviceSocket(stream, room(), limit=1024).serve(
+            _ignore, trio.lowlevel.checkpoint
+        )
         assert ending.reason
 
 

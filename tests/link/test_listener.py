@@ -46,6 +46,7 @@ def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:
         known_addresses=KnownAddresses(),
         old_tls=OldTls(site.clock),
         certificates=SimpleNamespace(context=lambda: tls),
+        settings=SimpleNamespace(on_change=lambda take_over: None),
     )
 
 

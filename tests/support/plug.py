@@ -14,6 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
+from hub.link.message_room import MessageBudget
 from hub.live.old_tls import OldTls
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
@@ -57,6 +58,7 @@ class Port:
         )
         self.nursery = nursery
         self.deadlines = deadlines
+        self.messages = MessageBudget(self.site.config.message_budget_mb * 1024 * 1024)
         self.links: list[DeviceLink] = []
 
     def plug(self, address: str = ADDRESS) -> trio.StapledStream:
@@ -71,6 +73,7 @@ class Port:
             Peer(address, 40_000, trio.current_time()),
             self.site.config,
             self.deadlines,
+            self.messages,
             trace=self.traces.open(),
             handle=self.dispatch.handle,
             on_ended=self.dispatch.on_ended,

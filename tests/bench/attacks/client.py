@@ -111,6 +111,17 @@ class CameraLink:
             request("/heartbeat", self.token, did=one.did, sn=one.sn, ip="192.168.100.168")
         )
 
+    async def send(self, data: bytes) -> None:
+        """Send any bytes."""
+        assert self._stream is not None
+        await self._stream.send_all(data)
+
+    async def wait_for_end(self) -> None:
+        """Read until the hub closes the connection."""
+        assert self._stream is not None
+        while await self._stream.receive_some(_READ_BYTES):
+            pass
+
     async def close(self) -> None:
         if self._stream is not None:
             await trio.aclose_forcefully(self._stream)
