@@ -21,6 +21,7 @@ from hub.live.feed import Change, Feed
 from hub.live.refusal_reasons import RefusalCode, RefusalReason, has_proved_key
 from hub.live.registry import Link
 from hub.log import limited
+from hub.net.networks import network_of
 
 log = logging.getLogger(__name__)
 
@@ -302,10 +303,18 @@ def _belongs_to_another(row: _PendingRow, attempt: ConnectAttempt, connection: L
 
 
 def _oldest_of_busiest(items: Iterable[tuple[K, str]]) -> K:
-    """The oldest item of the address that has the most, so that a flood evicts its own items."""
-    listed = list(items)
-    busiest = Counter(address for _, address in listed).most_common(1)[0][0]
-    return next(key for key, address in listed if address == busiest)
+    """The oldest item of the address that has the most, so that a flood evicts its own items.
+
+    It is one of the network that has the most, since a host may have many addresses of IPv6.
+    """
+    listed = _of_busiest([(key, address, network_of(address)) for key, address in items])
+    return _of_busiest([(key, address, address) for key, address, _ in listed])[0][0]
+
+
+def _of_busiest(items: Sequence[tuple[K, str, str]]) -> list[tuple[K, str, str]]:
+    """The items whose last field is the most frequent one, in their order."""
+    busiest = Counter(source for *_, source in items).most_common(1)[0][0]
+    return [item for item in items if item[-1] == busiest]
 
 
 def _codes(device: PendingDevice) -> tuple[RefusalCode, ...]:

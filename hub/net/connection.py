@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from hub import metrics
 from hub.log import limited, place_of
+from hub.net.networks import network_of
 from hub.net.places import Place
 from hub.net.socket_stream import SocketStream
 from hub.net.tls_stream import TlsStream
@@ -104,7 +105,7 @@ class PortHandler(Struct, frozen=True):
         limited(
             log,
             logging.INFO,
-            f"handshake {self.port_name} {peer.address}",
+            f"handshake {self.port_name} {network_of(peer.address)}",
             "the TLS handshake with %s on the %s port failed: %s",
             peer.address,
             self.port_name,

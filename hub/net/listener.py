@@ -14,6 +14,7 @@ import trio
 from hub import metrics
 from hub.log import limited
 from hub.net.connection import Handler, OnOldTls, Peer, PlainHandler, PortHandler, peer_of
+from hub.net.networks import network_of
 from hub.net.places import Full, KnownAddresses, Limits, Places
 from hub.net.socket_stream import SocketStream, from_trio_stream
 
@@ -122,7 +123,7 @@ class _PortServer:
         limited(
             log,
             logging.WARNING,
-            f"refused {self._name} {limit} {address if limit == 'per_address' else ''}",
+            f"refused {self._name} {limit} {network_of(address) if limit == 'per_address' else ''}",
             "refused a connection from %s on the %s port: %d are open %s",
             address,
             self._name,
@@ -130,7 +131,7 @@ class _PortServer:
             "from that address" if limit == "per_address" else "in total",
         )
 
-    def _count_cut(self, address: str) -> None:
+    def _count_cut(self, source: str) -> None:
         metrics.connections_refused.labels(self._name, "cut").inc()
         limited(
             log,
@@ -139,5 +140,5 @@ class _PortServer:
             "the %s port is full: connections of %s, which has the most, give their places to"
             " others",
             self._name,
-            address,
+            source,
         )

@@ -1,10 +1,11 @@
 """Who has a place at a port: when all are taken, the largest source gives one back.
 
-A port has a number of places, one for each connection. Each source (address) is measured by its
-*claim*: the places that it has, less those that it can count on if it is known. A newcomer to a
-full port takes a place of the source with the largest claim, if that exceeds its own: of this
-source the silent connections go first, and of those the youngest. A place that is kept is out of
-this: nobody takes it, and it is not part of a claim.
+A port has a number of places, one for each connection. A source is an address that is known, or a
+network of those that are not (hub.net.networks). Each source is measured by its *claim*: the places
+that it has, less those that it can count on if it is known. A newcomer to a full port takes a place
+of the source with the largest claim, if that exceeds its own: of this source the silent connections
+go first, and of those the youngest. A place that is kept is out of this: nobody takes it, and it is
+not part of a claim.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from hub.net.networks import network_of
+
 #: An address of an enrolled camera or of a signed-in browser can count on so many places.
 PLACES_OF_KNOWN = 16
 #: How many addresses are known at most; the one that was noted longest ago is forgotten.
@@ -21,7 +24,7 @@ MAX_KNOWN = 4096
 
 
 class Limits(Struct, frozen=True):
-    """How many connections a port accepts, in total and from one address."""
+    """How many connections a port accepts, in total and from one source."""
 
     connections: int
     per_address: int
@@ -39,6 +42,13 @@ class KnownAddresses:
         self._addresses.move_to_end(address)
         if len(self._addresses) > MAX_KNOWN:
             self._addresses.popitem(last=False)
+
+    def source_of(self, address: str) -> str:
+        """Return the source as which an address counts: itself if it is known, or its network.
+
+        So one host with many addresses does not shut out the known ones of its IPv6 network.
+        """
+        return address if address in self else network_of(address)
 
     def __contains__(self, address: object) -> bool:
         return address in self._addresses
@@ -94,7 +104,7 @@ class Place:
 class Places:
     """The places of one port.
 
-    `known` has the addresses that can count on some. `on_cut` is called with the address of each
+    `known` has the addresses that can count on some. `on_cut` is called with the source of each
     connection that is cut off.
     """
 
@@ -103,7 +113,7 @@ class Places:
         limits: Limits,
         known: KnownAddresses | None = None,
         *,
-        on_cut: Callable[[str], None] = lambda address: None,
+        on_cut: Callable[[str], None] = lambda source: None,
     ) -> None:
         self._limits = limits
         self._on_cut = on_cut
@@ -123,16 +133,17 @@ class Places:
 
         Raises Full.
         """
-        source = self._sources.get(address)
+        name = self._known.source_of(address)
+        source = self._sources.get(name)
         if source is None:
-            source = _Source(self, address)
+            source = _Source(self, name)
         if source.total >= self._limits.per_address:
             raise Full("per_address")
         source.reserve = PLACES_OF_KNOWN if address in self._known else 0
         source.update()
         if self._taken >= self._limits.connections:
             self._make_room(source.claim + 1)
-        self._sources[address] = source
+        self._sources[name] = source
         self._taken += 1
         place = Place(source, cut)
         source.enter(place)
@@ -146,7 +157,7 @@ class Places:
             raise Full("connections")
         source = next(iter(self._by_claim[self._largest]))
         source.first_to_go().cut_off()
-        self._on_cut(source.address)
+        self._on_cut(source.name)
 
     # Called by the sources
 
@@ -164,16 +175,16 @@ class Places:
     def left(self, source: _Source) -> None:
         self._taken -= 1
         if not source.total:
-            del self._sources[source.address]
+            del self._sources[source.name]
 
 
 class _Source:
-    """The connections of one address: silent ones, those that have spoken, and the kept ones."""
+    """The connections of one source: silent ones, those that have spoken, and the kept ones."""
 
-    __slots__ = ("_kept", "_listed", "_places", "_silent", "_speaking", "address", "reserve")
+    __slots__ = ("_kept", "_listed", "_places", "_silent", "_speaking", "name", "reserve")
 
-    def __init__(self, places: Places, address: str) -> None:
-        self.address = address
+    def __init__(self, places: Places, name: str) -> None:
+        self.name = name
         #: How many places it can count on.
         self.reserve = 0
         self._places = places

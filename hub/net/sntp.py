@@ -15,6 +15,7 @@ import trio
 
 from hub import metrics
 from hub.log import limited
+from hub.net.networks import network_of
 from hub.net.rate_limits import TokenBucket, TokenBuckets
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class _SntpServer:
     def __init__(self, now: Callable[[], float], may_answer: Callable[[], bool]) -> None:
         self._now = now
         self._may_answer = may_answer
-        self._by_address = TokenBuckets(_RATE, _BURST)
+        self._by_network = TokenBuckets(_RATE, _BURST)
         self._total = TokenBucket(_TOTAL_RATE, _TOTAL_BURST)
 
     async def serve(self, sock: trio.socket.SocketType) -> None:
@@ -114,7 +115,7 @@ class _SntpServer:
         if not self._may_answer():
             return "doubted"
         at = trio.current_time()
-        if self._by_address.take(address[0], at, 0) or self._total.take(at, 1, 0):
+        if self._by_network.take(network_of(str(address[0])), at, 0) or self._total.take(at, 1, 0):
             metrics.limits_reached.labels("sntp").inc()
             return "limited"
         await sock.sendto(answer_of(request, received_at, self._now()), address)

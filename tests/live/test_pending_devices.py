@@ -109,6 +109,22 @@ def test_connections_are_bounded_and_the_oldest_of_the_busiest_address_is_closed
     assert [link.closed is not None for link in flood] == [True, True, False, False]
 
 
+def test_a_flood_from_one_ipv6_network_makes_room_for_itself(clock: FrozenClock) -> None:
+    pending = ThreePendingDevices(clock)
+    pending.attempt("CAMERA", FakeLink("2001:db8::8"))
+    for number in range(10):
+        pending.attempt(f"FLOOD{number}", FakeLink(f"2001:db8:66::{number}"))
+    assert pending.sns == ["CAMERA", "FLOOD8", "FLOOD9"]
+
+
+def test_within_an_ipv6_network_the_busiest_address_makes_room(clock: FrozenClock) -> None:
+    pending = ThreePendingDevices(clock)
+    pending.attempt("CAMERA", FakeLink("2001:db8::8"))
+    for number in range(10):
+        pending.attempt(f"FLOOD{number}", FakeLink("2001:db8::66"))
+    assert pending.sns == ["CAMERA", "FLOOD8", "FLOOD9"]
+
+
 def test_an_admitted_connection_is_never_closed_to_make_room(clock: FrozenClock) -> None:
     pending = ThreePendingDevices(clock)
     link = FakeLink()

@@ -127,6 +127,31 @@ def test_a_place_that_was_given_back_is_free() -> None:
     assert port.cut == []
 
 
+def test_the_addresses_of_one_ipv6_network_count_together() -> None:
+    port = Port(4, per_address=3)
+    for number in range(3):
+        port.take(f"2001:db8::{number}")
+    with pytest.raises(Full) as full:
+        port.take("2001:db8::ffff")
+    assert full.value.limit == "per_address"
+    port.take(CAMERA)
+    port.take(OTHER)
+    assert port.cut == ["2001:db8::2"]
+
+
+def test_a_known_address_counts_apart_from_its_ipv6_network() -> None:
+    """Or one host could shut out the cameras of its network."""
+    port = Port(4, per_address=4)
+    camera = "2001:db8::1"
+    port.known.note(camera)
+    for number in range(4):
+        port.take(f"2001:db8::66:{number}")
+    place = port.take(camera)
+    assert port.cut == ["2001:db8::66:3"]
+    place.leave()
+    assert port.places.taken == 3
+
+
 def test_one_address_has_its_own_limit() -> None:
     port = Port(10, per_address=2)
     port.known.note(ATTACKER)

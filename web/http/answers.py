@@ -1,16 +1,18 @@
 """The budget for the bytes of all answers that their peers have not read yet.
 
 An answer in memory holds room until it is sent. Its sender, in terms of the budget, is the address
-that reads it.
+that reads it, or the network of that address (hub.net.networks).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from hub import metrics
 from hub.log import limited
-from hub.net.byte_budget import ByteBudget
+from hub.net.byte_budget import ByteBudget, Share
+from hub.net.networks import network_of
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,14 @@ RETRY_SECONDS = 2
 
 
 class AnswerBudget(ByteBudget):
+    """Room for answers, taken with the addresses that read them."""
+
+    def take(self, size: int, sender: str, cut: Callable[[], None]) -> Share | None:
+        return super().take(size, network_of(sender), cut)
+
+    def is_busy(self, sender: str) -> bool:
+        return super().is_busy(network_of(sender))
+
     def on_used(self, used: int) -> None:
         metrics.answers_in_flight.set(used)
 

@@ -14,6 +14,7 @@ from hub import metrics
 from hub.config import WebConfig
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.log import limited
+from hub.net.networks import network_of
 from web.http.budget import Budget, Share
 from web.http.connection import WHOLE_BODY
 from web.http.http_heads import body_length
@@ -161,7 +162,7 @@ def count_limit(error: HubError, scope: HTTPScope) -> HubError:
     limited(
         log,
         logging.WARNING,
-        f"{limit} {address}",
+        f"{limit} {network_of(address)}",
         "refused an upload from %s: %s",
         address,
         error.message,

@@ -17,6 +17,7 @@ from hypercorn.typing import ASGIFramework, ConnectionState, HTTPScope
 from hub.log import limited
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
+from hub.net.networks import network_of
 from web.http.answers import ANSWERS, RETRY_SECONDS, AnswerBudget
 from web.http.exchange import Exchange
 from web.http.http_heads import CLOSE, STATUS_MESSAGES, Headers
@@ -210,7 +211,7 @@ class Connection:
         limited(
             log,
             logging.INFO,
-            f"refused {self._peer.address} {refusal.message}",
+            f"refused {network_of(self._peer.address)} {refusal.message}",
             "refused a request from %s on the web port: %s",
             self._peer.address,
             refusal.message,

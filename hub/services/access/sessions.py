@@ -14,6 +14,7 @@ from msgspec import Struct
 from hub import metrics
 from hub.errors import CannotStoreNow, NotAuthorised
 from hub.log import limited
+from hub.net.networks import network_of
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.sign_in import SignIn
@@ -68,7 +69,8 @@ class Sessions:
         user = await self._sign_in.recognise(name, password, address, marks=marks)
         if user is None:
             metrics.sign_in_failures.inc()
-            limited(log, logging.WARNING, f"sign-in {address}", "failed sign-in from %s", address)
+            key = f"sign-in {network_of(address)}"
+            limited(log, logging.WARNING, key, "failed sign-in from %s", address)
             raise NotAuthorised("name or password is wrong")
         return await self.open(user, address)
 

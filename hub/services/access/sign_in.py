@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.errors import TooManyRequests
+from hub.net.networks import network_of
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.passwords import Passwords
-from hub.services.access.turns import Source, network_of
+from hub.services.access.turns import Source
 from hub.services.access.validation import MAX_NAME_LENGTH, normalise_name
 from hub.store.tables.users import User
 
@@ -114,7 +115,7 @@ class _GuessLimit:
             return _Origin(f"browser {browser}", True)
         if self._is_known(name, address):
             return _Origin(address, True)
-        return _Origin(network_of(address, ipv4_bits=32), False)
+        return _Origin(network_of(address), False)
 
     def count(self, name: str, origin: _Origin) -> _Attempt:
         """Count an attempt. Raises TooManyRequests if it comes too early."""
@@ -149,4 +150,4 @@ class _GuessLimit:
 def _source(name: str, address: str, origin: _Origin) -> Source:
     if origin.is_known:
         return Source(f"{name} at {origin.name}", True)
-    return Source(network_of(address), False)
+    return Source(network_of(address, ipv4_bits=24), False)

@@ -12,7 +12,6 @@ import math
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import ip_network
 
 import trio
 from msgspec import Struct
@@ -39,14 +38,6 @@ class Source(Struct, frozen=True):
 
 #: A person who was let in already: an administrator, the command line, the holder of a link.
 INSIDER = Source("insider", True)
-
-
-def network_of(address: str, *, ipv4_bits: int = 24) -> str:
-    """Return the network of an address: of IPv6 the /64, all of which one host may own."""
-    try:
-        return str(ip_network((address, 64 if ":" in address else ipv4_bits), strict=False))
-    except ValueError:  # Not an address, as in an address of a link-local zone.
-        return address
 
 
 class Turns:

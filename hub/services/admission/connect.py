@@ -15,6 +15,7 @@ from hub.live.feed import Change, Feed
 from hub.live.pending_devices import ConnectAttempt, PendingDevices
 from hub.live.registry import Link, Registry
 from hub.log import limited
+from hub.net.networks import network_of
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
 from hub.services.access.audit import Actor, Audit
 from hub.services.admission.code_guesses import CodeGuesses
@@ -212,7 +213,8 @@ class Admission:
             raise replayed() from None
 
     async def _refuse_unknown(self, param: ConnectParam, link: Link) -> None:
-        delay = self._backoff.failed(link.address)
+        source = network_of(link.address)
+        delay = self._backoff.failed(source)
         attempt = self._attempt(param, link)
         time = self._checks.time_reason(param, self._pending.find(param.sn))
         reasons = self._devices.refusals.of_unknown(attempt, time)
@@ -221,7 +223,7 @@ class Admission:
             log,
             logging.INFO,
             # One line per unknown device, but only one for an address that floods.
-            f"unknown {link.address if delay else param.sn}",
+            f"unknown {source if delay else param.sn}",
             "unknown device %s tried to connect from %s: %s",
             param.sn,
             link.address,
@@ -236,7 +238,7 @@ class Admission:
         if not refusal.signed:
             # Anyone may have sent it. A device with a good signature takes no pending place.
             self._pending.keep_open(link, param.sn)
-            delay = self._backoff.failed((param.sn, link.address))
+            delay = self._backoff.failed((param.sn, network_of(link.address)))
             if any(reason.code == "code-mismatch" for reason in refusal.reasons):
                 self._guesses.failed(device.did, own=self._is_own_address(device, link.address))
         attempt = self._attempt(param, link)
@@ -246,7 +248,7 @@ class Admission:
         limited(
             log,
             logging.WARNING,
-            f"refused {device.did} {link.address}",
+            f"refused {device.did} {network_of(link.address)}",
             "refused device %s (%s) at %s: %s",
             device.did,
             device.name or device.sn,

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -12,7 +11,6 @@ from hub.services.access.turns import (
     STRANGER_BURST,
     Source,
     Turns,
-    network_of,
 )
 
 PC = Source("ann at 10.0.0.1", True)
@@ -123,17 +121,3 @@ async def test_who_stops_waiting_leaves_the_turn_to_others(autojump_clock: MockC
         async with checks.turns.turn(PC):
             pass
         assert not checks.turns._taken
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("10.0.0.5", "10.0.0.0/24"),
-        ("2001:db8::5", "2001:db8::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-        ("unknown", "unknown"),
-    ],
-)
-def test_a_network_is_what_one_host_may_own(address: str, network: str) -> None:
-    assert network_of(address) == network

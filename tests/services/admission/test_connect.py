@@ -556,6 +556,16 @@ async def test_a_failing_camera_does_not_delay_others_behind_its_address(
         assert link.held == []
 
 
+async def test_the_addresses_of_an_ipv6_network_are_delayed_together(clock: FrozenClock) -> None:
+    site = gate(clock)
+    await site.enrol()
+    for sn, code in (("NOBODY", ""), (SN, "OTHER")):
+        links = [FakeLink(f"2001:db8::{number}") for number in range(1, 7)]
+        for link in links:
+            await refusal(site, link, site.connect_param(sn, code=code))
+        assert [link.held for link in links] == [[], [], [], [], [], [1]]
+
+
 async def test_attempts_with_unknown_sns_are_delayed_by_address(clock: FrozenClock) -> None:
     site = gate(clock)
     await site.enrol()

@@ -13,6 +13,7 @@ from quart import Response, request
 
 from hub import metrics
 from hub.errors import CannotStoreNow, TooManyRequests
+from hub.net.networks import network_of
 from hub.services import Services
 from hub.services.records.record_log import RecordFilter
 from hub.wire.times import parse_rfc3339
@@ -107,7 +108,8 @@ ONE = Endpoint(
 )
 
 
-#: Lists that are read for one address at a time: others wait for the same readers of the store.
+#: Lists that are read for one address (hub.net.networks) at a time: others wait for the same
+#: readers of the store.
 MAX_LISTS_PER_ADDRESS = 3
 
 
@@ -144,16 +146,17 @@ def _counted(lists: Counter[str], address: str) -> Iterator[None]:
     answers: object = (request.scope.get("extensions") or {}).get(ANSWERS)
     if isinstance(answers, AnswerBudget) and answers.is_busy(address):
         raise CannotStoreNow("too many answers at once", retry_after=RETRY_SECONDS)
-    if lists[address] >= MAX_LISTS_PER_ADDRESS:
+    sender = network_of(address)
+    if lists[sender] >= MAX_LISTS_PER_ADDRESS:
         metrics.limits_reached.labels("lists").inc()
         raise TooManyRequests("too many lists at once")
-    lists[address] += 1
+    lists[sender] += 1
     try:
         yield
     finally:
-        lists[address] -= 1
-        if not lists[address]:
-            del lists[address]
+        lists[sender] -= 1
+        if not lists[sender]:
+            del lists[sender]
 
 
 def _bounds(query: RecordQuery) -> tuple[int | None, int | None]:
