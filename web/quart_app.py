@@ -28,6 +28,7 @@ from hub import metrics
 from hub.log import limited, place_of
 from hub.services.shielding import Shield, shielded
 from web.http.bodies import Bodies
+from web.http.budget import BodySender
 from web.http.streamed_body import StreamedBody
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class RequestBody(TrioBody):
             self.is_done.set()
 
     async def read(
-        self, sender: str, *, max_bytes: int | None = None, free_bytes: int = 0
+        self, sender: BodySender, *, max_bytes: int | None = None, free_bytes: int = 0
     ) -> bytes:
         """Read the whole body. It counts in the budget of uploads until the request is answered.
 

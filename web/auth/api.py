@@ -15,6 +15,7 @@ from web.auth.csrf import check_csrf_header
 from web.auth.current import client_address, services
 from web.auth.sessions import check_role, user_of
 from web.auth.signatures import is_signed, refuse_repeated_parameters
+from web.http.budget import BodySender
 
 
 class Caller(Struct, frozen=True):
@@ -31,9 +32,11 @@ class Caller(Struct, frozen=True):
         return Actor(f"user {self.who.name}", self.address)
 
     @property
-    def sender(self) -> str:
-        """The name under which its bodies count in the budget of uploads."""
-        return self.who.appid if isinstance(self.who, ApiKey) else self.who.name
+    def sender(self) -> BodySender:
+        """As whom its bodies count in the budget of uploads."""
+        if isinstance(self.who, ApiKey):
+            return BodySender("key", self.who.appid)
+        return BodySender("user", self.who.name)
 
 
 async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:

@@ -49,6 +49,7 @@ from web.device_api.firmware_downloads import PATH as DOWNLOADS
 from web.device_api.firmware_downloads import FirmwareDownloads
 from web.error_responses import refusal
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, PeerLeft, TooSlow
+from web.http.budget import BodySender
 
 log = logging.getLogger(__name__)
 
@@ -247,7 +248,7 @@ class _DeviceApi:
         address = _address(scope)
         query = _query(scope["query_string"])
         device = progress.device = self._identify(scope, query, address)
-        sender = device.did if device else address
+        sender = BodySender("device", device.did) if device else BodySender("address", address)
         if device is not None:
             self._note_address(address)
         await self._limit_rate(sender)
@@ -261,13 +262,13 @@ class _DeviceApi:
                 device = progress.device = await self._identify_by_body(body, address)
             return await handle(device, body)
 
-    async def _limit_rate(self, sender: str) -> None:
+    async def _limit_rate(self, sender: BodySender) -> None:
         """Wait as the rate limit demands. Raises CannotStoreNow beyond MAX_WAIT_SECONDS."""
         wait = self._rate_limits.take(sender, trio.current_time(), MAX_WAIT_SECONDS)
         if not wait:
             return
         metrics.limits_reached.labels("requests").inc()
-        limited(log, logging.WARNING, f"pace {sender}", "device %s uploads too often", sender)
+        limited(log, logging.WARNING, f"pace {sender}", "%s uploads too often", sender)
         if wait > MAX_WAIT_SECONDS:
             raise CannotStoreNow("too many requests at once", retry_after=1)
         await trio.sleep(wait)

@@ -18,6 +18,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from hub.errors import BadParameter
 from hub.services.access.users import User
+from web.http.budget import BodySender
 from web.quart_app import request_body
 
 _MAX_PARTS = 32
@@ -36,7 +37,7 @@ async def read_file_form(sender: User, file_field: str, max_bytes: int | None = 
     `max_bytes` lowers the limit that the settings set for bodies. Raises TooLarge, TooSlow,
     CannotStoreNow, and BadParameter if it is not a form with a file.
     """
-    body = await request_body().read(sender.name, max_bytes=max_bytes)
+    body = await request_body().read(BodySender("user", sender.name), max_bytes=max_bytes)
     content_type = request.headers.get("Content-Type", "")
     return await trio.to_thread.run_sync(parse_file_form, content_type, body, file_field)
 

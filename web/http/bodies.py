@@ -15,7 +15,7 @@ from hub.config import WebConfig
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.log import limited
 from hub.net.networks import network_of
-from web.http.budget import Budget, Share
+from web.http.budget import BodySender, Budget, Share
 from web.http.connection import WHOLE_BODY
 from web.http.http_heads import body_length
 
@@ -61,7 +61,7 @@ class Bodies:
         self,
         scope: HTTPScope,
         receive: ASGIReceiveCallable,
-        sender: str,
+        sender: BodySender,
         *,
         free_bytes: int = 0,
         max_bytes: int | None = None,

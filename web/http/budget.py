@@ -11,6 +11,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from types import TracebackType
+from typing import Literal, NamedTuple
 
 import trio
 
@@ -34,13 +35,23 @@ STALL_SECONDS = 2.0
 _CHECK_SECONDS = 0.25
 
 
+class BodySender(NamedTuple):
+    """Who sends a body. The kind tells a device from a user or an address of the same name."""
+
+    kind: Literal["device", "user", "key", "address"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
 class Budget:
     """Room for `total` bytes. A larger body takes all of it."""
 
     def __init__(self, total: int) -> None:
         self._total = total
         self._used = 0
-        self._by_sender: Counter[str] = Counter()
+        self._by_sender: Counter[BodySender] = Counter()
         self._queue: deque[_Waiter] = deque()
         #: The bodies that are arriving and hold room.
         self._arriving: dict[Share, None] = {}
@@ -54,14 +65,14 @@ class Budget:
     def used(self) -> int:
         return self._used
 
-    def share(self, length: int | None, sender: str, *, has_arrived: bool = False) -> Share:
+    def share(self, length: int | None, sender: BodySender, *, has_arrived: bool = False) -> Share:
         """A context that holds room for a body of `length` bytes; None: the length is unknown.
 
         With `has_arrived`, entering it takes all of the room.
         """
         return Share(self, length, sender, has_arrived=has_arrived)
 
-    async def take(self, wanted: int, *, held: int, sender: str) -> int:
+    async def take(self, wanted: int, *, held: int, sender: BodySender) -> int:
         """Increase the room of a body from `held` to `wanted` bytes; return what it holds then.
 
         A body that already holds room goes first, since it ends sooner. Two bodies that grow may
@@ -78,7 +89,7 @@ class Budget:
             self._add(waiter.more, sender)
         return wanted
 
-    def give_back(self, size: int, sender: str) -> None:
+    def give_back(self, size: int, sender: BodySender) -> None:
         self._add(-size, sender)
         self._grant()
 
@@ -146,7 +157,7 @@ class Budget:
             else:
                 share.lose()
 
-    def refuse_stalled(self, sender: str) -> CannotStoreNow:
+    def refuse_stalled(self, sender: BodySender) -> CannotStoreNow:
         """The error for a body that has lost its room."""
         return self._refusal(sender)
 
@@ -154,7 +165,7 @@ class Budget:
         self._queue.remove(waiter)
         self._grant()
 
-    def _refusal(self, sender: str) -> CannotStoreNow:
+    def _refusal(self, sender: BodySender) -> CannotStoreNow:
         metrics.limits_reached.labels("upload_budget").inc()
         limited(
             log,
@@ -167,7 +178,7 @@ class Budget:
         )
         return CannotStoreNow("too many uploads at once")
 
-    def _add(self, size: int, sender: str) -> None:
+    def _add(self, size: int, sender: BodySender) -> None:
         self._used += size
         self._by_sender[sender] += size
         if not self._by_sender[sender]:
@@ -179,7 +190,7 @@ class Share:
     """A context that holds room for the bytes of one body that have arrived."""
 
     def __init__(
-        self, budget: Budget, length: int | None, sender: str, *, has_arrived: bool
+        self, budget: Budget, length: int | None, sender: BodySender, *, has_arrived: bool
     ) -> None:
         self._budget = budget
         self._length = length
@@ -250,7 +261,7 @@ class Share:
 class _Waiter:
     """A body that waits for more room than it holds."""
 
-    def __init__(self, sender: str, held: int, wanted: int) -> None:
+    def __init__(self, sender: BodySender, held: int, wanted: int) -> None:
         self.sender = sender
         self.held = held
         self.wanted = wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,13 +23,17 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.net.byte_budget import SENDER_DIVISOR
+from hub.services.access.api_keys import ApiKey
+from hub.services.access.users import User
 from hub.wire.signing import body_md5
 from tests.support.clock import NOON
 from tests.support.device_call import FACE, Call, ask
-from tests.support.web import GATE, services
+from tests.support.web import GATE, Device, services
+from web.auth.api import Caller
 from web.device_api.uploads import MAX_WAIT_SECONDS, device_api, on_plain_port
 from web.http import budget
 from web.http.bodies import Bodies
+from web.http.budget import BodySender
 
 PATHS = {
     ("POST", FACE): "face",
@@ -227,6 +232,21 @@ class TestTokenOrAddress:
         call = await ask(api, b'{"sn": "%s"}' % GATE.sn.encode(), token=None, address="10.0.0.9")
         assert call.outcome == (401, 401)
         assert not call.wanted
+
+    async def test_a_device_named_like_an_address_has_no_part_in_its_quota(
+        self, autojump_clock: MockClock
+    ) -> None:
+        parts = services(devices={"http_auth": "token-or-address", "max_requests_per_second": 8})
+        parts.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
+        parts.authentication.tokens["named"] = Device("10.0.0.8", "SN9")
+        api = device_api(parts, Bodies(parts.config.web))
+        async with trio.open_nursery() as nursery:
+            for _ in range(40):
+                nursery.start_soon(partial(ask, api, token="named", address="10.0.0.66"))
+            await wait_all_tasks_blocked()
+            body = b'{"sn": "%s"}' % GATE.sn.encode()
+            assert (await ask(api, body, token=None)).outcome == (200, 200)
+            assert trio.current_time() == 0
 
     async def test_deep_nesting_is_420(self, api: Any) -> None:
         assert (await ask(api, b"[" * 100_000, token=None)).outcome == (200, 420)
@@ -558,6 +578,29 @@ async def test_one_sender_may_use_a_part_of_the_budget(small: Any) -> None:
         call.hang_up()
 
 
+async def test_users_keys_and_devices_of_the_same_name_are_different_senders(
+    nursery: trio.Nursery,
+) -> None:
+    room = budget.Budget(100)
+    key = ApiKey("12", "erp", False, 0)
+    senders = (
+        Caller(key, "10.0.0.1").sender,
+        Caller(User("12", "guard", "hash", 0), "10.0.0.2").sender,
+        BodySender("device", "12"),
+        BodySender("address", "12"),
+    )
+
+    async def hold(sender: BodySender) -> None:
+        async with room.share(20, sender, has_arrived=True):
+            await trio.sleep_forever()
+
+    for sender in senders:
+        nursery.start_soon(hold, sender)
+    await wait_all_tasks_blocked()
+    assert room.used == 80
+    nursery.cancel_scope.cancel()
+
+
 async def test_large_bodies_of_one_sender_go_one_after_the_other(small: Any) -> None:
     calls = [await small.begin(token="good", length=900_000) for _ in range(3)]
     for index, call in enumerate(calls):
@@ -583,9 +626,9 @@ async def test_a_waiter_that_gives_up_no_longer_blocks_the_queue(nursery: trio.N
     room = budget.Budget(100)
     impatient = trio.CancelScope()
 
-    async def want(size: int, sender: str, scope: trio.CancelScope) -> None:
+    async def want(size: int, did: str, scope: trio.CancelScope) -> None:
         with scope:
-            async with room.share(size, sender, has_arrived=True):
+            async with room.share(size, BodySender("device", did), has_arrived=True):
                 await trio.sleep_forever()
 
     nursery.start_soon(want, 90, "12", trio.CancelScope())
@@ -603,13 +646,13 @@ async def test_a_waiter_that_gives_up_no_longer_blocks_the_queue(nursery: trio.N
 
 async def test_a_cancelled_upload_releases_its_room() -> None:
     room = budget.Budget(100)
-    async with room.share(100, "12", has_arrived=True):
+    async with room.share(100, BodySender("device", "12"), has_arrived=True):
         with trio.move_on_after(0):
-            async with room.share(50, "13", has_arrived=True):
+            async with room.share(50, BodySender("device", "13"), has_arrived=True):
                 pass
         assert room.used == 100
     assert room.used == 0
-    async with room.share(100, "13", has_arrived=True):
+    async with room.share(100, BodySender("device", "13"), has_arrived=True):
         pass
 
 
