@@ -28,6 +28,7 @@ from hub.live.registry import DeviceAnswer
 from hub.log import limited
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
+from hub.net.networks import network_of
 from hub.net.rate_limits import TokenBucket
 from hub.net.tls_stream import TlsStream
 from hub.wire.envelope import Response, encode_request
@@ -248,7 +249,7 @@ class DeviceLink:
 
     def _sender(self) -> str:
         """Whose messages these are, for the budget of all messages."""
-        return self.did or self.address
+        return f"device {self.did}" if self.did else f"address {network_of(self.address)}"
 
     async def _read(self) -> Ending:
         ending: Ending | None = None

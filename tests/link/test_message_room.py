@@ -161,3 +161,15 @@ async def test_a_recording_list_over_gprs_is_taken(autojump_clock: MockClock) ->
             await trio.sleep(10 if at == 17_500 else 1)
         await send_part(camera, b"", finished=True)
         assert len(answer) == 1
+
+
+async def test_an_ipv6_network_is_one_sender_and_no_device_is_taken_for_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(message_budget_mb=1, max_first_frame_kb=1000) as port:
+        first, second, named = [await port.camera(sn, f"2001:db8::{sn}") for sn in ("1", "2", "3")]
+        named.link.did = "2001:db8::/64"
+        for camera in (first, second, named):
+            await send_part(camera, 200 * KB)
+        assert await second.ended() == (1013, "there is no room for its long message")
+        assert port.messages.used == 400 * KB
