@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 import msgspec
@@ -24,6 +25,8 @@ T = TypeVar("T", bound=Struct)
 
 #: UNIX milliseconds up to the year 9999, which every reader can show.
 Moment = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]
+#: A count, or a number of bytes.
+Size = Annotated[int, Meta(ge=0)]
 
 #: Of one table, so many damaged rows are told apart.
 _MAX_KEYS = 1_000
@@ -45,16 +48,20 @@ def read_text(data: bytes) -> str:
 
 
 class DamagedRows:
-    """The damaged rows that were met, by table. May be told of them from any thread."""
+    """The damaged rows that were met, by table. May be told of them from any thread.
 
-    def __init__(self) -> None:
+    `is_told`: whether the log and the metrics tell of them.
+    """
+
+    def __init__(self, *, is_told: bool = True) -> None:
+        self._is_told = is_told
         self._keys: dict[str, dict[str, tuple[str, ...]]] = {}
 
     def note(self, table: str, key: object, columns: Sequence[str]) -> None:
         """Note a row by its key, and which of its columns cannot be read."""
         known = self._keys.setdefault(table, {})
         text = _key_text(key)
-        if text not in known:
+        if self._is_told and text not in known:
             limited(
                 log,
                 logging.WARNING,
@@ -66,13 +73,18 @@ class DamagedRows:
             )
         if len(known) < _MAX_KEYS:
             known[text] = tuple(columns)
-        metrics.damaged_rows.labels(table).set(len(known))
+        self._count(table)
 
     def forget(self, table: str, key: object) -> None:
         """Note that a row is gone, or was written again."""
         known = self._keys.get(table)
         if known and known.pop(_key_text(key), None) is not None:
-            metrics.damaged_rows.labels(table).set(len(known))
+            self._count(table)
+
+    def forget_table(self, table: str) -> None:
+        """Note that all rows of a table were written again."""
+        if self._keys.pop(table, None) is not None:
+            self._count(table)
 
     def forget_range(self, table: str, first: int, last: int) -> None:
         """Note that the rows with these numbers are gone."""
@@ -80,9 +92,10 @@ class DamagedRows:
             if key.isdecimal() and first <= int(key) <= last:
                 self.forget(table, key)
 
-    def knows(self, table: str) -> bool:
-        """Return whether a row of the table is known to be damaged."""
-        return bool(self._keys.get(table))
+    def knows(self, table: str, key: object = None) -> bool:
+        """Return whether this row of the table, or any of them, is known to be damaged."""
+        known = self._keys.get(table)
+        return bool(known) if key is None or known is None else _key_text(key) in known
 
     def of(self, table: str) -> dict[str, tuple[str, ...]]:
         """Return the damaged columns of a table's rows, by key."""
@@ -91,6 +104,10 @@ class DamagedRows:
     def counts(self) -> dict[str, int]:
         """Return how many rows of each table are damaged; tables without any are left out."""
         return {table: len(keys) for table, keys in sorted(self._keys.copy().items()) if keys}
+
+    def _count(self, table: str) -> None:
+        if self._is_told:
+            metrics.damaged_rows.labels(table).set(len(self._keys.get(table, ())))
 
 
 def _key_text(key: object) -> str:
@@ -130,7 +147,8 @@ class RowReader(Generic[T]):
     def read(self, row: Sequence[object], damaged: DamagedRows) -> T | None:
         """Return what a row says; None if it cannot be used at all. Notes damage."""
         values = dict(zip(self._columns, row, strict=True))
-        if not self._decoders:
+        # msgspec takes a subclass of str for a str.
+        if not self._decoders and Unreadable not in map(type, row):
             try:
                 return msgspec.convert(values, self._shape, builtin_types=(bytes,))
             except msgspec.ValidationError:
@@ -158,6 +176,8 @@ class RowReader(Generic[T]):
     def _value(self, name: str, value: object) -> object:
         if (decode := self._decoders.get(name)) is not None:
             return decode(value)
+        if isinstance(value, Unreadable):
+            raise TypeError("text")
         return msgspec.convert(value, self._types[name], builtin_types=(bytes,))
 
     def _replace(self, values: dict[str, object], name: str, value: object) -> bool:
@@ -173,6 +193,22 @@ class RowReader(Generic[T]):
 
     def _name(self, row: Sequence[object]) -> str:
         return " ".join(_key_text(row[place]) for place in self._key)
+
+
+def write_again(connection: sqlite3.Connection, table: str, rows: Sequence[Struct]) -> None:
+    """Replace the rows of a table, in one transaction, by these: what could be read of it.
+
+    A row that refers to nothing is left out.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"DELETE FROM {table}")
+    for row in rows:
+        names = row.__struct_fields__
+        sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        with suppress(sqlite3.IntegrityError):
+            connection.execute(sql, [getattr(row, name) for name in names])
+    connection.execute("COMMIT")
+    log.warning("the table %s was written again without what cannot be read", table)
 
 
 def plain(text: str) -> str:

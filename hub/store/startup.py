@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import StartFault
-from hub.store.damage import DamagedRows
+from hub.store.damage import DamagedRows, write_again
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
 from hub.store.media.day_index import PackDay, forget_day, load_days
@@ -31,17 +32,22 @@ from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.log_state import LogState, load_log_state
 from hub.store.sqlite.migrate import bring_up_to_date, migrations, refuse_unusable, unusable
 from hub.store.sqlite.sql import one
-from hub.store.tables.api_keys import SealedApiKey, load_api_keys
+from hub.store.tables.api_keys import SealedApiKey, load_api_keys, note_damaged_key_secrets
 from hub.store.tables.campaigns import StoredCampaign, load_campaigns
 from hub.store.tables.clock_steps import ClockStep, load_clock_steps
 from hub.store.tables.device_settings import DeviceSetting, load_device_settings
+from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import StoredDevice, load_devices
 from hub.store.tables.downloads import Download, load_downloads
 from hub.store.tables.firmware import FILES, FirmwareRows, load_firmware
 from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
 from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
-from hub.store.tables.used_signatures import UsedSignature, load_used_signatures
+from hub.store.tables.used_signatures import (
+    UNKNOWN_TIME,
+    UsedSignature,
+    load_used_signatures,
+)
 from hub.store.tables.user_links import UserLink, load_user_links
 from hub.store.tables.users import User, load_users
 
@@ -120,7 +126,9 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
     box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random)
     if KEY_CHECK not in settings:
         save_setting(connection, KEY_CHECK, box.seal(KEY_CHECK, KEY_CHECK).hex())
-    state = load(connection, box, settings, damaged_rows)
+    state = _mend(connection, load(connection, box, settings, damaged_rows), now)
+    note_damaged_secrets(box, state.devices, damaged_rows)
+    note_damaged_key_secrets(box, state.api_keys, damaged_rows)
     found = (
         *damage(data_dir / MEDIA, {day.day: day.bytes for day in state.days}),
         *held_damage(HeldIndex(data_dir / MEDIA, state.held)),
@@ -167,6 +175,30 @@ def load(
         downloads=load_downloads(connection, damaged),
         damaged_rows=damaged,
     )
+
+
+def _mend(connection: sqlite3.Connection, state: StartState, now: float) -> StartState:
+    """Write the tables again of whose damaged rows nothing can be restored, and nothing is lost.
+
+    What such a row allowed has ended, or is refused: it would be reported for ever otherwise.
+    """
+    # No clock accepts any more what was signed before the start, once it is this old.
+    signed = [
+        replace(one, ts=int(now * 1000)) if one.ts == UNKNOWN_TIME else one
+        for one in state.used_signatures
+    ]
+    tables: dict[str, Sequence[Struct]] = {
+        "token": state.tokens,
+        "accepted": state.accepted,
+        "session": state.sessions,
+        "user_link": state.user_links,
+        "used_signature": signed,
+    }
+    for table, rows in tables.items():
+        if state.damaged_rows.knows(table):
+            write_again(connection, table, rows)
+            state.damaged_rows.forget_table(table)
+    return replace(state, used_signatures=signed)
 
 
 def _open_box(path: Path, settings: dict[str, str], has_secrets: bool, random: Random) -> SecretBox:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services.access.setup_links import TooManyLinks
@@ -11,7 +11,7 @@ from hub.services.admission.enrolment import PendingDevice, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
-from hub.services.site.status.damaged_data import NAMES, DataKind
+from hub.services.site.status.damaged_data import NAMES, DamagedData
 from hub.services.site.status.health import HealthReason
 from hub.services.site.status.health_advice import ADVICE
 from hub.wire.commands.field_specs import FieldSpec
@@ -315,11 +315,11 @@ def health_sentence(reason: HealthReason) -> str:
     return gettext(text) % args
 
 
-def damaged_names(damaged: Mapping[DataKind, int]) -> str:
+def damaged_names(damaged: Iterable[DamagedData]) -> str:
     """What is damaged, and how many of it."""
     names = (
-        gettext("%(what)s (%(n)s)") % {"what": gettext(NAMES[kind]), "n": count}
-        for kind, count in damaged.items()
+        gettext("%(what)s (%(n)s)") % {"what": gettext(NAMES[one.kind]), "n": one.count}
+        for one in damaged
     )
     return gettext(", ").join(names)
 

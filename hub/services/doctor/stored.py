@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from hub.services.doctor.findings import CheckName, Finding, failed, ok
 from hub.services.doctor.surroundings import Surroundings
-from hub.store.offline import inspection
+from hub.services.site.status.damaged_data import damaged_names
+from hub.store.offline import entries, inspection
 from hub.store.offline.inspection import Damage, Progress
 from hub.store.offline.pack_inspection import check_packs
 
@@ -37,6 +39,16 @@ def check_integrity(surroundings: Surroundings, progress: Progress) -> Iterator[
 def check_records(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
     """Decode every record."""
     yield from _counted(surroundings, "records", progress, inspection.check_records)
+
+
+def check_entries(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+    """Decode the rows of all other tables."""
+
+    def inspect(data_dir: Path, _: Progress) -> Damage:
+        checked, damaged = entries.check_entries(data_dir)
+        return Damage(checked, sum(damaged.counts().values()), damaged_names(damaged))
+
+    yield from _counted(surroundings, "entries", progress, inspect)
 
 
 def check_pictures(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:

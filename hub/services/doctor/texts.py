@@ -253,6 +253,14 @@ TEXTS: dict[str, Sentences] = {
         "%(bad)s of %(count)s records cannot be read: %(named)s.",
         f"The other records are not affected. {_IN_BACKUP}",
     ),
+    "entries-ok": Sentences(
+        "All %(count)s other entries can be read: cameras, users, settings and the like."
+    ),
+    "entries-bad": Sentences(
+        "%(bad)s of %(count)s other entries cannot be read completely: %(named)s.",
+        "Nothing else is affected, and only less is allowed because of them. Enter damaged cameras "
+        "and users again, or restore a backup.",
+    ),
     "pictures-ok": Sentences("All %(count)s pictures are as they were sent."),
     "pictures-bad": Sentences(
         "%(bad)s of %(count)s pictures are missing or damaged: %(named)s.",

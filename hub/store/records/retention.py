@@ -89,6 +89,12 @@ _dropped_rows = RowReader(
 )
 
 
+def check_dropped_days(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode what is known of each day that was dropped; note what is damaged."""
+    for row in connection.execute("SELECT first_seq, last_seq, day FROM dropped_day"):
+        _dropped_rows.read(row, damaged)
+
+
 class Retention:
     """The days that the record log holds, and their removal."""
 

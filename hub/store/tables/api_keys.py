@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -103,6 +103,10 @@ class ApiKeyTable:
             return os.urandom(_DIGEST_KEY_BYTES).hex()
         return secret
 
+    def is_damaged(self, appid: str) -> bool:
+        """Return whether a part of the row, or its secret, is known to be unreadable."""
+        return self._damaged.knows("api_key", appid)
+
     def fits(self, appid: str, secret: str) -> bool:
         """Whether this is the key's secret. False if there is no such key."""
         if appid not in self._keys:
@@ -164,6 +168,15 @@ class ApiKeyTable:
         self._damaged.forget("api_key", appid)
         self._digests.pop(appid, None)
         self._on_removed(appid)
+
+
+def note_damaged_key_secrets(
+    box: SecretBox, keys: Iterable[SealedApiKey], damaged: DamagedRows
+) -> None:
+    """Note the keys whose secret cannot be decrypted."""
+    for sealed in keys:
+        if box.open_or_none(sealed.secret, _context(sealed.key.appid)) is None:
+            damaged.note("api_key", sealed.key.appid, ("secret",))
 
 
 def _context(appid: str) -> str:

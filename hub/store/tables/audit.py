@@ -61,6 +61,12 @@ _rows = RowReader(
 )
 
 
+def check_audit(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode each entry; note those that are damaged."""
+    for row in connection.execute(_SELECT):
+        _rows.read(row, damaged)
+
+
 class AuditTable:
     """The audit log on disk. Entries are never changed."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Literal, get_args
 
 import msgspec
 from msgspec import UNSET
@@ -25,6 +25,8 @@ from hub.store.tables.devices import (
     StatusUpdate,
     StoredDevice,
 )
+
+_Secret = Literal["code", "secret"]
 
 
 class DeviceTable:
@@ -85,9 +87,13 @@ class DeviceTable:
             raise NoSuchResource(f"no device {did}")
         return DeviceSecrets(self._secret(stored, "code"), self._secret(stored, "secret"))
 
-    def _secret(self, stored: StoredDevice, name: Literal["code", "secret"]) -> str:
+    def is_damaged(self, did: str) -> bool:
+        """Return whether a part of the row, or a secret in it, is known to be unreadable."""
+        return self._damaged.knows("device", did)
+
+    def _secret(self, stored: StoredDevice, name: _Secret) -> str:
         did = stored.device.did
-        opened = self._box.open_or_none(getattr(stored, name), _context(did, name))
+        opened = _opened(self._box, stored, name)
         if opened is not None:
             return opened
         self._damaged.note("device", did, (name,))
@@ -262,6 +268,21 @@ class DeviceTable:
         if stored is not None:
             self._by_sn.pop(stored.device.sn, None)
             self._by_appid.pop(stored.device.appid, None)
+
+
+def note_damaged_secrets(
+    box: SecretBox, devices: Iterable[StoredDevice], damaged: DamagedRows
+) -> None:
+    """Note the devices whose code or secret cannot be decrypted."""
+    for stored in devices:
+        wrong = [name for name in get_args(_Secret) if _opened(box, stored, name) is None]
+        if wrong:
+            damaged.note("device", stored.device.did, wrong)
+
+
+def _opened(box: SecretBox, stored: StoredDevice, name: _Secret) -> str | None:
+    """Decrypt a secret of a device; None if it is damaged."""
+    return box.open_or_none(getattr(stored, name), _context(stored.device.did, name))
 
 
 def _context(did: str, field: str) -> str:

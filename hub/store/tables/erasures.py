@@ -126,6 +126,12 @@ _rows = RowReader(
 )
 
 
+def check_erasures(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode each erasure; note those that are damaged."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM erasure"):
+        _rows.read(row, damaged)
+
+
 class ErasureTable:
     """Erasures by id."""
 

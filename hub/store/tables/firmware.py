@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, as_text
+from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_text
 from hub.store.sqlite.sql import one
 from hub.wire.uploads.firmware import Versions
 
@@ -32,7 +32,7 @@ FROM firmware_release ORDER BY id
 """
 _COMPONENTS = """
 SELECT release, name, type, sha256, md5, size
-FROM firmware_component JOIN firmware_file USING (sha256) ORDER BY release, position
+FROM firmware_component LEFT JOIN firmware_file USING (sha256) ORDER BY release, position
 """
 _ADD_RELEASE = """
 INSERT INTO firmware_release
@@ -55,7 +55,7 @@ class StoredFile(Struct, frozen=True):
 
     sha256: str
     md5: str
-    size: int
+    size: Size
     added_at: Moment
 
 
@@ -66,7 +66,7 @@ class Component(Struct, frozen=True):
     type: int
     sha256: str
     md5: str
-    size: int
+    size: Size
 
 
 class NewComponent(Struct, frozen=True):

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, is_moment
+from hub.store.damage import DamagedRows, Moment, RowReader, Size, is_moment
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.sqlite.readers import Readers
@@ -86,7 +86,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     created_at: Moment
     ended_by: str | None
     ended_at: Moment | None
-    records: int
+    records: Size
     #: A part of it cannot be read, and is left out.
     damaged: bool = False
 
@@ -130,6 +130,12 @@ _rows = RowReader(
         "records": 0,
     },
 )
+
+
+def check_holds(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode each hold; note those that are damaged."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM hold"):
+        _rows.read(row, damaged)
 
 
 class HoldTable:

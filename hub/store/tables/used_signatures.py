@@ -17,6 +17,8 @@ from hub.store.damage import DamagedRows, Moment, RowReader
 
 #: Signatures remembered for each key; beyond it, the oldest quarter is forgotten.
 MAX_USED = 4096
+#: Nothing was signed in 1970.
+UNKNOWN_TIME = 0
 
 _ALL = "SELECT appid, sign, ts FROM used_signature ORDER BY ts"
 _PUT = "INSERT INTO used_signature (appid, sign, ts) VALUES (?, ?, ?)"
@@ -41,13 +43,14 @@ _rows = RowReader(
     UsedSignature,
     UsedSignature.__struct_fields__,
     key=("appid",),
-    fallbacks={"ts": 0},
+    fallbacks={"ts": UNKNOWN_TIME},
 )
 
 
 def load_used_signatures(
     connection: sqlite3.Connection, damaged: DamagedRows
 ) -> list[UsedSignature]:
+    """Return them; the time of a damaged one is UNKNOWN_TIME."""
     return _rows.read_all(connection.execute(_ALL), damaged)
 
 

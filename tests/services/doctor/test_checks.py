@@ -36,6 +36,7 @@ from hub.services.doctor.disk import check_disk
 from hub.services.doctor.findings import Finding
 from hub.services.doctor.permissions import check_permissions
 from hub.services.doctor.ports import check_ports
+from hub.services.doctor.stored import check_entries
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.doctor.texts import TEXTS
 from hub.services.site.certificates.certificates import names_of_this_host
@@ -43,6 +44,7 @@ from hub.services.site.certificates.sources import SiteCertificate
 from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.store.backup.generations import Folder, Generation
 from hub.store.offline.inspection import Stopped
+from hub.store.tables.users import User
 from tests.support.certificates import self_signed
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened
@@ -332,7 +334,7 @@ async def test_a_database_of_an_older_version_is_checked_once_it_is_converted(
     with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version = 1")
     found = codes(run_slow(around(), lambda name, part: None))
-    assert found == ["integrity-ok", *["database-waits"] * 3]
+    assert found == ["integrity-ok", *["database-waits"] * 4]
 
 
 async def test_a_good_backup_of_the_last_two_days_is_wanted(
@@ -390,10 +392,27 @@ async def test_damage_of_what_is_stored_is_found(
     assert [one.code for one in found] == [
         "integrity-ok",
         "records-ok",
+        "entries-ok",
         "pictures-bad",
         "firmware-ok",
     ]
-    assert found[2].text.startswith("4 of 4 pictures are missing or damaged")
+    assert found[3].text.startswith("4 of 4 pictures are missing or damaged")
+
+
+async def test_damaged_entries_are_named_as_people_call_them(
+    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+) -> None:
+    async with opened(data_dir, clock) as store:
+        for name in ("mei", "jan"):
+            await store.users.add(User(name, "guard", "hash", clock.ms))
+    with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
+        connection.execute("UPDATE user SET created_at = -7 WHERE name = 'jan'")
+    (found,) = check_entries(around(), lambda part: None)
+    assert (found.code, found.args["bad"], found.args["named"]) == (
+        "entries-bad",
+        "1",
+        "users (jan)",
+    )
 
 
 class Service:

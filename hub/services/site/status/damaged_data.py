@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import Literal
+
+from msgspec import Struct
 
 from hub.store.damage import DamagedRows
 
@@ -38,6 +41,24 @@ NAMES: dict[DataKind, str] = {
     "other": "notes that the hub makes for itself",
 }
 
+_MAX_NAMED = 5
+
+
+class DamagedEntry(Struct, frozen=True):
+    """A damaged row. `key`: what names it in its table, such as a did or a user's name."""
+
+    table: str
+    key: str
+
+
+class DamagedData(Struct, frozen=True):
+    """How many entries of a kind are damaged, and the first few of them."""
+
+    kind: DataKind
+    count: int
+    entries: tuple[DamagedEntry, ...]
+
+
 _KINDS: dict[str, DataKind] = {
     "record": "records",
     "hold": "evidence",
@@ -70,9 +91,25 @@ def kind_of(table: str) -> DataKind:
     return _KINDS.get(table, "other")
 
 
-def count_damaged(damaged: DamagedRows) -> dict[DataKind, int]:
-    """Return how many entries of each kind are damaged, in the order of NAMES."""
-    found: Counter[DataKind] = Counter()
+def find_damaged(damaged: DamagedRows) -> list[DamagedData]:
+    """Return what is damaged, in the order of NAMES."""
+    found: dict[DataKind, list[DamagedEntry]] = {kind: [] for kind in NAMES}
+    counts: Counter[DataKind] = Counter()
     for table, count in damaged.counts().items():
-        found[kind_of(table)] += count
-    return {kind: found[kind] for kind in NAMES if found[kind]}
+        kind = kind_of(table)
+        counts[kind] += count
+        found[kind] += [DamagedEntry(table, key) for key in islice(damaged.of(table), _MAX_NAMED)]
+    return [
+        DamagedData(kind, counts[kind], tuple(found[kind][:_MAX_NAMED]))
+        for kind in NAMES
+        if counts[kind]
+    ]
+
+
+def damaged_names(damaged: DamagedRows) -> tuple[str, ...]:
+    """Return the names of what is damaged, with the first few of each kind."""
+    return tuple(
+        f"{NAMES[one.kind]} ({', '.join(entry.key for entry in one.entries)}"
+        f"{', …' if one.count > len(one.entries) else ''})"
+        for one in find_damaged(damaged)
+    )

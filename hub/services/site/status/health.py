@@ -46,7 +46,7 @@ from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPolicy
-from hub.services.site.status.damaged_data import NAMES, DataKind, count_damaged
+from hub.services.site.status.damaged_data import NAMES, DamagedData, find_damaged
 from hub.services.site.updates.updates import Updates
 from hub.store.db import Store
 
@@ -88,13 +88,13 @@ _EXPIRY_NOTICE_DAYS = 14
 class HealthReason(Struct, frozen=True):
     """A problem that a person must solve. `text` is an English sentence with the values `args`.
 
-    `damaged`: what is damaged, and how many of it.
+    `damaged`: what stored data is damaged.
     """
 
     code: FaultCode | NoticeCode
     text: str
     args: dict[str, str] = {}
-    damaged: dict[DataKind, int] = {}
+    damaged: tuple[DamagedData, ...] = ()
 
     @property
     def is_fault(self) -> bool:
@@ -193,13 +193,13 @@ class Health:
             yield HealthReason(
                 "damaged", f"the store is damaged: {health.damaged}", {"what": health.damaged}
             )
-        if damaged := count_damaged(self._store.damaged_rows):
-            where = ", ".join(f"{NAMES[kind]} ({count})" for kind, count in damaged.items())
+        if damaged := find_damaged(self._store.damaged_rows):
+            where = ", ".join(f"{NAMES[one.kind]} ({one.count})" for one in damaged)
             yield HealthReason(
                 "damaged-rows",
                 f"stored data is damaged and cannot be read completely: {where}",
                 {"where": where},
-                damaged,
+                tuple(damaged),
             )
         if shortage := self._maintenance.shortage:
             free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"
