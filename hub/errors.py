@@ -21,6 +21,7 @@
     ├── StartFault              the hub cannot start, or a command line command cannot run
     │   ├── PartFailed          a part that the hub needs has failed: the process ends
     │   └── BackupFault         a backup cannot be made, read or restored
+    │       └── UnreadableDatabase  the hub's database cannot be read for it
     │   A command was never sent to the device: it can be repeated safely.
     ├── NotSent 409
     │   ├── DeviceOffline       the device has no connection
@@ -235,6 +236,10 @@ class PartFailed(StartFault):
 
 class BackupFault(StartFault):
     """A backup cannot be made, read or restored. The message says why in one line."""
+
+
+class UnreadableDatabase(BackupFault):
+    """The database of the hub cannot be read completely, so that no backup can be made of it."""
 
 
 def os_error_in(error: BaseException) -> OSError | None:

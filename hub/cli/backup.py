@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hub.store.backup.pace import Pace
     from hub.store.backup.restore import RestoreReport
     from hub.store.backup.sealed_file import Sink
+    from hub.store.backup.unread import UnreadPack
 
 #: Bytes per second, so that captures do not wait for the disk.
 _COPY_SPEED = 80e6
@@ -60,11 +61,23 @@ def backup(data_dir: Path, file: Path, without_pictures: bool, passphrase: str |
         raise BackupFault(f"{data_dir} is not the data directory of a hub: it has no hub.sqlite")
     with _new_file(file) as sink, acting_for_owner(data_dir):
         made = _write(data_dir, file, sink, not without_pictures, passphrase)
-    for pack in made.lost:
+    for pack in made.omitted.lost:
         print_line(f"without {pack.name}, which was deleted as too old meanwhile", err=True)
+    for line in _incomplete(made.omitted.unread):
+        print_line(line, err=True)
+    if made.omitted.unread:
+        print_line("the backup is incomplete: have the disk of the hub replaced", err=True)
     what = "" if made.head.has_pictures else ", without pictures"
     size = file.stat().st_size
     print_line(f"{file}: {made.head.records} records{what}, {size / 1e6:.1f} MB")
+
+
+def _incomplete(unread: Iterable[UnreadPack]) -> Iterator[str]:
+    for pack in unread:
+        yield (
+            f"{pack.bytes} bytes of {pack.name} could not be read: pictures of {pack.records} "
+            "records are missing or damaged"
+        )
 
 
 def _write(
@@ -157,6 +170,8 @@ def _print_report(report: RestoreReport, data_dir: Path) -> None:
         print_line(f"the records of {day} had been deleted as too old while it was made")
     if report.erased:
         print_line(f"{report.erased} records were erased after it was made, and stay erased")
+    for line in _incomplete(report.unread):
+        print_line(line, err=True)
     if report.set_aside:
         print_line(f"the data before is in {data_dir / report.set_aside}: delete it when sure")
 

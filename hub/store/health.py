@@ -59,7 +59,7 @@ SQLITE_REASONS = {
     sqlite3.SQLITE_LOCKED: "another program has locked the database",
     sqlite3.SQLITE_PERM: "no permission to write to the database",
 }
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def primary_code(error: BaseException) -> int:
@@ -85,7 +85,7 @@ def is_damaged_row(error: BaseException) -> bool:
 
 def is_damage(error: BaseException) -> bool:
     """Whether an error says that the database is damaged."""
-    return primary_code(error) in _DAMAGE
+    return primary_code(error) in DAMAGE
 
 
 def describe(error: BaseException) -> str:

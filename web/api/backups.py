@@ -20,7 +20,14 @@ class Backup(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="the name of its file")]
     made_at: Time
     bytes: Annotated[int, Meta(description="what a restore takes, pictures included")]
-    verified: Annotated[bool, Meta(description="whether it was read back and is complete")]
+    verified: Annotated[bool, Meta(description="whether it was read back and can be restored")]
+    unread_bytes: Annotated[
+        int,
+        Meta(description="bytes that the disk of the hub could not read; 0: it is complete"),
+    ]
+    unread_records: Annotated[
+        int, Meta(description="how many records have pictures that could not be read")
+    ]
     problem: Annotated[str, Meta(description="what is wrong with it; empty: nothing")]
     has_pictures: bool
     records: int
@@ -51,6 +58,8 @@ LIST = Endpoint(
                 made_at="2026-11-24T19:00:00.000Z",
                 bytes=96_000_000_000,
                 verified=True,
+                unread_bytes=0,
+                unread_records=0,
                 problem="",
                 has_pictures=True,
                 records=481_516,
@@ -86,6 +95,8 @@ def _backup(one: KnownBackup) -> Backup:
         made_at=_time(one.made_at),
         bytes=one.bytes,
         verified=one.is_good,
+        unread_bytes=one.unread_bytes,
+        unread_records=one.unread_records,
         problem=one.problem,
         has_pictures=one.has_pictures,
         records=one.records,

@@ -212,6 +212,11 @@ HEALTH = {
         "before."
     ),
     "backup-failed": N_("The last backup failed (%(reason)s). See Site, Backups."),
+    "database-unread": N_("The last backup failed: %(reason)s. See Site, Backups."),
+    "backup-incomplete": N_(
+        "The last backup is incomplete: %(bytes)s bytes of the pictures of %(days)s cannot be "
+        "read, which belong to %(records)s records."
+    ),
     "backup-overdue": N_(
         "There has been no good backup for %(days)s days: the last good one is of %(day)s. "
         "See Site, Backups."

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.backups.schedule import ALARM_SECONDS, last_good
+from hub.services.site.backups.schedule import ALARM_SECONDS, last_good, last_incomplete
+from hub.services.site.backups.views import Backup, backup_of
 from hub.store.backup.generations import read_folder
 from hub.store.names import KEY_FILE
 
@@ -17,32 +18,47 @@ from hub.store.names import KEY_FILE
 def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
     """Look at the folder of the nightly backups, by the heads of the backups."""
     folder = surroundings.data_dir / surroundings.config.backup.folder
-    now = surroundings.now()
+    now = (surroundings.likely_now or surroundings.now)()
     try:
         generations = read_folder(folder).generations
     except OSError as error:
         reason = error.strerror or str(error)
         yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
         return
-    if reason := surroundings.backup_failure:
-        yield failed("backups", "backup-failed", reason=reason)
+    if failure := surroundings.backup_failure:
+        code = "database-unread" if failure.is_of_database else "backup-failed"
+        yield failed("backups", code, reason=failure.reason)
     elif reason := _obstacle(folder):
         yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
+    is_well = failure is None and not reason
     newest = last_good(generations, now)
     if generations and not generations[-1].is_good:
         newer = generations[-1]
         args = {"name": newer.path.name, "reason": newer.problem}
         yield warning("backups", "backup-bad", **args)
+    if (incomplete := last_incomplete(generations, now)) is not None:
+        yield _incomplete(backup_of(incomplete))
     if newest is None:
         is_new = now - _installed_at(surroundings.data_dir, now) < ALARM_SECONDS
         if not is_new:
             yield failed("backups", "backup-missing")
-        elif not reason:
+        elif is_well and incomplete is None:
             yield ok("backups", "backups-none")
     elif now - newest.made_at >= ALARM_SECONDS:
         yield failed("backups", "backup-overdue", time=moment_text(newest.made_at))
     else:
         yield ok("backups", "backup-ok", time=moment_text(newest.made_at))
+
+
+def _incomplete(made: Backup) -> Finding:
+    return failed(
+        "backups",
+        "backup-incomplete",
+        time=moment_text(made.made_at),
+        days=made.unread_days,
+        bytes=str(made.unread_bytes),
+        records=str(made.unread_records),
+    )
 
 
 def _obstacle(folder: Path) -> str:

@@ -8,14 +8,16 @@ from pathlib import Path
 from msgspec import Struct
 
 from hub.config import Config
+from hub.services.site.backups.views import BackupFailure
 
 
 class Surroundings(Struct, frozen=True):
     """`hub`: the process number of the hub that runs on the data directory; None if none does.
 
     `config`: the hub's settings if one runs, else those that it would start with. `now`: UNIX
-    seconds. `zone`: the site's time zone, an IANA name. `is_clock_doubted`: by the hub that runs.
-    `backup_failure`: why the last backup failed, by the hub that runs, or "".
+    seconds. `zone`: the site's time zone, an IANA name. By the hub that runs: `is_clock_doubted`;
+    `backup_failure`, the last one if no backup succeeded since; `likely_now`, the time that is most
+    probably right.
     """
 
     data_dir: Path
@@ -24,4 +26,5 @@ class Surroundings(Struct, frozen=True):
     hub: int | None = None
     zone: str = "UTC"
     is_clock_doubted: bool = False
-    backup_failure: str = ""
+    backup_failure: BackupFailure | None = None
+    likely_now: Callable[[], float] | None = None

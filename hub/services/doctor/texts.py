@@ -241,6 +241,18 @@ TEXTS: dict[str, Sentences] = {
         "The newest backup, %(name)s, is not good: %(reason)s.",
         "Make another one on the page Backups, and check the disk of the folder.",
     ),
+    "database-unread": Sentences(
+        "The last backup failed: %(reason)s.",
+        "Keep the last good backup, and have the disk of this computer replaced soon. Restore the "
+        "backup on the new disk; if the old one still has the folder media, take only hub.sqlite "
+        "from the backup, and sitehub doctor --rebuild adds the records that came after it.",
+    ),
+    "backup-incomplete": Sentences(
+        "The last backup, of %(time)s, is incomplete: %(bytes)s bytes of the pictures of %(days)s "
+        "cannot be read, which belong to %(records)s records.",
+        "Have the disk of this computer replaced soon. An older backup may still have these "
+        "pictures.",
+    ),
     "backups-unreadable": Sentences(
         "The folder for backups, %(folder)s, cannot be read: %(reason)s.",
         "Check that its disk or share is connected.",

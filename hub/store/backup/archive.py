@@ -5,6 +5,7 @@
     hub.sqlite.gz          the database
     firmware/SHA256
     media/DAY.pack         the pictures; a generation of a folder has them beside it
+    unread.json            packs that could not be read completely, only if there are any
     SHA256SUMS             of every member before it, as sha256sum reads it
 
 So it can be verified while it is read once, from a pipe as well.
@@ -28,10 +29,12 @@ from hub.store.backup.pace import STEP_BYTES, Pace
 from hub.store.backup.sealed_file import Sink, Source
 from hub.store.backup.snapshot import PackPart, Snapshot
 from hub.store.backup.tar import MAX_NAME_LENGTH, Member, TarReader, TarWriter, is_safe_name
+from hub.store.backup.unread import MAX_PARTS, Part, UnreadPack, UnreadParts, unread_pack
 from hub.store.startup import DATABASE, FIRMWARE, KEY_FILE, MEDIA
 
 FORMAT = 1
 HEAD = "sitehub-backup.json"
+UNREAD = "unread.json"
 SUMS = "SHA256SUMS"
 COMPRESSED = f"{DATABASE}.gz"
 TLS = "tls"
@@ -41,7 +44,7 @@ _MAX_TEXT_BYTES = 16 * 1024 * 1024
 _MAX_SMALL_BYTES = 1024 * 1024
 _MAX_SMALL_FILES = 1000
 #: Files of the data directory that belong to the running process or to this computer.
-_TRANSIENT = ("hub.lock", "control.json", "control.new", "last-start.txt", HEAD, SUMS)
+_TRANSIENT = ("hub.lock", "control.json", "control.new", "last-start.txt", HEAD, UNREAD, SUMS)
 #: The header of a tar member, and its padding.
 _MEMBER_BYTES = 1024
 _GZIP = 16 + zlib.MAX_WBITS
@@ -52,7 +55,8 @@ class StoredPack(Struct, frozen=True):
     """A pack beside a generation: the first `bytes` bytes of packs/`file` have this SHA-256.
 
     `name`: its path in the data directory. `version` changes whenever the pack there is written.
-    `verified_at`: when these bytes were last read back, RFC 3339.
+    `verified_at`: when these bytes were last read back, RFC 3339. `unread`: what the disk of the
+    hub could not read, and how many records have pictures there.
     """
 
     name: str
@@ -61,6 +65,8 @@ class StoredPack(Struct, frozen=True):
     sha256: str
     version: str
     verified_at: str
+    unread: tuple[Part, ...] = ()
+    unread_records: int = 0
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -84,12 +90,32 @@ class Head(Struct, frozen=True, kw_only=True):
     #: Of a generation: the packs beside it.
     packs: tuple[StoredPack, ...] = ()
 
+    @property
+    def unread(self) -> tuple[UnreadPack, ...]:
+        """The packs beside a generation that could not be read completely."""
+        return tuple(
+            UnreadPack(pack.name, pack.unread, pack.unread_records)
+            for pack in self.packs
+            if pack.unread
+        )
+
 
 class Archive(Struct, frozen=True):
-    """What was read from an archive: `sums` are the checksums of its members."""
+    """What was read from an archive.
+
+    `sums`: the checksums of its members. `unread`: packs that could not be read completely.
+    """
 
     head: Head
     sums: dict[str, str]
+    unread: tuple[UnreadPack, ...] = ()
+
+
+class Omissions(Struct, frozen=True):
+    """What an archive lacks: packs that were dropped since the snapshot, and what was unread."""
+
+    lost: tuple[PackPart, ...] = ()
+    unread: tuple[UnreadPack, ...] = ()
 
 
 # -- writing
@@ -141,11 +167,16 @@ class ArchiveWriter:
         self._tar.write(data)
         self._sums[name] = hashlib.sha256(data).hexdigest()
 
-    def add_file(self, name: str, path: Path, size: int, pace: Pace) -> None:
-        """Add the first `size` bytes of a file. Raises BackupFault if it has fewer."""
+    def add_file(
+        self, name: str, path: Path, size: int, pace: Pace, unread: UnreadParts | None = None
+    ) -> None:
+        """Add the first `size` bytes of a file.
+
+        With `unread`, zeros take the place of what cannot be read. Otherwise raises BackupFault.
+        """
         self._tar.begin(name, size)
         digest, left = hashlib.sha256(), size
-        for data in read_steps(path, 0, size, pace):
+        for data in _readable(name, read_steps(path, 0, size, pace, unread)):
             self._tar.write(data)
             digest.update(data)
             left -= len(data)
@@ -159,6 +190,14 @@ class ArchiveWriter:
         self._tar.finish()
 
 
+def _readable(name: str, data: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield what is read of a member. Raises BackupFault that names it if that fails."""
+    try:
+        yield from data
+    except OSError as error:
+        raise BackupFault(f"{name} cannot be read: {error.strerror or error}") from error
+
+
 def write_archive(
     sink: Sink,
     head: Head,
@@ -168,28 +207,45 @@ def write_archive(
     *,
     mtime: int,
     pace: Pace,
-) -> tuple[PackPart, ...]:
-    """Write a whole archive. Return the packs that it lacks: dropped since the snapshot.
+) -> Omissions:
+    """Write a whole archive. Return what it lacks.
 
     Without pictures, or with those beside it, `head` says so, and no pack is written.
     """
     archive = ArchiveWriter(sink, mtime)
     archive.add_bytes(HEAD, msgspec.json.format(msgspec.json.encode(head)) + b"\n")
     for path in small_files(data_dir):
-        archive.add_bytes(path.relative_to(data_dir).as_posix(), path.read_bytes())
+        name = path.relative_to(data_dir).as_posix()
+        archive.add_bytes(name, b"".join(_readable(name, _whole(path))))
     archive.add_file(COMPRESSED, compressed, compressed.stat().st_size, pace)
     for name, size in snapshot.firmware.items():
         if (data_dir / name).exists():  # else removed since the snapshot
             archive.add_file(name, data_dir / name, size, pace)
-    lost = []
+    omitted = Omissions()
     if head.has_pictures and head.kind == "file":
-        for pack in snapshot.packs:
-            if (data_dir / pack.name).exists():
-                archive.add_file(pack.name, data_dir / pack.name, pack.bytes, pace)
-            else:
-                lost.append(pack)
+        omitted = _add_packs(archive, snapshot, data_dir, pace)
     archive.finish()
-    return tuple(lost)
+    return omitted
+
+
+def _whole(path: Path) -> Iterator[bytes]:
+    yield path.read_bytes()
+
+
+def _add_packs(archive: ArchiveWriter, snapshot: Snapshot, data_dir: Path, pace: Pace) -> Omissions:
+    """Add all packs, and a list of what could not be read of them."""
+    lost, incomplete = [], []
+    for pack in snapshot.packs:
+        if not (data_dir / pack.name).exists():
+            lost.append(pack)
+            continue
+        unread = UnreadParts()
+        archive.add_file(pack.name, data_dir / pack.name, pack.bytes, pace, unread)
+        if unread.parts:
+            incomplete.append(unread_pack(snapshot.database, pack.name, unread.parts))
+    if incomplete:
+        archive.add_bytes(UNREAD, msgspec.json.encode(incomplete) + b"\n")
+    return Omissions(tuple(lost), tuple(incomplete))
 
 
 # -- reading
@@ -217,15 +273,20 @@ def read_archive(source: Source, sink: ArchiveSink, pace: Pace) -> Archive:
     sink.accept(head)
     sums = {HEAD: hashlib.sha256(head_bytes).hexdigest()}
     budget = head.total_bytes + 2 * _MAX_TEXT_BYTES
+    unread = head.unread
     while (member := tar.next()) is not None and member.name != SUMS:
         budget -= member.size + _MEMBER_BYTES
+        if member.name == UNREAD and member.name not in sums:
+            text = _text_member(tar, member, UNREAD)
+            unread, sums[UNREAD] = _decode_unread(text), hashlib.sha256(text).hexdigest()
+            continue
         _check_member(member, sums, budget)
         sums[member.name] = _read_member(tar, member, head, sink, pace)
     text = _text_member(tar, member, SUMS)
     if tar.next() is not None:
         raise BackupFault(f"the backup is damaged: something follows its {SUMS}")
     _compare(_parse_sums(text), sums)
-    return Archive(head, sums)
+    return Archive(head, sums, unread)
 
 
 def read_head(source: Source) -> Head:
@@ -263,6 +324,13 @@ def _decode_head(data: bytes) -> Head:
     return head
 
 
+def _decode_unread(data: bytes) -> tuple[UnreadPack, ...]:
+    try:
+        return msgspec.json.decode(data, type=tuple[UnreadPack, ...])
+    except msgspec.MsgspecError:
+        raise BackupFault(f"the backup is damaged: its {UNREAD} cannot be read") from None
+
+
 def _is_sound(pack: StoredPack) -> bool:
     """Whether a pack is one: others may have written to the folder of a backup.
 
@@ -273,7 +341,11 @@ def _is_sound(pack: StoredPack) -> bool:
     except ValueError:
         return False
     is_pack = pack.name.startswith(f"{MEDIA}/") and is_safe_name(pack.name)
-    return is_pack and is_safe_name(pack.file) and "/" not in pack.file and pack.bytes >= 0
+    has_file = is_safe_name(pack.file) and "/" not in pack.file and pack.bytes >= 0
+    are_parts = len(pack.unread) <= MAX_PARTS and all(
+        part.start >= 0 and 0 < part.bytes <= pack.bytes - part.start for part in pack.unread
+    )
+    return is_pack and has_file and are_parts and pack.unread_records >= 0
 
 
 class _Format(Struct, frozen=True):

@@ -8,34 +8,33 @@ database of the generation knows is there as it was, or erased.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
 from hub.errors import BackupFault
 from hub.store.backup.pace import Pace
-from hub.store.media.held_index import HELD
+from hub.store.backup.unread import Part, is_in, pictures_of_pack
 from hub.store.media.pack_format import ERASED_PICTURE_MAGIC, PICTURE_SIZE, StoredImage, checksum
-from hub.store.media.packs import day_bounds, known_images
-from hub.store.startup import MEDIA
 
-_IN_DAY = "SELECT seq, images FROM record WHERE received_at >= ? AND received_at < ? ORDER BY seq"
-_IN_HELD = "SELECT seq, images FROM held_record WHERE pack = ? ORDER BY seq"
 _MARK = "UPDATE record SET erased = 1 WHERE seq = ? AND erased IS NULL"
 
 
-def erase_again(database: Path, folder: Path, names: Iterable[str], pace: Pace) -> int:
+def erase_again(
+    database: Path, folder: Path, packs: Mapping[str, Sequence[Part]], pace: Pace
+) -> int:
     """Mark the records as erased whose pictures are erased in these packs; return how many.
 
-    `names` are paths below `folder`. Readers see such a record as an erased one. Blocks. Raises
-    BackupFault if a picture is neither there nor erased.
+    `packs`: their paths below `folder`, and what of them could not be read. Readers see such a
+    record as an erased one. Blocks. Raises BackupFault if a picture that was read is neither
+    there nor erased.
     """
     marked = 0
     try:
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-            for name in names:
-                erased = list(_erased_in(connection, folder, name, pace))
+            for name, unread in packs.items():
+                erased = list(_erased_in(connection, folder, name, unread, pace))
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(_MARK, [(seq,) for seq in erased])
                 connection.execute("COMMIT")
@@ -46,22 +45,19 @@ def erase_again(database: Path, folder: Path, names: Iterable[str], pace: Pace) 
 
 
 def _erased_in(
-    connection: sqlite3.Connection, folder: Path, name: str, pace: Pace
+    connection: sqlite3.Connection,
+    folder: Path,
+    name: str,
+    unread: Sequence[Part],
+    pace: Pace,
 ) -> Iterator[int]:
     with (folder / name).open("rb") as file:
-        for seq, images in _rows(connection, name):
-            states = [_is_erased(file, image, name) for image in known_images(images)]
-            pace.spend(sum(image.size for image in known_images(images)))
+        for seq, images in pictures_of_pack(connection, name):
+            known = [image for image in images if not is_in(image, unread)]
+            states = [_is_erased(file, image, name) for image in known]
+            pace.spend(sum(image.size for image in known))
             if any(states):
                 yield seq
-
-
-def _rows(connection: sqlite3.Connection, name: str) -> Iterator[tuple[int, bytes]]:
-    stem = Path(name).stem
-    if name.startswith(f"{MEDIA}/{HELD}/"):
-        yield from connection.execute(_IN_HELD, (int(stem.rpartition("-")[2]),))
-    else:
-        yield from connection.execute(_IN_DAY, day_bounds(stem))
 
 
 def _is_erased(file: BinaryIO, image: StoredImage, name: str) -> bool:

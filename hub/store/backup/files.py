@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -17,9 +18,12 @@ from typing import BinaryIO
 from hub import durable_files
 from hub.errors import BackupFault
 from hub.store.backup.pace import STEP_BYTES, Pace
+from hub.store.backup.unread import UnreadParts
 from hub.store.disk import Disk
 
 _FLUSH_BYTES = 8 * 1024 * 1024
+#: What a disk reads at least, and marks as bad.
+_SECTOR_BYTES = 4096
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 NOT_REGULAR = "it is not a regular file"
@@ -105,15 +109,19 @@ def open_regular(path: Path) -> BinaryIO:
     return file
 
 
-def read_steps(path: Path, start: int, size: int, pace: Pace) -> Iterator[bytes]:
+def read_steps(
+    path: Path, start: int, size: int, pace: Pace, unread: UnreadParts | None = None
+) -> Iterator[bytes]:
     """Yield `size` bytes of a file from `start`, in steps; fewer if it ends before.
 
-    What was read leaves the page cache.
+    With `unread`, zeros take the place of what cannot be read or is missing at the end, and it is
+    noted there; otherwise OSError is raised. What was read leaves the page cache.
     """
     with path.open("rb", buffering=0) as file:
-        file.seek(start)
         at, kept_from = start, start
-        while at < start + size and (data := file.read(min(start + size - at, STEP_BYTES))):
+        while at < start + size and (
+            data := _read_step(file, at, min(start + size - at, STEP_BYTES), unread)
+        ):
             at += len(data)
             if at - kept_from >= _FLUSH_BYTES:
                 _drop_cache(file.fileno(), kept_from, at - kept_from)
@@ -121,6 +129,44 @@ def read_steps(path: Path, start: int, size: int, pace: Pace) -> Iterator[bytes]
             pace.spend(len(data))
             yield data
         _drop_cache(file.fileno(), kept_from, at - kept_from)
+
+
+def _read_step(file: FileIO, at: int, size: int, unread: UnreadParts | None) -> bytes:
+    if unread is None:
+        return _read(file, at, size)
+    if not unread.is_given_up:
+        try:
+            if data := _read(file, at, size):
+                return data
+        except OSError:
+            unread.fail()
+            return b"".join(_read_sectors(file, at, at + size, unread))
+    unread.add(at, size)
+    return bytes(size)
+
+
+def _read_sectors(file: FileIO, at: int, end: int, unread: UnreadParts) -> Iterator[bytes]:
+    """Yield what can be read of a step, and zeros for the rest."""
+    while at < end:
+        size = min(_SECTOR_BYTES - at % _SECTOR_BYTES, end - at)
+        data = b"" if unread.is_given_up else _read_sector(file, at, size, unread)
+        if missing := size - len(data):
+            unread.add(at + len(data), missing)
+        yield data + bytes(missing)
+        at += size
+
+
+def _read_sector(file: FileIO, at: int, size: int, unread: UnreadParts) -> bytes:
+    try:
+        return _read(file, at, size)
+    except OSError:
+        unread.fail()
+        return b""
+
+
+def _read(file: FileIO, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
 
 
 def _drop_cache(file: int, start: int, size: int) -> None:

@@ -21,6 +21,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.errors import BackupFault
 from hub.store.backup.archive import (
@@ -43,6 +44,7 @@ from hub.store.backup.pace import Pace
 from hub.store.backup.pack_copies import PackCopies
 from hub.store.backup.restore import PACKS, opened_source
 from hub.store.backup.snapshot import check_copy, read_snapshot, refuse_if_erased
+from hub.store.backup.unread import UnreadPack, unread_pack
 from hub.store.disk import DIRECTORY_MODE
 from hub.store.media.packs import SUFFIX
 from hub.store.startup import DATABASE
@@ -65,7 +67,17 @@ class Generation(Struct, frozen=True):
 
     @property
     def is_good(self) -> bool:
+        """Whether it can be restored."""
         return not self.problem
+
+    @property
+    def unread(self) -> tuple[UnreadPack, ...]:
+        """The packs of which it lacks parts, because the disk of the hub could not read them."""
+        return self.head.unread if self.head is not None else ()
+
+    @property
+    def is_complete(self) -> bool:
+        return self.is_good and not self.unread
 
     @property
     def is_foreign(self) -> bool:
@@ -166,7 +178,8 @@ def make_generation(
     wanted = copy.snapshot.packs if pictures else ()
     pace.total_bytes = pace.done_bytes + sum(pack.bytes for pack in wanted)
     _ensure_room(folder, copies.growth(wanted) + _tar_bytes(copy), min_free, make_room)
-    packs = tuple(stored for pack in wanted if (stored := copies.keep(pack)) is not None)
+    kept = [stored for pack in wanted if (stored := copies.keep(pack)) is not None]
+    packs = tuple(_with_records(stored, copy.snapshot.database) for stored in kept)
     flush_directory_if_possible(packs_folder)
     head = make_head("generation", site, copy.snapshot, data_dir, pictures=pictures, packs=packs)
     path = folder / f"sitehub-{datetime.fromtimestamp(site.made_at, UTC):{_STAMP}}.tar"
@@ -189,6 +202,13 @@ def make_generation(
         part.unlink(missing_ok=True)
     flush_directory_if_possible(folder)
     return path
+
+
+def _with_records(pack: StoredPack, database: Path) -> StoredPack:
+    """Note how many records have pictures in what could not be read of a pack."""
+    if not pack.unread:
+        return pack
+    return replace(pack, unread_records=unread_pack(database, pack.name, pack.unread).records)
 
 
 def _tar_bytes(copy: WorkingCopy) -> int:
@@ -260,7 +280,9 @@ def to_remove(
 ) -> tuple[Generation, ...]:
     """Return the generations that are not one of 7 daily, 4 weekly or 6 monthly ones.
 
-    The last good one always stays. Those that are not good go once there is a newer good one.
+    A complete one takes the place of an incomplete one of the same day, week or month. The last
+    good one and the last complete one always stay. Those that are not good go once there is a
+    newer good one.
     """
     good = [one for one in generations if one.is_good]
     if not good:
@@ -277,9 +299,12 @@ def to_remove(
             ("month", (local.year, local.month), _MONTHLY),
         ):
             taken = sum(1 for slot in slots if slot[0] == kind)
-            if (kind, key) not in slots and taken < most:
+            held = slots.get((kind, key))
+            if (held is None and taken < most) or (
+                held is not None and one.is_complete and not held.is_complete
+            ):
                 slots[(kind, key)] = one
-    kept = {one.path for one in slots.values()} | {good[-1].path}
+    kept = {one.path for one in slots.values()} | _last(generations)
     return tuple(
         one
         for one in generations
@@ -289,10 +314,17 @@ def to_remove(
 
 
 def oldest_removable(generations: Sequence[Generation]) -> Generation | None:
-    """Return the oldest generation that is not the last good one."""
-    good = [one.path for one in generations if one.is_good]
+    """Return the oldest generation that is neither the last good nor the last complete one."""
+    last = _last(generations)
     own = (one for one in generations if not one.is_foreign)
-    return next((one for one in own if one.path not in good[-1:]), None)
+    return next((one for one in own if one.path not in last), None)
+
+
+def _last(generations: Sequence[Generation]) -> set[Path]:
+    """Return the last good generation and the last complete one, which may be the same."""
+    good = [one.path for one in generations if one.is_good]
+    complete = [one.path for one in generations if one.is_complete]
+    return {*good[-1:], *complete[-1:]}
 
 
 def remove_generation(folder: Path, generation: Generation) -> None:

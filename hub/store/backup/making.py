@@ -15,10 +15,11 @@ from typing import Literal
 from msgspec import Struct
 
 from hub import __version__
-from hub.errors import BackupFault
+from hub.errors import BackupFault, UnreadableDatabase
 from hub.store.backup.archive import (
     FORMAT,
     Head,
+    Omissions,
     StoredPack,
     compress,
     small_files,
@@ -27,7 +28,6 @@ from hub.store.backup.archive import (
 from hub.store.backup.pace import Pace
 from hub.store.backup.sealed_file import SealedWriter, Sink
 from hub.store.backup.snapshot import (
-    PackPart,
     Snapshot,
     check_copy,
     database_bytes,
@@ -52,10 +52,10 @@ class SiteDescription(Struct, frozen=True):
 
 
 class FileBackup(Struct, frozen=True):
-    """What a backup in one file holds. `lost`: packs that were dropped while it was made."""
+    """What a backup in one file holds, and what it lacks."""
 
     head: Head
-    lost: tuple[PackPart, ...]
+    omitted: Omissions
 
 
 class WorkingCopy(Struct, frozen=True):
@@ -128,7 +128,7 @@ def take_working_copy(data_dir: Path, folder: Path, pace: Pace, min_free: int) -
         )
     snapshot = take_snapshot(data_dir, folder / "hub.sqlite", pace)
     if damage := check_copy(snapshot.database, pace):
-        raise BackupFault(f"the database is damaged: {damage}")
+        raise UnreadableDatabase(f"the database is damaged: {damage}")
     try:
         compress(snapshot.database, folder / "hub.sqlite.gz", pace)
     except OSError as error:
@@ -186,7 +186,7 @@ def write_backup(
     pace.total_bytes += copy.snapshot.firmware_bytes
     pace.total_bytes += copy.snapshot.pack_bytes if pictures else 0
     sealed = None if passphrase is None else SealedWriter(sink, passphrase)
-    lost = write_archive(
+    omitted = write_archive(
         sealed or sink,
         head,
         copy.snapshot,
@@ -198,4 +198,4 @@ def write_backup(
     refuse_if_erased(data_dir, copy.snapshot)
     if sealed is not None:
         sealed.close()
-    return FileBackup(head, lost)
+    return FileBackup(head, omitted)

@@ -2,6 +2,9 @@
 
 What a pack has grown by is appended to its copy; a pack whose bytes have changed is copied under
 another name. A copy is read back after it was written, and once a week.
+
+What the disk of the hub cannot read is taken from the copy if that has it. Otherwise the copy has
+zeros there, and its pack says so.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from hub.store.backup.archive import StoredPack
 from hub.store.backup.files import FlushedFile, read_steps
 from hub.store.backup.pace import Pace
 from hub.store.backup.snapshot import PackPart
+from hub.store.backup.unread import UnreadParts, blanked
 from hub.wire.times import format_rfc3339
 
 #: A pack that has not changed is read back again after this time.
@@ -93,7 +97,8 @@ class PackCopies:
         read_back = datetime.fromisoformat(known.verified_at).timestamp()
         path = self._folder / known.file
         return (
-            known.bytes == pack.bytes
+            not known.unread
+            and known.bytes == pack.bytes
             and known.version == version
             and 0 <= self._now - read_back < _READ_BACK.total_seconds()
             and path.exists()
@@ -104,10 +109,11 @@ class PackCopies:
         self, source: Path, pack: PackPart, known: StoredPack | None, version: str
     ) -> StoredPack:
         target = self._folder / (known.file if known is not None else source.name)
+        unread = UnreadParts()
         if self._links and self._link(source, target):
-            digest = self._digest(target, pack.bytes)
+            digest = self._digest(target, pack.bytes, unread)
         else:
-            target, digest = self._copy(source, target, pack, known)
+            target, digest = self._copy(source, target, pack, known, unread)
         return StoredPack(
             name=pack.name,
             file=target.name,
@@ -115,6 +121,7 @@ class PackCopies:
             sha256=digest,
             version=version,
             verified_at=format_rfc3339(int(self._now * 1000)),
+            unread=unread.parts,
         )
 
     def _link(self, source: Path, target: Path) -> bool:
@@ -130,7 +137,12 @@ class PackCopies:
         return True
 
     def _copy(
-        self, source: Path, target: Path, pack: PackPart, known: StoredPack | None
+        self,
+        source: Path,
+        target: Path,
+        pack: PackPart,
+        known: StoredPack | None,
+        unread: UnreadParts,
     ) -> tuple[Path, str]:
         """Copy what the folder lacks, and read it back; return the file and its SHA-256."""
         begin = 0
@@ -140,10 +152,13 @@ class PackCopies:
         if prefix is None:
             # Older generations need the bytes that are there.
             target, begin, prefix = self._free_name(source), 0, hashlib.sha256()
-        digest = self._write(source, target, pack, begin, prefix)
+        if known is not None and begin:
+            unread.replace(known.unread)
+        digest = self._write(source, target, pack, begin, prefix, unread)
         if self._digest(target, pack.bytes) != digest:
             # The folder has lost what it had: write all of it again, for older generations too.
-            digest = self._write(source, target, pack, 0, hashlib.sha256())
+            unread.replace(())
+            digest = self._write(source, target, pack, 0, hashlib.sha256(), unread)
             if self._digest(target, pack.bytes) != digest:
                 raise BackupFault(f"{target} does not hold what was written to it")
         return target, digest
@@ -156,34 +171,55 @@ class PackCopies:
             return None if target.exists() and self._is_named(target) else hashlib.sha256()
         if pack.bytes < known.bytes or (target.exists() and target.stat().st_nlink > 1):
             return None
-        digest = hashlib.sha256()
-        for data in read_steps(source, 0, known.bytes, self._pace):
+        digest, unread = hashlib.sha256(), UnreadParts()
+        for data in read_steps(source, 0, known.bytes, self._pace, unread):
             digest.update(data)
-        if digest.hexdigest() != known.sha256:
-            return None
-        return digest if begin else hashlib.sha256()
+        if digest.hexdigest() == known.sha256:
+            return digest if begin else hashlib.sha256()
+        if begin and unread.parts:
+            return self._whole_prefix(target, known, unread, digest.hexdigest())
+        return None
+
+    def _whole_prefix(
+        self, target: Path, known: StoredPack, unread: UnreadParts, source_digest: str
+    ) -> Digest | None:
+        """Return the digest of the copy if it is whole, and as the source where that was read.
+
+        `source_digest` is that of the source, with zeros in `unread`.
+        """
+        digest, comparable, at = hashlib.sha256(), hashlib.sha256(), 0
+        for data in read_steps(target, 0, known.bytes, self._pace):
+            digest.update(data)
+            comparable.update(blanked(data, at, unread.parts))
+            at += len(data)
+        is_whole = digest.hexdigest() == known.sha256
+        return digest if is_whole and comparable.hexdigest() == source_digest else None
 
     def _is_named(self, target: Path) -> bool:
         """Whether a generation names a file that is in the folder."""
         return target.name in self._named
 
-    def _write(self, source: Path, target: Path, pack: PackPart, begin: int, digest: Digest) -> str:
+    def _write(
+        self,
+        source: Path,
+        target: Path,
+        pack: PackPart,
+        begin: int,
+        digest: Digest,
+        unread: UnreadParts,
+    ) -> str:
         """Write the source from `begin` on. `digest` is that of what is before; it is changed."""
-        at = begin
         with FlushedFile(target, is_new=False) as file:
             file.cut(begin)
-            for data in read_steps(source, begin, pack.bytes - begin, self._pace):
+            for data in read_steps(source, begin, pack.bytes - begin, self._pace, unread):
                 digest.update(data)
                 file.write(data)
-                at += len(data)
-        if at < pack.bytes:
-            raise BackupFault(f"{pack.name} is damaged: it has {at} of {pack.bytes} bytes")
         return digest.hexdigest()
 
-    def _digest(self, path: Path, size: int) -> str:
+    def _digest(self, path: Path, size: int, unread: UnreadParts | None = None) -> str:
         """Read bytes back from the disk; return their SHA-256."""
         digest = hashlib.sha256()
-        for data in read_steps(path, 0, size, self._pace):
+        for data in read_steps(path, 0, size, self._pace, unread):
             digest.update(data)
         return digest.hexdigest()
 

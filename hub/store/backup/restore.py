@@ -30,6 +30,7 @@ from hub.store.backup.files import FlushedFile, flush_directory_if_possible, rea
 from hub.store.backup.pace import Pace
 from hub.store.backup.sealed_file import MAGIC, SealedReader, Source
 from hub.store.backup.snapshot import Restored, adapt_restored, check_copy, read_snapshot
+from hub.store.backup.unread import Part, UnreadPack, UnreadParts, unread_pack
 from hub.store.disk import DIRECTORY_MODE
 from hub.store.sqlite.migrate import migrations
 from hub.store.startup import DATABASE, MEDIA
@@ -48,13 +49,15 @@ class RestoreReport(Struct, frozen=True):
     """What was restored.
 
     `erased`: how many of its records were erased after it was made, and are again. `set_aside`:
-    the folder with the old data, if there was some.
+    the folder with the old data, if there was some. `unread`: packs of which parts are zero,
+    because they could not be read when the backup was made, or now.
     """
 
     head: Head
     restored: Restored
     erased: int = 0
     set_aside: str = ""
+    unread: tuple[UnreadPack, ...] = ()
 
 
 def holds_data(data_dir: Path) -> bool:
@@ -196,9 +199,12 @@ def _read_into(
     new_settings: Callable[[Head], dict[str, str]],
 ) -> RestoreReport:
     archive = read_archive(opened_source(file, passphrase), _Unpacked(new), pace)
-    changed = _copy_packs(archive, source.parent / PACKS, new, pace)
+    copied = _copy_packs(archive, source.parent / PACKS, new, pace)
     _check_database(new / DATABASE, archive, pace)
+    unread = {**{one.name: one.parts for one in archive.unread}, **copied.unread}
+    changed = {name: unread.get(name, ()) for name in copied.changed}
     erased = erase_again(new / DATABASE, new, changed, pace)
+    missing = [unread_pack(new / DATABASE, *one) for one in sorted(unread.items())]
     restored = adapt_restored(
         new / DATABASE,
         packs=_packs_in(archive),
@@ -206,16 +212,26 @@ def _read_into(
         settings=new_settings(archive.head),
     )
     _flush(new)
-    return RestoreReport(archive.head, restored, erased)
+    return RestoreReport(archive.head, restored, erased, unread=tuple(missing))
 
 
-def _copy_packs(archive: Archive, packs: Path, new: Path, pace: Pace) -> list[str]:
-    """Copy the packs of a generation; return the names of those that have changed since."""
-    changed = []
+class _CopiedPacks(Struct, frozen=True):
+    """The packs of a generation that have changed since, and what of them is zero, by name."""
+
+    changed: tuple[str, ...]
+    unread: dict[str, tuple[Part, ...]]
+
+
+def _copy_packs(archive: Archive, packs: Path, new: Path, pace: Pace) -> _CopiedPacks:
+    """Copy the packs of a generation."""
+    changed, unread = [], {}
     for pack in archive.head.packs:
-        if not _copy_pack(packs / pack.file, new / pack.name, pack, pace):
+        now = UnreadParts()
+        if not _copy_pack(packs / pack.file, new / pack.name, pack, pace, now):
             changed.append(pack.name)
-    return changed
+        if parts := (*pack.unread, *(part for part in now.parts if part not in pack.unread)):
+            unread[pack.name] = parts
+    return _CopiedPacks(tuple(changed), unread)
 
 
 def _packs_in(archive: Archive) -> frozenset[str]:
@@ -223,19 +239,27 @@ def _packs_in(archive: Archive) -> frozenset[str]:
     return frozenset([*archive.sums, *beside])
 
 
-def _copy_pack(source: Path, target: Path, pack: StoredPack, pace: Pace) -> bool:
+def _copy_pack(
+    source: Path, target: Path, pack: StoredPack, pace: Pace, unread: UnreadParts
+) -> bool:
     """Copy a generation's pack; return whether it has its checksum."""
+    _refuse_short(source, pack)
     target.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with FlushedFile(target) as file:
-        for data in read_steps(source, 0, pack.bytes, pace):
+        for data in read_steps(source, 0, pack.bytes, pace, unread):
             digest.update(data)
             file.write(data)
-        if file.position < pack.bytes:
-            raise BackupFault(
-                f"the backup is damaged: {source} has {file.position} of {pack.bytes} bytes"
-            )
     return digest.hexdigest() == pack.sha256
+
+
+def _refuse_short(source: Path, pack: StoredPack) -> None:
+    """Raise BackupFault if a generation's pack has lost its end, which it had when it was made."""
+    size, needed = source.stat().st_size, pack.bytes
+    if pack.unread and pack.unread[-1].end == needed:
+        needed = pack.unread[-1].start
+    if size < needed:
+        raise BackupFault(f"the backup is damaged: {source} has {size} of {pack.bytes} bytes")
 
 
 def _check_database(database: Path, archive: Archive, pace: Pace) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hub.errors import BackupFault
+from hub.errors import BackupFault, UnreadableDatabase
 from hub.store.backup.pace import Pace
 from hub.store.disk import Disk
-from hub.store.health import describe
+from hub.store.health import DAMAGE, describe, primary_code
 from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
 from hub.store.sqlite.log_state import load_log_state, new_log_id
@@ -106,7 +106,9 @@ def take_snapshot(data_dir: Path, target: Path, pace: Pace) -> Snapshot:
         with closing(reading):
             _copy(reading, target, pace)
     except sqlite3.Error as error:
-        raise BackupFault(f"the database cannot be copied: {describe(error)}") from error
+        text = f"the database cannot be copied: {describe(error)}"
+        is_unreadable = primary_code(error) in (sqlite3.SQLITE_IOERR, *DAMAGE)
+        raise (UnreadableDatabase if is_unreadable else BackupFault)(text) from error
     except OSError as error:
         raise BackupFault(f"the database cannot be copied: {error.strerror or error}") from error
     return read_snapshot(target)

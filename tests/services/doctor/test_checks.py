@@ -39,12 +39,15 @@ from hub.services.doctor.ports import check_ports
 from hub.services.doctor.stored import check_entries
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.doctor.texts import TEXTS
+from hub.services.site.backups.views import BackupFailure
 from hub.services.site.certificates.certificates import names_of_this_host
 from hub.services.site.certificates.sources import SiteCertificate
 from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.store.backup.generations import Folder, Generation
+from hub.store.backup.unread import Part
 from hub.store.offline.inspection import Stopped
 from hub.store.tables.users import User
+from tests.support.backups import generation
 from tests.support.certificates import self_signed
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened
@@ -362,11 +365,43 @@ async def test_a_good_backup_of_the_last_two_days_is_wanted(
     assert codes(check_backups(around())) == ["backups-unreadable"]
 
 
+async def test_an_incomplete_backup_is_no_good_one(
+    around: Callable[..., Surroundings],
+    data_dir: Path,
+    clock: FrozenClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [generation(clock() - 60, Part(4096, 8192))]
+    monkeypatch.setattr(backups, "read_folder", lambda folder: Folder(tuple(found)))
+    (finding,) = check_backups(around())
+    assert (finding.state, finding.code) == ("failed", "backup-incomplete")
+    assert "8192 bytes of the pictures of 2026-11-25" in finding.text
+    found.insert(0, generation(clock() - 86_400))
+    assert codes(check_backups(around())) == ["backup-incomplete", "backup-ok"]
+
+
+async def test_backups_are_judged_by_the_time_that_is_most_probably_right(
+    around: Callable[..., Surroundings],
+    clock: FrozenClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = generation(clock() - 60)
+    monkeypatch.setattr(backups, "read_folder", lambda folder: Folder((made,)))
+    expected = clock()
+    clock.advance(365 * 86_400)
+    assert codes(check_backups(around())) == ["backup-overdue"]
+    assert codes(check_backups(around(likely_now=lambda: expected))) == ["backup-ok"]
+
+
 async def test_a_backup_that_failed_or_must_fail_is_no_good_news(
     around: Callable[..., Surroundings], data_dir: Path
 ) -> None:
     assert codes(check_backups(around())) == ["backups-none"]
-    assert codes(check_backups(around(backup_failure="the disk is full"))) == ["backup-failed"]
+    assert codes(check_backups(around(backup_failure=BackupFailure(0, "the disk is full")))) == [
+        "backup-failed"
+    ]
+    unread = BackupFailure(0, "the database is damaged", is_of_database=True)
+    assert codes(check_backups(around(backup_failure=unread))) == ["database-unread"]
     (data_dir / "file").write_text("not a folder")
     under = Config(backup=BackupConfig(folder="file/backups"))
     assert codes(check_backups(around(under))) == ["backups-unreadable"]

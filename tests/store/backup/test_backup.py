@@ -83,7 +83,7 @@ async def test_everything_is_there_after_a_restore(
     await fill(store, clock, range(1, 6))
     await store.settings.set("site.name", "Harbour")
     file, made = await trio.to_thread.run_sync(back_up, tmp_path / "data")
-    assert (made.head.records, made.head.last_seq, made.lost) == (5, 5, ())
+    assert (made.head.records, made.head.last_seq, made.omitted.lost) == (5, 5, ())
     report = restored(file, tmp_path / "new")
     assert (report.head.site, report.set_aside) == ("Harbour East", "")
     async with opened(tmp_path / "new", clock) as again:
@@ -149,7 +149,7 @@ async def test_a_day_that_is_dropped_meanwhile_is_dropped_in_the_restored_hub(
         copy = await trio.to_thread.run_sync(take_working_copy, data, folder, pace, 0)
         await store.retention.drop_day(DAY)
         made = write_backup(file, data, copy, SITE, pictures=True, passphrase=None, pace=pace)
-    assert [pack.name for pack in made.lost] == [f"media/{DAY}.pack"]
+    assert [pack.name for pack in made.omitted.lost] == [f"media/{DAY}.pack"]
     report = restored(file.getvalue(), tmp_path / "new")
     assert report.restored.forgotten_days == (DAY,)
     async with opened(tmp_path / "new", clock) as again:

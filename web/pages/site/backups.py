@@ -12,8 +12,8 @@ from quart.wrappers.response import ResponseBody
 from hub.errors import BackupFault, TooManyRequests
 from hub.services import Services
 from hub.services.access.audit import Actor
-from hub.services.site.backups.views import Backup
-from hub.services.site.status.health_advice import BACKUP_FAILED
+from hub.services.site.backups.views import Backup, BackupFailure
+from hub.services.site.status.health_advice import BACKUP_FAILED, BACKUP_INCOMPLETE, DATABASE_UNREAD
 from web import auth
 from web.pages import language
 from web.pages.labels import duration, size_text, store_reason
@@ -36,6 +36,7 @@ class BackupRow(Struct, frozen=True):
     records: int
     has_pictures: bool
     problem: str
+    missing: str
 
 
 class BackupsView(Struct, frozen=True):
@@ -47,6 +48,8 @@ class BackupsView(Struct, frozen=True):
     running: str
     failure: str
     advice: str
+    incomplete: str
+    replace_disk: str
     rows: list[BackupRow]
     total: str
 
@@ -187,10 +190,39 @@ def _view(hub: Services) -> BackupsView:
         if failure is None
         else gettext("The backup of %(time)s failed: %(reason)s")
         % {"time": _moment(hub, failure.at), "reason": store_reason(failure.reason)},
-        advice=gettext(BACKUP_FAILED) if failure else "",
+        advice=_advice(failure),
+        incomplete=_incomplete(hub),
+        replace_disk=gettext(BACKUP_INCOMPLETE),
         rows=[_row(hub, one) for one in backups.list()],
         total=size_text(backups.folder_bytes),
     )
+
+
+def _advice(failure: BackupFailure | None) -> str:
+    if failure is None:
+        return ""
+    return gettext(DATABASE_UNREAD if failure.is_of_database else BACKUP_FAILED)
+
+
+def _incomplete(hub: Services) -> str:
+    made = hub.backups.last_incomplete
+    if made is None:
+        return ""
+    return gettext("The backup of %(time)s is incomplete. %(missing)s") % {
+        "time": _moment(hub, made.made_at),
+        "missing": _missing(made),
+    }
+
+
+def _missing(one: Backup) -> str:
+    return gettext(
+        "%(bytes)s bytes of the pictures of %(days)s could not be read, which belong to "
+        "%(records)s records."
+    ) % {
+        "bytes": one.unread_bytes,
+        "days": one.unread_days,
+        "records": one.unread_records,
+    }
 
 
 def _tone(hub: Services) -> str:
@@ -198,7 +230,8 @@ def _tone(hub: Services) -> str:
         return "bad"
     newest = hub.backups.last_good
     is_fresh = newest is not None and hub.backups.now() - newest.made_at < 1.5 * _DAY_SECONDS
-    return "good" if is_fresh and hub.backups.last_failure is None else "warning"
+    is_well = hub.backups.last_failure is None and hub.backups.last_incomplete is None
+    return "good" if is_fresh and is_well else "warning"
 
 
 def _sentence(hub: Services, newest: Backup | None) -> str:
@@ -241,6 +274,7 @@ def _row(hub: Services, one: Backup) -> BackupRow:
         records=one.records,
         has_pictures=one.has_pictures,
         problem=store_reason(one.problem),
+        missing=_missing(one) if one.unread else "",
     )
 
 

@@ -41,7 +41,7 @@ CHECKS: dict[CheckName, str] = {
 #: Findings that the health of the hub reports as well, in the same words.
 _REPORTED_TWICE = {
     *("clock-unset", "clock-doubted", "disk-low"),
-    *("backup-failed", "backup-overdue", "backup-missing"),
+    *("backup-failed", "database-unread", "backup-incomplete", "backup-overdue", "backup-missing"),
     *("certificate-ended", "certificate-early", "certificate-ends"),
 }
 

@@ -15,7 +15,7 @@ import trio
 
 from hub import metrics
 from hub.config import BackupConfig, StoreConfig
-from hub.errors import HubError, TooManyRequests
+from hub.errors import HubError, TooManyRequests, UnreadableDatabase
 from hub.live.feed import Change, Feed
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
@@ -121,7 +121,14 @@ class Backups:
 
     @property
     def last_good(self) -> Backup | None:
+        """The newest complete backup."""
         newest = schedule.last_good(self._found.generations, self.now())
+        return None if newest is None else backup_of(newest)
+
+    @property
+    def last_incomplete(self) -> Backup | None:
+        """The newest backup that can be restored, if it lacks something."""
+        newest = schedule.last_incomplete(self._found.generations, self.now())
         return None if newest is None else backup_of(newest)
 
     @property
@@ -269,6 +276,7 @@ class Backups:
         async with self._lock:
             self._wanted = trio.Event()
             began, failure = time.monotonic(), ""
+            is_of_database = False
             with self._copying(Pace(self._speed)) as pace:
                 plan, site = self._plan(), self._describe()
                 try:
@@ -277,26 +285,37 @@ class Backups:
                     return
                 except HubError as error:
                     failure = error.message
+                    is_of_database = isinstance(error, UnreadableDatabase)
                 except Exception as error:
                     log.exception("a backup failed")
                     failure = f"an unexpected fault: {error}"
         seconds = time.monotonic() - began
         metrics.backup_seconds.set(seconds)
         if failure:
-            await self._failed(failure)
+            await self._failed(BackupFailure(self.now(), failure, is_of_database))
         else:
             log.info("backed up into %s in %.0f s", self.folder, seconds)
+            self._tell_of_unread()
             await self._try_to_set(_FAILURE, None)
             elsewhere = None if self.is_on_same_disk else str(self.folder)
             await self._try_to_set(_ELSEWHERE, elsewhere)
         self._publish()
 
-    async def _failed(self, reason: str) -> None:
-        log.warning("the backup failed: %s", reason)
+    def _tell_of_unread(self) -> None:
+        made = self.last_incomplete
+        for pack in made.unread if made is not None else ():
+            log.warning(
+                "the backup is incomplete: %d bytes of %s cannot be read (pictures of %d records)",
+                pack.bytes,
+                pack.name,
+                pack.records,
+            )
+
+    async def _failed(self, failure: BackupFailure) -> None:
+        log.warning("the backup failed: %s", failure.reason)
         metrics.backup_failures.inc()
         self._next_attempt = trio.current_time() + _RETRY_SECONDS
-        stored = msgspec.json.encode(BackupFailure(self.now(), reason)).decode()
-        await self._try_to_set(_FAILURE, stored)
+        await self._try_to_set(_FAILURE, msgspec.json.encode(failure).decode())
 
     async def _give_way(self) -> None:
         """Remove old backups from the hub's own disk before records have to make room."""

@@ -22,15 +22,33 @@ def last_scheduled(hour: int, zone: tzinfo, now: float) -> float:
 
 
 def last_good(generations: Iterable[Generation], now: float) -> Generation | None:
-    """Return the newest good generation, without those that a wrong clock dated in the future."""
-    good = [one for one in generations if one.is_good and one.made_at <= now + DAY_SECONDS]
-    return max(good, key=lambda one: one.made_at, default=None)
+    """Return the newest good generation, without those that a wrong clock dated in the future.
+
+    An incomplete one is not good enough.
+    """
+    found = _restorable(generations, now)
+    return max((one for one in found if one.is_complete), key=_made_at, default=None)
+
+
+def last_incomplete(generations: Iterable[Generation], now: float) -> Generation | None:
+    """Return the newest generation that can be restored if it is incomplete, else None."""
+    newest = max(_restorable(generations, now), key=_made_at, default=None)
+    return None if newest is None or newest.is_complete else newest
+
+
+def _restorable(generations: Iterable[Generation], now: float) -> list[Generation]:
+    return [one for one in generations if one.is_good and one.made_at <= now + DAY_SECONDS]
+
+
+def _made_at(one: Generation) -> float:
+    return one.made_at
 
 
 def is_due(generations: Iterable[Generation], hour: int, zone: tzinfo, now: float) -> bool:
-    """Whether no good backup was made since the last scheduled time, or within a day before now.
+    """Whether no backup was made since the last scheduled time that can be restored.
 
-    So a night in which the PC was off is made up for after the start.
+    So a night in which the PC was off is made up for after the start. An incomplete one is not
+    tried again before the next night: the disk is not better then.
     """
-    newest = last_good(generations, now)
+    newest = max(_restorable(generations, now), key=_made_at, default=None)
     return newest is None or newest.made_at < last_scheduled(hour, zone, now)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import msgspec
 from msgspec import Struct
 
 from hub.store.backup.generations import Generation
+from hub.store.backup.unread import UnreadPack
 
 #: The setting that holds a RestoredFrom.
 RESTORED = "restore.from"
+_MAX_DAYS = 3
 
 
 class Backup(Struct, frozen=True):
-    """A backup in the folder. `problem`: why it is not good, or "". Times are UNIX seconds."""
+    """A backup in the folder. `problem`: why it is not good, or "". Times are UNIX seconds.
+
+    `unread`: what the disk of the hub could not read; a backup without it can be restored.
+    """
 
     name: str
     made_at: float
@@ -21,6 +28,27 @@ class Backup(Struct, frozen=True):
     problem: str
     has_pictures: bool
     records: int
+    unread: tuple[UnreadPack, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        return self.is_good and not self.unread
+
+    @property
+    def unread_bytes(self) -> int:
+        return sum(pack.bytes for pack in self.unread)
+
+    @property
+    def unread_records(self) -> int:
+        """How many records lack pictures."""
+        return sum(pack.records for pack in self.unread)
+
+    @property
+    def unread_days(self) -> str:
+        """The days of these records, at most three."""
+        # media/DAY.pack, or media/held/DAY-ID.pack
+        days = sorted({PurePosixPath(pack.name).name[:10] for pack in self.unread})
+        return ", ".join(days[:_MAX_DAYS]) + (", …" if len(days) > _MAX_DAYS else "")
 
 
 class Progress(Struct, frozen=True):
@@ -32,10 +60,14 @@ class Progress(Struct, frozen=True):
 
 
 class BackupFailure(Struct, frozen=True):
-    """The last backup that failed, if none succeeded since."""
+    """The last backup that failed, if none succeeded since.
+
+    `is_of_database`: the database of the hub cannot be read, so that the folder is not to blame.
+    """
 
     at: float
     reason: str
+    is_of_database: bool = False
 
 
 class RestoredFrom(Struct, frozen=True):
@@ -59,6 +91,7 @@ def backup_of(one: Generation) -> Backup:
         problem=one.problem,
         has_pictures=one.head is not None and one.head.has_pictures,
         records=one.head.records if one.head is not None else 0,
+        unread=one.unread,
     )
 
 

@@ -21,6 +21,8 @@ its work.
     retention-waits         days, records
     update-undone           version, reason
     backup-failed           reason
+    database-unread         reason
+    backup-incomplete       days, bytes, records
     backup-overdue          days, day
     backup-missing          days
     restored-elsewhere      before, now (addresses)
@@ -71,6 +73,8 @@ NoticeCode = Literal[
     "retention-waits",
     "update-undone",
     "backup-failed",
+    "database-unread",
+    "backup-incomplete",
     "backup-overdue",
     "backup-missing",
     "restored-elsewhere",
@@ -273,9 +277,21 @@ class Health:
     def _check_backups(self) -> Iterator[HealthReason]:
         if failure := self._backups.last_failure:
             yield HealthReason(
-                "backup-failed",
+                "database-unread" if failure.is_of_database else "backup-failed",
                 f"the last backup failed: {failure.reason}",
                 {"reason": failure.reason},
+            )
+        if (made := self._backups.last_incomplete) is not None:
+            args = {
+                "days": made.unread_days,
+                "bytes": str(made.unread_bytes),
+                "records": str(made.unread_records),
+            }
+            yield HealthReason(
+                "backup-incomplete",
+                "the last backup is incomplete: {bytes} bytes of the pictures of {days} cannot be "
+                "read, which belong to {records} records".format(**args),
+                args,
             )
         if (overdue := self._backups.overdue_days()) is not None:
             yield self._overdue(str(overdue))

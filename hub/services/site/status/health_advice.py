@@ -13,6 +13,18 @@ BACKUP_FAILED = (
     "room, and that the hub may write there. Then press Back up now under Site, Backups. The hub "
     "tries again by itself every hour."
 )
+#: Beside it, if the database of the hub is the cause.
+DATABASE_UNREAD = (
+    "Keep the last good backup. Have the disk of this computer replaced soon: it cannot read all "
+    "of the database. Restore the last good backup on the new disk; if the old disk still has the "
+    "folder media, take only the database from the backup, and let the command sitehub doctor "
+    "--rebuild add the records that came after it."
+)
+BACKUP_INCOMPLETE = (
+    "Have the disk of this computer replaced soon: it cannot read everything that it holds. "
+    "Everything else is in the backup, and an older backup may still have these pictures. "
+    "Restore the last backup on the new disk."
+)
 _BACKUP_OVERDUE = (
     "Open the page Backups. If they go to another disk or to a network folder, check that it "
     "is connected and has room; then press Back up now."
@@ -82,6 +94,8 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "another file."
     ),
     "backup-failed": BACKUP_FAILED,
+    "database-unread": DATABASE_UNREAD,
+    "backup-incomplete": BACKUP_INCOMPLETE,
     "backup-overdue": _BACKUP_OVERDUE,
     "backup-missing": _BACKUP_OVERDUE,
     "codes-guessed": (

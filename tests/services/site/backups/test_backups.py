@@ -21,6 +21,7 @@ from hub.services.site.backups.views import restored_setting
 from hub.store.backup.archive import ArchiveSink, read_archive
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import opened_source
+from tests.support.bad_sectors import BadSectors
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
@@ -38,6 +39,11 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     config = Config(backup=BackupConfig(folder=str(tmp_path / "second disk" / "backups")))
     async with open_hub_services(tmp_path / "data", clock, config) as hub:
         yield hub
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> BadSectors:
+    return BadSectors(monkeypatch)
 
 
 @pytest.fixture
@@ -155,6 +161,25 @@ async def test_a_disk_that_fails_does_not_end_the_hub(
     assert hub.services.backups.last_failure is not None
     assert os.strerror(number) in hub.services.backups.last_failure.reason
     assert not (hub.services.data_dir / "snapshots").exists()
+
+
+async def test_an_incomplete_backup_is_made_and_told_but_is_no_good_one(
+    hub: HubServices, disk: BadSectors
+) -> None:
+    await hub.add_faces("Ann", pictures=True)
+    (pack,) = (hub.services.backups._data_dir / "media").glob("*.pack")
+    for path in (pack, hub.services.backups.folder / "packs" / pack.name):
+        disk.parts[path] = [(0, 10)]
+    await back_up(hub)
+    backups = hub.services.backups
+    assert backups.last_failure is None
+    assert backups.last_good is None
+    assert backups.last_incomplete is not None
+    assert backups.last_incomplete.unread_bytes == pack.stat().st_size
+    assert backups.last_incomplete.unread_records == 1
+    disk.parts.clear()
+    await back_up(hub)
+    assert backups.last_incomplete is None
 
 
 async def test_after_two_days_without_a_good_backup_it_is_overdue(

@@ -15,7 +15,7 @@ import trio.testing
 from hub.live.feed import Change, Feed
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.site.backups.backups import Backups
-from hub.services.site.backups.views import BackupFailure, RestoredFrom
+from hub.services.site.backups.views import Backup, BackupFailure, RestoredFrom, backup_of
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.clock.dating import DatedDay
@@ -25,11 +25,14 @@ from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPlan, RetentionPolicy
 from hub.services.site.status.damaged_data import kind_of
 from hub.services.site.status.health import Health
+from hub.services.site.status.health_advice import advice_on
 from hub.services.site.updates.updates import Updates
+from hub.store.backup.unread import Part
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from hub.store.sqlite.migrate import migrations
 from hub.update.programs import Outcome
+from tests.support.backups import generation
 from tests.support.clock import FrozenClock
 from tests.support.kept_days import GB, BelievedClock, KeptDays
 
@@ -64,6 +67,7 @@ class BackupState:
         self.days: int | None = None
         self.last_failure: BackupFailure | None = None
         self.last_good: SimpleNamespace | None = None
+        self.last_incomplete: Backup | None = None
         self.restored: RestoredFrom | None = None
 
     def overdue_days(self) -> int | None:
@@ -312,6 +316,23 @@ def test_a_failed_backup_is_a_notice_at_once(parts: Parts) -> None:
     assert parts.codes() == ["backup-failed"]
     assert parts.sentence() == "the last backup failed: the disk is full"
     assert parts.faults() == []
+
+
+def test_an_incomplete_backup_is_a_notice_with_what_it_lacks(
+    parts: Parts, clock: FrozenClock
+) -> None:
+    parts.backups.last_incomplete = backup_of(generation(clock(), Part(0, 4096)))
+    (reason,) = parts.health.reasons()
+    assert (reason.code, reason.is_fault) == ("backup-incomplete", False)
+    assert reason.args == {"days": "2026-11-25", "bytes": "4096", "records": "3"}
+    assert "disk of this computer replaced" in advice_on(reason)
+
+
+def test_a_database_that_cannot_be_backed_up_is_not_blamed_on_the_folder(parts: Parts) -> None:
+    parts.backups.last_failure = BackupFailure(0, "the database is damaged", is_of_database=True)
+    (reason,) = parts.health.reasons()
+    assert reason.code == "database-unread"
+    assert "--rebuild" in advice_on(reason)
 
 
 def test_missing_backups_are_a_notice_with_the_last_good_one(

@@ -8,8 +8,11 @@ import pytest
 
 from hub.services.site.backups.views import restored_setting
 from hub.store.backup.archive import ArchiveSink, read_archive
+from hub.store.backup.generations import Folder
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import opened_source
+from hub.store.backup.unread import Part
+from tests.support.backups import generation
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite
 from tests.support.photographer import Photographer
@@ -50,6 +53,20 @@ async def test_it_says_why_the_last_one_failed(
     await admin.get(PATH)
     assert "磁盘是只读的" in admin.text
     assert "请确认备份文件夹存在" in admin.text
+
+
+async def test_it_says_what_an_incomplete_one_lacks(
+    hub: PageSite, admin: Photographer, clock: FrozenClock
+) -> None:
+    found = (generation(clock() - 86_400), generation(clock() - 60, Part(0, 4096)))
+    hub.services.backups._found = Folder(found)
+    await admin.get(PATH)
+    assert "The last good backup was made on" in admin.text
+    assert "is incomplete. 4096 bytes of the pictures of 2026-11-25 could not be read" in admin.text
+    assert "disk of this computer replaced" in admin.text
+    await admin.send("/preferences", language="zh", next=PATH)
+    await admin.get(PATH)
+    assert "无法读取" in admin.text
 
 
 async def test_back_up_now_starts_one(hub: PageSite, admin: Photographer) -> None:

@@ -1,0 +1,349 @@
+"""Backups of a hub whose disk cannot read parts of a pack."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trio
+
+from hub.errors import BackupFault, UnreadableDatabase
+from hub.store.backup import generations as module
+from hub.store.backup.archive import ArchiveSink, ArchiveWriter, read_archive
+from hub.store.backup.files import read_steps
+from hub.store.backup.generations import (
+    Generation,
+    oldest_removable,
+    read_folder,
+    to_remove,
+)
+from hub.store.backup.making import (
+    FileBackup,
+    SiteDescription,
+    take_working_copy,
+    working_folder,
+    write_backup,
+)
+from hub.store.backup.pace import Pace
+from hub.store.backup.restore import RestoreReport, opened_source, restore
+from hub.store.backup.unread import MAX_FAILED_READS, Part, UnreadParts
+from hub.store.db import Store
+from hub.store.media.packs import known_images
+from tests.store.backup.test_generations import Site, with_pack
+from tests.support.backups import generation
+from tests.support.bad_sectors import BadSectors
+from tests.support.clock import FrozenClock
+from tests.support.stores import is_whole, opened, upload
+
+DAY = "2026-11-25"
+PACK = f"media/{DAY}.pack"
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
+    async with opened(tmp_path / "data", clock) as store:
+        yield store
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> BadSectors:
+    return BadSectors(monkeypatch)
+
+
+@pytest.fixture(params=["linked", "copied"])
+def site(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    store: Store,
+    clock: FrozenClock,
+) -> Site:
+    same = request.param == "linked"
+    monkeypatch.setattr(module, "is_on_same_disk", lambda folder, data_dir: same)
+    return Site(tmp_path, store, clock)
+
+
+def place(site: Site, seq: int) -> tuple[int, int]:
+    """Return where the first picture of a record lies in its pack: its first byte, and its end."""
+    with closing(sqlite3.connect(site.data / "hub.sqlite")) as connection:
+        (images,) = connection.execute("SELECT images FROM record WHERE seq = ?", (seq,)).fetchone()
+    first = known_images(images)[0]
+    return first.offset, first.offset + first.size
+
+
+def spoil(site: Site, disk: BadSectors, seq: int, *others: Path) -> None:
+    """Make the sector in the middle of a record's first picture bad."""
+    start, end = place(site, seq)
+    for path in (site.data / PACK, *others):
+        disk.parts[path] = [((start + end) // 2, (start + end) // 2 + 1)]
+
+
+def linked(site: Site) -> list[Path]:
+    """Return the other name that a pack has in the folder."""
+    same = module.is_on_same_disk(site.folder, site.data)
+    return [site.folder / "packs" / f"{DAY}.pack"] if same else []
+
+
+def newest(site: Site) -> Generation:
+    return read_folder(site.folder).generations[-1]
+
+
+def put_back(path: Path, target: Path) -> RestoreReport:
+    target.mkdir()
+    with path.open("rb") as file:
+        return restore(file, path, target, passphrase=None, force=False, pace=Pace())
+
+
+async def whole_records(site: Site, target: Path, count: int) -> list[int]:
+    """Return the records of a restored hub whose pictures are all there as they were sent."""
+    async with opened(target, site.clock) as store:
+        for seq in range(1, count + 1):
+            assert await store.records.get(seq) is not None
+        found = [
+            seq
+            for seq in range(1, count + 1)
+            if await is_whole(store, seq, upload(site.clock, seed=seq))
+        ]
+        assert ("does not hold" in store.health.damaged) == (len(found) < count)
+    return found
+
+
+@pytest.mark.expects_error("does not hold the pictures")
+async def test_a_bad_sector_makes_a_backup_incomplete_and_not_fail(
+    site: Site, disk: BadSectors, tmp_path: Path
+) -> None:
+    await site.add(1, 2, 3)
+    spoil(site, disk, 2, *linked(site))
+    path = await site.back_up()
+    made = newest(site)
+    assert (made.is_good, made.is_complete) == (True, False)
+    (unread,) = made.unread
+    assert unread.name == PACK
+    assert 0 < unread.bytes <= 4096
+    # A sector of 4096 bytes may hold more than one picture.
+    assert 1 <= unread.records <= 3
+    report = await trio.to_thread.run_sync(put_back, path, tmp_path / "new")
+    assert report.unread == (unread,)
+    found = await whole_records(site, tmp_path / "new", 3)
+    assert 2 not in found
+    assert len(found) == 3 - unread.records
+
+
+@pytest.mark.expects_error("does not hold the pictures")
+async def test_a_pack_that_lost_its_end_makes_a_backup_incomplete(
+    site: Site, tmp_path: Path
+) -> None:
+    await site.add(1, 2, 3)
+    pack = site.data / PACK
+    start, end = place(site, 3)
+    with pack.open("r+b") as file:
+        file.truncate((start + end) // 2)
+    path = await site.back_up()
+    (unread,) = newest(site).unread
+    assert unread.records == 1
+    await trio.to_thread.run_sync(put_back, path, tmp_path / "new")
+    assert await whole_records(site, tmp_path / "new", 3) == [1, 2]
+
+
+@pytest.mark.parametrize("site", ["copied"], indirect=True)
+async def test_what_an_older_copy_has_is_not_lost(
+    site: Site, disk: BadSectors, tmp_path: Path
+) -> None:
+    await site.add(1, 2)
+    await site.back_up()
+    spoil(site, disk, 1)
+    for seed in (3, 4):
+        site.clock.advance(3600)
+        await site.add(seed)
+        path = await site.back_up()
+        assert newest(site).is_complete
+    assert disk.failed
+    assert list(site.packs()) == [f"{DAY}.pack"]
+    await trio.to_thread.run_sync(put_back, path, tmp_path / "new")
+    assert await whole_records(site, tmp_path / "new", 4) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("site", ["copied"], indirect=True)
+async def test_an_older_copy_does_not_bring_back_what_was_erased_since(
+    site: Site, disk: BadSectors
+) -> None:
+    await site.add(1, 2, 3)
+    await site.back_up()
+    pack = site.data / PACK
+    start, end = place(site, 3)
+    data = bytearray(pack.read_bytes())
+    data[start:end] = bytes(end - start)
+    pack.write_bytes(data)
+    spoil(site, disk, 1)
+    site.clock.advance(86_400)
+    await site.back_up()
+    assert not newest(site).is_complete
+    copied = (site.folder / "packs" / f"{DAY}.2.pack").read_bytes()
+    assert copied[start:end] == bytes(end - start)
+
+
+@pytest.mark.parametrize("site", ["copied"], indirect=True)
+async def test_a_sector_that_can_be_read_again_completes_the_next_backup(
+    site: Site, disk: BadSectors, tmp_path: Path
+) -> None:
+    await site.add(1, 2)
+    spoil(site, disk, 1)
+    await site.back_up()
+    site.clock.advance(60)
+    await site.add(3)
+    await site.back_up()
+    assert len(newest(site).unread[0].parts) == 1
+    disk.parts.clear()
+    site.clock.advance(60)
+    path = await site.back_up()
+    assert newest(site).is_complete
+    await trio.to_thread.run_sync(put_back, path, tmp_path / "new")
+    assert await whole_records(site, tmp_path / "new", 3) == [1, 2, 3]
+
+
+@pytest.mark.expects_error("does not hold the pictures")
+async def test_a_copy_that_cannot_be_read_at_its_restore_is_restored_without_that_part(
+    site: Site, disk: BadSectors, tmp_path: Path
+) -> None:
+    await site.add(1, 2)
+    path = await site.back_up()
+    spoil(site, disk, 2, site.folder / "packs" / f"{DAY}.pack")
+    report = await trio.to_thread.run_sync(put_back, path, tmp_path / "new")
+    assert report.unread[0].records >= 1
+    assert 2 not in await whole_records(site, tmp_path / "new", 2)
+
+
+@pytest.mark.expects_error("does not hold the pictures")
+async def test_a_backup_in_one_file_names_what_it_lacks(
+    site: Site, disk: BadSectors, tmp_path: Path
+) -> None:
+    await site.add(1, 2, 3)
+    spoil(site, disk, 2)
+    file = tmp_path / "one.backup"
+
+    def write() -> FileBackup:
+        description, pace = SiteDescription("Harbour", (), site.clock()), Pace()
+        with working_folder(site.data) as work, file.open("wb") as sink:
+            copy = take_working_copy(site.data, work, pace, 0)
+            return write_backup(
+                sink, site.data, copy, description, pictures=True, passphrase=None, pace=pace
+            )
+
+    made = await trio.to_thread.run_sync(write)
+    (unread,) = made.omitted.unread
+    archive = read_archive(
+        opened_source(io.BytesIO(file.read_bytes()), None), ArchiveSink(), Pace()
+    )
+    assert archive.unread == (unread,)
+    report = await trio.to_thread.run_sync(put_back, file, tmp_path / "new")
+    assert report.unread == (unread,)
+    assert not (tmp_path / "new" / "unread.json").exists()
+    assert 2 not in await whole_records(site, tmp_path / "new", 3)
+
+
+async def test_an_unreadable_page_of_the_database_is_told_from_a_fault_of_the_folder(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.add(1)
+    failing = sqlite3.OperationalError("disk I/O error")
+    failing.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+
+    def fail(*args: object) -> None:
+        raise failing
+
+    monkeypatch.setattr("hub.store.backup.snapshot._copy", fail)
+    with pytest.raises(UnreadableDatabase, match="cannot be copied: the disk reports an input"):
+        await site.back_up()
+
+
+async def test_a_file_that_cannot_be_read_is_named(site: Site, disk: BadSectors) -> None:
+    await site.add(1)
+    release = site.data / "firmware" / "0"
+    release.parent.mkdir(exist_ok=True)
+    release.write_bytes(b"x" * 100)
+    disk.parts[release] = [(0, 100)]
+    archive = ArchiveWriter(io.BytesIO(), 0)
+    with pytest.raises(BackupFault, match="firmware/0 cannot be read: Input/output error"):
+        archive.add_file("firmware/0", release, 100, Pace())
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"start": -1, "bytes": 5}],
+        [{"start": 0, "bytes": 0}],
+        [{"start": 10**9, "bytes": 1}],
+        [{"start": 0, "bytes": 1}] * 300,
+    ],
+)
+async def test_unread_parts_that_no_hub_wrote_make_a_generation_a_bad_one(
+    site: Site, parts: list[dict[str, int]]
+) -> None:
+    await site.add(1)
+    with_pack(await site.back_up(), {"unread": parts})
+    assert not newest(site).is_good
+
+
+# -- reading
+
+
+def test_only_the_sectors_that_cannot_be_read_are_zero(tmp_path: Path, disk: BadSectors) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 600_000)
+    disk.parts[path] = [(5000, 5001), (300_000, 309_000)]
+    unread = UnreadParts()
+    data = b"".join(read_steps(path, 100, 599_900, Pace(), unread))
+    assert unread.parts == (Part(4096, 4096), Part(299_008, 12_288))
+    assert len(data) == 599_900
+    assert data.count(b"x") == 599_900 - 4 * 4096
+    assert data[4096 - 100 : 8192 - 100] == bytes(4096)
+
+
+def test_what_is_missing_at_the_end_is_unread(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 5000)
+    unread = UnreadParts()
+    assert b"".join(read_steps(path, 0, 9000, Pace(), unread)) == b"x" * 5000 + bytes(4000)
+    assert unread.parts == (Part(5000, 4000),)
+
+
+def test_a_dead_disk_is_not_asked_for_each_sector(tmp_path: Path, disk: BadSectors) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 40_000_000)
+    disk.parts[path] = [(0, 40_000_000)]
+    unread = UnreadParts()
+    assert sum(len(data) for data in read_steps(path, 0, 40_000_000, Pace(), unread)) == 40_000_000
+    assert unread.parts == (Part(0, 40_000_000),)
+    assert disk.failed <= MAX_FAILED_READS
+
+
+# -- which stay
+
+
+def made_on(day: int, *, complete: bool, hour: int = 3) -> Generation:
+    when = (datetime(2026, 11, 1, hour, tzinfo=UTC) + timedelta(days=day)).timestamp()
+    return generation(when) if complete else generation(when, Part(0, 1))
+
+
+def test_the_last_complete_one_stays_however_many_incomplete_ones_follow() -> None:
+    first = made_on(0, complete=True)
+    found = [first, *(made_on(day, complete=False) for day in range(1, 300))]
+    assert first not in to_remove(found, UTC, found[-1].made_at)
+    assert oldest_removable(found) == found[1]
+    assert oldest_removable([first, found[-1]]) is None
+
+
+def test_a_complete_one_takes_the_place_of_an_incomplete_one_of_its_day() -> None:
+    early, late = made_on(0, complete=True), made_on(0, complete=False, hour=9)
+    following = [made_on(day, complete=True) for day in range(1, 4)]
+    assert to_remove([early, late, *following], UTC, following[-1].made_at) == (late,)
