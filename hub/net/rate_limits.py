@@ -20,7 +20,7 @@ class TokenBucket:
     """Allows `rate` tokens a second on average, and up to `burst` tokens at once.
 
     The bucket starts full. It may go into debt: future tokens are reserved for the caller, who
-    waits for them. Times are in seconds of any monotonic clock.
+    waits for them. Times are in seconds of any clock; while one is behind, nothing is added.
     """
 
     __slots__ = ("_burst", "_filled_at", "_rate", "_tokens")
@@ -36,7 +36,8 @@ class TokenBucket:
 
         A result above `max_wait` means that nothing was taken.
         """
-        left = self._tokens + (now - self._filled_at) * self._rate
+        elapsed = now - self._filled_at
+        left = self._tokens + (elapsed * self._rate if elapsed > 0 else 0.0)
         if left > self._burst:
             left = self._burst
         left -= tokens
@@ -46,9 +47,14 @@ class TokenBucket:
             self._filled_at = now
         return wait
 
+    def give_back(self, tokens: float = 1.0) -> None:
+        """Put tokens back that were taken."""
+        self._tokens = min(self._burst, self._tokens + tokens)
+
     def wait_seconds(self, now: float, tokens: float = 1.0) -> float:
         """How long take() would have to wait for the tokens; takes nothing."""
-        left = min(self._burst, self._tokens + (now - self._filled_at) * self._rate) - tokens
+        elapsed = max(0.0, now - self._filled_at)
+        left = min(self._burst, self._tokens + elapsed * self._rate) - tokens
         return 0.0 if left >= 0 else -left / self._rate
 
 

@@ -201,4 +201,4 @@ class SetupLinks:
 
 def _source_of(token: str) -> Source:
     """Whoever has a link that is valid is no stranger."""
-    return Source(f"link: {hash_token(token).hex()}", True)
+    return Source(("link", hash_token(token).hex()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -13,9 +14,10 @@ from hub import metrics
 from hub.errors import TooManyRequests
 from hub.net.networks import network_of
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
+from hub.net.shared_limits import SharedLimits
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.passwords import Passwords
-from hub.services.access.turns import Source
+from hub.services.access.turns import Source, stranger
 from hub.services.access.validation import MAX_NAME_LENGTH, normalise_name
 from hub.store.tables.users import User
 
@@ -27,7 +29,9 @@ _WINDOW_SECONDS = 15 * 60 - MAX_BACKOFF_SECONDS
 #: Failures without a delay; each further one delays the next attempt.
 _FREE_PER_PAIR = 4
 _FREE_PER_ORIGIN = 19
-_FREE_PER_USER = 19
+#: Guesses at one user from wherever that user has never signed in: so many at once, then one in
+#: so many seconds, in turns by origin.
+FREE_PER_USER, USER_SECONDS = 20, 30.0
 _MAX_KNOWN_PAIRS = 4096
 
 
@@ -56,7 +60,7 @@ class SignIn:
         origin = self._limit.origin(name, address, browser)
         counted = self._limit.count(name, origin)
         if is_signed_in and not origin.is_known:
-            source = Source(f"signed in: {name}", True)
+            source = Source(("signed in", name))
         else:
             source = _source(name, address, origin)
         try:
@@ -82,12 +86,16 @@ class _Origin(Struct, frozen=True):
 class _Attempt:
     """An attempt, counted as a failure until `undo`."""
 
-    def __init__(self, counters: Sequence[tuple[Backoff, Hashable]]) -> None:
+    def __init__(
+        self, counters: Sequence[tuple[Backoff, Hashable]], undo_others: Callable[[], None]
+    ) -> None:
         self._counters = counters
+        self._undo_others = undo_others
         for backoff, key in counters:
             backoff.failed(key)
 
     def undo(self) -> None:
+        self._undo_others()
         for backoff, key in self._counters:
             backoff.undo(key)
 
@@ -96,8 +104,9 @@ class _GuessLimit:
     """Delays guesses without locking out the user whose password is guessed.
 
     Failures are counted for each user at each origin, for each origin, and for each user at all
-    origins where that user has never signed in. So guesses from elsewhere, even from the same
-    IPv6 network, never delay a user at the usual PC. An attempt counts as a failure until it
+    origins where that user has never signed in, which have turns. So guesses from elsewhere, even
+    from the same IPv6 network, never delay a user at the usual PC, and one at a new PC for a while
+    only. An attempt counts as a failure until it
     succeeds, so that many attempts at once cannot get around the limit.
     """
 
@@ -105,7 +114,7 @@ class _GuessLimit:
         self._sessions = store.sessions
         self._pairs = Backoff(now, free=_FREE_PER_PAIR, window=_WINDOW_SECONDS)
         self._origins = Backoff(now, free=_FREE_PER_ORIGIN, window=_WINDOW_SECONDS)
-        self._users = Backoff(now, free=_FREE_PER_USER, window=_WINDOW_SECONDS)
+        self._users = SharedLimits(1 / USER_SECONDS, FREE_PER_USER, now)
         #: Names and addresses that have signed in, the most recent last.
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -123,13 +132,16 @@ class _GuessLimit:
             (self._pairs, (name, origin.name)),
             (self._origins, origin.name),
         ]
-        if not origin.is_known:
-            counters.append((self._users, name))
         wait = max(backoff.wait_seconds(key) for backoff, key in counters)
+        if not wait and not origin.is_known:
+            wait = self._users.wait_seconds(name, origin.name)
         if wait > 0:
             metrics.limits_reached.labels("sign-in").inc()
             raise TooManyRequests("too many failed sign-ins", retry_after=math.ceil(wait))
-        return _Attempt(counters)
+        if origin.is_known:
+            return _Attempt(counters, lambda: None)
+        self._users.take(name, origin.name)
+        return _Attempt(counters, partial(self._users.give_back, name))
 
     def succeeded(self, name: str, address: str, origin: _Origin, attempt: _Attempt) -> None:
         """Forget the failures of this user at this origin, which is known from now on."""
@@ -149,5 +161,5 @@ class _GuessLimit:
 
 def _source(name: str, address: str, origin: _Origin) -> Source:
     if origin.is_known:
-        return Source(f"{name} at {origin.name}", True)
-    return Source(network_of(address, ipv4_bits=24), False)
+        return Source(("at", name, origin.name))
+    return stranger(address)

@@ -3,7 +3,7 @@
 One check takes a quarter of a second of one core, so somebody who sends many could keep everybody
 else out. There are two kinds of sources: *known* ones have signed in before, *strangers* have not.
 Each kind has its own places to wait in, each source a few of them; known sources come first. What
-strangers cause is bounded by two rates: of one network, and of all.
+strangers cause is bounded by two rates: of one network, whose addresses have turns, and of all.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.errors import TooManyRequests
-from hub.net.rate_limits import TokenBucket, TokenBuckets
+from hub.net.networks import network_of
+from hub.net.rate_limits import TokenBucket
+from hub.net.shared_limits import SharedLimits
 
-#: Checks that may wait: of each kind, and of one source.
+#: Checks that may wait: of each kind, of strangers of one network, and of one source.
 MAX_WAITING = 16
+MAX_WAITING_PER_NETWORK = 8
 MAX_WAITING_PER_SOURCE = 4
 #: Checks for strangers: of one network, and of all. Rates are per second.
 NETWORK_RATE, NETWORK_BURST = 0.5, 32
@@ -30,14 +33,27 @@ _RETRY_SECONDS = 5
 
 
 class Source(Struct, frozen=True):
-    """Who causes a check: a name that is compared only, and whether it has signed in before."""
+    """Who causes a check. `network`: of a stranger; "" of a source that has signed in before.
 
-    name: str
-    is_known: bool
+    `name` is compared only; its first word tells what the others mean.
+    """
+
+    name: tuple[str, ...]
+    network: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        return not self.network
+
+
+def stranger(address: str) -> Source:
+    """An address from which nobody has signed in."""
+    network = network_of(address, ipv4_bits=24)
+    return Source(("address", network_of(address)), network or "unknown")
 
 
 #: A person who was let in already: an administrator, the command line, the holder of a link.
-INSIDER = Source("insider", True)
+INSIDER = Source(("insider",))
 
 
 class Turns:
@@ -48,7 +64,7 @@ class Turns:
         #: Those who wait, by whether they are known.
         self._queues: dict[bool, deque[trio.Event]] = {True: deque(), False: deque()}
         self._taken: Counter[Source] = Counter()
-        self._networks = TokenBuckets(NETWORK_RATE, NETWORK_BURST)
+        self._networks = SharedLimits(NETWORK_RATE, NETWORK_BURST, trio.current_time)
         self._strangers = TokenBucket(STRANGER_RATE, STRANGER_BURST)
 
     @asynccontextmanager
@@ -71,16 +87,23 @@ class Turns:
         if (
             len(self._queues[source.is_known]) >= MAX_WAITING
             or self._taken[source] >= MAX_WAITING_PER_SOURCE
+            or self._taken_by_network(source.network) >= MAX_WAITING_PER_NETWORK
         ):
             raise _refused(_RETRY_SECONDS)
         if source.is_known:
             return
-        now = trio.current_time()
         # The network comes first: what it may not cause counts for nobody else.
-        wait = self._networks.take(source.name, now, max_wait=0)
-        wait = wait or self._strangers.take(now, max_wait=0)
+        address = source.name[-1]
+        wait = self._networks.wait_seconds(source.network, address)
+        wait = wait or self._strangers.take(trio.current_time(), max_wait=0)
         if wait > 0:
             raise _refused(math.ceil(wait))
+        self._networks.take(source.network, address)
+
+    def _taken_by_network(self, network: str) -> int:
+        if not network:
+            return 0
+        return sum(count for one, count in self._taken.items() if one.network == network)
 
     async def _wait(self, source: Source) -> None:
         if not self._is_busy:

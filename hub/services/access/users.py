@@ -171,7 +171,7 @@ class Users:
         user = await self._confirmed(self.get(name).name, old, by)
         if user is None:
             raise wrong
-        password_hash = await self._passwords.make(new, Source(f"signed in: {user.name}", True))
+        password_hash = await self._passwords.make(new, Source(("signed in", user.name)))
         # An administrator may have set another password in the meantime.
         if self._users.get(user.name) != user:
             raise wrong

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import trio
 
 from hub.errors import NotAuthorised, TooManyRequests
 from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.access.sign_in import FREE_PER_USER, USER_SECONDS
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices, open_hub_services
 
@@ -85,6 +87,36 @@ async def test_guesses_from_elsewhere_do_not_delay_the_user_at_the_usual_pc(
         await guess(hub, "ann", f"10.0.1.{n}", 5)
     assert sum(await guess(hub, "ann", "10.0.2.1"))
     assert await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")
+
+
+async def test_a_user_at_a_new_pc_waits_for_one_guess_of_each_address_that_guesses(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    await hub.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
+    addresses = [f"10.0.{n}.1" for n in range(1, 8)]
+    for address in addresses:
+        await guess(hub, "ann", address, 5)
+    waited = 0
+    while waited <= (len(addresses) + 1) * USER_SECONDS:
+        for address in addresses:
+            await guess(hub, "ann", address)
+        with suppress(TooManyRequests):
+            assert await hub.services.sessions.sign_in("ann", PASSWORD, "10.7.7.7")
+            return
+        clock.advance(10)
+        waited += 10
+    pytest.fail("ann was kept out")
+
+
+async def test_one_account_takes_20_guesses_and_then_one_in_30_seconds_from_elsewhere(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    looked_at = 0
+    most = FREE_PER_USER + 900 / USER_SECONDS
+    for number in range(90):
+        looked_at += await guess(hub, "ann", f"10.0.{number % 10}.1") == [0]
+        clock.advance(10)
+    assert most - 5 <= looked_at <= most
 
 
 async def test_a_flood_from_many_addresses_does_not_hold_up_the_usual_pc(

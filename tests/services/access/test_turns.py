@@ -1,23 +1,27 @@
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import TooManyRequests
 from hub.services.access.turns import (
     MAX_WAITING,
+    MAX_WAITING_PER_NETWORK,
     MAX_WAITING_PER_SOURCE,
     NETWORK_BURST,
+    NETWORK_RATE,
     STRANGER_BURST,
     Source,
     Turns,
+    stranger,
 )
 
-PC = Source("ann at 10.0.0.1", True)
+PC = Source(("at", "ann", "10.0.0.1"))
 
 
-def stranger(number: int) -> Source:
-    return Source(f"10.0.{number}.0/24", False)
+def in_network(number: int, host: int = 1) -> Source:
+    return stranger(f"10.0.{number}.{host}")
 
 
 class Checks:
@@ -50,7 +54,7 @@ async def test_whoever_signed_in_before_comes_next_whatever_strangers_send(
     async with trio.open_nursery() as nursery:
         checks = Checks(nursery)
         for number in range(50):
-            checks.start(stranger(number))
+            checks.start(in_network(number))
         await wait_all_tasks_blocked()
         assert len(checks.refused) == 50 - 1 - MAX_WAITING
         checks.start(PC)
@@ -62,13 +66,13 @@ async def test_one_source_has_a_few_places(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         checks = Checks(nursery)
         for _ in range(50):
-            checks.start(stranger(1))
+            checks.start(in_network(1))
             checks.start(PC)
         await wait_all_tasks_blocked()
-        assert checks.refused.count(stranger(1)) == 50 - MAX_WAITING_PER_SOURCE
+        assert checks.refused.count(in_network(1)) == 50 - MAX_WAITING_PER_SOURCE
         assert checks.refused.count(PC) == 50 - MAX_WAITING_PER_SOURCE
-        checks.start(stranger(2))
-        checks.start(Source("bob at 10.0.0.2", True))
+        checks.start(in_network(2))
+        checks.start(Source(("at", "bob", "10.0.0.2")))
         await trio.sleep(30)
         assert len(checks.done) == 2 * MAX_WAITING_PER_SOURCE + 2
 
@@ -83,11 +87,11 @@ async def test_the_work_for_strangers_is_bounded_per_network(autojump_clock: Moc
         except TooManyRequests:
             return False
 
-    assert [await check(stranger(1)) for _ in range(100)].count(True) == NETWORK_BURST
-    assert await check(stranger(2))
+    assert [await check(in_network(1)) for _ in range(100)].count(True) == NETWORK_BURST
+    assert await check(in_network(2))
     assert await check(PC)
     await trio.sleep(20)
-    assert [await check(stranger(1)) for _ in range(100)].count(True) == 10
+    assert [await check(in_network(1)) for _ in range(100)].count(True) == 10
 
 
 async def test_the_work_for_all_strangers_together_is_bounded(autojump_clock: MockClock) -> None:
@@ -95,7 +99,7 @@ async def test_the_work_for_all_strangers_together_is_bounded(autojump_clock: Mo
     done = 0
     for number in range(1000):
         try:
-            async with turns.turn(stranger(number)):
+            async with turns.turn(in_network(number)):
                 done += 1
         except TooManyRequests:
             pass
@@ -109,7 +113,7 @@ async def test_who_stops_waiting_leaves_the_turn_to_others(autojump_clock: MockC
         checks = Checks(nursery)
         first = checks.start(PC)
         await wait_all_tasks_blocked()
-        scopes = [checks.start(stranger(number)) for number in range(3)]
+        scopes = [checks.start(in_network(number)) for number in range(3)]
         await wait_all_tasks_blocked()
         scopes[0].cancel()
         first.cancel()
@@ -117,7 +121,62 @@ async def test_who_stops_waiting_leaves_the_turn_to_others(autojump_clock: MockC
         # This one has the turn by now, which ends at the same moment.
         scopes[1].cancel()
         await trio.sleep(5)
-        assert checks.done == [stranger(2)]
+        assert checks.done == [in_network(2)]
         async with checks.turns.turn(PC):
             pass
         assert not checks.turns._taken
+
+
+async def test_a_pc_that_floods_does_not_shut_out_another_one_of_its_network(
+    autojump_clock: MockClock,
+) -> None:
+    turns = Turns()
+
+    async def check(host: int) -> bool:
+        try:
+            async with turns.turn(in_network(1, host)):
+                return True
+        except TooManyRequests:
+            return False
+
+    while await check(66):
+        pass
+    assert not await check(5)
+    for _ in range(int(2 / NETWORK_RATE)):
+        await trio.sleep(1)
+        # The flood asks first each time.
+        await check(66)
+        if is_let_in := await check(5):
+            break
+    assert is_let_in
+
+
+async def test_a_pc_is_told_when_its_turn_comes(autojump_clock: MockClock) -> None:
+    turns = Turns()
+    for _ in range(NETWORK_BURST):
+        async with turns.turn(in_network(1, 66)):
+            pass
+    with pytest.raises(TooManyRequests):
+        async with turns.turn(in_network(1, 66)):
+            pass
+    with pytest.raises(TooManyRequests) as refusal:
+        async with turns.turn(in_network(1, 5)):
+            pass
+    assert refusal.value.retry_after == 2 / NETWORK_RATE
+    await trio.sleep(refusal.value.retry_after)
+    async with turns.turn(in_network(1, 5)):
+        pass
+
+
+async def test_the_hosts_of_a_network_share_a_part_of_the_places(
+    autojump_clock: MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        checks = Checks(nursery)
+        for host in range(20):
+            checks.start(in_network(1, host))
+        await wait_all_tasks_blocked()
+        assert len(checks.refused) == 20 - MAX_WAITING_PER_NETWORK
+        checks.start(in_network(2))
+        await trio.sleep(30)
+        assert checks.done[-1] == in_network(2)
