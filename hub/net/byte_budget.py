@@ -39,10 +39,16 @@ class ByteBudget:
         share.give_back()
         return None
 
-    def is_busy(self, sender: str) -> bool:
-        """Whether more than half of a sender's part is in use: do not begin what may be large."""
+    def has_room(self, size: int, sender: str) -> bool:
+        """Whether the sender's part has room for another share. If not, it counts as refused.
+
+        Ask it before making at some expense what would be refused.
+        """
         own = self._senders.get(sender)
-        return own is not None and own.held > self.total // SENDER_DIVISOR // 2
+        if own is None or not self._exceeds_part(own, 0, size):
+            return True
+        self.on_refused(sender, "its share is in use")
+        return False
 
     def grow(self, share: Share, size: int) -> bool:
         """Give a share room for `size` bytes in all; False: refused, it has what it had."""
@@ -50,8 +56,7 @@ class ByteBudget:
         if more <= 0:
             return True
         sender = share.sender
-        others = sender.held - share.size
-        if others and sender.held + more > self.total // SENDER_DIVISOR:
+        if self._exceeds_part(sender, share.size, more):
             self.on_refused(sender.name, "its share is in use")
             return False
         while self.used + more > self.total:
@@ -77,6 +82,10 @@ class ByteBudget:
             self.add(share, -share.size)
             if not sender.shares:
                 del self._senders[sender.name]
+
+    def _exceeds_part(self, sender: _Sender, held: int, more: int) -> bool:
+        """Whether a share that has `held` must not get more. A single one may have any size."""
+        return sender.held > held and sender.held + more > self.total // SENDER_DIVISOR
 
     def _cut_oldest(self, sender: _Sender) -> None:
         share = next(iter(sender.shares))

@@ -74,17 +74,17 @@ def test_what_must_go_on_is_covered_beyond_the_budget() -> None:
     assert shares.budget.used == 0
 
 
-def test_a_sender_that_uses_half_of_its_part_is_busy() -> None:
+def test_who_has_room_can_be_asked_before_something_is_made() -> None:
     shares = Shares()
-    assert not shares.budget.is_busy(SLOW)
-    first = shares.take(12, SLOW)
+    assert shares.budget.has_room(1000, SLOW)
+    first = shares.take(20, SLOW)
     assert first is not None
-    assert not shares.budget.is_busy(SLOW)
-    shares.take(1, SLOW)
-    assert shares.budget.is_busy(SLOW)
-    assert not shares.budget.is_busy(GUARD)
+    assert shares.budget.has_room(5, SLOW)
+    assert not shares.budget.has_room(6, SLOW)
+    assert shares.budget.has_room(6, GUARD)
     first.give_back()
-    assert not shares.budget.is_busy(SLOW)
+    assert shares.budget.has_room(6, SLOW)
+    assert shares.budget.used == 0
 
 
 def test_a_larger_budget_applies_at_once() -> None:

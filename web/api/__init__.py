@@ -22,6 +22,7 @@ from web.api.openapi import document
 from web.api.records.erasures import add_erasures
 from web.api.records.holds import add_holds
 from web.api.records.media import DEVICE_MEDIA, MEDIA
+from web.api.records.record_list import RecordLists
 from web.api.records.records import add_records
 from web.api.records.stream import add_stream
 from web.api.routes import Call, Routes
@@ -56,9 +57,10 @@ def blueprint(services: Services) -> Blueprint:
     add_files(routes, services)
     add_releases(routes, services)
     add_campaigns(routes, services)
-    add_records(routes, services)
+    lists = RecordLists()
+    add_records(routes, services, lists)
     add_stream(routes, services)
-    add_holds(routes, services)
+    add_holds(routes, services, lists)
     add_erasures(routes, services)
     add_status(routes, services)
     add_audit(routes, services)

@@ -25,7 +25,7 @@ class HubRecords:
     async def records(
         self, after: int, limit: int, *, with_pictures: bool = False
     ) -> Sequence[Record]:
-        return await self._services.holds.records(self._id, after=after, limit=limit)
+        return (await self._services.holds.records(self._id, after=after, limit=limit)).items
 
     async def picture(self, seq: int, name: str) -> bytes | None:
         try:

@@ -30,8 +30,8 @@ class AnswerBudget(ByteBudget):
     def take(self, size: int, sender: str, cut: Callable[[], None]) -> Share | None:
         return super().take(size, network_of(sender), cut)
 
-    def is_busy(self, sender: str) -> bool:
-        return super().is_busy(network_of(sender))
+    def has_room(self, size: int, sender: str) -> bool:
+        return super().has_room(size, network_of(sender))
 
     def on_used(self, used: int) -> None:
         metrics.answers_in_flight.set(used)

@@ -127,7 +127,8 @@ class ReadHeldRecords(ControlRequest[list[HeldRecord]], frozen=True, tag="hold.r
     async def perform(self, services: Services) -> list[HeldRecord]:
         page: list[HeldRecord] = []
         size = 0
-        for record in await services.holds.records(self.id, after=self.after, limit=50):
+        found = await services.holds.records(self.id, after=self.after, limit=50)
+        for record in found.items:
             pictures = await _pictures(services, record) if self.with_pictures else {}
             page.append(_held_record(record, pictures))
             size += sum(map(len, pictures.values()))

@@ -21,6 +21,7 @@ from hub.services.access.users import User
 from hub.services.access.validation import includes
 from hub.services.site.clock.clock import SiteClock
 from hub.store.records.held_evidence import HeldUse as HeldUse
+from hub.store.records.record_log import MAX_PAGE_BYTES, RecordPage
 from hub.store.records.record_query import RecordFilter
 from hub.store.tables.holds import MAX_HOLDS as MAX_HOLDS
 from hub.store.tables.holds import MAX_RECORDS_PER_HOLD as MAX_RECORDS_PER_HOLD
@@ -100,11 +101,13 @@ class Holds:
         """Return the holds in force that a record is in."""
         return await self._holds.of_record(seq)
 
-    async def records(self, id: int, *, after: int = 0, limit: int = 100) -> list[Record]:
-        """Return at most `limit` records of a hold with seqs above `after`, in their order."""
-        records = self._store.records
-        found = [await records.get(seq) for seq in await self._holds.seqs(id, after, limit)]
-        return [record for record in found if record is not None]
+    async def records(
+        self, id: int, *, after: int = 0, limit: int = 100, max_bytes: int = MAX_PAGE_BYTES
+    ) -> RecordPage:
+        """Return records of a hold with seqs above `after`, as `RecordLog.page` does."""
+        return await self._store.records.page_of_hold(
+            id, after=after, limit=limit, max_bytes=max_bytes
+        )
 
     async def only_here(self, id: int) -> int:
         """Return how many records go when a hold ends: nobody else holds them, nor does a day."""

@@ -13,6 +13,7 @@ from hub.errors import NoSuchResource, TooManyRequests
 from hub.live.feed import Feed, Subscription
 from hub.store.media.pictures import PictureInPieces as PictureInPieces
 from hub.store.media.pictures import StoredPicture as StoredPicture
+from hub.store.records.record_log import MAX_PAGE_BYTES as MAX_PAGE_BYTES
 from hub.store.records.record_log import RecordPage as RecordPage
 from hub.store.records.record_query import RecordFilter as RecordFilter
 from hub.wire.uploads.records import EventDetail, Record
@@ -20,7 +21,8 @@ from hub.wire.uploads.records import EventDetail, Record
 if TYPE_CHECKING:
     from hub.store.db import Store
 
-_BATCH_RECORDS = 100
+#: What a reader reads from the store at a time.
+_BATCH_RECORDS, _BATCH_BYTES = 100, 64 * 1024
 #: How long a reader waits when too many others are reading from the store.
 _BUSY_SECONDS = 1.0
 
@@ -83,7 +85,7 @@ class LogReader:
         """Return the next records from the store; none if it is too busy."""
         try:
             page = await self._store.records.page(
-                RecordFilter(), after=self.seq, limit=_BATCH_RECORDS
+                RecordFilter(), after=self.seq, limit=_BATCH_RECORDS, max_bytes=_BATCH_BYTES
             )
         except TooManyRequests:
             await trio.sleep(_BUSY_SECONDS)
@@ -117,10 +119,19 @@ class RecordLog:
         before: int | None = None,
         newest_first: bool = False,
         limit: int = 100,
+        max_bytes: int = MAX_PAGE_BYTES,
     ) -> RecordPage:
-        """Return the records that match, by `seq`; the page's `next` is None at the end."""
+        """Return the records that match, by `seq`; the page's `next` is None at the end.
+
+        It ends early once the JSON of its records is larger than `max_bytes`.
+        """
         return await self._store.records.page(
-            filter, after=after, before=before, newest_first=newest_first, limit=limit
+            filter,
+            after=after,
+            before=before,
+            newest_first=newest_first,
+            limit=limit,
+            max_bytes=max_bytes,
         )
 
     async def get(self, seq: int) -> Record:

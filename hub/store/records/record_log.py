@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Generator
 from contextlib import closing
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from hub.store.records.record_query import (
     COLUMNS,
     RecordFilter,
     RecordQuery,
+    RecordRow,
     seq_range,
 )
 from hub.store.records.record_reading import RecordReader
@@ -25,11 +27,15 @@ from hub.store.sqlite.sql import clamp
 from hub.wire.uploads.records import Record
 
 #: A page ends early once the JSON of its records is larger than this.
-_PAGE_BYTES = 8 * 1024 * 1024
+MAX_PAGE_BYTES = 8 * 1024 * 1024
 #: How many of a device's records are searched for its latest picture.
 _PICTURE_SEARCH_COUNT = 100
 
 _ONE = f"SELECT {COLUMNS} FROM record WHERE seq = ?"
+_OF_HOLD = f"""
+SELECT {COLUMNS} FROM hold_record CROSS JOIN record USING (seq)
+WHERE hold = ? AND seq > ? ORDER BY seq LIMIT ?
+"""
 _LATEST_PICTURES = f"""
 SELECT seq, did, received_at, images FROM record WHERE seq IN (
     SELECT (
@@ -40,6 +46,9 @@ SELECT seq, did, received_at, images FROM record WHERE seq IN (
     ) FROM device
 )
 """
+
+#: Rows that are read from the database when they are needed.
+RecordRows = Generator[RecordRow, None, None] | sqlite3.Cursor
 
 
 class RecordPage(Struct, frozen=True):
@@ -104,15 +113,28 @@ class RecordLog:
         before: int | None = None,
         newest_first: bool = False,
         limit: int = 100,
+        max_bytes: int = MAX_PAGE_BYTES,
     ) -> RecordPage:
         """Return matching records with `after` < seq < `before`, ordered by seq.
 
-        Raises TooManyRequests if no reader becomes free in time, CannotStoreNow if the database
-        cannot be read.
+        The page ends early once the JSON of its records is larger than `max_bytes`. Raises
+        TooManyRequests if no reader becomes free in time, CannotStoreNow if the database cannot be
+        read.
         """
         query = RecordQuery(filter, newest_first)
         seqs = seq_range(after, before)
-        return await self._readers.read(lambda c: self._page(c, query, seqs, limit))
+        return await self._readers.read(
+            lambda c: self._page(query.rows(c, seqs, limit + 1), limit, max_bytes)
+        )
+
+    async def page_of_hold(
+        self, hold: int, *, after: int = 0, limit: int = 100, max_bytes: int = MAX_PAGE_BYTES
+    ) -> RecordPage:
+        """Return the records of a hold with `after` < seq, as `page` does."""
+        values = (hold, clamp(after), limit + 1)
+        return await self._readers.read(
+            lambda c: self._page(c.execute(_OF_HOLD, values), limit, max_bytes)
+        )
 
     async def get(self, seq: int) -> Record | None:
         """Return a record, None if there is none. Raises like `page`."""
@@ -136,20 +158,14 @@ class RecordLog:
     def _has_pictures(self, seq: int, received_at: int) -> bool:
         return self._days.has_pictures(seq, received_at) or seq in self._held
 
-    def _page(
-        self,
-        connection: sqlite3.Connection,
-        query: RecordQuery,
-        seqs: tuple[int, int],
-        limit: int,
-    ) -> RecordPage:
+    def _page(self, rows: RecordRows, limit: int, max_bytes: int) -> RecordPage:
         """Runs in a reader's thread. It decodes too, because that takes milliseconds."""
         items: list[Record] = []
         size = 0
         # Close it at once, because an open cursor keeps checkpoints from finishing.
-        with closing(query.rows(connection, seqs, limit + 1)) as rows:
+        with closing(rows):
             for row in rows:
-                if len(items) == limit or size > _PAGE_BYTES:
+                if len(items) == limit or size > max_bytes:
                     return RecordPage(tuple(items), items[-1].seq)
                 items.append(self._reader.read(row))
                 size += sum(len(part) for part in row if isinstance(part, bytes))

@@ -63,7 +63,7 @@ async def test_a_hold_is_audited_from_its_begin_to_its_end(
     assert (hold.reason, hold.created_by) == ("keep for the police", "user ann")
     await service.add(hold.id, [2], by=ANN)
     await service.change(hold.id, "court", clock.ms + 1000, by=ANN)
-    assert [record.seq for record in await service.records(hold.id)] == [1, 2]
+    assert [record.seq for record in (await service.records(hold.id)).items] == [1, 2]
     await service.release(hold.id, by=ANN)
     assert await audited(hub) == [
         ("user ann", "hold.add", "1 1"),

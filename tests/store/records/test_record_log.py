@@ -220,19 +220,16 @@ async def test_the_log_is_read_in_pages_in_both_orders(store: Store, clock: Froz
     assert page.next is None
 
 
-async def test_a_page_of_huge_records_ends_early(
-    store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hub.store.records.record_log._PAGE_BYTES", 2000)
+async def test_a_page_of_huge_records_ends_early(store: Store, clock: FrozenClock) -> None:
     extra = msgspec.Raw(b'{"x":"' + b"y" * 1000 + b'"}')
     for seed in range(5):
         await append(store, clock, seed, extra=extra)
-    page = await store.records.page(RecordFilter())
+    page = await store.records.page(RecordFilter(), max_bytes=2000)
     assert [item.seq for item in page.items] == [1, 2]
     assert page.next == 2
-    page = await store.records.page(RecordFilter(), after=2)
+    page = await store.records.page(RecordFilter(), after=2, max_bytes=2000)
     assert [item.seq for item in page.items] == [3, 4]
-    page = await store.records.page(RecordFilter(), after=4)
+    page = await store.records.page(RecordFilter(), after=4, max_bytes=2000)
     assert page.next is None
 
 

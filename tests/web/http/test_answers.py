@@ -9,5 +9,5 @@ def test_the_addresses_of_one_ipv6_network_share_a_part() -> None:
     answers = AnswerBudget(100)
     assert answers.take(20, "2001:db8::1", lambda: None)
     assert answers.take(20, "2001:db8::2", lambda: None) is None
-    assert answers.is_busy("2001:db8::3")
+    assert not answers.has_room(20, "2001:db8::3")
     assert answers.take(20, "2001:db8:0:1::1", lambda: None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from quart import Response
 
@@ -19,11 +18,13 @@ from hub.services.records.holds import (
     may_change,
 )
 from hub.services.records.holds import Hold as StoredHold
+from hub.services.records.record_log import RecordPage
 from hub.wire.times import format_rfc3339, parse_rfc3339
-from hub.wire.uploads.records import RecordKind, render
+from hub.wire.uploads.records import RecordKind
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text
 from web.api.records.answers import Records
+from web.api.records.record_list import PIECE_BYTES, RecordLists
 from web.api.routes import Call, Routes, id_of
 from web.hold_export import response
 
@@ -230,7 +231,7 @@ EXPORT = Endpoint(
 )
 
 
-def add_holds(routes: Routes, services: Services) -> None:
+def add_holds(routes: Routes, services: Services, lists: RecordLists) -> None:
     holds = services.holds
 
     async def list_holds(call: Call[HoldsQuery, Nothing]) -> HoldList:
@@ -245,16 +246,14 @@ def add_holds(routes: Routes, services: Services) -> None:
 
     async def get_hold_records(call: Call[HoldRecordsQuery, Nothing]) -> Response:
         hold = await holds.get(id_of(call, "hold"))
-        limit = call.query.limit
-        found = await holds.records(hold.id, after=call.query.after, limit=limit + 1)
-        items = found[:limit]
-        next_seq = items[-1].seq if len(found) > limit else None
-        body = b'{"items":[%b],"next":%b,"log":%b}' % (
-            b",".join(map(render, items)),
-            msgspec.json.encode(next_seq),
-            msgspec.json.encode(services.records.log_id),
-        )
-        return Response(body, content_type="application/json")
+        after = call.query.after
+
+        async def read(position: int | None, count: int) -> RecordPage:
+            start = after if position is None else position
+            return await holds.records(hold.id, after=start, limit=count, max_bytes=PIECE_BYTES)
+
+        log_id = services.records.log_id
+        return await lists.answer(read, call.query.limit, log_id, call.caller.address)
 
     async def add_hold(call: Call[Nothing, NewHoldBody]) -> HoldAdded:
         body = call.body

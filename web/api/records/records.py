@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Raw, Struct
-from quart import Response, request
+from quart import Response
 
-from hub import metrics
-from hub.errors import CannotStoreNow, TooManyRequests
-from hub.net.networks import network_of
 from hub.services import Services
-from hub.services.records.record_log import RecordFilter
+from hub.services.records.record_log import RecordFilter, RecordPage
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import RecordKind, render
 from web.api.endpoint import PREFIX, Did, Endpoint, Integer, Nothing, Seq, Text
 from web.api.records import answers
+from web.api.records.record_list import PIECE_BYTES, RecordLists
 from web.api.routes import Call, Routes, seq_of
-from web.http.answers import ANSWERS, RETRY_SECONDS, AnswerBudget
 
 #: The id of the record log: see `LIST`.
 LOG_HEADER = "Sitehub-Log"
@@ -108,55 +101,33 @@ ONE = Endpoint(
 )
 
 
-#: Lists that are read for one address (hub.net.networks) at a time: others wait for the same
-#: readers of the store.
-MAX_LISTS_PER_ADDRESS = 3
-
-
-def add_records(routes: Routes, services: Services) -> None:
-    lists: Counter[str] = Counter()
-
+def add_records(routes: Routes, services: Services, lists: RecordLists) -> None:
     async def list_records(call: Call[RecordQuery, Nothing]) -> Response:
-        query = call.query
+        query, filter = call.query, call.query.filter()
+        is_descending = query.order == "desc"
         after, before = _bounds(query)
-        with _counted(lists, call.caller.address):
-            page = await services.records.page(
-                query.filter(),
-                after=after,
-                before=before,
-                newest_first=query.order == "desc",
-                limit=query.limit,
+
+        async def read(position: int | None, count: int) -> RecordPage:
+            return await services.records.page(
+                filter,
+                after=after if is_descending or position is None else position,
+                before=position if is_descending and position is not None else before,
+                newest_first=is_descending,
+                limit=count,
+                max_bytes=PIECE_BYTES,
             )
-        items = b",".join(map(render, page.items))
-        next, log = map(msgspec.json.encode, (page.next, services.records.log_id))
-        response = _json(b'{"items":[%b],"next":%b,"log":%b}' % (items, next, log))
-        response.headers[LOG_HEADER] = services.records.log_id
+
+        log_id = services.records.log_id
+        response = await lists.answer(read, query.limit, log_id, call.caller.address)
+        response.headers[LOG_HEADER] = log_id
         return response
 
     async def get_record(call: Call[Nothing, Nothing]) -> Response:
-        return _json(render(await services.records.get(seq_of(call.path["seq"]))))
+        record = await services.records.get(seq_of(call.path["seq"]))
+        return Response(render(record), content_type="application/json")
 
     routes.add(LIST, list_records)
     routes.add(ONE, get_record)
-
-
-@contextmanager
-def _counted(lists: Counter[str], address: str) -> Iterator[None]:
-    """Count a list that is read for an address. Raises TooManyRequests, CannotStoreNow."""
-    answers: object = (request.scope.get("extensions") or {}).get(ANSWERS)
-    if isinstance(answers, AnswerBudget) and answers.is_busy(address):
-        raise CannotStoreNow("too many answers at once", retry_after=RETRY_SECONDS)
-    sender = network_of(address)
-    if lists[sender] >= MAX_LISTS_PER_ADDRESS:
-        metrics.limits_reached.labels("lists").inc()
-        raise TooManyRequests("too many lists at once")
-    lists[sender] += 1
-    try:
-        yield
-    finally:
-        lists[sender] -= 1
-        if not lists[sender]:
-            del lists[sender]
 
 
 def _bounds(query: RecordQuery) -> tuple[int | None, int | None]:
@@ -175,7 +146,3 @@ def _time(text: str | None, field: str) -> int | None:
         # "+08:00" was not escaped: in a query a plus sign means a space.
         text = f"{text[:-6]}+{text[-5:]}"
     return parse_rfc3339(text, field)
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, content_type="application/json")

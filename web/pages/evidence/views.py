@@ -54,19 +54,18 @@ async def one_hold(id: int) -> Response:
 
 async def _hold_page(me: User, hold: Hold, fault: str = "", reason: str | None = None) -> Response:
     after = request.args.get("after", 0, type=int)
-    records = await auth.services().holds.records(
-        hold.id, after=max(0, min(after, _MAX_ID)), limit=_CARDS_PER_PAGE + 1
+    found = await auth.services().holds.records(
+        hold.id, after=max(0, min(after, _MAX_ID)), limit=_CARDS_PER_PAGE
     )
-    shown, more = records[:_CARDS_PER_PAGE], len(records) > _CARDS_PER_PAGE
     return await page(
         "evidence/hold.html",
         area="evidence",
         status=400 if fault else 200,
         done=done_sentence(request.args.get("done")),
         row=hold_row(hold),
-        cards=[make_card(record) for record in shown],
+        cards=[make_card(record) for record in found.items],
         is_first=after == 0,
-        next_url=make_url(f"/evidence/{hold.id}", after=str(shown[-1].seq)) if more else "",
+        next_url=make_url(f"/evidence/{hold.id}", after=str(found.next)) if found.next else "",
         may_change_hold=may_change(me, hold),
         fault=fault,
         reason=hold.reason if reason is None else reason,
