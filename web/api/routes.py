@@ -51,14 +51,14 @@ class Routes:
     def add(self, endpoint: Endpoint, view: View) -> None:
         """Route `endpoint` to `view`, which returns a Response, or a struct to be sent as JSON."""
         self.endpoints.append(endpoint)
-        query = msgspec.json.Decoder(endpoint.query, strict=False)
+        read_query = _query_reader(endpoint.query)
         body = msgspec.json.Decoder(endpoint.body)
 
         async def answer(**path: str) -> Response:
             caller = await auth.require_api(write=endpoint.writes, role=endpoint.role)
             call: Call[Any, Any] = Call(
                 caller=caller,
-                query=_read_query(query),
+                query=read_query(),
                 body=await self._read_body(endpoint, caller, body),
                 path=path,
             )
@@ -136,25 +136,30 @@ async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
     return data
 
 
-def _read_query(decoder: msgspec.json.Decoder[Any]) -> object:
-    """Decode the query. Raises BadParameter.
+def _query_reader(query: type[Struct]) -> Callable[[], object]:
+    """Return what decodes the query of a request as `query`. It raises BadParameter.
 
     Empty values count as not given, as in 三. Unknown names are refused: a misspelt filter would
     return everything.
     """
-    if decoder.type is Nothing:
-        check_no_query(request)
-        return Nothing()
+    decoder = msgspec.json.Decoder(query, strict=False)
     # A query may have a name of its own that signatures have too, as `path` of a device's picture.
-    others = {*SIGNATURE} - {field.name for field in msgspec.structs.fields(decoder.type)}
-    given = {k: v for k, v in request.args.items() if v.strip() and k not in others}
-    try:
-        return json_limits.decode(decoder, msgspec.json.encode(given), "query")
-    except BadParameter as error:
-        schema = parameter_schemas(decoder.type).get(error.field)
-        if schema is None:
-            raise
-        raise BadParameter(f"{allowed(schema)} is expected", field=error.field) from None
+    others = {*SIGNATURE} - {field.name for field in msgspec.structs.fields(query)}
+
+    def read() -> object:
+        if query is Nothing:
+            check_no_query(request)
+            return Nothing()
+        given = {k: v for k, v in request.args.items() if v.strip() and k not in others}
+        try:
+            return json_limits.decode(decoder, msgspec.json.encode(given), "query")
+        except BadParameter as error:
+            schema = parameter_schemas(query).get(error.field)
+            if schema is None:
+                raise
+            raise BadParameter(f"{allowed(schema)} is expected", field=error.field) from None
+
+    return read
 
 
 def check_no_query(head: Head) -> None:
