@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import re
@@ -33,6 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "expects_error(pattern): errors in the log that match the pattern are part of the test, "
         "and there must be one",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from looking at modules and thousands of tests again in each test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.hookimpl(wrapper=True)

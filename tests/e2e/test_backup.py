@@ -23,9 +23,9 @@ from tests.e2e.browser import PASSWORD
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 from tests.e2e.load import RECORDS
+from tests.e2e.seeds import SEEDS
 
 _CAMERAS = 4
-_SEEDS = range(4)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(
 ) -> None:
     hub, file = busy_hub.start(), tmp_path / "site.backup"
     words = ["backup", str(file), "--data", str(hub.data_dir)]
-    for seed in _SEEDS:
+    for seed in SEEDS:
         killed(words, after=random.Random(seed).uniform(0.2, 1.2))
         if file.exists():
             # It was complete before.
@@ -93,7 +93,7 @@ def test_a_hub_that_is_killed_while_it_backs_up_has_good_backups_only(
     busy_hub: HubProcess, folder: Path
 ) -> None:
     hub = busy_hub
-    for seed in _SEEDS:
+    for seed in SEEDS:
         hub.start()
         with closing(signed_in(hub)) as client:
             begin_backup(client)
@@ -117,7 +117,7 @@ def test_a_restore_that_is_killed_leaves_the_old_or_the_new_data(
     hub.cli("backup", str(file))
     hub.cli("apikey", "add", "made afterwards")
     words = ["restore", str(file), "--force", "--data", str(hub.data_dir)]
-    for seed in _SEEDS:
+    for seed in SEEDS:
         killed(words, after=random.Random(seed).uniform(0.2, 1.0))
         names = re.findall("in the backup|made afterwards", hub.cli("apikey", "list"))
         assert names in (["in the backup"], ["in the backup", "made afterwards"])

@@ -11,6 +11,7 @@ import trio
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
 from tests.e2e.faketime import DAY, YEAR, FakeClock
+from tests.e2e.seeds import SEEDS
 from tests.e2e.site import Site
 
 _MOVES = 6
@@ -21,7 +22,7 @@ def ahead_of(rng: Random) -> float:
     return rng.choice((0, 0, -time.time(), -YEAR, -40 * DAY, -7200, 31 * DAY, 400 * DAY, 3 * YEAR))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_no_walk_of_the_clock_takes_a_record_with_it(
     make_hub: MakeHub, camera: Camera, fake_clock: FakeClock, seed: int
 ) -> None:

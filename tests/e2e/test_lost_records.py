@@ -19,6 +19,7 @@ from tests.e2e.conftest import MakeHub
 from tests.e2e.faulty_disk import FLUSH, FaultyDisk
 from tests.e2e.load import UploadLoad, read_all
 from tests.e2e.power_failure import read_record
+from tests.e2e.seeds import SEEDS
 from tests.e2e.site import (
     SHM,
     WAL,
@@ -30,10 +31,8 @@ from tests.e2e.site import (
     put_back,
 )
 
-_SEEDS = (1, 2, 3)
 
-
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("failures", [1, 3])
 async def test_a_commit_whose_flush_failed_brings_no_record_without_its_pictures_back(
     make_hub: MakeHub, camera: Camera, faulty_disk: FaultyDisk, failures: int, seed: int
@@ -57,7 +56,7 @@ async def test_a_commit_whose_flush_failed_brings_no_record_without_its_pictures
     await site.check()
 
 
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_storing_goes_on_after_failed_flushes_and_nothing_is_called_damaged(
     make_hub: MakeHub, camera: Camera, faulty_disk: FaultyDisk, seed: int
 ) -> None:
@@ -93,7 +92,7 @@ async def test_an_older_database_beside_newer_packs_stops_the_start_and_deletes_
     await site.check()
 
 
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_a_lost_wal_stops_the_start_and_deletes_nothing(
     make_hub: MakeHub, camera: Camera, tmp_path: Path, seed: int
 ) -> None:

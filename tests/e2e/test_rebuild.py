@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
+from tests.e2e.seeds import SEEDS
 from tests.e2e.site import (
     SHM,
     WAL,
@@ -19,8 +20,6 @@ from tests.e2e.site import (
     copy_with_wal,
     put_back,
 )
-
-_SEEDS = (1, 2, 3)
 
 
 @pytest.mark.parametrize("copy", [copy_while_stopped, copy_database_alone, copy_with_wal])
@@ -50,7 +49,7 @@ def _numbers(records: list[dict[str, Any]]) -> dict[str, int]:
     return {record["uuid"]: record["seq"] for record in records}
 
 
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_what_is_put_aside_is_kept_and_numbers_go_on_above_it(
     make_hub: MakeHub, camera: Camera, tmp_path: Path, seed: int
 ) -> None:
@@ -76,7 +75,7 @@ async def test_what_is_put_aside_is_kept_and_numbers_go_on_above_it(
     assert await site.log_id() != log_id
 
 
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_after_a_lost_wal_a_rebuild_brings_every_record_back(
     make_hub: MakeHub, camera: Camera, seed: int
 ) -> None:

@@ -1,13 +1,22 @@
-"""Templates are compiled once for all tests, although each test creates an application."""
+"""What an application derives from the code alone is made once for all tests.
+
+Each test creates an application: its templates, the builders of its addresses and the description
+of its API are the same each time, and take most of that time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from quart import Quart
+from werkzeug.routing import Rule
+
+import web.api
+from web.api.endpoint import Endpoint
 
 
 class _Compiled(BytecodeCache):
@@ -25,7 +34,37 @@ class _Compiled(BytecodeCache):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _templates_are_compiled_once() -> Iterator[None]:
+def _the_code_is_looked_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Quart, "jinja_options", {"bytecode_cache": _Compiled()})
+        patch.setattr(Rule, "_compile_builder", _compiled_once(Rule._compile_builder))
+        patch.setattr(web.api, "document", _described_once(web.api.document))
         yield
+
+
+def _compiled_once(compile_builder: Callable[[Rule, bool], Any]) -> Callable[[Rule, bool], Any]:
+    """A builder is a function of the rule's parts; what differs is passed to it as `self`."""
+    builders: dict[tuple[Any, ...], Any] = {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+        if rule.defaults:
+            return compile_builder(rule, append_unknown)
+        key = (*rule._trace, append_unknown)
+        if key not in builders:
+            builders[key] = compile_builder(rule, append_unknown)
+        return builders[key]
+
+    return compile_once
+
+
+def _described_once(describe: Callable[[Sequence[Endpoint], str], Any]) -> Callable[..., Any]:
+    known: list[tuple[list[Endpoint], str, Any]] = []
+
+    def describe_once(endpoints: Sequence[Endpoint], version: str) -> Any:
+        for described, of_version, document in known:
+            if described == endpoints and of_version == version:
+                return document
+        known.append((list(endpoints), version, describe(endpoints, version)))
+        return known[-1][2]
+
+    return describe_once
