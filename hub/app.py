@@ -65,6 +65,7 @@ from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
+from hub.services.signed_times import SignedTimes
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import SiteClock, steady_seconds
@@ -195,11 +196,12 @@ async def open_services(
         sessions = Sessions(store, sign_in, audit, clock.lives)
         users = Users(store, passwords, sign_in, sessions, audit, now)
         setup_links = SetupLinks(store, site, passwords, users, sessions, audit, clock.lives)
-        api_keys = ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=now)
+        times = SignedTimes(now, clock.likely_time, lambda: clock.is_doubted)
+        api_keys = ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=now, times=times)
         devices = Devices(store, registry, pending_devices, traces, record_feed, change_feed, now)
         enrolment = Enrolment(store, devices, pending_devices, config.devices)
         authentication = Authentication(
-            store, registry, config.devices, now, clock.lives, clock.forget_before
+            store, registry, config.devices, times, clock.lives, clock.forget_before
         )
         guesses = CodeGuesses()
         admission = Admission(
@@ -214,6 +216,7 @@ async def open_services(
             now,
             guesses=guesses,
             audit=audit,
+            times=times,
         )
         releases = Releases(store, site, disk_space, change_feed, now)
         campaigns = Campaigns(store, releases, devices, change_feed, now)

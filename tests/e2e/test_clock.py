@@ -33,7 +33,8 @@ def test_the_clock_can_be_set_by_a_year_in_either_direction_while_the_hub_runs(
     hub = make_hub(environment=fake_clock.environment).start()
     for ahead in (0, YEAR, -YEAR, 0):
         fake_clock.set_ahead(ahead)
-        assert hours_ahead(hub) == ahead // 3600
+        # Cameras are told the expected time if the clock is behind it.
+        assert hours_ahead(hub) == max(ahead, 0) // 3600
     assert hub.stop() == 0
 
 
@@ -68,10 +69,9 @@ async def test_no_record_goes_because_of_a_wrong_clock_at_a_start(
         assert hub.stop() == 0
 
 
-async def test_a_camera_reconnects_by_itself_after_the_clock_was_set(
+async def test_a_camera_whose_clock_is_right_connects_while_the_hubs_is_wrong(
     make_hub: MakeHub, camera: Camera, fake_clock: FakeClock
 ) -> None:
-    """Its own clock is right. While the hub's is wrong it is refused, and gets in again after."""
     hub = make_hub(environment=fake_clock.environment).start()
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     headers = hub.add_api_key()
@@ -89,14 +89,11 @@ async def test_a_camera_reconnects_by_itself_after_the_clock_was_set(
                 count += 1
             await trio.sleep(1.1)  # Connects of the same second are repeats.
             accepted = camera.connect_frame(did)
-            assert await try_connect(hub.device_url, trust, accepted) == 423
-            fake_clock.set_ahead(0)
             assert await try_connect(hub.device_url, trust, accepted) == 200
-            # What was accepted before a step stays known: it is not taken again.
-            fake_clock.set_ahead(ahead)
-            assert await try_connect(hub.device_url, trust, accepted) == 423
-            fake_clock.set_ahead(0)
-            assert await try_connect(hub.device_url, trust, accepted) == 423
+            # What was accepted stays known whatever the clock shows: it is not taken again.
+            for shown in (ahead, 0, ahead, 0):
+                fake_clock.set_ahead(shown)
+                assert await try_connect(hub.device_url, trust, accepted) == 423
             await trio.sleep(1.1)
         async with camera.connect(hub.device_url, trust, did) as (_, token):
             assert await upload(client, token, next(bodies)) == 200

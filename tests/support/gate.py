@@ -22,6 +22,7 @@ from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission, Admitted
 from hub.services.admission.enrolment import Enrolment
 from hub.services.devices.directory import Device, Devices, NewDevice
+from hub.services.signed_times import SignedTimes
 from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
 from hub.wire.uploads.records import Record
@@ -110,8 +111,11 @@ class Gate:
         self.enrolment = Enrolment(store, self.devices, self.pending, self.config)
         #: As long as the clock is not doubted.
         self.forget_before: Callable[[], int] = lambda: clock.ms
+        #: The time that is most probably right, while the clock is doubted.
+        self.likely: float | None = None
+        times = SignedTimes(clock, lambda: self.likely or clock(), lambda: self.likely is not None)
         self.authentication = Authentication(
-            store, self.registry, self.config, clock, clock, lambda: self.forget_before()
+            store, self.registry, self.config, times, clock, lambda: self.forget_before()
         )
         self.guesses = CodeGuesses(clock)
         self.audit = Audit(store, clock)
@@ -127,6 +131,7 @@ class Gate:
             clock,
             guesses=self.guesses,
             audit=self.audit,
+            times=times,
         )
         self._ts = itertools.count(int(clock.seconds))
 

@@ -231,9 +231,14 @@ class _DeviceApi:
         return await self._ota_query(device, body, base_url=base)
 
     async def _tell_time(self, send: ASGISendCallable) -> None:
-        """Answer the time in UNIX seconds (D8). Cameras ask for it before they have a token."""
+        """Answer the time in UNIX seconds (D8). Cameras ask for it before they have a token.
+
+        While it is doubted, it is the later one of the clock's and the likely time: a camera that
+        set its clock by an earlier one would sign what counts as signed before.
+        """
         told: dict[str, int | bool] = {"time": int(self._now())}
         if self._clock.is_doubted:
+            told["time"] = int(max(self._now(), self._clock.likely_time()))
             told["doubted"] = True
         data = {"code": OK, "msg": CODES[OK], "data": told}
         await _send(send, 200, msgspec.json.encode(data))

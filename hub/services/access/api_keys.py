@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, InvalidAppId, NotAllowed, NotAuthorised, WrongSignature
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.validation import check_name
+from hub.services.signed_times import SignedTimes
 from hub.store.tables.api_keys import ApiKey as ApiKey
 from hub.store.tables.used_signatures import UsedSignature
-from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
+from hub.wire.signing import ts_seconds, verify_params_sign
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -34,13 +35,20 @@ class ApiKeys:
     """Creates and checks API keys. `clock_skew`: seconds by which a signature's time may be off."""
 
     def __init__(
-        self, store: Store, audit: Audit, *, clock_skew: float, now: Callable[[], float]
+        self,
+        store: Store,
+        audit: Audit,
+        *,
+        clock_skew: float,
+        now: Callable[[], float],
+        times: SignedTimes | None = None,
     ) -> None:
         self._keys = store.api_keys
         self._used_signatures = store.used_signatures
         self._audit = audit
         self._clock_skew = clock_skew
         self._now = now
+        self._times = times or SignedTimes(now)
         #: When keys were used, in UNIX milliseconds, by appid. Saved at intervals, because a write
         #: for each request would be too many.
         self._used: dict[str, int] = {}
@@ -115,8 +123,7 @@ class ApiKeys:
             raise WrongSignature("a signed request needs appid, ts and sign")
         if not verify_params_sign(params, self._keys.secret(appid)):
             raise WrongSignature("sign: does not match the parameters")
-        if not is_within_skew(_seconds(params["ts"]), self._now(), self._clock_skew):
-            raise WrongSignature(f"ts: more than {self._clock_skew:g} s off the hub's clock")
+        self._check_time(key, _seconds(params["ts"]))
         for name, used in (("method", method), ("path", path)):
             signed = params.get(name, "")
             if name == "path" and method in ("GET", "HEAD") and "method" not in params:
@@ -124,6 +131,15 @@ class ApiKeys:
             if signed.strip() and signed != used:
                 raise WrongSignature(f"{name}: another one was signed; this is {used}")
         return self._note_use(key)
+
+    def _check_time(self, key: ApiKey, signed_at: float) -> None:
+        skew = self._clock_skew
+        if not self._times.is_near(signed_at, skew):
+            raise WrongSignature(f"ts: more than {skew:g} s off the hub's clock")
+        counts = self._times.newest_that_counts(skew)
+        newest = None if counts is None else self._used_signatures.newest(key.appid, counts)
+        if newest is not None and signed_at < newest - skew:
+            raise WrongSignature("ts: older than that of an earlier change")
 
     async def authenticate_signed_change(
         self, params: Mapping[str, str], method: str, path: str

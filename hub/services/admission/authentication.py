@@ -15,8 +15,9 @@ from hub.errors import (
 from hub.live.registry import Registry
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.devices.directory import Device
+from hub.services.signed_times import SignedTimes
 from hub.store.db import Store
-from hub.wire.signing import is_within_skew, ts_seconds, verify_params_sign
+from hub.wire.signing import ts_seconds, verify_params_sign
 
 
 class Authentication:
@@ -27,15 +28,15 @@ class Authentication:
         store: Store,
         registry: Registry,
         config: DevicesConfig,
-        now: Callable[[], float],
+        times: SignedTimes,
         lives: Callable[[], float],
         forget_before: Callable[[], int],
     ) -> None:
-        """`now` is the wall clock, `lives` the clock by which tokens end."""
+        """`lives` is the clock by which tokens end."""
         self._store = store
         self._registry = registry
         self._config = config
-        self._now = now
+        self._times = times
         self.tokens = DeviceTokens(store.tokens, config.token_ttl, lives, forget_before)
 
     def configure(self, config: DevicesConfig) -> None:
@@ -81,10 +82,13 @@ class Authentication:
             signed_at = ts_seconds(ts_text)
         except BadParameter:
             raise WrongSignature("ts: a UNIX time in seconds is required") from None
-        if device.clock_trusted and not is_within_skew(
-            signed_at, self._now(), self._config.clock_skew
-        ):
+        skew = self._config.clock_skew
+        if device.clock_trusted and not self._times.is_near(signed_at, skew):
             raise WrongSignature("ts is too far from the hub's time")
+        counts = self._times.newest_that_counts(skew) if device.clock_trusted else None
+        newest = None if counts is None else self._store.tokens.newest_accepted(device.sn, counts)
+        if newest is not None and signed_at < newest - skew:
+            raise WrongSignature("ts is older than that of an earlier connect")
 
     def _mark_seen(self, device: Device | None) -> Device:
         if device is None or not device.enabled:

@@ -23,6 +23,7 @@ from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Ref
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.devices.directory import Device, Devices
+from hub.services.signed_times import SignedTimes
 from hub.store.db import Store
 from hub.store.tables.tokens import AcceptedConnect, TokenRow
 from hub.wire.session import (
@@ -65,14 +66,19 @@ class Admission:
         *,
         guesses: CodeGuesses,
         audit: Audit,
+        times: SignedTimes | None = None,
     ) -> None:
+        """`now` is the wall clock, which may be wrong; `times` judges what is signed by it."""
+        times = times or SignedTimes(now)
         self._guesses = guesses
         self._audit = audit
         self._store = store
         self._registry = registry
         self._pending = pending
         self._devices = devices
-        self._checks = ConnectChecks(store, pending, devices, enrolment.provisioning, config, now)
+        self._checks = ConnectChecks(
+            store, pending, devices, enrolment.provisioning, config, now, times
+        )
         self._tokens = tokens
         self._changes = changes
         self._config = config
@@ -202,7 +208,9 @@ class Admission:
                 await self._audit.add(Actor("device port", address), "device.guessed", device.did)
 
     async def _issue(self, device: Device, param: ConnectParam) -> str:
-        keep_until = self._now_ms() + 2000 * self._config.clock_skew
+        # Its time may be right, and the hub's clock behind.
+        latest = max(self._now_ms(), int(param.ts * 1000))
+        keep_until = latest + 2000 * self._config.clock_skew
         accepted = AcceptedConnect(
             param.sn, param.ts_text, keep_until if device.clock_trusted else None
         )

@@ -11,9 +11,9 @@ from hub.live.refusal_reasons import RefusalReason
 from hub.services.admission.provisioning import Provisioning
 from hub.services.devices.directory import Device, Devices
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
+from hub.services.signed_times import SignedTimes
 from hub.store.db import Store
 from hub.wire.session import ConnectParam
-from hub.wire.signing import is_within_skew
 
 #: Two connects this far apart have different timestamps (1.1) unless the clock stands still.
 _SAME_TIME_MS = 2000
@@ -49,6 +49,7 @@ class ConnectChecks:
         provisioning: Provisioning,
         config: DevicesConfig,
         now: Callable[[], float],
+        times: SignedTimes,
     ) -> None:
         self._store = store
         self._pending = pending
@@ -56,6 +57,7 @@ class ConnectChecks:
         self._provisioning = provisioning
         self._config = config
         self._now = now
+        self._times = times
 
     def configure(self, config: DevicesConfig) -> None:
         """Take over new settings."""
@@ -78,7 +80,9 @@ class ConnectChecks:
             if time.code == "clock-off":
                 self._devices.note(device.sn, clock_offset=param.ts - self._now())
             raise Refused(WrongSignature(time.refusal), time)
-        if self._store.tokens.was_accepted(param.sn, param.ts_text):
+        if self._store.tokens.was_accepted(param.sn, param.ts_text) or (
+            device.clock_trusted and self._may_be_forgotten(param)
+        ):
             raise replayed()
         if not device.enabled:
             reason = RefusalReason("disabled")
@@ -95,7 +99,7 @@ class ConnectChecks:
 
         `before` is the last connect of the device, if that failed.
         """
-        if is_within_skew(param.ts, self._now(), self._config.clock_skew):
+        if self._times.is_near(param.ts, self._config.clock_skew):
             return None
         stands_still = (
             before is not None
@@ -106,6 +110,14 @@ class ConnectChecks:
         if stands_still or self._store.tokens.was_accepted(param.sn, param.ts_text):
             return RefusalReason("replayed")
         return RefusalReason("clock-off", {"seconds": f"{param.ts - self._now():.0f}"})
+
+    def _may_be_forgotten(self, param: ConnectParam) -> bool:
+        """Whether the hub's clock is doubted, and this may have been accepted long ago."""
+        counts = self._times.newest_that_counts(self._config.clock_skew)
+        if counts is None:
+            return False
+        newest = self._store.tokens.newest_accepted(param.sn, counts)
+        return newest is not None and param.ts <= newest
 
     async def check_empty_did(self, device: Device, param: ConnectParam) -> None:
         """Check whether a connect may lack a did, and store what it shows about the device.

@@ -79,7 +79,9 @@ class DeviceTokens:
 
     async def prune(self) -> None:
         """Remove expired tokens and accepted connects."""
-        await self._tokens.prune(tokens_before=int(self._lives() * 1000))
+        await self._tokens.prune(
+            tokens_before=int(self._lives() * 1000), connects_before=self._forget_before()
+        )
 
 
 def _hash_of(token: str) -> bytes:

@@ -13,10 +13,11 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import NoSuchResource, TooManyRequests, WrongSignature
+from hub.errors import BadParameter, NoSuchResource, TooManyRequests, WrongSignature
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
+from hub.wire.signing import ts_seconds
 
 #: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
 _MAX_ACCEPTED = 10_000
@@ -108,6 +109,14 @@ class TokenTable:
     def was_accepted(self, sn: str, ts_text: str) -> bool:
         return ts_text in self._accepted.get(sn, ())
 
+    def newest_accepted(self, sn: str, until: float) -> float | None:
+        """Return the newest accepted time of a device up to `until` (UNIX seconds), else None.
+
+        It is known however long ago it was.
+        """
+        times = (_seconds(ts_text) for ts_text in self._accepted.get(sn, ()))
+        return max((ts for ts in times if 0 < ts <= until), default=None)
+
     async def issue(
         self,
         did: str,
@@ -121,8 +130,8 @@ class TokenTable:
         """Store a new token; the device's earlier ones expire at `grace_until` or before.
 
         `accepted`: the connect that the token is issued for. Earlier ones of the device whose
-        `keep_until` is before `forget_before` (by default: now) are forgotten. Times in UNIX
-        milliseconds. Raises
+        `keep_until` is before `forget_before` (by default: now) are forgotten, but for the newest.
+        Times in UNIX milliseconds. Raises
         WrongSignature if that connect was accepted before, even if that is still being written;
         NoSuchResource if the device is gone; TooManyRequests if it connects so often that replays
         could no longer be recognised.
@@ -162,19 +171,21 @@ class TokenTable:
             partial(execute, _DROP_DEVICE, (did,)), lambda _: self.forget_device(did)
         )
 
-    async def prune(self, *, tokens_before: int | None = None) -> None:
+    async def prune(
+        self, *, tokens_before: int | None = None, connects_before: int | None = None
+    ) -> None:
         """Remove the tokens that expired before this time, by default now, and accepted connects.
 
-        Tokens end by another clock than connects.
+        Tokens end by another clock than connects: `connects_before`, by default now as well.
         """
         now = self._now_ms()
+        forgotten = now if connects_before is None else connects_before
         expired = now if tokens_before is None else tokens_before
         tokens = [hash_ for hash_, row in self._holders.items() if row.expires_at < expired]
         accepted = [
             (sn, ts_text)
             for sn, remembered in self._accepted.items()
-            for ts_text, keep_until in remembered.items()
-            if keep_until is not None and keep_until < now
+            for ts_text in _expired(remembered, forgotten)
         ]
 
         def job(connection: sqlite3.Connection) -> None:
@@ -198,7 +209,7 @@ class TokenTable:
     def _outdated(self, accepted: AcceptedConnect, now: int) -> list[str]:
         """Return the timestamps of this SN that need not be remembered any more."""
         remembered = self._accepted.get(accepted.sn, {})
-        outdated = [ts for ts, until in remembered.items() if until is not None and until < now]
+        outdated = _expired({**remembered, accepted.ts_text: accepted.keep_until}, now)
         if accepted.keep_until is None:
             lasting = [ts for ts, until in remembered.items() if until is None]
             outdated += lasting[: max(0, len(lasting) + 1 - _MAX_ACCEPTED)]
@@ -221,6 +232,28 @@ class TokenTable:
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
+
+
+def _expired(remembered: dict[str, int | None], before: int) -> list[str]:
+    """Return the timestamps that need not be remembered any more.
+
+    The newest one that is not in the future stays.
+    """
+    past = [ts for ts in remembered if _seconds(ts) * 1000 <= before]
+    newest = max(past, key=_seconds, default=None)
+    return [
+        ts
+        for ts, until in remembered.items()
+        if until is not None and until < before and ts != newest
+    ]
+
+
+def _seconds(ts_text: str) -> float:
+    """Return an accepted timestamp in UNIX seconds; 0 if its row is damaged."""
+    try:
+        return ts_seconds(ts_text)
+    except BadParameter:
+        return 0.0
 
 
 def _put_accepted(connection: sqlite3.Connection, accepted: AcceptedConnect) -> None:

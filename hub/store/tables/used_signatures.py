@@ -74,6 +74,11 @@ class UsedSignatureTable:
             return True
         return one.sign in self._used.get(one.appid, ())
 
+    def newest(self, appid: str, until: float) -> float | None:
+        """Return the newest signed time of a key up to `until` (UNIX seconds); None if none is."""
+        times = (*self._used.get(appid, {}).values(), self._forgotten.get(appid, 0))
+        return max((ts / 1000 for ts in times if 0 < ts <= until * 1000), default=None)
+
     async def use(self, one: UsedSignature) -> None:
         """Note that a signature is used.
 

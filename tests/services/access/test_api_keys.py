@@ -7,6 +7,7 @@ import pytest
 from hub.errors import InvalidAppId, NoSuchResource, NotAllowed, NotAuthorised, WrongSignature
 from hub.services.access.api_keys import NewApiKey
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.signed_times import SignedTimes
 from hub.wire.signing import sign_params
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
@@ -129,3 +130,20 @@ async def test_a_signed_read_may_have_a_parameter_path_of_its_own(
     params = {"appid": key.appid, "ts": str(int(clock())), "path": "/data/1.jpg"}
     params["sign"] = sign_params(params, key.secret)
     assert hub.services.api_keys.authenticate_signed(params, "GET", "/media/device/1").read_only
+
+
+async def test_a_signature_from_before_the_newest_change_is_refused_while_the_clock_is_doubted(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    right, year = clock(), 365 * 86_400
+    keys = hub.services.api_keys
+    key = await keys.add("erp", False, by=COMMAND_LINE)
+    await keys.authenticate_signed_change(signed_change(key, right, *DELETE), *DELETE)
+    clock.advance(-year)
+    old = signed_change(key, clock(), *GET)
+    assert keys.authenticate_signed(old, *GET).name == "erp"
+    keys._times = SignedTimes(clock, lambda: right, lambda: True)
+    with pytest.raises(WrongSignature, match="older than that of an earlier change"):
+        keys.authenticate_signed(old, *GET)
+    # Two programs with the same key may differ a little.
+    assert keys.authenticate_signed(signed_change(key, right - 60, *GET), *GET).name == "erp"

@@ -24,6 +24,7 @@ from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
+from hub.services.signed_times import SignedTimes
 from hub.services.site.clock.clock import SiteClock
 from hub.store.records.record_query import RecordFilter
 from hub.wire.session import ConnectParam
@@ -76,7 +77,7 @@ class Hub(FirmwareSite):
         config = hub.services.config.devices
         changes = hub.services.change_feed
         authentication = Authentication(
-            hub.store, hub.registry, config, clock, clock, lambda: clock.ms
+            hub.store, hub.registry, config, SignedTimes(clock), clock, lambda: clock.ms
         )
         parts = (hub.store, hub.registry, hub.pending_devices, self.devices, hub.services.enrolment)
         self.admission = Admission(
@@ -481,5 +482,9 @@ async def test_d8_the_time_is_unix_seconds(hub: Hub) -> None:
 
 async def test_d8_a_doubted_time_says_so(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SiteClock, "is_doubted", True)
-    call = await hub.send(TIME, b"", token=None, method="GET")
-    assert call.json["data"] == {"time": int(hub.clock()), "doubted": True}
+    for likely, told in ((0, 0), (-86_400, 0), (86_400, 86_400)):
+        monkeypatch.setattr(
+            SiteClock, "likely_time", lambda clock, likely=likely: hub.clock() + likely
+        )
+        call = await hub.send(TIME, b"", token=None, method="GET")
+        assert call.json["data"] == {"time": int(hub.clock()) + told, "doubted": True}
