@@ -56,6 +56,9 @@ messages_in_flight = _gauge(
     "messages_in_flight_bytes", "Bytes of long messages of devices that are not handled yet"
 )
 uploads_in_flight = _gauge("uploads_in_flight_bytes", "Bytes of bodies in flight")
+extra_fields_omitted = _counter(
+    "extra_fields_omitted", "Extra fields of uploads that were too long to be kept"
+)
 limits_reached = _counter("limits_reached", "Times that a limit slowed or refused a peer", "limit")
 records = _counter("records", "Records committed by kind", "kind")
 repeats = _counter("repeats", "Uploads that repeated one already stored")

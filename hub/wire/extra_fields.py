@@ -2,19 +2,20 @@
 
 Their contents are never a reason to refuse an upload. Values that a strict JSON reader cannot
 represent are kept as text: a number beyond 2^53 or the range of a double as its digits, invalid
-UTF-8 with replacement characters. Nothing is decoded, so a value takes no more memory than its
-bytes.
+UTF-8 with replacement characters. What is too long is replaced by its size and digest. Nothing is
+decoded, so a value takes no more memory than its bytes, and a long one is not even copied.
 """
 
 from __future__ import annotations
 
 import codecs
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from hub.errors import BadParameter
 from hub.wire import json_limits
@@ -37,6 +38,10 @@ ExtraField = tuple[str, Raw]
 #: Holds several hundred numbers in each capture; not stored (D8).
 DROPPED_FIELD = "feature"
 NO_EXTRA = Raw(b"{}")
+#: Bytes of all extra fields of one record. Real ones have a few hundred.
+MAX_EXTRA_BYTES = 64 * 1024
+#: The last member, if there are more fields that are too long than can be named.
+_FURTHER = "omitted_fields"
 
 _TEXT: msgspec.json.Decoder[LooseText] = msgspec.json.Decoder(LooseText)
 _NUMBER: msgspec.json.Decoder[LooseNumber] = msgspec.json.Decoder(LooseNumber)
@@ -73,14 +78,77 @@ def to_strict_json(raw: Raw) -> bytes:
     return _STRING_NUMBER_OR_BREAK.sub(_repaired, value)
 
 
-def extra_object(fields: Iterable[ExtraField]) -> Raw:
-    """A JSON object of extra fields, without DROPPED_FIELD."""
-    members = [
-        msgspec.json.encode(name) + b":" + to_strict_json(value)
-        for name, value in fields
-        if name != DROPPED_FIELD
-    ]
-    return Raw(b"{" + b",".join(members) + b"}") if members else NO_EXTRA
+class Omitted(Struct, frozen=True, forbid_unknown_fields=True):
+    """In place of an extra field that is too long. Both are of its JSON value as it was sent."""
+
+    omitted_bytes: int
+    sha256: str
+
+
+class ExtraObject(Struct, frozen=True):
+    """A JSON object of extra fields, and the names of those that were too long to be kept."""
+
+    json: Raw
+    omitted: tuple[str, ...] = ()
+
+
+_OMITTED = msgspec.json.Decoder(Omitted)
+_OMITTED_BYTES = len(msgspec.json.encode(Omitted(2**53, "0" * 64)))
+
+
+def omitted_of(raw: Raw) -> Omitted | None:
+    """What was omitted, if this value stands for a field that was too long."""
+    if len(memoryview(raw)) > _OMITTED_BYTES:
+        return None
+    try:
+        return _OMITTED.decode(raw)
+    except msgspec.MsgspecError:
+        return None
+
+
+def extra_object(fields: Iterable[ExtraField], limit: int = MAX_EXTRA_BYTES) -> ExtraObject:
+    """A JSON object of extra fields, without DROPPED_FIELD, of about `limit` bytes at most.
+
+    A field that does not fit into what is left is replaced by Omitted. If that does not fit either,
+    the field is only counted.
+    """
+    members: list[bytes] = []
+    omitted: list[str] = []
+    left, further = limit, 0
+    for name, value in fields:
+        if name == DROPPED_FIELD:
+            continue
+        key = msgspec.json.encode(name) + b":"
+        kept = _within(left - len(key), value)
+        if kept is None:
+            omitted.append(name)
+            if len(key) + _OMITTED_BYTES > left:
+                further += 1
+                continue
+            kept = msgspec.json.encode(_omit(value))
+        members.append(key + kept)
+        left -= len(key) + len(kept) + 1
+    if further:
+        members.append(b'"%b":%d' % (_FURTHER.encode(), further))
+    if not members:
+        return ExtraObject(NO_EXTRA)
+    return ExtraObject(Raw(b"{" + b",".join(members) + b"}"), tuple(omitted))
+
+
+def _within(limit: int, value: Raw) -> bytes | None:
+    """The value as strict JSON, unless it is longer than `limit`."""
+    if len(memoryview(value)) > limit:
+        return None
+    kept = to_strict_json(value)
+    return kept if len(kept) <= limit else None
+
+
+def _omit(value: Raw) -> Omitted:
+    digest = hashlib.sha256()
+    view = memoryview(value)
+    for at in range(0, len(view), _PIECE_BYTES):
+        digest.update(view[at : at + _PIECE_BYTES])
+    return Omitted(len(view), digest.hexdigest())
 
 
 class FieldReader:
@@ -94,6 +162,8 @@ class FieldReader:
         """`path`: the object's path within the body, for messages."""
         self._raws = raws
         self._path = path
+        #: The paths of extra fields that were too long to be put back.
+        self.omitted: list[str] = []
 
     @classmethod
     def decode(cls, raw: Raw | bytes, path: str = "") -> FieldReader:
@@ -155,7 +225,9 @@ class FieldReader:
     def put_back(self, key: str, extra: list[ExtraField]) -> None:
         """Keep the extra fields of the nested object `key` as an extra field of that name."""
         if extra:
-            self._raws[key] = extra_object(extra)
+            kept = extra_object(extra, MAX_EXTRA_BYTES // 4)
+            self._raws[key] = kept.json
+            self.omitted += [f"{self.path_of(key)}.{name}" for name in kept.omitted]
 
     def raw(self, key: str) -> Raw | None:
         """The undecoded value."""

@@ -17,6 +17,7 @@ _LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d{3} (\w+) +(.*?)  \[([
 EXPECTED = (
     *EXPLAINED,
     r"was disconnected:",
+    r"^extra fields of device",
     r"uploads too often",
     r"is slowed down",
     r"too many connections|more than \d+ connections",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import msgspec
@@ -9,7 +10,16 @@ import pytest
 from msgspec import Raw
 
 from hub.errors import BadParameter
-from hub.wire.extra_fields import NO_EXTRA, FieldReader, extra_object, to_strict_json
+from hub.wire.extra_fields import (
+    MAX_EXTRA_BYTES,
+    NO_EXTRA,
+    ExtraObject,
+    FieldReader,
+    Omitted,
+    extra_object,
+    omitted_of,
+    to_strict_json,
+)
 
 
 def strictly(data: bytes) -> object:
@@ -62,9 +72,58 @@ def test_d5_a_long_unrepresentable_value_becomes_text(unrepresentable: bytes) ->
 
 
 def test_d8_feature_is_dropped() -> None:
-    assert extra_object([("feature", Raw(b"[1,2]"))]) is NO_EXTRA
+    assert extra_object([("feature", Raw(b"[1,2]"))]) == ExtraObject(NO_EXTRA)
     kept = extra_object([("a", Raw(b"1")), ("feature", Raw(b"[1,2]")), ("研", Raw(b'"x"'))])
-    assert json.loads(bytes(kept)) == {"a": 1, "研": "x"}
+    assert json.loads(bytes(kept.json)) == {"a": 1, "研": "x"}
+
+
+def members_of(extra: ExtraObject) -> dict[str, object]:
+    members = strictly(bytes(extra.json))
+    assert isinstance(members, dict)
+    return members
+
+
+def test_d5_a_field_that_is_too_long_is_replaced_by_its_size_and_digest() -> None:
+    long = b'"' + b"A" * MAX_EXTRA_BYTES + b'"'
+    kept = extra_object([("a", Raw(b"1")), ("photo", Raw(long)), ("b", Raw(b"[2]"))])
+    digest = hashlib.sha256(long).hexdigest()
+    assert members_of(kept) == {
+        "a": 1,
+        "photo": {"omitted_bytes": len(long), "sha256": digest},
+        "b": [2],
+    }
+    assert kept.omitted == ("photo",)
+    marker = msgspec.json.encode(members_of(kept)["photo"])
+    assert omitted_of(Raw(marker)) == Omitted(len(long), digest)
+
+
+@pytest.mark.parametrize("value", [b"1", b'{"omitted_bytes":1}', b'{"omitted_bytes":"x"}', b"[]"])
+def test_other_values_are_no_omitted_field(value: bytes) -> None:
+    assert omitted_of(Raw(value)) is None
+
+
+def test_d5_all_extra_fields_of_a_record_share_one_limit() -> None:
+    third = b'"' + b"A" * (MAX_EXTRA_BYTES // 3) + b'"'
+    kept = extra_object([(f"f{number}", Raw(third)) for number in range(4)])
+    assert kept.omitted == ("f2", "f3")
+    assert len(bytes(kept.json)) <= MAX_EXTRA_BYTES
+
+
+@pytest.mark.parametrize("value", [b"1", b'"%b"' % (b"A" * 3000)])
+def test_d5_many_extra_fields_are_counted_when_not_even_their_names_fit(value: bytes) -> None:
+    fields = [(f"name {number} {'x' * 900}", Raw(value)) for number in range(2000)]
+    kept = extra_object(fields)
+    assert len(bytes(kept.json)) <= MAX_EXTRA_BYTES + 100
+    members = members_of(kept)
+    assert members.pop("omitted_fields") == 2000 - len(members)
+    whole = [name for name, sent in members.items() if isinstance(sent, str | int)]
+    assert len(kept.omitted) == 2000 - len(whole)
+
+
+def test_d5_a_value_that_its_repair_makes_too_long_is_omitted() -> None:
+    sent = b"[" + b"1e400," * (MAX_EXTRA_BYTES // 7) + b"1]"
+    assert len(sent) < MAX_EXTRA_BYTES
+    assert extra_object([("x", Raw(sent))]).omitted == ("x",)
 
 
 def test_fields_that_are_not_read_are_extra() -> None:
@@ -74,6 +133,7 @@ def test_fields_that_are_not_read_are_extra() -> None:
     assert inner is not None
     assert inner.path_of("y") == "data.inner.y"
     fields.put_back("inner", inner.remaining())
+    assert fields.omitted == []
     assert {key: bytes(raw) for key, raw in fields.remaining()} == {
         "x": b"[1]",
         "inner": b'{"y":1}',

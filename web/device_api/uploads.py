@@ -313,9 +313,9 @@ def _sender_of(body: bytes, max_depth: int) -> _Sender:
     json_limits.check_limits(body, max_depth)
     try:
         if len(body) > json_limits.LONG_BYTES:
-            body = msgspec.json.encode(
-                json_limits.distinct_fields(body, _Sender.__struct_fields__, "the body")
-            )
+            names = _Sender.__struct_fields__
+            fields = json_limits.distinct_fields(body, names, "the body")
+            body = msgspec.json.encode({name: fields[name] for name in names if name in fields})
         return json_limits.decode(_SENDER, body, "the body")
     except BadParameter:  # Treated as a body that identifies no device.
         return _Sender()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -11,6 +12,7 @@ import xxhash
 from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import NoSuchResource, NotAuthorised
+from hub.log import limited
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
@@ -26,10 +28,14 @@ from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo
 from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions, decode_ota_query
 from hub.wire.uploads.records import AccessDetail
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 #: A body that weighs more is decoded in a thread.
 _INLINE_BYTES = 256 * 1024
+#: The name of a field may be longer than a log line should be.
+_MAX_NAME_LENGTH = 100
 
 
 class Ingest:
@@ -167,6 +173,8 @@ class Ingest:
         )
         if (await self._records.append(batch)).repeated:
             metrics.repeats.inc()
+        elif omitted := [name for entry in entries for name in entry.omitted]:
+            _report_omitted(device, omitted)
 
 
 def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:
@@ -175,6 +183,20 @@ def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:
         raise NotAuthorised("did: does not belong to this token")
     if sn and sn != device.sn:
         raise NotAuthorised("sn: does not belong to this token")
+
+
+def _report_omitted(device: Device, names: Sequence[str]) -> None:
+    metrics.extra_fields_omitted.inc(len(names))
+    limited(
+        log,
+        logging.WARNING,
+        f"omitted {device.did}",
+        "extra fields of device %s are too long to be kept, %d in one upload; the record has their "
+        "size and SHA-256. The first is %s",
+        device.did,
+        len(names),
+        names[0][:_MAX_NAME_LENGTH],
+    )
 
 
 def _digest(path: str, body: bytes) -> bytes:

@@ -15,7 +15,14 @@ from hub.errors import BadParameter, UnknownEventType
 from hub.wire import json_limits, times
 from hub.wire.code_tables import EVENT_TYPES
 from hub.wire.coercion import LooseNumber, coerce_int, coerce_text
-from hub.wire.extra_fields import NO_EXTRA, ExtraField, FieldReader, extra_object
+from hub.wire.extra_fields import (
+    MAX_EXTRA_BYTES,
+    NO_EXTRA,
+    ExtraField,
+    ExtraObject,
+    FieldReader,
+    extra_object,
+)
 from hub.wire.pictures import Picture, decode_picture, picture_of_text
 from hub.wire.uploads.body_decoder import ABSENT, EVENT, FACE, VEHICLE
 from hub.wire.uploads.records import (
@@ -34,6 +41,8 @@ T = TypeVar("T")
 
 #: Access records in one upload (D8).
 MAX_ACCESS_RECORDS = 1000
+#: Bytes of the extra fields of all access records in one upload.
+_MAX_ACCESS_EXTRA_BYTES = 1024 * 1024
 
 #: Key in `data` of 2.1 and 2.4, and the name of that picture.
 FACE_PICTURES = (("face_data", "face"), ("body_data", "body"), ("bg_data", "background"))
@@ -43,7 +52,8 @@ class CheckedUpload(Struct, frozen=True, kw_only=True):
     """One thing that a device reported, decoded and checked.
 
     `did` and `sn`: as in the body; None if absent. `occurred_at`: UNIX milliseconds; None if the
-    body has no time. `extra`: a JSON object of the extra fields.
+    body has no time. `extra`: a JSON object of the extra fields; `omitted` names those that were
+    too long to be kept.
     """
 
     kind: RecordKind
@@ -52,6 +62,7 @@ class CheckedUpload(Struct, frozen=True, kw_only=True):
     occurred_at: int | None = None
     detail: Detail
     extra: Raw = NO_EXTRA
+    omitted: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
 
@@ -81,6 +92,8 @@ def decode_face(body: bytes, *, max_depth: int) -> CheckedUpload:
     data = FieldReader(sent.data or {}, "data")
     pictures = _face_pictures(data)
     uuid = coerce_text(sent.uuid, "uuid") or _pid(sent.pid, extra)
+    category = _undocumented(FieldReader.integer, sent.category, "category", extra)
+    kept = _extra(extra, data)
     return CheckedUpload(
         kind="face",
         did=coerce_text(sent.did, "did"),
@@ -91,9 +104,10 @@ def decode_face(body: bytes, *, max_depth: int) -> CheckedUpload:
             age=coerce_int(sent.age, "age"),
             gender=coerce_int(sent.gender, "gender"),
             uuid=uuid,
-            category=_undocumented(FieldReader.integer, sent.category, "category", extra),
+            category=category,
         ),
-        extra=_extra(extra, data),
+        extra=kept.json,
+        omitted=kept.omitted,
         pictures=pictures,
     )
 
@@ -106,6 +120,10 @@ def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> CheckedU
     sent, extra = EVENT.decode(body, max_depth)
     data = FieldReader(sent.data or {}, "data")
     pictures = _face_pictures(data)
+    name = _undocumented(FieldReader.text, sent.name, "name", extra)
+    uuid = _undocumented(FieldReader.text, sent.uuid, "uuid", extra) or _pid(sent.pid, extra)
+    category = _undocumented(FieldReader.integer, sent.category, "category", extra)
+    inner, outer = extra_object(data.remaining()), extra_object(extra)
     return CheckedUpload(
         kind="event",
         did=coerce_text(sent.did, "did"),
@@ -113,12 +131,13 @@ def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> CheckedU
         occurred_at=times.require_device_time(sent.time, "time"),
         detail=EventDetail(
             type=_event_type(sent.type, keep_unknown),
-            data=extra_object(data.remaining()),
-            name=_undocumented(FieldReader.text, sent.name, "name", extra),
-            uuid=_undocumented(FieldReader.text, sent.uuid, "uuid", extra) or _pid(sent.pid, extra),
-            category=_undocumented(FieldReader.integer, sent.category, "category", extra),
+            data=inner.json,
+            name=name,
+            uuid=uuid,
+            category=category,
         ),
-        extra=extra_object(extra),
+        extra=outer.json,
+        omitted=(*outer.omitted, *_paths("data", inner)),
         pictures=pictures,
     )
 
@@ -142,13 +161,15 @@ def decode_vehicle(body: bytes, *, max_depth: int) -> CheckedUpload:
         ),
     )
     data.put_back("plate", plate.remaining())
+    kept = _extra(extra, data)
     return CheckedUpload(
         kind="vehicle",
         did=coerce_text(sent.did, "did"),
         sn=coerce_text(sent.sn, "sn"),
         occurred_at=times.require_device_time(sent.time, "time"),
         detail=detail,
-        extra=_extra(extra, data),
+        extra=kept.json,
+        omitted=kept.omitted,
         pictures=pictures,
     )
 
@@ -160,7 +181,8 @@ def decode_access(body: bytes, *, max_depth: int, zone: tzinfo) -> AccessBody:
     entries = sent.nested_list("data", MAX_ACCESS_RECORDS)
     if not entries:
         raise BadParameter("at least one access record is expected", field="data")
-    return AccessBody(sn, tuple(_access_entry(entry, sn, zone) for entry in entries))
+    limit = min(MAX_EXTRA_BYTES, _MAX_ACCESS_EXTRA_BYTES // len(entries))
+    return AccessBody(sn, tuple(_access_entry(entry, sn, zone, limit) for entry in entries))
 
 
 def decode_device_info(body: bytes, *, max_depth: int) -> DeviceInfo:
@@ -174,7 +196,7 @@ def decode_device_info(body: bytes, *, max_depth: int) -> DeviceInfo:
         os_ver=sent.text("osVer"),
         hw_ver=sent.text("hwVer"),
         dev_name=sent.text("devName"),
-        extra=extra_object(sent.remaining()),
+        extra=extra_object(sent.remaining()).json,
     )
 
 
@@ -224,10 +246,18 @@ def _pid(raw: Raw, extra: list[ExtraField]) -> str | None:
     return uuid
 
 
-def _extra(extra: Iterable[ExtraField], data: FieldReader) -> Raw:
+def _extra(extra: Iterable[ExtraField], data: FieldReader) -> ExtraObject:
     """The extra fields of a body, with those of its `data` nested under that name."""
-    inner = data.remaining()
-    return extra_object([*extra, ("data", extra_object(inner))] if inner else extra)
+    if not (inner := data.remaining()):
+        return extra_object(extra)
+    nested = extra_object(inner, MAX_EXTRA_BYTES // 2)
+    outer = extra_object([("data", nested.json), *extra])
+    return ExtraObject(outer.json, (*outer.omitted, *_paths("data", nested), *data.omitted))
+
+
+def _paths(name: str, nested: ExtraObject) -> list[str]:
+    """The paths of what was omitted in a nested object."""
+    return [f"{name}.{one}" for one in nested.omitted]
 
 
 def _event_type(sent: LooseNumber, keep_unknown: bool) -> int:
@@ -252,22 +282,30 @@ def _rect(fields: FieldReader, key: str) -> Rect | None:
     return Rect(*given)
 
 
-def _access_entry(entry: FieldReader, sn: str | None, zone: tzinfo) -> CheckedUpload:
+def _access_entry(
+    entry: FieldReader, sn: str | None, zone: tzinfo, max_extra_bytes: int
+) -> CheckedUpload:
+    did, sn = entry.text("did"), entry.text("sn") or sn
+    occurred_at = times.parse_local_time(
+        entry.scalar("accessTime"), entry.path_of("accessTime"), zone
+    )
+    detail = AccessDetail(
+        rid=entry.text("rid"),
+        uuid=entry.text("pid"),
+        type=entry.scalar("type"),
+        status=entry.scalar("status"),
+        temperature=entry.scalar("temperature"),
+        score=entry.scalar("score"),
+    )
+    pictures = _without_none(entry.picture("faceImg", "face"))
+    kept = extra_object(entry.remaining(), max_extra_bytes)
     return CheckedUpload(
         kind="access",
-        did=entry.text("did"),
-        sn=entry.text("sn") or sn,
-        occurred_at=times.parse_local_time(
-            entry.scalar("accessTime"), entry.path_of("accessTime"), zone
-        ),
-        detail=AccessDetail(
-            rid=entry.text("rid"),
-            uuid=entry.text("pid"),
-            type=entry.scalar("type"),
-            status=entry.scalar("status"),
-            temperature=entry.scalar("temperature"),
-            score=entry.scalar("score"),
-        ),
-        pictures=_without_none(entry.picture("faceImg", "face")),
-        extra=extra_object(entry.remaining()),
+        did=did,
+        sn=sn,
+        occurred_at=occurred_at,
+        detail=detail,
+        pictures=pictures,
+        extra=kept.json,
+        omitted=kept.omitted,
     )

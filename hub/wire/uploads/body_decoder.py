@@ -69,8 +69,8 @@ B = TypeVar("B", bound=CommonBody)
 class BodyDecoder(Generic[B]):
     """Decodes the bodies of one path.
 
-    One pass of msgspec decodes a body that has only the documented and the usual extra fields; any
-    other body takes three.
+    One pass of msgspec decodes a short body that has only the documented and the usual extra
+    fields; any other body takes two or three.
     """
 
     def __init__(self, known: type[B], usual_extra: tuple[str, ...] = ()) -> None:
@@ -94,13 +94,20 @@ class BodyDecoder(Generic[B]):
         """
         json_limits.check_limits(body, max_depth)
         if len(body) > json_limits.LONG_BYTES:
-            body = msgspec.json.encode(json_limits.distinct_fields(body, self._texts, "the body"))
+            return self._decode_long(body)
         try:
             sent: B = self._exact.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._decode_any(body)
         values = ((name, getattr(sent, name)) for name in self._usual_extra)
         return sent, [(name, raw) for name, raw in values if raw is not ABSENT]
+
+    def _decode_long(self, body: bytes) -> tuple[B, list[ExtraField]]:
+        """Decode without copying the extra fields."""
+        fields = json_limits.distinct_fields(body, self._texts, "the body")
+        known = {name: raw for name, raw in fields.items() if name in self._names}
+        sent = json_limits.decode(self._known, msgspec.json.encode(known), "the body")
+        return sent, [(name, raw) for name, raw in fields.items() if name not in self._names]
 
     def _decode_any(self, body: bytes) -> tuple[B, list[ExtraField]]:
         sent = json_limits.decode(self._known, body, "the body")

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import BadParameter, HubError, NotAuthorised, UnknownEventType
 from hub.services.records.ingest import Ingest
@@ -75,6 +76,27 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Hub]:
             [NewDevice(sn="SN1", code="a", name="Gate"), NewDevice(sn="SN2", code="b")]
         )
         yield Hub(store, devices, clock)
+
+
+def omitted_fields() -> float:
+    return metrics.REGISTRY.get_sample_value("sitehub_extra_fields_omitted_total") or 0.0
+
+
+async def test_an_extra_field_that_is_too_long_is_counted_and_logged_once(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = omitted_fields()
+    sent = msgspec.json.encode({"time": SECONDS, "name": "A", "photo": "A" * 15_000_000})
+    for _ in range(2):  # The second one is a repeat.
+        await hub.ingest.face(hub.gate, sent)
+    (record,) = await hub.records()
+    (marker,) = msgspec.json.decode(record.extra).values()
+    assert marker["omitted_bytes"] == 15_000_002
+    assert omitted_fields() == before + 1
+    assert [line for line in caplog.messages if "too long to be kept" in line] == [
+        "extra fields of device 1 are too long to be kept, 1 in one upload; "
+        "the record has their size and SHA-256. The first is photo"
+    ]
 
 
 def body(**fields: object) -> bytes:

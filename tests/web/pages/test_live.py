@@ -463,6 +463,22 @@ async def test_extra_fields_come_last(admin: Visitor) -> None:
     assert admin.text.index("Received") < admin.text.index("helmet") < admin.text.index("<pre>")
 
 
+async def test_of_extra_fields_no_more_is_decoded_than_is_shown(admin: Visitor) -> None:
+    digest = "0123456789abcdef" * 4
+    extra = {
+        "photo": {"omitted_bytes": 300_000, "sha256": digest},
+        "text": "A" * 20_000 + "END",
+        "list": [7] * 20_000,
+    }
+    await admin.hub.add_record(extra=msgspec.json.encode(extra))
+    await admin.get("/records/1")
+    assert "Too long to be kept: 300000 bytes, SHA-256 0123456789abcdef<" in admin.text
+    assert f"{'A' * 1999} …" in admin.text
+    assert "END" not in admin.text
+    assert "[7,7,7," in admin.text
+    assert len(admin.text) < 40_000
+
+
 async def test_a_paused_wall_can_report_the_blacklist(admin: Visitor) -> None:
     await admin.hub.connect()
     await admin.get("/")

@@ -52,7 +52,15 @@ class _Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
             )
         ),
     ] = None
-    extra: Annotated[dict[str, Raw], Meta(description="other fields, as the device sent them")]
+    extra: Annotated[
+        dict[str, Raw],
+        Meta(
+            description=(
+                "other fields, as the device sent them; one that was too long to be kept is "
+                '{"omitted_bytes", "sha256"} of its JSON value'
+            )
+        ),
+    ]
 
 
 class FaceRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="face"):

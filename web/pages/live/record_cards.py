@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from hub.wire import code_tables
+from hub.wire.extra_fields import omitted_of
 from hub.wire.pictures import Image
 from hub.wire.uploads.records import (
     AccessDetail,
@@ -32,6 +34,11 @@ _LATE_MS = 120_000
 #: Extra fields are shortened on the page; the integrator API has them whole.
 _MAX_VALUE_LENGTH = 2_000
 _MAX_EXTRA_FIELDS = 200
+#: Of a longer value the beginning is shown as it was sent, without decoding it.
+_MAX_DECODED_BYTES = 16 * 1024
+#: Enough of a digest to compare by eye.
+_DIGEST_LENGTH = 16
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 _IMAGE_NAMES = {
     "face": N_("Face"),
@@ -269,13 +276,20 @@ def _list_extra_fields(record: Record) -> Iterator[RecordField]:
     if isinstance(record.detail, EventDetail):
         sources.insert(0, bytes(record.detail.data))
     for source in sources:
-        further = json.loads(source)
-        if isinstance(further, dict):
-            for name, value in further.items():
-                yield _extra_field(name, value)
+        for name, raw in _FIELDS.decode(source).items():
+            yield _extra_field(name, raw)
 
 
-def _extra_field(name: str, value: object) -> RecordField:
+def _extra_field(name: str, sent: Raw) -> RecordField:
+    if (omitted := omitted_of(sent)) is not None:
+        text = gettext("Too long to be kept: %(size)s bytes, SHA-256 %(digest)s")
+        return RecordField(
+            name, text % {"size": omitted.omitted_bytes, "digest": omitted.sha256[:_DIGEST_LENGTH]}
+        )
+    if len(memoryview(sent)) > _MAX_DECODED_BYTES:
+        beginning = bytes(memoryview(sent)[:_MAX_VALUE_LENGTH]).decode(errors="ignore")
+        return RecordField(name, beginning.removeprefix('"') + " …", raw=beginning[:1] != '"')
+    value = msgspec.json.decode(sent)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         text, raw = str(value), False
     else:
