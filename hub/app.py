@@ -293,7 +293,7 @@ async def open_services(
             users=users,
             setup_links=setup_links,
             api_keys=api_keys,
-            known_addresses=KnownAddresses(),
+            known_addresses=KnownAddresses([*sessions.addresses(), *devices.addresses()]),
             old_tls=OldTls(now),
             devices=devices,
             enrolment=enrolment,

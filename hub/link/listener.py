@@ -91,10 +91,6 @@ async def serve_devices(
     """
     config = services.config.devices
     opened = await _open_ports(services)
-    for device in services.devices.list():
-        # Where the cameras were before the hub was restarted.
-        if device.ip and device.enabled:
-            services.known_addresses.note(device.ip)
     deadlines = Deadlines()
     links = Links(services, deadlines)
     async with deadlines.watched(), trio.open_nursery() as handlers:

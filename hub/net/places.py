@@ -11,7 +11,7 @@ not part of a claim.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -33,8 +33,11 @@ class Limits(Struct, frozen=True):
 class KnownAddresses:
     """Addresses from which an enrolled camera, a browser or a program has proved who it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: Iterable[str] = ()) -> None:
+        """`addresses`: those that were known before the hub was restarted."""
         self._addresses: OrderedDict[str, None] = OrderedDict()
+        for address in addresses:
+            self.note(address)
 
     def note(self, address: str) -> None:
         """Someone has just proved at this address who it is."""

@@ -197,7 +197,7 @@ async def open_hub_services(
             setup_links=SetupLinks(
                 store, site, passwords, users, sessions, audit, site_clock.lives
             ),
-            known_addresses=KnownAddresses(),
+            known_addresses=KnownAddresses([*sessions.addresses(), *devices.addresses()]),
             old_tls=OldTls(clock),
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,

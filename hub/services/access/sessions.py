@@ -123,6 +123,11 @@ class Sessions:
         ]
         return tuple(sorted(alive, key=lambda session: -session.last_used_at))
 
+    def addresses(self) -> list[str]:
+        """Return where users are signed in, the most recently used address last."""
+        alive = [one for user in self._users.all() for one in self.of_user(user.name)]
+        return [one.address for one in sorted(alive, key=lambda one: one.last_used_at)]
+
     async def sign_out(self, token: str) -> None:
         """End one session."""
         await self._sessions.remove(hash_token(token))

@@ -18,7 +18,7 @@ from hub.log import limited
 from hub.net.networks import network_of
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
 from hub.services.access.audit import Actor, Audit
-from hub.services.admission.code_guesses import CodeGuesses
+from hub.services.admission.code_guesses import CodeGuesses, Guessed
 from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Refused, replayed
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
@@ -102,22 +102,28 @@ class Admission:
             raise DeviceNotRegistered(f"sn: no device with sn {param.sn} is registered")
         disconnects = self._devices.disconnects(device.did)
         self._guesses.start_afresh(device.did, disconnects)
-        await self._await_turn(device, link)
+        guessed = Guessed(device.did, disconnects, self._is_own_address(device, link.address))
+        await self._await_turn(device, guessed, link)
         try:
             verified = self._checks.run(device, param)
             await self._checks.check_empty_did(device, param)
             await self._devices.keys.settle(device, verified.key)
             token = await self._issue(device, param)
         except Refused as refusal:
-            await self._refuse(device, param, link, refusal)
+            await self._refuse(device, guessed, param, link, refusal)
             raise refusal.error from None
         if self._devices.disconnects(device.did) != disconnects:
             # It was changed while the checks waited for the store: their result no longer holds.
             await self._store.tokens.drop(device.did)
             raise NotAuthorised("the device was changed meanwhile")
-        self._guesses.succeeded(device.did, link.address)
         ip, offset = param.ip or link.address, param.ts - self._now()
-        self._devices.note(device.sn, ip=ip, clock_offset=offset, sign_form=verified.form)
+        self._devices.note(
+            device.sn,
+            ip=ip,
+            address=link.address,
+            clock_offset=offset,
+            sign_form=verified.form,
+        )
         result = ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
         return Admitted(device, result)
 
@@ -167,32 +173,29 @@ class Admission:
             raise NotAuthorised("the token belongs to another device")
         return row
 
-    async def _await_turn(self, device: Device, link: Link) -> None:
+    async def _await_turn(self, device: Device, guessed: Guessed, link: Link) -> None:
         """Hold the connect back, without looking at it, while codes of its device are guessed.
 
         Raises WrongSignature if there are guesses enough after the delay too.
         """
-        own = self._is_own_address(device, link.address)
-        wait = self._guesses.wait_seconds(device.did, own=own)
+        wait = self._guesses.wait_seconds(guessed, link.address)
         if not wait:
             return
-        await self._report_guesses(device, link.address)
+        await self._report_guesses(device, guessed, link.address)
         self._pending.keep_open(link, device.sn)
         await link.delay_answer(min(wait, MAX_BACKOFF_SECONDS))
-        # Of those that have waited, the first one takes the turn.
-        if self._guesses.wait_seconds(device.did, own=own):
+        # Of those that have waited, the first one takes the turn. The others keep their places.
+        if self._guesses.wait_seconds(guessed, link.address):
             raise WrongSignature("sign: too many codes were tried for this sn: try again later")
 
     def _is_own_address(self, device: Device, address: str) -> bool:
         """Whether the camera is there, or was there last, also before the hub was restarted."""
         link = self._registry.get(device.did)
-        return (
-            (link is not None and link.address == address)
-            or self._guesses.is_good_address(device.did, address)
-            or self._devices.device(device.did).ip == address
-        )
+        return (link is not None and link.address == address) or self._devices.device(
+            device.did
+        ).address == address
 
-    async def _report_guesses(self, device: Device, address: str) -> None:
+    async def _report_guesses(self, device: Device, guessed: Guessed, address: str) -> None:
         limited(
             log,
             logging.WARNING,
@@ -203,7 +206,7 @@ class Admission:
             device.name or device.sn,
             address,
         )
-        if self._guesses.held_back(device.did):
+        if self._guesses.held_back(guessed):
             with suppress(CannotStoreNow):
                 await self._audit.add(Actor("device port", address), "device.guessed", device.did)
 
@@ -240,7 +243,12 @@ class Admission:
         await self._delay(link, delay)
 
     async def _refuse(
-        self, device: Device, param: ConnectParam, link: Link, refusal: Refused
+        self,
+        device: Device,
+        guessed: Guessed,
+        param: ConnectParam,
+        link: Link,
+        refusal: Refused,
     ) -> None:
         delay = 0.0
         if not refusal.signed:
@@ -248,7 +256,7 @@ class Admission:
             self._pending.keep_open(link, param.sn)
             delay = self._backoff.failed((param.sn, network_of(link.address)))
             if any(reason.code == "code-mismatch" for reason in refusal.reasons):
-                self._guesses.failed(device.did, own=self._is_own_address(device, link.address))
+                self._guesses.failed(guessed, link.address)
         attempt = self._attempt(param, link)
         self._pending.record_failure(device.did, attempt, refusal.reasons, slowed_seconds=delay)
         if isinstance(refusal.error, MissingDid):

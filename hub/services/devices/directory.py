@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 from msgspec import UNSET
@@ -69,6 +69,13 @@ class Devices:
             await self._status.keep_saving()
 
     # Look-up
+
+    def addresses(self) -> Sequence[str]:
+        """Return where the enabled devices connected from last, as far as it is known."""
+        latest = [self._status.latest(one) for one in self._store.devices.all() if one.enabled]
+        # Before the first connect to this version of the hub, only what the device stated is known.
+        found = (device.address or device.ip for device in latest)
+        return [address for address in found if address]
 
     def list(self) -> list[DeviceView]:
         return [self._views.view(device) for device in self._store.devices.all()]
@@ -220,11 +227,18 @@ class Devices:
         sn: str,
         *,
         ip: str | None = None,
+        address: str | None = None,
         clock_offset: float | None = None,
         sign_form: str | None = None,
     ) -> None:
-        """Remember what was observed about a camera; the next flush saves it."""
-        self._status.add(sn, StatusUpdate(ip=ip, clock_offset=clock_offset, sign_form=sign_form))
+        """Remember what was observed about a camera; the next flush saves it.
+
+        `ip`: what it states. `address`: where a good connect came from.
+        """
+        update = StatusUpdate(
+            ip=ip, address=address, clock_offset=clock_offset, sign_form=sign_form
+        )
+        self._status.add(sn, update)
 
     def note_report(self, device: Device, info: DeviceInfo) -> None:
         """2.2: remember the versions and the name that a device reported."""

@@ -169,7 +169,7 @@ CREATE TABLE device (
     ota_id TEXT NOT NULL UNIQUE,    -- 2.3
     code BLOB NOT NULL,             -- sealed: the security code of 1.1
     secret BLOB NOT NULL,           -- sealed: the secret of its signed requests (三)
-    ip TEXT,
+    ip TEXT,                        -- as it states it
     last_seen INTEGER,
     fw_ver TEXT,
     sw_ver TEXT,
@@ -180,7 +180,8 @@ CREATE TABLE device (
     init_outcome TEXT,              -- the outcome of sending its initial parameters (D3)
     created_at INTEGER NOT NULL,
     previous_key TEXT,              -- also accepted until the device signs with `key`,
-    previous_key_until INTEGER      -- at most until this time
+    previous_key_until INTEGER,     -- at most until this time
+    address TEXT                    -- of its last good connect, as the hub sees it
 ) STRICT, WITHOUT ROWID;
 
 -- The settings that a device last accepted (1.5, 1.6), because it cannot be asked for them.

@@ -27,7 +27,8 @@ class Device(Struct, frozen=True, kw_only=True):
 
     `key`: its own public key as PEM, None if the site's key applies. `clock_offset`: seconds,
     positive if its clock is ahead. `init_outcome`: the outcome of sending its initial parameters.
-    `previous_key`: also accepted until `previous_key_until`.
+    `previous_key`: also accepted until `previous_key_until`. `ip` is what it states, `address`
+    where its last good connect came from.
     """
 
     did: str
@@ -52,6 +53,7 @@ class Device(Struct, frozen=True, kw_only=True):
     created_at: Moment
     previous_key: str | None = None
     previous_key_until: Moment | None = None
+    address: str | None = None
     #: A part of it cannot be read, and is left out; what it needs to connect may be among it.
     damaged: bool = False
 
@@ -103,6 +105,7 @@ class StatusUpdate(Struct, frozen=True, kw_only=True):
     """Status that a device reported. None leaves a field as it is."""
 
     ip: str | None = None
+    address: str | None = None
     last_seen: int | None = None
     fw_ver: str | None = None
     sw_ver: str | None = None
@@ -128,6 +131,7 @@ CAMERA_DEFAULTS = {
     "sign_form": None,
     "did_state": "unknown",
     "ip": None,
+    "address": None,
     "fw_ver": None,
     "sw_ver": None,
     "os_ver": None,

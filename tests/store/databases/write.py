@@ -74,6 +74,7 @@ NOTE = StatusUpdate(
     clock_offset=-1.5,
     did_state="known",
 )
+ADDRESS = "10.0.0.9"
 TOKEN_HASH, EXPIRES_AT = b"t" * 32, NOW * 1000 + 86_400_000
 ACCEPTED = AcceptedConnect("SN1", "1795608000", None)
 USER = User("alice", "admin", "scrypt$0", NOW * 1000)
@@ -188,6 +189,7 @@ async def fill(store: Store) -> None:
     await fill_schema_8(store)
     await fill_schema_10(store)
     await fill_schema_11(store)
+    await fill_schema_13(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -253,6 +255,10 @@ async def fill_schema_10(store: Store) -> None:
 
 async def fill_schema_11(store: Store) -> None:
     await store.user_links.put(MADE_LINK)
+
+
+async def fill_schema_13(store: Store) -> None:
+    await store.devices.update_status({"SN1": StatusUpdate(address=ADDRESS)})
 
 
 async def write(data_dir: Path) -> None:
