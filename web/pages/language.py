@@ -20,6 +20,8 @@ from werkzeug.datastructures import LanguageAccept
 Code = Literal["en", "zh"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Stands for a time that cannot be read any more.
+_UNKNOWN_TIME = 0
 _TRANSLATIONS = Path(__file__).parent.parent / "translations"
 
 
@@ -55,6 +57,8 @@ class Language:
         return self._words.ngettext(singular, plural, n)
 
     def _format(self, ms: int, zone: tzinfo, pattern: str) -> str:
+        if ms == _UNKNOWN_TIME:
+            return "–"
         moment = _EPOCH + timedelta(milliseconds=ms)
         # The last hours of the year 9999 are out of range in zones east of UTC.
         with suppress(OverflowError):
@@ -72,6 +76,8 @@ class Language:
         return self._format(ms, zone, self._patterns.day)
 
     def moment(self, ms: int, zone: tzinfo) -> str:
+        if ms == _UNKNOWN_TIME:
+            return "–"
         return f"{self.date(ms, zone)} {self.time(ms, zone)}"
 
     def long_day(self, day: Date) -> str:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from quart import Response, g, render_template, request
 
 from hub.services.access.users import User
+from hub.services.site.status.damaged_data import DataKind
 from web import auth
 from web.pages import language
 from web.pages.labels import ROLES, health_sentence
@@ -77,6 +78,12 @@ def _notices() -> list[Notice]:
     return [Notice(health_sentence(reason), reason.is_fault) for reason in reasons]
 
 
+def _damaged_counts() -> dict[DataKind, int]:
+    """How many entries of each kind are damaged."""
+    reasons = auth.services().health.reasons()
+    return {one.kind: one.count for reason in reasons for one in reason.damaged}
+
+
 def _theme() -> str:
     theme = request.cookies.get(THEME_COOKIE, "auto")
     return theme if theme in THEMES else "auto"
@@ -109,6 +116,7 @@ async def shared_values() -> dict[str, object]:
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": _navigation(me) if me else [],
         "notices": _notices() if me else [],
+        "damaged_counts": _damaged_counts() if me else {},
         # Where the event stream of the page starts.
         "seq": hub.records.last_seq,
         "changes": g.changes,

@@ -55,7 +55,14 @@ class Devices:
         self._pictures = LatestPictures(store.records, records)
         self.keys = DeviceKeys(store, now)
         self.refusals = Refusals(store, self.keys, pending)
-        self._views = DeviceViews(registry, pending, self.keys, self._status, self._pictures)
+        self._views = DeviceViews(
+            registry,
+            pending,
+            self.keys,
+            self._status,
+            self._pictures,
+            store.devices.is_damaged,
+        )
         #: A CSV file may have thousands of rows and keys, which would block the event loop.
         self._threads = trio.CapacityLimiter(1)
         #: did -> how often a change ended its connection and its tokens.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -44,6 +45,8 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     init_outcome: str | None
     last_picture: str | None
     created_at: int
+    #: A part of it, or of its secrets, cannot be read.
+    damaged: bool = False
 
     @property
     def waiting_reason(self) -> str | None:
@@ -67,12 +70,14 @@ class DeviceViews:
         keys: DeviceKeys,
         status: DeviceStatus,
         pictures: LatestPictures,
+        is_damaged: Callable[[str], bool],
     ) -> None:
         self._registry = registry
         self._pending = pending
         self._keys = keys
         self._status = status
         self._pictures = pictures
+        self._is_damaged = is_damaged
 
     def view(self, device: Device) -> DeviceView:
         device = self._status.latest(device)
@@ -100,4 +105,5 @@ class DeviceViews:
             init_outcome=device.init_outcome,
             last_picture=self._pictures.path(device.did),
             created_at=device.created_at,
+            damaged=device.damaged or self._is_damaged(device.did),
         )

@@ -49,6 +49,8 @@ class CampaignTarget(Struct, frozen=True):
     downloaded_at: Moment | None = None
     done_at: Moment | None = None
     counts: bool = True
+    #: A part of it cannot be read.
+    damaged: bool = False
 
 
 class StoredCampaign(Struct, frozen=True):
@@ -100,7 +102,7 @@ _campaign_rows = RowReader(
 _target_rows = RowReader(
     "campaign_device",
     CampaignTarget,
-    CampaignTarget.__struct_fields__,
+    ("did", "state", "offered_at", "downloaded_at", "done_at", "counts"),
     key=("did",),
     fallbacks={
         "state": "waiting",
@@ -122,10 +124,15 @@ def load_campaigns(
         if (target := _target_rows.read(row, damaged)) is not None:
             targets.setdefault(campaign, []).append(target)
     return [
-        replace(campaign, targets=tuple(targets.get(campaign.id, ())))
+        _with_targets(campaign, tuple(targets.get(campaign.id, ())))
         for campaign in _campaign_rows.read_all(connection.execute(_CAMPAIGNS), damaged)
         if campaign.release_id in releases
     ]
+
+
+def _with_targets(campaign: StoredCampaign, targets: tuple[CampaignTarget, ...]) -> StoredCampaign:
+    damaged = campaign.damaged or any(target.damaged for target in targets)
+    return replace(campaign, targets=targets, damaged=damaged)
 
 
 class CampaignTable:

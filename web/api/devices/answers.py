@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from hub.services.admission.enrolment import CodeMatch, PendingDevice
 from hub.services.admission.provisioning import DeliveryOutcome, stored_delivery
 from hub.services.devices.views import DeviceView
 from hub.wire.times import format_rfc3339
-from web.api.answers import Did, Time, Versions
+from web.api.answers import Damaged, Did, Time, Versions, damaged_flag
 
 
 class Init(Struct, frozen=True):
@@ -54,6 +54,7 @@ class Device(Struct, frozen=True, kw_only=True):
         Meta(description="the earlier key is valid until this time, or until the new one is used"),
     ]
     init: Annotated[Init | None, Meta(description="null: they were never sent")]
+    damaged: Damaged = UNSET
 
 
 class CodeCheck(Struct, frozen=True):
@@ -138,6 +139,7 @@ def device_fields(view: DeviceView) -> Device:
         if view.previous_key_until is None
         else format_rfc3339(view.previous_key_until),
         init=None if view.init_outcome is None else _init(view.init_outcome),
+        damaged=damaged_flag(view.damaged),
     )
 
 

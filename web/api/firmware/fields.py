@@ -10,6 +10,7 @@ from hub.services.firmware.releases import Component, Release, StoredFile
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.firmware import Versions
 from web.api.answers import Versions as VersionsAnswer
+from web.api.answers import damaged_flag
 from web.api.firmware import answers
 
 
@@ -48,6 +49,7 @@ def summary_fields(campaign: CampaignOutline | Campaign) -> answers.CampaignSumm
         started_at=format_rfc3339(campaign.started_at),
         count=campaign.count,
         done=campaign.done,
+        damaged=damaged_flag(campaign.damaged),
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from hub.errors import BadParameter, NotAllowed
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.records.erasures import MAX_SEQS, Erasure
 from hub.wire.times import format_rfc3339
-from web.api.answers import Time
+from web.api.answers import Damaged, Time, damaged_flag
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq, Text
 from web.api.records.holds import TAG
 from web.api.routes import Call, Routes, id_of
@@ -37,6 +37,7 @@ class ErasureAnswer(Struct, frozen=True, kw_only=True):
         list[str], Meta(description="cameras that took the pictures, and may still have them")
     ]
     copies: Annotated[list[str], Meta(description="older copies that still hold the records")]
+    damaged: Damaged = UNSET
 
 
 class ErasureList(Struct, frozen=True):
@@ -239,4 +240,5 @@ def erasure_fields(erasure: Erasure) -> ErasureAnswer:
         kept=report.kept,
         dids=list(report.dids),
         copies=list(report.copies),
+        damaged=damaged_flag(erasure.damaged),
     )

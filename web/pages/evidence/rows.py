@@ -25,6 +25,7 @@ class HoldRow(Struct, frozen=True, kw_only=True):
     last_day: str
     ended: str
     in_force: bool
+    damaged: bool
 
 
 def hold_row(hold: Hold) -> HoldRow:
@@ -42,7 +43,7 @@ def hold_row(hold: Hold) -> HoldRow:
     return HoldRow(
         id=hold.id,
         url=f"/evidence/{hold.id}",
-        reason=hold.reason,
+        reason=hold.reason or gettext("Evidence %(id)s") % {"id": hold.id},
         records=hold.records,
         by=actor_text(hold.created_by),
         since=words.moment(hold.created_at, zone),
@@ -50,4 +51,5 @@ def hold_row(hold: Hold) -> HoldRow:
         last_day=last_day_field(hold.until),
         ended=ended,
         in_force=hold.is_in_force,
+        damaged=hold.damaged,
     )

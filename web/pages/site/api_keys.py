@@ -26,6 +26,7 @@ class KeyRow(Struct, frozen=True):
     since: str
     used: str
     remove_url: str
+    damaged: bool
 
 
 @blueprint.get("")
@@ -52,11 +53,12 @@ def _row(key: ApiKey) -> KeyRow:
     shown, zone = language.current(), auth.services().site.zone()
     return KeyRow(
         appid=key.appid,
-        name=key.name,
+        name=key.name or key.appid,
         read_only=key.read_only,
         since=shown.date(key.created_at, zone),
         used="" if key.last_used_at is None else shown.moment(key.last_used_at, zone),
         remove_url=make_url("/site/api-keys/remove", appid=key.appid),
+        damaged=auth.services().api_keys.is_damaged(key),
     )
 
 

@@ -118,6 +118,7 @@ class AuditRow(Struct, frozen=True):
     address: str
     action: str
     target: AuditTarget
+    damaged: bool
 
 
 @blueprint.get("/audit")
@@ -180,6 +181,7 @@ def _row(entry: AuditEntry) -> AuditRow:
         address=entry.address,
         action=gettext(action) if action else entry.action,
         target=_target(entry),
+        damaged=entry.damaged,
     )
 
 

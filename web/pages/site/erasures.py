@@ -70,6 +70,7 @@ class ErasureRow(Struct, frozen=True, kw_only=True):
     kept: int
     cameras: list[str]
     copies: tuple[str, ...]
+    damaged: bool
 
 
 @blueprint.get("")
@@ -225,6 +226,7 @@ def _erasure_row(erasure: Erasure) -> ErasureRow:
         kept=report.kept,
         cameras=[_camera_name(did) for did in report.dids],
         copies=report.copies,
+        damaged=erasure.damaged,
     )
 
 
