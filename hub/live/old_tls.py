@@ -11,6 +11,8 @@ from msgspec import Struct
 KEPT_SECONDS = 3600
 #: The maximum number of refused addresses; the one that tried longest ago goes first.
 MAX_REFUSED = 64
+#: The maximum number of devices; the one that connected longest ago goes first.
+MAX_DEVICES = 4096
 
 
 class RefusedClient(Struct, frozen=True):
@@ -29,7 +31,8 @@ class OldTls:
         """`now`: the wall clock, in UNIX seconds."""
         self._now = now
         self._refused: OrderedDict[tuple[str, str], RefusedClient] = OrderedDict()
-        self._suites: dict[str, str] = {}
+        #: By did; the device that connected last is last.
+        self._suites: OrderedDict[str, str] = OrderedDict()
 
     def refuse(self, address: str, port_name: str) -> None:
         """Note a client whose handshake failed because its TLS is too old."""
@@ -47,10 +50,11 @@ class OldTls:
 
     def connected(self, did: str, suite: str) -> None:
         """Note the cipher suite of an admitted device; "" without TLS."""
+        self._suites.pop(did, None)
         if is_legacy(suite):
             self._suites[did] = suite
-        else:
-            self._suites.pop(did, None)
+        if len(self._suites) > MAX_DEVICES:
+            self._suites.popitem(last=False)
 
     def legacy_suites(self) -> dict[str, str]:
         """Return the cipher suite of each device, by did, whose last connection used a legacy one.

@@ -96,8 +96,8 @@ class PendingDevices:
         self._now = now
         #: By SN, the latest attempt at the end.
         self._rows: OrderedDict[str, _PendingRow] = OrderedDict()
-        #: did -> its last connect, if that failed.
-        self._failing: dict[str, PendingDevice] = {}
+        #: did -> its last connect, if that failed; the latest at the end.
+        self._failing: OrderedDict[str, PendingDevice] = OrderedDict()
         #: Open connection of a pending device -> the SN that it gave last; oldest connection first.
         self._open: dict[Link, str] = {}
         #: When a change was published last.
@@ -146,6 +146,8 @@ class PendingDevices:
         earlier = self._failing.get(did)
         device = self._next_attempt(earlier, attempt, reasons, slowed_seconds)
         self._failing[did] = device
+        self._failing.move_to_end(did)
+        self._drop_failures()
         if self._should_publish(earlier, device):
             self._changed("device", did)
 
@@ -259,6 +261,12 @@ class PendingDevices:
         if device.slowed_until is not None and device.slowed_until <= self._now_ms():
             return replace(device, slowed_until=None)
         return device
+
+    def _drop_failures(self) -> None:
+        """Drop failed connects that are too old to be shown."""
+        stale = self._now_ms() - KEPT_SECONDS * 1000
+        while next(iter(self._failing.values())).last_seen <= stale:
+            self._failing.popitem(last=False)
 
     def _drop_rows(self) -> None:
         """Drop the rows whose last attempt is too old, and those beyond the limit."""

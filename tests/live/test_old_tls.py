@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.live.old_tls import KEPT_SECONDS, MAX_REFUSED, OldTls, is_legacy
+from hub.live.old_tls import KEPT_SECONDS, MAX_DEVICES, MAX_REFUSED, OldTls, is_legacy
 from tests.support.clock import FrozenClock
 
 
@@ -62,3 +62,13 @@ def test_a_camera_with_a_legacy_suite_is_named_until_it_connects_with_a_modern_o
 )
 def test_suites_without_forward_secrecy_or_with_cbc_are_legacy(suite: str, legacy: bool) -> None:
     assert is_legacy(suite) is legacy
+
+
+def test_of_many_devices_with_old_tls_those_that_connected_last_stay(old_tls: OldTls) -> None:
+    for number in range(MAX_DEVICES):
+        old_tls.connected(str(number), "AES128-SHA")
+    old_tls.connected("0", "AES128-SHA")
+    old_tls.connected("new", "AES128-SHA")
+    assert len(old_tls.legacy_suites()) == MAX_DEVICES
+    assert "0" in old_tls.legacy_suites()
+    assert "1" not in old_tls.legacy_suites()

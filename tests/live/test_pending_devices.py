@@ -87,6 +87,16 @@ def test_a_row_outlives_its_connection_for_an_hour(clock: FrozenClock) -> None:
     assert pending.find("A") is None
 
 
+def test_a_failed_connect_is_forgotten_an_hour_later(clock: FrozenClock) -> None:
+    pending = ThreePendingDevices(clock)
+    for did in ("1", "2"):
+        pending.fail(did, "clock-off")
+        clock.advance(KEPT_SECONDS // 2)
+    clock.advance(1)
+    pending.fail("3", "clock-off")
+    assert list(pending._failing) == ["2", "3"]
+
+
 def test_rows_are_bounded_and_a_flood_makes_room_for_itself(clock: FrozenClock) -> None:
     pending = ThreePendingDevices(clock)
     pending.attempt("CAMERA", FakeLink("10.0.0.8"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,9 @@ CHANGING = {
 #: After these, stored pictures are stale: a path may be reused for a new person's photo.
 _CHANGING_PEOPLE = {PERSON_ADD.name, PERSON_DELETE.name}
 
+#: Devices of which it is known when their people were changed; of all others the latest such time.
+_MAX_PEOPLE_CHANGED = 4096
+
 
 class CommandSender:
     """Sends one command per slot of a device at a time, and publishes what it changes."""
@@ -60,8 +64,10 @@ class CommandSender:
         self._changes = changes
         self._settings = settings
         self._queues = CommandQueues()
-        #: did -> when its people were changed last, by trio's clock.
-        self._people_changed: dict[str, float] = {}
+        #: did -> when its people were changed last, by trio's clock; the latest is last.
+        self._people_changed: OrderedDict[str, float] = OrderedDict()
+        #: When people of a device were changed that is not in the table any more.
+        self._forgotten_change = -math.inf
 
     async def send(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
         """Send the command, and return the device's answer whatever its code.
@@ -78,7 +84,7 @@ class CommandSender:
 
     def people_changed_at(self, did: str) -> float:
         """Return when the device's people were changed last, by trio's clock; -inf if never."""
-        return self._people_changed.get(did, -math.inf)
+        return self._people_changed.get(did, self._forgotten_change)
 
     async def _request(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
         if is_setting(command):
@@ -133,9 +139,15 @@ class CommandSender:
         if command.name not in CHANGING:
             return
         if command.name in _CHANGING_PEOPLE and may_be_done:
-            self._people_changed[did] = trio.current_time()
+            self._note_people_changed(did)
             await self._forget_pictures(did)
         self._changes.publish([Change("device", did)])
+
+    def _note_people_changed(self, did: str) -> None:
+        self._people_changed[did] = trio.current_time()
+        self._people_changed.move_to_end(did)
+        if len(self._people_changed) > _MAX_PEOPLE_CHANGED:
+            _, self._forgotten_change = self._people_changed.popitem(last=False)
 
     async def _forget_pictures(self, did: str) -> None:
         """Drop the stored pictures of the device, which are read again when needed."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import trio
@@ -65,8 +65,10 @@ class Devices:
         )
         #: A CSV file may have thousands of rows and keys, which would block the event loop.
         self._threads = trio.CapacityLimiter(1)
-        #: did -> how often a change ended its connection and its tokens.
-        self._disconnects: Counter[str] = Counter()
+        #: did -> the number of the last change that ended its connection and its tokens, or of its
+        #: enrolment; none of a device that is as it was when the hub started.
+        self._disconnects: dict[str, int] = {}
+        self._numbers = itertools.count(1)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Regularly save what devices report, and follow their latest pictures."""
@@ -117,6 +119,7 @@ class Devices:
         """Enrol a device. Raises BadParameter, and AlreadyExists for its sn or did."""
         check_new(new)
         (device,) = await self._store.devices.add((new,))
+        self._disconnects[device.did] = next(self._numbers)
         log.info("device %s (%s) was added", device.did, device.name or device.sn)
         self.refusals.reassess(device, new.code)
         self.publish_change(device.did)
@@ -162,15 +165,17 @@ class Devices:
         await self._disconnect(did, "the device was removed")
         self._registry.forget(did)
         self._forget_camera(device)
+        self._disconnects.pop(did, None)
+        self._pictures.forget(did)
         log.info("device %s (%s) was removed", did, device.name or device.sn)
         self.publish_change(did)
 
     def disconnects(self, did: str) -> int:
-        """Return how often a change ended the device's connection and tokens.
+        """Return a number that is another one after a change that ends connection and tokens.
 
         Compare the numbers before and after waiting, to find out whether a check still holds.
         """
-        return self._disconnects[did]
+        return self._disconnects.get(did, 0) if self._store.devices.by_did(did) else -1
 
     def publish_change(self, did: str) -> None:
         """Tell subscribers that the device changed."""
@@ -194,6 +199,7 @@ class Devices:
         added = await self._store.devices.add([row.device for row in csv_file.rows])
         pending = {device.sn for device in self._pending.pending()}
         for device, row in zip(added, csv_file.rows, strict=True):
+            self._disconnects[device.did] = next(self._numbers)
             if device.sn in pending:
                 self.refusals.reassess(device, row.device.code)
         self._changes.publish([Change("device", device.did) for device in added])
@@ -276,7 +282,7 @@ class Devices:
         self._traces.forget(device.sn)
 
     async def _disconnect(self, did: str, why: str) -> None:
-        self._disconnects[did] += 1
+        self._disconnects[did] = next(self._numbers)
         link = self._registry.get(did)
         if link is not None:
             link.close(why)

@@ -28,6 +28,10 @@ class LatestPictures:
         latest = self._latest.get(did)
         return latest.path if latest is not None and self._records.is_kept(latest) else None
 
+    def forget(self, did: str) -> None:
+        """Forget the picture of a device that was removed."""
+        self._latest.pop(did, None)
+
     async def follow(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:

@@ -248,6 +248,19 @@ async def test_the_table_of_missing_pictures_is_bounded(
     assert [asked.param["path"] for asked in one.link.asked] == ["1", "2", "3", "1"]
 
 
+async def test_the_table_of_changed_people_is_bounded_and_forgets_no_change(
+    clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    monkeypatch.setattr("hub.services.commands.sender._MAX_PEOPLE_CHANGED", 2)
+    one = await album(clock, lambda uri, param: GONE)
+    sender = one.commands._sender
+    await trio.sleep(1)
+    for did in ("1", "2", "3"):
+        sender._note_people_changed(did)
+        await trio.sleep(1)
+    assert [sender.people_changed_at(did) for did in ("1", "2", "3", "4")] == [1, 2, 3, 1]
+
+
 async def test_another_refusal_is_passed_on_and_not_remembered(clock: FrozenClock) -> None:
     one = await album(clock, lambda uri, param: answer(500, "card error"))
     for _ in range(2):

@@ -247,6 +247,22 @@ async def test_removing_a_device_removes_everything_of_it(clock: FrozenClock) ->
         site.authentication.by_token(token)
 
 
+async def test_changes_are_told_apart_and_forgotten_with_their_device(clock: FrozenClock) -> None:
+    site = gate(clock)
+    seen: list[int] = []
+    for _ in range(3):
+        device = await site.enrol(did="7")
+        seen.append(site.devices.disconnects("7"))
+        await site.devices.change("7", DeviceChange(code="OTHER123"))
+        seen.append(site.devices.disconnects("7"))
+        await site.devices.remove(device.did)
+        seen.append(site.devices.disconnects("7"))
+    enrolled = [number for index, number in enumerate(seen) if index % 3 < 2]
+    assert len(set(enrolled)) == 6
+    assert not set(enrolled) & set(seen[2::3])
+    assert not site.devices._disconnects
+
+
 @pytest.mark.parametrize("is_removed", [False, True])
 async def test_the_traced_frames_of_a_camera_are_dropped_with_it(
     clock: FrozenClock, is_removed: bool

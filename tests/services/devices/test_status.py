@@ -168,3 +168,5 @@ async def test_the_latest_picture_is_loaded_at_start_and_follows_the_records(
     clock.advance(86_400)
     await site.store.retention.drop_day("2026-11-25")
     assert site.devices.get(device.did).last_picture is None
+    await site.devices.remove(device.did)
+    assert device.did not in site.devices._pictures._latest
