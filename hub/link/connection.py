@@ -245,6 +245,8 @@ class DeviceLink:
     def _end(self, ending: Ending) -> None:
         if self._closing is None:
             self._closing = ending
+            # Or a camera that connects again and again would keep many places.
+            self._place.release()
             self._scope.cancel()
 
     def _sender(self) -> str:

@@ -92,6 +92,13 @@ class Place:
             if self._source is not None:
                 self._source.keep(self)
 
+    def release(self) -> None:
+        """Keep it no longer: the connection is about to end. Idempotent."""
+        if self.is_kept:
+            self.is_kept = False
+            if self._source is not None:
+                self._source.release(self)
+
     def leave(self) -> None:
         """Give the place back: the connection has ended. Idempotent."""
         if self._source is not None:
@@ -227,6 +234,11 @@ class _Source:
     def keep(self, place: Place) -> None:
         self._forget(place)
         self._kept += 1
+        self.update()
+
+    def release(self, place: Place) -> None:
+        self._kept -= 1
+        self._speaking[place] = None
         self.update()
 
     def leave(self, place: Place) -> None:

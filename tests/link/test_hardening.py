@@ -20,6 +20,7 @@ from hub import metrics
 from hub.errors import DeviceLeft, DeviceSilent
 from hub.link.connection import DeviceLink
 from hub.net.connection import Peer
+from hub.net.places import Limits, Places
 from hub.net.socket_stream import SocketStream
 from tests.support.gate import ADDRESS, online
 from tests.support.plug import Port, device_port
@@ -614,3 +615,21 @@ async def test_random_bytes_never_raise_from_a_link(autojump_clock: MockClock) -
         await wait_all_tasks_blocked()
         camera = await port.camera()
         assert (await camera.connect())["code"] == 421
+
+
+async def test_a_camera_that_connects_again_and_again_keeps_one_place(
+    autojump_clock: MockClock,
+) -> None:
+    """Its earlier connections take 2 s each to end if it does not answer their close frames."""
+    places = Places(Limits(connections=4, per_address=4))
+    async with device_port() as port:
+        await port.site.enrol()
+        kept = []
+        for _ in range(3):
+            camera = await port.camera()
+            kept.append(places.take(ADDRESS, lambda: None))
+            camera.link._place = kept[-1]
+            assert (await camera.connect())["code"] == 200
+            # From now on it is deaf.
+            camera.socket._stream.receive_stream.close()
+        assert [place.is_kept for place in kept] == [False, False, True]

@@ -113,6 +113,23 @@ def test_a_kept_place_is_taken_by_nobody() -> None:
     assert port.cut == []
 
 
+def test_a_place_that_is_released_can_be_taken_again() -> None:
+    port = Port(2)
+    kept = [port.take(ATTACKER, name) for name in ("first", "second")]
+    for place in kept:
+        place.release()
+        place.keep()
+    kept[0].release()
+    kept[0].release()
+    port.known.note(CAMERA)
+    port.take(CAMERA)
+    assert port.cut == ["first"]
+    kept[0].release()
+    kept[1].leave()
+    kept[1].release()
+    assert port.places.taken == 1
+
+
 def test_a_place_that_was_given_back_is_free() -> None:
     port = Port(1)
     for _ in range(3):
