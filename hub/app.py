@@ -71,6 +71,7 @@ from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import SiteClock, steady_seconds
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import DiskSpace
+from hub.services.site.lost_pictures import LostPictures
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.forecast import Forecasts
 from hub.services.site.retention.retention import RetentionPolicy
@@ -336,6 +337,7 @@ async def open_services(
                 guesses,
                 now=now,
             ),
+            lost_pictures=LostPictures(store, audit, change_feed),
             health_checks=HealthChecks(
                 lambda: Surroundings(
                     data_dir,

@@ -37,6 +37,12 @@ _RESPONSE_SECONDS = 20.0
 @click.option(
     "--set-aside", "way", flag_value="set-aside", help="Go on without what the packs hold."
 )
+@click.option(
+    "--accept-lost",
+    "way",
+    flag_value="accept-lost",
+    help="Take note that pictures are lost, so that they are not reported any more.",
+)
 @data_option()
 def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
     """Check whether everything is well, and say what to do if not.
@@ -45,7 +51,9 @@ def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
     ok, warning or FAILED. Exit status: 0, or 1 if any check failed.
 
     With --rebuild or --set-aside nothing is checked. They are the ways on if the hub does not start
-    because its database is older than its packs, or gone; the hub must not be running.
+    because its database is older than its packs, or gone; the hub must not be running. With
+    --accept-lost, which may be used beside a running hub, pictures that are lost for good are not
+    reported any more.
     """
     from hub.cli.output import print_json
     from hub.cli.recovery import run_rebuild, run_set_aside
@@ -56,6 +64,9 @@ def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
         return _DONE
     if way == "set-aside":
         run_set_aside(data_dir)
+        return _DONE
+    if way == "accept-lost":
+        _accept_lost(data_dir)
         return _DONE
 
     findings: list[Finding] = []
@@ -68,6 +79,15 @@ def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
     if as_json:
         print_json([_as_object(finding) for finding in findings])
     return _FAILED if any(finding.state == "failed" for finding in findings) else _DONE
+
+
+def _accept_lost(data_dir: Path) -> None:
+    from hub.cli.output import print_line
+    from hub.cli.requests import execute
+    from hub.process.control.status import AcceptLostPictures
+
+    for text in execute(data_dir, AcceptLostPictures()) or ["nothing new is lost"]:
+        print_line(text)
 
 
 def _examine(data_dir: Path, progress: _Progress, *, quick: bool) -> Iterator[Finding]:

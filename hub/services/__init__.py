@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hub.services.site.backups.backups import Backups
     from hub.services.site.certificates.certificates import Certificates
     from hub.services.site.clock.clock import SiteClock
+    from hub.services.site.lost_pictures import LostPictures
     from hub.services.site.maintenance import Maintenance
     from hub.services.site.retention.forecast import Forecasts
     from hub.services.site.retention.retention import RetentionPolicy
@@ -100,6 +101,7 @@ class Services:
     figures: SiteFigures
     forecasts: Forecasts
     health_checks: HealthChecks
+    lost_pictures: LostPictures
 
     @property
     def config(self) -> Config:

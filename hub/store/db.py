@@ -13,6 +13,7 @@ from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor, StoreHealth
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
+from hub.store.media.lost_parts import LOST, LostParts, encode_lost
 from hub.store.media.packs import Packs
 from hub.store.media.pictures import PictureReader
 from hub.store.records.erasing import Eraser
@@ -83,7 +84,9 @@ class Store:
         #: The rows that could not be read, as far as somebody tried.
         self.damaged_rows = damaged = start.damaged_rows
         self.records = RecordLog(writer, queries, days, held, damaged)
-        self.pictures = PictureReader(picture_readers, packs, days, held, monitor)
+        #: What packs have lost, as far as it was found.
+        self.lost = LostParts(start.lost)
+        self.pictures = PictureReader(picture_readers, packs, days, held, monitor, self.lost)
         self.holds = HoldTable(writer, queries, days, held, changing, damaged)
         self.evidence = HeldEvidence(
             writer,
@@ -138,6 +141,14 @@ class Store:
     @property
     def health(self) -> StoreHealth:
         return self._monitor.health
+
+    async def accept_lost(self) -> None:
+        """Note that a person knows what packs have lost. Durable on return."""
+        accepted, parts = self.lost.accepted(), self.lost.unaccepted
+        await self.settings.set(LOST, encode_lost(accepted))
+        self.lost.parts = accepted
+        for part in parts:
+            self._monitor.settled(part.text)
 
     async def write(self, job: Job[T]) -> T:
         """Run `job` in the next group: see `GroupCommit.write`."""

@@ -25,6 +25,7 @@ class HealthMonitor:
 
     def __init__(self) -> None:
         self.health = StoreHealth()
+        self._damage: list[str] = []
 
     def refused(self, reason: str) -> None:
         """Report that a write failed because of the disk or the database."""
@@ -40,10 +41,19 @@ class HealthMonitor:
 
     def damaged(self, text: str) -> None:
         """Report damage. Use the same text for all damage of a file, so that texts stay few."""
-        known = self.health.damaged
-        if text not in known:
+        if text not in self._damage:
             log.error("the store is damaged: %s", text)
-            self.health = replace(self.health, damaged=f"{known}; {text}" if known else text)
+            self._damage.append(text)
+            self._show_damage()
+
+    def settled(self, text: str) -> None:
+        """Note that a person knows of this damage, and nothing more can be done."""
+        if text in self._damage:
+            self._damage.remove(text)
+            self._show_damage()
+
+    def _show_damage(self) -> None:
+        self.health = replace(self.health, damaged="; ".join(self._damage))
 
 
 #: SQLite's primary result codes that are caused by the disk or the file, not by the statement.

@@ -17,7 +17,8 @@ from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
 from hub.store.media.day_index import PackDay, forget_day, load_days
 from hub.store.media.held_index import HELD, HeldIndex, HeldRows, load_held
-from hub.store.media.packs import damage, interrupted_drops, remove_dropped
+from hub.store.media.lost_parts import LOST, LostPart, decode_lost, encode_lost, find_lost
+from hub.store.media.packs import interrupted_drops, remove_dropped
 from hub.store.names import DATABASE as DATABASE
 from hub.store.names import FIRMWARE as FIRMWARE
 from hub.store.names import KEY_FILE as KEY_FILE
@@ -83,6 +84,7 @@ class StartState(Struct, frozen=True):
     downloads: list[Download]
     damaged_rows: DamagedRows
     damage: tuple[str, ...] = ()
+    lost: tuple[LostPart, ...] = ()
 
 
 def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartState:
@@ -129,8 +131,9 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
     state = _mend(connection, load(connection, box, settings, damaged_rows), now)
     note_damaged_secrets(box, state.devices, damaged_rows)
     note_damaged_key_secrets(box, state.api_keys, damaged_rows)
+    lost = _note_lost(connection, data_dir / MEDIA, state)
     found = (
-        *damage(data_dir / MEDIA, {day.day: day.bytes for day in state.days}),
+        *(part.text for part in lost if not part.is_accepted),
         *held_damage(HeldIndex(data_dir / MEDIA, state.held)),
         *prepare_firmware(
             data_dir / FIRMWARE,
@@ -139,7 +142,21 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
             are_all_known=not damaged_rows.of(FILES),
         ),
     )
-    return replace(state, damage=found)
+    return replace(state, damage=found, lost=lost)
+
+
+def _note_lost(
+    connection: sqlite3.Connection, media: Path, state: StartState
+) -> tuple[LostPart, ...]:
+    """Find out what packs have lost, and remember it."""
+    known = decode_lost(state.settings.get(LOST))
+    lost = find_lost(media, {day.day: day.bytes for day in state.days}, known)
+    if lost != known:
+        text = encode_lost(lost)
+        save_setting(connection, LOST, text)
+        state.settings.pop(LOST, None)
+        state.settings.update({} if text is None else {LOST: text})
+    return lost
 
 
 def load(

@@ -63,6 +63,17 @@ def test_a_directory_that_does_not_exist_is_not_made(sitehub: Sitehub, data_dir:
     assert not data_dir.exists()
 
 
+@pytest.mark.expects_error("was deleted")
+def test_lost_pictures_are_taken_note_of(made: Sitehub, data_dir: Path) -> None:
+    with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
+        connection.execute("INSERT INTO day VALUES ('2026-11-25', 1, 1, 1, 4000, NULL)")
+    outcome = made("doctor", "--quick")
+    assert (outcome.status, "2026-11-25.pack was deleted" in outcome.out) == (1, True)
+    assert "2026-11-25.pack was deleted" in made("doctor", "--accept-lost").out
+    assert made("doctor", "--accept-lost").out == "nothing new is lost\n"
+    assert "was deleted" not in made("doctor", "--quick").out
+
+
 def test_the_ways_on_say_what_they_did(made: Sitehub, data_dir: Path) -> None:
     outcome = made("doctor", "--rebuild")
     assert outcome.out == "The packs hold no records that the database does not know.\n"

@@ -45,6 +45,7 @@ from hub.services.records.record_log import RecordLog
 from hub.services.site.backups.backups import Backups
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
+from hub.services.site.lost_pictures import LostPictures
 from hub.services.site.retention.forecast import Forecasts
 from hub.services.site.retention.retention import RetentionPolicy
 from hub.services.site.settings.settings import Settings
@@ -233,6 +234,7 @@ async def open_hub_services(
                 now=clock,
             ),
             health=cast(Any, SimpleNamespace(reasons=list, faults=list)),
+            lost_pictures=LostPictures(store, audit, change_feed),
             health_checks=HealthChecks(
                 lambda: Surroundings(
                     data_dir,

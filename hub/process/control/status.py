@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.doctor.findings import Finding
 from hub.services.site.status.status import HubStatus, read_status
 
@@ -32,5 +33,14 @@ class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.qui
         return await services.health_checks.quick(fresh=True)
 
 
+class AcceptLostPictures(ControlRequest[list[str]], frozen=True, tag="pictures.accept-lost"):
+    """Note that a person knows which pictures are lost; return what was lost, in English."""
+
+    result: ClassVar[Any] = list[str]
+
+    async def perform(self, services: Services) -> list[str]:
+        return [part.text for part in await services.lost_pictures.accept(COMMAND_LINE)]
+
+
 #: Distinguished by their tags.
-AnyStatusRequest = ReadStatus | RunQuickChecks
+AnyStatusRequest = ReadStatus | RunQuickChecks | AcceptLostPictures

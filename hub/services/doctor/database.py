@@ -12,6 +12,7 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.store.offline.inspection import (
     database_state,
     key_fits,
+    lost_parts,
     set_aside_names,
     sqlite_has_wal_reset_bug,
 )
@@ -40,7 +41,11 @@ def check_database(surroundings: Surroundings) -> Iterator[Finding]:
     elif state.version < state.known_version:
         yield ok("database", "database-older", version=str(state.version))
     else:
-        yield ok("database", "database-ok", version=str(state.version))
+        lost = lost_parts(surroundings.data_dir)
+        for part in lost[:_MOST_NAMED]:
+            yield failed("database", "pictures-lost", what=part.text)
+        if not lost:
+            yield ok("database", "database-ok", version=str(state.version))
 
 
 def _start_fault(data_dir: Path) -> str:

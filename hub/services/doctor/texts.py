@@ -241,6 +241,12 @@ TEXTS: dict[str, Sentences] = {
         "The newest backup, %(name)s, is not good: %(reason)s.",
         "Make another one on the page Backups, and check the disk of the folder.",
     ),
+    "pictures-lost": Sentences(
+        "Pictures are lost: %(what)s.",
+        "If you have the file, in a backup or elsewhere, stop the hub, put it back into the folder "
+        "media, and start the hub. Otherwise take note of it on the page Health, or with sitehub "
+        "doctor --accept-lost. Have the disk examined.",
+    ),
     "database-unread": Sentences(
         "The last backup failed: %(reason)s.",
         "Keep the last good backup, and have the disk of this computer replaced soon. Restore the "

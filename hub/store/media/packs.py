@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import msgspec
 
 from hub.store.damage import as_text
 from hub.store.disk import Buffer, Disk
-from hub.store.media.pack_format import PictureEntry, StoredImage, first_magic, walk
+from hub.store.media.pack_format import PictureEntry, StoredImage, walk
 from hub.wire.pictures import EXTENSIONS, Image
 
 log = logging.getLogger(__name__)
@@ -264,27 +264,6 @@ def cut_pack(path: Path, disk: Disk, end: int) -> None:
         disk.flush(file)
     finally:
         disk.close(file)
-
-
-def damage(directory: Path, ends: Mapping[str, int]) -> list[str]:
-    """Return texts about packs that do not hold all that was committed: cheap, for the start.
-
-    `ends`: the committed end of each day's pack. Raises OSError.
-    """
-    return [text for day, end in sorted(ends.items()) if (text := _damage(directory, day, end))]
-
-
-def _damage(directory: Path, day: str, end: int) -> str:
-    path = directory / f"{day}{SUFFIX}"
-    if end == 0:
-        return ""
-    if not path.exists():
-        return f"the pictures of {day} are missing: there is no {path.name}"
-    if (size := path.stat().st_size) < end:
-        return f"{path.name} is damaged: it has {size} of {end} bytes"
-    if first_magic(path) == bytes(4):
-        return f"the pictures of {day} are missing: {path.name} was made anew"
-    return ""
 
 
 def entries(path: Path, end: int) -> Iterator[PictureEntry]:

@@ -17,6 +17,7 @@ from hub.store.disk import read_at
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
+from hub.store.media.lost_parts import LostParts
 from hub.store.media.pack_format import StoredImage, checksum, new_checksum
 from hub.store.media.packs import Packs, day_of, known_images
 from hub.store.sqlite.readers import Readers
@@ -78,12 +79,14 @@ class PictureReader:
         days: DayIndex,
         held: HeldIndex,
         monitor: HealthMonitor,
+        lost: LostParts,
     ) -> None:
         self._readers = readers
         self._packs = packs
         self._days = days
         self._held = held
         self._monitor = monitor
+        self._lost = lost
 
     async def read(self, seq: int, name: str) -> StoredPicture | None:
         """Return a picture of a record by its name, e.g. "face".
@@ -147,6 +150,8 @@ class PictureReader:
             if f"{checksum(data):016x}" == image.checksum and len(data) == image.size:
                 return StoredPicture(image.mime, data, image.checksum)
             found = self._find(connection, seq, name)
+            if found == place and self._lost.cover_picture(place.path.stem, image):
+                return None
             if found == place:
                 limited(
                     log,

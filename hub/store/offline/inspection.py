@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from hub.store.damage import read_text
+from hub.store.media.lost_parts import LOST, LostPart, decode_lost, find_lost
 from hub.store.media.packs import SUFFIX
 from hub.store.names import DATABASE, FIRMWARE, MEDIA, SET_ASIDE
 from hub.store.records.record_reading import is_readable
@@ -110,6 +111,18 @@ class Pacer:
         if worked >= _PORTION_SECONDS:
             self._sleep(worked)
             self._since = time.perf_counter()
+
+
+def lost_parts(data_dir: Path) -> tuple[LostPart, ...]:
+    """Return what packs have lost, and nobody has taken note of. Raises OSError, sqlite3.Error."""
+    return tuple(part for part in all_lost_parts(data_dir) if not part.is_accepted)
+
+
+def all_lost_parts(data_dir: Path) -> tuple[LostPart, ...]:
+    with opened(data_dir) as connection:
+        setting = connection.execute("SELECT value FROM setting WHERE key = ?", (LOST,)).fetchone()
+        ends = dict(connection.execute("SELECT day, bytes FROM day WHERE bytes > 0").fetchall())
+    return find_lost(data_dir / MEDIA, ends, decode_lost(setting[0] if setting else None))
 
 
 @contextmanager

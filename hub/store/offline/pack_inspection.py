@@ -15,6 +15,7 @@ from msgspec import Struct
 from hub.store.damage import DamagedRows, is_moment
 from hub.store.disk import read_at
 from hub.store.media.held_index import HELD, HeldIndex, load_held
+from hub.store.media.lost_parts import LostParts
 from hub.store.media.pack_format import (
     RecordEntry,
     StoredImage,
@@ -24,7 +25,15 @@ from hub.store.media.pack_format import (
 )
 from hub.store.media.packs import SUFFIX, day_of, known_images
 from hub.store.names import MEDIA
-from hub.store.offline.inspection import Damage, Pacer, Progress, Tally, opened, rows_of
+from hub.store.offline.inspection import (
+    Damage,
+    Pacer,
+    Progress,
+    Tally,
+    all_lost_parts,
+    opened,
+    rows_of,
+)
 
 _DAYS = "SELECT day, first_seq, bytes FROM day ORDER BY day"
 _DAY = "SELECT first_seq FROM day WHERE day = ?"
@@ -52,11 +61,14 @@ def check_packs(data_dir: Path, progress: Progress) -> Damage:
 
 
 def _check_pictures(data_dir: Path, progress: Progress, tally: Tally) -> None:
+    known = _known_lost(data_dir)
     with opened(data_dir) as connection:
         for seq, _, received_at, _, _, images in rows_of(data_dir, progress):
             for place in _places(connection, data_dir, seq, received_at, images):
                 if _is_sound(place):
                     tally.good()
+                elif known.cover_picture(place.path.stem, place.image):
+                    continue  # a person knows that it is lost
                 elif place in _places_now(data_dir, seq):
                     tally.bad(f"{place.path.name} (record {seq}, {place.image.name})")
                 # else it was dropped, moved or erased while it was read
@@ -96,9 +108,9 @@ def _is_sound(place: _Place) -> bool:
 
 def _check_entries(data_dir: Path, progress: Progress, tally: Tally) -> None:
     """Walk through the entries of every pack, without reading the pictures again."""
-    pacer = Pacer()
+    pacer, known = Pacer(), _known_lost(data_dir)
     for number, (path, end) in enumerate(packs := list(_packs(data_dir))):
-        for count, name in enumerate(_bad_entries(path, end)):
+        for count, name in enumerate(_bad_entries(path, end, known)):
             if name:
                 tally.bad(name)
             if count % _WALK_ENTRIES == 0:
@@ -106,16 +118,26 @@ def _check_entries(data_dir: Path, progress: Progress, tally: Tally) -> None:
                 pacer.pause()
 
 
-def _bad_entries(path: Path, end: int) -> Iterator[str]:
-    """Yield "" for each good entry of a pack before `end`, and a name for each bad one."""
+def _bad_entries(path: Path, end: int, known: LostParts) -> Iterator[str]:
+    """Yield "" for each good entry of a pack before `end`, and a name for each bad one.
+
+    What is `known` to be lost counts as good.
+    """
     with suppress(OSError):  # a pack that is missing is told by its pictures, or was dropped
         for entry in walk(path, 0, end, read_pictures=False):
             if isinstance(entry, Unreadable):
-                yield f"{path.name} (bytes {entry.start} to {entry.end})"
+                start, end, name = entry.start, entry.end, f"bytes {entry.start} to {entry.end}"
             elif isinstance(entry, RecordEntry) and not entry.is_sound:
-                yield f"{path.name} (logged record {entry.seq})"
+                start, end = entry.offset, entry.offset + entry.size
+                name = f"logged record {entry.seq}"
             else:
-                yield ""
+                start, end, name = 0, 0, ""
+            yield f"{path.name} ({name})" if name and not known.cover(path.stem, start, end) else ""
+
+
+def _known_lost(data_dir: Path) -> LostParts:
+    """Return what a person knows to be lost."""
+    return LostParts([part for part in all_lost_parts(data_dir) if part.is_accepted])
 
 
 def _packs(data_dir: Path) -> Iterator[tuple[Path, int]]:

@@ -10,6 +10,7 @@ from hub.services.doctor import health_checks
 from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.health_checks import FullCheck, RunningCheck
 from hub.services.site.status.health import HealthReason
+from hub.store.media.lost_parts import LostPart
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 
@@ -42,6 +43,18 @@ async def test_a_site_that_is_well_is_said_to_be_well(hub: PageSite) -> None:
     assert "Everything works." in shown
     assert "80.0 GB of disk space is free; 2 GB is needed." in shown
     assert "Not checked since the hub started." in shown
+
+
+async def test_lost_pictures_are_taken_note_of_once(hub: PageSite) -> None:
+    visitor = await visit(hub)
+    assert "/site/health/accept-lost" not in visitor.text
+    hub.services.lost_pictures._store.lost.parts = (LostPart("2026-11-20", 100, 900),)
+    await visitor.get("/site/health")
+    await visitor.send("/site/health/accept-lost")
+    await visitor.get("/site/health")
+    assert "/site/health/accept-lost" not in visitor.text
+    assert ("user admin", "pictures.accept-lost", "2026-11-20") in await hub.audited()
+    assert hub.services.lost_pictures.unaccepted() == ()
 
 
 async def test_what_is_not_well_is_told_with_what_to_do_faults_first(

@@ -51,6 +51,7 @@ ACTIONS = {
     "certificate.upload": N_("Installed the certificate"),
     "certificate.remove": N_("Deleted the certificate"),
     "settings.change": N_("Changed the setting"),
+    "pictures.accept-lost": N_("Took note of lost pictures of"),
     "backup.run": N_("Started a backup"),
     "backup.file": N_("Wrote a backup to the file"),
     "backup.download": N_("Downloaded a backup"),

@@ -85,6 +85,7 @@ class HealthView(Struct, frozen=True):
     slow: list[ShownCheck]
     checked_at: str
     run: ShownRun | None
+    has_lost: bool
 
 
 @blueprint.get("")
@@ -109,6 +110,15 @@ async def check() -> Response:
     return redirect_to("/site/health#everything")
 
 
+@blueprint.post("/accept-lost")
+async def accept_lost() -> Response:
+    """Take note of pictures that are lost."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    await auth.services().lost_pictures.accept(auth.actor(me))
+    return redirect_to("/site/health?done=changed")
+
+
 async def _view() -> HealthView:
     checks = auth.services().health_checks
     quick = await checks.quick()
@@ -121,6 +131,7 @@ async def _view() -> HealthView:
         slow=[_shown(finding) for finding in slow],
         checked_at=_moment(full.ended_at) if full else "",
         run=_run(),
+        has_lost=bool(auth.services().lost_pictures.unaccepted()),
     )
 
 
