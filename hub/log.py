@@ -202,7 +202,8 @@ class _OutputHandler(QueueHandler):
     def end(self) -> None:
         """Write the queued lines and close the output. Blocks for as long as that takes."""
         self._writer.stop()
-        self._output.close()
+        with suppress(OSError):  # A disk that is full or read-only: the other output has the lines.
+            self._output.close()
 
 
 class _Writer(QueueListener):

@@ -103,6 +103,22 @@ def test_if_no_file_can_be_written_stderr_says_so(stderr: io.StringIO, tmp_path:
     assert "the log is not written to files" in stderr.getvalue()
 
 
+def test_a_file_that_cannot_be_closed_ends_without_a_traceback(
+    stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may have become read-only: what is buffered cannot be written any more."""
+
+    def refuse(self: hub.log._LogFiles) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    failures: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    stop = hub.log.start(LogConfig(), tmp_path, stderr)
+    monkeypatch.setattr(hub.log._LogFiles, "flush", refuse)
+    assert stop()
+    assert failures == []
+
+
 def test_files_are_rotated_and_keep_to_50_mb_in_all(
     stderr: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
