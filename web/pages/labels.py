@@ -169,7 +169,7 @@ HEALTH = {
     "cannot-store": N_(
         "Data cannot be saved at the moment (%(reason)s). Cameras are asked to send it again later."
     ),
-    "damaged": N_("The stored data is damaged (%(what)s). See Site, Health."),
+    "damaged": N_("The stored data is damaged."),
     "damaged-rows": N_(
         "A part of what is stored is damaged and cannot be read: %(where)s. Everything else works "
         "as before."
@@ -211,19 +211,16 @@ HEALTH = {
         "The update to version %(version)s failed and was undone: %(reason)s. The hub runs as "
         "before."
     ),
-    "backup-failed": N_("The last backup failed (%(reason)s). See Site, Backups."),
-    "database-unread": N_("The last backup failed: %(reason)s. See Site, Backups."),
+    "backup-failed": N_("The last backup failed (%(reason)s)."),
+    "database-unread": N_("The last backup failed: %(reason)s."),
     "backup-incomplete": N_(
         "The last backup is incomplete: %(bytes)s bytes of the pictures of %(days)s cannot be "
         "read, which belong to %(records)s records."
     ),
     "backup-overdue": N_(
-        "There has been no good backup for %(days)s days: the last good one is of %(day)s. "
-        "See Site, Backups."
+        "There has been no good backup for %(days)s days: the last good one is of %(day)s."
     ),
-    "backup-missing": N_(
-        "There has been no good backup for %(days)s days: there is none at all. See Site, Backups."
-    ),
+    "backup-missing": N_("There has been no good backup for %(days)s days: there is none at all."),
     "codes-guessed": N_(
         "Somebody who has the key of the cameras tries security codes for %(devices)s. Their "
         "connects from other addresses are held back."

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
 from hub.services.doctor import health_checks
-from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.findings import CHECK_NAMES, Finding, failed, ok, warning
 from hub.services.doctor.health_checks import FullCheck, RunningCheck
-from hub.services.site.status.health import HealthReason
+from hub.services.site.status.damaged_data import find_damaged
+from hub.services.site.status.health import FaultCode, HealthReason, NoticeCode
+from hub.store.damage import DamagedRows
 from hub.store.media.lost_parts import LostPart
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
+from web.pages.site.problems import CONSEQUENCES
 
 WELL = [
     ok("sqlite", "sqlite-ok", version="3.53.0"),
@@ -74,6 +78,10 @@ async def test_what_is_not_well_is_told_with_what_to_do_faults_first(
     assert "3 things need your attention:" in shown
     assert shown.index("hub.key is not the key") < shown.index("Only 1.0 GB of disk space")
     assert "What to do: Restore the hub.key that belongs to it." in shown
+    # In words of people; what a technician wants to know is a detail.
+    assert "Cameras and programs may be refused until this is done." in shown
+    assert "Details hub.key is not the key of this database." in shown
+    assert '<a class="button button-small" href="/site/backups">' in text
     assert text.count('class="health-problem ') == 3
 
 
@@ -84,7 +92,57 @@ async def test_cameras_that_are_offline_are_noted_with_links(hub: PageSite) -> N
     text = (await visit(hub)).text.partition('<div class="health"')[2]
     assert "1 camera is offline" in words(text)
     assert f'<a href="/cameras/{device.did}">{device.name or device.sn}</a>' in text
-    assert "Everything works." in words(text)
+    assert "The hub itself works." in words(text)
+    assert "Check their power and network cables." in words(text)
+
+
+async def test_the_most_serious_comes_first_whatever_reports_it(
+    hub: PageSite, found: list[Finding]
+) -> None:
+    hub.health_reasons = [
+        HealthReason("certificate-ends", "", {"day": "2026-12-01", "days": "4"}),
+        HealthReason("backup-overdue", "", {"day": "2026-11-20", "days": "7"}),
+        HealthReason("codes-guessed", "", {"devices": "Gate"}),
+        HealthReason("certificate-ended", "", {"day": "2026-11-20"}),
+        HealthReason("cannot-store", "", {"reason": "the disk is full"}),
+    ]
+    found += [
+        failed("ports", "port-unusable", reason="in use"),
+        warning("disk", "flush-slow", ms="9"),
+    ]
+    shown = words((await visit(hub)).text.partition('<div class="health"')[2])
+    order = [
+        "Data cannot be saved at the moment",
+        "Cameras or browsers cannot reach the hub.",
+        "The certificate expired on 2026-11-20",
+        "tries security codes for Gate",
+        "The disk takes 9 ms to save a record safely, which is slow.",
+        "There has been no good backup for 7 days",
+        "The certificate expires on 2026-12-01",
+    ]
+    assert sorted(order, key=shown.index) == order
+
+
+async def test_damaged_entries_are_named_with_the_place_to_look(hub: PageSite) -> None:
+    damaged = DamagedRows(is_told=False)
+    damaged.note("record", 7, ("detail",))
+    damaged.note("user", "mei", ("role",))
+    damaged.note("audit", 3, ("at",))
+    hub.health_reasons = [
+        HealthReason("damaged-rows", "", {"where": ""}, tuple(find_damaged(damaged)))
+    ]
+    text = (await visit(hub)).text
+    assert "records (1), users (1), audit log (1)." in words(text)
+    assert '<a href="/records/7">Record 7</a>' in text
+    assert '<a href="/site/users/user?name=mei">User mei</a>' in text
+    assert '<a href="/site/audit">audit log</a>' in text
+    notice = text.partition('class="notice notice-warn"')[2].partition("</p>")[0]
+    assert '<a href="/site/health">What to do</a>' in notice
+
+
+def test_every_problem_has_a_consequence() -> None:
+    known = {*get_args(FaultCode), *get_args(NoticeCode), *CHECK_NAMES}
+    assert set(CONSEQUENCES) == known
 
 
 async def test_one_problem_is_one_thing(hub: PageSite, found: list[Finding]) -> None:
@@ -149,6 +207,7 @@ async def test_progress_and_result_are_found_again(hub: PageSite) -> None:
     shown = words(visitor.text)
     assert "Last checked: 25 Nov 2026 20:00:00" in shown
     assert "1 thing needs your attention: 1 of 9 pictures are missing or damaged" in shown
+    assert "What it means: Some of the older records or pictures" in shown
 
 
 async def test_without_a_token_nothing_is_started(hub: PageSite) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 from quart import Blueprint, Response
 
@@ -11,10 +9,10 @@ from hub.services.doctor.findings import CheckName, Finding, State
 from hub.services.doctor.texts import TEXTS
 from web import auth
 from web.pages import language
-from web.pages.labels import health_advice, health_sentence, store_reason
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
+from web.pages.site.problems import ShownProblem, current_problems, finding_sentence
 
 blueprint = Blueprint("health", __name__, url_prefix="/site/health")
 
@@ -38,20 +36,6 @@ CHECKS: dict[CheckName, str] = {
     "pictures": N_("All pictures"),
     "firmware": N_("Firmware files"),
 }
-#: Findings that the health of the hub reports as well, in the same words.
-_REPORTED_TWICE = {
-    *("clock-unset", "clock-doubted", "disk-low"),
-    *("backup-failed", "database-unread", "backup-incomplete", "backup-overdue", "backup-missing"),
-    *("certificate-ended", "certificate-early", "certificate-ends"),
-}
-
-
-class ShownProblem(Struct, frozen=True):
-    """Something that a person has to do something about."""
-
-    text: str
-    advice: str
-    is_fault: bool
 
 
 class ShownCheck(Struct, frozen=True):
@@ -143,40 +127,9 @@ def _offline() -> list[OfflineCamera]:
     ]
 
 
-async def current_problems() -> list[ShownProblem]:
-    """What is not well, by the health of the hub and the checks; faults first."""
-    checks = auth.services().health_checks
-    full = checks.last_full
-    findings = [*await checks.quick(), *(full.findings if full else ())]
-    problems = [*_reported(), *_found(findings)]
-    return sorted(problems, key=lambda problem: not problem.is_fault)
-
-
-def _reported() -> Iterator[ShownProblem]:
-    for reason in auth.services().health.reasons():
-        yield ShownProblem(health_sentence(reason), health_advice(reason), reason.is_fault)
-
-
-def _found(findings: list[Finding]) -> Iterator[ShownProblem]:
-    reported = {reason.code for reason in auth.services().health.reasons()}
-    for finding in findings:
-        is_new = not (finding.code in _REPORTED_TWICE and finding.code in reported)
-        if finding.state != "ok" and is_new:
-            yield ShownProblem(
-                _sentence(TEXTS[finding.code].found, finding),
-                _sentence(TEXTS[finding.code].advice, finding),
-                finding.state == "failed",
-            )
-
-
 def _shown(finding: Finding) -> ShownCheck:
-    text = _sentence(TEXTS[finding.code].found, finding)
+    text = finding_sentence(TEXTS[finding.code].found, finding)
     return ShownCheck(gettext(CHECKS[finding.check]), finding.state, text)
-
-
-def _sentence(text: str, finding: Finding) -> str:
-    args = {name: store_reason(value) for name, value in finding.args.items()}
-    return gettext(text) % args if text else ""
 
 
 def _run() -> ShownRun | None:

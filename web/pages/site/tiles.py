@@ -13,11 +13,12 @@ from web import auth
 from web.pages import language
 from web.pages.labels import store_reason
 from web.pages.language import gettext, ngettext
-from web.pages.site.health import current_problems
+from web.pages.site.problems import current_problems
 
 #: Whether somebody has to look: "bad" soon, "warn" when there is time; "" says nothing about it.
 TileState = Literal["good", "warn", "bad", ""]
 
+_URGENCY: dict[TileState, int] = {"bad": 0, "warn": 1}
 #: So many days before its end the certificate is shown as a warning: the hub renews its own in
 #: time, one that was made elsewhere has to be asked for.
 _OWN_DAYS, _OTHER_DAYS = 14, 30
@@ -35,8 +36,8 @@ class Tile(Struct, frozen=True):
 
 
 async def site_tiles() -> list[Tile]:
-    """The tiles, in the order in which an administrator asks."""
-    return [
+    """The tiles: what has to be looked at first, then in the order in which one asks."""
+    tiles = [
         await _health(),
         _cameras(),
         _backup(),
@@ -46,6 +47,7 @@ async def site_tiles() -> list[Tile]:
         _update(),
         *_settings(),
     ]
+    return sorted(tiles, key=lambda tile: _URGENCY.get(tile.state, len(_URGENCY)))
 
 
 async def _health() -> Tile:
@@ -73,8 +75,8 @@ def _cameras() -> Tile:
         value=gettext("%(online)s of %(all)s online") % {"online": online, "all": len(devices)}
         if devices
         else gettext("None yet"),
-        detail="",
-        url="/cameras",
+        detail="" if devices else gettext("Next: connect your cameras."),
+        url="/cameras" if devices else "/cameras/connect",
         icon="camera",
         state="" if not devices else "good" if online == len(devices) else "warn",
     )

@@ -1,0 +1,264 @@
+"""What is not well with the site, in the order in which a person should see to it.
+
+Of each problem: what is so, what it means for the site, what to do, and the page where it is done.
+What only a technician understands is a detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from hub.services.doctor.findings import Finding
+from hub.services.doctor.texts import TEXTS
+from hub.services.site.status.damaged_data import NAMES, DataKind
+from hub.services.site.status.health import HealthReason
+from web import auth
+from web.pages.labels import health_advice, health_sentence, store_reason
+from web.pages.language import N_, gettext
+
+
+class Consequence(Struct, frozen=True):
+    """What a kind of problem means for the site. `url`: where it is solved; `link`: its name."""
+
+    meaning: str
+    url: str = ""
+    link: str = ""
+
+
+_NO_WORK = N_("The hub cannot do its work at the moment, or not all of it.")
+_WRONG_TIMES = N_("Records get a wrong date, and old ones may be deleted too late.")
+_NO_BACKUP = N_("If this computer or its disk breaks, everything since the last backup is lost.")
+_TRUST = N_("Browsers show a warning, and cameras may refuse to connect.")
+_LOST_PARTS = N_("Some of the older records or pictures cannot be shown any more.")
+
+#: By the code of a reason of the hub, or by the name of a check; the most serious first.
+CONSEQUENCES: dict[str, Consequence] = {
+    "cannot-store": Consequence(
+        N_("New records are not kept now. Cameras send them again later, but not for ever."),
+        "/site/retention",
+        N_("Disk and days"),
+    ),
+    "database": Consequence(_NO_WORK),
+    "key": Consequence(
+        N_("Cameras and programs may be refused until this is done."),
+        "/site/backups",
+        N_("Backups"),
+    ),
+    "integrity": Consequence(
+        N_("Records, cameras and users may be lost if nothing is done."),
+        "/site/backups",
+        N_("Backups"),
+    ),
+    "database-unread": Consequence(
+        N_("Nothing can be backed up, and records may be lost if nothing is done."),
+        "/site/backups",
+        N_("Backups"),
+    ),
+    "damaged": Consequence(
+        N_("Records or pictures may be lost if nothing is done."),
+        "/site/health#everything",
+        N_("Check everything"),
+    ),
+    "ports": Consequence(N_("Cameras or browsers cannot reach the hub.")),
+    "permissions": Consequence(N_("The hub cannot use its files, or others can read them.")),
+    "restored-elsewhere": Consequence(
+        N_("Cameras may look for the hub at its old address, and then nothing is recorded."),
+        "/site/backups",
+        N_("Backups"),
+    ),
+    "clock-unset": Consequence(_WRONG_TIMES),
+    "certificate-ended": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
+    "certificate-early": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
+    "codes-guessed": Consequence(
+        N_("Somebody tries to connect in the place of one of your cameras."),
+        "/site/audit",
+        N_("Audit log"),
+    ),
+    "disk": Consequence(
+        N_("Records may be kept for fewer days than you want, or come late."),
+        "/site/retention",
+        N_("Disk and days"),
+    ),
+    "disk-low": Consequence(
+        N_("Records may be kept for fewer days than you want. Once the disk is full, none is."),
+        "/site/retention",
+        N_("Disk and days"),
+    ),
+    "backup-missing": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
+    "backup-overdue": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
+    "backup-failed": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
+    "backup-incomplete": Consequence(
+        N_("Some pictures cannot be read any more, and are in no new backup."),
+        "/site/backups",
+        N_("Backups"),
+    ),
+    "backups": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
+    "certificate": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
+    "clock": Consequence(_WRONG_TIMES, "/site/retention", N_("Confirm the clock")),
+    "clock-off-long": Consequence(_WRONG_TIMES, "/site/retention", N_("Confirm the clock")),
+    "clock-doubted": Consequence(_WRONG_TIMES, "/site/retention", N_("Confirm the clock")),
+    "clock-contradicted": Consequence(_WRONG_TIMES, "/cameras", N_("Cameras")),
+    "clock-went-back": Consequence(_WRONG_TIMES),
+    "retention-waits": Consequence(
+        N_("They stay and take room until somebody decides."),
+        "/site/retention",
+        N_("Decide"),
+    ),
+    "damaged-rows": Consequence(_LOST_PARTS),
+    "records": Consequence(_LOST_PARTS),
+    "pictures": Consequence(_LOST_PARTS),
+    "entries": Consequence(_LOST_PARTS),
+    "service": Consequence(
+        N_("The hub may not start by itself after a power cut or a restart of this computer.")
+    ),
+    "settings": Consequence(
+        N_("The hub will not start again after it has ended."), "/site/settings", N_("Settings")
+    ),
+    "evidence-waits": Consequence(
+        N_("The records stay, but their day takes room on the disk."),
+        "/evidence",
+        N_("Evidence"),
+    ),
+    "certificate-stays": Consequence(
+        N_("Everything works until the certificate ends."),
+        "/site/certificate",
+        N_("Certificate"),
+    ),
+    "certificate-ends": Consequence(
+        N_("After that day browsers show a warning, and cameras may refuse to connect."),
+        "/site/certificate",
+        N_("Certificate"),
+    ),
+    "firmware": Consequence(
+        N_("Cameras cannot be updated with these files."), "/firmware", N_("Firmware")
+    ),
+    "update-undone": Consequence(
+        N_("The site works as before, with the version from before."),
+        "/site/update",
+        N_("Update"),
+    ),
+    "set-aside": Consequence(N_("Some of the older records or pictures are not shown.")),
+    "sqlite": Consequence(_NO_WORK),
+    "hub": Consequence(_NO_WORK),
+    "starting": Consequence(_NO_WORK),
+}
+_RANK = {name: place for place, name in enumerate(CONSEQUENCES)}
+#: Findings that the health of the hub reports as well, in the same words.
+_REPORTED_TWICE = {
+    *("clock-unset", "clock-doubted", "disk-low"),
+    *("backup-failed", "backup-overdue", "backup-missing"),
+    *("certificate-ended", "certificate-early", "certificate-ends"),
+}
+#: Tables whose rows have a page each: what one is called, and the start of its address.
+_OWN_PAGES = {
+    "record": (N_("Record %(name)s"), "/records/"),
+    "device": (N_("Camera %(name)s"), "/cameras/"),
+    "user": (N_("User %(name)s"), "/site/users/user?name="),
+}
+#: Checks whose findings name files, ports and programs, which are a detail to others.
+_TECHNICAL = {
+    *("hub", "settings", "ports", "permissions", "sqlite", "database", "key", "set-aside"),
+    "integrity",
+}
+#: Where other damaged entries are looked at.
+_PLACES: dict[DataKind, str] = {
+    "evidence": "/evidence",
+    "erasures": "/site/erasures",
+    "cameras": "/cameras",
+    "firmware": "/firmware",
+    "users": "/site/users",
+    "api-keys": "/site/api-keys",
+    "audit": "/site/audit",
+    "settings": "/site",
+}
+
+
+class ShownEntry(Struct, frozen=True):
+    """Something damaged, with its own page or that of its list."""
+
+    name: str
+    url: str
+
+
+class ShownProblem(Struct, frozen=True):
+    """Something that a person has to do something about. `detail`: for a technician."""
+
+    text: str
+    meaning: str
+    advice: str
+    is_fault: bool
+    url: str = ""
+    link: str = ""
+    detail: str = ""
+    entries: tuple[ShownEntry, ...] = ()
+
+
+async def current_problems() -> list[ShownProblem]:
+    """What is not well, by the health of the hub and the checks; the most serious first."""
+    checks = auth.services().health_checks
+    full = checks.last_full
+    findings = [*await checks.quick(), *(full.findings if full else ())]
+    found = [*_reported(), *_found(findings)]
+    found.sort(key=lambda item: (not item[1].is_fault, _RANK.get(item[0], len(_RANK))))
+    return [problem for _, problem in found]
+
+
+def finding_sentence(text: str, finding: Finding) -> str:
+    """A sentence of the doctor in the language of the request."""
+    args = {name: store_reason(value) for name, value in finding.args.items()}
+    return gettext(text) % args if text else ""
+
+
+def _reported() -> Iterator[tuple[str, ShownProblem]]:
+    for reason in auth.services().health.reasons():
+        about = CONSEQUENCES[reason.code]
+        yield (
+            reason.code,
+            ShownProblem(
+                text=health_sentence(reason),
+                meaning=gettext(about.meaning),
+                advice=health_advice(reason),
+                is_fault=reason.is_fault,
+                url=about.url,
+                link=gettext(about.link) if about.link else "",
+                detail=reason.args["what"] if reason.code == "damaged" else "",
+                entries=tuple(_entries(reason)),
+            ),
+        )
+
+
+def _found(findings: list[Finding]) -> Iterator[tuple[str, ShownProblem]]:
+    reported = {reason.code for reason in auth.services().health.reasons()}
+    for finding in findings:
+        is_new = not (finding.code in _REPORTED_TWICE and finding.code in reported)
+        if finding.state != "ok" and is_new:
+            about = CONSEQUENCES[finding.check]
+            found = finding_sentence(TEXTS[finding.code].found, finding)
+            meaning = gettext(about.meaning)
+            is_technical = finding.check in _TECHNICAL
+            yield (
+                finding.check,
+                ShownProblem(
+                    text=meaning if is_technical else found,
+                    meaning="" if is_technical else meaning,
+                    advice=finding_sentence(TEXTS[finding.code].advice, finding),
+                    is_fault=finding.state == "failed",
+                    url=about.url,
+                    link=gettext(about.link) if about.link else "",
+                    detail=found if is_technical else "",
+                ),
+            )
+
+
+def _entries(reason: HealthReason) -> Iterator[ShownEntry]:
+    """The pages on which what is damaged can be seen."""
+    for kind in reason.damaged:
+        own = [entry for entry in kind.entries if entry.table in _OWN_PAGES]
+        for entry in own:
+            text, path = _OWN_PAGES[entry.table]
+            yield ShownEntry(gettext(text) % {"name": entry.key}, f"{path}{quote(entry.key)}")
+        if not own and kind.kind in _PLACES:
+            yield ShownEntry(gettext(NAMES[kind.kind]), _PLACES[kind.kind])
