@@ -34,7 +34,8 @@ _NO_BACKUP = N_("If this computer or its disk breaks, everything since the last 
 _TRUST = N_("Browsers show a warning, and cameras may refuse to connect.")
 _LOST_PARTS = N_("Some of the older records or pictures cannot be shown any more.")
 
-#: By the code of a reason of the hub, or by the name of a check; the most serious first.
+#: By the code of a problem of the hub, or of a finding, or by the name of a check; the most
+#: serious first.
 CONSEQUENCES: dict[str, Consequence] = {
     "cannot-store": Consequence(
         N_("New records are not kept now. Cameras send them again later, but not for ever."),
@@ -108,6 +109,7 @@ CONSEQUENCES: dict[str, Consequence] = {
         N_("Decide"),
     ),
     "damaged-rows": Consequence(_LOST_PARTS),
+    "pictures-lost": Consequence(_LOST_PARTS),
     "records": Consequence(_LOST_PARTS),
     "pictures": Consequence(_LOST_PARTS),
     "entries": Consequence(_LOST_PARTS),
@@ -235,12 +237,13 @@ def _found(findings: list[Finding]) -> Iterator[tuple[str, ShownProblem]]:
     for finding in findings:
         is_new = not (finding.code in _REPORTED_TWICE and finding.code in reported)
         if finding.state != "ok" and is_new:
-            about = CONSEQUENCES[finding.check]
+            name = finding.code if finding.code in CONSEQUENCES else finding.check
+            about = CONSEQUENCES[name]
             found = finding_sentence(TEXTS[finding.code].found, finding)
             meaning = gettext(about.meaning)
-            is_technical = finding.check in _TECHNICAL
+            is_technical = name in _TECHNICAL
             yield (
-                finding.check,
+                name,
                 ShownProblem(
                     text=meaning if is_technical else found,
                     meaning="" if is_technical else meaning,
