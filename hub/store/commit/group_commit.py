@@ -36,7 +36,7 @@ from hub.store.commit.write_queue import Write, WriteQueue
 from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error
 from hub.store.sqlite.clean_mark import checkpoint, empty_wal, empty_wal_now, save_clean
 from hub.store.sqlite.connection import Bridge, Job
-from hub.store.sqlite.log_state import write_anything
+from hub.store.sqlite.log_state import count_write, read_writes
 from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,8 @@ class GroupCommit:
         self._next_probe = 0.0
         #: Estimated growth of the write-ahead log since the last checkpoint, in pages.
         self._pages = 0
+        #: The count of transactions at the last whole checkpoint, if there was one.
+        self._wal_began: int | None = None
         self.ended = trio.Event()
 
     async def write(
@@ -244,6 +246,7 @@ class GroupCommit:
         try:
             if checkpoint(self._bridge.current()):
                 self._record_writer.checkpointed()
+                self._wal_began = read_writes(self._bridge.current()).total
                 if self._wants_empty_wal:
                     self._is_wal_empty = empty_wal_now(self._bridge.current())
             self._wants_empty_wal = False
@@ -259,8 +262,7 @@ class GroupCommit:
             self._run_parts(connection, group)
             self._record_writer.append()
             self._record_writer.finish(connection)
-            if not group or self._record_writer.has_kept:
-                write_anything(connection)
+            count_write(connection, self._wal_began)
         except BaseException:
             self._record_writer.abandon()
             if connection.in_transaction:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from hub.store.damage import read_text
 from hub.store.media.day_index import is_sound_day
 from hub.store.names import DATABASE, WAL
-from hub.store.sqlite.log_state import read_log_row
+from hub.store.sqlite.log_state import Writes, decode_writes, read_log_row
 from hub.store.sqlite.sql import one
 
 _BUSY_SECONDS = 5.0
@@ -25,6 +25,7 @@ _DAYS = "SELECT day, bytes FROM day"
 _DROPPED = "SELECT day FROM dropped_day"
 _HAS_LOG = "SELECT count(*) FROM pragma_table_info('record_log') WHERE name = 'checkpointed'"
 _LOG = "SELECT log_id, last_group, checkpointed FROM record_log"
+_WRITES = "SELECT writes FROM record_log"
 _HAS_TABLES = "SELECT count(*) FROM sqlite_schema WHERE name IN ('record', 'day', 'setting')"
 _OUR_TABLES = 3
 
@@ -42,6 +43,8 @@ class DatabaseView(Struct, frozen=True):
     checkpointed: int
     ends: dict[str, int]
     dropped: frozenset[str]
+    #: None if it is not known.
+    writes: Writes | None = None
 
 
 class Wal(Enum):
@@ -70,8 +73,9 @@ def read_view(data_dir: Path, *, with_wal: bool) -> DatabaseView | None:
         connection.text_factory = read_text
         if one(connection, _HAS_TABLES) != _OUR_TABLES:
             return None
-        log_id, last_group, checkpointed = "", 0, 0
+        log_id, last_group, checkpointed, writes = "", 0, 0, None
         if one(connection, _HAS_LOG):
+            writes = decode_writes(one(connection, _WRITES))
             log_id, last_group, checkpointed = read_log_row(connection.execute(_LOG).fetchone())
         return DatabaseView(
             one(connection, _CLEAN) != "0",
@@ -80,6 +84,7 @@ def read_view(data_dir: Path, *, with_wal: bool) -> DatabaseView | None:
             checkpointed,
             {day: end for day, end in connection.execute(_DAYS) if is_sound_day(day, end)},
             frozenset(day for (day,) in connection.execute(_DROPPED)),
+            writes,
         )
 
 
@@ -110,4 +115,6 @@ def _follows(main: DatabaseView, view: DatabaseView) -> bool:
     """Whether a write-ahead log leads from what the main file says to `view`."""
     if not main.log_id:  # it was being migrated
         return True
+    if view.writes is not None and main.writes is not None and not view.writes.follow(main.writes):
+        return False
     return view.log_id == main.log_id and view.checkpointed <= main.last_group <= view.last_group

@@ -76,7 +76,7 @@ CREATE TABLE record_log (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     log_id TEXT NOT NULL,        -- 32 hexadecimal digits; in the header of each group in a pack
     last_group INTEGER NOT NULL, -- number of the last group that was committed
-    writes INTEGER NOT NULL,     -- changed by a transaction that must write something
+    writes INTEGER NOT NULL,     -- how many transactions there were, and since the WAL began
     checkpointed INTEGER NOT NULL DEFAULT 0 -- last_group in the main file when the WAL began
 ) STRICT;
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from hub.store.sqlite.log_state import begin_wal, write_anything
+from hub.store.sqlite.log_state import begin_wal, count_write
 
 #: The setting that is "0" while the store is open, and after a crash.
 CLEAN = "store.clean"
@@ -22,7 +22,7 @@ def mark_open(connection: sqlite3.Connection) -> None:
     if empty_wal(connection):
         begin_wal(connection)
     else:
-        write_anything(connection)
+        count_write(connection, None)
 
 
 def save_clean(connection: sqlite3.Connection) -> None:

@@ -18,11 +18,10 @@ _LOG = "SELECT log_id, last_group FROM record_log"
 _SET_LAST_GROUP = "UPDATE record_log SET last_group = ?"
 _SET_GROUPS = "UPDATE record_log SET last_group = ?, checkpointed = ?"
 _RAISE_LAST_GROUP = "UPDATE record_log SET last_group = max(last_group, ?)"
-_ANOTHER_WRITE = "writes = CASE typeof(writes) WHEN 'integer' THEN writes % 1000000 ELSE 0 END + 1"
-_SET_CHECKPOINTED = f"UPDATE record_log SET checkpointed = last_group, {_ANOTHER_WRITE}"
+_WRITES = "SELECT writes FROM record_log"
+_SET_WRITES = "UPDATE record_log SET writes = ?"
+_SET_CHECKPOINTED = "UPDATE record_log SET checkpointed = last_group"
 _SET_LOG_ID = "UPDATE record_log SET log_id = ?"
-# It changes a value: SQLite does not write a page for a value that stays the same.
-_WRITE_ANYTHING = f"UPDATE record_log SET {_ANOTHER_WRITE}"
 _FORGET_LAST_SEQ = "DELETE FROM sqlite_sequence WHERE name = 'record'"
 _SET_LAST_SEQ = "INSERT INTO sqlite_sequence (name, seq) VALUES ('record', ?)"
 _NEWEST = "SELECT max(seq) FROM record"
@@ -30,6 +29,35 @@ _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
 
 #: No hub ever commits so many groups.
 _TOO_MANY = 2**60
+#: `writes` holds two numbers: the lower bits count the transactions since the log began.
+_SINCE_BITS = 24
+_MOST_SINCE = 0xFFFFFF
+
+
+class Writes(Struct, frozen=True):
+    """How many transactions the database has seen, and how many its write-ahead log began after.
+
+    A log is applied to any database that it lies beside. It belongs there only if the main file has
+    seen at least `began`, and at most `total`, of the database as it is with the log.
+    """
+
+    total: int
+    began: int
+
+    def follow(self, main: Writes) -> bool:
+        return self.began <= main.total <= self.total
+
+    def encode(self) -> int:
+        since = max(0, min(self.total - self.began, _MOST_SINCE))
+        return self.total << _SINCE_BITS | since
+
+
+def decode_writes(value: object) -> Writes | None:
+    """Decode `record_log.writes`; None if it is damaged."""
+    if not isinstance(value, int) or not 0 <= value < _TOO_MANY:
+        return None
+    total = value >> _SINCE_BITS
+    return Writes(total, total - (value & _MOST_SINCE))
 
 
 class LogState(Struct, frozen=True):
@@ -92,11 +120,24 @@ def raise_last_group(connection: sqlite3.Connection, number: int) -> None:
 def begin_wal(connection: sqlite3.Connection) -> None:
     """Write to an empty write-ahead log, so that one which is empty later is known to be cut."""
     connection.execute(_SET_CHECKPOINTED)
+    count_write(connection, read_writes(connection).total)
 
 
-def write_anything(connection: sqlite3.Connection) -> None:
-    """Make the transaction write at least one page to the write-ahead log."""
-    connection.execute(_WRITE_ANYTHING)
+def read_writes(connection: sqlite3.Connection) -> Writes:
+    """Return how many transactions there were; a damaged number begins anew."""
+    return decode_writes(one(connection, _WRITES)) or Writes(0, 0)
+
+
+def count_write(connection: sqlite3.Connection, began: int | None) -> None:
+    """Count this transaction, which so writes at least one page to the write-ahead log.
+
+    `began`: the total that was in the main file when the log began; None if that did not change.
+    """
+    now = read_writes(connection)
+    total = now.total + 1
+    connection.execute(
+        _SET_WRITES, (Writes(total, now.began if began is None else began).encode(),)
+    )
 
 
 def raise_last_seq(connection: sqlite3.Connection, last_seq: int) -> None:

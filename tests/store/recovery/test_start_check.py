@@ -137,6 +137,56 @@ async def test_an_older_wal_of_the_same_hub_stops_the_start(
     await refused(new, clock, r"hub\.sqlite-wal does not belong to")
 
 
+@pytest.mark.parametrize("records", [0, 2])
+async def test_an_older_wal_without_a_record_stops_the_start(
+    records: int, tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, old, new = tmp_path / "data", tmp_path / "old", tmp_path / "new"
+    await filled(data, clock, range(records))
+    async with opened(data, clock) as store:
+        await store.settings.set("one", "1")
+        copy_as_left(data, old)
+        await store.settings.set("two", "2")
+    async with opened(data, clock) as store:
+        await store.settings.set("three", "3")
+        copy_as_left(data, new)
+    shutil.copy(old / WAL, new / WAL)
+    await refused(new, clock, r"hub\.sqlite-wal does not belong to")
+
+
+async def test_an_older_wal_of_the_same_run_stops_the_start(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub ran on, and what was in it is in the main file by now."""
+    monkeypatch.setattr("hub.store.commit.group_commit._CHECKPOINT_PAGES", 1)
+    data, old, new = tmp_path / "data", tmp_path / "old", tmp_path / "new"
+    async with opened(data, clock) as store:
+        await store.settings.set("one", "1")
+        copy_as_left(data, old)
+        for number in range(5):
+            await store.settings.set("two", str(number))
+        copy_as_left(data, new)
+    shutil.copy(old / WAL, new / WAL)
+    await refused(new, clock, r"hub\.sqlite-wal does not belong to")
+
+
+async def test_its_own_wal_is_never_taken_for_a_foreign_one(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.store.commit.group_commit._CHECKPOINT_PAGES", 3)
+    data, left = tmp_path / "data", tmp_path / "left"
+    for seed in range(4):
+        async with opened(data, clock) as store:
+            for number in range(5):
+                await store.settings.set("number", f"{seed} {number}")
+                if number % 2:
+                    await store.records.append(batch(clock, 10 * seed + number))
+                shutil.rmtree(left, ignore_errors=True)
+                copy_as_left(data, left)
+                async with opened(left, clock) as copy:
+                    assert copy.settings.get("number") == f"{seed} {number}"
+
+
 async def test_an_older_database_under_a_newer_wal_stops_the_start(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
