@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import shutil
 import sqlite3
+from contextlib import suppress
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -69,12 +72,20 @@ SQLITE_REASONS = {
     sqlite3.SQLITE_LOCKED: "another program has locked the database",
     sqlite3.SQLITE_PERM: "no permission to write to the database",
 }
+#: With less than this free, a write that failed found no room.
+_FULL_BYTES = 1024 * 1024
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def primary_code(error: BaseException) -> int:
     """Return SQLite's primary result code, 0 if the error has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_full(folder: Path) -> bool:
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free < _FULL_BYTES
+    return False
 
 
 def is_storage_error(error: BaseException) -> bool:
@@ -98,8 +109,14 @@ def is_damage(error: BaseException) -> bool:
     return primary_code(error) in DAMAGE
 
 
-def describe(error: BaseException) -> str:
-    """Return the reason for an error as text for people."""
+def describe(error: BaseException, folder: Path | None = None) -> str:
+    """Return the reason for an error as text for people.
+
+    `folder`: what failed was written there. SQLite calls a flush that found no room an input/output
+    error, so its disk is looked at.
+    """
+    if primary_code(error) == sqlite3.SQLITE_IOERR and folder is not None and _is_full(folder):
+        return SQLITE_REASONS[sqlite3.SQLITE_FULL]
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return "the disk is full"

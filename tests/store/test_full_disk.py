@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -14,6 +16,7 @@ from hub.errors import CannotStoreNow
 from hub.store.commit import group_commit
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
+from hub.store.health import describe
 from tests.support.clock import FrozenClock
 from tests.support.stores import FaultyDisk, batch, is_whole, opened, pack_size
 
@@ -205,3 +208,13 @@ async def test_a_disk_error_is_reported_with_its_reason(tmp_path: Path, clock: F
         with pytest.raises(CannotStoreNow, match="input/output error") as refusal:
             await store.records.append(batch(clock, 1))
         assert refusal.value.retry_after > 0
+
+
+def test_a_flush_that_found_no_room_is_called_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    assert describe(error, tmp_path) == "the disk reports an input/output error"
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=4096))
+    assert describe(error, tmp_path) == "the disk is full"

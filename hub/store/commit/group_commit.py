@@ -360,7 +360,7 @@ class GroupCommit:
         self._fail(group, error)
 
     def _fail(self, writes: Sequence[Write[Any]], error: Exception) -> None:
-        reason = describe(error)
+        reason = describe(error, self._record_writer.folder)
         self._monitor.refused(reason)
         self._next_probe = trio.current_time() + _PROBE_SECONDS
         self._queue.wake()

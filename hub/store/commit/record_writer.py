@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import Raw
@@ -80,11 +81,6 @@ class RecordWriter:
         self._start = max(self._days.end(self._day), self._kept_ends.get(self._day, 0))
         self._grown: PackDay | None = None
         self.restart()
-
-    @property
-    def has_kept(self) -> bool:
-        """Whether a group whose COMMIT failed is not yet overwritten in the write-ahead log."""
-        return bool(self._kept_ends)
 
     def prepare(self, connection: sqlite3.Connection, batches: Sequence[RecordBatch]) -> None:
         """Start a group, and find its repeats."""
@@ -223,6 +219,11 @@ class RecordWriter:
         if self._kept_ends:
             self._drop_kept()
         return [new.record for new in self._new]
+
+    @property
+    def folder(self) -> Path:
+        """Where the packs are."""
+        return self._packs.directory
 
     def checkpointed(self) -> None:
         """Note that the write-ahead log is empty: everything committed is in the main file."""

@@ -48,6 +48,7 @@ DELETE FROM hold WHERE ended_at IS NOT NULL AND id NOT IN (
 """
 _RECEIVED = "SELECT received_at FROM record WHERE seq = ?"
 _HOLD_RECORD = "INSERT OR IGNORE INTO hold_record (hold, seq) VALUES (?, ?)"
+_HAS_RECORD = "SELECT count(*) FROM hold_record WHERE hold = ? AND seq = ?"
 _COUNT = "UPDATE hold SET records = records + ? WHERE id = ?"
 _ALL_RECORDS = "SELECT count(*) FROM hold_record"
 _RELEASE_RECORDS = """
@@ -166,12 +167,13 @@ class HoldTable:
         def job(connection: sqlite3.Connection) -> int:
             if _int(one(connection, _IN_FORCE)) >= MAX_HOLDS:
                 raise TooManyRequests(f"there are {MAX_HOLDS} holds: release one first")
-            _check_room(connection, 0, wanted)
+            _check_room(connection, 0, new_records)
             row = (new.source, new.reason, new.until, new.created_by, new.created_at)
             return connection.execute(_ADD, row).lastrowid or 0
 
         wanted = sorted(set(seqs))
         async with self._changing:
+            new_records = await self._count_new(0, wanted)
             id = await self._writer.write(job)
             added = await self._add(id, wanted)
             if not added.added:
@@ -183,10 +185,22 @@ class HoldTable:
         """Hold more records. Raises NoSuchResource, BadParameter if the hold has ended."""
         wanted = sorted(set(seqs))
         async with self._changing:
+            new_records = await self._count_new(id, wanted)
             await self._writer.write(
-                lambda c: _check_room(c, self._get_in_force(c, id).records, wanted)
+                lambda c: _check_room(c, self._get_in_force(c, id).records, new_records)
             )
             return await self._add(id, wanted)
+
+    async def _count_new(self, id: int, seqs: Sequence[int]) -> int:
+        """Count the records that are there, and that the hold does not have yet."""
+        steps = [seqs[at : at + _STEP_RECORDS] for at in range(0, len(seqs), _STEP_RECORDS)]
+        return sum([await self._writer.write(partial(self._count_some, id, one)) for one in steps])
+
+    def _count_some(self, id: int, seqs: Iterable[int], connection: sqlite3.Connection) -> int:
+        return sum(
+            self._is_there(connection, seq) and not one(connection, _HAS_RECORD, (id, clamp(seq)))
+            for seq in seqs
+        )
 
     async def _add(self, id: int, seqs: Sequence[int]) -> Added:
         """Add records in short writes, between which others write."""
@@ -299,11 +313,11 @@ class HoldTable:
         return hold
 
 
-def _check_room(connection: sqlite3.Connection, held: int, seqs: Sequence[int]) -> None:
-    """Check the limits before `seqs` are added to a hold that has `held` records."""
-    if held + len(seqs) > MAX_RECORDS_PER_HOLD:
+def _check_room(connection: sqlite3.Connection, held: int, added: int) -> None:
+    """Check the limits before records are added to a hold that has `held` records."""
+    if held + added > MAX_RECORDS_PER_HOLD:
         raise BadParameter(f"a hold has at most {MAX_RECORDS_PER_HOLD} records", field="records")
-    if _int(one(connection, _ALL_RECORDS)) + len(seqs) > MAX_HELD_RECORDS:
+    if _int(one(connection, _ALL_RECORDS)) + added > MAX_HELD_RECORDS:
         raise BadParameter(
             f"all holds together have at most {MAX_HELD_RECORDS} records", field="records"
         )

@@ -231,6 +231,10 @@ async def test_holds_have_limits(
         with pytest.raises(BadParameter, match="a hold has at most 2 records"):
             await store.holds.create(new_hold(clock), [1, 2, 3])
         hold = (await store.holds.create(new_hold(clock), [1, 2])).hold
+        # Records that are gone, or held already, need no room.
+        assert (await store.holds.add(hold.id, [1, 2, 77, 78])).missing == (77, 78)
+        with pytest.raises(BadParameter, match="a hold has at most 2 records"):
+            await store.holds.add(hold.id, [1, 3])
         with pytest.raises(BadParameter, match="all holds together have at most 3 records"):
             await store.holds.create(new_hold(clock), [3, 4])
         changed = await store.holds.change(hold.id, "court", clock.ms)
