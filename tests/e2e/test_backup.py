@@ -163,7 +163,7 @@ def signed_in(hub: HubProcess) -> httpx.Client:
     client = hub.sync_client()
     form = {
         "name": "ada",
-        "own_password": PASSWORD,
+        "password": PASSWORD,
         "next": "/",
         "csrf_token": csrf(client, "/sign-in"),
     }
