@@ -30,6 +30,7 @@ GROUPS = {
     "update": N_("Update"),
     "firmware": N_("Firmware"),
     "campaign": N_("Campaigns"),
+    "pictures": N_("Lost pictures"),
 }
 
 #: Cameras whose name contains the text; more would make a slow query.
