@@ -58,11 +58,12 @@ _TYPE_NAMES = {
 def weight(data: bytes | str) -> int:
     """The size of a document that takes as much time as this one, but has few items.
 
-    For the choice between the loop and a thread. Counts every comma, those of strings too.
+    For the choice between the loop and a thread. Counts every comma and quotation mark, those of
+    strings too.
     """
     if isinstance(data, bytes):
-        return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, b",")
-    return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, ",")
+        return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, b",", b'"')
+    return len(data) + ITEM_WEIGHT * count_to(_MAX_WEIGHED, data, ",", '"')
 
 
 def check_limits(data: bytes, max_depth: int) -> None:

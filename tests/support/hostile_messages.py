@@ -41,6 +41,7 @@ TEXTS = {
     "escaped quotes": b'\\"',
     "rare escaped quotes": b"A" * 64 + b'\\"',
     "backslashes": b"\\\\",
+    "runs of backslashes": b"\\" * 800 + b'"',
     "bad escapes": b"\\x",
     "two bytes": "é".encode(),
     "three bytes": "中".encode(),

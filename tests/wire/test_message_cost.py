@@ -1,5 +1,7 @@
 """No message holds the interpreter lock for long, whatever it consists of, in the loop or a thread.
 
+`tests/link/test_loop_time.py` measures the loop itself, with the dearest of these messages.
+
 Measured is processor time of this thread, not the time of the clock: in the loop all of it, in a
 thread the longest stretch in which no other thread can run, which is the longest call of C. What is
 measured is compared with the speed of the machine, and tried again before it counts.
@@ -34,13 +36,13 @@ PLACES = places()
 #: Of what takes time in proportion to its length, as long as it may be.
 WHOLE = (
     "plain",
-    "line breaks",
     "escaped ideographs",
     "lone surrogates",
     "rare escaped quotes",
     "no UTF-8",
-    "raw line breaks",
     "empty objects",
+    "backslashes",
+    "colons",
 )
 LONGEST = ("frame, msg", "face, extra field")
 
@@ -94,15 +96,16 @@ def check_cost(place: Place, shape: str, size: int) -> None:
         costs.append(cost_of(place, data))
         if costs[-1] <= MOST_SECONDS:
             return
-    # Three times as much, since other programs share the processor's caches and memory.
-    assert min(costs) <= 3 * MOST_SECONDS * slowness(), shape
+    assert min(costs) <= MOST_SECONDS * slowness(), shape
 
 
 @pytest.mark.parametrize("name", PLACES)
 def test_no_kind_of_message_blocks_the_loop(name: str) -> None:
     shapes = list(contents())
-    first = list(PLACES).index(name) * SHAPES
-    size = min(PLACES[name].largest * KB, 300 * KB)
+    number = list(PLACES).index(name)
+    first = number * SHAPES
+    # As long as the loop may handle itself, or a little longer.
+    size = min(PLACES[name].largest * KB, (INLINE_BYTES - KB, INLINE_BYTES + KB)[number % 2])
     for at in range(first, first + SHAPES):
         # Seventy shapes: each is tried in several places.
         check_cost(PLACES[name], shapes[at % len(shapes)], size)
