@@ -206,7 +206,7 @@ async def test_a_second_signal_ends_the_hub_at_once(
     async def signal_once(services: Services) -> None:
         signal.raise_signal(STOP_SIGNALS[-1])
 
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
 
             async def signal_again() -> None:

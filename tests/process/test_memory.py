@@ -1,4 +1,4 @@
-"""Threads share a heap, and unused memory is returned to the system while the hub runs."""
+"""Threads share a heap, unused memory is returned, and what has ended is not kept."""
 
 from __future__ import annotations
 
@@ -80,3 +80,37 @@ def test_threads_share_one_heap(tmp_path: Path) -> None:
 
     assert heaps("shared") == 1
     assert heaps("own") > 1
+
+
+#: Opens and ends connections, 50 at a time, each of a few hundred objects that refer to each other.
+#: Prints how many had ended and were still in memory, at the most.
+_END_CONNECTIONS = """
+import collections
+from hub.process.memory import collect_garbage_seldom
+
+class Part:
+    pass
+
+class Connection(Part):
+    freed = 0
+    def __del__(self):
+        Connection.freed += 1
+
+collect_garbage_seldom()
+open, kept = collections.deque(), []
+for number in range(12_000):
+    connection = Connection()
+    connection.parts = [Part() for _ in range(300)]
+    for part in connection.parts:
+        part.connection = connection
+    open.append(connection)
+    if len(open) > 50:
+        open.popleft()
+    kept.append(number + 1 - Connection.freed - len(open))
+print(max(kept))
+"""
+
+
+def test_connections_that_have_ended_do_not_pile_up() -> None:
+    done = subprocess.run([sys.executable, "-c", _END_CONNECTIONS], capture_output=True, check=True)
+    assert int(done.stdout) < 1_000

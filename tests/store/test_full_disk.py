@@ -191,7 +191,7 @@ async def test_the_store_recovers_without_any_upload(
         disk.failing = {"write"}
         await refused(store, clock, 2)
         disk.failing = set()
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while not store.health.can_store:
                 probed = trio.Event()
                 await probed.wait()

@@ -100,7 +100,7 @@ async def test_a_crash_makes_the_next_start_check_the_database_in_the_background
     async with opened(data, clock):
         left = copy_as_left(data, tmp_path / "left")
     async with opened(left, clock) as store:
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             await checked.wait()
             while not store.health.damaged:
                 await trio.lowlevel.checkpoint()

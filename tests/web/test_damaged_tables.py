@@ -2,7 +2,7 @@
 
 For each kind of junk one database is made, in which every column of every table is damaged in a
 row of its own. `DAMAGE=1` also damages the rows themselves, one column at a time, which takes an
-hour; `DAMAGE=20` does so with every twentieth column and kind of junk.
+hour; `DAMAGE=17` does so with every seventeenth of columns and kinds of junk.
 """
 
 from __future__ import annotations

@@ -211,6 +211,7 @@ def _run_hub(
     from hub.cli.run import browser
     from hub.cli.run.summary import announce
     from hub.process.launcher import confirm_trial
+    from hub.process.memory import collect_garbage_seldom
     from hub.services import Services
     from web.app import create_app
     from web.server import serve
@@ -229,7 +230,7 @@ def _run_hub(
         # A hub on trial is one that runs on: its page is open already.
         if options.in_browser and options.started_as != "trial":
             browser.show(address)
-        _reduce_garbage_collection()
+        collect_garbage_seldom()
 
     demo_cameras: Part | None = None
     if options.demo is not None:
@@ -255,15 +256,3 @@ def _run_hub(
         if hub_error_in(error) is None and os_error_in(error) is None:
             logging.getLogger(__name__).critical("the hub failed", exc_info=error)
         raise
-
-
-def _reduce_garbage_collection() -> None:
-    """Exclude all objects that exist now from garbage collection, and collect less often.
-
-    A full collection of them would stall every device for 40 ms, and handling a frame or a body
-    creates no reference cycles.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-    gc.enable()
