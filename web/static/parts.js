@@ -64,7 +64,16 @@ function keep(present, child) {
   }
   if (present && (sent.get(present) === child.outerHTML || isInUse(present))) return present;
   remember([child, ...child.querySelectorAll("[data-key]")]);
+  if (present) leaveOpen(present, child);
   return child;
+}
+
+// What a person opened stays open, although its text changes.
+function leaveOpen(present, child) {
+  const before = present.querySelectorAll("details");
+  for (const [at, details] of child.querySelectorAll("details").entries()) {
+    if (before[at]?.open) details.open = true;
+  }
 }
 
 function keyOf(element, at) {
