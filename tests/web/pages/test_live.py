@@ -200,6 +200,7 @@ CHANGES = [
     "/site/backups/download",
     "/site/backups/run",
     "/site/certificate/remove",
+    "/site/health/accept-lost",
     "/site/health/check",
     "/site/retention/clock",
     "/site/retention/confirm",
