@@ -5,8 +5,8 @@ network. What all sources together may try of it is bounded by a token bucket. W
 token is left gets a place in a queue, and the next tokens belong to the first ones in it, however
 often others ask meanwhile. So a source waits for one token for each source before it, and one more.
 
-Sources ask again by themselves: nothing waits here. Whoever does not ask for HOLD_SECONDS loses the
-place. Pure: `now` returns seconds of a monotonic clock.
+Sources ask again by themselves: nothing waits here. Whoever does not ask within HOLD_SECONDS of its
+turn loses the place. Pure: `now` returns seconds of a monotonic clock.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SharedLimits:
         wait = target.bucket.wait_seconds(self._now(), place + 1)
         if wait < _TOLERANCE_SECONDS:
             return 0.0
-        self._queue(target, source)
+        self._queue(target, source, self._now() + wait + HOLD_SECONDS)
         return wait
 
     def take(self, key: Hashable, source: str) -> None:
@@ -83,20 +83,20 @@ class SharedLimits:
         if target := self._targets.pop(key, None):
             self._queued -= len(target.queue)
 
-    def _queue(self, target: _Target, source: str) -> None:
+    def _queue(self, target: _Target, source: str, until: float) -> None:
         if source not in target.queue:
             if len(target.queue) >= MAX_QUEUED or self._queued >= MAX_QUEUED_IN_ALL:
                 return
             self._queued += 1
-        target.queue[source] = self._now()
+        target.queue[source] = until
 
     def _leave(self, target: _Target, source: str) -> None:
         if target.queue.pop(source, None) is not None:
             self._queued -= 1
 
     def _drop_absent(self, target: _Target) -> None:
-        since = self._now() - HOLD_SECONDS
-        for source in [one for one, asked_at in target.queue.items() if asked_at < since]:
+        now = self._now()
+        for source in [one for one, until in target.queue.items() if until < now]:
             self._leave(target, source)
 
     def _make_room(self) -> None:
@@ -113,7 +113,7 @@ class SharedLimits:
 
 
 class _Target:
-    """A bucket, and who waits for its tokens, in order: source -> when it asked last."""
+    """A bucket, and who waits for its tokens, in order: source -> how long its place is kept."""
 
     __slots__ = ("bucket", "queue")
 

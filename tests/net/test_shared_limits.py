@@ -80,12 +80,26 @@ def test_who_has_a_place_and_does_not_come_costs_others_one_try() -> None:
     assert door.tries(CAMERA)
 
 
+def test_who_comes_at_the_time_that_it_was_told_still_has_its_place() -> None:
+    door = Door()
+    flood = [f"10.0.1.{number}" for number in range(10)]
+    for source in [*flood, *flood]:
+        door.tries(source)
+    told = door.limits.wait_seconds("gate", CAMERA)
+    assert told == (len(flood) + 1) * 30
+    while door.seconds < told:
+        door.seconds += 1
+        for source in flood:
+            door.tries(source)
+    assert door.tries(CAMERA)
+
+
 def test_a_place_is_lost_if_its_source_does_not_come_back() -> None:
     door = Door()
     for _ in range(2):
         door.tries(FLOOD)
     assert not door.tries(OTHER)
-    door.seconds += HOLD_SECONDS + 1
+    door.seconds += 30 + HOLD_SECONDS + 1
     assert [door.tries(FLOOD) for _ in range(2)] == [True, True]
 
 
