@@ -147,6 +147,11 @@ def test_every_problem_has_a_consequence() -> None:
     assert known <= set(CONSEQUENCES)
 
 
+@pytest.mark.parametrize("codes", [get_args(FaultCode), get_args(NoticeCode)])
+def test_the_banners_and_the_page_have_one_order(codes: tuple[str, ...]) -> None:
+    assert [code for code in CONSEQUENCES if code in codes] == list(codes)
+
+
 async def test_one_problem_is_one_thing(hub: PageSite, found: list[Finding]) -> None:
     found.append(failed("key", "key-missing"))
     assert "1 thing needs your attention:" in words((await visit(hub)).text)

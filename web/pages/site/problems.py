@@ -88,9 +88,9 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/retention",
         N_("Disk and days"),
     ),
+    "backup-failed": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-missing": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-overdue": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
-    "backup-failed": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-incomplete": Consequence(
         N_("Some pictures cannot be read any more, and are in no new backup."),
         "/site/backups",

@@ -52,34 +52,36 @@ from hub.services.site.status.damaged_data import NAMES, DamagedData, find_damag
 from hub.services.site.updates.updates import Updates
 from hub.store.db import Store
 
+# Both with the most serious first: in this order they are told.
 FaultCode = Literal[
-    "starting",
     "cannot-store",
     "damaged",
     "clock-unset",
     "certificate-ended",
     "certificate-early",
+    "starting",
 ]
 NoticeCode = Literal[
-    "damaged-rows",
-    "clock-went-back",
-    "certificate-ends",
-    "certificate-stays",
-    "disk-low",
-    "evidence-waits",
-    "clock-doubted",
-    "clock-off-long",
-    "clock-contradicted",
-    "retention-waits",
-    "update-undone",
-    "backup-failed",
     "database-unread",
-    "backup-incomplete",
-    "backup-overdue",
-    "backup-missing",
     "restored-elsewhere",
     "codes-guessed",
+    "disk-low",
+    "backup-failed",
+    "backup-missing",
+    "backup-overdue",
+    "backup-incomplete",
+    "clock-off-long",
+    "clock-doubted",
+    "clock-contradicted",
+    "clock-went-back",
+    "retention-waits",
+    "damaged-rows",
+    "evidence-waits",
+    "certificate-stays",
+    "certificate-ends",
+    "update-undone",
 ]
+_CODES: tuple[FaultCode | NoticeCode, ...] = (*get_args(FaultCode), *get_args(NoticeCode))
 
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
@@ -144,9 +146,8 @@ class Health:
         self._is_serving = True
 
     def reasons(self) -> list[HealthReason]:
-        """Return all problems, faults first."""
-        found = list(self._find())
-        return sorted(found, key=lambda reason: not reason.is_fault)
+        """Return all problems, the most serious first: faults, then notices."""
+        return sorted(self._find(), key=lambda reason: _CODES.index(reason.code))
 
     def faults(self) -> list[HealthReason]:
         """Return the problems for which /healthz answers 503."""

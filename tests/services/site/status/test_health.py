@@ -284,6 +284,14 @@ def test_faults_come_first(parts: Parts) -> None:
     assert parts.codes()[:2] == ["cannot-store", "damaged"]
 
 
+def test_the_most_serious_notice_comes_first(parts: Parts, clock: FrozenClock) -> None:
+    parts.store.damaged_rows.note("record", 7, ("detail",))
+    parts.certificates.expires_at = clock() + 2 * DAY
+    parts.maintenance.shortage = Shortage(0, GB)
+    parts.backups.days = 3
+    assert parts.codes() == ["disk-low", "backup-missing", "damaged-rows", "certificate-ends"]
+
+
 def test_a_text_contains_the_values_for_its_translation(parts: Parts, clock: FrozenClock) -> None:
     parts.maintenance.shortage = Shortage(0, GB)
     parts.certificates.problem = "no"
