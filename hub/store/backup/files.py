@@ -41,6 +41,9 @@ class FlushedFile:
         self._disk = disk or Disk()
         how = os.O_EXCL if is_new else 0
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY | _NO_FOLLOW | how, 0o600)
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise BackupFault(f"{path} cannot be written: {NOT_REGULAR}")
         self._flushed = 0
         #: Where the next byte goes.
         self.position = 0
@@ -117,7 +120,7 @@ def read_steps(
     With `unread`, zeros take the place of what cannot be read or is missing at the end, and it is
     noted there; otherwise OSError is raised. What was read leaves the page cache.
     """
-    with path.open("rb", buffering=0) as file:
+    with _open_for_reading(path) as file:
         at, kept_from = start, start
         while at < start + size and (
             data := _read_step(file, at, min(start + size - at, STEP_BYTES), unread)
@@ -129,6 +132,13 @@ def read_steps(
             pace.spend(len(data))
             yield data
         _drop_cache(file.fileno(), kept_from, at - kept_from)
+
+
+def _open_for_reading(path: Path) -> FileIO:
+    """Open a file. Raises BackupFault if it is a FIFO or a device, which might never answer."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise BackupFault(f"{path} cannot be read: {NOT_REGULAR}")
+    return open(path, "rb", buffering=0, opener=lambda name, how: os.open(name, how | _NO_WAIT))
 
 
 def _read_step(file: FileIO, at: int, size: int, unread: UnreadParts | None) -> bytes:

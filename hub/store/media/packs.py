@@ -224,6 +224,11 @@ def packs_in(media: Path) -> list[Path]:
     return sorted(path for path in media.glob(f"*{SUFFIX}") if _DAY.fullmatch(path.stem))
 
 
+def other_than_packs(media: Path) -> Iterator[Path]:
+    """Yield what only has the name of a pack, or of one of held evidence: a FIFO, say."""
+    yield from (path for path in media.glob(f"**/*{SUFFIX}") if not path.is_file())
+
+
 def interrupted_drops(media: Path) -> list[str]:
     """Return the days whose pack was being deleted to make room for the drop in the database."""
     return [

@@ -23,7 +23,7 @@ from msgspec import Struct
 from hub.errors import StartFault
 from hub.store.disk import Disk
 from hub.store.media.held_index import HELD
-from hub.store.media.packs import SUFFIX, cut_pack, packs_in
+from hub.store.media.packs import SUFFIX, cut_pack, other_than_packs, packs_in
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.recovery.database_view import DatabaseView, Wal, current_view, has_wal
@@ -53,6 +53,9 @@ class Findings(Struct, frozen=True):
 def check_start(data_dir: Path) -> Findings:
     """Examine a data directory; change nothing. Raises OSError, sqlite3.Error."""
     database, media = data_dir / DATABASE, data_dir / MEDIA
+    if other := next(other_than_packs(media), None):
+        # Opening a FIFO would wait for ever.
+        return Findings(f"{other} is not a regular file, as a pack is: move it away; {_NOTHING}")
     packs = [*packs_in(media), *(media / HELD).glob(f"*{SUFFIX}")]
     if not database.exists() or database.stat().st_size == 0:
         if not packs and not has_wal(data_dir):

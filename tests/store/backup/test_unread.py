@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -347,3 +349,35 @@ def test_a_complete_one_takes_the_place_of_an_incomplete_one_of_its_day() -> Non
     early, late = made_on(0, complete=True), made_on(0, complete=False, hour=9)
     following = [made_on(day, complete=True) for day in range(1, 4)]
     assert to_remove([early, late, *following], UTC, following[-1].made_at) == (late,)
+
+
+# -- what is no file
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+@pytest.mark.parametrize("where", ["data/media", "backups/packs"])
+async def test_a_fifo_with_the_name_of_a_pack_is_named_and_not_waited_for(
+    site: Site, where: str
+) -> None:
+    await site.add(1)
+    await site.back_up()
+    await site.add(2)
+    pack = site.data.parent / where / f"{DAY}.pack"
+    pack.unlink()
+    os.mkfifo(pack)
+    site.clock.advance(60)
+    with trio.fail_after(20), pytest.raises(BackupFault, match=r"\.pack cannot be .*regular file"):
+        await site.back_up()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+async def test_a_restore_does_not_wait_for_a_fifo(site: Site, tmp_path: Path) -> None:
+    await site.add(1)
+    path = await site.back_up()
+    pack = site.folder / "packs" / f"{DAY}.pack"
+    pack.unlink()
+    os.mkfifo(pack)
+    with pytest.raises(BackupFault, match="has 0 of"):
+        put_back(path, tmp_path / "new")
+    with pytest.raises(BackupFault, match="not a regular file"):
+        list(read_steps(pack, 0, 1, Pace()))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import trio
 
 from hub.errors import StartFault
 from tests.support.clock import FrozenClock
@@ -286,3 +289,15 @@ async def test_a_group_that_was_in_progress_is_cut_off(tmp_path: Path, clock: Fr
         assert store.records.last_seq == 3
         assert (await store.records.append(batch(clock, 3))).seqs == (4,)
         assert await is_whole(store, 4, batch(clock, 3).uploads[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+@pytest.mark.parametrize("where", ["media/2026-11-25.pack", "media/held/2026-11-25-1.pack"])
+async def test_a_fifo_with_the_name_of_a_pack_stops_the_start(
+    where: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, range(1))
+    (tmp_path / where).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / where)
+    with trio.fail_after(20):
+        await refused(tmp_path, clock, r"\.pack is not a regular file.*nothing was changed")
