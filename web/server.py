@@ -32,11 +32,13 @@ from hub.net.connection import OnOldTls, Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
+from hub.net.loop_turns import LoopTurns
 from hub.net.open_files import places
 from hub.net.places import KnownAddresses, Limits
 from hub.services import Services
 from web import error_responses
 from web.api.devices.commands import commands_api
+from web.auth import address_of
 from web.device_api.uploads import PREFIX, device_api, on_plain_port, refuse, tidy
 from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
@@ -79,12 +81,14 @@ async def serve(
     services.settings.on_change(
         lambda config: answers.resize(config.web.answer_budget_mb * 1024 * 1024)
     )
-    ports = [_Port("web", listeners, front(api, others), closing, tls, deadlines, answers)]
+    known = services.known_addresses
+    app_in_turns = front(api, others, known)
+    ports = [_Port("web", listeners, app_in_turns, closing, tls, deadlines, answers)]
     if devices.plain_http_port:
         listeners = await open_listeners(
             devices.bind, devices.plain_http_port, setting="devices.plain_http_port"
         )
-        devices_only = front(on_plain_port(api), _not_found)
+        devices_only = front(on_plain_port(api), _not_found, known)
         ports.append(
             _Port("plain-http", listeners, devices_only, closing, None, deadlines, answers)
         )
@@ -95,7 +99,7 @@ async def serve(
                     partial(
                         port.accept,
                         limits,
-                        services.known_addresses,
+                        known,
                         services.old_tls.refuse,
                         connections,
                     )
@@ -109,14 +113,23 @@ async def serve(
         connections.cancel_scope.deadline = trio.current_time() + GRACE_SECONDS
 
 
-def front(devices: ASGIFramework, others: ASGIFramework) -> ASGIFramework:
-    """Route the paths of devices to `devices`, everything else to `others`."""
+def front(devices: ASGIFramework, others: ASGIFramework, known: KnownAddresses) -> ASGIFramework:
+    """Route the paths of devices to `devices`, everything else to `others`.
+
+    Requests are begun in turns, except those that known addresses send to `devices`, which are
+    cheap.
+    """
+    turns = LoopTurns(known)
 
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         for_devices = scope["type"] == "http" and tidy(scope["path"]).startswith(PREFIX)
         if not for_devices and scope["type"] == "http" and not _has_host(scope):
             await error_responses.refuse(send, BadParameter(_BAD_HOST, field="Host"))
             return
+        if scope["type"] == "http":
+            address = address_of(scope)
+            if not for_devices or address not in known:
+                await turns.turn(address)
         await (devices if for_devices else others)(scope, receive, send)
 
     return app

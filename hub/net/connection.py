@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from hub import metrics
 from hub.log import limited, place_of
+from hub.net.loop_turns import LoopTurns
 from hub.net.networks import network_of
 from hub.net.places import Place
 from hub.net.socket_stream import SocketStream
@@ -47,7 +48,10 @@ class Peer(Struct, frozen=True):
 
 
 class PortHandler(Struct, frozen=True):
-    """How the connections of one port are served. The fields are those of serve_port()."""
+    """How the connections of one port are served. The fields are those of serve_port().
+
+    `turns`: handshakes are begun in turns.
+    """
 
     port_name: str
     handler: Handler
@@ -55,6 +59,7 @@ class PortHandler(Struct, frozen=True):
     handshake_seconds: float
     on_plain: PlainHandler | None
     on_old_tls: OnOldTls | None = None
+    turns: LoopTurns = field(default_factory=LoopTurns)
 
     async def serve(self, stream: SocketStream, peer: Peer) -> None:
         """Run the handler for one connection, and close the connection when it returns.
@@ -79,6 +84,7 @@ class PortHandler(Struct, frozen=True):
         with trio.move_on_after(self.handshake_seconds) as deadline:
             first = await stream.wait_first_byte()
             if first == _TLS_HANDSHAKE:
+                await self.turns.turn(peer.address)
                 return await self._do_handshake(stream, peer)
             if first and self.on_plain:
                 await self.on_plain(stream)

@@ -12,6 +12,7 @@ import trio.testing
 
 from hub import metrics
 from hub.net.binding import open_listeners
+from hub.net.loop_turns import LoopTurns
 from hub.net.places import Limits
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.served_port import answers, counted, is_closed, served
@@ -136,3 +137,24 @@ async def test_a_connection_in_use_that_is_cut_off_is_no_fault() -> None:
         assert await answers(await port.connect(local_address="127.0.0.2"))
         assert await is_closed(second)
         assert counted(metrics.connection_faults, "test") == faults
+
+
+async def test_handshakes_are_begun_in_turns_by_those_who_have_spoken(
+    context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[str] = []
+    has_spoken, may_begin = trio.Event(), trio.Event()
+
+    async def turn(turns: LoopTurns, address: str) -> None:
+        waiting.append(address)
+        has_spoken.set()
+        await may_begin.wait()
+
+    monkeypatch.setattr(LoopTurns, "turn", turn)
+    async with served(tls=lambda: context) as port, trio.open_nursery() as nursery:
+        await port.connect()
+        nursery.start_soon(port.connect_tls)
+        await has_spoken.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert waiting == ["127.0.0.1"]
+        may_begin.set()

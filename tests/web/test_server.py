@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from hub.net.places import KnownAddresses
 from tests.bench.hub_process import raise_limit_of_open_files
 from tests.support.certificates import server_context
 from tests.support.web import connected, free_port, request, services, serving
@@ -669,3 +670,27 @@ async def test_a_flood_of_tiny_chunks_does_not_block_other_connections(plain: An
             async with connected(plain) as client:
                 assert (await client.ask(request("GET", "/still"))).body == b"/still"
             nursery.cancel_scope.cancel()
+
+
+async def test_requests_of_one_source_are_begun_in_turns() -> None:
+    """Uploads of known addresses are not among them: they are cheap, and many."""
+    flood, guard, camera = "10.0.0.66", "10.0.0.5", "10.0.0.8"
+    begun: list[str] = []
+
+    async def note(scope: Any, receive: Any, send: Any) -> None:
+        begun.append(scope["client"][0])
+
+    app = server.front(note, note, KnownAddresses([camera, flood]))
+
+    async def ask(address: str, path: str) -> None:
+        scope: Any = {"type": "http", "path": path, "client": (address, 1), "headers": []}
+        await app(scope, None, None)  # type: ignore[arg-type]
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(50):
+            nursery.start_soon(ask, flood, "/")
+        nursery.start_soon(ask, guard, "/")
+        for _ in range(20):
+            nursery.start_soon(ask, camera, "/api/v1/adapter/lenfocus/face/capture")
+    assert begun[:20] == [camera] * 20
+    assert begun[20:].index(guard) <= 2
