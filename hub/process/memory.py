@@ -22,16 +22,17 @@ _M_ARENA_MAX = -8
 
 #: Python looks for reference cycles among the young objects after so many new ones, among those
 #: that survived it once after so many such collections, and among all after so many of the latter.
-_COLLECT_AFTER = (20_000, 5, 5)
+_COLLECT_AFTER = (5_000, 5, 5)
 
 
 def collect_garbage_seldom() -> None:
     """Exclude all objects that exist now from garbage collection, and collect less often.
 
     A full collection of them would stall every device for 40 ms, and handling a frame or a body
-    creates no reference cycles. But a connection that has ended is one, and most have lived long
+    creates no reference cycles. But a connection that has ended is one, and many have lived long
     enough to wait for a full collection. So there are some: without the objects that exist now one
     is short, and Python makes none before it has a quarter more to look at than at the last one.
+    With what 5,000 objects leave behind, none takes long.
     """
     gc.collect()
     gc.freeze()
