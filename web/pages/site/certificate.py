@@ -16,6 +16,7 @@ from web.pages import language
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 from web.pages.site.layout import site_page
+from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("site_certificate", __name__, url_prefix="/site/certificate")
 
@@ -95,6 +96,9 @@ async def upload() -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub, form = auth.services(), await request.form
+    wrong = await check_own_password(me)
+    if wrong is not None:
+        return await _certificate_page(wrong.sentence, field=FIELD, status=wrong.status)
     cert, key = await _read("cert"), await _read("key")
     try:
         if not form.get("anyway"):

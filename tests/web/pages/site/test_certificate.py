@@ -17,7 +17,7 @@ from hub.services.site.certificates.upload import ProblemCode
 from tests.support.browsing import Visitor
 from tests.support.certificates import self_signed, self_signed_with_names
 from tests.support.clock import FrozenClock
-from tests.support.page_site import PageSite, open_page_site
+from tests.support.page_site import PASSWORD, PageSite, open_page_site
 from web.pages.site.certificate import PROBLEMS
 
 PAGE = "/site/certificate"
@@ -53,7 +53,7 @@ async def upload(visitor: Visitor, cert: bytes, key: bytes, **fields: str) -> No
         name: FileStorage(io.BytesIO(data), filename=f"{name}.pem")
         for name, data in (("cert", cert), ("key", key))
     }
-    form = {"csrf_token": visitor.token, **fields}
+    form = {"csrf_token": visitor.token, "own_password": PASSWORD, **fields}
     visitor.response = await visitor._client.post(f"{PAGE}/upload", form=form, files=files)
     visitor.text = (await visitor.response.get_data()).decode()
 
@@ -128,6 +128,18 @@ async def test_a_certificate_whose_names_cannot_be_read_names_nobody(
     assert hub.services.certificates.names == frozenset()
     await hub.services.certificates.load()
     assert hub.services.certificates.kind == "uploaded"
+
+
+async def test_a_stolen_session_installs_no_certificate(
+    hub: PageSite, admin: Visitor, tmp_path: Path, clock: FrozenClock
+) -> None:
+    """Who has its key could read what browsers and cameras send."""
+    await admin.get(PAGE)
+    for wrong in ("", "a guess"):
+        await upload(admin, *pair(tmp_path, "localhost", clock()), own_password=wrong)
+        assert admin.response.status_code == 400
+        assert "Your password is wrong." in admin.text
+        assert hub.services.certificates.kind == "site"
 
 
 async def test_a_key_that_does_not_fit_is_explained(
