@@ -75,8 +75,8 @@ def backup(data_dir: Path, file: Path, without_pictures: bool, passphrase: str |
 def _incomplete(unread: Iterable[UnreadPack]) -> Iterator[str]:
     for pack in unread:
         yield (
-            f"{pack.bytes} bytes of {pack.name} could not be read: pictures of {pack.records} "
-            "records are missing or damaged"
+            f"{pack.bytes} bytes of {pack.name} could not be read; records whose pictures are "
+            f"missing or damaged: {pack.records}"
         )
 
 

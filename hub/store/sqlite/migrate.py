@@ -85,11 +85,17 @@ def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:
     return StartFault(f"{path} cannot be used ({error}): {_CURES.get(code, CURE)}")
 
 
-# The folder media must be moved too: the start stops at packs that no database knows.
-CURE = "restore it from a backup, or move it and the folder media away to start anew"
+# Packs hold every record: restoring all of a backup would lose those that came after it.
+CURE = (
+    "put it away, and put the one of a backup, and only that, in its place; then "
+    '"sitehub doctor --rebuild" adds the records that came after it'
+)
+#: A disk that cannot be read gets worse.
+_UNREADABLE = f"replace the disk; {CURE}"
 _NOT_PERMITTED = "make this user the owner of it and of the files beside it"
 _IN_USE = "another program has it open: stop that program"
 _CURES = {
+    sqlite3.SQLITE_IOERR: _UNREADABLE,
     sqlite3.SQLITE_READONLY: _NOT_PERMITTED,
     sqlite3.SQLITE_CANTOPEN: _NOT_PERMITTED,
     sqlite3.SQLITE_PERM: _NOT_PERMITTED,

@@ -164,8 +164,8 @@ def test_the_remedy_for_a_full_disk_is_to_free_space(tmp_path: Path) -> None:
         (sqlite3.SQLITE_READONLY, "make this user the owner of it"),
         (sqlite3.SQLITE_CANTOPEN, "make this user the owner of it"),
         (sqlite3.SQLITE_BUSY, "another program has it open: stop that program"),
-        (sqlite3.SQLITE_CORRUPT, "restore it from a backup"),
-        (sqlite3.SQLITE_IOERR_READ, "restore it from a backup"),
+        (sqlite3.SQLITE_CORRUPT, "the one of a backup"),
+        (sqlite3.SQLITE_IOERR_READ, "replace the disk"),
     ],
 )
 def test_the_remedy_for_an_unusable_database_fits_its_cause(code: int, advice: str) -> None:
@@ -180,7 +180,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(
 ) -> None:
     path = tmp_path / "hub.sqlite"
     path.write_bytes(content)
-    with pytest.raises(StartFault, match="restore it from a backup"):
+    with pytest.raises(StartFault, match="the one of a backup"):
         bring_up_to_date(path, STEPS)
     assert path.read_bytes() == content
 
@@ -208,7 +208,7 @@ async def test_a_database_with_a_damaged_page_stops_the_start(
         pass
     path = data / "hub.sqlite"
     path.write_bytes(path.read_bytes()[:4096] + bytes(8192))
-    with pytest.raises(StartFault, match="restore it from a backup"):
+    with pytest.raises(StartFault, match="the one of a backup"):
         async with opened(data, clock):
             pass
 
