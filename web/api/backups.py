@@ -20,10 +20,10 @@ class Backup(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="the name of its file")]
     made_at: Time
     bytes: Annotated[int, Meta(description="what a restore takes, pictures included")]
-    verified: Annotated[bool, Meta(description="whether it was read back and can be restored")]
+    verified: Annotated[bool, Meta(description="whether it was read back and is complete")]
     unread_bytes: Annotated[
         int,
-        Meta(description="bytes that the disk of the hub could not read; 0: it is complete"),
+        Meta(description="bytes that the disk of the hub could not read; the rest can be restored"),
     ]
     unread_records: Annotated[
         int, Meta(description="how many records have pictures that could not be read")
@@ -94,7 +94,7 @@ def _backup(one: KnownBackup) -> Backup:
         name=one.name,
         made_at=_time(one.made_at),
         bytes=one.bytes,
-        verified=one.is_good,
+        verified=one.is_complete,
         unread_bytes=one.unread_bytes,
         unread_records=one.unread_records,
         problem=one.problem,

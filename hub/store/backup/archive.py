@@ -289,13 +289,21 @@ def read_archive(source: Source, sink: ArchiveSink, pace: Pace) -> Archive:
     return Archive(head, sums, unread)
 
 
-def read_head(source: Source) -> Head:
-    """Read what an archive says that it is, and nothing else. Raises BackupFault."""
+def read_head(source: Source, most: int = _MAX_TEXT_BYTES) -> tuple[Head, int]:
+    """Read what an archive says that it is, and nothing else; return how many bytes it took too.
+
+    Raises BackupFault, also if these would be more than `most`.
+    """
     tar = TarReader(source)
-    return _decode_head(_text_member(tar, tar.next(), HEAD))
+    data = _text_member(tar, tar.next(), HEAD, most)
+    return _decode_head(data), len(data)
 
 
-def _text_member(tar: TarReader, member: Member | None, name: str) -> bytes:
+def _text_member(
+    tar: TarReader, member: Member | None, name: str, most: int = _MAX_TEXT_BYTES
+) -> bytes:
+    if member is not None and most < member.size <= _MAX_TEXT_BYTES:
+        raise BackupFault("the folder holds too many backups, or too large ones: move some away")
     if member is None or member.name != name or member.size > _MAX_TEXT_BYTES:
         raise BackupFault(f"the file is not a backup of sitehub, or damaged: it has no {name}")
     parts = []

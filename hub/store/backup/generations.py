@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -54,6 +54,9 @@ _STAMP = "%Y%m%d-%H%M%S"
 _PART = ".part"
 _DAILY, _WEEKLY, _MONTHLY = 7, 4, 6
 _MAX_GENERATIONS = 10_000
+#: What is read of all generations: their heads, which say of each pack what is theirs. Those of
+#: three years take about 4 MB.
+_MAX_HEAD_BYTES = 32 * 1024 * 1024
 
 
 class Generation(Struct, frozen=True):
@@ -104,7 +107,7 @@ def read_folder(folder: Path) -> Folder:
     if not folder.is_dir():
         return Folder()
     names = sorted(path.name for path in folder.iterdir() if _made_at(path.name) is not None)
-    generations = tuple(_read_generation(folder / name) for name in names[-_MAX_GENERATIONS:])
+    generations = tuple(_read_generations(folder, names[-_MAX_GENERATIONS:]))
     packs = folder / PACKS
     of_packs = sum(path.lstat().st_size for path in packs.iterdir()) if packs.is_dir() else 0
     return Folder(generations, of_packs + sum(one.bytes for one in generations))
@@ -121,17 +124,27 @@ def _made_at(name: str) -> float | None:
     return None
 
 
-def _read_generation(path: Path) -> Generation:
-    problem, head, bytes_ = "", None, 0
+def _read_generations(folder: Path, names: Iterable[str]) -> Iterator[Generation]:
+    """Yield the generations. Others may write to the folder: their heads have a limit in all."""
+    left = _MAX_HEAD_BYTES
+    for name in names:
+        one, size = _read_generation(folder / name, left)
+        left -= size
+        yield one
+
+
+def _read_generation(path: Path, most: int) -> tuple[Generation, int]:
+    """Return a generation, and how much was read of it; its head must not take more than `most`."""
+    problem, head, bytes_, size = "", None, 0, 0
     try:
         with open_regular(path) as file:
             bytes_ = os.fstat(file.fileno()).st_size
-            head = read_head(file)
+            head, size = read_head(file, most)
     except BackupFault as error:
         problem = error.message
     except OSError as error:
         problem = f"it cannot be read: {error.strerror or error}"
-    return Generation(path, _made_at(path.name) or 0.0, bytes_, head, problem)
+    return Generation(path, _made_at(path.name) or 0.0, bytes_, head, problem), size
 
 
 def is_on_same_disk(folder: Path, data_dir: Path) -> bool:
