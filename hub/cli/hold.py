@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
@@ -173,8 +173,9 @@ class _ControlSource:
         }
         return [one.record() for one in found]
 
-    async def picture(self, seq: int, name: str) -> bytes | None:
-        return self._pictures.get((seq, name))
+    async def picture(self, seq: int, name: str) -> AsyncGenerator[bytes, None]:
+        if data := self._pictures.get((seq, name)):
+            yield data
 
 
 def _cells(hold: Hold) -> tuple[str, ...]:

@@ -43,14 +43,17 @@ class Archive:
         self._sums: list[str] = []
 
     def add(self, name: str, data: bytes, at: datetime) -> bytes:
-        """Add a file as it is: pictures do not become smaller."""
+        """Add a small file as it is."""
         self._zip.writestr(self._info(name, at, ZIP_STORED), data)
         self._note(name, hashlib.sha256(data).hexdigest())
         return self._sink.take()
 
-    def open(self, name: str, at: datetime) -> ArchiveFile:
-        """Open a file to be written part by part, compressed. Close it before the next one."""
-        return ArchiveFile(self, self._info(name, at, ZIP_DEFLATED), name)
+    def open(self, name: str, at: datetime, *, is_picture: bool = False) -> ArchiveFile:
+        """Open a file to be written part by part. Close it before the next one.
+
+        It is compressed, except for pictures, which do not become smaller.
+        """
+        return ArchiveFile(self, self._info(name, at, ZIP_STORED if is_picture else ZIP_DEFLATED))
 
     def end(self, at: datetime) -> bytes:
         """Add the checksums of all files, and end the archive."""
@@ -73,12 +76,13 @@ class Archive:
 class ArchiveFile:
     """A file of an archive while it is written. `rest`: what is to be sent once it is closed."""
 
-    def __init__(self, archive: Archive, info: ZipInfo, name: str) -> None:
+    def __init__(self, archive: Archive, info: ZipInfo) -> None:
         self._archive = archive
-        self._name = name
+        self._name = info.filename.partition("/")[2]
         self._digest = hashlib.sha256()
-        # Its size is not known before: room for more than 4 GB.
-        self._file = archive._zip.open(info, "w", force_zip64=True)
+        # The size of a text is not known before: room for more than 4 GB.
+        is_text = info.compress_type == ZIP_DEFLATED
+        self._file = archive._zip.open(info, "w", force_zip64=is_text)
         self.rest = b""
 
     def __enter__(self) -> ArchiveFile:

@@ -7,7 +7,7 @@
         pictures/SEQ-NAME.EXTENSION
         SHA256SUMS      of all of them: sha256sum -c SHA256SUMS
 
-Nothing is kept for it: one page of records and one picture are in memory at a time.
+Nothing is kept for it: one page of records and a piece of a picture are in memory at a time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import jinja2
 import msgspec
+import trio
 from msgspec import Struct
 
 import hub
@@ -32,6 +33,7 @@ from web.pages.live.record_cards import card_pictures, extra_fields, make_card, 
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 _PAGE = 50
+_PART_BYTES = 32 * 1024
 
 
 class HeldRecords(Protocol):
@@ -45,8 +47,8 @@ class HeldRecords(Protocol):
         `with_pictures`: their pictures are asked for before the next records.
         """
 
-    async def picture(self, seq: int, name: str) -> bytes | None:
-        """Return a picture; None if it is gone."""
+    def picture(self, seq: int, name: str) -> AsyncGenerator[bytes, None]:
+        """Yield a picture in pieces; nothing if it is gone."""
 
 
 class ExportFacts(Struct, frozen=True, kw_only=True):
@@ -68,12 +70,18 @@ def folder_of(hold: Hold) -> str:
 async def export_hold(
     source: HeldRecords, facts: ExportFacts, words: language.Language
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the ZIP in parts of at most a few megabytes. Raises what the source raises."""
+    """Yield the ZIP in parts of about 32 to 96 KB. Raises what the source raises."""
     language.use(words)
     export = _Export(source, facts, words)
+    made = b""
     async for part in export.parts():
-        if part:
-            yield part
+        made += part
+        if len(made) >= _PART_BYTES:
+            yield made
+            made = b""
+        # Neither compressing nor sending a small part gives others a turn.
+        await trio.lowlevel.checkpoint()
+    yield made
 
 
 class _Export:
@@ -92,11 +100,15 @@ class _Export:
         async for record in self._all(with_pictures=True):
             self._records += 1
             for image in record.images:
-                data = await self._source.picture(record.seq, image.name)
-                if data is not None:
+                pieces = self._source.picture(record.seq, image.name)
+                if first := await anext(pieces, b""):
                     path = f"pictures/{record.seq}-{image.name}.{EXTENSIONS[image.mime]}"
                     self._paths[record.seq, image.name] = path
-                    yield self._archive.add(path, data, self._moment(record))
+                    with self._archive.open(path, self._moment(record), is_picture=True) as file:
+                        yield file.write(first)
+                        async for piece in pieces:
+                            yield file.write(piece)
+                    yield file.rest
         with self._archive.open("records.json", self._at) as file:
             async for part in self._json():
                 yield file.write(part)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from quart import Response
 
-from hub.errors import NoSuchResource
+from hub.errors import HubError, NoSuchResource
 from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.records.holds import Hold
+from hub.services.records.record_log import StoredPicture
 from hub.wire.uploads.records import Record
+from web.api.records.media import pieces_of
 from web.hold_export import export
+from web.http.sender import PeerLost
 from web.pages import language
 
 
@@ -27,11 +30,16 @@ class HubRecords:
     ) -> Sequence[Record]:
         return (await self._services.holds.records(self._id, after=after, limit=limit)).items
 
-    async def picture(self, seq: int, name: str) -> bytes | None:
+    async def picture(self, seq: int, name: str) -> AsyncGenerator[bytes, None]:
         try:
-            return (await self._services.records.picture(seq, name)).data
+            found = await self._services.records.open_picture(seq, name)
         except NoSuchResource:
-            return None
+            return
+        if isinstance(found, StoredPicture):
+            yield found.data
+        else:
+            async for piece in pieces_of(found):
+                yield piece
 
 
 async def export_response(
@@ -48,8 +56,17 @@ async def export_response(
         zone=services.site.zone(),
     )
     parts = export.export_hold(HubRecords(services, hold.id), facts, language.LANGUAGES[code])
-    response = Response(parts, content_type="application/zip")
+    response = Response(_until_fault(parts), content_type="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{export.folder_of(hold)}.zip"'
     response.headers["Cache-Control"] = "no-store"
     response.timeout = None
     return response
+
+
+async def _until_fault(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the parts. If one cannot be made, cut the answer off: raise PeerLost."""
+    try:
+        async for part in parts:
+            yield part
+    except HubError as error:
+        raise PeerLost from error

@@ -8,18 +8,25 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
+import trio
 
 from hub.services.access.audit import Actor
 from hub.services.records.holds import MAX_RECORDS_PER_HOLD
+from hub.store.media.pictures import PIECE_BYTES
+from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.web.api.test_api import Client, good, refusal
 from web.api.records.holds import MAX_BODY_BYTES, may_change
+from web.hold_export.export import ExportFacts, export_hold
+from web.hold_export.response import HubRecords
+from web.pages.language import LANGUAGES
 
 REASON = "Theft <b>at</b> the gate"
 
@@ -181,17 +188,57 @@ async def test_an_export_leaves_out_what_was_erased(api: Client, tmp_path: Path)
     assert "The data of this record was erased." in (folder / "index.html").read_text("utf-8")
 
 
+async def test_a_large_picture_is_exported_in_pieces_and_others_get_turns(api: Client) -> None:
+    large = b"\xff\xd8\xff" + b"large" * 60_000
+    picture = Picture("face", "image/jpeg", large)
+    detail = FaceDetail(name="Bo")
+    upload = CheckedUpload(kind="face", occurred_at=0, detail=detail, pictures=(picture,))
+    seq = await api.hub.add(upload)
+    await hold(api, 1, seq)
+    services, passes, sizes = api.hub.services, 0, []
+    facts = ExportFacts(
+        site="Site",
+        log="log",
+        hold=await services.holds.get(1),
+        exported_by="user mei",
+        exported_at=0,
+        zone=UTC,
+    )
+
+    async def count() -> None:
+        nonlocal passes
+        while True:
+            await trio.lowlevel.checkpoint()
+            passes += 1
+
+    exported, seen = b"", []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(count)
+        parts = export_hold(HubRecords(services, 1), facts, LANGUAGES["en"])
+        async for part in parts:
+            seen.append(passes)
+            sizes.append(len(part))
+            exported += part
+        nursery.cancel_scope.cancel()
+    assert max(sizes) < 2 * PIECE_BYTES
+    assert len(seen) > 4
+    # In one pass each task takes a step, in any order.
+    assert all(later > earlier for earlier, later in zip(seen, seen[2:], strict=False))
+    with zipfile.ZipFile(io.BytesIO(exported)) as archive:
+        assert archive.read(f"sitehub-hold-1/pictures/{seq}-face.jpg") == large
+
+
 async def test_an_export_is_made_in_parts(api: Client) -> None:
     """Nothing is collected before the first part can be sent."""
     await hold(api, 1, 2, 3)
     read: list[tuple[int, str]] = []
-    picture = api.hub.services.records.picture
+    picture = api.hub.services.records.open_picture
 
     async def noted(seq: int, name: str) -> object:
         read.append((seq, name))
         return await picture(seq, name)
 
-    api.hub.services.records.picture = noted  # type: ignore[method-assign, assignment]
+    api.hub.services.records.open_picture = noted  # type: ignore[method-assign, assignment]
     response = await api._client.get(
         "/api/hub/v1/holds/1/export", headers=api.headers, scope_base={"client": ("10.0.0.5", 4)}
     )

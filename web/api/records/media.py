@@ -91,7 +91,7 @@ def _response(picture: StoredPicture | PictureInPieces, cache_control: str) -> R
     if isinstance(picture, StoredPicture):
         response = Response(picture.data, content_type=picture.mime, headers=_HEADERS)
     else:
-        pieces = b"" if request.method == "HEAD" else _pieces_of(picture)
+        pieces = b"" if request.method == "HEAD" else pieces_of(picture)
         response = Response(pieces, content_type=picture.mime, headers=_HEADERS)
         response.content_length = picture.size
     response.headers["Cache-Control"] = cache_control
@@ -105,8 +105,8 @@ def _response(picture: StoredPicture | PictureInPieces, cache_control: str) -> R
     return response
 
 
-async def _pieces_of(picture: PictureInPieces) -> AsyncIterator[bytes]:
-    """The pieces, read from the disk as the client reads them."""
+async def pieces_of(picture: PictureInPieces) -> AsyncIterator[bytes]:
+    """The pieces, read from the disk as the client reads them. Raises PeerLost if one is gone."""
     at = 0
     while at < picture.size:
         try:
