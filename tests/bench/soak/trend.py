@@ -15,8 +15,6 @@ _WARM_UP_SHARE = 0.4
 #: What may be gained after the warm-up: of the mean, and in any case.
 _FLAT_SHARE = 0.10
 _FLAT_KIB, _FLAT_FILES = 24 * 1024, 24
-#: With a warm-up of half an hour, in which the heap has got its holes, so much in any case.
-_LONG_SECONDS, _LONG_KIB, _LONG_FILES = 2_700.0, 8 * 1024, 16
 #: In a shorter time, what is gained says nothing: only the mean is judged.
 _JUDGED_SECONDS = 60.0
 _MOST_KIB, _MOST_FILES = 400 * 1024, 500
@@ -45,13 +43,10 @@ class Trend(Struct, frozen=True):
     gain: float
     seconds: float
 
-    def is_flat(self, *, gain: float, long_gain: float, most: float) -> bool:
-        """`gain`: what may be gained; `long_gain` in a long time. `most`: the largest mean."""
-        if self.mean > most or self.seconds < _JUDGED_SECONDS:
+    def is_flat(self, least: float, most: float) -> bool:
+        if self.seconds < _JUDGED_SECONDS:
             return self.mean <= most
-        if self.seconds >= _LONG_SECONDS:
-            return self.gain <= long_gain
-        return self.gain <= max(gain, _FLAT_SHARE * self.mean)
+        return self.mean <= most and self.gain <= max(least, _FLAT_SHARE * self.mean)
 
 
 class Watch:
@@ -76,8 +71,8 @@ class Watch:
         longest = max(lives.values(), key=len, default=[])
         warm = longest[int(len(longest) * _WARM_UP_SHARE) :]
         return (
-            trend_of([(one.at, one.kib) for one in warm]),
-            trend_of([(one.at, one.files) for one in warm]),
+            _trend([(one.at, one.kib) for one in warm]),
+            _trend([(one.at, one.files) for one in warm]),
         )
 
     def _run(self) -> None:
@@ -87,13 +82,11 @@ class Watch:
 
 
 def is_flat(memory: Trend, files: Trend) -> bool:
-    return memory.is_flat(gain=_FLAT_KIB, long_gain=_LONG_KIB, most=_MOST_KIB) and files.is_flat(
-        gain=_FLAT_FILES, long_gain=_LONG_FILES, most=_MOST_FILES
-    )
+    return memory.is_flat(_FLAT_KIB, _MOST_KIB) and files.is_flat(_FLAT_FILES, _MOST_FILES)
 
 
-def trend_of(points: Sequence[tuple[float, float]]) -> Trend:
-    """Fit a line to (seconds, value)."""
+def _trend(points: Sequence[tuple[float, float]]) -> Trend:
+    """Fit a line."""
     if len(points) < 2 or (seconds := points[-1][0] - points[0][0]) <= 0:
         return Trend(points[-1][1] if points else 0.0, 0.0, 0.0)
     mean_at = sum(at for at, _ in points) / len(points)
