@@ -128,6 +128,14 @@ async def test_steps_of_the_clock_are_read_back(schema: int, store: Store) -> No
     assert store.clock_steps.all() == ((written.CLOCK_STEP,) if schema >= 5 else ())
 
 
+async def test_starts_are_read_back(schema: int, store: Store) -> None:
+    rows = await store.read(
+        lambda c: c.execute("SELECT started_at, ended_at FROM start").fetchall()
+    )
+    expected = [(written.STARTED_AT, written.NOW * 1000)] if schema >= 14 else []
+    assert rows == expected
+
+
 async def test_holds_and_held_evidence_are_read_back(schema: int, store: Store) -> None:
     has_holds = schema >= 7
     holds = await store.holds.newest()

@@ -188,6 +188,7 @@ class RecordWriter:
             forget_day(connection, self._day)
         save_day(connection, self._grown)
         save_last_group(connection, self._number, self._checkpointed)
+        self._repeats.note(connection)
         insert_spans(connection, [new.record for new in self._new])
         # The clock may have been set back since the pause began.
         is_pausing = self._at < self._forget_at <= self._at + _FORGET_PAUSE_MS
@@ -216,6 +217,7 @@ class RecordWriter:
             self._days.put(self._grown)
             self.last_seq = self._grown.last_seq
             self.last_group = self._number
+            self._repeats.committed()
         if self._kept_ends:
             self._drop_kept()
         return [new.record for new in self._new]

@@ -65,6 +65,13 @@ CREATE TABLE upload (
     UNIQUE (digest, did)
 ) STRICT;
 
+-- The latest starts. How long the hub was off before each does not count for repeats.
+CREATE TABLE start (
+    id INTEGER PRIMARY KEY,
+    started_at INTEGER NOT NULL, -- when the first group after it was stored
+    ended_at INTEGER NOT NULL    -- when the last one before it was
+) STRICT;
+
 -- Each device's latest access record, which a lone picture belongs to (D8).
 CREATE TABLE latest_access (
     did TEXT PRIMARY KEY,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from hub.store.commit.repeat_window import MAX_STARTS, RepeatWindow
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, opened
 
@@ -24,6 +27,39 @@ async def test_what_was_stored_before_a_weekend_without_power_is_known_after_it(
         clock.advance(3600)
         again = await store.records.append(batch(clock, 2))
         assert (again.seqs, again.repeated) == ((2,), True)
+
+
+async def test_what_was_stored_before_it_is_known_after_further_starts(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        await store.records.append(batch(clock, 1))
+        unanswered = batch(clock, 2)
+        await store.records.append(unanswered)
+    clock.advance(WEEKEND)
+    for seed in (3, 4, 5):
+        async with opened(tmp_path, clock) as store:
+            clock.advance(600)
+            await store.records.append(batch(clock, seed))
+            clock.advance(600)
+    async with opened(tmp_path, clock) as store:
+        again = await store.records.append(batch(clock, 2))
+        assert (again.seqs, again.repeated) == ((2,), True)
+        clock.advance(DAY)
+        assert not (await store.records.append(batch(clock, 1))).repeated
+
+
+async def test_of_very_many_starts_the_latest_are_noted(tmp_path: Path, clock: FrozenClock) -> None:
+    window = RepeatWindow()
+    async with opened(tmp_path, clock) as store:
+        await store.records.append(batch(clock, 1))
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection:
+        for number in range(2 * MAX_STARTS):
+            window = RepeatWindow()
+            window.since(connection, number)
+            window.note(connection)
+        rows = connection.execute("SELECT min(started_at), count(*) FROM start").fetchone()
+    assert rows == (MAX_STARTS, MAX_STARTS)
 
 
 async def test_after_a_day_of_running_it_is_forgotten_as_ever(

@@ -13,6 +13,7 @@ sealed the secrets in it is `KEY`.
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import sys
 from pathlib import Path
 from shutil import make_archive
@@ -22,6 +23,7 @@ import trio
 from msgspec import Raw
 
 from hub.store.commit.record_batch import RecordBatch
+from hub.store.commit.repeat_window import RepeatWindow
 from hub.store.db import Store
 from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
@@ -75,6 +77,7 @@ NOTE = StatusUpdate(
     did_state="known",
 )
 ADDRESS = "10.0.0.9"
+STARTED_AT = NOW * 1000 + 9
 TOKEN_HASH, EXPIRES_AT = b"t" * 32, NOW * 1000 + 86_400_000
 ACCEPTED = AcceptedConnect("SN1", "1795608000", None)
 USER = User("alice", "admin", "scrypt$0", NOW * 1000)
@@ -190,6 +193,7 @@ async def fill(store: Store) -> None:
     await fill_schema_10(store)
     await fill_schema_11(store)
     await fill_schema_13(store)
+    await fill_schema_14(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -259,6 +263,16 @@ async def fill_schema_11(store: Store) -> None:
 
 async def fill_schema_13(store: Store) -> None:
     await store.devices.update_status({"SN1": StatusUpdate(address=ADDRESS)})
+
+
+async def fill_schema_14(store: Store) -> None:
+    await store.write(_note_a_start)
+
+
+def _note_a_start(connection: sqlite3.Connection) -> None:
+    window = RepeatWindow()
+    window.since(connection, STARTED_AT)
+    window.note(connection)
 
 
 async def write(data_dir: Path) -> None:
