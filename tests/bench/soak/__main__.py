@@ -19,6 +19,7 @@ where it is if the verdict is bad.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import shutil
@@ -38,7 +39,7 @@ from tests.bench.soak.actors import Actors, back_up
 from tests.bench.soak.cameras import Plan
 from tests.bench.soak.check import Found, check, read_acknowledged
 from tests.bench.soak.clock import SoakClock
-from tests.bench.soak.events import Event, events_of
+from tests.bench.soak.events import QUIET_SHARE, Event, events_of
 from tests.bench.soak.hub import HOST, SoakHub, make_old_certificates
 from tests.bench.soak.logs import LogSummary, read_log
 from tests.bench.soak.trend import Trend, Watch, is_flat
@@ -62,6 +63,8 @@ class Options(Struct):
 
 class Outcome(Struct):
     found: Found
+    #: Of the last part, which no event disturbs.
+    acknowledged_at_last: int
     log: LogSummary
     memory: Trend
     files: Trend
@@ -74,7 +77,7 @@ class Outcome(Struct):
     def is_good(self, hub: SoakHub) -> bool:
         return (
             self.found.is_good
-            and self.found.acknowledged > 0
+            and self.acknowledged_at_last > 0
             and is_flat(self.memory, self.files)
             and not self.log.unexplained
             and not self.unexpected
@@ -102,6 +105,8 @@ class Soak:
         )
         self._steps = 0
         self._backups = [0, 0]
+        self._acknowledged = directory / "acknowledged"
+        self._acknowledged_before = 0
 
     def run(self) -> Outcome:
         hub, options = self.hub, self._options
@@ -113,10 +118,8 @@ class Soak:
         )
         hub.start()
         watch = Watch(hub)
-        acknowledged = self._directory / "acknowledged"
-        plan = Plan(
-            HOST, *self._ports, list(cameras), options.rate, options.seed, str(acknowledged)
-        )
+        file = str(self._acknowledged)
+        plan = Plan(HOST, *self._ports, list(cameras), options.rate, options.seed, file)
         refused = self._directory / "refused"
         with refused.open("wb") as errors:
             fleet = subprocess.Popen(
@@ -139,10 +142,11 @@ class Soak:
             fleet.wait()
         watch.stop()
         self._let_readers_catch_up(actors)
+        acknowledged = read_acknowledged(self._acknowledged)
         with actors.api_client() as api:
             found = check(
                 api,
-                read_acknowledged(acknowledged),
+                acknowledged,
                 actors.readers,
                 lambda: read_log(hub.log_file).dropped,
             )
@@ -150,6 +154,7 @@ class Soak:
         hub.stop()
         return Outcome(
             found,
+            len(acknowledged) - self._acknowledged_before,
             read_log(hub.log_file),
             *watch.trends(),
             clock_steps=self._steps,
@@ -164,9 +169,13 @@ class Soak:
         events = events_of(options.seconds, random.Random(options.seed))
         started = time.monotonic()
         next_backup = options.backup_seconds / 2
+        quiet_at = options.seconds * (1 - QUIET_SHARE)
         while (passed := time.monotonic() - started) < options.seconds:
             if events and events[0].at <= passed:
                 self._carry_out(events.pop(0))
+            if quiet_at <= passed:
+                quiet_at = math.inf
+                self._acknowledged_before = len(read_acknowledged(self._acknowledged))
             if next_backup <= passed:
                 next_backup += options.backup_seconds
                 self._backups[1] += 1
@@ -214,6 +223,7 @@ def _print_table(hub: SoakHub, outcome: Outcome, options: Options) -> None:
     found, memory, files = outcome.found, outcome.memory, outcome.files
     rows = [
         ("acknowledged uploads", found.acknowledged),
+        ("  in the last part, without events", outcome.acknowledged_at_last),
         ("  found, whole", found.found - found.not_whole),
         ("  dropped with their day", found.dropped),
         ("  lost", found.lost),
