@@ -29,7 +29,7 @@ AT_ONCE_SECONDS = 2.0
 _LAST_WORDS_SECONDS = 1.0
 #: After END_SECONDS, until even a thread that holds the interpreter lock is not waited for.
 _BACKSTOP_SECONDS = 2.0
-_FAILED = 1
+_DONE, _FAILED = 0, 1
 
 _MAX_THREADS = 8
 #: A thread whose innermost frame is in one of these modules waits for work or for a thread.
@@ -83,6 +83,10 @@ class BoundedEnd:
             faulthandler.dump_traceback_later(
                 seconds + _LAST_WORDS_SECONDS + _BACKSTOP_SECONDS, exit=True, file=self._nowhere
             )
+
+    def completed(self) -> None:
+        """Everything is stored: if the process is ended by force now, that is no failure."""
+        self._status = _DONE
 
     def stand_down(self) -> None:
         """Do not exit by force: the end is complete."""

@@ -60,6 +60,15 @@ def hanging() -> Iterator[threading.Thread]:
     thread.join()
 
 
+@pytest.mark.expects_error("did not end within 0 s")
+def test_a_late_end_is_no_failure_once_everything_is_stored(
+    end: BoundedEnd, exit_process: Exit
+) -> None:
+    end.completed()
+    end.begin(0)
+    assert exit_process.wait() == 0
+
+
 @pytest.mark.expects_error("did not end within 0 s .* the writer in .*wait_for_the_disk")
 def test_a_late_end_is_logged_with_the_call_that_hangs_and_exits_with_status_1(
     end: BoundedEnd, exit_process: Exit, hanging: threading.Thread

@@ -178,6 +178,8 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
         end.before_exit(stop_log)
         try:
             is_restart = _run_hub(loaded, directory.absolute(), manager, options, end)
+            if not is_restart:
+                end.completed()
         finally:
             end.begin()
             all_written = stop_log()
