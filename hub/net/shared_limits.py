@@ -29,8 +29,8 @@ MAX_QUEUED_IN_ALL = 4096
 class SharedLimits:
     """A limit for each target: `burst` tries at once, then `rate` a second, in turns by source.
 
-    A target whose bucket is full again is forgotten; beyond `size` the one that was tried longest
-    ago.
+    Targets whose buckets are full again are forgotten; beyond `size`, if there are none, the one
+    that was tried longest ago.
     """
 
     def __init__(
@@ -77,6 +77,8 @@ class SharedLimits:
         """Take back a take(): it does not count."""
         if target := self._targets.get(key):
             target.bucket.give_back()
+            if self._has_recovered(target):
+                self.forget(key)
 
     def forget(self, key: Hashable) -> None:
         """Let the target start afresh."""
@@ -100,12 +102,14 @@ class SharedLimits:
             self._leave(target, source)
 
     def _make_room(self) -> None:
-        """Forget targets that have recovered, and the one used longest ago if there are many."""
-        while self._targets:
-            oldest = next(iter(self._targets))
-            if len(self._targets) < self._size and not self._has_recovered(self._targets[oldest]):
-                break
-            self.forget(oldest)
+        """Forget targets that have recovered, the oldest first, and another one if none has."""
+        for key, target in tuple(self._targets.items()):
+            if self._has_recovered(target):
+                self.forget(key)
+            elif len(self._targets) < self._size:
+                return
+        if len(self._targets) >= self._size:
+            self.forget(next(iter(self._targets)))
 
     def _has_recovered(self, target: _Target) -> bool:
         self._drop_absent(target)

@@ -108,6 +108,18 @@ def test_a_try_that_is_given_back_does_not_count() -> None:
     for _ in range(5):
         assert door.tries(FLOOD)
         door.limits.give_back("gate")
+        assert len(door.limits) == 0
+
+
+def test_a_try_that_is_given_back_takes_no_place_from_those_who_wait() -> None:
+    door = Door()
+    for _ in range(2):
+        door.tries(FLOOD)
+    door.tries(CAMERA)
+    door.seconds += 29
+    door.limits.give_back("gate")
+    assert len(door.limits) == 1
+    assert door.limits._queued == 1
 
 
 def test_a_target_that_is_forgotten_starts_afresh() -> None:
@@ -134,6 +146,17 @@ def test_targets_that_have_recovered_are_forgotten() -> None:
     door.seconds += 60
     door.tries(FLOOD, "4")
     assert len(door.limits) == 1
+
+
+def test_targets_that_have_recovered_go_before_one_that_has_not() -> None:
+    door = Door(size=3)
+    for target in ("live", "live", "1", "2"):
+        door.tries(FLOOD, target)
+    door.seconds += 30
+    door.tries(FLOOD, "3")
+    assert [one in door.limits._targets for one in ("live", "1", "3")] == [True, False, True]
+    assert door.tries(FLOOD, "live")
+    assert not door.tries(FLOOD, "live")
 
 
 def test_the_places_are_bounded() -> None:

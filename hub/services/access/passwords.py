@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -53,13 +54,20 @@ class Passwords:
         async with self._turns.turn(source):
             return await trio.to_thread.run_sync(derive, limiter=self._limiter)
 
-    async def fits(self, password: str, stored: str | None, source: Source = INSIDER) -> bool:
+    async def fits(
+        self,
+        password: str,
+        stored: str | None,
+        source: Source = INSIDER,
+        on_admitted: Callable[[], None] | None = None,
+    ) -> bool:
         """Whether the password matches the hash. None (no such user) takes just as long.
 
         Raises TooManyRequests if too many checks are waiting, or `source` caused too many.
+        Otherwise `on_admitted` is called before anything else runs.
         """
         verify = partial(_verify, password.encode(), stored or self._unmatched)
-        async with self._turns.turn(source):
+        async with self._turns.turn(source, on_admitted):
             fits = await trio.to_thread.run_sync(verify, limiter=self._limiter)
         return fits and stored is not None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -58,21 +57,18 @@ class SignIn:
         user = self._users.get(name)
         browser = self.known_browsers.recognise(marks, user) if marks and user else None
         origin = self._limit.origin(name, address, browser)
-        counted = self._limit.count(name, origin)
+        attempt = self._limit.attempt(name, origin)
         if is_signed_in and not origin.is_known:
             source = Source(("signed in", name))
         else:
             source = _source(name, address, origin)
-        try:
-            stored = user.password_hash if user else None
-            fits = await self._passwords.fits(password, stored, source)
-        except TooManyRequests:
-            counted.undo()
-            raise
+        stored = user.password_hash if user else None
+        # One that is refused here is no guess, and must not displace the counts of others.
+        fits = await self._passwords.fits(password, stored, source, on_admitted=attempt.count)
         # The user may have been removed, or the password changed, in the meantime.
         if not fits or user is None or not user.enabled or self._users.get(name) != user:
             return None
-        self._limit.succeeded(name, address, origin, counted)
+        self._limit.succeeded(name, address, origin, attempt)
         return user
 
 
@@ -84,20 +80,34 @@ class _Origin(Struct, frozen=True):
 
 
 class _Attempt:
-    """An attempt, counted as a failure until `undo`."""
+    """An attempt that may be made now; a failure from `count` to `undo`.
+
+    `users`: the limit of the user's name; None at an origin where the user has signed in.
+    """
 
     def __init__(
-        self, counters: Sequence[tuple[Backoff, Hashable]], undo_others: Callable[[], None]
+        self,
+        name: str,
+        origin: str,
+        counters: Sequence[tuple[Backoff, Hashable]],
+        users: SharedLimits | None,
     ) -> None:
+        self._name = name
+        self._origin = origin
         self._counters = counters
-        self._undo_others = undo_others
-        for backoff, key in counters:
+        self._users = users
+
+    def count(self) -> None:
+        for backoff, key in self._counters:
             backoff.failed(key)
+        if self._users is not None:
+            self._users.take(self._name, self._origin)
 
     def undo(self) -> None:
-        self._undo_others()
         for backoff, key in self._counters:
             backoff.undo(key)
+        if self._users is not None:
+            self._users.give_back(self._name)
 
 
 class _GuessLimit:
@@ -106,8 +116,8 @@ class _GuessLimit:
     Failures are counted for each user at each origin, for each origin, and for each user at all
     origins where that user has never signed in, which have turns. So guesses from elsewhere, even
     from the same IPv6 network, never delay a user at the usual PC, and one at a new PC for a while
-    only. An attempt counts as a failure until it
-    succeeds, so that many attempts at once cannot get around the limit.
+    only. An attempt that is checked counts as a
+    failure until it succeeds, so that many attempts at once cannot get around the limit.
     """
 
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
@@ -126,8 +136,8 @@ class _GuessLimit:
             return _Origin(address, True)
         return _Origin(network_of(address), False)
 
-    def count(self, name: str, origin: _Origin) -> _Attempt:
-        """Count an attempt. Raises TooManyRequests if it comes too early."""
+    def attempt(self, name: str, origin: _Origin) -> _Attempt:
+        """Let an attempt begin; the caller counts it. Raises TooManyRequests if it is too early."""
         counters: list[tuple[Backoff, Hashable]] = [
             (self._pairs, (name, origin.name)),
             (self._origins, origin.name),
@@ -138,10 +148,7 @@ class _GuessLimit:
         if wait > 0:
             metrics.limits_reached.labels("sign-in").inc()
             raise TooManyRequests("too many failed sign-ins", retry_after=math.ceil(wait))
-        if origin.is_known:
-            return _Attempt(counters, lambda: None)
-        self._users.take(name, origin.name)
-        return _Attempt(counters, partial(self._users.give_back, name))
+        return _Attempt(name, origin.name, counters, None if origin.is_known else self._users)
 
     def succeeded(self, name: str, address: str, origin: _Origin, attempt: _Attempt) -> None:
         """Forget the failures of this user at this origin, which is known from now on."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import trio
@@ -68,9 +68,16 @@ class Turns:
         self._strangers = TokenBucket(STRANGER_RATE, STRANGER_BURST)
 
     @asynccontextmanager
-    async def turn(self, source: Source) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it. Raises TooManyRequests if there is no place to wait."""
+    async def turn(
+        self, source: Source, on_admitted: Callable[[], None] | None = None
+    ) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it. Raises TooManyRequests if there is no place to wait.
+
+        Otherwise `on_admitted` is called before the wait.
+        """
         self._check(source)
+        if on_admitted is not None:
+            on_admitted()
         self._taken[source] += 1
         try:
             await self._wait(source)

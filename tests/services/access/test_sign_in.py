@@ -223,3 +223,19 @@ async def test_sign_ins_beyond_the_queue_are_refused_and_do_not_count_as_failure
     assert await guess(hub, "ann", "10.0.0.1", 20) == [5] * 20
     monkeypatch.undo()
     assert await hub.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")
+
+
+async def test_names_whose_passwords_are_not_checked_displace_no_limit(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = hub.services.users._sign_in._limit
+    for table in (limit._users, limit._pairs, limit._origins):
+        monkeypatch.setattr(table, "_size", 10)
+    for number in range(FREE_PER_USER // 5):
+        await guess(hub, "ann", f"10.0.{number}.1", 5)
+    with monkeypatch.context() as busy:
+        busy.setattr("hub.services.access.turns.MAX_WAITING_PER_SOURCE", 0)
+        for number in range(30):
+            assert await guess(hub, f"junk {number}", f"10.1.{number}.1") == [5]
+    assert await guess(hub, "ann", "10.0.0.1") == [1]
+    assert await guess(hub, "ann", "10.7.7.7") == [USER_SECONDS]
