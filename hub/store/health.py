@@ -16,11 +16,16 @@ log = logging.getLogger(__name__)
 
 
 class StoreHealth(Struct, frozen=True):
-    """`reason`: why nothing can be stored, or "". `damaged`: the damaged parts, or ""."""
+    """What is wrong with the store, each "" if nothing is.
+
+    `reason`: why nothing can be stored. `damaged`: the damaged parts. `lost`: packs whose pictures
+    are missing or damaged, while everything else works.
+    """
 
     can_store: bool = True
     reason: str = ""
     damaged: str = ""
+    lost: str = ""
 
 
 class HealthMonitor:
@@ -29,6 +34,7 @@ class HealthMonitor:
     def __init__(self) -> None:
         self.health = StoreHealth()
         self._damage: list[str] = []
+        self._losses: list[str] = []
 
     def refused(self, reason: str) -> None:
         """Report that a write failed because of the disk or the database."""
@@ -47,16 +53,23 @@ class HealthMonitor:
         if text not in self._damage:
             log.error("the store is damaged: %s", text)
             self._damage.append(text)
-            self._show_damage()
+            self.health = replace(self.health, damaged="; ".join(self._damage))
+
+    def lost(self, text: str) -> None:
+        """Report lost pictures. Use the same text for all of a pack, so that texts stay few."""
+        if text not in self._losses:
+            log.error("pictures are lost: %s", text)
+            self._losses.append(text)
+            self._show_losses()
 
     def settled(self, text: str) -> None:
-        """Note that a person knows of this damage, and nothing more can be done."""
-        if text in self._damage:
-            self._damage.remove(text)
-            self._show_damage()
+        """Note that a person knows of this loss, and nothing more can be done."""
+        if text in self._losses:
+            self._losses.remove(text)
+            self._show_losses()
 
-    def _show_damage(self) -> None:
-        self.health = replace(self.health, damaged="; ".join(self._damage))
+    def _show_losses(self) -> None:
+        self.health = replace(self.health, lost="; ".join(self._losses))
 
 
 #: SQLite's primary result codes that are caused by the disk or the file, not by the statement.

@@ -116,7 +116,9 @@ class _RunningStore:
         self._monitor = HealthMonitor()
         for text in start.damage:
             self._monitor.damaged(text)
-        self._packs = Packs(data_dir / MEDIA, disk, self._monitor.damaged)
+        for text in start.losses:
+            self._monitor.lost(text)
+        self._packs = Packs(data_dir / MEDIA, disk, self._monitor.lost)
         days = DayIndex(start.days)
         record_writer = RecordWriter(self._packs, days, start.log_state, now)
         self._writer = GroupCommit(bridges.writer, record_writer, self._monitor, on_records)

@@ -60,7 +60,10 @@ _HAS_SECRETS = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM ap
 
 
 class StartState(Struct, frozen=True):
-    """The state read at the start. `damage`: texts for people. The lists are the tables' rows."""
+    """The state read at the start. `damage`, `losses`: texts for people.
+
+    `losses`: of pictures. `lost`: what packs have lost. The lists are the tables' rows.
+    """
 
     box: SecretBox
     is_clean: bool
@@ -84,6 +87,7 @@ class StartState(Struct, frozen=True):
     downloads: list[Download]
     damaged_rows: DamagedRows
     damage: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
     lost: tuple[LostPart, ...] = ()
 
 
@@ -132,17 +136,17 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
     note_damaged_secrets(box, state.devices, damaged_rows)
     note_damaged_key_secrets(box, state.api_keys, damaged_rows)
     lost = _note_lost(connection, data_dir / MEDIA, state)
-    found = (
+    losses = (
         *(part.text for part in lost if not part.is_accepted),
         *held_damage(HeldIndex(data_dir / MEDIA, state.held)),
-        *prepare_firmware(
-            data_dir / FIRMWARE,
-            state.firmware.files,
-            now,
-            are_all_known=not damaged_rows.of(FILES),
-        ),
     )
-    return replace(state, damage=found, lost=lost)
+    damage = prepare_firmware(
+        data_dir / FIRMWARE,
+        state.firmware.files,
+        now,
+        are_all_known=not damaged_rows.of(FILES),
+    )
+    return replace(state, damage=tuple(damage), losses=losses, lost=lost)
 
 
 def _note_lost(

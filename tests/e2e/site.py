@@ -100,16 +100,18 @@ class Site:
             for record in records:
                 await check_whole(client, record, known[record["uuid"]])
         assert "damaged" not in self.hub.err
+        assert "pictures are lost" not in self.hub.err
 
-    def start_unwell(self) -> None:
-        """Start the hub, and wait until it answers that it is not well."""
+    def start_degraded(self) -> None:
+        """Start the hub, and wait until it answers that it works, but has lost pictures."""
         self.hub.spawn()
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             assert time.monotonic() < deadline, self.hub.err
             with suppress(httpx.TransportError):
                 answer = httpx.get(f"{self.hub.url}/healthz", verify=False)
-                if answer.status_code == 503 and "damaged" in answer.text:
+                if answer.status_code == 200:
+                    assert "pictures are lost" in answer.json()["degraded"][0]
                     return
             time.sleep(0.05)
 

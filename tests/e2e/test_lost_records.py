@@ -161,7 +161,7 @@ async def test_a_pack_deleted_under_a_running_hub_takes_only_its_own_pictures_wi
     await site.upload(5)
     await site.retry()
     site.hub.kill()
-    site.start_unwell()
+    site.start_degraded()
     async with site.hub.client(headers=site.headers) as client:
         records = {record["uuid"]: record for record in await read_all(client)}
         assert set(records) == {capture.uuid for capture in (*before, *site.acknowledged)}
@@ -178,7 +178,7 @@ async def test_a_missing_pack_is_reported_until_somebody_settles_it(
     for pack in (site.data / "media").glob("*.pack"):
         pack.unlink()
     for _ in range(2):
-        site.start_unwell()
+        site.start_degraded()
         await site.upload(1)
         assert site.hub.stop() == 0
 

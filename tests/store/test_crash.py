@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from hub.store.db import Store
+from hub.store.health import StoreHealth
 from hub.store.media.packs import entries
 from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
@@ -50,7 +51,7 @@ async def die_at(step: str, tmp_path: Path, clock: FrozenClock) -> Path:
 async def acknowledged_is_whole(store: Store, clock: FrozenClock) -> None:
     assert await is_whole(store, 1, batch(clock, 1).uploads[0])
     assert store.retention.days()[0].records == store.records.last_seq
-    assert not store.health.damaged
+    assert store.health == StoreHealth()
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -131,7 +132,7 @@ async def test_a_pack_of_a_day_that_was_never_committed_is_removed(
     assert pack_size(data) == 0
 
 
-@pytest.mark.expects_error("the store is damaged")
+@pytest.mark.expects_error("pictures are lost")
 @pytest.mark.parametrize("lost", ["a part", "all"])
 async def test_a_truncated_pack_is_reported_and_its_rest_is_served(
     lost: str, tmp_path: Path, clock: FrozenClock
@@ -148,7 +149,7 @@ async def test_a_truncated_pack_is_reported_and_its_rest_is_served(
         with pack.open("r+b") as file:
             file.truncate(end - 800)  # the record of 2 and part of a picture
     async with opened(data, clock) as store:
-        assert "2026-11-25" in store.health.damaged
+        assert "2026-11-25" in store.health.lost
         assert store.health.can_store
         assert await is_whole(store, 1, batch(clock, 1).uploads[0]) == (lost == "a part")
         assert await store.pictures.read(2, "background") is None
@@ -168,7 +169,7 @@ async def test_a_corrupted_picture_is_detected_and_not_served(
             file.write(b"x")
         assert await store.pictures.read(1, "face") is None
         assert await store.pictures.read(1, "body") is not None
-        assert "2026-11-25.pack" in store.health.damaged
+        assert "2026-11-25.pack" in store.health.lost
 
 
 async def test_the_headers_of_a_pack_list_its_pictures_without_the_database(

@@ -16,6 +16,7 @@ from hub.errors import CannotStoreNow
 from hub.store.commit import group_commit
 from hub.store.db import Store
 from hub.store.disk import Disk
+from hub.store.health import StoreHealth
 from hub.store.media.pack_format import groups
 from hub.store.records.record_query import RecordFilter
 from hub.store.recovery.rebuild import rebuild
@@ -65,7 +66,7 @@ async def test_the_retry_of_an_upload_whose_commit_failed_is_a_new_one(
         # Each attempt has a number of its own, and names the last group that was committed.
         assert numbers(tmp_path) == [(1, 0), *((2 + n, 1) for n in range(times + 1))]
     async with opened(tmp_path, clock) as store:
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
         assert (await store.records.append(batch(clock, 2))).repeated
         assert (await store.records.append(batch(clock, 3))).seqs == (3,)
 
@@ -180,7 +181,7 @@ async def check(
         assert [record.seq for record in page.items] == sorted(seeds)
         for seq, number in seeds.items():
             assert await is_whole(store, seq, batch(clock, number).uploads[0])
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
         for number in range(1, 7):  # retries: those that are stored are repeats
             again = await store.records.append(batch(clock, number))
             assert again.repeated == (number in seeds.values())
@@ -188,7 +189,7 @@ async def check(
         assert [record.seq for record in page.items] == list(range(1, 7))
     async with opened(data, clock) as store:
         assert store.records.last_seq == 6
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
 
 
 def bring_back(data: Path, number: int) -> None:

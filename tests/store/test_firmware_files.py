@@ -15,6 +15,7 @@ from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge, T
 from hub.store import firmware_files
 from hub.store.db import Store
 from hub.store.firmware_files import STAGED
+from hub.store.health import StoreHealth
 from hub.store.tables.firmware import StoredFile
 from tests.support.clock import FrozenClock
 from tests.support.stores import FaultyDisk, opened
@@ -139,7 +140,7 @@ async def test_a_missing_or_truncated_file_is_reported_and_repaired_by_the_same_
         assert "is damaged: 5 of 2500000 bytes" in store.health.damaged
         await received(store)
     async with opened(tmp_path, clock) as store:
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
 
 
 async def test_a_staged_file_is_moved_not_copied(tmp_path: Path, clock: FrozenClock) -> None:

@@ -16,6 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from hub.store.db import Store
+from hub.store.health import StoreHealth
 from hub.store.records.record_query import RecordFilter
 from hub.store.sqlite.migrate import migrations
 from hub.store.tables.audit import AuditEntry
@@ -56,7 +57,7 @@ async def test_the_migrated_database_is_sound_and_keeps_a_copy(
 ) -> None:
     assert await store.check() == ""
     assert store.clean_start
-    assert store.health.damaged == ""
+    assert store.health == StoreHealth()
     copies = [name for name in os.listdir(tmp_path) if ".before-" in name]
     is_newest = schema == SCHEMAS[-1]
     assert copies == ([] if is_newest else [f"hub.sqlite.before-{schema + 1:04d}"])

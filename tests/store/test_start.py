@@ -14,6 +14,7 @@ import trio_asyncio
 
 from hub.errors import StartFault
 from hub.store import opening
+from hub.store.health import StoreHealth
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
@@ -69,7 +70,7 @@ async def test_a_start_cancelled_after_opening_its_connections_ends(
 async def test_a_sound_database_passes_its_check(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path / "data", clock) as store:
         assert await store.check() == ""
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
 
 
 async def test_a_check_that_cannot_open_the_database_reports_no_damage(
@@ -81,7 +82,7 @@ async def test_a_check_that_cannot_open_the_database_reports_no_damage(
     async with opened(tmp_path / "data", clock) as store:
         monkeypatch.setattr(opening, "open_bridge", no_file_left)
         assert await store.check() == ""
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
 
 
 @pytest.mark.expects_error("the store is damaged: hub.sqlite")

@@ -174,6 +174,7 @@ HEALTH = {
         "A part of what is stored is damaged and cannot be read: %(where)s. Everything else works "
         "as before."
     ),
+    "pictures-lost": N_("Some pictures are lost. Everything else works as before."),
     "clock-unset": N_("The clock of this computer is wrong: it shows %(clock)s. Correct it."),
     "clock-went-back": N_(
         "There are records dated %(day)s, which is in the future. The clock of this "

@@ -98,7 +98,7 @@ class PictureReader:
         try:
             return await self._readers.read(lambda c: self._read(c, seq, name))
         except _DamagedPack as damage:
-            self._monitor.damaged(str(damage))
+            self._monitor.lost(str(damage))
             return None
 
     async def open(self, seq: int, name: str) -> StoredPicture | PictureInPieces | None:
@@ -106,7 +106,7 @@ class PictureReader:
         try:
             image = await self._readers.read(lambda c: self._verify(c, seq, name))
         except _DamagedPack as damage:
-            self._monitor.damaged(str(damage))
+            self._monitor.lost(str(damage))
             return None
         if not isinstance(image, StoredImage):
             return image

@@ -228,7 +228,7 @@ class HeldEvidence:
             data = b""
         if f"{checksum(data):016x}" == image.checksum:
             return data
-        self._monitor.damaged(f"{source.name} does not hold the pictures that were stored in it")
+        self._monitor.lost(f"{source.name} does not hold the pictures that were stored in it")
         return b""
 
     def _write(self, pack: HeldPack, buffers: Sequence[Buffer]) -> None:

@@ -27,6 +27,7 @@ from hub.store.backup.pace import CopyingStopped, Pace
 from hub.store.backup.restore import RestoreReport, complete_restore, opened_source, restore
 from hub.store.backup.snapshot import take_snapshot
 from hub.store.db import Store
+from hub.store.health import StoreHealth
 from tests.support.clock import NOON, FrozenClock
 from tests.support.stores import batch, is_whole, opened, upload
 
@@ -87,7 +88,7 @@ async def test_everything_is_there_after_a_restore(
     report = restored(file, tmp_path / "new")
     assert (report.head.site, report.set_aside) == ("Harbour East", "")
     async with opened(tmp_path / "new", clock) as again:
-        assert again.health.damaged == ""
+        assert again.health == StoreHealth()
         assert again.settings.get("site.name") == "Harbour"
         for seed in range(1, 6):
             assert await is_whole(again, seed, upload(clock, seed=seed))
@@ -109,7 +110,7 @@ async def test_records_that_come_during_the_copy_are_not_in_it(
         write_backup(file, data, copy, SITE, pictures=True, passphrase=None, pace=pace)
     restored(file.getvalue(), tmp_path / "new")
     async with opened(tmp_path / "new", clock) as again:
-        assert again.health.damaged == ""
+        assert again.health == StoreHealth()
         assert await is_whole(again, 3, upload(clock, seed=3))
         assert await again.records.get(4) is None
         assert [use.records for use in again.retention.days()] == [3]
@@ -153,7 +154,7 @@ async def test_a_day_that_is_dropped_meanwhile_is_dropped_in_the_restored_hub(
     report = restored(file.getvalue(), tmp_path / "new")
     assert report.restored.forgotten_days == (DAY,)
     async with opened(tmp_path / "new", clock) as again:
-        assert again.health.damaged == ""
+        assert again.health == StoreHealth()
         await again.retention.finish_drops()
         assert await again.records.get(1) is None
         assert await is_whole(again, 4, upload(clock, seed=4))
@@ -170,7 +171,7 @@ async def test_without_pictures_the_records_stay(
         record = await again.records.get(2)
         assert record is not None
         assert record.images == ()
-        assert again.health.damaged == ""
+        assert again.health == StoreHealth()
         await fill(again, clock, range(10, 12))
         assert await is_whole(again, 5, upload(clock, seed=11))
 
@@ -341,7 +342,7 @@ async def test_a_restore_that_is_killed_at_any_step_is_completed_by_the_next_sta
                 pass
         assert complete_restore(target, lambda: NOON) or not was_killed
         async with opened(target, clock) as again:
-            assert again.health.damaged == ""
+            assert again.health == StoreHealth()
             assert [use.records for use in again.retention.days()] == [3]
         assert not (target / "restoring").exists()
         assert [path.name for path in target.glob("before-*")] == ["before-restore-20261125-120000"]

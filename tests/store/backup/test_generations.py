@@ -30,6 +30,7 @@ from hub.store.backup.pace import Pace
 from hub.store.backup.restore import restore
 from hub.store.backup.tar import TarReader, TarWriter
 from hub.store.db import Store
+from hub.store.health import StoreHealth
 from tests.support.clock import NOON, FrozenClock
 from tests.support.stores import batch, is_whole, opened, upload
 
@@ -103,7 +104,7 @@ class Site:
         """Restore a generation, and check that exactly these records are there, and whole."""
         put_back(generation, target)
         async with opened(target, self.clock) as store:
-            assert store.health.damaged == ""
+            assert store.health == StoreHealth()
             assert sum(use.records for use in store.retention.days()) == len(seeds)
             for seq, seed in enumerate(seeds, 1):
                 sent = upload(self.clock, seed=seed)

@@ -116,7 +116,7 @@ async def whole_records(site: Site, target: Path, count: int) -> list[int]:
             for seq in range(1, count + 1)
             if await is_whole(store, seq, upload(site.clock, seed=seq))
         ]
-        assert ("does not hold" in store.health.damaged) == (len(found) < count)
+        assert ("does not hold" in store.health.lost) == (len(found) < count)
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from hub.errors import CannotStoreNow
+from hub.store.health import StoreHealth
 from hub.store.records import retention
 from hub.store.records.record_query import RecordFilter
 from tests.support.clock import FrozenClock
@@ -36,7 +37,7 @@ async def test_a_picture_read_while_a_full_disk_drops_its_day_is_no_damage(
         # Its pack went to make room, and the database could not even then be written.
         assert not (tmp_path / PACK).exists()
         assert await store.pictures.read(1, "face") is None
-        assert store.health.damaged == ""
+        assert not (store.health.damaged or store.health.lost)
         # It is tried again, as long as the database still has the day.
         assert [day.day for day in store.retention.days()] == ["2026-11-25", "2026-11-26"]
         commits.failing = False
@@ -60,7 +61,7 @@ async def test_a_day_whose_pack_went_to_make_room_is_dropped_by_the_next_start(
             with pytest.raises(CannotStoreNow):
                 await store.retention.drop_day("2026-11-25")
     async with opened(tmp_path, clock) as store:
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
         assert [day.day for day in store.retention.days()] == ["2026-11-26"]
         await store.retention.finish_drops()
         page = await store.records.page(RecordFilter())
@@ -88,10 +89,10 @@ async def test_a_clock_set_back_to_a_day_whose_pack_went_begins_it_anew(
         (old, _) = store.retention.days()
         assert (old.day, old.records, old.first_seq) == ("2026-11-25", 1, 3)
         assert await store.pictures.read(1, "face") is None
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
     async with opened(tmp_path, clock) as store:
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
 
 
 async def test_a_clock_set_back_to_a_day_being_deleted_writes_into_another_file(
@@ -120,7 +121,7 @@ async def test_a_clock_set_back_to_a_day_being_deleted_writes_into_another_file(
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])
     async with opened(tmp_path, clock) as store:
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
 
 
 async def test_a_pack_that_cannot_be_renamed_is_known_as_dropped_until_it_is_gone(
@@ -170,7 +171,7 @@ async def test_a_pack_that_could_not_be_renamed_is_begun_anew_by_a_clock_set_bac
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])
 
 
-@pytest.mark.expects_error("the store is damaged: the pictures of 2026-11-25 are missing")
+@pytest.mark.expects_error("pictures are lost: the pictures of 2026-11-25 are missing")
 async def test_a_pack_that_was_deleted_under_the_hub_stays_known_as_missing(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
@@ -184,8 +185,8 @@ async def test_a_pack_that_was_deleted_under_the_hub_stays_known_as_missing(
         clock.advance(-DAY)
         await store.records.append(batch(clock, 3))
         assert disk.flushed_directories == ["media"]
-        assert "2026-11-25 are missing" in store.health.damaged
+        assert "2026-11-25 are missing" in store.health.lost
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])
     async with opened(tmp_path, clock) as store:
-        assert "2026-11-25 are missing" in store.health.damaged
+        assert "2026-11-25 are missing" in store.health.lost
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])

@@ -9,6 +9,7 @@ import pytest
 from hub.config import Config
 from hub.services.doctor.database import check_database
 from hub.services.doctor.surroundings import Surroundings
+from hub.store.health import StoreHealth
 from hub.store.media.lost_parts import LOST, LostPart, find_lost
 from hub.store.offline.pack_inspection import check_packs
 from tests.support.clock import FrozenClock
@@ -47,12 +48,12 @@ async def test_what_was_cut_off_is_told_at_each_start_though_more_was_appended(
     text = f"{DAY}.pack is damaged: it lost its bytes from {len(whole) // 2} to {len(whole)}"
     for seed in (3, 4, 5):
         async with opened(tmp_path, clock) as store:
-            assert store.health.damaged == text
+            assert store.health.lost == text
             await store.records.append(batch(clock, seed))
             assert await is_whole(store, seed, upload(clock, seed=seed))
             # A picture that is lost does not add to it.
             assert await store.pictures.read(2, "background") is None
-            assert store.health.damaged == text
+            assert store.health.lost == text
         assert doctors_codes(tmp_path, clock) == ["pictures-lost"]
 
 
@@ -65,7 +66,7 @@ async def test_it_is_settled_when_the_bytes_are_back(tmp_path: Path, clock: Froz
     (tmp_path / PACK).write_bytes(whole + data[len(whole) :])
     assert doctors_codes(tmp_path, clock) == ["database-ok"]
     async with opened(tmp_path, clock) as store:
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
         assert store.settings.get(LOST) is None
         for seed in (1, 2, 3):
             assert await is_whole(store, seed, upload(clock, seed=seed))
@@ -76,19 +77,19 @@ async def test_it_is_settled_when_a_person_takes_note(tmp_path: Path, clock: Fro
     whole = await cut(tmp_path, clock)
     async with opened(tmp_path, clock) as store:
         await store.accept_lost()
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
         await store.records.append(batch(clock, 3))
     for _ in range(2):
         async with opened(tmp_path, clock) as store:
-            assert store.health.damaged == ""
+            assert store.health == StoreHealth()
             assert await store.pictures.read(2, "background") is None
-            assert store.health.damaged == ""
+            assert store.health == StoreHealth()
     assert doctors_codes(tmp_path, clock) == ["database-ok"]
     assert check_packs(tmp_path, lambda part: None).bad == 0
     # What is lost later is told again.
     (tmp_path / PACK).write_bytes(whole[:100])
     async with opened(tmp_path, clock) as store:
-        assert "lost its bytes from 100 to" in store.health.damaged
+        assert "lost its bytes from 100 to" in store.health.lost
 
 
 @told
@@ -98,9 +99,9 @@ async def test_a_pack_that_was_deleted_is_settled_in_the_same_way(
     await cut(tmp_path, clock)
     (tmp_path / PACK).unlink()
     async with opened(tmp_path, clock) as store:
-        assert store.health.damaged == f"the pictures of {DAY} are missing: {DAY}.pack was deleted"
+        assert store.health.lost == f"the pictures of {DAY} are missing: {DAY}.pack was deleted"
         await store.accept_lost()
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
 
 
 @told
@@ -113,7 +114,7 @@ async def test_what_went_with_its_day_is_not_told_any_more(
         await store.records.append(batch(clock, 3))
         await store.retention.drop_day(DAY)
     async with opened(tmp_path, clock) as store:
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
 
 
 def test_a_part_grows_if_the_pack_is_cut_shorter(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import trio
 from hub.errors import CannotStoreNow
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
+from hub.store.health import StoreHealth
 from hub.store.records import erasing
 from hub.store.records.record_query import RecordFilter
 from hub.store.tables.erasures import Erasure, ErasureReport, NewErasure, Subject
@@ -121,7 +122,7 @@ async def test_nothing_of_a_person_is_left_in_the_files(tmp_path: Path, clock: F
         assert [record.seq for record in page.items] == [1, 2, 3, 4, 5, 6]
         assert (await store.records.page(RecordFilter(name=NAME))).items == ()
         assert (await store.records.page(RecordFilter(uuid=NUMBER))).items == ()
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
     assert files_with(data, needles(clock, 1, 3, 5)) == set()
     async with opened(data, clock) as store:
         assert await store.check() == ""
@@ -174,7 +175,7 @@ async def test_held_records_are_erased_only_if_that_is_asked_for(
         await assert_shell(store, 1)
         assert await store.pictures.read(2, "face") is not None
         assert files_with(data, needles(clock, 1, 5)) == set()
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
 
 
 def batch_of_day(clock: FrozenClock, seed: int):  # type: ignore[no-untyped-def]
@@ -271,7 +272,7 @@ async def test_an_interrupted_erasure_goes_on_after_the_next_start(
         erasure = await go_on(store, clock)
         assert (erasure.records, erasure.pictures) == (3, 9)
         assert files_with(left, needles(clock, 1, 3, 5)) == set()
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
 
 
 def _stop_at(eraser: erasing.Eraser, step: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.db import Store
 from hub.store.disk import Buffer
+from hub.store.health import StoreHealth
 from hub.store.records import held_evidence
 from hub.store.records.record_query import RecordFilter
 from hub.store.tables import holds
@@ -64,7 +65,7 @@ async def test_a_held_record_outlives_its_day(tmp_path: Path, clock: FrozenClock
         assert store.evidence.use().bytes > 0
     async with opened(data, clock) as store:
         assert await is_kept(store, clock, 3)
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
 
 
 async def test_what_nobody_holds_any_more_goes_with_its_pictures(
@@ -137,7 +138,7 @@ async def test_an_interrupted_move_loses_nothing_and_is_finished_later(
             assert await seqs(store) == [1, 3, 5]
             assert await is_kept(store, clock, 1)
             assert await is_kept(store, clock, 3)
-            assert store.health.damaged == ""
+            assert store.health == StoreHealth()
 
 
 class CopyingDisk(FaultyDisk):
@@ -289,4 +290,4 @@ async def test_a_missing_pack_of_held_evidence_is_reported_at_the_start(
         await store.retention.drop_day(FIRST)
     (data / "media" / "held" / f"{FIRST}-1.pack").unlink()
     async with opened(data, clock) as store:
-        assert f"{FIRST}-1.pack is damaged" in store.health.damaged
+        assert f"{FIRST}-1.pack is damaged" in store.health.lost

@@ -16,6 +16,7 @@ import trio.testing
 from msgspec import Raw
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
+from hub.store.health import StoreHealth
 from hub.store.media import pictures
 from hub.store.records import retention
 from hub.store.records.record_query import RecordFilter
@@ -47,7 +48,7 @@ async def test_a_pack_that_cannot_be_opened_for_lack_of_files_is_not_damaged(
             patch.setattr(pictures, "read_at", no_file_left)
             with pytest.raises(TooManyRequests):
                 await store.pictures.read(1, "face")
-        assert store.health.damaged == ""
+        assert store.health == StoreHealth()
         assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
@@ -121,7 +122,7 @@ async def test_a_record_whose_pack_was_removed_has_no_pictures(
         assert stored is not None
         assert stored.images == ()
         assert await store.pictures.read(1, "face") is None
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
 
 
 async def _nothing(self: retention.Retention) -> None:
@@ -145,7 +146,7 @@ async def test_an_interrupted_drop_is_finished_after_the_next_start(
         await store.retention.finish_drops()  # waits for the one begun by the start
         assert await store.records.get(1) is None
         assert not (left / "media" / "2026-11-25.pack").exists()
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
 
 
 async def test_records_are_removed_in_many_short_steps(

@@ -12,6 +12,7 @@ import pytest
 from hub.errors import CannotStoreNow, StartFault
 from hub.store.db import Store
 from hub.store.disk import Disk
+from hub.store.health import StoreHealth
 from hub.store.records.record_query import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
@@ -43,7 +44,7 @@ async def log_of(data: Path, clock: FrozenClock) -> tuple[str, list[Record]]:
         for record in (found := await records_of(store)):
             for name in (image.name for image in record.images):
                 assert await store.pictures.read(record.seq, name) is not None
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
         return store.log_id, found
 
 
@@ -339,5 +340,5 @@ async def test_held_evidence_of_a_lost_database_is_in_the_log_again(
         await store.holds.end(again.id, "ann", clock.ms)
         await store.evidence.remove_released()
         assert [record.seq for record in await records_of(store)] == [5]
-        assert not store.health.damaged
+        assert store.health == StoreHealth()
     assert rebuild(data, Disk(), os.urandom).records == 0

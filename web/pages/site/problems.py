@@ -165,6 +165,8 @@ _TECHNICAL = {
     *("hub", "settings", "ports", "permissions", "sqlite", "database", "key", "set-aside"),
     "integrity",
 }
+#: Problems of the hub that name files, likewise.
+_WITH_DETAIL = {"damaged", "pictures-lost"}
 #: Where other damaged entries are looked at.
 _PLACES: dict[DataKind, str] = {
     "evidence": "/evidence",
@@ -226,7 +228,7 @@ def _reported() -> Iterator[tuple[str, ShownProblem]]:
                 is_fault=reason.is_fault,
                 url=about.url,
                 link=gettext(about.link) if about.link else "",
-                detail=reason.args["what"] if reason.code == "damaged" else "",
+                detail=reason.args["what"] if reason.code in _WITH_DETAIL else "",
                 entries=tuple(_entries(reason)),
             ),
         )

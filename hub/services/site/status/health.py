@@ -11,6 +11,7 @@ its work.
     certificate-ended     ! day
     certificate-early     ! day
     damaged-rows            where
+    pictures-lost           what
     certificate-ends        day, days
     certificate-stays       reason
     disk-low                free, wanted (GB)
@@ -76,6 +77,7 @@ NoticeCode = Literal[
     "clock-went-back",
     "retention-waits",
     "damaged-rows",
+    "pictures-lost",
     "evidence-waits",
     "certificate-stays",
     "certificate-ends",
@@ -109,7 +111,7 @@ class HealthReason(Struct, frozen=True):
     @property
     def is_loss(self) -> bool:
         """Whether data is lost although the hub works."""
-        return self.code == "damaged-rows"
+        return self.code in ("damaged-rows", "pictures-lost")
 
 
 class Health:
@@ -197,6 +199,10 @@ class Health:
         if health.damaged:
             yield HealthReason(
                 "damaged", f"the store is damaged: {health.damaged}", {"what": health.damaged}
+            )
+        if health.lost:
+            yield HealthReason(
+                "pictures-lost", f"pictures are lost: {health.lost}", {"what": health.lost}
             )
         if damaged := find_damaged(self._store.damaged_rows):
             where = ", ".join(f"{NAMES[one.kind]} ({one.count})" for one in damaged)

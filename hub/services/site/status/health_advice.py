@@ -5,6 +5,7 @@ For people who look after a site and do not know computers. `%(name)s` are the v
 
 from __future__ import annotations
 
+from hub.services.doctor.texts import TEXTS
 from hub.services.site.status.health import FaultCode, HealthReason, NoticeCode
 
 #: Beside the reason of a backup that failed, on each page that shows it.
@@ -46,6 +47,7 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "is allowed because of it. Enter damaged cameras and users again, or restore the last good "
         "backup. Have the disk examined: it may have to be replaced."
     ),
+    "pictures-lost": TEXTS["pictures-lost"].advice,
     "clock-unset": (
         "Set the date and time of this computer, and turn on its automatic time. "
         "If it happens again, have its battery replaced."

@@ -20,6 +20,7 @@ from hub.store.backup.making import (
 )
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import RestoreReport, restore
+from hub.store.health import StoreHealth
 from hub.store.tables.erasures import Subject
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
@@ -74,7 +75,7 @@ async def test_every_generation_restores_after_an_erasure(
     for path, name in ((older, "older"), (newer, "newer")):
         put_back(path, tmp_path / name)
         async with opened(tmp_path / name, clock) as store:
-            assert store.health.damaged == ""
+            assert store.health == StoreHealth()
             records = [await store.records.get(seq) for seq in (1, 2, 3)]
             assert [one.erased for one in records if one] == [
                 False,
@@ -83,7 +84,7 @@ async def test_every_generation_restores_after_an_erasure(
             ]
             for seq in (1, 3):
                 assert await store.pictures.read(seq, "face") is not None
-            assert store.health.damaged == ""
+            assert store.health == StoreHealth()
 
 
 async def test_a_generation_whose_pictures_are_damaged_is_not_restored(

@@ -164,6 +164,15 @@ def test_damage_is_a_fault(parts: Parts) -> None:
     assert "row 7 missing" in parts.sentence()
 
 
+def test_lost_pictures_are_a_loss_that_no_restart_mends(parts: Parts) -> None:
+    what = "the pictures of 2026-11-20 are missing: 2026-11-20.pack was deleted"
+    parts.store.health = StoreHealth(lost=what)
+    assert parts.codes() == ["pictures-lost"]
+    assert parts.faults() == []
+    assert parts.sentence() == f"pictures are lost: {what}"
+    assert [reason.is_loss for reason in parts.health.reasons()] == [True]
+
+
 def test_damaged_rows_are_a_notice_that_names_what_is_damaged(parts: Parts) -> None:
     for seq in (7, 9):
         parts.store.damaged_rows.note("record", seq, ("detail",))
