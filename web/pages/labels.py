@@ -244,6 +244,8 @@ STORE_REASONS = (
     N_("there is no memory left"),
     N_("another program has locked the database"),
     N_("no permission to write to the database"),
+    N_("it is not a backup of sitehub: its first part is too large"),
+    N_("the folder holds too many backups to look at this one: move some away"),
 )
 #: What the system says of a file or a folder, which is named before it.
 _FILE_REASONS = (

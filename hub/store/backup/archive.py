@@ -40,6 +40,12 @@ COMPRESSED = f"{DATABASE}.gz"
 TLS = "tls"
 #: The first member is not larger than this, and neither is the last.
 _MAX_TEXT_BYTES = 16 * 1024 * 1024
+#: The head of a generation is not larger than this: it names about 12,000 packs, the days of 15
+#: years with held evidence of each.
+MAX_HEAD_BYTES = 4 * 1024 * 1024
+#: Problems of a generation whose head was not read.
+HEAD_TOO_LARGE = "it is not a backup of sitehub: its first part is too large"
+HEAD_NOT_READ = "the folder holds too many backups to look at this one: move some away"
 #: Larger files in the data directory are not the hub's.
 _MAX_SMALL_BYTES = 1024 * 1024
 _MAX_SMALL_FILES = 1000
@@ -213,7 +219,7 @@ def write_archive(
     Without pictures, or with those beside it, `head` says so, and no pack is written.
     """
     archive = ArchiveWriter(sink, mtime)
-    archive.add_bytes(HEAD, msgspec.json.format(msgspec.json.encode(head)) + b"\n")
+    archive.add_bytes(HEAD, _encode_head(head))
     for path in small_files(data_dir):
         name = path.relative_to(data_dir).as_posix()
         archive.add_bytes(name, b"".join(_readable(name, _whole(path))))
@@ -226,6 +232,14 @@ def write_archive(
         omitted = _add_packs(archive, snapshot, data_dir, pace)
     archive.finish()
     return omitted
+
+
+def _encode_head(head: Head) -> bytes:
+    """Encode a head. Raises BackupFault if the folder could not be read with it."""
+    data = msgspec.json.format(msgspec.json.encode(head)) + b"\n"
+    if head.kind == "generation" and len(data) > MAX_HEAD_BYTES:
+        raise BackupFault(f"the backup would name too many packs: {len(head.packs)}")
+    return data
 
 
 def _whole(path: Path) -> Iterator[bytes]:
@@ -289,21 +303,23 @@ def read_archive(source: Source, sink: ArchiveSink, pace: Pace) -> Archive:
     return Archive(head, sums, unread)
 
 
-def read_head(source: Source, most: int = _MAX_TEXT_BYTES) -> tuple[Head, int]:
-    """Read what an archive says that it is, and nothing else; return how many bytes it took too.
+def read_head(source: Source, most: int = MAX_HEAD_BYTES) -> tuple[Head, int]:
+    """Read what a generation says that it is, and nothing else; return how many bytes it took too.
 
-    Raises BackupFault, also if these would be more than `most`.
+    Raises BackupFault: HEAD_TOO_LARGE, or HEAD_NOT_READ if these would be more than `most`.
     """
     tar = TarReader(source)
-    data = _text_member(tar, tar.next(), HEAD, most)
+    member = tar.next()
+    if member is not None and member.name == HEAD:
+        if member.size > MAX_HEAD_BYTES:
+            raise BackupFault(HEAD_TOO_LARGE)
+        if member.size > most:
+            raise BackupFault(HEAD_NOT_READ)
+    data = _text_member(tar, member, HEAD)
     return _decode_head(data), len(data)
 
 
-def _text_member(
-    tar: TarReader, member: Member | None, name: str, most: int = _MAX_TEXT_BYTES
-) -> bytes:
-    if member is not None and most < member.size <= _MAX_TEXT_BYTES:
-        raise BackupFault("the folder holds too many backups, or too large ones: move some away")
+def _text_member(tar: TarReader, member: Member | None, name: str) -> bytes:
     if member is None or member.name != name or member.size > _MAX_TEXT_BYTES:
         raise BackupFault(f"the file is not a backup of sitehub, or damaged: it has no {name}")
     parts = []

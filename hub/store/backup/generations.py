@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -25,6 +25,8 @@ from msgspec.structs import replace
 
 from hub.errors import BackupFault
 from hub.store.backup.archive import (
+    HEAD_NOT_READ,
+    HEAD_TOO_LARGE,
     Archive,
     ArchiveSink,
     Head,
@@ -54,9 +56,9 @@ _STAMP = "%Y%m%d-%H%M%S"
 _PART = ".part"
 _DAILY, _WEEKLY, _MONTHLY = 7, 4, 6
 _MAX_GENERATIONS = 10_000
-#: What is read of all generations: their heads, which say of each pack what is theirs. Those of
-#: three years take about 4 MB.
-_MAX_HEAD_BYTES = 32 * 1024 * 1024
+#: What is read of all generations: their heads, which say of each pack what is theirs. Those of a
+#: hub that keeps three years take about 7 MB.
+_MAX_BYTES_OF_HEADS = 32 * 1024 * 1024
 
 
 class Generation(Struct, frozen=True):
@@ -85,7 +87,15 @@ class Generation(Struct, frozen=True):
     @property
     def is_foreign(self) -> bool:
         """Whether it only has the name of a backup. The hub did not make it, and leaves it."""
-        return self.problem == NOT_REGULAR
+        return self.problem in (NOT_REGULAR, HEAD_TOO_LARGE)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether its head was not read, because those of newer ones took too much.
+
+        It may be a good one, and need any of the packs.
+        """
+        return self.problem == HEAD_NOT_READ
 
 
 class Folder(Struct, frozen=True):
@@ -107,7 +117,7 @@ def read_folder(folder: Path) -> Folder:
     if not folder.is_dir():
         return Folder()
     names = sorted(path.name for path in folder.iterdir() if _made_at(path.name) is not None)
-    generations = tuple(_read_generations(folder, names[-_MAX_GENERATIONS:]))
+    generations = _read_generations(folder, names[-_MAX_GENERATIONS:])
     packs = folder / PACKS
     of_packs = sum(path.lstat().st_size for path in packs.iterdir()) if packs.is_dir() else 0
     return Folder(generations, of_packs + sum(one.bytes for one in generations))
@@ -124,13 +134,17 @@ def _made_at(name: str) -> float | None:
     return None
 
 
-def _read_generations(folder: Path, names: Iterable[str]) -> Iterator[Generation]:
-    """Yield the generations. Others may write to the folder: their heads have a limit in all."""
-    left = _MAX_HEAD_BYTES
-    for name in names:
+def _read_generations(folder: Path, names: Sequence[str]) -> tuple[Generation, ...]:
+    """Return the generations of these names.
+
+    Others may write to the folder: all heads together have a limit, which the newest use first.
+    """
+    found, left = [], _MAX_BYTES_OF_HEADS
+    for name in reversed(names):
         one, size = _read_generation(folder / name, left)
         left -= size
-        yield one
+        found.append(one)
+    return tuple(reversed(found))
 
 
 def _read_generation(path: Path, most: int) -> tuple[Generation, int]:
@@ -295,7 +309,7 @@ def to_remove(
 
     A complete one takes the place of an incomplete one of the same day, week or month. The last
     good one and the last complete one always stay. Those that are not good go once there is a
-    newer good one.
+    newer good one, unless the hub did not make them or knows nothing of them.
     """
     good = [one for one in generations if one.is_good]
     if not good:
@@ -322,12 +336,21 @@ def to_remove(
         one
         for one in generations
         if (one.is_good and one.path not in kept)
-        or (not one.is_good and not one.is_foreign and one.made_at < good[-1].made_at)
+        or (_is_bad(one) and one.made_at < good[-1].made_at)
     )
 
 
+def _is_bad(one: Generation) -> bool:
+    return not (one.is_good or one.is_foreign or one.is_unknown)
+
+
 def oldest_removable(generations: Sequence[Generation]) -> Generation | None:
-    """Return the oldest generation that is neither the last good nor the last complete one."""
+    """Return the oldest generation that is neither the last good nor the last complete one.
+
+    None as well if one is unknown: no pack would go with a generation then.
+    """
+    if any(one.is_unknown for one in generations):
+        return None
     last = _last(generations)
     own = (one for one in generations if not one.is_foreign)
     return next((one for one in own if one.path not in last), None)

@@ -15,7 +15,9 @@ import pytest
 import trio
 
 from hub.errors import BackupFault
+from hub.store.backup import archive
 from hub.store.backup import generations as module
+from hub.store.backup.archive import HEAD_NOT_READ, HEAD_TOO_LARGE, read_head
 from hub.store.backup.generations import (
     Generation,
     make_generation,
@@ -345,6 +347,89 @@ async def test_only_packs_are_removed(site: Site) -> None:
     remove_generation(site.folder, found)
     assert not path.exists()
     assert sorted(site.packs()) == ["folder", "notes.txt"]
+
+
+# -- heads of others
+
+
+def forge(folder: Path, like: Path, *stamps: str, size: int = 0) -> None:
+    """Write generations with the sound head of `like`, padded to at least `size` bytes."""
+    with like.open("rb") as file:
+        member = TarReader(file).next()
+        assert member is not None
+        data = file.read(member.size).ljust(size)
+    for stamp in stamps:
+        with (folder / f"sitehub-{stamp}.tar").open("wb") as file:
+            writer = TarWriter(file, 0)
+            writer.begin(member.name, len(data))
+            writer.write(data)
+            writer.finish()
+
+
+def head_size(path: Path) -> int:
+    with path.open("rb") as file:
+        return read_head(file)[1]
+
+
+async def test_heads_larger_than_any_of_a_hub_take_nothing_from_its_own_generations(
+    site: Site,
+) -> None:
+    await site.add(1)
+    made = await site.back_up()
+    forge(site.folder, made, "20200101-000000", "20300101-000000", size=16_000_000)
+    generations = read_folder(site.folder).generations
+    assert [one.problem for one in generations] == [HEAD_TOO_LARGE, "", HEAD_TOO_LARGE]
+    # The hub did not make them: they stay, and keep no pack from going.
+    assert to_remove(generations, UTC, site.clock()) == ()
+    assert oldest_removable(generations) is None
+    (site.folder / "packs" / "2026-11-01.pack").touch()
+    remove_unnamed_packs(site.folder)
+    assert list(site.packs()) == [f"{DAY}.pack"]
+
+
+async def test_the_heads_of_the_newest_generations_are_read_first(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.add(1)
+    made = [await site.back_up()]
+    for _ in range(2):
+        site.clock.advance(60)
+        made.append(await site.back_up())
+    monkeypatch.setattr(module, "_MAX_BYTES_OF_HEADS", 2 * head_size(made[0]) + 100)
+    generations = read_folder(site.folder).generations
+    assert [one.problem for one in generations] == [HEAD_NOT_READ, "", ""]
+
+
+async def test_a_generation_whose_head_is_not_read_stays_and_so_do_all_packs(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.add(1)
+    first = await site.back_up()
+    site.clock.advance(86_400)
+    await site.store.retention.drop_day(DAY)
+    await site.add(2)
+    for _ in range(2):
+        second = await site.back_up()
+        site.clock.advance(86_400)
+    monkeypatch.setattr(module, "_MAX_BYTES_OF_HEADS", 2 * head_size(second) + 100)
+    generations = read_folder(site.folder).generations
+    assert generations[0].is_unknown
+    assert to_remove(generations, UTC, site.clock() + 300 * 86_400) == ()
+    remove_unnamed_packs(site.folder)
+    assert set(site.packs()) == {f"{DAY}.pack", "2026-11-26.pack"}
+    # No pack would go, so that all would have to go for nothing.
+    assert oldest_removable(generations) is None
+    assert first.exists()
+
+
+async def test_a_backup_that_would_name_too_many_packs_is_not_made(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await site.add(1)
+    monkeypatch.setattr(archive, "MAX_HEAD_BYTES", 500)
+    with pytest.raises(BackupFault, match="would name too many packs: 1"):
+        await site.back_up()
+    assert read_folder(site.folder).generations == ()
 
 
 @pytest.mark.parametrize("stamp", ["20260231-000000", "99991231-235959", "00000101-000000"])

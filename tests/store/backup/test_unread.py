@@ -16,7 +16,7 @@ import trio
 
 from hub.errors import BackupFault, UnreadableDatabase
 from hub.store.backup import generations as module
-from hub.store.backup.archive import ArchiveSink, ArchiveWriter, read_archive, read_head
+from hub.store.backup.archive import ArchiveSink, ArchiveWriter, read_archive
 from hub.store.backup.files import read_steps
 from hub.store.backup.generations import (
     Generation,
@@ -381,18 +381,3 @@ async def test_a_restore_does_not_wait_for_a_fifo(site: Site, tmp_path: Path) ->
         put_back(path, tmp_path / "new")
     with pytest.raises(BackupFault, match="not a regular file"):
         list(read_steps(pack, 0, 1, Pace()))
-
-
-async def test_of_all_generations_together_a_limited_part_is_read(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await site.add(1)
-    for _ in range(3):
-        path = await site.back_up()
-        site.clock.advance(60)
-    with path.open("rb") as file:
-        _, size = read_head(file)
-    monkeypatch.setattr(module, "_MAX_HEAD_BYTES", 2 * size + 10)
-    first, second, third = read_folder(site.folder).generations
-    assert (first.is_good, second.is_good) == (True, True)
-    assert "too many backups" in third.problem

@@ -69,7 +69,10 @@ def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
             _remove_old(plan, site.made_at)
         _remove_beyond(plan)
         found = look(plan.folder, plan.data_dir)
-        if not any(one.path == made and one.is_good for one in found.generations):
+        # It was read back: that its head was not read now is no fault of it.
+        if not any(
+            one.path == made and (one.is_good or one.is_unknown) for one in found.generations
+        ):
             raise BackupFault("the backup is not there any more after it was written")
         return found
     except OSError as error:

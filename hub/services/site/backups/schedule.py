@@ -37,7 +37,11 @@ def last_incomplete(generations: Iterable[Generation], now: float) -> Generation
 
 
 def _restorable(generations: Iterable[Generation], now: float) -> list[Generation]:
-    return [one for one in generations if one.is_good and one.made_at <= now + DAY_SECONDS]
+    return [one for one in _not_ahead(generations, now) if one.is_good]
+
+
+def _not_ahead(generations: Iterable[Generation], now: float) -> list[Generation]:
+    return [one for one in generations if one.made_at <= now + DAY_SECONDS]
 
 
 def _made_at(one: Generation) -> float:
@@ -48,7 +52,9 @@ def is_due(generations: Iterable[Generation], hour: int, zone: tzinfo, now: floa
     """Whether no backup was made since the last scheduled time that can be restored.
 
     So a night in which the PC was off is made up for after the start. An incomplete one is not
-    tried again before the next night: the disk is not better then.
+    tried again before the next night: the disk is not better then. Nor is one whose head was not
+    read: another one would not be read either.
     """
-    newest = max(_restorable(generations, now), key=_made_at, default=None)
-    return newest is None or newest.made_at < last_scheduled(hour, zone, now)
+    made = [one for one in generations if one.is_good or one.is_unknown]
+    newest = max((one.made_at for one in _not_ahead(made, now)), default=None)
+    return newest is None or newest < last_scheduled(hour, zone, now)

@@ -250,6 +250,20 @@ async def test_the_folder_stays_within_its_limit_but_the_last_good_one_stays(
     assert backups.last_failure is None
 
 
+async def test_a_backup_whose_head_is_not_read_afterwards_did_not_fail(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.store.backup.generations._MAX_BYTES_OF_HEADS", 10)
+    backups = hub.services.backups
+    await back_up(hub)
+    assert backups.last_failure is None
+    (made,) = backups.list()
+    assert "too many backups" in made.problem
+    assert backups.last_good is None
+    backups._next_attempt = 0
+    assert not backups._is_due()
+
+
 async def test_backups_on_the_disk_of_the_hub_make_room_before_records_go(
     hub: HubServices, clock: FrozenClock
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hub.services.site.backups.schedule import is_due, last_good, last_incomplete, last_scheduled
+from hub.store.backup.archive import HEAD_NOT_READ
 from hub.store.backup.generations import Generation
 from hub.store.backup.unread import Part
 from tests.support.backups import generation as made_at
@@ -51,6 +52,13 @@ def test_a_night_in_which_the_computer_was_off_is_made_up_for() -> None:
 def test_one_that_is_not_good_does_not_count() -> None:
     found = [generation("2026-11-25 03:00", "it is damaged")]
     assert is_due(found, 3, SHANGHAI, at("2026-11-25 08:30"))
+
+
+def test_one_whose_head_was_not_read_is_not_made_again_but_is_no_good_one() -> None:
+    now = at("2026-11-25 08:30")
+    found = [generation("2026-11-25 03:00", HEAD_NOT_READ)]
+    assert not is_due(found, 3, SHANGHAI, now)
+    assert last_good(found, now) is None
 
 
 def test_one_from_a_future_that_never_came_does_not_count() -> None:
