@@ -37,7 +37,8 @@ async def test_a_picture_read_while_a_full_disk_drops_its_day_is_no_damage(
         # Its pack went to make room, and the database could not even then be written.
         assert not (tmp_path / PACK).exists()
         assert await store.pictures.read(1, "face") is None
-        assert not (store.health.damaged or store.health.lost)
+        assert store.health.damaged == ""
+        assert store.health.lost == ""
         # It is tried again, as long as the database still has the day.
         assert [day.day for day in store.retention.days()] == ["2026-11-25", "2026-11-26"]
         commits.failing = False
