@@ -28,7 +28,6 @@ from hub.live.registry import DeviceAnswer
 from hub.log import limited
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
-from hub.net.networks import network_of
 from hub.net.rate_limits import TokenBucket
 from hub.net.tls_stream import TlsStream
 from hub.wire.envelope import Response, encode_request
@@ -49,6 +48,10 @@ CLOSE_SECONDS = 2.0
 MAX_REQUESTS = 32
 #: A device counts as busy with an unanswered request for this many times its time-out.
 BUSY_TIMEOUTS = 2
+
+#: All connections whose device is not admitted: together they may use what one device may, or
+#: their first frames from many addresses would leave no room for devices.
+STRANGERS = "strangers"
 
 _ANSWER_LATE = Ending(NORMAL, "it did not read its answer in time")
 _FRAME_LATE = Ending(NORMAL, "no frame came in time")
@@ -251,7 +254,7 @@ class DeviceLink:
 
     def _sender(self) -> str:
         """Whose messages these are, for the budget of all messages."""
-        return f"device {self.did}" if self.did else f"address {network_of(self.address)}"
+        return f"device {self.did}" if self.did else STRANGERS
 
     async def _read(self) -> Ending:
         ending: Ending | None = None
