@@ -11,6 +11,7 @@ from quart import Response, g, render_template, request
 
 from hub.services.access.users import User
 from hub.services.site.status.damaged_data import DataKind
+from hub.services.site.status.health import FaultCode, NoticeCode
 from web import auth
 from web.pages import language
 from web.pages.labels import ROLES, health_sentence
@@ -67,15 +68,21 @@ def _navigation(me: User) -> list[NavigationItem]:
 
 
 class Notice(Struct, frozen=True):
-    """A problem of the hub. `is_fault`: it keeps the hub from working."""
+    """A problem of the hub. `is_fault`: it keeps the hub from working. `url`: what to do."""
 
     text: str
     is_fault: bool
+    url: str
 
 
 def _notices() -> list[Notice]:
     reasons = auth.services().health.reasons()
-    return [Notice(health_sentence(reason), reason.is_fault) for reason in reasons]
+    return [Notice(health_sentence(one), one.is_fault, advice_url(one.code)) for one in reasons]
+
+
+def advice_url(code: FaultCode | NoticeCode) -> str:
+    """Where the page Health says what to do about a problem of the hub."""
+    return f"/site/health#problem-{code}"
 
 
 def _damaged_counts() -> dict[DataKind, int]:

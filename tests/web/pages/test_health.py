@@ -137,8 +137,18 @@ async def test_damaged_entries_are_named_with_the_place_to_look(hub: PageSite) -
     assert '<a href="/records/7">Record 7</a>' in text
     assert '<a href="/site/users/user?name=mei">User mei</a>' in text
     assert '<a href="/site/audit">audit log</a>' in text
-    notice = text.partition('class="notice notice-warn"')[2].partition("</p>")[0]
-    assert '<a href="/site/health">What to do</a>' in notice
+
+
+async def test_a_banner_leads_to_what_to_do_about_it(hub: PageSite) -> None:
+    hub.health_reasons = [HealthReason("backup-overdue", "", {"day": "2026-11-20", "days": "7"})]
+    visitor = await visit(hub, "/site")
+    notice = visitor.text.partition('class="notice notice-warn"')[2].partition("</p>")[0]
+    assert '<a href="/site/health#problem-backup-overdue">What to do</a>' in notice
+    await visitor.get("/site/health")
+    assert '<li id="problem-backup-overdue"' in visitor.text
+    # What the page says anyhow is in no banner of it, after a refresh neither.
+    assert "notice-warn" not in visitor.text
+    assert "/notices" not in visitor.text
 
 
 def test_every_problem_has_a_consequence() -> None:

@@ -188,7 +188,10 @@ class ShownEntry(Struct, frozen=True):
 
 
 class ShownProblem(Struct, frozen=True):
-    """Something that a person has to do something about. `detail`: for a technician."""
+    """Something that a person has to do something about. `detail`: for a technician.
+
+    `code`: of a problem that the hub reports, to which banners link; "" for what checks find.
+    """
 
     text: str
     meaning: str
@@ -198,6 +201,7 @@ class ShownProblem(Struct, frozen=True):
     link: str = ""
     detail: str = ""
     entries: tuple[ShownEntry, ...] = ()
+    code: str = ""
 
 
 async def current_problems() -> list[ShownProblem]:
@@ -230,6 +234,7 @@ def _reported() -> Iterator[tuple[str, ShownProblem]]:
                 link=gettext(about.link) if about.link else "",
                 detail=reason.args["what"] if reason.code in _WITH_DETAIL else "",
                 entries=tuple(_entries(reason)),
+                code=reason.code,
             ),
         )
 
