@@ -327,6 +327,7 @@ async def open_services(
             updates=updates,
             health=Health(
                 store,
+                registry,
                 certificates,
                 maintenance,
                 clock,

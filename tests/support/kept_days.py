@@ -35,6 +35,8 @@ class KeptDays:
         self.sessions = _Prunable(self, "sessions")
         self.keys = _Prunable(self, "keys")
         self.device_pictures = self
+        self.enrolled: list[SimpleNamespace] = []
+        self.devices = SimpleNamespace(all=lambda: self.enrolled)
         #: The arguments of `drop_older` (for device pictures), in UNIX milliseconds.
         self.dropped_older: list[int] = []
         self.settings = _Settings()
@@ -48,6 +50,9 @@ class KeptDays:
         self.damaged_rows = DamagedRows()
         #: Bytes of held evidence.
         self.held = 0
+
+    def enrol(self, did: str, *, enabled: bool = True) -> None:
+        self.enrolled.append(SimpleNamespace(did=did, enabled=enabled))
 
     def keep(self, newest: str, count: int, size: int = GB) -> None:
         """Hold `count` days of `size` bytes each, the last one `newest`."""

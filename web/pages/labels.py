@@ -175,6 +175,7 @@ HEALTH = {
         "as before."
     ),
     "pictures-lost": N_("Some pictures are lost. Everything else works as before."),
+    "cameras-offline": N_("No camera is online. The hub sees nothing."),
     "clock-unset": N_("The clock of this computer is wrong: it shows %(clock)s. Correct it."),
     "clock-went-back": N_(
         "There are records dated %(day)s, which is in the future. The clock of this "

@@ -68,16 +68,16 @@ def _navigation(me: User) -> list[NavigationItem]:
 
 
 class Notice(Struct, frozen=True):
-    """A problem of the hub. `is_fault`: it keeps the hub from working. `url`: what to do."""
+    """A problem of the hub. `is_serious`: to be shown in red. `url`: what to do."""
 
     text: str
-    is_fault: bool
+    is_serious: bool
     url: str
 
 
 def _notices() -> list[Notice]:
     reasons = auth.services().health.reasons()
-    return [Notice(health_sentence(one), one.is_fault, advice_url(one.code)) for one in reasons]
+    return [Notice(health_sentence(one), one.is_serious, advice_url(one.code)) for one in reasons]
 
 
 def advice_url(code: FaultCode | NoticeCode) -> str:

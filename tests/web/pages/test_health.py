@@ -97,6 +97,23 @@ async def test_cameras_that_are_offline_are_noted_with_links(hub: PageSite) -> N
     assert "Check their power and network cables." in words(text)
 
 
+async def test_cameras_that_are_all_offline_are_one_serious_problem(hub: PageSite) -> None:
+    await hub.enrol()
+    hub.health_reasons = [HealthReason("cameras-offline", "")]
+    visitor = await visit(hub, "/cameras")
+    banner = visitor.text.partition('"notice notice-bad" role="status">')[2].partition("</p>")[0]
+    assert "No camera is online. The hub sees nothing." in words(banner)
+    assert "What to do" in words(banner)
+    await visitor.get("/site/health")
+    text = visitor.text.partition('<div class="health"')[2]
+    assert "1 thing needs your attention: No camera is online." in words(text)
+    assert text.count('class="health-problem health-bad"') == 1
+    assert "1 camera is offline" not in words(text)
+    await visitor.send("/preferences", language="zh", next="/site/health")
+    await visitor.get("/site/health")
+    assert "所有摄像机都已离线，本系统收不到任何画面。" in visitor.text
+
+
 async def test_the_most_serious_comes_first_whatever_reports_it(
     hub: PageSite, found: list[Finding]
 ) -> None:

@@ -120,6 +120,9 @@ async def _view() -> HealthView:
 
 
 def _offline() -> list[OfflineCamera]:
+    """The cameras that are offline; none if all are, which is a problem of its own."""
+    if any(reason.code == "cameras-offline" for reason in auth.services().health.reasons()):
+        return []
     return [
         OfflineCamera(one.name or one.sn, f"/cameras/{one.did}")
         for one in auth.services().devices.list()

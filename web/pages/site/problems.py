@@ -53,6 +53,11 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/backups",
         N_("Backups"),
     ),
+    "cameras-offline": Consequence(
+        N_("What happens in front of them does not reach the hub."),
+        "/cameras",
+        N_("Cameras"),
+    ),
     "database-unread": Consequence(
         N_("Nothing can be backed up, and records may be lost if nothing is done."),
         "/site/backups",
@@ -188,15 +193,16 @@ class ShownEntry(Struct, frozen=True):
 
 
 class ShownProblem(Struct, frozen=True):
-    """Something that a person has to do something about. `detail`: for a technician.
+    """Something that a person has to do something about. `is_serious`: at once.
 
-    `code`: of a problem that the hub reports, to which banners link; "" for what checks find.
+    `detail`: for a technician. `code`: of a problem that the hub reports, to which banners link;
+    "" for what checks find.
     """
 
     text: str
     meaning: str
     advice: str
-    is_fault: bool
+    is_serious: bool
     url: str = ""
     link: str = ""
     detail: str = ""
@@ -210,7 +216,7 @@ async def current_problems() -> list[ShownProblem]:
     full = checks.last_full
     findings = [*await checks.quick(), *(full.findings if full else ())]
     found = [*_reported(), *_found(findings)]
-    found.sort(key=lambda item: (not item[1].is_fault, _RANK.get(item[0], len(_RANK))))
+    found.sort(key=lambda item: (not item[1].is_serious, _RANK.get(item[0], len(_RANK))))
     return [problem for _, problem in found]
 
 
@@ -229,7 +235,7 @@ def _reported() -> Iterator[tuple[str, ShownProblem]]:
                 text=health_sentence(reason),
                 meaning=gettext(about.meaning),
                 advice=health_advice(reason),
-                is_fault=reason.is_fault,
+                is_serious=reason.is_serious,
                 url=about.url,
                 link=gettext(about.link) if about.link else "",
                 detail=reason.args["what"] if reason.code in _WITH_DETAIL else "",
@@ -255,7 +261,7 @@ def _found(findings: list[Finding]) -> Iterator[tuple[str, ShownProblem]]:
                     text=meaning if is_technical else found,
                     meaning="" if is_technical else meaning,
                     advice=finding_sentence(TEXTS[finding.code].advice, finding),
-                    is_fault=finding.state == "failed",
+                    is_serious=finding.state == "failed",
                     url=about.url,
                     link=gettext(about.link) if about.link else "",
                     detail=found if is_technical else "",

@@ -54,7 +54,7 @@ async def _health() -> Tile:
     problems = await current_problems()
     state: TileState = "good"
     if problems:
-        state = "bad" if problems[0].is_fault else "warn"
+        state = "bad" if problems[0].is_serious else "warn"
     return Tile(
         title=gettext("Health"),
         value=ngettext("%(n)s problem", "%(n)s problems", len(problems)) % {"n": len(problems)}
@@ -78,8 +78,16 @@ def _cameras() -> Tile:
         detail="" if devices else gettext("Next: connect your cameras."),
         url="/cameras" if devices else "/cameras/connect",
         icon="camera",
-        state="" if not devices else "good" if online == len(devices) else "warn",
+        state=_cameras_state(len(devices), online),
     )
+
+
+def _cameras_state(count: int, online: int) -> TileState:
+    if not count:
+        return ""
+    if any(reason.code == "cameras-offline" for reason in auth.services().health.reasons()):
+        return "bad"
+    return "good" if online == count else "warn"
 
 
 def _backup() -> Tile:

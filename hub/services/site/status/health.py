@@ -10,6 +10,7 @@ its work.
     clock-went-back         day
     certificate-ended     ! day
     certificate-early     ! day
+    cameras-offline
     damaged-rows            where
     pictures-lost           what
     certificate-ends        day, days
@@ -41,10 +42,11 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.live.feed import Change, Feed
+from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.clock.clock import SiteClock
+from hub.services.site.clock.clock import SiteClock, steady_seconds
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
@@ -63,6 +65,7 @@ FaultCode = Literal[
     "starting",
 ]
 NoticeCode = Literal[
+    "cameras-offline",
     "database-unread",
     "restored-elsewhere",
     "codes-guessed",
@@ -83,11 +86,15 @@ NoticeCode = Literal[
     "certificate-ends",
     "update-undone",
 ]
+#: Notices for which somebody has to do something at once. They are shown like faults.
+_SERIOUS: tuple[NoticeCode, ...] = ("cameras-offline",)
 _CODES: tuple[FaultCode | NoticeCode, ...] = (*get_args(FaultCode), *get_args(NoticeCode))
 
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
 _MAX_NAMES = 3
+#: Cameras connect again within this time after a start, or after the network was away.
+_OFFLINE_SECONDS = 180
 #: The hub renews its certificate 30 days before it expires. With fewer days left than this,
 #: something prevents the renewal.
 _EXPIRY_NOTICE_DAYS = 14
@@ -109,6 +116,11 @@ class HealthReason(Struct, frozen=True):
         return self.code in get_args(FaultCode)
 
     @property
+    def is_serious(self) -> bool:
+        """Whether somebody has to do something at once: pages show it in red."""
+        return self.is_fault or self.code in _SERIOUS
+
+    @property
     def is_loss(self) -> bool:
         """Whether data is lost although the hub works."""
         return self.code in ("damaged-rows", "pictures-lost")
@@ -120,6 +132,7 @@ class Health:
     def __init__(
         self,
         store: Store,
+        registry: Registry,
         certificates: Certificates,
         maintenance: Maintenance,
         clock: SiteClock,
@@ -130,9 +143,12 @@ class Health:
         guesses: CodeGuesses,
         *,
         now: Callable[[], float],
+        steady_now: Callable[[], float] = steady_seconds,
     ) -> None:
+        """`steady_now`: seconds that pass evenly, whatever the clock is set to."""
         self._guesses = guesses
         self._store = store
+        self._registry = registry
         self._certificates = certificates
         self._maintenance = maintenance
         self._clock = clock
@@ -141,15 +157,21 @@ class Health:
         self._backups = backups
         self._change_feed = change_feed
         self._now = now
+        self._steady_now = steady_now
         self._is_serving = False
+        #: When a camera was last online, or none was expected to be.
+        self._had_camera_at = 0.0
 
     def mark_serving(self) -> None:
         """Note that every port is open; until then the hub is "starting"."""
         self._is_serving = True
+        self._had_camera_at = self._steady_now()
 
     def reasons(self) -> list[HealthReason]:
         """Return all problems, the most serious first: faults, then notices."""
-        return sorted(self._find(), key=lambda reason: _CODES.index(reason.code))
+        return sorted(
+            self._find(), key=lambda reason: (not reason.is_serious, _CODES.index(reason.code))
+        )
 
     def faults(self) -> list[HealthReason]:
         """Return the problems for which /healthz answers 503."""
@@ -187,6 +209,7 @@ class Health:
         yield from self._check_retention()
         yield from self._check_backups()
         yield from self._check_guesses()
+        yield from self._check_cameras()
 
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
@@ -332,6 +355,13 @@ class Health:
                 "their connects from other addresses are held back",
                 {"devices": shown},
             )
+
+    def _check_cameras(self) -> Iterator[HealthReason]:
+        expected = [device for device in self._store.devices.all() if device.enabled]
+        if not expected or any(self._registry.get(device.did) for device in expected):
+            self._had_camera_at = self._steady_now()
+        elif self._steady_now() - self._had_camera_at >= _OFFLINE_SECONDS:
+            yield HealthReason("cameras-offline", "no camera is online: the hub sees nothing")
 
     def _tomorrow(self) -> date:
         return _utc(self._now()).date() + timedelta(days=1)

@@ -48,6 +48,11 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "backup. Have the disk examined: it may have to be replaced."
     ),
     "pictures-lost": TEXTS["pictures-lost"].advice,
+    "cameras-offline": (
+        "Check that the cameras have power, and that the network between them and this computer "
+        "works: switch, cables, and the address of this computer. The page of a camera says when "
+        "it was last seen, and why it is refused if it is."
+    ),
     "clock-unset": (
         "Set the date and time of this computer, and turn on its automatic time. "
         "If it happens again, have its battery replaced."

@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from hub.live.feed import Change, Feed
+from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.site.backups.backups import Backups
 from hub.services.site.backups.views import Backup, BackupFailure, RestoredFrom, backup_of
@@ -34,6 +35,7 @@ from hub.store.sqlite.migrate import migrations
 from hub.update.programs import Outcome
 from tests.support.backups import generation
 from tests.support.clock import FrozenClock
+from tests.support.gate import FakeLink
 from tests.support.kept_days import GB, BelievedClock, KeptDays
 
 DAY = 86_400
@@ -82,6 +84,7 @@ class Parts:
 
     def __init__(self, clock: FrozenClock) -> None:
         self.store = KeptDays()
+        self.registry = Registry(clock)
         self.certificates = CertificateDates(clock)
         self.maintenance = ShortageHolder()
         self.clock = BelievedClock(clock)
@@ -92,6 +95,7 @@ class Parts:
         self.guesses = CodeGuesses(clock)
         self.health = Health(
             cast("Store", self.store),
+            self.registry,
             cast("Certificates", self.certificates),
             cast("Maintenance", self.maintenance),
             cast("SiteClock", self.clock),
@@ -101,6 +105,7 @@ class Parts:
             self.changes,
             self.guesses,
             now=clock,
+            steady_now=clock,
         )
         self.health.mark_serving()
 
@@ -128,6 +133,7 @@ def test_a_healthy_hub_has_no_problems(parts: Parts) -> None:
 def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: Parts) -> None:
     fresh = Health(
         cast("Store", parts.store),
+        parts.registry,
         cast("Certificates", parts.certificates),
         cast("Maintenance", parts.maintenance),
         cast("SiteClock", parts.clock),
@@ -326,6 +332,42 @@ async def test_pages_are_told_of_a_change_once(
             await trio.sleep(10)
             assert await changes.next() == [Change("health")]
         nursery.cancel_scope.cancel()
+
+
+def test_cameras_that_are_all_offline_are_serious_after_some_minutes(
+    parts: Parts, clock: FrozenClock
+) -> None:
+    clock.advance(600)
+    assert parts.codes() == []
+    parts.store.enrol("1")
+    parts.store.enrol("2")
+    assert parts.codes() == []
+    clock.advance(180)
+    parts.maintenance.shortage = Shortage(0, GB)
+    assert parts.codes() == ["cameras-offline", "disk-low"]
+    assert parts.faults() == []
+    assert [reason.is_serious for reason in parts.health.reasons()] == [True, False]
+
+
+def test_one_camera_that_is_online_is_enough(parts: Parts, clock: FrozenClock) -> None:
+    parts.store.enrol("1")
+    parts.store.enrol("2")
+    link = FakeLink("10.0.0.5")
+    link.did = "2"
+    parts.registry.attach(link)
+    clock.advance(3600)
+    assert parts.codes() == []
+    parts.registry.detach(link)
+    clock.advance(179)
+    assert parts.codes() == []
+    clock.advance(1)
+    assert parts.codes() == ["cameras-offline"]
+
+
+def test_a_disabled_camera_is_not_missed(parts: Parts, clock: FrozenClock) -> None:
+    parts.store.enrol("1", enabled=False)
+    clock.advance(3600)
+    assert parts.codes() == []
 
 
 def test_a_failed_backup_is_a_notice_at_once(parts: Parts) -> None:

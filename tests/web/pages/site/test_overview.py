@@ -124,6 +124,18 @@ async def test_the_tiles_show_what_is_not_well(
     assert tiles["/site/settings"].startswith("Settings Restart needed ")
 
 
+async def test_cameras_that_are_all_offline_are_counted(
+    hub: PageSite, checks: list[Finding], admin: Photographer
+) -> None:
+    await hub.enrol()
+    hub.health_reasons += [HealthReason("cameras-offline", "")]
+    await admin.get("/site/tiles")
+    tiles = tiles_of(admin.text)
+    assert tiles["/site/health"].startswith("Health 1 problem No camera is online.")
+    assert tiles["/site/health"].endswith("[tile tile-bad]")
+    assert tiles["/cameras"] == "Cameras 0 of 1 online [tile tile-bad]"
+
+
 async def test_each_tile_leads_to_a_page(admin: Photographer) -> None:
     await admin.get("/site")
     for url in tiles_of(admin.text):
