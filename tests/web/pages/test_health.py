@@ -218,6 +218,32 @@ async def test_a_backup_that_failed_needs_attention_at_once(
     assert visitor.text.count('class="health-problem ') == 1
 
 
+@pytest.mark.parametrize(
+    ("health", "finding"),
+    [
+        (
+            HealthReason("pictures-lost", "", {"what": "2026-11-20.pack was deleted"}),
+            failed("database", "pictures-lost", what="2026-11-20.pack was deleted"),
+        ),
+        (
+            HealthReason("database-unread", "", {"reason": "input/output error"}),
+            failed("backups", "database-unread", reason="input/output error"),
+        ),
+        (
+            HealthReason("backup-incomplete", "", {"days": "1", "bytes": "9", "records": "2"}),
+            failed("backups", "backup-incomplete", time="3:00", bytes="9", days="1", records="2"),
+        ),
+    ],
+    ids=lambda value: getattr(value, "code", ""),
+)
+async def test_what_hub_and_checks_report_alike_is_told_once(
+    health: HealthReason, finding: Finding, hub: PageSite, found: list[Finding]
+) -> None:
+    hub.health_reasons = [health]
+    found.append(finding)
+    assert (await visit(hub)).text.count('class="health-problem ') == 1
+
+
 async def test_everything_is_checked_on_request(hub: PageSite) -> None:
     visitor = await visit(hub)
     await visitor.send("/site/health/check")

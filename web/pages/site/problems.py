@@ -153,12 +153,6 @@ CONSEQUENCES: dict[str, Consequence] = {
     "starting": Consequence(_NO_WORK),
 }
 _RANK = {name: place for place, name in enumerate(CONSEQUENCES)}
-#: Findings that the health of the hub reports as well, in the same words.
-_REPORTED_TWICE = {
-    *("clock-unset", "clock-doubted", "disk-low"),
-    *("backup-failed", "backup-overdue", "backup-missing"),
-    *("certificate-ended", "certificate-early", "certificate-ends"),
-}
 #: Tables whose rows have a page each: what one is called, and the start of its address.
 _OWN_PAGES = {
     "record": (N_("Record %(name)s"), "/records/"),
@@ -246,10 +240,10 @@ def _reported() -> Iterator[tuple[str, ShownProblem]]:
 
 
 def _found(findings: list[Finding]) -> Iterator[tuple[str, ShownProblem]]:
+    """What the checks found, without what the health of the hub reports by the same code."""
     reported = {reason.code for reason in auth.services().health.reasons()}
     for finding in findings:
-        is_new = not (finding.code in _REPORTED_TWICE and finding.code in reported)
-        if finding.state != "ok" and is_new:
+        if finding.state != "ok" and finding.code not in reported:
             name = finding.code if finding.code in CONSEQUENCES else finding.check
             about = CONSEQUENCES[name]
             found = finding_sentence(TEXTS[finding.code].found, finding)
