@@ -1,9 +1,10 @@
 """Rate limits of targets that many sources share in turns.
 
 A target is what is tried: the password of a user, the security code of a device, the work for a
-network. What all sources together may try of it is bounded by a token bucket. Who comes when no
-token is left gets a place in a queue, and the next tokens belong to the first ones in it, however
-often others ask meanwhile. So a source waits for one token for each source before it, and one more.
+network or for all of them. What all sources together may try of it is bounded by a token bucket.
+Who comes when no token is left gets a place in a queue, and the next tokens belong to the first
+ones in it, however often others ask meanwhile. So a source waits for one token for each source
+before it, and one more.
 
 Sources ask again by themselves: nothing waits here. Whoever does not ask within HOLD_SECONDS of its
 turn loses the place. Pure: `now` returns seconds of a monotonic clock.
@@ -47,10 +48,10 @@ class SharedLimits:
     def __len__(self) -> int:
         return len(self._targets)
 
-    def wait_seconds(self, key: Hashable, source: str) -> float:
-        """How long the source has to wait until it is its turn; 0: it is now.
+    def ask(self, key: Hashable, source: str) -> float:
+        """Ask for a turn. Returns how many seconds the source has to wait for it; 0: it is now.
 
-        If it has to wait, it has a place in the queue from now on, if one is free.
+        If it has to wait, it gets a place in the queue, or keeps its own, if one is free.
         """
         target = self._targets.get(key)
         if target is None:

@@ -21,7 +21,7 @@ class Door:
 
     def tries(self, source: str, target: str = "gate") -> bool:
         """Whether the source may try now; it does."""
-        if self.limits.wait_seconds(target, source):
+        if self.limits.ask(target, source):
             return False
         self.limits.take(target, source)
         return True
@@ -41,7 +41,7 @@ def seconds_until_in(door: Door, flood: list[str], *, every: int) -> float:
 def test_a_few_tries_are_free_and_then_one_is_allowed_at_a_time() -> None:
     door = Door()
     assert [door.tries(FLOOD) for _ in range(3)] == [True, True, False]
-    assert door.limits.wait_seconds("gate", FLOOD) == 30
+    assert door.limits.ask("gate", FLOOD) == 30
     door.seconds += 30
     assert [door.tries(FLOOD) for _ in range(2)] == [True, False]
 
@@ -85,7 +85,7 @@ def test_who_comes_at_the_time_that_it_was_told_still_has_its_place() -> None:
     flood = [f"10.0.1.{number}" for number in range(10)]
     for source in [*flood, *flood]:
         door.tries(source)
-    told = door.limits.wait_seconds("gate", CAMERA)
+    told = door.limits.ask("gate", CAMERA)
     assert told == (len(flood) + 1) * 30
     while door.seconds < told:
         door.seconds += 1

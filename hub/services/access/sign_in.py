@@ -144,7 +144,7 @@ class _GuessLimit:
         ]
         wait = max(backoff.wait_seconds(key) for backoff, key in counters)
         if not wait and not origin.is_known:
-            wait = self._users.wait_seconds(name, origin.name)
+            wait = self._users.ask(name, origin.name)
         if wait > 0:
             metrics.limits_reached.labels("sign-in").inc()
             raise TooManyRequests("too many failed sign-ins", retry_after=math.ceil(wait))

@@ -3,7 +3,8 @@
 One check takes a quarter of a second of one core, so somebody who sends many could keep everybody
 else out. There are two kinds of sources: *known* ones have signed in before, *strangers* have not.
 Each kind has its own places to wait in, each source a few of them; known sources come first. What
-strangers cause is bounded by two rates: of one network, whose addresses have turns, and of all.
+strangers cause is bounded by two rates: of one network, whose addresses have turns, and of all,
+whose networks have turns.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from msgspec import Struct
 from hub import metrics
 from hub.errors import TooManyRequests
 from hub.net.networks import network_of
-from hub.net.rate_limits import TokenBucket
 from hub.net.shared_limits import SharedLimits
 
 #: Checks that may wait: of each kind, of strangers of one network, and of one source.
@@ -30,6 +30,8 @@ MAX_WAITING_PER_SOURCE = 4
 NETWORK_RATE, NETWORK_BURST = 0.5, 32
 STRANGER_RATE, STRANGER_BURST = 2.0, 64
 _RETRY_SECONDS = 5
+#: What all networks try together.
+_ALL = "all"
 
 
 class Source(Struct, frozen=True):
@@ -65,7 +67,7 @@ class Turns:
         self._queues: dict[bool, deque[trio.Event]] = {True: deque(), False: deque()}
         self._taken: Counter[Source] = Counter()
         self._networks = SharedLimits(NETWORK_RATE, NETWORK_BURST, trio.current_time)
-        self._strangers = TokenBucket(STRANGER_RATE, STRANGER_BURST)
+        self._strangers = SharedLimits(STRANGER_RATE, STRANGER_BURST, trio.current_time)
 
     @asynccontextmanager
     async def turn(
@@ -101,11 +103,12 @@ class Turns:
             return
         # The network comes first: what it may not cause counts for nobody else.
         address = source.name[-1]
-        wait = self._networks.wait_seconds(source.network, address)
-        wait = wait or self._strangers.take(trio.current_time(), max_wait=0)
+        wait = self._networks.ask(source.network, address)
+        wait = wait or self._strangers.ask(_ALL, source.network)
         if wait > 0:
             raise _refused(math.ceil(wait))
         self._networks.take(source.network, address)
+        self._strangers.take(_ALL, source.network)
 
     def _taken_by_network(self, network: str) -> int:
         if not network:

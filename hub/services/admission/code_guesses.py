@@ -60,9 +60,9 @@ class CodeGuesses:
         if did in self._attacked and self._attacked[did][0] != changes:
             del self._attacked[did]
 
-    def wait_seconds(self, target: Guessed, address: str) -> float:
-        """How long a connect has to wait until it is looked at; 0 if it need not."""
-        return self._limits.wait_seconds(target, network_of(address))
+    def ask(self, target: Guessed, address: str) -> float:
+        """Ask to have a connect looked at. Returns how many seconds it has to wait for its turn."""
+        return self._limits.ask(target, network_of(address))
 
     def failed(self, target: Guessed, address: str) -> None:
         """Count a wrong code."""

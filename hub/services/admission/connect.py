@@ -178,14 +178,14 @@ class Admission:
 
         Raises WrongSignature if there are guesses enough after the delay too.
         """
-        wait = self._guesses.wait_seconds(guessed, link.address)
+        wait = self._guesses.ask(guessed, link.address)
         if not wait:
             return
         await self._report_guesses(device, guessed, link.address)
         self._pending.keep_open(link, device.sn)
         await link.delay_answer(min(wait, MAX_BACKOFF_SECONDS))
         # Of those that have waited, the first one takes the turn. The others keep their places.
-        if self._guesses.wait_seconds(guessed, link.address):
+        if self._guesses.ask(guessed, link.address):
             raise WrongSignature("sign: too many codes were tried for this sn: try again later")
 
     def _is_own_address(self, device: Device, address: str) -> bool:

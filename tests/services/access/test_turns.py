@@ -12,6 +12,7 @@ from hub.services.access.turns import (
     NETWORK_BURST,
     NETWORK_RATE,
     STRANGER_BURST,
+    STRANGER_RATE,
     Source,
     Turns,
     stranger,
@@ -149,6 +150,33 @@ async def test_a_pc_that_floods_does_not_shut_out_another_one_of_its_network(
         if is_let_in := await check(5):
             break
     assert is_let_in
+
+
+async def test_a_flood_from_many_networks_does_not_shut_out_another_one(
+    autojump_clock: MockClock,
+) -> None:
+    turns = Turns()
+
+    async def check(network: int) -> bool:
+        try:
+            async with turns.turn(in_network(network)):
+                return True
+        except TooManyRequests:
+            return False
+
+    flood = range(20)
+    for _ in range(5):
+        for network in flood:
+            await check(network)
+    waited = 0
+    while not await check(99):
+        assert waited <= (len(flood) + 1) / STRANGER_RATE
+        await trio.sleep(1)
+        waited += 1
+        # The flood asks first each time.
+        for network in flood:
+            await check(network)
+    assert waited > 0
 
 
 async def test_a_pc_is_told_when_its_turn_comes(autojump_clock: MockClock) -> None:
