@@ -245,6 +245,9 @@ STORE_REASONS = (
     N_("there is no memory left"),
     N_("another program has locked the database"),
     N_("no permission to write to the database"),
+)
+#: Why a backup in the folder was not looked at.
+BACKUP_REASONS = (
     N_("it is not a backup of sitehub: its first part is too large"),
     N_("the folder holds too many backups to look at this one: move some away"),
 )
@@ -304,7 +307,7 @@ def done_sentence(code: str | None) -> str:
 
 def store_reason(text: str) -> str:
     """Why the store or a backup failed, translated as far as it is known; a path stays."""
-    if text in STORE_REASONS:
+    if text in STORE_REASONS or text in BACKUP_REASONS:
         return gettext(text)
     path, colon, reason = text.rpartition(": ")
     return f"{path}{colon}{gettext(reason)}" if reason in _FILE_REASONS else text

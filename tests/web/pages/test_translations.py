@@ -23,6 +23,7 @@ from hub.services.doctor.texts import TEXTS
 from hub.services.site.status.damaged_data import NAMES
 from hub.services.site.status.health import FaultCode, NoticeCode
 from hub.services.site.status.health_advice import ADVICE
+from hub.store.backup.archive import HEAD_NOT_READ, HEAD_TOO_LARGE
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
 from web.pages.site.health import CHECKS
@@ -155,3 +156,7 @@ def test_every_reason_and_outcome_of_the_services_has_a_text() -> None:
 def test_every_reason_of_the_store_has_a_text() -> None:
     full, overdue = OSError(errno.ENOSPC, "No space left"), "the disk does not answer"
     assert {describe(full), overdue, *SQLITE_REASONS.values()} == set(labels.STORE_REASONS)
+
+
+def test_every_reason_why_a_backup_was_not_looked_at_has_a_text() -> None:
+    assert {HEAD_NOT_READ, HEAD_TOO_LARGE} == set(labels.BACKUP_REASONS)
