@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 
 from hub import metrics
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions
@@ -180,14 +181,17 @@ class Users:
         await self._audit.add(by, "user.password", user.name)
 
     async def _confirmed(self, name: str, password: str, by: Actor) -> User | None:
-        """Return the user if this is the password. A wrong one goes into the audit log.
+        """Return the user if this is the password. A wrong one goes into the audit log, if there
+        is room for it.
 
         Raises TooManyRequests after too many failures.
         """
         user = await self._sign_in.recognise(name, password, by.address, is_signed_in=True)
         if user is None:
             metrics.sign_in_failures.inc()
-            await self._audit.add(by, "user.confirm_failed", name)
+            # On a full disk the password is still wrong; the failure is counted in any case.
+            with suppress(CannotStoreNow):
+                await self._audit.add(by, "user.confirm_failed", name)
         return user
 
     async def remove(self, name: str, *, by: Actor) -> None:

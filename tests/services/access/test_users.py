@@ -6,6 +6,7 @@ import trio
 from hub.errors import (
     AlreadyExists,
     BadParameter,
+    CannotStoreNow,
     NoSuchResource,
     NotAuthorised,
     TooManyRequests,
@@ -105,6 +106,21 @@ async def test_changing_ones_own_password_needs_the_old_one_and_ends_the_other_s
     assert await hub.services.sessions.user_of(here)
     assert await hub.services.sessions.user_of(there) is None
     assert await hub.services.sessions.sign_in("ann", "a new one", "10.0.0.1")
+
+
+async def test_a_wrong_password_is_told_even_if_the_audit_log_is_full(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
+
+    async def full(*entry: object) -> None:
+        raise CannotStoreNow("the disk is full")
+
+    monkeypatch.setattr(hub.services.audit, "add", full)
+    by = Actor("user ann", ELSEWHERE)
+    assert not await hub.services.users.confirm("ann", "wrong password", by=by)
+    with pytest.raises(BadParameter, match="is not your current password"):
+        await hub.services.users.change_password("ann", "wrong password", PASSWORD, keep="", by=by)
 
 
 async def test_a_stolen_session_cannot_be_used_to_guess_the_password(hub: HubServices) -> None:
