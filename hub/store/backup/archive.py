@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -29,7 +29,14 @@ from hub.store.backup.pace import STEP_BYTES, Pace
 from hub.store.backup.sealed_file import Sink, Source
 from hub.store.backup.snapshot import PackPart, Snapshot
 from hub.store.backup.tar import MAX_NAME_LENGTH, Member, TarReader, TarWriter, is_safe_name
-from hub.store.backup.unread import MAX_PARTS, Part, UnreadPack, UnreadParts, unread_pack
+from hub.store.backup.unread import (
+    Part,
+    UnreadPack,
+    UnreadParts,
+    is_pack_name,
+    is_possible,
+    unread_pack,
+)
 from hub.store.startup import DATABASE, FIRMWARE, KEY_FILE, MEDIA
 
 FORMAT = 1
@@ -287,15 +294,17 @@ def read_archive(source: Source, sink: ArchiveSink, pace: Pace) -> Archive:
     sink.accept(head)
     sums = {HEAD: hashlib.sha256(head_bytes).hexdigest()}
     budget = head.total_bytes + 2 * _MAX_TEXT_BYTES
-    unread = head.unread
+    unread, packs = head.unread, dict[str, int]()
     while (member := tar.next()) is not None and member.name != SUMS:
         budget -= member.size + _MEMBER_BYTES
         if member.name == UNREAD and member.name not in sums:
             text = _text_member(tar, member, UNREAD)
-            unread, sums[UNREAD] = _decode_unread(text), hashlib.sha256(text).hexdigest()
+            unread, sums[UNREAD] = _decode_unread(text, packs), hashlib.sha256(text).hexdigest()
             continue
         _check_member(member, sums, budget)
         sums[member.name] = _read_member(tar, member, head, sink, pace)
+        if is_pack_name(member.name):
+            packs[member.name] = member.size
     text = _text_member(tar, member, SUMS)
     if tar.next() is not None:
         raise BackupFault(f"the backup is damaged: something follows its {SUMS}")
@@ -348,11 +357,18 @@ def _decode_head(data: bytes) -> Head:
     return head
 
 
-def _decode_unread(data: bytes) -> tuple[UnreadPack, ...]:
+def _decode_unread(data: bytes, packs: Mapping[str, int]) -> tuple[UnreadPack, ...]:
+    """Decode what could not be read of `packs`, the sizes of the packs by name."""
+    fault = BackupFault(f"the backup is damaged: its {UNREAD} cannot be read")
     try:
-        return msgspec.json.decode(data, type=tuple[UnreadPack, ...])
+        found = msgspec.json.decode(data, type=tuple[UnreadPack, ...])
     except msgspec.MsgspecError:
-        raise BackupFault(f"the backup is damaged: its {UNREAD} cannot be read") from None
+        raise fault from None
+    if len({pack.name for pack in found}) < len(found):
+        raise fault
+    if not all(pack.name in packs and is_possible(pack, packs[pack.name]) for pack in found):
+        raise fault
+    return found
 
 
 def _is_sound(pack: StoredPack) -> bool:
@@ -364,12 +380,9 @@ def _is_sound(pack: StoredPack) -> bool:
         datetime.fromisoformat(pack.verified_at)
     except ValueError:
         return False
-    is_pack = pack.name.startswith(f"{MEDIA}/") and is_safe_name(pack.name)
     has_file = is_safe_name(pack.file) and "/" not in pack.file and pack.bytes >= 0
-    are_parts = len(pack.unread) <= MAX_PARTS and all(
-        part.start >= 0 and 0 < part.bytes <= pack.bytes - part.start for part in pack.unread
-    )
-    return is_pack and has_file and are_parts and pack.unread_records >= 0
+    unread = UnreadPack(pack.name, pack.unread, pack.unread_records)
+    return has_file and is_possible(unread, pack.bytes)
 
 
 class _Format(Struct, frozen=True):

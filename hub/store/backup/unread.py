@@ -6,9 +6,11 @@ as incomplete.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,7 +18,7 @@ from msgspec import Struct
 from hub.errors import BackupFault
 from hub.store.media.held_index import HELD
 from hub.store.media.pack_format import PICTURE_SIZE, StoredImage
-from hub.store.media.packs import day_bounds, known_images
+from hub.store.media.packs import SUFFIX, as_day, day_bounds, known_images
 from hub.store.startup import MEDIA
 
 #: Reads that may fail in one file: a disk may try for half a minute each time.
@@ -24,6 +26,9 @@ MAX_FAILED_READS = 256
 #: A file has at most one part more than failed reads.
 MAX_PARTS = MAX_FAILED_READS + 1
 
+_DAY = r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+_NAME = re.compile(rf"{MEDIA}/{_DAY}{re.escape(SUFFIX)}")
+_HELD_NAME = re.compile(rf"{MEDIA}/{HELD}/{_DAY}-([0-9]{{1,19}}){re.escape(SUFFIX)}")
 _IN_DAY = "SELECT seq, images FROM record WHERE received_at >= ? AND received_at < ? ORDER BY seq"
 _IN_HELD = "SELECT seq, images FROM held_record WHERE pack = ? ORDER BY seq"
 
@@ -85,6 +90,28 @@ class UnreadParts:
         self._parts = list(parts)
 
 
+def is_possible(pack: UnreadPack, size: int) -> bool:
+    """Whether a pack of `size` bytes may have these parts: others may write to a backup."""
+    parts = pack.parts
+    return (
+        is_pack_name(pack.name)
+        and pack.records >= 0
+        and len(parts) <= MAX_PARTS
+        and all(part.bytes > 0 for part in parts)
+        and all(part.end <= following.start for part, following in pairwise(parts))
+        and (not parts or (parts[0].start >= 0 and parts[-1].end <= size))
+    )
+
+
+def is_pack_name(name: str) -> bool:
+    """Whether this is the path of a pack in the data directory."""
+    try:
+        _source(name)
+    except ValueError:
+        return False
+    return True
+
+
 def blanked(data: bytes, at: int, parts: Sequence[Part]) -> bytes:
     """Return `data`, which begins at `at` in its file, with zeros in `parts`."""
     changed = bytearray(data)
@@ -105,13 +132,21 @@ def pictures_of_pack(
     connection: sqlite3.Connection, name: str
 ) -> Iterator[tuple[int, tuple[StoredImage, ...]]]:
     """Yield each record that has pictures in a pack, by its seq."""
-    stem = Path(name).stem
-    if name.startswith(f"{MEDIA}/{HELD}/"):
-        rows = connection.execute(_IN_HELD, (int(stem.rpartition("-")[2]),))
-    else:
-        rows = connection.execute(_IN_DAY, day_bounds(stem))
+    rows = connection.execute(*_source(name))
     for seq, images in rows:
         yield seq, known_images(images)
+
+
+def _source(name: str) -> tuple[str, tuple[int, ...]]:
+    """Return the query for the records of a pack, and its values. Raises ValueError."""
+    if found := _HELD_NAME.fullmatch(name):
+        as_day(found[1])
+        if (id := int(found[2])) >= 2**63:
+            raise ValueError(name)
+        return _IN_HELD, (id,)
+    if found := _NAME.fullmatch(name):
+        return _IN_DAY, day_bounds(as_day(found[1]))
+    raise ValueError(name)
 
 
 def unread_pack(database: Path, name: str, parts: Sequence[Part]) -> UnreadPack:

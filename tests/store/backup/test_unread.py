@@ -11,12 +11,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
+from msgspec.structs import replace
 
 from hub.errors import BackupFault, UnreadableDatabase
 from hub.store.backup import generations as module
-from hub.store.backup.archive import ArchiveSink, ArchiveWriter, read_archive
+from hub.store.backup.archive import HEAD, UNREAD, ArchiveSink, ArchiveWriter, read_archive
 from hub.store.backup.files import read_steps
 from hub.store.backup.generations import (
     Generation,
@@ -33,7 +35,8 @@ from hub.store.backup.making import (
 )
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import RestoreReport, opened_source, restore
-from hub.store.backup.unread import MAX_FAILED_READS, Part, UnreadParts
+from hub.store.backup.tar import is_safe_name
+from hub.store.backup.unread import MAX_FAILED_READS, MAX_PARTS, Part, UnreadParts
 from hub.store.db import Store
 from hub.store.media.packs import known_images
 from tests.store.backup.test_generations import Site, with_pack
@@ -44,6 +47,15 @@ from tests.support.stores import is_whole, opened, upload
 
 DAY = "2026-11-25"
 PACK = f"media/{DAY}.pack"
+NO_PACKS = (
+    "media/nonsense.pack",
+    "media/2026-02-31.pack",
+    f"media/held/{DAY}.pack",
+    f"media/held/{DAY}-{2**63}.pack",
+    f"media/{DAY}.pack/x",
+    f"media/{DAY}.txt",
+    f"media/held/../{DAY}.pack",
+)
 
 
 @pytest.fixture
@@ -285,7 +297,9 @@ async def test_a_file_that_cannot_be_read_is_named(site: Site, disk: BadSectors)
         [{"start": -1, "bytes": 5}],
         [{"start": 0, "bytes": 0}],
         [{"start": 10**9, "bytes": 1}],
-        [{"start": 0, "bytes": 1}] * 300,
+        [{"start": at, "bytes": 1} for at in range(0, 2 * MAX_PARTS + 2, 2)],
+        [{"start": 10, "bytes": 1}, {"start": 0, "bytes": 1}],
+        [{"start": 0, "bytes": 2}, {"start": 1, "bytes": 2}],
     ],
 )
 async def test_unread_parts_that_no_hub_wrote_make_a_generation_a_bad_one(
@@ -294,6 +308,48 @@ async def test_unread_parts_that_no_hub_wrote_make_a_generation_a_bad_one(
     await site.add(1)
     with_pack(await site.back_up(), {"unread": parts})
     assert not newest(site).is_good
+
+
+@pytest.mark.parametrize("name", NO_PACKS)
+async def test_a_generation_with_a_pack_that_is_none_is_a_bad_one(site: Site, name: str) -> None:
+    await site.add(1)
+    with_pack(await site.back_up(), {"name": name})
+    assert "damaged" in newest(site).problem
+
+
+def unread_of(name: str, *parts: tuple[int, int], records: int = 1) -> dict[str, object]:
+    listed = [{"start": start, "bytes": size} for start, size in parts]
+    return {"name": name, "parts": listed, "records": records}
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        *([unread_of(name, (0, 1))] for name in NO_PACKS),
+        [unread_of("media/2026-11-26.pack", (0, 1))],
+        [unread_of(PACK, (-1, 5))],
+        [unread_of(PACK, (0, 0))],
+        [unread_of(PACK, (99_999, 2))],
+        [unread_of(PACK, (10, 1), (0, 1))],
+        [unread_of(PACK, *((at, 1) for at in range(0, 2 * MAX_PARTS + 2, 2)))],
+        [unread_of(PACK, (0, 1), records=-1)],
+        [unread_of(PACK, (0, 1))] * 2,
+    ],
+)
+def test_unread_parts_that_no_hub_wrote_make_a_backup_in_one_file_a_damaged_one(
+    unread: list[dict[str, object]],
+) -> None:
+    head = generation(0).head
+    assert head is not None
+    archive = ArchiveWriter(file := io.BytesIO(), 0)
+    archive.add_bytes(HEAD, msgspec.json.encode(replace(head, kind="file", packs=())))
+    for pack in (PACK, *NO_PACKS):
+        if is_safe_name(pack):
+            archive.add_bytes(pack, bytes(100_000))
+    archive.add_bytes(UNREAD, msgspec.json.encode(unread))
+    archive.finish()
+    with pytest.raises(BackupFault, match=r"its unread\.json cannot be read"):
+        read_archive(io.BytesIO(file.getvalue()), ArchiveSink(), Pace())
 
 
 # -- reading
