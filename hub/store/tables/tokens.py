@@ -7,6 +7,8 @@ Tokens are stored as hashes only.
 from __future__ import annotations
 
 import sqlite3
+from array import array
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -96,26 +98,25 @@ class TokenTable:
         self._holders: dict[bytes, TokenRow] = {}
         #: did -> hashes of its tokens, oldest first.
         self._tokens: dict[str, list[bytes]] = {}
-        #: sn -> ts as sent -> keep_until; oldest first.
-        self._accepted: dict[str, dict[str, int | None]] = {}
+        #: By sn.
+        self._accepted: dict[str, _RememberedConnects] = {}
         for token in tokens:
             self._put(token)
         for one in accepted:
-            self._accepted.setdefault(one.sn, {})[one.ts_text] = one.keep_until
+            self._remember(one)
 
     def holder(self, token_hash: bytes) -> TokenRow | None:
         return self._holders.get(token_hash)
 
     def was_accepted(self, sn: str, ts_text: str) -> bool:
-        return ts_text in self._accepted.get(sn, ())
+        return sn in self._accepted and ts_text in self._accepted[sn].keep_until
 
     def newest_accepted(self, sn: str, until: float) -> float | None:
         """Return the newest accepted time of a device up to `until` (UNIX seconds), else None.
 
         It is known however long ago it was.
         """
-        times = (_seconds(ts_text) for ts_text in self._accepted.get(sn, ()))
-        return max((ts for ts in times if 0 < ts <= until), default=None)
+        return self._accepted[sn].newest(until) if sn in self._accepted else None
 
     async def issue(
         self,
@@ -158,10 +159,9 @@ class TokenTable:
                 self._holders[old] = replace(row, expires_at=min(row.expires_at, grace_until))
             self._put(token)
             if accepted is not None:
-                remembered = self._accepted.setdefault(accepted.sn, {})
-                remembered[accepted.ts_text] = accepted.keep_until
+                self._remember(accepted)
                 for ts_text in outdated:
-                    remembered.pop(ts_text, None)
+                    self._forget_connect(accepted.sn, ts_text)
 
         await self._writer.write(job, issued)
 
@@ -185,7 +185,7 @@ class TokenTable:
         accepted = [
             (sn, ts_text)
             for sn, remembered in self._accepted.items()
-            for ts_text in _expired(remembered, forgotten)
+            for ts_text in remembered.expired(forgotten)
         ]
 
         def job(connection: sqlite3.Connection) -> None:
@@ -195,9 +195,7 @@ class TokenTable:
         def pruned(_: None) -> None:
             self._forget(tokens)
             for sn, ts_text in accepted:
-                self._accepted.get(sn, {}).pop(ts_text, None)
-                if not self._accepted.get(sn, True):
-                    del self._accepted[sn]
+                self._forget_connect(sn, ts_text)
 
         if tokens or accepted:
             await self._writer.write(job, pruned)
@@ -208,14 +206,27 @@ class TokenTable:
 
     def _outdated(self, accepted: AcceptedConnect, now: int) -> list[str]:
         """Return the timestamps of this SN that need not be remembered any more."""
-        remembered = self._accepted.get(accepted.sn, {})
-        outdated = _expired({**remembered, accepted.ts_text: accepted.keep_until}, now)
+        remembered = self._accepted.get(accepted.sn)
+        if remembered is None:
+            return []
+        outdated = remembered.expired(now, accepted)
         if accepted.keep_until is None:
-            lasting = [ts for ts, until in remembered.items() if until is None]
+            lasting = [ts for ts, until in remembered.keep_until.items() if until is None]
             outdated += lasting[: max(0, len(lasting) + 1 - _MAX_ACCEPTED)]
-        if len(remembered) - len(outdated) >= _MAX_ACCEPTED:
+        if len(remembered.keep_until) - len(outdated) >= _MAX_ACCEPTED:
             raise TooManyRequests("this device connects too often", retry_after=60)
         return outdated
+
+    def _remember(self, accepted: AcceptedConnect) -> None:
+        remembered = self._accepted.setdefault(accepted.sn, _RememberedConnects())
+        remembered.add(accepted.ts_text, accepted.keep_until)
+
+    def _forget_connect(self, sn: str, ts_text: str) -> None:
+        remembered = self._accepted.get(sn)
+        if remembered is not None:
+            remembered.forget(ts_text)
+            if not remembered.keep_until:
+                del self._accepted[sn]
 
     def _put(self, token: StoredToken) -> None:
         self._holders[token.token_hash] = TokenRow(token.did, token.expires_at)
@@ -234,18 +245,45 @@ class TokenTable:
         return int(self._now() * 1000)
 
 
-def _expired(remembered: dict[str, int | None], before: int) -> list[str]:
-    """Return the timestamps that need not be remembered any more.
+class _RememberedConnects:
+    """The accepted connects of one SN."""
 
-    The newest one that is not in the future stays.
-    """
-    past = [ts for ts in remembered if _seconds(ts) * 1000 <= before]
-    newest = max(past, key=_seconds, default=None)
-    return [
-        ts
-        for ts, until in remembered.items()
-        if until is not None and until < before and ts != newest
-    ]
+    def __init__(self) -> None:
+        #: ts as sent -> keep_until; oldest first.
+        self.keep_until: dict[str, int | None] = {}
+        #: The same ts in UNIX seconds, sorted: to read all of them at each connect takes too long.
+        self._times: array[float] = array("d")
+
+    def add(self, ts_text: str, keep_until: int | None) -> None:
+        if ts_text not in self.keep_until:
+            insort(self._times, _seconds(ts_text))
+        self.keep_until[ts_text] = keep_until
+
+    def forget(self, ts_text: str) -> None:
+        if ts_text in self.keep_until:
+            del self.keep_until[ts_text]
+            del self._times[bisect_left(self._times, _seconds(ts_text))]
+
+    def newest(self, until: float) -> float | None:
+        """Return the newest time up to `until`, both in UNIX seconds, else None."""
+        at = bisect_right(self._times, until)
+        return self._times[at - 1] if at and self._times[at - 1] > 0 else None
+
+    def expired(self, before: int, accepted: AcceptedConnect | None = None) -> list[str]:
+        """Return the timestamps that need not be remembered after `before` (UNIX milliseconds).
+
+        The newest one that is not in the future stays, unless `accepted`, which is going to be
+        remembered as well, is newer.
+        """
+        expired = [
+            ts for ts, until in self.keep_until.items() if until is not None and until < before
+        ]
+        newest = self.newest(before / 1000) if expired else None
+        if newest is None:
+            return expired
+        if accepted is not None and newest < _seconds(accepted.ts_text) <= before / 1000:
+            return expired
+        return [ts for ts in expired if _seconds(ts) != newest]
 
 
 def _seconds(ts_text: str) -> float:

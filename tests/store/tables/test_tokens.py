@@ -146,6 +146,42 @@ async def test_a_connect_forgets_outdated_timestamps_of_its_sn(
     assert rows == [("2",)]
 
 
+async def test_a_remembered_timestamp_is_read_once(
+    store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to 10,000 are remembered: to read all of them at each connect would hold the loop up."""
+    read: list[str] = []
+    seconds = tokens._seconds
+
+    def count(ts_text: str) -> float:
+        read.append(ts_text)
+        return seconds(ts_text)
+
+    monkeypatch.setattr(tokens, "_seconds", count)
+    for n in range(1, 9):
+        await issue(store, clock, b"%d" % n, accepted=AcceptedConnect("S1", str(n), clock.ms + n))
+        assert store.tokens.newest_accepted("S1", clock()) == n
+    await store.tokens.prune()
+    assert sorted(read) == [str(n) for n in range(1, 9)]
+
+
+async def test_the_newest_connect_stays_though_it_is_outdated(
+    store: Store, clock: FrozenClock
+) -> None:
+    now = int(clock())
+    for n, ts in enumerate((now - 9, now - 5, now - 7, now + 10**6)):
+        await issue(store, clock, b"%d" % n, accepted=AcceptedConnect("S1", str(ts), clock.ms + 1))
+    clock.advance(1)
+    await store.tokens.prune()
+    assert store.tokens.was_accepted("S1", str(now - 5))
+    assert not store.tokens.was_accepted("S1", str(now - 7))
+    assert not store.tokens.was_accepted("S1", str(now + 10**6))
+    assert store.tokens.newest_accepted("S1", clock()) == now - 5
+    # Until the device connects again.
+    await issue(store, clock, b"x", accepted=AcceptedConnect("S1", str(now), clock.ms + 1))
+    assert not store.tokens.was_accepted("S1", str(now - 5))
+
+
 async def test_the_last_connects_of_a_device_with_an_untrusted_clock_are_kept(
     store: Store, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
