@@ -234,6 +234,33 @@ HEALTH = {
     ),
 }
 
+#: What is told of a problem to those who cannot mend it. The others concern everybody.
+TOPICS = {
+    "damaged": N_("damaged data"),
+    "damaged-rows": N_("damaged data"),
+    "pictures-lost": N_("damaged data"),
+    "clock-unset": N_("the clock"),
+    "clock-went-back": N_("the clock"),
+    "clock-doubted": N_("the clock"),
+    "clock-off-long": N_("the clock"),
+    "clock-contradicted": N_("the clock"),
+    "certificate-ended": N_("the certificate"),
+    "certificate-early": N_("the certificate"),
+    "certificate-ends": N_("the certificate"),
+    "certificate-stays": N_("the certificate"),
+    "disk-low": N_("the disk"),
+    "evidence-waits": N_("the disk"),
+    "retention-waits": N_("old records"),
+    "update-undone": N_("an update"),
+    "backup-failed": N_("the backup"),
+    "database-unread": N_("the backup"),
+    "backup-incomplete": N_("the backup"),
+    "backup-overdue": N_("the backup"),
+    "backup-missing": N_("the backup"),
+    "codes-guessed": N_("attacks on cameras"),
+    "restored-elsewhere": N_("the address of this hub"),
+}
+
 #: Reasons given by the store that are translated; others are error texts of the system.
 STORE_REASONS = (
     N_("the disk is full"),
@@ -251,16 +278,16 @@ BACKUP_REASONS = (
     N_("it is not a backup of sitehub: its first part is too large"),
     N_("the folder holds too many backups to look at this one: move some away"),
 )
-#: What the system says of a file or a folder, which is named before it.
-_FILE_REASONS = (
-    N_("Not a directory"),
-    N_("File exists"),
-    N_("No such file or directory"),
-    N_("Permission denied"),
-    N_("Read-only file system"),
-    N_("No space left on device"),
-    N_("Input/output error"),
-)
+#: What the system says of a file or a folder, which is named before it, in plain words.
+_FILE_REASONS = {
+    "Not a directory": N_("this is not a folder"),
+    "File exists": N_("a file of this name exists"),
+    "No such file or directory": N_("there is no such file or folder"),
+    "Permission denied": N_("no permission"),
+    "Read-only file system": N_("the disk is read-only"),
+    "No space left on device": N_("the disk is full"),
+    "Input/output error": N_("the disk reports an input/output error"),
+}
 
 
 def waiting_reasons(waiting: PendingDevice) -> list[str]:
@@ -310,7 +337,8 @@ def store_reason(text: str) -> str:
     if text in STORE_REASONS or text in BACKUP_REASONS:
         return gettext(text)
     path, colon, reason = text.rpartition(": ")
-    return f"{path}{colon}{gettext(reason)}" if reason in _FILE_REASONS else text
+    plain = _FILE_REASONS.get(reason)
+    return text if plain is None else f"{path}{colon}{gettext(plain)}"
 
 
 def health_sentence(reason: HealthReason) -> str:
@@ -322,6 +350,12 @@ def health_sentence(reason: HealthReason) -> str:
     if reason.damaged:
         args["where"] = damaged_names(reason.damaged)
     return gettext(text) % args
+
+
+def health_topics(reasons: Iterable[HealthReason]) -> str:
+    """What these problems are about, each topic once. Their codes are in TOPICS."""
+    topics = dict.fromkeys(gettext(TOPICS[reason.code]) for reason in reasons)
+    return gettext(", ").join(topics)
 
 
 def damaged_names(damaged: Iterable[DamagedData]) -> str:

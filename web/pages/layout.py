@@ -11,10 +11,10 @@ from quart import Response, g, render_template, request
 
 from hub.services.access.users import User
 from hub.services.site.status.damaged_data import DataKind
-from hub.services.site.status.health import FaultCode, NoticeCode
+from hub.services.site.status.health import FaultCode, HealthReason, NoticeCode
 from web import auth
 from web.pages import language
-from web.pages.labels import ROLES, health_sentence
+from web.pages.labels import ROLES, TOPICS, health_sentence, health_topics
 
 LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"
@@ -68,16 +68,37 @@ def _navigation(me: User) -> list[NavigationItem]:
 
 
 class Notice(Struct, frozen=True):
-    """A problem of the hub. `is_serious`: to be shown in red. `url`: what to do."""
+    """A problem of the hub. `is_serious`: to be shown in red.
+
+    `url`: what to do; "" for users who cannot do it.
+    """
 
     text: str
     is_serious: bool
-    url: str
+    url: str = ""
 
 
-def _notices() -> list[Notice]:
+def _notices(me: User) -> list[Notice]:
     reasons = auth.services().health.reasons()
-    return [Notice(health_sentence(one), one.is_serious, advice_url(one.code)) for one in reasons]
+    if auth.reaches(me, "admin"):
+        return [
+            Notice(health_sentence(one), one.is_serious, advice_url(one.code)) for one in reasons
+        ]
+    return _notices_without_rights(reasons)
+
+
+def _notices_without_rights(reasons: list[HealthReason]) -> list[Notice]:
+    """What concerns everybody, and in one banner what only an administrator can mend."""
+    shown = [
+        Notice(health_sentence(one), one.is_serious) for one in reasons if one.code not in TOPICS
+    ]
+    mended = [one for one in reasons if one.code in TOPICS]
+    if mended:
+        text = language.gettext("Something needs an administrator: %(topics)s") % {
+            "topics": health_topics(mended)
+        }
+        shown.append(Notice(text, any(one.is_serious for one in mended)))
+    return shown
 
 
 def advice_url(code: FaultCode | NoticeCode) -> str:
@@ -122,7 +143,7 @@ async def shared_values() -> dict[str, object]:
         "may_keep": me is not None and auth.reaches(me, "guard"),
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": _navigation(me) if me else [],
-        "notices": _notices() if me else [],
+        "notices": _notices(me) if me else [],
         "damaged_counts": _damaged_counts() if me else {},
         # Where the event stream of the page starts.
         "seq": hub.records.last_seq,

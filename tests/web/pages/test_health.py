@@ -156,6 +156,31 @@ async def test_damaged_entries_are_named_with_the_place_to_look(hub: PageSite) -
     assert '<a href="/site/audit">audit log</a>' in text
 
 
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_others_are_told_once_that_an_administrator_is_needed(
+    hub: PageSite, role: str
+) -> None:
+    hub.health_reasons = [
+        HealthReason("disk-low", "", {"free": "1.0", "wanted": "2"}),
+        HealthReason("backup-failed", "", {"reason": "/mnt/backups: Permission denied"}),
+        HealthReason("backup-overdue", "", {"day": "2026-11-20", "days": "7"}),
+    ]
+    visitor = await Visitor.signed_in(hub, role)
+    await visitor.get("/notices")
+    needed = "Something needs an administrator: the disk, the backup"
+    assert words(visitor.text) == needed
+    assert "href" not in visitor.text.partition("<span>")[2]
+    # What keeps records from being kept concerns everybody.
+    hub.health_reasons += [
+        HealthReason("cannot-store", "", {"reason": "the disk is full"}),
+        HealthReason("cameras-offline", ""),
+    ]
+    await visitor.get("/notices")
+    assert "Data cannot be saved at the moment (the disk is full)." in visitor.text
+    assert "No camera is online." in visitor.text
+    assert needed in visitor.text
+
+
 async def test_a_banner_leads_to_what_to_do_about_it(hub: PageSite) -> None:
     hub.health_reasons = [HealthReason("backup-overdue", "", {"day": "2026-11-20", "days": "7"})]
     visitor = await visit(hub, "/site")
@@ -198,7 +223,7 @@ async def test_the_page_is_in_chinese_too(hub: PageSite, found: list[Finding]) -
     [
         (
             "en",
-            "The last backup failed (%s: Not a directory).",
+            "The last backup failed (%s: this is not a folder).",
             "What to do: Check that the folder",
         ),
         ("zh", "上次备份失败（%s: 不是文件夹）", "请确认备份文件夹存在"),

@@ -45,7 +45,7 @@ async def test_it_says_why_the_last_one_failed(
     monkeypatch.setattr("hub.services.site.backups.nightly.make_generation", fails)
     await hub.services.backups._back_up()
     await admin.get(PATH)
-    reason = f"{hub.services.backups.folder}: Read-only file system"
+    reason = f"{hub.services.backups.folder}: the disk is read-only"
     assert admin.text.count(str(hub.services.backups.folder) + ": ") == 1
     assert f"failed: {reason}<" in admin.text
     assert "Check that the folder for backups exists" in admin.text
