@@ -11,6 +11,7 @@ from hub.services.admission.enrolment import PendingDevice, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
+from hub.services.site.backups.place import NOT_CONNECTED
 from hub.services.site.status.damaged_data import NAMES, DamagedData
 from hub.services.site.status.health import HealthReason
 from hub.services.site.status.health_advice import ADVICE
@@ -213,6 +214,9 @@ HEALTH = {
         "The update to version %(version)s failed and was undone: %(reason)s. The hub runs as "
         "before."
     ),
+    "backups-unreadable": N_(
+        "No backup can be made: the folder %(folder)s cannot be used (%(reason)s)."
+    ),
     "backup-failed": N_("The last backup failed (%(reason)s)."),
     "database-unread": N_("The last backup failed: %(reason)s."),
     "backup-incomplete": N_(
@@ -252,6 +256,7 @@ TOPICS = {
     "evidence-waits": N_("the disk"),
     "retention-waits": N_("old records"),
     "update-undone": N_("an update"),
+    "backups-unreadable": N_("the backup"),
     "backup-failed": N_("the backup"),
     "database-unread": N_("the backup"),
     "backup-incomplete": N_("the backup"),
@@ -280,6 +285,7 @@ BACKUP_REASONS = (
 )
 #: What the system says of a file or a folder, which is named before it, in plain words.
 _FILE_REASONS = {
+    NOT_CONNECTED: N_("its disk is not connected"),
     "Not a directory": N_("this is not a folder"),
     "File exists": N_("a file of this name exists"),
     "No such file or directory": N_("there is no such file or folder"),
@@ -365,6 +371,12 @@ def damaged_names(damaged: Iterable[DamagedData]) -> str:
         for one in damaged
     )
     return gettext(", ").join(names)
+
+
+def folder_sentence(folder: str, problem: str) -> str:
+    """Why no backup can be made in a folder."""
+    text = HEALTH["backups-unreadable"]
+    return gettext(text) % {"folder": folder, "reason": store_reason(problem)}
 
 
 def health_advice(reason: HealthReason) -> str:

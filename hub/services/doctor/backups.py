@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.site.backups.place import obstacle
 from hub.services.site.backups.schedule import ALARM_SECONDS, last_good, last_incomplete
 from hub.services.site.backups.views import Backup, backup_of
 from hub.store.backup.generations import read_folder
@@ -25,11 +25,12 @@ def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
         reason = error.strerror or str(error)
         yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
         return
-    if failure := surroundings.backup_failure:
+    failure = surroundings.backup_failure
+    if reason := obstacle(folder):
+        yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
+    elif failure is not None:
         code = "database-unread" if failure.is_of_database else "backup-failed"
         yield failed("backups", code, reason=failure.reason)
-    elif reason := _obstacle(folder):
-        yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
     is_well = failure is None and not reason
     newest = last_good(generations, now)
     if generations and not generations[-1].is_good:
@@ -59,12 +60,6 @@ def _incomplete(made: Backup) -> Finding:
         bytes=str(made.unread_bytes),
         records=str(made.unread_records),
     )
-
-
-def _obstacle(folder: Path) -> str:
-    """Return why a folder that may not exist yet cannot be made, or ""."""
-    nearest = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
-    return "" if nearest.is_dir() else f"{nearest}: Not a directory"
 
 
 def _installed_at(data_dir: Path, now: float) -> float:

@@ -133,9 +133,9 @@ async def test_the_most_serious_comes_first_whatever_reports_it(
         "Data cannot be saved at the moment",
         "Cameras or browsers cannot reach the hub.",
         "The certificate expired on 2026-11-20",
+        "There has been no good backup for 7 days",
         "tries security codes for Gate",
         "The disk takes 9 ms to save a record safely, which is slow.",
-        "There has been no good backup for 7 days",
         "The certificate expires on 2026-12-01",
     ]
     assert sorted(order, key=shown.index) == order
@@ -184,12 +184,12 @@ async def test_others_are_told_once_that_an_administrator_is_needed(
 async def test_a_banner_leads_to_what_to_do_about_it(hub: PageSite) -> None:
     hub.health_reasons = [HealthReason("backup-overdue", "", {"day": "2026-11-20", "days": "7"})]
     visitor = await visit(hub, "/site")
-    notice = visitor.text.partition('class="notice notice-warn"')[2].partition("</p>")[0]
+    notice = visitor.text.partition('"notice notice-bad" role="status">')[2].partition("</p>")[0]
     assert '<a href="/site/health#problem-backup-overdue">What to do</a>' in notice
     await visitor.get("/site/health")
     assert '<li id="problem-backup-overdue"' in visitor.text
     # What the page says anyhow is in no banner of it, after a refresh neither.
-    assert "notice-warn" not in visitor.text
+    assert '"notice notice-bad" role="status"' not in visitor.text
     assert "/notices" not in visitor.text
 
 

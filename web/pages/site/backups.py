@@ -16,7 +16,7 @@ from hub.services.site.backups.views import Backup, BackupFailure
 from hub.services.site.status.health_advice import BACKUP_FAILED, BACKUP_INCOMPLETE, DATABASE_UNREAD
 from web import auth
 from web.pages import language
-from web.pages.labels import duration, size_text, store_reason
+from web.pages.labels import duration, folder_sentence, size_text, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
@@ -40,9 +40,13 @@ class BackupRow(Struct, frozen=True):
 
 
 class BackupsView(Struct, frozen=True):
-    """What changes on the page. `tone`: good, warning or bad. Texts are "" if there is nothing."""
+    """What changes on the page. `tone`: good, warning or bad. Texts are "" if there is nothing.
+
+    `unusable`: why no backup can be made in the folder.
+    """
 
     tone: str
+    unusable: str
     sentence: str
     age: str
     running: str
@@ -80,7 +84,7 @@ async def _backups_page(*, fault: str = "", field: str = "", status: int = 200) 
         field=field,
         folder=str(hub.backups.folder),
         example=str(hub.backups.folder / (newest.name if newest else "sitehub-….tar")),
-        is_on_same_disk=hub.backups.is_on_same_disk,
+        is_on_same_disk=hub.backups.is_on_same_disk and not hub.backups.folder_problem,
         hour=f"{hub.backups.hour:02}:00",
         has_pictures=hub.backups.has_pictures,
         restored=None
@@ -180,9 +184,12 @@ class _FileBody(ResponseBody):
 
 def _view(hub: Services) -> BackupsView:
     backups, newest = hub.backups, hub.backups.last_good
-    failure = backups.last_failure
+    problem, failure = backups.folder_problem, backups.last_failure
+    if problem and failure is not None and not failure.is_of_database:
+        failure = None  # for the same reason
     return BackupsView(
         tone=_tone(hub),
+        unusable=folder_sentence(str(backups.folder), problem) if problem else "",
         sentence=_sentence(hub, newest),
         age="" if newest is None else _age(backups.now() - newest.made_at),
         running=_running(hub),
@@ -226,12 +233,13 @@ def _missing(one: Backup) -> str:
 
 
 def _tone(hub: Services) -> str:
-    if hub.backups.overdue_days() is not None:
+    backups = hub.backups
+    is_bad = backups.folder_problem or backups.last_failure or backups.last_incomplete
+    if is_bad or backups.overdue_days() is not None:
         return "bad"
     newest = hub.backups.last_good
     is_fresh = newest is not None and hub.backups.now() - newest.made_at < 1.5 * _DAY_SECONDS
-    is_well = hub.backups.last_failure is None and hub.backups.last_incomplete is None
-    return "good" if is_fresh and is_well else "warning"
+    return "good" if is_fresh else "warning"
 
 
 def _sentence(hub: Services, newest: Backup | None) -> str:

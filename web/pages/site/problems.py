@@ -93,6 +93,7 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/retention",
         N_("Disk and days"),
     ),
+    "backups-unreadable": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-failed": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-missing": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-overdue": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),

@@ -11,7 +11,7 @@ from hub import __version__
 from hub.services.site.disk_space import GB
 from web import auth
 from web.pages import language
-from web.pages.labels import store_reason
+from web.pages.labels import folder_sentence, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.site.problems import current_problems
 
@@ -93,12 +93,15 @@ def _cameras_state(count: int, online: int) -> TileState:
 def _backup() -> Tile:
     hub, shown = auth.services(), language.current()
     last, overdue = hub.backups.last_good, hub.backups.overdue_days()
-    failure = hub.backups.last_failure
+    failure, problem = hub.backups.last_failure, hub.backups.folder_problem
     value = gettext("None yet")
     if last is not None:
         value = shown.moment(int(last.made_at * 1000), hub.site.zone())
     detail = ""
-    if failure is not None:
+    if problem:
+        value = gettext("No backup can be made")
+        detail = folder_sentence(str(hub.backups.folder), problem)
+    elif failure is not None:
         detail = gettext("The last one failed: %(reason)s") % {
             "reason": store_reason(failure.reason)
         }
@@ -110,7 +113,7 @@ def _backup() -> Tile:
         detail=detail,
         url="/site/backups",
         icon="download",
-        state="bad" if overdue is not None else "warn" if failure else "good" if last else "",
+        state="bad" if overdue is not None or failure or problem else "good" if last else "",
     )
 
 

@@ -21,7 +21,14 @@ from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.backups import schedule
 from hub.services.site.backups.copying import run_copying
-from hub.services.site.backups.nightly import BackupPlan, as_bytes, back_up, give_way, look
+from hub.services.site.backups.nightly import (
+    BackupPlan,
+    as_bytes,
+    back_up,
+    find_obstacle,
+    give_way,
+    look,
+)
 from hub.services.site.backups.permits import Permit, Permits
 from hub.services.site.backups.streaming import stream_backup
 from hub.services.site.backups.views import (
@@ -93,6 +100,8 @@ class Backups:
         self._speed = speed
         self.configure(config, store_config)
         self._found = Folder()
+        #: Why no backup can be made in the folder; "" if nothing is known to prevent it.
+        self.folder_problem = ""
         #: The folder that was looked at.
         self._seen: Path | None = None
         self._lock = trio.Lock()
@@ -256,12 +265,11 @@ class Backups:
         self._next_attempt = trio.current_time() + _FIRST_SECONDS
         task_status.started()
         await self._in_thread(lambda: remove_abandoned(self._data_dir))
-        await self._look()
+        await self.look()
         while True:
             with trio.move_on_after(_CHECK_SECONDS):
                 await self._wanted.wait()
-            if self._seen != self.folder:
-                await self._look()
+            await self.look()
             if self._wanted.is_set() or self._is_due():
                 await self._back_up()
             await self._give_way()
@@ -330,7 +338,19 @@ class Backups:
                 self._found = found
                 self._publish()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Note whether the folder can be used; what it holds, if it is another or can be again."""
+        plan = self._plan()
+        problem = await run_copying(lambda: find_obstacle(plan), Pace())
+        if problem != self.folder_problem:
+            if not problem:
+                self._seen, self._next_attempt = None, trio.current_time()
+            self.folder_problem = problem
+            self._publish()
+        if self._seen != self.folder:
+            await self._read_folder()
+
+    async def _read_folder(self) -> None:
         folder = self._seen = self.folder
         found = await self._in_thread(lambda: look(folder, self._data_dir)) or Folder()
         if found != self._found:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BackupFault
+from hub.services.site.backups.place import NOT_CONNECTED, obstacle
 from hub.services.site.disk_space import GB
 from hub.store.backup.generations import (
     Folder,
@@ -78,6 +79,17 @@ def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
     except OSError as error:
         where = error.filename or plan.folder
         raise BackupFault(f"{where}: {error.strerror or error}") from error
+
+
+def find_obstacle(plan: BackupPlan) -> str:
+    """Return why no backup can be made in the folder; "" if nothing is known to prevent it."""
+    if reason := obstacle(plan.folder):
+        return reason
+    try:
+        is_away = plan.is_elsewhere and is_on_same_disk(plan.folder, plan.data_dir)
+    except OSError as error:
+        return error.strerror or str(error)
+    return NOT_CONNECTED if is_away else ""
 
 
 def look(folder: Path, data_dir: Path) -> Folder:

@@ -22,6 +22,7 @@ its work.
     clock-contradicted      off, devices
     retention-waits         days, records
     update-undone           version, reason
+    backups-unreadable      folder, reason
     backup-failed           reason
     database-unread         reason
     backup-incomplete       days, bytes, records
@@ -70,6 +71,7 @@ NoticeCode = Literal[
     "restored-elsewhere",
     "codes-guessed",
     "disk-low",
+    "backups-unreadable",
     "backup-failed",
     "backup-missing",
     "backup-overdue",
@@ -87,7 +89,10 @@ NoticeCode = Literal[
     "update-undone",
 ]
 #: Notices for which somebody has to do something at once. They are shown like faults.
-_SERIOUS: tuple[NoticeCode, ...] = ("cameras-offline",)
+_SERIOUS: tuple[NoticeCode, ...] = (
+    *("cameras-offline", "database-unread", "backups-unreadable"),
+    *("backup-failed", "backup-missing", "backup-overdue", "backup-incomplete"),
+)
 _CODES: tuple[FaultCode | NoticeCode, ...] = (*get_args(FaultCode), *get_args(NoticeCode))
 
 _CHECK_SECONDS = 2
@@ -305,7 +310,16 @@ class Health:
             )
 
     def _check_backups(self) -> Iterator[HealthReason]:
-        if failure := self._backups.last_failure:
+        problem, failure = self._backups.folder_problem, self._backups.last_failure
+        if problem:
+            folder = str(self._backups.folder)
+            yield HealthReason(
+                "backups-unreadable",
+                f"no backup can be made: the folder {folder} cannot be used: {problem}",
+                {"folder": folder, "reason": problem},
+            )
+        # A backup into a folder that cannot be used has failed for that reason.
+        if failure and (failure.is_of_database or not problem):
             yield HealthReason(
                 "database-unread" if failure.is_of_database else "backup-failed",
                 f"the last backup failed: {failure.reason}",

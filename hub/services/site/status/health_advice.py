@@ -100,6 +100,7 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Nothing is lost. Pass this message on to whoever gave you the update, and try again with "
         "another file."
     ),
+    "backups-unreadable": BACKUP_FAILED,
     "backup-failed": BACKUP_FAILED,
     "database-unread": DATABASE_UNREAD,
     "backup-incomplete": BACKUP_INCOMPLETE,

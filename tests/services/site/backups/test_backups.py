@@ -134,6 +134,28 @@ async def test_a_folder_that_cannot_be_written_is_said_in_words_and_tried_again_
     assert backups.last_good is not None
 
 
+async def test_a_folder_that_cannot_be_used_is_noticed_before_a_backup_fails(
+    hub: HubServices,
+) -> None:
+    backups = hub.services.backups
+    await backups.look()
+    assert backups.folder_problem == ""
+    await back_up(hub)
+    backups._next_attempt = trio.current_time() + 3600
+    backups._found = module.Folder()
+    away = backups.folder.parent.rename(backups.folder.parent.with_name("away"))
+    backups.folder.parent.write_text("the second disk is not there")
+    await backups.look()
+    assert backups.folder_problem == f"{backups.folder.parent}: Not a directory"
+    assert backups.last_failure is None
+    backups.folder.parent.unlink()
+    away.rename(backups.folder.parent)
+    await backups.look()
+    assert backups.folder_problem == ""
+    assert backups.last_good is not None
+    assert backups._next_attempt <= trio.current_time()
+
+
 async def test_a_second_disk_that_is_not_connected_is_not_taken_for_the_first(
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +169,8 @@ async def test_a_second_disk_that_is_not_connected_is_not_taken_for_the_first(
     await back_up(hub)
     assert backups.last_failure is not None
     assert backups.last_failure.reason == f"the disk of {backups.folder} is not connected"
+    await backups.look()
+    assert backups.folder_problem == "its disk is not connected"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.ESTALE])

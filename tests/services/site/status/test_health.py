@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -67,6 +68,8 @@ class BackupState:
 
     def __init__(self) -> None:
         self.days: int | None = None
+        self.folder = Path("/mnt/backups")
+        self.folder_problem = ""
         self.last_failure: BackupFailure | None = None
         self.last_good: SimpleNamespace | None = None
         self.last_incomplete: Backup | None = None
@@ -304,7 +307,7 @@ def test_the_most_serious_notice_comes_first(parts: Parts, clock: FrozenClock) -
     parts.certificates.expires_at = clock() + 2 * DAY
     parts.maintenance.shortage = Shortage(0, GB)
     parts.backups.days = 3
-    assert parts.codes() == ["disk-low", "backup-missing", "damaged-rows", "certificate-ends"]
+    assert parts.codes() == ["backup-missing", "disk-low", "damaged-rows", "certificate-ends"]
 
 
 def test_a_text_contains_the_values_for_its_translation(parts: Parts, clock: FrozenClock) -> None:
@@ -375,6 +378,16 @@ def test_a_failed_backup_is_a_notice_at_once(parts: Parts) -> None:
     assert parts.codes() == ["backup-failed"]
     assert parts.sentence() == "the last backup failed: the disk is full"
     assert parts.faults() == []
+
+
+def test_a_folder_that_cannot_be_used_is_one_serious_problem(parts: Parts) -> None:
+    parts.backups.folder_problem = "/mnt: Not a directory"
+    (reason,) = parts.health.reasons()
+    assert (reason.code, reason.is_serious, reason.is_fault) == ("backups-unreadable", True, False)
+    parts.backups.last_failure = BackupFailure(0, "/mnt: Not a directory")
+    assert parts.codes() == ["backups-unreadable"]
+    parts.backups.last_failure = BackupFailure(0, "damaged", is_of_database=True)
+    assert parts.codes() == ["database-unread", "backups-unreadable"]
 
 
 def test_an_incomplete_backup_is_a_notice_with_what_it_lacks(

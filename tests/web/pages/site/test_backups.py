@@ -55,6 +55,31 @@ async def test_it_says_why_the_last_one_failed(
     assert "请确认备份文件夹存在" in admin.text
 
 
+async def test_it_says_from_the_start_that_no_backup_can_be_made(
+    hub: PageSite, admin: Photographer
+) -> None:
+    folder = hub.services.backups.folder
+    folder.write_text("not a folder")
+    await hub.services.backups.look()
+    await admin.get(PATH)
+    sentence = f"No backup can be made: the folder {folder} cannot be used ("
+    state = admin.text.partition('data-key="state"')[2].partition("</section>")[0]
+    assert "health-bad" in state
+    assert sentence in state
+    assert 'href="/site/settings/change?name=backup.folder"' in state
+    assert "on the same disk as the hub" not in admin.text
+    await admin.get("/site/tiles")
+    assert "No backup can be made" in admin.text
+    assert sentence in admin.text
+    await hub.services.backups._back_up()
+    await admin.get(PATH)
+    assert sentence in admin.text
+    assert "failed:" not in admin.text
+    await admin.send("/preferences", language="zh", next=PATH)
+    await admin.get(PATH)
+    assert "无法进行备份：文件夹" in admin.text
+
+
 async def test_it_says_what_an_incomplete_one_lacks(
     hub: PageSite, admin: Photographer, clock: FrozenClock
 ) -> None:
