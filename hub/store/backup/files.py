@@ -123,7 +123,7 @@ def read_steps(
     with _open_for_reading(path) as file:
         at, kept_from = start, start
         while at < start + size and (
-            data := _read_step(file, at, min(start + size - at, STEP_BYTES), unread)
+            data := _read_step(file, at, min(start + size - at, STEP_BYTES), pace, unread)
         ):
             at += len(data)
             if at - kept_from >= _FLUSH_BYTES:
@@ -141,37 +141,42 @@ def _open_for_reading(path: Path) -> FileIO:
     return open(path, "rb", buffering=0, opener=lambda name, how: os.open(name, how | _NO_WAIT))
 
 
-def _read_step(file: FileIO, at: int, size: int, unread: UnreadParts | None) -> bytes:
+def _read_step(file: FileIO, at: int, size: int, pace: Pace, unread: UnreadParts | None) -> bytes:
     if unread is None:
         return _read(file, at, size)
-    if not unread.is_given_up:
-        try:
-            if data := _read(file, at, size):
-                return data
-        except OSError:
-            unread.fail()
-            return b"".join(_read_sectors(file, at, at + size, unread))
+    if data := _try_to_read(file, at, size, pace, unread):
+        return data
+    if data is None and unread.may_split:
+        return b"".join(_read_sectors(file, at, at + size, pace, unread))
     unread.add(at, size)
     return bytes(size)
 
 
-def _read_sectors(file: FileIO, at: int, end: int, unread: UnreadParts) -> Iterator[bytes]:
+def _read_sectors(
+    file: FileIO, at: int, end: int, pace: Pace, unread: UnreadParts
+) -> Iterator[bytes]:
     """Yield what can be read of a step, and zeros for the rest."""
     while at < end:
         size = min(_SECTOR_BYTES - at % _SECTOR_BYTES, end - at)
-        data = b"" if unread.is_given_up else _read_sector(file, at, size, unread)
+        data = _try_to_read(file, at, size, pace, unread) or b""
         if missing := size - len(data):
             unread.add(at + len(data), missing)
         yield data + bytes(missing)
         at += size
 
 
-def _read_sector(file: FileIO, at: int, size: int, unread: UnreadParts) -> bytes:
+def _try_to_read(file: FileIO, at: int, size: int, pace: Pace, unread: UnreadParts) -> bytes | None:
+    """Read, unless the file is given up, which may be because of this read; None if it fails."""
+    if unread.is_given_up:
+        return None
     try:
-        return _read(file, at, size)
+        with pace.timing_failure():
+            return _read(file, at, size)
     except OSError:
         unread.fail()
-        return b""
+        if not pace.has_time_to_fail:
+            unread.give_up()
+        return None
 
 
 def _read(file: FileIO, at: int, size: int) -> bytes:

@@ -1,13 +1,16 @@
-"""The pace of copying: a limit of its speed, its progress, and the way to stop it."""
+"""The pace of copying: limits of speed and of failed reads, progress, and the way to stop it."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 #: Bytes that are copied at once. Small, so that an upload never waits long for the disk.
 STEP_BYTES = 256 * 1024
+#: Failed reads take so long in all: a disk may try for half a minute each time.
+MAX_FAILING_SECONDS = 3600.0
 
 
 class CopyingStopped(Exception):
@@ -27,6 +30,7 @@ class Pace:
         self._limit = limit
         self._monotonic = monotonic
         self._free_at = monotonic()
+        self._failing_seconds = 0.0
         self._stopping = threading.Event()
         self._on_stop: Callable[[], None] | None = None
         #: Bytes that were copied, and how many there will be in all (0: not known yet).
@@ -52,6 +56,22 @@ class Pace:
         """Raise CopyingStopped if the copying is to stop."""
         if self._stopping.is_set():
             raise CopyingStopped
+
+    @property
+    def has_time_to_fail(self) -> bool:
+        """Whether failed reads may take more time."""
+        return self._failing_seconds < MAX_FAILING_SECONDS
+
+    @contextmanager
+    def timing_failure(self) -> Iterator[None]:
+        """Note how long the block takes if it raises OSError. Raises CopyingStopped as well."""
+        began = self._monotonic()
+        try:
+            yield
+        except OSError:
+            self._failing_seconds += self._monotonic() - began
+            self.check()
+            raise
 
     def spend(self, size: int) -> None:
         """Note `size` bytes that were copied, and wait as long as the limit demands."""

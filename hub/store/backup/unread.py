@@ -21,10 +21,10 @@ from hub.store.media.pack_format import PICTURE_SIZE, StoredImage
 from hub.store.media.packs import SUFFIX, as_day, day_bounds, known_images
 from hub.store.startup import MEDIA
 
-#: Reads that may fail in one file: a disk may try for half a minute each time.
+#: After so many failed reads in a file, a step that cannot be read counts as unread as a whole.
 MAX_FAILED_READS = 256
-#: A file has at most one part more than failed reads.
-MAX_PARTS = MAX_FAILED_READS + 1
+#: Parts of one file. Sectors take not much more than half of them.
+MAX_PARTS = 2 * MAX_FAILED_READS + 1
 
 _DAY = r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
 _NAME = re.compile(rf"{MEDIA}/{_DAY}{re.escape(SUFFIX)}")
@@ -65,19 +65,29 @@ class UnreadParts:
     def __init__(self) -> None:
         self._parts: list[Part] = []
         self._failed = 0
+        self._is_given_up = False
 
     @property
     def parts(self) -> tuple[Part, ...]:
         return tuple(self._parts)
 
     @property
+    def may_split(self) -> bool:
+        """Whether a step that cannot be read is tried again by its sectors."""
+        return self._failed < MAX_FAILED_READS
+
+    @property
     def is_given_up(self) -> bool:
-        """Whether so many reads failed that the rest of the file counts as unread."""
-        return self._failed >= MAX_FAILED_READS
+        """Whether the rest of the file counts as unread."""
+        return self._is_given_up or len(self._parts) >= MAX_PARTS - 1
 
     def fail(self) -> None:
         """Note that a read failed."""
         self._failed += 1
+
+    def give_up(self) -> None:
+        """Let the rest of the file count as unread."""
+        self._is_given_up = True
 
     def add(self, start: int, size: int) -> None:
         """Note a part, which lies behind those that are known."""

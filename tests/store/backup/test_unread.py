@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from hub.errors import BackupFault, UnreadableDatabase
 from hub.store.backup import generations as module
+from hub.store.backup import unread as unread_module
 from hub.store.backup.archive import HEAD, UNREAD, ArchiveSink, ArchiveWriter, read_archive
 from hub.store.backup.files import read_steps
 from hub.store.backup.generations import (
@@ -33,7 +34,7 @@ from hub.store.backup.making import (
     working_folder,
     write_backup,
 )
-from hub.store.backup.pace import Pace
+from hub.store.backup.pace import MAX_FAILING_SECONDS, STEP_BYTES, CopyingStopped, Pace
 from hub.store.backup.restore import RestoreReport, opened_source, restore
 from hub.store.backup.tar import is_safe_name
 from hub.store.backup.unread import MAX_FAILED_READS, MAX_PARTS, Part, UnreadParts
@@ -375,14 +376,78 @@ def test_what_is_missing_at_the_end_is_unread(tmp_path: Path) -> None:
     assert unread.parts == (Part(5000, 4000),)
 
 
-def test_a_dead_disk_is_not_asked_for_each_sector(tmp_path: Path, disk: BadSectors) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"x" * 40_000_000)
-    disk.parts[path] = [(0, 40_000_000)]
+def sparse_file(path: Path, steps: int) -> Path:
+    with path.open("wb") as file:
+        file.truncate(steps * STEP_BYTES)
+    return path
+
+
+def bad_step(number: int) -> tuple[int, int]:
+    return number * STEP_BYTES, (number + 1) * STEP_BYTES
+
+
+def unread_steps(path: Path, steps: int, pace: Pace) -> list[tuple[int, int]]:
+    """Read a file of so many steps; return what was unread of it, in steps from and to."""
     unread = UnreadParts()
-    assert sum(len(data) for data in read_steps(path, 0, 40_000_000, Pace(), unread)) == 40_000_000
-    assert unread.parts == (Part(0, 40_000_000),)
-    assert disk.failed <= MAX_FAILED_READS
+    read = sum(map(len, read_steps(path, 0, steps * STEP_BYTES, pace, unread)))
+    assert read == steps * STEP_BYTES
+    return [(part.start // STEP_BYTES, part.end // STEP_BYTES) for part in unread.parts]
+
+
+def test_a_dead_disk_is_not_asked_for_each_sector(tmp_path: Path, disk: BadSectors) -> None:
+    path = sparse_file(tmp_path / "file", 200)
+    disk.parts[path] = [(0, 200 * STEP_BYTES)]
+    assert unread_steps(path, 200, Pace()) == [(0, 200)]
+    assert disk.failed < 3 * MAX_FAILED_READS
+
+
+def test_what_lies_behind_many_bad_sectors_is_still_read(tmp_path: Path, disk: BadSectors) -> None:
+    path = sparse_file(tmp_path / "file", 64)
+    disk.parts[path] = [bad_step(number) for number in (1, 5, 9, 13, 17, 40)]
+    expected = [(1, 2), (5, 6), (9, 10), (13, 14), (17, 18), (40, 41)]
+    assert unread_steps(path, 64, Pace()) == expected
+
+
+def test_after_many_failed_reads_a_step_is_not_read_by_its_sectors(
+    tmp_path: Path, disk: BadSectors
+) -> None:
+    path = sparse_file(tmp_path / "file", 64)
+    start, _ = bad_step(20)
+    disk.parts[path] = [*(bad_step(number) for number in range(4)), (start + 9, start + 10)]
+    assert unread_steps(path, 64, Pace()) == [(0, 4), (20, 21)]
+
+
+def test_failed_reads_of_all_files_take_a_limited_time(tmp_path: Path, disk: BadSectors) -> None:
+    disk.seconds = 30
+    pace = Pace(monotonic=disk.monotonic)
+    good = sparse_file(tmp_path / "good", 8)
+    for number in range(5):
+        path = sparse_file(tmp_path / str(number), 40)
+        disk.parts[path] = [bad_step(step) for step in range(2, 36)]
+        unread_steps(path, 40, pace)
+    # One more in each file that comes after the limit.
+    assert MAX_FAILING_SECONDS <= disk.monotonic() <= MAX_FAILING_SECONDS + 5 * disk.seconds
+    # A file that can be read is.
+    assert unread_steps(good, 8, pace) == []
+
+
+def test_the_parts_of_a_file_are_limited(
+    tmp_path: Path, disk: BadSectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unread_module, "MAX_PARTS", 5)
+    path = sparse_file(tmp_path / "file", 64)
+    disk.parts[path] = [bad_step(number) for number in range(0, 64, 2)]
+    assert unread_steps(path, 64, Pace()) == [(0, 1), (2, 3), (4, 5), (6, 64)]
+
+
+def test_a_stop_does_not_wait_for_all_sectors_of_a_step(tmp_path: Path, disk: BadSectors) -> None:
+    path = sparse_file(tmp_path / "file", 1)
+    disk.parts[path] = [bad_step(0)]
+    pace = Pace()
+    pace.stop()
+    with pytest.raises(CopyingStopped):
+        unread_steps(path, 1, pace)
+    assert disk.failed == 1
 
 
 # -- which stay
