@@ -40,7 +40,8 @@ DROPPED_FIELD = "feature"
 NO_EXTRA = Raw(b"{}")
 #: Bytes of all extra fields of one record. Real ones have a few hundred.
 MAX_EXTRA_BYTES = 64 * 1024
-#: The last member, if there are more fields that are too long than can be named.
+#: The last member: how many fields are left out without their names. One of this name that was
+#: sent is among them, or the object would have two.
 _FURTHER = "omitted_fields"
 
 _TEXT: msgspec.json.Decoder[LooseText] = msgspec.json.Decoder(LooseText)
@@ -110,7 +111,7 @@ def extra_object(fields: Iterable[ExtraField], limit: int = MAX_EXTRA_BYTES) -> 
     """A JSON object of extra fields, without DROPPED_FIELD, of about `limit` bytes at most.
 
     A field that does not fit into what is left is replaced by Omitted. If that does not fit either,
-    the field is only counted.
+    the field is only counted, and so is one that was sent with the name of this count.
     """
     members: list[bytes] = []
     omitted: list[str] = []
@@ -119,10 +120,10 @@ def extra_object(fields: Iterable[ExtraField], limit: int = MAX_EXTRA_BYTES) -> 
         if name == DROPPED_FIELD:
             continue
         key = msgspec.json.encode(name) + b":"
-        kept = _within(left - len(key), value)
+        kept = None if name == _FURTHER else _within(left - len(key), value)
         if kept is None:
             omitted.append(name)
-            if len(key) + _OMITTED_BYTES > left:
+            if name == _FURTHER or len(key) + _OMITTED_BYTES > left:
                 further += 1
                 continue
             kept = msgspec.json.encode(_omit(value))

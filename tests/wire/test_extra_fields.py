@@ -120,6 +120,20 @@ def test_d5_many_extra_fields_are_counted_when_not_even_their_names_fit(value: b
     assert len(kept.omitted) == 2000 - len(whole)
 
 
+@pytest.mark.parametrize("sent", [[("omitted_fields", Raw(b'"mine"'))], []])
+def test_d5_the_number_of_omitted_fields_is_always_that_of_the_hub(
+    sent: list[tuple[str, Raw]],
+) -> None:
+    long = [(f"name {number} {'x' * 900}", Raw(b"1")) for number in range(100)]
+    kept = extra_object([("a", Raw(b"1")), *sent, *long])
+    assert bytes(kept.json).count(b'"omitted_fields":') == 1
+    members = members_of(kept)
+    assert members.pop("omitted_fields") == 1 + len(sent) + len(long) - len(members)
+    few = extra_object([("a", Raw(b"1")), *sent])
+    assert members_of(few) == {"a": 1, **({"omitted_fields": 1} if sent else {})}
+    assert few.omitted == tuple(name for name, _ in sent)
+
+
 def test_d5_a_value_that_its_repair_makes_too_long_is_omitted() -> None:
     sent = b"[" + b"1e400," * (MAX_EXTRA_BYTES // 7) + b"1]"
     assert len(sent) < MAX_EXTRA_BYTES
