@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 import trio
 import trio.testing
 
 from tests.support.browsing import Visitor
 from tests.support.gate import public_pem
-from tests.support.page_site import CODE, PageSite
+from tests.support.page_site import CODE, PASSWORD, PageSite
 
 PEM = public_pem()
 
@@ -300,11 +302,22 @@ async def test_the_addresses_are_shown_as_text_and_as_qr_code(
     assert admin.response.status_code == 404
 
 
+async def test_a_stolen_session_sets_no_site_key(admin: Visitor) -> None:
+    """Whoever has its private key signs as any camera of the site whose code is known."""
+    await admin.get("/cameras/connect")
+    for wrong in ({}, {"own_password": "a guess"}):
+        await admin.send("/cameras/connect/site-key", key=PEM, **wrong)
+        assert admin.response.status_code == 400
+        assert "Your password is wrong." in admin.text
+        assert html.escape(PEM.strip().splitlines()[1]) in admin.text
+    assert admin.hub.services.devices.site_key() is None
+
+
 async def test_the_site_key_is_set_from_text(admin: Visitor) -> None:
     await admin.get("/cameras/connect")
-    await admin.send("/cameras/connect/site-key", key="nonsense")
+    await admin.send("/cameras/connect/site-key", key="nonsense", own_password=PASSWORD)
     assert "This is not an RSA public key" in admin.text
-    await admin.send("/cameras/connect/site-key", key=PEM)
+    await admin.send("/cameras/connect/site-key", key=PEM, own_password=PASSWORD)
     assert admin.goes_to == "/cameras/connect?done=site-key"
     assert admin.hub.services.devices.site_key() == PEM.strip()
     assert await admin.hub.audited() == [("user admin", "site-key.set", "")]

@@ -14,6 +14,7 @@ from web.pages.cameras.pending_list import PendingRow, accepted_note, pending_li
 from web.pages.labels import describe_field_error, done_sentence
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
+from web.pages.own_password import check_own_password
 
 blueprint = Blueprint("connect", __name__, url_prefix="/cameras/connect")
 
@@ -78,13 +79,24 @@ def _old_site_key() -> OldSiteKey | None:
     return OldSiteKey(len(ends), max(ends)) if ends else None
 
 
-async def connect_page(refused: PendingRow | None = None, key_fault: str = "") -> Response:
+class SiteKeyFault(Struct, frozen=True):
+    """Why a site key was not set, as a sentence; `text`: the key as it was pasted."""
+
+    sentence: str
+    text: str = ""
+    password_is_wrong: bool = False
+    status: int = 400
+
+
+async def connect_page(
+    refused: PendingRow | None = None, key_fault: SiteKeyFault | None = None
+) -> Response:
     hub = auth.services()
     hosts = _hosts()
     return await page(
         "cameras/connect.html",
         area="cameras",
-        status=400 if refused or key_fault else 200,
+        status=key_fault.status if key_fault else 400 if refused else 200,
         addresses=_addresses(hosts[0]),
         other_hosts=hosts[1:],
         fingerprint=hub.certificates.fingerprint(),
@@ -125,16 +137,19 @@ async def code(id: str) -> Response:
 
 @blueprint.post("/site-key")
 async def set_site_key() -> Response:
-    """Set the site key from a file or from text."""
+    """Set the site key, which decides who can sign as a camera, from a file or from text."""
     me = await auth.require_role("admin")
     await auth.check_csrf()
     hub = auth.services()
+    if wrong := await check_own_password(me):
+        text = (await request.form).get("key", "")
+        return await connect_page(key_fault=SiteKeyFault(wrong.sentence, text, True, wrong.status))
     try:
         key = await _read_key()
         await hub.devices.set_site_key(key)
         await hub.audit.add(auth.actor(me), "site-key.set", "")
     except BadParameter as error:
-        return await connect_page(key_fault=describe_field_error(error))
+        return await connect_page(key_fault=SiteKeyFault(describe_field_error(error)))
     return redirect_to("/cameras/connect?done=site-key")
 
 

@@ -11,8 +11,8 @@ from web import auth
 from web.pages import language
 from web.pages.labels import describe_account_error
 from web.pages.layout import make_url, redirect_to
+from web.pages.own_password import FIELD, check_own_password
 from web.pages.site.layout import site_page
-from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("site_api_keys", __name__, url_prefix="/site/api-keys")
 

@@ -19,8 +19,8 @@ from web.pages import language
 from web.pages.labels import duration, folder_sentence, size_text, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.layout import page, redirect_to
+from web.pages.own_password import FIELD, check_own_password
 from web.pages.site.layout import site_page
-from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("backups", __name__, url_prefix="/site/backups")
 

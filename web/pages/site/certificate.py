@@ -15,8 +15,8 @@ from web import auth
 from web.pages import language
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
+from web.pages.own_password import FIELD, check_own_password
 from web.pages.site.layout import site_page
-from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("site_certificate", __name__, url_prefix="/site/certificate")
 

@@ -18,8 +18,8 @@ from hub.services.site.settings.settings import SettingState
 from web import auth
 from web.pages.language import N_, gettext
 from web.pages.layout import make_url, redirect_to
+from web.pages.own_password import FIELD, check_own_password
 from web.pages.site.layout import site_page
-from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("site_settings", __name__, url_prefix="/site/settings")
 
@@ -61,9 +61,21 @@ _LOCKS = {
 _DELETES_BELOW = ("store.keep_days", "store.max_gb", "backup.max_gb")
 _DELETES_ABOVE = "store.min_free_gb"
 
-#: Settings by which secrets can leave the site: the backups hold its keys. A session that was
-#: stolen must not change them.
-_NEEDS_PASSWORD = ("backup.folder",)
+_PROTECTS_CAMERAS = N_(
+    "This setting protects the connections of cameras. A weaker value helps others to read them or"
+    " to act as a camera."
+)
+#: Settings by which secrets can leave the site, or which protect cameras, and what to know before
+#: they are changed. A session that was stolen must not change them.
+_NEEDS_PASSWORD = {
+    "backup.folder": N_(
+        "Backups contain all secrets of the site. Whoever can read the new folder can use them."
+    ),
+    "devices.legacy_ciphers": _PROTECTS_CAMERAS,
+    "devices.clock_skew": _PROTECTS_CAMERAS,
+    "devices.http_auth": _PROTECTS_CAMERAS,
+    "devices.plain_body_md5": _PROTECTS_CAMERAS,
+}
 
 
 class SettingRow(Struct, frozen=True):
@@ -184,6 +196,7 @@ async def _change_page(
     status: int = 200,
 ) -> Response:
     setting = state.setting
+    risk = _NEEDS_PASSWORD.get(setting.name)
     return await site_page(
         "site/setting.html",
         section="settings",
@@ -196,7 +209,7 @@ async def _change_page(
         in_file="" if state.in_file is None else _shown(state.in_file),
         allowed=_allowed(setting),
         fault=fault,
-        needs_password=setting.name in _NEEDS_PASSWORD,
+        risk=gettext(risk) if risk else "",
         field=field,
     )
 

@@ -18,8 +18,8 @@ from web.pages import language
 from web.pages.labels import ROLES, describe_account_error
 from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
+from web.pages.own_password import FIELD, check_own_password
 from web.pages.site.layout import site_page
-from web.pages.site.own_password import FIELD, check_own_password
 
 blueprint = Blueprint("site_users", __name__, url_prefix="/site/users")
 

@@ -182,6 +182,27 @@ async def test_the_folder_of_backups_is_changed_with_the_password_only(
     assert ("user admin", "settings.change", change) in await hub.audited()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("devices.legacy_ciphers", "true"),
+        ("devices.clock_skew", "86400"),
+        ("devices.http_auth", "token-or-address"),
+        ("devices.plain_body_md5", "false"),
+    ],
+)
+async def test_what_protects_cameras_is_changed_with_the_password_only(
+    hub: PageSite, admin: Photographer, name: str, value: str
+) -> None:
+    await admin.get(f"{SETTINGS_PAGE}/change?name={name}")
+    assert "This setting protects the connections of cameras" in admin.text
+    await admin.send(f"{SETTINGS_PAGE}/change", name=name, value=value)
+    assert "Your password is wrong." in admin.text
+    assert hub.services.settings.state(name).in_file is None
+    await admin.send(f"{SETTINGS_PAGE}/change", name=name, value=value, own_password=PASSWORD)
+    assert admin.goes_to.startswith(f"{SETTINGS_PAGE}?done=setting-")
+
+
 async def test_passwords_for_a_setting_cannot_be_guessed(
     hub: PageSite, admin: Photographer
 ) -> None:
