@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub.errors import AlreadyExists, BadParameter, HubError
+from hub.services import Services
 from hub.services.access.setup_links import TooManyLinks
 from hub.services.access.users import LastAdministrator
 from hub.services.admission.enrolment import PendingDevice, RefusalReason
@@ -103,7 +104,6 @@ DONE = {
     "user-signed-out": N_("The user was signed out everywhere."),
     "user-password": N_("The password was set. The user was signed out everywhere."),
     "user-removed": N_("The user was removed."),
-    "backup-started": N_("The backup has started. You can leave this page."),
     "link-withdrawn": N_("The link can no longer be used."),
     "signed-out": N_("You have signed out."),
     "signed-out-everywhere": N_("You have signed out on all devices."),
@@ -377,6 +377,13 @@ def folder_sentence(folder: str, problem: str) -> str:
     """Why no backup can be made in a folder."""
     text = HEALTH["backups-unreadable"]
     return gettext(text) % {"folder": folder, "reason": store_reason(problem)}
+
+
+def next_backup(hub: Services) -> str:
+    """When the first good backup is made, if there is none yet."""
+    if hub.backups.is_soon_made:
+        return gettext("The first one is made in a few minutes.")
+    return gettext("The next one is made during the next night.")
 
 
 def health_advice(reason: HealthReason) -> str:

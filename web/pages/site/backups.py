@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from hub.services.site.backups.views import Backup, BackupFailure
 from hub.services.site.status.health_advice import BACKUP_FAILED, BACKUP_INCOMPLETE, DATABASE_UNREAD
 from web import auth
 from web.pages import language
-from web.pages.labels import duration, folder_sentence, size_text, store_reason
+from web.pages.labels import duration, folder_sentence, next_backup, size_text, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import FIELD, check_own_password
@@ -48,7 +49,7 @@ class BackupsView(Struct, frozen=True):
     tone: str
     unusable: str
     sentence: str
-    age: str
+    when: str
     running: str
     failure: str
     advice: str
@@ -74,7 +75,6 @@ async def backups() -> Response:
 async def _backups_page(*, fault: str = "", field: str = "", status: int = 200) -> Response:
     hub = auth.services()
     restored = hub.backups.restored_from()
-    newest = hub.backups.last_good
     return await site_page(
         "site/backups.html",
         section="backups",
@@ -83,7 +83,7 @@ async def _backups_page(*, fault: str = "", field: str = "", status: int = 200) 
         fault=fault,
         field=field,
         folder=str(hub.backups.folder),
-        example=str(hub.backups.folder / (newest.name if newest else "sitehub-….tar")),
+        example=_example(hub),
         is_on_same_disk=hub.backups.is_on_same_disk and not hub.backups.folder_problem,
         hour=f"{hub.backups.hour:02}:00",
         has_pictures=hub.backups.has_pictures,
@@ -100,15 +100,26 @@ async def now() -> Response:
     return await page("site/_backups.html", view=_view(auth.services()))
 
 
+@blueprint.get("/command")
+async def command() -> Response:
+    """The command that restores the last good backup, which changes with it."""
+    await auth.require_role("admin")
+    return await page("site/_restore_command.html", example=_example(auth.services()))
+
+
+def _example(hub: Services) -> str:
+    newest = hub.backups.last_good
+    return str(hub.backups.folder / (newest.name if newest else "sitehub-….tar"))
+
+
 @blueprint.post("/run")
 async def run() -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
-    try:
+    # The page says that one is in progress, and says no longer so when it has ended.
+    with suppress(TooManyRequests):
         await auth.services().backups.run_now(auth.actor(me))
-    except TooManyRequests:
-        return redirect_to("/site/backups")
-    return redirect_to("/site/backups?done=backup-started")
+    return redirect_to("/site/backups")
 
 
 @blueprint.post("/acknowledge")
@@ -191,7 +202,7 @@ def _view(hub: Services) -> BackupsView:
         tone=_tone(hub),
         unusable=folder_sentence(str(backups.folder), problem) if problem else "",
         sentence=_sentence(hub, newest),
-        age="" if newest is None else _age(backups.now() - newest.made_at),
+        when=_first(hub) if newest is None else _age(backups.now() - newest.made_at),
         running=_running(hub),
         failure=""
         if failure is None
@@ -250,11 +261,19 @@ def _sentence(hub: Services, newest: Backup | None) -> str:
     }
 
 
+def _first(hub: Services) -> str:
+    backups = hub.backups
+    is_told = backups.folder_problem or backups.last_failure or backups.running
+    return "" if is_told else next_backup(hub)
+
+
 def _age(seconds: float) -> str:
     if seconds < 0:
         return ""
+    if seconds < 60:
+        return gettext("just now")
     if seconds < 2 * _DAY_SECONDS:
-        return gettext("%(length)s ago") % {"length": duration(max(60, seconds // 60 * 60))}
+        return gettext("%(length)s ago") % {"length": duration(seconds // 60 * 60)}
     days = int(seconds // _DAY_SECONDS)
     return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}
 
@@ -265,6 +284,8 @@ def _running(hub: Services) -> str:
         return ""
     if progress.is_stalled:
         return gettext("A backup is in progress, but its disk has not answered for minutes.")
+    if not progress.done_bytes:
+        return gettext("The backup has started. You can leave this page.")
     done = size_text(progress.done_bytes)
     if not progress.total_bytes:
         return gettext("A backup is in progress: %(done)s read.") % {"done": done}

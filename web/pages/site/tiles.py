@@ -11,7 +11,7 @@ from hub import __version__
 from hub.services.site.disk_space import GB
 from web import auth
 from web.pages import language
-from web.pages.labels import folder_sentence, store_reason
+from web.pages.labels import folder_sentence, next_backup, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.site.problems import current_problems
 
@@ -106,7 +106,7 @@ def _backup() -> Tile:
             "reason": store_reason(failure.reason)
         }
     elif last is None:
-        detail = gettext("The first one is made during the next night.")
+        detail = next_backup(hub)
     return Tile(
         title=gettext("Last good backup"),
         value=value,

@@ -156,10 +156,10 @@ class Backups:
 
     @property
     def running(self) -> Progress | None:
-        """The backup in progress, None if there is none."""
+        """The backup in progress or about to begin, None if there is none."""
         pace = self._pace
         if pace is None:
-            return None
+            return Progress(0, 0, False) if self._wanted.is_set() else None
         now, done = trio.current_time(), pace.done_bytes
         if done != self._progressed[0]:
             self._progressed = (done, now)
@@ -175,6 +175,13 @@ class Backups:
     def is_on_same_disk(self) -> bool:
         """Whether the folder is on the disk of the data, and would be lost with it."""
         return self._found.is_on_same_disk
+
+    @property
+    def is_soon_made(self) -> bool:
+        """Whether a backup begins by itself within minutes, as far as is known."""
+        return not (self.last_failure or self.folder_problem) and schedule.is_due(
+            self._found.generations, self._config.hour, self._site.zone(), self.now()
+        )
 
     def overdue_days(self) -> int | None:
         """Return for how many days there has been no good backup; None for less than two."""

@@ -26,8 +26,12 @@ async def test_it_says_when_the_last_good_one_was_made(
 ) -> None:
     await admin.get(PATH)
     assert "There is no good backup yet." in admin.text
+    assert "The first one is made in a few minutes." in admin.text
     await hub.services.backups._back_up()
-    clock.advance(5 * 3600)
+    clock.advance(59)
+    await admin.get(PATH)
+    assert ">just now<" in admin.text
+    clock.advance(5 * 3600 - 59)
     await admin.get(PATH)
     assert "The last good backup was made on" in admin.text
     assert "5 h ago" in admin.text
@@ -97,12 +101,37 @@ async def test_it_says_what_an_incomplete_one_lacks(
 async def test_back_up_now_starts_one(hub: PageSite, admin: Photographer) -> None:
     await admin.get(PATH)
     await admin.send(f"{PATH}/run")
-    assert admin.goes_to == f"{PATH}?done=backup-started"
+    assert admin.goes_to == PATH
     assert ("user admin", "backup.run", "") in await hub.audited()
     await admin.get(admin.goes_to)
     assert "The backup has started." in admin.text
+    await hub.services.backups._back_up()
+    await admin.get(f"{PATH}/now")
+    assert "The backup has started." not in admin.text
     await admin.get("/site/audit")
     assert "Started a backup" in admin.text
+
+
+async def test_the_command_names_the_backup_that_was_made_last(
+    hub: PageSite, admin: Photographer, clock: FrozenClock
+) -> None:
+    await admin.get(PATH)
+    assert f'data-part="{PATH}/command" data-on="backups"' in admin.text
+    for _ in range(2):
+        clock.advance(60)
+        await hub.services.backups._back_up()
+        await admin.get(f"{PATH}/command")
+        newest = hub.services.backups.list()[0].name
+        assert f"restore {hub.services.backups.folder / newest} --force" in admin.text
+
+
+async def test_an_incomplete_backup_is_not_tried_again_before_the_night(
+    hub: PageSite, admin: Photographer, clock: FrozenClock
+) -> None:
+    hub.services.backups._found = Folder((generation(clock() - 60, Part(0, 4096)),))
+    await admin.get(PATH)
+    assert "There is no good backup yet." in admin.text
+    assert "The next one is made during the next night." in admin.text
 
 
 @pytest.mark.parametrize("passphrase", ["", "correct horse"])
@@ -152,7 +181,7 @@ async def test_a_download_without_permission_is_not_there(admin: Photographer) -
 
 
 async def test_only_administrators_see_it(guard: Photographer) -> None:
-    for path in (PATH, f"{PATH}/now", f"{PATH}/file?token=x"):
+    for path in (PATH, f"{PATH}/now", f"{PATH}/command", f"{PATH}/file?token=x"):
         await guard.get(path)
         assert guard.response.status_code == 403
 
