@@ -194,7 +194,7 @@ class HoldTable:
     async def _count_new(self, id: int, seqs: Sequence[int]) -> int:
         """Count the records that are there, and that the hold does not have yet."""
         steps = [seqs[at : at + _STEP_RECORDS] for at in range(0, len(seqs), _STEP_RECORDS)]
-        return sum([await self._writer.write(partial(self._count_some, id, one)) for one in steps])
+        return sum([await self._readers.read(partial(self._count_some, id, one)) for one in steps])
 
     def _count_some(self, id: int, seqs: Iterable[int], connection: sqlite3.Connection) -> int:
         return sum(

@@ -13,6 +13,7 @@ from hub.store.disk import Buffer
 from hub.store.health import StoreHealth
 from hub.store.records import held_evidence
 from hub.store.records.record_query import RecordFilter
+from hub.store.sqlite.connection import Job
 from hub.store.tables import holds
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import FaceDetail
@@ -262,6 +263,31 @@ async def test_records_are_held_and_released_in_short_writes(
         assert len(await store.holds.seqs(added.hold.id)) == 3
         await store.holds.finish_ends()
         assert await store.holds.seqs(added.hold.id) == ()
+
+
+async def test_records_are_counted_without_writing(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write waits for a commit, and lets others wait for it."""
+    monkeypatch.setattr(holds, "_STEP_RECORDS", 1)
+    async with opened(tmp_path / "data", clock) as store:
+        await fill(store, clock)
+        write, written = store.holds._writer.write, 0
+
+        async def counted(job: Job[object]) -> object:
+            nonlocal written
+            written += 1
+            return await write(job)
+
+        monkeypatch.setattr(store.holds._writer, "write", counted)
+        hold = (await store.holds.create(new_hold(clock), [1, 2])).hold
+        assert written == 3  # the hold, and each record
+        await store.holds.add(hold.id, [2, 3])
+        assert written == 6
+        monkeypatch.setattr(holds, "MAX_RECORDS_PER_HOLD", 3)
+        with pytest.raises(BadParameter):
+            await store.holds.add(hold.id, [1, 2, 3, 4])
+        assert written == 7
 
 
 async def test_a_foreign_file_among_the_held_evidence_is_left_alone(
