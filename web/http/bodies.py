@@ -15,7 +15,7 @@ from hub.config import WebConfig
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.log import limited
 from hub.net.networks import network_of
-from web.http.budget import BodySender, Budget, Share
+from web.http.budget import BodyBudget, BodySender, BodyShare
 from web.http.connection import WHOLE_BODY
 from web.http.http_heads import body_length
 
@@ -49,7 +49,7 @@ class Bodies:
     def __init__(self, config: WebConfig) -> None:
         self._max_bytes = config.max_body_mb * 1024 * 1024
         self._seconds = config.body_seconds
-        self._budget = Budget(config.upload_budget_mb * 1024 * 1024)
+        self._budget = BodyBudget(config.upload_budget_mb * 1024 * 1024)
 
     def configure(self, config: WebConfig) -> None:
         """Take over new limits, for bodies that begin from now on."""
@@ -91,7 +91,11 @@ class Bodies:
         return body
 
     async def _read(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, share: Share | None, max_bytes: int
+        self,
+        scope: HTTPScope,
+        receive: ASGIReceiveCallable,
+        share: BodyShare | None,
+        max_bytes: int,
     ) -> bytes:
         parts: list[bytes | bytearray] = []
         further = bytearray()
@@ -129,7 +133,7 @@ class Bodies:
 class Body:
     """One body and its share of the budget."""
 
-    def __init__(self, read: Callable[[], Awaitable[bytes]], share: Share | None) -> None:
+    def __init__(self, read: Callable[[], Awaitable[bytes]], share: BodyShare | None) -> None:
         self._read = read
         self._share = share
 

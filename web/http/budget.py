@@ -45,7 +45,7 @@ class BodySender(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
-class Budget:
+class BodyBudget:
     """Room for `total` bytes. A larger body takes all of it."""
 
     def __init__(self, total: int) -> None:
@@ -54,7 +54,7 @@ class Budget:
         self._by_sender: Counter[BodySender] = Counter()
         self._queue: deque[_Waiter] = deque()
         #: The bodies that are arriving and hold room.
-        self._arriving: dict[Share, None] = {}
+        self._arriving: dict[BodyShare, None] = {}
 
     def resize(self, total: int) -> None:
         """Change the total. Bodies keep the room that they have."""
@@ -65,12 +65,14 @@ class Budget:
     def used(self) -> int:
         return self._used
 
-    def share(self, length: int | None, sender: BodySender, *, has_arrived: bool = False) -> Share:
+    def share(
+        self, length: int | None, sender: BodySender, *, has_arrived: bool = False
+    ) -> BodyShare:
         """A context that holds room for a body of `length` bytes; None: the length is unknown.
 
         With `has_arrived`, entering it takes all of the room.
         """
-        return Share(self, length, sender, has_arrived=has_arrived)
+        return BodyShare(self, length, sender, has_arrived=has_arrived)
 
     async def take(self, wanted: int, *, held: int, sender: BodySender) -> int:
         """Increase the room of a body from `held` to `wanted` bytes; return what it holds then.
@@ -93,7 +95,7 @@ class Budget:
         self._add(-size, sender)
         self._grant()
 
-    def watch(self, share: Share, *, is_over: bool = False) -> None:
+    def watch(self, share: BodyShare, *, is_over: bool = False) -> None:
         """Note that a body is arriving, or that it is not any more."""
         if is_over:
             self._arriving.pop(share, None)
@@ -186,11 +188,11 @@ class Budget:
         metrics.uploads_in_flight.set(self._used)
 
 
-class Share:
+class BodyShare:
     """A context that holds room for the bytes of one body that have arrived."""
 
     def __init__(
-        self, budget: Budget, length: int | None, sender: BodySender, *, has_arrived: bool
+        self, budget: BodyBudget, length: int | None, sender: BodySender, *, has_arrived: bool
     ) -> None:
         self._budget = budget
         self._length = length
@@ -205,7 +207,7 @@ class Share:
         #: Called when the room is lost: reading the body must end.
         self.on_lost: Callable[[], None] = lambda: None
 
-    async def __aenter__(self) -> Share:
+    async def __aenter__(self) -> BodyShare:
         if self._has_arrived:
             self._held = await self._budget.take(self._length or 0, held=0, sender=self.sender)
         return self

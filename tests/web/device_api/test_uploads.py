@@ -581,7 +581,7 @@ async def test_one_sender_may_use_a_part_of_the_budget(small: Any) -> None:
 async def test_users_keys_and_devices_of_the_same_name_are_different_senders(
     nursery: trio.Nursery,
 ) -> None:
-    room = budget.Budget(100)
+    room = budget.BodyBudget(100)
     key = ApiKey("12", "erp", False, 0)
     senders = (
         Caller(key, "10.0.0.1").sender,
@@ -623,7 +623,7 @@ async def test_one_sender_may_use_a_part_of_the_queue(small: Any) -> None:
 
 
 async def test_a_waiter_that_gives_up_no_longer_blocks_the_queue(nursery: trio.Nursery) -> None:
-    room = budget.Budget(100)
+    room = budget.BodyBudget(100)
     impatient = trio.CancelScope()
 
     async def want(size: int, did: str, scope: trio.CancelScope) -> None:
@@ -645,7 +645,7 @@ async def test_a_waiter_that_gives_up_no_longer_blocks_the_queue(nursery: trio.N
 
 
 async def test_a_cancelled_upload_releases_its_room() -> None:
-    room = budget.Budget(100)
+    room = budget.BodyBudget(100)
     async with room.share(100, BodySender("device", "12"), has_arrived=True):
         with trio.move_on_after(0):
             async with room.share(50, BodySender("device", "13"), has_arrived=True):
