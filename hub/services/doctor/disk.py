@@ -25,6 +25,8 @@ _FLUSH_BYTES = 16 * 1024
 _MEASURE_SECONDS = 1.5
 #: Each group of uploads waits for three flushes.
 _SLOW_SECONDS = 0.1
+#: A measuring file this old was left by a process that was killed. Measuring takes seconds.
+_LEFT_SECONDS = 3_600
 
 
 def check_disk(surroundings: Surroundings) -> Iterator[Finding]:
@@ -32,6 +34,7 @@ def check_disk(surroundings: Surroundings) -> Iterator[Finding]:
     if kind := network_type(surroundings.data_dir):
         yield failed("disk", "disk-network", type=kind)
     yield from _check_space(surroundings)
+    _remove_left(surroundings.data_dir, surroundings.now())
     yield _check_flush(surroundings.data_dir)
 
 
@@ -46,6 +49,15 @@ def _check_space(surroundings: Surroundings) -> Iterator[Finding]:
     check = ok if shortage is None else warning
     code = "disk-ok" if shortage is None else "disk-low"
     yield check("disk", code, free=f"{free / GB:.1f}", wanted=f"{wanted:g}")
+
+
+def _remove_left(data_dir: Path, now: float) -> None:
+    """Remove the files of measurements that were killed. `now`: UNIX seconds."""
+    for path in data_dir.glob("doctor-*.tmp"):
+        with suppress(OSError):
+            # The clock may have gone back since.
+            if path.is_file() and abs(now - path.stat().st_mtime) > _LEFT_SECONDS:
+                path.unlink()
 
 
 def _check_flush(data_dir: Path) -> Finding:

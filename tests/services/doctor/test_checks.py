@@ -206,6 +206,25 @@ async def test_the_disk_must_have_room_and_take_writes(
     assert codes(check_disk(around()))[0] == "disk-network"
 
 
+async def test_files_of_a_measurement_that_was_killed_are_removed_once_they_are_old(
+    around: Callable[..., Surroundings],
+    data_dir: Path,
+    clock: FrozenClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(disk, "flush_seconds", lambda folder: 0.002)
+    # A clock may have gone back since.
+    ages = {"doctor-0a.tmp": 7_200, "doctor-0b.tmp": -7_200, "doctor-0c.tmp": 0, "own.tmp": 7_200}
+    for name, age in ages.items():
+        (data_dir / name).write_bytes(b"x")
+        os.utime(data_dir / name, (clock() - age,) * 2)
+    (data_dir / "doctor-0d.tmp").mkdir()
+    os.utime(data_dir / "doctor-0d.tmp", (0, 0))
+    assert codes(check_disk(around())) == ["disk-ok", "flush-ok"]
+    left = {name for name in os.listdir(data_dir) if name.endswith(".tmp")}
+    assert left == {"doctor-0c.tmp", "doctor-0d.tmp", "own.tmp"}
+
+
 def test_measuring_a_flush_leaves_no_file(tmp_path: Path) -> None:
     assert disk.flush_seconds(tmp_path) >= 0
     assert list(tmp_path.iterdir()) == []
