@@ -2,15 +2,15 @@
 
 One check takes a quarter of a second of one core, so somebody who sends many could keep everybody
 else out. There are two kinds of sources: *known* ones have signed in before, *strangers* have not.
-Each kind has its own places to wait in, each source a few of them; known sources come first. What
-strangers cause is bounded by two rates: of one network, whose addresses have turns, and of all,
-whose networks have turns.
+Each kind has its own places to wait in, each source a few of them. Known sources come first, and
+sources of a kind one after the other. What strangers cause is bounded by two rates: of one network,
+whose addresses have turns, and of all, whose networks have turns.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -21,6 +21,7 @@ from hub import metrics
 from hub.errors import TooManyRequests
 from hub.net.networks import network_of
 from hub.net.shared_limits import SharedLimits
+from hub.net.turn_queue import TurnQueue
 
 #: Checks that may wait: of each kind, of strangers of one network, and of one source.
 MAX_WAITING = 16
@@ -30,6 +31,8 @@ MAX_WAITING_PER_SOURCE = 4
 NETWORK_RATE, NETWORK_BURST = 0.5, 32
 STRANGER_RATE, STRANGER_BURST = 2.0, 64
 _RETRY_SECONDS = 5
+#: The ranks in the queue, by whether the source is known.
+_RANKS = {True: 0, False: 1}
 #: What all networks try together.
 _ALL = "all"
 
@@ -62,9 +65,7 @@ class Turns:
     """One turn at a time. `turn` waits for it."""
 
     def __init__(self) -> None:
-        self._is_busy = False
-        #: Those who wait, by whether they are known.
-        self._queues: dict[bool, deque[trio.Event]] = {True: deque(), False: deque()}
+        self._queue = TurnQueue(len(_RANKS))
         self._taken: Counter[Source] = Counter()
         self._networks = SharedLimits(NETWORK_RATE, NETWORK_BURST, trio.current_time)
         self._strangers = SharedLimits(STRANGER_RATE, STRANGER_BURST, trio.current_time)
@@ -82,11 +83,8 @@ class Turns:
             on_admitted()
         self._taken[source] += 1
         try:
-            await self._wait(source)
-            try:
+            async with self._queue.turn(source, _RANKS[source.is_known]):
                 yield
-            finally:
-                self._pass_on()
         finally:
             self._taken[source] -= 1
             if not self._taken[source]:
@@ -94,7 +92,7 @@ class Turns:
 
     def _check(self, source: Source) -> None:
         if (
-            len(self._queues[source.is_known]) >= MAX_WAITING
+            self._queue.waiting(_RANKS[source.is_known]) >= MAX_WAITING
             or self._taken[source] >= MAX_WAITING_PER_SOURCE
             or self._taken_by_network(source.network) >= MAX_WAITING_PER_NETWORK
         ):
@@ -114,29 +112,6 @@ class Turns:
         if not network:
             return 0
         return sum(count for one, count in self._taken.items() if one.network == network)
-
-    async def _wait(self, source: Source) -> None:
-        if not self._is_busy:
-            self._is_busy = True
-            return
-        queue, turn = self._queues[source.is_known], trio.Event()
-        queue.append(turn)
-        try:
-            await turn.wait()
-        except trio.Cancelled:
-            if turn.is_set():
-                self._pass_on()
-            else:
-                queue.remove(turn)
-            raise
-
-    def _pass_on(self) -> None:
-        """Give the turn to the next one who waits."""
-        for is_known in (True, False):
-            if queue := self._queues[is_known]:
-                queue.popleft().set()
-                return
-        self._is_busy = False
 
 
 def _refused(retry_after: int) -> TooManyRequests:

@@ -63,6 +63,17 @@ async def test_whoever_signed_in_before_comes_next_whatever_strangers_send(
         assert checks.done[1] == PC
 
 
+async def test_sources_of_a_kind_come_one_after_the_other(autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        checks = Checks(nursery)
+        for _ in range(MAX_WAITING_PER_SOURCE):
+            checks.start(in_network(1))
+            await wait_all_tasks_blocked()
+        checks.start(in_network(2))
+        await trio.sleep(3.5)
+        assert checks.done.index(in_network(2)) <= 2
+
+
 async def test_one_source_has_a_few_places(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         checks = Checks(nursery)
