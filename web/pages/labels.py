@@ -172,10 +172,10 @@ HEALTH = {
     ),
     "damaged": N_("The stored data is damaged."),
     "damaged-rows": N_(
-        "A part of what is stored is damaged and cannot be read: %(where)s. Everything else works "
-        "as before."
+        "Parts of what is stored are damaged and cannot be shown: %(where)s. "
+        "Nothing else is damaged."
     ),
-    "pictures-lost": N_("Some pictures are lost. Everything else works as before."),
+    "pictures-lost": N_("Some pictures are lost."),
     "cameras-offline": N_("No camera is online. The hub sees nothing."),
     "clock-unset": N_("The clock of this computer is wrong: it shows %(clock)s. Correct it."),
     "clock-went-back": N_(
@@ -187,8 +187,8 @@ HEALTH = {
     "certificate-ends": N_("The certificate expires on %(day)s, in %(days)s days."),
     "certificate-stays": N_("The certificate could not be renewed: %(reason)s"),
     "disk-low": N_(
-        "Only %(free)s GB of disk space is free (%(wanted)s GB is needed), and there are "
-        "no older records left to delete. Free up some space."
+        "Only %(free)s GB of the disk is free, %(wanted)s GB is to be kept free, and there are no "
+        "older records left to delete."
     ),
     "evidence-waits": N_(
         "A day cannot be deleted, because the evidence held of it cannot be copied "

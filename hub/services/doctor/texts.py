@@ -96,9 +96,8 @@ TEXTS: dict[str, Sentences] = {
     "disk-ok": Sentences("%(free)s GB of disk space is free; %(wanted)s GB is needed."),
     "disk-low": Sentences(
         "Only %(free)s GB of disk space is free; %(wanted)s GB is needed.",
-        "Delete files from this disk that do not belong to the hub. New records are still kept as "
-        "long as there is room, and old days go. If more is to stay free than the disk holds, "
-        "lower store.min_free_gb under Site, Settings.",
+        "Delete files that do not belong to the hub from this disk, or use a larger disk. If the "
+        "disk can never have so much free, let the hub keep less free, under Site, Disk and days.",
     ),
     "disk-unreadable": Sentences(
         "The free disk space cannot be read: %(reason)s.",
@@ -276,8 +275,8 @@ TEXTS: dict[str, Sentences] = {
     ),
     "entries-bad": Sentences(
         "%(bad)s of %(count)s other entries cannot be read completely: %(named)s.",
-        "Nothing else is affected, and only less is allowed because of them. Enter damaged cameras "
-        "and users again, or restore a backup.",
+        "Nothing else is damaged. Enter damaged cameras and users again, or restore a backup from "
+        "before the damage, if there is one.",
     ),
     "pictures-ok": Sentences("All %(count)s pictures are as they were sent."),
     "pictures-bad": Sentences(

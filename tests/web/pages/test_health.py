@@ -77,7 +77,7 @@ async def test_what_is_not_well_is_told_with_what_to_do_faults_first(
     text = (await visit(hub)).text.partition('<div class="health"')[2]
     shown = words(text)
     assert "3 things need your attention:" in shown
-    assert shown.index("hub.key is not the key") < shown.index("Only 1.0 GB of disk space")
+    assert shown.index("hub.key is not the key") < shown.index("Only 1.0 GB of the disk")
     assert "What to do: Restore the hub.key that belongs to it." in shown
     # In words of people; what a technician wants to know is a detail.
     assert "Cameras and programs may be refused until this is done." in shown
@@ -154,6 +154,24 @@ async def test_damaged_entries_are_named_with_the_place_to_look(hub: PageSite) -
     assert '<a href="/records/7">Record 7</a>' in text
     assert '<a href="/site/users/user?name=mei">User mei</a>' in text
     assert '<a href="/site/audit">audit log</a>' in text
+
+
+async def test_a_damaged_record_or_camera_is_named_as_people_know_it(hub: PageSite) -> None:
+    await hub.enrol()
+    (device,) = hub.services.devices.list()
+    seq = await hub.add_record(pictures=("face",))
+    damaged = DamagedRows(is_told=False)
+    damaged.note("record", seq, ("detail",))
+    damaged.note("device", device.did, ("key",))
+    hub.health_reasons = [
+        HealthReason("damaged-rows", "", {"where": ""}, tuple(find_damaged(damaged)))
+    ]
+    text = (await visit(hub)).text
+    name = device.name or device.sn
+    assert f'<a href="/cameras/{device.did}">{name}</a>' in text
+    assert re.search(
+        rf'<a href="/records/{seq}">Record of Main gate, \d+ \w+ 2026 [\d:]+</a>', text
+    )
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])
@@ -292,7 +310,7 @@ async def test_progress_and_result_are_found_again(hub: PageSite) -> None:
     shown = words(visitor.text)
     assert "Last checked: 25 Nov 2026 20:00:00" in shown
     assert "1 thing needs your attention: 1 of 9 pictures are missing or damaged" in shown
-    assert "What it means: Some of the older records or pictures" in shown
+    assert "What it means: Parts of some records cannot be shown." in shown
 
 
 async def test_without_a_token_nothing_is_started(hub: PageSite) -> None:

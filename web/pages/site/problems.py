@@ -7,15 +7,18 @@ What only a technician understands is a detail.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import quote
 
 from msgspec import Struct
 
+from hub.errors import HubError
 from hub.services.doctor.findings import Finding
 from hub.services.doctor.texts import TEXTS
-from hub.services.site.status.damaged_data import NAMES, DataKind
+from hub.services.site.status.damaged_data import NAMES, DamagedData, DamagedEntry, DataKind
 from hub.services.site.status.health import HealthReason
 from web import auth
+from web.pages import language
 from web.pages.labels import health_advice, health_sentence, store_reason
 from web.pages.language import N_, gettext
 
@@ -32,7 +35,8 @@ _NO_WORK = N_("The hub cannot do its work at the moment, or not all of it.")
 _WRONG_TIMES = N_("Records get a wrong date, and old ones may be deleted too late.")
 _NO_BACKUP = N_("If this computer or its disk breaks, everything since the last backup is lost.")
 _TRUST = N_("Browsers show a warning, and cameras may refuse to connect.")
-_LOST_PARTS = N_("Some of the older records or pictures cannot be shown any more.")
+_LOST_PARTS = N_("Parts of some records cannot be shown.")
+_MARKED = N_("What cannot be read is left out, and marked where it is shown.")
 
 #: By the code of a problem of the hub, or of a finding, or by the name of a check; the most
 #: serious first.
@@ -89,7 +93,10 @@ CONSEQUENCES: dict[str, Consequence] = {
         N_("Disk and days"),
     ),
     "disk-low": Consequence(
-        N_("Records may be kept for fewer days than you want. Once the disk is full, none is."),
+        N_(
+            "Records may be kept for fewer days than you want. Once the disk is full, no new "
+            "records can be kept."
+        ),
         "/site/retention",
         N_("Disk and days"),
     ),
@@ -114,11 +121,11 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/retention",
         N_("Decide"),
     ),
-    "damaged-rows": Consequence(_LOST_PARTS),
+    "damaged-rows": Consequence(_MARKED),
     "pictures-lost": Consequence(_LOST_PARTS),
     "records": Consequence(_LOST_PARTS),
     "pictures": Consequence(_LOST_PARTS),
-    "entries": Consequence(_LOST_PARTS),
+    "entries": Consequence(_MARKED),
     "service": Consequence(
         N_("The hub may not start by itself after a power cut or a restart of this computer.")
     ),
@@ -148,7 +155,7 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/update",
         N_("Update"),
     ),
-    "set-aside": Consequence(N_("Some of the older records or pictures are not shown.")),
+    "set-aside": Consequence(N_("Some records or pictures are not shown.")),
     "sqlite": Consequence(_NO_WORK),
     "hub": Consequence(_NO_WORK),
     "starting": Consequence(_NO_WORK),
@@ -210,7 +217,7 @@ async def current_problems() -> list[ShownProblem]:
     checks = auth.services().health_checks
     full = checks.last_full
     findings = [*await checks.quick(), *(full.findings if full else ())]
-    found = [*_reported(), *_found(findings)]
+    found = [*await _reported(), *_found(findings)]
     found.sort(key=lambda item: (not item[1].is_serious, _RANK.get(item[0], len(_RANK))))
     return [problem for _, problem in found]
 
@@ -221,23 +228,26 @@ def finding_sentence(text: str, finding: Finding) -> str:
     return gettext(text) % args if text else ""
 
 
-def _reported() -> Iterator[tuple[str, ShownProblem]]:
-    for reason in auth.services().health.reasons():
-        about = CONSEQUENCES[reason.code]
-        yield (
-            reason.code,
-            ShownProblem(
-                text=health_sentence(reason),
-                meaning=gettext(about.meaning),
-                advice=health_advice(reason),
-                is_serious=reason.is_serious,
-                url=about.url,
-                link=gettext(about.link) if about.link else "",
-                detail=reason.args["what"] if reason.code in _WITH_DETAIL else "",
-                entries=tuple(_entries(reason)),
-                code=reason.code,
-            ),
-        )
+async def _reported() -> list[tuple[str, ShownProblem]]:
+    return [
+        (reason.code, await _reported_problem(reason))
+        for reason in auth.services().health.reasons()
+    ]
+
+
+async def _reported_problem(reason: HealthReason) -> ShownProblem:
+    about = CONSEQUENCES[reason.code]
+    return ShownProblem(
+        text=health_sentence(reason),
+        meaning=gettext(about.meaning),
+        advice=health_advice(reason),
+        is_serious=reason.is_serious,
+        url=about.url,
+        link=gettext(about.link) if about.link else "",
+        detail=reason.args["what"] if reason.code in _WITH_DETAIL else "",
+        entries=tuple([entry for kind in reason.damaged for entry in await _entries(kind)]),
+        code=reason.code,
+    )
 
 
 def _found(findings: list[Finding]) -> Iterator[tuple[str, ShownProblem]]:
@@ -264,12 +274,32 @@ def _found(findings: list[Finding]) -> Iterator[tuple[str, ShownProblem]]:
             )
 
 
-def _entries(reason: HealthReason) -> Iterator[ShownEntry]:
+async def _entries(kind: DamagedData) -> list[ShownEntry]:
     """The pages on which what is damaged can be seen."""
-    for kind in reason.damaged:
-        own = [entry for entry in kind.entries if entry.table in _OWN_PAGES]
-        for entry in own:
-            text, path = _OWN_PAGES[entry.table]
-            yield ShownEntry(gettext(text) % {"name": entry.key}, f"{path}{quote(entry.key)}")
-        if not own and kind.kind in _PLACES:
-            yield ShownEntry(gettext(NAMES[kind.kind]), _PLACES[kind.kind])
+    own = [await _own_page(one) for one in kind.entries if one.table in _OWN_PAGES]
+    if not own and kind.kind in _PLACES:
+        return [ShownEntry(gettext(NAMES[kind.kind]), _PLACES[kind.kind])]
+    return own
+
+
+async def _own_page(entry: DamagedEntry) -> ShownEntry:
+    text, path = _OWN_PAGES[entry.table]
+    name = await _record_name(entry.key) if entry.table == "record" else _device_name(entry)
+    return ShownEntry(name or gettext(text) % {"name": entry.key}, f"{path}{quote(entry.key)}")
+
+
+def _device_name(entry: DamagedEntry) -> str:
+    """The name of a camera, or ""."""
+    devices = auth.services().devices.list() if entry.table == "device" else ()
+    return next((one.name or one.sn for one in devices if one.did == entry.key), "")
+
+
+async def _record_name(seq: str) -> str:
+    """Camera and time of a record, or "" if they cannot be read."""
+    with suppress(HubError):
+        record = await auth.services().records.get(int(seq))
+        camera = "" if record is None else record.device_name or record.sn
+        if record is not None and camera and record.occurred_at:
+            time = language.current().moment(record.occurred_at, auth.services().site.zone())
+            return gettext("Record of %(camera)s, %(time)s") % {"camera": camera, "time": time}
+    return ""

@@ -122,6 +122,7 @@ async def _retention_page(*, fault: str = "") -> Response:
         fault=fault,
         found=found,
         limits=_limits(found),
+        free_space=_free_space(found.min_free_gb),
         stored=_stored(found),
         waiting=[_row(day) for day in found.waiting],
         waiting_days=" ".join(day.day for day in found.waiting),
@@ -155,23 +156,21 @@ def _limits(found: RetentionView) -> list[str]:
     ]
     if found.max_gb:
         limits.append(gettext("Pictures take at most %(n)s GB.") % {"n": f"{found.max_gb:g}"})
-    limits += _free_space(found.min_free_gb)
     return limits
 
 
 def _free_space(wanted: float) -> list[str]:
-    """What is to stay free and what is; what follows if that is less."""
+    """What the hub keeps free and what is free; what follows if that is less."""
     free = auth.services().figures.disk().free
     if free is None:
-        return [gettext("%(n)s GB of the disk are to stay free.") % {"n": f"{wanted:g}"}]
+        return [gettext("The hub is told to keep %(n)s GB free.") % {"n": f"{wanted:g}"}]
     values = {"n": f"{wanted:g}", "free": f"{free / GB:.1f}"}
-    found = [gettext("%(n)s GB of the disk are to stay free; %(free)s GB are free now.") % values]
+    found = [gettext("The hub is told to keep %(n)s GB free; %(free)s GB are free now.") % values]
     if free < wanted * GB:
         found.append(
             gettext(
-                "New records are still kept, and the oldest days are deleted to make room. If "
-                "that is more than the disk can ever have free, lower store.min_free_gb under "
-                "Site, Settings."
+                "New records are kept as long as there is room; the records of the oldest days "
+                "are deleted to make more."
             )
         )
     return found

@@ -43,9 +43,8 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "examined: it may have to be replaced."
     ),
     "damaged-rows": (
-        "Nothing else is affected: what cannot be read is marked where it is shown, and only less "
-        "is allowed because of it. Enter damaged cameras and users again, or restore the last good "
-        "backup. Have the disk examined: it may have to be replaced."
+        "Enter damaged cameras and users again, or restore a backup from before the damage, if "
+        "there is one. Have the disk examined: it may have to be replaced."
     ),
     "pictures-lost": TEXTS["pictures-lost"].advice,
     "cameras-offline": (
@@ -76,9 +75,8 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "The day is tried again by itself."
     ),
     "disk-low": (
-        "Delete files that do not belong to the hub from this disk, or use a larger disk. New "
-        "records are still kept as long as there is room, and old days go. If more is to stay free "
-        "than the disk holds, lower store.min_free_gb under Site, Settings."
+        "Delete files that do not belong to the hub from this disk, or use a larger disk. If the "
+        "disk can never have so much free, let the hub keep less free, under Site, Disk and days."
     ),
     "clock-doubted": (
         "Compare the clock with a telephone. If it is right, confirm it under Site, Retention; "

@@ -54,9 +54,9 @@ async def test_what_is_to_stay_free_is_told_beside_what_is_free(
         hub.services.figures, "disk", lambda: msgspec.structs.replace(use, free=1_500_000_000)
     )
     await admin.get(RETENTION)
-    assert "2 GB of the disk are to stay free; 1.5 GB are free now." in admin.text
-    assert "New records are still kept, and the oldest days are deleted" in admin.text
-    assert "store.min_free_gb" in admin.text
+    assert "The hub is told to keep 2 GB free; 1.5 GB are free now." in admin.text
+    assert "the records of the oldest days are deleted to make more." in admin.text
+    assert '<a href="/site/settings/change?name=store.min_free_gb">Change</a>' in admin.text
 
 
 async def test_days_are_listed_with_the_forecast(hub: PageSite) -> None:
