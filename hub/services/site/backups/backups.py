@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,7 +16,7 @@ import trio
 
 from hub import metrics
 from hub.config import BackupConfig, StoreConfig
-from hub.errors import HubError, TooManyRequests, UnreadableDatabase
+from hub.errors import BackupFault, HubError, TooManyRequests, UnreadableDatabase
 from hub.live.feed import Change, Feed
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
@@ -30,6 +31,7 @@ from hub.services.site.backups.nightly import (
     look,
 )
 from hub.services.site.backups.permits import Permit, Permits
+from hub.services.site.backups.place import try_out
 from hub.services.site.backups.streaming import stream_backup
 from hub.services.site.backups.views import (
     RESTORED,
@@ -63,6 +65,8 @@ _CHECK_SECONDS = 60.0
 _RETRY_SECONDS = 3600.0
 #: A backup that copied nothing for so long waits for its disk.
 _STALLED_SECONDS = 300.0
+#: A folder that does not answer for so long cannot be used.
+_TRY_SECONDS = 10.0
 _SINCE = "backup.since"
 _FAILURE = "backup.failure"
 #: The folder, if it was on another disk when the last backup succeeded.
@@ -215,6 +219,21 @@ class Backups:
             raise TooManyRequests("a backup is in progress")
         await self._audit.add(by, "backup.run", "")
         self._wanted.set()
+
+    async def try_folder(self, name: str) -> None:
+        """Make the folder of this name if its parent exists, and write to it.
+
+        Raises BackupFault with the reason if that fails.
+        """
+        try:
+            with trio.fail_after(_TRY_SECONDS):
+                await run_copying(lambda: try_out(self._data_dir, name), Pace())
+        except OSError as error:
+            # By its number: Windows has other words, in the language of the computer.
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise BackupFault(reason) from error
+        except trio.TooSlowError as error:
+            raise BackupFault("the disk does not answer") from error
 
     async def acknowledge_restore(self, by: Actor) -> None:
         """Note that somebody has read that the hub has other addresses than before."""

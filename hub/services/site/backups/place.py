@@ -1,9 +1,11 @@
-"""Whether backups can be made in a folder, without making one. Blocks."""
+"""Whether backups can be made in a folder, before one is made. Blocks."""
 
 from __future__ import annotations
 
+import errno
 import os
-from pathlib import Path
+import tempfile
+from pathlib import Path, PureWindowsPath
 
 #: What `obstacle` says besides the texts of the system.
 NOT_CONNECTED = "its disk is not connected"
@@ -20,3 +22,19 @@ def obstacle(folder: Path) -> str:
     except OSError as error:
         return error.strerror or str(error)
     return ""
+
+
+def try_out(data_dir: Path, name: str) -> None:
+    """Make the folder of this name if its parent exists, and write to it. Raises OSError.
+
+    A relative one is in the data directory. A path of Windows names no folder elsewhere, but would
+    be taken for the name of one in the data directory.
+    """
+    if not name or (os.name != "nt" and PureWindowsPath(name).drive) or "\0" in name:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    folder = data_dir / name
+    if not folder.exists():
+        folder.mkdir(mode=0o700)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"sitehub")
+        file.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -159,7 +160,7 @@ async def test_a_limit_that_keeps_more_is_not_asked_about(admin: Photographer) -
 
 @pytest.mark.parametrize("reset", ["", "yes"])
 async def test_the_folder_of_backups_is_changed_with_the_password_only(
-    hub: PageSite, file: Path, admin: Photographer, reset: str
+    hub: PageSite, file: Path, admin: Photographer, tmp_path: Path, reset: str
 ) -> None:
     """Backups hold all secrets of the site: a session that was stolen must not send them away."""
     write(file, "[backup]\nfolder = 'D:/backups'\n")
@@ -168,15 +169,17 @@ async def test_the_folder_of_backups_is_changed_with_the_password_only(
     before = text_of(file)
     await admin.get(f"{SETTINGS_PAGE}/change?name=backup.folder")
     assert "Backups contain all secrets of the site." in admin.text
-    new = {"name": "backup.folder", "value": "/mnt/share", "reset": reset}
+    share = (tmp_path / "share").as_posix()
+    new = {"name": "backup.folder", "value": share, "reset": reset}
     for wrong in ({}, {"own_password": ""}, {"own_password": "a guess"}):
         await admin.send(f"{SETTINGS_PAGE}/change", **new, **wrong)
         assert admin.response.status_code == 400
         assert "Your password is wrong." in admin.text
         assert text_of(file) == before
     await admin.send(f"{SETTINGS_PAGE}/change", **new, own_password=PASSWORD)
-    assert admin.goes_to == f"{SETTINGS_PAGE}?done=setting-changed"
-    after = "backups" if reset else "/mnt/share"
+    assert admin.goes_to == "/site/backups?done=setting-changed"
+    after = "backups" if reset else share
+    assert (tmp_path / after).is_dir()
     assert hub.services.config.backup.folder == after
     change = f'backup.folder: "D:/backups" -> "{after}"'
     assert ("user admin", "settings.change", change) in await hub.audited()
@@ -201,6 +204,36 @@ async def test_what_protects_cameras_is_changed_with_the_password_only(
     assert hub.services.settings.state(name).in_file is None
     await admin.send(f"{SETTINGS_PAGE}/change", name=name, value=value, own_password=PASSWORD)
     assert admin.goes_to.startswith(f"{SETTINGS_PAGE}?done=setting-")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing/backups", "there is no such file or folder"),
+        ("sitehub.toml", ""),
+        ("sitehub.toml/backups", ""),
+        ("", "there is no such file or folder"),
+        pytest.param(
+            r"E:\backup",
+            "there is no such file or folder",
+            marks=pytest.mark.skipif(os.name == "nt", reason="a path of Windows"),
+        ),
+    ],
+)
+async def test_a_folder_that_cannot_take_backups_is_refused(
+    hub: PageSite, file: Path, admin: Photographer, tmp_path: Path, name: str, reason: str
+) -> None:
+    before = names_in(tmp_path)
+    await admin.get(f"{SETTINGS_PAGE}/change?name=backup.folder")
+    assert "<h1>Folder for backups</h1>" in admin.text
+    assert "sitehub-backups" in admin.text
+    await admin.send(
+        f"{SETTINGS_PAGE}/change", name="backup.folder", value=name, own_password=PASSWORD
+    )
+    assert admin.response.status_code == 400
+    assert f"This folder does not exist, or cannot be written: {reason}" in admin.text
+    assert hub.services.config.backup.folder == "backups"
+    assert names_in(tmp_path) == before
 
 
 async def test_passwords_for_a_setting_cannot_be_guessed(
@@ -260,6 +293,10 @@ async def test_settings_are_for_administrators(hub: PageSite) -> None:
     for path in ("change", "reload"):
         await guard.send(f"{SETTINGS_PAGE}/{path}", name="store.keep_days", value="60")
         assert guard.response.status_code == 403
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def text_of(file: Path) -> str:
