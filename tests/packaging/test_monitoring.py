@@ -42,7 +42,7 @@ async def scrape(tmp_path: Path, clock: FrozenClock) -> str:
         hub.report("2", clock_offset=-12.5)
         await hub.add_record(pictures=("face",))
         hub.health_reasons = [HealthReason("disk-low", "low", {})]
-        metrics.last_good_backup.set(clock())
+        metrics.last_complete_backup.set(clock())
         return (await read_metrics(hub.services)).decode()
 
 

@@ -77,7 +77,7 @@ LIST = Endpoint(
 def add_backups(routes: Routes, services: Services) -> None:
     async def list_backups(call: Call[Nothing, Nothing]) -> BackupList:
         backups = services.backups
-        newest, failure = backups.last_good, backups.last_failure
+        newest, failure = backups.last_complete, backups.last_failure
         return BackupList(
             items=[_backup(one) for one in backups.list()],
             last_good=None if newest is None else _time(newest.made_at),

@@ -1,4 +1,4 @@
-"""Whether there is a good backup of the last two days."""
+"""Whether there is a complete backup of the last two days."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.site.backups.place import obstacle
-from hub.services.site.backups.schedule import ALARM_SECONDS, last_good, last_incomplete
+from hub.services.site.backups.schedule import ALARM_SECONDS, last_complete, last_incomplete
 from hub.services.site.backups.views import Backup, backup_of
 from hub.store.backup.generations import read_folder
 from hub.store.names import KEY_FILE
@@ -32,8 +32,8 @@ def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
         code = "database-unread" if failure.is_of_database else "backup-failed"
         yield failed("backups", code, reason=failure.reason)
     is_well = failure is None and not reason
-    newest = last_good(generations, now)
-    if generations and not generations[-1].is_good:
+    newest = last_complete(generations, now)
+    if generations and not generations[-1].is_restorable:
         newer = generations[-1]
         args = {"name": newer.path.name, "reason": newer.problem}
         yield warning("backups", "backup-bad", **args)

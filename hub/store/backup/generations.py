@@ -62,7 +62,10 @@ _MAX_BYTES_OF_HEADS = 32 * 1024 * 1024
 
 
 class Generation(Struct, frozen=True):
-    """A backup in the folder. `made_at`: UNIX seconds. `problem`: why it is not good, or ""."""
+    """A backup in the folder.
+
+    `made_at`: UNIX seconds. `problem`: why it cannot be restored, or "".
+    """
 
     path: Path
     made_at: float
@@ -71,7 +74,7 @@ class Generation(Struct, frozen=True):
     problem: str = ""
 
     @property
-    def is_good(self) -> bool:
+    def is_restorable(self) -> bool:
         """Whether it can be restored."""
         return not self.problem
 
@@ -82,7 +85,7 @@ class Generation(Struct, frozen=True):
 
     @property
     def is_complete(self) -> bool:
-        return self.is_good and not self.unread
+        return self.is_restorable and not self.unread
 
     @property
     def is_foreign(self) -> bool:
@@ -93,7 +96,7 @@ class Generation(Struct, frozen=True):
     def is_unknown(self) -> bool:
         """Whether its head was not read, because those of newer ones took too much.
 
-        It may be a good one, and need any of the packs.
+        It may be restorable, and need any of the packs.
         """
         return self.problem == HEAD_NOT_READ
 
@@ -252,11 +255,11 @@ def _ensure_room(folder: Path, needed: int, min_free: int, make_room: Callable[[
 
 
 def _newest_packs(generations: Iterable[Generation]) -> dict[str, StoredPack]:
-    """Return each pack as the newest good generation names it."""
+    """Return each pack as the newest restorable generation names it."""
     return {
         pack.name: pack
         for one in generations
-        if one.head is not None and one.is_good
+        if one.head is not None and one.is_restorable
         for pack in one.head.packs
     }
 
@@ -308,15 +311,15 @@ def to_remove(
     """Return the generations that are not one of 7 daily, 4 weekly or 6 monthly ones.
 
     A complete one takes the place of an incomplete one of the same day, week or month. The last
-    good one and the last complete one always stay. Those that are not good go once there is a
-    newer good one, unless the hub did not make them or knows nothing of them.
+    restorable one and the last complete one always stay. Those that are not restorable go once
+    there is a newer one that is, unless the hub did not make them or knows nothing of them.
     """
-    good = [one for one in generations if one.is_good]
-    if not good:
+    restorable = [one for one in generations if one.is_restorable]
+    if not restorable:
         return ()
     slots: dict[tuple[str, object], Generation] = {}
     # The newest of each day, week and month, beginning with the newest.
-    for one in reversed(good):
+    for one in reversed(restorable):
         if one.made_at > now + 86_400:
             continue  # made while the clock was wrong
         local = datetime.fromtimestamp(one.made_at, zone)
@@ -335,17 +338,17 @@ def to_remove(
     return tuple(
         one
         for one in generations
-        if (one.is_good and one.path not in kept)
-        or (_is_bad(one) and one.made_at < good[-1].made_at)
+        if (one.is_restorable and one.path not in kept)
+        or (_is_bad(one) and one.made_at < restorable[-1].made_at)
     )
 
 
 def _is_bad(one: Generation) -> bool:
-    return not (one.is_good or one.is_foreign or one.is_unknown)
+    return not (one.is_restorable or one.is_foreign or one.is_unknown)
 
 
 def oldest_removable(generations: Sequence[Generation]) -> Generation | None:
-    """Return the oldest generation that is neither the last good nor the last complete one.
+    """Return the oldest generation that is neither the last restorable nor the last complete one.
 
     None as well if one is unknown: no pack would go with a generation then.
     """
@@ -357,10 +360,10 @@ def oldest_removable(generations: Sequence[Generation]) -> Generation | None:
 
 
 def _last(generations: Sequence[Generation]) -> set[Path]:
-    """Return the last good generation and the last complete one, which may be the same."""
-    good = [one.path for one in generations if one.is_good]
+    """Return the last restorable generation and the last complete one, which may be the same."""
+    restorable = [one.path for one in generations if one.is_restorable]
     complete = [one.path for one in generations if one.is_complete]
-    return {*good[-1:], *complete[-1:]}
+    return {*restorable[-1:], *complete[-1:]}
 
 
 def remove_generation(folder: Path, generation: Generation) -> None:

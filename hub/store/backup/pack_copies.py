@@ -38,7 +38,7 @@ class Digest(Protocol):
 class PackCopies:
     """Brings the copies of the packs up to date.
 
-    `known`: each pack as the newest good generation names it. `named`: the files that any
+    `known`: each pack as the newest restorable generation names it. `named`: the files that any
     generation names. `now`: UNIX seconds. `can_link`: the folder is on the disk of the data. All
     methods block.
     """

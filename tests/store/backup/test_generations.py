@@ -252,7 +252,7 @@ async def test_a_generation_that_is_damaged_says_why(site: Site) -> None:
     path = await site.back_up()
     path.write_bytes(b"nonsense" * 100)
     (found,) = read_folder(site.folder).generations
-    assert not found.is_good
+    assert not found.is_restorable
     assert "damaged" in found.problem
     # Its packs stay: it may be the only one.
     site.clock.advance(86_400)
@@ -270,7 +270,7 @@ async def test_a_generation_that_names_other_files_is_damaged(
     forged = await site.back_up()
     path = path.format(data=site.data)
     with_pack(forged, {field: path, "bytes": 0, "sha256": hashlib.sha256().hexdigest()})
-    assert not read_folder(site.folder).generations[0].is_good
+    assert not read_folder(site.folder).generations[0].is_restorable
     with pytest.raises(BackupFault, match="damaged"):
         put_back(forged, tmp_path / "new")
     before = everything_in(site.data)
@@ -328,7 +328,7 @@ async def test_what_is_no_file_is_named_and_neither_waited_for_nor_counted(site:
         found = await trio.to_thread.run_sync(read_folder, site.folder, abandon_on_cancel=True)
     problems = {one.path.name: one.problem for one in found.generations if one.problem}
     assert problems == {fifo: "it is not a regular file", link: "it is not a regular file"}
-    assert [one.path for one in found.generations if one.is_good] == [made]
+    assert [one.path for one in found.generations if one.is_restorable] == [made]
     # The hub did not make them: they stay, and keep no pack from going.
     (site.folder / "packs" / "2026-11-01.pack").touch()
     remove_unnamed_packs(site.folder)
@@ -462,14 +462,14 @@ def test_seven_daily_four_weekly_and_six_monthly_ones_stay() -> None:
     assert len(days) <= 7 + 4 + 6
 
 
-def test_the_last_good_one_stays_however_old_it_is() -> None:
+def test_the_last_restorable_one_stays_however_old_it_is() -> None:
     first = datetime(2025, 1, 1, 3, tzinfo=UTC)
     found = [generation(first), generation(first + timedelta(days=400), "it is damaged")]
     assert to_remove(found, UTC, found[1].made_at) == ()
     assert oldest_removable(found) == found[1]
 
 
-def test_a_bad_one_goes_once_there_is_a_newer_good_one() -> None:
+def test_a_bad_one_goes_once_there_is_a_newer_restorable_one() -> None:
     first = datetime(2026, 1, 1, 3, tzinfo=UTC)
     found = [generation(first, "it is damaged"), generation(first + timedelta(days=1))]
     assert to_remove(found, UTC, found[1].made_at) == (found[0],)

@@ -141,7 +141,7 @@ async def test_a_bad_sector_makes_a_backup_incomplete_and_not_fail(
     spoil(site, disk, 2, *linked(site))
     path = await site.back_up()
     made = newest(site)
-    assert (made.is_good, made.is_complete) == (True, False)
+    assert (made.is_restorable, made.is_complete) == (True, False)
     (unread,) = made.unread
     assert unread.name == PACK
     assert 0 < unread.bytes <= 4096
@@ -308,7 +308,7 @@ async def test_unread_parts_that_no_hub_wrote_make_a_generation_a_bad_one(
 ) -> None:
     await site.add(1)
     with_pack(await site.back_up(), {"unread": parts})
-    assert not newest(site).is_good
+    assert not newest(site).is_restorable
 
 
 @pytest.mark.parametrize("name", NO_PACKS)

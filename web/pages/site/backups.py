@@ -1,4 +1,4 @@
-"""Backups: when the last good one was made, one at once, one to download, how to restore."""
+"""Backups: when the last complete one was made, one at once, one to download, how to restore."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ async def now() -> Response:
 
 @blueprint.get("/command")
 async def command() -> Response:
-    """The command that restores the last good backup, which changes with it."""
+    """The command that restores the last complete backup, which changes with it."""
     await auth.require_role("admin")
     return await page("site/_restore_command.html", example=_example(auth.services()))
 
 
 def _example(hub: Services) -> str:
-    newest = hub.backups.last_good
+    newest = hub.backups.last_complete
     return str(hub.backups.folder / (newest.name if newest else "sitehub-….tar"))
 
 
@@ -194,7 +194,7 @@ class _FileBody(ResponseBody):
 
 
 def _view(hub: Services) -> BackupsView:
-    backups, newest = hub.backups, hub.backups.last_good
+    backups, newest = hub.backups, hub.backups.last_complete
     problem, failure = backups.folder_problem, backups.last_failure
     if problem and failure is not None and not failure.is_of_database:
         failure = None  # for the same reason
@@ -248,7 +248,7 @@ def _tone(hub: Services) -> str:
     is_bad = backups.folder_problem or backups.last_failure or backups.last_incomplete
     if is_bad or backups.overdue_days() is not None:
         return "bad"
-    newest = hub.backups.last_good
+    newest = hub.backups.last_complete
     is_fresh = newest is not None and hub.backups.now() - newest.made_at < 1.5 * _DAY_SECONDS
     return "good" if is_fresh else "warning"
 

@@ -92,7 +92,7 @@ def _cameras_state(count: int, online: int) -> TileState:
 
 def _backup() -> Tile:
     hub, shown = auth.services(), language.current()
-    last, overdue = hub.backups.last_good, hub.backups.overdue_days()
+    last, overdue = hub.backups.last_complete, hub.backups.overdue_days()
     failure, problem = hub.backups.last_failure, hub.backups.folder_problem
     value = gettext("None yet")
     if last is not None:

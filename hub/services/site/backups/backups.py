@@ -133,9 +133,9 @@ class Backups:
         return [backup_of(one) for one in reversed(self._found.generations)]
 
     @property
-    def last_good(self) -> Backup | None:
+    def last_complete(self) -> Backup | None:
         """The newest complete backup."""
-        newest = schedule.last_good(self._found.generations, self.now())
+        newest = schedule.last_complete(self._found.generations, self.now())
         return None if newest is None else backup_of(newest)
 
     @property
@@ -188,9 +188,9 @@ class Backups:
         )
 
     def overdue_days(self) -> int | None:
-        """Return for how many days there has been no good backup; None for less than two."""
+        """Return for how many days there has been no complete backup; None for less than two."""
         since = _as_moment(self._settings.get(_SINCE))
-        newest = self.last_good
+        newest = self.last_complete
         last = max(
             newest.made_at if newest is not None else 0.0,
             since if since is not None else self.now(),
@@ -392,8 +392,8 @@ class Backups:
             return None
 
     def _publish(self) -> None:
-        newest = self.last_good
-        metrics.last_good_backup.set(newest.made_at if newest is not None else 0)
+        newest = self.last_complete
+        metrics.last_complete_backup.set(newest.made_at if newest is not None else 0)
         metrics.backup_bytes.set(self._found.bytes)
         self._change_feed.publish([Change("backups")])
 

@@ -72,7 +72,7 @@ def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
         found = look(plan.folder, plan.data_dir)
         # It was read back: that its head was not read now is no fault of it.
         if not any(
-            one.path == made and (one.is_good or one.is_unknown) for one in found.generations
+            one.path == made and (one.is_restorable or one.is_unknown) for one in found.generations
         ):
             raise BackupFault("the backup is not there any more after it was written")
         return found

@@ -21,11 +21,8 @@ def last_scheduled(hour: int, zone: tzinfo, now: float) -> float:
     return due.astimezone(UTC).timestamp()
 
 
-def last_good(generations: Iterable[Generation], now: float) -> Generation | None:
-    """Return the newest good generation, without those that a wrong clock dated in the future.
-
-    An incomplete one is not good enough.
-    """
+def last_complete(generations: Iterable[Generation], now: float) -> Generation | None:
+    """Return the newest complete generation that no wrong clock dated in the future."""
     found = _restorable(generations, now)
     return max((one for one in found if one.is_complete), key=_made_at, default=None)
 
@@ -37,7 +34,7 @@ def last_incomplete(generations: Iterable[Generation], now: float) -> Generation
 
 
 def _restorable(generations: Iterable[Generation], now: float) -> list[Generation]:
-    return [one for one in _not_ahead(generations, now) if one.is_good]
+    return [one for one in _not_ahead(generations, now) if one.is_restorable]
 
 
 def _not_ahead(generations: Iterable[Generation], now: float) -> list[Generation]:
@@ -55,6 +52,6 @@ def is_due(generations: Iterable[Generation], hour: int, zone: tzinfo, now: floa
     tried again before the next night: the disk is not better then. Nor is one whose head was not
     read: another one would not be read either.
     """
-    made = [one for one in generations if one.is_good or one.is_unknown]
+    made = [one for one in generations if one.is_restorable or one.is_unknown]
     newest = max((one.made_at for one in _not_ahead(made, now)), default=None)
     return newest is None or newest < last_scheduled(hour, zone, now)

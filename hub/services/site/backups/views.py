@@ -16,7 +16,7 @@ _MAX_DAYS = 3
 
 
 class Backup(Struct, frozen=True):
-    """A backup in the folder. `problem`: why it is not good, or "". Times are UNIX seconds.
+    """A backup in the folder. `problem`: why it cannot be restored, or "". Times are UNIX seconds.
 
     `unread`: what the disk of the hub could not read; a backup without it can be restored.
     """
@@ -24,7 +24,7 @@ class Backup(Struct, frozen=True):
     name: str
     made_at: float
     bytes: int
-    is_good: bool
+    is_restorable: bool
     problem: str
     has_pictures: bool
     records: int
@@ -32,7 +32,7 @@ class Backup(Struct, frozen=True):
 
     @property
     def is_complete(self) -> bool:
-        return self.is_good and not self.unread
+        return self.is_restorable and not self.unread
 
     @property
     def unread_bytes(self) -> int:
@@ -87,7 +87,7 @@ def backup_of(one: Generation) -> Backup:
         name=one.path.name,
         made_at=one.made_at,
         bytes=one.bytes + sum(pack.bytes for pack in (one.head.packs if one.head else ())),
-        is_good=one.is_good,
+        is_restorable=one.is_restorable,
         problem=one.problem,
         has_pictures=one.head is not None and one.head.has_pictures,
         records=one.head.records if one.head is not None else 0,

@@ -350,7 +350,7 @@ class Health:
             )
 
     def _overdue(self, days: str) -> HealthReason:
-        newest = self._backups.last_good
+        newest = self._backups.last_complete
         if newest is None:
             text = f"there has been no good backup for {days} days: there is none"
             return HealthReason("backup-missing", text, {"days": days})

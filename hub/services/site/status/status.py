@@ -139,10 +139,10 @@ async def _record_figures(services: Services) -> RecordFigures:
 
 def _backup_figures(services: Services) -> BackupFigures:
     backups = services.backups
-    good = backups.last_good
+    complete = backups.last_complete
     return BackupFigures(
         folder=str(backups.folder),
-        last_good=None if good is None else _moment(round(good.made_at * 1000)),
+        last_good=None if complete is None else _moment(round(complete.made_at * 1000)),
         bytes=backups.folder_bytes,
     )
 

@@ -64,7 +64,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def wait_until_made(hub: HubServices) -> None:
     backups = hub.services.backups
-    await until(lambda: backups.last_good is not None and backups.running is None)
+    await until(lambda: backups.last_complete is not None and backups.running is None)
 
 
 async def back_up(hub: HubServices) -> None:
@@ -77,12 +77,13 @@ async def test_a_backup_is_made_by_itself_when_none_is_younger_than_a_night(
 ) -> None:
     await hub.add_faces("Ann", "Bo", pictures=True)
     backups = hub.services.backups
-    assert (backups.list(), backups.last_good) == ([], None)
+    assert (backups.list(), backups.last_complete) == ([], None)
     await nursery.start(backups.run)
     await wait_until_made(hub)
     (made,) = backups.list()
-    assert made == backups.last_good
-    assert (made.is_good, made.problem, made.has_pictures, made.records) == (True, "", True, 2)
+    assert made == backups.last_complete
+    assert made.is_complete
+    assert (made.problem, made.has_pictures, made.records) == ("", True, 2)
     assert backups.last_failure is None
     nursery.cancel_scope.cancel()
 
@@ -111,7 +112,7 @@ async def test_the_backups_are_known_again_after_a_start(
     backups = hub.services.backups
     backups._found = module.Folder()
     await nursery.start(backups.run)
-    await until(lambda: backups.last_good is not None)
+    await until(lambda: backups.last_complete is not None)
     assert backups.list()[0].made_at == clock()
     nursery.cancel_scope.cancel()
 
@@ -131,7 +132,7 @@ async def test_a_folder_that_cannot_be_written_is_said_in_words_and_tried_again_
     backups.folder.parent.unlink()
     await back_up(hub)
     assert backups.last_failure is None
-    assert backups.last_good is not None
+    assert backups.last_complete is not None
 
 
 async def test_a_folder_that_cannot_be_used_is_noticed_before_a_backup_fails(
@@ -152,7 +153,7 @@ async def test_a_folder_that_cannot_be_used_is_noticed_before_a_backup_fails(
     away.rename(backups.folder.parent)
     await backups.look()
     assert backups.folder_problem == ""
-    assert backups.last_good is not None
+    assert backups.last_complete is not None
     assert backups._next_attempt <= trio.current_time()
 
 
@@ -197,7 +198,7 @@ async def test_an_incomplete_backup_is_made_and_told_but_is_no_good_one(
     await back_up(hub)
     backups = hub.services.backups
     assert backups.last_failure is None
-    assert backups.last_good is None
+    assert backups.last_complete is None
     assert backups.last_incomplete is not None
     assert backups.last_incomplete.unread_bytes == pack.stat().st_size
     assert backups.last_incomplete.unread_records == 1
@@ -232,7 +233,7 @@ async def test_a_night_under_a_wrong_clock_is_no_night_without_a_backup(
         site_clock._now = lambda wrong=wrong: wrong
         assert site_clock.is_doubted
         assert backups.overdue_days() is None
-        assert backups.last_good is not None
+        assert backups.last_complete is not None
         site_clock._now = clock
         assert not site_clock.is_doubted
     nursery.cancel_scope.cancel()
@@ -262,7 +263,7 @@ async def test_old_generations_stay_while_the_clock_is_not_trusted(
     assert len(backups.list()) < 10
 
 
-async def test_the_folder_stays_within_its_limit_but_the_last_good_one_stays(
+async def test_the_folder_stays_within_its_limit_but_the_last_one_stays(
     hub: HubServices, clock: FrozenClock
 ) -> None:
     backups = hub.services.backups
@@ -283,7 +284,7 @@ async def test_a_backup_whose_head_is_not_read_afterwards_did_not_fail(
     assert backups.last_failure is None
     (made,) = backups.list()
     assert "too many backups" in made.problem
-    assert backups.last_good is None
+    assert backups.last_complete is None
     backups._next_attempt = 0
     assert not backups._is_due()
 

@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from hub.services.site.backups.schedule import is_due, last_good, last_incomplete, last_scheduled
+from hub.services.site.backups.schedule import (
+    is_due,
+    last_complete,
+    last_incomplete,
+    last_scheduled,
+)
 from hub.store.backup.archive import HEAD_NOT_READ
 from hub.store.backup.generations import Generation
 from hub.store.backup.unread import Part
@@ -58,19 +63,19 @@ def test_one_whose_head_was_not_read_is_not_made_again_but_is_no_good_one() -> N
     now = at("2026-11-25 08:30")
     found = [generation("2026-11-25 03:00", HEAD_NOT_READ)]
     assert not is_due(found, 3, SHANGHAI, now)
-    assert last_good(found, now) is None
+    assert last_complete(found, now) is None
 
 
 def test_one_from_a_future_that_never_came_does_not_count() -> None:
     found = [generation("2026-11-24 03:00"), generation("2027-11-25 03:00")]
-    assert last_good(found, at("2026-11-25 08:30")) == found[0]
+    assert last_complete(found, at("2026-11-25 08:30")) == found[0]
     assert is_due(found, 3, SHANGHAI, at("2026-11-25 08:30"))
 
 
 def test_an_incomplete_backup_is_neither_good_enough_nor_tried_again_the_same_night() -> None:
     now = at("2026-11-25 12:00")
     found = [made_at(now - 3 * 86_400), made_at(now - 60, Part(0, 1))]
-    assert last_good(found, now) == found[0]
+    assert last_complete(found, now) == found[0]
     assert last_incomplete(found, now) == found[1]
     assert not is_due(found, 3, SHANGHAI, now)
     assert last_incomplete([*found, made_at(now)], now) is None

@@ -71,7 +71,7 @@ class BackupState:
         self.folder = Path("/mnt/backups")
         self.folder_problem = ""
         self.last_failure: BackupFailure | None = None
-        self.last_good: SimpleNamespace | None = None
+        self.last_complete: SimpleNamespace | None = None
         self.last_incomplete: Backup | None = None
         self.restored: RestoredFrom | None = None
 
@@ -412,7 +412,7 @@ def test_missing_backups_are_a_notice_with_the_last_good_one(
 ) -> None:
     parts.backups.days = 3
     assert parts.sentence() == "there has been no good backup for 3 days: there is none"
-    parts.backups.last_good = SimpleNamespace(made_at=clock() - 3 * DAY)
+    parts.backups.last_complete = SimpleNamespace(made_at=clock() - 3 * DAY)
     assert parts.sentence() == (
         "there has been no good backup for 3 days: the last good one is of 2026-11-22"
     )
