@@ -100,6 +100,8 @@ class Head(Struct, frozen=True, kw_only=True):
     #: How much room a restore takes, and the database alone.
     total_bytes: int
     database_bytes: int
+    #: How many rows of the database were known to be damaged; the backup has them as they are.
+    damaged_rows: int = 0
     #: Of a generation: the packs beside it.
     packs: tuple[StoredPack, ...] = ()
 

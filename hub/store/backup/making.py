@@ -44,11 +44,15 @@ _ABANDONED_SECONDS = 86_400
 
 
 class SiteDescription(Struct, frozen=True):
-    """What a backup says about its site. `made_at`: UNIX seconds."""
+    """What a backup says about its site. `made_at`: UNIX seconds.
+
+    `damaged_rows`: how many rows of its database are known to be damaged.
+    """
 
     name: str
     addresses: tuple[str, ...]
     made_at: float
+    damaged_rows: int = 0
 
 
 class FileBackup(Struct, frozen=True):
@@ -166,6 +170,7 @@ def make_head(
             + (of_packs if pictures else 0)
         ),
         database_bytes=snapshot.bytes,
+        damaged_rows=site.damaged_rows,
         packs=packs,
     )
 

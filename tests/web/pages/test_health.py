@@ -211,6 +211,17 @@ async def test_a_banner_leads_to_what_to_do_about_it(hub: PageSite) -> None:
     assert "/notices" not in visitor.text
 
 
+async def test_damage_that_the_hub_met_counts_among_the_checks(
+    hub: PageSite, found: list[Finding]
+) -> None:
+    lost = HealthReason("pictures-lost", "", {"what": "2026-11-20"})
+    hub.health_reasons = [HealthReason("damaged-rows", "", {"where": "records"}), lost]
+    found.append(failed("pictures", "pictures-lost", what="2026-11-20"))
+    shown = words((await visit(hub)).text)
+    assert "2 of 4 checks are in order." in shown
+    assert "Stored data warning:" in shown
+
+
 def test_every_problem_has_a_consequence() -> None:
     known = {*get_args(FaultCode), *get_args(NoticeCode), *CHECK_NAMES}
     assert set(CONSEQUENCES) - set(TEXTS) == known - set(TEXTS)

@@ -36,6 +36,7 @@ class BackupRow(Struct, frozen=True):
     size: str
     records: int
     has_pictures: bool
+    has_damage: bool
     problem: str
     missing: str
 
@@ -302,6 +303,7 @@ def _row(hub: Services, one: Backup) -> BackupRow:
         size=size_text(one.bytes),
         records=one.records,
         has_pictures=one.has_pictures,
+        has_damage=one.has_damage,
         problem=store_reason(one.problem),
         missing=_missing(one) if one.unread else "",
     )

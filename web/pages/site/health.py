@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 from quart import Blueprint, Response
 
@@ -9,6 +11,7 @@ from hub.services.doctor.findings import CheckName, Finding, State
 from hub.services.doctor.texts import TEXTS
 from web import auth
 from web.pages import language
+from web.pages.labels import health_sentence
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
@@ -35,6 +38,15 @@ CHECKS: dict[CheckName, str] = {
     "entries": N_("All other entries"),
     "pictures": N_("All pictures"),
     "firmware": N_("Firmware files"),
+}
+
+
+#: Problems that the hub meets while it works, and no check looks for: what they are about.
+_MET: dict[str, str] = {
+    "damaged": N_("Stored data"),
+    "damaged-rows": N_("Stored data"),
+    "pictures-lost": N_("Stored data"),
+    "cameras-offline": N_("Cameras"),
 }
 
 
@@ -111,7 +123,7 @@ async def _view() -> HealthView:
     return HealthView(
         problems=await current_problems(),
         offline=_offline(),
-        quick=[_shown(finding) for finding in quick],
+        quick=[*(_shown(finding) for finding in quick), *_met(quick)],
         slow=[_shown(finding) for finding in slow],
         checked_at=_moment(full.ended_at) if full else "",
         run=_run(),
@@ -133,6 +145,15 @@ def _offline() -> list[OfflineCamera]:
 def _shown(finding: Finding) -> ShownCheck:
     text = finding_sentence(TEXTS[finding.code].found, finding)
     return ShownCheck(gettext(CHECKS[finding.check]), finding.state, text)
+
+
+def _met(findings: list[Finding]) -> Iterator[ShownCheck]:
+    """What the hub met by itself, without what a check has found too."""
+    found = {finding.code for finding in findings}
+    for reason in auth.services().health.reasons():
+        if reason.code in _MET and reason.code not in found:
+            state: State = "failed" if reason.is_serious else "warning"
+            yield ShownCheck(gettext(_MET[reason.code]), state, health_sentence(reason))
 
 
 def _run() -> ShownRun | None:

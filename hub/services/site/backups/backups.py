@@ -95,6 +95,7 @@ class Backups:
         speed: float = _COPY_SPEED,
     ) -> None:
         self._settings = store.settings
+        self._damaged_rows = store.damaged_rows
         self._site = site
         self._audit = audit
         self._data_dir = data_dir
@@ -420,7 +421,8 @@ class Backups:
         )
 
     def _describe(self) -> SiteDescription:
-        return SiteDescription(self._site.name(), self._addresses(), self.now())
+        damaged = sum(self._damaged_rows.counts().values())
+        return SiteDescription(self._site.name(), self._addresses(), self.now(), damaged)
 
     def _addresses(self) -> tuple[str, ...]:
         try:

@@ -18,6 +18,7 @@ _MAX_DAYS = 3
 class Backup(Struct, frozen=True):
     """A backup in the folder. `problem`: why it cannot be restored, or "". Times are UNIX seconds.
 
+    `has_damage`: rows of its database were damaged already when it was made.
     `unread`: what the disk of the hub could not read; a backup without it can be restored.
     """
 
@@ -28,6 +29,7 @@ class Backup(Struct, frozen=True):
     problem: str
     has_pictures: bool
     records: int
+    has_damage: bool = False
     unread: tuple[UnreadPack, ...] = ()
 
     @property
@@ -91,6 +93,7 @@ def backup_of(one: Generation) -> Backup:
         problem=one.problem,
         has_pictures=one.head is not None and one.head.has_pictures,
         records=one.head.records if one.head is not None else 0,
+        has_damage=one.head is not None and one.head.damaged_rows > 0,
         unread=one.unread,
     )
 

@@ -112,6 +112,21 @@ async def test_back_up_now_starts_one(hub: PageSite, admin: Photographer) -> Non
     assert "Started a backup" in admin.text
 
 
+async def test_a_backup_of_damaged_data_says_so(
+    hub: PageSite, admin: Photographer, clock: FrozenClock
+) -> None:
+    await hub.services.backups._back_up()
+    hub.hub.store.damaged_rows.note("record", 7, ("detail",))
+    clock.advance(5 * 3600)  # the next day in Shanghai: of each day one is kept
+    await hub.services.backups._back_up()
+    await admin.get(PATH)
+    assert admin.text.count("Read back, complete; it contains the damage") == 1
+    assert admin.text.count("Read back, complete") == 2
+    await admin.send("/preferences", language="zh", next=PATH)
+    await admin.get(PATH)
+    assert "完整；其中包含已损坏的数据" in admin.text
+
+
 async def test_the_command_names_the_backup_that_was_made_last(
     hub: PageSite, admin: Photographer, clock: FrozenClock
 ) -> None:
