@@ -196,11 +196,11 @@ HEALTH = {
     ),
     "clock-doubted": N_(
         "The clock of this computer shows %(clock)s, but %(expected)s was expected. Correct it, or "
-        "confirm it under Site, Retention. Until then nothing is deleted by age."
+        "confirm it under Site, Disk and days. Until then nothing is deleted by age."
     ),
     "clock-off-long": N_(
         "By the clock of this computer (%(clock)s) the hub was off for %(days)s days. If that is "
-        "right, confirm it under Site, Retention. Until then nothing is deleted by age."
+        "right, confirm it under Site, Disk and days. Until then nothing is deleted by age."
     ),
     "clock-contradicted": N_(
         "The clocks of %(off)s of %(devices)s cameras differ from the clock of this computer by "
@@ -208,7 +208,7 @@ HEALTH = {
     ),
     "retention-waits": N_(
         "%(days)s days with %(records)s records are too old and wait until somebody confirms that "
-        "they may be deleted: see Site, Retention."
+        "they may be deleted: see Site, Disk and days."
     ),
     "update-undone": N_(
         "The update to version %(version)s failed and was undone: %(reason)s. The hub runs as "

@@ -77,8 +77,8 @@ TEXTS: dict[str, Sentences] = {
     "clock-plausible": Sentences("The clock shows %(clock)s. The time zone is %(zone)s."),
     "clock-doubted": Sentences(
         "The clock shows %(clock)s, which may be wrong. Nothing is deleted by age meanwhile.",
-        "Compare it with a telephone. If it is right, confirm it under Site, Retention; otherwise "
-        "set the date and time of this computer.",
+        "Compare it with a telephone. If it is right, confirm it under Site, Disk and days; "
+        "otherwise set the date and time of this computer.",
     ),
     "clock-unset": Sentences(
         "The clock shows %(clock)s: it was never set.",

@@ -24,7 +24,7 @@ GROUPS = {
     "site-key": N_("Site key"),
     "hold": N_("Evidence"),
     "erasure": N_("Erasure of people"),
-    "retention": N_("Retention"),
+    "retention": N_("Disk and days"),
     "clock": N_("Clock"),
     "backup": N_("Backups"),
     "update": N_("Update"),

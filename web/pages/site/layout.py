@@ -32,7 +32,7 @@ SECTIONS = (
     Section("overview", "/site", N_("Overview")),
     Section("health", "/site/health", N_("Health")),
     Section("backups", "/site/backups", N_("Backups")),
-    Section("retention", "/site/retention", N_("Retention")),
+    Section("retention", "/site/retention", N_("Disk and days")),
     Section("update", "/site/update", N_("Update")),
     Section("users", "/site/users", N_("Users")),
     Section("api-keys", "/site/api-keys", N_("API keys")),

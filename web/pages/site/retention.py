@@ -1,4 +1,4 @@
-"""Retention: what is kept and for how long, days that wait for a person, and the hub's clock."""
+"""Disk and days: what is kept and for how long, days that wait for a person, the hub's clock."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ _TRUST = {
         "The clocks of most cameras show another day. Nothing is deleted by age until they agree."
     ),
     "settling": N_(
-        "Not trusted yet: before records are deleted by age, it must be steady for a day of "
-        "running time."
+        "The clock is being watched for a day. Until then no records are deleted for their age."
     ),
     "trusted": N_("Steady, and not contradicted by the cameras."),
 }
@@ -133,6 +132,7 @@ async def _retention_page(*, fault: str = "") -> Response:
         days=[_row(day) for day in days[:_SHOWN_DAYS]],
         older=max(0, len(days) - _SHOWN_DAYS),
         trust=gettext(_TRUST[found.clock.trust]),
+        agreement=_agreement(found.clock),
         shows=_moment(found.clock.shows),
         expected=_moment(found.clock.expected),
         steady=_steady(found.clock),
@@ -228,6 +228,18 @@ def _full(days: float | None) -> str:
         "in %(n)s days; then the oldest days are deleted",
         whole,
     ) % {"n": whole}
+
+
+def _agreement(clock: ClockView) -> str:
+    """How many cameras show another day; "" while none is known."""
+    if not clock.cameras:
+        return ""
+    all_of_them, off = clock.cameras, clock.cameras_off
+    if not off:
+        return ngettext("%(n)s camera agrees", "All %(n)s agree", all_of_them) % {"n": all_of_them}
+    return ngettext(
+        "%(off)s of %(n)s shows another day", "%(off)s of %(n)s show another day", off
+    ) % {"n": all_of_them, "off": off}
 
 
 def _steady(clock: ClockView) -> str:

@@ -130,9 +130,11 @@ def _disk() -> Tile:
             "%(n)s day waits for your decision.", "%(n)s days wait for your decision.", waiting
         ) % {"n": waiting}
     else:
-        detail = ngettext(
-            "Records of %(n)s day are kept.", "Records of %(n)s days are kept.", days.count
-        ) % {"n": days.count}
+        detail = gettext("No records yet.")
+        if days.count:
+            detail = ngettext(
+                "Records of %(n)s day are kept.", "Records of %(n)s days are kept.", days.count
+            ) % {"n": days.count}
     return Tile(
         title=gettext("Disk and days"),
         value=value,

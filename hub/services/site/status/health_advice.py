@@ -79,19 +79,19 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "disk can never have so much free, let the hub keep less free, under Site, Disk and days."
     ),
     "clock-doubted": (
-        "Compare the clock with a telephone. If it is right, confirm it under Site, Retention; "
-        "otherwise set the date and time of this computer."
+        "Compare the clock with a telephone. If it is right, confirm it under Site, Disk and "
+        "days; otherwise set the date and time of this computer."
     ),
     "clock-off-long": (
         "If the hub really was off for so long, and the date is right, confirm it under Site, "
-        "Retention; otherwise set the date and time of this computer."
+        "Disk and days; otherwise set the date and time of this computer."
     ),
     "clock-contradicted": (
         "Compare the date of this computer and of the cameras with a telephone, and correct "
         "whichever is wrong."
     ),
     "retention-waits": (
-        "Look at the days under Site, Retention, and confirm there if they may be deleted. "
+        "Look at the days under Site, Disk and days, and confirm there if they may be deleted. "
         "If that seems too many, check the date of this computer first."
     ),
     "update-undone": (

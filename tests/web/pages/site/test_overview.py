@@ -24,6 +24,16 @@ async def test_the_navigation_leads_to_the_site_area(admin: Photographer) -> Non
     assert '<a href="/site/audit">Audit log</a>' in admin.text
 
 
+async def test_disk_and_days_have_one_name_and_say_if_there_are_no_records(
+    admin: Photographer,
+) -> None:
+    await admin.get("/site")
+    assert '<a href="/site/retention">Disk and days</a>' in admin.text
+    assert "No records yet." in admin.text
+    await admin.get("/site/retention")
+    assert "<h1>Disk and days</h1>" in admin.text
+
+
 async def test_name_zone_and_language_change_at_once(hub: PageSite, admin: Photographer) -> None:
     await admin.get("/site")
     await admin.send("/site", **{**VALID, "language": "zh"})

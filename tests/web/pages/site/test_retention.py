@@ -10,6 +10,7 @@ import pytest
 
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.retention.retention import utc_day
+from hub.services.site.retention.view import RetentionView, read_retention
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
@@ -43,7 +44,35 @@ async def test_without_records_the_page_says_so(hub: PageSite, admin: Photograph
     await admin.get(RETENTION)
     assert "No records yet." in admin.text
     assert "A forecast needs a whole day of records." in admin.text
-    assert "Not trusted yet" in admin.text
+    assert "The clock is being watched for a day." in admin.text
+
+
+@pytest.mark.parametrize(
+    ("cameras", "off", "sentence"),
+    [
+        (1, 0, "1 camera agrees"),
+        (4, 0, "All 4 agree"),
+        (4, 1, "1 of 4 shows another day"),
+        (4, 2, "2 of 4 show another day"),
+    ],
+)
+async def test_it_says_how_many_cameras_agree_with_the_clock(
+    hub: PageSite,
+    admin: Photographer,
+    monkeypatch: pytest.MonkeyPatch,
+    cameras: int,
+    off: int,
+    sentence: str,
+) -> None:
+    found = await read_retention(hub.services)
+    clock = msgspec.structs.replace(found.clock, cameras=cameras, cameras_off=off)
+
+    async def read(services: object) -> RetentionView:
+        return msgspec.structs.replace(found, clock=clock)
+
+    monkeypatch.setattr("web.pages.site.retention.read_retention", read)
+    await admin.get(RETENTION)
+    assert f"<dd>{sentence}</dd>" in admin.text
 
 
 async def test_what_is_to_stay_free_is_told_beside_what_is_free(
