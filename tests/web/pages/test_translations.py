@@ -150,6 +150,9 @@ def test_every_reason_and_outcome_of_the_services_has_a_text() -> None:
         assert outcome in labels.INIT_OUTCOMES
     assert set(labels.HEALTH) == {*get_args(FaultCode), *get_args(NoticeCode)}
     assert set(ADVICE) == set(labels.HEALTH)
+    # What keeps the hub from seeing or keeping anything is told to everybody as it is.
+    of_everybody = {"starting", "cannot-store", "cameras-offline"}
+    assert set(labels.HEALTH) - set(labels.TOPICS) == of_everybody
     assert set(CHECKS) == set(CHECK_NAMES)
 
 
