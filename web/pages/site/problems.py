@@ -58,7 +58,7 @@ CONSEQUENCES: dict[str, Consequence] = {
         N_("Backups"),
     ),
     "cameras-offline": Consequence(
-        N_("What happens in front of them does not reach the hub."),
+        N_("What happens in front of the cameras does not reach the hub."),
         "/cameras",
         N_("Cameras"),
     ),

@@ -11,7 +11,7 @@ from hub import __version__
 from hub.services.site.disk_space import GB
 from web import auth
 from web.pages import language
-from web.pages.labels import folder_sentence, next_backup, store_reason
+from web.pages.labels import next_backup, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.site.problems import current_problems
 
@@ -100,7 +100,9 @@ def _backup() -> Tile:
     detail = ""
     if problem:
         value = gettext("No backup can be made")
-        detail = folder_sentence(str(hub.backups.folder), problem)
+        detail = gettext("The folder cannot be used: %(reason)s") % {
+            "reason": store_reason(problem)
+        }
     elif failure is not None:
         detail = gettext("The last one failed: %(reason)s") % {
             "reason": store_reason(failure.reason)
