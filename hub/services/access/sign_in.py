@@ -116,8 +116,8 @@ class _GuessLimit:
     Failures are counted for each user at each origin, for each origin, and for each user at all
     origins where that user has never signed in, which have turns. So guesses from elsewhere, even
     from the same IPv6 network, never delay a user at the usual PC, and one at a new PC for a while
-    only. An attempt that is checked counts as a
-    failure until it succeeds, so that many attempts at once cannot get around the limit.
+    only. An attempt that is checked counts as a failure until it succeeds, so that many attempts at
+    once cannot get around the limit.
     """
 
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
