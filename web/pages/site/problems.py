@@ -57,6 +57,17 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/backups",
         N_("Backups"),
     ),
+    "damaged": Consequence(
+        N_("Records or pictures may be lost if nothing is done."),
+        "/site/health#everything",
+        N_("Check everything"),
+    ),
+    "ports": Consequence(N_("Cameras or browsers cannot reach the hub.")),
+    "permissions": Consequence(N_("The hub cannot use its files, or others can read them.")),
+    "clock-unset": Consequence(_WRONG_TIMES),
+    "certificate-ended": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
+    "certificate-early": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
+    "starting": Consequence(_NO_WORK),
     "cameras-offline": Consequence(
         N_("What happens in front of the cameras does not reach the hub."),
         "/cameras",
@@ -67,21 +78,11 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/backups",
         N_("Backups"),
     ),
-    "damaged": Consequence(
-        N_("Records or pictures may be lost if nothing is done."),
-        "/site/health#everything",
-        N_("Check everything"),
-    ),
-    "ports": Consequence(N_("Cameras or browsers cannot reach the hub.")),
-    "permissions": Consequence(N_("The hub cannot use its files, or others can read them.")),
     "restored-elsewhere": Consequence(
         N_("Cameras may look for the hub at its old address, and then nothing is recorded."),
         "/site/backups",
         N_("Backups"),
     ),
-    "clock-unset": Consequence(_WRONG_TIMES),
-    "certificate-ended": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
-    "certificate-early": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
     "codes-guessed": Consequence(
         N_("Somebody tries to connect in the place of one of your cameras."),
         "/site/audit",
@@ -158,7 +159,6 @@ CONSEQUENCES: dict[str, Consequence] = {
     "set-aside": Consequence(N_("Some records or pictures are not shown.")),
     "sqlite": Consequence(_NO_WORK),
     "hub": Consequence(_NO_WORK),
-    "starting": Consequence(_NO_WORK),
 }
 _RANK = {name: place for place, name in enumerate(CONSEQUENCES)}
 #: Tables whose rows have a page each: what one is called, and the start of its address.
