@@ -32,9 +32,10 @@ class SignedTimes:
             return True
         return self._is_doubted() and is_within_skew(ts, self._likely_time(), skew)
 
-    def newest_that_counts(self, skew: float) -> float | None:
-        """Return up to when the newest time of a signer counts; None while nothing is doubted.
+    def newest(self, find: Callable[[float], float | None], skew: float) -> float | None:
+        """Return the newest time that a signer used; None as well while nothing is doubted.
 
-        Later ones were signed by a clock that was ahead, which must shut nobody out.
+        `find` returns the newest one up to a time: later ones were signed by a clock that was
+        ahead, which must shut nobody out.
         """
-        return self._likely_time() + skew if self._is_doubted() else None
+        return find(self._likely_time() + skew) if self._is_doubted() else None

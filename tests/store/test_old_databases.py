@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -18,20 +17,12 @@ from msgspec.structs import replace
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from hub.store.records.record_query import RecordFilter
-from hub.store.sqlite.migrate import migrations
 from hub.store.tables.audit import AuditEntry
 from hub.wire.uploads.records import AccessDetail, Record
+from tests.store.databases import SCHEMAS, unpack
 from tests.store.databases import write as written
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, is_whole, opened
-
-FOLDER = Path(written.__file__).parent
-SCHEMAS = sorted(migrations())
-
-
-def unpack(schema: int, data_dir: Path) -> None:
-    shutil.unpack_archive(FOLDER / f"schema_{schema}.zip", data_dir)
-    (data_dir / "hub.key").write_text(written.KEY.hex())
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -41,13 +32,13 @@ def schema(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 async def store(schema: int, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
-    unpack(schema, tmp_path)
+    unpack(tmp_path, schema)
     async with opened(tmp_path, clock) as store:
         yield store
 
 
 def test_a_database_is_what_its_archive_says(schema: int, tmp_path: Path) -> None:
-    unpack(schema, tmp_path)
+    unpack(tmp_path, schema)
     with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema,)
 
@@ -219,7 +210,7 @@ async def test_the_audit_log_keeps_no_number_of_a_person(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     """As versions before schema 12 wrote it."""
-    unpack(11, tmp_path)
+    unpack(tmp_path, 11)
     with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection:
         for action, target in (
             ("device.person_add", "1 987654321"),

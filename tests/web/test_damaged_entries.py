@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -17,8 +16,7 @@ from hub.config import Config, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
-from hub.store.names import KEY_FILE
-from hub.store.sqlite.migrate import migrations
+from tests.store.databases import unpack
 from tests.store.databases import write as written
 from tests.support.browsing import Visitor
 from tests.support.page_site import PASSWORD
@@ -73,9 +71,7 @@ ENTRIES: dict[str, tuple[str, tuple[str, ...], str]] = {
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """A data directory with rows in every table."""
-    archive = Path(written.__file__).parent / f"schema_{max(migrations())}.zip"
-    shutil.unpack_archive(archive, tmp_path)
-    (tmp_path / KEY_FILE).write_text(written.KEY.hex())
+    unpack(tmp_path)
     return tmp_path
 
 

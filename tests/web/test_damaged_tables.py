@@ -28,12 +28,11 @@ from hub.errors import StartFault
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
 from hub.store.sqlite.migrate import migrations
-from hub.store.startup import KEY_FILE
+from tests.store.databases import unpack
 from tests.store.databases import write as written
 from tests.support.browsing import Visitor
 from tests.support.page_site import PASSWORD
 
-FOLDER = Path(written.__file__).parent
 CONFIG = Config(web=WebConfig(tls=False), store=StoreConfig(min_free_gb=0))
 NOW = written.NOW + 60.0
 
@@ -88,8 +87,7 @@ class Column:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with rows in every table."""
     folder = tmp_path_factory.mktemp("sound")
-    shutil.unpack_archive(FOLDER / f"schema_{max(migrations())}.zip", folder)
-    (folder / KEY_FILE).write_text(written.KEY.hex())
+    unpack(folder)
     return folder
 
 

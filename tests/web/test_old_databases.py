@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,21 +13,18 @@ from hub.config import Config, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
-from hub.store.sqlite.migrate import migrations
-from hub.store.startup import KEY_FILE
+from tests.store.databases import SCHEMAS, unpack
 from tests.store.databases import write as written
 from tests.support.browsing import Visitor
 from tests.support.page_site import PASSWORD
 
-FOLDER = Path(written.__file__).parent
 CONFIG = Config(web=WebConfig(tls=False), store=StoreConfig(min_free_gb=0))
 BEARER = f"Bearer {written.API_KEY.appid}:{written.API_SECRET}"
 
 
-@pytest.fixture(params=sorted(migrations()), ids=lambda number: f"schema {number}")
+@pytest.fixture(params=SCHEMAS, ids=lambda number: f"schema {number}")
 async def services(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Services]:
-    shutil.unpack_archive(FOLDER / f"schema_{request.param}.zip", tmp_path)
-    (tmp_path / KEY_FILE).write_text(written.KEY.hex())
+    unpack(tmp_path, request.param)
     now = written.NOW + 60.0
     loaded = Loaded(CONFIG, Sources(tmp_path))
     async with open_services(loaded, tmp_path, closing=trio.Event(), now=lambda: now) as services:

@@ -354,7 +354,7 @@ def health_sentence(reason: HealthReason) -> str:
         return reason.text
     args = {name: store_reason(value) for name, value in reason.args.items()}
     if reason.damaged:
-        args["where"] = damaged_names(reason.damaged)
+        args["where"] = damaged_places(reason.damaged)
     return gettext(text) % args
 
 
@@ -364,7 +364,7 @@ def health_topics(reasons: Iterable[HealthReason]) -> str:
     return gettext(", ").join(topics)
 
 
-def damaged_names(damaged: Iterable[DamagedData]) -> str:
+def damaged_places(damaged: Iterable[DamagedData]) -> str:
     """What is damaged, and how many of it."""
     names = (
         gettext("%(what)s (%(n)s)") % {"what": gettext(NAMES[one.kind]), "n": one.count}

@@ -92,12 +92,12 @@ def _notices_without_rights(reasons: list[HealthReason]) -> list[Notice]:
     shown = [
         Notice(health_sentence(one), one.is_serious) for one in reasons if one.code not in TOPICS
     ]
-    mended = [one for one in reasons if one.code in TOPICS]
-    if mended:
+    for_administrators = [one for one in reasons if one.code in TOPICS]
+    if for_administrators:
         text = language.gettext("Something needs an administrator: %(topics)s") % {
-            "topics": health_topics(mended)
+            "topics": health_topics(for_administrators)
         }
-        shown.append(Notice(text, any(one.is_serious for one in mended)))
+        shown.append(Notice(text, any(one.is_serious for one in for_administrators)))
     return shown
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -140,8 +141,7 @@ class ApiKeys:
         skew = self._clock_skew
         if not self._times.is_near(signed_at, skew):
             raise WrongSignature(f"ts: more than {skew:g} s off the hub's clock")
-        counts = self._times.newest_that_counts(skew)
-        newest = None if counts is None else self._used_signatures.newest(key.appid, counts)
+        newest = self._times.newest(partial(self._used_signatures.newest, key.appid), skew)
         if newest is not None and signed_at < newest - skew:
             raise WrongSignature("ts: older than that of an earlier change")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from hub.config import DevicesConfig
 from hub.errors import (
@@ -83,10 +84,11 @@ class Authentication:
         except BadParameter:
             raise WrongSignature("ts: a UNIX time in seconds is required") from None
         skew = self._config.clock_skew
-        if device.clock_trusted and not self._times.is_near(signed_at, skew):
+        if not device.clock_trusted:
+            return
+        if not self._times.is_near(signed_at, skew):
             raise WrongSignature("ts is too far from the hub's time")
-        counts = self._times.newest_that_counts(skew) if device.clock_trusted else None
-        newest = None if counts is None else self._store.tokens.newest_accepted(device.sn, counts)
+        newest = self._times.newest(partial(self._store.tokens.newest_accepted, device.sn), skew)
         if newest is not None and signed_at < newest - skew:
             raise WrongSignature("ts is older than that of an earlier connect")
 

@@ -100,9 +100,9 @@ class Admission:
         if device is None:
             await self._refuse_unknown(param, link)
             raise DeviceNotRegistered(f"sn: no device with sn {param.sn} is registered")
-        disconnects = self._devices.disconnects(device.did)
-        self._guesses.start_afresh(device.did, disconnects)
-        guessed = Guessed(device.did, disconnects, self._is_own_address(device, link.address))
+        changes = self._devices.change_number(device.did)
+        self._guesses.start_afresh(device.did, changes)
+        guessed = Guessed(device.did, changes, self._is_own_address(device, link.address))
         await self._await_turn(device, guessed, link)
         try:
             verified = self._checks.run(device, param)
@@ -112,7 +112,7 @@ class Admission:
         except Refused as refusal:
             await self._refuse(device, guessed, param, link, refusal)
             raise refusal.error from None
-        if self._devices.disconnects(device.did) != disconnects:
+        if self._devices.change_number(device.did) != changes:
             # It was changed while the checks waited for the store: their result no longer holds.
             await self._store.tokens.drop(device.did)
             raise NotAuthorised("the device was changed meanwhile")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from hub.config import DevicesConfig
 from hub.errors import DeviceNotRegistered, HubError, NotAuthorised, WrongSignature
@@ -113,10 +114,8 @@ class ConnectChecks:
 
     def _may_be_forgotten(self, param: ConnectParam) -> bool:
         """Whether the hub's clock is doubted, and this may have been accepted long ago."""
-        counts = self._times.newest_that_counts(self._config.clock_skew)
-        if counts is None:
-            return False
-        newest = self._store.tokens.newest_accepted(param.sn, counts)
+        find = partial(self._store.tokens.newest_accepted, param.sn)
+        newest = self._times.newest(find, self._config.clock_skew)
         return newest is not None and param.ts <= newest
 
     async def check_empty_did(self, device: Device, param: ConnectParam) -> None:

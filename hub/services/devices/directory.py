@@ -67,7 +67,7 @@ class Devices:
         self._threads = trio.CapacityLimiter(1)
         #: did -> the number of the last change that ended its connection and its tokens, or of its
         #: enrolment; none of a device that is as it was when the hub started.
-        self._disconnects: dict[str, int] = {}
+        self._change_numbers: dict[str, int] = {}
         self._numbers = itertools.count(1)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -119,7 +119,7 @@ class Devices:
         """Enrol a device. Raises BadParameter, and AlreadyExists for its sn or did."""
         check_new(new)
         (device,) = await self._store.devices.add((new,))
-        self._disconnects[device.did] = next(self._numbers)
+        self._change_numbers[device.did] = next(self._numbers)
         log.info("device %s (%s) was added", device.did, device.name or device.sn)
         self.refusals.reassess(device, new.code)
         self.publish_change(device.did)
@@ -165,17 +165,17 @@ class Devices:
         await self._disconnect(did, "the device was removed")
         self._registry.forget(did)
         self._forget_camera(device)
-        self._disconnects.pop(did, None)
+        self._change_numbers.pop(did, None)
         self._pictures.forget(did)
         log.info("device %s (%s) was removed", did, device.name or device.sn)
         self.publish_change(did)
 
-    def disconnects(self, did: str) -> int:
+    def change_number(self, did: str) -> int:
         """Return a number that is another one after a change that ends connection and tokens.
 
         Compare the numbers before and after waiting, to find out whether a check still holds.
         """
-        return self._disconnects.get(did, 0) if self._store.devices.by_did(did) else -1
+        return self._change_numbers.get(did, 0) if self._store.devices.by_did(did) else -1
 
     def publish_change(self, did: str) -> None:
         """Tell subscribers that the device changed."""
@@ -199,7 +199,7 @@ class Devices:
         added = await self._store.devices.add([row.device for row in csv_file.rows])
         pending = {device.sn for device in self._pending.pending()}
         for device, row in zip(added, csv_file.rows, strict=True):
-            self._disconnects[device.did] = next(self._numbers)
+            self._change_numbers[device.did] = next(self._numbers)
             if device.sn in pending:
                 self.refusals.reassess(device, row.device.code)
         self._changes.publish([Change("device", device.did) for device in added])
@@ -282,7 +282,7 @@ class Devices:
         self._traces.forget(device.sn)
 
     async def _disconnect(self, did: str, why: str) -> None:
-        self._disconnects[did] = next(self._numbers)
+        self._change_numbers[did] = next(self._numbers)
         link = self._registry.get(did)
         if link is not None:
             link.close(why)

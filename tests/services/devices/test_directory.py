@@ -252,15 +252,15 @@ async def test_changes_are_told_apart_and_forgotten_with_their_device(clock: Fro
     seen: list[int] = []
     for _ in range(3):
         device = await site.enrol(did="7")
-        seen.append(site.devices.disconnects("7"))
+        seen.append(site.devices.change_number("7"))
         await site.devices.change("7", DeviceChange(code="OTHER123"))
-        seen.append(site.devices.disconnects("7"))
+        seen.append(site.devices.change_number("7"))
         await site.devices.remove(device.did)
-        seen.append(site.devices.disconnects("7"))
+        seen.append(site.devices.change_number("7"))
     enrolled = [number for index, number in enumerate(seen) if index % 3 < 2]
     assert len(set(enrolled)) == 6
     assert not set(enrolled) & set(seen[2::3])
-    assert not site.devices._disconnects
+    assert not site.devices._change_numbers
 
 
 @pytest.mark.parametrize("is_removed", [False, True])

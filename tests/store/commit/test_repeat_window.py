@@ -14,13 +14,16 @@ DAY = 86_400
 WEEKEND = 60 * 3600
 
 
+async def store_two(data_dir: Path, clock: FrozenClock) -> None:
+    async with opened(data_dir, clock) as store:
+        await store.records.append(batch(clock, 1))
+        await store.records.append(batch(clock, 2))
+
+
 async def test_what_was_stored_before_a_weekend_without_power_is_known_after_it(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
-    async with opened(tmp_path, clock) as store:
-        await store.records.append(batch(clock, 1))
-        unanswered = batch(clock, 2)
-        await store.records.append(unanswered)
+    await store_two(tmp_path, clock)
     clock.advance(WEEKEND)
     async with opened(tmp_path, clock) as store:
         await store.records.append(batch(clock, 3))
@@ -32,10 +35,7 @@ async def test_what_was_stored_before_a_weekend_without_power_is_known_after_it(
 async def test_what_was_stored_before_it_is_known_after_further_starts(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
-    async with opened(tmp_path, clock) as store:
-        await store.records.append(batch(clock, 1))
-        unanswered = batch(clock, 2)
-        await store.records.append(unanswered)
+    await store_two(tmp_path, clock)
     clock.advance(WEEKEND)
     for seed in (3, 4, 5):
         async with opened(tmp_path, clock) as store:

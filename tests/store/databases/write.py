@@ -53,9 +53,8 @@ from hub.wire.uploads.records import (
     Vehicle,
     VehicleDetail,
 )
+from tests.store.databases import KEY as KEY
 
-#: Made of a constant, because it protects nothing but the values in this file.
-KEY = bytes(range(32))
 #: 2026-11-25, 12:00 UTC.
 NOW = 1_795_608_000
 DAY = "2026-11-25"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 from hub.store.damage import DamagedRows
 from hub.store.names import KEY_FILE
 from hub.store.offline.entries import check_entries
-from hub.store.sqlite.migrate import migrations
 from hub.store.tables.firmware import load_firmware
-from tests.store.databases import write as written
+from tests.store.databases import unpack
 
 #: Pictures that can be read from the device again, and what is not decoded but compared.
 NOT_DECODED = {"device_picture", "latest_access", "hold_record", "held_record"}
@@ -25,9 +23,7 @@ OF_RECORDS = {"record", "record_log", "start", "upload", "day", "span", "term"}
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """A data directory with rows in every table."""
-    archive = Path(written.__file__).parent / f"schema_{max(migrations())}.zip"
-    shutil.unpack_archive(archive, tmp_path)
-    (tmp_path / KEY_FILE).write_text(written.KEY.hex())
+    unpack(tmp_path)
     return tmp_path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import groupby
 
 from msgspec import Struct
@@ -10,7 +9,6 @@ from quart import Blueprint, Response, request
 
 from hub.config import Setting, Value, as_toml
 from hub.errors import (
-    BackupFault,
     BadParameter,
     CannotStoreNow,
     NoSuchResource,
@@ -18,11 +16,11 @@ from hub.errors import (
 )
 from hub.services.site.settings.settings import SettingState
 from web import auth
-from web.pages.labels import store_reason
 from web.pages.language import N_, gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.own_password import FIELD, check_own_password
 from web.pages.site.layout import site_page
+from web.pages.site.setting_forms import form_of
 
 blueprint = Blueprint("site_settings", __name__, url_prefix="/site/settings")
 
@@ -63,27 +61,6 @@ _LOCKS = {
 #: Settings that delete records or backups when they become smaller, and one when it becomes larger.
 _DELETES_BELOW = ("store.keep_days", "store.max_gb", "backup.max_gb")
 _DELETES_ABOVE = "store.min_free_gb"
-
-#: What a setting is called where people come from another page to change it, and that page.
-_TITLES = {"backup.folder": N_("Folder for backups")}
-_PAGES = {"backup.folder": "/site/backups"}
-_EXAMPLE_FOLDER = r"D:\sitehub-backups" if os.name == "nt" else "/mnt/second-disk/sitehub-backups"
-
-_PROTECTS_CAMERAS = N_(
-    "This setting protects the connections of cameras. A weaker value helps others to read them or"
-    " to act as a camera."
-)
-#: Settings by which secrets can leave the site, or which protect cameras, and what to know before
-#: they are changed. A session that was stolen must not change them.
-_NEEDS_PASSWORD = {
-    "backup.folder": N_(
-        "Backups contain all secrets of the site. Whoever can read the new folder can use them."
-    ),
-    "devices.legacy_ciphers": _PROTECTS_CAMERAS,
-    "devices.clock_skew": _PROTECTS_CAMERAS,
-    "devices.http_auth": _PROTECTS_CAMERAS,
-    "devices.plain_body_md5": _PROTECTS_CAMERAS,
-}
 
 
 class SettingRow(Struct, frozen=True):
@@ -204,22 +181,22 @@ async def _change_page(
     status: int = 200,
 ) -> Response:
     setting = state.setting
-    risk = _NEEDS_PASSWORD.get(setting.name)
+    special = form_of(setting.name)
     return await site_page(
         "site/setting.html",
         section="settings",
         status=status,
         row=_row(state),
         setting=setting,
-        title=gettext(_TITLES[setting.name]) if setting.name in _TITLES else "",
-        back=_PAGES.get(setting.name, "/site/settings"),
+        title=gettext(special.title) if special.title else "",
+        back=special.page,
         group=_title(setting.section),
         text=_shown(state.next_value) if text is None else text,
         default=_shown(setting.default),
         in_file="" if state.in_file is None else _shown(state.in_file),
         allowed=_allowed(setting),
         fault=fault,
-        risk=gettext(risk) if risk else "",
+        risk=gettext(special.risk) if special.risk else "",
         field=field,
     )
 
@@ -228,11 +205,9 @@ def _allowed(setting: Setting) -> str:
     """What the setting may be, as a sentence."""
     if setting.choices:
         return gettext("One of: %(values)s.") % {"values": ", ".join(setting.choices)}
-    if setting.name == "backup.folder":
-        return gettext(
-            "A folder on a second disk or a network share, for example %(example)s. It is made if "
-            "the folder above it exists."
-        ) % {"example": _EXAMPLE_FOLDER}
+    special = form_of(setting.name)
+    if special.allowed:
+        return gettext(special.allowed) % {"example": special.example}
     if setting.bounds is None:
         return gettext("Text.")
     least, most = (_shown(float(bound)) for bound in setting.bounds)
@@ -273,33 +248,22 @@ async def change() -> Response:
             reset=form.get("reset", ""),
             after=_shown(after),
         )
-    if setting.name in _NEEDS_PASSWORD:
+    special = form_of(setting.name)
+    if special.risk:
         wrong = await check_own_password(me)
         if wrong is not None:
             return await _change_page(
                 state, text=text, fault=wrong.sentence, field=FIELD, status=wrong.status
             )
-    if setting.name == "backup.folder" and (fault := await _folder_fault(after)):
+    if fault := await special.find_fault(after):
         return await _change_page(state, text=text, fault=fault, status=400)
     try:
         changes = await auth.services().settings.change({setting.name: new}, by=auth.actor(me))
     except (BadParameter, CannotStoreNow) as error:
         return await _change_page(state, text=text, fault=error.message, status=error.status)
     done = "setting-waits" if any(not one.applied for one in changes) else "setting-changed"
-    if setting.name == "backup.folder":
-        await auth.services().backups.look()
-    return redirect_to(f"{_PAGES.get(setting.name, '/site/settings')}?done={done}")
-
-
-async def _folder_fault(folder: Value) -> str:
-    """Why no backups can be made in a folder; "" if they can."""
-    try:
-        await auth.services().backups.try_folder(str(folder))
-    except BackupFault as error:
-        return gettext("This folder does not exist, or cannot be written: %(reason)s.") % {
-            "reason": store_reason(error.message)
-        }
-    return ""
+    await special.changed()
+    return redirect_to(f"{special.page}?done={done}")
 
 
 def _deletes_records(state: SettingState, after: Value) -> bool:

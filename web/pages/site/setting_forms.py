@@ -1,0 +1,89 @@
+"""What the form of a setting has besides what the forms of all settings have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from hub.config import Value
+from hub.errors import BackupFault
+from web import auth
+from web.pages.labels import store_reason
+from web.pages.language import N_, gettext
+
+_EXAMPLE_FOLDER = r"D:\sitehub-backups" if os.name == "nt" else "/mnt/second-disk/sitehub-backups"
+_PROTECTS_CAMERAS = N_(
+    "This setting protects the connections of cameras. A weaker value helps others to read them or"
+    " to act as a camera."
+)
+
+
+async def _no_fault(value: Value) -> str:
+    return ""
+
+
+async def _do_nothing() -> None:
+    pass
+
+
+class SettingForm(Struct, frozen=True):
+    """Texts are English, "" if there is none; `%(example)s` in `allowed` is the example.
+
+    `title`: what the setting is called where people come to it from `page`. `risk`: what to know
+    before it is changed, which needs the administrator's own password: a session that was stolen
+    must not be enough. `find_fault`: why a value cannot be used, translated, or "". `changed` is
+    called after a change.
+    """
+
+    title: str = ""
+    page: str = "/site/settings"
+    allowed: str = ""
+    example: str = ""
+    risk: str = ""
+    find_fault: Callable[[Value], Awaitable[str]] = _no_fault
+    changed: Callable[[], Awaitable[None]] = _do_nothing
+
+
+async def _folder_fault(folder: Value) -> str:
+    """Why no backups can be made in a folder; "" if they can."""
+    try:
+        await auth.services().backups.try_folder(str(folder))
+    except BackupFault as error:
+        return gettext("This folder does not exist, or cannot be written: %(reason)s.") % {
+            "reason": store_reason(error.message)
+        }
+    return ""
+
+
+async def _look_at_folder() -> None:
+    await auth.services().backups.look()
+
+
+_PLAIN = SettingForm()
+_FORMS = {
+    "backup.folder": SettingForm(
+        title=N_("Folder for backups"),
+        page="/site/backups",
+        allowed=N_(
+            "A folder on a second disk or a network share, for example %(example)s. It is made if "
+            "the folder above it exists."
+        ),
+        example=_EXAMPLE_FOLDER,
+        risk=N_(
+            "Backups contain all secrets of the site. Whoever can read the new folder can use them."
+        ),
+        find_fault=_folder_fault,
+        changed=_look_at_folder,
+    ),
+    "devices.legacy_ciphers": SettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.clock_skew": SettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.http_auth": SettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.plain_body_md5": SettingForm(risk=_PROTECTS_CAMERAS),
+}
+
+
+def form_of(name: str) -> SettingForm:
+    """Return what the form of this setting has besides."""
+    return _FORMS.get(name, _PLAIN)
