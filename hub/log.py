@@ -55,7 +55,7 @@ def start(config: LogConfig, directory: Path | None, stream: TextIO) -> Callable
     Returns a function that stops the log and returns whether all lines were written in time.
     """
     logging.raiseExceptions = False
-    outputs: list[logging.Handler] = [logging.StreamHandler(stream)]
+    outputs: list[logging.Handler] = [_ConsoleHandler(stream)]
     file_error = None
     if directory is not None and not _is_terminal(stream):
         try:
@@ -183,6 +183,19 @@ class _LogFiles(RotatingFileHandler):
             os.replace(self.baseFilename, aside)
             os.replace(aside, self.baseFilename)
             super().doRollover()
+
+
+class _ConsoleHandler(logging.StreamHandler[TextIO]):
+    """Writes to the console, which may be a file on a disk that is full or read-only."""
+
+    def close(self) -> None:
+        super().close()
+        try:
+            self.stream.flush()
+        except OSError:
+            # Python would try again at its exit, and then exit with status 120.
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), self.stream.fileno())
 
 
 class _OutputHandler(QueueHandler):

@@ -7,6 +7,8 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -211,3 +213,21 @@ def test_a_repeated_line_is_written_once_a_minute(
         "too many from 10.0.0.8",
         "too many from 10.0.0.8 (4 more like this in the last minute)",
     ]
+
+
+_LOG_AND_EXIT = """
+import logging, sys
+from hub import log
+from hub.config import LogConfig
+
+stop = log.start(LogConfig(), None, sys.stderr)
+logging.getLogger("hub").warning("this line finds no room")
+assert stop()
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a disk without room")
+def test_a_console_that_cannot_be_written_is_no_failure_of_the_process() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-c", _LOG_AND_EXIT], stderr=full, check=False)
+    assert done.returncode == 0
