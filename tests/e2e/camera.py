@@ -32,6 +32,8 @@ class Camera:
     #: PEM files made by openssl.
     private_key: Path
     public_key: Path
+    #: The times of its connects: the hub refuses one that it has seen.
+    signed: list[int] = field(default_factory=list)
 
     @staticmethod
     def make(directory: Path, sn: str = "Y3CTEST00000001", code: str = "12345678") -> Camera:
@@ -47,7 +49,9 @@ class Camera:
         return base64.b64encode(signature).decode()
 
     def connect_frame(self, did: str = "", ts: int | None = None) -> str:
-        ts = int(time.time()) if ts is None else ts
+        if ts is None:
+            ts = max([int(time.time()), *(one + 1 for one in self.signed[-1:])])
+            self.signed.append(ts)
         param = {
             "did": did,
             "sn": self.sn,
