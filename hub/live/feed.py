@@ -33,6 +33,12 @@ class Change(Struct, frozen=True):
         "erasure",
         "settings",
         "backups",
+        "person",
+        "group",
+        "sync",
+        "job",
+        "alarm",
+        "alarm-rules",
     ]
     key: str = ""
 

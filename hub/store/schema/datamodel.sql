@@ -303,6 +303,192 @@ CREATE TABLE campaign_device (
 ) STRICT, WITHOUT ROWID;
 
 
+-- The site's people (D10) -----------------------------------------------------------------------
+
+-- The register: the truth, of which each managed camera is a copy.
+CREATE TABLE person (
+    pid TEXT PRIMARY KEY,           -- decimal, 1 to 2^64 - 1
+    name TEXT NOT NULL,             -- the fields of 1.12
+    work_id TEXT NOT NULL,
+    id_card_no TEXT NOT NULL,
+    ic_card_no TEXT NOT NULL,
+    gender INTEGER,                 -- 1 male, 2 female; NULL: not stated
+    age INTEGER,                    -- either this or the year of birth, or neither
+    birth_year INTEGER,
+    department TEXT NOT NULL,
+    phone TEXT NOT NULL,
+    category INTEGER NOT NULL,      -- 1 whitelist, 2 blacklist, 3 VIP, 4 visitor
+    everywhere INTEGER NOT NULL,    -- 1: on all cameras; 0: on those of its groups
+    valid_from INTEGER,             -- on cameras from then, and until then
+    valid_until INTEGER,
+    note TEXT NOT NULL,
+    has_photo INTEGER NOT NULL,     -- 1: see person_photo; without one, no camera takes the person
+    revision INTEGER NOT NULL UNIQUE, -- of what cameras are given; each change takes the next of all
+    created_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    changed_by TEXT NOT NULL,
+    folded TEXT NOT NULL            -- name and numbers, case folded, for the search
+) STRICT, WITHOUT ROWID;
+CREATE INDEX person_category ON person (category);
+
+-- The photos, as cameras are given them (D10): JPEG, at most 640 px and 200 KB.
+CREATE TABLE person_photo (
+    pid TEXT PRIMARY KEY REFERENCES person (pid) ON DELETE CASCADE,
+    jpeg BLOB NOT NULL
+) STRICT;
+
+-- Groups of cameras, such as "Gate". A camera may be in several.
+CREATE TABLE camera_group (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- The cameras of each group.
+CREATE TABLE camera_group_device (
+    camera_group INTEGER NOT NULL REFERENCES camera_group (id) ON DELETE CASCADE,
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    PRIMARY KEY (camera_group, did)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX camera_group_device_did ON camera_group_device (did);
+
+-- The groups on whose cameras a person is, unless it is on all.
+CREATE TABLE person_group (
+    pid TEXT NOT NULL REFERENCES person (pid) ON DELETE CASCADE,
+    camera_group INTEGER NOT NULL REFERENCES camera_group (id) ON DELETE CASCADE,
+    PRIMARY KEY (pid, camera_group)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX person_group_group ON person_group (camera_group);
+
+-- How each device is kept in step with the register.
+CREATE TABLE device_people (
+    did TEXT PRIMARY KEY REFERENCES device (did) ON DELETE CASCADE,
+    state TEXT NOT NULL,            -- managed; undecided: holds unknown people; alone: left alone
+    deletes_first INTEGER NOT NULL, -- 1: refuses 1.12 for a pid that it holds, and gets 1.15 first
+    versions TEXT NOT NULL,         -- its versions when it was last looked at
+    total INTEGER,                  -- how many people it said it holds
+    compared_at INTEGER             -- when its whole list was last compared
+) STRICT, WITHOUT ROWID;
+
+-- What devices are known to hold. A pid without a row: nothing, as far as is known.
+CREATE TABLE holding (
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    pid TEXT NOT NULL,              -- the person may be gone from the register
+    revision INTEGER,               -- that the device took; NULL: not known, ask by 1.14
+    failed_revision INTEGER,        -- that it refused for good (D10)
+    code INTEGER,                   -- its last answer, if it was no success
+    msg TEXT NOT NULL,
+    attempts INTEGER NOT NULL,      -- in vain, since the last success
+    tried_at INTEGER,
+    PRIMARY KEY (did, pid)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX holding_pid ON holding (pid);
+CREATE INDEX holding_failed ON holding (did) WHERE failed_revision IS NOT NULL;
+
+-- People on devices that the register does not have.
+CREATE TABLE unknown_person (
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    pid TEXT NOT NULL,              -- as the device tells it
+    row TEXT NOT NULL,              -- JSON of the device's row (1.13)
+    PRIMARY KEY (did, pid)
+) STRICT, WITHOUT ROWID;
+
+
+-- Jobs -------------------------------------------------------------------------------------------
+
+-- Long work: its progress, and for a week its outcome.
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,             -- import, compare, take-over, remove-unknown, search, settings
+    state TEXT NOT NULL,            -- running, done, cancelled, interrupted, failed
+    subject TEXT NOT NULL,          -- JSON by kind: what it was asked to do
+    created_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    total INTEGER,                  -- NULL: not known yet
+    done INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    failure TEXT NOT NULL           -- why it ended early
+) STRICT;
+
+-- The single steps of a job, such as a row of an import or a camera that was asked.
+CREATE TABLE job_item (
+    job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    state TEXT NOT NULL,            -- waiting, running, done, failed, interrupted
+    detail TEXT NOT NULL,           -- JSON by kind
+    PRIMARY KEY (job, position)
+) STRICT, WITHOUT ROWID;
+
+-- Settings and restarts that devices get when they come.
+CREATE TABLE device_wish (
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    name TEXT NOT NULL,             -- face (1.5), recording (1.6), restart (1.9)
+    param TEXT NOT NULL,            -- JSON
+    job INTEGER REFERENCES job (id) ON DELETE SET NULL,
+    position INTEGER,               -- of its item in the job
+    wished_by TEXT NOT NULL,
+    wished_at INTEGER NOT NULL,
+    PRIMARY KEY (did, name)
+) STRICT, WITHOUT ROWID;
+
+
+-- Alarms (D11) -----------------------------------------------------------------------------------
+
+-- One alarm, raised in the transaction of its record. At most one per subject is not closed.
+CREATE TABLE alarm (
+    seq INTEGER PRIMARY KEY,        -- of the record that raised it
+    kind TEXT NOT NULL,             -- blacklist, plate, event, offline, hub
+    subject TEXT NOT NULL,          -- person, plate, did and type, did, cause
+    severity TEXT NOT NULL,         -- critical, major, minor
+    state TEXT NOT NULL,            -- new, acknowledged, closed
+    count INTEGER NOT NULL,         -- how often it was raised
+    first_at INTEGER NOT NULL,      -- occurred_at of the first and of the last record
+    last_at INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    new_since INTEGER NOT NULL,     -- by the hub's clock: since when nobody has acknowledged it
+    escalated_at INTEGER,
+    over_at INTEGER,                -- when what it tells of had passed
+    dids TEXT NOT NULL,             -- JSON: the cameras that saw it
+    detail TEXT NOT NULL,           -- JSON by kind
+    note TEXT NOT NULL              -- the last one
+) STRICT;
+CREATE UNIQUE INDEX alarm_active ON alarm (kind, subject) WHERE state <> 'closed';
+CREATE INDEX alarm_state ON alarm (state, seq);
+
+-- The history of an alarm.
+CREATE TABLE alarm_step (
+    alarm INTEGER NOT NULL REFERENCES alarm (seq) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    step TEXT NOT NULL,             -- raised, again, acknowledged, escalated, over, closed
+    who TEXT NOT NULL,              -- a user, an API key, or empty: by itself
+    note TEXT NOT NULL,
+    PRIMARY KEY (alarm, position)
+) STRICT, WITHOUT ROWID;
+
+-- Rules that differ from the default (D11), in their order.
+CREATE TABLE alarm_rule (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule TEXT NOT NULL              -- JSON
+) STRICT;
+
+-- Watched plates.
+CREATE TABLE plate_list (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    severity TEXT NOT NULL
+) STRICT;
+
+-- What a list watches for.
+CREATE TABLE plate_entry (
+    list INTEGER NOT NULL REFERENCES plate_list (id) ON DELETE CASCADE,
+    pattern TEXT NOT NULL,          -- reduced as D11 says; * and ? stand for others
+    note TEXT NOT NULL,
+    until INTEGER,
+    PRIMARY KEY (list, pattern)
+) STRICT, WITHOUT ROWID;
+
+
 -- People and programs that use the hub ---------------------------------------------------------
 
 -- Users who can sign in.

@@ -168,6 +168,40 @@ TARGETS = (CampaignTarget("1"), CampaignTarget("2"))
 DONE = CampaignTarget("1", "done", NOW * 1000, NOW * 1000 + 1, NOW * 1000 + 2)
 
 
+#: In the order of the columns.
+ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
+    (
+        "person",
+        (
+            *("12", "王芳", "A-7", "110101199003071234", "00FF21", 2, None, 1990, "Gate"),
+            *("13800000000", 2, 0, None, NOW * 1000 + 86_400_000, "a note", 1, 3),
+            *(NOW * 1000, NOW * 1000 + 1, "ada", "王芳 a-7"),
+        ),
+    ),
+    ("person_photo", ("12", b"\xff\xd8 a photo")),
+    ("camera_group", (1, "Gate")),
+    ("camera_group_device", (1, "1")),
+    ("person_group", ("12", 1)),
+    ("device_people", ("1", "managed", 1, '{"fwVer": "fw1"}', 1, NOW * 1000)),
+    ("holding", ("1", "12", 3, None, None, "", 0, NOW * 1000)),
+    ("unknown_person", ("2", "99", '{"pid": "99"}')),
+    ("job", (1, "import", "interrupted", "{}", "ada", NOW * 1000, NOW * 1000 + 5, 2, 1, 0, "")),
+    ("job_item", (1, 0, "done", "{}")),
+    ("device_wish", ("1", "recording", "{}", 1, 0, "ada", NOW * 1000)),
+    (
+        "alarm",
+        (
+            *(1, "blacklist", "12", "critical", "acknowledged", 2, NOW * 1000, NOW * 1000 + 9, 2),
+            *(NOW * 1000, None, None, '["1"]', "{}", "known"),
+        ),
+    ),
+    ("alarm_step", (1, 0, NOW * 1000, "raised", "", "")),
+    ("alarm_rule", (1, "{}")),
+    ("plate_list", (1, "Stolen", "critical")),
+    ("plate_entry", (1, "粤B*", "a note", None)),
+)
+
+
 def batch(number: int, upload: CheckedUpload) -> RecordBatch:
     return RecordBatch(
         [upload],
@@ -193,6 +227,7 @@ async def fill(store: Store) -> None:
     await fill_schema_11(store)
     await fill_schema_13(store)
     await fill_schema_14(store)
+    await fill_schema_15(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -272,6 +307,16 @@ def _note_a_start(connection: sqlite3.Connection) -> None:
     window = RepeatWindow()
     window.since(connection, STARTED_AT)
     window.note(connection)
+
+
+async def fill_schema_15(store: Store) -> None:
+    await store.write(_add_people_and_alarms)
+
+
+def _add_people_and_alarms(connection: sqlite3.Connection) -> None:
+    for table, values in ROWS_OF_SCHEMA_15:
+        marks = ", ".join("?" * len(values))
+        connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)
 
 
 async def write(data_dir: Path) -> None:
