@@ -61,6 +61,7 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
+from hub.services.jobs.jobs import Jobs
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
@@ -224,6 +225,7 @@ async def open_services(
         downloads = Downloads(store, devices, campaigns, now, clock.lives)
         commands = Commands(store, registry, devices, change_feed, now)
         retention = RetentionPolicy(store, clock, audit, config.store.keep_days, now)
+        jobs = Jobs(store, audit, change_feed, now)
         maintenance = Maintenance(
             store,
             config.store,
@@ -235,6 +237,7 @@ async def open_services(
                 sessions.prune,
                 setup_links.prune,
                 api_keys.forget_used_signatures,
+                jobs.prune,
             ),
             save=(api_keys.save_used,),
             now=now,
@@ -318,6 +321,7 @@ async def open_services(
                 older_copies(data_dir, backups.list),
                 now,
             ),
+            jobs=jobs,
             trace=Trace(traces, devices, pending_devices, closing),
             retention=retention,
             maintenance=maintenance,
@@ -376,6 +380,7 @@ async def _run_parts(
         await start("the forecast", services.forecasts.run)
         await start("the held evidence", services.holds.run)
         await start("erasing", services.erasures.run)
+        await start("the jobs", services.jobs.run)
         await start("the firmware maintenance", services.releases.run)
         await start("saving the downloads", services.downloads.run)
         await start("the updates", services.updates.run)

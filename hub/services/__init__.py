@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hub.services.firmware.campaigns import Campaigns
     from hub.services.firmware.downloads import Downloads
     from hub.services.firmware.releases import Releases
+    from hub.services.jobs.jobs import Jobs
     from hub.services.records.erasures import Erasures
     from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
@@ -92,6 +93,7 @@ class Services:
     records: RecordLog
     holds: Holds
     erasures: Erasures
+    jobs: Jobs
     trace: Trace
     retention: RetentionPolicy
     maintenance: Maintenance

@@ -11,6 +11,7 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.disk import Disk
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor, StoreHealth
+from hub.store.jobs.jobs import JobTable
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.lost_parts import LOST, LostParts, encode_lost
@@ -137,6 +138,7 @@ class Store:
         self.settings = SettingTable(writer, start.settings, damaged)
         self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
         self.audit = AuditTable(writer, queries, damaged)
+        self.jobs = JobTable(writer, queries, damaged)
 
     @property
     def health(self) -> StoreHealth:

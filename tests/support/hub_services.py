@@ -39,6 +39,7 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
+from hub.services.jobs.jobs import Jobs
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
@@ -220,6 +221,7 @@ async def open_hub_services(
                 older_copies(data_dir, backups.list),
                 clock,
             ),
+            jobs=Jobs(store, audit, change_feed, clock),
             trace=Trace(traces, devices, pending_devices, closing),
             figures=figures,
             forecasts=Forecasts(store, retention, figures, lambda: config.store),

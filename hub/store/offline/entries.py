@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hub.errors import StartFault
 from hub.store.damage import DamagedRows
+from hub.store.jobs.jobs import check_jobs
 from hub.store.media.held_index import load_held
 from hub.store.names import KEY_FILE
 from hub.store.offline.inspection import key_fits, opened
@@ -49,6 +50,7 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     check_audit,
     check_holds,
     check_erasures,
+    check_jobs,
 )
 _TABLES = """
 SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'

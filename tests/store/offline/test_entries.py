@@ -24,8 +24,6 @@ OF_PEOPLE_AND_ALARMS = {
     "device_people",
     "holding",
     "unknown_person",
-    "job",
-    "job_item",
     "device_wish",
     "alarm",
     "alarm_step",

@@ -1,0 +1,267 @@
+"""Long work: its progress, its items, and for a week its outcome."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from hub.errors import NoSuchResource
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_text
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import clamp, secure_deletion
+
+JobKind = Literal["import", "compare", "take-over", "remove-unknown", "search", "settings"]
+JobState = Literal["running", "done", "cancelled", "interrupted", "failed"]
+ItemState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
+
+#: Of one kind; the oldest make room. A wish (see `wishes`) outlives its job.
+MAX_JOBS = 100
+#: Of one job; those beyond are counted only.
+MAX_ITEMS = 20_000
+
+_COLUMNS = (
+    "id, kind, state, subject, created_by, created_at, ended_at, total, done, failed, failure"
+)
+_ITEM_COLUMNS = "position, state, detail"
+_ADD = """
+INSERT INTO job (kind, state, subject, created_by, created_at, total, done, failed, failure)
+VALUES (?, 'running', ?, ?, ?, ?, 0, 0, '')
+"""
+_TRIM = """
+DELETE FROM job WHERE kind = ?1 AND (ended_at IS NOT NULL OR kind = 'settings') AND id NOT IN (
+    SELECT id FROM job WHERE kind = ?1 ORDER BY id DESC LIMIT ?2
+)
+"""
+_PRUNE = "DELETE FROM job WHERE ended_at < ?"
+_FORGET_KIND = "DELETE FROM job WHERE kind = ? AND ended_at IS NOT NULL"
+_ONE = f"SELECT {_COLUMNS} FROM job WHERE id = ?"
+_LIST = f"SELECT {_COLUMNS} FROM job WHERE id < ? ORDER BY id DESC LIMIT ?"
+_LIST_KIND = f"SELECT {_COLUMNS} FROM job WHERE id < ? AND kind = ? ORDER BY id DESC LIMIT ?"
+_ITEMS = f"SELECT {_ITEM_COLUMNS} FROM job_item WHERE job = ? AND position > ?"
+_COUNT = "UPDATE job SET total = ?, done = ?, failed = ? WHERE id = ?"
+_PUT_ITEM = """
+INSERT INTO job_item (job, position, state, detail) VALUES (?, ?, ?, ?)
+ON CONFLICT (job, position) DO UPDATE SET
+    state = excluded.state, detail = iif(excluded.detail = 'null', detail, excluded.detail)
+"""
+_END = "UPDATE job SET state = ?, failure = ?, ended_at = ? WHERE id = ?"
+_END_ITEMS = """
+UPDATE job_item SET state = iif(state = 'running', 'interrupted', ?)
+WHERE job = ? AND state IN ('waiting', 'running')
+"""
+#: The work of "settings" is done by wishes, which outlive a restart.
+_UNFINISHED = "SELECT id FROM job WHERE state = 'running' AND kind <> 'settings'"
+_COUNT_FROM_ITEMS = """
+UPDATE job SET
+    done = (SELECT count(*) FROM job_item WHERE job = id AND state = 'done'),
+    failed = (SELECT count(*) FROM job_item WHERE job = id
+        AND state IN ('failed', 'interrupted', 'cancelled'))
+WHERE id = ?
+"""
+_HAS_ENDED = """
+SELECT NOT EXISTS (SELECT 1 FROM job_item WHERE job = ? AND state IN ('waiting', 'running'))
+"""
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """Long work. Times are UNIX milliseconds; `ended_at` is None while it runs.
+
+    `subject`: JSON by kind, what it was asked to do. `total`: None if not known yet. `failed` does
+    not count for `done`. `failure`: why it ended early, for people.
+    """
+
+    id: int
+    kind: JobKind
+    state: JobState
+    subject: str
+    created_by: str
+    created_at: Moment
+    ended_at: Moment | None
+    total: Size | None
+    done: Size
+    failed: Size
+    failure: str
+    #: A part of it cannot be read, and is left out.
+    damaged: bool = False
+
+
+class JobItem(Struct, frozen=True):
+    """One step of a job. `detail`: JSON by kind; "null" if there is nothing to say."""
+
+    position: int
+    state: ItemState
+    detail: str = "null"
+    damaged: bool = False
+
+
+def _as_json(value: object) -> str:
+    text = as_text(value)
+    msgspec.json.decode(text)
+    return text
+
+
+_rows = RowReader(
+    "job",
+    Job,
+    _COLUMNS.split(", "),
+    key=("id",),
+    fallbacks={
+        "kind": "import",
+        "state": "interrupted",
+        "subject": "null",
+        "created_by": "",
+        "created_at": 0,
+        "ended_at": 0,
+        "total": None,
+        "done": 0,
+        "failed": 0,
+        "failure": "",
+    },
+    decoders={"subject": _as_json},
+)
+_item_rows = RowReader(
+    "job_item",
+    JobItem,
+    _ITEM_COLUMNS.split(", "),
+    key=("position",),
+    fallbacks={"state": "interrupted", "detail": "null"},
+    decoders={"detail": _as_json},
+)
+
+
+def check_jobs(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode each job and item; note those that are damaged."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM job"):
+        _rows.read(row, damaged)
+    for row in connection.execute(f"SELECT {_ITEM_COLUMNS} FROM job_item"):
+        _item_rows.read(row, damaged)
+
+
+class JobTable:
+    """Jobs by id, and their items by position. Changes are durable on return."""
+
+    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
+        self._damaged = damaged
+        self._writer = writer
+        self._readers = readers
+
+    async def add(
+        self,
+        kind: JobKind,
+        subject: str,
+        created_by: str,
+        created_at: int,
+        total: int | None,
+        items: Sequence[str] = (),
+    ) -> Job:
+        """Note a job that runs now, with `items` that wait. The oldest of its kind may go."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            row = (kind, subject, created_by, created_at, total)
+            id = connection.execute(_ADD, row).lastrowid or 0
+            waiting = ((id, place, "waiting", text) for place, text in enumerate(items))
+            connection.executemany(_PUT_ITEM, waiting)
+            connection.execute(_TRIM, (kind, MAX_JOBS))
+            return id
+
+        return await self.get(await self._writer.write(job))
+
+    async def save(self, job: Job, items: Sequence[JobItem]) -> None:
+        """Save the counts of a job, and items that changed. A detail of "null" is left alone."""
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.execute(_COUNT, (job.total, job.done, job.failed, job.id))
+            _put_items(connection, job.id, items)
+
+        await self._writer.write(save)
+
+    async def end(self, job: Job, items: Sequence[JobItem]) -> None:
+        """Save how a job ended; items that are not finished end with it."""
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.execute(_COUNT, (job.total, job.done, job.failed, job.id))
+            _put_items(connection, job.id, items)
+            _end(connection, job.id, job.state, job.failure, job.ended_at or 0)
+
+        await self._writer.write(save)
+
+    async def interrupt_all(self, at: int) -> int:
+        """End the jobs that the last process left unfinished; return how many."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            unfinished = connection.execute(_UNFINISHED).fetchall()
+            for (id,) in unfinished:
+                _end(connection, id, "interrupted", "", at)
+            return len(unfinished)
+
+        return await self._writer.write(job)
+
+    async def prune(self, before: int) -> None:
+        """Remove the jobs that ended before this time (UNIX milliseconds)."""
+        await self._writer.write(lambda c: c.execute(_PRUNE, (before,)) and None)
+
+    async def forget(self, kinds: Sequence[JobKind]) -> None:
+        """Remove the jobs of these kinds that have ended, so that nothing of them can be read."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            with secure_deletion(connection):
+                connection.executemany(_FORGET_KIND, [(kind,) for kind in kinds])
+
+        await self._writer.write(job)
+
+    async def get(self, id: int) -> Job:
+        """Return a job. Raises NoSuchResource."""
+        row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(id),)).fetchone())
+        job = None if row is None else _rows.read(row, self._damaged)
+        if job is None:
+            raise NoSuchResource(f"there is no job {id}")
+        return job
+
+    async def newest(
+        self, kind: JobKind | None = None, before: int | None = None, limit: int = 100
+    ) -> tuple[Job, ...]:
+        """Return at most `limit` jobs (of a kind) with ids below `before`, the newest first."""
+        bound = 2**63 - 1 if before is None else clamp(before)
+        sql = _LIST if kind is None else _LIST_KIND
+        values = (bound, limit) if kind is None else (bound, kind, limit)
+        rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
+        return tuple(_rows.read_all(rows, self._damaged))
+
+    async def items(
+        self, id: int, after: int = -1, limit: int = 100, states: Sequence[ItemState] = ()
+    ) -> tuple[JobItem, ...]:
+        """Return at most `limit` items of a job, in these states, that follow position `after`."""
+        wanted = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
+        sql = f"{_ITEMS}{wanted} ORDER BY position LIMIT ?"
+        values = (clamp(id), clamp(after), *states, limit)
+        rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
+        return tuple(_item_rows.read_all(rows, self._damaged))
+
+
+def note_item(connection: sqlite3.Connection, id: int, item: JobItem, at: int) -> None:
+    """In a transaction: note an item of a job that no task carries out.
+
+    The job counts it, and is done when its last item is. A job that is gone is left alone.
+    """
+    if connection.execute(_ONE, (id,)).fetchone() is None:
+        return
+    _put_items(connection, id, [item])
+    connection.execute(_COUNT_FROM_ITEMS, (id,))
+    if connection.execute(_HAS_ENDED, (id,)).fetchone()[0]:
+        connection.execute(f"{_END} AND state = 'running'", ("done", "", at, id))
+
+
+def _put_items(connection: sqlite3.Connection, id: int, items: Sequence[JobItem]) -> None:
+    rows = ((id, item.position, item.state, item.detail) for item in items)
+    connection.executemany(_PUT_ITEM, rows)
+
+
+def _end(connection: sqlite3.Connection, id: int, state: JobState, failure: str, at: int) -> None:
+    connection.execute(_END, (state, failure, at, id))
+    rest: ItemState = "cancelled" if state == "cancelled" else "interrupted"
+    connection.execute(_END_ITEMS, (rest, id))
