@@ -78,7 +78,9 @@ class Camera:
         self._timing = timing
         self._credentials = Credentials(identity, quirks, self.now)
         self._events = EventReporter(self._credentials, on_event)
-        self.state = DeviceState(identity, population, now=self.now, preload_faces=preload_faces)
+        self.state = DeviceState(
+            identity, population, now=self.now, preload_faces=preload_faces, quirks=quirks
+        )
         self._http = HttpClient(endpoint.open_http, endpoint.authority)
         self._link = Link(
             endpoint,
@@ -220,6 +222,8 @@ class Camera:
         backoff = 1.0
         while True:
             started = trio.current_time()
+            if self.quirks.forgets_people:
+                self.state.people.clear()
             with trio.CancelScope() as self._connection_scope:
                 try:
                     await self._link.run()

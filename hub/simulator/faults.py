@@ -42,6 +42,19 @@ class Quirks(Struct, frozen=True):
     text_numbers: bool = False
     old_face_uri: bool = False
     pictures: Literal["kept", "unavailable", "none"] = "kept"
+    # Its face library (1.12 to 1.15).
+    #: How many people it takes; then it answers 503.
+    capacity: int = 20_000
+    #: It refuses a pid that it holds already, until that is deleted.
+    deletes_first: bool = False
+    #: It loses its people whenever it connects.
+    forgets_people: bool = False
+    #: Of so many photos it finds no face in one, always in the same ones; 0: in none.
+    refuses_photo: int = 0
+    #: The code with which it refuses a photo.
+    photo_refusal: Literal[420, 425] = 420
+    #: It takes each such person (1.12) without answering, once; 0: none.
+    loses_answer: int = 0
     # Its connections.
     drops: Literal["", "connect", "command", "answer", "upload", "reply"] = ""
     #: How many times each message and each upload is sent.
@@ -116,6 +129,15 @@ FAULTS: tuple[NamedFault, ...] = (
         "answers every request for a picture with data that is not a picture",
         pictures="none",
     ),
+    _fault("small-library", "takes 100 people, then answers 503", capacity=100),
+    _fault(
+        "deletes-first",
+        "refuses a person that it holds already, until that is deleted",
+        deletes_first=True,
+    ),
+    _fault("forgets-people", "loses its people whenever it connects", forgets_people=True),
+    _fault("picky", "finds no face in every tenth photo", refuses_photo=10),
+    _fault("lost-answers", "takes every tenth person without answering at first", loses_answer=10),
     _fault("drop-on-connect", "disconnects after every other connect", drops="connect"),
     _fault("drop-on-command", "disconnects when it receives a command", drops="command"),
     _fault("drop-in-answer", "disconnects in the middle of each answer", drops="answer"),

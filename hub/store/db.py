@@ -17,6 +17,8 @@ from hub.store.media.held_index import HeldIndex
 from hub.store.media.lost_parts import LOST, LostParts, encode_lost
 from hub.store.media.packs import Packs
 from hub.store.media.pictures import PictureReader
+from hub.store.people.device_people import DevicePeopleTable
+from hub.store.people.holdings import HoldingTable
 from hub.store.records.erasing import Eraser
 from hub.store.records.held_evidence import HeldEvidence
 from hub.store.records.record_log import RecordLog
@@ -120,6 +122,8 @@ class Store:
             on_replaced=self._forget_camera,
             damaged=damaged,
         )
+        self.holdings = HoldingTable(writer, queries, damaged)
+        self.device_people = DevicePeopleTable(writer, queries, start.device_people, damaged)
         self.sessions = SessionTable(writer, start.sessions)
         self.users = UserTable(writer, start.users, self.sessions.forget_user, damaged)
         self.user_links = UserLinkTable(writer, start.user_links)
@@ -175,12 +179,14 @@ class Store:
     def _forget_device(self, did: str) -> None:
         """Update the other tables in memory after the database removed all rows of a device."""
         self._forget_camera(did)
+        self.device_people.forget_device(did)
         self.campaigns.forget_device(did)
 
     def _forget_camera(self, did: str) -> None:
         """Update the other tables in memory after a camera was replaced (see `reset_camera`)."""
         self.tokens.forget_device(did)
         self.device_settings.forget_device(did)
+        self.device_people.reset_camera(did)
         self.device_pictures.forget_device(did)
         self.downloads.forget_device(did)
         self.campaigns.reset_device(did)

@@ -24,6 +24,7 @@ from hub.store.names import FIRMWARE as FIRMWARE
 from hub.store.names import KEY_FILE as KEY_FILE
 from hub.store.names import MEDIA as MEDIA
 from hub.store.names import PUT_BACK
+from hub.store.people.device_people import DevicePeople, load_device_people
 from hub.store.records.held_evidence import held_damage
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.start_check import check_start, remove_unacknowledged, stop_if_unsafe
@@ -73,6 +74,7 @@ class StartState(Struct, frozen=True):
     held: HeldRows
     devices: list[StoredDevice]
     device_settings: list[DeviceSetting]
+    device_people: list[DevicePeople]
     tokens: list[StoredToken]
     accepted: list[AcceptedConnect]
     users: list[User]
@@ -180,6 +182,7 @@ def load(
         held=load_held(connection, damaged),
         devices=load_devices(connection, damaged),
         device_settings=load_device_settings(connection, damaged),
+        device_people=load_device_people(connection, damaged),
         tokens=load_tokens(connection, damaged),
         accepted=load_accepted(connection, damaged),
         users=load_users(connection, damaged),

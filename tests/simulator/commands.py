@@ -33,7 +33,7 @@ WEEK = {
 
 def device(identity: CameraIdentity, quirks: Quirks = FAULTLESS) -> tuple[DeviceState, Responder]:
     """A camera at noon whose face library contains all known people."""
-    state = DeviceState(identity, POPULATION, now=NOON.timestamp, preload_faces=True)
+    state = DeviceState(identity, POPULATION, now=NOON.timestamp, preload_faces=True, quirks=quirks)
     return state, Responder(state, quirks)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import msgspec
+import pybase64
 import pytest
 import trio
 from trio.testing import MockClock
@@ -18,10 +19,13 @@ from hub.simulator.faults import FAULTLESS, FAULTS, NO_FAULT, Quirks, quirks_of
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.uploads import UploadRequest
 from hub.wire import signing
+from hub.wire.commands.answers import Person as PersonRow
 from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,
     FILE_READ,
+    PERSON_ADD,
+    PERSON_DELETE,
     PERSON_HISTORY,
     PERSON_LIST,
     PERSON_QUERY,
@@ -34,7 +38,7 @@ from hub.wire.commands.params import encode_param
 from hub.wire.envelope import BadFrame, Request, Response, decode_frame
 from hub.wire.session import ConnectParam, InitParam
 from tests.simulator import test_firmware_upgrade
-from tests.simulator.commands import POPULATION, WEEK, actions, answer, device, messages
+from tests.simulator.commands import POPULATION, WEEK, actions, answer, device, messages, person
 from tests.simulator.running_camera import NOW, RunningCamera
 from tests.support.fake_hub import INFO
 from tests.support.signatures import connect_sign_form
@@ -438,6 +442,69 @@ async def test_reboots_reports_itself_after_each_restart(
     await running.wait_reports(INFO, 3)
     assert 2 * 20 + 5 <= trio.current_time() < 70
     assert len(running.hub.sockets) == 3
+    await running.camera.aclose()
+
+
+# Face library
+
+
+def add_codes(responder: Responder, pids: range) -> list[int]:
+    """The answers to 1.12 for these pids, each with a photo of its own."""
+    fields = msgspec.structs.asdict(person())
+    return [
+        answer(responder, PERSON_ADD, **{**fields, "pid": str(pid), "photo": numbered_photo(pid)})[
+            "code"
+        ]
+        for pid in pids
+    ]
+
+
+def numbered_photo(number: int) -> str:
+    return pybase64.b64encode(b"\xff\xd8\xff" + number.to_bytes(4, "big")).decode()
+
+
+def test_small_library_answers_503_once_it_is_full(cameras: tuple[CameraIdentity, ...]) -> None:
+    state, responder = device(cameras[0], quirks_of(["small-library"]))
+    room = 100 - len(state.people)
+    assert add_codes(responder, range(1, room + 2)) == [*[0] * room, 503]
+
+
+def test_deletes_first_refuses_a_person_until_it_is_deleted(responder: MakeResponder) -> None:
+    odd = responder("deletes-first")
+    assert add_codes(odd, range(1, 2)) == [0]
+    assert add_codes(odd, range(1, 2)) == [420]
+    assert answer(odd, PERSON_DELETE, pid="1")["code"] == 0
+    assert add_codes(odd, range(1, 2)) == [0]
+
+
+def test_picky_always_refuses_the_same_photos(responder: MakeResponder) -> None:
+    codes = add_codes(responder("picky"), range(1, 200))
+    assert 5 < codes.count(420) < 40
+    assert codes.count(0) == 199 - codes.count(420)
+    assert add_codes(responder("picky"), range(1, 200)) == codes
+
+
+def test_lost_answers_takes_some_people_without_an_answer_at_first(
+    cameras: tuple[CameraIdentity, ...],
+) -> None:
+    state, odd = device(cameras[0], quirks_of(["lost-answers"]))
+    changes = [{"pid": str(pid), "photo": numbered_photo(pid)} for pid in range(1, 100)]
+    lost = [change for change in changes if not actions(odd, PERSON_ADD, **change)]
+    assert 3 < len(lost) < 30
+    assert all(change["pid"] in state.people for change in changes)
+    assert all(actions(odd, PERSON_ADD, **change) for change in lost)
+
+
+async def test_forgets_people_whenever_it_connects(
+    start_camera: StartCamera, autojump_clock: MockClock
+) -> None:
+    running = start_camera("forgets-people", "reboots")
+    await running.wait_reports(INFO, 1)
+    row = PersonRow(pid="1", name="Li")
+    running.camera.state.people.add(row, b"photo")
+    assert "1" in running.camera.state.people
+    await running.wait_reports(INFO, 2)
+    assert "1" not in running.camera.state.people
     await running.camera.aclose()
 
 

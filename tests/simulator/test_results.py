@@ -10,9 +10,10 @@ import pybase64
 import pytest
 
 from hub.errors import CannotStoreNow
-from hub.simulator.device import state as device_module
+from hub.simulator.device import library as library_module
 from hub.simulator.device.actions import Restart
 from hub.simulator.device.responder import Responder
+from hub.simulator.faults import Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.wire.commands.dialect import (
     DIALECT,
@@ -223,15 +224,29 @@ def test_1_12_to_1_15_a_person_is_added_listed_read_and_deleted(responder: Respo
 
 
 def test_1_12_a_full_face_library_refuses_until_someone_is_deleted(
-    cameras: tuple[CameraIdentity, ...], monkeypatch: pytest.MonkeyPatch
+    cameras: tuple[CameraIdentity, ...],
 ) -> None:
-    monkeypatch.setattr(device_module, "_MAX_PHOTO_BYTES", len(photo()) * 3 // 4)
-    _, responder = device(cameras[0])
+    state, responder = device(cameras[0], Quirks(capacity=len(POPULATION.known) + 1))
     fields = msgspec.structs.asdict(person("1"))
     assert answer(responder, PERSON_ADD, **fields)["code"] == 0
+    assert answer(responder, PERSON_ADD, **fields)["code"] == 0  # it replaces the same one
     assert answer(responder, PERSON_ADD, **{**fields, "pid": "2"})["code"] == CannotStoreNow.code
     assert answer(responder, PERSON_DELETE, pid="1")["code"] == 0
     assert answer(responder, PERSON_ADD, **{**fields, "pid": "2"})["code"] == 0
+    assert "1" not in state.people
+
+
+def test_1_12_photos_beyond_a_limit_are_not_kept(
+    cameras: tuple[CameraIdentity, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library_module, "_MAX_PHOTO_BYTES", len(photo()) * 3 // 4)
+    state, responder = device(cameras[0])
+    fields = msgspec.structs.asdict(person("1"))
+    for pid in ("1", "2"):
+        assert answer(responder, PERSON_ADD, **{**fields, "pid": pid})["code"] == 0
+    assert state.picture("data/facelib/1.jpg")
+    assert state.picture("data/facelib/2.jpg") is None
+    assert state.people["1"].checksum == state.people["2"].checksum
 
 
 def test_1_16_a_search_finds_captures_of_the_person_best_first(responder: Responder) -> None:

@@ -37,7 +37,9 @@ class SimulatedLink:
         self.address = "192.168.1.77"
         self.ip = f"192.168.1.{int(did) % 200 + 10}"
         self.since = round(now() * 1000) - 3_600_000
-        self.state = DeviceState(identity, make_population(1), now=now, preload_faces=True)
+        self.state = DeviceState(
+            identity, make_population(1), now=now, preload_faces=True, quirks=quirks
+        )
         self.closed: str | None = None
         self.asked: list[tuple[str, Any]] = []
         #: The outcome of every request, in place of the camera's own answer.

@@ -23,7 +23,15 @@ from hub.simulator.device.actions import (
 from hub.simulator.device.results import CommandResults, PageWindow
 from hub.simulator.device.state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
-from hub.wire.commands.dialect import DIALECT, FILE_READ, REBOOT, SET_FACE, SET_RECORDING, Command
+from hub.wire.commands.dialect import (
+    DIALECT,
+    FILE_READ,
+    PERSON_ADD,
+    REBOOT,
+    SET_FACE,
+    SET_RECORDING,
+    Command,
+)
 from hub.wire.commands.param_structs import FileRead, PersonSearch
 from hub.wire.commands.params import check_param
 from hub.wire.envelope import Request
@@ -87,8 +95,14 @@ class Responder:
         if self._quirks.silent:
             return ()
         answer = self._carry_out(command, request)
+        if command == PERSON_ADD and self._loses_answer(request):
+            return ()
         actions = self._send(request, answer)
         return (*actions, *_restart(request, answer)) if command == REBOOT else actions
+
+    def _loses_answer(self, request: Request) -> bool:
+        pid = msgspec.json.decode(request.param, type=_OfPerson).pid
+        return self._state.people.loses_answer(pid)
 
     def _take_initial_parameters(self, request: Request) -> tuple[Action, ...]:
         """Accept initial parameters (D3) under any uri; answer 404 to any other param."""
@@ -170,6 +184,12 @@ class Responder:
             return (*actions, SendTruncated(text))
         whole = SendFragmented(text) if quirks.fragments else Send(text)
         return (*actions, *[whole] * quirks.copies)
+
+
+class _OfPerson(Struct):
+    """A param that names a person."""
+
+    pid: str = ""
 
 
 class _InitialParameters(Struct):

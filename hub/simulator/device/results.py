@@ -150,10 +150,10 @@ class CommandResults:
 
     def _person_add(self, param: PersonAdd, _window: PageWindow) -> None:
         photo = pybase64.b64decode(param.photo, validate=True)
-        self._state.add_person(_person_row(param), photo)
+        self._state.people.add(_person_row(param), photo)
 
     def _person_list(self, param: PersonList, window: PageWindow) -> PersonPage:
-        found = [entry for entry in self._state.people.values() if _matches(entry.row, param)]
+        found = [entry for entry in self._state.people.entries() if _matches(entry.row, param)]
         rows = window.rows(found, lambda entry: entry.row, "pid")
         return PersonPage(total=window.total(found), list=rows)
 
@@ -164,8 +164,7 @@ class CommandResults:
         return person.row
 
     def _person_delete(self, param: PersonDelete, _window: PageWindow) -> None:
-        if not self._state.remove_person(param.pid):
-            raise NoSuchResource(f"there is no person {param.pid}")
+        self._state.people.remove(param.pid)
 
     def _person_search(self, param: PersonSearch, _window: PageWindow) -> SearchResult:
         photo = pybase64.b64decode(param.photo, validate=True)

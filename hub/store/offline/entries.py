@@ -12,6 +12,8 @@ from hub.store.jobs.jobs import check_jobs
 from hub.store.media.held_index import load_held
 from hub.store.names import KEY_FILE
 from hub.store.offline.inspection import key_fits, opened
+from hub.store.people.device_people import check_unknown_people, load_device_people
+from hub.store.people.holdings import check_holdings
 from hub.store.records.retention import check_dropped_days
 from hub.store.sealing import SecretBox, read_key
 from hub.store.sqlite.sql import one
@@ -46,6 +48,9 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     load_downloads,
     load_clock_steps,
     load_held,
+    load_device_people,
+    check_unknown_people,
+    check_holdings,
     check_dropped_days,
     check_audit,
     check_holds,

@@ -52,7 +52,8 @@ CREATE INDEX person_group_group ON person_group (camera_group);
 CREATE TABLE device_people (
     did TEXT PRIMARY KEY REFERENCES device (did) ON DELETE CASCADE,
     state TEXT NOT NULL,
-    deletes_first INTEGER NOT NULL,
+    must_check INTEGER NOT NULL,
+    deletes_first INTEGER,
     versions TEXT NOT NULL,
     total INTEGER,
     compared_at INTEGER
@@ -62,15 +63,17 @@ CREATE TABLE holding (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     pid TEXT NOT NULL,
     revision INTEGER,
+    sent INTEGER,
     failed_revision INTEGER,
     code INTEGER,
     msg TEXT NOT NULL,
     attempts INTEGER NOT NULL,
-    tried_at INTEGER,
+    due_at INTEGER,
     PRIMARY KEY (did, pid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX holding_pid ON holding (pid);
 CREATE INDEX holding_failed ON holding (did) WHERE failed_revision IS NOT NULL;
+CREATE INDEX holding_due ON holding (did, due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE unknown_person (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,

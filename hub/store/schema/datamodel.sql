@@ -362,8 +362,11 @@ CREATE INDEX person_group_group ON person_group (camera_group);
 -- How each device is kept in step with the register.
 CREATE TABLE device_people (
     did TEXT PRIMARY KEY REFERENCES device (did) ON DELETE CASCADE,
-    state TEXT NOT NULL,            -- managed; undecided: holds unknown people; alone: left alone
-    deletes_first INTEGER NOT NULL, -- 1: refuses 1.12 for a pid that it holds, and gets 1.15 first
+    state TEXT NOT NULL,            -- new: not looked at yet; managed; undecided: holds unknown
+                                    -- people; alone: left alone
+    must_check INTEGER NOT NULL,    -- 1: it may have lost its people; see how many it has
+    deletes_first INTEGER,          -- 1: it refuses 1.12 for a pid that it holds, and gets 1.15
+                                    -- first; 0: it takes 1.12 for it; NULL: not known yet
     versions TEXT NOT NULL,         -- its versions when it was last looked at
     total INTEGER,                  -- how many people it said it holds
     compared_at INTEGER             -- when its whole list was last compared
@@ -373,16 +376,20 @@ CREATE TABLE device_people (
 CREATE TABLE holding (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
     pid TEXT NOT NULL,              -- the person may be gone from the register
-    revision INTEGER,               -- that the device took; NULL: not known, ask by 1.14
-    failed_revision INTEGER,        -- that it refused for good (D10)
+    revision INTEGER,               -- that the device took; 0: it does not have the person; -1: it
+                                    -- has, but not as sent; NULL: not known, ask by 1.14
+    sent INTEGER,                   -- if not known: the revision that was sent to a device that
+                                    -- did not have the person
+    failed_revision INTEGER,        -- that it refused for good (D10); 0: it refused the removal
     code INTEGER,                   -- its last answer, if it was no success
     msg TEXT NOT NULL,
     attempts INTEGER NOT NULL,      -- in vain, since the last success
-    tried_at INTEGER,
+    due_at INTEGER,                 -- not tried again before
     PRIMARY KEY (did, pid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX holding_pid ON holding (pid);
 CREATE INDEX holding_failed ON holding (did) WHERE failed_revision IS NOT NULL;
+CREATE INDEX holding_due ON holding (did, due_at) WHERE due_at IS NOT NULL;
 
 -- People on devices that the register does not have.
 CREATE TABLE unknown_person (

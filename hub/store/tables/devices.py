@@ -170,6 +170,10 @@ _RESET_CAMERA = (
     "DELETE FROM firmware_download WHERE did = ?",
     "UPDATE campaign_device SET state = 'waiting', offered_at = NULL, downloaded_at = NULL "
     "WHERE did = ? AND done_at IS NULL",
+    "DELETE FROM holding WHERE did = ?",
+    "DELETE FROM unknown_person WHERE did = ?",
+    "UPDATE device_people SET state = iif(state = 'alone', state, 'new'), must_check = 1, "
+    "deletes_first = NULL, versions = '', total = NULL, compared_at = NULL WHERE did = ?",
 )
 _IS_ITS_CAMERA = "SELECT 1 FROM device WHERE did = ? AND sn = ?"
 _SN_TAKEN = "SELECT 1 FROM device WHERE sn = ?"

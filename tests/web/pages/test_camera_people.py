@@ -98,7 +98,7 @@ async def test_an_invalid_filter_is_not_sent(
 async def test_a_long_list_is_paged_by_its_address(hub: PageSite) -> None:
     camera = await hub.connect()
     for n in range(70):
-        camera.state.add_person(msgspec.convert({**PERSON, "pid": str(n + 1)}, PersonRow), b"")
+        camera.state.people.add(msgspec.convert({**PERSON, "pid": str(n + 1)}, PersonRow), b"")
     guard = await Photographer.signed_in(hub, "guard")
     await guard.get("/cameras/1/people?category=2")
     seen = re.findall(r'href="/cameras/1/people/(\d+)"', guard.text)

@@ -1,0 +1,184 @@
+"""How each device is kept in step with the register, and the unknown people on it (D10)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import one
+from hub.store.tables.devices import check_camera
+
+#: new: not looked at yet. undecided: it holds unknown people, and nothing on it is changed until
+#: somebody decides. alone: somebody decided to leave it alone.
+PeopleState = Literal["new", "managed", "undecided", "alone"]
+
+#: More unknown people of one device are not kept.
+MAX_UNKNOWN = 20_000
+
+
+class DevicePeople(Struct, frozen=True, kw_only=True):
+    """How one device is kept in step. Times are UNIX milliseconds.
+
+    `must_check`: it may have lost its people. `deletes_first`: whether it must be sent 1.15 before
+    1.12 for a pid that it holds; None: not known yet. `versions`: when it was last looked at.
+    `total`: how many people it said it holds.
+    """
+
+    did: str
+    state: PeopleState = "new"
+    must_check: bool = True
+    deletes_first: bool | None = None
+    versions: str = ""
+    total: int | None = None
+    compared_at: Moment | None = None
+
+
+class UnknownPerson(Struct, frozen=True):
+    """A person on a device that the register does not have. `row`: JSON of its row of 1.13."""
+
+    did: str
+    pid: str
+    row: str
+
+
+_COLUMNS = ", ".join(DevicePeople.__struct_fields__)
+_ALL = f"SELECT {_COLUMNS} FROM device_people"
+_SAVE = f"INSERT OR REPLACE INTO device_people ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_UNKNOWN = "SELECT did, pid, row FROM unknown_person"
+_UNKNOWN_PAGE = f"{_UNKNOWN} WHERE did = ? AND pid > ? ORDER BY pid LIMIT ?"
+_COUNT_UNKNOWN = "SELECT count(*) FROM unknown_person WHERE did = ?"
+_UNKNOWN_PIDS = "SELECT pid FROM unknown_person WHERE did = ?"
+_PUT_UNKNOWN = "INSERT OR REPLACE INTO unknown_person (did, pid, row) VALUES (?, ?, ?)"
+_DROP_UNKNOWN = "DELETE FROM unknown_person WHERE did = ? AND pid = ?"
+
+
+def _as_flag_or_none(value: object) -> bool | None:
+    return None if value is None else as_flag(value)
+
+
+_rows = RowReader(
+    "device_people",
+    DevicePeople,
+    DevicePeople.__struct_fields__,
+    key=("did",),
+    # A state that cannot be read lets nothing be changed on the device before it is looked at.
+    fallbacks={
+        "state": "new",
+        "must_check": True,
+        "deletes_first": None,
+        "versions": "",
+        "total": None,
+        "compared_at": None,
+    },
+    decoders={"must_check": as_flag, "deletes_first": _as_flag_or_none},
+)
+_unknown_rows = RowReader(
+    "unknown_person", UnknownPerson, ("did", "pid", "row"), key=("did", "pid")
+)
+
+
+def load_device_people(connection: sqlite3.Connection, damaged: DamagedRows) -> list[DevicePeople]:
+    return _rows.read_all(connection.execute(_ALL), damaged)
+
+
+def check_unknown_people(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode all rows, to note those that are damaged."""
+    for row in connection.execute(_UNKNOWN):
+        person = _unknown_rows.read(row, damaged)
+        if person is not None and not _is_json(person.row):
+            damaged.note("unknown_person", f"{person.did} {person.pid}", ("row",))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text, type=dict[str, object])
+    except (msgspec.MsgspecError, ValueError):
+        return False
+    return True
+
+
+class DevicePeopleTable:
+    """How all devices are kept in step, in memory; the unknown people in the database only.
+
+    Changes are durable on return; those that name a SN raise NoSuchResource if the camera with it
+    is not the device's any more.
+    """
+
+    def __init__(
+        self,
+        writer: GroupCommit,
+        readers: Readers,
+        rows: Sequence[DevicePeople],
+        damaged: DamagedRows,
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._damaged = damaged
+        self._by_did = {row.did: row for row in rows}
+
+    def get(self, did: str) -> DevicePeople:
+        return self._by_did.get(did) or DevicePeople(did=did)
+
+    async def save(self, row: DevicePeople, sn: str) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            check_camera(connection, row.did, sn)
+            connection.execute(_SAVE, astuple(row))
+
+        def committed(_: None) -> None:
+            self._by_did[row.did] = row
+            self._damaged.forget("device_people", row.did)
+
+        await self._writer.write(job, committed)
+
+    def forget_device(self, did: str) -> None:
+        """Remove the device from memory, as the database did."""
+        self._by_did.pop(did, None)
+
+    def reset_camera(self, did: str) -> None:
+        """Look at the device anew, as the database says after its camera was replaced."""
+        if (row := self._by_did.get(did)) is not None:
+            state: PeopleState = "alone" if row.state == "alone" else "new"
+            self._by_did[did] = DevicePeople(did=did, state=state)
+
+    # Unknown people
+
+    async def unknown(self, did: str, *, after: str = "", limit: int) -> list[UnknownPerson]:
+        """Return unknown people on the device in the order of their pids, behind `after`."""
+
+        def job(connection: sqlite3.Connection) -> list[UnknownPerson]:
+            found = connection.execute(_UNKNOWN_PAGE, (did, after, limit))
+            return _unknown_rows.read_all(found, self._damaged)
+
+        return await self._readers.read(job)
+
+    async def count_unknown(self, did: str) -> int:
+        return await self._readers.read(lambda c: int(str(one(c, _COUNT_UNKNOWN, (did,)))))
+
+    async def unknown_pids(self, did: str) -> list[str]:
+        return await self._readers.read(
+            lambda c: [pid for (pid,) in c.execute(_UNKNOWN_PIDS, (did,))]
+        )
+
+    async def put_unknown(self, did: str, sn: str, people: Sequence[tuple[str, str]]) -> None:
+        """Note unknown people: pid and row of each. More than MAX_UNKNOWN are left out."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            check_camera(connection, did, sn)
+            room = MAX_UNKNOWN - int(str(one(connection, _COUNT_UNKNOWN, (did,))))
+            rows = [(did, pid, row) for pid, row in people]
+            connection.executemany(_PUT_UNKNOWN, rows[: max(0, room)])
+
+        await self._writer.write(job)
+
+    async def drop_unknown(self, did: str, pids: Sequence[str]) -> None:
+        """Note that these are on the device no more, or that the register has them now."""
+        rows = [(did, pid) for pid in pids]
+        await self._writer.write(lambda c: c.executemany(_DROP_UNKNOWN, rows) and None)
