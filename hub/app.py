@@ -62,6 +62,9 @@ from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
 from hub.services.jobs.jobs import Jobs
+from hub.services.people.groups import CameraGroups
+from hub.services.people.photos import PersonPhotos
+from hub.services.people.register import People
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
@@ -266,6 +269,8 @@ async def open_services(
         )
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
         forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)
+        person_photos = PersonPhotos()
+        people = People(store, person_photos, audit, change_feed, now)
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (
             lambda config: set_level(config.log.level),
@@ -311,6 +316,9 @@ async def open_services(
             downloads=downloads,
             ingest=ingest,
             records=RecordLog(store, record_feed),
+            person_photos=person_photos,
+            people=people,
+            camera_groups=CameraGroups(store, audit, change_feed),
             holds=Holds(store, audit, clock, change_feed, now),
             erasures=Erasures(
                 store,

@@ -182,6 +182,12 @@ class BackupConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = True
 
 
+class PeopleConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    send_id_numbers: Annotated[
+        bool, "Whether cameras are given people's ID card and IC card numbers", AT_ONCE
+    ] = True
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[
         Literal["debug", "info", "warning", "error"], "Minimum level that is logged", AT_ONCE
@@ -197,6 +203,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     time: TimeConfig = TimeConfig()
     tls: TlsConfig = TlsConfig()
     backup: BackupConfig = BackupConfig()
+    people: PeopleConfig = PeopleConfig()
     log: LogConfig = LogConfig()
 
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from hub.services.firmware.downloads import Downloads
     from hub.services.firmware.releases import Releases
     from hub.services.jobs.jobs import Jobs
+    from hub.services.people.groups import CameraGroups
+    from hub.services.people.photos import PersonPhotos
+    from hub.services.people.register import People
     from hub.services.records.erasures import Erasures
     from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
@@ -91,6 +94,9 @@ class Services:
     downloads: Downloads
     ingest: Ingest
     records: RecordLog
+    person_photos: PersonPhotos
+    people: People
+    camera_groups: CameraGroups
     holds: Holds
     erasures: Erasures
     jobs: Jobs

@@ -18,7 +18,9 @@ from hub.store.media.lost_parts import LOST, LostParts, encode_lost
 from hub.store.media.packs import Packs
 from hub.store.media.pictures import PictureReader
 from hub.store.people.device_people import DevicePeopleTable
+from hub.store.people.groups import CameraGroupTable
 from hub.store.people.holdings import HoldingTable
+from hub.store.people.people import PersonTable
 from hub.store.records.erasing import Eraser
 from hub.store.records.held_evidence import HeldEvidence
 from hub.store.records.record_log import RecordLog
@@ -139,6 +141,8 @@ class Store:
         self.link_key = start.box.derived("firmware links")
         #: The key that signs the marks of browsers in which a user has signed in.
         self.browser_key = start.box.derived("known browsers")
+        self.people = PersonTable(writer, queries, damaged)
+        self.camera_groups = CameraGroupTable(writer, start.camera_groups, damaged)
         self.settings = SettingTable(writer, start.settings, damaged)
         self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
         self.audit = AuditTable(writer, queries, damaged)
@@ -181,6 +185,7 @@ class Store:
         self._forget_camera(did)
         self.device_people.forget_device(did)
         self.campaigns.forget_device(did)
+        self.camera_groups.forget_device(did)
 
     def _forget_camera(self, did: str) -> None:
         """Update the other tables in memory after a camera was replaced (see `reset_camera`)."""

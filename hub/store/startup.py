@@ -25,6 +25,7 @@ from hub.store.names import KEY_FILE as KEY_FILE
 from hub.store.names import MEDIA as MEDIA
 from hub.store.names import PUT_BACK
 from hub.store.people.device_people import DevicePeople, load_device_people
+from hub.store.people.groups import CameraGroup, load_groups
 from hub.store.records.held_evidence import held_damage
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.start_check import check_start, remove_unacknowledged, stop_if_unsafe
@@ -87,6 +88,7 @@ class StartState(Struct, frozen=True):
     firmware: FirmwareRows
     campaigns: list[StoredCampaign]
     downloads: list[Download]
+    camera_groups: list[CameraGroup]
     damaged_rows: DamagedRows
     damage: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -197,6 +199,7 @@ def load(
             connection, {release.id for release in firmware.releases}, damaged
         ),
         downloads=load_downloads(connection, damaged),
+        camera_groups=load_groups(connection, damaged),
         damaged_rows=damaged,
     )
 

@@ -40,6 +40,9 @@ from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
 from hub.services.jobs.jobs import Jobs
+from hub.services.people.groups import CameraGroups
+from hub.services.people.photos import PersonPhotos
+from hub.services.people.register import People
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
@@ -172,6 +175,8 @@ async def open_hub_services(
         releases = Releases(store, site, room_on_disk, change_feed, clock)
         campaigns = Campaigns(store, releases, devices, change_feed, clock)
         commands = Commands(store, registry, devices, change_feed, clock)
+        person_photos = PersonPhotos()
+        people = People(store, person_photos, audit, change_feed, clock)
         backups = Backups(
             store,
             site,
@@ -211,6 +216,9 @@ async def open_hub_services(
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock, site_clock.lives),
             records=RecordLog(store, record_feed),
+            person_photos=person_photos,
+            people=people,
+            camera_groups=CameraGroups(store, audit, change_feed),
             holds=Holds(store, audit, site_clock, change_feed, clock),
             erasures=Erasures(
                 store,

@@ -8,22 +8,40 @@ result contains nothing but the pixels.
 from __future__ import annotations
 
 import io
+import threading
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 import pybase64
 import trio
+from msgspec import Struct
 
 from hub.errors import BadParameter
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: The longer side. A face fills much of such a photo, and a camera compares about 100 pixels.
-MAX_SIDE_PIXELS = 1200
-MAX_JPEG_BYTES = 1_000_000
+
+class PhotoRules(Struct, frozen=True):
+    """What a photo becomes. Sides in pixels: the longer one is at most `max_side`.
+
+    A photo whose shorter side then is less than `min_side` is refused.
+    """
+
+    max_side: int
+    max_bytes: int
+    min_side: int = 0
+
+
+#: A face fills much of such a photo, and a camera compares about 100 pixels.
+COMMAND_RULES = PhotoRules(max_side=1200, max_bytes=1_000_000)
+#: A larger file is refused before it is decoded.
+MAX_FILE_MB = 20
 #: The most pixels that are decoded. Phones produce up to 50 million, which take up to 300 MB.
 MAX_PIXELS = 52_000_000
+#: Pictures with more pixels take so much memory that they are decoded one at a time.
+_LARGE_PIXELS = 4_000_000
 
 #: The only decoders that Pillow tries.
 _TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -31,10 +49,14 @@ _TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _QUALITIES = (92, 80, 60, 30)
 _THREADS = 1
 
-PhotoFault = Literal["missing", "no picture", "too many pixels", "damaged"]
+PhotoFault = Literal[
+    "missing", "no picture", "too large", "too small", "too many pixels", "damaged"
+]
 _MESSAGES: dict[PhotoFault, str] = {
     "missing": "is required",
     "no picture": "a picture is expected: JPEG, PNG, WebP, GIF or BMP",
+    "too large": f"a file of at most {MAX_FILE_MB} MB is expected",
+    "too small": "at least 112 pixels are expected on the shorter side, and sides within 1 to 5",
     "too many pixels": f"a picture of at most {MAX_PIXELS} pixels is expected",
     "damaged": "the picture is damaged",
 }
@@ -65,10 +87,12 @@ def _base64_jpeg(data: bytes) -> str:
     return pybase64.b64encode(photo_jpeg(data)).decode()
 
 
-def photo_jpeg(data: bytes) -> bytes:
-    """Return the photo as an upright JPEG within MAX_SIDE_PIXELS and MAX_JPEG_BYTES.
+def photo_jpeg(
+    data: bytes, rules: PhotoRules = COMMAND_RULES, large: threading.Lock | None = None
+) -> bytes:
+    """Return the photo as an upright sRGB JPEG within the rules. Raises BadPhoto. Blocks.
 
-    Raises BadPhoto.
+    `large` is held while a picture of many pixels is decoded.
     """
     # Imported here: Pillow takes 3 MB of memory, and many hubs never see a photo.
     from PIL import Image, UnidentifiedImageError
@@ -79,7 +103,10 @@ def photo_jpeg(data: bytes) -> bytes:
         with Image.open(io.BytesIO(data), formats=_TYPES) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadPhoto("too many pixels")
-            photo = _redrawn(image)
+            # Let the decoder scale a JPEG down if a fraction of its size is enough.
+            image.draft("RGB", (rules.max_side, rules.max_side))
+            with _turn(image, large):
+                photo = _redrawn(image, rules.max_side)
     except BadPhoto:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -89,28 +116,63 @@ def photo_jpeg(data: bytes) -> bytes:
     except Exception:
         # Decoders raise nearly anything on crafted input.
         raise BadPhoto("damaged") from None
-    return _small_jpeg(photo)
+    if min(photo.size) < rules.min_side:
+        raise BadPhoto("too small")
+    return _small_jpeg(photo, rules.max_bytes)
 
 
-def _redrawn(image: Image) -> Image:
+def _turn(image: Image, large: threading.Lock | None) -> AbstractContextManager[object]:
+    is_large = image.width * image.height > _LARGE_PIXELS
+    return large if large is not None and is_large else nullcontext()
+
+
+def _redrawn(image: Image, max_side: int) -> Image:
     """Copy the pixels to a new white image, upright and shrunk, without the metadata."""
     from PIL import Image, ImageOps
 
-    # Let the decoder scale a JPEG down if a fraction of its size is enough.
-    image.draft("RGB", (MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))
-    # A palette image would be resized to its nearest colours.
-    mode = "RGBA" if image.has_transparency_data else "RGB"
-    upright = ImageOps.exif_transpose(image if image.mode == mode else image.convert(mode))
-    upright.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))
-    canvas = Image.new("RGB", upright.size, "white")
-    canvas.paste(upright, mask=upright if mode == "RGBA" else None)
+    profile = image.info.get("icc_profile")
+    if image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        # A palette image would be resized to its nearest colours.
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image.thumbnail((max_side, max_side))
+    upright = _in_srgb(ImageOps.exif_transpose(image), profile)
+    if not upright.has_transparency_data:
+        return upright.convert("RGB")
+    layer = upright.convert("RGBA")
+    canvas = Image.new("RGB", layer.size, "white")
+    canvas.paste(layer, mask=layer)
     return canvas
 
 
-def _small_jpeg(photo: Image) -> bytes:
+def _in_srgb(image: Image, profile: bytes | None) -> Image:
+    """Convert the colours of a profile to sRGB; a profile that cannot be used counts as none."""
+    if not profile:
+        return image
+    from PIL import ImageCms
+
+    spaces = {"RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        is_srgb = "sRGB" in (source.profile.profile_description or "")
+        if is_srgb or source.profile.xcolor_space.strip() != spaces.get(image.mode):
+            return image
+        srgb = ImageCms.createProfile("sRGB")
+        mode = "RGB" if image.mode == "CMYK" else image.mode
+        converted = ImageCms.profileToProfile(image, source, srgb, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return converted or image
+
+
+def _small_jpeg(photo: Image, max_bytes: int) -> bytes:
+    from PIL import Image
+
+    # A new image, since the old one's `info` would be written too, with where it was taken.
+    clean = Image.new("RGB", photo.size)
+    clean.paste(photo)
     for quality in _QUALITIES:
         out = io.BytesIO()
-        photo.save(out, "JPEG", quality=quality)
-        if out.tell() <= MAX_JPEG_BYTES:
+        clean.save(out, "JPEG", quality=quality)
+        if out.tell() <= max_bytes:
             break
     return out.getvalue()

@@ -1,0 +1,1 @@
+"""The site's people (D10): the register, their photos, and groups of cameras."""

@@ -13,7 +13,9 @@ from hub.store.media.held_index import load_held
 from hub.store.names import KEY_FILE
 from hub.store.offline.inspection import key_fits, opened
 from hub.store.people.device_people import check_unknown_people, load_device_people
+from hub.store.people.groups import load_groups
 from hub.store.people.holdings import check_holdings
+from hub.store.people.person_rows import check_people
 from hub.store.records.retention import check_dropped_days
 from hub.store.sealing import SecretBox, read_key
 from hub.store.sqlite.sql import one
@@ -56,6 +58,8 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     check_holds,
     check_erasures,
     check_jobs,
+    check_people,
+    load_groups,
 )
 _TABLES = """
 SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'

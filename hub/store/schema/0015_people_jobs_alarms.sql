@@ -24,6 +24,7 @@ CREATE TABLE person (
     folded TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX person_category ON person (category);
+CREATE INDEX person_order ON person (length(pid), pid);
 
 CREATE TABLE person_photo (
     pid TEXT PRIMARY KEY REFERENCES person (pid) ON DELETE CASCADE,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
-def one(connection: sqlite3.Connection, sql: str, values: tuple[object, ...] = ()) -> object:
+def one(
+    connection: sqlite3.Connection,
+    sql: str,
+    values: tuple[object, ...] | Mapping[str, object] = (),
+) -> object:
     """Return the first column of the first row, None if there is no row."""
     row = connection.execute(sql, values).fetchone()
     return None if row is None else row[0]

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hub.services.commands.photos import (
-    MAX_JPEG_BYTES,
-    MAX_SIDE_PIXELS,
+    COMMAND_RULES,
     BadPhoto,
     Photos,
     photo_jpeg,
@@ -78,7 +77,7 @@ async def test_the_result_is_base64_that_commands_accept() -> None:
 
 def test_a_large_picture_is_shrunk_in_proportion() -> None:
     photo = read(photo_jpeg(written(Image.new("RGB", (6000, 3000)))))
-    assert photo.size == (MAX_SIDE_PIXELS, MAX_SIDE_PIXELS // 2)
+    assert photo.size == (COMMAND_RULES.max_side, COMMAND_RULES.max_side // 2)
 
 
 def test_a_small_picture_is_not_enlarged() -> None:
@@ -86,10 +85,10 @@ def test_a_small_picture_is_not_enlarged() -> None:
 
 
 def test_even_noise_fits_the_size_limit() -> None:
-    side = MAX_SIDE_PIXELS
+    side = COMMAND_RULES.max_side
     noise = random.Random(1).randbytes(side * side * 3)
     data = written(Image.frombytes("RGB", (side, side), noise), "PNG")
-    assert len(photo_jpeg(data)) <= MAX_JPEG_BYTES < len(data)
+    assert len(photo_jpeg(data)) <= COMMAND_RULES.max_bytes < len(data)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

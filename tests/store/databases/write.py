@@ -27,6 +27,8 @@ from hub.store.commit.repeat_window import RepeatWindow
 from hub.store.db import Store
 from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
+from hub.store.people.people import PersonPut
+from hub.store.people.person_rows import PersonChange
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.clock_steps import ClockStep
@@ -168,22 +170,29 @@ TARGETS = (CampaignTarget("1"), CampaignTarget("2"))
 DONE = CampaignTarget("1", "done", NOW * 1000, NOW * 1000 + 1, NOW * 1000 + 2)
 
 
+PERSON = PersonPut(
+    pid="12",
+    change=PersonChange(
+        name="王芳",
+        work_id="A-7",
+        id_card_no="110101199003071234",
+        ic_card_no="00FF21",
+        gender=2,
+        birth_year=1990,
+        department="Gate",
+        phone="13800000000",
+        category=2,
+        groups=(1,),
+        valid_until=NOW * 1000 + 86_400_000,
+        note="a note",
+        photo=JPEG,
+    ),
+)
+
 #: In the order of the columns.
 ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
-    (
-        "person",
-        (
-            *("12", "王芳", "A-7", "110101199003071234", "00FF21", 2, None, 1990, "Gate"),
-            *("13800000000", 2, 0, None, NOW * 1000 + 86_400_000, "a note", 1, 3),
-            *(NOW * 1000, NOW * 1000 + 1, "ada", "王芳 a-7"),
-        ),
-    ),
-    ("person_photo", ("12", b"\xff\xd8 a photo")),
-    ("camera_group", (1, "Gate")),
-    ("camera_group_device", (1, "1")),
-    ("person_group", ("12", 1)),
     ("device_people", ("1", "managed", 0, 1, "fw1 sw1", 1, NOW * 1000)),
-    ("holding", ("1", "12", 3, None, None, None, "", 0, None)),
+    ("holding", ("1", "12", 1, None, None, None, "", 0, None)),
     ("unknown_person", ("2", "99", '{"pid": "99"}')),
     ("job", (1, "import", "interrupted", "{}", "ada", NOW * 1000, NOW * 1000 + 5, 2, 1, 0, "")),
     ("job_item", (1, 0, "done", "{}")),
@@ -310,6 +319,8 @@ def _note_a_start(connection: sqlite3.Connection) -> None:
 
 
 async def fill_schema_15(store: Store) -> None:
+    await store.camera_groups.add("Gate", ["1"])
+    await store.people.put([PERSON], "user alice", NOW * 1000 + 1)
     await store.write(_add_people_and_alarms)
 
 

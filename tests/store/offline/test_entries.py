@@ -16,11 +16,6 @@ from tests.store.databases import unpack
 
 #: Pictures that can be read from the device again, and what is not decoded but compared.
 OF_PEOPLE_AND_ALARMS = {
-    "person",
-    "person_photo",
-    "camera_group",
-    "camera_group_device",
-    "person_group",
     "device_wish",
     "alarm",
     "alarm_step",

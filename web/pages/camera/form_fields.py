@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from hub.errors import HubError
-from hub.services.commands.photos import MAX_PIXELS, BadPhoto
+from hub.services.commands.photos import MAX_FILE_MB, MAX_PIXELS, BadPhoto
 from web import auth
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.pages.language import N_, gettext
@@ -20,6 +20,10 @@ _PHOTO_ERRORS = {
     "no picture": N_(
         "This file cannot be used. Choose a JPEG, PNG, WebP, GIF or BMP picture. Phones "
         "may use other formats (HEIC): save those as JPEG first."
+    ),
+    "too small": N_(
+        "The picture is too small, or too long and narrow. Choose one with at least 112 pixels on "
+        "each side."
     ),
     "damaged": N_("The picture is damaged or incomplete. Choose another file."),
 }
@@ -49,6 +53,8 @@ def describe_photo_error(error: HubError) -> str:
             return gettext("The picture is too large. The limit is %(n)s million pixels.") % {
                 "n": MAX_PIXELS // 1_000_000
             }
+        case BadPhoto(fault="too large"):
+            return file_too_large(MAX_FILE_MB)
         case BadPhoto():
             return gettext(_PHOTO_ERRORS[error.fault])
     return describe_form_error(error, _megabytes())

@@ -15,6 +15,8 @@ from web.pages.language import N_
 #: The subjects of actions, by the first word of their codes.
 GROUPS = {
     "device": N_("Cameras"),
+    "person": N_("People"),
+    "group": N_("Groups of cameras"),
     "user": N_("Users"),
     "apikey": N_("API keys"),
     "site": N_("Site"),

@@ -30,6 +30,7 @@ SECTION_TITLES = {
     "devices": N_("Connections of cameras"),
     "store": N_("Records and disk space"),
     "tls": N_("Certificate"),
+    "people": N_("People"),
     "log": N_("Log"),
     "backup": N_("Backups"),
     "time": N_("Time"),

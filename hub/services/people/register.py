@@ -1,0 +1,191 @@
+"""The register of the site's people: the truth of which each managed camera is a copy (D10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.live.feed import Change, Feed
+from hub.services.access.audit import Actor, Audit
+from hub.services.people.masking import has_numbers
+from hub.services.people.photos import PersonPhotos
+from hub.services.people.validation import checked_change, checked_pid
+from hub.store.people.people import PersonFilter as PersonFilter
+from hub.store.people.people import PersonPage as PersonPage
+from hub.store.people.people import PersonPut as PersonPut
+from hub.store.people.people import Stored as Stored
+from hub.store.people.people import SyncState as SyncState
+from hub.store.people.people import raised
+from hub.store.people.person_rows import MAX_PEOPLE as MAX_PEOPLE
+from hub.store.people.person_rows import Category as Category
+from hub.store.people.person_rows import Person as Person
+from hub.store.people.person_rows import PersonChange as PersonChange
+from hub.store.people.person_rows import PersonName as PersonName
+from hub.store.people.person_rows import canonical_pid as canonical_pid
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+#: People of one write.
+MAX_PUTS = 500
+
+
+class People:
+    """Reads and changes the register. A change is a `person` of the change feed, by pid.
+
+    Changes are durable on return, and raise CannotStoreNow if they cannot be stored.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        photos: PersonPhotos,
+        audit: Audit,
+        change_feed: Feed[Change],
+        now: Callable[[], float],
+    ) -> None:
+        self._people = store.people
+        self._photos = photos
+        self._audit = audit
+        self._change_feed = change_feed
+        self._now = now
+
+    # -- reading
+
+    async def get(self, pid: str) -> Person:
+        """Return a person. Raises NoSuchResource."""
+        canonical = canonical_pid(pid)
+        person = None if canonical is None else await self._people.get(canonical)
+        if person is None:
+            raise NoSuchResource(f"no person {pid[:20]}")
+        return person
+
+    async def photo(self, pid: str) -> bytes:
+        """Return the JPEG that cameras are given. Raises NoSuchResource."""
+        canonical = canonical_pid(pid)
+        jpeg = None if canonical is None else await self._people.photo(canonical)
+        if jpeg is None:
+            raise NoSuchResource(f"no photo of a person {pid[:20]}")
+        return jpeg
+
+    async def page(
+        self, matching: PersonFilter | None = None, *, after: str | None = None, limit: int = 100
+    ) -> PersonPage:
+        """Return at most `limit` people in the order of their pids, those above `after`."""
+        return await self._people.page(matching or PersonFilter(), self._ms(), after, limit)
+
+    async def count(self, matching: PersonFilter | None = None) -> int:
+        """Return how many people match."""
+        return await self._people.count(matching or PersonFilter(), self._ms())
+
+    async def names(self, uuids: Collection[str]) -> dict[str, PersonName]:
+        """Return whom cameras mean by these `uuid`s or `pid`s, by what was given.
+
+        What names nobody in the register is left out. One query.
+        """
+        pids = {uuid: pid for uuid in uuids if (pid := canonical_pid(uuid)) is not None}
+        found = await self._people.names(set(pids.values()))
+        return {uuid: found[pid] for uuid, pid in pids.items() if pid in found}
+
+    async def category_of(self, uuid: str) -> Category | None:
+        """Return the category of whom a camera means; None if the register does not have them."""
+        named = (await self.names([uuid])).get(uuid)
+        return None if named is None else named.category
+
+    async def pids_of_work_ids(self, work_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return who has these work numbers. Ask for many at a time: it scans the register."""
+        return await self._people.pids_of_work_ids(work_ids)
+
+    async def note_numbers_shown(self, people: Sequence[Person], by: Actor) -> None:
+        """Note in the audit log that personal numbers of these people are shown in full.
+
+        To be called before they are shown; people without any number do not count.
+        """
+        shown = [person.pid for person in people if has_numbers(person)]
+        if shown:
+            await self._audit.add(
+                by, "person.numbers", shown[0] if len(shown) == 1 else f"{len(shown)} people"
+            )
+
+    # -- changing
+
+    async def add(self, change: PersonChange, *, by: Actor, pid: str | None = None) -> Person:
+        """Add a person. `photo` may be any picture. Without a `pid` one is assigned.
+
+        Raises AlreadyExists, BadParameter (BadPhoto for the photo).
+        """
+        given = None if pid is None else checked_pid(pid)
+        put = PersonPut(pid=given, change=await self._checked(change), expected="new")
+        person = await self._put(put, by)
+        await self._audit.add(by, "person.add", person.pid)
+        return person
+
+    async def change(self, pid: str, change: PersonChange, *, by: Actor) -> Person:
+        """Set some fields of a person. `photo` may be any picture.
+
+        Raises NoSuchResource, BadParameter (BadPhoto for the photo).
+        """
+        known = (await self.get(pid)).pid
+        put = PersonPut(pid=known, change=await self._checked(change), expected="known")
+        person = await self._put(put, by)
+        await self._audit.add(by, "person.change", person.pid)
+        return person
+
+    async def put(self, pid: str, change: PersonChange, *, by: Actor) -> Person:
+        """Set some fields of a person, who is added if the register does not have them.
+
+        Raises as add() and change().
+        """
+        put = PersonPut(pid=checked_pid(pid), change=await self._checked(change))
+        person = await self._put(put, by)
+        await self._audit.add(by, "person.put", person.pid)
+        return person
+
+    async def put_many(self, puts: Sequence[PersonPut], *, by: Actor) -> list[Stored]:
+        """Store up to MAX_PUTS people in one write, without an entry in the audit log.
+
+        In place of each that is refused stands the reason. Photos are those of
+        `PersonPhotos.prepare`.
+        """
+        assert len(puts) <= MAX_PUTS
+        checked = [self._checked_or_refused(put) for put in puts]
+        stored = iter(await self._store([put for put in checked if isinstance(put, PersonPut)], by))
+        return [next(stored) if isinstance(put, PersonPut) else put for put in checked]
+
+    async def remove(self, pid: str, *, by: Actor) -> None:
+        """Remove a person; cameras delete it as they come. Raises NoSuchResource."""
+        known = (await self.get(pid)).pid
+        await self._people.remove(known)
+        self._publish([known])
+        await self._audit.add(by, "person.remove", known)
+
+    async def _checked(self, change: PersonChange) -> PersonChange:
+        checked = checked_change(change, self._now())
+        if isinstance(checked.photo, bytes):
+            return replace(checked, photo=await self._photos.prepare(checked.photo))
+        return checked
+
+    async def _put(self, put: PersonPut, by: Actor) -> Person:
+        (found,) = await self._store([put], by)
+        return raised(found)
+
+    def _checked_or_refused(self, put: PersonPut) -> PersonPut | BadParameter:
+        try:
+            pid = None if put.pid is None else checked_pid(put.pid)
+            return replace(put, pid=pid, change=checked_change(put.change, self._now()))
+        except BadParameter as error:
+            return error
+
+    async def _store(self, puts: Sequence[PersonPut], by: Actor) -> list[Stored]:
+        stored = await self._people.put(puts, by.who, self._ms())
+        self._publish(person.pid for person in stored if isinstance(person, Person))
+        return stored
+
+    def _publish(self, pids: Iterable[str]) -> None:
+        self._change_feed.publish([Change("person", pid) for pid in pids])
+
+    def _ms(self) -> int:
+        return int(self._now() * 1000)

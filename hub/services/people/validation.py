@@ -1,0 +1,101 @@
+"""Validation of a person's fields; each error names the field and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from hub.errors import BadParameter
+from hub.services.people.masking import MASK
+from hub.store.people.person_rows import MAX_PID, PersonChange, canonical_pid
+
+#: Lengths of 1.12, and of the note.
+MAX_NAME_LENGTH = 128
+MAX_TEXT_LENGTH = 128
+MAX_NOTE_LENGTH = 1000
+MAX_AGE = 150
+MIN_BIRTH_YEAR = 1850
+MAX_GROUP_NAME_LENGTH = 64
+#: The beginning of the year 9000, in UNIX milliseconds: every zone can express what is before.
+LATEST_TIME = 221_845_392_000_000
+
+#: D8: cameras send it for every stranger.
+_STRANGER = str(2**63)
+_TEXTS = ("work_id", "id_card_no", "ic_card_no", "department", "phone")
+_NUMBERS = ("id_card_no", "ic_card_no", "phone")
+#: Control characters, and lone surrogates, which no frame can hold.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def checked_pid(pid: str) -> str:
+    """Return a pid without leading zeros. Raises BadParameter."""
+    canonical = canonical_pid(pid)
+    if canonical is None:
+        raise BadParameter(f"a decimal number from 1 to {MAX_PID} is expected", field="pid")
+    if canonical == _STRANGER:
+        raise BadParameter("cameras send this number for every stranger", field="pid")
+    return canonical
+
+
+def checked_change(change: PersonChange, now: float) -> PersonChange:
+    """Return the fields to set without surrounding blanks. Raises BadParameter.
+
+    `now`: UNIX seconds. The photo is checked elsewhere.
+    """
+    changed: dict[str, object] = {}
+    if change.name is not UNSET:
+        changed["name"] = _text(change.name, "name", most=MAX_NAME_LENGTH, least=1)
+    for field in _TEXTS:
+        if (text := getattr(change, field)) is not UNSET:
+            changed[field] = _text(text, field, most=MAX_TEXT_LENGTH)
+    if change.note is not UNSET:
+        note = change.note.replace("\r\n", "\n")
+        changed["note"] = _text(note, "note", most=MAX_NOTE_LENGTH, control=_CONTROL_BUT_LINES)
+    for field in _NUMBERS:
+        if MASK in str(changed.get(field, "")):
+            raise BadParameter("a masked number cannot be stored", field=field)
+    _check_choice(change.gender, "gender", 1, 2)
+    _check_choice(change.category, "category", 1, 4)
+    _check_choice(change.age, "age", 0, MAX_AGE)
+    this_year = datetime.fromtimestamp(now, UTC).year
+    _check_choice(change.birth_year, "birth_year", MIN_BIRTH_YEAR, this_year + 1)
+    if isinstance(change.age, int) and isinstance(change.birth_year, int):
+        raise BadParameter("either an age or a year of birth is expected", field="birth_year")
+    _check_times(change)
+    return replace(change, **changed)
+
+
+def checked_group_name(name: str) -> str:
+    """Return the name of a group without surrounding blanks. Raises BadParameter."""
+    return _text(name, "name", most=MAX_GROUP_NAME_LENGTH, least=1)
+
+
+def _text(
+    text: str, field: str, *, most: int, least: int = 0, control: re.Pattern[str] = _CONTROL
+) -> str:
+    text = text.strip()
+    if not least <= len(text) <= most:
+        allowed = f"{least} to {most}" if least else f"at most {most}"
+        raise BadParameter(f"a text of {allowed} characters is expected", field=field)
+    if control.search(text):
+        raise BadParameter("a text without control characters is expected", field=field)
+    return text
+
+
+def _check_choice(value: object, field: str, least: int, most: int) -> None:
+    if isinstance(value, int) and not least <= value <= most:
+        raise BadParameter(f"an integer from {least} to {most} is expected", field=field)
+
+
+def _check_times(change: PersonChange) -> None:
+    for field in ("valid_from", "valid_until"):
+        time = getattr(change, field)
+        if isinstance(time, int) and not 0 <= time < LATEST_TIME:
+            raise BadParameter("a time from 1970 to 8999 is expected", field=field)
+    since, until = change.valid_from, change.valid_until
+    if isinstance(since, int) and isinstance(until, int) and until <= since:
+        raise BadParameter("is not after valid_from", field="valid_until")

@@ -1,0 +1,164 @@
+"""Groups of cameras, such as "Gate": a person can be on the cameras of some groups only (D10)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, RowReader
+from hub.store.people.person_rows import fold_text
+from hub.store.sqlite.sql import one
+
+MAX_GROUPS = 200
+
+_ALL = "SELECT id, name FROM camera_group ORDER BY id"
+_DEVICES = "SELECT camera_group, did FROM camera_group_device ORDER BY length(did), did"
+_ADD = "INSERT INTO camera_group (name) VALUES (?)"
+_RENAME = "UPDATE camera_group SET name = ? WHERE id = ?"
+_REMOVE = "DELETE FROM camera_group WHERE id = ?"
+_HAS_DEVICE = "SELECT 1 FROM device WHERE did = ?"
+_CLEAR = "DELETE FROM camera_group_device WHERE camera_group = ?"
+_ADD_DEVICE = "INSERT INTO camera_group_device (camera_group, did) VALUES (?, ?)"
+
+
+class CameraGroup(Struct, frozen=True, kw_only=True):
+    """A group, and the dids of its cameras in the order of their numbers."""
+
+    id: int
+    name: str
+    dids: tuple[str, ...] = ()
+    damaged: bool = False
+
+
+class _GroupDevice(Struct, frozen=True):
+    camera_group: int
+    did: str
+
+
+_rows = RowReader("camera_group", CameraGroup, ("id", "name"), key=("id",), fallbacks={"name": ""})
+_devices = RowReader(
+    "camera_group_device",
+    _GroupDevice,
+    ("camera_group", "did"),
+    key=("camera_group", "did"),
+)
+
+
+def load_groups(connection: sqlite3.Connection, damaged: DamagedRows) -> list[CameraGroup]:
+    """Return all groups, in the order of their ids."""
+    groups = {group.id: group for group in _rows.read_all(connection.execute(_ALL), damaged)}
+    dids: dict[int, list[str]] = {}
+    for one_device in _devices.read_all(connection.execute(_DEVICES), damaged):
+        dids.setdefault(one_device.camera_group, []).append(one_device.did)
+    return [replace(group, dids=tuple(dids.get(id, ()))) for id, group in groups.items()]
+
+
+class CameraGroupTable:
+    """All groups, in memory. Changes are durable on return; they raise CannotStoreNow."""
+
+    def __init__(
+        self, writer: GroupCommit, groups: Sequence[CameraGroup], damaged: DamagedRows
+    ) -> None:
+        self._writer = writer
+        self._damaged = damaged
+        self._groups = {group.id: group for group in groups}
+
+    def all(self) -> tuple[CameraGroup, ...]:
+        """Return the groups by name."""
+        return tuple(sorted(self._groups.values(), key=lambda one: (fold_text(one.name), one.id)))
+
+    def get(self, id: int) -> CameraGroup:
+        """Return a group. Raises NoSuchResource."""
+        return _existing(self._groups, id)
+
+    def of_device(self, did: str) -> tuple[CameraGroup, ...]:
+        """Return the groups that a camera is in, by name."""
+        return tuple(group for group in self.all() if did in group.dids)
+
+    async def add(self, name: str, dids: Collection[str]) -> CameraGroup:
+        """Add a group. Raises AlreadyExists, BadParameter for a did that there is not."""
+
+        def job(connection: sqlite3.Connection) -> CameraGroup:
+            known = load_groups(connection, self._damaged)
+            if len(known) >= MAX_GROUPS:
+                raise BadParameter(f"there are at most {MAX_GROUPS} groups")
+            _check_name(name, known)
+            id = connection.execute(_ADD, (name,)).lastrowid or 0
+            return CameraGroup(id=id, name=name, dids=_put_devices(connection, id, dids))
+
+        return await self._writer.write(job, self._put)
+
+    async def change(
+        self,
+        id: int,
+        name: str | UnsetType = UNSET,
+        dids: Collection[str] | UnsetType = UNSET,
+    ) -> CameraGroup:
+        """Rename a group, or give it other cameras.
+
+        Raises NoSuchResource, AlreadyExists, BadParameter for a did that there is not.
+        """
+
+        def job(connection: sqlite3.Connection) -> CameraGroup:
+            known = {group.id: group for group in load_groups(connection, self._damaged)}
+            group = _existing(known, id)
+            if name is not UNSET:
+                _check_name(name, [one for one in known.values() if one.id != id])
+                connection.execute(_RENAME, (name, id))
+                group = replace(group, name=name, damaged=False)
+            if dids is not UNSET:
+                group = replace(group, dids=_put_devices(connection, id, dids))
+            return group
+
+        return await self._writer.write(job, self._put)
+
+    async def remove(self, id: int) -> None:
+        """Remove a group; its cameras and its people stay. Raises NoSuchResource."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if connection.execute(_REMOVE, (id,)).rowcount == 0:
+                raise NoSuchResource(f"no group {id}")
+
+        def committed(_: None) -> None:
+            self._groups.pop(id, None)
+            self._damaged.forget("camera_group", id)
+
+        await self._writer.write(job, committed)
+
+    def forget_device(self, did: str) -> None:
+        """Update the groups in memory after a device was removed from the database."""
+        for group in tuple(self._groups.values()):
+            if did in group.dids:
+                self._put(replace(group, dids=tuple(one for one in group.dids if one != did)))
+
+    def _put(self, group: CameraGroup) -> None:
+        self._groups[group.id] = group
+        if not group.damaged:
+            self._damaged.forget("camera_group", group.id)
+
+
+def _existing(groups: Mapping[int, CameraGroup], id: int) -> CameraGroup:
+    if (group := groups.get(id)) is None:
+        raise NoSuchResource(f"no group {id}")
+    return group
+
+
+def _check_name(name: str, others: Iterable[CameraGroup]) -> None:
+    if any(fold_text(group.name) == fold_text(name) for group in others):
+        raise AlreadyExists(f"there is a group {name} already", field="name")
+
+
+def _put_devices(connection: sqlite3.Connection, id: int, dids: Collection[str]) -> tuple[str, ...]:
+    """Replace the cameras of a group; return them in order. Raises BadParameter."""
+    wanted = tuple(sorted(set(dids), key=lambda did: (len(did), did)))
+    for did in wanted:
+        if one(connection, _HAS_DEVICE, (did,)) is None:
+            raise BadParameter(f"no device {did}", field="dids")
+    connection.execute(_CLEAR, (id,))
+    connection.executemany(_ADD_DEVICE, [(id, did) for did in wanted])
+    return wanted

@@ -1,0 +1,340 @@
+"""The site's register of people (D10) as a table. It is not held in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, as_number
+from hub.store.people.person_rows import (
+    MAX_PEOPLE,
+    SELECT_PERSON,
+    Person,
+    PersonChange,
+    PersonName,
+    assign_pid,
+    count_people,
+    fold_text,
+    load_person,
+    load_photo,
+    names_of,
+    next_revision,
+    read_people,
+    remove_person,
+    save_person,
+    save_photo,
+    unknown_groups,
+)
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import one, secure_deletion
+
+#: Whether the person of a `PersonPut` must be new, or known, or may be either.
+Expected = Literal["new", "known", "either"]
+#: How the sync with cameras stands for a person: see `PersonFilter`.
+SyncState = Literal["failed", "pending", "done"]
+
+#: A managed camera `device_people` that should hold the person, but for the time.
+_SHOULD = """
+person.has_photo = 1 AND (person.everywhere = 1 OR EXISTS (
+    SELECT 1 FROM person_group JOIN camera_group_device USING (camera_group)
+    WHERE person_group.pid = person.pid AND camera_group_device.did = device_people.did
+)) AND (person.valid_from IS NULL OR person.valid_from <= :now)
+    AND (person.valid_until IS NULL OR :now < person.valid_until)
+"""
+_FAILED = """
+person.pid IN (
+    SELECT pid FROM holding WHERE failed_revision IS NOT NULL AND failed_revision = person.revision
+)
+"""
+_PENDING = f"""
+(EXISTS (
+    SELECT 1 FROM device_people WHERE state = 'managed' AND {_SHOULD} AND NOT EXISTS (
+        SELECT 1 FROM holding WHERE holding.did = device_people.did AND holding.pid = person.pid
+            AND (holding.revision = person.revision OR holding.failed_revision = person.revision)
+    )
+) OR EXISTS (
+    SELECT 1 FROM holding JOIN device_people USING (did)
+    WHERE holding.pid = person.pid AND state = 'managed' AND NOT ({_SHOULD})
+))
+"""
+_STATES: dict[SyncState, str] = {
+    "failed": _FAILED,
+    "pending": _PENDING,
+    "done": f"NOT {_PENDING} AND NOT {_FAILED}",
+}
+
+#: What cameras are given (1.12): a change of it raises the revision.
+_SENT = (
+    "name",
+    "work_id",
+    "id_card_no",
+    "ic_card_no",
+    "gender",
+    "age",
+    "birth_year",
+    "department",
+    "phone",
+    "category",
+)
+_WORK_IDS = """
+SELECT work_id, pid FROM person WHERE work_id IN (SELECT value FROM json_each(?)) AND work_id <> ''
+"""
+_RAISE_NUMBERS = "SELECT pid FROM person WHERE id_card_no <> '' OR ic_card_no <> '' ORDER BY pid"
+_SET_REVISION = "UPDATE person SET revision = ? WHERE pid = ?"
+
+
+class PersonPut(Struct, frozen=True, kw_only=True):
+    """A person to add or to change. `pid`: None assigns one."""
+
+    pid: str | None = None
+    change: PersonChange
+    expected: Expected = "either"
+
+
+#: A person as stored, or what refused it.
+Stored = Person | BadParameter | NoSuchResource
+
+
+class PersonFilter(Struct, frozen=True, kw_only=True):
+    """Which people to return. None and "" match all.
+
+    `q`: a part of the name, the pid, the work number, the department, or of the last four digits
+    of a personal number; if `sees_numbers`, of any part of a personal number. `group`: those who
+    name this group. `state`: "failed": a camera refused the person as it is now; "pending": a
+    camera that should hold it as it is now does not (yet), or holds it and should not; "done":
+    neither.
+    """
+
+    q: str = ""
+    sees_numbers: bool = False
+    category: int | None = None
+    group: int | None = None
+    state: SyncState | None = None
+
+
+class PersonPage(Struct, frozen=True):
+    """People in the order of their pids. `next`: the `after` of the next page, None at the end."""
+
+    items: tuple[Person, ...]
+    next: str | None
+
+
+class PersonTable:
+    """Everybody in the register. Changes are durable on return; they raise CannotStoreNow."""
+
+    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._damaged = damaged
+
+    # -- reading
+
+    async def get(self, pid: str) -> Person | None:
+        return await self._readers.read(lambda c: load_person(c, pid, self._damaged))
+
+    async def photo(self, pid: str) -> bytes | None:
+        """Return the JPEG that cameras are given; None without a photo."""
+        return await self._readers.read(lambda c: load_photo(c, pid))
+
+    async def names(self, pids: Collection[str]) -> dict[str, PersonName]:
+        """Return the people with these pids, by pid."""
+        return await self._readers.read(lambda c: names_of(c, pids)) if pids else {}
+
+    async def page(
+        self, matching: PersonFilter, at: int, after: str | None, limit: int
+    ) -> PersonPage:
+        """Return at most `limit` people with pids above `after`, as numbers.
+
+        `at`: the time now, for the state of the sync, in UNIX milliseconds.
+        """
+        where, values = _where(matching, at, after)
+        sql = f"{SELECT_PERSON}{where} ORDER BY length(pid), pid LIMIT {limit + 1:d}"
+        rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
+        last = rows[limit - 1][0] if len(rows) > limit else None
+        return PersonPage(tuple(read_people(rows[:limit], self._damaged)), last)
+
+    async def count(self, matching: PersonFilter, at: int) -> int:
+        """Return how many people match."""
+        where, values = _where(matching, at)
+        sql = f"SELECT count(*) FROM person{where}"
+        return as_number(await self._readers.read(lambda c: one(c, sql, values)))
+
+    async def pids_of_work_ids(self, work_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return who has these work numbers. Scans the register: ask for many at a time."""
+        values = (msgspec.json.encode(list(work_ids)).decode(),)
+        found: dict[str, tuple[str, ...]] = {}
+        for work_id, pid in await self._readers.read(
+            lambda c: c.execute(_WORK_IDS, values).fetchall()
+        ):
+            found[work_id] = (*found.get(work_id, ()), pid)
+        return found
+
+    # -- changing
+
+    async def put(self, puts: Sequence[PersonPut], by: str, at: int) -> list[Stored]:
+        """Add and change people in one write. `at`: UNIX milliseconds.
+
+        Each is stored as a whole or not at all; what refused it is returned in its place:
+        AlreadyExists or NoSuchResource if it is not as expected, BadParameter for a group that
+        does not exist, or if the register is full.
+        """
+
+        def job(connection: sqlite3.Connection) -> list[Stored]:
+            room = MAX_PEOPLE - count_people(connection)
+            stored: list[Stored] = []
+            for put in puts:
+                try:
+                    person, is_new = self._put(connection, put, by, at, room)
+                    room -= is_new
+                    stored.append(person)
+                except (BadParameter, NoSuchResource) as error:
+                    stored.append(error)
+            return stored
+
+        def committed(stored: list[Stored]) -> None:
+            for person in stored:
+                if isinstance(person, Person):
+                    self._damaged.forget("person", person.pid)
+
+        return await self._writer.write(job, committed)
+
+    async def remove(self, pid: str) -> None:
+        """Remove a person; the bytes are overwritten. Raises NoSuchResource."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            with secure_deletion(connection):
+                if not remove_person(connection, pid):
+                    raise NoSuchResource(f"no person {pid}")
+
+        await self._writer.write(job, lambda _: self._damaged.forget("person", pid))
+
+    async def raise_revisions_of_numbers(self) -> None:
+        """Give everybody with an ID or IC card number a new revision, so that cameras get them."""
+        pids = await self._readers.read(lambda c: [pid for (pid,) in c.execute(_RAISE_NUMBERS)])
+        for start in range(0, len(pids), 500):
+            await self._writer.write(partial(_raise_revisions, pids[start : start + 500]))
+
+    def _put(
+        self, connection: sqlite3.Connection, put: PersonPut, by: str, at: int, room: int
+    ) -> tuple[Person, bool]:
+        """Store one person; return it, and whether it is new. Refuses before it writes."""
+        known = None if put.pid is None else load_person(connection, put.pid, self._damaged)
+        if known is None and put.expected == "known":
+            raise NoSuchResource(f"no person {put.pid}")
+        if known is not None and put.expected == "new":
+            raise AlreadyExists(f"there is a person {put.pid} already", field="pid")
+        if known is None and room < 1:
+            raise BadParameter(f"the register holds at most {MAX_PEOPLE} people")
+        if known is None and not put.change.name:
+            raise BadParameter("is required", field="name")
+        groups = () if put.change.groups is UNSET else put.change.groups
+        if missing := unknown_groups(connection, groups):
+            raise BadParameter(f"no group {min(missing)}", field="groups")
+        before = known or _empty(put.pid or assign_pid(connection), at)
+        person = _changed(before, put.change)
+        photo = put.change.photo
+        has_new_photo = photo is not UNSET and load_photo(connection, person.pid) != photo
+        if person == known and not has_new_photo and not known.damaged:
+            return known, False
+        if known is None or has_new_photo or _sent(person) != _sent(before):
+            person = replace(person, revision=next_revision(connection))
+        person = replace(person, changed_at=at, changed_by=by, damaged=False)
+        save_person(connection, person)
+        if has_new_photo:
+            save_photo(connection, person.pid, photo or None)
+        return person, known is None
+
+
+def raised(found: Person | HubError) -> Person:
+    """Return a stored person, or raise what refused it."""
+    if isinstance(found, HubError):
+        raise found
+    return found
+
+
+def _empty(pid: str, at: int) -> Person:
+    return Person(
+        pid=pid,
+        name="",
+        work_id="",
+        id_card_no="",
+        ic_card_no="",
+        gender=None,
+        age=None,
+        birth_year=None,
+        department="",
+        phone="",
+        category=1,
+        everywhere=True,
+        groups=(),
+        valid_from=None,
+        valid_until=None,
+        note="",
+        has_photo=False,
+        revision=0,
+        created_at=at,
+        changed_at=at,
+        changed_by="",
+    )
+
+
+def _changed(person: Person, change: PersonChange) -> Person:
+    wanted = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not UNSET}
+    photo = wanted.pop("photo", UNSET)
+    if photo is not UNSET:
+        wanted["has_photo"] = photo is not None
+    if wanted.get("age") is not None:
+        wanted["birth_year"] = None
+    elif wanted.get("birth_year") is not None:
+        wanted["age"] = None
+    if "groups" in wanted:
+        wanted["groups"] = tuple(sorted(set(wanted["groups"])))
+        wanted.setdefault("everywhere", not wanted["groups"])
+    return replace(person, **wanted)
+
+
+def _sent(person: Person) -> tuple[object, ...]:
+    return tuple(getattr(person, name) for name in _SENT)
+
+
+def _raise_revisions(pids: Sequence[str], connection: sqlite3.Connection) -> None:
+    for pid in pids:
+        connection.execute(_SET_REVISION, (next_revision(connection), pid))
+
+
+def _where(
+    matching: PersonFilter, at: int, after: str | None = None
+) -> tuple[str, dict[str, object]]:
+    """Return the WHERE clause for a filter at a time, and its values."""
+    conditions: list[str] = []
+    values: dict[str, object] = {"now": at}
+    if q := fold_text(matching.q).strip():
+        numbers = ("folded", "id_card_no", "ic_card_no", "phone")
+        places = numbers if matching.sees_numbers else numbers[:1]
+        conditions.append(f"({' OR '.join(f'instr({_lower(c)}, :q) > 0' for c in places)})")
+        values["q"] = q
+    if matching.category is not None:
+        conditions.append("category = :category")
+        values["category"] = matching.category
+    if matching.group is not None:
+        conditions.append("pid IN (SELECT pid FROM person_group WHERE camera_group = :group)")
+        values["group"] = matching.group
+    if matching.state is not None:
+        conditions.append(_STATES[matching.state])
+    if after is not None:
+        conditions.append("(length(pid), pid) > (:digits, :after)")
+        values |= {"digits": len(after), "after": after}
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return where, values
+
+
+def _lower(column: str) -> str:
+    return column if column == "folded" else f"lower({column})"

@@ -1,0 +1,365 @@
+"""A person of the site's register (D10): its shape, and its row in the database."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_flag, as_number, as_text
+from hub.store.sqlite.sql import one
+
+#: People of the register.
+MAX_PEOPLE = 20_000
+MAX_PID = 2**64 - 1
+#: Numbers below are left to those who give them, and to what cameras number by themselves.
+_FIRST_ASSIGNED_PID = 1_000_001
+_PID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
+
+#: 1.12: 1 male, 2 female. 1 whitelist, 2 blacklist, 3 VIP, 4 visitor.
+Gender = Literal[1, 2]
+Category = Literal[1, 2, 3, 4]
+BLACKLIST: Category = 2
+#: Damaged people are visitors: to a camera the least of the four.
+_VISITOR: Category = 4
+Age = Annotated[int, Meta(ge=0, le=150)]
+BirthYear = Annotated[int, Meta(ge=1850, le=9999)]
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """A person, with the field names of 1.12. Times in UNIX milliseconds.
+
+    Either `age` or `birth_year` is known, or neither. `everywhere`: on all cameras; otherwise on
+    those of `groups`. On cameras from `valid_from` until before `valid_until`. `revision` is that
+    of what cameras are given (the fields of 1.12 and the photo): each change of it takes the next
+    number of the whole register.
+    """
+
+    pid: str
+    name: str
+    work_id: str
+    id_card_no: str
+    ic_card_no: str
+    gender: Gender | None
+    age: Age | None
+    birth_year: BirthYear | None
+    department: str
+    phone: str
+    category: Category
+    everywhere: bool
+    groups: tuple[int, ...]
+    valid_from: Moment | None
+    valid_until: Moment | None
+    note: str
+    has_photo: bool
+    revision: int
+    created_at: Moment
+    changed_at: Moment
+    changed_by: str
+    #: A part of it cannot be read, and is left out: cameras are not given it.
+    damaged: bool = False
+
+    def is_valid(self, at: int) -> bool:
+        """Return whether the person belongs on cameras at this time (UNIX milliseconds)."""
+        is_begun = self.valid_from is None or self.valid_from <= at
+        return is_begun and (self.valid_until is None or at < self.valid_until)
+
+    def age_in(self, year: int) -> int | None:
+        """Return the age, by the year of birth if that is what is known."""
+        if self.birth_year is None:
+            return self.age
+        return max(0, min(150, year - self.birth_year))
+
+
+class PersonChange(Struct, frozen=True, kw_only=True):
+    """Fields of a person to set. UNSET leaves a field as it is; of a new person, empty.
+
+    `photo`: the JPEG that cameras are given, None removes it. Setting `age` forgets the year of
+    birth, and the other way round.
+    """
+
+    name: str | UnsetType = UNSET
+    work_id: str | UnsetType = UNSET
+    id_card_no: str | UnsetType = UNSET
+    ic_card_no: str | UnsetType = UNSET
+    gender: Gender | UnsetType | None = UNSET
+    age: int | UnsetType | None = UNSET
+    birth_year: int | UnsetType | None = UNSET
+    department: str | UnsetType = UNSET
+    phone: str | UnsetType = UNSET
+    category: Category | UnsetType = UNSET
+    everywhere: bool | UnsetType = UNSET
+    groups: tuple[int, ...] | UnsetType = UNSET
+    valid_from: int | UnsetType | None = UNSET
+    valid_until: int | UnsetType | None = UNSET
+    note: str | UnsetType = UNSET
+    photo: bytes | UnsetType | None = UNSET
+
+    def __repr__(self) -> str:
+        return "PersonChange(...)"
+
+
+class PersonName(Struct, frozen=True):
+    """What is shown of a person beside a record."""
+
+    pid: str
+    name: str
+    category: Category
+
+
+_COLUMNS = tuple(name for name in Person.__struct_fields__ if name not in ("groups", "damaged"))
+_GROUPS = (
+    "(SELECT group_concat(camera_group) FROM person_group WHERE person_group.pid = person.pid)"
+)
+#: The columns that `read_people` reads.
+SELECT_PERSON = f"SELECT {', '.join(_COLUMNS)}, {_GROUPS} FROM person"
+_ONE = f"{SELECT_PERSON} WHERE pid = ?"
+_PHOTO = "SELECT jpeg FROM person_photo WHERE pid = ?"
+_SAVE = f"""
+INSERT INTO person ({", ".join(_COLUMNS)}, folded) VALUES ({"?, " * len(_COLUMNS)}?)
+ON CONFLICT (pid) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in _COLUMNS)},
+    folded = excluded.folded
+"""
+_SAVE_PHOTO = """
+INSERT INTO person_photo (pid, jpeg) VALUES (?, ?)
+ON CONFLICT (pid) DO UPDATE SET jpeg = excluded.jpeg
+"""
+_REMOVE_PHOTO = "DELETE FROM person_photo WHERE pid = ?"
+_REMOVE = "DELETE FROM person WHERE pid = ?"
+_REMOVE_GROUPS = "DELETE FROM person_group WHERE pid = ?"
+_ADD_GROUP = "INSERT INTO person_group (pid, camera_group) VALUES (?, ?)"
+_GROUP_IDS = "SELECT id FROM camera_group"
+_COUNT = "SELECT count(*) FROM person"
+_NAMES = """
+SELECT pid, name, category FROM person WHERE pid IN (SELECT value FROM json_each(?))
+"""
+_BLACKLISTED = """
+SELECT pid, name, category FROM person
+WHERE category = 2 AND pid IN (SELECT value FROM json_each(?))
+"""
+_MAX_REVISION = "SELECT max(revision) FROM person"
+_READ_COUNTER = "SELECT value FROM setting WHERE key = ?"
+_SAVE_COUNTER = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
+_REVISION, _LAST_PID = "store.people_revision", "store.last_pid"
+#: Whether a camera, or a record, is known to name somebody by this number.
+_PID_TAKEN = """
+SELECT EXISTS (SELECT 1 FROM person WHERE pid = ?1) OR EXISTS (
+    SELECT 1 FROM unknown_person WHERE pid = ?1
+) OR EXISTS (SELECT 1 FROM holding WHERE pid = ?1) OR EXISTS (SELECT 1 FROM record WHERE uuid = ?1)
+"""
+_FOLDED = "SELECT pid, folded FROM person"
+_PHOTOS = "SELECT pid, substr(jpeg, 1, 2) FROM person_photo"
+_MEMBERS = "SELECT pid, camera_group FROM person_group"
+
+
+def canonical_pid(text: str) -> str | None:
+    """Return a pid in the form of the register, without leading zeros; None if it is none.
+
+    Cameras name people by it as `pid` or `uuid`.
+    """
+    pid = text.strip().lstrip("0")
+    return pid if _PID.fullmatch(pid) and int(pid) <= MAX_PID else None
+
+
+def fold_text(text: str) -> str:
+    """Return text as searches compare it: full-width forms reduced, case ignored, without NULs."""
+    return unicodedata.normalize("NFKC", text.replace("\0", "")).casefold()
+
+
+def last_four(number: str) -> str:
+    """Return what everybody may see of a personal number; "" of one that is no longer than that."""
+    return number[-4:] if len(number) > 4 else ""
+
+
+def _folded(person: Person) -> str:
+    """Everything by which everybody may find a person, one item per line.
+
+    Of the personal numbers the last four digits, which everybody sees.
+    """
+    ends = (last_four(number) for number in (person.id_card_no, person.ic_card_no, person.phone))
+    return "\n".join(
+        fold_text(part)
+        for part in (person.name, person.pid, person.work_id, person.department, *ends)
+    )
+
+
+def _as_groups(value: object) -> tuple[int, ...]:
+    return () if value is None else tuple(sorted(int(id) for id in as_text(value).split(",")))
+
+
+def _as_pid(value: object) -> str:
+    pid = as_text(value)
+    if canonical_pid(pid) != pid:
+        raise ValueError("a decimal number is expected")
+    return pid
+
+
+_rows = RowReader(
+    "person",
+    Person,
+    (*_COLUMNS, "groups"),
+    key=("pid",),
+    fallbacks={
+        **dict.fromkeys(("gender", "age", "birth_year")),
+        **dict.fromkeys(
+            ("name", "work_id", "id_card_no", "ic_card_no", "department", "phone", "note"), ""
+        ),
+        "category": _VISITOR,
+        "everywhere": False,
+        "groups": (),
+        "valid_from": None,
+        # It has ended: cameras do not get it.
+        "valid_until": 0,
+        "has_photo": False,
+        "revision": 0,
+        "created_at": 0,
+        "changed_at": 0,
+        "changed_by": "",
+    },
+    decoders={
+        "pid": _as_pid,
+        "everywhere": as_flag,
+        "has_photo": as_flag,
+        "groups": _as_groups,
+    },
+)
+
+
+class _PhotoHead(Struct, frozen=True):
+    """The pid of a photo, and its first two bytes."""
+
+    pid: str
+    jpeg: bytes
+
+
+class _Member(Struct, frozen=True):
+    pid: str
+    camera_group: Size
+
+
+class _Folded(Struct, frozen=True):
+    pid: str
+    folded: str
+
+
+def _as_jpeg_head(value: object) -> bytes:
+    if value != b"\xff\xd8":
+        raise ValueError("a JPEG is expected")
+    return b"\xff\xd8"
+
+
+_photos = RowReader(
+    "person_photo", _PhotoHead, ("pid", "jpeg"), key=("pid",), decoders={"jpeg": _as_jpeg_head}
+)
+_folds = RowReader("person", _Folded, ("pid", "folded"), key=("pid",))
+#: Whoever reads the whole person notes that it is damaged.
+_names = RowReader(
+    "person", PersonName, PersonName.__struct_fields__, key=("pid",), fallbacks={"name": ""}
+)
+_members = RowReader("person_group", _Member, ("pid", "camera_group"), key=("pid", "camera_group"))
+
+
+def check_people(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode each person, the beginning of each photo, and each group of a person."""
+    for reader, sql in (
+        (_folds, _FOLDED),
+        (_rows, SELECT_PERSON),
+        (_photos, _PHOTOS),
+        (_members, _MEMBERS),
+    ):
+        for row in connection.execute(sql):
+            reader.read(row, damaged)
+
+
+def read_people(rows: Iterable[Sequence[object]], damaged: DamagedRows) -> list[Person]:
+    """Return the people of rows of `SELECT_PERSON`."""
+    return _rows.read_all(list(rows), damaged)
+
+
+def load_person(connection: sqlite3.Connection, pid: str, damaged: DamagedRows) -> Person | None:
+    row = connection.execute(_ONE, (pid,)).fetchone()
+    return None if row is None else _rows.read(row, damaged)
+
+
+def load_photo(connection: sqlite3.Connection, pid: str) -> bytes | None:
+    jpeg = one(connection, _PHOTO, (pid,))
+    return jpeg if isinstance(jpeg, bytes) else None
+
+
+def count_people(connection: sqlite3.Connection) -> int:
+    return as_number(one(connection, _COUNT))
+
+
+def names_of(connection: sqlite3.Connection, pids: Collection[str]) -> dict[str, PersonName]:
+    """Return the people with these pids, by pid. One query."""
+    return _by_pid(connection, _NAMES, pids)
+
+
+def blacklisted(connection: sqlite3.Connection, pids: Collection[str]) -> dict[str, PersonName]:
+    """Return those of these pids that are on the blacklist, whether valid now or not (D11).
+
+    A `uuid` or `pid` of a camera becomes a pid by `canonical_pid`. One query by the primary key.
+    """
+    return _by_pid(connection, _BLACKLISTED, pids) if pids else {}
+
+
+def _by_pid(
+    connection: sqlite3.Connection, sql: str, pids: Collection[str]
+) -> dict[str, PersonName]:
+    found = {}
+    for row in connection.execute(sql, (msgspec.json.encode(list(pids)).decode(),)):
+        if (name := _names.read(row, DamagedRows(is_told=False))) is not None:
+            found[name.pid] = name
+    return found
+
+
+def save_person(connection: sqlite3.Connection, person: Person) -> None:
+    """Insert a person or replace its row, and its groups."""
+    values = [getattr(person, name) for name in _COLUMNS]
+    connection.execute(_SAVE, (*values, _folded(person)))
+    connection.execute(_REMOVE_GROUPS, (person.pid,))
+    connection.executemany(_ADD_GROUP, [(person.pid, group) for group in person.groups])
+
+
+def save_photo(connection: sqlite3.Connection, pid: str, jpeg: bytes | None) -> None:
+    if jpeg is None:
+        connection.execute(_REMOVE_PHOTO, (pid,))
+    else:
+        connection.execute(_SAVE_PHOTO, (pid, jpeg))
+
+
+def remove_person(connection: sqlite3.Connection, pid: str) -> bool:
+    """Remove a person with photo and groups; return whether there was one."""
+    return connection.execute(_REMOVE, (pid,)).rowcount > 0
+
+
+def unknown_groups(connection: sqlite3.Connection, groups: Collection[int]) -> set[int]:
+    """Return which of these groups of cameras there are not."""
+    return set(groups) - {id for (id,) in connection.execute(_GROUP_IDS)} if groups else set()
+
+
+def next_revision(connection: sqlite3.Connection) -> int:
+    """Return a revision that nobody in the register has or had."""
+    highest = as_number(one(connection, _MAX_REVISION))
+    revision = max(_read_counter(connection, _REVISION), highest) + 1
+    connection.execute(_SAVE_COUNTER, (_REVISION, str(revision)))
+    return revision
+
+
+def assign_pid(connection: sqlite3.Connection) -> str:
+    """Return the next pid that nobody is known to have, on a camera or in a record either."""
+    number = max(_read_counter(connection, _LAST_PID) + 1, _FIRST_ASSIGNED_PID)
+    while one(connection, _PID_TAKEN, (str(number),)):
+        number += 1
+    connection.execute(_SAVE_COUNTER, (_LAST_PID, str(number)))
+    return str(number)
+
+
+def _read_counter(connection: sqlite3.Connection, key: str) -> int:
+    text = one(connection, _READ_COUNTER, (key,))
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdecimal() else 0
