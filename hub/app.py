@@ -53,6 +53,7 @@ from hub.services.admission.connect import Admission
 from hub.services.admission.enrolment import Enrolment
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
+from hub.services.commands.many import ManyDevices
 from hub.services.commands.photos import Photos
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
@@ -330,6 +331,7 @@ async def open_services(
                 now,
             ),
             jobs=jobs,
+            many_devices=ManyDevices(store, devices, commands, jobs, audit, change_feed, now),
             trace=Trace(traces, devices, pending_devices, closing),
             retention=retention,
             maintenance=maintenance,
@@ -389,6 +391,7 @@ async def _run_parts(
         await start("the held evidence", services.holds.run)
         await start("erasing", services.erasures.run)
         await start("the jobs", services.jobs.run)
+        await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)
         await start("saving the downloads", services.downloads.run)
         await start("the updates", services.updates.run)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hub.services.admission.enrolment import Enrolment
     from hub.services.commands.calls import Commands
     from hub.services.commands.files import DeviceFiles
+    from hub.services.commands.many import ManyDevices
     from hub.services.commands.photos import Photos
     from hub.services.devices.directory import Devices
     from hub.services.devices.frame_trace import Trace
@@ -100,6 +101,7 @@ class Services:
     holds: Holds
     erasures: Erasures
     jobs: Jobs
+    many_devices: ManyDevices
     trace: Trace
     retention: RetentionPolicy
     maintenance: Maintenance

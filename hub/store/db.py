@@ -12,6 +12,7 @@ from hub.store.disk import Disk
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor, StoreHealth
 from hub.store.jobs.jobs import JobTable
+from hub.store.jobs.wishes import WishTable
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.lost_parts import LOST, LostParts, encode_lost
@@ -147,6 +148,7 @@ class Store:
         self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
         self.audit = AuditTable(writer, queries, damaged)
         self.jobs = JobTable(writer, queries, damaged)
+        self.wishes = WishTable(writer, queries, start.wish_dids, damaged)
 
     @property
     def health(self) -> StoreHealth:
@@ -186,6 +188,7 @@ class Store:
         self.device_people.forget_device(did)
         self.campaigns.forget_device(did)
         self.camera_groups.forget_device(did)
+        self.wishes.forget_device(did)
 
     def _forget_camera(self, did: str) -> None:
         """Update the other tables in memory after a camera was replaced (see `reset_camera`)."""

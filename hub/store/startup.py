@@ -15,6 +15,7 @@ from hub.errors import StartFault
 from hub.store.damage import DamagedRows, write_again
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
+from hub.store.jobs.wishes import load_wish_dids
 from hub.store.media.day_index import PackDay, forget_day, load_days
 from hub.store.media.held_index import HELD, HeldIndex, HeldRows, load_held
 from hub.store.media.lost_parts import LOST, LostPart, decode_lost, encode_lost, find_lost
@@ -89,6 +90,7 @@ class StartState(Struct, frozen=True):
     campaigns: list[StoredCampaign]
     downloads: list[Download]
     camera_groups: list[CameraGroup]
+    wish_dids: set[str]
     damaged_rows: DamagedRows
     damage: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -200,6 +202,7 @@ def load(
         ),
         downloads=load_downloads(connection, damaged),
         camera_groups=load_groups(connection, damaged),
+        wish_dids=load_wish_dids(connection),
         damaged_rows=damaged,
     )
 

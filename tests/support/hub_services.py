@@ -31,6 +31,7 @@ from hub.services.access.users import Users
 from hub.services.admission.enrolment import Enrolment
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
+from hub.services.commands.many import ManyDevices
 from hub.services.commands.photos import Photos
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
@@ -189,6 +190,7 @@ async def open_hub_services(
             now=site_clock.likely_time,
             speed=0,
         )
+        jobs = Jobs(store, audit, change_feed, clock)
         services = Services(
             settings=settings,
             data_dir=data_dir,
@@ -229,7 +231,8 @@ async def open_hub_services(
                 older_copies(data_dir, backups.list),
                 clock,
             ),
-            jobs=Jobs(store, audit, change_feed, clock),
+            jobs=jobs,
+            many_devices=ManyDevices(store, devices, commands, jobs, audit, change_feed, clock),
             trace=Trace(traces, devices, pending_devices, closing),
             figures=figures,
             forecasts=Forecasts(store, retention, figures, lambda: config.store),

@@ -112,6 +112,11 @@ class Jobs:
         self._now = now
         self._running: dict[int, _RunningJob] = {}
         self._nursery: trio.Nursery | None = None
+        self._cancels: dict[JobKind, Callable[[int], Awaitable[None]]] = {}
+
+    def on_cancel(self, kind: JobKind, cancel: Callable[[int], Awaitable[None]]) -> None:
+        """Have `cancel` called with the id of a job of this kind, which no task carries out."""
+        self._cancels[kind] = cancel
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Carry out jobs until cancelled. What the last process left unfinished is interrupted."""
@@ -209,10 +214,15 @@ class Jobs:
         Raises NoSuchResource.
         """
         job = await self.get(id)
+        if job.state != "running":
+            return job
+        await self._audit.add(by, "job.cancel", f"{id} {job.kind}")
         if (running := self._running.get(id)) is not None:
-            await self._audit.add(by, "job.cancel", f"{id} {job.kind}")
             running.scope.cancel()
             await running.ended.wait()
+        elif (cancel := self._cancels.get(job.kind)) is not None:
+            await cancel(id)
+            self.changed(id)
         return await self.get(id)
 
     async def wait(self, id: int) -> Job:

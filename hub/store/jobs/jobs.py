@@ -15,7 +15,9 @@ from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_text
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, secure_deletion
 
-JobKind = Literal["import", "compare", "take-over", "remove-unknown", "search", "settings"]
+JobKind = Literal[
+    "import", "compare", "take-over", "remove-unknown", "search", "settings", "restart"
+]
 JobState = Literal["running", "done", "cancelled", "interrupted", "failed"]
 ItemState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.errors import StartFault
 from hub.store.damage import DamagedRows
 from hub.store.jobs.jobs import check_jobs
+from hub.store.jobs.wishes import check_wishes
 from hub.store.media.held_index import load_held
 from hub.store.names import KEY_FILE
 from hub.store.offline.inspection import key_fits, opened
@@ -60,6 +61,7 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     check_jobs,
     check_people,
     load_groups,
+    check_wishes,
 )
 _TABLES = """
 SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'

@@ -406,7 +406,7 @@ CREATE TABLE unknown_person (
 -- Long work: its progress, and for a week its outcome.
 CREATE TABLE job (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind TEXT NOT NULL,             -- import, compare, take-over, remove-unknown, search, settings
+    kind TEXT NOT NULL,             -- import, compare, take-over, remove-unknown, search, settings, restart
     state TEXT NOT NULL,            -- running, done, cancelled, interrupted, failed
     subject TEXT NOT NULL,          -- JSON by kind: what it was asked to do
     created_by TEXT NOT NULL,
@@ -422,15 +422,15 @@ CREATE TABLE job (
 CREATE TABLE job_item (
     job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
     position INTEGER NOT NULL,
-    state TEXT NOT NULL,            -- waiting, running, done, failed, interrupted
+    state TEXT NOT NULL,            -- waiting, running, done, failed, cancelled, interrupted
     detail TEXT NOT NULL,           -- JSON by kind
     PRIMARY KEY (job, position)
 ) STRICT, WITHOUT ROWID;
 
--- Settings and restarts that devices get when they come.
+-- Settings that devices get when they come.
 CREATE TABLE device_wish (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
-    name TEXT NOT NULL,             -- face (1.5), recording (1.6), restart (1.9)
+    name TEXT NOT NULL,             -- face (1.5), recording (1.6)
     param TEXT NOT NULL,            -- JSON
     job INTEGER REFERENCES job (id) ON DELETE SET NULL,
     position INTEGER,               -- of its item in the job

@@ -16,7 +16,6 @@ from tests.store.databases import unpack
 
 #: Pictures that can be read from the device again, and what is not decoded but compared.
 OF_PEOPLE_AND_ALARMS = {
-    "device_wish",
     "alarm",
     "alarm_step",
     "alarm_rule",

@@ -1,0 +1,276 @@
+"""The same setting, or a restart, for many devices: each as a job that shows every answer.
+
+Settings (1.5, 1.6) are desired state: a device that is offline gets them when it comes. A restart
+(1.9) is for the devices that are online now.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import trio
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from hub.errors import (
+    BadParameter,
+    DeviceNonsense,
+    DeviceRefused,
+    HubError,
+    NoSuchResource,
+    NotSent,
+    Unanswered,
+)
+from hub.live.feed import Change, Feed
+from hub.live.registry import Link
+from hub.log import limited
+from hub.services.access.audit import Actor, Audit
+from hub.services.commands.calls import Commands
+from hub.services.devices.directory import Devices
+from hub.services.jobs.jobs import ItemState, Job, JobProgress, Jobs
+from hub.store.jobs.wishes import Wish as Wish
+from hub.store.tables.device_settings import SettingName as SettingName
+from hub.wire.commands.dialect import REBOOT, SET_FACE, SET_RECORDING, Command
+from hub.wire.commands.param_structs import FaceParam, Reboot, RecordParam
+from hub.wire.commands.params import check_param, encode_param
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+#: Devices that are asked at the same time.
+_AT_ONCE = 32
+#: How long to wait before a device that was busy, or did not answer, gets a setting again.
+_PAUSES = (5.0, 15.0, 60.0, 300.0)
+
+_SETTINGS: dict[SettingName, Command[Any, Any]] = {"face": SET_FACE, "recording": SET_RECORDING}
+
+
+class ManySubject(Struct, frozen=True):
+    """What many devices were told: a setting's name ("face", "recording"), or "restart"."""
+
+    name: str
+    param: Raw
+
+
+class DeviceOutcome(Struct, frozen=True, omit_defaults=True):
+    """The item of one device. `code`, `msg`: what it answered; no code if it did not."""
+
+    did: str
+    code: int | UnsetType = UNSET
+    msg: str = ""
+
+
+class _Delivery(Struct):
+    """What is being sent to one device, and on which connection.
+
+    `at_once`: set when the device must not wait for the end of a pause.
+    """
+
+    link: Link
+    at_once: trio.Event
+
+
+class ManyDevices:
+    """Sends settings and restarts to many devices. run() delivers settings when devices come."""
+
+    def __init__(
+        self,
+        store: Store,
+        devices: Devices,
+        commands: Commands,
+        jobs: Jobs,
+        audit: Audit,
+        change_feed: Feed[Change],
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._devices = devices
+        self._commands = commands
+        self._jobs = jobs
+        self._audit = audit
+        self._change_feed = change_feed
+        self._now = now
+        self._limit = trio.CapacityLimiter(_AT_ONCE)
+        self._deliveries: dict[str, _Delivery] = {}
+        jobs.on_cancel("settings", self._withdraw)
+
+    async def apply_setting(
+        self, name: SettingName, param: FaceParam | RecordParam, dids: Sequence[str], by: Actor
+    ) -> Job:
+        """Give devices a setting, which was checked: at once, or when they come.
+
+        An earlier setting of this name that a device still waits for is replaced. Raises
+        BadParameter without devices, NoSuchResource for one that is unknown.
+        """
+        dids = self._known(dids)
+        sent = encode_param(_SETTINGS[name], param)
+        job = await self._jobs.add(
+            "settings", ManySubject(name, sent), by, items=[DeviceOutcome(did) for did in dids]
+        )
+        at, text = self._ms(), bytes(sent).decode()
+        await self._store.wishes.put(
+            [
+                Wish(
+                    did=did,
+                    name=name,
+                    param=text,
+                    job=job.id,
+                    position=position,
+                    wished_by=by.who,
+                    wished_at=at,
+                )
+                for position, did in enumerate(dids)
+            ]
+        )
+        await self._audit.add_each(
+            by, f"device.set_{name}", [f"{did} job {job.id}" for did in dids]
+        )
+        for did in self._deliveries.keys() & set(dids):
+            self._deliveries[did].at_once.set()
+        # Begins the other deliveries, in run().
+        self._change_feed.publish([Change("device", did) for did in dids])
+        return job
+
+    async def restart(self, delay_ms: int, dids: Sequence[str], by: Actor) -> Job:
+        """Restart the devices that are online. Raises BadParameter, NoSuchResource."""
+        dids = self._known(dids)
+        param = check_param(REBOOT, msgspec.json.encode({"delay_ms": delay_ms}))
+        subject = ManySubject("restart", encode_param(REBOOT, param))
+
+        async def work(progress: JobProgress) -> None:
+            async with trio.open_nursery() as nursery:
+                for position, did in enumerate(dids):
+                    nursery.start_soon(self._restart, progress, position, did, param)
+
+        job = await self._jobs.start(
+            "restart", subject, by, work, items=[DeviceOutcome(did) for did in dids]
+        )
+        await self._audit.add_each(by, "device.reboot", [f"{did} job {job.id}" for did in dids])
+        return job
+
+    async def waiting(self, did: str) -> list[Wish]:
+        """Return the settings that a device has not got yet."""
+        return await self._store.wishes.of_device(did) if did in self._store.wishes.dids else []
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Deliver settings to devices that are online, or come online, until cancelled."""
+        with self._change_feed.subscribe(size=4096) as changes:
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                await self._settle()
+                self._look_at(nursery, self._store.wishes.dids)
+                while True:
+                    changed = await changes.next()
+                    if changes.lagged:
+                        changes.catch_up()
+                        self._look_at(nursery, self._store.wishes.dids)
+                        continue
+                    dids = {change.key for change in changed if change.kind == "device"}
+                    if any(self._store.devices.by_did(did) is None for did in dids):
+                        await self._settle()
+                    self._look_at(nursery, dids & self._store.wishes.dids)
+
+    # -- delivering
+
+    def _look_at(self, nursery: trio.Nursery, dids: set[str]) -> None:
+        """Deliver to these devices, as far as they are online."""
+        for did in dids:
+            link, delivery = self._devices.link(did), self._deliveries.get(did)
+            if link is None:
+                continue
+            if delivery is None:
+                self._deliveries[did] = delivery = _Delivery(link, trio.Event())
+                nursery.start_soon(self._deliver, did, delivery)
+            elif link is not delivery.link:
+                delivery.at_once.set()
+
+    async def _deliver(self, did: str, delivery: _Delivery) -> None:
+        """Send a device its settings, until it has all of them or is offline."""
+        failures = 0
+        while (link := self._devices.link(did)) is not None:
+            delivery.link, delivery.at_once = link, trio.Event()
+            if await self._send_all(did):
+                failures = 0
+                if not delivery.at_once.is_set():
+                    break
+            else:
+                failures += 1
+                with trio.move_on_after(_PAUSES[min(failures, len(_PAUSES)) - 1]):
+                    await delivery.at_once.wait()
+        del self._deliveries[did]
+
+    async def _send_all(self, did: str) -> bool:
+        """Send a device its settings; return whether all of them were answered."""
+        try:
+            async with self._limit:
+                return all([await self._send(wish) for wish in await self.waiting(did)])
+        except HubError as error:
+            limited(log, logging.WARNING, "wishes", "settings are delivered later: %s", error)
+            return False
+
+    async def _send(self, wish: Wish) -> bool:
+        """Send a setting, and note the answer; return whether there was one."""
+        if not await self._note(wish, "running", DeviceOutcome(wish.did)):
+            return True
+        command = _SETTINGS[wish.name]
+        try:
+            param = check_param(command, wish.param.encode())
+            await self._commands.call(wish.did, command, param)
+        except (NotSent, Unanswered) as error:
+            await self._note(wish, "waiting", DeviceOutcome(wish.did, msg=error.message))
+            return False
+        except (DeviceRefused, DeviceNonsense, NoSuchResource, BadParameter) as error:
+            await self._note(wish, "failed", _outcome(wish.did, error))
+        else:
+            await self._note(wish, "done", DeviceOutcome(wish.did, 0))
+        return True
+
+    async def _restart(self, progress: JobProgress, position: int, did: str, param: Reboot) -> None:
+        async with self._limit:
+            await progress.note(position, "running")
+            try:
+                await self._commands.call(did, REBOOT, param)
+            except HubError as error:
+                await progress.note(position, "failed", _outcome(did, error))
+            else:
+                await progress.note(position, "done", DeviceOutcome(did, 0))
+
+    # -- noting
+
+    async def _note(self, wish: Wish, state: ItemState, outcome: DeviceOutcome) -> bool:
+        is_current = await self._store.wishes.note(wish, state, outcome, self._ms())
+        if wish.job is not None:
+            self._jobs.changed(wish.job)
+        return is_current
+
+    async def _withdraw(self, job_id: int) -> None:
+        await self._store.wishes.withdraw(job_id, self._ms())
+
+    async def _settle(self) -> None:
+        """Note what will never be delivered, because the device was removed."""
+        try:
+            for job_id in await self._store.wishes.settle("the device was removed", self._ms()):
+                self._jobs.changed(job_id)
+        except HubError as error:
+            limited(log, logging.WARNING, "wishes", "a job goes on later: %s", error)
+
+    def _known(self, dids: Sequence[str]) -> Sequence[str]:
+        """Return the dids once each. Raises BadParameter, NoSuchResource."""
+        if not dids:
+            raise BadParameter("at least one device is expected", field="dids")
+        for did in dids:
+            self._devices.device(did)
+        return list(dict.fromkeys(dids))
+
+    def _ms(self) -> int:
+        return int(self._now() * 1000)
+
+
+def _outcome(did: str, error: HubError) -> DeviceOutcome:
+    if isinstance(error, DeviceRefused):
+        return DeviceOutcome(did, error.device_code, error.device_msg)
+    return DeviceOutcome(did, msg=error.message)

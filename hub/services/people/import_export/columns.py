@@ -1,0 +1,229 @@
+"""The columns of CSV files of people: their names in both languages, and what stands in them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from hub.services.csv_cells import from_text
+from hub.wire.code_tables import CATEGORIES, GENDERS, Language
+
+#: The fields in the order of an export. `photo` is the name of a file in the ZIP.
+FIELDS = (
+    "pid",
+    "name",
+    "work_id",
+    "id_card_no",
+    "ic_card_no",
+    "gender",
+    "age",
+    "birth_year",
+    "department",
+    "phone",
+    "category",
+    "groups",
+    "valid_from",
+    "valid_until",
+    "note",
+    "photo",
+)
+#: field -> (Chinese name, other names).
+_NAMES: Mapping[str, tuple[str, Sequence[str]]] = {
+    "pid": ("人员编号", ("person id", "id", "编号")),
+    "name": ("姓名", ("full name", "名字")),
+    "work_id": ("工号", ("work number", "staff number", "employee number", "员工编号")),
+    "id_card_no": ("身份证号", ("id card number", "id card", "身份证号码", "身份证")),
+    "ic_card_no": ("IC卡号", ("access card", "ic card", "ic card number", "卡号", "门禁卡号")),
+    "gender": ("性别", ("sex",)),
+    "age": ("年龄", ()),
+    "birth_year": ("出生年份", ("year of birth",)),
+    "department": ("部门", ()),
+    "phone": ("电话", ("telephone", "mobile", "手机", "手机号", "手机号码", "电话号码")),
+    "category": ("类别", ("人员类别", "人员类型", "类型")),
+    "groups": ("摄像机分组", ("camera groups", "group", "分组")),
+    "valid_from": ("有效期开始", ("生效时间",)),
+    "valid_until": ("有效期结束", ("失效时间",)),
+    "note": ("备注", ("notes", "remark", "remarks")),
+    "photo": ("照片", ("picture", "photo file", "照片文件")),
+    #: Written by the hub into the file of refused rows, and ignored when it is read.
+    "reason": ("原因", ()),
+}
+#: Columns of which one must be there, to say whom a row is about.
+IDENTIFYING = ("pid", "work_id", "name")
+#: In the cell `groups`: on the cameras of no group. An empty cell: on all cameras.
+NO_GROUPS = "-"
+_GROUP_SEPARATORS = re.compile(r"[;；、|]")
+
+#: What a spreadsheet leaves of a long number: the last digits are lost.
+_SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.ASCII | re.IGNORECASE)
+_NUMBERS = ("pid", "work_id", "id_card_no", "ic_card_no", "phone")
+_MOMENTS = ("valid_from", "valid_until")
+_MOMENT = re.compile(
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
+    r"\s*(Z|[+-]\d{2}:?\d{2})?)?",
+    re.ASCII,
+)
+
+CellFault = Literal["shortened", "word", "number", "time"]
+_MESSAGES: Mapping[CellFault, str] = {
+    "shortened": "a spreadsheet has shortened the number; format the column as text",
+    "word": "the word is not known",
+    "number": "a whole number is expected",
+    "time": "a date such as 2026-11-27 is expected, or 2026-11-27 08:00",
+}
+
+
+class BadCell(Exception):
+    """A cell cannot be used; `fault` says why."""
+
+    def __init__(self, field: str, fault: CellFault, value: str) -> None:
+        super().__init__(f"{field}: {_MESSAGES[fault]}, not {value!r}")
+        self.field = field
+        self.fault = fault
+        self.value = value
+
+
+class PersonCells(Struct, frozen=True, kw_only=True):
+    """What a row says of a person; UNSET where there is no column for it.
+
+    Empty cells are "" or None. `groups`: names; None is on all cameras. Times are UNIX
+    milliseconds; `valid_until` is the first moment that does not count any more.
+    """
+
+    pid: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    work_id: str | UnsetType = UNSET
+    id_card_no: str | UnsetType = UNSET
+    ic_card_no: str | UnsetType = UNSET
+    gender: int | UnsetType | None = UNSET
+    age: int | UnsetType | None = UNSET
+    birth_year: int | UnsetType | None = UNSET
+    department: str | UnsetType = UNSET
+    phone: str | UnsetType = UNSET
+    category: int | UnsetType | None = UNSET
+    groups: tuple[str, ...] | UnsetType | None = UNSET
+    valid_from: int | UnsetType | None = UNSET
+    valid_until: int | UnsetType | None = UNSET
+    note: str | UnsetType = UNSET
+    photo: str = ""
+
+
+def column_name(field: str, language: Language) -> str:
+    """Return the name of a field's column in the file that the hub writes."""
+    return _NAMES[field][0] if language == "zh" else field
+
+
+def field_of(name: str) -> str | None:
+    """Return the field that a column is for; None if the name is not known."""
+    return _FIELD_OF.get(_folded(name))
+
+
+def read_cells(fields: Sequence[str | None], cells: Sequence[str], zone: tzinfo) -> PersonCells:
+    """Return what the cells of a row say. Cells that are missing at its end are empty.
+
+    Raises BadCell.
+    """
+    texts = dict.fromkeys((field for field in fields if field not in (None, "reason")), "")
+    for field, cell in zip(fields, cells, strict=False):
+        if field in texts:
+            texts[field] = from_text(cell.strip()).strip()
+    return PersonCells(**{field: _value(field, text, zone) for field, text in texts.items()})  # type: ignore[arg-type]
+
+
+def _value(field: str, text: str, zone: tzinfo) -> object:
+    if field in _NUMBERS and _SHORTENED.fullmatch(text):
+        raise BadCell(field, "shortened", text)
+    if field in ("gender", "category"):
+        return _code(field, text)
+    if field in ("age", "birth_year"):
+        return _number(field, text)
+    if field in _MOMENTS:
+        return _moment(field, text, zone)
+    if field == "groups":
+        return _groups(text)
+    return text
+
+
+def _code(field: str, text: str) -> int | None:
+    if not text:
+        return None
+    code = _WORDS[field].get(_folded(text))
+    if code is None:
+        raise BadCell(field, "word", text)
+    return code
+
+
+def _number(field: str, text: str) -> int | None:
+    if not text:
+        return None
+    digits = unicodedata.normalize("NFKC", text).removesuffix(".0")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
+        raise BadCell(field, "number", text)
+    return int(digits)
+
+
+def _moment(field: str, text: str, zone: tzinfo) -> int | None:
+    if not text:
+        return None
+    found = _MOMENT.fullmatch(unicodedata.normalize("NFKC", text))
+    try:
+        if found is None:
+            raise ValueError
+        year, month, day, hour, minute, second, offset = found.groups(default="")
+        moment = datetime(int(year), int(month), int(day), tzinfo=_offset(offset, zone))
+        if hour:
+            moment = moment.replace(hour=int(hour), minute=int(minute), second=int(second or 0))
+        elif field == "valid_until":
+            moment += timedelta(days=1)  # the last day counts
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise BadCell(field, "time", text) from None
+
+
+def _offset(text: str, zone: tzinfo) -> tzinfo:
+    return zone if not text else datetime.strptime(text, "%z").tzinfo or zone
+
+
+def _groups(text: str) -> tuple[str, ...] | None:
+    names = [name.strip() for name in _GROUP_SEPARATORS.split(text)]
+    found = tuple(dict.fromkeys(name for name in names if name not in ("", NO_GROUPS)))
+    return found if found or NO_GROUPS in names else None
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"[\s_.*-]", "", unicodedata.normalize("NFKC", text).casefold())
+
+
+_FIELD_OF = {
+    _folded(name): field
+    for field, (chinese, others) in _NAMES.items()
+    for name in (field, chinese, *others)
+}
+_WORDS: Mapping[str, Mapping[str, int]] = {
+    "gender": {
+        "m": 1,
+        "f": 2,
+        "男性": 1,
+        "女性": 2,
+        **{_folded(str(code)): code for code in GENDERS},
+        **{_folded(word): code for code, name in GENDERS.items() for word in (name.en, name.zh)},
+    },
+    "category": {
+        "普通": 1,
+        "普通人员": 1,
+        "employee": 1,
+        "vip": 3,
+        **{_folded(str(code)): code for code in CATEGORIES if code},
+        **{
+            _folded(word): code
+            for code, name in CATEGORIES.items()
+            if code
+            for word in (name.en, name.zh)
+        },
+    },
+}

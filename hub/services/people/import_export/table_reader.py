@@ -1,0 +1,149 @@
+"""Reads a CSV file of people as spreadsheets write it: its encoding, its delimiter, its rows."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Literal, TextIO
+
+from msgspec import Struct
+
+from hub.errors import BadParameter
+from hub.services.people.import_export.columns import IDENTIFYING, field_of
+
+MAX_CSV_BYTES = 16 * 1024 * 1024
+MAX_ROWS = 20_000
+_MAX_COLUMNS = 100
+
+_ENCODINGS = ("utf-8", "gb18030")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_DELIMITERS = (",", ";", "\t")
+_CHUNK_BYTES = 64 * 1024
+
+TableFault = Literal["empty", "size", "encoding", "columns", "twice", "csv", "rows"]
+
+
+class BadTable(BadParameter):
+    """A CSV file cannot be read at all; `fault` says why, `value` names what is wrong."""
+
+    def __init__(self, fault: TableFault, message: str, value: str = "") -> None:
+        super().__init__(message, field="csv")
+        self.fault = fault
+        self.value = value
+
+
+class TableRow(Struct, frozen=True):
+    """The cells of one row, and the number of its first line in the file, from 1."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+class PeopleTable(Struct, frozen=True):
+    """A CSV file whose columns are known.
+
+    `columns`: the names as they stand in the file; `fields`: what each is for, None if it is not
+    known and therefore not used.
+    """
+
+    path: Path
+    encoding: str
+    delimiter: str
+    columns: tuple[str, ...]
+    fields: tuple[str | None, ...]
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The names of the columns that are not used."""
+        pairs = zip(self.columns, self.fields, strict=True)
+        return tuple(name for name, field in pairs if field is None and name)
+
+    def rows(self) -> Iterator[TableRow]:
+        """Read the rows that are not empty. Blocks. Raises BadTable, OSError."""
+        with self.path.open(encoding=self.encoding, newline="") as file:
+            rows = _rows(file, self.delimiter)
+            next(rows, None)
+            for count, row in enumerate(rows):
+                if count == MAX_ROWS:
+                    raise BadTable("rows", f"at most {MAX_ROWS} rows are allowed")
+                yield row
+
+
+def open_table(path: Path) -> PeopleTable:
+    """Find out how a CSV file is written. Blocks. Raises BadTable, OSError."""
+    if path.stat().st_size > MAX_CSV_BYTES:
+        raise BadTable("size", f"at most {MAX_CSV_BYTES >> 20} MB are allowed")
+    with path.open("rb") as file:
+        encoding = _encoding(file)
+    found = [_header(path, encoding, delimiter) for delimiter in _DELIMITERS]
+    # The delimiter with which most columns are known.
+    table = max(found, key=lambda table: sum(field is not None for field in table.fields))
+    _check_columns(table)
+    return table
+
+
+def _encoding(file: BinaryIO) -> str:
+    start = file.read(4)
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            candidates: Sequence[str] = (encoding,)
+            break
+    else:
+        candidates = _ENCODINGS
+    for encoding in candidates:
+        file.seek(0)
+        if _can_decode(file, encoding):
+            return encoding
+    raise BadTable("encoding", "the text is neither UTF-8 nor GB18030")
+
+
+def _can_decode(file: BinaryIO, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    try:
+        while chunk := file.read(_CHUNK_BYTES):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _header(path: Path, encoding: str, delimiter: str) -> PeopleTable:
+    with path.open(encoding=encoding, newline="") as file:
+        first = next(_rows(file, delimiter), TableRow(1, ()))
+    if len(first.cells) > _MAX_COLUMNS:
+        raise BadTable("columns", f"at most {_MAX_COLUMNS} columns are allowed")
+    fields = tuple(field_of(name) for name in first.cells)
+    return PeopleTable(path, encoding, delimiter, first.cells, fields)
+
+
+def _check_columns(table: PeopleTable) -> None:
+    if not table.columns:
+        raise BadTable("empty", "the file is empty")
+    if not set(table.fields) & set(IDENTIFYING):
+        raise BadTable("columns", f"one of the columns {', '.join(IDENTIFYING)} is required")
+    known = [field for field in table.fields if field is not None]
+    for field in known:
+        if known.count(field) > 1:
+            raise BadTable("twice", f"there are two columns for {field}", field)
+
+
+def _rows(file: TextIO, delimiter: str) -> Iterator[TableRow]:
+    """Read all rows that are not empty, the first one with the names of the columns."""
+    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+    line = 1
+    try:
+        for values in reader:
+            # A quoted note may span several lines: a row is known by its first one.
+            line, start = reader.line_num + 1, line
+            cells = tuple(value.strip() for value in values)
+            if any(cells):
+                yield TableRow(start, cells)
+    except csv.Error as error:
+        raise BadTable("csv", f"line {line}: this is not CSV: {error}", str(line)) from None

@@ -1,0 +1,181 @@
+"""Settings that devices get when they come: at most one of each name for a device."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader, as_text
+from hub.store.jobs.jobs import ItemState, JobItem, note_item
+from hub.store.sqlite.readers import Readers
+from hub.store.tables.device_settings import SettingName
+
+_COLUMNS = "did, name, param, job, position, wished_by, wished_at"
+_ALL = f"SELECT {_COLUMNS} FROM device_wish"
+_OF_DEVICE = f"{_ALL} WHERE did = ? ORDER BY name"
+_OF_JOB = f"{_ALL} WHERE job = ?"
+_DIDS = "SELECT DISTINCT did FROM device_wish"
+#: A device that was removed meanwhile gets nothing.
+_PUT = f"""
+INSERT OR REPLACE INTO device_wish ({_COLUMNS})
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM device WHERE did = ?1)
+"""
+_ONE = f"{_ALL} WHERE did = ? AND name = ?"
+_REMOVE = "DELETE FROM device_wish WHERE did = ? AND name = ?"
+_REMOVE_OF_JOB = "DELETE FROM device_wish WHERE job = ?"
+_END_JOB = "UPDATE job SET state = 'cancelled', ended_at = ? WHERE id = ? AND state = 'running'"
+_CANCEL_ITEMS = """
+UPDATE job_item SET state = iif(state = 'running', 'interrupted', 'cancelled')
+WHERE job = ? AND state IN ('waiting', 'running')
+"""
+#: Items of settings whose wish went with its device.
+_LOST_ITEMS = """
+SELECT job, position, iif(json_valid(detail), json_set(detail, '$.msg', ?), 'null')
+FROM job_item JOIN job ON job.id = job_item.job
+WHERE job.kind = 'settings' AND job.state = 'running'
+    AND job_item.state IN ('waiting', 'running')
+    AND NOT EXISTS (SELECT 1 FROM device_wish
+        WHERE device_wish.job = job_item.job AND device_wish.position = job_item.position)
+"""
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """A setting that a device gets when it comes. `wished_at`: UNIX milliseconds.
+
+    `param`: JSON. `job`, `position`: the item that tells of it, None if the job is gone.
+    """
+
+    did: str
+    name: SettingName
+    param: str
+    job: int | None
+    position: int | None
+    wished_by: str
+    wished_at: Moment
+    damaged: bool = False
+
+
+def _as_param(value: object) -> str:
+    text = as_text(value)
+    msgspec.json.decode(text, type=dict[str, object])
+    return text
+
+
+_rows = RowReader(
+    "device_wish",
+    Wish,
+    _COLUMNS.split(", "),
+    key=("did", "name"),
+    fallbacks={"job": None, "position": None, "wished_by": "", "wished_at": 0},
+    decoders={"param": _as_param},
+)
+
+
+def load_wish_dids(connection: sqlite3.Connection) -> set[str]:
+    """Return the devices that have wishes."""
+    return {did for (did,) in connection.execute(_DIDS)}
+
+
+def check_wishes(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode each wish; note those that are damaged."""
+    for row in connection.execute(_ALL):
+        _rows.read(row, damaged)
+
+
+class WishTable:
+    """Wishes by device. Changes are durable on return."""
+
+    def __init__(
+        self, writer: GroupCommit, readers: Readers, dids: set[str], damaged: DamagedRows
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._damaged = damaged
+        #: The devices that have wishes.
+        self.dids = dids
+
+    async def of_device(self, did: str) -> list[Wish]:
+        """Return the wishes of a device."""
+        rows = await self._readers.read(lambda c: c.execute(_OF_DEVICE, (did,)).fetchall())
+        return _rows.read_all(rows, self._damaged)
+
+    async def put(self, wishes: Sequence[Wish]) -> None:
+        """Note wishes in place of earlier ones, whose items are then cancelled."""
+
+        def job(connection: sqlite3.Connection) -> set[str]:
+            for wish in wishes:
+                earlier = self._current(connection, wish)
+                values = [getattr(wish, name) for name in _COLUMNS.split(", ")]
+                connection.execute(_PUT, values)
+                if earlier is not None:
+                    _note(connection, earlier, "cancelled", "null", wish.wished_at)
+            return load_wish_dids(connection)
+
+        await self._writer.write(job, self._took)
+
+    async def note(self, wish: Wish, state: ItemState, detail: object, at: int) -> bool:
+        """Note how far a wish is, in its item; done or failed, it is a wish no more.
+
+        Returns False if it was replaced or withdrawn meanwhile.
+        """
+        text = msgspec.json.encode(detail).decode()
+
+        def job(connection: sqlite3.Connection) -> tuple[bool, set[str]]:
+            found = self._current(connection, wish)
+            # The job may be gone, which changes the row.
+            is_current = found is not None and (found.wished_at, found.param) == (
+                wish.wished_at,
+                wish.param,
+            )
+            if is_current:
+                if state not in ("waiting", "running"):
+                    connection.execute(_REMOVE, (wish.did, wish.name))
+                _note(connection, wish, state, text, at)
+            return is_current, load_wish_dids(connection)
+
+        is_current, _ = await self._writer.write(job, lambda found: self._took(found[1]))
+        return is_current
+
+    async def withdraw(self, job_id: int, at: int) -> None:
+        """Remove the wishes of a job, which is then cancelled."""
+
+        def job(connection: sqlite3.Connection) -> set[str]:
+            connection.execute(_REMOVE_OF_JOB, (job_id,))
+            connection.execute(_CANCEL_ITEMS, (job_id,))
+            connection.execute(_END_JOB, (at, job_id))
+            return load_wish_dids(connection)
+
+        await self._writer.write(job, self._took)
+
+    async def settle(self, msg: str, at: int) -> list[int]:
+        """Note the items whose wish went with its device as failed; return their jobs."""
+
+        def job(connection: sqlite3.Connection) -> list[int]:
+            lost = connection.execute(_LOST_ITEMS, (msg,)).fetchall()
+            for id, position, detail in lost:
+                note_item(connection, id, JobItem(position, "failed", detail), at)
+            return [id for id, _, _ in lost]
+
+        return await self._writer.write(job)
+
+    def forget_device(self, did: str) -> None:
+        """Remove the device from memory, as the database did."""
+        self.dids.discard(did)
+
+    def _current(self, connection: sqlite3.Connection, wish: Wish) -> Wish | None:
+        row = connection.execute(_ONE, (wish.did, wish.name)).fetchone()
+        return None if row is None else _rows.read(row, self._damaged)
+
+    def _took(self, dids: set[str]) -> None:
+        self.dids = dids
+
+
+def _note(
+    connection: sqlite3.Connection, wish: Wish, state: ItemState, detail: str, at: int
+) -> None:
+    if wish.job is not None and wish.position is not None:
+        note_item(connection, wish.job, JobItem(wish.position, state, detail), at)

@@ -1,0 +1,225 @@
+"""The same setting, or a restart, for many devices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hub.errors import BadParameter, DeviceSilent, NoSuchResource
+from hub.live.feed import Change
+from hub.services.access.audit import Actor
+from hub.services.commands.many import DeviceOutcome, ManyDevices
+from hub.services.devices.directory import NewDevice
+from hub.services.jobs.jobs import Job
+from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
+from tests.support.clock import FrozenClock
+from tests.support.commanded_link import AskedLink, answer
+from tests.support.hub_services import HubServices, open_hub_services
+
+ANN = Actor("user ann")
+FACE = SET_FACE.example
+DIDS = ("1", "2", "3")
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        for did in DIDS:
+            await hub.services.devices.add(NewDevice(sn=f"SN{did}", code="CODE0001", did=did))
+        yield hub
+
+
+@pytest.fixture
+async def many(hub: HubServices, nursery: trio.Nursery) -> ManyDevices:
+    await nursery.start(hub.services.jobs.run)
+    await nursery.start(hub.services.many_devices.run)
+    return hub.services.many_devices
+
+
+def connect(hub: HubServices, did: str, **how: object) -> AskedLink:
+    """Bring a device online, as a connect does."""
+    link = AskedLink(did, **how)  # type: ignore[arg-type]
+    hub.registry.attach(link)
+    hub.services.change_feed.publish([Change("device", did)])
+    return link
+
+
+def disconnect(hub: HubServices, link: AskedLink) -> None:
+    hub.registry.detach(link)
+    link.leave()
+    hub.services.change_feed.publish([Change("device", link.did)])
+
+
+async def settled(hub: HubServices) -> None:
+    """Wait until nothing goes on, neither in the tasks nor in the store's threads."""
+    for _ in range(5):
+        await hub.store.write(lambda connection: None)
+        await hub.store.read(lambda connection: None)
+        await wait_all_tasks_blocked()
+
+
+async def outcomes(hub: HubServices, job: Job) -> list[tuple[str, DeviceOutcome]]:
+    items = await hub.services.jobs.items(job.id)
+    return [(item.state, msgspec.json.decode(item.detail, type=DeviceOutcome)) for item in items]
+
+
+async def states(hub: HubServices, job: Job) -> tuple[str, ...]:
+    found = await outcomes(hub, job)
+    return ((await hub.services.jobs.get(job.id)).state, *(state for state, _ in found))
+
+
+async def test_devices_that_are_online_get_a_setting_at_once_and_others_when_they_come(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    took = connect(hub, "1", reply=lambda uri, param: answer())
+    connect(hub, "2", reply=lambda uri, param: answer(420, "no"))
+    job = await many.apply_setting("face", FACE, DIDS, ANN)
+    await settled(hub)
+    assert await outcomes(hub, job) == [
+        ("done", DeviceOutcome("1", 0)),
+        ("failed", DeviceOutcome("2", 420, "no")),
+        ("waiting", DeviceOutcome("3")),
+    ]
+    assert [wish.name for wish in await many.waiting("3")] == ["face"]
+    assert took.uris == [SET_FACE.uri]
+    connect(hub, "3", reply=lambda uri, param: answer())
+    await settled(hub)
+    assert await states(hub, job) == ("done", "done", "failed", "done")
+    assert await many.waiting("3") == []
+    assert len(took.asked) == 1
+    entries = await hub.services.audit.newest()
+    assert {(entry.action, entry.target) for entry in entries} == {
+        ("device.set_face", f"{did} job {job.id}") for did in DIDS
+    }
+
+
+async def test_a_setting_that_waits_outlives_a_restart_of_the_hub(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with open_hub_services(tmp_path, clock) as hub:
+        await hub.services.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
+        job = await hub.services.many_devices.apply_setting("face", FACE, ["1"], ANN)
+    async with open_hub_services(tmp_path, clock) as hub, trio.open_nursery() as nursery:
+        await nursery.start(hub.services.jobs.run)
+        connect(hub, "1", reply=lambda uri, param: answer())
+        await nursery.start(hub.services.many_devices.run)
+        await settled(hub)
+        assert await states(hub, job) == ("done", "done")
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_device_that_does_not_answer_gets_it_again_after_a_pause(
+    hub: HubServices, many: ManyDevices, mock_clock: MockClock
+) -> None:
+    link = connect(hub, "1")
+    job = await many.apply_setting("face", FACE, ["1"], ANN)
+    await settled(hub)
+    assert await states(hub, job) == ("running", "running")
+    link.asked[0].give(DeviceSilent("no answer"))
+    await settled(hub)
+    assert await outcomes(hub, job) == [("waiting", DeviceOutcome("1", msg="no answer"))]
+    mock_clock.jump(4.9)
+    await settled(hub)
+    assert len(link.asked) == 1
+    mock_clock.jump(0.1)
+    await settled(hub)
+    link.asked[1].give(answer())
+    await settled(hub)
+    assert await states(hub, job) == ("done", "done")
+
+
+async def test_a_device_that_comes_back_does_not_wait_for_the_end_of_the_pause(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    link = connect(hub, "1")
+    job = await many.apply_setting("face", FACE, ["1"], ANN)
+    await settled(hub)
+    disconnect(hub, link)
+    await settled(hub)
+    assert await states(hub, job) == ("running", "waiting")
+    connect(hub, "1", reply=lambda uri, param: answer())
+    await settled(hub)
+    assert await states(hub, job) == ("done", "done")
+
+
+async def test_another_setting_does_not_wait_for_the_end_of_the_pause(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    link = connect(hub, "1")
+    first = await many.apply_setting("face", FACE, ["1"], ANN)
+    await settled(hub)
+    link.asked[0].give(DeviceSilent("no answer"))
+    await settled(hub)
+    link.reply = lambda uri, param: answer()
+    second = await many.apply_setting("recording", SET_RECORDING.example, ["1"], ANN)
+    await settled(hub)
+    assert await states(hub, first) == await states(hub, second) == ("done", "done")
+
+
+async def test_a_later_setting_of_the_same_name_replaces_one_that_waits(
+    hub: HubServices, many: ManyDevices, clock: FrozenClock
+) -> None:
+    first = await many.apply_setting("face", FACE, ["1"], ANN)
+    clock.advance(1)
+    second = await many.apply_setting("face", FACE, ["1"], ANN)
+    assert await states(hub, first) == ("done", "cancelled")
+    link = connect(hub, "1", reply=lambda uri, param: answer())
+    await settled(hub)
+    assert await states(hub, second) == ("done", "done")
+    assert len(link.asked) == 1
+
+
+async def test_a_cancelled_setting_is_not_given_to_those_that_come_later(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    job = await many.apply_setting("face", FACE, ["1"], ANN)
+    cancelled = await hub.services.jobs.cancel(job.id, ANN)
+    assert cancelled.state == "cancelled"
+    link = connect(hub, "1", reply=lambda uri, param: answer())
+    await settled(hub)
+    assert link.asked == []
+
+
+async def test_a_device_that_is_removed_holds_up_no_job(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    job = await many.apply_setting("face", FACE, ["1", "2"], ANN)
+    await hub.services.devices.remove("1")
+    connect(hub, "2", reply=lambda uri, param: answer())
+    await settled(hub)
+    assert (await outcomes(hub, job))[0] == (
+        "failed",
+        DeviceOutcome("1", msg="the device was removed"),
+    )
+    assert await states(hub, job) == ("done", "failed", "done")
+
+
+async def test_a_restart_is_for_devices_that_are_online(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    link = connect(hub, "1", reply=lambda uri, param: answer())
+    job = await many.restart(1000, ["1", "2", "1"], ANN)
+    await settled(hub)
+    assert await outcomes(hub, job) == [
+        ("done", DeviceOutcome("1", 0)),
+        ("failed", DeviceOutcome("2", msg="the device is offline")),
+    ]
+    assert [asked.param for asked in link.asked] == [{"delay_ms": 1000}]
+    connect(hub, "2", reply=lambda uri, param: answer())
+    await settled(hub)
+    assert (await states(hub, job))[2] == "failed"
+
+
+async def test_devices_must_be_named_and_known(hub: HubServices, many: ManyDevices) -> None:
+    with pytest.raises(BadParameter):
+        await many.apply_setting("face", FACE, [], ANN)
+    with pytest.raises(NoSuchResource):
+        await many.apply_setting("face", FACE, ["1", "9"], ANN)
+    with pytest.raises(BadParameter):
+        await many.restart(-1, ["1"], ANN)
+    assert await hub.services.jobs.list() == ()
