@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -55,9 +55,37 @@ def disconnect(hub: HubServices, link: AskedLink) -> None:
     hub.services.change_feed.publish([Change("device", link.did)])
 
 
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a condition holds, which takes work of tasks and of the store's threads."""
+    for _ in range(1000):
+        if await condition():
+            return
+        await wait_all_tasks_blocked(0.002)
+    raise AssertionError("it does not happen")
+
+
+async def reached(hub: HubServices, job: Job, *expected: str) -> None:
+    """Wait until a job, and then its items, have these states."""
+
+    async def has_them() -> bool:
+        return await states(hub, job) == expected
+
+    await until(has_them)
+    await wait_all_tasks_blocked()
+
+
+async def was_asked(link: AskedLink, count: int) -> None:
+    """Wait until a device was sent so many requests."""
+
+    async def has_them() -> bool:
+        return len(link.asked) == count
+
+    await until(has_them)
+
+
 async def settled(hub: HubServices) -> None:
-    """Wait until nothing goes on, neither in the tasks nor in the store's threads."""
-    for _ in range(5):
+    """Give what should not happen the time to happen."""
+    for _ in range(3):
         await hub.store.write(lambda connection: None)
         await hub.store.read(lambda connection: None)
         await wait_all_tasks_blocked()
@@ -79,7 +107,7 @@ async def test_devices_that_are_online_get_a_setting_at_once_and_others_when_the
     took = connect(hub, "1", reply=lambda uri, param: answer())
     connect(hub, "2", reply=lambda uri, param: answer(420, "no"))
     job = await many.apply_setting("face", FACE, DIDS, ANN)
-    await settled(hub)
+    await reached(hub, job, "running", "done", "failed", "waiting")
     assert await outcomes(hub, job) == [
         ("done", DeviceOutcome("1", 0)),
         ("failed", DeviceOutcome("2", 420, "no")),
@@ -88,8 +116,7 @@ async def test_devices_that_are_online_get_a_setting_at_once_and_others_when_the
     assert [wish.name for wish in await many.waiting("3")] == ["face"]
     assert took.uris == [SET_FACE.uri]
     connect(hub, "3", reply=lambda uri, param: answer())
-    await settled(hub)
-    assert await states(hub, job) == ("done", "done", "failed", "done")
+    await reached(hub, job, "done", "done", "failed", "done")
     assert await many.waiting("3") == []
     assert len(took.asked) == 1
     entries = await hub.services.audit.newest()
@@ -108,8 +135,7 @@ async def test_a_setting_that_waits_outlives_a_restart_of_the_hub(
         await nursery.start(hub.services.jobs.run)
         connect(hub, "1", reply=lambda uri, param: answer())
         await nursery.start(hub.services.many_devices.run)
-        await settled(hub)
-        assert await states(hub, job) == ("done", "done")
+        await reached(hub, job, "done", "done")
         nursery.cancel_scope.cancel()
 
 
@@ -118,19 +144,18 @@ async def test_a_device_that_does_not_answer_gets_it_again_after_a_pause(
 ) -> None:
     link = connect(hub, "1")
     job = await many.apply_setting("face", FACE, ["1"], ANN)
-    await settled(hub)
-    assert await states(hub, job) == ("running", "running")
+    await reached(hub, job, "running", "running")
+    await was_asked(link, 1)
     link.asked[0].give(DeviceSilent("no answer"))
-    await settled(hub)
+    await reached(hub, job, "running", "waiting")
     assert await outcomes(hub, job) == [("waiting", DeviceOutcome("1", msg="no answer"))]
     mock_clock.jump(4.9)
     await settled(hub)
     assert len(link.asked) == 1
     mock_clock.jump(0.1)
-    await settled(hub)
+    await was_asked(link, 2)
     link.asked[1].give(answer())
-    await settled(hub)
-    assert await states(hub, job) == ("done", "done")
+    await reached(hub, job, "done", "done")
 
 
 async def test_a_device_that_comes_back_does_not_wait_for_the_end_of_the_pause(
@@ -138,13 +163,11 @@ async def test_a_device_that_comes_back_does_not_wait_for_the_end_of_the_pause(
 ) -> None:
     link = connect(hub, "1")
     job = await many.apply_setting("face", FACE, ["1"], ANN)
-    await settled(hub)
+    await was_asked(link, 1)
     disconnect(hub, link)
-    await settled(hub)
-    assert await states(hub, job) == ("running", "waiting")
+    await reached(hub, job, "running", "waiting")
     connect(hub, "1", reply=lambda uri, param: answer())
-    await settled(hub)
-    assert await states(hub, job) == ("done", "done")
+    await reached(hub, job, "done", "done")
 
 
 async def test_another_setting_does_not_wait_for_the_end_of_the_pause(
@@ -152,13 +175,13 @@ async def test_another_setting_does_not_wait_for_the_end_of_the_pause(
 ) -> None:
     link = connect(hub, "1")
     first = await many.apply_setting("face", FACE, ["1"], ANN)
-    await settled(hub)
+    await was_asked(link, 1)
     link.asked[0].give(DeviceSilent("no answer"))
-    await settled(hub)
+    await reached(hub, first, "running", "waiting")
     link.reply = lambda uri, param: answer()
     second = await many.apply_setting("recording", SET_RECORDING.example, ["1"], ANN)
-    await settled(hub)
-    assert await states(hub, first) == await states(hub, second) == ("done", "done")
+    await reached(hub, first, "done", "done")
+    await reached(hub, second, "done", "done")
 
 
 async def test_a_later_setting_of_the_same_name_replaces_one_that_waits(
@@ -169,8 +192,7 @@ async def test_a_later_setting_of_the_same_name_replaces_one_that_waits(
     second = await many.apply_setting("face", FACE, ["1"], ANN)
     assert await states(hub, first) == ("done", "cancelled")
     link = connect(hub, "1", reply=lambda uri, param: answer())
-    await settled(hub)
-    assert await states(hub, second) == ("done", "done")
+    await reached(hub, second, "done", "done")
     assert len(link.asked) == 1
 
 
@@ -191,12 +213,11 @@ async def test_a_device_that_is_removed_holds_up_no_job(
     job = await many.apply_setting("face", FACE, ["1", "2"], ANN)
     await hub.services.devices.remove("1")
     connect(hub, "2", reply=lambda uri, param: answer())
-    await settled(hub)
+    await reached(hub, job, "done", "failed", "done")
     assert (await outcomes(hub, job))[0] == (
         "failed",
         DeviceOutcome("1", msg="the device was removed"),
     )
-    assert await states(hub, job) == ("done", "failed", "done")
 
 
 async def test_a_restart_is_for_devices_that_are_online(
@@ -204,7 +225,7 @@ async def test_a_restart_is_for_devices_that_are_online(
 ) -> None:
     link = connect(hub, "1", reply=lambda uri, param: answer())
     job = await many.restart(1000, ["1", "2", "1"], ANN)
-    await settled(hub)
+    await reached(hub, job, "done", "done", "failed")
     assert await outcomes(hub, job) == [
         ("done", DeviceOutcome("1", 0)),
         ("failed", DeviceOutcome("2", msg="the device is offline")),

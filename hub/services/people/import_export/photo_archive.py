@@ -73,14 +73,14 @@ class PhotoArchive:
             entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
             self._entries = {_name_of(entry): entry for entry in entries}
             _check_entries(self._entries, len(entries), path.stat().st_size)
+            names = [name for name in self._entries if not _is_left_out(name)]
+            self.photos: Mapping[str, Sequence[str]] = _by_key(names)
+            self.csv_name = _csv_name(names)
         except BaseException as error:
             self._file.close()
             if isinstance(error, BadZipFile | ValueError | NotImplementedError):
                 raise BadArchive("no zip", f"this is not a ZIP file: {error}") from None
             raise
-        names = [name for name in self._entries if not _is_left_out(name)]
-        self.photos: Mapping[str, Sequence[str]] = _by_key(names)
-        self.csv_name = _csv_name(names)
 
     def __enter__(self) -> PhotoArchive:
         return self
