@@ -19,6 +19,8 @@ from web.api.firmware.campaigns import add_campaigns
 from web.api.firmware.files import add_files
 from web.api.firmware.releases import add_releases
 from web.api.openapi import document
+from web.api.people.groups import add_groups
+from web.api.people.people import add_people
 from web.api.records.erasures import add_erasures
 from web.api.records.holds import add_holds
 from web.api.records.media import DEVICE_MEDIA, MEDIA
@@ -54,6 +56,8 @@ def blueprint(services: Services) -> Blueprint:
     add_devices(routes, services)
     describe_commands(routes)
     add_trace(routes, services)
+    add_people(routes, services)
+    add_groups(routes, services)
     add_files(routes, services)
     add_releases(routes, services)
     add_campaigns(routes, services)

@@ -31,7 +31,7 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 class Endpoint(Struct, frozen=True, kw_only=True):
     """One call. `path` is absolute, as in OpenAPI: "/api/hub/v1/devices/{did}"."""
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     #: A second path with the same answer.
     alias: str = ""

@@ -42,9 +42,10 @@ _ERRORS: tuple[type[HubError], ...] = (
 )
 _NUMBER: Json = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 #: The placeholders of paths that have a form.
+_DECIMAL: Json = {"type": "string", "pattern": "^[0-9]{1,20}$"}
 _PATH_SCHEMAS: dict[str, Json] = {
-    **dict.fromkeys(("seq", "release", "campaign", "hold", "erasure"), _NUMBER),
-    "did": {"type": "string", "pattern": "^[0-9]{1,20}$"},
+    **dict.fromkeys(("seq", "release", "campaign", "hold", "erasure", "group"), _NUMBER),
+    **dict.fromkeys(("did", "pid"), _DECIMAL),
     "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "extension": {"type": "string", "pattern": "^[a-z]{1,8}$"},
 }

@@ -26,6 +26,8 @@ def allowed(schema: Mapping[str, Any]) -> str:
         return "a list"
     if schema["type"] == "null":
         return "null"
+    if schema.get("contentEncoding") == "base64":
+        return "a picture as base64"
     if "pattern" in schema:
         return "a decimal number"
     return f"a text of at most {schema['maxLength']} characters"

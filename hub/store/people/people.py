@@ -41,28 +41,31 @@ Expected = Literal["new", "known", "either"]
 #: How the sync with cameras stands for a person: see `PersonFilter`.
 SyncState = Literal["failed", "pending", "done"]
 
-#: A managed camera `device_people` that should hold the person, but for the time.
-_SHOULD = """
-person.has_photo = 1 AND (person.everywhere = 1 OR EXISTS (
+#: Whether the camera of `device_people` should hold the person: as in `holdings`.
+_IS_WANTED = """
+(person.everywhere = 1 OR EXISTS (
     SELECT 1 FROM person_group JOIN camera_group_device USING (camera_group)
     WHERE person_group.pid = person.pid AND camera_group_device.did = device_people.did
 )) AND (person.valid_from IS NULL OR person.valid_from <= :now)
     AND (person.valid_until IS NULL OR :now < person.valid_until)
 """
+#: A removal that a camera refused counts too.
 _FAILED = """
 person.pid IN (
-    SELECT pid FROM holding WHERE failed_revision IS NOT NULL AND failed_revision = person.revision
+    SELECT pid FROM holding WHERE failed_revision IS NOT NULL
+        AND failed_revision IN (person.revision, 0) AND revision IS NOT person.revision
 )
 """
 _PENDING = f"""
 (EXISTS (
-    SELECT 1 FROM device_people WHERE state = 'managed' AND {_SHOULD} AND NOT EXISTS (
+    SELECT 1 FROM device_people WHERE state = 'managed' AND {_IS_WANTED} AND NOT EXISTS (
         SELECT 1 FROM holding WHERE holding.did = device_people.did AND holding.pid = person.pid
             AND (holding.revision = person.revision OR holding.failed_revision = person.revision)
     )
 ) OR EXISTS (
     SELECT 1 FROM holding JOIN device_people USING (did)
-    WHERE holding.pid = person.pid AND state = 'managed' AND NOT ({_SHOULD})
+    WHERE holding.pid = person.pid AND state = 'managed' AND holding.revision IS NOT 0
+        AND holding.failed_revision IS NOT 0 AND NOT ({_IS_WANTED})
 ))
 """
 _STATES: dict[SyncState, str] = {

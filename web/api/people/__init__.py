@@ -1,0 +1,1 @@
+"""The site's people, and the groups of cameras."""

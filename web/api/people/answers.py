@@ -1,0 +1,113 @@
+"""Answers about people and groups of cameras."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct
+
+from hub.services.people.groups import CameraGroup
+from hub.services.people.register import Person as RegisterPerson
+from hub.wire.times import format_rfc3339
+from web.api.answers import Damaged, Did, Time, damaged_flag
+from web.api.endpoint import PREFIX
+
+Pid = Annotated[str, Meta(description="a decimal string from 1 to 2^64 - 1")]
+Number = Annotated[
+    str, Meta(description="all but the last four digits are `*` unless the caller may see it")
+]
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """A person of the site's register, with the field names of 1.12."""
+
+    pid: Pid
+    name: str
+    work_id: str
+    id_card_no: Number
+    ic_card_no: Number
+    gender: Annotated[int | None, Meta(description="1 male, 2 female, null: not stated")]
+    age: Annotated[int | None, Meta(description="by the year of birth, if that is known")]
+    birth_year: int | None
+    department: str
+    phone: Number
+    category: Annotated[int, Meta(description="1 whitelist, 2 blacklist, 3 VIP, 4 visitor")]
+    everywhere: Annotated[bool, Meta(description="on all cameras; false: on those of `groups`")]
+    groups: list[int]
+    valid_from: Annotated[Time | None, Meta(description="on cameras from then; null: at once")]
+    valid_until: Annotated[Time | None, Meta(description="on cameras until then; null: no end")]
+    note: str
+    photo: Annotated[str | None, Meta(description="the path of the photo; null: there is none")]
+    revision: Annotated[
+        int, Meta(description="of what cameras are given; rises with each change of it")
+    ]
+    created_at: Time
+    changed_at: Time
+    changed_by: Annotated[str, Meta(description="`user NAME`, `key APPID` or `command line`")]
+    damaged: Damaged = UNSET
+
+
+class PeopleList(Struct, frozen=True):
+    """One page. `next` is the `after` of the next call; null: this is the last page."""
+
+    items: list[Person]
+    next: Pid | None
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """A group of cameras; a camera may be in several."""
+
+    id: int
+    name: str
+    dids: list[Did]
+    damaged: Damaged = UNSET
+
+
+class GroupList(Struct, frozen=True):
+    """All groups by name."""
+
+    items: list[Group]
+    next: None = None
+
+
+def person_fields(person: RegisterPerson, year: int) -> Person:
+    """A person as the API shows it. `year`: now, for the age."""
+    photo = f"{PREFIX}/people/{person.pid}/photo?revision={person.revision}"
+    return Person(
+        pid=person.pid,
+        name=person.name,
+        work_id=person.work_id,
+        id_card_no=person.id_card_no,
+        ic_card_no=person.ic_card_no,
+        gender=person.gender,
+        age=person.age_in(year),
+        birth_year=person.birth_year,
+        department=person.department,
+        phone=person.phone,
+        category=person.category,
+        everywhere=person.everywhere,
+        groups=list(person.groups),
+        valid_from=_time(person.valid_from),
+        valid_until=_time(person.valid_until),
+        note=person.note,
+        photo=photo if person.has_photo else None,
+        revision=person.revision,
+        created_at=format_rfc3339(person.created_at),
+        changed_at=format_rfc3339(person.changed_at),
+        changed_by=person.changed_by,
+        damaged=damaged_flag(person.damaged),
+    )
+
+
+def group_fields(group: CameraGroup) -> Group:
+    """A group as the API shows it."""
+    return Group(
+        id=group.id,
+        name=group.name,
+        dids=list(group.dids),
+        damaged=damaged_flag(group.damaged),
+    )
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else format_rfc3339(ms)
