@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -66,6 +68,7 @@ from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People
+from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
@@ -272,6 +275,21 @@ async def open_services(
         forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)
         person_photos = PersonPhotos()
         people = People(store, person_photos, audit, change_feed, now)
+        device_files = DeviceFiles(store, commands, now)
+        people_sync = PeopleSync(
+            store,
+            people,
+            person_photos.simplify,
+            devices,
+            commands,
+            device_files,
+            audit,
+            change_feed,
+            now,
+            lambda: datetime.fromtimestamp(now(), site.zone()),
+            random.random,
+            sends_id_numbers=config.people.send_id_numbers,
+        )
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (
             lambda config: set_level(config.log.level),
@@ -285,6 +303,7 @@ async def open_services(
             lambda config: admission.configure(config.devices),
             lambda config: ingest.configure(config.devices),
             lambda config: backups.configure(config.backup, config.store),
+            lambda config: people_sync.configure(sends_id_numbers=config.people.send_id_numbers),
         ):
             settings.on_change(take_over)
         yield Services(
@@ -310,7 +329,7 @@ async def open_services(
             authentication=authentication,
             admission=admission,
             commands=commands,
-            device_files=DeviceFiles(store, commands, now),
+            device_files=device_files,
             photos=Photos(),
             releases=releases,
             campaigns=campaigns,
@@ -319,6 +338,7 @@ async def open_services(
             records=RecordLog(store, record_feed),
             person_photos=person_photos,
             people=people,
+            people_sync=people_sync,
             camera_groups=CameraGroups(store, audit, change_feed),
             holds=Holds(store, audit, clock, change_feed, now),
             erasures=Erasures(
@@ -393,6 +413,7 @@ async def _run_parts(
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)
+        await start("the people on the cameras", services.people_sync.run)
         await start("saving the downloads", services.downloads.run)
         await start("the updates", services.updates.run)
         await start("the nightly backup", services.backups.run)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hub.services.people.groups import CameraGroups
     from hub.services.people.photos import PersonPhotos
     from hub.services.people.register import People
+    from hub.services.people.sync.people_sync import PeopleSync
     from hub.services.records.erasures import Erasures
     from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
@@ -97,6 +98,7 @@ class Services:
     records: RecordLog
     person_photos: PersonPhotos
     people: People
+    people_sync: PeopleSync
     camera_groups: CameraGroups
     holds: Holds
     erasures: Erasures

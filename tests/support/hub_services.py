@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -44,6 +45,7 @@ from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People
+from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
@@ -178,6 +180,7 @@ async def open_hub_services(
         commands = Commands(store, registry, devices, change_feed, clock)
         person_photos = PersonPhotos()
         people = People(store, person_photos, audit, change_feed, clock)
+        device_files = DeviceFiles(store, commands, clock)
         backups = Backups(
             store,
             site,
@@ -212,7 +215,7 @@ async def open_hub_services(
             devices=devices,
             enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
-            device_files=DeviceFiles(store, commands, clock),
+            device_files=device_files,
             photos=Photos(),
             releases=releases,
             campaigns=campaigns,
@@ -220,6 +223,20 @@ async def open_hub_services(
             records=RecordLog(store, record_feed),
             person_photos=person_photos,
             people=people,
+            people_sync=PeopleSync(
+                store,
+                people,
+                person_photos.simplify,
+                devices,
+                commands,
+                device_files,
+                audit,
+                change_feed,
+                clock,
+                lambda: datetime.fromtimestamp(clock(), site.zone()),
+                lambda: 0.5,
+                sends_id_numbers=config.people.send_id_numbers,
+            ),
             camera_groups=CameraGroups(store, audit, change_feed),
             holds=Holds(store, audit, site_clock, change_feed, clock),
             erasures=Erasures(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from msgspec import Raw, Struct
@@ -61,6 +61,9 @@ P = TypeVar("P", bound=Struct)
 A = TypeVar("A", bound=Struct)
 Row = TypeVar("Row")
 
+#: Takes did, command and pid.
+BeforePerson = Callable[[str, Command[Any, Any], str], Awaitable[None]]
+
 #: Larger params and answers are checked and decoded in a thread.
 _INLINE_BYTES = 256 * 1024
 
@@ -90,20 +93,45 @@ class Commands:
         self._settings = KnownSettings(store, now)
         self._sender = CommandSender(store, registry, devices, changes, self._settings)
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
+        #: Called with did and command before a command for the person `pid` is sent.
+        self.before_person: BeforePerson | None = None
 
     async def send(self, did: str, uri: str, param: Raw | bytes) -> DeviceAnswer:
         """Check and send an integrator's command; return the device's answer as it is."""
         command = DIALECT.by_uri(uri)
 
-        def encoded() -> Raw:
-            return encode_param(command, check_param(command, param))
+        def encoded() -> tuple[Struct, Raw]:
+            checked = check_param(command, param)
+            return checked, encode_param(command, checked)
 
-        sent = await self._threads.run(weight(bytes(param)), encoded)
+        checked, sent = await self._threads.run(weight(bytes(param)), encoded)
+        await self._tell_person(did, command, checked)
         return await self._sender.send(did, command, sent)
 
     async def call(self, did: str, command: Command[P, A], param: P) -> A:
         """Send a command, and return the device's result."""
+        await self._tell_person(did, command, param)
         answer = await self._sender.send(did, command, encode_param(command, param))
+        return await self._decode(command, answer)
+
+    async def exchange(self, did: str, command: Command[P, A], param: P | Raw) -> A:
+        """Send a command as `call` does, for the sync: nobody is told that the device changed.
+
+        A `param` may be encoded already. After changes of people, call `people_changed`.
+        """
+        encoded = param if isinstance(param, Raw) else encode_param(command, param)
+        return await self._decode(command, await self._sender.exchange(did, command, encoded))
+
+    async def people_changed(self, did: str) -> None:
+        """Note that `exchange` changed the device's people: pictures of it may be others now."""
+        await self._sender.people_changed(did)
+
+    async def _tell_person(self, did: str, command: Command[Any, Any], param: Struct) -> None:
+        if command in (PERSON_ADD, PERSON_DELETE) and self.before_person is not None:
+            await self.before_person(did, command, getattr(param, "pid", ""))
+
+    async def _decode(self, command: Command[Any, A], answer: DeviceAnswer) -> A:
+        """Return the result of an answer. Raises DeviceRefused, DeviceNonsense."""
         if answer.code not in command.ok_codes:
             raise DeviceRefused(answer.code, answer.msg[:MAX_MSG_LENGTH])
 

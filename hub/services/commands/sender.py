@@ -82,6 +82,18 @@ class CommandSender:
         await self._publish_change(did, command, may_be_done=answer.code in command.ok_codes)
         return answer
 
+    async def exchange(self, did: str, command: Command[Any, Any], param: Raw) -> DeviceAnswer:
+        """Send the command as `send` does, without telling anybody that the device changed.
+
+        Whoever changes many people tells it once, by `people_changed`.
+        """
+        return await self._request(did, command, param)
+
+    async def people_changed(self, did: str) -> None:
+        """Note that the device's people were changed by `exchange`."""
+        self._note_people_changed(did)
+        await self._forget_pictures(did)
+
     def people_changed_at(self, did: str) -> float:
         """Return when the device's people were changed last, by trio's clock; -inf if never."""
         return self._people_changed.get(did, self._forgotten_change)

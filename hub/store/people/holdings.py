@@ -30,7 +30,9 @@ REMOVAL = 0
 
 #: Whether person `p` should be on device `:did` at `:now`.
 _SHOULD = """
-(p.valid_from IS NULL OR p.valid_from <= :now) AND (p.valid_until IS NULL OR p.valid_until > :now)
+p.has_photo = 1
+AND (p.valid_from IS NULL OR p.valid_from <= :now)
+AND (p.valid_until IS NULL OR p.valid_until > :now)
 AND (p.everywhere OR EXISTS (
     SELECT 1 FROM person_group pg JOIN camera_group_device cd ON cd.camera_group = pg.camera_group
     WHERE pg.pid = p.pid AND cd.did = {did}
@@ -56,6 +58,12 @@ ORDER BY p.revision LIMIT :limit
 _DUE = f"""
 SELECT {_PUT_COLUMNS} FROM holding h JOIN person p ON p.pid = h.pid
 WHERE h.did = :did AND h.due_at <= :now AND p.category <> 2 AND {_IS_OPEN} AND {_IS_WANTED}
+ORDER BY p.revision LIMIT :limit
+"""
+_THESE = f"""
+SELECT {_PUT_COLUMNS} FROM person p LEFT JOIN holding h ON h.did = :did AND h.pid = p.pid
+WHERE p.pid IN (SELECT value FROM json_each(:pids)) AND p.revision <= :after
+    AND p.category <> 2 AND {_IS_OPEN} AND {_IS_WANTED}
 ORDER BY p.revision LIMIT :limit
 """
 _CHANGED = f"""
@@ -112,7 +120,8 @@ FROM person p LEFT JOIN person_photo j ON j.pid = p.pid WHERE p.pid = ?
 """
 _COMPARED = f"""
 SELECT p.pid, p.revision, p.name, p.work_id, p.id_card_no, p.ic_card_no, p.gender, p.age,
-    p.birth_year, p.department, p.phone, p.category, NULL, h.revision, {_IS_WANTED}
+    p.birth_year, p.department, p.phone, p.category, NULL,
+    CASE WHEN h.pid IS NULL THEN 0 ELSE h.revision END, {_IS_WANTED}
 FROM person p LEFT JOIN holding h ON h.did = :did AND h.pid = p.pid
 WHERE p.pid IN (SELECT value FROM json_each(:pids))
 """
@@ -187,12 +196,12 @@ class SyncItem(Struct, frozen=True):
 class SyncBatch(Struct, frozen=True):
     """The next items in the order of D10. `after`: go on behind this revision.
 
-    `all_removed`: every removal is in it, if all were asked for.
+    `is_complete`: none of those in `changed` was left out.
     """
 
     items: tuple[SyncItem, ...]
     after: int
-    all_removed: bool
+    is_complete: bool
 
 
 class ItemResult(Struct, frozen=True, kw_only=True):
@@ -334,21 +343,22 @@ class HoldingTable:
         *,
         now: int,
         after: int,
-        removed: Sequence[str] | None,
+        changed: Sequence[str] | None,
         limit: int,
     ) -> SyncBatch:
-        """Return what to do next on a device: removals, blacklist, then changes after a revision.
+        """Return what to do next on a device: removals, blacklist, then the others by change.
 
-        `removed`: look for removals among these pids, and those that are due; None: among all.
+        Everybody with a revision above `after` is looked at. Of the others, and for removals,
+        those that are due and those in `changed`; None: all.
         """
         values = {
             "did": did,
             "now": now,
             "after": after,
             "limit": limit,
-            "pids": json.dumps(removed or ()),
+            "pids": json.dumps(changed or ()),
         }
-        return await self._readers.read(lambda c: _next(c, values, is_all=removed is None))
+        return await self._readers.read(lambda c: _next(c, values, is_all=changed is None))
 
     async def next_due(self, did: str) -> int | None:
         """Return when the first of the postponed items of a device is due; None without any."""
@@ -510,14 +520,15 @@ def _next(connection: sqlite3.Connection, values: dict[str, object], *, is_all: 
         found.update((item.pid, item) for item in items)
         return items
 
-    removed = [take(s) for s in ((_ALL_REMOVED,) if is_all else (_THESE_REMOVED, _DUE_REMOVED))]
-    all_removed = all(len(items) < limit for items in removed)
-    for statement in (_BLACKLIST, _DUE):
+    for statement in (_ALL_REMOVED,) if is_all else (_THESE_REMOVED, _DUE_REMOVED):
         take(statement)
+    for statement in (_BLACKLIST, _DUE, _THESE):
+        take(statement)
+    is_complete = len(found) <= limit
     after, changed = values["after"], take(_CHANGED)
     if len(found) <= limit:
         after = changed[-1].revision if len(changed) == limit else newest
-    return SyncBatch(tuple(found.values())[:limit], int(str(after)), all_removed)
+    return SyncBatch(tuple(found.values())[:limit], int(str(after)), is_complete)
 
 
 def _numbers(connection: sqlite3.Connection, values: dict[str, object]) -> SyncNumbers:

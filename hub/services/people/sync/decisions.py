@@ -1,0 +1,225 @@
+"""What is decided about the people on a device: compare, take over, remove, leave alone (D10)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
+import trio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import BadParameter, DeviceOffline, DeviceRefused, HubError, NoSuchResource
+from hub.log import limited
+from hub.services.access.audit import Actor, Audit
+from hub.services.commands.calls import Commands
+from hub.services.commands.files import DeviceFiles
+from hub.services.devices.directory import Devices
+from hub.services.people.register import Category, People, PersonChange
+from hub.services.people.sync.device_check import Comparison, DeviceCheck, Progress
+from hub.store.db import Store
+from hub.store.people.device_people import PeopleState
+from hub.store.people.holdings import ItemResult
+from hub.store.people.person_rows import Gender
+from hub.wire.commands.answers import Person as DeviceRow
+from hub.wire.commands.dialect import PERSON_DELETE
+from hub.wire.commands.param_structs import PersonDelete
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN_PAGE = 100
+#: Codes of 1.15 that mean that nobody is there.
+_GONE = (404, 426)
+
+
+class UnknownPerson(Struct, frozen=True):
+    """A person on a device that the register does not have, as the device tells it."""
+
+    pid: str
+    row: DeviceRow
+
+
+class Decisions:
+    """Carries out decisions. They wait until the device's pusher is between two steps.
+
+    `lock` returns a device's lock, `decided` is called with a did afterwards. Everything raises
+    NoSuchResource, and what Commands.call() raises.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        people: People,
+        devices: Devices,
+        commands: Commands,
+        files: DeviceFiles,
+        check: DeviceCheck,
+        audit: Audit,
+        lock: Callable[[str], trio.Lock],
+        decided: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._people = people
+        self._devices = devices
+        self._commands = commands
+        self._files = files
+        self._check = check
+        self._audit = audit
+        self._lock = lock
+        self._decided = decided
+
+    async def unknown(self, did: str, *, after: str = "", limit: int = 100) -> list[UnknownPerson]:
+        """Return the people on a device that the register does not have."""
+        self._devices.device(did)
+        stored = await self._store.device_people.unknown(did, after=after, limit=limit)
+        return [UnknownPerson(person.pid, _decoded(person.pid, person.row)) for person in stored]
+
+    async def leave_alone(self, did: str, *, by: Actor) -> None:
+        """Change nothing on a device any more, until somebody decides otherwise."""
+        await self._decide(did, "alone", by)
+
+    async def manage(self, did: str, *, by: Actor) -> None:
+        """Keep a device in step that was left alone; it is looked at as a new one."""
+        await self._decide(did, "new", by)
+
+    async def compare(self, did: str, progress: Progress | None = None) -> Comparison:
+        """Compare the whole list of a device with the register; what differs is then repaired.
+
+        Raises NoSuchResource, and what Commands.call() raises.
+        """
+        device = self._devices.device(did)
+        async with self._lock(did):
+            found = await self._check.compare(did, device.sn, progress)
+        self._decided(did)
+        return found
+
+    async def take_over(self, did: str, progress: Progress | None = None, *, by: Actor) -> None:
+        """Add the unknown people on a device to the register, and keep the device in step.
+
+        Somebody whose photo the device does not give stays unknown, and counts as failed.
+        """
+        await self._each_unknown(did, progress, lambda sn, one: self._take_over(did, sn, one, by))
+        await self._audit.add(by, "person.take-over", did)
+
+    async def remove_unknown(
+        self, did: str, progress: Progress | None = None, *, by: Actor
+    ) -> None:
+        """Delete the unknown people on a device, and keep the device in step."""
+        await self._audit.add(by, "person.remove-unknown", did)
+        await self._each_unknown(did, progress, lambda sn, one: self._delete(did, one))
+        with suppress(HubError):
+            await self._commands.people_changed(did)
+
+    async def _decide(self, did: str, state: PeopleState, by: Actor) -> None:
+        device = self._devices.device(did)
+        async with self._lock(did):
+            row = self._store.device_people.get(did)
+            changed = replace(row, state=state, must_check=True)
+            await self._store.device_people.save(changed, device.sn)
+        await self._audit.add(by, "person.sync", f"{did} {state}")
+        self._decided(did)
+
+    async def _each_unknown(
+        self,
+        did: str,
+        progress: Progress | None,
+        work: Callable[[str, UnknownPerson], Awaitable[None]],
+    ) -> None:
+        """Do the work for each unknown person; what fails stays unknown and is counted."""
+        device = self._devices.device(did)
+        if self._devices.link(did) is None:
+            raise DeviceOffline("the device is offline")
+        if progress is not None:
+            progress.expect(await self._store.device_people.count_unknown(did))
+        after, failed = "", 0
+        while people := await self.unknown(did, after=after, limit=_UNKNOWN_PAGE):
+            after = people[-1].pid
+            for one in people:
+                is_done = await self._one_unknown(did, device.sn, one, work)
+                failed += not is_done
+                if progress is not None:
+                    await progress.advance(done=int(is_done), failed=int(not is_done))
+        if not failed:
+            await self._end_indecision(did, device.sn)
+        self._decided(did)
+
+    async def _one_unknown(
+        self,
+        did: str,
+        sn: str,
+        one: UnknownPerson,
+        work: Callable[[str, UnknownPerson], Awaitable[None]],
+    ) -> bool:
+        try:
+            async with self._lock(did):
+                await work(sn, one)
+                await self._store.device_people.drop_unknown(did, [one.pid])
+        except (BadParameter, DeviceRefused, NoSuchResource) as error:
+            limited(
+                log,
+                logging.INFO,
+                f"unknown {did}",
+                "an unknown person on device %s stays there: %s",
+                did,
+                error,
+            )
+            return False
+        return True
+
+    async def _take_over(self, did: str, sn: str, one: UnknownPerson, by: Actor) -> None:
+        row = one.row
+        photo = await self._files.picture(did, row.photo or "")
+        change = PersonChange(
+            name=row.name or one.pid,
+            work_id=row.work_id or "",
+            id_card_no=row.id_card_no or "",
+            ic_card_no=row.ic_card_no or "",
+            gender=_gender(row.gender),
+            age=row.age if row.age and row.age <= 150 else None,
+            department=row.department or "",
+            phone=row.phone or "",
+            category=_category(row.category),
+            photo=photo.data,
+        )
+        person = await self._people.add(change, by=by, pid=one.pid)
+        # The device holds it already, with this photo.
+        held = ItemResult(pid=person.pid, revision=person.revision)
+        await self._store.holdings.note(did, sn, [held])
+
+    async def _delete(self, did: str, one: UnknownPerson) -> None:
+        try:
+            await self._commands.exchange(did, PERSON_DELETE, PersonDelete(pid=one.pid))
+        except DeviceRefused as refusal:
+            if refusal.device_code not in _GONE:
+                raise
+
+    async def _end_indecision(self, did: str, sn: str) -> None:
+        row = self._store.device_people.get(did)
+        if row.state != "managed":
+            await self._store.device_people.save(replace(row, state="managed"), sn)
+
+
+def _decoded(pid: str, row: str) -> DeviceRow:
+    """The device's row; of a damaged one, the pid."""
+    try:
+        return msgspec.json.decode(row, type=DeviceRow)
+    except (msgspec.MsgspecError, ValueError):
+        return DeviceRow(pid=pid)
+
+
+def _gender(told: int | None) -> Gender | None:
+    match told:
+        case 1 | 2:
+            return told
+        case _:
+            return None
+
+
+def _category(told: int | None) -> Category:
+    match told:
+        case 2 | 3 | 4:
+            return told
+        case _:
+            return 1

@@ -1,0 +1,374 @@
+"""Keeps the people on all managed devices in step with the register (D10)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import trio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import HubError
+from hub.live.feed import Change, Feed, Subscription
+from hub.log import limited
+from hub.services.access.audit import Actor, Audit
+from hub.services.commands.calls import Commands
+from hub.services.commands.files import DeviceFiles
+from hub.services.devices.directory import Devices
+from hub.services.people.register import People
+from hub.services.people.sync.decisions import Decisions
+from hub.services.people.sync.device_check import DeviceCheck
+from hub.services.people.sync.frames import Frames
+from hub.services.people.sync.pusher import Pusher, SyncTools
+from hub.store.db import Store
+from hub.store.people.device_people import PeopleState as PeopleState
+from hub.store.people.holdings import PersonRow as PersonRow
+from hub.store.people.holdings import SyncState
+from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, Command
+
+log = logging.getLogger(__name__)
+
+#: An absence that is longer may have cost a device its people.
+ABSENCE_SECONDS = 600.0
+#: How often it is looked whether somebody became valid or invalid: D10 says within a minute.
+VALIDITY_SECONDS = 20.0
+#: At most so often the change of one device's numbers is told.
+TELL_SECONDS = 0.5
+#: When devices are compared, in the site's time, one after the other.
+COMPARE_HOUR = 4
+#: A device that was compared since is not compared at night.
+_COMPARED_SECONDS = 12 * 3600
+_SUBSCRIPTION = 2048
+_UNKNOWN_PAGE = 100
+
+
+class PersonOnDevice(Struct, frozen=True):
+    """Where one person stands on one device. `code` and `msg`: the device's last refusal."""
+
+    did: str
+    state: SyncState
+    code: int | None = None
+    msg: str = ""
+
+
+class DevicePeople(Struct, frozen=True, rename={"is_": "is"}):
+    """How far a device is. `should`: how many people it should hold; `is_`: is known to hold.
+
+    `state`: "new" = not looked at yet; "undecided" = it holds unknown people, and waits for a
+    decision; "alone" = left alone. `compared_at`: UNIX milliseconds.
+    """
+
+    did: str
+    state: PeopleState
+    should: int
+    is_: int
+    pending: int
+    failed: int
+    unknown: int
+    compared_at: int | None
+
+
+class _Running(Struct):
+    pusher: Pusher
+    scope: trio.CancelScope
+    link: object
+
+
+class PeopleSync:
+    """Runs a pusher for each online device, and answers how far each is.
+
+    `run` must run for that. `simplify` prepares a photo once more, for a second try. See
+    `decisions` for what a person can do to the people on a device.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        people: People,
+        simplify: Callable[[bytes], Awaitable[bytes]],
+        devices: Devices,
+        commands: Commands,
+        files: DeviceFiles,
+        audit: Audit,
+        change_feed: Feed[Change],
+        now: Callable[[], float],
+        local_time: Callable[[], datetime],
+        random: Callable[[], float],
+        *,
+        sends_id_numbers: bool,
+    ) -> None:
+        self._store = store
+        self._people = people
+        self._devices = devices
+        self._commands = commands
+        self._audit = audit
+        self._change_feed = change_feed
+        self._now = now
+        self._local_time = local_time
+        self._frames = Frames(
+            store.holdings.person,
+            simplify,
+            lambda: local_time().year,
+            sends_id_numbers=sends_id_numbers,
+        )
+        check = DeviceCheck(store, commands, self._frames, self._versions, now)
+        self._tools = SyncTools(
+            store, commands, self._frames, check, now, random, self._note_changed
+        )
+        #: What people decide about a device.
+        self.decisions = Decisions(
+            store,
+            people,
+            devices,
+            commands,
+            files,
+            check,
+            audit,
+            self._lock,
+            self._decided,
+        )
+        self._running: dict[str, _Running] = {}
+        self._locks: dict[str, trio.Lock] = {}
+        #: did -> when it was seen last before now, in UNIX milliseconds.
+        self._left_at = {device.did: device.last_seen or 0 for device in store.devices.all()}
+        self._changed: set[str] = set()
+        self._has_changes = trio.Event()
+        commands.before_person = self._before_person
+
+    def configure(self, *, sends_id_numbers: bool) -> None:
+        self._frames.configure(sends_id_numbers=sends_id_numbers)
+
+    # -- running
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep the devices that are online in step, until cancelled."""
+        with self._change_feed.subscribe(_SUBSCRIPTION) as changes:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self._look_at_devices()
+                nursery.start_soon(self._tell_changes)
+                nursery.start_soon(self._watch_validity)
+                nursery.start_soon(self._compare_nightly)
+                task_status.started()
+                await self._follow(changes)
+
+    async def _follow(self, changes: Subscription[Change]) -> None:
+        while True:
+            items = await changes.next()
+            if changes.lagged:
+                changes.catch_up()
+                self._look_at_devices()
+                self._look_again()
+            for change in items:
+                self._take(change)
+
+    def _take(self, change: Change) -> None:
+        match change.kind, change.key:
+            case "device", "":
+                self._look_at_devices()
+            case "device", did:
+                self._look_at_device(did)
+            case "person", "":
+                self._look_again()
+            case "person", pid:
+                for running in self._running.values():
+                    running.pusher.look_at(pid)
+                self._note_all_changed()
+            case "group", _:
+                self._look_again()
+
+    def _look_again(self) -> None:
+        for running in self._running.values():
+            running.pusher.look_again()
+        self._note_all_changed()
+
+    def _look_at_devices(self) -> None:
+        for did in {*self._running, *(device.did for device in self._store.devices.all())}:
+            self._look_at_device(did)
+
+    def _look_at_device(self, did: str) -> None:
+        """Start, restart or stop the pusher of a device as its connection says."""
+        link, running = self._devices.link(did), self._running.get(did)
+        if running is not None and running.link is not link:
+            running.scope.cancel()
+            del self._running[did]
+            self._left_at[did] = self._ms()
+            running = None
+        if link is not None and running is None:
+            pusher = Pusher(did, link.sn, self._tools, self._lock(did))
+            self._running[did] = running = _Running(pusher, trio.CancelScope(), link)
+            self._nursery.start_soon(self._push, running)
+        elif running is not None:
+            running.pusher.wake()  # it may have reported other versions
+        if self._store.devices.by_did(did) is None:
+            self._left_at.pop(did, None)
+            self._locks.pop(did, None)
+        self._note_changed(did)
+
+    async def _push(self, running: _Running) -> None:
+        with running.scope:
+            await self._note_absence(running.pusher)
+            await running.pusher.run()
+
+    async def _note_absence(self, pusher: Pusher) -> None:
+        """Have a device checked that was away for long, or is new."""
+        away = self._ms() - self._left_at.get(pusher.did, 0)
+        row = self._store.device_people.get(pusher.did)
+        if away > ABSENCE_SECONDS * 1000 and not row.must_check:
+            with suppress(HubError):  # the nightly comparison remains
+                await self._store.device_people.save(replace(row, must_check=True), pusher.sn)
+
+    async def _tell_changes(self) -> None:
+        """Publish whose numbers changed, at most every TELL_SECONDS."""
+        while True:
+            await self._has_changes.wait()
+            changed, self._changed, self._has_changes = self._changed, set(), trio.Event()
+            self._change_feed.publish([Change("sync", did) for did in sorted(changed)])
+            await trio.sleep(TELL_SECONDS)
+
+    def _note_changed(self, did: str) -> None:
+        self._changed.add(did)
+        self._has_changes.set()
+
+    def _note_all_changed(self) -> None:
+        for device in self._store.devices.all():
+            self._note_changed(device.did)
+
+    async def _watch_validity(self) -> None:
+        since = self._ms()
+        while True:
+            await trio.sleep(VALIDITY_SECONDS)
+            now = self._ms()
+            try:
+                changed = now < since or await self._store.holdings.validity_changed(since, now)
+            except HubError:
+                continue
+            since = now
+            if changed:
+                self._look_again()
+
+    async def _compare_nightly(self) -> None:
+        while True:
+            await trio.sleep(_seconds_until(COMPARE_HOUR, self._local_time()))
+            for did in list(self._running):
+                row = self._store.device_people.get(did)
+                if row.state != "alone" and self._is_old(row.compared_at):
+                    await self._compare_or_skip(did)
+
+    def _is_old(self, compared_at: int | None) -> bool:
+        return compared_at is None or self._ms() - compared_at > _COMPARED_SECONDS * 1000
+
+    async def _compare_or_skip(self, did: str) -> None:
+        try:
+            await self.decisions.compare(did)
+        except HubError as error:
+            limited(
+                log,
+                logging.INFO,
+                f"compare {did}",
+                "the people of device %s are compared another time: %s",
+                did,
+                error,
+            )
+
+    async def _before_person(self, did: str, command: Command, pid: str) -> None:  # type: ignore[type-arg]
+        """Somebody changes a person on a device by hand: note that it is not known any more."""
+        if command not in (PERSON_ADD, PERSON_DELETE):
+            return
+        if (running := self._running.get(did)) is not None:
+            running.pusher.disturb(pid)
+        try:
+            await self._store.holdings.disturb(did, pid, is_added=command == PERSON_ADD)
+        except HubError as error:
+            limited(log, logging.WARNING, f"disturbed {did}", "cannot note a change: %s", error)
+        if running is not None:
+            running.pusher.look_at(pid)
+
+    # -- where it stands
+
+    async def of_person(self, pid: str) -> list[PersonOnDevice]:
+        """Return the devices that should hold a person, or must lose it.
+
+        Devices that are left alone are left out. Raises NoSuchResource.
+        """
+        person = await self._people.get(pid)
+        return [
+            PersonOnDevice(row.did, row.state, row.code, row.msg)
+            for row in await self._store.holdings.of_person(person.pid, self._ms())
+            if row.device_state != "alone"
+        ]
+
+    async def of_device(self, did: str) -> DevicePeople:
+        """Return how far a device is. Raises NoSuchResource."""
+        self._devices.device(did)
+        row = self._store.device_people.get(did)
+        numbers = await self._store.holdings.numbers(did, self._ms())
+        unknown = await self._store.device_people.count_unknown(did)
+        return DevicePeople(
+            did=did,
+            state=row.state,
+            should=numbers.should,
+            is_=numbers.held,
+            pending=numbers.pending,
+            failed=numbers.failed,
+            unknown=unknown,
+            compared_at=row.compared_at,
+        )
+
+    async def rows(
+        self, did: str, state: SyncState | None = None, *, after: str = "", limit: int = 100
+    ) -> list[PersonRow]:
+        """Return the people that a device should hold or must lose, behind the pid `after`.
+
+        Raises NoSuchResource.
+        """
+        self._devices.device(did)
+        return await self._store.holdings.rows(did, state, now=self._ms(), after=after, limit=limit)
+
+    def state_of(self, did: str) -> PeopleState:
+        return self._store.device_people.get(did).state
+
+    # -- what people decide
+
+    async def retry(self, did: str | None, pid: str | None, *, by: Actor) -> None:
+        """Try again what failed or waits: on a device, of a person, or both; all without either.
+
+        Raises NoSuchResource.
+        """
+        if did is not None:
+            self._devices.device(did)
+        person = None if pid is None else (await self._people.get(pid)).pid
+        await self._store.holdings.retry(did, person)
+        await self._audit.add(by, "person.retry", " ".join(filter(None, (did, person))) or "all")
+        for one in [did] if did is not None else list(self._running):
+            if (running := self._running.get(one)) is not None:
+                running.pusher.retry()
+            self._note_changed(one)
+
+    def _decided(self, did: str) -> None:
+        if (running := self._running.get(did)) is not None:
+            running.pusher.look_again()
+        self._note_changed(did)
+
+    def _lock(self, did: str) -> trio.Lock:
+        """Return the lock that is held while a device's people are changed or compared."""
+        return self._locks.setdefault(did, trio.Lock())
+
+    def _versions(self, did: str) -> str:
+        device = self._devices.device(did)
+        parts = (device.fw_ver, device.sw_ver, device.os_ver, device.hw_ver)
+        return " ".join(part or "-" for part in parts) if any(parts) else ""
+
+    def _ms(self) -> int:
+        return int(self._now() * 1000)
+
+
+def _seconds_until(hour: int, now: datetime) -> float:
+    """Return the seconds until the next time it is that hour."""
+    then = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    if then <= now:
+        then += timedelta(days=1)
+    return (then - now).total_seconds()

@@ -1,0 +1,245 @@
+"""A site whose people are kept on simulated cameras, without connections."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+import trio
+from msgspec import Raw
+
+from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
+from hub.live.feed import Change
+from hub.live.registry import DeviceAnswer
+from hub.services.access.audit import Actor, Audit
+from hub.services.commands.calls import Commands
+from hub.services.commands.files import DeviceFiles
+from hub.services.people.groups import CameraGroups
+from hub.services.people.photos import PersonPhotos
+from hub.services.people.register import People, PersonChange, PersonPut
+from hub.services.people.sync.people_sync import PeopleSync
+from hub.simulator.device.actions import Send
+from hub.simulator.device.responder import Responder
+from hub.simulator.device.state import DeviceState
+from hub.simulator.faults import FAULTLESS, Quirks
+from hub.simulator.identity import CameraIdentity
+from hub.simulator.scenario.population import make_population
+from hub.store.people.person_rows import Person
+from hub.wire.envelope import Request, Response, decode_frame
+from tests.support.clock import FrozenClock
+from tests.support.gate import Gate
+from tests.support.memory_store import MemoryStore
+
+ADA = Actor("user ada", "10.0.0.1")
+START = 1_764_000_000.0
+JPEG = b"\xff\xd8\xff" + bytes(64)
+
+#: How a camera answers: at once; after the hub gave up; never, having done it or not; that it is
+#: busy; or the connection ends before the answer.
+Manner = Literal["at once", "late", "lost", "never", "busy", "leaves"]
+
+
+class PassingClock(FrozenClock):
+    """A wall clock that passes with trio's clock; `advance` sets it forward."""
+
+    def __call__(self) -> float:
+        return self.seconds + trio.current_time()
+
+    @property
+    def ms(self) -> int:
+        return round(self() * 1000)
+
+
+class SyncedCamera:
+    """One camera, across its connections. `log`: what it was asked: uri and pid."""
+
+    def __init__(self, did: str, sn: str, quirks: Quirks = FAULTLESS) -> None:
+        self.did = did
+        self.sn = sn
+        self.manner: Manner = "at once"
+        self.log: list[tuple[str, str]] = []
+        self.state = _state(sn, quirks)
+        self._responder = Responder(self.state, quirks)
+
+    @property
+    def pids(self) -> set[str]:
+        return set(self.state.people)
+
+    def asked(self, uri: str) -> list[str]:
+        """The pids of the requests with this uri so far."""
+        return [pid for asked, pid in self.log if asked == uri]
+
+    def hold(self, pid: str, name: str = "Somebody", **fields: Any) -> None:
+        """Let it hold a person that nobody gave it."""
+        param = {
+            "pid": pid,
+            "name": name,
+            "gender": 1,
+            "age": 30,
+            "category": 1,
+            "photo": "/9j/",
+            **fields,
+        }
+        self.answer("/person/add", Raw(msgspec.json.encode(param)))
+
+    def answer(self, uri: str, param: Raw) -> DeviceAnswer | None:
+        for action in self._responder.respond(Request("1", uri, param)):
+            if isinstance(action, Send):
+                frame = decode_frame(action.message, max_depth=64)
+                assert isinstance(frame, Response)
+                return DeviceAnswer(frame.code, frame.msg, frame.result)
+        return None
+
+
+class CameraLink:
+    """A connection to a camera, as the hub sees it."""
+
+    def __init__(self, camera: SyncedCamera) -> None:
+        self.camera = camera
+        self.did, self.sn = camera.did, camera.sn
+        self.address = self.ip = "10.0.0.8"
+        self.since = 0
+        self.is_open = True
+        self._ended = trio.Event()
+
+    def close(self, reason: str) -> None:
+        self.is_open = False
+        self._ended.set()
+
+    async def delay_answer(self, seconds: float) -> None:
+        raise NotImplementedError
+
+    async def request(
+        self,
+        uri: str,
+        param: object,
+        *,
+        seconds: float,
+        on_answer: Callable[[DeviceAnswer], None] | None = None,
+        on_free: Callable[[], None] | None = None,
+    ) -> DeviceAnswer:
+        try:
+            return await self._request(uri, Raw(msgspec.json.encode(param)), seconds)
+        finally:
+            if on_free is not None:
+                on_free()
+
+    async def _request(self, uri: str, param: Raw, seconds: float) -> DeviceAnswer:
+        camera = self.camera
+        await trio.lowlevel.checkpoint()
+        if not self.is_open:
+            raise DeviceLeft("it left")
+        if camera.manner == "busy":
+            raise DeviceBusy("too many requests")
+        camera.log.append((uri, msgspec.json.decode(param).get("pid", "")))
+        answer = None if camera.manner == "never" else camera.answer(uri, param)
+        if camera.manner == "leaves":
+            self.close("it left")
+        if camera.manner in ("late", "lost", "never") or answer is None:
+            with trio.move_on_after(seconds):
+                await self._ended.wait()
+        if not self.is_open:
+            raise DeviceLeft("it left")
+        if camera.manner != "at once" or answer is None:
+            raise DeviceSilent("no answer")
+        return answer
+
+
+class SyncedSite:
+    """The register, the sync and the cameras. `start` runs the sync."""
+
+    def __init__(self, nursery: trio.Nursery, *, sends_id_numbers: bool = True) -> None:
+        self.clock = PassingClock(START)
+        self.store = MemoryStore(self.clock)
+        self.gate = Gate(self.store, self.clock)
+        self.changes = self.gate.changes
+        self.devices = self.gate.devices
+        self.registry = self.gate.registry
+        self.audit = Audit(self.store, self.clock)
+        self.people = People(self.store, PersonPhotos(), self.audit, self.changes, self.clock)
+        self.groups = CameraGroups(self.store, self.audit, self.changes)
+        self.cameras: dict[str, SyncedCamera] = {}
+        self._links: dict[str, CameraLink] = {}
+        self._nursery = nursery
+        self._scope = trio.CancelScope()
+        self._sends_id_numbers = sends_id_numbers
+        self.random = random.Random(1)
+
+    async def start(self) -> PeopleSync:
+        """Start the sync, or start it again as after a crash."""
+        self.stop()
+        self.commands = Commands(self.store, self.registry, self.devices, self.changes, self.clock)
+        self.sync = PeopleSync(
+            self.store,
+            self.people,
+            _simpler,
+            self.devices,
+            self.commands,
+            DeviceFiles(self.store, self.commands, self.clock),
+            self.audit,
+            self.changes,
+            self.clock,
+            lambda: datetime.fromtimestamp(self.clock(), UTC),
+            lambda: 0.5,
+            sends_id_numbers=self._sends_id_numbers,
+        )
+        self._scope = trio.CancelScope()
+        await self._nursery.start(self._run)
+        return self.sync
+
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        with self._scope:
+            await self.sync.run(task_status=task_status)
+
+    def stop(self) -> None:
+        """Stop the sync at once."""
+        self._scope.cancel()
+
+    async def add_camera(
+        self, quirks: Quirks = FAULTLESS, *, connects: bool = True
+    ) -> SyncedCamera:
+        number = len(self.cameras) + 1
+        device = await self.gate.enrol(sn=f"SN{number:013d}")
+        camera = SyncedCamera(device.did, device.sn, quirks)
+        self.cameras[device.did] = camera
+        if connects:
+            self.connect(camera)
+        return camera
+
+    def connect(self, camera: SyncedCamera) -> None:
+        link = self._links[camera.did] = CameraLink(camera)
+        self.registry.attach(link)
+        self.changes.publish([Change("device", camera.did)])
+
+    def disconnect(self, camera: SyncedCamera) -> None:
+        link = self._links[camera.did]
+        link.close("cut")
+        if self.registry.detach(link):
+            self.changes.publish([Change("device", camera.did)])
+
+    async def put(self, pid: str, **fields: Any) -> Person:
+        """Add or change a person; a new one has a photo."""
+        known = await self.store.people.get(pid)
+        if known is None:
+            fields = {"name": f"Person {pid}", "photo": JPEG + pid.encode(), **fields}
+        put = PersonPut(pid=pid, change=PersonChange(**fields))
+        (stored,) = await self.people.put_many([put], by=ADA)
+        assert isinstance(stored, Person), stored
+        return stored
+
+    async def settle(self, seconds: float = 5) -> None:
+        """Let the sync work."""
+        await trio.sleep(seconds)
+
+
+def _state(sn: str, quirks: Quirks) -> DeviceState:
+    identity = CameraIdentity(sn=sn, code="12345678", private_key="", name=sn, place="gate")
+    return DeviceState(identity, make_population(1), now=lambda: START, quirks=quirks)
+
+
+async def _simpler(jpeg: bytes) -> bytes:
+    await trio.lowlevel.checkpoint()
+    return jpeg + b"simpler"
