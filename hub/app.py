@@ -53,6 +53,9 @@ from hub.services.admission.authentication import Authentication
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission
 from hub.services.admission.enrolment import Enrolment
+from hub.services.alarms.alarms import Alarms
+from hub.services.alarms.plate_lists import PlateLists
+from hub.services.alarms.rules import AlarmRules
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
@@ -271,6 +274,7 @@ async def open_services(
             is_clock_trusted=lambda: clock.is_trusted,
             now=clock.likely_time,
         )
+        alarm_rules = AlarmRules(store, site, audit, change_feed)
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
         forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)
         person_photos = PersonPhotos()
@@ -341,6 +345,9 @@ async def open_services(
             people_sync=people_sync,
             camera_groups=CameraGroups(store, audit, change_feed),
             holds=Holds(store, audit, clock, change_feed, now),
+            alarm_rules=alarm_rules,
+            plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
+            alarms=Alarms(store, audit, change_feed, now),
             erasures=Erasures(
                 store,
                 audit,
@@ -409,6 +416,7 @@ async def _run_parts(
         await start("the store maintenance", services.maintenance.run)
         await start("the forecast", services.forecasts.run)
         await start("the held evidence", services.holds.run)
+        await start("the alarm rules", services.alarm_rules.run)
         await start("erasing", services.erasures.run)
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)

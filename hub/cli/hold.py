@@ -11,6 +11,7 @@ import click
 
 from hub.cli.options import data_option
 from hub.errors import StartFault
+from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 
 if TYPE_CHECKING:
     from hub.process.control.holds import ExportedHold
@@ -55,7 +56,7 @@ def list_holds(data_dir: Path, as_json: bool) -> None:
 @click.option(
     "--kind",
     "kinds",
-    type=click.Choice(("face", "event", "vehicle", "access")),
+    type=click.Choice(RECORD_KINDS),
     multiple=True,
     help="Instead of SEQs: of this kind; may be repeated.",
 )
@@ -68,7 +69,7 @@ def add(
     did: str | None,
     since: str | None,
     to: str | None,
-    kinds: tuple[Literal["face", "event", "vehicle", "access"], ...],
+    kinds: tuple[RecordKind, ...],
 ) -> None:
     """Hold records; print the number of the hold."""
     from hub.cli.requests import execute

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from hub.services.admission.authentication import Authentication
     from hub.services.admission.connect import Admission
     from hub.services.admission.enrolment import Enrolment
+    from hub.services.alarms.alarms import Alarms
+    from hub.services.alarms.plate_lists import PlateLists
+    from hub.services.alarms.rules import AlarmRules
     from hub.services.commands.calls import Commands
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.many import ManyDevices
@@ -101,6 +104,9 @@ class Services:
     people_sync: PeopleSync
     camera_groups: CameraGroups
     holds: Holds
+    alarm_rules: AlarmRules
+    plate_lists: PlateLists
+    alarms: Alarms
     erasures: Erasures
     jobs: Jobs
     many_devices: ManyDevices

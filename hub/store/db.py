@@ -7,6 +7,10 @@ from typing import TypeVar
 
 import trio
 
+from hub.store.alarms.alarms import AlarmTable
+from hub.store.alarms.plate_lists import PlateListTable
+from hub.store.alarms.raising import AlarmRaiser
+from hub.store.alarms.rules import AlarmRuleTable
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.disk import Disk
 from hub.store.firmware_files import FirmwareFiles
@@ -69,6 +73,7 @@ class Store:
         picture_readers: Readers,
         *,
         packs: Packs,
+        raiser: AlarmRaiser,
         days: DayIndex,
         firmware_files: FirmwareFiles,
         disk: Disk,
@@ -147,6 +152,9 @@ class Store:
         self.settings = SettingTable(writer, start.settings, damaged)
         self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
         self.audit = AuditTable(writer, queries, damaged)
+        self.alarms = AlarmTable(writer, queries, raiser, start.alarms, damaged)
+        self.alarm_rules = AlarmRuleTable(writer, start.alarm_rules, damaged)
+        self.plate_lists = PlateListTable(writer, start.plate_lists, damaged)
         self.jobs = JobTable(writer, queries, damaged)
         self.wishes = WishTable(writer, queries, start.wish_dids, damaged)
 

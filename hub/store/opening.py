@@ -13,6 +13,7 @@ import trio
 import trio_asyncio
 from msgspec import Struct
 
+from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
 from hub.store.db import Store
@@ -120,7 +121,8 @@ class _RunningStore:
             self._monitor.lost(text)
         self._packs = Packs(data_dir / MEDIA, disk, self._monitor.lost)
         days = DayIndex(start.days)
-        record_writer = RecordWriter(self._packs, days, start.log_state, now)
+        raiser = AlarmRaiser(start.damaged_rows)
+        record_writer = RecordWriter(self._packs, days, start.log_state, raiser, now)
         self._writer = GroupCommit(bridges.writer, record_writer, self._monitor, on_records)
         self.store = Store(
             start,
@@ -128,6 +130,7 @@ class _RunningStore:
             Readers(bridges.queries, self._monitor),
             Readers(bridges.pictures, self._monitor),
             packs=self._packs,
+            raiser=raiser,
             days=days,
             firmware_files=FirmwareFiles(data_dir / FIRMWARE, disk),
             disk=disk,

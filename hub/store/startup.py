@@ -12,6 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import StartFault
+from hub.store.alarms.alarm import Alarm
+from hub.store.alarms.plate_lists import PlateList, load_plate_lists
+from hub.store.alarms.rows import load_active
+from hub.store.alarms.rules import AlarmRule, load_rules
 from hub.store.damage import DamagedRows, write_again
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
@@ -91,6 +95,9 @@ class StartState(Struct, frozen=True):
     downloads: list[Download]
     camera_groups: list[CameraGroup]
     wish_dids: set[str]
+    alarms: list[Alarm]
+    alarm_rules: list[AlarmRule]
+    plate_lists: list[PlateList]
     damaged_rows: DamagedRows
     damage: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -203,6 +210,9 @@ def load(
         downloads=load_downloads(connection, damaged),
         camera_groups=load_groups(connection, damaged),
         wish_dids=load_wish_dids(connection),
+        alarms=load_active(connection, damaged),
+        alarm_rules=load_rules(connection, damaged),
+        plate_lists=load_plate_lists(connection, damaged),
         damaged_rows=damaged,
     )
 

@@ -30,6 +30,9 @@ from hub.services.access.setup_links import SetupLinks
 from hub.services.access.sign_in import SignIn
 from hub.services.access.users import Users
 from hub.services.admission.enrolment import Enrolment
+from hub.services.alarms.alarms import Alarms
+from hub.services.alarms.plate_lists import PlateLists
+from hub.services.alarms.rules import AlarmRules
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
@@ -194,6 +197,7 @@ async def open_hub_services(
             speed=0,
         )
         jobs = Jobs(store, audit, change_feed, clock)
+        alarm_rules = AlarmRules(store, site, audit, change_feed)
         services = Services(
             settings=settings,
             data_dir=data_dir,
@@ -239,6 +243,9 @@ async def open_hub_services(
             ),
             camera_groups=CameraGroups(store, audit, change_feed),
             holds=Holds(store, audit, site_clock, change_feed, clock),
+            alarm_rules=alarm_rules,
+            plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
+            alarms=Alarms(store, audit, change_feed, clock),
             erasures=Erasures(
                 store,
                 audit,

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import trio
 
 from hub.errors import CannotStoreNow
+from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
 from hub.store.commit.write_queue import Write
@@ -57,7 +58,8 @@ class MemoryStore(Store):
         monitor, days = HealthMonitor(), DayIndex(start.days)
         disk = _DiscardingDisk()
         packs = Packs(Path("media"), disk, monitor.damaged)
-        record_writer = RecordWriter(packs, days, start.log_state, now)
+        raiser = AlarmRaiser(damaged)
+        record_writer = RecordWriter(packs, days, start.log_state, raiser, now)
         readers = Readers([bridge], monitor)
         super().__init__(
             start,
@@ -65,6 +67,7 @@ class MemoryStore(Store):
             readers,
             readers,
             packs=packs,
+            raiser=raiser,
             days=days,
             firmware_files=FirmwareFiles(Path("firmware"), disk),
             disk=disk,

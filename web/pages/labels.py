@@ -10,6 +10,7 @@ from hub.services.access.setup_links import TooManyLinks
 from hub.services.access.users import LastAdministrator
 from hub.services.admission.enrolment import PendingDevice, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
+from hub.services.alarms.judge import OFFLINE
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
 from hub.services.site.backups.place import NOT_CONNECTED
@@ -17,6 +18,7 @@ from hub.services.site.status.damaged_data import NAMES, DamagedData
 from hub.services.site.status.health import HealthReason
 from hub.services.site.status.health_advice import ADVICE
 from hub.wire.commands.field_specs import FieldSpec
+from hub.wire.uploads.records import HubDetail
 from web import auth
 from web.pages import language
 from web.pages.language import N_, gettext
@@ -28,6 +30,7 @@ KINDS = {
     "event": N_("Events"),
     "vehicle": N_("Vehicles"),
     "access": N_("Access"),
+    "hub": N_("Hub"),
 }
 
 DEVICE_STATES = {
@@ -356,6 +359,19 @@ def health_sentence(reason: HealthReason) -> str:
     if reason.damaged:
         args["where"] = damaged_places(reason.damaged)
     return gettext(text) % args
+
+
+def hub_sentence(detail: HubDetail, camera: str) -> str:
+    """What the hub itself noticed, as a record of kind hub tells it."""
+    if detail.cause == OFFLINE:
+        return gettext("%(camera)s is offline") % {"camera": camera}
+    text = HEALTH.get(detail.cause)
+    if text is None:
+        return detail.text
+    try:
+        return gettext(text) % {name: store_reason(value) for name, value in detail.args.items()}
+    except (KeyError, TypeError, ValueError):  # another version may tell other values
+        return detail.text
 
 
 def health_topics(reasons: Iterable[HealthReason]) -> str:

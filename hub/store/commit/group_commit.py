@@ -31,7 +31,7 @@ from hub import metrics
 from hub.errors import CannotStoreNow
 from hub.log import limited
 from hub.store.commit.record_batch import RecordBatch
-from hub.store.commit.record_writer import PackFault, RecordWriter
+from hub.store.commit.record_writer import Committed, PackFault, RecordWriter
 from hub.store.commit.write_queue import Write, WriteQueue
 from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error
 from hub.store.sqlite.clean_mark import checkpoint, empty_wal, empty_wal_now, save_clean
@@ -184,25 +184,23 @@ class GroupCommit:
     def _commit(self, group: Sequence[Write[Any]]) -> bool:
         """Commit one group and report it to trio. Returns whether the next may follow at once."""
         began = time.perf_counter()
-        records: Sequence[Record] = ()
+        stored = Committed()
         failure: Exception | None = None
         try:
-            records = self._run_group(self._sound(), group)
+            stored = self._run_group(self._sound(), group)
         except Exception as error:
             failure = error
         seconds = time.perf_counter() - began
         if failure is None and self._wants_empty_wal:
             self._checkpoint_if_needed()  # before its waiter is woken
-        self._token.run_sync_soon(self._settle, group, records, failure, seconds)
+        self._token.run_sync_soon(self._settle, group, stored, failure, seconds)
         if failure is not None or any(isinstance(write.error, OSError) for write in group):
             return False
         self._checkpoint_if_needed()
         return True
 
-    def _run_group(
-        self, connection: sqlite3.Connection, group: Sequence[Write[Any]]
-    ) -> Sequence[Record]:
-        """Return the committed records. An error raised here refuses the whole group."""
+    def _run_group(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> Committed:
+        """Return what was committed. An error raised here refuses the whole group."""
         if not group:
             self._record_writer.probe()
         batches = [write for write in group if isinstance(write, RecordBatch)]
@@ -217,12 +215,12 @@ class GroupCommit:
                     batch.value = None  # so that a repeat of it is refused as well
                     batch.error = _cause(fault)
             self._transact(connection, [write for write in group if write.error is None])
-        records = self._record_writer.committed()
+        stored = self._record_writer.committed()
         for write in group:
             if write.error is None and write.on_durable is not None:
                 write.on_durable()
         self._pages += _PAGES_PER_COMMIT + connection.total_changes - changes
-        return records
+        return stored
 
     def _sound(self) -> sqlite3.Connection:
         """Return the connection, a new one if a COMMIT failed on it. Raises sqlite3.Error."""
@@ -292,7 +290,8 @@ class GroupCommit:
             if len(parts) == 1:
                 parts[0].error = error
                 return
-            for part in parts:
+            # The record batches first, as above: alarms follow in the same order.
+            for part in sorted(parts, key=lambda part: not isinstance(part, RecordBatch)):
                 self._run_in_savepoint(connection, part)
 
     def _run_in_savepoint(self, connection: sqlite3.Connection, part: Write[Any]) -> None:
@@ -316,38 +315,41 @@ class GroupCommit:
     def _settle(
         self,
         group: Sequence[Write[Any]],
-        records: Sequence[Record],
+        stored: Committed,
         failure: Exception | None,
         seconds: float,
     ) -> None:
         metrics.commit_seconds.observe(seconds)
         if failure is None:
-            self._accept(group, records)
+            self._accept(group, stored)
         else:
             self._refuse(group, failure)
         self._queue.settle(group)
 
-    def _accept(self, group: Sequence[Write[Any]], records: Sequence[Record]) -> None:
+    def _accept(self, group: Sequence[Write[Any]], stored: Committed) -> None:
         # Batches that could not be written to the pack, although the rest of the group was stored.
         refused = [write for write in group if isinstance(write.error, OSError)]
         for write in refused:
             self._fail([write], write.error or CannotStoreNow())
-        if not refused and (not group or records):
+        if not refused and (not group or stored.records):
             # Only a group that appended to the pack, as a probe does, proves that both the pack
             # and the database can be written.
             self._monitor.stored()
-        if records:
-            self._publish(records)
+        if stored.records:
+            self._publish(stored)
         for write in group:
             if write.error is None and write.on_commit is not None:
                 _call_on_commit(write.on_commit, write.value)
 
-    def _publish(self, records: Sequence[Record]) -> None:
+    def _publish(self, stored: Committed) -> None:
+        records = stored.records
         self.last_seq = records[-1].seq
         for record in records:
             metrics.records.labels(record.kind).inc()
         try:
             self._on_records(records)
+            if stored.alarms:
+                self._record_writer.raiser.on_changes(stored.alarms)
         except Exception:
             log.exception("a follower of the record log failed")
 

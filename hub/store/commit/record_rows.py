@@ -142,9 +142,9 @@ def insert_records(connection: sqlite3.Connection, new: Sequence[NewRecord]) -> 
     The records of one upload are consecutive.
     """
     terms = _term_ids(connection, [one.record for one in new])
-    _insert(connection, _PUT_DIGESTS, _digests(new))
-    _insert(connection, _PUT_RECORDS, [_row(one, terms) for one in new])
-    _insert(connection, _PUT_ACCESS, list(_accesses(new).items()))
+    insert_rows(connection, _PUT_DIGESTS, _digests(new))
+    insert_rows(connection, _PUT_RECORDS, [_row(one, terms) for one in new])
+    insert_rows(connection, _PUT_ACCESS, list(_accesses(new).items()))
 
 
 def _digests(new: Iterable[NewRecord]) -> list[tuple[object, ...]]:
@@ -173,7 +173,7 @@ def insert_spans(connection: sqlite3.Connection, records: Sequence[Record]) -> N
         if abs(at - record.received_at) <= _STRAY_MS:
             earliest, latest = spans.get(record.seq >> 10, (at, at))
             spans[record.seq >> 10] = (min(earliest, at), max(latest, at))
-    _insert(connection, _PUT_SPANS, [(block, *span) for block, span in spans.items()])
+    insert_rows(connection, _PUT_SPANS, [(block, *span) for block, span in spans.items()])
 
 
 def forget_digests(connection: sqlite3.Connection, until: int, now: int, count: int) -> int:
@@ -200,7 +200,9 @@ def short_uuid(uuid: str) -> str:
     return uuid[:_MAX_UUID_LENGTH]
 
 
-def _insert(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+def insert_rows(
+    connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]
+) -> None:
     """Insert rows with few statements. `sql` has `{rows}` in place of the values."""
     for some in _chunks(rows):
         connection.execute(_with_rows(sql, len(some), len(some[0])), list(chain(*some)))
@@ -232,7 +234,7 @@ def _term_ids(connection: sqlite3.Connection, records: Iterable[Record]) -> dict
     }
     ids = _known_terms(connection, keys)
     if missing := [key for key in keys if key not in ids]:
-        _insert(connection, _PUT_TERMS, missing)
+        insert_rows(connection, _PUT_TERMS, missing)
         ids |= _known_terms(connection, missing)
     return ids
 

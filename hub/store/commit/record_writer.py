@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from hub.errors import CannotStoreNow
+from hub.store.alarms.alarm import AlarmChange
+from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.record_batch import Appended, BatchKey, RecordBatch
 from hub.store.commit.record_rows import (
     NewRecord,
@@ -43,6 +45,13 @@ class PackFault(Exception):
     """The pack could not be written; the cause is an OSError."""
 
 
+class Committed(Struct, frozen=True):
+    """What a group has stored: its records, and the alarms that they raised or repeated."""
+
+    records: Sequence[Record] = ()
+    alarms: Sequence[AlarmChange] = ()
+
+
 class RecordWriter:
     """Recognises repeats, assigns seqs, inserts records and packs them, a group at a time."""
 
@@ -51,8 +60,10 @@ class RecordWriter:
         packs: Packs,
         days: DayIndex,
         log_state: LogState,
+        raiser: AlarmRaiser,
         now: Callable[[], float],
     ) -> None:
+        self.raiser = raiser
         #: The highest committed seq.
         self.last_seq = log_state.last_seq
         #: The number of the last committed group, and of the last one that was tried.
@@ -100,6 +111,7 @@ class RecordWriter:
     def restart(self) -> None:
         """Forget the inserted records: the transaction was rolled back and begins again."""
         self._new: list[NewRecord] = []
+        self._alarms: list[AlarmChange] = []
         self._tail = GroupTail(self._start)
 
     def insert(self, connection: sqlite3.Connection, batches: Sequence[RecordBatch]) -> None:
@@ -125,6 +137,8 @@ class RecordWriter:
                 new.append(self._new_record(connection, seq, batch, ordinal, upload))
             batch.value = Appended(tuple(range(first, seq + 1)), repeated=False)
         insert_records(connection, new)
+        alarms = self.raiser.raise_for(connection, [one.record for one in new])
+        self._alarms += alarms
         self._new += new
 
     def _new_record(
@@ -211,8 +225,8 @@ class RecordWriter:
         if self._new:
             self._kept_ends[self._day] = self._tail.end
 
-    def committed(self) -> Sequence[Record]:
-        """Update the day index and `last_seq` right after the commit; return the records."""
+    def committed(self) -> Committed:
+        """Update the day index and `last_seq` right after the commit; return what was stored."""
         if self._grown is not None:
             self._days.put(self._grown)
             self.last_seq = self._grown.last_seq
@@ -220,7 +234,7 @@ class RecordWriter:
             self._repeats.committed()
         if self._kept_ends:
             self._drop_kept()
-        return [new.record for new in self._new]
+        return Committed([new.record for new in self._new], self._alarms)
 
     @property
     def folder(self) -> Path:

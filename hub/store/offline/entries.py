@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hub.errors import StartFault
+from hub.store.alarms.plate_lists import load_plate_lists
+from hub.store.alarms.rows import check_alarms
+from hub.store.alarms.rules import load_rules
 from hub.store.damage import DamagedRows
 from hub.store.jobs.jobs import check_jobs
 from hub.store.jobs.wishes import check_wishes
@@ -58,6 +61,9 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     check_audit,
     check_holds,
     check_erasures,
+    check_alarms,
+    load_rules,
+    load_plate_lists,
     check_jobs,
     check_people,
     load_groups,

@@ -130,6 +130,7 @@ CREATE TABLE alarm (
     first_at INTEGER NOT NULL,
     last_at INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,
+    heard_at INTEGER NOT NULL,
     new_since INTEGER NOT NULL,
     escalated_at INTEGER,
     over_at INTEGER,
@@ -139,6 +140,14 @@ CREATE TABLE alarm (
 ) STRICT;
 CREATE UNIQUE INDEX alarm_active ON alarm (kind, subject) WHERE state <> 'closed';
 CREATE INDEX alarm_state ON alarm (state, seq);
+CREATE INDEX alarm_heard ON alarm (heard_at) WHERE state = 'closed';
+
+CREATE TABLE alarm_record (
+    alarm INTEGER NOT NULL REFERENCES alarm (seq) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (alarm, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alarm_record_seq ON alarm_record (seq);
 
 CREATE TABLE alarm_step (
     alarm INTEGER NOT NULL REFERENCES alarm (seq) ON DELETE CASCADE,

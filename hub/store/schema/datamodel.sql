@@ -453,6 +453,7 @@ CREATE TABLE alarm (
     first_at INTEGER NOT NULL,      -- occurred_at of the first and of the last record
     last_at INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,
+    heard_at INTEGER NOT NULL,      -- by the hub's clock: when the last record arrived
     new_since INTEGER NOT NULL,     -- by the hub's clock: since when nobody has acknowledged it
     escalated_at INTEGER,
     over_at INTEGER,                -- when what it tells of had passed
@@ -462,6 +463,15 @@ CREATE TABLE alarm (
 ) STRICT;
 CREATE UNIQUE INDEX alarm_active ON alarm (kind, subject) WHERE state <> 'closed';
 CREATE INDEX alarm_state ON alarm (state, seq);
+CREATE INDEX alarm_heard ON alarm (heard_at) WHERE state = 'closed';
+
+-- The records of an alarm, which are kept as its evidence: the first ones, and the last.
+CREATE TABLE alarm_record (
+    alarm INTEGER NOT NULL REFERENCES alarm (seq) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (alarm, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alarm_record_seq ON alarm_record (seq);
 
 -- The history of an alarm.
 CREATE TABLE alarm_step (

@@ -1,4 +1,4 @@
-"""A record: one thing that a device reported, in the form that integrators receive.
+"""A record: one thing that a device reported, or the hub noticed, as integrators receive it.
 
 All times are UNIX milliseconds.
 """
@@ -14,10 +14,11 @@ from hub.wire.code_tables import event_name
 from hub.wire.pictures import Image
 from hub.wire.times import format_rfc3339
 
-RecordKind = Literal["face", "event", "vehicle", "access"]
-RECORD_KINDS: tuple[RecordKind, ...] = ("face", "event", "vehicle", "access")
+#: "hub": the hub itself noticed it (D11).
+RecordKind = Literal["face", "event", "vehicle", "access", "hub"]
+RECORD_KINDS: tuple[RecordKind, ...] = ("face", "event", "vehicle", "access", "hub")
 #: "damaged": the store cannot read any more what it was.
-ShownKind = Literal["face", "event", "vehicle", "access", "damaged"]
+ShownKind = Literal["face", "event", "vehicle", "access", "hub", "damaged"]
 
 
 class Rect(Struct, frozen=True):
@@ -87,17 +88,29 @@ class AccessDetail(Struct, frozen=True, omit_defaults=True):
     of: int | None = None
 
 
+class HubDetail(Struct, frozen=True):
+    """What the hub itself noticed (D11). `cause`: "offline", or the code of a problem of the hub.
+
+    `text`: an English sentence with the values `args`.
+    """
+
+    cause: str = ""
+    text: str = ""
+    args: dict[str, str] = {}
+
+
 class DamagedDetail(Struct, frozen=True):
     """In place of a detail that the store cannot read any more."""
 
 
-Detail = FaceDetail | EventDetail | VehicleDetail | AccessDetail | DamagedDetail
+Detail = FaceDetail | EventDetail | VehicleDetail | AccessDetail | HubDetail | DamagedDetail
 
 DETAILS: dict[ShownKind, type[Detail]] = {
     "face": FaceDetail,
     "event": EventDetail,
     "vehicle": VehicleDetail,
     "access": AccessDetail,
+    "hub": HubDetail,
     "damaged": DamagedDetail,
 }
 

@@ -15,6 +15,7 @@ import trio_asyncio
 
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.store.commit import group_commit, write_queue
+from hub.store.commit.record_writer import Committed
 from hub.store.db import Store
 from hub.store.sqlite import readers
 from hub.store.sqlite.connection import Job, open_bridge
@@ -57,9 +58,11 @@ async def test_waiting_writes_share_one_commit(tmp_path: Path, clock: FrozenCloc
         groups: list[int] = []
         run_group = store._writer._run_group
 
-        def watched(connection: sqlite3.Connection, group: list[write_queue.Write[None]]) -> None:
+        def watched(
+            connection: sqlite3.Connection, group: list[write_queue.Write[None]]
+        ) -> Committed:
             groups.append(len(group))
-            run_group(connection, group)
+            return run_group(connection, group)
 
         store._writer._run_group = watched  # type: ignore[method-assign, assignment]
         gate = BlockingJob()

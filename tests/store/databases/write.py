@@ -201,11 +201,12 @@ ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
         "alarm",
         (
             *(1, "blacklist", "12", "critical", "acknowledged", 2, NOW * 1000, NOW * 1000 + 9, 2),
-            *(NOW * 1000, None, None, '["1"]', "{}", "known"),
+            *(NOW * 1000 + 9, NOW * 1000, None, None, '["1"]', "{}", "known"),
         ),
     ),
+    ("alarm_record", (1, 2)),
     ("alarm_step", (1, 0, NOW * 1000, "raised", "", "")),
-    ("alarm_rule", (1, "{}")),
+    ("alarm_rule", (1, '{"severity":"minor","types":[2]}')),
     ("plate_list", (1, "Stolen", "critical")),
     ("plate_entry", (1, "粤B*", "a note", None)),
 )

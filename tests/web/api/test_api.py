@@ -688,7 +688,7 @@ async def test_a_descending_list_continues_with_before_too(api: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ("kind=dog", "kind: one of access, event, face, vehicle"),
+        ("kind=dog", "kind: one of access, event, face, hub, vehicle"),
         ("order=up", "order: one of asc, desc"),
         ("limit=0", "limit"),
         ("limit=1001", "limit"),

@@ -16,6 +16,7 @@ from hub.wire.uploads.records import (
     Detail,
     EventDetail,
     FaceDetail,
+    HubDetail,
     Plate,
     Record,
     Rect,
@@ -155,10 +156,16 @@ RECT = Rect(1, 2, 3, 4)
         AccessDetail(),
         AccessDetail("1", "9223372036854775808", 1, "ok", 36.5, "0.9", 7),
         AccessDetail(type=1.5, status=2.5, temperature="36.5", score=90),
+        HubDetail("disk-low", "only 1 GB is free", {"free": "1"}),
     ],
 )
 def test_every_record_is_as_described(detail: Detail) -> None:
-    kinds = {FaceDetail: "face", EventDetail: "event", VehicleDetail: "vehicle"}
+    kinds = {
+        FaceDetail: "face",
+        EventDetail: "event",
+        VehicleDetail: "vehicle",
+        HubDetail: "hub",
+    }
     kind: Any = kinds.get(type(detail), "access")
     rendered = msgspec.json.decode(render(Record(kind=kind, detail=detail, **COMMON)))
     strictly(rendered, answers.Record)

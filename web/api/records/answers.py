@@ -108,6 +108,17 @@ class AccessRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="
     of: int | None = None
 
 
+class HubRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="hub"):
+    """What the hub itself noticed (D11). `did` is empty unless it is about one device.
+
+    `cause` is `offline`, or the code of a problem as in GET /status; `text` says it with `args`.
+    """
+
+    cause: str
+    text: str
+    args: dict[str, str]
+
+
 class DamagedRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="damaged"):
     """A record whose own fields cannot be read any more; `damaged` is true.
 
@@ -116,7 +127,7 @@ class DamagedRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag=
     """
 
 
-Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord | DamagedRecord
+Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord | HubRecord | DamagedRecord
 
 
 class Records(Struct, frozen=True):

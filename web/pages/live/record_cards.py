@@ -17,10 +17,12 @@ from hub.wire.uploads.records import (
     DamagedDetail,
     EventDetail,
     FaceDetail,
+    HubDetail,
     Record,
     VehicleDetail,
 )
 from web.pages import language
+from web.pages.labels import hub_sentence
 from web.pages.language import N_, gettext
 
 #: D8: the pid of an unknown person in access uploads (2^63).
@@ -189,6 +191,8 @@ def _title(record: Record) -> str:
             return _capitalise(" ".join(filter(None, (vehicle.brand, kind)))) or (
                 gettext("Vehicle") if plate.id else gettext("Vehicle without a plate")
             )
+        case HubDetail() as noticed:
+            return hub_sentence(noticed, record.device_name or record.sn)
         case DamagedDetail():
             return gettext("Damaged record")
     raise AssertionError(record.kind)

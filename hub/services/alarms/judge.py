@@ -1,0 +1,273 @@
+"""Decides which records raise an alarm, and how severe it is (D11). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Literal
+
+from msgspec import Struct
+
+from hub.store.alarms.alarm import SEVERITIES, AlarmDetail, AlarmKind, Severity, Sighting
+from hub.store.alarms.plate_lists import PlateEntry, PlateList
+from hub.store.alarms.raising import Blacklisted, as_pid, pid_of
+from hub.store.alarms.rules import AlarmRule
+from hub.wire.plates import PlateMatcher, reduce_plate
+from hub.wire.uploads.records import (
+    AccessDetail,
+    EventDetail,
+    FaceDetail,
+    HubDetail,
+    Record,
+    VehicleDetail,
+)
+
+#: The category of blacklisted persons (1.12).
+BLACKLIST = 2
+#: Types of events (2.4) with a meaning of their own here.
+PERSON_DETECTED = 11
+LISTED_PERSON = 12
+#: Severities of events without a rule; of others "minor".
+_EVENT_SEVERITIES: Mapping[int, Severity] = {
+    2: "major",  # intrusion
+    3: "major",  # camera covered
+    8: "critical",  # fire
+    13: "major",  # post left
+}
+#: How severe problems of the hub are, by cause; others are "minor".
+_HUB_SEVERITIES: Mapping[str, Severity] = {
+    **dict.fromkeys(
+        ("cannot-store", "damaged", "clock-unset", "certificate-ended", "certificate-early"),
+        "critical",
+    ),
+    **dict.fromkeys(
+        (
+            *("database-unread", "backups-unreadable", "backup-failed", "backup-missing"),
+            *("backup-overdue", "backup-incomplete", "disk-low", "pictures-lost", "codes-guessed"),
+        ),
+        "major",
+    ),
+}
+#: What is "offline" among the causes of records of kind hub.
+OFFLINE = "offline"
+#: Text of devices in an alarm is cut off; its record has all of it.
+_MAX_TEXT = 200
+#: A device's clock that is off by more than this does not tell when something occurred.
+_STRAY_MS = 86_400_000
+
+
+class _Watch(Struct, frozen=True):
+    """An entry of a watch list."""
+
+    list: str
+    severity: Severity
+    entry: PlateEntry
+
+
+class _ScopedRule(Struct, frozen=True):
+    """A rule, and the cameras that it is about; None: all."""
+
+    rule: AlarmRule
+    dids: frozenset[str] | None
+
+
+class AlarmJudge:
+    """The rules, the watch lists and the site's zone at one moment."""
+
+    def __init__(
+        self,
+        rules: Sequence[AlarmRule] = (),
+        plate_lists: Sequence[PlateList] = (),
+        zone: tzinfo = UTC,
+        groups: Mapping[int, Collection[str]] = {},
+    ) -> None:
+        """`groups`: the dids of each camera group that rules name."""
+        self._rules = tuple(_ScopedRule(rule, _dids_of(rule, groups)) for rule in rules)
+        self._zone = zone
+        self._plates = PlateMatcher(
+            (entry.pattern, _Watch(one.name, one.severity, entry))
+            for one in plate_lists
+            for entry in one.entries
+        )
+
+    def judge(self, record: Record, blacklisted: Blacklisted) -> Sighting | None:
+        """Return what a record should raise an alarm for: see `Judge`."""
+        match record.detail:
+            case FaceDetail() as detail:
+                return _person(record, detail, blacklisted)
+            case EventDetail() as detail:
+                # Each blacklisted person has an alarm of its own, which no rule suppresses.
+                return _person(record, detail, blacklisted, must_be_known=True) or self._event(
+                    record, detail
+                )
+            case VehicleDetail() as detail if detail.plate.id and self._plates:
+                return self._plate(record, detail.plate.id)
+            case AccessDetail() as detail if blacklisted:
+                return _person(record, detail, blacklisted)
+            case HubDetail() as detail:
+                return self._hub(record, detail)
+        return None
+
+    def _event(self, record: Record, detail: EventDetail) -> Sighting | None:
+        default = _event_severity(detail)
+        severity = self._by_rule("event", record, detail.type, default)
+        if severity == "none":
+            return None
+        about = AlarmDetail(
+            type=detail.type,
+            name=_cut(detail.name),
+            uuid=_cut(detail.uuid),
+            category=detail.category,
+            device_name=record.device_name,
+        )
+        return _sighting(record, "event", f"{record.did} {detail.type}", severity, about)
+
+    def _plate(self, record: Record, sent: str) -> Sighting | None:
+        plate = reduce_plate(sent)
+        now = record.received_at
+        found = [
+            watch
+            for watch in (self._plates.find(plate) if plate else ())
+            if watch.entry.until is None or now < watch.entry.until
+        ]
+        if not found:
+            return None
+        watch = min(found, key=lambda one: SEVERITIES.index(one.severity))
+        about = AlarmDetail(
+            plate=_cut(sent),
+            list=watch.list,
+            entry_note=watch.entry.note,
+            device_name=record.device_name,
+        )
+        return _sighting(record, "plate", plate, watch.severity, about)
+
+    def _hub(self, record: Record, detail: HubDetail) -> Sighting | None:
+        is_offline = detail.cause == OFFLINE
+        kind: Literal["offline", "hub"] = "offline" if is_offline else "hub"
+        default = "major" if is_offline else _HUB_SEVERITIES.get(detail.cause, "minor")
+        severity = self._by_rule(kind, record, None, default)
+        if severity == "none":
+            return None
+        about = AlarmDetail(
+            cause=detail.cause,
+            text=detail.text,
+            args=detail.args,
+            device_name=record.device_name,
+        )
+        subject = record.did if is_offline else detail.cause
+        return _sighting(record, kind, subject, severity, about)
+
+    def _by_rule(
+        self,
+        kind: Literal["event", "offline", "hub"],
+        record: Record,
+        type: int | None,
+        default: Severity | Literal["none"],
+    ) -> Severity | Literal["none"]:
+        """Return the severity by the first rule whose hours it is.
+
+        What rules are about raises no alarm outside of their hours; all else is as by default.
+        """
+        about = [
+            scoped.rule
+            for scoped in self._rules
+            if scoped.rule.kind == kind
+            and (type is None or not scoped.rule.types or type in scoped.rule.types)
+            and (scoped.dids is None or record.did in scoped.dids)
+        ]
+        if not about:
+            return default
+        local = datetime.fromtimestamp(occurred_at(record) / 1000, self._zone)
+        return next((rule.severity for rule in about if is_in_hours(rule, local)), "none")
+
+
+def occurred_at(record: Record) -> int:
+    """Return when a record occurred; when it arrived if its device's clock is far off."""
+    is_stray = abs(record.occurred_at - record.received_at) > _STRAY_MS
+    return record.received_at if is_stray else record.occurred_at
+
+
+def is_in_hours(rule: AlarmRule, local: datetime) -> bool:
+    """Return whether a rule applies at a time of the site's zone."""
+    now, day = f"{local:%H:%M}", local.isoweekday()
+    start, end = rule.start or "00:00", rule.end or "24:00"
+    if start < end:
+        return start <= now < end and _is_day(rule, day)
+    # Across midnight: the night belongs to the day on which it begins.
+    if now >= start:
+        return _is_day(rule, day)
+    return now < end and _is_day(rule, (day - 2) % 7 + 1)
+
+
+def _is_day(rule: AlarmRule, day: int) -> bool:
+    return not rule.days or day in rule.days
+
+
+def _dids_of(rule: AlarmRule, groups: Mapping[int, Collection[str]]) -> frozenset[str] | None:
+    if not rule.dids and not rule.groups:
+        return None
+    return frozenset(rule.dids).union(*(groups.get(group, ()) for group in rule.groups))
+
+
+def _event_severity(detail: EventDetail) -> Severity | Literal["none"]:
+    if detail.type == PERSON_DETECTED:
+        return "none"
+    if detail.type == LISTED_PERSON:
+        return "critical" if detail.category == BLACKLIST else "minor"
+    return _EVENT_SEVERITIES.get(detail.type, "minor")
+
+
+def _person(
+    record: Record,
+    detail: FaceDetail | EventDetail | AccessDetail,
+    blacklisted: Blacklisted,
+    *,
+    must_be_known: bool = False,
+) -> Sighting | None:
+    """Return the sighting of a blacklisted person, by what was sent or by the register.
+
+    `must_be_known`: only if it is known who it is.
+    """
+    category, sent_name = None, ""
+    if not isinstance(detail, AccessDetail):
+        category, sent_name = detail.category, detail.name or ""
+    pid = pid_of(record) if blacklisted else ""
+    pid = pid if pid in blacklisted else ""
+    if category != BLACKLIST and not pid:
+        return None
+    who = pid or _who(detail.uuid or "", sent_name)
+    if not who and must_be_known:
+        return None
+    about = AlarmDetail(
+        name=_cut(blacklisted.get(pid) or sent_name),
+        uuid=_cut(detail.uuid),
+        pid=pid,
+        category=category,
+        device_name=record.device_name,
+    )
+    return _sighting(record, "blacklist", who or f"device {record.did}", "critical", about)
+
+
+def _who(uuid: str, name: str) -> str:
+    """Return what tells one person from another; "" if nothing does."""
+    if uuid:
+        return as_pid(uuid) or _cut(uuid)
+    return f"name {_cut(name.casefold())}" if name.strip() else ""
+
+
+def _sighting(
+    record: Record, kind: AlarmKind, subject: str, severity: Severity, detail: AlarmDetail
+) -> Sighting:
+    return Sighting(
+        kind=kind,
+        subject=subject,
+        severity=severity,
+        detail=detail,
+        seq=record.seq,
+        at=occurred_at(record),
+        did=record.did,
+    )
+
+
+def _cut(text: str | None) -> str:
+    return (text or "")[:_MAX_TEXT]

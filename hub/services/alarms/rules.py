@@ -1,0 +1,90 @@
+"""The rules that say which events raise an alarm (D11), and the judge that follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import trio
+
+from hub.errors import BadParameter
+from hub.live.feed import Change, Feed
+from hub.services.access.audit import Actor, Audit
+from hub.services.alarms.judge import AlarmJudge
+from hub.services.site.site import Site
+from hub.store.alarms.rules import MAX_RULES as MAX_RULES
+from hub.store.alarms.rules import AlarmRule as AlarmRule
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+#: Cameras, groups or types of one rule.
+_MAX_OF_RULE = 1_000
+#: What the judge is made of, beside the rules and watch lists.
+_FOLLOWED = ("site", "group")
+
+
+class AlarmRules:
+    """The rules. Keeps the judge of the store up to date with everything that it is made of."""
+
+    def __init__(
+        self,
+        store: Store,
+        site: Site,
+        audit: Audit,
+        change_feed: Feed[Change],
+        groups: Callable[[], Mapping[int, Collection[str]]] = dict,
+    ) -> None:
+        """`groups`: the dids of each camera group."""
+        self._store = store
+        self._rules = store.alarm_rules
+        self._site = site
+        self._audit = audit
+        self._change_feed = change_feed
+        self._groups = groups
+        self.apply()
+
+    def all(self) -> tuple[AlarmRule, ...]:
+        """Return the rules, in their order."""
+        return self._rules.all()
+
+    async def put(self, rules: Sequence[AlarmRule], by: Actor) -> None:
+        """Replace all rules. Raises BadParameter."""
+        if len(rules) > MAX_RULES:
+            raise BadParameter(f"at most {MAX_RULES} rules are expected", field="rules")
+        for number, rule in enumerate(rules):
+            _check(rule, f"rules[{number}]")
+        await self._rules.replace(rules)
+        self.apply()
+        await self._audit.add(by, "alarm.rules", str(len(rules)))
+        self._change_feed.publish([Change("alarm-rules")])
+
+    def apply(self) -> None:
+        """Let records be judged by the rules and watch lists as they are now."""
+        self._store.alarms.use(
+            AlarmJudge(
+                self._rules.all(), self._store.plate_lists.all(), self._site.zone(), self._groups()
+            )
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Follow the site's zone and the camera groups, until cancelled."""
+        with self._change_feed.subscribe() as changes:
+            self.apply()
+            task_status.started()
+            while True:
+                items = await changes.next()
+                if changes.lagged:
+                    changes.catch_up()
+                    self.apply()
+                elif any(change.kind in _FOLLOWED for change in items):
+                    self.apply()
+
+
+def _check(rule: AlarmRule, field: str) -> None:
+    if max(len(rule.types), len(rule.dids), len(rule.groups)) > _MAX_OF_RULE:
+        raise BadParameter("the rule has too many types, cameras or groups", field=field)
+    if rule.types and rule.kind != "event":
+        raise BadParameter("only rules of events have types", field=f"{field}.types")
+    if rule.start and rule.start == rule.end:
+        raise BadParameter("must differ from start", field=f"{field}.end")

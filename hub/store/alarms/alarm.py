@@ -1,0 +1,235 @@
+"""An alarm and its life (D11). All times are UNIX milliseconds.
+
+new → acknowledged → closed. An alarm that is *over* tells of something that has passed; it is
+closed by itself as soon as somebody has acknowledged it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.store.damage import Moment, Size
+
+AlarmKind = Literal["blacklist", "plate", "event", "offline", "hub"]
+Severity = Literal["critical", "major", "minor"]
+AlarmState = Literal["new", "acknowledged", "closed"]
+StepKind = Literal["raised", "again", "acknowledged", "escalated", "over", "closed"]
+#: What happened to an alarm, as readers are told.
+ChangeKind = Literal["raised", "repeated", "acknowledged", "escalated", "over", "closed"]
+
+#: The most severe first.
+SEVERITIES: tuple[Severity, ...] = ("critical", "major", "minor")
+#: Cameras of one alarm that are listed.
+MAX_DIDS = 100
+#: A repeat after this time makes an acknowledged alarm of a person or a plate new again.
+RENEW_MS = 60_000
+_RENEWED: tuple[AlarmKind, ...] = ("blacklist", "plate")
+
+
+class AlarmDetail(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What an alarm tells beside its records, by kind.
+
+    blacklist: `name`, `uuid` and `category` of the person; `pid` if the register has it. plate:
+    `plate` as it was sent, `list` and `entry_note` of the watch list. event: `type`. offline and
+    hub: `cause`, and `text` with the values `args`. `device_name`: of the first record.
+    """
+
+    name: str = ""
+    uuid: str = ""
+    pid: str = ""
+    category: int | None = None
+    plate: str = ""
+    list: str = ""
+    entry_note: str = ""
+    type: int | None = None
+    cause: str = ""
+    text: str = ""
+    args: dict[str, str] = {}
+    device_name: str = ""
+
+
+class Alarm(Struct, frozen=True, kw_only=True):
+    """One alarm. `seq`: of the record that raised it.
+
+    `first_at`, `last_at`: when that and the latest record occurred; `last_seq`: of the last
+    record. `heard_at`: when that arrived. `new_since`: since when nobody has acknowledged it.
+    `over_at`: when what it tells of had passed. `dids`: the cameras that saw it. `note`: the last.
+    """
+
+    seq: int
+    kind: AlarmKind
+    subject: str
+    severity: Severity
+    state: AlarmState
+    count: Size
+    first_at: Moment
+    last_at: Moment
+    last_seq: int
+    heard_at: Moment
+    new_since: Moment
+    escalated_at: Moment | None = None
+    over_at: Moment | None = None
+    dids: tuple[str, ...] = ()
+    detail: AlarmDetail = AlarmDetail()
+    note: str = ""
+    #: A part of it cannot be read, and is left out.
+    damaged: bool = False
+
+    @property
+    def is_active(self) -> bool:
+        return self.state != "closed"
+
+
+class AlarmStep(Struct, frozen=True):
+    """One step in the history of an alarm. `who` is "" if it happened by itself."""
+
+    at: Moment
+    step: StepKind
+    who: str = ""
+    note: str = ""
+
+
+class AlarmChange(Struct, frozen=True):
+    """An alarm as it is after a change."""
+
+    alarm: Alarm
+    change: ChangeKind
+
+
+class Sighting(Struct, frozen=True, kw_only=True):
+    """What a record says that should raise an alarm. `at`: when it occurred."""
+
+    kind: AlarmKind
+    subject: str
+    severity: Severity
+    detail: AlarmDetail
+    seq: int
+    at: int
+    did: str
+
+    @property
+    def key(self) -> tuple[AlarmKind, str]:
+        """At most one alarm of a key is active."""
+        return self.kind, self.subject
+
+
+def raised(sighting: Sighting, received_at: int) -> Alarm:
+    """Return the new alarm of a sighting."""
+    return Alarm(
+        seq=sighting.seq,
+        kind=sighting.kind,
+        subject=sighting.subject,
+        severity=sighting.severity,
+        state="new",
+        count=1,
+        first_at=sighting.at,
+        last_at=sighting.at,
+        last_seq=sighting.seq,
+        heard_at=received_at,
+        new_since=received_at,
+        dids=(sighting.did,) if sighting.did else (),
+        detail=sighting.detail,
+    )
+
+
+def repeated(alarm: Alarm, sighting: Sighting, received_at: int) -> Alarm:
+    """Return an active alarm after one more sighting of its subject."""
+    again = replace(
+        alarm,
+        severity=min(alarm.severity, sighting.severity, key=SEVERITIES.index),
+        count=alarm.count + 1,
+        last_at=max(alarm.last_at, sighting.at),
+        last_seq=sighting.seq,
+        heard_at=max(alarm.heard_at, received_at),
+        over_at=None,
+        dids=_with_did(alarm.dids, sighting.did),
+    )
+    if alarm.state == "acknowledged" and _is_renewed(alarm, sighting, received_at):
+        return replace(again, state="new", new_since=received_at, escalated_at=None)
+    return again
+
+
+def _is_renewed(alarm: Alarm, sighting: Sighting, received_at: int) -> bool:
+    """Whether somebody has to acknowledge a repeat again.
+
+    Cameras' clocks differ, and some send late: it is enough that one of the two times has passed.
+    """
+    if alarm.kind not in _RENEWED:
+        return False
+    return sighting.at - alarm.last_at > RENEW_MS or received_at - alarm.heard_at > RENEW_MS
+
+
+def _with_did(dids: tuple[str, ...], did: str) -> tuple[str, ...]:
+    return dids if not did or did in dids or len(dids) >= MAX_DIDS else (*dids, did)
+
+
+class Move(Struct, frozen=True):
+    """What somebody, or nobody (""), does to alarms."""
+
+    step: StepKind
+    at: int
+    who: str = ""
+    note: str = ""
+
+
+#: An alarm after a move, and the steps for its history.
+Moved = tuple[Alarm, tuple[AlarmStep, ...]]
+
+
+def moved(alarm: Alarm, move: Move) -> Moved | None:
+    """Return an alarm after a move; None if the move does not apply to it any more."""
+    if not alarm.is_active:
+        return None
+    match move.step:
+        case "acknowledged":
+            return _acknowledged(alarm, move)
+        case "escalated":
+            if alarm.state != "new" or alarm.escalated_at is not None:
+                return None
+            return replace(alarm, escalated_at=move.at), (_step(move),)
+        case "over":
+            return _over(alarm, move)
+        case "closed":
+            return _closed(alarm, move)
+    return None
+
+
+def _acknowledged(alarm: Alarm, move: Move) -> Moved | None:
+    if alarm.state == "acknowledged" and not move.note:
+        return None
+    alarm = replace(alarm, state="acknowledged", note=move.note or alarm.note)
+    if alarm.over_at is None:
+        return alarm, (_step(move),)
+    return replace(alarm, state="closed"), (_step(move), AlarmStep(move.at, "closed"))
+
+
+def _over(alarm: Alarm, move: Move) -> Moved | None:
+    if alarm.over_at is not None:
+        return None
+    alarm = replace(alarm, over_at=move.at)
+    if alarm.state == "new":
+        return alarm, (_step(move),)
+    return replace(alarm, state="closed"), (_step(move), AlarmStep(move.at, "closed", move.who))
+
+
+def _closed(alarm: Alarm, move: Move) -> Moved:
+    steps = [_step(move)]
+    if alarm.state == "new" and move.who:
+        steps.insert(0, AlarmStep(move.at, "acknowledged", move.who))
+    return replace(alarm, state="closed", note=move.note or alarm.note), tuple(steps)
+
+
+def _step(move: Move) -> AlarmStep:
+    return AlarmStep(move.at, move.step, move.who, move.note)
+
+
+def encode_dids(dids: tuple[str, ...]) -> str:
+    return msgspec.json.encode(dids).decode()
+
+
+def encode_detail(detail: AlarmDetail) -> str:
+    return msgspec.json.encode(detail).decode()

@@ -1,0 +1,221 @@
+"""The alarms: those that are not closed in memory, all of them in the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from hub.store.alarms.alarm import (
+    Alarm,
+    AlarmChange,
+    AlarmKind,
+    AlarmState,
+    AlarmStep,
+    ChangeKind,
+    Move,
+    Severity,
+    StepKind,
+    moved,
+)
+from hub.store.alarms.raising import AlarmRaiser, Judge
+from hub.store.alarms.rows import (
+    COLUMNS,
+    add_steps,
+    alarm_of,
+    read_alarms,
+    save_alarms,
+    steps_of,
+)
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import clamp, one
+
+#: Closed alarms that are kept at most, beside those that are not closed.
+MAX_CLOSED = 50_000
+#: Alarms changed or removed in one write.
+STEP = 200
+
+_LATEST = f"SELECT {COLUMNS} FROM alarm WHERE kind = ? AND subject = ? ORDER BY seq DESC LIMIT 1"
+_EVIDENCE = "SELECT seq FROM alarm_record WHERE alarm = ? ORDER BY seq"
+_COUNT_CLOSED = "SELECT count(*) FROM alarm WHERE state = 'closed'"
+_FORGET = """
+DELETE FROM alarm WHERE seq IN (
+    SELECT seq FROM alarm WHERE state = 'closed' AND heard_at < ? ORDER BY heard_at LIMIT ?
+)
+"""
+_FORGET_OLDEST = """
+DELETE FROM alarm WHERE seq IN (
+    SELECT seq FROM alarm WHERE state = 'closed' ORDER BY heard_at LIMIT ?
+)
+"""
+
+_CHANGES: dict[StepKind, ChangeKind] = {
+    "acknowledged": "acknowledged",
+    "escalated": "escalated",
+    "over": "over",
+    "closed": "closed",
+}
+
+
+class AlarmFilter(Struct, frozen=True, kw_only=True):
+    """Which alarms to return. None matches all; `since` <= first_at < `until`.
+
+    `did`: one of the cameras that saw it.
+    """
+
+    state: AlarmState | None = None
+    severity: Severity | None = None
+    kind: AlarmKind | None = None
+    did: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class AlarmPage(Struct, frozen=True):
+    """Some alarms. `next`: the seq to continue from, None if there are no more."""
+
+    items: tuple[Alarm, ...]
+    next: int | None
+
+
+class AlarmTable:
+    """Reads and changes alarms. Those that are not closed are held in memory."""
+
+    def __init__(
+        self,
+        writer: GroupCommit,
+        readers: Readers,
+        raiser: AlarmRaiser,
+        active: Sequence[Alarm],
+        damaged: DamagedRows,
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._raiser = raiser
+        self._damaged = damaged
+        self._active = {alarm.seq: alarm for alarm in active}
+        #: Called in trio after each commit that changes alarms.
+        self.on_changes: Callable[[Sequence[AlarmChange]], None] = lambda changes: None
+        raiser.on_changes = self._apply
+
+    def use(self, judge: Judge) -> None:
+        """Let another judge decide from now on which records raise an alarm."""
+        self._raiser.judge = judge
+
+    def active(self) -> tuple[Alarm, ...]:
+        """Return the alarms that are not closed, the oldest first."""
+        return tuple(self._active.values())
+
+    def get_active(self, seq: int) -> Alarm | None:
+        """Return an alarm that is not closed, None otherwise."""
+        return self._active.get(seq)
+
+    async def get(self, seq: int) -> Alarm | None:
+        """Return an alarm, None if there is none."""
+        if (active := self._active.get(seq)) is not None:
+            return active
+        return await self._readers.read(lambda c: alarm_of(c, seq, self._damaged))
+
+    async def latest(self, kind: AlarmKind, subject: str) -> Alarm | None:
+        """Return the newest alarm of a subject, None if there was none."""
+        rows = await self._readers.read(lambda c: c.execute(_LATEST, (kind, subject)).fetchall())
+        found = read_alarms(rows, self._damaged)
+        return found[0] if found else None
+
+    async def history(self, seq: int) -> tuple[AlarmStep, ...]:
+        """Return the steps of an alarm, the oldest first."""
+        return await self._readers.read(lambda c: steps_of(c, seq, self._damaged))
+
+    async def evidence(self, seq: int) -> tuple[int, ...]:
+        """Return the seqs of the records that are kept with an alarm, the oldest first."""
+        rows = await self._readers.read(lambda c: c.execute(_EVIDENCE, (clamp(seq),)).fetchall())
+        return tuple(seq for (seq,) in rows)
+
+    async def page(
+        self,
+        filter: AlarmFilter,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int = 100,
+    ) -> AlarmPage:
+        """Return matching alarms with `after` < seq < `before`, ordered by seq."""
+        sql, values = _query(filter, after, before, newest_first)
+        rows = await self._readers.read(lambda c: c.execute(sql, (*values, limit + 1)).fetchall())
+        items = read_alarms(rows[:limit], self._damaged)
+        return AlarmPage(tuple(items), rows[limit - 1][0] if len(rows) > limit else None)
+
+    async def move(self, seqs: Sequence[int], move: Move) -> tuple[AlarmChange, ...]:
+        """Apply a move to alarms, in short writes; return those that it changed."""
+        changes: list[AlarmChange] = []
+        for start in range(0, len(seqs), STEP):
+            some = seqs[start : start + STEP]
+            changes += await self._writer.write(partial(self._move, some, move), self._apply)
+        return tuple(changes)
+
+    def _move(
+        self, seqs: Sequence[int], move: Move, connection: sqlite3.Connection
+    ) -> list[AlarmChange]:
+        found = {seq: alarm_of(connection, seq, self._damaged) for seq in seqs}
+        changed = {
+            seq: after
+            for seq, alarm in found.items()
+            if alarm is not None and (after := moved(alarm, move)) is not None
+        }
+        save_alarms(connection, [alarm for alarm, _ in changed.values()])
+        add_steps(connection, {seq: steps for seq, (_, steps) in changed.items()})
+        return [
+            AlarmChange(alarm, "closed" if not alarm.is_active else _CHANGES[move.step])
+            for alarm, _ in changed.values()
+        ]
+
+    async def forget_before(self, moment: int) -> bool:
+        """Remove some closed alarms whose last record arrived before a moment.
+
+        Also the oldest ones, if there are too many. Returns whether there may be more.
+        """
+
+        def job(connection: sqlite3.Connection) -> bool:
+            gone = connection.execute(_FORGET, (moment, STEP)).rowcount
+            closed = one(connection, _COUNT_CLOSED)
+            excess = (closed if isinstance(closed, int) else 0) - MAX_CLOSED
+            if excess > 0:
+                gone += connection.execute(_FORGET_OLDEST, (min(excess, STEP),)).rowcount
+            return gone >= STEP
+
+        return await self._writer.write(job)
+
+    def _apply(self, committed: Iterable[AlarmChange]) -> None:
+        """Update the alarms in memory after a commit."""
+        changes = list(committed)
+        for change in changes:
+            if change.alarm.is_active:
+                self._active[change.alarm.seq] = change.alarm
+            else:
+                self._active.pop(change.alarm.seq, None)
+        self.on_changes(changes)
+
+
+def _query(
+    filter: AlarmFilter, after: int | None, before: int | None, newest_first: bool
+) -> tuple[str, tuple[object, ...]]:
+    conditions: dict[str, object] = {
+        "seq > ?": None if after is None else clamp(after),
+        "seq < ?": None if before is None else clamp(before),
+        "state = ?": filter.state,
+        "severity = ?": filter.severity,
+        "kind = ?": filter.kind,
+        "first_at >= ?": None if filter.since is None else clamp(filter.since),
+        "first_at < ?": None if filter.until is None else clamp(filter.until),
+        "dids LIKE ?": None if filter.did is None else f'%"{filter.did}"%',
+    }
+    given = {sql: value for sql, value in conditions.items() if value is not None}
+    where = f" WHERE {' AND '.join(given)}" if given else ""
+    order = "DESC" if newest_first else "ASC"
+    sql = f"SELECT {COLUMNS} FROM alarm{where} ORDER BY seq {order} LIMIT ?"
+    return sql, tuple(given.values())

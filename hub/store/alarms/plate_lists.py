@@ -1,0 +1,165 @@
+"""Watched plates: lists of patterns (D11)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.store.alarms.alarm import Severity
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.sqlite.sql import one
+
+#: Lists, entries of all lists together, and how many of those may have wildcards.
+MAX_LISTS = 100
+MAX_ENTRIES = 10_000
+MAX_WILDCARDS = 1_000
+
+_LISTS = "SELECT id, name, severity FROM plate_list ORDER BY id"
+_ENTRIES = "SELECT list, pattern, note, until FROM plate_entry ORDER BY list, pattern"
+_ADD = "INSERT INTO plate_list (name, severity) VALUES (?, ?)"
+_CHANGE = "UPDATE plate_list SET name = ?, severity = ? WHERE id = ?"
+_REMOVE = "DELETE FROM plate_list WHERE id = ?"
+_CLEAR = "DELETE FROM plate_entry WHERE list = ?"
+_ADD_ENTRY = "INSERT INTO plate_entry (list, pattern, note, until) VALUES (?, ?, ?, ?)"
+_TAKEN = "SELECT EXISTS (SELECT 1 FROM plate_list WHERE name = ? AND id <> ?)"
+_COUNT = "SELECT count(*) FROM plate_list"
+_COUNT_ENTRIES = """
+SELECT count(*), coalesce(sum(pattern GLOB '*[*?]*'), 0) FROM plate_entry WHERE list <> ?
+"""
+
+
+class PlateEntry(Struct, frozen=True):
+    """A plate or a pattern, reduced. `until`: UNIX milliseconds, None without an end."""
+
+    pattern: str
+    note: str = ""
+    until: Moment | None = None
+
+
+class NewPlateList(Struct, frozen=True, kw_only=True):
+    """A list as somebody wants it: see `PlateList`."""
+
+    name: str
+    severity: Severity = "critical"
+    entries: tuple[PlateEntry, ...] = ()
+
+
+class PlateList(NewPlateList, frozen=True, kw_only=True):
+    """Watched plates. `severity`: of the alarms that it raises."""
+
+    id: int
+    #: A part of it cannot be read.
+    damaged: bool = False
+
+
+class _EntryRow(PlateEntry, frozen=True, kw_only=True):
+    list: int
+
+
+#: A list keeps working although its name or severity is damaged, an entry although its end is.
+_list_rows = RowReader(
+    "plate_list",
+    PlateList,
+    ("id", "name", "severity"),
+    key=("id",),
+    fallbacks={"name": "", "severity": "critical"},
+)
+_entry_rows = RowReader(
+    "plate_entry",
+    _EntryRow,
+    ("list", "pattern", "note", "until"),
+    key=("list", "pattern"),
+    fallbacks={"note": "", "until": None},
+)
+
+
+def load_plate_lists(connection: sqlite3.Connection, damaged: DamagedRows) -> list[PlateList]:
+    entries: dict[int, list[PlateEntry]] = {}
+    for row in _entry_rows.read_all(connection.execute(_ENTRIES), damaged):
+        entries.setdefault(row.list, []).append(PlateEntry(row.pattern, row.note, row.until))
+    return [
+        replace(one, entries=tuple(entries.get(one.id, ())))
+        for one in _list_rows.read_all(connection.execute(_LISTS), damaged)
+    ]
+
+
+class PlateListTable:
+    """All lists, in memory. Changes are durable on return."""
+
+    def __init__(
+        self, writer: GroupCommit, lists: Sequence[PlateList], damaged: DamagedRows
+    ) -> None:
+        self._writer = writer
+        self._lists: Mapping[int, PlateList] = {one.id: one for one in lists}
+        self._damaged = damaged
+
+    def all(self) -> tuple[PlateList, ...]:
+        return tuple(self._lists.values())
+
+    def get(self, id: int) -> PlateList | None:
+        return self._lists.get(id)
+
+    async def add(self, new: NewPlateList) -> PlateList:
+        """Add a list. Raises AlreadyExists for its name, BadParameter beyond the limits."""
+
+        def job(connection: sqlite3.Connection) -> PlateList:
+            if int(str(one(connection, _COUNT))) >= MAX_LISTS:
+                raise BadParameter(f"there are at most {MAX_LISTS} lists", field="name")
+            _check(connection, new, 0)
+            id = connection.execute(_ADD, (new.name, new.severity)).lastrowid or 0
+            return _save_entries(connection, id, new)
+
+        return await self._writer.write(job, self._put)
+
+    async def change(self, id: int, new: NewPlateList) -> PlateList:
+        """Replace a list. Raises NoSuchResource, AlreadyExists, BadParameter."""
+
+        def job(connection: sqlite3.Connection) -> PlateList:
+            _check(connection, new, id)
+            if not connection.execute(_CHANGE, (new.name, new.severity, id)).rowcount:
+                raise NoSuchResource(f"no plate list {id}")
+            return _save_entries(connection, id, new)
+
+        return await self._writer.write(job, self._put)
+
+    async def remove(self, id: int) -> None:
+        """Remove a list. Raises NoSuchResource."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if not connection.execute(_REMOVE, (id,)).rowcount:
+                raise NoSuchResource(f"no plate list {id}")
+
+        def removed(_: None) -> None:
+            self._lists = {key: value for key, value in self._lists.items() if key != id}
+            self._damaged.forget("plate_list", id)
+
+        await self._writer.write(job, removed)
+
+    def _put(self, saved: PlateList) -> None:
+        self._lists = {**self._lists, saved.id: saved}
+        self._damaged.forget("plate_list", saved.id)
+
+
+def _check(connection: sqlite3.Connection, new: NewPlateList, id: int) -> None:
+    """Check a list against the others before it is saved."""
+    if one(connection, _TAKEN, (new.name, id)):
+        raise AlreadyExists(f"name: there is a plate list {new.name!r} already")
+    entries, wild = connection.execute(_COUNT_ENTRIES, (id,)).fetchone()
+    wild += sum("*" in entry.pattern or "?" in entry.pattern for entry in new.entries)
+    if entries + len(new.entries) > MAX_ENTRIES:
+        raise BadParameter(f"all lists together have at most {MAX_ENTRIES} plates", field="entries")
+    if wild > MAX_WILDCARDS:
+        raise BadParameter(f"at most {MAX_WILDCARDS} plates may have * or ?", field="entries")
+
+
+def _save_entries(connection: sqlite3.Connection, id: int, new: NewPlateList) -> PlateList:
+    connection.execute(_CLEAR, (id,))
+    connection.executemany(
+        _ADD_ENTRY, [(id, one.pattern, one.note, one.until) for one in new.entries]
+    )
+    return PlateList(id=id, name=new.name, severity=new.severity, entries=new.entries)

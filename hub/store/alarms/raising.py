@@ -1,0 +1,189 @@
+"""Raises alarms in the writer's thread, in the transaction of their records (D11).
+
+What raises an alarm is decided by a judge, which services replace when rules change. Active alarms
+are read within the transaction, so that nothing in memory has to be undone if it is rolled back.
+Each statement costs a turn of the interpreter lock, so a group's alarms are written together.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from hub import metrics
+from hub.store.alarms.alarm import (
+    Alarm,
+    AlarmChange,
+    AlarmKind,
+    AlarmStep,
+    Move,
+    Sighting,
+    moved,
+    raised,
+    repeated,
+)
+from hub.store.alarms.rows import (
+    COLUMNS,
+    MAX_EVIDENCE,
+    active_of,
+    add_evidence,
+    add_steps,
+    drop_evidence,
+    read_alarms,
+    save_alarms,
+)
+from hub.store.damage import DamagedRows
+from hub.store.sqlite.sql import one
+from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Record
+
+#: Alarms that are not closed. Beyond that, those that matter least are closed by themselves.
+MAX_ACTIVE = 2_000
+_MAX_PID_LENGTH = 20
+
+_BLACKLISTED = """
+SELECT json_group_array(json_array(pid, name)) FROM person
+WHERE category = 2 AND pid IN (SELECT value FROM json_each(?))
+"""
+_COUNT_ACTIVE = "SELECT count(*) FROM alarm WHERE state <> 'closed'"
+_LEAST = f"""
+SELECT {COLUMNS} FROM alarm WHERE state <> 'closed' ORDER BY state = 'new',
+    CASE severity WHEN 'minor' THEN 0 WHEN 'major' THEN 1 ELSE 2 END, last_seq LIMIT ?
+"""
+
+#: The name of each blacklisted person, by pid.
+Blacklisted = Mapping[str, str]
+
+
+class Judge(Protocol):
+    """Decides which records raise an alarm. Pure; called in the writer's thread."""
+
+    def judge(self, record: Record, blacklisted: Blacklisted) -> Sighting | None:
+        """Return what a record should raise an alarm for.
+
+        `blacklisted`: who of the register is on the blacklist, of those that the records of the
+        group name.
+        """
+
+
+class AlarmRaiser:
+    """Raises and repeats alarms. `judge` and `on_changes` are set once the services are built."""
+
+    def __init__(self, damaged: DamagedRows) -> None:
+        #: Replaced as a whole by trio, read by the writer's thread.
+        self.judge: Judge | None = None
+        #: Called in trio after the commit, in the order of the commits.
+        self.on_changes: Callable[[Sequence[AlarmChange]], None] = lambda changes: None
+        self._damaged = damaged
+
+    def raise_for(
+        self, connection: sqlite3.Connection, records: Sequence[Record]
+    ) -> list[AlarmChange]:
+        """Raise the alarms of inserted records, or repeat those that are active."""
+        judge = self.judge
+        if judge is None:
+            return []
+        blacklisted = _blacklisted(connection, records)
+        seen = [
+            (sighting, record.received_at)
+            for record in records
+            if (sighting := judge.judge(record, blacklisted)) is not None
+        ]
+        return self._save(connection, seen) if seen else []
+
+    def _save(
+        self, connection: sqlite3.Connection, seen: Sequence[tuple[Sighting, int]]
+    ) -> list[AlarmChange]:
+        group = _Group(active_of(connection, {sighting.key for sighting, _ in seen}, self._damaged))
+        for sighting, received_at in seen:
+            group.add(sighting, received_at)
+        closed = self._make_room(connection, group, seen[-1][1])
+        save_alarms(connection, [change.alarm for change in group.changes.values()])
+        add_steps(connection, group.steps)
+        drop_evidence(connection, group.dropped)
+        add_evidence(connection, group.evidence)
+        return [*closed, *group.changes.values()]
+
+    def _make_room(
+        self, connection: sqlite3.Connection, group: _Group, at: int
+    ) -> list[AlarmChange]:
+        """Close the alarms that matter least, if there would be too many."""
+        if not (added := len(group.new)):
+            return []
+        active = one(connection, _COUNT_ACTIVE)
+        excess = (active if isinstance(active, int) else 0) + added - MAX_ACTIVE
+        if excess <= 0:
+            return []
+        metrics.limits_reached.labels("alarms").inc(excess)
+        least = read_alarms(connection.execute(_LEAST, (excess,)).fetchall(), self._damaged)
+        spare = [alarm for alarm in least if alarm.seq not in group.changes]
+        found = {alarm.seq: moved(alarm, Move("closed", at)) for alarm in spare}
+        ended = {seq: one for seq, one in found.items() if one is not None}
+        save_alarms(connection, [alarm for alarm, _ in ended.values()])
+        add_steps(connection, {seq: steps for seq, (_, steps) in ended.items()})
+        return [AlarmChange(alarm, "closed") for alarm, _ in ended.values()]
+
+
+class _Group:
+    """The alarms that a group's records raise or repeat, before they are written."""
+
+    def __init__(self, active: Mapping[tuple[AlarmKind, str], Alarm]) -> None:
+        self._active = dict(active)
+        self.changes: dict[int, AlarmChange] = {}
+        self.steps: dict[int, list[AlarmStep]] = {}
+        self.new: set[int] = set()
+        #: (seq of the alarm, seq of the record).
+        self.evidence: list[tuple[int, int]] = []
+        self.dropped: list[tuple[int, int]] = []
+
+    def add(self, sighting: Sighting, received_at: int) -> None:
+        before = self._active.get(sighting.key)
+        if before is None:
+            alarm = raised(sighting, received_at)
+            self.new.add(alarm.seq)
+            self._note(alarm, "raised", received_at)
+        else:
+            alarm = repeated(before, sighting, received_at)
+            if before.state != alarm.state:
+                self._note(alarm, "again", received_at)
+            if alarm.count > MAX_EVIDENCE:
+                self._replace_last(alarm.seq, before.last_seq)
+        self._active[sighting.key] = alarm
+        self.evidence.append((alarm.seq, sighting.seq))
+        is_new = alarm.seq in self.new
+        self.changes[alarm.seq] = AlarmChange(alarm, "raised" if is_new else "repeated")
+
+    def _note(self, alarm: Alarm, step: Literal["raised", "again"], at: int) -> None:
+        self.steps.setdefault(alarm.seq, []).append(AlarmStep(at, step))
+
+    def _replace_last(self, alarm: int, last_seq: int) -> None:
+        """Let the next record take the place of the last one as evidence."""
+        if (alarm, last_seq) in self.evidence:
+            self.evidence.remove((alarm, last_seq))
+        elif last_seq != alarm:
+            self.dropped.append((alarm, last_seq))
+
+
+def _blacklisted(connection: sqlite3.Connection, records: Sequence[Record]) -> Blacklisted:
+    """Return who of the register is blacklisted, of those that the records name."""
+    pids = {pid for record in records if (pid := pid_of(record))}
+    if not pids:
+        return {}
+    found = one(connection, _BLACKLISTED, (msgspec.json.encode(list(pids)).decode(),))
+    rows: list[tuple[str, str]] = msgspec.json.decode(str(found))
+    return dict(rows)
+
+
+def pid_of(record: Record) -> str:
+    """Return the uuid of a record in the form of a pid of the register; "" if it is none."""
+    if not isinstance(record.detail, FaceDetail | EventDetail | AccessDetail):
+        return ""
+    return as_pid(record.detail.uuid or "")
+
+
+def as_pid(uuid: str) -> str:
+    """Return a uuid in the form of a pid of the register; "" if it cannot be one."""
+    pid = uuid.strip().lstrip("0")
+    return pid if pid.isascii() and pid.isdecimal() and len(pid) <= _MAX_PID_LENGTH else ""

@@ -1,0 +1,193 @@
+"""Rows of alarms: reading and writing them within a transaction or a query."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from hub.store.alarms.alarm import (
+    Alarm,
+    AlarmDetail,
+    AlarmKind,
+    AlarmStep,
+    encode_detail,
+    encode_dids,
+)
+from hub.store.commit.record_rows import insert_rows
+from hub.store.damage import DamagedRows, RowReader, as_text
+from hub.store.sqlite.sql import clamp
+
+#: Steps of one alarm, of which the last ones are kept.
+MAX_STEPS = 500
+#: Records of one alarm that are kept as evidence: the first ones, and the last.
+MAX_EVIDENCE = 20
+
+COLUMNS = (
+    "seq, kind, subject, severity, state, count, first_at, last_at, last_seq, heard_at, "
+    "new_since, escalated_at, over_at, dids, detail, note"
+)
+ONE = f"SELECT {COLUMNS} FROM alarm WHERE seq = ?"
+_ACTIVE = f"SELECT {COLUMNS} FROM alarm WHERE state <> 'closed' ORDER BY seq"
+_OF_SUBJECTS = f"""
+SELECT {COLUMNS} FROM alarm WHERE state <> 'closed' AND (kind, subject) IN (VALUES {{rows}})
+"""
+_PUT = f"""
+INSERT INTO alarm ({COLUMNS}) VALUES {{rows}} ON CONFLICT (seq) DO UPDATE SET
+    severity = excluded.severity, state = excluded.state, count = excluded.count,
+    first_at = excluded.first_at, last_at = excluded.last_at, last_seq = excluded.last_seq,
+    heard_at = excluded.heard_at, new_since = excluded.new_since,
+    escalated_at = excluded.escalated_at, over_at = excluded.over_at, dids = excluded.dids,
+    detail = excluded.detail, note = excluded.note
+"""
+_FIRST_STEPS = "INSERT INTO alarm_step (alarm, position, at, step, who, note) VALUES {rows}"
+_ADD_STEP = """
+INSERT INTO alarm_step (alarm, position, at, step, who, note)
+SELECT ?, coalesce(max(position), -1) + 1, ?, ?, ?, ? FROM alarm_step WHERE alarm = ?
+"""
+_TRIM_STEPS = """
+DELETE FROM alarm_step WHERE alarm = ? AND position <= (
+    SELECT max(position) FROM alarm_step WHERE alarm = ?
+) - ?
+"""
+_STEPS = "SELECT alarm, position, at, step, who, note FROM alarm_step WHERE alarm = ? ORDER BY 2"
+_ADD_RECORDS = "INSERT OR IGNORE INTO alarm_record (alarm, seq) VALUES {rows}"
+_DROP_RECORD = "DELETE FROM alarm_record WHERE alarm = ? AND seq = ?"
+
+_rows = RowReader(
+    "alarm",
+    Alarm,
+    COLUMNS.split(", "),
+    key=("seq",),
+    # What cannot be read any more is told: it counts as new and as severe.
+    fallbacks={
+        "kind": "hub",
+        "severity": "critical",
+        "state": "new",
+        "count": 1,
+        "first_at": 0,
+        "last_at": 0,
+        "last_seq": 0,
+        "heard_at": 0,
+        "new_since": 0,
+        "escalated_at": None,
+        "over_at": None,
+        "dids": (),
+        "detail": AlarmDetail(),
+        "note": "",
+    },
+    decoders={
+        "dids": lambda text: msgspec.json.decode(as_text(text), type=tuple[str, ...]),
+        "detail": lambda text: msgspec.json.decode(as_text(text), type=AlarmDetail),
+    },
+)
+
+
+class _StepRow(AlarmStep, frozen=True, kw_only=True):
+    alarm: int
+    position: int
+
+
+_step_rows = RowReader(
+    "alarm_step",
+    _StepRow,
+    ("alarm", "position", "at", "step", "who", "note"),
+    key=("alarm", "position"),
+    fallbacks={"at": 0, "step": "raised", "who": "", "note": ""},
+)
+
+
+def load_active(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Alarm]:
+    """Return the alarms that are not closed, by seq."""
+    return _rows.read_all(connection.execute(_ACTIVE), damaged)
+
+
+def check_alarms(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode all alarms and their steps; note what is damaged."""
+    for row in connection.execute(f"SELECT {COLUMNS} FROM alarm"):
+        _rows.read(row, damaged)
+    for row in connection.execute("SELECT alarm, position, at, step, who, note FROM alarm_step"):
+        _step_rows.read(row, damaged)
+
+
+def read_alarms(rows: sqlite3.Cursor | Sequence[object], damaged: DamagedRows) -> list[Alarm]:
+    """Return the alarms of rows with the columns `COLUMNS`."""
+    return _rows.read_all(rows, damaged)
+
+
+def alarm_of(connection: sqlite3.Connection, seq: int, damaged: DamagedRows) -> Alarm | None:
+    """Return an alarm, None if there is none."""
+    found = _rows.read_all(connection.execute(ONE, (clamp(seq),)), damaged)
+    return found[0] if found else None
+
+
+def active_of(
+    connection: sqlite3.Connection, keys: Iterable[tuple[AlarmKind, str]], damaged: DamagedRows
+) -> dict[tuple[AlarmKind, str], Alarm]:
+    """Return the active alarms of these subjects."""
+    wanted = list(keys)
+    sql = _OF_SUBJECTS.replace("{rows}", ", ".join(["(?, ?)"] * len(wanted)))
+    values = [value for key in wanted for value in key]
+    rows = connection.execute(sql, values).fetchall()
+    return {(alarm.kind, alarm.subject): alarm for alarm in _rows.read_all(rows, damaged)}
+
+
+def save_alarms(connection: sqlite3.Connection, alarms: Sequence[Alarm]) -> None:
+    """Insert alarms, or replace what is stored of them."""
+    insert_rows(connection, _PUT, [_row(alarm) for alarm in alarms])
+
+
+def add_steps(connection: sqlite3.Connection, steps: Mapping[int, Sequence[AlarmStep]]) -> None:
+    """Add steps to the histories of alarms, by their seqs. That of a new alarm begins so."""
+    first = [
+        (seq, 0, one.at, one.step, one.who, one.note)
+        for seq, (one, *_) in steps.items()
+        if one.step == "raised"
+    ]
+    insert_rows(connection, _FIRST_STEPS, first)
+    for seq, all_of_one in steps.items():
+        later = [one for one in all_of_one if one.step != "raised"]
+        for one in later:
+            connection.execute(_ADD_STEP, (seq, one.at, one.step, one.who, one.note, seq))
+        if later:
+            connection.execute(_TRIM_STEPS, (seq, seq, MAX_STEPS))
+
+
+def steps_of(
+    connection: sqlite3.Connection, seq: int, damaged: DamagedRows
+) -> tuple[AlarmStep, ...]:
+    """Return the history of an alarm."""
+    rows = _step_rows.read_all(connection.execute(_STEPS, (clamp(seq),)), damaged)
+    return tuple(AlarmStep(row.at, row.step, row.who, row.note) for row in rows)
+
+
+def add_evidence(connection: sqlite3.Connection, rows: Sequence[tuple[int, int]]) -> None:
+    """Keep records as evidence, as (seq of the alarm, seq of the record)."""
+    insert_rows(connection, _ADD_RECORDS, rows)
+
+
+def drop_evidence(connection: sqlite3.Connection, rows: Sequence[tuple[int, int]]) -> None:
+    """Keep records not any more as evidence, as (seq of the alarm, seq of the record)."""
+    connection.executemany(_DROP_RECORD, rows)
+
+
+def _row(alarm: Alarm) -> tuple[object, ...]:
+    return (
+        alarm.seq,
+        alarm.kind,
+        alarm.subject,
+        alarm.severity,
+        alarm.state,
+        alarm.count,
+        alarm.first_at,
+        alarm.last_at,
+        alarm.last_seq,
+        alarm.heard_at,
+        alarm.new_since,
+        alarm.escalated_at,
+        alarm.over_at,
+        encode_dids(alarm.dids),
+        encode_detail(alarm.detail),
+        alarm.note,
+    )

@@ -1,0 +1,81 @@
+"""The rules that decide which events raise an alarm (D11), in their order."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hub.store.alarms.alarm import Severity
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows
+
+MAX_RULES = 200
+
+_ALL = "SELECT id, rule FROM alarm_rule ORDER BY id"
+_CLEAR = "DELETE FROM alarm_rule"
+_ADD = "INSERT INTO alarm_rule (rule) VALUES (?)"
+
+#: "HH:MM", or "" for a whole day.
+Hour = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^$")]
+Weekday = Annotated[int, Meta(ge=1, le=7)]
+
+
+class AlarmRule(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What raises an alarm, how severe, and when. Empty lists match all.
+
+    `types`: of events (2.4). `severity` "none": no alarm is raised. `days`: 1 is Monday. From
+    `start` to `end`, "HH:MM" in the site's zone; across midnight if `end` is earlier, and the night
+    belongs to the day on which it begins. `dids` and `groups`: a camera of either matches.
+    """
+
+    kind: Literal["event", "offline", "hub"] = "event"
+    types: tuple[int, ...] = ()
+    severity: Severity | Literal["none"]
+    days: tuple[Weekday, ...] = ()
+    start: Hour = ""
+    end: Hour = ""
+    dids: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+
+
+def load_rules(connection: sqlite3.Connection, damaged: DamagedRows) -> list[AlarmRule]:
+    """A rule that cannot be read is left out: what it is about then raises alarms as by default."""
+    rules = []
+    for id, text in connection.execute(_ALL):
+        try:
+            rules.append(msgspec.json.decode(text, type=AlarmRule))
+        except (msgspec.MsgspecError, TypeError, ValueError):
+            damaged.note("alarm_rule", id, ("rule",))
+    return rules
+
+
+class AlarmRuleTable:
+    """All rules, in memory. Changes are durable on return."""
+
+    def __init__(
+        self, writer: GroupCommit, rules: Sequence[AlarmRule], damaged: DamagedRows
+    ) -> None:
+        self._writer = writer
+        self._rules = tuple(rules)
+        self._damaged = damaged
+
+    def all(self) -> tuple[AlarmRule, ...]:
+        return self._rules
+
+    async def replace(self, rules: Sequence[AlarmRule]) -> None:
+        """Replace all rules."""
+        rows = [(msgspec.json.encode(rule).decode(),) for rule in rules]
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(_CLEAR)
+            connection.executemany(_ADD, rows)
+
+        def replaced(_: None) -> None:
+            self._rules = tuple(rules)
+            self._damaged.forget_table("alarm_rule")
+
+        await self._writer.write(job, replaced)
