@@ -16,9 +16,11 @@ from hub.cli.device.commands import device
 from hub.cli.doctor import doctor
 from hub.cli.erase import erase
 from hub.cli.firmware.commands import firmware
+from hub.cli.group import group
 from hub.cli.hold import hold
 from hub.cli.logs import logs
 from hub.cli.options import data_option
+from hub.cli.person.commands import person
 from hub.cli.reload import reload
 from hub.cli.retention import retention
 from hub.cli.run.command import run
@@ -49,6 +51,7 @@ def version() -> None:
 for command in (
     *(run, device, site_key, user, apikey, audit, firmware, service, reload, simulate),
     *(status, logs, backup, restore, retention),
+    *(person, group),
     *(hold, erase),
     *(doctor, update, version, selftest),
 ):

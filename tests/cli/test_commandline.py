@@ -69,6 +69,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("apikey", "apikey add", "apikey list", "apikey remove"),
         *("audit", "status", "logs", "doctor", "simulate", "update", "version"),
         *("backup", "restore"),
+        *("person", "person add", "person list", "person show", "person set", "person remove"),
+        *("group", "group add", "group list", "group set", "group remove"),
         *("hold", "hold list", "hold add", "hold release", "hold export", "erase"),
         *("retention", "retention confirm", "retention confirm-clock", "reload"),
         # Hidden: an update runs it.

@@ -34,6 +34,7 @@ from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.erasures import AnyErasureRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.holds import AnyHoldRequest
+from hub.process.control.people import AnyPeopleRequest
 from hub.process.control.request import ControlRequest
 from hub.process.control.retention import AnyRetentionRequest
 from hub.process.control.settings import AnySettingsRequest
@@ -79,6 +80,7 @@ class _Request(Struct, frozen=True):
         | AnyBackupRequest
         | AnyErasureRequest
         | AnyHoldRequest
+        | AnyPeopleRequest
         | AnyUpdateRequest
         | AnyRetentionRequest
         | AnySettingsRequest

@@ -1,0 +1,97 @@
+"""The options of a person's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from hub.services.people.register import PersonChange
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_GENDERS = {"male": 1, "female": 2}
+_OPTIONS = (
+    click.option("--work-id", help="The work number."),
+    click.option("--id-card-no", help="The number of the ID card."),
+    click.option("--ic-card-no", help="The number of the IC card."),
+    click.option("--gender", type=click.Choice(tuple(_GENDERS)), help="As cameras know it."),
+    click.option("--age", type=int, help="In years."),
+    click.option("--birth-year", type=int, help="Instead of the age."),
+    click.option("--department", help="The department."),
+    click.option("--phone", help="The phone number."),
+    click.option(
+        "--category",
+        type=click.Choice(("whitelist", "blacklist", "vip", "visitor")),
+        help="Of a new person whitelist, unless given.",
+    ),
+    click.option(
+        "--group",
+        "groups",
+        multiple=True,
+        help="On the cameras of this group only, by id or name; may be repeated.",
+    ),
+    click.option(
+        "--everywhere/--in-groups",
+        default=None,
+        help="On all cameras, or on those of the groups. By default everywhere, without --group.",
+    ),
+    click.option("--valid-from", metavar="TIME", help="On cameras from then, in RFC 3339."),
+    click.option("--valid-until", metavar="TIME", help="On cameras until then, in RFC 3339."),
+    click.option("--note", help="A text that only the hub knows."),
+    click.option(
+        "--photo",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A JPEG, PNG, WebP, GIF or BMP file.",
+    ),
+)
+
+
+def field_options(command: F) -> F:
+    """Add the options of all fields but pid and name."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_change(fields: Mapping[str, Any], clear: tuple[str, ...] = ()) -> PersonChange:
+    """Return the fields that were given; those to clear are None or empty.
+
+    Raises BadParameter, StartFault.
+    """
+    from hub.services.people.register import PersonChange
+    from hub.wire.times import parse_rfc3339
+
+    wanted = {name: value for name, value in fields.items() if value is not None}
+    names = {"whitelist": 1, "blacklist": 2, "vip": 3, "visitor": 4} | _GENDERS
+    for name in ("category", "gender"):
+        if name in wanted:
+            wanted[name] = names[wanted[name]]
+    for name in ("valid_from", "valid_until"):
+        if name in wanted:
+            wanted[name] = parse_rfc3339(wanted[name], f"--{name.replace('_', '-')}")
+    if "photo" in wanted:
+        wanted["photo"] = _read_photo(wanted["photo"])
+    for option in clear:
+        name = option.replace("-", "_")
+        if name in wanted:
+            raise click.UsageError(f"--{option} is either given or cleared")
+        wanted[name] = () if name == "groups" else None
+    return PersonChange(**wanted)
+
+
+def _read_photo(path: Path) -> bytes:
+    from hub.errors import BadParameter, StartFault
+    from hub.services.commands.photos import MAX_FILE_MB
+
+    try:
+        with path.open("rb") as file:
+            data = file.read((MAX_FILE_MB << 20) + 1)
+    except OSError as error:
+        raise StartFault(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > MAX_FILE_MB << 20:
+        raise BadParameter(f"a file of at most {MAX_FILE_MB} MB is expected", field="--photo")
+    return data

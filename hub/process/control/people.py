@@ -1,0 +1,179 @@
+"""Requests about people and groups of cameras."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.people.groups import CameraGroup
+from hub.services.people.register import (
+    Person,
+    PersonChange,
+    PersonFilter,
+    PersonPage,
+    SyncState,
+)
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+_PAGE = 1000
+
+
+class ShownPerson(Struct, frozen=True):
+    """A person and the names of its groups."""
+
+    person: Person
+    groups: tuple[str, ...]
+
+
+class ListPeople(ControlRequest[PersonPage], frozen=True, tag="person.list"):
+    """Read the next people of a list. `group`: an id or a name.
+
+    The personal numbers are asked for as well if they are to be shown.
+    """
+
+    q: str
+    category: int | None
+    group: str | None
+    state: SyncState | None
+    after: str | None
+    with_numbers: bool
+    result: ClassVar[Any] = PersonPage
+
+    async def perform(self, services: Services) -> PersonPage:
+        matching = PersonFilter(
+            q=self.q,
+            sees_numbers=True,
+            category=self.category,
+            group=None if self.group is None else _group_id(services, self.group),
+            state=self.state,
+        )
+        page = await services.people.page(matching, after=self.after, limit=_PAGE)
+        if self.with_numbers:
+            await services.people.note_numbers_shown(page.items, COMMAND_LINE)
+        return page
+
+
+class ShowPerson(ControlRequest[ShownPerson], frozen=True, tag="person.show"):
+    """Read a person, with personal numbers in full."""
+
+    pid: str
+    result: ClassVar[Any] = ShownPerson
+
+    async def perform(self, services: Services) -> ShownPerson:
+        person = await services.people.get(self.pid)
+        await services.people.note_numbers_shown([person], COMMAND_LINE)
+        groups = (group for group in services.camera_groups.list() if group.id in person.groups)
+        return ShownPerson(person, tuple(group.name for group in groups))
+
+
+class AddPerson(ControlRequest[str], frozen=True, tag="person.add"):
+    """Add a person; return the pid. `groups`: ids or names."""
+
+    pid: str | None
+    change: PersonChange
+    groups: tuple[str, ...]
+    result: ClassVar[Any] = str
+
+    async def perform(self, services: Services) -> str:
+        change = _with_groups(services, self.change, self.groups)
+        return (await services.people.add(change, pid=self.pid, by=COMMAND_LINE)).pid
+
+
+class SetPerson(ControlRequest[None], frozen=True, tag="person.set"):
+    """Change a person. `groups`: ids or names; none leaves them as they are."""
+
+    pid: str
+    change: PersonChange
+    groups: tuple[str, ...]
+
+    async def perform(self, services: Services) -> None:
+        change = _with_groups(services, self.change, self.groups)
+        await services.people.change(self.pid, change, by=COMMAND_LINE)
+
+
+class RemovePerson(ControlRequest[None], frozen=True, tag="person.remove"):
+    """Remove a person."""
+
+    pid: str
+
+    async def perform(self, services: Services) -> None:
+        await services.people.remove(self.pid, by=COMMAND_LINE)
+
+
+class ListGroups(ControlRequest[list[CameraGroup]], frozen=True, tag="group.list"):
+    """List the groups of cameras by name."""
+
+    result: ClassVar[Any] = list[CameraGroup]
+
+    async def perform(self, services: Services) -> list[CameraGroup]:
+        return list(services.camera_groups.list())
+
+
+class AddGroup(ControlRequest[int], frozen=True, tag="group.add"):
+    """Add a group; return its id."""
+
+    name: str
+    dids: tuple[str, ...]
+    result: ClassVar[Any] = int
+
+    async def perform(self, services: Services) -> int:
+        return (await services.camera_groups.add(self.name, self.dids, by=COMMAND_LINE)).id
+
+
+class SetGroup(ControlRequest[None], frozen=True, tag="group.set"):
+    """Rename a group, or give it other cameras. `group`: its id or name."""
+
+    group: str
+    name: str | UnsetType = UNSET
+    dids: tuple[str, ...] | UnsetType = UNSET
+
+    async def perform(self, services: Services) -> None:
+        id = _group_id(services, self.group)
+        await services.camera_groups.change(id, name=self.name, dids=self.dids, by=COMMAND_LINE)
+
+
+class RemoveGroup(ControlRequest[None], frozen=True, tag="group.remove"):
+    """Remove a group. `group`: its id or name."""
+
+    group: str
+
+    async def perform(self, services: Services) -> None:
+        await services.camera_groups.remove(_group_id(services, self.group), by=COMMAND_LINE)
+
+
+def _group_id(services: Services, text: str) -> int:
+    """Return the id of a group by its name, or else its id. Raises NoSuchResource."""
+    groups = services.camera_groups.list()
+    for known in ([group.name for group in groups], [str(group.id) for group in groups]):
+        if text in known:
+            return groups[known.index(text)].id
+    raise NoSuchResource(f"no group {text[:64]}")
+
+
+def _with_groups(services: Services, change: PersonChange, groups: tuple[str, ...]) -> PersonChange:
+    if not groups:
+        return change
+    if change.groups is not UNSET:
+        raise BadParameter("groups are either given or cleared", field="groups")
+    return replace(change, groups=tuple(_group_id(services, text) for text in groups))
+
+
+#: Distinguished by their tags.
+AnyPeopleRequest = (
+    ListPeople
+    | ShowPerson
+    | AddPerson
+    | SetPerson
+    | RemovePerson
+    | ListGroups
+    | AddGroup
+    | SetGroup
+    | RemoveGroup
+)
