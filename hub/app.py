@@ -69,6 +69,7 @@ from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
+from hub.services.people.import_export.imports import Imports
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People
 from hub.services.people.sync.people_sync import PeopleSync
@@ -236,6 +237,20 @@ async def open_services(
         commands = Commands(store, registry, devices, change_feed, now)
         retention = RetentionPolicy(store, clock, audit, config.store.keep_days, now)
         jobs = Jobs(store, audit, change_feed, now)
+        person_photos = PersonPhotos()
+        people = People(store, person_photos, audit, change_feed, now)
+        camera_groups = CameraGroups(store, audit, change_feed)
+        imports = Imports(
+            data_dir,
+            people,
+            person_photos,
+            camera_groups,
+            jobs,
+            site,
+            disk_space,
+            audit,
+            now,
+        )
         maintenance = Maintenance(
             store,
             config.store,
@@ -248,6 +263,7 @@ async def open_services(
                 setup_links.prune,
                 api_keys.forget_used_signatures,
                 jobs.prune,
+                imports.remove_old,
             ),
             save=(api_keys.save_used,),
             now=now,
@@ -277,8 +293,6 @@ async def open_services(
         alarm_rules = AlarmRules(store, site, audit, change_feed)
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
         forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)
-        person_photos = PersonPhotos()
-        people = People(store, person_photos, audit, change_feed, now)
         device_files = DeviceFiles(store, commands, now)
         people_sync = PeopleSync(
             store,
@@ -343,7 +357,7 @@ async def open_services(
             person_photos=person_photos,
             people=people,
             people_sync=people_sync,
-            camera_groups=CameraGroups(store, audit, change_feed),
+            camera_groups=camera_groups,
             holds=Holds(store, audit, clock, change_feed, now),
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
@@ -358,6 +372,7 @@ async def open_services(
                 now,
             ),
             jobs=jobs,
+            imports=imports,
             many_devices=ManyDevices(store, devices, commands, jobs, audit, change_feed, now),
             trace=Trace(traces, devices, pending_devices, closing),
             retention=retention,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hub.services.firmware.releases import Releases
     from hub.services.jobs.jobs import Jobs
     from hub.services.people.groups import CameraGroups
+    from hub.services.people.import_export.imports import Imports
     from hub.services.people.photos import PersonPhotos
     from hub.services.people.register import People
     from hub.services.people.sync.people_sync import PeopleSync
@@ -110,6 +111,7 @@ class Services:
     erasures: Erasures
     jobs: Jobs
     many_devices: ManyDevices
+    imports: Imports
     trace: Trace
     retention: RetentionPolicy
     maintenance: Maintenance

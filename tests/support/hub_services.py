@@ -46,6 +46,7 @@ from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
+from hub.services.people.import_export.imports import Imports
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People
 from hub.services.people.sync.people_sync import PeopleSync
@@ -184,6 +185,7 @@ async def open_hub_services(
         person_photos = PersonPhotos()
         people = People(store, person_photos, audit, change_feed, clock)
         device_files = DeviceFiles(store, commands, clock)
+        camera_groups = CameraGroups(store, audit, change_feed)
         backups = Backups(
             store,
             site,
@@ -198,6 +200,17 @@ async def open_hub_services(
         )
         jobs = Jobs(store, audit, change_feed, clock)
         alarm_rules = AlarmRules(store, site, audit, change_feed)
+        imports = Imports(
+            data_dir,
+            people,
+            person_photos,
+            camera_groups,
+            jobs,
+            site,
+            room_on_disk,
+            audit,
+            clock,
+        )
         services = Services(
             settings=settings,
             data_dir=data_dir,
@@ -241,7 +254,7 @@ async def open_hub_services(
                 lambda: 0.5,
                 sends_id_numbers=config.people.send_id_numbers,
             ),
-            camera_groups=CameraGroups(store, audit, change_feed),
+            camera_groups=camera_groups,
             holds=Holds(store, audit, site_clock, change_feed, clock),
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
@@ -256,6 +269,7 @@ async def open_hub_services(
                 clock,
             ),
             jobs=jobs,
+            imports=imports,
             many_devices=ManyDevices(store, devices, commands, jobs, audit, change_feed, clock),
             trace=Trace(traces, devices, pending_devices, closing),
             figures=figures,

@@ -13,6 +13,7 @@ from hub.services.access.audit import Actor, Audit
 from hub.services.people.masking import has_numbers
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.validation import checked_change, checked_pid
+from hub.store.people.people import Expected as Expected
 from hub.store.people.people import PersonFilter as PersonFilter
 from hub.store.people.people import PersonPage as PersonPage
 from hub.store.people.people import PersonPut as PersonPut
@@ -98,6 +99,10 @@ class People:
     async def pids_of_work_ids(self, work_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return who has these work numbers. Ask for many at a time: it scans the register."""
         return await self._people.pids_of_work_ids(work_ids)
+
+    async def pids_of_names(self, names: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return who has exactly these names. Ask for many at a time: it scans the register."""
+        return await self._people.pids_of_names(names)
 
     async def note_numbers_shown(self, people: Sequence[Person], by: Actor) -> None:
         """Note in the audit log that personal numbers of these people are shown in full.

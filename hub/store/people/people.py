@@ -90,6 +90,7 @@ _SENT = (
 _WORK_IDS = """
 SELECT work_id, pid FROM person WHERE work_id IN (SELECT value FROM json_each(?)) AND work_id <> ''
 """
+_PIDS_OF_NAMES = "SELECT name, pid FROM person WHERE name IN (SELECT value FROM json_each(?))"
 _RAISE_NUMBERS = "SELECT pid FROM person WHERE id_card_no <> '' OR ic_card_no <> '' ORDER BY pid"
 _SET_REVISION = "UPDATE person SET revision = ? WHERE pid = ?"
 
@@ -172,12 +173,17 @@ class PersonTable:
 
     async def pids_of_work_ids(self, work_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return who has these work numbers. Scans the register: ask for many at a time."""
-        values = (msgspec.json.encode(list(work_ids)).decode(),)
+        return await self._pids_by(_WORK_IDS, work_ids)
+
+    async def pids_of_names(self, names: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return who has exactly these names. Scans the register: ask for many at a time."""
+        return await self._pids_by(_PIDS_OF_NAMES, names)
+
+    async def _pids_by(self, sql: str, values: Collection[str]) -> dict[str, tuple[str, ...]]:
+        asked = (msgspec.json.encode(list(values)).decode(),)
         found: dict[str, tuple[str, ...]] = {}
-        for work_id, pid in await self._readers.read(
-            lambda c: c.execute(_WORK_IDS, values).fetchall()
-        ):
-            found[work_id] = (*found.get(work_id, ()), pid)
+        for value, pid in await self._readers.read(lambda c: c.execute(sql, asked).fetchall()):
+            found[value] = (*found.get(value, ()), pid)
         return found
 
     # -- changing

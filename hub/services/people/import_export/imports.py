@@ -1,0 +1,623 @@
+"""Importing people: files are received, looked at without changing anything, then a job takes them.
+
+imports/N.part           a file that is being received, or was, for an hour at most
+imports/staged/NAME      a file that the command line put there for the hub to take
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import secrets
+from collections import Counter
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import closing, contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import trio
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from hub.errors import (
+    BadParameter,
+    CannotStoreNow,
+    NoSuchResource,
+    TooLarge,
+    TooManyRequests,
+    os_error_text,
+)
+from hub.services.access.audit import Actor, Audit
+from hub.services.commands.photos import MAX_FILE_MB, BadPhoto
+from hub.services.csv_cells import as_text, from_text
+from hub.services.jobs.jobs import Job, JobProgress, Jobs
+from hub.services.people.groups import CameraGroups
+from hub.services.people.import_export.columns import field_of
+from hub.services.people.import_export.plan import (
+    Action,
+    PlannedRow,
+    Planner,
+    Refusal,
+    count_names,
+    refusal_of,
+)
+from hub.services.people.photos import PersonPhotos
+from hub.services.people.register import MAX_PEOPLE, Expected, People, Person, PersonPut, Stored
+from hub.services.site.disk_space import DiskSpace
+from hub.services.site.site import Site
+from hub.store.disk import DIRECTORY_MODE
+
+if TYPE_CHECKING:
+    from hub.services.people.import_export.photo_archive import PhotoArchive
+    from hub.services.people.import_export.table_reader import PeopleTable, TableRow
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FOLDER = "imports"
+#: Both files of an import together, as they are received.
+MAX_UPLOAD_BYTES = 2 * 1024**3 + 32 * 1024**2
+_MAX_STAGED = 8
+_KEEP_SECONDS = 3600.0
+#: Rows that are planned together, and people that are written together.
+_BATCH = 64
+_MAX_UNMATCHED = 50
+
+
+class ImportPreview(Struct, frozen=True, kw_only=True):
+    """What an import would do. `id` names its files for an hour.
+
+    `photos`: rows that have one. `unmatched`: photos in the ZIP that belong to no row, the first
+    of `unmatched_count`. `unused`: columns of the CSV file that are not known. `has_csv`: without
+    one, each photo is a row.
+    """
+
+    id: str
+    rows: int
+    adds: int
+    changes: int
+    refused: int
+    photos: int
+    unmatched: tuple[str, ...]
+    unmatched_count: int
+    unused: tuple[str, ...]
+    columns: tuple[str, ...]
+    has_csv: bool
+
+
+class PreviewRow(Struct, frozen=True, omit_defaults=True):
+    """What one row would do. `position`: of the row in the file, from 0; `line`: of its text."""
+
+    position: int
+    line: int
+    action: Action
+    pid: str = ""
+    name: str = ""
+    photo: str = ""
+    refusal: Refusal | None = None
+
+
+class ImportSubject(Struct, frozen=True):
+    """What a job imports: the columns of the CSV file, and how many photos its ZIP has."""
+
+    columns: tuple[str, ...]
+    photos: int = 0
+
+
+class RefusedRow(Struct, frozen=True):
+    """The item of a refused row: its cells in the columns of the job's subject, and the reason."""
+
+    line: int
+    cells: tuple[str, ...]
+    refusal: Refusal
+
+
+class _Files(Struct, frozen=True):
+    """The files of one import. `rows`: the planned rows as lines of JSON, for people."""
+
+    preview: ImportPreview
+    csv: Path | None
+    zip: Path | None
+    rows: Path
+    staged_at: float
+
+    @property
+    def paths(self) -> list[Path]:
+        return [path for path in (self.csv, self.zip, self.rows) if path is not None]
+
+
+class Imports:
+    """Receives files of people, previews them, and imports them as jobs."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        people: People,
+        photos: PersonPhotos,
+        groups: CameraGroups,
+        jobs: Jobs,
+        site: Site,
+        disk_space: DiskSpace,
+        audit: Audit,
+        now: Callable[[], float],
+    ) -> None:
+        self._folder = data_dir / FOLDER
+        self._people = people
+        self._photos = photos
+        self._groups = groups
+        self._jobs = jobs
+        self._site = site
+        self._disk_space = disk_space
+        self._audit = audit
+        self._now = now
+        self._threads = trio.CapacityLimiter(2)
+        self._looking = trio.CapacityLimiter(1)
+        #: Photos as they came, each of which may have MAX_FILE_MB.
+        self._preparing = trio.CapacityLimiter(3)
+        #: What can be imported now, by id, the oldest first.
+        self._staged: dict[str, _Files] = {}
+
+    # -- receiving
+
+    async def new_file(self, room: int) -> Path:
+        """Return the path of a file to receive `room` more bytes in, not created yet.
+
+        The caller removes it, or passes it to `stage`. Raises TooLarge, CannotStoreNow.
+        """
+        if room > MAX_UPLOAD_BYTES:
+            raise TooLarge(f"at most {MAX_UPLOAD_BYTES >> 30} GB are allowed", field="file")
+        if self._disk_space.shortage(room) is not None:
+            raise CannotStoreNow("there is too little disk space for these files")
+        return await self._run(self._prepared_path)
+
+    def staged_file(self, name: str) -> Path:
+        """Return the path of a file that the command line has put there. Raises BadParameter."""
+        if not (len(name) == 32 and name.isascii() and name.isalnum()):
+            raise BadParameter("the name of a staged file is expected", field="staged")
+        return self._folder / "staged" / name
+
+    async def stage(self, paths: Sequence[Path]) -> ImportPreview:
+        """Look at received files, a CSV file and a ZIP of photos or one of them: a dry run.
+
+        The files are kept for an hour, or removed if an error is raised: BadParameter (BadTable,
+        BadArchive) if they cannot be imported, CannotStoreNow.
+        """
+        await self.remove_old()
+        id = secrets.token_hex(16)
+        unpacked = self._folder / f"{id}.csv.part"
+        rows = self._folder / f"{id}.rows.part"
+        try:
+            async with self._looking:
+                csv_path, zip_path = await self._run(_sort_files, paths, unpacked)
+                files = await self._look(id, csv_path, zip_path, rows)
+        except BaseException:
+            await self._remove([*paths, unpacked, rows])
+            raise
+        self._staged[id] = files
+        while len(self._staged) > _MAX_STAGED:
+            await self._forget(next(iter(self._staged)))
+        return files.preview
+
+    def get(self, id: str) -> ImportPreview:
+        """Return a preview. Raises NoSuchResource if it is too old."""
+        return self._files(id).preview
+
+    async def rows(
+        self, id: str, after: int = -1, limit: int = 100, actions: Collection[Action] = ()
+    ) -> tuple[PreviewRow, ...]:
+        """Return at most `limit` rows (with these actions) that follow position `after`.
+
+        Raises NoSuchResource.
+        """
+        path = self._files(id).rows
+        return await self._run(_read_rows, path, after, limit, frozenset(actions))
+
+    async def drop(self, id: str) -> None:
+        """Forget files that shall not be imported."""
+        if id in self._staged:
+            await self._forget(id)
+
+    async def remove_old(self) -> None:
+        """Remove what nobody imported within an hour, also what the last process left."""
+        until = self._now() - _KEEP_SECONDS
+        for id, files in list(self._staged.items()):
+            if files.staged_at < until:
+                await self._forget(id)
+        await self._run(_remove_left, self._folder, until)
+
+    # -- the job
+
+    async def start(self, id: str, by: Actor) -> Job:
+        """Begin to import; return the job, which takes the files.
+
+        Raises NoSuchResource, TooManyRequests if another import runs, CannotStoreNow.
+        """
+        files = self._files(id)
+        if self._jobs.running("import"):
+            raise TooManyRequests("another import is running; wait for its end")
+        preview = files.preview
+        subject = ImportSubject(preview.columns, preview.photos)
+
+        async def work(progress: JobProgress) -> None:
+            try:
+                await self._import(files, progress, by)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await self._remove(files.paths)
+
+        job = await self._jobs.start("import", subject, by, work, total=preview.rows)
+        self._staged.pop(id, None)
+        await self._audit.add(by, "people.import", f"{preview.rows} job {job.id}")
+        return job
+
+    async def refused_csv(
+        self, job_id: int, reason: Callable[[Refusal], str] = lambda refusal: refusal.message
+    ) -> AsyncIterator[bytes]:
+        """Yield the refused rows of an import as CSV, to mend and import again.
+
+        Raises NoSuchResource if there is no such job.
+        """
+        job = await self._jobs.get(job_id)
+        if job.kind != "import":
+            raise NoSuchResource(f"there is no import {job_id}")
+        columns = _subject(job).columns
+        # Spreadsheets know by this mark that it is UTF-8.
+        yield b"\xef\xbb\xbf" + _csv_line((*(c for c in columns if not _is_reason(c)), "reason"))
+        after = -1
+        while items := await self._jobs.items(job_id, after, 500, ["failed"]):
+            for item in items:
+                with suppress(msgspec.MsgspecError):
+                    row = msgspec.json.decode(item.detail, type=RefusedRow)
+                    kept = [
+                        as_text(from_text(cell))
+                        for name, cell in zip(columns, _padded(row.cells, columns), strict=True)
+                        if not _is_reason(name)
+                    ]
+                    yield _csv_line((*kept, reason(row.refusal)))
+            after = items[-1].position
+
+    async def _import(self, files: _Files, progress: JobProgress, by: Actor) -> None:
+        position = 0
+        with _opened_archive(files.zip) as archive:
+            rows = await self._file_rows(files.csv, archive)
+            with closing(rows.read()) as left:
+                while batch := await self._next(rows, left):
+                    puts = await self._prepared(batch, archive)
+                    # What is stored is counted, though the job may be cancelled meanwhile.
+                    with trio.CancelScope(shield=True):
+                        await self._store(position, batch, puts, progress, by)
+                    position += len(batch)
+
+    async def _prepared(
+        self, batch: Sequence[PlannedRow], archive: PhotoArchive | None
+    ) -> list[PersonPut | Refusal]:
+        """Return what to store for each row, with its photo prepared, or why it is refused."""
+        prepared: dict[int, PersonPut | Refusal] = {}
+
+        async def prepare(place: int, row: PlannedRow) -> None:
+            prepared[place] = row.refusal or await self._put(row, archive)
+
+        async with trio.open_nursery() as nursery:
+            for place, row in enumerate(batch):
+                nursery.start_soon(prepare, place, row)
+        return [prepared[place] for place in range(len(batch))]
+
+    async def _store(
+        self,
+        position: int,
+        batch: Sequence[PlannedRow],
+        puts: Sequence[PersonPut | Refusal],
+        progress: JobProgress,
+        by: Actor,
+    ) -> None:
+        """Store the rows of a batch, whose first one has this position, and note what became."""
+        stored = iter(
+            await self._people.put_many([put for put in puts if isinstance(put, PersonPut)], by=by)
+        )
+        done = 0
+        for place, (row, put) in enumerate(zip(batch, puts, strict=True)):
+            refusal = put if isinstance(put, Refusal) else _refusal(next(stored))
+            if refusal is None:
+                done += 1
+            else:
+                refused = RefusedRow(row.line, row.cells, refusal)
+                await progress.note(position + place, "failed", refused)
+        await progress.advance(done)
+
+    async def _put(self, row: PlannedRow, archive: PhotoArchive | None) -> PersonPut | Refusal:
+        """Return what is stored for a row, with its photo prepared."""
+        change = row.change
+        if row.photo and archive is not None:
+            photo = await self._prepared_photo(row, archive)
+            if isinstance(photo, Refusal):
+                return photo
+            change = replace(change, photo=photo)
+        expected: Expected = "known" if row.action == "change" else "either"
+        return PersonPut(pid=row.pid, change=change, expected=expected)
+
+    async def _prepared_photo(
+        self, row: PlannedRow, archive: PhotoArchive
+    ) -> bytes | UnsetType | Refusal:
+        """Return the photo as cameras are given it; UNSET if the person has it already."""
+        async with self._preparing:
+            data = await self._run(_read_photo, archive, row.photo)
+            if isinstance(data, Refusal):
+                return data
+            if row.action == "change" and await self._has_photo(row.pid, data):
+                return UNSET
+            try:
+                return await self._photos.prepare(data)
+            except BadPhoto as error:
+                return refusal_of(error, error.fault)
+
+    async def _has_photo(self, pid: str | None, data: bytes) -> bool:
+        """Return whether a person has this very photo, which an export gave."""
+        with suppress(NoSuchResource):
+            return pid is not None and await self._people.photo(pid) == data
+        return False
+
+    # -- looking
+
+    async def _look(
+        self, id: str, csv_path: Path | None, zip_path: Path | None, rows_path: Path
+    ) -> _Files:
+        counts: Counter[str] = Counter()
+        photos = position = 0
+        with _opened_archive(zip_path) as archive:
+            file_rows = await self._file_rows(csv_path, archive)
+            with closing(file_rows.read()) as left:
+                while batch := await self._next(file_rows, left):
+                    shown = [_preview_row(position + n, row) for n, row in enumerate(batch)]
+                    await self._run(_append_rows, rows_path, shown)
+                    counts.update(row.action for row in batch)
+                    photos += sum(bool(row.photo) for row in batch)
+                    position += len(batch)
+            unmatched = file_rows.unmatched()
+        if not position:
+            raise BadParameter("there is nothing to import", field="file")
+        table = file_rows.table
+        preview = ImportPreview(
+            id=id,
+            rows=position,
+            adds=counts["add"],
+            changes=counts["change"],
+            refused=counts["refuse"],
+            photos=photos,
+            unmatched=tuple(unmatched[:_MAX_UNMATCHED]),
+            unmatched_count=len(unmatched),
+            unused=() if table is None else table.unused,
+            columns=("photo",) if table is None else table.columns,
+            has_csv=table is not None,
+        )
+        return _Files(preview, csv_path, zip_path, rows_path, self._now())
+
+    async def _file_rows(self, csv_path: Path | None, archive: PhotoArchive | None) -> _FileRows:
+        table, names = await self._run(_open_table, csv_path)
+        planner = Planner(
+            _AskedRegister(self._people),
+            fields=() if table is None else table.fields,
+            groups={group.name.casefold(): group.id for group in self._groups.list()},
+            photos=None if archive is None else archive.photos,
+            names=names,
+            room=MAX_PEOPLE - await self._people.count(),
+            zone=self._site.zone(),
+            now=self._now(),
+        )
+        return _FileRows(table, archive, planner)
+
+    async def _next(self, rows: _FileRows, left: Iterator[TableRow]) -> list[PlannedRow]:
+        """Return the next rows as planned, none at the end."""
+        batch = await self._run(lambda: list(islice(left, _BATCH)))
+        return await rows.plan(batch) if batch else []
+
+    # -- files
+
+    def _files(self, id: str) -> _Files:
+        if (files := self._staged.get(id)) is None:
+            raise NoSuchResource("these files are gone: send them again")
+        return files
+
+    async def _forget(self, id: str) -> None:
+        if (files := self._staged.pop(id, None)) is not None:
+            await self._remove(files.paths)
+
+    async def _remove(self, paths: Sequence[Path]) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(_unlink, paths)
+
+    def _prepared_path(self) -> Path:
+        self._folder.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        return self._folder / f"{secrets.token_hex(16)}.part"
+
+    async def _run(self, step: Callable[..., T], *args: object) -> T:
+        """Run one step in a thread. Raises CannotStoreNow in place of an OSError."""
+        try:
+            return await trio.to_thread.run_sync(lambda: step(*args), limiter=self._threads)
+        except OSError as error:
+            raise CannotStoreNow(os_error_text(error)) from error
+
+
+class _AskedRegister:
+    """What the plan asks of the register."""
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self.pids_of_work_ids = people.pids_of_work_ids
+        self.pids_of_names = people.pids_of_names
+
+    async def known_pids(self, pids: Collection[str]) -> Collection[str]:
+        return {person.pid for person in (await self._people.names(pids)).values()}
+
+
+class _FileRows:
+    """The rows of the files of one import, and the plan for them.
+
+    Without a CSV file (`table`), each photo in the ZIP is a row.
+    """
+
+    def __init__(
+        self, table: PeopleTable | None, archive: PhotoArchive | None, planner: Planner
+    ) -> None:
+        self.table = table
+        self._archive = archive
+        self._planner = planner
+
+    def read(self) -> Generator[TableRow, None, None]:
+        """Read the rows. Blocks. Raises BadTable, OSError."""
+        from hub.services.people.import_export.table_reader import TableRow
+
+        if self.table is not None:
+            yield from self.table.rows()
+        elif self._archive is not None:
+            names = (name for found in self._archive.photos.values() for name in found)
+            yield from (TableRow(line, (name,)) for line, name in enumerate(names, 1))
+
+    async def plan(self, rows: Sequence[TableRow]) -> list[PlannedRow]:
+        if self.table is None:
+            return await self._planner.plan_photos(rows)
+        return await self._planner.plan(rows)
+
+    def unmatched(self) -> list[str]:
+        """Return the photos that belong to no row, once all rows are planned."""
+        if self._archive is None or self.table is None:
+            return []
+        names = (name for found in self._archive.photos.values() for name in found)
+        return [name for name in names if name not in self._planner.used_photos]
+
+
+@contextmanager
+def _opened_archive(path: Path | None) -> Iterator[PhotoArchive | None]:
+    from hub.services.people.import_export.photo_archive import PhotoArchive
+
+    if path is None:
+        yield None
+        return
+    with PhotoArchive(path) as archive:
+        yield archive
+
+
+def _sort_files(paths: Sequence[Path], unpacked: Path) -> tuple[Path | None, Path | None]:
+    """Return which file is the CSV file, unpacked from the ZIP if it is in there, and the ZIP.
+
+    Raises BadParameter, OSError.
+    """
+    from hub.services.people.import_export.photo_archive import BadEntry, PhotoArchive
+    from hub.services.people.import_export.table_reader import MAX_CSV_BYTES, BadTable
+
+    zips = [path for path in paths if _is_zip(path)]
+    tables = [path for path in paths if path not in zips]
+    if not paths or len(zips) > 1 or len(tables) > 1:
+        raise BadParameter("a CSV file, a ZIP of photos, or one of each is expected", field="file")
+    table, archive_path = next(iter(tables), None), next(iter(zips), None)
+    if archive_path is not None:
+        with PhotoArchive(archive_path) as archive:
+            if table is None and archive.csv_name:
+                try:
+                    with unpacked.open("xb") as file:
+                        archive.unpack(archive.csv_name, file, MAX_CSV_BYTES)
+                except BadEntry as error:
+                    raise BadTable("size", f"{archive.csv_name}: {error}") from None
+                table = unpacked
+    return table, archive_path
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _open_table(path: Path | None) -> tuple[PeopleTable | None, Mapping[str, int]]:
+    """Return the table of a CSV file, and how often it has each name. Raises BadTable, OSError."""
+    from hub.services.people.import_export.table_reader import open_table
+
+    if path is None:
+        return None, {}
+    table = open_table(path)
+    return table, count_names(table.fields, (row.cells for row in table.rows()))
+
+
+def _read_photo(archive: PhotoArchive, name: str) -> bytes | Refusal:
+    from hub.services.people.import_export.photo_archive import BadEntry
+
+    try:
+        return archive.read(name, MAX_FILE_MB << 20)
+    except BadEntry as error:
+        fault = "too large" if error.fault == "large" else "damaged"
+        return Refusal("photo", f"photo: {error}", "photo", fault)
+
+
+def _refusal(stored: Stored) -> Refusal | None:
+    if isinstance(stored, Person):
+        return None
+    return Refusal(
+        "wrong", stored.message, stored.field if isinstance(stored, BadParameter) else ""
+    )
+
+
+def _preview_row(position: int, row: PlannedRow) -> PreviewRow:
+    return PreviewRow(
+        position, row.line, row.action, row.pid or "", row.name, row.photo, row.refusal
+    )
+
+
+def _append_rows(path: Path, rows: Sequence[PreviewRow]) -> None:
+    with path.open("ab") as file:
+        file.write(msgspec.json.Encoder().encode_lines(rows))
+
+
+def _read_rows(
+    path: Path, after: int, limit: int, actions: frozenset[Action]
+) -> tuple[PreviewRow, ...]:
+    decode = msgspec.json.Decoder(PreviewRow).decode
+    with path.open("rb") as file:
+        lines = islice(file, max(0, after + 1), None)
+        found = (row for row in map(decode, lines) if not actions or row.action in actions)
+        return tuple(islice(found, limit))
+
+
+def _remove_left(folder: Path, until: float) -> None:
+    for path in (*folder.glob("*.part"), *folder.glob("staged/*")):
+        with suppress(OSError):
+            if path.stat().st_mtime < until:
+                path.unlink()
+
+
+def _unlink(paths: Sequence[Path]) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.info("%s stays for an hour: %s", path.name, error.strerror)
+
+
+def _subject(job: Job) -> ImportSubject:
+    try:
+        return msgspec.json.decode(job.subject, type=ImportSubject)
+    except msgspec.MsgspecError:
+        return ImportSubject(())
+
+
+def _padded(cells: Sequence[str], columns: Sequence[str]) -> Sequence[str]:
+    return (*cells, *("" for _ in columns))[: len(columns)]
+
+
+def _is_reason(column: str) -> bool:
+    return field_of(column) == "reason"
+
+
+def _csv_line(cells: Sequence[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue().encode()
