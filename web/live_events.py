@@ -63,6 +63,7 @@ class LiveEvents:
             self._changed = [Change("device", view.did) for view in self._services.devices.list()]
             self._changed += [Change("waiting"), Change("health"), Change("site")]
             self._changed += [Change("firmware"), Change("backups")]
+            self._changed += [Change("alarm"), Change("alarm-rules")]
         changed, self._changed = dict.fromkeys(self._changed), []
         return list(changed)
 

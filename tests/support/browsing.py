@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import trio
 from quart import Response
@@ -38,12 +39,24 @@ class Visitor:
         return self.response
 
     async def send(
-        self, path: str, *, token: str | None = None, referer: str = "", **fields: str
+        self,
+        path: str,
+        *,
+        token: str | None = None,
+        referer: str = "",
+        part: bool = False,
+        **fields: str | Sequence[str],
     ) -> Response:
-        """Send a form with the CSRF token of the last page."""
+        """Send a form with the CSRF token of the last page; a field may have several values.
+
+        `part`: as a script does that wants only the changing part of the page.
+        """
         form = {"csrf_token": self.token if token is None else token, **fields}
-        headers = {"Referer": referer} if referer else {}
-        self.response = await self._client.post(path, form=form, headers=headers)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers |= {"Referer": referer} if referer else {}
+        headers |= {"X-Part": "1"} if part else {}
+        data = urlencode(form, doseq=True)
+        self.response = await self._client.post(path, data=data, headers=headers)
         self.text = (await self.response.get_data()).decode(errors="replace")
         return self.response
 

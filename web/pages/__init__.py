@@ -5,6 +5,7 @@ from __future__ import annotations
 from quart_trio import QuartTrio
 
 from web.pages import account, language, setup, site
+from web.pages.alarms import views as alarms
 from web.pages.camera import captures, manage, overview, reboot, search, trace
 from web.pages.camera.people import views as people
 from web.pages.camera.recordings import views as recordings
@@ -20,6 +21,7 @@ from web.pages.live import views as live
 
 _BLUEPRINTS = (
     live.blueprint,
+    alarms.blueprint,
     cameras.blueprint,
     overview.blueprint,
     settings.blueprint,

@@ -41,6 +41,12 @@ DEVICE_STATES = {
 
 #: Messages after a change, by the query parameter `done`.
 DONE = {
+    "alarms-acknowledged": N_("Acknowledged."),
+    "alarms-closed": N_("Closed."),
+    "rules-changed": N_("The rules were saved and apply now."),
+    "plate-list-added": N_("The plate list was added and is watched now."),
+    "plate-list-changed": N_("The plate list was saved and applies now."),
+    "plate-list-removed": N_("The plate list was removed. Its plates raise no alarm any more."),
     "hold-added": N_("These records are kept."),
     "hold-changed": N_("The change was saved."),
     "hold-released": N_("The evidence was released."),

@@ -14,6 +14,7 @@ from hub.services.site.status.damaged_data import DataKind
 from hub.services.site.status.health import FaultCode, HealthReason, NoticeCode
 from web import auth
 from web.pages import language
+from web.pages.alarms.state import alarm_state
 from web.pages.labels import ROLES, TOPICS, health_sentence, health_topics
 
 LANGUAGE_COOKIE = "sitehub_language"
@@ -23,7 +24,7 @@ THEMES = ("auto", "light", "dark")
 #: Starts with exactly one slash, without characters that browsers treat as one or drop.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
-NavigationArea = Literal["live", "cameras", "evidence", "firmware", "site", "account", ""]
+NavigationArea = Literal["live", "alarms", "cameras", "evidence", "firmware", "site", "account", ""]
 
 
 class NavigationItem(Struct, frozen=True):
@@ -52,6 +53,7 @@ def _navigation(me: User) -> list[NavigationItem]:
     _ = language.gettext
     items = [
         NavigationItem(area="live", url="/", icon="live", text=_("Live")),
+        NavigationItem(area="alarms", url="/alarms", icon="alarm", text=_("Alarms")),
         NavigationItem(area="cameras", url="/cameras", icon="camera", text=_("Cameras")),
     ]
     if auth.reaches(me, "guard"):
@@ -144,6 +146,7 @@ async def shared_values() -> dict[str, object]:
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": _navigation(me) if me else [],
         "notices": _notices(me) if me else [],
+        "alarm_state": alarm_state(hub) if me else None,
         "damaged_counts": _damaged_counts() if me else {},
         # Where the event stream of the page starts.
         "seq": hub.records.last_seq,

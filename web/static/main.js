@@ -49,6 +49,8 @@ async function followHub() {
     if (state === "live" && wasLost) all("[data-part]").forEach(refresh);
     wasLost = state !== "live";
   });
+  const { followAlarms } = await import("./alarms.js");
+  followAlarms(stream);
   stream.start();
 }
 
@@ -175,18 +177,19 @@ function rejectLargeFiles() {
 
 function addSelectAllButtons() {
   for (const button of all("[data-select-all]")) {
-    const boxes = all(`input[name="${button.dataset.selectAll}"]:enabled`);
-    button.hidden = boxes.length < 2;
+    // Rows may be replaced, so look for them when they are needed.
+    const boxes = () => all(`input[name="${button.dataset.selectAll}"]:enabled`);
+    button.hidden = boxes().length < 2;
     button.addEventListener("click", () => {
-      const wanted = boxes.some((box) => !box.checked);
-      for (const box of boxes) box.checked = wanted;
+      const wanted = boxes().some((box) => !box.checked);
+      for (const box of boxes()) box.checked = wanted;
     });
   }
 }
 
 // The selected item of a scrolling row may be out of view.
 function scrollToSelected() {
-  const rows = ".segments, .strip-list";
+  const rows = ".segments, .strip-list, .rail nav";
   for (const chosen of all(`:is(${rows}) [aria-current]`)) {
     // Only the row: scrollIntoView would scroll the page as well.
     const row = chosen.closest(rows);

@@ -38,7 +38,7 @@ function remember(elements) {
 }
 
 // Replace the children, except those that are unchanged or in use.
-function replaceChildren(part, html) {
+export function replaceChildren(part, html) {
   const template = document.createElement("template");
   template.innerHTML = html;
   reconcile(part, template.content);

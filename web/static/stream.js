@@ -10,8 +10,8 @@ const SILENT_MS = 36_000;
 const MAX_PAUSE_MS = 4_000;
 
 export class Stream extends EventTarget {
-  // Events: "card", "change", "beat" and "jump" with the data of the hub as `detail`; "stale" when
-  // this tab has missed a change; "state" with "live", "lost" or "signed-out".
+  // Events: "card", "alarm", "change", "beat" and "jump" with the data of the hub as `detail`; "stale"
+  // when this tab has missed a change; "state" with "live", "lost" or "signed-out".
   #channel = new BroadcastChannel(CHANNEL);
   #position;
   #changes;
@@ -139,7 +139,7 @@ export class Stream extends EventTarget {
     }
     if (data.changes !== undefined && data.changes !== this.#changes) {
       this.#changes = data.changes;
-      if (name !== "change") this.#emit("stale");
+      if (name !== "change" && name !== "alarm") this.#emit("stale");
     }
     this.#emit(name, data);
   }

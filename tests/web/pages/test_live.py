@@ -194,6 +194,15 @@ CHANGES = [
     "/site/erasures/find",
     "/site/erasures/confirm",
     "/site",
+    "/alarms/change",
+    "/site/alarm-rules/save",
+    "/site/alarm-rules/1/move",
+    "/site/alarm-rules/1/remove",
+    "/site/plate-lists/add",
+    "/site/plate-lists/1/change",
+    "/site/plate-lists/1/plates",
+    "/site/plate-lists/1/plates/remove",
+    "/site/plate-lists/1/remove",
     "/site/api-keys/add",
     "/site/api-keys/remove",
     "/site/backups/acknowledge",
@@ -235,7 +244,7 @@ WITH_FILE = {
 async def test_every_form_of_the_pages_is_listed_here(admin: Visitor) -> None:
     rules = admin.app.url_map.iter_rules()
     ours = {
-        re.sub("<int:(did|id)>", "1", rule.rule)
+        re.sub("<int:(did|id|number)>", "1", rule.rule)
         .replace("<pid>", "7")
         .replace("<token>", "first-run")
         for rule in rules

@@ -16,6 +16,7 @@ from hub.wire.uploads.records import Record
 from web import auth
 from web.live_events import News, open_live_events
 from web.pages import language
+from web.pages.alarms.events import AlarmEvent, AlarmEvents
 from web.pages.live.record_cards import make_card
 
 #: Cards on a page of the wall; a browser that is further behind reloads the wall.
@@ -47,7 +48,7 @@ class _Position(Struct, frozen=True):
 
 
 class WallStream(ResponseBody):
-    """Server-sent events `card`, `change`, `beat` and `jump`, one stream per browser.
+    """Server-sent events `card`, `alarm`, `change`, `beat` and `jump`, one stream per browser.
 
     The session is checked with every beat; the stream ends when the user is signed out.
     """
@@ -59,6 +60,7 @@ class WallStream(ResponseBody):
         self._session = auth.session_token()
         self._card_template = current_app.jinja_env.get_template("live/_card.html")
         self._language = language.current()
+        self._alarms = AlarmEvents(self._services, auth.csrf_token(), may_keep=may_keep)
         last = self._services.records.last_seq
         self._jumps = after is not None and last - after > CARDS_PER_PAGE
         self._seq = last if after is None or self._jumps else min(after, last)
@@ -99,6 +101,8 @@ class WallStream(ResponseBody):
     async def _encode_news(self, news: News) -> bytes:
         parts = [await self._encode_card(record) for record in news.records]
         count = self._services.change_feed.published
+        alarms = await self._alarms.take(news, count)
+        parts += [_encode_event("alarm", alarm) for alarm in alarms]
         parts += [_encode_event("change", _ChangeEvent(c.kind, c.key, count)) for c in news.changes]
         if news.beat:
             parts.append(_encode_event("beat", self._position()))
@@ -128,5 +132,5 @@ class WallStream(ResponseBody):
         return _encode_event("card", event)
 
 
-def _encode_event(name: str, data: _CardEvent | _ChangeEvent | _Position) -> bytes:
+def _encode_event(name: str, data: _CardEvent | AlarmEvent | _ChangeEvent | _Position) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))

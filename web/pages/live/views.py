@@ -13,6 +13,7 @@ from hub.services.records.record_log import RecordFilter
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from web import auth
 from web.live_events import refuse_too_many
+from web.pages.alarms.views import live_alarms
 from web.pages.evidence.rows import hold_row
 from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
@@ -186,6 +187,7 @@ async def live() -> Response:
         has_cameras=strip.total > 0 or seq > 0,
         newest_url="/" + wall_filter.query(),
         older_url=older,
+        live_alarms=await live_alarms(),
     )
 
 

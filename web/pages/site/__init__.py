@@ -12,6 +12,7 @@ To add a page:
 from __future__ import annotations
 
 from web.pages.site import (
+    alarm_rules,
     api_keys,
     audit,
     backups,
@@ -19,6 +20,7 @@ from web.pages.site import (
     erasures,
     health,
     overview,
+    plate_lists,
     retention,
     settings,
     update,
@@ -28,6 +30,8 @@ from web.pages.site import (
 BLUEPRINTS = (
     overview.blueprint,
     health.blueprint,
+    alarm_rules.blueprint,
+    plate_lists.blueprint,
     users.blueprint,
     api_keys.blueprint,
     certificate.blueprint,

@@ -73,6 +73,12 @@ ACTIONS = {
     "apikey.remove": N_("Removed the API key"),
     "clock.confirm": N_("Confirmed the clock of the hub"),
     "retention.confirm": N_("Let the records of these days be deleted"),
+    "alarm.acknowledge": N_("Acknowledged the alarm"),
+    "alarm.close": N_("Closed the alarm"),
+    "alarm.rules": N_("Changed the alarm rules, which are now"),
+    "plates.add": N_("Added the plate list"),
+    "plates.change": N_("Changed the plate list"),
+    "plates.remove": N_("Removed the plate list"),
     "hold.add": N_("Kept records as evidence"),
     "hold.extend": N_("Kept more records as evidence"),
     "hold.change": N_("Changed what is said of kept evidence"),
@@ -263,6 +269,19 @@ def _hold(entry: AuditEntry) -> AuditTarget:
     return _numbered(entry, "/evidence/")
 
 
+def _alarm(entry: AuditEntry) -> AuditTarget:
+    """An alarm by its number; for rules how many there are."""
+    is_one = entry.action != "alarm.rules" and entry.target.isdecimal()
+    return AuditTarget(entry.target, f"/alarms/{entry.target}" if is_one else "")
+
+
+def _plate_list(entry: AuditEntry) -> AuditTarget:
+    """A plate list: its number, and its name at that time."""
+    id, _, name = entry.target.partition(" ")
+    is_there = any(str(one.id) == id for one in auth.services().plate_lists.list())
+    return AuditTarget(name or id, f"/site/plate-lists/{id}" if is_there else "")
+
+
 def _erasure(entry: AuditEntry) -> AuditTarget:
     """An erasure, and the number of its records."""
     return _numbered(entry, "/site/erasures/")
@@ -281,6 +300,8 @@ _TARGETS: dict[str, Callable[[AuditEntry], AuditTarget]] = {
     "device": _camera,
     "settings": _setting,
     "user": _user,
+    "alarm": _alarm,
+    "plates": _plate_list,
     "hold": _hold,
     "erasure": _erasure,
     "firmware": _release,

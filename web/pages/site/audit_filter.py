@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 
 from msgspec import Struct
 from quart import request
 
 from hub.services.access.audit import AuditFilter
 from web import auth
+from web.pages.date_fields import begin_of, read_day
 from web.pages.language import N_
 
 #: The subjects of actions, by the first word of their codes.
@@ -24,6 +24,8 @@ GROUPS = {
     "certificate": N_("Certificate"),
     "setup": N_("Setup links"),
     "site-key": N_("Site key"),
+    "alarm": N_("Alarms"),
+    "plates": N_("Plate lists"),
     "hold": N_("Evidence"),
     "erasure": N_("Erasure of people"),
     "retention": N_("Disk and days"),
@@ -56,7 +58,7 @@ def read_form() -> AuditForm:
     values = {name: request.args.get(name, "").strip()[:100] for name in _FIELDS}
     if values["group"] not in GROUPS:
         values["group"] = ""
-    since, until = _day(values["since"]), _day(values["until"])
+    since, until = read_day(values["since"]), read_day(values["until"])
     values |= {
         "since": since.isoformat() if since else "",
         "until": until.isoformat() if until else "",
@@ -66,25 +68,11 @@ def read_form() -> AuditForm:
         group=values["group"],
         target=values["target"],
         targets=_cameras(values["target"]),
-        since=_begin(since) if since else None,
+        since=begin_of(since) if since else None,
         # The last day is included.
-        until=_begin(until + timedelta(days=1)) if until else None,
+        until=begin_of(until + timedelta(days=1)) if until else None,
     )
     return AuditForm(values, matching)
-
-
-def _day(text: str) -> date | None:
-    with suppress(ValueError):
-        day = date.fromisoformat(text)
-        # The day after must be a date, too.
-        return day if 1970 <= day.year < 9999 else None
-    return None
-
-
-def _begin(day: date) -> int:
-    """When a day begins in the zone of the site, in UNIX milliseconds."""
-    zone = auth.services().site.zone()
-    return int(datetime.combine(day, time(), zone).timestamp() * 1000)
 
 
 def _cameras(name: str) -> tuple[str, ...]:

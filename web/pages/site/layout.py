@@ -34,6 +34,8 @@ SECTIONS = (
     Section("backups", "/site/backups", N_("Backups")),
     Section("retention", "/site/retention", N_("Disk and days")),
     Section("update", "/site/update", N_("Update")),
+    Section("alarm-rules", "/site/alarm-rules", N_("Alarm rules")),
+    Section("plate-lists", "/site/plate-lists", N_("Plate lists")),
     Section("users", "/site/users", N_("Users")),
     Section("api-keys", "/site/api-keys", N_("API keys")),
     Section("certificate", "/site/certificate", N_("Certificate")),

@@ -1,0 +1,381 @@
+"""Alarms on the pages: new ones on "Live" and on every page, the list, and one alarm."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from hub.services.access.audit import COMMAND_LINE
+from hub.store.alarms.alarm import Move
+from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, Vehicle, VehicleDetail
+from tests.support.browsing import Visitor
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PageSite, open_page_site
+from web.pages.alarms import events
+from web.pages.alarms.state import MAX_SHOWN
+
+INTRUSION, FIRE, PERSON = 2, 8, 11
+
+
+@pytest.fixture
+async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
+    async with open_page_site(tmp_path, clock) as site:
+        await site.enrol("North gate")
+        await site.enrol("Bay", did="2")
+        yield site
+
+
+@pytest.fixture
+async def guard(site: PageSite) -> Visitor:
+    return await Visitor.signed_in(site, "guard")
+
+
+async def _sees(site: PageSite, name: str, did: str = "1", uuid: str = "") -> int:
+    """A blacklisted person walks by."""
+    detail = FaceDetail(name=name, uuid=uuid or name, category=2)
+    return await site.add_record(detail=detail, did=did, pictures=["face"])
+
+
+async def _detects(site: PageSite, type: int, did: str = "1") -> int:
+    return await site.add_record("event", EventDetail(type=type), did=did)
+
+
+async def _escalate(site: PageSite, seq: int) -> None:
+    await site.hub.store.alarms.move([seq], Move("escalated", site.clock.ms))
+
+
+# New alarms
+
+
+async def test_a_new_alarm_is_on_top_of_the_live_page_until_it_is_acknowledged(
+    site: PageSite, guard: Visitor
+) -> None:
+    seq = await _sees(site, "Li <b>Wei</b>")
+    await guard.get("/")
+    assert guard.text.index('class="alarm alarm-critical"') < guard.text.index('class="wall"')
+    assert "Li &lt;b&gt;Wei&lt;/b&gt;" in guard.text
+    assert f'<img src="/media/{seq}/face.png" alt="Picture of the alarm"' in guard.text
+    assert "North gate" in guard.text
+    assert "20:00:01" in guard.text
+    # By a shape and a word, not by colour alone.
+    assert "#severity-critical" in guard.text
+    assert "<span>Critical</span>" in guard.text
+    await guard.send("/alarms/change", seq=str(seq), do="acknowledge", note="my guest", next="/")
+    assert guard.goes_to == "/"
+    await guard.get("/")
+    assert 'class="alarm ' not in guard.text
+    alarm = await site.services.alarms.get(seq)
+    assert (alarm.state, alarm.note) == ("acknowledged", "my guest")
+
+
+async def test_a_script_that_acknowledges_gets_the_alarms_that_are_still_new(
+    site: PageSite, guard: Visitor
+) -> None:
+    first, second = await _sees(site, "Anna"), await _sees(site, "Ben")
+    await guard.get("/")
+    await guard.send("/alarms/change", seq=str(first), do="acknowledge", part=True)
+    assert guard.response.status_code == 200
+    assert f'data-key="{second}"' in guard.text
+    assert f'data-key="{first}"' not in guard.text
+    assert "<html" not in guard.text
+
+
+async def test_the_oldest_new_alarm_is_first_and_the_last_ones_are_counted(
+    site: PageSite, guard: Visitor
+) -> None:
+    for number in range(MAX_SHOWN + 2):
+        await _sees(site, f"Person {number}")
+        site.clock.advance(1)
+    await guard.get("/")
+    assert guard.text.count('<article class="alarm ') == MAX_SHOWN
+    assert guard.text.index(">Person 0<") < guard.text.index(">Person 1<")
+    assert "2 more new alarms" in guard.text
+
+
+async def test_an_alarm_that_becomes_new_again_goes_behind_the_others(
+    site: PageSite, guard: Visitor
+) -> None:
+    first = await _sees(site, "Anna")
+    await guard.get("/")
+    await guard.send("/alarms/change", seq=str(first), do="acknowledge", next="/")
+    site.clock.advance(30)
+    await _sees(site, "Ben")
+    site.clock.advance(90)
+    await _sees(site, "Anna")
+    await guard.get("/")
+    assert guard.text.index(">Ben<") < guard.text.index(">Anna<")
+    assert "2 times since 20:00:01" in guard.text
+
+
+async def test_a_viewer_sees_new_alarms_but_cannot_acknowledge_them(site: PageSite) -> None:
+    viewer = await Visitor.signed_in(site, "viewer")
+    seq = await _sees(site, "Anna")
+    await viewer.get("/")
+    assert ">Anna<" in viewer.text
+    assert "/alarms/change" not in viewer.text
+    await viewer.send("/alarms/change", seq=str(seq), do="acknowledge")
+    assert viewer.response.status_code == 403
+    await viewer.get("/alarms")
+    assert "/alarms/change" not in viewer.text
+    assert (await site.services.alarms.get(seq)).state == "new"
+
+
+async def test_a_form_without_its_token_acknowledges_nothing(
+    site: PageSite, guard: Visitor
+) -> None:
+    seq = await _sees(site, "Anna")
+    await guard.send("/alarms/change", token="", seq=str(seq), do="acknowledge")
+    assert guard.response.status_code == 403
+    assert (await site.services.alarms.get(seq)).state == "new"
+
+
+async def test_every_page_shows_how_many_alarms_are_new(site: PageSite, guard: Visitor) -> None:
+    await guard.get("/cameras")
+    assert "data-alarm-count hidden><span data-number>0</span>" in guard.text
+    await _sees(site, "Anna")
+    await _detects(site, INTRUSION)
+    for path in ("/", "/cameras", "/evidence", "/account"):
+        await guard.get(path)
+        assert "data-alarm-count><span data-number>2</span>" in guard.text
+        assert 'data-count="2" data-severity="critical" data-escalated="0"' in guard.text
+        assert "2 new alarms" in guard.text
+
+
+async def test_an_escalated_alarm_is_told_on_every_page_to_everybody(site: PageSite) -> None:
+    seq = await _detects(site, INTRUSION)
+    await _escalate(site, seq)
+    for name in ("admin", "guard", "viewer"):
+        visitor = await Visitor.signed_in(site, name)
+        for path in ("/", "/cameras", f"/alarms/{seq}"):
+            await visitor.get(path)
+            assert "Nobody has acknowledged this alarm:" in visitor.text
+            assert "Intrusion or line crossing · North gate" in visitor.text
+    await visitor.get("/")
+    assert "alarm-late" in visitor.text
+    assert 'data-escalated="1"' in visitor.text
+
+
+async def test_the_sound_is_off_until_a_script_turns_it_on(guard: Visitor) -> None:
+    await guard.get("/")
+    assert '<details class="menu sound" id="sound" hidden>' in guard.text
+    assert 'id="sound-bar" hidden' in guard.text
+
+
+# The event stream
+
+
+async def test_a_raised_and_an_acknowledged_alarm_are_events_of_the_page(
+    site: PageSite, guard: Visitor
+) -> None:
+    await guard.get("/")
+    async with guard.listening("/stream") as stream:
+        await stream.next()
+        seq = await _sees(site, "Anna")
+        name, card = await stream.next()
+        assert (name, card["seq"]) == ("card", seq)
+        name, alarm = await stream.next()
+        assert (name, alarm["seq"]) == ("alarm", seq)
+        assert ">Anna<" in alarm["html"]
+        assert f"/media/{seq}/face.png" in alarm["html"]
+        assert f'value="{guard.token}"' in alarm["html"]
+        assert 'data-count="1"' in alarm["state"]
+        change = {"kind": "alarm", "key": str(seq), "changes": alarm["changes"]}
+        assert await stream.next() == ("change", change)
+        await site.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
+        name, alarm = await stream.next()
+        assert (name, alarm["seq"], alarm["html"]) == ("alarm", seq, "")
+        assert 'data-count="0"' in alarm["state"]
+
+
+async def test_repeats_of_an_alarm_are_sent_once_a_second(
+    site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.live_events.BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(events, "_REPEAT_SECONDS", 0.2)
+    async with guard.listening("/stream") as stream:
+        await stream.next()
+        seqs = [await _sees(site, "Anna") for _ in range(5)]
+        sent = []
+        while len(sent) < 5 or sent[-1][0] != "change":
+            sent.append(await stream.next())
+        alarms = [data for name, data in sent if name == "alarm"]
+        assert [data["seq"] for data in alarms] == [seqs[0]]
+        # What was left out follows with the next beat.
+        while (event := await stream.next())[0] != "alarm":
+            pass
+        assert "5 times since" in event[1]["html"]
+
+
+# The list
+
+
+async def test_the_list_is_filtered_by_state_severity_kind_and_camera(
+    site: PageSite, guard: Visitor
+) -> None:
+    await _sees(site, "Anna")
+    await _sees(site, "Ben", did="2")
+    fire = await _detects(site, FIRE)
+    await guard.get("/alarms")
+    assert guard.text.index("Fire") < guard.text.index(">Ben<") < guard.text.index(">Anna<")
+    await guard.send("/alarms/change", seq=str(fire), do="close", next="/alarms")
+    for query, shown in (
+        ("state=new", {"Anna", "Ben"}),
+        ("state=closed", {"Fire"}),
+        ("kind=blacklist&did=2", {"Ben"}),
+        ("kind=event", {"Fire"}),
+        ("severity=critical", {"Anna", "Ben", "Fire"}),
+        ("severity=minor", set()),
+        ("since=2026-11-25&until=2026-11-25", {"Anna", "Ben", "Fire"}),
+        ("since=2026-11-26", set()),
+        ("state=nonsense&since=yesterday", {"Anna", "Ben", "Fire"}),
+    ):
+        await guard.get(f"/alarms/table?{query}")
+        assert {name for name in ("Anna", "Ben", "Fire") if f">{name}<" in guard.text} == shown, (
+            query
+        )
+    await guard.get("/alarms?severity=minor")
+    assert "No alarm matches this search." in guard.text
+
+
+async def test_the_list_is_paged_by_key_and_keeps_its_filter(
+    site: PageSite, guard: Visitor
+) -> None:
+    for number in range(55):
+        await _sees(site, f"Person {number}")
+    await guard.get("/alarms?kind=blacklist")
+    assert ">Person 5<" in guard.text
+    assert ">Person 4<" not in guard.text
+    older = unescape(guard.text.split('rel="next" href="')[1].split('"')[0])
+    assert older == "/alarms?kind=blacklist&before=6"
+    await guard.get(older)
+    assert ">Person 4<" in guard.text
+    assert ">Person 5<" not in guard.text
+    assert 'rel="next"' not in guard.text
+    assert 'href="/alarms?kind=blacklist"' in guard.text
+
+
+async def test_an_empty_list_says_what_raises_alarms(guard: Visitor) -> None:
+    await guard.get("/alarms")
+    assert "No alarms yet" in guard.text
+    assert "/site/alarm-rules" not in guard.text
+
+
+async def test_many_alarms_are_acknowledged_and_closed_at_once(
+    site: PageSite, guard: Visitor
+) -> None:
+    seqs = [await _sees(site, name) for name in ("Anna", "Ben", "Cleo")]
+    await guard.get("/alarms?state=new")
+    here, all_of_them = "/alarms?state=new", [str(seq) for seq in seqs]
+    await guard.send(
+        "/alarms/change", seq=all_of_them[:2], do="acknowledge", note="drill", next=here
+    )
+    assert guard.goes_to == "/alarms?state=new&done=alarms-acknowledged"
+    states = [(await site.services.alarms.get(seq)).state for seq in seqs]
+    assert states == ["acknowledged", "acknowledged", "new"]
+    await guard.send("/alarms/change", seq=all_of_them, do="close", note="", next=here)
+    states = [(await site.services.alarms.get(seq)).state for seq in seqs]
+    assert states == ["closed"] * 3
+    await guard.get("/alarms?state=closed&done=alarms-closed")
+    assert '<p class="done"' in guard.text
+    assert guard.text.count("drill") == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, "Select at least one alarm."),
+        ({"seq": "x"}, "Select at least one alarm."),
+        ({"seq": "1", "note": "x" * 501}, "The note is too long"),
+    ],
+)
+async def test_a_change_that_cannot_be_made_says_why(
+    site: PageSite, guard: Visitor, fields: dict[str, str], sentence: str
+) -> None:
+    await _sees(site, "Anna")
+    await guard.get("/alarms")
+    await guard.send("/alarms/change", do="close", **fields)
+    assert guard.response.status_code == 400
+    assert sentence in guard.text
+    assert (await site.services.alarms.get(1)).state == "new"
+
+
+async def test_a_change_leads_to_no_other_site(site: PageSite, guard: Visitor) -> None:
+    await _sees(site, "Anna")
+    await guard.get("/")
+    await guard.send("/alarms/change", seq="1", do="close", next="//evil.example")
+    assert guard.goes_to == "/"
+
+
+# One alarm
+
+
+async def test_an_alarm_has_a_page_with_its_history(site: PageSite, guard: Visitor) -> None:
+    seq = await _sees(site, "Anna")
+    last = await _sees(site, "Anna", did="2")
+    await _escalate(site, seq)
+    site.clock.advance(300)
+    await guard.get(f"/alarms/{seq}")
+    assert "Person on the blacklist" in guard.text
+    assert "North gate, Bay" in guard.text
+    assert f'href="/records/{seq}"' in guard.text
+    assert f'href="/records/{last}"' in guard.text
+    await guard.send(
+        "/alarms/change", seq=str(seq), do="acknowledge", note="came <in>", next=f"/alarms/{seq}"
+    )
+    assert guard.goes_to == f"/alarms/{seq}?done=alarms-acknowledged"
+    await guard.get(guard.goes_to)
+    history = guard.text.split('class="alarm-history"')[1]
+    order = (
+        "Raised",
+        "Not acknowledged in time",
+        "<b>Acknowledged</b>",
+        "guard",
+        "came &lt;in&gt;",
+    )
+    assert [history.index(text) for text in order] == sorted(history.index(text) for text in order)
+    assert "20:05:00" in history
+    await guard.send("/alarms/change", seq=str(seq), do="close", next=f"/alarms/{seq}")
+    await guard.get(f"/alarms/{seq}")
+    assert "<b>Closed</b>" in guard.text
+    assert "Close the alarm" not in guard.text
+    for part in ("now", "history"):
+        await guard.get(f"/alarms/{seq}/{part}")
+        assert "<html" not in guard.text
+    assert (await guard.get("/alarms/999")).status_code == 404
+
+
+async def test_a_watched_plate_is_shown_as_a_plate_with_its_list(site: PageSite) -> None:
+    admin = await Visitor.signed_in(site)
+    await admin.get("/site/plate-lists")
+    await admin.send(
+        "/site/plate-lists/add", name="Stolen", severity="major", plates="粤B5489?, ours"
+    )
+    detail = VehicleDetail(Plate(id="粤B·54896", type=1), Vehicle(type=6))
+    seq = await site.add_record("vehicle", detail)
+    await admin.get("/")
+    assert 'class="alarm alarm-major"' in admin.text
+    assert '<span class="plate plate-blue">粤B·54896</span>' in admin.text
+    assert "Watched plate, list “Stolen”" in admin.text
+    assert "ours" in admin.text
+    await admin.get(f"/alarms/{seq}")
+    assert "ours" in admin.text
+
+
+async def test_a_person_of_the_register_is_shown_beside_its_photo(site: PageSite) -> None:
+    pytest.importorskip("hub.services.people.register")
+    admin = await Visitor.signed_in(site)
+    await admin.get("/")
+    assert 'alt="Photo in the register"' not in admin.text
+
+
+async def test_pages_of_alarms_are_in_both_languages(site: PageSite, guard: Visitor) -> None:
+    seq = await _sees(site, "Anna")
+    await _escalate(site, seq)
+    for path in ("/", "/alarms", f"/alarms/{seq}"):
+        await guard.get(path, Accept_Language="zh-CN,zh;q=0.9")
+        assert "严重" in guard.text
+        assert "此告警无人确认" in guard.text
+        assert "1 条新告警" in guard.text

@@ -1,0 +1,174 @@
+"""An alarm as pages show it: as a card while it is new, as a row, and on its own page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from hub.errors import HubError, NoSuchResource
+from hub.services import Services
+from hub.services.alarms.alarms import Alarm
+from hub.wire import code_tables
+from hub.wire.uploads.records import HubDetail, Record
+from web.pages import language
+from web.pages.alarms import labels
+from web.pages.labels import hub_sentence
+from web.pages.language import gettext
+from web.pages.live.record_cards import CardPicture, PlateView, card_pictures, make_card
+
+#: Names of cameras in one line; the others are counted.
+_MAX_NAMES = 3
+_EVENT_OF_LISTED_PERSON = 12
+
+
+class AlarmCard(Struct, frozen=True, kw_only=True):
+    """`since`: when it became new. `place`: the names of the cameras. `comment`: what the register
+    or the watch list says. `picture`: of the last record. `photo_url`: the register's photo, or "".
+    """
+
+    seq: int
+    url: str
+    last_url: str
+    kind: str
+    kind_text: str
+    icon: str
+    severity: str
+    severity_text: str
+    state: str
+    state_text: str
+    title: str
+    plate: PlateView | None
+    place: str
+    comment: str
+    note: str
+    count: int
+    first_at: int
+    last_at: int
+    since: int
+    is_escalated: bool
+    is_over: bool
+    is_damaged: bool
+    picture: CardPicture | None
+    photo_url: str
+
+
+async def make_alarm_cards(
+    hub: Services, alarms: Iterable[Alarm], known: Mapping[int, Record] | None = None
+) -> list[AlarmCard]:
+    """The cards of alarms with their pictures. `known`: records that were read already, by seq."""
+    known = {} if known is None else known
+    cards = []
+    for alarm in alarms:
+        record = known.get(alarm.last_seq) or await _record(hub, alarm.last_seq)
+        cards.append(make_alarm_card(hub, alarm, record, await _photo_url(hub, alarm)))
+    return cards
+
+
+async def _record(hub: Services, seq: int) -> Record | None:
+    """The record of an alarm; None if it is gone."""
+    try:
+        return await hub.records.get(seq)
+    except NoSuchResource:
+        return None
+
+
+async def _photo_url(hub: Services, alarm: Alarm) -> str:
+    """The address of the register's photo of a person; "" without one."""
+    if not alarm.detail.pid:
+        return ""
+    try:
+        person = await hub.people.get(alarm.detail.pid)
+    except HubError:
+        return ""
+    return f"/people/{person.pid}/photo" if person.has_photo else ""
+
+
+def make_alarm_card(
+    hub: Services, alarm: Alarm, record: Record | None = None, photo_url: str = ""
+) -> AlarmCard:
+    place = _place(hub, alarm)
+    pictures = [] if record is None else card_pictures(record)
+    return AlarmCard(
+        seq=alarm.seq,
+        url=f"/alarms/{alarm.seq}",
+        last_url=f"/records/{alarm.last_seq}",
+        kind=alarm.kind,
+        kind_text=_kind_text(alarm),
+        icon=labels.ICONS[alarm.kind],
+        severity=alarm.severity,
+        severity_text=gettext(labels.SEVERITIES[alarm.severity]),
+        state=alarm.state,
+        state_text=gettext(labels.STATES[alarm.state]),
+        title=_title(alarm, place),
+        plate=_plate(alarm, record),
+        place=place,
+        comment=alarm.detail.entry_note,
+        note=alarm.note,
+        count=alarm.count,
+        first_at=alarm.first_at,
+        last_at=alarm.last_at,
+        since=alarm.new_since,
+        is_escalated=alarm.state == "new" and alarm.escalated_at is not None,
+        is_over=alarm.over_at is not None,
+        is_damaged=alarm.damaged,
+        picture=pictures[0] if pictures else None,
+        photo_url=photo_url,
+    )
+
+
+def _kind_text(alarm: Alarm) -> str:
+    if alarm.kind == "plate" and alarm.detail.list:
+        return gettext("Watched plate, list “%(name)s”") % {"name": alarm.detail.list}
+    return gettext(labels.KINDS[alarm.kind])
+
+
+def _title(alarm: Alarm, place: str) -> str:
+    """What an alarm is about, in one line."""
+    detail = alarm.detail
+    match alarm.kind:
+        case "blacklist":
+            if detail.name:
+                return detail.name
+            return gettext("Person %(uuid)s") % {"uuid": detail.pid or detail.uuid}
+        case "plate":
+            return "" if detail.plate else gettext("Watched plate")
+        case "event":
+            return _event_title(alarm)
+        case "offline" | "hub":
+            noticed = HubDetail(detail.cause, detail.text, detail.args)
+            return hub_sentence(noticed, place) or gettext(labels.KINDS[alarm.kind])
+    raise AssertionError(alarm.kind)
+
+
+def _event_title(alarm: Alarm) -> str:
+    detail = alarm.detail
+    if detail.type is None:
+        return gettext("Event")
+    event = code_tables.event_name(detail.type, language.current().code)
+    name = detail.name if detail.type == _EVENT_OF_LISTED_PERSON else ""
+    return " · ".join(filter(None, (event, name)))
+
+
+def _plate(alarm: Alarm, record: Record | None) -> PlateView | None:
+    if alarm.kind != "plate" or not alarm.detail.plate:
+        return None
+    seen = None if record is None else make_card(record).plate
+    return PlateView(alarm.detail.plate, seen.colour if seen else "plain")
+
+
+def _place(hub: Services, alarm: Alarm) -> str:
+    """The names of the cameras that saw it."""
+    names = [_camera_name(hub, did, alarm.detail.device_name) for did in alarm.dids[:_MAX_NAMES]]
+    if (others := len(alarm.dids) - len(names)) > 0:
+        names.append(gettext("%(n)s more") % {"n": others})
+    return gettext(", ").join(names)
+
+
+def _camera_name(hub: Services, did: str, name: str) -> str:
+    """The name of a camera today; of one that was removed the name it had."""
+    try:
+        device = hub.devices.get(did)
+    except NoSuchResource:
+        return name or did
+    return device.name or device.sn

@@ -1,0 +1,39 @@
+"""Kinds, severities, states and steps of alarms as text."""
+
+from __future__ import annotations
+
+from web.pages.language import N_
+
+SEVERITIES = {"critical": N_("Critical"), "major": N_("Major"), "minor": N_("Minor")}
+
+STATES = {
+    "new": N_("New"),
+    "acknowledged": N_("Acknowledged"),
+    "closed": N_("Closed"),
+}
+
+KINDS = {
+    "blacklist": N_("Person on the blacklist"),
+    "plate": N_("Watched plate"),
+    "event": N_("Event of a camera"),
+    "offline": N_("Camera offline"),
+    "hub": N_("Problem of this hub"),
+}
+
+#: Icons of alarms without a picture.
+ICONS = {
+    "blacklist": "list-black",
+    "plate": "vehicle",
+    "event": "event",
+    "offline": "camera",
+    "hub": "site",
+}
+
+STEPS = {
+    "raised": N_("Raised"),
+    "again": N_("New again"),
+    "acknowledged": N_("Acknowledged"),
+    "escalated": N_("Not acknowledged in time: shown to everybody"),
+    "over": N_("Over"),
+    "closed": N_("Closed"),
+}

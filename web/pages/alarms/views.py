@@ -1,0 +1,225 @@
+"""The list of alarms, one alarm with its history, and acknowledging and closing."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter
+from hub.services.alarms.alarms import AlarmStep
+from web import auth
+from web.pages import language
+from web.pages.alarms import labels
+from web.pages.alarms.alarm_filter import AlarmForm, read_form
+from web.pages.alarms.cards import AlarmCard, make_alarm_card, make_alarm_cards
+from web.pages.alarms.state import MAX_SHOWN, new_alarms
+from web.pages.labels import done_sentence
+from web.pages.language import gettext
+from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
+from web.pages.site.audit import actor_text
+
+blueprint = Blueprint("alarms", __name__, url_prefix="/alarms")
+
+_ROWS_PER_PAGE = 50
+_MAX_CAMERA_CHOICES = 200
+_MAX_SEQ = 2**63 - 1
+
+
+class StateLink(Struct, frozen=True):
+    """A link to the alarms in one state. `count`: 0 where it is not shown."""
+
+    text: str
+    url: str
+    chosen: bool
+    count: int = 0
+
+
+class LiveAlarms(Struct, frozen=True):
+    """The new alarms of the live page, and how many more there are."""
+
+    alarms: list[AlarmCard]
+    more: int
+    most: int = MAX_SHOWN
+
+
+class AlarmTable(Struct, frozen=True, kw_only=True):
+    """One page of the list. `part`, `here`, `newest` and `older` are addresses."""
+
+    form: AlarmForm
+    rows: list[AlarmCard]
+    has_open: bool
+    part: str
+    here: str
+    newest: str
+    older: str
+
+
+class StepRow(Struct, frozen=True):
+    time: str
+    text: str
+    who: str
+    note: str
+
+
+@blueprint.get("/state")
+async def state() -> Response:
+    """The part of every page that says how many alarms are new."""
+    await auth.require_role("viewer")
+    return await page("alarms/_state.html")
+
+
+@blueprint.get("/live")
+async def live() -> Response:
+    """The new alarms of the live page."""
+    await auth.require_role("viewer")
+    return await _live_part()
+
+
+async def _live_part() -> Response:
+    return await page("alarms/_live.html", live_alarms=await live_alarms())
+
+
+async def live_alarms() -> LiveAlarms:
+    hub = auth.services()
+    found = new_alarms(hub)
+    cards = await make_alarm_cards(hub, found[:MAX_SHOWN])
+    return LiveAlarms(cards, max(0, len(found) - MAX_SHOWN))
+
+
+@blueprint.get("")
+async def alarms() -> Response:
+    await auth.require_role("viewer")
+    return await _list_page()
+
+
+async def _list_page(fault: str = "") -> Response:
+    devices = sorted(
+        auth.services().devices.list(), key=lambda one: (one.name or one.sn).casefold()
+    )
+    form = read_form()
+    return await page(
+        "alarms/alarms.html",
+        area="alarms",
+        status=400 if fault else 200,
+        fault=fault,
+        done=done_sentence(request.args.get("done")),
+        states=_state_links(form),
+        severities=_choices(labels.SEVERITIES),
+        kinds=_choices(labels.KINDS),
+        cameras=devices[:_MAX_CAMERA_CHOICES],
+        export_url=make_url("/alarms/export", **form.values),
+        table=await _table(form),
+    )
+
+
+@blueprint.get("/table")
+async def table() -> Response:
+    await auth.require_role("viewer")
+    return await page("alarms/_table.html", table=await _table(read_form()))
+
+
+async def _table(form: AlarmForm) -> AlarmTable:
+    before = request.args.get("before", type=int)
+    before = None if before is None else max(0, min(before, _MAX_SEQ))
+    found = await auth.services().alarms.page(
+        form.matching, before=before, newest_first=True, limit=_ROWS_PER_PAGE
+    )
+    position = {} if before is None else {"before": str(before)}
+    older = "" if found.next is None else str(found.next)
+    return AlarmTable(
+        form=form,
+        rows=[make_alarm_card(auth.services(), alarm) for alarm in found.items],
+        has_open=any(alarm.is_active for alarm in found.items),
+        part=make_url("/alarms/table", **form.values, **position),
+        here=make_url("/alarms", **form.values, **position),
+        newest="" if before is None else make_url("/alarms", **form.values),
+        older=older and make_url("/alarms", **form.values, before=older),
+    )
+
+
+def _state_links(form: AlarmForm) -> list[StateLink]:
+    def link(state: str, text: str, count: int = 0) -> StateLink:
+        url = make_url("/alarms", **{**form.values, "state": state})
+        return StateLink(text, url, form.values["state"] == state, count)
+
+    counts = {"new": len(new_alarms(auth.services()))}
+    return [
+        link("", gettext("All")),
+        *(link(code, text, counts.get(code, 0)) for code, text in _choices(labels.STATES)),
+    ]
+
+
+def _choices(texts: dict[str, str]) -> list[tuple[str, str]]:
+    return [(code, gettext(text)) for code, text in texts.items()]
+
+
+@blueprint.get("/<int:seq>")
+async def one(seq: int) -> Response:
+    await auth.require_role("viewer")
+    return await _one_page("alarms/one.html", seq)
+
+
+@blueprint.get("/<int:seq>/now")
+async def now(seq: int) -> Response:
+    await auth.require_role("viewer")
+    return await _one_page("alarms/_now.html", seq)
+
+
+@blueprint.get("/<int:seq>/history")
+async def history(seq: int) -> Response:
+    await auth.require_role("viewer")
+    return await _one_page("alarms/_history.html", seq)
+
+
+async def _one_page(template: str, seq: int) -> Response:
+    hub = auth.services()
+    (card,) = await make_alarm_cards(hub, [await hub.alarms.get(seq)])
+    return await page(
+        template,
+        area="alarms",
+        done=done_sentence(request.args.get("done")),
+        alarm=card,
+        steps=[_step_row(step) for step in await hub.alarms.history(seq)],
+    )
+
+
+def _step_row(step: AlarmStep) -> StepRow:
+    by_itself = gettext("by itself") if step.step == "closed" else ""
+    return StepRow(
+        time=language.current().moment(step.at, auth.services().site.zone()),
+        text=gettext(labels.STEPS[step.step]),
+        who=actor_text(step.who) if step.who else by_itself,
+        note=step.note,
+    )
+
+
+@blueprint.post("/change")
+async def change() -> Response:
+    """Acknowledge or close alarms. A script of the live page gets the alarms that are still new."""
+    me = await auth.require_role("guard")
+    await auth.check_csrf()
+    form = await request.form
+    seqs = [int(text) for text in form.getlist("seq") if _is_seq(text)]
+    if not seqs:
+        return await _list_page(gettext("Select at least one alarm."))
+    service, note = auth.services().alarms, form.get("note", "").strip()
+    closes = form.get("do") == "close"
+    try:
+        await (service.close if closes else service.acknowledge)(seqs, note, by=auth.actor(me))
+    except BadParameter:
+        return await _list_page(gettext("The note is too long: at most 500 characters."))
+    if wants_part():
+        return await _live_part()
+    done = "alarms-closed" if closes else "alarms-acknowledged"
+    return redirect_to(_with_done(local_path(form.get("next")), done))
+
+
+def _is_seq(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _with_done(path: str, done: str) -> str:
+    """The address with the sentence to show; the live page shows none."""
+    if path == "/":
+        return path
+    return f"{path}{'&' if '?' in path else '?'}done={done}"

@@ -1,0 +1,278 @@
+"""Rules: which events of cameras raise an alarm, how severe, and when."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from datetime import time
+from typing import Literal, get_args
+
+import msgspec
+from msgspec import Struct
+from quart import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.services.alarms.alarms import Severity
+from hub.services.alarms.rules import MAX_RULES, AlarmRule
+from hub.services.devices.views import DeviceView
+from hub.wire import code_tables
+from web import auth
+from web.pages import language
+from web.pages.alarms.labels import SEVERITIES
+from web.pages.language import N_, gettext
+from web.pages.layout import redirect_to
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("site_alarm_rules", __name__, url_prefix="/site/alarm-rules")
+
+RuleKind = Literal["event", "offline", "hub"]
+
+_KIND_CODES: tuple[RuleKind, ...] = ("event", "offline", "hub")
+_KINDS = {
+    "event": N_("Events of cameras"),
+    "offline": N_("A camera is offline"),
+    "hub": N_("Problems of this hub"),
+}
+_SEVERITIES = {**SEVERITIES, "none": N_("No alarm")}
+
+
+class RuleRow(Struct, frozen=True):
+    """A rule as the list shows it. `number`: its place, from 1."""
+
+    number: int
+    what: str
+    severity: str
+    severity_text: str
+    when: str
+    where: str
+
+
+class Choice(Struct, frozen=True):
+    value: str
+    text: str
+    chosen: bool
+
+
+@blueprint.get("")
+async def rules() -> Response:
+    await auth.require_role("admin")
+    found = auth.services().alarm_rules.all()
+    return await site_page(
+        "site/alarm_rules.html",
+        section="alarm-rules",
+        rows=[_row(number, rule) for number, rule in enumerate(found, 1)],
+        is_full=len(found) >= MAX_RULES,
+    )
+
+
+def _row(number: int, rule: AlarmRule) -> RuleRow:
+    return RuleRow(
+        number=number,
+        what=_what(rule),
+        severity=rule.severity,
+        severity_text=gettext(_SEVERITIES[rule.severity]),
+        when=_when(rule),
+        where=_where(rule),
+    )
+
+
+def _what(rule: AlarmRule) -> str:
+    if rule.kind != "event":
+        return gettext(_KINDS[rule.kind])
+    if not rule.types:
+        return gettext("All events")
+    return _list(code_tables.event_name(one, language.current().code) for one in rule.types)
+
+
+def _when(rule: AlarmRule) -> str:
+    names = [short for short, _ in language.current().weekdays()]
+    days = _list(names[day - 1] for day in rule.days) if rule.days else gettext("every day")
+    if not rule.start and not rule.end:
+        return days
+    hours = f"{rule.start or '00:00'}–{rule.end or '24:00'}"
+    return f"{days} {hours}"
+
+
+def _where(rule: AlarmRule) -> str:
+    if not rule.dids and not rule.groups:
+        return gettext("all cameras")
+    groups = {one.id: one.name for one in auth.services().camera_groups.list()}
+    names = [groups.get(id, f"#{id}") for id in rule.groups]
+    names += [_camera_name(did) for did in rule.dids]
+    return _list(names)
+
+
+def _camera_name(did: str) -> str:
+    try:
+        return _display_name(auth.services().devices.get(did))
+    except NoSuchResource:
+        return did
+
+
+def _display_name(device: DeviceView) -> str:
+    return device.name or device.sn
+
+
+def _list(names: Iterable[str]) -> str:
+    return gettext(", ").join(names)
+
+
+@blueprint.get("/new")
+async def new() -> Response:
+    await auth.require_role("admin")
+    return await _form_page(None, AlarmRule(severity="minor"))
+
+
+@blueprint.get("/<int:number>")
+async def one(number: int) -> Response:
+    await auth.require_role("admin")
+    return await _form_page(number, _get(number))
+
+
+def _get(number: int) -> AlarmRule:
+    """The rule at this place, from 1. Raises NoSuchResource."""
+    found = auth.services().alarm_rules.all()
+    if not 1 <= number <= len(found):
+        raise NoSuchResource(f"there is no rule {number}")
+    return found[number - 1]
+
+
+async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Response:
+    """The form of a rule. `number`: its place; None for a new one."""
+    hub = auth.services()
+    devices = sorted(hub.devices.list(), key=lambda one: _display_name(one).casefold())
+    days = enumerate(language.current().weekdays(), 1)
+    return await site_page(
+        "site/alarm_rule.html",
+        section="alarm-rules",
+        status=400 if fault else 200,
+        fault=fault,
+        number=number,
+        rule=rule,
+        seen=_fingerprint(),
+        kinds=_choices(_KINDS, rule.kind),
+        severities=_choices(_SEVERITIES, rule.severity),
+        types=[
+            Choice(str(code), name.of(language.current().code), code in rule.types)
+            for code, name in code_tables.EVENT_TYPES.items()
+        ],
+        days=[Choice(str(day), full, day in rule.days) for day, (_, full) in days],
+        cameras=[Choice(one.did, _display_name(one), one.did in rule.dids) for one in devices],
+        groups=[
+            Choice(str(one.id), one.name, one.id in rule.groups) for one in hub.camera_groups.list()
+        ],
+    )
+
+
+def _choices(texts: dict[str, str], chosen: str) -> list[Choice]:
+    return [Choice(code, gettext(text), code == chosen) for code, text in texts.items()]
+
+
+def _fingerprint() -> str:
+    """What the rules are now: rules have no names, and a form must not change another one."""
+    return f"{zlib.crc32(msgspec.json.encode(auth.services().alarm_rules.all())):08x}"
+
+
+@blueprint.post("/save")
+async def save() -> Response:
+    """Add a rule, or replace the one with this number."""
+    form = await _checked_form()
+    number, rule = form.get("number", type=int), _read(form)
+    if form.get("seen") != _fingerprint():
+        return await _form_page(number, rule, _changed_meanwhile())
+    found = list(auth.services().alarm_rules.all())
+    if number is None:
+        found.append(rule)
+    else:
+        _get(number)
+        found[number - 1] = rule
+    try:
+        await _put(found)
+    except BadParameter as error:
+        return await _form_page(number, rule, _describe(error))
+    return redirect_to("/site/alarm-rules?done=rules-changed")
+
+
+@blueprint.post("/<int:number>/move")
+async def move(number: int) -> Response:
+    """Let a rule be decided before the one above it."""
+    await _checked_form()
+    found = list(auth.services().alarm_rules.all())
+    if 2 <= number <= len(found):
+        found[number - 2], found[number - 1] = found[number - 1], found[number - 2]
+        await _put(found)
+    return redirect_to("/site/alarm-rules?done=rules-changed")
+
+
+@blueprint.get("/<int:number>/remove")
+async def ask_to_remove(number: int) -> Response:
+    await auth.require_role("admin")
+    row = _row(number, _get(number))
+    return await site_page(
+        "site/alarm_rule_remove.html", section="alarm-rules", row=row, seen=_fingerprint()
+    )
+
+
+@blueprint.post("/<int:number>/remove")
+async def remove(number: int) -> Response:
+    form = await _checked_form()
+    if form.get("seen") == _fingerprint():
+        _get(number)
+        found = list(auth.services().alarm_rules.all())
+        del found[number - 1]
+        await _put(found)
+    return redirect_to("/site/alarm-rules?done=rules-changed")
+
+
+async def _checked_form() -> MultiDict[str, str]:
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    return await request.form
+
+
+async def _put(rules: list[AlarmRule]) -> None:
+    me = await auth.require_role("admin")
+    await auth.services().alarm_rules.put(tuple(rules), by=auth.actor(me))
+
+
+def _read(form: MultiDict[str, str]) -> AlarmRule:
+    """The rule of a form. What is not valid is left out: browsers send none of it."""
+    kind: RuleKind = next((one for one in _KIND_CODES if one == form.get("kind")), "event")
+    severity: Severity | Literal["none"] = next(
+        (one for one in get_args(Severity) if one == form.get("severity")), "none"
+    )
+    return AlarmRule(
+        kind=kind,
+        types=_numbers(form, "type") if kind == "event" else (),
+        severity=severity,
+        days=tuple(day for day in _numbers(form, "day") if 1 <= day <= 7),
+        start=_hour(form.get("start", "")),
+        end=_hour(form.get("end", "")),
+        dids=() if kind == "hub" else tuple(form.getlist("did")),
+        groups=() if kind == "hub" else _numbers(form, "group"),
+    )
+
+
+def _numbers(form: MultiDict[str, str], name: str) -> tuple[int, ...]:
+    return tuple(form.getlist(name, type=int))
+
+
+def _hour(text: str) -> str:
+    """A time field as rules have it. Some browsers send seconds."""
+    try:
+        return f"{time.fromisoformat(text):%H:%M}" if text else ""
+    except ValueError:
+        return ""
+
+
+def _changed_meanwhile() -> str:
+    return gettext("The rules were changed in the meantime. Check this one, and save it again.")
+
+
+def _describe(error: BadParameter) -> str:
+    if error.field.endswith(".end"):
+        return gettext("The end must differ from the start. For the whole day leave both empty.")
+    if error.field == "rules":
+        return gettext("There are too many rules. Remove some first.")
+    return str(error)

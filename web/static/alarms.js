@@ -1,0 +1,172 @@
+// Alarms on every page: their number, what has escalated, the sound; and the new ones on "Live".
+
+import { refresh, replaceChildren } from "./parts.js";
+import { Sound } from "./sound.js";
+
+// Without a connection no alarm would be heard: say so by a tone.
+const LOST_MS = 15_000;
+// Nobody has seen an alarm that has just appeared, or moved up.
+const MIN_SHOWN_MS = 700;
+
+export function followAlarms(stream) {
+  const sound = new Sound();
+  const state = document.querySelector("#alarm-state");
+  const list = document.querySelector("#alarms");
+  let isLost = false;
+
+  const settle = () => {
+    const { count, severity, isLoud } = readState(state);
+    showCount(state, count);
+    if (count) sound.play(severity, isLoud);
+    else sound.play(isLost ? "lost" : "");
+  };
+  // The state is replaced by the stream, or fetched again after a change was missed.
+  new MutationObserver(settle).observe(state, { childList: true, subtree: true });
+  settle();
+
+  stream.addEventListener("alarm", ({ detail }) => {
+    if (list) showAlarm(list, detail);
+    replaceChildren(state, detail.state);
+  });
+
+  stream.addEventListener("change", ({ detail }) => {
+    if (detail.kind === "alarm" && !detail.key) for (const part of [list, state]) part && refresh(part);
+  });
+
+  let losing = null;
+  stream.addEventListener("state", ({ detail }) => {
+    clearTimeout(losing);
+    isLost = false;
+    if (detail !== "live") losing = setTimeout(() => ((isLost = true), settle()), LOST_MS);
+    settle();
+  });
+
+  showSound(sound);
+  if (list) acknowledgeByKey(list);
+}
+
+function readState(state) {
+  const { count, severity, escalated } = state.firstElementChild?.dataset ?? {};
+  return { count: Number(count ?? 0), severity, isLoud: Number(escalated ?? 0) > 0 };
+}
+
+const title = document.title;
+const icon = document.querySelector('link[rel="icon"]');
+const plainIcon = icon.href;
+
+// In the navigation, and for a tab in the background in its title and icon.
+function showCount(state, count) {
+  for (const badge of document.querySelectorAll("[data-alarm-count]")) {
+    badge.hidden = !count;
+    badge.querySelector("[data-number]").textContent = count;
+  }
+  document.title = count ? `${state.firstElementChild.dataset.title} · ${title}` : title;
+  const wanted = count ? icon.dataset.alarm : plainIcon;
+  if (icon.href !== wanted) icon.href = wanted;
+}
+
+const sinceOf = (card) => [Number(card.dataset.since), Number(card.dataset.key)];
+
+// Insert, replace or remove one alarm. The oldest is first.
+function showAlarm(list, { seq, html }) {
+  const present = list.querySelector(`[data-key="${CSS.escape(seq)}"]`);
+  const isFull = list.querySelector('[data-key="more"]');
+  if (isFull || (!present && html && list.childElementCount >= Number(list.dataset.most))) {
+    refresh(list);
+    if (!present) return;
+  }
+  if (!html) {
+    if (present?.contains(document.activeElement)) list.focus();
+    present?.remove();
+    return;
+  }
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  const card = template.content.firstElementChild;
+  if (present?.dataset.since === card.dataset.since) {
+    // Only what was repeated: a note that is being typed stays.
+    present.className = card.className;
+    for (const part of ["head", "pictures", "facts"]) {
+      const [old, fresh] = [present, card].map((one) => one.querySelector(`[data-live=${part}]`));
+      if (old.outerHTML !== fresh.outerHTML) old.replaceWith(fresh);
+    }
+    return;
+  }
+  present?.remove();
+  const [since, key] = sinceOf(card);
+  const next = [...list.children].find((one) => {
+    const [otherSince, otherKey] = sinceOf(one);
+    return otherSince > since || (otherSince === since && otherKey > key);
+  });
+  list.insertBefore(card, next ?? null);
+}
+
+// The key A acknowledges the first alarm, unless somebody is typing.
+function acknowledgeByKey(list) {
+  let first = list.firstElementChild;
+  let shownAt = 0;
+  new MutationObserver(() => {
+    if (list.firstElementChild?.dataset.key === first?.dataset.key) return;
+    first = list.firstElementChild;
+    shownAt = performance.now();
+  }).observe(list, { childList: true });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "a" || event.repeat) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, dialog")) return;
+    if (performance.now() - shownAt < MIN_SHOWN_MS) return;
+    list.firstElementChild?.querySelector("[data-acknowledge]")?.requestSubmit();
+  });
+
+  list.addEventListener("submit", (event) => {
+    event.preventDefault();
+    acknowledge(list, event.target);
+  });
+}
+
+// The card goes when the hub says that it was acknowledged, not before.
+async function acknowledge(list, form) {
+  const button = form.querySelector("button");
+  const problem = form.querySelector("[data-problem]");
+  if (button.disabled) return;
+  const body = new URLSearchParams(new FormData(form));
+  button.disabled = true;
+  problem.hidden = true;
+  try {
+    const response = await fetch(form.action, { method: "POST", body, headers: { "X-Part": "1" } });
+    if (!response.ok || response.redirected) throw new Error(response.status);
+    // Usually the stream was faster.
+    replaceChildren(list, await response.text());
+  } catch {
+    problem.hidden = false;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+// The button of the sound says whether alarms can be heard. Turning it off takes two clicks.
+function showSound(sound) {
+  const menu = document.querySelector("#sound");
+  const bar = document.querySelector("#sound-bar");
+  const show = () => {
+    menu.hidden = false;
+    menu.dataset.state = sound.state;
+    for (const one of document.querySelectorAll("[data-sound]")) {
+      one.hidden = !one.dataset.sound.split(" ").includes(sound.state);
+    }
+    if (bar) bar.hidden = sound.state === "on";
+  };
+  sound.addEventListener("state", show);
+  show();
+  document.addEventListener("click", ({ target }) => {
+    const action = target.closest("[data-sound-action]")?.dataset.soundAction;
+    if (action === "on") sound.turnOn();
+    else if (action === "test") sound.test();
+    else if (action === "off") sound.turnOff();
+  });
+  // Who signs out leaves: the next one turns the sound on again.
+  document.addEventListener("submit", ({ target }) => {
+    if (target.matches('[action="/sign-out"]')) sound.turnOff();
+  });
+}
