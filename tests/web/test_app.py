@@ -107,8 +107,9 @@ async def test_static_files_are_cached_for_a_year_under_the_url_of_their_version
     ("path", "scripts"),
     [
         ("/sign-in", ()),
-        ("/", ("wall.js", "record.js")),
-        ("/cameras", ("codecheck.js",)),
+        ("/", ("wall.js", "record.js", "alarms.js")),
+        ("/alarms", ("alarms.js",)),
+        ("/cameras", ("codecheck.js", "alarms.js")),
         ("/firmware/add", ("upload.js",)),
     ],
 )
