@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
+import pybase64
 import trio
 from msgspec import Raw
 
@@ -24,11 +25,13 @@ from hub.services.people.sync.people_sync import PeopleSync
 from hub.simulator.device.actions import Send
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState
+from hub.simulator.drawing import people
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import make_population
 from hub.store.people.person_rows import Person
 from hub.wire.envelope import Request, Response, decode_frame
+from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock
 from tests.support.gate import Gate
 from tests.support.memory_store import MemoryStore
@@ -197,6 +200,27 @@ class SyncedSite:
     def stop(self) -> None:
         """Stop the sync at once."""
         self._scope.cancel()
+
+    async def crash(self) -> None:
+        """Stop the sync without letting it note anything, cut every camera, and start again."""
+        self.store.refuses = True
+        self.stop()
+        for camera in self.cameras.values():
+            self.disconnect(camera)
+        await trio.sleep(0.001)
+        self.store.refuses = False
+        for camera in self.cameras.values():
+            self.connect(camera)
+        await self.start()
+
+    def report_version(self, camera: SyncedCamera, version: str) -> None:
+        """Let a camera report its firmware (2.2)."""
+        info = DeviceInfo(fw_ver=version)
+        self.devices.note_report(self.devices.device(camera.did), info)
+
+    def photo(self) -> str:
+        """A picture of a face as base64."""
+        return pybase64.b64encode(people.face_jpeg(make_population(1).known[0], 1)).decode()
 
     async def add_camera(
         self, quirks: Quirks = FAULTLESS, *, connects: bool = True

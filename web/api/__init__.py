@@ -21,6 +21,7 @@ from web.api.firmware.releases import add_releases
 from web.api.openapi import document
 from web.api.people.groups import add_groups
 from web.api.people.people import add_people
+from web.api.people.sync import add_people_sync
 from web.api.records.erasures import add_erasures
 from web.api.records.holds import add_holds
 from web.api.records.media import DEVICE_MEDIA, MEDIA
@@ -58,6 +59,7 @@ def blueprint(services: Services) -> Blueprint:
     add_trace(routes, services)
     add_people(routes, services)
     add_groups(routes, services)
+    add_people_sync(routes, services)
     add_files(routes, services)
     add_releases(routes, services)
     add_campaigns(routes, services)

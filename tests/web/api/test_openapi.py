@@ -34,6 +34,7 @@ from web.api.firmware.campaigns import NewCampaignBody
 from web.api.firmware.releases import NewReleaseBody
 from web.api.people.groups import GroupBody, NewGroupBody
 from web.api.people.people import NewPersonBody, PersonBody
+from web.api.people.sync import RetryBody
 from web.api.records import answers
 from web.api.records.erasures import ErasureBody
 from web.api.records.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
@@ -119,7 +120,7 @@ async def test_the_examples_are_valid_requests_and_answers(
     bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
     bodies |= {NewReleaseBody, NewCampaignBody}
     bodies |= {NewHoldBody, HoldRecordsBody, HoldChangeBody, ErasureBody}
-    bodies |= {NewPersonBody, PersonBody, NewGroupBody, GroupBody}
+    bodies |= {NewPersonBody, PersonBody, NewGroupBody, GroupBody, RetryBody}
     assert {type(one.body_example) for one in endpoints if one.body_example} == bodies
     for endpoint in endpoints:
         call = document["paths"][endpoint.path][endpoint.method.lower()]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct
 
 from hub.services.people.groups import CameraGroup
 from hub.services.people.register import Person as RegisterPerson
+from hub.services.people.sync.people_sync import DevicePeople
 from hub.wire.times import format_rfc3339
 from web.api.answers import Damaged, Did, Time, damaged_flag
 from web.api.endpoint import PREFIX
@@ -68,6 +69,46 @@ class GroupList(Struct, frozen=True):
 
     items: list[Group]
     next: None = None
+
+
+#: Of the people on a device.
+DeviceState = Annotated[
+    Literal["new", "managed", "undecided", "alone"],
+    Meta(
+        description=(
+            "new: not looked at yet; undecided: it holds unknown people, and nothing on it is "
+            "changed until somebody decides; alone: left alone"
+        )
+    ),
+]
+
+
+class DeviceSync(Struct, frozen=True, kw_only=True, rename={"is_": "is"}):
+    """How far the people on a camera are."""
+
+    did: Did
+    state: DeviceState
+    should: Annotated[int, Meta(description="how many it should hold")]
+    is_: Annotated[int, Meta(description="how many of the register it is known to hold")]
+    pending: int
+    failed: int
+    unknown: Annotated[int, Meta(description="how many it holds that the register does not have")]
+    compared_at: Annotated[
+        Time | None, Meta(description="when its whole list was last compared with the register")
+    ]
+
+
+def sync_fields(numbers: DevicePeople) -> DeviceSync:
+    return DeviceSync(
+        did=numbers.did,
+        state=numbers.state,
+        should=numbers.should,
+        is_=numbers.is_,
+        pending=numbers.pending,
+        failed=numbers.failed,
+        unknown=numbers.unknown,
+        compared_at=_time(numbers.compared_at),
+    )
 
 
 def person_fields(person: RegisterPerson, year: int) -> Person:

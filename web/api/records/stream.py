@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 from quart import Response, request
 
-from hub.errors import NoSuchResource
+from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import Actor
@@ -17,6 +18,7 @@ from hub.wire.uploads.records import Record, RecordKind, render
 from web import auth
 from web.api.devices.answers import RemovedDevice, device_fields
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq
+from web.api.people.answers import sync_fields
 from web.api.records.records import LOG_HEADER
 from web.api.routes import Call, Routes, seq_of
 from web.live_events import News, open_live_events, refuse_too_many
@@ -34,6 +36,9 @@ class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
         return self.kind in (None, record.kind) and self.did in (None, record.did)
 
 
+#: Devices whose numbers are counted for a reader before records are looked for again.
+_MAX_COUNTED = 16
+
 STREAM = Endpoint(
     method="GET",
     path=f"{PREFIX}/stream",
@@ -41,17 +46,19 @@ STREAM = Endpoint(
     summary="Records and changes as they happen",
     description=(
         "Server-sent events. `record`: `id:` is its seq, `data:` the record. `device`: `data:` is "
-        'the device as it is now, or `{"did", "state": "removed"}`; it has no id and is not '
-        "replayed. A reader that reconnects with `Last-Event-ID` (browsers send it by themselves) "
-        "or `?after=` misses no record and gets none twice; without either, the stream starts "
-        "with the next record. The header `Sitehub-Log` is the `log` of GET /records. A comment "
-        "every 15 s shows that the connection is alive."
+        'the device as it is now, or `{"did", "state": "removed"}`. `sync`: `data:` is how far the '
+        "people on a device are: GET /devices/{did}/people without its rows. Both have no id and "
+        "are not replayed. A reader that reconnects with `Last-Event-ID` (browsers send it by "
+        "themselves) or `?after=` misses no record and gets none twice; without either, the stream "
+        "starts with the next record. The header `Sitehub-Log` is the `log` of GET /records. A "
+        "comment every 15 s shows that the connection is alive."
     ),
     query=StreamQuery,
     media_type="text/event-stream",
     answer_example=(
         'id: 4711\nevent: record\ndata: {"seq":4711,"kind":"face","did":"12",...}\n\n'
         'event: device\ndata: {"did":"12","state":"online",...}\n\n'
+        'event: sync\ndata: {"did":"12","state":"managed","should":200,"is":180,...}\n\n'
         ":\n\n"
     ),
     query_example="after=4710",
@@ -91,6 +98,7 @@ async def _frames(
     by: Actor,
     still_authorised: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
+    moved: dict[str, None] = {}
     with open_live_events(services, by, after) as live:
         yield b"retry: 2000\n\n"
         while (news := await live.next()) is not None:
@@ -98,6 +106,12 @@ async def _frames(
                 return
             if frames := b"".join(_render(services, query, news)):
                 yield frames
+            # Counted, so they come after what is urgent, and not all at once.
+            moved.update((c.key, None) for c in news.changes if c.kind == "sync")
+            for did in list(moved)[:_MAX_COUNTED]:
+                del moved[did]
+                if query.did in (None, did) and (sync := await _sync(services, did)):
+                    yield b"event: sync\n" + _data(sync)
 
 
 def _render(services: Services, query: StreamQuery, news: News) -> list[bytes]:
@@ -125,6 +139,13 @@ def _device(services: Services, did: str) -> bytes:
         return msgspec.json.encode(device_fields(services.devices.get(did)))
     except NoSuchResource:
         return msgspec.json.encode(RemovedDevice(did))
+
+
+async def _sync(services: Services, did: str) -> bytes | None:
+    """How far the people on a device are; None if it was removed, or cannot be read now."""
+    with suppress(NoSuchResource, CannotStoreNow, TooManyRequests):
+        return msgspec.json.encode(sync_fields(await services.people_sync.of_device(did)))
+    return None
 
 
 def _last_event_id() -> int | None:

@@ -61,12 +61,13 @@ class DeviceCheck:
         self._versions = versions
         self._now = now
 
-    async def is_managed(self, did: str, sn: str) -> bool:
-        """Return whether the device is kept in step, after a check of it if one is due."""
+    async def if_due(self, did: str, sn: str) -> bool:
+        """Check the device if a check of it is due; return whether one was."""
         row = await self._with_versions(self._store.device_people.get(did), sn)
-        if row.state != "alone" and (row.must_check or row.state == "new"):
-            await self._check(row, sn)
-        return self._store.device_people.get(did).state == "managed"
+        if row.state == "alone" or not (row.must_check or row.state == "new"):
+            return False
+        await self._check(row, sn)
+        return True
 
     async def compare(self, did: str, sn: str, progress: Progress | None = None) -> Comparison:
         """Compare the whole list of a device (1.13) with the register."""

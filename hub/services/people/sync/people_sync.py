@@ -22,6 +22,8 @@ from hub.services.people.register import People
 from hub.services.people.sync.decisions import Decisions
 from hub.services.people.sync.device_check import DeviceCheck
 from hub.services.people.sync.frames import Frames
+from hub.services.people.sync.numbers import DevicePeople as DevicePeople
+from hub.services.people.sync.numbers import Numbers
 from hub.services.people.sync.pusher import Pusher, SyncTools
 from hub.store.db import Store
 from hub.store.people.device_people import PeopleState as PeopleState
@@ -52,23 +54,6 @@ class PersonOnDevice(Struct, frozen=True):
     state: SyncState
     code: int | None = None
     msg: str = ""
-
-
-class DevicePeople(Struct, frozen=True, rename={"is_": "is"}):
-    """How far a device is. `should`: how many people it should hold; `is_`: is known to hold.
-
-    `state`: "new" = not looked at yet; "undecided" = it holds unknown people, and waits for a
-    decision; "alone" = left alone. `compared_at`: UNIX milliseconds.
-    """
-
-    did: str
-    state: PeopleState
-    should: int
-    is_: int
-    pending: int
-    failed: int
-    unknown: int
-    compared_at: int | None
 
 
 class _Running(Struct):
@@ -130,6 +115,7 @@ class PeopleSync:
             self._lock,
             self._decided,
         )
+        self._numbers = Numbers(store, now)
         self._running: dict[str, _Running] = {}
         self._locks: dict[str, trio.Lock] = {}
         #: did -> when it was seen last before now, in UNIX milliseconds.
@@ -230,6 +216,7 @@ class PeopleSync:
             await trio.sleep(TELL_SECONDS)
 
     def _note_changed(self, did: str) -> None:
+        self._numbers.forget(did)
         self._changed.add(did)
         self._has_changes.set()
 
@@ -304,19 +291,11 @@ class PeopleSync:
     async def of_device(self, did: str) -> DevicePeople:
         """Return how far a device is. Raises NoSuchResource."""
         self._devices.device(did)
-        row = self._store.device_people.get(did)
-        numbers = await self._store.holdings.numbers(did, self._ms())
-        unknown = await self._store.device_people.count_unknown(did)
-        return DevicePeople(
-            did=did,
-            state=row.state,
-            should=numbers.should,
-            is_=numbers.held,
-            pending=numbers.pending,
-            failed=numbers.failed,
-            unknown=unknown,
-            compared_at=row.compared_at,
-        )
+        return await self._numbers.of_device(did)
+
+    async def summary(self) -> list[DevicePeople]:
+        """Return how far each device is, in the order of the devices."""
+        return [await self._numbers.of_device(device.did) for device in self._store.devices.all()]
 
     async def rows(
         self, did: str, state: SyncState | None = None, *, after: str = "", limit: int = 100
@@ -327,6 +306,10 @@ class PeopleSync:
         """
         self._devices.device(did)
         return await self._store.holdings.rows(did, state, now=self._ms(), after=after, limit=limit)
+
+    async def failed_count(self) -> int:
+        """Return how many people on devices failed, of all devices together."""
+        return await self._store.holdings.count_failed()
 
     def state_of(self, did: str) -> PeopleState:
         return self._store.device_people.get(did).state

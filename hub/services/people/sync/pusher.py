@@ -124,7 +124,9 @@ class Pusher:
 
     async def _work(self) -> bool:
         """Do what is next; return whether nothing is left to do now."""
-        if not await self._tools.check.is_managed(self.did, self.sn):
+        if await self._tools.check.if_due(self.did, self.sn):
+            self._changed = None
+        if self._tools.store.device_people.get(self.did).state != "managed":
             return True
         looked_for, self._changed = self._changed, set()
         try:

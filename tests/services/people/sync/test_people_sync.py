@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.support.synced_site import SyncedSite
+from hub.live.feed import Change
+from hub.simulator.faults import Quirks
+from hub.store.tables.devices import DeviceChange
+from hub.wire.commands.dialect import PERSON_DELETE
+from hub.wire.commands.param_structs import PersonDelete
+from tests.support.synced_site import ADA, JPEG, SyncedCamera, SyncedSite
 
 ADD, DELETE, QUERY, LIST = "/person/add", "/person/delete", "/person/query", "/person/list"
 
@@ -18,16 +25,615 @@ async def site(nursery: trio.Nursery, autojump_clock: MockClock) -> SyncedSite:
     return site
 
 
+def changes_of(camera: SyncedCamera) -> list[tuple[str, str]]:
+    """What was asked that changes people, without the slash-separated paths."""
+    return [(uri.rpartition("/")[2], pid) for uri, pid in camera.log if uri in (ADD, DELETE)]
+
+
 async def test_everybody_gets_onto_every_camera_once(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
     cameras = [await site.add_camera() for _ in range(3)]
-    for pid in range(1, 41):
-        await site.put(str(pid))
+    everybody = {str(pid) for pid in range(1, 41)}
+    for pid in everybody:
+        await site.put(pid)
     await site.settle()
     for camera in cameras:
-        assert camera.pids == {str(pid) for pid in range(1, 41)}
-        assert sorted(camera.asked(ADD)) == sorted(camera.pids)
+        assert camera.pids == everybody
+        assert sorted(camera.asked(ADD)) == sorted(everybody)
         numbers = await site.sync.of_device(camera.did)
         assert (numbers.should, numbers.is_, numbers.pending) == (40, 40, 0)
+        assert numbers.state == "managed"
     assert {one.state for one in await site.sync.of_person("7")} == {"done"}
+
+
+async def test_changes_and_removals_follow(site: SyncedSite, autojump_clock: MockClock) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.put("2")
+    await site.settle()
+    await site.put("1", name="Another name", category=3)
+    await site.people.remove("2", by=ADA)
+    await site.settle()
+    assert camera.pids == {"1"}
+    row = camera.state.people["1"].row
+    assert (row.name, row.category) == ("Another name", 3)
+
+
+async def test_a_new_photo_is_sent(site: SyncedSite, autojump_clock: MockClock) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.settle()
+    before = camera.state.people["1"].checksum
+    await site.put("1", photo=JPEG + b"another")
+    await site.settle()
+    assert camera.state.people["1"].checksum != before
+
+
+async def test_a_person_without_a_photo_is_on_no_camera(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1", photo=None)
+    await site.put("2")
+    await site.settle()
+    assert camera.pids == {"2"}
+    assert await site.sync.of_person("1") == []
+    await site.put("2", photo=None)
+    await site.settle()
+    assert camera.pids == set()
+
+
+# Which cameras
+
+
+async def test_people_of_groups_are_on_the_cameras_of_these_groups(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    gate, door = await site.add_camera(), await site.add_camera()
+    group = await site.groups.add("Gate", [gate.did], by=ADA)
+    await site.put("1", groups=(group.id,))
+    await site.put("2")
+    await site.settle()
+    assert (gate.pids, door.pids) == ({"1", "2"}, {"2"})
+    await site.groups.change(group.id, dids=[door.did], by=ADA)
+    await site.settle()
+    assert (gate.pids, door.pids) == ({"2"}, {"1", "2"})
+    await site.put("1", everywhere=True)
+    await site.settle()
+    assert gate.pids == {"1", "2"}
+    await site.put("1", everywhere=False)
+    await site.settle()
+    assert (gate.pids, door.pids) == ({"2"}, {"1", "2"})
+
+
+async def test_a_person_is_on_cameras_from_and_until_a_time_within_a_minute(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1", valid_from=site.clock.ms + 600_000, valid_until=site.clock.ms + 1_200_000)
+    await trio.sleep(599)
+    assert camera.pids == set()
+    await trio.sleep(61)
+    assert camera.pids == {"1"}
+    await trio.sleep(539)
+    assert camera.pids == {"1"}
+    await trio.sleep(61)
+    assert camera.pids == set()
+
+
+async def test_whoever_became_invalid_goes_first_when_a_camera_comes_back(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1", valid_until=site.clock.ms + 60_000)
+    await site.settle()
+    site.disconnect(camera)
+    await trio.sleep(120)
+    await site.put("2", category=2)
+    camera.log.clear()
+    site.connect(camera)
+    await site.settle()
+    assert changes_of(camera) == [("delete", "1"), ("add", "2")]
+
+
+async def test_removals_go_first_then_the_blacklist_then_others_by_their_change(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("9")
+    await site.settle()
+    site.disconnect(camera)
+    for pid, category in (("1", 1), ("2", 4), ("3", 2), ("4", 3), ("5", 2)):
+        await site.put(pid, category=category)
+    await site.put("1", name="Changed last")
+    await site.people.remove("9", by=ADA)
+    camera.log.clear()
+    site.connect(camera)
+    await site.settle()
+    order = [("delete", "9"), *(("add", pid) for pid in ("3", "5", "2", "4", "1"))]
+    assert changes_of(camera) == order
+
+
+async def test_cameras_do_not_wait_for_each_other(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    slow, fast = await site.add_camera(), await site.add_camera()
+    await site.settle()
+    slow.manner = "never"
+    for pid in range(1, 30):
+        await site.put(str(pid))
+    await site.settle()
+    assert len(fast.pids) == 29
+    assert slow.pids == set()
+
+
+# What a camera answers
+
+
+async def test_a_camera_that_takes_no_pid_twice_gets_it_deleted_first_from_then_on(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(deletes_first=True))
+    await site.put("1")
+    await site.put("2")
+    await site.settle()
+    camera.log.clear()
+    await site.put("1", name="New")
+    await site.settle()
+    assert changes_of(camera) == [("add", "1"), ("delete", "1"), ("add", "1")]
+    assert camera.asked(QUERY) == ["1"]
+    camera.log.clear()
+    await site.put("2", name="New")
+    await site.settle()
+    assert [*camera.log] == [(DELETE, "2"), (ADD, "2")]
+
+
+async def test_a_refused_person_failed_until_it_changes_or_somebody_says_again(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(refuses_photo=1))
+    await site.put("1")
+    await site.settle()
+    (there,) = await site.sync.of_person("1")
+    assert (there.state, there.code) == ("failed", 420)
+    assert "no face" in there.msg
+    assert (await site.sync.of_device(camera.did)).failed == 1
+    await trio.sleep(7200)
+    assert len(camera.asked(ADD)) == 1
+    await site.sync.retry(camera.did, "1", by=ADA)
+    await site.settle()
+    assert len(camera.asked(ADD)) == 2
+    camera.state.people.quirks = Quirks()
+    await site.put("1", name="Changed")
+    await site.settle()
+    assert camera.pids == {"1"}
+
+
+async def test_a_refusal_that_is_not_final_is_tried_again_with_another_photo(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(refuses_photo=1, photo_refusal=425))
+    await site.put("1")
+    await site.settle()
+    assert len(camera.asked(ADD)) == 2
+    (there,) = await site.sync.of_person("1")
+    assert (there.state, there.code) == ("failed", 425)
+
+
+async def test_new_firmware_gives_refused_people_another_try(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(refuses_photo=1))
+    site.report_version(camera, "V1")
+    await site.put("1")
+    await site.settle()
+    camera.state.people.quirks = Quirks()
+    site.report_version(camera, "V2")
+    await site.settle()
+    assert camera.pids == {"1"}
+
+
+async def test_removing_somebody_who_is_not_there_is_success(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.settle()
+    camera.state.people.clear()
+    await site.people.remove("1", by=ADA)
+    await site.settle()
+    assert (await site.sync.of_device(camera.did)).pending == 0
+    assert camera.asked(DELETE) == ["1"]
+
+
+async def test_what_is_not_answered_is_asked_for_before_it_is_sent_again(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.settle()
+    camera.manner = "lost"
+    await site.put("1")
+    await trio.sleep(31)
+    assert camera.asked(ADD) == ["1"]
+    (there,) = await site.sync.of_person("1")
+    assert there.state == "pending"
+    camera.manner = "at once"
+    await site.settle(10)
+    assert camera.log[-1] == (QUERY, "1")
+    assert camera.asked(ADD) == ["1"]
+    (there,) = await site.sync.of_person("1")
+    assert there.state == "done"
+
+
+async def test_silence_is_followed_by_growing_pauses(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.settle()
+    camera.manner = "busy"
+    await site.put("1", name="New")
+    tries: list[float] = []
+    began = trio.current_time()
+    request = site.commands._sender.exchange
+
+    async def noted(*args: object) -> object:
+        tries.append(trio.current_time() - began)
+        return await request(*args)  # type: ignore[arg-type]
+
+    site.commands._sender.exchange = noted  # type: ignore[method-assign,assignment]
+    await trio.sleep(3600)
+    pauses = [after - before for before, after in itertools.pairwise(tries)]
+    assert [round(pause) for pause in pauses[:6]] == [5, 15, 60, 300, 900, 900]
+
+
+async def test_a_connect_ends_every_pause(site: SyncedSite, autojump_clock: MockClock) -> None:
+    camera = await site.add_camera()
+    camera.manner = "busy"
+    await site.put("1")
+    await trio.sleep(3000)
+    camera.manner = "at once"
+    site.disconnect(camera)
+    site.connect(camera)
+    await site.settle()
+    assert camera.pids == {"1"}
+
+
+async def test_a_full_camera_takes_more_once_there_is_room(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(capacity=10))
+    for pid in range(1, 16):
+        await site.put(str(pid))
+    await trio.sleep(600)
+    assert len(camera.pids) == 10
+    additions = camera.state.people.additions
+    await trio.sleep(3600)
+    # A full library is not asked for everybody again and again.
+    assert camera.state.people.additions - additions <= 10
+    numbers = await site.sync.of_device(camera.did)
+    assert (numbers.is_, numbers.pending, numbers.failed) == (10, 5, 0)
+    for pid in range(1, 6):
+        await site.people.remove(str(pid), by=ADA)
+    await trio.sleep(1200)
+    assert camera.pids == {str(pid) for pid in range(6, 16)}
+
+
+async def test_the_connection_ends_in_the_middle(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.settle()
+    camera.manner = "leaves"
+    await site.put("1")
+    await site.put("2")
+    await site.settle()
+    site.disconnect(camera)
+    camera.manner = "at once"
+    site.connect(camera)
+    await site.settle()
+    assert camera.pids == {"1", "2"}
+    assert camera.asked(ADD) == ["1", "2"]
+
+
+# What was lost
+
+
+async def test_a_camera_that_lost_its_people_is_filled_again(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    for pid in range(1, 50):
+        await site.put(str(pid))
+    await site.settle()
+    site.disconnect(camera)
+    camera.state.people.clear()
+    await trio.sleep(700)
+    site.connect(camera)
+    await site.settle()
+    assert len(camera.pids) == 49
+
+
+async def test_after_a_short_absence_the_total_is_not_asked_for(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.settle()
+    asked = len(camera.asked(LIST))
+    site.disconnect(camera)
+    await trio.sleep(500)
+    site.connect(camera)
+    await site.settle()
+    assert len(camera.asked(LIST)) == asked
+    site.disconnect(camera)
+    await trio.sleep(700)
+    site.connect(camera)
+    await site.settle()
+    assert len(camera.asked(LIST)) == asked + 1
+
+
+async def test_the_total_is_asked_for_by_one_row_and_repairs_one_that_is_missing(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    for pid in range(1, 100):
+        await site.put(str(pid))
+    await site.settle()
+    site.disconnect(camera)
+    camera.state.people.remove("42")
+    await trio.sleep(700)
+    camera.log.clear()
+    site.connect(camera)
+    await site.settle()
+    assert "42" in camera.pids
+    assert camera.asked(ADD) == ["42"]
+
+
+async def test_a_replaced_camera_gets_everybody(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.settle()
+    site.disconnect(camera)
+    await site.devices.change(camera.did, DeviceChange(sn="SNREPLACEMENT01"))
+    other = SyncedCamera(camera.did, "SNREPLACEMENT01")
+    site.connect(other)
+    await site.settle()
+    assert other.pids == {"1"}
+
+
+async def test_at_night_each_camera_is_compared_and_repaired(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    for pid in ("1", "2", "3"):
+        await site.put(pid)
+    await site.settle()
+    camera.state.people.remove("1")
+    camera.hold("2", "Wrong name")
+    camera.hold("77", "A stranger")
+    await trio.sleep(86_400 + 60)
+    assert camera.pids == {"1", "2", "3", "77"}
+    assert camera.state.people["2"].row.name == "Person 2"
+    assert (await site.sync.of_device(camera.did)).unknown == 1
+    (stranger,) = await site.sync.decisions.unknown(camera.did)
+    assert (stranger.pid, stranger.row.name) == ("77", "A stranger")
+
+
+# Crashes
+
+
+async def test_after_a_crash_in_the_middle_everybody_is_there_once(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    for pid in range(1, 101):
+        await site.put(str(pid))
+    crashed = 0
+    while len(camera.pids) < 90 and crashed < 20:
+        crashed += 1
+        while len(camera.pids) < crashed * 5:
+            await trio.lowlevel.checkpoint()
+        await site.crash()
+    await site.settle()
+    assert len(camera.pids) == 100
+    assert sorted(camera.asked(ADD), key=int) == [str(pid) for pid in range(1, 101)]
+    assert crashed > 10
+
+
+# Unknown people
+
+
+async def test_a_camera_with_unknown_people_is_not_changed_until_somebody_decides(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    await site.put("1")
+    camera = await site.add_camera(connects=False)
+    camera.hold("77", "A stranger")
+    site.connect(camera)
+    await site.settle(90_000)
+    numbers = await site.sync.of_device(camera.did)
+    assert (numbers.state, numbers.unknown, numbers.should) == ("undecided", 1, 1)
+    assert changes_of(camera) == []
+    assert camera.pids == {"77"}
+
+
+async def test_unknown_people_are_removed_when_somebody_says_so(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    await site.put("1")
+    camera = await site.add_camera(connects=False)
+    for pid in range(70, 80):
+        camera.hold(str(pid))
+    site.connect(camera)
+    await site.settle()
+    await site.sync.decisions.remove_unknown(camera.did, by=ADA)
+    await site.settle()
+    assert camera.pids == {"1"}
+    numbers = await site.sync.of_device(camera.did)
+    assert (numbers.state, numbers.unknown) == ("managed", 0)
+
+
+async def test_unknown_people_are_taken_over_with_their_photos(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera, other = await site.add_camera(connects=False), await site.add_camera()
+    camera.hold("77", "王芳", work_id="A-7", category=3, photo=site.photo())
+    site.connect(camera)
+    await site.settle()
+    await site.sync.decisions.take_over(camera.did, by=ADA)
+    await site.settle()
+    person = await site.people.get("77")
+    assert (person.name, person.work_id, person.category) == ("王芳", "A-7", 3)
+    assert person.has_photo
+    assert other.pids == {"77"}
+    assert changes_of(camera) == []
+    assert (await site.sync.of_device(camera.did)).state == "managed"
+
+
+async def test_somebody_whose_photo_is_not_given_stays_unknown(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(pictures="unavailable"), connects=False)
+    camera.hold("77")
+    site.connect(camera)
+    await site.settle()
+    await site.sync.decisions.take_over(camera.did, by=ADA)
+    await site.settle()
+    numbers = await site.sync.of_device(camera.did)
+    assert (numbers.state, numbers.unknown) == ("undecided", 1)
+    assert camera.pids == {"77"}
+
+
+async def test_a_camera_that_is_left_alone_is_not_changed(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    await site.put("1")
+    camera = await site.add_camera(connects=False)
+    camera.hold("77")
+    site.connect(camera)
+    await site.settle()
+    await site.sync.decisions.leave_alone(camera.did, by=ADA)
+    camera.log.clear()
+    await site.settle(90_000)
+    assert camera.log == []
+    assert await site.sync.of_person("1") == []
+    await site.sync.decisions.manage(camera.did, by=ADA)
+    await site.settle()
+    assert (await site.sync.of_device(camera.did)).state == "undecided"
+
+
+async def test_unknown_people_on_a_managed_camera_stay(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.settle()
+    camera.hold("77")
+    await site.sync.decisions.compare(camera.did)
+    await site.put("2")
+    await site.settle()
+    assert camera.pids == {"1", "2", "77"}
+    assert (await site.sync.of_device(camera.did)).unknown == 1
+
+
+# By hand
+
+
+async def test_what_somebody_changes_by_hand_is_put_right(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.put("2")
+    await site.settle()
+    await site.commands.call(camera.did, PERSON_DELETE, PersonDelete(pid="1"))
+    await site.settle()
+    assert camera.pids == {"1", "2"}
+
+
+# What cameras are given
+
+
+@pytest.mark.parametrize("sends", [True, False])
+async def test_numbers_of_cards_are_sent_only_where_the_site_says_so(
+    nursery: trio.Nursery, autojump_clock: MockClock, sends: bool
+) -> None:
+    site = SyncedSite(nursery, sends_id_numbers=sends)
+    await site.start()
+    camera = await site.add_camera()
+    await site.put("1", id_card_no="110101199003071234", ic_card_no="00FF", phone="138")
+    await site.settle()
+    row = camera.state.people["1"].row
+    assert (row.id_card_no, row.ic_card_no) == (
+        ("110101199003071234", "00FF") if sends else ("", "")
+    )
+    assert row.phone == "138"
+
+
+async def test_the_age_follows_the_year_of_birth(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1", birth_year=1990, gender=2)
+    await site.settle()
+    row = camera.state.people["1"].row
+    assert (row.age, row.gender) == (2025 - 1990, 2)
+
+
+async def test_photos_are_read_once_for_all_cameras(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    cameras = [await site.add_camera() for _ in range(10)]
+    await site.settle()
+    reads: list[str] = []
+    load = site.sync._frames._load
+
+    async def counted(pid: str) -> object:
+        reads.append(pid)
+        return await load(pid)
+
+    site.sync._frames._load = counted  # type: ignore[assignment]
+    for pid in range(1, 31):
+        await site.put(str(pid))
+    await site.settle()
+    assert all(len(camera.pids) == 30 for camera in cameras)
+    assert sorted(reads, key=int) == [str(pid) for pid in range(1, 31)]
+
+
+# What is told
+
+
+async def test_progress_is_told_at_most_twice_a_second(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.settle()
+    with site.changes.subscribe(10_000) as changes:
+        for pid in range(1, 301):
+            await site.put(str(pid))
+            await trio.sleep(0.01)
+        await site.settle()
+        told = [change for change in await changes.next() if change.kind == "sync"]
+    assert 2 <= len(told) <= 14
+    assert set(told) == {Change("sync", camera.did)}
+
+
+async def test_the_rows_of_a_camera_can_be_read_page_by_page(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(refuses_photo=3))
+    for pid in range(1, 31):
+        await site.put(str(pid))
+    await site.settle()
+    numbers = await site.sync.of_device(camera.did)
+    failed = await site.sync.rows(camera.did, "failed")
+    assert len(failed) == numbers.failed > 3
+    found, after = [], ""
+    while page := await site.sync.rows(camera.did, after=after, limit=7):
+        found += [row.pid for row in page]
+        after = page[-1].pid
+    assert sorted(found, key=int) == [str(pid) for pid in range(1, 31)]
