@@ -24,10 +24,10 @@ from msgspec import Struct
 
 import hub
 from hub.services.records.holds import Hold
+from hub.services.streamed_zip import Archive
 from hub.wire.pictures import EXTENSIONS
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record, render
-from web.hold_export.archive import Archive
 from web.pages import language
 from web.pages.live.record_cards import card_pictures, extra_fields, make_card, record_fields
 

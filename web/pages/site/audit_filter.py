@@ -17,6 +17,7 @@ GROUPS = {
     "device": N_("Cameras"),
     "person": N_("People"),
     "group": N_("Groups of cameras"),
+    "job": N_("Jobs"),
     "user": N_("Users"),
     "apikey": N_("API keys"),
     "site": N_("Site"),

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict
 
-from hub.services.csv_cells import from_text
-from hub.wire.code_tables import CATEGORIES, GENDERS, Language
+from hub.services.csv_cells import as_text, from_text
+from hub.store.people.person_rows import Person
+from hub.wire.code_tables import CATEGORIES, GENDERS, Language, category_name, gender_name
 
 #: The fields in the order of an export. `photo` is the name of a file in the ZIP.
 FIELDS = (
@@ -55,8 +57,10 @@ _NAMES: Mapping[str, tuple[str, Sequence[str]]] = {
 }
 #: Columns of which one must be there, to say whom a row is about.
 IDENTIFYING = ("pid", "work_id", "name")
-#: In the cell `groups`: on the cameras of no group. An empty cell: on all cameras.
+#: In the cell `groups`: on the cameras of no group; on all cameras, though groups are named beside
+#: it. An empty cell: on all cameras.
 NO_GROUPS = "-"
+EVERYWHERE = "*"
 _GROUP_SEPARATORS = re.compile(r"[;；、|]")
 
 #: What a spreadsheet leaves of a long number: the last digits are lost.
@@ -91,8 +95,8 @@ class BadCell(Exception):
 class PersonCells(Struct, frozen=True, kw_only=True):
     """What a row says of a person; UNSET where there is no column for it.
 
-    Empty cells are "" or None. `groups`: names; None is on all cameras. Times are UNIX
-    milliseconds; `valid_until` is the first moment that does not count any more.
+    Empty cells are "" or None. `groups`: names, or EVERYWHERE; None is on all cameras. Times are
+    UNIX milliseconds; `valid_until` is the first moment that does not count any more.
     """
 
     pid: str | UnsetType = UNSET
@@ -133,6 +137,39 @@ def read_cells(fields: Sequence[str | None], cells: Sequence[str], zone: tzinfo)
         if field in texts:
             texts[field] = from_text(cell.strip()).strip()
     return PersonCells(**{field: _value(field, text, zone) for field, text in texts.items()})  # type: ignore[arg-type]
+
+
+def written_cells(
+    person: Person, groups: Mapping[int, str], zone: tzinfo, language: Language, photo: str
+) -> list[str]:
+    """Return the cells of FIELDS for a person, as `read_cells` reads them.
+
+    `groups`: id -> name. `photo`: the name of its file, "" without.
+    """
+    values: dict[str, object] = {
+        **asdict(person),
+        "gender": "" if person.gender is None else gender_name(person.gender, language),
+        "category": category_name(person.category, language),
+        "groups": _written_groups(person, groups),
+        "valid_from": _written_moment(person.valid_from, zone),
+        "valid_until": _written_moment(person.valid_until, zone),
+        "photo": photo,
+    }
+    return ["" if values[field] is None else as_text(str(values[field])) for field in FIELDS]
+
+
+def _written_groups(person: Person, groups: Mapping[int, str]) -> str:
+    names = [groups[id] for id in person.groups if id in groups]
+    if person.everywhere:
+        return "; ".join((EVERYWHERE, *names)) if names else ""
+    return "; ".join(names) or NO_GROUPS
+
+
+def _written_moment(ms: int | None, zone: tzinfo) -> str:
+    if ms is None:
+        return ""
+    moment = datetime.fromtimestamp(ms / 1000, zone)
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment.second else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _value(field: str, text: str, zone: tzinfo) -> object:

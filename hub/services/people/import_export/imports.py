@@ -259,7 +259,7 @@ class Imports:
 
         job = await self._jobs.start("import", subject, by, work, total=preview.rows)
         self._staged.pop(id, None)
-        await self._audit.add(by, "people.import", f"{preview.rows} job {job.id}")
+        await self._audit.add(by, "person.import", f"job {job.id}")
         return job
 
     async def refused_csv(

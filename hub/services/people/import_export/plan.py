@@ -12,7 +12,12 @@ from msgspec import UNSET, Struct
 from msgspec.structs import asdict
 
 from hub.errors import BadParameter
-from hub.services.people.import_export.columns import BadCell, PersonCells, read_cells
+from hub.services.people.import_export.columns import (
+    EVERYWHERE,
+    BadCell,
+    PersonCells,
+    read_cells,
+)
 from hub.services.people.validation import checked_change, checked_pid
 from hub.store.people.person_rows import MAX_PEOPLE, PersonChange
 
@@ -239,8 +244,9 @@ class Planner:
         if cells.groups is None:
             fields |= {"everywhere": True, "groups": ()}
         elif cells.groups is not UNSET:
-            groups = tuple(self._group(name) for name in cells.groups)
-            fields |= {"everywhere": False, "groups": groups}
+            named = [name for name in cells.groups if name != EVERYWHERE]
+            fields["everywhere"] = EVERYWHERE in cells.groups
+            fields["groups"] = tuple(self._group(name) for name in named)
         change = PersonChange(**fields)
         return _checked(lambda: checked_change(change, self._now))
 

@@ -132,7 +132,7 @@ async def test_people_are_added_and_changed_with_their_photos(
         assert image.size == (640, 640)
     assert left(hub) == []
     actions = [(entry.action, entry.target) for entry in await hub.services.audit.newest()]
-    assert actions[0] == ("people.import", f"3 job {job.id}")
+    assert actions[0] == ("person.import", f"job {job.id}")
 
 
 async def test_refused_rows_come_back_as_csv_and_are_imported_once_mended(
