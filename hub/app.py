@@ -238,7 +238,14 @@ async def open_services(
         retention = RetentionPolicy(store, clock, audit, config.store.keep_days, now)
         jobs = Jobs(store, audit, change_feed, now)
         person_photos = PersonPhotos()
-        people = People(store, person_photos, audit, change_feed, now)
+        people = People(
+            store,
+            person_photos,
+            audit,
+            change_feed,
+            now,
+            sends_id_numbers=config.people.send_id_numbers,
+        )
         camera_groups = CameraGroups(store, audit, change_feed)
         imports = Imports(
             data_dir,
@@ -322,6 +329,7 @@ async def open_services(
             lambda config: ingest.configure(config.devices),
             lambda config: backups.configure(config.backup, config.store),
             lambda config: people_sync.configure(sends_id_numbers=config.people.send_id_numbers),
+            lambda config: people.configure(sends_id_numbers=config.people.send_id_numbers),
         ):
             settings.on_change(take_over)
         yield Services(
@@ -436,6 +444,7 @@ async def _run_parts(
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)
+        await start("the register of people", services.people.run)
         await start("the people on the cameras", services.people_sync.run)
         await start("saving the downloads", services.downloads.run)
         await start("the updates", services.updates.run)

@@ -48,7 +48,8 @@ def erase(
     """Erase one person's names, numbers and pictures from all records, for good.
 
     Shows first what would go, and asks for the number or name again. Each record stays as an
-    empty shell with its time and camera. A name that several people have lists them: then erase by
+    empty shell with its time and camera. A person of the register is removed from it, and so from
+    all cameras. A name that several people have lists them: then erase by
     number. Older backups and the cameras still hold what they hold; the report names them.
     """
     from hub.cli.requests import execute
@@ -83,7 +84,10 @@ def _sentence(erasable: Erasable, with_held: bool) -> str:
         held = f"; {preview.held} of them are held" + (
             "" if with_held else " and stay (--with-held erases them)"
         )
-    return f"{preview.records} records with {preview.pictures} pictures {days}{held}"
+    register = "; the person is removed from the register too" if erasable.in_register else ""
+    if not preview.records:
+        return f"no records{register}"
+    return f"{preview.records} records with {preview.pictures} pictures {days}{held}{register}"
 
 
 def _check_confirmation(given: str | None, wanted: str) -> None:

@@ -183,7 +183,7 @@ async def open_hub_services(
         campaigns = Campaigns(store, releases, devices, change_feed, clock)
         commands = Commands(store, registry, devices, change_feed, clock)
         person_photos = PersonPhotos()
-        people = People(store, person_photos, audit, change_feed, clock)
+        people = People(store, person_photos, audit, change_feed, clock, sends_id_numbers=True)
         device_files = DeviceFiles(store, commands, clock)
         camera_groups = CameraGroups(store, audit, change_feed)
         backups = Backups(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import trio
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.live.feed import Change, Feed
+from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.people.masking import has_numbers
 from hub.services.people.photos import PersonPhotos
@@ -30,6 +33,11 @@ from hub.store.people.person_rows import canonical_pid as canonical_pid
 if TYPE_CHECKING:
     from hub.store.db import Store
 
+log = logging.getLogger(__name__)
+
+#: The value of `people.send_id_numbers` by which cameras were given people.
+_SENDS_ID_NUMBERS = "people.sends_id_numbers"
+_RETRY_SECONDS = 30.0
 #: People of one write.
 MAX_PUTS = 500
 
@@ -47,12 +55,47 @@ class People:
         audit: Audit,
         change_feed: Feed[Change],
         now: Callable[[], float],
+        *,
+        sends_id_numbers: bool = True,
     ) -> None:
         self._people = store.people
+        self._settings = store.settings
         self._photos = photos
         self._audit = audit
         self._change_feed = change_feed
         self._now = now
+        self._sends_id_numbers = sends_id_numbers
+        self._has_setting = trio.Event()
+
+    def configure(self, *, sends_id_numbers: bool) -> None:
+        """Take over `people.send_id_numbers`."""
+        self._sends_id_numbers = sends_id_numbers
+        self._has_setting.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Send people again whenever the setting of the numbers has changed, until cancelled.
+
+        Also at a start with another setting than before.
+        """
+        task_status.started()
+        while True:
+            self._has_setting = trio.Event()
+            pause = float("inf")
+            try:
+                await self._follow_setting()
+            except HubError as error:
+                limited(log, logging.WARNING, "id numbers", "people are sent later: %s", error)
+                pause = _RETRY_SECONDS
+            with trio.move_on_after(pause):
+                await self._has_setting.wait()
+
+    async def _follow_setting(self) -> None:
+        wanted = str(self._sends_id_numbers)
+        if (self._settings.get(_SENDS_ID_NUMBERS) or str(True)) == wanted:
+            return
+        await self._people.raise_revisions_of_numbers()
+        await self._settings.set(_SENDS_ID_NUMBERS, wanted)
+        self._publish([""])
 
     # -- reading
 

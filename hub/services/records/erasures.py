@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.live.feed import Change, Feed
@@ -20,6 +21,7 @@ from hub.live.frame_trace import FrameTraces
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.backups.views import Backup
+from hub.store.people.person_rows import canonical_pid
 from hub.store.records.erasing import Match as Match
 from hub.store.records.erasing import Preview as Preview
 from hub.store.tables.erasures import Erasure as Erasure
@@ -45,11 +47,18 @@ _STRANGERS = ("", "0", "9223372036854775808")
 
 
 class Erasable(Struct, frozen=True):
-    """Records that can be erased together. `match`: None if they were chosen by hand."""
+    """Records that can be erased together. `match`: None if they were chosen by hand.
+
+    `in_register`: the number is that of a person of the register, who is removed from it too.
+    """
 
     match: Match | None
     subject: Subject
     preview: Preview
+
+    @property
+    def in_register(self) -> bool:
+        return bool(self.subject.people)
 
 
 class Erasures:
@@ -84,6 +93,8 @@ class Erasures:
     async def find(self, *, name: str = "", number: str = "") -> list[Match]:
         """Return the records of a number, or of exactly this name (case ignored), by number.
 
+        A person of the register is found without any record as well.
+
         Raises BadParameter if neither is given, or for the number of a stranger.
         """
         name, number = name.strip(), number.strip()
@@ -91,11 +102,16 @@ class Erasures:
             raise BadParameter("either a name or a number is expected", field="name")
         if name:
             found = await self._store.eraser.find_name(name)
-            return [one for one in found if one.uuid not in _STRANGERS or not one.uuid]
+            known = [one for one in found if one.uuid not in _STRANGERS or not one.uuid]
+            pids = {canonical_pid(one.uuid) for one in known}
+            others = [pid for pid in await self._store.people.named(name) if pid not in pids]
+            return known + [Match(name, pid, 0, 0) for pid in others]
         if number in _STRANGERS:
             raise BadParameter("cameras send this number for every stranger", field="number")
-        match = await self._store.eraser.find_uuid(number)
-        return [] if match is None else [match]
+        if (match := await self._store.eraser.find_uuid(number)) is not None:
+            return [match]
+        people = await self._store.people.names([canonical_pid(number) or ""])
+        return [Match(person.name, pid, 0, 0) for pid, person in people.items()]
 
     async def find_erasable(
         self, *, number: str = "", name: str = "", seqs: Sequence[int] = ()
@@ -108,7 +124,7 @@ class Erasures:
             subject = self.by_hand(seqs)
             return [Erasable(None, subject, await self.preview(subject))]
         return [
-            Erasable(match, match.subject, await self.preview(match.subject))
+            Erasable(match, subject := await self._subject(match), await self.preview(subject))
             for match in await self.find(name=name, number=number)
         ]
 
@@ -123,8 +139,13 @@ class Erasures:
             return self.by_hand(seqs)
         for match in await self.find(name=name, number=number):
             if not (name and match.uuid):
-                return match.subject
+                return await self._subject(match)
         raise NoSuchResource("there are no such records")
+
+    async def _subject(self, match: Match) -> Subject:
+        """Return whose records these are, with the person of the register, if there is one."""
+        pid = canonical_pid(match.uuid) or ""
+        return replace(match.subject, people=tuple(await self._store.people.names([pid])))
 
     def by_hand(self, seqs: Sequence[int]) -> Subject:
         """Return the subject of records that were chosen by hand. Raises BadParameter."""
@@ -147,7 +168,7 @@ class Erasures:
         """
         preview = await self.preview(subject)
         kept = 0 if with_held else preview.held
-        if preview.records - kept == 0:
+        if preview.records - kept == 0 and not subject.people:
             raise NoSuchResource("there are no such records, or all of them are held")
         report = ErasureReport(preview.first_day, preview.last_day, kept, preview.dids)
         new = NewErasure(
@@ -201,6 +222,9 @@ class Erasures:
     async def _carry_out(self, erasure: Erasure, subject: Subject) -> None:
         # The cache of pictures on cameras and the traces do not say whose they are: all go.
         await self._store.device_pictures.clear()
+        for pid in subject.people:
+            await self._store.people.erase(pid)
+            self._change_feed.publish([Change("person", pid)])
         await self._store.eraser.run(erasure, subject)
         self._traces.clear()
         self._record_feed.restart()

@@ -27,6 +27,7 @@ from hub.store.people.person_rows import (
     load_photo,
     names_of,
     next_revision,
+    pids_named,
     read_people,
     remove_person,
     save_person,
@@ -35,6 +36,7 @@ from hub.store.people.person_rows import (
 )
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one, secure_deletion
+from hub.store.tables.audit import forget_person
 
 #: Whether the person of a `PersonPut` must be new, or known, or may be either.
 Expected = Literal["new", "known", "either"]
@@ -92,6 +94,7 @@ SELECT work_id, pid FROM person WHERE work_id IN (SELECT value FROM json_each(?)
 """
 _PIDS_OF_NAMES = "SELECT name, pid FROM person WHERE name IN (SELECT value FROM json_each(?))"
 _RAISE_NUMBERS = "SELECT pid FROM person WHERE id_card_no <> '' OR ic_card_no <> '' ORDER BY pid"
+_FORGET_UNKNOWN = "DELETE FROM unknown_person WHERE ltrim(pid, '0') = ?"
 _SET_REVISION = "UPDATE person SET revision = ? WHERE pid = ?"
 
 
@@ -224,6 +227,24 @@ class PersonTable:
                     raise NoSuchResource(f"no person {pid}")
 
         await self._writer.write(job, lambda _: self._damaged.forget("person", pid))
+
+    async def erase(self, pid: str) -> None:
+        """Remove a person, if there is one, and whatever else tells of it beside records.
+
+        What cameras hold stays noted, by number alone, until they have deleted it.
+        """
+
+        def job(connection: sqlite3.Connection) -> None:
+            with secure_deletion(connection):
+                remove_person(connection, pid)
+                connection.execute(_FORGET_UNKNOWN, (pid,))
+                forget_person(connection, pid)
+
+        await self._writer.write(job, lambda _: self._damaged.forget("person", pid))
+
+    async def named(self, name: str) -> list[str]:
+        """Return the pids of those with exactly this name, case ignored."""
+        return await self._readers.read(lambda c: pids_named(c, name))
 
     async def raise_revisions_of_numbers(self) -> None:
         """Give everybody with an ID or IC card number a new revision, so that cameras get them."""

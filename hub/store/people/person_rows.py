@@ -24,7 +24,6 @@ _PID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 #: 1.12: 1 male, 2 female. 1 whitelist, 2 blacklist, 3 VIP, 4 visitor.
 Gender = Literal[1, 2]
 Category = Literal[1, 2, 3, 4]
-BLACKLIST: Category = 2
 #: Damaged people are visitors: to a camera the least of the four.
 _VISITOR: Category = 4
 Age = Annotated[int, Meta(ge=0, le=150)]
@@ -138,10 +137,8 @@ _COUNT = "SELECT count(*) FROM person"
 _NAMES = """
 SELECT pid, name, category FROM person WHERE pid IN (SELECT value FROM json_each(?))
 """
-_BLACKLISTED = """
-SELECT pid, name, category FROM person
-WHERE category = 2 AND pid IN (SELECT value FROM json_each(?))
-"""
+#: The name is the first line of `folded`.
+_NAMED = "SELECT pid FROM person WHERE instr(folded, ?) = 1 ORDER BY length(pid), pid"
 _MAX_REVISION = "SELECT max(revision) FROM person"
 _READ_COUNTER = "SELECT value FROM setting WHERE key = ?"
 _SAVE_COUNTER = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
@@ -257,7 +254,6 @@ _photos = RowReader(
     "person_photo", _PhotoHead, ("pid", "jpeg"), key=("pid",), decoders={"jpeg": _as_jpeg_head}
 )
 _folds = RowReader("person", _Folded, ("pid", "folded"), key=("pid",))
-#: Whoever reads the whole person notes that it is damaged.
 _names = RowReader(
     "person", PersonName, PersonName.__struct_fields__, key=("pid",), fallbacks={"name": ""}
 )
@@ -297,25 +293,15 @@ def count_people(connection: sqlite3.Connection) -> int:
 
 def names_of(connection: sqlite3.Connection, pids: Collection[str]) -> dict[str, PersonName]:
     """Return the people with these pids, by pid. One query."""
-    return _by_pid(connection, _NAMES, pids)
+    values = (msgspec.json.encode(list(pids)).decode(),)
+    # Whoever reads the whole person notes that it is damaged.
+    found = _names.read_all(connection.execute(_NAMES, values), DamagedRows(is_told=False))
+    return {name.pid: name for name in found}
 
 
-def blacklisted(connection: sqlite3.Connection, pids: Collection[str]) -> dict[str, PersonName]:
-    """Return those of these pids that are on the blacklist, whether valid now or not (D11).
-
-    A `uuid` or `pid` of a camera becomes a pid by `canonical_pid`. One query by the primary key.
-    """
-    return _by_pid(connection, _BLACKLISTED, pids) if pids else {}
-
-
-def _by_pid(
-    connection: sqlite3.Connection, sql: str, pids: Collection[str]
-) -> dict[str, PersonName]:
-    found = {}
-    for row in connection.execute(sql, (msgspec.json.encode(list(pids)).decode(),)):
-        if (name := _names.read(row, DamagedRows(is_told=False))) is not None:
-            found[name.pid] = name
-    return found
+def pids_named(connection: sqlite3.Connection, name: str) -> list[str]:
+    """Return who has exactly this name, case and width ignored."""
+    return [pid for (pid,) in connection.execute(_NAMED, (f"{fold_text(name)}\n",))]
 
 
 def save_person(connection: sqlite3.Connection, person: Person) -> None:

@@ -16,6 +16,10 @@ _MAX_ENTRIES = 100_000
 
 _ADD = "INSERT INTO audit (at, who, action, target, address) VALUES (?, ?, ?, ?, ?)"
 _TRIM = "DELETE FROM audit WHERE id <= ?"
+_FORGET_PERSON = """
+UPDATE audit SET target = '' WHERE substr(action, 1, 7) = 'person.'
+    AND (target = ?1 OR substr(target, -length(?1) - 1) = ' ' || ?1)
+"""
 _SELECT = "SELECT id, at, who, action, target, address FROM audit"
 _CONTAINS = "{} LIKE ? ESCAPE '\\'"
 _OLDEST = """
@@ -67,8 +71,13 @@ def check_audit(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
         _rows.read(row, damaged)
 
 
+def forget_person(connection: sqlite3.Connection, pid: str) -> None:
+    """Remove the number of a person who is erased from the entries about people."""
+    connection.execute(_FORGET_PERSON, (pid,))
+
+
 class AuditTable:
-    """The audit log on disk. Entries are never changed."""
+    """The audit log on disk. Entries are never changed, but for `forget_person`."""
 
     def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
         self._damaged = damaged

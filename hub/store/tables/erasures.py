@@ -47,11 +47,13 @@ class Subject(Struct, frozen=True):
 
     `uuids`: numbers of persons, as indexed: every record of them, whatever its name. `names`:
     folded names: the records with this name and no number. `seqs`: records chosen by hand.
+    `people`: pids of those who are removed from the register of people as well.
     """
 
     uuids: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     seqs: tuple[int, ...] = ()
+    people: tuple[str, ...] = ()
 
 
 class ErasureReport(Struct, frozen=True):

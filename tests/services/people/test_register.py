@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 from PIL import Image
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
@@ -370,3 +372,43 @@ async def test_a_removed_person_leaves_no_bytes_behind(
     data = (tmp_path / "hub.sqlite").read_bytes().lower()
     assert b"unforgettable" not in data
     assert b"66443322" not in data
+
+
+async def test_people_with_numbers_are_sent_again_when_their_setting_changes(
+    people: People, hub: HubServices
+) -> None:
+    await people.add(PersonChange(name="Ada", id_card_no="12345"), by=ADA, pid="1")
+    await people.add(PersonChange(name="Bob"), by=ADA, pid="2")
+    await people.add(PersonChange(name="Cy", ic_card_no="12345"), by=ADA, pid="3")
+
+    async def revisions() -> list[int]:
+        return [one.revision for one in (await people.page()).items]
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(people.run)
+        with hub.services.change_feed.subscribe() as changes:
+            assert await revisions() == [1, 2, 3]
+            people.configure(sends_id_numbers=False)
+            assert await changes.next() == [Change("person", "")]
+            assert await revisions() == [4, 2, 5]
+            people.configure(sends_id_numbers=False)
+            people.configure(sends_id_numbers=True)
+            assert await changes.next() == [Change("person", "")]
+            assert await revisions() == [6, 2, 7]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_setting_that_changed_while_the_hub_was_down_counts(
+    people: People, hub: HubServices
+) -> None:
+    await people.add(PersonChange(name="Ada", id_card_no="12345"), by=ADA, pid="1")
+    for sends, revision in ((False, 2), (False, 2), (True, 3)):
+        with hub.services.change_feed.subscribe() as changes:
+            async with trio.open_nursery() as nursery:
+                people.configure(sends_id_numbers=sends)
+                await nursery.start(people.run)
+                if (await people.get("1")).revision < revision:
+                    await changes.next()
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+        assert (await people.get("1")).revision == revision

@@ -15,6 +15,7 @@ from hub.live.feed import Change
 from hub.services.access.audit import Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.devices.frame_trace import TracedUpload
+from hub.services.people.register import PersonChange
 from hub.services.records import erasures
 from hub.services.records.erasures import Subject
 from hub.store.tables.device_pictures import stored_picture
@@ -156,3 +157,54 @@ async def test_an_erasure_is_carried_out_in_the_background(hub: HubServices) -> 
                 assert await changes.next() == [Change("erasure", "1")]
             nursery.cancel_scope.cancel()
     assert (await hub.services.erasures.get(1)).finished_at is not None
+
+
+async def test_a_person_of_the_register_goes_with_the_records(
+    hub: HubServices, tmp_path: Path
+) -> None:
+    people = hub.services.people
+    await people.add(PersonChange(name="Zhang Wuji", phone="1380013800"), by=ANN, pid="4711")
+    await people.add(PersonChange(name="Anna"), by=ANN, pid="47110")
+    await people.note_numbers_shown([await people.get("4711")], ANN)
+    await add(hub)
+    (found,) = await hub.services.erasures.find_erasable(number="4711")
+    assert (found.in_register, found.preview.records) == (True, 1)
+    await hub.services.erasures.begin(found.subject, with_held=False, by=ANN)
+    with hub.services.change_feed.subscribe() as changes:
+        await hub.services.erasures.carry_out()
+        assert Change("person", "4711") in await changes.next()
+    assert [one.pid for one in (await people.page()).items] == ["47110"]
+    entries = await hub.services.audit.oldest()
+    assert [(one.action, one.target) for one in entries] == [
+        ("person.add", ""),
+        ("person.add", "47110"),
+        ("person.numbers", ""),
+        ("erasure.begin", "1 1"),
+    ]
+    stored = (tmp_path / "hub.sqlite").read_bytes().lower()
+    for trace in (b"zhang wuji", b"1380013800"):
+        assert trace not in stored
+
+
+async def test_a_person_of_the_register_is_erased_without_any_record(hub: HubServices) -> None:
+    await hub.services.people.add(PersonChange(name="Anna"), by=ANN, pid="8")
+    for found in (
+        await hub.services.erasures.find_erasable(number="08"),
+        await hub.services.erasures.find_erasable(name="ANNA"),
+    ):
+        (erasable,) = found
+        assert (erasable.match.name.casefold(), erasable.match.uuid) == ("anna", "8")
+        assert (erasable.in_register, erasable.preview.records) == (True, 0)
+    subject = await hub.services.erasures.find_subject(number="8")
+    await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.erasures.carry_out()
+    assert await hub.services.people.count() == 0
+
+
+async def test_records_chosen_by_hand_leave_the_register_alone(hub: HubServices) -> None:
+    await hub.services.people.add(PersonChange(name="Zhang Wuji"), by=ANN, pid="4711")
+    await add(hub)
+    subject = hub.services.erasures.by_hand([1])
+    await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.erasures.carry_out()
+    assert await hub.services.people.count() == 1

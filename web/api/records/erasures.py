@@ -69,7 +69,10 @@ class FoundPerson(Struct, frozen=True, kw_only=True):
     held: Annotated[int, Meta(description="records that are held: erased only with `with_held`")]
     first_day: str
     last_day: str
-    newest_seq: int
+    newest_seq: Annotated[int, Meta(description="0: there are no records")]
+    in_register: Annotated[
+        bool, Meta(description="a person of the register, who is removed from it as well")
+    ]
 
 
 class FoundPersons(Struct, frozen=True):
@@ -146,6 +149,7 @@ FIND = Endpoint(
                 first_day="2026-11-01",
                 last_day="2026-11-24",
                 newest_seq=4711,
+                in_register=True,
             )
         ]
     ),
@@ -159,7 +163,8 @@ ERASE = Endpoint(
     description=(
         "Names, numbers and pictures go for good; each record stays as an empty shell "
         "(`erased: true`), so that no seq is missing. `confirm` must be the number of records that "
-        "are erased now. Carried out in the background: ask for it until `finished_at` is set."
+        "are erased now. A person of the register with this `number` is removed from it, and so "
+        "from all cameras. Carried out in the background: ask for it until `finished_at` is set."
     ),
     body=ErasureBody,
     body_example=ErasureBody(number="1001", confirm=42),
@@ -199,6 +204,7 @@ def add_erasures(routes: Routes, services: Services) -> None:
                     first_day=one.preview.first_day,
                     last_day=one.preview.last_day,
                     newest_seq=one.match.last_seq,
+                    in_register=one.in_register,
                 )
                 for one in found
                 if one.match is not None

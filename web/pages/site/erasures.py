@@ -52,6 +52,7 @@ class PersonRow(Struct, frozen=True):
     form: PersonForm
     preview: Preview
     cameras: str
+    in_register: bool
 
 
 class ErasureRow(Struct, frozen=True, kw_only=True):
@@ -127,7 +128,9 @@ async def _confirm_page(form: PersonForm, *, fault: str = "", with_held: bool = 
         status=400 if fault else 200,
         fault=fault,
         form=form,
-        row=_person_row(None, form, await auth.services().erasures.preview(subject)),
+        row=_person_row(
+            None, form, await auth.services().erasures.preview(subject), bool(subject.people)
+        ),
         with_held=with_held,
         copies=await auth.services().erasures.copies(),
     )
@@ -178,7 +181,10 @@ async def _find(form: PersonForm) -> list[PersonRow]:
     found = await auth.services().erasures.find_erasable(
         number=form.number, name=form.name, seqs=form.chosen()
     )
-    return [_person_row(one.match, _form_of(one.match) or form, one.preview) for one in found]
+    return [
+        _person_row(one.match, _form_of(one.match) or form, one.preview, one.in_register)
+        for one in found
+    ]
 
 
 def _form_of(match: Match | None) -> PersonForm | None:
@@ -197,8 +203,11 @@ async def _subject(form: PersonForm) -> Subject:
         raise BadParameter("there are no such records", field="gone") from None
 
 
-def _person_row(match: Match | None, form: PersonForm, preview: Preview) -> PersonRow:
-    return PersonRow(match, form, preview, ", ".join(map(_camera_name, preview.dids)))
+def _person_row(
+    match: Match | None, form: PersonForm, preview: Preview, in_register: bool
+) -> PersonRow:
+    cameras = ", ".join(map(_camera_name, preview.dids))
+    return PersonRow(match, form, preview, cameras, in_register)
 
 
 def _camera_name(did: str) -> str:
