@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.people.register import PersonChange
 from hub.store.alarms.alarm import Move
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, Vehicle, VehicleDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
-from web.pages.alarms import events
+from tests.support.photographer import photo
+from web.pages.alarms import events, export, views
 from web.pages.alarms.state import MAX_SHOWN
 
 INTRUSION, FIRE, PERSON = 2, 8, 11
@@ -241,18 +244,19 @@ async def test_the_list_is_filtered_by_state_severity_kind_and_camera(
 
 
 async def test_the_list_is_paged_by_key_and_keeps_its_filter(
-    site: PageSite, guard: Visitor
+    site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(55):
+    monkeypatch.setattr(views, "_ROWS_PER_PAGE", 3)
+    for number in range(5):
         await _sees(site, f"Person {number}")
     await guard.get("/alarms?kind=blacklist")
-    assert ">Person 5<" in guard.text
-    assert ">Person 4<" not in guard.text
+    assert ">Person 2<" in guard.text
+    assert ">Person 1<" not in guard.text
     older = unescape(guard.text.split('rel="next" href="')[1].split('"')[0])
-    assert older == "/alarms?kind=blacklist&before=6"
+    assert older == "/alarms?kind=blacklist&before=3"
     await guard.get(older)
-    assert ">Person 4<" in guard.text
-    assert ">Person 5<" not in guard.text
+    assert ">Person 1<" in guard.text
+    assert ">Person 2<" not in guard.text
     assert 'rel="next"' not in guard.text
     assert 'href="/alarms?kind=blacklist"' in guard.text
 
@@ -307,6 +311,32 @@ async def test_a_change_leads_to_no_other_site(site: PageSite, guard: Visitor) -
     await guard.get("/")
     await guard.send("/alarms/change", seq="1", do="close", next="//evil.example")
     assert guard.goes_to == "/"
+
+
+async def test_alarms_are_exported_as_csv_with_who_did_what(
+    site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seq, other = await _sees(site, "=Anna"), await _detects(site, INTRUSION, did="2")
+    monkeypatch.setattr(export, "_PART", 2)
+    for number in range(3):
+        await _sees(site, f"Person {number}")
+    await site.services.alarms.acknowledge([seq], "let in", by=COMMAND_LINE)
+    await guard.get("/alarms?severity=critical")
+    assert 'href="/alarms/export?severity=critical"' in guard.text
+    await guard.get("/alarms/export?severity=critical")
+    assert guard.response.headers["Content-Disposition"].endswith('"alarms-2026-11-25.csv"')
+    rows = list(csv.DictReader(guard.text.removeprefix("\ufeff").splitlines()))
+    assert len(rows) == 4
+    assert rows[-1]["what"] == "'=Anna"
+    assert (rows[-1]["state"], rows[-1]["note"]) == ("acknowledged", "let in")
+    assert (rows[-1]["acknowledged_by"], rows[-1]["closed_by"]) == ("command line", "")
+    assert rows[-1]["acknowledged"] == "2026-11-25T12:00:00.000Z"
+    await guard.get("/alarms/export?kind=event", Accept_Language="zh")
+    (row,) = csv.DictReader(guard.text.removeprefix("\ufeff").splitlines())
+    assert (row["seq"], row["what"], row["cameras"]) == (str(other), "区域入侵或绊线", "Bay")
+    assert ("user guard", "alarm.export", "") in await site.audited()
+    viewer = await Visitor.signed_in(site, "viewer")
+    assert (await viewer.get("/alarms/export")).status_code == 403
 
 
 # One alarm
@@ -364,11 +394,20 @@ async def test_a_watched_plate_is_shown_as_a_plate_with_its_list(site: PageSite)
     assert "ours" in admin.text
 
 
-async def test_a_person_of_the_register_is_shown_beside_its_photo(site: PageSite) -> None:
-    pytest.importorskip("hub.services.people.register")
-    admin = await Visitor.signed_in(site)
-    await admin.get("/")
-    assert 'alt="Photo in the register"' not in admin.text
+async def test_a_person_of_the_register_is_shown_beside_the_photo_of_it(
+    site: PageSite, guard: Visitor
+) -> None:
+    anna = PersonChange(name="Anna Register", category=2, photo=photo(size=(200, 200)))
+    person = await site.services.people.add(anna, by=COMMAND_LINE)
+    await site.add_record(detail=FaceDetail(name="anna", uuid=person.pid), pictures=["face"])
+    await guard.get("/")
+    assert "Anna Register" in guard.text
+    address = f"/people/{person.pid}/photo?r={person.revision}"
+    assert f'<img src="{address}" alt="Photo in the register"' in guard.text
+    viewer = await Visitor.signed_in(site, "viewer")
+    await viewer.get("/")
+    assert "Anna Register" in viewer.text
+    assert address not in viewer.text
 
 
 async def test_pages_of_alarms_are_in_both_languages(site: PageSite, guard: Visitor) -> None:

@@ -81,7 +81,7 @@ async def _photo_url(hub: Services, alarm: Alarm) -> str:
         person = await hub.people.get(alarm.detail.pid)
     except HubError:
         return ""
-    return f"/people/{person.pid}/photo" if person.has_photo else ""
+    return f"/people/{person.pid}/photo?r={person.revision}" if person.has_photo else ""
 
 
 def make_alarm_card(

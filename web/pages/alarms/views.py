@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.alarms.alarms import AlarmStep
+from hub.services.alarms.alarms import Alarm, AlarmStep
 from web import auth
 from web.pages import language
 from web.pages.alarms import labels
 from web.pages.alarms.alarm_filter import AlarmForm, read_form
 from web.pages.alarms.cards import AlarmCard, make_alarm_card, make_alarm_cards
+from web.pages.alarms.export import export_csv
 from web.pages.alarms.state import MAX_SHOWN, new_alarms
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
@@ -135,6 +138,27 @@ async def _table(form: AlarmForm) -> AlarmTable:
         newest="" if before is None else make_url("/alarms", **form.values),
         older=older and make_url("/alarms", **form.values, before=older),
     )
+
+
+@blueprint.get("/export")
+async def export() -> Response:
+    """All alarms that the filter finds, as CSV."""
+    me = await auth.require_role("guard")
+    hub, form, shown = auth.services(), read_form(), language.current()
+
+    def describe(alarm: Alarm) -> tuple[str, str]:
+        language.use(shown)
+        card = make_alarm_card(hub, alarm)
+        return card.title or card.kind_text, card.place
+
+    await hub.audit.add(auth.actor(me), "alarm.export", "")
+    response = Response(
+        export_csv(hub.alarms, form.matching, describe), content_type="text/csv; charset=utf-8"
+    )
+    day = datetime.fromtimestamp(hub.now(), hub.site.zone()).date()
+    response.headers["Content-Disposition"] = f'attachment; filename="alarms-{day}.csv"'
+    response.timeout = None
+    return response
 
 
 def _state_links(form: AlarmForm) -> list[StateLink]:
