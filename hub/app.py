@@ -56,6 +56,7 @@ from hub.services.admission.enrolment import Enrolment
 from hub.services.alarms.alarms import Alarms
 from hub.services.alarms.plate_lists import PlateLists
 from hub.services.alarms.rules import AlarmRules
+from hub.services.alarms.watch import AlarmWatch
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
@@ -297,7 +298,7 @@ async def open_services(
             is_clock_trusted=lambda: clock.is_trusted,
             now=clock.likely_time,
         )
-        alarm_rules = AlarmRules(store, site, audit, change_feed)
+        alarm_rules = AlarmRules(store, site, audit, change_feed, camera_groups)
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
         forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)
         device_files = DeviceFiles(store, commands, now)
@@ -315,6 +316,20 @@ async def open_services(
             random.random,
             sends_id_numbers=config.people.send_id_numbers,
         )
+        health = Health(
+            store,
+            registry,
+            certificates,
+            maintenance,
+            clock,
+            retention,
+            updates,
+            backups,
+            change_feed,
+            guesses,
+            now=now,
+        )
+        alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons)
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (
             lambda config: set_level(config.log.level),
@@ -327,6 +342,7 @@ async def open_services(
             lambda config: authentication.configure(config.devices),
             lambda config: admission.configure(config.devices),
             lambda config: ingest.configure(config.devices),
+            lambda config: alarm_watch.configure(config.alarms),
             lambda config: backups.configure(config.backup, config.store),
             lambda config: people_sync.configure(sends_id_numbers=config.people.send_id_numbers),
             lambda config: people.configure(sends_id_numbers=config.people.send_id_numbers),
@@ -370,6 +386,7 @@ async def open_services(
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
             alarms=Alarms(store, audit, change_feed, now),
+            alarm_watch=alarm_watch,
             erasures=Erasures(
                 store,
                 audit,
@@ -389,19 +406,7 @@ async def open_services(
             backups=backups,
             forecasts=forecasts,
             updates=updates,
-            health=Health(
-                store,
-                registry,
-                certificates,
-                maintenance,
-                clock,
-                retention,
-                updates,
-                backups,
-                change_feed,
-                guesses,
-                now=now,
-            ),
+            health=health,
             lost_pictures=LostPictures(store, audit, change_feed),
             health_checks=HealthChecks(
                 lambda: Surroundings(
@@ -440,6 +445,7 @@ async def _run_parts(
         await start("the forecast", services.forecasts.run)
         await start("the held evidence", services.holds.run)
         await start("the alarm rules", services.alarm_rules.run)
+        await start("watching for alarms", services.alarm_watch.run)
         await start("erasing", services.erasures.run)
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)

@@ -188,6 +188,21 @@ class PeopleConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = True
 
 
+class AlarmsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    offline_minutes: Annotated[
+        int, Meta(ge=1, le=1440), "Minutes offline after which a device raises an alarm", AT_ONCE
+    ] = 5
+    escalate_seconds: Annotated[
+        int,
+        Meta(ge=2, le=86_400),
+        "Seconds after which an alarm that nobody acknowledged is escalated",
+        AT_ONCE,
+    ] = 120
+    keep_days: Annotated[
+        int, Meta(ge=1, le=36_500), "Days to keep closed alarms and their evidence", AT_ONCE
+    ] = 180
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[
         Literal["debug", "info", "warning", "error"], "Minimum level that is logged", AT_ONCE
@@ -204,6 +219,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsConfig = TlsConfig()
     backup: BackupConfig = BackupConfig()
     people: PeopleConfig = PeopleConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
     log: LogConfig = LogConfig()
 
 

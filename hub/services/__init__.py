@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hub.services.alarms.alarms import Alarms
     from hub.services.alarms.plate_lists import PlateLists
     from hub.services.alarms.rules import AlarmRules
+    from hub.services.alarms.watch import AlarmWatch
     from hub.services.commands.calls import Commands
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.many import ManyDevices
@@ -108,6 +109,7 @@ class Services:
     alarm_rules: AlarmRules
     plate_lists: PlateLists
     alarms: Alarms
+    alarm_watch: AlarmWatch
     erasures: Erasures
     jobs: Jobs
     many_devices: ManyDevices

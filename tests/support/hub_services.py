@@ -33,6 +33,7 @@ from hub.services.admission.enrolment import Enrolment
 from hub.services.alarms.alarms import Alarms
 from hub.services.alarms.plate_lists import PlateLists
 from hub.services.alarms.rules import AlarmRules
+from hub.services.alarms.watch import AlarmWatch
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
@@ -199,7 +200,7 @@ async def open_hub_services(
             speed=0,
         )
         jobs = Jobs(store, audit, change_feed, clock)
-        alarm_rules = AlarmRules(store, site, audit, change_feed)
+        alarm_rules = AlarmRules(store, site, audit, change_feed, camera_groups)
         imports = Imports(
             data_dir,
             people,
@@ -259,6 +260,9 @@ async def open_hub_services(
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
             alarms=Alarms(store, audit, change_feed, clock),
+            alarm_watch=AlarmWatch(
+                store, registry, site_clock, config.alarms, clock, list, steady_now=clock
+            ),
             erasures=Erasures(
                 store,
                 audit,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -11,6 +11,7 @@ from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
 from hub.services.alarms.judge import AlarmJudge
+from hub.services.people.groups import CameraGroups
 from hub.services.site.site import Site
 from hub.store.alarms.rules import MAX_RULES as MAX_RULES
 from hub.store.alarms.rules import AlarmRule as AlarmRule
@@ -33,9 +34,8 @@ class AlarmRules:
         site: Site,
         audit: Audit,
         change_feed: Feed[Change],
-        groups: Callable[[], Mapping[int, Collection[str]]] = dict,
+        groups: CameraGroups,
     ) -> None:
-        """`groups`: the dids of each camera group."""
         self._store = store
         self._rules = store.alarm_rules
         self._site = site
@@ -63,7 +63,10 @@ class AlarmRules:
         """Let records be judged by the rules and watch lists as they are now."""
         self._store.alarms.use(
             AlarmJudge(
-                self._rules.all(), self._store.plate_lists.all(), self._site.zone(), self._groups()
+                self._rules.all(),
+                self._store.plate_lists.all(),
+                self._site.zone(),
+                {group.id: group.dids for group in self._groups.list()},
             )
         )
 

@@ -226,6 +226,7 @@ class Erasures:
             await self._store.people.erase(pid)
             self._change_feed.publish([Change("person", pid)])
         await self._store.eraser.run(erasure, subject)
+        await self._store.alarms.reload()
         self._traces.clear()
         self._record_feed.restart()
         report = ErasureReport(

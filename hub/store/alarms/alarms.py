@@ -25,6 +25,7 @@ from hub.store.alarms.rows import (
     COLUMNS,
     add_steps,
     alarm_of,
+    load_active,
     read_alarms,
     save_alarms,
     steps_of,
@@ -189,6 +190,17 @@ class AlarmTable:
             return gone >= STEP
 
         return await self._writer.write(job)
+
+    async def reload(self) -> None:
+        """Read the alarms that are not closed again, after they were changed elsewhere."""
+
+        def job(connection: sqlite3.Connection) -> list[Alarm]:
+            return load_active(connection, self._damaged)
+
+        def loaded(alarms: list[Alarm]) -> None:
+            self._active = {alarm.seq: alarm for alarm in alarms}
+
+        await self._writer.write(job, loaded)
 
     def _apply(self, committed: Iterable[AlarmChange]) -> None:
         """Update the alarms in memory after a commit."""

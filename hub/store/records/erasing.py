@@ -18,6 +18,8 @@ import trio
 from msgspec import Struct
 
 from hub.errors import CannotStoreNow
+from hub.store.alarms.erasing import erase_alarms_of_people, erase_alarms_of_records
+from hub.store.alarms.raising import as_pid
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import fold, short_uuid
 from hub.store.damage import is_moment, plain
@@ -53,11 +55,13 @@ _MAX_MATCHES = 200
 _FIND = """
 SELECT seq, kind, did, received_at, images, detail, EXISTS (
     SELECT 1 FROM hold_record WHERE hold_record.seq = record.seq
+    UNION ALL SELECT 1 FROM alarm_record WHERE alarm_record.seq = record.seq
 ) FROM record WHERE {condition} AND seq > ? AND seq <= ? AND erased IS NULL ORDER BY seq LIMIT ?
 """
 _FOLLOWING = """
 SELECT seq, kind, did, received_at, images, detail, EXISTS (
     SELECT 1 FROM hold_record WHERE hold_record.seq = record.seq
+    UNION ALL SELECT 1 FROM alarm_record WHERE alarm_record.seq = record.seq
 ) FROM record INDEXED BY record_did
 WHERE did = ? AND seq > ? AND seq <= ? AND kind = 'access' AND erased IS NULL ORDER BY seq
 """
@@ -189,6 +193,8 @@ class Eraser:
         for condition, value in _conditions(subject):
             step = _mark_step(condition, value, erasure)
             await in_steps(self._writer, step, 0)
+        if erasure.with_held:
+            await self._writer.write(partial(_erase_alarms, subject.uuids))
         while portion := await self._readers.read(self._next_portion):
             await self._erase_portion(erasure.id, portion)
         await self._writer.write(partial(forget_subject, erasure.id))
@@ -252,6 +258,11 @@ class Eraser:
 def _content(record: LoggedRecord) -> tuple[str, str, int, bytes]:
     """What is equal for a record and for a copy of it that was never committed."""
     return record.upload, record.did, record.occurred_at, bytes(record.detail)
+
+
+def _erase_alarms(uuids: Sequence[str], connection: sqlite3.Connection) -> None:
+    with secure_deletion(connection):
+        erase_alarms_of_people(connection, [as_pid(uuid) or uuid for uuid in uuids])
 
 
 def _conditions(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -362,6 +373,7 @@ def _empty_step(id: int, portion: _Portion, at: int) -> Step:
             return None
         with secure_deletion(connection):
             sizes = [image.size for row in rows for image in known_images(row[3])]
+            erase_alarms_of_records(connection, [row[0] for row in rows])
             for seq, kind, detail, _, _ in rows:
                 connection.execute(_EMPTY, (erased_detail(kind, detail), seq))
                 connection.execute(_EMPTY_HELD, (seq,))

@@ -1,5 +1,7 @@
 """Held evidence: what is held of a day is moved before the day goes, and goes when nobody holds it.
 
+Both holds and alarms hold records.
+
 A move copies pictures to a pack of held evidence and flushes it; then one transaction notes where
 they are. Only then the day may go. Until that transaction the copy is unknown, and is written
 again; after it both copies are there, and the day's is read as long as it exists.
@@ -40,10 +42,13 @@ _STEP_BYTES = 4 * 1024 * 1024
 
 _COLUMNS = "seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra"
 _HELD_OF_DAY = f"""
-SELECT DISTINCT {_COLUMNS}, images FROM hold_record JOIN record USING (seq)
-WHERE hold_record.seq BETWEEN ? AND ? AND received_at >= ? AND received_at < ?
+SELECT {_COLUMNS}, images FROM record
+WHERE seq IN (
+    SELECT seq FROM hold_record WHERE seq BETWEEN ?1 AND ?2
+    UNION SELECT seq FROM alarm_record WHERE seq BETWEEN ?1 AND ?2
+) AND received_at >= ?3 AND received_at < ?4
     AND NOT EXISTS (SELECT 1 FROM held_record WHERE held_record.seq = record.seq)
-ORDER BY seq LIMIT ?
+ORDER BY seq LIMIT ?5
 """
 _HELD_IN_PACK = f"""
 SELECT {_COLUMNS}, held_record.images FROM held_record JOIN record USING (seq)
@@ -55,6 +60,7 @@ _PUT_RECORD = "INSERT OR REPLACE INTO held_record (seq, pack, images) VALUES (?,
 _RELEASED = """
 SELECT seq, pack, received_at FROM held_record LEFT JOIN record USING (seq)
 WHERE NOT EXISTS (SELECT 1 FROM hold_record WHERE hold_record.seq = held_record.seq)
+    AND NOT EXISTS (SELECT 1 FROM alarm_record WHERE alarm_record.seq = held_record.seq)
 LIMIT ?
 """
 _FORGET_RECORD = "DELETE FROM held_record WHERE seq = ?"

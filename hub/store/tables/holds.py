@@ -65,6 +65,7 @@ _SEQS = "SELECT seq FROM hold_record WHERE hold = ? AND seq > ? ORDER BY seq LIM
 _ONLY_HERE = """
 SELECT count(*) FROM held_record WHERE seq IN (SELECT seq FROM hold_record WHERE hold = ?)
     AND NOT EXISTS (SELECT 1 FROM hold_record WHERE seq = held_record.seq AND hold <> ?)
+    AND NOT EXISTS (SELECT 1 FROM alarm_record WHERE seq = held_record.seq)
 """
 _OF_RECORD = f"""
 SELECT {_COLUMNS} FROM hold

@@ -31,6 +31,7 @@ SECTION_TITLES = {
     "store": N_("Records and disk space"),
     "tls": N_("Certificate"),
     "people": N_("People"),
+    "alarms": N_("Alarms"),
     "log": N_("Log"),
     "backup": N_("Backups"),
     "time": N_("Time"),

@@ -1,0 +1,242 @@
+"""What happens to alarms by itself (D11), and the alarms of the hub itself.
+
+The hub's own alarms are raised like all others, by records: of kind `hub`, for a device that stays
+offline and for each problem of the hub.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
+
+import trio
+from msgspec import Struct
+
+from hub.config import AlarmsConfig
+from hub.errors import HubError
+from hub.live.registry import Registry
+from hub.log import limited
+from hub.services.alarms.judge import OFFLINE
+from hub.services.site.clock.clock import SiteClock, steady_seconds
+from hub.services.site.status.health import HealthReason
+from hub.store.alarms.alarm import Alarm, Move
+from hub.store.commit.record_batch import RecordBatch
+from hub.store.tables.devices import Device
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.records import HubDetail
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+_CHECK_SECONDS = 2.0
+_TIDY_SECONDS = 3600.0
+_DAY_MS = 86_400_000
+#: Until then no problem of the hub is known.
+_STARTING = "starting"
+#: Of each camera that is offline there is an alarm already.
+_NO_ALARM = (_STARTING, "cameras-offline")
+#: A problem of the hub is over once it was not seen for so long: some come and go.
+_OVER_SECONDS = 60.0
+
+
+class _Cause(Struct, frozen=True):
+    """Something that the hub should raise an alarm for. `did`: of the device that it is about."""
+
+    detail: HubDetail
+    did: str = ""
+    sn: str = ""
+    device_name: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """At most one alarm of a key is active."""
+        return ("offline", self.did) if self.detail.cause == OFFLINE else ("hub", self.detail.cause)
+
+
+class AlarmWatch:
+    """Escalates alarms, closes what is over, removes old ones, and watches devices and the hub."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        clock: SiteClock,
+        config: AlarmsConfig,
+        now: Callable[[], float],
+        reasons: Callable[[], Sequence[HealthReason]],
+        *,
+        steady_now: Callable[[], float] = steady_seconds,
+    ) -> None:
+        """`reasons`: the problems of the hub. `steady_now`: seconds that pass evenly."""
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+        self._config = config
+        self._now = now
+        self._reasons = reasons
+        self._steady_now = steady_now
+        self._has_started = False
+        #: When each device was noticed to be offline, by did.
+        self._offline_since: dict[str, float] = {}
+        #: When each problem of the hub was seen last, by its code.
+        self._problem_at: dict[str, float] = {}
+        #: What an alarm was raised for, as long as it lasts: a person who closes it knows of it.
+        self._told: set[tuple[str, str]] = set()
+        #: What could not be stored yet; it is told even if it is over by then.
+        self._untold: dict[tuple[str, str], _Cause] = {}
+
+    def configure(self, config: AlarmsConfig) -> None:
+        """Take over new settings."""
+        self._config = config
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Check every second, until cancelled; remove old alarms every hour."""
+        task_status.started()
+        tidy_at = trio.current_time()
+        while True:
+            try:
+                await self.check()
+                if trio.current_time() >= tidy_at:
+                    tidy_at = trio.current_time() + _TIDY_SECONDS
+                    await self.tidy()
+            except HubError as error:
+                limited(log, logging.WARNING, "alarms", "alarms are checked later: %s", error)
+            await trio.sleep(_CHECK_SECONDS)
+
+    async def check(self) -> None:
+        """Do the work of run() once, but for removing. Raises CannotStoreNow."""
+        await self._escalate()
+        causes = [*self._offline(), *self._problems()]
+        lasting = self._lasting()
+        await self._end(lasting)
+        self._told &= lasting
+        self._untold |= {one.key: one for one in causes if one.key not in self._told}
+        for key, cause in list(self._untold.items()):
+            await self._tell(cause)
+            del self._untold[key]
+            self._told.add(key)
+
+    async def tidy(self) -> None:
+        """Remove closed alarms that are too old. Raises CannotStoreNow."""
+        # A clock that is wrong must not remove them.
+        if not self._clock.is_trusted:
+            return
+        before = int(self._now() * 1000) - self._config.keep_days * _DAY_MS
+        while await self._store.alarms.forget_before(before):
+            pass
+        await self._store.evidence.remove_released()
+
+    async def _escalate(self) -> None:
+        now = int(self._now() * 1000)
+        due = [
+            alarm.seq
+            for alarm in self._store.alarms.active()
+            if alarm.state == "new"
+            and alarm.escalated_at is None
+            and now - alarm.new_since >= self._config.escalate_seconds * 1000
+        ]
+        if due:
+            await self._store.alarms.move(due, Move("escalated", now))
+
+    def _offline(self) -> list[_Cause]:
+        """Return the devices that have been offline for long enough.
+
+        A device that was never online has not been put up yet.
+        """
+        steady = self._steady_now()
+        expected = {
+            device.did: device for device in self._store.devices.all() if self._is_expected(device)
+        }
+        self._offline_since = {did: self._offline_since.get(did, steady) for did in expected}
+        return [
+            _offline_cause(expected[did])
+            for did, since in self._offline_since.items()
+            if steady - since >= self._config.offline_minutes * 60
+        ]
+
+    def _is_expected(self, device: Device) -> bool:
+        """Whether a device is offline, and should not be."""
+        if not device.enabled or self._registry.get(device.did) is not None:
+            return False
+        return device.last_seen is not None or self._registry.last_seen(device.did) is not None
+
+    def _problems(self) -> list[_Cause]:
+        reasons, steady = self._reasons(), self._steady_now()
+        if any(reason.code == _STARTING for reason in reasons):
+            return []
+        self._has_started = True
+        problems = [reason for reason in reasons if reason.code not in _NO_ALARM]
+        self._problem_at |= {reason.code: steady for reason in problems}
+        return [_Cause(HubDetail(one.code, one.text, one.args)) for one in problems]
+
+    def _lasting(self) -> set[tuple[str, str]]:
+        """Return what is not over: also a device that is offline since less than an alarm takes."""
+        steady = self._steady_now()
+        self._problem_at = {
+            code: at for code, at in self._problem_at.items() if steady - at < _OVER_SECONDS
+        }
+        return {
+            *(("offline", did) for did in self._offline_since),
+            *(("hub", code) for code in self._problem_at),
+        }
+
+    async def _end(self, lasting: Collection[tuple[str, str]]) -> None:
+        """Note which alarms tell of what has passed."""
+        over = [
+            alarm.seq
+            for alarm in self._store.alarms.active()
+            if (alarm.kind == "offline" or (alarm.kind == "hub" and self._has_started))
+            and alarm.over_at is None
+            and (alarm.kind, alarm.subject) not in lasting
+            and (alarm.kind, alarm.subject) not in self._untold
+        ]
+        if over:
+            await self._store.alarms.move(over, Move("over", int(self._now() * 1000)))
+
+    async def _tell(self, cause: _Cause) -> None:
+        """Store the record that raises the alarm, unless one tells of this already."""
+        if await self._is_known(cause):
+            return
+        at = int(self._now() * 1000)
+        await self._store.records.append(
+            RecordBatch(
+                [CheckedUpload(kind="hub", occurred_at=at, detail=cause.detail)],
+                did=cause.did,
+                sn=cause.sn,
+                device_name=cause.device_name,
+                digest=secrets.token_bytes(16),
+                arrived_at=at,
+            )
+        )
+
+    async def _is_known(self, cause: _Cause) -> bool:
+        """Whether an alarm tells of this since before the hub's last start."""
+        kind, subject = cause.key
+        latest = await self._store.alarms.latest("offline" if kind == "offline" else "hub", subject)
+        if latest is None:
+            return False
+        return _still_tells(latest) or (kind == "offline" and self._is_same_absence(cause, latest))
+
+    def _is_same_absence(self, cause: _Cause, alarm: Alarm) -> bool:
+        """Whether the device was not seen since the alarm, which somebody has closed."""
+        device = self._store.devices.by_did(cause.did)
+        seen = self._registry.last_seen(cause.did) or (device.last_seen if device else None) or 0
+        return seen < alarm.last_at
+
+
+def _still_tells(alarm: Alarm) -> bool:
+    return alarm.is_active and alarm.over_at is None
+
+
+def _offline_cause(device: Device) -> _Cause:
+    name = device.name or device.sn
+    return _Cause(
+        HubDetail(OFFLINE, f"{name} is offline", {"camera": name}),
+        device.did,
+        device.sn,
+        device.name,
+    )

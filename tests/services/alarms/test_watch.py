@@ -1,0 +1,296 @@
+"""Escalation, devices that stay offline, and the alarms of the hub itself (D11)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.config import AlarmsConfig
+from hub.errors import CannotStoreNow
+from hub.services.alarms.alarms import AlarmFilter
+from hub.services.alarms.rules import AlarmRule
+from hub.services.alarms.watch import AlarmWatch
+from hub.services.site.clock.clock import SiteClock
+from hub.services.site.status.health import HealthReason
+from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
+from hub.wire.uploads.records import HubDetail
+from tests.services.alarms.conftest import MEI, AlarmSite
+from tests.support.clock import FrozenClock
+from tests.support.commanded_link import AskedLink
+from tests.support.hub_services import open_hub_services
+
+DISK_LOW = HealthReason("disk-low", "only 1 GB of disk space is free", {"free": "1"})
+STARTING = HealthReason("starting", "the hub is starting")
+
+
+class Watched:
+    """A hub with two cameras that were online, its watch, and problems to set."""
+
+    def __init__(self, site: AlarmSite, clock: FrozenClock) -> None:
+        self.site = site
+        self.hub = site.hub
+        self.clock = clock
+        self.problems: list[HealthReason] = []
+        self.start()
+
+    def start(self) -> None:
+        """Let the hub watch as after a start."""
+        self.watch = AlarmWatch(
+            self.hub.store,
+            self.hub.registry,
+            self.hub.services.clock,
+            AlarmsConfig(),
+            self.clock,
+            lambda: self.problems,
+            steady_now=self.clock,
+        )
+
+    async def after(self, seconds: float) -> list[tuple[str, str, str]]:
+        """Let time pass; return kind, subject and state of all alarms."""
+        self.clock.advance(seconds)
+        await self.watch.check()
+        page = await self.site.alarms.page(AlarmFilter())
+        return [(one.kind, one.subject, one.state) for one in page.items]
+
+
+@pytest.fixture
+async def watched(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Watched]:
+    async with open_hub_services(tmp_path, clock) as hub:
+        for did in ("1", "2"):
+            await hub.services.devices.add(
+                NewDevice(sn=f"SN{did}", code="CODE0001", did=did, name=f"Gate {did}")
+            )
+        seen = StatusUpdate(last_seen=clock.ms)
+        await hub.store.devices.update_status({"SN1": seen, "SN2": seen})
+        yield Watched(AlarmSite(hub, clock), clock)
+
+
+def go_online(watched: Watched, *dids: str) -> None:
+    for did in dids:
+        watched.hub.registry.attach(AskedLink(did, f"SN{did}"))
+        watched.hub.registry.touch(did)
+
+
+def go_offline(watched: Watched, did: str) -> None:
+    link = watched.hub.registry.get(did)
+    assert link is not None
+    watched.hub.registry.detach(link)
+
+
+async def test_an_alarm_that_stays_new_is_escalated_once(watched: Watched) -> None:
+    go_online(watched, "1", "2")
+    site = watched.site
+    with site.alarms.feed.subscribe() as feed:
+        seq = await site.event(2)
+        await watched.after(119)
+        assert (await site.one()).escalated_at is None
+        await watched.after(1)
+        assert (await site.one()).escalated_at == watched.clock.ms
+        await watched.after(100)
+        assert [change.change for change in await feed.next()] == ["raised", "escalated"]
+    assert [step.step for step in await site.alarms.history(seq)] == ["raised", "escalated"]
+
+
+async def test_an_acknowledged_alarm_is_not_escalated_unless_it_is_new_again(
+    watched: Watched,
+) -> None:
+    go_online(watched, "1", "2")
+    site = watched.site
+    seq = await site.face(category=2, uuid="8")
+    await site.alarms.acknowledge([seq], "", MEI)
+    await watched.after(500)
+    assert (await site.one()).escalated_at is None
+    await site.face(category=2, uuid="8")
+    await watched.after(119)
+    assert (await site.one()).escalated_at is None
+    await watched.after(1)
+    assert (await site.one()).escalated_at == watched.clock.ms
+
+
+async def test_a_device_that_stays_offline_raises_an_alarm(watched: Watched) -> None:
+    go_online(watched, "2")
+    assert await watched.after(0) == []
+    assert await watched.after(299) == []
+    assert await watched.after(1) == [("offline", "1", "new")]
+    alarm = await watched.site.one()
+    assert (alarm.severity, alarm.dids, alarm.detail.device_name) == ("major", ("1",), "Gate 1")
+    record = await watched.hub.services.records.get(alarm.seq)
+    assert (record.kind, record.did, record.device_name) == ("hub", "1", "Gate 1")
+    assert record.detail == HubDetail("offline", "Gate 1 is offline", {"camera": "Gate 1"})
+    await watched.after(3600)
+    assert (await watched.site.one()).count == 1
+
+
+async def test_a_device_that_was_offline_for_a_short_time_raises_none(watched: Watched) -> None:
+    go_online(watched, "1", "2")
+    for _ in range(4):
+        go_offline(watched, "1")
+        await watched.after(200)
+        go_online(watched, "1")
+        assert await watched.after(10) == []
+
+
+async def test_an_acknowledged_offline_alarm_closes_itself_when_the_device_comes_back(
+    watched: Watched,
+) -> None:
+    go_online(watched, "2")
+    await watched.after(0)
+    await watched.after(300)
+    alarm = await watched.site.one()
+    await watched.site.alarms.acknowledge([alarm.seq], "", MEI)
+    go_online(watched, "1")
+    assert await watched.after(1) == [("offline", "1", "closed")]
+    steps = [(step.step, step.who) for step in await watched.site.alarms.history(alarm.seq)]
+    assert steps[-2:] == [("over", ""), ("closed", "")]
+
+
+async def test_an_offline_alarm_that_nobody_acknowledged_stays_new_and_is_marked_as_over(
+    watched: Watched,
+) -> None:
+    go_online(watched, "2")
+    await watched.after(0)
+    await watched.after(300)
+    go_online(watched, "1")
+    assert await watched.after(1) == [("offline", "1", "new")]
+    assert (await watched.site.one()).over_at == watched.clock.ms
+    # Offline once more: it is the same alarm.
+    go_offline(watched, "1")
+    await watched.after(1)
+    await watched.after(300)
+    alarm = await watched.site.one()
+    assert (alarm.count, alarm.over_at) == (2, None)
+
+
+async def test_a_device_that_was_never_online_or_is_disabled_or_removed_raises_none(
+    watched: Watched,
+) -> None:
+    devices = watched.hub.services.devices
+    await devices.add(NewDevice(sn="SN3", code="CODE0003", did="3"))
+    await devices.change("1", DeviceChange(enabled=False))
+    await devices.remove("2")
+    await watched.after(0)
+    assert await watched.after(1000) == []
+
+
+async def test_a_device_that_is_disabled_ends_its_alarm(watched: Watched) -> None:
+    go_online(watched, "2")
+    await watched.after(0)
+    await watched.after(300)
+    await watched.hub.services.devices.change("1", DeviceChange(enabled=False))
+    await watched.after(1)
+    assert (await watched.site.one()).over_at == watched.clock.ms
+
+
+async def test_after_a_restart_an_offline_alarm_goes_on(watched: Watched) -> None:
+    go_online(watched, "2")
+    await watched.after(0)
+    await watched.after(300)
+    watched.start()
+    await watched.after(0)
+    await watched.after(300)
+    alarm = await watched.site.one()
+    assert (alarm.count, alarm.over_at) == (1, None)
+
+
+async def test_what_a_person_closed_is_not_raised_again_while_it_lasts(watched: Watched) -> None:
+    go_online(watched, "2")
+    await watched.after(0)
+    await watched.after(300)
+    await watched.site.alarms.close([(await watched.site.one()).seq], "being repaired", MEI)
+    assert await watched.after(1000) == [("offline", "1", "closed")]
+    watched.start()
+    await watched.after(0)
+    assert await watched.after(1000) == [("offline", "1", "closed")]
+
+
+async def test_a_rule_can_keep_offline_devices_from_raising_alarms(watched: Watched) -> None:
+    await watched.site.rules.put([AlarmRule(kind="offline", severity="none", dids=("1",))], MEI)
+    await watched.after(0)
+    assert await watched.after(300) == [("offline", "2", "new")]
+
+
+async def test_a_problem_of_the_hub_raises_an_alarm(watched: Watched) -> None:
+    go_online(watched, "1", "2")
+    watched.problems = [STARTING]
+    assert await watched.after(1) == []
+    watched.problems = [DISK_LOW]
+    assert await watched.after(1) == [("hub", "disk-low", "new")]
+    alarm = await watched.site.one()
+    assert (alarm.severity, alarm.dids, alarm.detail.text) == ("major", (), DISK_LOW.text)
+    record = await watched.hub.services.records.get(alarm.seq)
+    assert (record.kind, record.did) == ("hub", "")
+    assert record.detail == HubDetail("disk-low", DISK_LOW.text, DISK_LOW.args)
+    await watched.after(100)
+    assert (await watched.site.one()).count == 1
+
+
+async def test_a_problem_that_comes_and_goes_is_one_alarm(watched: Watched) -> None:
+    go_online(watched, "1", "2")
+    for _ in range(5):
+        watched.problems = [DISK_LOW]
+        await watched.after(2)
+        watched.problems = []
+        await watched.after(50)
+    alarm = await watched.site.one()
+    assert (alarm.count, alarm.over_at) == (1, None)
+    await watched.after(60)
+    assert (await watched.site.one()).over_at == watched.clock.ms
+
+
+async def test_a_problem_of_the_hub_closes_itself_if_it_was_acknowledged(
+    watched: Watched,
+) -> None:
+    go_online(watched, "1", "2")
+    watched.problems = [DISK_LOW]
+    await watched.after(1)
+    await watched.site.alarms.acknowledge([(await watched.site.one()).seq], "", MEI)
+    watched.problems = []
+    await watched.after(60)
+    assert (await watched.site.one()).state == "closed"
+
+
+async def test_a_start_does_not_take_problems_for_over(watched: Watched) -> None:
+    go_online(watched, "1", "2")
+    watched.problems = [DISK_LOW]
+    await watched.after(1)
+    watched.start()
+    watched.problems = [STARTING]
+    await watched.after(100)
+    assert (await watched.site.one()).over_at is None
+
+
+async def test_what_cannot_be_stored_now_is_told_later(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_online(watched, "1", "2")
+    full = HealthReason("cannot-store", "nothing can be stored now", {"reason": "x"})
+
+    async def fail(*args: object) -> None:
+        raise CannotStoreNow("the disk is full")
+
+    watched.problems = [full]
+    with monkeypatch.context() as patch:
+        patch.setattr(watched.hub.store.records, "append", fail)
+        with pytest.raises(CannotStoreNow):
+            await watched.after(1)
+    watched.problems = []
+    assert await watched.after(200) == [("hub", "cannot-store", "new")]
+    await watched.after(1)
+    assert (await watched.site.one()).over_at == watched.clock.ms
+
+
+async def test_closed_alarms_are_removed_once_they_are_old(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seq = await watched.site.event(2)
+    await watched.site.alarms.close([seq], "", MEI)
+    new = await watched.site.event(2)
+    watched.clock.advance(181 * 86_400)
+    monkeypatch.setattr(SiteClock, "is_trusted", False)
+    await watched.watch.tidy()
+    assert len(await watched.site.all()) == 2
+    monkeypatch.setattr(SiteClock, "is_trusted", True)
+    await watched.watch.tidy()
+    assert [one.seq for one in await watched.site.all()] == [new]
