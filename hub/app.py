@@ -60,6 +60,7 @@ from hub.services.alarms.watch import AlarmWatch
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
+from hub.services.commands.photo_search import PhotoSearches
 from hub.services.commands.photos import Photos
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
@@ -398,6 +399,7 @@ async def open_services(
             ),
             jobs=jobs,
             imports=imports,
+            photo_searches=PhotoSearches(devices, commands, person_photos, jobs, site, audit),
             many_devices=ManyDevices(store, devices, commands, jobs, audit, change_feed, now),
             trace=Trace(traces, devices, pending_devices, closing),
             retention=retention,

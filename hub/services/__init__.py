@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hub.services.commands.calls import Commands
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.many import ManyDevices
+    from hub.services.commands.photo_search import PhotoSearches
     from hub.services.commands.photos import Photos
     from hub.services.devices.directory import Devices
     from hub.services.devices.frame_trace import Trace
@@ -114,6 +115,7 @@ class Services:
     jobs: Jobs
     many_devices: ManyDevices
     imports: Imports
+    photo_searches: PhotoSearches
     trace: Trace
     retention: RetentionPolicy
     maintenance: Maintenance

@@ -12,14 +12,17 @@ from web.api.backups import add_backups
 from web.api.devices.commands import describe_commands
 from web.api.devices.devices import add_devices
 from web.api.devices.enrolment import add_enrolment
+from web.api.devices.many import add_many
 from web.api.devices.trace import add_trace
 from web.api.docs import chapters, paragraphs
 from web.api.endpoint import PREFIX, Endpoint, Nothing
 from web.api.firmware.campaigns import add_campaigns
 from web.api.firmware.files import add_files
 from web.api.firmware.releases import add_releases
+from web.api.jobs import add_jobs
 from web.api.openapi import document
 from web.api.people.groups import add_groups
+from web.api.people.import_export import add_import_export
 from web.api.people.people import add_people
 from web.api.people.sync import add_people_sync
 from web.api.records.erasures import add_erasures
@@ -56,9 +59,12 @@ def blueprint(services: Services) -> Blueprint:
     add_enrolment(routes, services)
     add_devices(routes, services)
     describe_commands(routes)
+    add_many(routes, services)
     add_trace(routes, services)
     add_people(routes, services)
     add_groups(routes, services)
+    add_import_export(routes, services)
+    add_jobs(routes, services)
     add_people_sync(routes, services)
     add_files(routes, services)
     add_releases(routes, services)

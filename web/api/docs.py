@@ -132,7 +132,7 @@ def _curl(path: str, method: str, operation: Json, host_url: str) -> str:
 
 def _curl_body(content: Json) -> str:
     if "application/json" not in content:
-        (file,) = content
+        file = next(iter(content))
         return f"-H 'Content-Type: {file}' -T FILE"
     example = json.dumps(_example(content["application/json"]), ensure_ascii=False)
     return f"-H 'Content-Type: application/json' -d '{example}'"

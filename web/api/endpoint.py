@@ -45,8 +45,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body_examples: Mapping[str, Struct] = {}
     #: Another media type that the body may have; the view gets its text as a str.
     body_text: str = ""
-    #: The media type of a body that is a file; the view gets a FileBody, which it reads itself.
-    body_file: str = ""
+    #: The media types of a body that is a file; the view gets a FileBody, which it reads itself.
+    body_file: tuple[str, ...] = ()
     #: With a limit above MAX_SHORT_BODY_BYTES, bodies count in the budget of uploads.
     max_body_bytes: int = MAX_SHORT_BODY_BYTES
     #: A struct; None where the answer is not JSON.

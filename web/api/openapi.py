@@ -152,8 +152,9 @@ class _Schemas:
                 text = {endpoint.body_text: {"schema": {"type": "string"}}}
                 described["requestBody"]["content"] |= text
         if endpoint.body_file:
-            file = {endpoint.body_file: {"schema": {"type": "string", "format": "binary"}}}
-            described["requestBody"] = {"required": True, "content": file}
+            schema = {"schema": {"type": "string", "format": "binary"}}
+            files = dict.fromkeys(endpoint.body_file, schema)
+            described["requestBody"] = {"required": True, "content": files}
         return described
 
     def _answer(self, endpoint: Endpoint) -> Json:

@@ -117,8 +117,9 @@ class FileBody:
 
 
 def _file_body(endpoint: Endpoint) -> FileBody:
-    if request.mimetype != endpoint.body_file:
-        raise BadParameter(f"{endpoint.body_file} is expected", field="Content-Type")
+    if request.mimetype not in endpoint.body_file:
+        expected = " or ".join(endpoint.body_file)
+        raise BadParameter(f"{expected} is expected", field="Content-Type")
     return FileBody(request_body().stream(endpoint.max_body_bytes))
 
 

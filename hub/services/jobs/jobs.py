@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import trio
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hub.store.db import Store
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _KEEP_SECONDS = 7 * 86_400
 _SAVE_SECONDS = 1.0
@@ -90,6 +92,14 @@ class JobProgress:
         return list(unsaved.values())
 
 
+def decoded(text: str, kind: type[T]) -> T | None:
+    """Return the subject of a job, or the detail of an item; None if it is not of this type."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError:
+        return None
+
+
 class _RunningJob(Struct):
     progress: JobProgress
     scope: trio.CancelScope
@@ -140,10 +150,12 @@ class Jobs:
         *,
         items: Sequence[object] = (),
         total: int | None = None,
+        attachment: object = None,
     ) -> Job:
         """Start a job; return it when it has an address.
 
-        `subject` and `items` (the details of items that wait) are encoded as JSON. `work` fails
+        `subject`, `items` (the details of items that wait) and `attachment` (what lists of jobs
+        need not have) are encoded as JSON. `work` fails
         the job by raising HubError, whose message is kept. Raises TooManyRequests if too many of
         its kind run, CannotStoreNow.
         """
@@ -152,7 +164,7 @@ class Jobs:
             raise CannotStoreNow("the hub is starting or stopping")
         if len(self.running(kind)) >= _MAX_RUNNING:
             raise TooManyRequests("too many jobs of this kind are running; wait for one to end")
-        job = await self.add(kind, subject, by, items=items, total=total)
+        job = await self.add(kind, subject, by, items=items, total=total, attachment=attachment)
         running = _RunningJob(JobProgress(job, self._save), trio.CancelScope(), trio.Event())
         self._running[job.id] = running
         nursery.start_soon(self._carry_out, running, work)
@@ -166,6 +178,7 @@ class Jobs:
         *,
         items: Sequence[object] = (),
         total: int | None = None,
+        attachment: object = None,
     ) -> Job:
         """Note a job without carrying it out: see `start`."""
         texts = [msgspec.json.encode(item).decode() for item in items]
@@ -176,6 +189,7 @@ class Jobs:
             self._ms(),
             len(texts) if total is None and texts else total,
             texts,
+            None if attachment is None else msgspec.json.encode(attachment).decode(),
         )
         self.changed(job.id)
         return job
@@ -207,6 +221,15 @@ class Jobs:
         """
         await self.get(id)
         return await self._store.jobs.items(id, after, limit, states)
+
+    async def attachment(self, id: int, kind: type[T]) -> T | None:
+        """Return what is kept with a job; None if there is nothing that can be read.
+
+        Raises NoSuchResource.
+        """
+        await self.get(id)
+        text = await self._store.jobs.attachment(id)
+        return None if text is None else decoded(text, kind)
 
     async def cancel(self, id: int, by: Actor) -> Job:
         """Cancel a job, and wait until its work has ended; one that has ended stays as it is.

@@ -51,6 +51,7 @@ INSERT INTO job_item (job, position, state, detail) VALUES (?, ?, ?, ?)
 ON CONFLICT (job, position) DO UPDATE SET
     state = excluded.state, detail = iif(excluded.detail = 'null', detail, excluded.detail)
 """
+_ATTACHMENT = "SELECT detail FROM job_item WHERE job = ? AND position = -1"
 _END = "UPDATE job SET state = ?, failure = ?, ended_at = ? WHERE id = ?"
 _END_ITEMS = """
 UPDATE job_item SET state = iif(state = 'running', 'interrupted', ?)
@@ -60,9 +61,9 @@ WHERE job = ? AND state IN ('waiting', 'running')
 _UNFINISHED = "SELECT id FROM job WHERE state = 'running' AND kind <> 'settings'"
 _COUNT_FROM_ITEMS = """
 UPDATE job SET
-    done = (SELECT count(*) FROM job_item WHERE job = id AND state = 'done'),
+    done = (SELECT count(*) FROM job_item WHERE job = id AND state = 'done' AND position >= 0),
     failed = (SELECT count(*) FROM job_item WHERE job = id
-        AND state IN ('failed', 'interrupted', 'cancelled'))
+        AND state IN ('failed', 'interrupted', 'cancelled') AND position >= 0)
 WHERE id = ?
 """
 _HAS_ENDED = """
@@ -160,14 +161,20 @@ class JobTable:
         created_at: int,
         total: int | None,
         items: Sequence[str] = (),
+        attachment: str | None = None,
     ) -> Job:
-        """Note a job that runs now, with `items` that wait. The oldest of its kind may go."""
+        """Note a job that runs now, with `items` that wait. The oldest of its kind may go.
+
+        `attachment`: JSON that is kept with it, too large for lists of jobs.
+        """
 
         def job(connection: sqlite3.Connection) -> int:
             row = (kind, subject, created_by, created_at, total)
             id = connection.execute(_ADD, row).lastrowid or 0
             waiting = ((id, place, "waiting", text) for place, text in enumerate(items))
             connection.executemany(_PUT_ITEM, waiting)
+            if attachment is not None:
+                connection.execute(_PUT_ITEM, (id, -1, "done", attachment))
             connection.execute(_TRIM, (kind, MAX_JOBS))
             return id
 
@@ -234,10 +241,17 @@ class JobTable:
         rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
         return tuple(_rows.read_all(rows, self._damaged))
 
+    async def attachment(self, id: int) -> str | None:
+        """Return the attachment of a job; None without one that can be read."""
+        row = await self._readers.read(lambda c: c.execute(_ATTACHMENT, (clamp(id),)).fetchone())
+        item = None if row is None else _item_rows.read((-1, "done", *row), self._damaged)
+        return None if item is None or item.damaged else item.detail
+
     async def items(
         self, id: int, after: int = -1, limit: int = 100, states: Sequence[ItemState] = ()
     ) -> tuple[JobItem, ...]:
         """Return at most `limit` items of a job, in these states, that follow position `after`."""
+        after = max(after, -1)
         wanted = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
         sql = f"{_ITEMS}{wanted} ORDER BY position LIMIT ?"
         values = (clamp(id), clamp(after), *states, limit)

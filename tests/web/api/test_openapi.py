@@ -29,6 +29,7 @@ from tests.support.hub_services import HubServices, open_hub_services
 from web.api.devices.commands import COMMAND
 from web.api.devices.devices import DeviceChangeBody, NewDeviceBody
 from web.api.devices.enrolment import AcceptBody, CheckBody, ImportBody
+from web.api.devices.many import PhotoSearchBody
 from web.api.endpoint import Endpoint
 from web.api.firmware.campaigns import NewCampaignBody
 from web.api.firmware.releases import NewReleaseBody
@@ -120,7 +121,7 @@ async def test_the_examples_are_valid_requests_and_answers(
     bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
     bodies |= {NewReleaseBody, NewCampaignBody}
     bodies |= {NewHoldBody, HoldRecordsBody, HoldChangeBody, ErasureBody}
-    bodies |= {NewPersonBody, PersonBody, NewGroupBody, GroupBody, RetryBody}
+    bodies |= {NewPersonBody, PersonBody, NewGroupBody, GroupBody, RetryBody, PhotoSearchBody}
     assert {type(one.body_example) for one in endpoints if one.body_example} == bodies
     for endpoint in endpoints:
         call = document["paths"][endpoint.path][endpoint.method.lower()]

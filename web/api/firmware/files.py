@@ -54,7 +54,7 @@ UPLOAD = Endpoint(
         f"The body is the file itself, of up to {MAX_FILE_BYTES // 1024**2} MB. Uploading the same "
         "file again changes nothing. A signed request includes the file's `body_md5`."
     ),
-    body_file="application/octet-stream",
+    body_file=("application/octet-stream",),
     max_body_bytes=MAX_FILE_BYTES,
     answer=answers.FirmwareFile,
     answer_example=_FILE_EXAMPLE,

@@ -298,7 +298,7 @@ def add_people(routes: Routes, services: Services) -> None:
         if body.photo is UNSET:
             photo = UNSET
         elif body.photo is not None:
-            photo = await threads.run(len(body.photo), partial(_decoded, body.photo))
+            photo = await threads.run(len(body.photo), partial(decoded_photo, body.photo))
         return _change(body, photo)
 
     routes.add(LIST, list_people)
@@ -343,7 +343,7 @@ def _time(text: str | UnsetType | None, field: str) -> int | UnsetType | None:
     return parse_rfc3339(text, field) if isinstance(text, str) else text
 
 
-def _decoded(text: str) -> bytes:
+def decoded_photo(text: str) -> bytes:
     """The picture of a `photo`. Raises BadParameter."""
     content = memoryview(text.strip().encode("utf-8", "replace"))
     picture = picture_of_text(content, name="photo", field="photo")

@@ -41,7 +41,7 @@ from hub.errors import (
 from hub.services.access.audit import Actor, Audit
 from hub.services.commands.photos import MAX_FILE_MB, BadPhoto
 from hub.services.csv_cells import as_text, from_text
-from hub.services.jobs.jobs import Job, JobProgress, Jobs
+from hub.services.jobs.jobs import Job, JobProgress, Jobs, decoded
 from hub.services.people.groups import CameraGroups
 from hub.services.people.import_export.columns import field_of
 from hub.services.people.import_export.plan import (
@@ -182,6 +182,11 @@ class Imports:
             raise CannotStoreNow("there is too little disk space for these files")
         return await self._run(self._prepared_path)
 
+    async def discard(self, paths: Sequence[Path]) -> None:
+        """Remove files that were received, or not quite."""
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(_unlink, paths)
+
     def staged_file(self, name: str) -> Path:
         """Return the path of a file that the command line has put there. Raises BadParameter."""
         if not (len(name) == 32 and name.isascii() and name.isalnum()):
@@ -203,7 +208,7 @@ class Imports:
                 csv_path, zip_path = await self._run(_sort_files, paths, unpacked)
                 files = await self._look(id, csv_path, zip_path, rows)
         except BaseException:
-            await self._remove([*paths, unpacked, rows])
+            await self.discard([*paths, unpacked, rows])
             raise
         self._staged[id] = files
         while len(self._staged) > _MAX_STAGED:
@@ -254,8 +259,7 @@ class Imports:
             try:
                 await self._import(files, progress, by)
             finally:
-                with trio.CancelScope(shield=True):
-                    await self._remove(files.paths)
+                await self.discard(files.paths)
 
         job = await self._jobs.start("import", subject, by, work, total=preview.rows)
         self._staged.pop(id, None)
@@ -272,14 +276,14 @@ class Imports:
         job = await self._jobs.get(job_id)
         if job.kind != "import":
             raise NoSuchResource(f"there is no import {job_id}")
-        columns = _subject(job).columns
+        subject = decoded(job.subject, ImportSubject)
+        columns = () if subject is None else subject.columns
         # Spreadsheets know by this mark that it is UTF-8.
         yield b"\xef\xbb\xbf" + _csv_line((*(c for c in columns if not _is_reason(c)), "reason"))
         after = -1
         while items := await self._jobs.items(job_id, after, 500, ["failed"]):
             for item in items:
-                with suppress(msgspec.MsgspecError):
-                    row = msgspec.json.decode(item.detail, type=RefusedRow)
+                if (row := decoded(item.detail, RefusedRow)) is not None:
                     kept = [
                         as_text(from_text(cell))
                         for name, cell in zip(columns, _padded(row.cells, columns), strict=True)
@@ -431,11 +435,7 @@ class Imports:
 
     async def _forget(self, id: str) -> None:
         if (files := self._staged.pop(id, None)) is not None:
-            await self._remove(files.paths)
-
-    async def _remove(self, paths: Sequence[Path]) -> None:
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_unlink, paths)
+            await self.discard(files.paths)
 
     def _prepared_path(self) -> Path:
         self._folder.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
@@ -600,13 +600,6 @@ def _unlink(paths: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             log.info("%s stays for an hour: %s", path.name, error.strerror)
-
-
-def _subject(job: Job) -> ImportSubject:
-    try:
-        return msgspec.json.decode(job.subject, type=ImportSubject)
-    except msgspec.MsgspecError:
-        return ImportSubject(())
 
 
 def _padded(cells: Sequence[str], columns: Sequence[str]) -> Sequence[str]:

@@ -1,0 +1,304 @@
+"""/jobs: long work, its progress and its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from quart import Response
+
+from hub.errors import NotAllowed
+from hub.services import Services
+from hub.services.access.api_keys import ApiKey
+from hub.services.access.validation import includes
+from hub.services.commands.photo_search import CameraSearch, SearchHit, SearchResult
+from hub.services.jobs.jobs import ItemState, Job, JobItem, JobKind, JobState
+from hub.wire.times import format_rfc3339
+from web import auth
+from web.api.answers import Damaged, Did, Time, damaged_flag
+from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
+from web.api.routes import Call, Routes, id_of
+
+TAG = "Jobs"
+_JOBS = f"{PREFIX}/jobs"
+_ONE = f"{_JOBS}/{{job}}"
+
+
+class JobFields(Struct, frozen=True, kw_only=True):
+    """Long work. It is kept for a week after its end."""
+
+    id: int
+    kind: JobKind
+    state: Annotated[
+        JobState,
+        Meta(
+            description=(
+                "`interrupted`: the hub ended meanwhile, and what was in flight may or may not be "
+                "done; `failed`: it ended early, see `failure`"
+            )
+        ),
+    ]
+    total: Annotated[int | None, Meta(description="steps; null: not known yet")]
+    done: int
+    failed: Annotated[int, Meta(description="steps that failed, beside those that are done")]
+    failure: str
+    created_by: str
+    created_at: Time
+    ended_at: Time | None
+    damaged: Damaged = UNSET
+
+
+class JobItemFields(Struct, frozen=True, kw_only=True):
+    """A step: a row that was refused (import), a camera (settings, restart, compare)."""
+
+    position: int
+    state: ItemState
+    detail: Raw
+
+
+class HitFields(Struct, frozen=True, kw_only=True):
+    """A capture on a camera that resembles the photo. `score` in percent."""
+
+    did: str
+    time: str
+    score: int | None
+    picture: str | None
+
+
+class CameraFields(Struct, frozen=True, kw_only=True):
+    """How a search by photo went on one camera."""
+
+    did: Did
+    state: ItemState
+    total: Annotated[int, Meta(description="its hits; the best of them are items")]
+    code: Annotated[int | None, Meta(description="its answer, if it refused")]
+    msg: Annotated[str, Meta(description="why it did not answer, or its words")]
+
+
+class JobDetail(JobFields, frozen=True, kw_only=True):
+    """A job with a page of its items."""
+
+    items: Annotated[
+        list[Raw],
+        Meta(
+            description=(
+                "steps: `{position, state, detail}`, `detail` by kind: of an import the refused "
+                "rows (`line`, `cells`, `refusal`), of settings and restarts cameras (`did`, and "
+                "`code` and `msg` as they answered). Of a search, its hits, the best first: `{did, "
+                "time, score, picture}`, `time` as the camera tells it, `picture` the address at "
+                "which the hub reads it from the camera"
+            )
+        ),
+    ]
+    next: int | None
+    devices: Annotated[
+        list[CameraFields] | UnsetType, Meta(description="of a search: its cameras")
+    ] = UNSET
+
+
+class JobList(Struct, frozen=True):
+    """Newest first. `next` is the `after` of the next call; null: this is the last page."""
+
+    items: list[JobFields]
+    next: int | None
+
+
+class JobsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: Annotated[JobKind | None, Meta(description="of this kind only")] = None
+    after: Annotated[
+        Seq | None, Meta(description="jobs that follow this id: `next` of the previous page")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
+
+
+class JobQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    state: Annotated[ItemState | None, Meta(description="items in this state only")] = None
+    after: Annotated[
+        Seq | None, Meta(description="items that follow: `next` of the previous page")
+    ] = None
+    limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
+
+
+JOB_EXAMPLE = JobFields(
+    id=7,
+    kind="import",
+    state="running",
+    total=50,
+    done=20,
+    failed=1,
+    failure="",
+    created_by="user mei",
+    created_at="2026-11-25T08:00:00.000Z",
+    ended_at=None,
+)
+_REFUSED = Raw(
+    b'{"position":1,"state":"failed","detail":{"line":3,"cells":["","200"],"refusal":{"code":'
+    b'"wrong","message":"age: an integer from 0 to 150 is expected","field":"age"}}}'
+)
+_PATH = {"job": "7"}
+
+LIST = Endpoint(
+    method="GET",
+    path=_JOBS,
+    tag=TAG,
+    summary="Jobs, newest first",
+    query=JobsQuery,
+    query_example="kind=import",
+    answer=JobList,
+    answer_example=JobList([JOB_EXAMPLE], None),
+    role="guard",
+)
+ONE = Endpoint(
+    method="GET",
+    path=_ONE,
+    tag=TAG,
+    summary="A job, and a page of its items",
+    description=(
+        "Counts are those of now, items at most a second old. Items of an import, which have "
+        "personal numbers, are for administrators and API keys that may write."
+    ),
+    query=JobQuery,
+    query_example="state=failed",
+    answer=JobDetail,
+    answer_example=JobDetail(
+        **msgspec.structs.asdict(JOB_EXAMPLE),
+        items=[_REFUSED],
+        next=None,
+    ),
+    role="guard",
+    path_example=_PATH,
+)
+CANCEL = Endpoint(
+    method="POST",
+    path=f"{_ONE}/cancel",
+    tag=TAG,
+    summary="Cancel a job",
+    description="What is done stays done. A job that has ended is answered as it is.",
+    answer=JobFields,
+    answer_example=JOB_EXAMPLE,
+    role="guard",
+    path_example=_PATH,
+)
+REFUSED = Endpoint(
+    method="GET",
+    path=f"{_ONE}/refused",
+    tag=TAG,
+    summary="The refused rows of an import as CSV, to mend and import again",
+    description="The columns of the imported file, and `reason`.",
+    media_type="text/csv",
+    role="admin",
+    path_example=_PATH,
+)
+
+
+def add_jobs(routes: Routes, services: Services) -> None:
+    jobs = services.jobs
+
+    async def list_jobs(call: Call[JobsQuery, Nothing]) -> JobList:
+        query = call.query
+        found = await jobs.list(query.kind, query.after, query.limit + 1)
+        items = [job_fields(job) for job in found[: query.limit]]
+        return JobList(items, items[-1].id if len(found) > query.limit else None)
+
+    async def get_job(call: Call[JobQuery, Nothing]) -> JobDetail:
+        job, query = await jobs.get(id_of(call, "job")), call.query
+        if job.kind == "search":
+            return _search_detail(await services.photo_searches.result(job.id), query)
+        states = () if query.state is None else (query.state,)
+        after = -1 if query.after is None else query.after
+        found = await jobs.items(job.id, after, query.limit + 1, states)
+        if job.kind == "import" and not is_admin(call.caller):
+            found = ()
+        items = found[: query.limit]
+        last = items[-1].position if len(found) > query.limit else None
+        return JobDetail(**_fields(job), items=[_item(item) for item in items], next=last)
+
+    async def cancel_job(call: Call[Nothing, Nothing]) -> JobFields:
+        job = await jobs.get(id_of(call, "job"))
+        if job.kind != "search" and not is_admin(call.caller):
+            raise NotAllowed("only administrators cancel such a job")
+        return job_fields(await jobs.cancel(job.id, call.caller.actor))
+
+    async def get_refused(call: Call[Nothing, Nothing]) -> Response:
+        if not is_admin(call.caller):
+            raise NotAllowed("a read-only key does not see personal numbers")
+        job = await jobs.get(id_of(call, "job"))
+        parts = services.imports.refused_csv(job.id)
+        first = await anext(parts)
+
+        async def body() -> AsyncIterator[bytes]:
+            yield first
+            async for part in parts:
+                yield part
+
+        return Response(body(), content_type="text/csv; charset=utf-8")
+
+    routes.add(LIST, list_jobs)
+    routes.add(ONE, get_job)
+    routes.add(CANCEL, cancel_job)
+    routes.add(REFUSED, get_refused)
+
+
+def job_fields(job: Job) -> JobFields:
+    """A job as the API shows it."""
+    return JobFields(**_fields(job))
+
+
+def is_admin(caller: auth.Caller) -> bool:
+    """Whether the caller is an administrator, or a key that may write."""
+    if isinstance(caller.who, ApiKey):
+        return not caller.who.read_only
+    return includes(caller.who.role, "admin")
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "total": job.total,
+        "done": job.done,
+        "failed": job.failed,
+        "failure": job.failure,
+        "created_by": job.created_by,
+        "created_at": format_rfc3339(job.created_at),
+        "ended_at": None if job.ended_at is None else format_rfc3339(job.ended_at),
+        "damaged": damaged_flag(job.damaged),
+    }
+
+
+def _item(item: JobItem) -> Raw:
+    shown = JobItemFields(
+        position=item.position, state=item.state, detail=Raw(item.detail.encode())
+    )
+    return Raw(msgspec.json.encode(shown))
+
+
+def _search_detail(result: SearchResult, query: JobQuery) -> JobDetail:
+    start = 0 if query.after is None else query.after
+    end = start + query.limit
+    return JobDetail(
+        **_fields(result.job),
+        items=[_hit(hit) for hit in result.hits[start:end]],
+        next=end if end < len(result.hits) else None,
+        devices=[_camera(camera) for camera in result.cameras],
+    )
+
+
+def _hit(hit: SearchHit) -> Raw:
+    picture = f"/media/device/{hit.did}?path={quote(hit.picture, safe='')}" if hit.picture else None
+    shown = HitFields(did=hit.did, time=hit.time, score=hit.score, picture=picture)
+    return Raw(msgspec.json.encode(shown))
+
+
+def _camera(camera: CameraSearch) -> CameraFields:
+    return CameraFields(
+        did=camera.did,
+        state=camera.state,
+        total=camera.total,
+        code=camera.code,
+        msg=camera.msg,
+    )
