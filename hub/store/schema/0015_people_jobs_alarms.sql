@@ -24,7 +24,7 @@ CREATE TABLE person (
     folded TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX person_category ON person (category);
-CREATE INDEX person_order ON person (length(pid), pid);
+CREATE INDEX person_order ON person (substr('0000000000000000000' || pid, -20));
 
 CREATE TABLE person_photo (
     pid TEXT PRIMARY KEY REFERENCES person (pid) ON DELETE CASCADE,

@@ -330,7 +330,7 @@ CREATE TABLE person (
     folded TEXT NOT NULL            -- name and numbers, case folded, for the search
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX person_category ON person (category);
-CREATE INDEX person_order ON person (length(pid), pid);
+CREATE INDEX person_order ON person (substr('0000000000000000000' || pid, -20));
 
 -- The photos, as cameras are given them (D10): JPEG, at most 640 px and 200 KB.
 CREATE TABLE person_photo (
