@@ -56,7 +56,7 @@ _MESSAGES: dict[PhotoFault, str] = {
     "missing": "is required",
     "no picture": "a picture is expected: JPEG, PNG, WebP, GIF or BMP",
     "too large": f"a file of at most {MAX_FILE_MB} MB is expected",
-    "too small": "at least 112 pixels are expected on the shorter side, and sides within 1 to 5",
+    "too small": "at least 112 pixels are expected on the shorter side, if the longer one has 640",
     "too many pixels": f"a picture of at most {MAX_PIXELS} pixels is expected",
     "damaged": "the picture is damaged",
 }
@@ -134,7 +134,8 @@ def _redrawn(image: Image, max_side: int) -> Image:
     if image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         # A palette image would be resized to its nearest colours.
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    image.thumbnail((max_side, max_side))
+    # Twice as fast as the default, and as sharp where a picture is shrunk.
+    image.thumbnail((max_side, max_side), Image.Resampling.HAMMING)
     upright = _in_srgb(ImageOps.exif_transpose(image), profile)
     if not upright.has_transparency_data:
         return upright.convert("RGB")
