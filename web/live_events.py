@@ -14,6 +14,7 @@ from hub.errors import TooManyRequests
 from hub.live.feed import Change, Subscription
 from hub.services import Services
 from hub.services.access.audit import Actor
+from hub.services.alarms.alarms import AlarmChange
 from hub.services.records.record_log import LogReader
 from hub.wire.uploads.records import Record
 
@@ -30,29 +31,41 @@ class News(Struct, frozen=True):
     records: list[Record]
     changes: list[Change]
     beat: bool
+    alarms: list[AlarmChange] = []
 
 
 class LiveEvents:
     """The position of one reader. A slow reader misses no record and delays no other."""
 
     def __init__(
-        self, services: Services, records: LogReader, changes: Subscription[Change]
+        self,
+        services: Services,
+        records: LogReader,
+        changes: Subscription[Change],
+        alarms: Subscription[AlarmChange],
     ) -> None:
         self._services = services
         self._records = records
         self._changes = changes
         self._changed: list[Change] = []
+        self._alarms = alarms
+        self._alarm_changes: list[AlarmChange] = []
         self._beat_at = trio.current_time() + BEAT_SECONDS
 
     async def next(self) -> News | None:
         """Wait for news. None: the hub is closing."""
         with trio.move_on_at(self._beat_at):
-            await _first_of(self._records.wait, self._wait_for_changes, self._services.closing.wait)
+            await _first_of(
+                self._records.wait,
+                self._wait_for_changes,
+                self._wait_for_alarms,
+                self._services.closing.wait,
+            )
         if self._services.closing.is_set():
             return None
         # Outside _first_of, which would cancel the read in the middle.
         records = await self._records.take()
-        return News(records, self._take_changes(), self._take_beat())
+        return News(records, self._take_changes(), self._take_beat(), self._take_alarms())
 
     async def _wait_for_changes(self) -> None:
         self._changed += await self._changes.next()
@@ -67,6 +80,18 @@ class LiveEvents:
             self._changed += [Change("alarm"), Change("alarm-rules")]
         changed, self._changed = dict.fromkeys(self._changed), []
         return list(changed)
+
+    async def _wait_for_alarms(self) -> None:
+        self._alarm_changes += await self._alarms.next()
+
+    def _take_alarms(self) -> list[AlarmChange]:
+        taken, self._alarm_changes = self._alarm_changes, []
+        if self._alarms.lagged:
+            self._alarms.catch_up()
+            # Not replayed, but a reader that fell behind must not miss one that is new.
+            active = self._services.alarms.active()
+            taken = [AlarmChange(alarm, "raised") for alarm in active if alarm.state == "new"]
+        return taken
 
     def _take_beat(self) -> bool:
         if trio.current_time() < self._beat_at:
@@ -100,8 +125,9 @@ def open_live_events(
         with (
             services.records.open_reader(after) as records,
             services.change_feed.subscribe() as changes,
+            services.alarms.feed.subscribe() as alarms,
         ):
-            yield LiveEvents(services, records, changes)
+            yield LiveEvents(services, records, changes, alarms)
     finally:
         _count_reader(by.who, -1)
 

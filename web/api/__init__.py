@@ -7,6 +7,8 @@ from quart import Blueprint, Response, render_template, request
 
 import hub
 from hub.services import Services
+from web.api.alarms.alarms import add_alarms
+from web.api.alarms.rules import add_alarm_rules
 from web.api.audit import add_audit
 from web.api.backups import add_backups
 from web.api.devices.commands import describe_commands
@@ -72,6 +74,8 @@ def blueprint(services: Services) -> Blueprint:
     lists = RecordLists()
     add_records(routes, services, lists)
     add_stream(routes, services)
+    add_alarms(routes, services)
+    add_alarm_rules(routes, services)
     add_holds(routes, services, lists)
     add_erasures(routes, services)
     add_status(routes, services)

@@ -43,6 +43,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body: Any = Nothing
     body_example: Struct | None = None
     body_examples: Mapping[str, Struct] = {}
+    #: Whether the body may be left out, which is the same as {}.
+    is_body_optional: bool = False
     #: Another media type that the body may have; the view gets its text as a str.
     body_text: str = ""
     #: The media types of a body that is a file; the view gets a FileBody, which it reads itself.

@@ -44,7 +44,9 @@ _NUMBER: Json = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 #: The placeholders of paths that have a form.
 _DECIMAL: Json = {"type": "string", "pattern": "^[0-9]{1,20}$"}
 _PATH_SCHEMAS: dict[str, Json] = {
-    **dict.fromkeys(("seq", "release", "campaign", "hold", "erasure", "group"), _NUMBER),
+    **dict.fromkeys(
+        ("seq", "release", "campaign", "hold", "erasure", "alarm", "plate_list", "group"), _NUMBER
+    ),
     **dict.fromkeys(("did", "pid"), _DECIMAL),
     "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "extension": {"type": "string", "pattern": "^[a-z]{1,8}$"},
@@ -140,7 +142,7 @@ class _Schemas:
             described["x-query-example"] = endpoint.query_example
         if endpoint.body is not Nothing:
             described["requestBody"] = {
-                "required": True,
+                "required": not endpoint.is_body_optional,
                 "content": {
                     "application/json": {
                         "schema": self._of[endpoint.body],

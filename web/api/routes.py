@@ -88,6 +88,8 @@ class Routes:
             return _text(data)
         if decoder.type is Nothing:
             return Nothing()
+        if not data and endpoint.is_body_optional:
+            data = b"{}"
         json_limits.check_limits(data, self._services.config.devices.max_depth)
         return json_limits.decode(decoder, data, "body")
 

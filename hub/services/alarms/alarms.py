@@ -16,8 +16,9 @@ from hub.store.alarms.alarm import AlarmKind as AlarmKind
 from hub.store.alarms.alarm import AlarmState as AlarmState
 from hub.store.alarms.alarm import AlarmStep as AlarmStep
 from hub.store.alarms.alarm import ChangeKind as ChangeKind
-from hub.store.alarms.alarm import Move, StepKind
+from hub.store.alarms.alarm import Move
 from hub.store.alarms.alarm import Severity as Severity
+from hub.store.alarms.alarm import StepKind as StepKind
 from hub.store.alarms.alarms import AlarmFilter as AlarmFilter
 from hub.store.alarms.alarms import AlarmPage as AlarmPage
 

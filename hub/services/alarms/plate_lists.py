@@ -12,6 +12,7 @@ from hub.services.access.audit import Actor, Audit
 from hub.services.alarms.rules import AlarmRules
 from hub.store.alarms.plate_lists import MAX_ENTRIES as MAX_ENTRIES
 from hub.store.alarms.plate_lists import MAX_LISTS as MAX_LISTS
+from hub.store.alarms.plate_lists import MAX_WILDCARDS as MAX_WILDCARDS
 from hub.store.alarms.plate_lists import NewPlateList as NewPlateList
 from hub.store.alarms.plate_lists import PlateEntry as PlateEntry
 from hub.store.alarms.plate_lists import PlateList as PlateList

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -140,6 +140,10 @@ class RecordLog:
         if record is None:
             raise NoSuchResource(f"there is no record {seq}")
         return record
+
+    async def some(self, seqs: Sequence[int]) -> dict[int, Record]:
+        """Return those of these records that are there, by seq."""
+        return {record.seq: record for record in await self._store.records.some(seqs)}
 
     async def picture(self, seq: int, name: str) -> StoredPicture:
         """Return a picture of a record by its name. Raises NoSuchResource."""

@@ -24,7 +24,7 @@ Hour = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^$")]
 Weekday = Annotated[int, Meta(ge=1, le=7)]
 
 
-class AlarmRule(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class AlarmRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What raises an alarm, how severe, and when. Empty lists match all.
 
     `types`: of events (2.4). `severity` "none": no alarm is raised. `days`: 1 is Monday. From

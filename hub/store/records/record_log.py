@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from msgspec import Struct
@@ -31,6 +32,7 @@ MAX_PAGE_BYTES = 8 * 1024 * 1024
 #: How many of a device's records are searched for its latest picture.
 _PICTURE_SEARCH_COUNT = 100
 
+_SOME = f"SELECT {COLUMNS} FROM record WHERE seq IN (SELECT value FROM json_each(?))"
 _ONE = f"SELECT {COLUMNS} FROM record WHERE seq = ?"
 _OF_HOLD = f"""
 SELECT {COLUMNS} FROM hold_record CROSS JOIN record USING (seq)
@@ -140,6 +142,13 @@ class RecordLog:
         """Return a record, None if there is none. Raises like `page`."""
         row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(seq),)).fetchone())
         return None if row is None else self._reader.read(row)
+
+    async def some(self, seqs: Sequence[int]) -> list[Record]:
+        """Return those of these records that are there. Raises like `page`."""
+        wanted = json.dumps([clamp(seq) for seq in seqs])
+        return await self._readers.read(
+            lambda c: [self._reader.read(row) for row in c.execute(_SOME, (wanted,))]
+        )
 
     async def latest_pictures(self) -> dict[str, LatestPicture]:
         """Return, by did, the first picture of each device's latest record that has one."""

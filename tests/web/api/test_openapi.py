@@ -26,6 +26,8 @@ from hub.wire.uploads.records import (
 )
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
+from web.api.alarms.alarms import NoteBody, SeqsBody
+from web.api.alarms.rules import AlarmRules, PlateListBody
 from web.api.devices.commands import COMMAND
 from web.api.devices.devices import DeviceChangeBody, NewDeviceBody
 from web.api.devices.enrolment import AcceptBody, CheckBody, ImportBody
@@ -120,6 +122,7 @@ async def test_the_examples_are_valid_requests_and_answers(
 ) -> None:
     bodies = {NewDeviceBody, DeviceChangeBody, AcceptBody, CheckBody, ImportBody}
     bodies |= {NewReleaseBody, NewCampaignBody}
+    bodies |= {NoteBody, SeqsBody, AlarmRules, PlateListBody}
     bodies |= {NewHoldBody, HoldRecordsBody, HoldChangeBody, ErasureBody}
     bodies |= {NewPersonBody, PersonBody, NewGroupBody, GroupBody, RetryBody, PhotoSearchBody}
     assert {type(one.body_example) for one in endpoints if one.body_example} == bodies

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.alarms import csv_export
 from hub.services.people.register import PersonChange
 from hub.store.alarms.alarm import Move
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, Vehicle, VehicleDetail
@@ -17,7 +18,7 @@ from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from tests.support.photographer import photo
-from web.pages.alarms import events, export, views
+from web.pages.alarms import events, views
 from web.pages.alarms.state import MAX_SHOWN
 
 INTRUSION, FIRE, PERSON = 2, 8, 11
@@ -317,7 +318,7 @@ async def test_alarms_are_exported_as_csv_with_who_did_what(
     site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seq, other = await _sees(site, "=Anna"), await _detects(site, INTRUSION, did="2")
-    monkeypatch.setattr(export, "_PART", 2)
+    monkeypatch.setattr(csv_export, "_PART", 2)
     for number in range(3):
         await _sees(site, f"Person {number}")
     await site.services.alarms.acknowledge([seq], "let in", by=COMMAND_LINE)

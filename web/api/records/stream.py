@@ -14,8 +14,10 @@ from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import Actor
+from hub.services.alarms.alarms import AlarmChange
 from hub.wire.uploads.records import Record, RecordKind, render
 from web import auth
+from web.api.alarms.answers import alarm_event
 from web.api.devices.answers import RemovedDevice, device_fields
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq
 from web.api.people.answers import sync_fields
@@ -46,18 +48,22 @@ STREAM = Endpoint(
     summary="Records and changes as they happen",
     description=(
         "Server-sent events. `record`: `id:` is its seq, `data:` the record. `device`: `data:` is "
-        'the device as it is now, or `{"did", "state": "removed"}`. `sync`: `data:` is how far the '
-        "people on a device are: GET /devices/{did}/people without its rows. Both have no id and "
-        "are not replayed. A reader that reconnects with `Last-Event-ID` (browsers send it by "
-        "themselves) or `?after=` misses no record and gets none twice; without either, the stream "
-        "starts with the next record. The header `Sitehub-Log` is the `log` of GET /records. A "
-        "comment every 15 s shows that the connection is alive."
+        'the device as it is now, or `{"did", "state": "removed"}`. `alarm`: `data:` is the alarm '
+        "as in GET /alarms, with `change`: raised, repeated, acknowledged, escalated, over (what "
+        "it tells of has passed) or closed; repeats of one commit are one event. `sync`: `data:` "
+        "is "
+        "how far the people on a device are: GET /devices/{did}/people without its rows. Only "
+        "`record` has an id and is replayed. A reader that reconnects with `Last-Event-ID` "
+        "(browsers send it by themselves) or `?after=` misses no record and gets none twice; "
+        "without either, the stream starts with the next record. The header `Sitehub-Log` is the "
+        "`log` of GET /records. A comment every 15 s shows that the connection is alive."
     ),
     query=StreamQuery,
     media_type="text/event-stream",
     answer_example=(
         'id: 4711\nevent: record\ndata: {"seq":4711,"kind":"face","did":"12",...}\n\n'
         'event: device\ndata: {"did":"12","state":"online",...}\n\n'
+        'event: alarm\ndata: {"seq":4711,"state":"new","count":1,"change":"raised",...}\n\n'
         'event: sync\ndata: {"did":"12","state":"managed","should":200,"is":180,...}\n\n'
         ":\n\n"
     ),
@@ -106,6 +112,9 @@ async def _frames(
                 return
             if frames := b"".join(_render(services, query, news)):
                 yield frames
+            for change in news.alarms:
+                if query.did is None or query.did in change.alarm.dids:
+                    yield b"event: alarm\n" + _data(await _alarm(services, change))
             # Counted, so they come after what is urgent, and not all at once.
             moved.update((c.key, None) for c in news.changes if c.kind == "sync")
             for did in list(moved)[:_MAX_COUNTED]:
@@ -146,6 +155,10 @@ async def _sync(services: Services, did: str) -> bytes | None:
     with suppress(NoSuchResource, CannotStoreNow, TooManyRequests):
         return msgspec.json.encode(sync_fields(await services.people_sync.of_device(did)))
     return None
+
+
+async def _alarm(services: Services, change: AlarmChange) -> bytes:
+    return msgspec.json.encode(await alarm_event(services, change))
 
 
 def _last_event_id() -> int | None:

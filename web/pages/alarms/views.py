@@ -9,12 +9,12 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.alarms.alarms import Alarm, AlarmStep
+from hub.services.alarms.csv_export import export_csv
 from web import auth
 from web.pages import language
 from web.pages.alarms import labels
 from web.pages.alarms.alarm_filter import AlarmForm, read_form
 from web.pages.alarms.cards import AlarmCard, make_alarm_card, make_alarm_cards
-from web.pages.alarms.export import export_csv
 from web.pages.alarms.state import MAX_SHOWN, new_alarms
 from web.pages.labels import done_sentence
 from web.pages.language import gettext

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from hub.services.alarms.alarms import Alarm, AlarmFilter, Alarms, AlarmStep
 from hub.services.csv_cells import as_text
+from hub.wire.code_tables import event_name
 from hub.wire.times import format_rfc3339
 
 HEAD = (
@@ -34,6 +35,17 @@ async def export_csv(
         if found.next is None:
             return
         before = found.next
+
+
+def describe_alarm(alarm: Alarm) -> tuple[str, str]:
+    """Return in English what an alarm is about, and where it was."""
+    detail = alarm.detail
+    what = {
+        "blacklist": detail.name or detail.uuid or "unknown person",
+        "plate": detail.list,
+        "event": event_name(detail.type or 0),
+    }.get(alarm.kind, detail.text)
+    return what, ", ".join(alarm.dids)
 
 
 def _cells(alarm: Alarm, steps: Sequence[AlarmStep], words: tuple[str, str]) -> Sequence[str]:

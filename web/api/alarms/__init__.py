@@ -1,0 +1,1 @@
+"""Calls about alarms, their rules and watch lists (D11)."""

@@ -1,0 +1,195 @@
+"""Answers about alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct
+
+from hub.services import Services
+from hub.services.alarms.alarms import Alarm as StoredAlarm
+from hub.services.alarms.alarms import (
+    AlarmChange,
+    AlarmDetail,
+    AlarmKind,
+    AlarmState,
+    ChangeKind,
+    Severity,
+    StepKind,
+)
+from hub.services.alarms.alarms import AlarmStep as StoredStep
+from hub.wire.times import format_rfc3339
+from hub.wire.uploads.records import render
+from web.api.answers import Damaged, Did, Time, damaged_flag
+from web.api.records.answers import FaceRecord, Record
+
+#: Who did what happened by itself.
+BY_ITSELF = "by itself"
+
+
+class Alarm(Struct, frozen=True, kw_only=True):
+    """One alarm. At most one of a `kind` and `subject` is not closed."""
+
+    seq: Annotated[int, Meta(description="of the record that raised it first")]
+    kind: AlarmKind
+    subject: Annotated[
+        str,
+        Meta(
+            description=(
+                "by kind: the person's pid or number, the plate, did and type of the event, the "
+                "did, the cause"
+            )
+        ),
+    ]
+    severity: Severity
+    state: AlarmState
+    count: Annotated[int, Meta(description="how many records raised it")]
+    first_at: Time
+    last_at: Time
+    last_seq: Annotated[int, Meta(description="of the last record")]
+    new_since: Annotated[Time, Meta(description="since when it has been new, or was")]
+    escalated_at: Annotated[Time | None, Meta(description="null: it was not, since it is new")]
+    over_at: Annotated[Time | None, Meta(description="when what it tells of had passed")]
+    dids: Annotated[list[Did], Meta(description="the cameras that saw it, at most 100")]
+    detail: AlarmDetail
+    note: Annotated[str, Meta(description="the last one")]
+    record: Annotated[
+        Record | None, Meta(description="the record that raised it; null once that is gone")
+    ]
+    damaged: Damaged = UNSET
+
+
+class AlarmStep(Struct, frozen=True):
+    """One step of an alarm's history."""
+
+    at: Time
+    step: StepKind
+    who: Annotated[str, Meta(description="`user NAME`, `key APPID`, `command line` or `by itself`")]
+    note: str
+
+
+class AlarmWithHistory(Alarm, frozen=True, kw_only=True):
+    """An alarm with its history, and the records that are kept with it."""
+
+    history: list[AlarmStep]
+    evidence: Annotated[
+        list[int],
+        Meta(description="seqs of the records that are kept with it: the first ones and the last"),
+    ]
+
+
+class AlarmEvent(Alarm, frozen=True, kw_only=True):
+    """An alarm as an event of GET /stream."""
+
+    change: ChangeKind
+
+
+class AlarmList(Struct, frozen=True):
+    """`next` is the `after` (or `before`) of the next call; null: this is the last page."""
+
+    items: list[Alarm]
+    next: int | None
+
+
+EXAMPLE_RECORD = FaceRecord(
+    seq=4711,
+    did="12",
+    sn="Y3CA12348912345",
+    device_name="North gate",
+    occurred_at="2026-11-25T08:00:00.000Z",
+    received_at="2026-11-25T08:00:00.210Z",
+    images={"face": "/media/records/4711/face.jpg"},
+    extra={},
+    name="Zhang San",
+    uuid="1001",
+    category=2,
+)
+_FIELDS: dict[str, Any] = {
+    "seq": 4711,
+    "kind": "blacklist",
+    "subject": "1001",
+    "severity": "critical",
+    "state": "new",
+    "count": 1,
+    "first_at": "2026-11-25T08:00:00.000Z",
+    "last_at": "2026-11-25T08:00:00.000Z",
+    "last_seq": 4711,
+    "new_since": "2026-11-25T08:00:00.210Z",
+    "escalated_at": None,
+    "over_at": None,
+    "dids": ["12"],
+    "detail": AlarmDetail(
+        name="Zhang San", uuid="1001", pid="1001", category=2, device_name="North gate"
+    ),
+    "note": "",
+    "record": EXAMPLE_RECORD,
+}
+EXAMPLE = Alarm(**_FIELDS)
+EXAMPLE_WITH_HISTORY = AlarmWithHistory(
+    **_FIELDS,
+    history=[AlarmStep("2026-11-25T08:00:00.210Z", "raised", BY_ITSELF, "")],
+    evidence=[4711],
+)
+
+
+async def alarm_list(services: Services, alarms: Sequence[StoredAlarm]) -> list[Alarm]:
+    """Return alarms as the API shows them, with the records that raised them."""
+    records = await services.records.some([alarm.seq for alarm in alarms])
+    rendered = {seq: msgspec.Raw(render(record)) for seq, record in records.items()}
+    return [Alarm(**_fields(alarm, rendered.get(alarm.seq))) for alarm in alarms]
+
+
+async def alarm_with_history(services: Services, alarm: StoredAlarm) -> AlarmWithHistory:
+    history = await services.alarms.history(alarm.seq)
+    return AlarmWithHistory(
+        **_fields(alarm, await _rendered(services, alarm.seq)),
+        history=[_step(step) for step in history],
+        evidence=list(await services.alarms.evidence(alarm.seq)),
+    )
+
+
+async def one_alarm(services: Services, alarm: StoredAlarm) -> Alarm:
+    return Alarm(**_fields(alarm, await _rendered(services, alarm.seq)))
+
+
+async def alarm_event(services: Services, change: AlarmChange) -> AlarmEvent:
+    record = await _rendered(services, change.alarm.seq)
+    return AlarmEvent(**_fields(change.alarm, record), change=change.change)
+
+
+async def _rendered(services: Services, seq: int) -> msgspec.Raw | None:
+    record = (await services.records.some([seq])).get(seq)
+    return None if record is None else msgspec.Raw(render(record))
+
+
+def _fields(alarm: StoredAlarm, record: msgspec.Raw | None) -> dict[str, Any]:
+    """The fields of an alarm. `record` is encoded already."""
+    return {
+        "seq": alarm.seq,
+        "kind": alarm.kind,
+        "subject": alarm.subject,
+        "severity": alarm.severity,
+        "state": alarm.state,
+        "count": alarm.count,
+        "first_at": format_rfc3339(alarm.first_at),
+        "last_at": format_rfc3339(alarm.last_at),
+        "last_seq": alarm.last_seq,
+        "new_since": format_rfc3339(alarm.new_since),
+        "escalated_at": _time(alarm.escalated_at),
+        "over_at": _time(alarm.over_at),
+        "dids": list(alarm.dids),
+        "detail": alarm.detail,
+        "note": alarm.note,
+        "record": record,
+        "damaged": damaged_flag(alarm.damaged),
+    }
+
+
+def _step(step: StoredStep) -> AlarmStep:
+    return AlarmStep(format_rfc3339(step.at), step.step, step.who or BY_ITSELF, step.note)
+
+
+def _time(moment: int | None) -> str | None:
+    return None if moment is None else format_rfc3339(moment)

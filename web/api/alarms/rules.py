@@ -1,0 +1,251 @@
+"""/alarm-rules and /plate-lists: what raises alarms (D11)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct
+
+from hub.services import Services
+from hub.services.alarms.alarms import Severity
+from hub.services.alarms.plate_lists import (
+    MAX_ENTRIES,
+    MAX_LISTS,
+    MAX_NAME_LENGTH,
+    MAX_NOTE_LENGTH,
+    MAX_WILDCARDS,
+    NewPlateList,
+)
+from hub.services.alarms.plate_lists import PlateEntry as StoredEntry
+from hub.services.alarms.plate_lists import PlateList as StoredList
+from hub.services.alarms.rules import MAX_RULES, AlarmRule
+from hub.wire.times import format_rfc3339, parse_rfc3339
+from web.api.answers import Damaged, Time, damaged_flag
+from web.api.endpoint import PREFIX, Endpoint, Nothing, Text
+from web.api.routes import Call, Routes, id_of
+
+TAG = "Alarms"
+_RULES = f"{PREFIX}/alarm-rules"
+_LISTS = f"{PREFIX}/plate-lists"
+_ONE = f"{_LISTS}/{{plate_list}}"
+#: Room for as many plates as all lists may have, each with its note.
+_MAX_BODY_BYTES = 4 * 1024 * 1024
+
+
+class AlarmRules(Struct, frozen=True, forbid_unknown_fields=True):
+    """All rules, in their order."""
+
+    items: Annotated[list[AlarmRule], Meta(max_length=MAX_RULES)]
+
+
+class PlateEntryBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A plate or a pattern. `until`: when it ends, in RFC 3339; null: it has no end."""
+
+    pattern: Annotated[str, Meta(max_length=200)]
+    note: Annotated[str, Meta(max_length=MAX_NOTE_LENGTH)] = ""
+    until: Text | None = None
+
+
+class PlateListBody(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+    severity: Severity = "critical"
+    entries: Annotated[list[PlateEntryBody], Meta(max_length=MAX_ENTRIES)] = []
+
+    def wanted(self) -> NewPlateList:
+        """Return the list. Raises BadParameter."""
+        entries = enumerate(self.entries)
+        return NewPlateList(
+            name=self.name,
+            severity=self.severity,
+            entries=tuple(_entry(one, f"entries[{number}].until") for number, one in entries),
+        )
+
+
+class PlateEntry(Struct, frozen=True):
+    """A plate or a pattern, as it is compared."""
+
+    pattern: str
+    note: str
+    until: Time | None
+
+
+class PlateList(Struct, frozen=True, kw_only=True):
+    """Watched plates, and the severity of the alarms that they raise."""
+
+    id: int
+    name: str
+    severity: Severity
+    entries: list[PlateEntry]
+    damaged: Damaged = UNSET
+
+
+class PlateLists(Struct, frozen=True):
+    items: list[PlateList]
+
+
+_RULES_EXAMPLE = AlarmRules(
+    [
+        AlarmRule(types=(2,), severity="critical", days=(6, 7), groups=(3,)),
+        AlarmRule(types=(2,), severity="major", start="20:00", end="06:00"),
+        AlarmRule(kind="offline", severity="none", dids=("12",)),
+    ]
+)
+_EXAMPLE = PlateList(
+    id=3,
+    name="Stolen",
+    severity="critical",
+    entries=[PlateEntry("粤B1234*", "white van", "2027-12-31T16:00:00.000Z")],
+)
+_BODY = PlateListBody(
+    "Stolen", "critical", [PlateEntryBody("粤B·1234*", "white van", "2027-12-31T16:00:00Z")]
+)
+_PATH = {"plate_list": "3"}
+_COMPARED = (
+    "Plates are compared without blanks, dots, hyphens and case, full-width forms reduced. `*` "
+    f"stands for any text, `?` for one character. All lists together have at most {MAX_ENTRIES:,} "
+    f"entries, {MAX_WILDCARDS:,} of them with `*` or `?`."
+)
+
+GET_RULES = Endpoint(
+    method="GET",
+    path=_RULES,
+    tag=TAG,
+    summary="The rules of alarms",
+    answer=AlarmRules,
+    answer_example=_RULES_EXAMPLE,
+    role="guard",
+)
+PUT_RULES = Endpoint(
+    method="PUT",
+    path=_RULES,
+    tag=TAG,
+    summary="Replace the rules of alarms",
+    description=(
+        "Of the rules about an event (by `types` and camera), an offline device or a problem of "
+        "the hub, the first whose hours it is decides; outside of the hours of all of them no "
+        "alarm is raised. What no rule is about is as without: every event but type 11 raises one. "
+        "Rules do not apply to the blacklist and to plates."
+    ),
+    body=AlarmRules,
+    body_example=_RULES_EXAMPLE,
+    max_body_bytes=_MAX_BODY_BYTES,
+    answer=AlarmRules,
+    answer_example=_RULES_EXAMPLE,
+    role="admin",
+)
+LIST = Endpoint(
+    method="GET",
+    path=_LISTS,
+    tag=TAG,
+    summary="The watch lists of plates",
+    answer=PlateLists,
+    answer_example=PlateLists([_EXAMPLE]),
+    role="guard",
+)
+ADD = Endpoint(
+    method="POST",
+    path=_LISTS,
+    tag=TAG,
+    summary="Add a watch list of plates",
+    description=f"At most {MAX_LISTS}. {_COMPARED}",
+    body=PlateListBody,
+    body_example=_BODY,
+    max_body_bytes=_MAX_BODY_BYTES,
+    answer=PlateList,
+    answer_example=_EXAMPLE,
+    role="admin",
+)
+ONE = Endpoint(
+    method="GET",
+    path=_ONE,
+    tag=TAG,
+    summary="One watch list",
+    answer=PlateList,
+    answer_example=_EXAMPLE,
+    role="guard",
+    path_example=_PATH,
+)
+PUT = Endpoint(
+    method="PUT",
+    path=_ONE,
+    tag=TAG,
+    summary="Replace a watch list",
+    description=_COMPARED,
+    body=PlateListBody,
+    body_example=_BODY,
+    max_body_bytes=_MAX_BODY_BYTES,
+    answer=PlateList,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example=_PATH,
+)
+REMOVE = Endpoint(
+    method="DELETE",
+    path=_ONE,
+    tag=TAG,
+    summary="Remove a watch list",
+    description="Answers with the list as it was. Alarms that it raised stay.",
+    answer=PlateList,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example=_PATH,
+)
+
+
+def add_alarm_rules(routes: Routes, services: Services) -> None:
+    rules, lists = services.alarm_rules, services.plate_lists
+
+    async def get_alarm_rules(call: Call[Nothing, Nothing]) -> AlarmRules:
+        return AlarmRules(list(rules.all()))
+
+    async def put_alarm_rules(call: Call[Nothing, AlarmRules]) -> AlarmRules:
+        await rules.put(call.body.items, call.caller.actor)
+        return AlarmRules(list(rules.all()))
+
+    async def list_plate_lists(call: Call[Nothing, Nothing]) -> PlateLists:
+        return PlateLists([_list_fields(one) for one in lists.list()])
+
+    async def add_plate_list(call: Call[Nothing, PlateListBody]) -> PlateList:
+        return _list_fields(await lists.add(call.body.wanted(), call.caller.actor))
+
+    async def get_plate_list(call: Call[Nothing, Nothing]) -> PlateList:
+        return _list_fields(lists.get(id_of(call, "plate_list")))
+
+    async def put_plate_list(call: Call[Nothing, PlateListBody]) -> PlateList:
+        id = id_of(call, "plate_list")
+        return _list_fields(await lists.change(id, call.body.wanted(), call.caller.actor))
+
+    async def remove_plate_list(call: Call[Nothing, Nothing]) -> PlateList:
+        gone = lists.get(id_of(call, "plate_list"))
+        await lists.remove(gone.id, call.caller.actor)
+        return _list_fields(gone)
+
+    routes.add(GET_RULES, get_alarm_rules)
+    routes.add(PUT_RULES, put_alarm_rules)
+    routes.add(LIST, list_plate_lists)
+    routes.add(ADD, add_plate_list)
+    routes.add(ONE, get_plate_list)
+    routes.add(PUT, put_plate_list)
+    routes.add(REMOVE, remove_plate_list)
+
+
+def _entry(body: PlateEntryBody, field: str) -> StoredEntry:
+    until = None if body.until is None else parse_rfc3339(body.until, field)
+    return StoredEntry(body.pattern, body.note, until)
+
+
+def _list_fields(one: StoredList) -> PlateList:
+    return PlateList(
+        id=one.id,
+        name=one.name,
+        severity=one.severity,
+        entries=[
+            PlateEntry(
+                entry.pattern,
+                entry.note,
+                None if entry.until is None else format_rfc3339(entry.until),
+            )
+            for entry in one.entries
+        ],
+        damaged=damaged_flag(one.damaged),
+    )
