@@ -53,12 +53,14 @@ _IS_WANTED = """
 """
 #: By number: the expression of the index person_order, in these very words.
 _ORDER = "substr('0000000000000000000' || pid, -20)"
-#: A removal that a camera refused counts too.
-_FAILED = """
-person.pid IN (
-    SELECT pid FROM holding WHERE failed_revision IS NOT NULL
-        AND failed_revision IN (person.revision, 0) AND revision IS NOT person.revision
-)
+#: A camera refused the person, or its removal.
+_FAILED = f"""
+(person.pid IN (SELECT pid FROM holding WHERE failed_revision IS NOT NULL) AND EXISTS (
+    SELECT 1 FROM holding JOIN device_people USING (did)
+    WHERE holding.pid = person.pid AND state = 'managed' AND CASE WHEN {_IS_WANTED}
+        THEN failed_revision = person.revision AND holding.revision IS NOT person.revision
+        ELSE failed_revision = 0 AND holding.revision IS NOT 0 END
+))
 """
 _PENDING = f"""
 (EXISTS (

@@ -1,0 +1,237 @@
+"""The register in the store: what is damaged, where the sync stands, and what an erasure takes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hub.store.db import Store
+from hub.store.people.people import PersonFilter, PersonPut, SyncState
+from hub.store.people.person_rows import Person, PersonChange
+from hub.store.tables.devices import NewDevice
+from tests.support.clock import FrozenClock
+from tests.support.stores import opened
+
+JPEG = b"\xff\xd8\xff photo"
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
+    async with opened(tmp_path, clock) as store:
+        yield store
+
+
+async def put(store: Store, pid: str, change: PersonChange) -> Person:
+    (found,) = await store.people.put([PersonPut(pid=pid, change=change)], "user ada", 5)
+    assert isinstance(found, Person)
+    return found
+
+
+ADA = PersonChange(name="Ada", category=2, valid_until=99, photo=JPEG, work_id="W-1")
+
+
+async def damaged(path: Path, clock: FrozenClock, *assignments: str) -> Store:
+    """Store Ada, damage her row, and open the store again."""
+    async with opened(path, clock) as store:
+        await put(store, "7", ADA)
+    with closing(sqlite3.connect(path / "hub.sqlite", isolation_level=None)) as connection:
+        for assignment in assignments:
+            connection.execute(f"UPDATE person SET {assignment}")
+    return store
+
+
+@pytest.mark.parametrize(
+    ("assignment", "field", "value"),
+    [
+        ("name = CAST(x'41ff' AS TEXT)", "name", "A\N{REPLACEMENT CHARACTER}"),
+        ("category = 77", "category", 4),
+        ("everywhere = 9", "everywhere", False),
+        ("valid_until = -1", "valid_until", 0),
+        ("gender = 9", "gender", None),
+        ("changed_at = -1", "changed_at", 0),
+    ],
+)
+async def test_a_damaged_field_is_replaced_by_what_allows_less(
+    tmp_path: Path, clock: FrozenClock, assignment: str, field: str, value: object
+) -> None:
+    await damaged(tmp_path, clock, assignment)
+    async with opened(tmp_path, clock) as store:
+        person = await store.people.get("7")
+        assert person is not None
+        assert person.damaged
+        assert getattr(person, field) == value
+        assert person.work_id == "W-1"
+        assert store.damaged_rows.counts() == {"person": 1}
+        page = await store.people.page(PersonFilter(), 0, None, 10)
+        assert page.items == (person,)
+
+
+async def test_a_damaged_person_who_is_changed_is_sound_and_sent_again(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await damaged(tmp_path, clock, "category = 77")
+    async with opened(tmp_path, clock) as store:
+        changed = await put(store, "7", PersonChange(category=2))
+        assert (changed.damaged, changed.revision) == (False, 2)
+        assert store.damaged_rows.counts() == {}
+
+
+async def test_revisions_and_pids_go_on_though_their_counters_are_damaged(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        (first,) = await store.people.put([PersonPut(change=ADA)], "ada", 5)
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite", isolation_level=None)) as connection:
+        connection.execute("UPDATE setting SET value = 'x' WHERE key LIKE 'store.%'")
+        connection.execute("DELETE FROM setting WHERE key = 'store.key_check'")
+    async with opened(tmp_path, clock) as store:
+        (second,) = await store.people.put([PersonPut(change=ADA)], "ada", 5)
+    assert isinstance(first, Person)
+    assert isinstance(second, Person)
+    assert (second.pid, second.revision) == ("1000002", first.revision + 1)
+
+
+async def test_a_pid_that_somebody_has_on_a_camera_or_in_a_record_is_not_assigned(
+    store: Store,
+) -> None:
+    await store.devices.add([NewDevice(sn="SN1", code="CODE0001", did="1")])
+
+    def fill(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO unknown_person VALUES ('1', '1000001', '{}')")
+        connection.execute(
+            "INSERT INTO holding (did, pid, msg, attempts) VALUES ('1', '1000002', '', 0)"
+        )
+        connection.execute(
+            "INSERT INTO record (seq, kind, did, sn, device_name, occurred_at, received_at, uuid, "
+            "detail, extra, images) VALUES (1, 'face', '1', 'SN1', '', 0, 0, '1000003', "
+            "x'7b7d', x'7b7d', x'5b5d')"
+        )
+
+    await store.write(fill)
+    (person,) = await store.people.put([PersonPut(change=ADA)], "ada", 5)
+    assert isinstance(person, Person)
+    assert person.pid == "1000004"
+
+
+class Site:
+    """A store with three cameras, of which the first two are managed, and the rows of holdings."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def begin(self) -> None:
+        await self.store.devices.add(
+            [NewDevice(sn=f"SN{did}", code="CODE0001", did=did) for did in ("1", "2", "3")]
+        )
+        for did, state in (("1", "managed"), ("2", "managed"), ("3", "alone")):
+            await self.run(
+                "INSERT INTO device_people (did, state, must_check, deletes_first, versions) "
+                "VALUES (?, ?, 0, 0, '')",
+                did,
+                state,
+            )
+
+    async def hold(
+        self, did: str, pid: str, revision: int | None, failed: int | None = None
+    ) -> None:
+        await self.run(
+            "INSERT OR REPLACE INTO holding (did, pid, revision, failed_revision, msg, attempts) "
+            "VALUES (?, ?, ?, ?, '', 0)",
+            did,
+            pid,
+            revision,
+            failed,
+        )
+
+    async def run(self, sql: str, *values: object) -> None:
+        await self.store.write(lambda c: c.execute(sql, values) and None)
+
+    async def state(self, now: int = 0) -> set[SyncState]:
+        """The states by which the one person is found."""
+        states: tuple[SyncState, ...] = ("failed", "pending", "done")
+        return {
+            state
+            for state in states
+            if await self.store.people.count(PersonFilter(state=state), now)
+        }
+
+
+@pytest.fixture
+async def site(store: Store) -> Site:
+    site = Site(store)
+    await site.begin()
+    return site
+
+
+async def test_a_person_is_done_once_all_managed_cameras_have_this_revision(site: Site) -> None:
+    await put(site.store, "7", PersonChange(name="Ada"))
+    assert await site.state() == {"pending"}
+    await site.hold("1", "7", 1)
+    await site.hold("2", "7", None)
+    assert await site.state() == {"pending"}
+    await site.hold("2", "7", 1)
+    assert await site.state() == {"done"}
+    await put(site.store, "7", PersonChange(name="Bea"))
+    assert await site.state() == {"pending"}
+
+
+async def test_a_refusal_counts_until_the_person_changes(site: Site) -> None:
+    await put(site.store, "7", PersonChange(name="Ada"))
+    await site.hold("1", "7", 1)
+    await site.hold("2", "7", 0, failed=1)
+    assert await site.state() == {"failed"}
+    await site.hold("1", "7", 0)
+    assert await site.state() == {"failed", "pending"}
+    await put(site.store, "7", PersonChange(name="Bea"))
+    assert await site.state() == {"pending"}
+
+
+async def test_groups_and_times_decide_where_a_person_should_be(site: Site) -> None:
+    gate = await site.store.camera_groups.add("Gate", ["1"])
+    await put(
+        site.store,
+        "7",
+        PersonChange(name="Ada", groups=(gate.id,), everywhere=False, valid_from=10),
+    )
+    assert await site.state(now=9) == {"done"}
+    assert await site.state(now=10) == {"pending"}
+    await site.hold("1", "7", 1)
+    assert await site.state(now=10) == {"done"}
+    await site.store.camera_groups.change(gate.id, dids=["2"])
+    assert await site.state(now=10) == {"pending"}
+    await site.hold("2", "7", 1)
+    assert await site.state(now=10) == {"pending"}  # the first has yet to lose it
+    await site.hold("1", "7", 0)
+    assert await site.state(now=10) == {"done"}
+    await put(site.store, "7", PersonChange(valid_until=20))
+    assert await site.state(now=20) == {"pending"}
+    await site.hold("2", "7", 1, failed=0)
+    assert await site.state(now=20) == {"failed"}
+
+
+async def test_what_unknown_people_rows_and_the_audit_log_tell_goes_with_an_erased_person(
+    site: Site,
+) -> None:
+    await put(site.store, "7", ADA)
+    await site.hold("1", "7", 1)
+    for pid in ("7", "007", "70"):
+        await site.run("INSERT INTO unknown_person VALUES ('3', ?, '{}')", pid)
+    for target in ("7", "1 7", "17", "7 1", "70"):
+        await site.store.audit.add(0, "user ada", "person.retry", target, "")
+    await site.store.audit.add(0, "user ada", "device.add", "7", "")
+    await site.store.people.erase("7")
+    await site.store.people.erase("7")  # a crash may make it happen twice
+    assert await site.store.people.get("7") is None
+    assert await site.store.people.photo("7") is None
+    unknown = await site.store.read(
+        lambda c: c.execute("SELECT pid FROM unknown_person").fetchall()
+    )
+    assert unknown == [("70",)]
+    entries = await site.store.audit.oldest(0, 100)
+    assert [one.target for one in entries] == ["", "", "17", "7 1", "70", "7"]
+    held = await site.store.read(lambda c: c.execute("SELECT pid FROM holding").fetchall())
+    assert held == [("7",)]  # the camera has yet to delete it
