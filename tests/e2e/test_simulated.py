@@ -41,6 +41,11 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_after_a_restart(
             path = f"/api/hub/v1/devices/{first[0]['did']}/commands"
             people = client.post(path, json=command).json()["result"]
             assert len(people["list"]) == 5 < people["total"]
+            # The register has the same people, so the cameras are kept in step from the start.
+            register = client.get("/api/hub/v1/people").json()["items"]
+            assert len(register) == people["total"]
+            path = f"/api/hub/v1/devices/{first[0]['did']}/people"
+            wait_until(lambda: client.get(path).json()["state"] == "managed")
         assert demo.stop() == 0
         demo.start()
         with demo.sync_client(headers=key) as client:

@@ -13,10 +13,13 @@ from hub.errors import StartFault
 from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.devices.directory import NewDevice
+from hub.services.people.register import PersonChange, PersonPut
+from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import Quirks
 from hub.simulator.fleet import run_fleet
 from hub.simulator.identity import CameraIdentity, from_json, make_cameras, to_json
+from hub.simulator.scenario.population import Person, make_population
 
 FILE_NAME = "demo-cameras.json"
 #: For each camera at the busiest hour: a new picture every few seconds.
@@ -31,7 +34,10 @@ async def run_demo_cameras(
 ) -> None:
     """Enrol `count` simulated cameras, unless already enrolled, and run them on the hub's ports."""
     path = services.data_dir / FILE_NAME
+    is_first_start = not path.exists()
     cameras = await trio.to_thread.run_sync(_load_cameras, path, count)
+    if is_first_start:
+        await _fill_register(services)
     enrolled = await _enrol(services, cameras)
     await run_fleet(
         enrolled,
@@ -39,6 +45,34 @@ async def run_demo_cameras(
         rate=_CAPTURES_PER_SECOND * count,
         quirks=(_QUIRKS,),
         task_status=task_status,
+    )
+
+
+async def _fill_register(services: Services) -> None:
+    """Add the people whom the simulated cameras know to the register, with their photos."""
+    people = make_population().known
+    pictures = await trio.to_thread.run_sync(lambda: [face_jpeg(person, 0) for person in people])
+    photos = [await services.person_photos.prepare(picture) for picture in pictures]
+    puts = [_person_put(person, photo) for person, photo in zip(people, photos, strict=True)]
+    await services.people.put_many(puts, by=_DEMO)
+
+
+def _person_put(person: Person, photo: bytes) -> PersonPut:
+    """Describe a known person for the register, as the face libraries of the cameras do."""
+    return PersonPut(
+        pid=person.uuid,
+        change=msgspec.convert(
+            {
+                "name": person.name,
+                "work_id": person.work_id,
+                "gender": person.gender,
+                "age": person.age,
+                "department": person.department,
+                "category": person.category,
+                "photo": photo,
+            },
+            PersonChange,
+        ),
     )
 
 
