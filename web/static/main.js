@@ -189,7 +189,7 @@ function addSelectAllButtons() {
 
 // The selected item of a scrolling row may be out of view.
 function scrollToSelected() {
-  const rows = ".segments, .strip-list, .rail nav";
+  const rows = ".segments, .strip-list";
   for (const chosen of all(`:is(${rows}) [aria-current]`)) {
     // Only the row: scrollIntoView would scroll the page as well.
     const row = chosen.closest(rows);

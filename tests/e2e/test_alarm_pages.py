@@ -1,0 +1,288 @@
+"""Alarms in a real Chromium: seen, heard, and acknowledged by keyboard."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from tests.e2e.browser import Browser
+from tests.e2e.camera import Camera, upload_sync
+from tests.e2e.hub_process import HubProcess
+
+pytestmark = pytest.mark.browser
+
+#: Keeps what the page plays: the loudest sample, and whether it is repeated.
+_LISTEN = """
+window.heard = [];
+const start = AudioBufferSourceNode.prototype.start;
+AudioBufferSourceNode.prototype.start = function (...when) {
+  const samples = this.buffer.getChannelData(0);
+  const peak = samples.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
+  window.heard.push({ peak, loop: this.loop, seconds: this.buffer.duration, ended: false });
+  const entry = window.heard.at(-1);
+  this.addEventListener("ended", () => (entry.ended = true));
+  return start.apply(this, when);
+};
+"""
+#: The tone of a lost connection after a moment, and not after 15 s.
+_LOSE_SOON = """
+const wait = window.setTimeout;
+window.setTimeout = (what, ms, ...more) => wait(what, ms === 15_000 ? 100 : ms, ...more);
+"""
+_RENDER = """
+const [name, isLoud, done] = arguments;
+const folder = document.querySelector('script[src$="main.js"]').src.replace("main.js", "");
+import(folder + "tones.js")
+  .then(({ render }) => render(name, isLoud))
+  .then((tone) => done([...tone.getChannelData(0)]));
+"""
+_RATE = 44_100
+
+
+class Gate:
+    """A camera that reports who walks by; and what the hub then knows."""
+
+    def __init__(self, hub: HubProcess, token: str) -> None:
+        self.hub = hub
+        self._token = token
+        self._count = 0
+
+    def sees(self, name: str, category: int = 2) -> None:
+        self._count += 1
+        body = {
+            "did": "",
+            "time": int(time.time()),
+            "name": name,
+            "uuid": str(1000 + self._count),
+            "category": category,
+            "data": {"face_data": f"data:image/jpeg;base64,{_jpeg()}"},
+        }
+        with self.hub.sync_client() as client:
+            assert upload_sync(client, self._token, json.dumps(body).encode()) == 200
+
+
+def _jpeg() -> str:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "tan").save(out, "JPEG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+@pytest.fixture(scope="module")
+def gate(staffed_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    directory = tmp_path_factory.mktemp("gate")
+    shutil.copytree(staffed_data, directory / "data")
+    camera = Camera.make(directory)
+    with closing(HubProcess(directory / "data")) as hub:
+        hub.start()
+        did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
+        yield Gate(hub, trio.run(_token, hub, camera, did))
+
+
+async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
+    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
+        return token
+
+
+@pytest.fixture
+def guard(gate: Gate, browser: Browser) -> Browser:
+    """A guard on the live page, with the sound on."""
+    browser.run_before_each_page(_LISTEN)
+    browser.run_before_each_page(_LOSE_SOON)
+    browser.sign_in(gate.hub)
+    browser.click('#sound-bar:not([hidden]) button')
+    browser.find('#sound[data-state="on"]')
+    return browser
+
+
+def _press(browser: Browser, keys: str) -> None:
+    ActionChains(browser.driver).send_keys(keys).perform()
+
+
+def _looping(browser: Browser) -> list[dict[str, float]]:
+    """The tones that are repeated now."""
+    script = "return window.heard.filter((one) => one.loop && !one.ended)"
+    found: list[dict[str, float]] = browser.driver.execute_script(script)
+    return found
+
+
+def _names(browser: Browser) -> list[str]:
+    return [card.text for card in browser.find_all("#alarms .alarm h3")]
+
+
+def _wait_for_alarm(browser: Browser, name: str) -> None:
+    browser.wait_until(lambda: name in _names(browser), f"no alarm for {name}")
+
+
+def _until_it_can_be_acknowledged(browser: Browser) -> None:
+    """Keys are ignored until somebody can have seen the alarm."""
+    browser.driver.execute_async_script("setTimeout(arguments[0], 800)")
+
+
+def test_a_blacklisted_person_walks_by_and_the_guard_acknowledges_by_keyboard(
+    gate: Gate, guard: Browser
+) -> None:
+    # The alarm comes while the guard is on another page.
+    guard.click('.rail a[href="/cameras"]')
+    guard.find('#sound[data-state="on"]')
+    gate.sees("Li Wei")
+    guard.wait_until(lambda: guard.find("[data-alarm-count]").text.startswith("1"), "no count")
+    guard.wait_until(lambda: _looping(guard), "no tone")
+    (tone,) = _looping(guard)
+    assert (round(tone["peak"], 1), tone["seconds"]) == (0.4, 2)
+    assert guard.driver.title.startswith("1 new alarm · Cameras")
+    assert "mark-alarm" in str(guard.find('link[rel="icon"]').get_attribute("href"))
+
+    guard.click('.rail a[href="/"]')
+    _wait_for_alarm(guard, "Li Wei")
+    guard.wait_until(lambda: _looping(guard), "the tone has ended with the page")
+    _until_it_can_be_acknowledged(guard)
+    _press(guard, "a")
+    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+    guard.wait_until(lambda: not _looping(guard), "the tone does not end")
+    assert guard.driver.title.startswith("Live")
+    assert "mark-alarm" not in str(guard.find('link[rel="icon"]').get_attribute("href"))
+
+    guard.click('.rail a[href="/alarms"]')
+    guard.click(".alarm-table th a")
+    guard.wait_for_text("Acknowledged mei")
+    assert guard.console_errors() == []
+
+
+def test_no_alarm_is_acknowledged_by_accident(gate: Gate, guard: Browser) -> None:
+    gate.sees("Anna")
+    gate.sees("Ben")
+    _wait_for_alarm(guard, "Ben")
+    # Too early to have been seen, within a note, or with another key.
+    _press(guard, "a")
+    guard.find('.alarm [name="note"]').send_keys("a guest")
+    _press(guard, Keys.ESCAPE)
+    _until_it_can_be_acknowledged(guard)
+    assert _names(guard) == ["Anna", "Ben"]
+    # The note is sent with Enter. The other one moved up and is not acknowledged by the next key.
+    _press(guard, Keys.ENTER)
+    guard.wait_until(lambda: _names(guard) == ["Ben"], "the note does not acknowledge")
+    _press(guard, "a")
+    _until_it_can_be_acknowledged(guard)
+    assert _names(guard) == ["Ben"]
+    assert _looping(guard)
+    _press(guard, "a")
+    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+
+
+def test_the_sound_is_heard_from_one_tab_and_turned_off_on_purpose(
+    gate: Gate, guard: Browser
+) -> None:
+    first = guard.driver.current_window_handle
+    guard.driver.switch_to.new_window("tab")
+    guard.run_before_each_page(_LISTEN)
+    guard.open(gate.hub.url)
+    second = guard.driver.current_window_handle
+    guard.find('#sound[data-state="on"]')
+    gate.sees("Cleo")
+    _wait_for_alarm(guard, "Cleo")
+    _until_it_can_be_acknowledged(guard)
+    heard = len(_looping(guard))
+    guard.driver.switch_to.window(first)
+    heard += len(_looping(guard))
+    assert heard == 1
+    # The other tab goes on when that one is closed.
+    guard.driver.close()
+    guard.driver.switch_to.window(second)
+    guard.click(".strip-count")
+    guard.wait_until(lambda: _looping(guard), "the tone has ended with the tab")
+    # Space on the button that is focused only opens its sheet.
+    guard.click("#sound summary")
+    _press(guard, Keys.SPACE)
+    _press(guard, Keys.SPACE)
+    guard.find('#sound[data-state="on"]')
+    guard.click('#sound [data-sound-action="off"]')
+    guard.find('#sound[data-state="off"]')
+    guard.wait_until(lambda: not _looping(guard), "the tone does not end")
+    assert guard.find("#sound-bar").is_displayed()
+    guard.click('#sound [data-sound-action="on"]')
+    guard.wait_until(lambda: _looping(guard), "the tone does not come back")
+    _press(guard, "a")
+    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+
+
+def test_a_lost_connection_is_heard(gate: Gate, guard: Browser) -> None:
+    gate.hub.stop()
+    try:
+        guard.wait_until(lambda: _looping(guard), "no tone")
+        (tone,) = _looping(guard)
+        assert tone["seconds"] == 10
+    finally:
+        gate.hub.start()
+    guard.wait_until(lambda: not _looping(guard), "the tone does not end")
+
+
+def test_an_alarm_is_acknowledged_without_javascript(gate: Gate, browser: Browser) -> None:
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    gate.sees("Dora")
+    browser.sign_in(gate.hub)
+    browser.find('.alarm [name="note"]').send_keys("seen")
+    browser.click(".alarm .button-main")
+    browser.wait_until(lambda: not browser.find_all(".alarm"), "the alarm is still new")
+    browser.open(f"{gate.hub.url}/alarms?state=acknowledged")
+    browser.click(".alarm-table th a")
+    assert "seen" in browser.find(".alarm-history").text
+
+
+# Tones
+
+
+def _strength(samples: list[float], hertz: float) -> float:
+    """The amplitude of a frequency (Goertzel)."""
+    factor = 2 * math.cos(2 * math.pi * hertz / _RATE)
+    last = before = 0.0
+    for sample in samples:
+        last, before = sample + factor * last - before, last
+    power = last * last + before * before - factor * last * before
+    return 2 * math.sqrt(max(power, 0)) / len(samples)
+
+
+def _volume(samples: list[float]) -> float:
+    return math.sqrt(sum(sample * sample for sample in samples) / len(samples))
+
+
+def test_the_tones_are_what_is_meant_to_be_heard(gate: Gate, browser: Browser) -> None:
+    browser.sign_in(gate.hub)
+
+    def render(name: str, is_loud: bool = False) -> list[float]:
+        samples: list[float] = browser.driver.execute_async_script(_RENDER, name, is_loud)
+        return samples
+
+    # Start and frequency of the first two different notes.
+    notes = {"critical": (0.17, 988, 740), "major": (0.6, 784, 659), "minor": (0.4, 523, 659)}
+    ends = {"critical": 1.06, "major": 1.06, "minor": 0.81}
+    volumes = {}
+    for name, (start, first, second) in notes.items():
+        tone, loud = render(name), render(name, is_loud=True)
+        # Away from the ramps at the begin and the end of a note.
+        begin, later = (tone[int(at * _RATE) :][1_000:4_000] for at in (0, start))
+        assert _strength(begin, first) > 4 * _strength(begin, second)
+        assert _strength(later, second) > 4 * _strength(later, first)
+        assert 0.3 < max(tone) < 0.5
+        assert 0.9 < max(loud) < 1
+        # The escalated one has a second part, a fifth higher.
+        again = loud[int(ends[name] * _RATE) :][1_000:4_000]
+        assert _strength(again, 1.5 * first) > 4 * _strength(again, first)
+        volumes[name] = _volume(tone)
+        assert _volume(loud) > 2 * volumes[name]
+        # Nothing is cut off.
+        assert max(map(abs, tone[-1_000:])) == max(map(abs, loud[-1_000:])) == 0
+    assert volumes["critical"] > volumes["major"] > volumes["minor"]
+    assert len(render("lost")) == 10 * _RATE
