@@ -31,11 +31,16 @@ const start = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (...when) {
   const samples = this.buffer.getChannelData(0);
   const peak = samples.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
-  window.heard.push({ peak, loop: this.loop, seconds: this.buffer.duration, ended: false });
-  const entry = window.heard.at(-1);
-  this.addEventListener("ended", () => (entry.ended = true));
+  const entry = { peak, seconds: this.buffer.duration, isOver: false };
+  window.heard.push([this, entry]);
+  this.addEventListener("ended", () => (entry.isOver = true));
   return start.apply(this, when);
 };
+"""
+_LOOPING = """
+return window.heard
+  .filter(([source, { isOver }]) => source.loop && !isOver && source.context.state === "running")
+  .map(([, entry]) => entry);
 """
 #: The tone of a lost connection after a moment, and not after 15 s.
 _LOSE_SOON = """
@@ -102,7 +107,7 @@ def guard(gate: Gate, browser: Browser) -> Browser:
     browser.run_before_each_page(_LISTEN)
     browser.run_before_each_page(_LOSE_SOON)
     browser.sign_in(gate.hub)
-    browser.click('#sound-bar:not([hidden]) button')
+    browser.click("#sound-bar:not([hidden]) button")
     browser.find('#sound[data-state="on"]')
     return browser
 
@@ -113,8 +118,7 @@ def _press(browser: Browser, keys: str) -> None:
 
 def _looping(browser: Browser) -> list[dict[str, float]]:
     """The tones that are repeated now."""
-    script = "return window.heard.filter((one) => one.loop && !one.ended)"
-    found: list[dict[str, float]] = browser.driver.execute_script(script)
+    found: list[dict[str, float]] = browser.driver.execute_script(_LOOPING)
     return found
 
 
