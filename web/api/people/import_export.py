@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 from quart import Response
 
-from hub.errors import HubError, NotAllowed
+from hub.errors import NotAllowed
 from hub.services import Services
-from hub.services.people.import_export.export import FOLDER, export_people
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, ImportPreview, PreviewRow
 from hub.services.people.import_export.plan import Action, Refusal
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
@@ -19,7 +17,7 @@ from web.api.people.people import TAG
 from web.api.routes import Call, FileBody, Routes
 from web.forms.import_form import write_file
 from web.http.bodies import TooSlow
-from web.http.sender import PeerLost
+from web.people_export import export_response
 
 _IMPORT = f"{PREFIX}/people/import"
 _TYPES = ("text/csv", "application/zip", "application/octet-stream")
@@ -214,16 +212,7 @@ def add_import_export(routes: Routes, services: Services) -> None:
     async def export(call: Call[ExportQuery, Nothing]) -> Response:
         if not is_admin(call.caller):
             raise NotAllowed("a read-only key does not see personal numbers")
-        parts = export_people(
-            services.people,
-            services.camera_groups,
-            services.audit,
-            zone=services.site.zone(),
-            now=services.now(),
-            language=call.query.language,
-            by=call.caller.actor,
-        )
-        return await zip_response(parts)
+        return await export_response(services, call.query.language, by=call.caller.actor)
 
     async def received(body: FileBody) -> ImportPreview:
         path = await imports.new_file(body.bytes_left)
@@ -239,26 +228,6 @@ def add_import_export(routes: Routes, services: Services) -> None:
     routes.add(ROWS, get_import_rows)
     routes.add(START, start_import)
     routes.add(EXPORT, export)
-
-
-async def zip_response(parts: AsyncIterator[bytes]) -> Response:
-    """Stream an export. Nothing is left of it if the client hangs up. Raises CannotStoreNow."""
-    first = await anext(parts)
-
-    async def body() -> AsyncIterator[bytes]:
-        yield first
-        try:
-            async for part in parts:
-                yield part
-        except HubError as error:
-            # Cut off in the middle, rather than ended as if it were whole.
-            raise PeerLost from error
-
-    response = Response(body(), content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{FOLDER}.zip"'
-    response.headers["Cache-Control"] = "no-store"
-    response.timeout = None
-    return response
 
 
 def _preview_fields(preview: ImportPreview) -> ImportPreviewFields:

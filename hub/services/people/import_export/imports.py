@@ -69,6 +69,7 @@ T = TypeVar("T")
 FOLDER = "imports"
 #: Both files of an import together, as they are received.
 MAX_UPLOAD_BYTES = 2 * 1024**3 + 32 * 1024**2
+_STAGED = "staged"
 _MAX_STAGED = 8
 _KEEP_SECONDS = 3600.0
 #: Rows that are planned together, and people that are written together.
@@ -187,11 +188,12 @@ class Imports:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(_unlink, paths)
 
-    def staged_file(self, name: str) -> Path:
-        """Return the path of a file that the command line has put there. Raises BadParameter."""
-        if not (len(name) == 32 and name.isascii() and name.isalnum()):
-            raise BadParameter("the name of a staged file is expected", field="staged")
-        return self._folder / "staged" / name
+    async def take_staged(self, names: Sequence[str]) -> list[Path]:
+        """Take over files that were written to `staging_path`, to pass to `stage`.
+
+        Raises BadParameter, CannotStoreNow.
+        """
+        return [await self._run(self._taken, name) for name in names]
 
     async def stage(self, paths: Sequence[Path]) -> ImportPreview:
         """Look at received files, a CSV file and a ZIP of photos or one of them: a dry run.
@@ -437,6 +439,13 @@ class Imports:
         if (files := self._staged.pop(id, None)) is not None:
             await self.discard(files.paths)
 
+    def _taken(self, name: str) -> Path:
+        if not (len(name) == 32 and name.isascii() and name.isalnum()):
+            raise BadParameter("the name of a staged file is expected", field="staged")
+        path = self._prepared_path()
+        (self._folder / _STAGED / name).replace(path)
+        return path
+
     def _prepared_path(self) -> Path:
         self._folder.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         return self._folder / f"{secrets.token_hex(16)}.part"
@@ -495,6 +504,11 @@ class _FileRows:
             return []
         names = (name for found in self._archive.photos.values() for name in found)
         return [name for name in names if name not in self._planner.used_photos]
+
+
+def staging_path(data_dir: Path) -> Path:
+    """Return a new path to which the command line writes a file for `take_staged`."""
+    return data_dir / FOLDER / _STAGED / secrets.token_hex(16)
 
 
 @contextmanager
@@ -588,7 +602,7 @@ def _read_rows(
 
 
 def _remove_left(folder: Path, until: float) -> None:
-    for path in (*folder.glob("*.part"), *folder.glob("staged/*")):
+    for path in (*folder.glob("*.part"), *folder.glob(f"{_STAGED}/*")):
         with suppress(OSError):
             if path.stat().st_mtime < until:
                 path.unlink()

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 from hub.services.access.audit import Actor
-from hub.services.people.import_export.export import export_people
+from hub.services.people.import_export.export import HubPeople, begin_export, export_people
 from hub.services.people.register import PersonChange
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
@@ -57,15 +57,8 @@ async def fill(hub: HubServices) -> None:
 
 
 async def exported(hub: HubServices, language: str = "en") -> bytes:
-    parts = export_people(
-        hub.services.people,
-        hub.services.camera_groups,
-        hub.services.audit,
-        zone=hub.services.site.zone(),
-        now=hub.services.now(),
-        language=language,  # type: ignore[arg-type]
-        by=ANN,
-    )
+    facts = await begin_export(hub.services, ANN)
+    parts = export_people(HubPeople(hub.services.people), facts, language)  # type: ignore[arg-type]
     return b"".join([part async for part in parts])
 
 
