@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from hub.cli.firmware import staging
+from hub.cli import staging
+from hub.services.firmware.releases import staging_path
 from tests.cli.conftest import Outcome, Sitehub
 
 
@@ -190,6 +191,6 @@ def test_root_gives_the_staged_file_to_the_hubs_user_without_following_links(
     elsewhere.mkdir()
     (data_dir / "firmware").symlink_to(elsewhere)
     os.chown(data_dir, 12345, 12345)
-    with staging.staged(data_dir, file) as name:
+    with staging.staged(data_dir, file, staging_path(data_dir), 1000) as name:
         assert (elsewhere / "staged" / name).stat().st_uid == 12345
     assert elsewhere.stat().st_uid == 0

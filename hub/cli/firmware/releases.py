@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hub.cli.firmware.output import versions_text, with_times
-from hub.cli.firmware.staging import staged
 from hub.cli.options import data_option
+from hub.cli.staging import staged
 from hub.errors import BadParameter
 
 if TYPE_CHECKING:
@@ -125,12 +125,13 @@ def _with_files(data_dir: Path, release: NewRelease, files: Sequence[TypedFile])
 
     from hub.cli.requests import execute
     from hub.process.control.firmware import CheckFirmwareRoom, TakeFirmwareFile
+    from hub.services.firmware.releases import MAX_FILE_BYTES, staging_path
 
     # First, because the copies alone could use up the space that is kept free for records.
     execute(data_dir, CheckFirmwareRoom(sum(path.stat().st_size for path, _ in files)))
     components = []
     for component, (path, _) in zip(release.components, files, strict=True):
-        with staged(data_dir, path) as name:
+        with staged(data_dir, path, staging_path(data_dir), MAX_FILE_BYTES) as name:
             sha256 = execute(data_dir, TakeFirmwareFile(name))
         components.append(replace(component, sha256=sha256))
     return replace(release, components=tuple(components))

@@ -9,6 +9,7 @@ import click
 
 from hub.cli.options import data_option
 from hub.cli.person.fields import field_options, read_change
+from hub.cli.person.files import export_people, import_people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +122,10 @@ def remove(data_dir: Path, pid: str) -> None:
     from hub.process.control.people import RemovePerson
 
     execute(data_dir, RemovePerson(pid))
+
+
+person.add_command(import_people)
+person.add_command(export_people)
 
 
 def _people(

@@ -35,6 +35,7 @@ from hub.process.control.erasures import AnyErasureRequest
 from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.holds import AnyHoldRequest
 from hub.process.control.people import AnyPeopleRequest
+from hub.process.control.people_files import AnyPeopleFileRequest
 from hub.process.control.request import ControlRequest
 from hub.process.control.retention import AnyRetentionRequest
 from hub.process.control.settings import AnySettingsRequest
@@ -81,6 +82,7 @@ class _Request(Struct, frozen=True):
         | AnyErasureRequest
         | AnyHoldRequest
         | AnyPeopleRequest
+        | AnyPeopleFileRequest
         | AnyUpdateRequest
         | AnyRetentionRequest
         | AnySettingsRequest

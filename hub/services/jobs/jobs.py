@@ -128,6 +128,11 @@ class Jobs:
         """Have `cancel` called with the id of a job of this kind, which no task carries out."""
         self._cancels[kind] = cancel
 
+    @property
+    def is_running(self) -> bool:
+        """Whether run() runs: jobs can be started."""
+        return self._nursery is not None
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Carry out jobs until cancelled. What the last process left unfinished is interrupted."""
         try:

@@ -220,8 +220,10 @@ class Erasures:
                 await self._carry_out(erasure, subject)
 
     async def _carry_out(self, erasure: Erasure, subject: Subject) -> None:
-        # The cache of pictures on cameras and the traces do not say whose they are: all go.
+        # The cache of pictures on cameras, the traces, refused rows of imports and hits of searches
+        # do not say whose they are: all go.
         await self._store.device_pictures.clear()
+        await self._store.jobs.forget(("import", "search"))
         for pid in subject.people:
             await self._store.people.erase(pid)
             self._change_feed.publish([Change("person", pid)])

@@ -208,3 +208,14 @@ async def test_records_chosen_by_hand_leave_the_register_alone(hub: HubServices)
     await hub.services.erasures.begin(subject, with_held=False, by=ANN)
     await hub.services.erasures.carry_out()
     assert await hub.services.people.count() == 1
+
+
+async def test_what_imports_and_searches_found_goes_as_well(hub: HubServices) -> None:
+    await add(hub)
+    for kind in ("import", "search", "compare"):
+        job = await hub.store.jobs.add(kind, "{}", "user ann", 1, None, ['{"name":"Zhang Wuji"}'])  # type: ignore[arg-type]
+        await hub.store.jobs.end(replace(job, state="done", ended_at=2), [])
+    subject = await hub.services.erasures.find_subject(number="4711")
+    await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.erasures.carry_out()
+    assert [job.kind for job in await hub.services.jobs.list()] == ["compare"]

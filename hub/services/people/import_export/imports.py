@@ -21,7 +21,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import closing, contextmanager, suppress
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -75,6 +75,7 @@ _KEEP_SECONDS = 3600.0
 #: Rows that are planned together, and people that are written together.
 _BATCH = 64
 _MAX_UNMATCHED = 50
+_REFUSED_PART = 500
 
 
 class ImportPreview(Struct, frozen=True, kw_only=True):
@@ -273,26 +274,35 @@ class Imports:
     ) -> AsyncIterator[bytes]:
         """Yield the refused rows of an import as CSV, to mend and import again.
 
-        Raises NoSuchResource if there is no such job.
+        Raises NoSuchResource if there is no such import.
+        """
+        after: int | None = -1
+        while after is not None:
+            part, after = await self.refused_part(job_id, after, reason)
+            yield part
+
+    async def refused_part(
+        self,
+        job_id: int,
+        after: int,
+        reason: Callable[[Refusal], str] = lambda refusal: refusal.message,
+    ) -> tuple[bytes, int | None]:
+        """Return refused rows that follow a position as CSV, and the last one's; None at the end.
+
+        The names of the columns are before the first row. Raises NoSuchResource.
         """
         job = await self._jobs.get(job_id)
         if job.kind != "import":
             raise NoSuchResource(f"there is no import {job_id}")
         subject = decoded(job.subject, ImportSubject)
         columns = () if subject is None else subject.columns
+        items = await self._jobs.items(job_id, after, _REFUSED_PART, ["failed"])
+        rows = [row for item in items if (row := decoded(item.detail, RefusedRow)) is not None]
+        lines = [_refused_cells(columns, row, reason(row.refusal)) for row in rows]
         # Spreadsheets know by this mark that it is UTF-8.
-        yield b"\xef\xbb\xbf" + _csv_line((*(c for c in columns if not _is_reason(c)), "reason"))
-        after = -1
-        while items := await self._jobs.items(job_id, after, 500, ["failed"]):
-            for item in items:
-                if (row := decoded(item.detail, RefusedRow)) is not None:
-                    kept = [
-                        as_text(from_text(cell))
-                        for name, cell in zip(columns, _padded(row.cells, columns), strict=True)
-                        if not _is_reason(name)
-                    ]
-                    yield _csv_line((*kept, reason(row.refusal)))
-            after = items[-1].position
+        head = b"" if after >= 0 else b"\xef\xbb\xbf" + _csv_lines([_refused_columns(columns)])
+        last = items[-1].position if len(items) == _REFUSED_PART else None
+        return head + _csv_lines(lines), last
 
     async def _import(self, files: _Files, progress: JobProgress, by: Actor) -> None:
         position = 0
@@ -616,15 +626,21 @@ def _unlink(paths: Sequence[Path]) -> None:
             log.info("%s stays for an hour: %s", path.name, error.strerror)
 
 
-def _padded(cells: Sequence[str], columns: Sequence[str]) -> Sequence[str]:
-    return (*cells, *("" for _ in columns))[: len(columns)]
+def _refused_columns(columns: Sequence[str]) -> list[str]:
+    return [*(name for name in columns if not _is_reason(name)), "reason"]
+
+
+def _refused_cells(columns: Sequence[str], row: RefusedRow, reason: str) -> list[str]:
+    cells = zip_longest(columns, row.cells[: len(columns)], fillvalue="")
+    kept = [as_text(from_text(cell)) for name, cell in cells if not _is_reason(name)]
+    return [*kept, reason]
 
 
 def _is_reason(column: str) -> bool:
     return field_of(column) == "reason"
 
 
-def _csv_line(cells: Sequence[str]) -> bytes:
+def _csv_lines(rows: Sequence[Sequence[str]]) -> bytes:
     out = io.StringIO()
-    csv.writer(out).writerow(cells)
+    csv.writer(out).writerows(rows)
     return out.getvalue().encode()

@@ -1,4 +1,4 @@
-"""Copying firmware files into the data directory, where the hub takes them over."""
+"""Copying files into the data directory, where the hub takes them over."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 @contextmanager
-def staged(data_dir: Path, source: Path) -> Iterator[str]:
-    """Copy a file into the data directory; yields its name there, and removes it afterwards.
+def staged(data_dir: Path, source: Path, path: Path, most: int) -> Iterator[str]:
+    """Copy a file of at most `most` bytes to `path`, in the data directory.
 
-    The hub's user may not be able to read `source`. The hub moves the copy, which is on the same
-    file system, without copying it again.
+    Yields its name there, and removes it afterwards unless the hub has taken it. The hub's user may
+    not be able to read `source`. The hub moves the copy, which is on the same file system, without
+    copying it again.
     """
     from hub.process import data_directory
-    from hub.services.firmware.releases import MAX_FILE_BYTES, staging_path
     from hub.store.disk import DIRECTORY_MODE
 
     data_directory.prepare(data_dir)
-    path = staging_path(data_dir)
     try:
-        if source.stat().st_size > MAX_FILE_BYTES:
-            raise StartFault(f"{source} is too large: at most {MAX_FILE_BYTES // 1024**2} MB")
+        if source.stat().st_size > most:
+            raise StartFault(f"{source} is too large: at most {most >> 20} MB")
         path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         _copy(source, path, data_dir)
         yield path.name

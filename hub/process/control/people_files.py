@@ -1,0 +1,142 @@
+"""Requests about the import and the export of people, and about the jobs that they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import trio
+from msgspec import Struct
+
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.jobs.jobs import Job
+from hub.services.people.import_export.export import ExportFacts, HubPeople, begin_export
+from hub.services.people.import_export.imports import ImportPreview, PreviewRow
+from hub.services.people.register import Person, PersonPage
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+#: Of a dry run.
+_MAX_REFUSED = 1_000
+_MAX_PHOTO_BYTES = 8 * 1024 * 1024
+
+
+class ShownPreview(Struct, frozen=True):
+    """What an import would do, and the rows that it would refuse."""
+
+    preview: ImportPreview
+    refused: tuple[PreviewRow, ...]
+
+
+class PreviewImport(ControlRequest[ShownPreview], frozen=True, tag="person.preview"):
+    """Say what an import of staged files would do. The files are removed."""
+
+    staged: tuple[str, ...]
+    result: ClassVar[Any] = ShownPreview
+
+    async def perform(self, services: Services) -> ShownPreview:
+        imports = services.imports
+        preview = await imports.stage(await imports.take_staged(self.staged))
+        refused = await imports.rows(preview.id, limit=_MAX_REFUSED, actions=["refuse"])
+        await imports.drop(preview.id)
+        return ShownPreview(preview, refused)
+
+
+class ImportPeople(ControlRequest[Job], frozen=True, tag="person.import"):
+    """Begin to import staged files; return the job. Without a running hub it is done then."""
+
+    staged: tuple[str, ...]
+    result: ClassVar[Any] = Job
+
+    async def perform(self, services: Services) -> Job:
+        imports, jobs = services.imports, services.jobs
+        preview = await imports.stage(await imports.take_staged(self.staged))
+        if jobs.is_running:
+            return await imports.start(preview.id, COMMAND_LINE)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(jobs.run)
+            job = await imports.start(preview.id, COMMAND_LINE)
+            job = await jobs.wait(job.id)
+            nursery.cancel_scope.cancel()
+        return job
+
+
+class ReadJob(ControlRequest[Job], frozen=True, tag="job.show"):
+    """Read a job."""
+
+    id: int
+    result: ClassVar[Any] = Job
+
+    async def perform(self, services: Services) -> Job:
+        return await services.jobs.get(self.id)
+
+
+class RefusedRows(Struct, frozen=True):
+    """A part of the CSV file of refused rows. `next`: the `after` of the next part."""
+
+    text: str
+    next: int | None
+
+
+class ReadRefused(ControlRequest[RefusedRows], frozen=True, tag="person.refused"):
+    """Read the refused rows of an import, after this position, as CSV."""
+
+    id: int
+    after: int
+    result: ClassVar[Any] = RefusedRows
+
+    async def perform(self, services: Services) -> RefusedRows:
+        text, last = await services.imports.refused_part(self.id, self.after)
+        return RefusedRows(text.decode(), last)
+
+
+class BeginPeopleExport(ControlRequest[ExportFacts], frozen=True, tag="person.export"):
+    """Note an export in the audit log, and say what it needs."""
+
+    result: ClassVar[Any] = ExportFacts
+
+    async def perform(self, services: Services) -> ExportFacts:
+        return await begin_export(services, COMMAND_LINE)
+
+
+class PeopleWithPhotos(Struct, frozen=True):
+    """People of an export, and their photos by pid as far as they were asked for."""
+
+    items: tuple[Person, ...]
+    next: str | None
+    photos: dict[str, bytes]
+
+
+class ReadPeople(ControlRequest[PeopleWithPhotos], frozen=True, tag="person.read"):
+    """Read the next people of an export."""
+
+    after: str | None
+    with_photos: bool
+    result: ClassVar[Any] = PeopleWithPhotos
+
+    async def perform(self, services: Services) -> PeopleWithPhotos:
+        source = HubPeople(services.people)
+        page = await source.page(self.after, with_photos=self.with_photos)
+        photos: dict[str, bytes] = {}
+        if self.with_photos:
+            page = await _with_photos(source, page, photos)
+        return PeopleWithPhotos(page.items, page.next, photos)
+
+
+async def _with_photos(source: HubPeople, page: PersonPage, photos: dict[str, bytes]) -> PersonPage:
+    """Read the photos of a page, and return as much of it as is not too long."""
+    size = 0
+    for number, person in enumerate(page.items, 1):
+        if person.has_photo and (jpeg := await source.photo(person.pid)):
+            photos[person.pid] = jpeg
+            size += len(jpeg)
+        if size > _MAX_PHOTO_BYTES and number < len(page.items):
+            return PersonPage(page.items[:number], person.pid)
+    return page
+
+
+#: Distinguished by their tags.
+AnyPeopleFileRequest = (
+    PreviewImport | ImportPeople | ReadJob | ReadRefused | BeginPeopleExport | ReadPeople
+)
