@@ -43,35 +43,38 @@ Expected = Literal["new", "known", "either"]
 #: How the sync with cameras stands for a person: see `PersonFilter`.
 SyncState = Literal["failed", "pending", "done"]
 
-#: Whether the camera of `device_people` should hold the person: as in `holdings`.
-_IS_WANTED = """
-(person.everywhere = 1 OR EXISTS (
-    SELECT 1 FROM person_group JOIN camera_group_device USING (camera_group)
-    WHERE person_group.pid = person.pid AND camera_group_device.did = device_people.did
-)) AND (person.valid_from IS NULL OR person.valid_from <= :now)
-    AND (person.valid_until IS NULL OR :now < person.valid_until)
-"""
 #: By number: the expression of the index person_order, in these very words.
 _ORDER = "substr('0000000000000000000' || pid, -20)"
+#: Whether `device` should hold the person; as in `holdings`, which a test compares.
+_IS_WANTED = """
+(person.has_photo = 1 AND (person.everywhere = 1 OR EXISTS (
+    SELECT 1 FROM person_group JOIN camera_group_device USING (camera_group)
+    WHERE person_group.pid = person.pid AND camera_group_device.did = device.did
+)) AND (person.valid_from IS NULL OR person.valid_from <= :now)
+    AND (person.valid_until IS NULL OR :now < person.valid_until))
+"""
+_IS_LEFT_ALONE = """
+EXISTS (SELECT 1 FROM device_people WHERE device_people.did = device.did AND state = 'alone')
+"""
 #: A camera refused the person, or its removal.
 _FAILED = f"""
 (person.pid IN (SELECT pid FROM holding WHERE failed_revision IS NOT NULL) AND EXISTS (
-    SELECT 1 FROM holding JOIN device_people USING (did)
-    WHERE holding.pid = person.pid AND state = 'managed' AND CASE WHEN {_IS_WANTED}
+    SELECT 1 FROM holding JOIN device USING (did)
+    WHERE holding.pid = person.pid AND NOT {_IS_LEFT_ALONE} AND CASE WHEN {_IS_WANTED}
         THEN failed_revision = person.revision AND holding.revision IS NOT person.revision
         ELSE failed_revision = 0 AND holding.revision IS NOT 0 END
 ))
 """
 _PENDING = f"""
 (EXISTS (
-    SELECT 1 FROM device_people WHERE state = 'managed' AND {_IS_WANTED} AND NOT EXISTS (
-        SELECT 1 FROM holding WHERE holding.did = device_people.did AND holding.pid = person.pid
+    SELECT 1 FROM device WHERE NOT {_IS_LEFT_ALONE} AND {_IS_WANTED} AND NOT EXISTS (
+        SELECT 1 FROM holding WHERE holding.did = device.did AND holding.pid = person.pid
             AND (holding.revision = person.revision OR holding.failed_revision = person.revision)
     )
 ) OR EXISTS (
-    SELECT 1 FROM holding JOIN device_people USING (did)
-    WHERE holding.pid = person.pid AND state = 'managed' AND holding.revision IS NOT 0
-        AND holding.failed_revision IS NOT 0 AND NOT ({_IS_WANTED})
+    SELECT 1 FROM holding JOIN device USING (did)
+    WHERE holding.pid = person.pid AND holding.revision IS NOT 0
+        AND holding.failed_revision IS NOT 0 AND NOT {_IS_LEFT_ALONE} AND NOT {_IS_WANTED}
 ))
 """
 _STATES: dict[SyncState, str] = {
@@ -121,7 +124,7 @@ class PersonFilter(Struct, frozen=True, kw_only=True):
     of a personal number; if `sees_numbers`, of any part of a personal number. `group`: those who
     name this group. `state`: "failed": a camera refused the person as it is now; "pending": a
     camera that should hold it as it is now does not (yet), or holds it and should not; "done":
-    neither.
+    neither. Cameras that are left alone do not count.
     """
 
     q: str = ""

@@ -16,9 +16,11 @@ _MAX_ENTRIES = 100_000
 
 _ADD = "INSERT INTO audit (at, who, action, target, address) VALUES (?, ?, ?, ?, ?)"
 _TRIM = "DELETE FROM audit WHERE id <= ?"
+#: Of the actions whose targets are pids, or end with one.
 _FORGET_PERSON = """
-UPDATE audit SET target = '' WHERE substr(action, 1, 7) = 'person.'
-    AND (target = ?1 OR substr(target, -length(?1) - 1) = ' ' || ?1)
+UPDATE audit SET target = '' WHERE action IN (
+    'person.add', 'person.change', 'person.put', 'person.remove', 'person.numbers', 'person.retry'
+) AND (target = ?1 OR substr(target, -length(?1) - 1) = ' ' || ?1)
 """
 _SELECT = "SELECT id, at, who, action, target, address FROM audit"
 _CONTAINS = "{} LIKE ? ESCAPE '\\'"

@@ -151,13 +151,17 @@ class Site:
         await self.store.write(lambda c: c.execute(sql, values) and None)
 
     async def state(self, now: int = 0) -> set[SyncState]:
-        """The states by which the one person is found."""
+        """The states by which the one person is found, which are those of its devices."""
         states: tuple[SyncState, ...] = ("failed", "pending", "done")
-        return {
+        found = {
             state
             for state in states
             if await self.store.people.count(PersonFilter(state=state), now)
         }
+        rows = await self.store.holdings.of_person("7", now)
+        of_devices = {row.state for row in rows if row.device_state != "alone"}
+        assert found == (of_devices - {"done"} or {"done"})
+        return found
 
 
 @pytest.fixture
@@ -168,7 +172,7 @@ async def site(store: Store) -> Site:
 
 
 async def test_a_person_is_done_once_all_managed_cameras_have_this_revision(site: Site) -> None:
-    await put(site.store, "7", PersonChange(name="Ada"))
+    await put(site.store, "7", PersonChange(name="Ada", photo=JPEG))
     assert await site.state() == {"pending"}
     await site.hold("1", "7", 1)
     await site.hold("2", "7", None)
@@ -179,8 +183,25 @@ async def test_a_person_is_done_once_all_managed_cameras_have_this_revision(site
     assert await site.state() == {"pending"}
 
 
-async def test_a_refusal_counts_until_the_person_changes(site: Site) -> None:
+async def test_a_person_without_a_photo_is_nowhere(site: Site) -> None:
     await put(site.store, "7", PersonChange(name="Ada"))
+    assert await site.state() == {"done"}
+    await site.hold("1", "7", 1)
+    assert await site.state() == {"pending"}
+
+
+async def test_a_camera_that_waits_for_a_decision_counts(site: Site) -> None:
+    await put(site.store, "7", PersonChange(name="Ada", photo=JPEG))
+    await site.hold("1", "7", 1)
+    await site.hold("2", "7", 1)
+    assert await site.state() == {"done"}
+    await site.run("UPDATE device_people SET state = 'undecided' WHERE did = '2'")
+    await site.hold("2", "7", 0)
+    assert await site.state() == {"pending"}
+
+
+async def test_a_refusal_counts_until_the_person_changes(site: Site) -> None:
+    await put(site.store, "7", PersonChange(name="Ada", photo=JPEG))
     await site.hold("1", "7", 1)
     await site.hold("2", "7", 0, failed=1)
     assert await site.state() == {"failed"}
@@ -195,7 +216,7 @@ async def test_groups_and_times_decide_where_a_person_should_be(site: Site) -> N
     await put(
         site.store,
         "7",
-        PersonChange(name="Ada", groups=(gate.id,), everywhere=False, valid_from=10),
+        PersonChange(name="Ada", groups=(gate.id,), valid_from=10, photo=JPEG),
     )
     assert await site.state(now=9) == {"done"}
     assert await site.state(now=10) == {"pending"}
