@@ -467,7 +467,7 @@ def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     Image.effect_noise((1800, 2400), 60).convert("RGB").save(photo, compress_level=1)
     assert photo.stat().st_size > 5_000_000
     browser.sign_in(busy_hub, "ada")
-    browser.open(f"{busy_hub.url}/cameras/{camera['did']}/people")
+    browser.open(f"{busy_hub.url}/cameras/{camera['did']}/people/list")
     script = "return [...document.querySelectorAll('.history img')].some(i => i.naturalWidth > 1)"
     browser.wait_until(lambda: bool(browser.driver.execute_script(script)), "no photo of a person")
 

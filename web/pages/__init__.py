@@ -7,17 +7,20 @@ from quart_trio import QuartTrio
 from web.pages import account, language, setup, site
 from web.pages.alarms import views as alarms
 from web.pages.camera import captures, manage, overview, reboot, search, trace
-from web.pages.camera.people import views as people
+from web.pages.camera.people import views as camera_people
 from web.pages.camera.recordings import views as recordings
 from web.pages.camera.settings import views as settings
-from web.pages.cameras import accept, connect, csv_import
+from web.pages.cameras import accept, connect, csv_import, groups, many
 from web.pages.cameras import views as cameras
 from web.pages.error_pages import error_page as error_page
 from web.pages.evidence import keep
 from web.pages.evidence import views as evidence
 from web.pages.firmware import add_release, campaigns, releases, start_campaign
+from web.pages.jobs import views as jobs
 from web.pages.layout import choose_language, note_changes, shared_values
 from web.pages.live import views as live
+from web.pages.people import change as change_people
+from web.pages.people import views as people
 
 _BLUEPRINTS = (
     live.blueprint,
@@ -28,13 +31,18 @@ _BLUEPRINTS = (
     reboot.blueprint,
     recordings.blueprint,
     captures.blueprint,
-    people.blueprint,
+    camera_people.blueprint,
     search.blueprint,
     manage.blueprint,
     trace.blueprint,
     accept.blueprint,
     connect.blueprint,
     csv_import.blueprint,
+    groups.blueprint,
+    many.blueprint,
+    people.blueprint,
+    change_people.blueprint,
+    jobs.blueprint,
     releases.blueprint,
     add_release.blueprint,
     start_campaign.blueprint,

@@ -24,7 +24,19 @@ THEMES = ("auto", "light", "dark")
 #: Starts with exactly one slash, without characters that browsers treat as one or drop.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
-NavigationArea = Literal["live", "alarms", "cameras", "evidence", "firmware", "site", "account", ""]
+NavigationArea = Literal[
+    "live",
+    "alarms",
+    "cameras",
+    "people",
+    "search",
+    "jobs",
+    "evidence",
+    "firmware",
+    "site",
+    "account",
+    "",
+]
 
 
 class NavigationItem(Struct, frozen=True):
@@ -57,9 +69,11 @@ def _navigation(me: User) -> list[NavigationItem]:
         NavigationItem(area="cameras", url="/cameras", icon="camera", text=_("Cameras")),
     ]
     if auth.reaches(me, "guard"):
-        items.append(
-            NavigationItem(area="evidence", url="/evidence", icon="evidence", text=_("Evidence"))
-        )
+        items += [
+            NavigationItem(area="people", url="/people", icon="people", text=_("People")),
+            NavigationItem(area="search", url="/search", icon="search", text=_("Search")),
+            NavigationItem(area="evidence", url="/evidence", icon="evidence", text=_("Evidence")),
+        ]
     # Others can open it from a camera's page, but have nothing to do there.
     if auth.reaches(me, "admin"):
         items.append(

@@ -29,7 +29,8 @@ async function followHub() {
     // Records that are shown may have been erased.
     if (detail.kind === "erasure" && document.querySelector(".wall, .record")) location.reload();
     for (const part of all(`[data-on~="${CSS.escape(detail.kind)}"]`)) {
-      if (!part.dataset.of || part.dataset.of === detail.key) refresh(part);
+      // Without a key, all of that kind have changed.
+      if (!part.dataset.of || !detail.key || part.dataset.of === detail.key) refresh(part);
     }
     reloadIfEmpty(`[data-reload-on~="${CSS.escape(detail.kind)}"]`);
   });
@@ -215,6 +216,14 @@ onElement('form[data-check], [data-part^="/cameras/waiting"]', async () => {
 onElement("form[data-upload]", async () => {
   const { showUploads } = await import("./upload.js");
   showUploads();
+});
+onElement("[data-crop]", async () => {
+  const { cropPhotos } = await import("./crop.js");
+  cropPhotos();
+});
+onElement("form[data-find]", async (form) => {
+  const { findWhileTyping } = await import("./find.js");
+  findWhileTyping(form);
 });
 onElement("#record-dialog", async (dialog) => {
   const { openRecordsInPlace } = await import("./record.js");

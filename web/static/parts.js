@@ -2,7 +2,8 @@
 
 const waiting = new Map();
 
-// Fetch a part after a short delay, so that several changes cause one request.
+// Fetch a part after a short delay, so that several changes cause one request. A part whose source
+// changes all the time has a longer delay (data-pace, in ms).
 export function refresh(part) {
   if (waiting.has(part)) return;
   waiting.set(
@@ -10,14 +11,17 @@ export function refresh(part) {
     setTimeout(() => {
       waiting.delete(part);
       load(part);
-    }, 300 + Math.random() * 200),
+    }, Number(part.dataset.pace ?? 300) + Math.random() * 200),
   );
 }
 
-async function load(part) {
+// Fetch a part now.
+export async function load(part) {
   try {
-    const html = await fetchPart(part.dataset.part);
-    if (html !== null) replaceChildren(part, html);
+    const url = part.dataset.part;
+    const html = await fetchPart(url);
+    // Another one may be wanted by now.
+    if (html !== null && url === part.dataset.part) replaceChildren(part, html);
   } catch {
     // The hub cannot be reached; the part is fetched again once it is back.
   }

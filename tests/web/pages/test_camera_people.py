@@ -53,7 +53,7 @@ async def test_people_are_listed_as_the_camera_lists_them(
     guard: Photographer, camera: SimulatedLink
 ) -> None:
     camera.outcome = ok_answer(total=1, list=[PERSON])
-    await guard.get("/cameras/1/people")
+    await guard.get("/cameras/1/people/list")
     assert camera.asked == [("/person/list", {"page_num": 1, "page_size": 32})]
     for text in (
         "&lt;张三&gt;",
@@ -68,7 +68,7 @@ async def test_people_are_listed_as_the_camera_lists_them(
 
 async def test_the_filters_are_sent_and_kept(guard: Photographer, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(total=0, list=[])
-    await guard.get("/cameras/1/people?name=%E5%BC%A0&workId=7&idCard=3&phone=136&category=2")
+    await guard.get("/cameras/1/people/list?name=%E5%BC%A0&workId=7&idCard=3&phone=136&category=2")
     assert camera.asked[0][1] == {
         "page_num": 1,
         "page_size": 32,
@@ -89,7 +89,7 @@ async def test_the_filters_are_sent_and_kept(guard: Photographer, camera: Simula
 async def test_an_invalid_filter_is_not_sent(
     guard: Photographer, camera: SimulatedLink, query: str, says: str
 ) -> None:
-    await guard.get(f"/cameras/1/people?{query}")
+    await guard.get(f"/cameras/1/people/list?{query}")
     assert guard.response.status_code == 400
     assert says in guard.text
     assert camera.asked == []
@@ -100,11 +100,11 @@ async def test_a_long_list_is_paged_by_its_address(hub: PageSite) -> None:
     for n in range(70):
         camera.state.people.add(msgspec.convert({**PERSON, "pid": str(n + 1)}, PersonRow), b"")
     guard = await Photographer.signed_in(hub, "guard")
-    await guard.get("/cameras/1/people?category=2")
+    await guard.get("/cameras/1/people/list?category=2")
     seen = re.findall(r'href="/cameras/1/people/(\d+)"', guard.text)
     (more,) = re.findall(r'href="(\?[^"]*)" rel="next"', guard.text)
     assert "category=2" in more
-    await guard.get("/cameras/1/people" + more.replace("&amp;", "&"))
+    await guard.get("/cameras/1/people/list" + more.replace("&amp;", "&"))
     seen += re.findall(r'href="/cameras/1/people/(\d+)"', guard.text)
     assert len(seen) == len(set(seen)) >= 70
     assert "Back to the start" in guard.text
@@ -115,7 +115,7 @@ async def test_an_invalid_pid_has_no_page(guard: Photographer, camera: Simulated
     camera.outcome = ok_answer(
         total=1, list=[{**PERSON, "pid": "../1", "name": None, "category": None}]
     )
-    await guard.get("/cameras/1/people")
+    await guard.get("/cameras/1/people/list")
     assert "No name" in guard.text
     assert "people/.." not in guard.text
     for pid in ("0", "x", "18446744073709551616", "١"):
@@ -125,11 +125,11 @@ async def test_an_invalid_pid_has_no_page(guard: Photographer, camera: Simulated
 
 async def test_a_camera_without_people_says_so(guard: Photographer, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(total=0, list=[])
-    await guard.get("/cameras/1/people")
+    await guard.get("/cameras/1/people/list")
     assert "no people on the camera yet" in guard.text
 
 
-@pytest.mark.parametrize("path", ["people", "people/123456", "people/123456/delete"])
+@pytest.mark.parametrize("path", ["people/list", "people/123456", "people/123456/delete"])
 @pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
@@ -158,7 +158,7 @@ async def test_a_form_for_an_offline_camera_says_so_first(hub: PageSite) -> None
     for path in ("people/add", "search"):
         await admin.get(f"/cameras/2/{path}")
         assert "not connected" in admin.text
-    await admin.get("/cameras/2/people")
+    await admin.get("/cameras/2/people/list")
     assert "The camera is not connected" in admin.text
 
 
@@ -208,7 +208,7 @@ async def test_each_field_is_described_by_an_existing_element(admin: Photographe
     assert set(described) <= set(re.findall('id="([^"]+)"', admin.text))
 
 
-@pytest.mark.parametrize("page", ["captures", "people"])
+@pytest.mark.parametrize("page", ["captures", "people/list"])
 async def test_a_list_of_cards_has_a_heading(admin: Photographer, page: str) -> None:
     await admin.get(f"/cameras/1/{page}")
     assert re.findall("<(h[1-6])", admin.text)[:3] == ["h1", "h2", "h3"]
@@ -396,7 +396,7 @@ async def test_deleting_asks_once_and_names_the_person_and_the_camera(
     assert f"Delete person {pid} from Gate?" in admin.text
     assert admin.text.index(str(name)) < admin.text.index('class="button button-bad"')
     await admin.send(f"/cameras/1/people/{pid}/delete")
-    assert admin.goes_to == "/cameras/1/people?done=person-deleted"
+    assert admin.goes_to == "/cameras/1/people/list?done=person-deleted"
     assert camera.asked[-1] == ("/person/delete", {"pid": pid})
     assert pid not in camera.state.people
     assert await admin.hub.audited() == [("user admin", "device.person_delete", "1")]
@@ -483,6 +483,6 @@ async def test_faulty_answers_leave_the_page_readable(hub: PageSite) -> None:
         (Quirks(results="huge"), Quirks(results="missing"), Quirks(pages="endless")), 2
     ):
         await hub.connect("Gate", quirks, did=str(number))
-        await guard.get(f"/cameras/{number}/people")
+        await guard.get(f"/cameras/{number}/people/list")
         assert guard.response.status_code == 200
         assert guard.text.rstrip().endswith("</html>")

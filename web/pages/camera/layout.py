@@ -36,7 +36,7 @@ _TABS = (
     CameraTab("/recordings", N_("Recordings"), "viewer"),
     # Names and ID numbers of people: not for viewers.
     CameraTab("/captures", N_("Captures on camera"), "guard"),
-    CameraTab("/people", N_("People on camera"), "guard"),
+    CameraTab("/people", N_("People"), "guard"),
     CameraTab("/search", N_("Search by photo"), "guard"),
     CameraTab("/trace", N_("Trace"), "admin"),
     CameraTab("/manage", N_("Manage"), "admin"),

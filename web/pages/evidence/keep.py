@@ -21,7 +21,7 @@ from web.pages.evidence.views import describe_hold_error
 from web.pages.labels import KINDS
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
-from web.pages.live.record_cards import make_card
+from web.pages.live.known_people import make_cards
 
 blueprint = Blueprint("evidence_keep", __name__, url_prefix="/evidence/new")
 
@@ -143,7 +143,7 @@ async def _keep_page(
         kinds=[KindChoice(kind, gettext(KINDS[kind]), kind in form.kinds) for kind in RECORD_KINDS],
         selected=selected,
         most=MAX_RECORDS_PER_HOLD,
-        cards=[make_card(record) for record in records],
+        cards=await make_cards(records),
         more=len(selected.seqs) - len(records),
         holds=holds[:_MAX_CHOICES],
         values=values or {},

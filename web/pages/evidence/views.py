@@ -15,7 +15,7 @@ from web.pages.evidence.times import read_last_day, today_field
 from web.pages.labels import done_sentence, size_text
 from web.pages.language import gettext
 from web.pages.layout import make_url, page, redirect_to
-from web.pages.live.record_cards import make_card
+from web.pages.live.known_people import make_cards
 
 blueprint = Blueprint("evidence", __name__, url_prefix="/evidence")
 
@@ -63,7 +63,7 @@ async def _hold_page(me: User, hold: Hold, fault: str = "", reason: str | None =
         status=400 if fault else 200,
         done=done_sentence(request.args.get("done")),
         row=hold_row(hold),
-        cards=[make_card(record) for record in found.items],
+        cards=await make_cards(found.items),
         is_first=after == 0,
         next_url=make_url(f"/evidence/{hold.id}", after=str(found.next)) if found.next else "",
         may_change_hold=may_change(me, hold),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.services.people.register import PersonName, canonical_pid
 from hub.wire import code_tables
 from hub.wire.extra_fields import omitted_of
 from hub.wire.pictures import Image
@@ -25,6 +26,8 @@ from web.pages import language
 from web.pages.labels import hub_sentence
 from web.pages.language import N_, gettext
 
+#: No person of the register.
+NOBODY: Mapping[str, PersonName] = {}
 #: D8: the pid of an unknown person in access uploads (2^63).
 _UNKNOWN_PERSON = "9223372036854775808"
 #: The picture on a card is the first of these that exists.
@@ -96,13 +99,28 @@ class CardPicture(Struct, frozen=True):
     scene: bool
 
 
+class KnownAs(Struct, frozen=True):
+    """The person of the register whom the camera named by pid, as far as they differ.
+
+    `name` is empty if the camera sent the same one; `badge` likewise.
+    """
+
+    pid: str
+    name: str
+    badge: ListBadge | None
+
+
 class RecordCard(Struct, frozen=True, kw_only=True):
+    """`look`: the list that gives the card its colour; the blacklist if either says so."""
+
     seq: int
     kind: str
     did: str
     camera: str
     title: str
     badge: ListBadge | None
+    known_as: KnownAs | None
+    look: str
     plate: PlateView | None
     picture: CardPicture | None
     occurred_at: int
@@ -117,21 +135,57 @@ class RecordField(Struct, frozen=True):
     raw: bool = False
 
 
-def make_card(record: Record) -> RecordCard:
+def make_card(record: Record, people: Mapping[str, PersonName] = NOBODY) -> RecordCard:
+    """`people`: those of the register whom the record may name, see known_people."""
     pictures = card_pictures(record)
+    badge, known_as = _make_badge(record), make_known_as(record, people)
     return RecordCard(
         seq=record.seq,
         kind=record.kind,
         did=record.did,
         camera=record.device_name or record.sn,
         title=_title(record),
-        badge=_make_badge(record),
+        badge=badge,
+        known_as=known_as,
+        look=_look(badge, known_as),
         plate=_make_plate(record),
         picture=pictures[0] if pictures else None,
         occurred_at=record.occurred_at,
         is_damaged=record.damaged,
         late_at=record.received_at if record.received_at - record.occurred_at > _LATE_MS else None,
     )
+
+
+def _look(badge: ListBadge | None, known_as: KnownAs | None) -> str:
+    looks = [one.look for one in (known_as and known_as.badge, badge) if one]
+    return "black" if "black" in looks else looks[0] if looks else ""
+
+
+def named_pid(record: Record) -> str:
+    """The pid by which the camera named a person; "" if it named nobody."""
+    detail = record.detail
+    if not isinstance(detail, FaceDetail | EventDetail | AccessDetail):
+        return ""
+    uuid = detail.uuid or ""
+    return (canonical_pid(uuid) or "") if _is_known(uuid) else ""
+
+
+def shows_person(record: Record) -> bool:
+    """Whether a picture of the record shows a person's face."""
+    return any(image.name == "face" for image in record.images)
+
+
+def make_known_as(record: Record, people: Mapping[str, PersonName]) -> KnownAs | None:
+    """What the register says of the person, where it differs from what the camera said."""
+    person = people.get(named_pid(record))
+    if person is None:
+        return None
+    sent = record.detail
+    sent_name = sent.name if isinstance(sent, FaceDetail | EventDetail) else None
+    sent_category = sent.category if isinstance(sent, FaceDetail | EventDetail) else None
+    name = "" if person.name == sent_name else person.name
+    badge = None if person.category == sent_category else list_badge(person.category)
+    return KnownAs(person.pid, name, badge) if name or badge else None
 
 
 def card_pictures(record: Record) -> list[CardPicture]:

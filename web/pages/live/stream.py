@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -12,11 +13,13 @@ from quart import current_app
 from quart.wrappers.response import ResponseBody
 
 from hub.services.access.audit import Actor
+from hub.services.people.register import PersonName
 from hub.wire.uploads.records import Record
 from web import auth
 from web.live_events import News, open_live_events
 from web.pages import language
 from web.pages.alarms.events import AlarmEvent, AlarmEvents
+from web.pages.live.known_people import known_people
 from web.pages.live.record_cards import make_card
 
 #: Cards on a page of the wall; a browser that is further behind reloads the wall.
@@ -99,7 +102,8 @@ class WallStream(ResponseBody):
         return await self._services.sessions.user_of(self._session) is not None
 
     async def _encode_news(self, news: News) -> bytes:
-        parts = [await self._encode_card(record) for record in news.records]
+        people = await known_people(self._services.people, news.records)
+        parts = [await self._encode_card(record, people) for record in news.records]
         count = self._services.change_feed.published
         alarms = await self._alarms.take(news, count)
         parts += [_encode_event("alarm", alarm) for alarm in alarms]
@@ -111,8 +115,8 @@ class WallStream(ResponseBody):
     def _position(self) -> _Position:
         return _Position(self._seq, self._services.change_feed.published)
 
-    async def _encode_card(self, record: Record) -> bytes:
-        new_card = make_card(record)
+    async def _encode_card(self, record: Record, people: Mapping[str, PersonName]) -> bytes:
+        new_card = make_card(record, people)
         html = await self._card_template.render_async(
             card=new_card,
             query="",

@@ -19,7 +19,16 @@ from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
 from web.pages.language import gettext
 from web.pages.layout import page, wants_part
-from web.pages.live.record_cards import card_pictures, extra_fields, make_card, record_fields
+from web.pages.live.known_people import known_people, make_cards
+from web.pages.live.record_cards import (
+    card_pictures,
+    extra_fields,
+    list_badge,
+    make_card,
+    named_pid,
+    record_fields,
+    shows_person,
+)
 from web.pages.live.stream import CARDS_PER_PAGE, WallStream
 
 blueprint = Blueprint("live", __name__)
@@ -180,7 +189,7 @@ async def live() -> Response:
         did=wall_filter.did or "",
         query=wall_filter.query(),
         before=before,
-        cards=[make_card(record) for record in found.items],
+        cards=await make_cards(found.items),
         kinds=_kind_links(wall_filter),
         strip=strip,
         choices=_camera_choices(wall_filter),
@@ -228,11 +237,16 @@ async def record(seq: int) -> Response:
     newer = await log.page(wall_filter.filter, after=seq, limit=1)
     older = await log.page(wall_filter.filter, before=seq, newest_first=True, limit=1)
     query = wall_filter.query()
+    people = await known_people(auth.services().people, [found])
+    person = people.get(named_pid(found))
     return await page(
         "live/_record.html" if wants_part() else "live/record.html",
         area="live",
         record=found,
-        card=make_card(found),
+        card=make_card(found, people),
+        person=person,
+        known_badge=list_badge(person.category) if person else None,
+        shows_person=shows_person(found),
         pictures=card_pictures(found),
         fields=record_fields(found),
         further=extra_fields(found),

@@ -67,6 +67,7 @@ class PersonCard(Struct, frozen=True, kw_only=True):
 
 
 @blueprint.get("")
+@blueprint.get("/list")
 async def people(did: int) -> Response:
     await auth.require_role("guard")
     device, hub = get_camera(did), auth.services()
@@ -171,7 +172,7 @@ async def delete(did: int, pid: str) -> Response:
     )
     if device_error is not None:
         return await _delete_page(device, pid, device_error)
-    return redirect_to(f"/cameras/{did}/people?done=person-deleted")
+    return redirect_to(f"/cameras/{did}/people/list?done=person-deleted")
 
 
 async def _find_holder(device: DeviceView, pid: str) -> str:

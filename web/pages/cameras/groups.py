@@ -1,0 +1,155 @@
+"""Groups of cameras, such as "Gate": who is in them, and how many people belong on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import AlreadyExists, BadParameter
+from hub.services.people.groups import MAX_GROUPS, CameraGroup
+from hub.services.people.register import PersonFilter
+from hub.services.people.validation import MAX_GROUP_NAME_LENGTH
+from web import auth
+from web.pages.labels import done_sentence
+from web.pages.language import gettext
+from web.pages.layout import page, redirect_to
+
+blueprint = Blueprint("camera_groups", __name__, url_prefix="/cameras/groups")
+
+
+class GroupCamera(Struct, frozen=True):
+    did: str
+    name: str
+    chosen: bool
+
+
+class GroupRow(Struct, frozen=True):
+    """A group, its cameras, and how many people of the register name it."""
+
+    id: int
+    name: str
+    cameras: list[GroupCamera]
+    people: int
+    damaged: bool
+
+
+@blueprint.get("")
+async def groups() -> Response:
+    await auth.require_role("guard")
+    return await page(
+        "cameras/groups.html",
+        area="cameras",
+        rows=[await _row(group) for group in auth.services().camera_groups.list()],
+        has_cameras=bool(auth.services().devices.list()),
+        done=done_sentence(request.args.get("done")),
+    )
+
+
+@blueprint.get("/add")
+async def show_add() -> Response:
+    await auth.require_role("admin")
+    return await _form_page(None, "", ())
+
+
+@blueprint.post("/add")
+async def add() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    name, dids = await _read_form()
+    try:
+        await auth.services().camera_groups.add(name, dids, by=auth.actor(me))
+    except BadParameter as error:
+        return await _form_page(None, name, dids, error)
+    return redirect_to("/cameras/groups?done=group-added")
+
+
+@blueprint.get("/<int:id>")
+async def show_edit(id: int) -> Response:
+    await auth.require_role("admin")
+    group = auth.services().camera_groups.get(id)
+    return await _form_page(group, group.name, group.dids)
+
+
+@blueprint.post("/<int:id>")
+async def edit(id: int) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub = auth.services()
+    group, (name, dids) = hub.camera_groups.get(id), await _read_form()
+    try:
+        await hub.camera_groups.change(id, name=name, dids=dids, by=auth.actor(me))
+    except BadParameter as error:
+        return await _form_page(group, name, dids, error)
+    return redirect_to("/cameras/groups?done=changed")
+
+
+@blueprint.get("/<int:id>/remove")
+async def ask_to_remove(id: int) -> Response:
+    await auth.require_role("admin")
+    row = await _row(auth.services().camera_groups.get(id))
+    return await page("cameras/group_remove.html", area="cameras", row=row)
+
+
+@blueprint.post("/<int:id>/remove")
+async def remove(id: int) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    await auth.services().camera_groups.remove(id, by=auth.actor(me))
+    return redirect_to("/cameras/groups?done=group-removed")
+
+
+async def _read_form() -> tuple[str, tuple[str, ...]]:
+    form = await request.form
+    return form.get("name", "").strip(), tuple(dict.fromkeys(form.getlist("did")))
+
+
+async def _row(group: CameraGroup) -> GroupRow:
+    names = {device.did: device.name or device.sn for device in auth.services().devices.list()}
+    return GroupRow(
+        id=group.id,
+        name=group.name or gettext("No name"),
+        cameras=[GroupCamera(did, names.get(did, did), True) for did in group.dids],
+        people=await auth.services().people.count(PersonFilter(group=group.id)),
+        damaged=group.damaged,
+    )
+
+
+def camera_choices(chosen: Sequence[str]) -> list[GroupCamera]:
+    """All cameras by name, with those that are chosen."""
+    choices = [
+        GroupCamera(device.did, device.name or device.sn, device.did in chosen)
+        for device in auth.services().devices.list()
+    ]
+    return sorted(choices, key=lambda one: one.name.casefold())
+
+
+async def _form_page(
+    group: CameraGroup | None,
+    name: str,
+    dids: Sequence[str],
+    error: BadParameter | None = None,
+) -> Response:
+    return await page(
+        "cameras/group.html",
+        area="cameras",
+        status=error.status if error else 200,
+        group=group,
+        name=name,
+        cameras=camera_choices(dids),
+        name_length=MAX_GROUP_NAME_LENGTH,
+        fault=_describe(error) if error else "",
+    )
+
+
+def _describe(error: BadParameter) -> str:
+    if isinstance(error, AlreadyExists):
+        return gettext("There is a group with this name already.")
+    if error.field == "name":
+        return gettext("The name must have 1 to %(n)s characters, without line breaks.") % {
+            "n": MAX_GROUP_NAME_LENGTH
+        }
+    if error.field == "dids":
+        return gettext("One of the cameras has been removed in the meantime.")
+    return gettext("There can be at most %(n)s groups.") % {"n": MAX_GROUPS}

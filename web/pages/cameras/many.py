@@ -1,0 +1,185 @@
+"""The same setting, or a restart, for many cameras (1.5, 1.6, 1.9), as a job.
+
+Cameras that are offline get settings when they come; they are not restarted then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, HubError, NoSuchPath, NoSuchResource, TooManyRequests
+from hub.services.access.audit import Actor
+from hub.services.jobs.jobs import Job
+from hub.services.people.groups import CameraGroup
+from hub.wire.commands.dialect import REBOOT
+from web import auth
+from web.pages.camera.settings.forms import (
+    FACE,
+    RECORDING,
+    FieldGroup,
+    SettingForm,
+    field_groups,
+    make_param,
+    read_values,
+    typical_values,
+)
+from web.pages.labels import DEVICE_STATES
+from web.pages.language import N_, gettext
+from web.pages.layout import page, redirect_to
+
+blueprint = Blueprint("many_cameras", __name__, url_prefix="/cameras/many")
+
+ChangeName = Literal["face", "recording", "restart"]
+_FORMS: Mapping[str, SettingForm] = {"face": FACE, "recording": RECORDING}
+_TITLES: dict[ChangeName, str] = {
+    "face": FACE.title,
+    "recording": RECORDING.title,
+    "restart": N_("Restart"),
+}
+
+
+class ChangeLink(Struct, frozen=True):
+    url: str
+    text: str
+    chosen: bool
+
+
+class CameraChoice(Struct, frozen=True):
+    did: str
+    name: str
+    state: str
+    state_text: str
+    chosen: bool
+
+
+class GroupChoice(Struct, frozen=True):
+    id: int
+    name: str
+    cameras: int
+    chosen: bool
+
+
+class ManyForm(Struct, frozen=True):
+    """What was entered: cameras, groups of cameras, and the values of the settings."""
+
+    dids: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    values: Mapping[str, str] | None = None
+
+    def chosen(self, groups: Sequence[CameraGroup]) -> tuple[str, ...]:
+        """The cameras, each once. Raises BadParameter if there are none."""
+        of_groups = [did for one in groups if str(one.id) in self.groups for did in one.dids]
+        dids = tuple(dict.fromkeys((*self.dids, *of_groups)))
+        if not dids:
+            raise BadParameter("at least one camera is expected", field="dids")
+        return dids
+
+
+@blueprint.get("")
+async def show_first() -> Response:
+    await auth.require_role("admin")
+    return await _page("face", ManyForm())
+
+
+@blueprint.get("/<name>")
+async def show(name: str) -> Response:
+    await auth.require_role("admin")
+    return await _page(_check_name(name), ManyForm())
+
+
+@blueprint.post("/<name>")
+async def start(name: str) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    change = _check_name(name)
+    form = await _read_form(change)
+    try:
+        dids = form.chosen(auth.services().camera_groups.list())
+        job = await _start(change, form, dids, auth.actor(me))
+    except (BadParameter, NoSuchResource, TooManyRequests) as error:
+        return await _page(change, form, error)
+    return redirect_to(f"/jobs/{job.id}")
+
+
+async def _start(change: ChangeName, form: ManyForm, dids: Sequence[str], by: Actor) -> Job:
+    """Start the job. Raises BadParameter, NoSuchResource, TooManyRequests."""
+    many, values = auth.services().many_devices, form.values or {}
+    match change:
+        case "face":
+            return await many.apply_setting("face", make_param(FACE, values), dids, by)  # type: ignore[arg-type]
+        case "recording":
+            param = make_param(RECORDING, values)
+            return await many.apply_setting("recording", param, dids, by)  # type: ignore[arg-type]
+    return await many.restart(REBOOT.example.delay_ms, dids, by)
+
+
+def _check_name(name: str) -> ChangeName:
+    for known in get_args(ChangeName):
+        if name == known:
+            return known  # type: ignore[no-any-return]
+    raise NoSuchPath
+
+
+async def _read_form(change: ChangeName) -> ManyForm:
+    sent = await request.form
+    values = read_values(_FORMS[change], sent.to_dict()) if change in _FORMS else None
+    return ManyForm(sent.getlist("did"), sent.getlist("group"), values)
+
+
+async def _page(change: ChangeName, form: ManyForm, error: HubError | None = None) -> Response:
+    hub = auth.services()
+    return await page(
+        "cameras/many.html",
+        area="cameras",
+        status=error.status if error else 200,
+        change=change,
+        title=gettext(_TITLES[change]),
+        links=[
+            ChangeLink(f"/cameras/many/{name}", gettext(text), name == change)
+            for name, text in _TITLES.items()
+        ],
+        cameras=_camera_choices(form.dids),
+        camera_groups=[
+            GroupChoice(one.id, one.name, len(one.dids), str(one.id) in form.groups)
+            for one in hub.camera_groups.list()
+        ],
+        groups=_field_groups(change, form, error),
+        fault=_describe(error) if error else "",
+    )
+
+
+def _field_groups(change: ChangeName, form: ManyForm, error: HubError | None) -> list[FieldGroup]:
+    if change not in _FORMS:
+        return []
+    values = typical_values(_FORMS[change]) if form.values is None else form.values
+    wrong = error if isinstance(error, BadParameter) else None
+    return field_groups(_FORMS[change], values, wrong)
+
+
+def _camera_choices(chosen: Sequence[str]) -> list[CameraChoice]:
+    """All cameras by name."""
+    choices = [
+        CameraChoice(
+            device.did,
+            device.name or device.sn,
+            device.state,
+            gettext(DEVICE_STATES[device.state]),
+            device.did in chosen,
+        )
+        for device in auth.services().devices.list()
+    ]
+    return sorted(choices, key=lambda one: one.name.casefold())
+
+
+def _describe(error: HubError) -> str:
+    if isinstance(error, BadParameter) and error.field == "dids":
+        return gettext("Choose at least one camera.")
+    if isinstance(error, NoSuchResource):
+        return gettext("One of the cameras has been removed in the meantime.")
+    if isinstance(error, TooManyRequests):
+        return gettext("Too many jobs of this kind are running. Wait until one has ended.")
+    return gettext("Nothing was sent: one value is not valid. It is marked below.")

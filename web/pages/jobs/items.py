@@ -1,0 +1,119 @@
+"""What a job was asked to do, and its steps, in words; by the kind of the job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hub.errors import NoSuchResource
+from hub.services.access.users import User
+from hub.services.commands.many import DeviceOutcome, ManySubject
+from hub.services.jobs.jobs import Job, JobItem, JobKind
+from web import auth
+from web.pages.camera.settings.forms import FACE, RECORDING
+from web.pages.device_errors import device_message
+from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
+from web.pages.language import gettext
+
+T = TypeVar("T")
+
+
+class ItemText(Struct, frozen=True):
+    """A step in words. `url`: the page of what it is about; `text`: what came of it."""
+
+    title: str
+    url: str = ""
+    text: str = ""
+
+
+class ItemRow(Struct, frozen=True, kw_only=True):
+    position: int
+    title: str
+    url: str
+    look: str
+    icon: str
+    state: str
+    text: str
+
+
+class JobLink(Struct, frozen=True):
+    url: str
+    text: str
+    downloads: bool = False
+
+
+def describe_subject(job: Job) -> str:
+    """What the job was asked to do; "" if its title says it all."""
+    if job.kind == "settings":
+        subject = _decode(job.subject, ManySubject)
+        forms = {form.name: form.title for form in (FACE, RECORDING)}
+        return gettext(forms[subject.name]) if subject and subject.name in forms else ""
+    return ""
+
+
+def job_links(job: Job, me: User) -> list[JobLink]:
+    """Where its outcome is."""
+    return []
+
+
+def item_rows(job: Job, items: Sequence[JobItem]) -> list[ItemRow]:
+    describe = _DESCRIBE.get(job.kind, _plain)
+    rows = []
+    for item in items:
+        text = describe(item) or _plain(item)
+        rows.append(
+            ItemRow(
+                position=item.position,
+                title=text.title,
+                url=text.url,
+                look=ITEM_LOOKS[item.state],
+                icon=ITEM_ICONS[item.state],
+                state=gettext(ITEM_STATES[item.state]),
+                text=text.text,
+            )
+        )
+    return rows
+
+
+def _decode(text: str, shape: type[T]) -> T | None:
+    """The JSON of a job; None if it is damaged, or of an earlier version."""
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _plain(item: JobItem) -> ItemText:
+    return ItemText(gettext("Step %(n)s") % {"n": item.position + 1})
+
+
+def _device(item: JobItem) -> ItemText | None:
+    """A camera, and what it answered."""
+    outcome = _decode(item.detail, DeviceOutcome)
+    if outcome is None:
+        return None
+    try:
+        device = auth.services().devices.get(outcome.did)
+    except NoSuchResource:
+        return ItemText(outcome.did, "", gettext("The camera was removed."))
+    return ItemText(device.name or device.sn, f"/cameras/{device.did}", _answer(item, outcome))
+
+
+def _answer(item: JobItem, outcome: DeviceOutcome) -> str:
+    """What a camera answered, or why it did not; "" if all is well."""
+    if isinstance(outcome.code, int):
+        return device_message(outcome.code, outcome.msg) if outcome.code else ""
+    if item.state == "waiting":
+        return gettext("It gets the settings when it can be reached.")
+    if item.state == "failed":
+        return gettext("The camera could not be reached, or did not answer.")
+    return ""
+
+
+_DESCRIBE: dict[JobKind, Callable[[JobItem], ItemText | None]] = {
+    "settings": _device,
+    "restart": _device,
+}

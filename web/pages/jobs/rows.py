@@ -1,0 +1,110 @@
+"""Jobs and their items in words."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from hub.services.jobs.jobs import ItemState, Job, JobKind, JobState
+from web import auth
+from web.pages import language
+from web.pages.language import N_, gettext
+from web.pages.site.audit import actor_text
+
+KINDS: dict[JobKind, str] = {
+    "import": N_("Import of people"),
+    "compare": N_("Comparison of the people on a camera"),
+    "take-over": N_("Taking over people from a camera"),
+    "remove-unknown": N_("Removing unknown people from a camera"),
+    "search": N_("Search by a photo"),
+    "settings": N_("Settings for many cameras"),
+    "restart": N_("Restart of many cameras"),
+}
+STATES: dict[JobState, str] = {
+    "running": N_("Running"),
+    "done": N_("Finished"),
+    "cancelled": N_("Cancelled"),
+    "interrupted": N_("Interrupted by a restart of the hub"),
+    "failed": N_("Failed"),
+}
+#: The icons of `states` in the templates.
+LOOKS: dict[JobState, str] = {
+    "running": "waiting",
+    "done": "online",
+    "cancelled": "disabled",
+    "interrupted": "offline",
+    "failed": "offline",
+}
+ITEM_STATES: dict[ItemState, str] = {
+    "waiting": N_("Waiting"),
+    "running": N_("In progress"),
+    "done": N_("Done"),
+    "failed": N_("Failed"),
+    "cancelled": N_("Cancelled"),
+    "interrupted": N_("Interrupted"),
+}
+ITEM_ICONS: dict[ItemState, str] = {
+    "waiting": "clock",
+    "running": "pulse",
+    "done": "check",
+    "failed": "alert",
+    "cancelled": "close",
+    "interrupted": "alert",
+}
+#: The states of items as colours: see .sync-state.
+ITEM_LOOKS: dict[ItemState, str] = {
+    "waiting": "pending",
+    "running": "pending",
+    "done": "done",
+    "failed": "failed",
+    "cancelled": "pending",
+    "interrupted": "failed",
+}
+
+
+class JobRow(Struct, frozen=True, kw_only=True):
+    """A job in words. `total` is None while it is not known."""
+
+    id: int
+    kind: JobKind
+    url: str
+    title: str
+    look: str
+    state: str
+    is_running: bool
+    total: int | None
+    finished: int
+    failed: int
+    by: str
+    started: str
+    ended: str
+    failure: str
+    damaged: bool
+
+
+def job_url(job: Job) -> str:
+    """The page of a job; a search has its own."""
+    return f"/search/{job.id}" if job.kind == "search" else f"/jobs/{job.id}"
+
+
+def job_row(job: Job) -> JobRow:
+    return JobRow(
+        id=job.id,
+        kind=job.kind,
+        url=job_url(job),
+        title=gettext(KINDS[job.kind]),
+        look=LOOKS[job.state],
+        state=gettext(STATES[job.state]),
+        is_running=job.state == "running",
+        total=job.total,
+        finished=job.done + job.failed,
+        failed=job.failed,
+        by=actor_text(job.created_by),
+        started=_moment(job.created_at),
+        ended="" if job.ended_at is None else _moment(job.ended_at),
+        failure=job.failure,
+        damaged=job.damaged,
+    )
+
+
+def _moment(ms: int) -> str:
+    return language.current().moment(ms, auth.services().site.zone())

@@ -1,0 +1,104 @@
+"""The list of jobs; one job with its progress, its steps and its outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quart import Blueprint, Response, request
+
+from hub.errors import NotAllowed
+from hub.services.access.users import User
+from hub.services.jobs.jobs import Job
+from web import auth
+from web.pages.jobs.items import describe_subject, item_rows, job_links
+from web.pages.jobs.rows import job_row, job_url
+from web.pages.layout import make_url, page, redirect_to
+
+blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
+
+_PER_PAGE = 50
+_MAX_ID = 2**63 - 1
+
+
+@blueprint.get("")
+async def jobs() -> Response:
+    await auth.require_role("guard")
+    return await page("jobs/jobs.html", area="jobs", **await _list())
+
+
+@blueprint.get("/table")
+async def table() -> Response:
+    await auth.require_role("guard")
+    return await page("jobs/_jobs.html", **await _list())
+
+
+async def _list() -> dict[str, Any]:
+    before = request.args.get("before", type=int)
+    before = None if before is None else max(0, min(before, _MAX_ID))
+    found = await auth.services().jobs.list(before=before, limit=_PER_PAGE + 1)
+    shown, more = found[:_PER_PAGE], len(found) > _PER_PAGE
+    here = "" if before is None else str(before)
+    return {
+        "rows": [job_row(job) for job in shown],
+        "is_first": before is None,
+        "older": make_url("/jobs", before=str(shown[-1].id)) if more else "",
+        "part": make_url("/jobs/table", before=here),
+    }
+
+
+@blueprint.get("/<int:id>")
+async def job(id: int) -> Response:
+    me = await auth.require_role("guard")
+    found = await auth.services().jobs.get(id)
+    if job_url(found) != f"/jobs/{id}":
+        return redirect_to(job_url(found))
+    return await page("jobs/job.html", area="jobs", **await _job(found, me))
+
+
+@blueprint.get("/<int:id>/state")
+async def state(id: int) -> Response:
+    """The part of a job's page that follows its progress."""
+    me = await auth.require_role("guard")
+    found = await auth.services().jobs.get(id)
+    return await page("jobs/_job.html", **await _job(found, me))
+
+
+@blueprint.post("/<int:id>/cancel")
+async def cancel(id: int) -> Response:
+    me = await auth.require_role("guard")
+    await auth.check_csrf()
+    jobs = auth.services().jobs
+    found = await jobs.get(id)
+    if not may_cancel(found, me):
+        raise NotAllowed
+    await jobs.cancel(id, auth.actor(me))
+    return redirect_to(job_url(found))
+
+
+def may_cancel(job: Job, me: User) -> bool:
+    """Whether this user may end the job: an administrator, or whoever started it."""
+    return auth.reaches(me, "admin") or job.created_by == auth.actor(me).who
+
+
+async def _job(found: Job, me: User) -> dict[str, Any]:
+    after, only = request.args.get("after", -1, type=int), request.args.get("only", "")
+    is_filtered = only == "failed"
+    rows = await auth.services().jobs.items(
+        found.id,
+        after=max(-1, min(after, _MAX_ID)),
+        limit=_PER_PAGE + 1,
+        states=("failed", "interrupted", "cancelled") if is_filtered else (),
+    )
+    shown, more = rows[:_PER_PAGE], len(rows) > _PER_PAGE
+    here, wanted = f"/jobs/{found.id}", "failed" if is_filtered else ""
+    return {
+        "job": job_row(found),
+        "subject": describe_subject(found),
+        "links": job_links(found, me),
+        "items": item_rows(found, shown),
+        "is_filtered": is_filtered,
+        "is_first": after < 0,
+        "next": make_url(here, only=wanted, after=str(shown[-1].position)) if more else "",
+        "part": make_url(f"{here}/state", only=wanted, after="" if after < 0 else str(after)),
+        "may_cancel": may_cancel(found, me),
+    }

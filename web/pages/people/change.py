@@ -1,0 +1,161 @@
+"""Add, change and remove people of the register."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from quart import Blueprint, Response, request
+
+from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
+from hub.services.access.users import User
+from hub.services.commands.photos import BadPhoto
+from hub.services.people.register import Person, PersonChange
+from web import auth
+from web.forms.file_forms import FileForm, read_file_form
+from web.pages.camera.form_fields import describe_photo_error
+from web.pages.device_errors import DEVICE_ERRORS, describe_device_error
+from web.pages.language import gettext
+from web.pages.layout import page, redirect_to
+from web.pages.people.form import (
+    PersonForm,
+    empty_form,
+    field_of,
+    form_fields,
+    form_of,
+    group_choices,
+    make_change,
+    read_form,
+)
+from web.pages.people.photo_picker import (
+    PictureSource,
+    chosen_photo,
+    photo_picker,
+    read_source,
+)
+from web.pages.people.rows import photo_url
+from web.pages.people.views import check_pid
+from web.pages.upload_errors import UPLOAD_ERRORS
+
+blueprint = Blueprint("people_change", __name__, url_prefix="/people")
+
+_PHOTO_ERRORS = (*UPLOAD_ERRORS, *DEVICE_ERRORS, NoSuchResource)
+
+#: Stores what the form says.
+Save = Callable[[PersonForm, PersonChange], Awaitable[Person]]
+
+
+@blueprint.get("/add")
+async def show_add() -> Response:
+    await auth.require_role("admin")
+    known = {name: request.args.get(name, "")[:200] for name in ("name", "pid")}
+    return await _form_page(empty_form(known), read_source(request.args))
+
+
+@blueprint.post("/add")
+async def add() -> Response:
+    me = await auth.require_role("admin")
+
+    async def save(form: PersonForm, change: PersonChange) -> Person:
+        pid = form.values["pid"] or None
+        return await auth.services().people.add(change, by=auth.actor(me), pid=pid)
+
+    return await _save(me, None, save, "person-in-register")
+
+
+@blueprint.get("/<pid>/edit")
+async def show_edit(pid: str) -> Response:
+    me = await auth.require_role("admin")
+    people = auth.services().people
+    found = await people.get(check_pid(pid))
+    await people.note_numbers_shown([found], auth.actor(me))
+    return await _form_page(form_of(found), PictureSource(), found)
+
+
+@blueprint.post("/<pid>/edit")
+async def edit(pid: str) -> Response:
+    me = await auth.require_role("admin")
+    found = await auth.services().people.get(check_pid(pid))
+
+    async def save(form: PersonForm, change: PersonChange) -> Person:
+        return await auth.services().people.change(pid, change, by=auth.actor(me))
+
+    return await _save(me, found, save, "person-changed")
+
+
+@blueprint.get("/<pid>/remove")
+async def ask_to_remove(pid: str) -> Response:
+    await auth.require_role("admin")
+    found = await auth.services().people.get(check_pid(pid))
+    return await page("people/remove.html", area="people", person=found, photo=photo_url(found))
+
+
+@blueprint.post("/<pid>/remove")
+async def remove(pid: str) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    await auth.services().people.remove(check_pid(pid), by=auth.actor(me))
+    return redirect_to("/people?done=person-removed")
+
+
+async def _save(me: User, person: Person | None, save: Save, done: str) -> Response:
+    """Store the form of this request, or show it again with what is wrong."""
+    form, source = empty_form(), PictureSource()
+    try:
+        sent = await read_file_form(me, "photo")
+        await auth.check_csrf(sent.fields)
+        form, source = read_form(sent.fields), read_source(sent.fields)
+        change = await _with_photo(make_change(form), sent, source)
+        stored = await save(form, change)
+    except _PHOTO_ERRORS as error:
+        return await _form_page(form, source, person, error)
+    return redirect_to(f"/people/{stored.pid}?done={done}")
+
+
+async def _with_photo(change: PersonChange, sent: FileForm, source: PictureSource) -> PersonChange:
+    """The change with the photo of the form, if it has one. Raises one of _PHOTO_ERRORS."""
+    if sent.fields.get("remove_photo"):
+        return msgspec.structs.replace(change, photo=None)
+    data = await chosen_photo(sent.file, source)
+    return msgspec.structs.replace(change, photo=data) if data else change
+
+
+async def _form_page(
+    form: PersonForm,
+    source: PictureSource,
+    person: Person | None = None,
+    error: HubError | None = None,
+) -> Response:
+    wrong = error if isinstance(error, BadParameter) else None
+    hub = auth.services()
+    return await page(
+        "people/form.html",
+        area="people",
+        status=error.status if error else 200,
+        person=person,
+        present=photo_url(person) if person else "",
+        fields=form_fields(form, wrong, is_new=person is None),
+        everywhere=form.groups is None,
+        groups=group_choices(hub.camera_groups.list(), form),
+        group_fault=field_of(wrong) == "groups",
+        photo=await photo_picker(source, is_required=False),
+        fault=_describe(error),
+        is_sent=error is not None,
+    )
+
+
+def _describe(error: HubError | None) -> str:
+    match error:
+        case None:
+            return ""
+        case AlreadyExists():
+            return gettext("There is a person with this ID already.")
+        case BadPhoto():
+            return describe_photo_error(error)
+        case BadParameter() if field_of(error):
+            return gettext("Nothing was saved: one value is not valid. It is marked below.")
+        case NoSuchResource():
+            return gettext("The picture is gone. Choose a photo.")
+    if isinstance(error, DEVICE_ERRORS):
+        return describe_device_error(error)
+    return describe_photo_error(error)

@@ -1,0 +1,104 @@
+"""The people of the site: the list, one person, and their photo."""
+
+from __future__ import annotations
+
+import re
+
+from quart import Blueprint, Response, request
+
+from hub.errors import NoSuchPath
+from hub.services.people.masking import has_numbers, masked
+from hub.services.people.register import Person
+from hub.services.records.record_log import RecordFilter
+from hub.wire.commands.param_structs import MAX_PID
+from hub.wire.uploads.records import Record
+from web import auth
+from web.pages.labels import done_sentence
+from web.pages.layout import page
+from web.pages.live.known_people import make_cards
+from web.pages.live.record_cards import list_badge
+from web.pages.people.people_list import category_options, group_options, people_list, read_query
+from web.pages.people.rows import person_facts, photo_url, validity_text, where_text
+from web.pages.site.audit import actor_text
+
+blueprint = Blueprint("people", __name__, url_prefix="/people")
+
+_PID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
+#: Of a person's last sightings.
+_MAX_SIGHTINGS = 12
+
+
+def check_pid(pid: str) -> str:
+    """Return the pid. Raises NoSuchPath if it is none."""
+    if not _PID.fullmatch(pid) or int(pid) > MAX_PID:
+        raise NoSuchPath
+    return pid
+
+
+@blueprint.get("")
+async def people() -> Response:
+    me = await auth.require_role("guard")
+    hub, query = auth.services(), read_query()
+    sees_numbers = auth.reaches(me, "admin")
+    return await page(
+        "people/people.html",
+        area="people",
+        people=await people_list(query, sees_numbers=sees_numbers),
+        query=query,
+        categories=category_options(),
+        groups=group_options(),
+        has_people=query.is_filtered or await hub.people.count() > 0,
+        has_cameras=bool(hub.devices.list()),
+        done=done_sentence(request.args.get("done")),
+    )
+
+
+@blueprint.get("/table")
+async def table() -> Response:
+    me = await auth.require_role("guard")
+    found = await people_list(read_query(), sees_numbers=auth.reaches(me, "admin"))
+    return await page("people/_people.html", people=found)
+
+
+@blueprint.get("/<pid>")
+async def person(pid: str) -> Response:
+    me = await auth.require_role("guard")
+    hub = auth.services()
+    found = await hub.people.get(check_pid(pid))
+    # Numbers are shown in full to administrators who ask for it, which is logged.
+    is_full = request.args.get("numbers") == "full" and auth.reaches(me, "admin")
+    if is_full:
+        await hub.people.note_numbers_shown([found], auth.actor(me))
+    groups = {group.id: group for group in hub.camera_groups.list()}
+    return await page(
+        "people/person.html",
+        area="people",
+        person=found,
+        photo=photo_url(found),
+        badge=list_badge(found.category),
+        where=where_text(found, groups),
+        validity=validity_text(found),
+        facts=person_facts(found if is_full else masked(found)),
+        has_hidden=not is_full and has_numbers(found),
+        changed_by=actor_text(found.changed_by),
+        sightings=await make_cards(await _sightings(found)),
+        done=done_sentence(request.args.get("done")),
+    )
+
+
+@blueprint.get("/<pid>/photo")
+async def photo(pid: str) -> Response:
+    """The photo as cameras are given it. Its address names the revision, so it may be kept."""
+    await auth.require_role("guard")
+    data = await auth.services().people.photo(check_pid(pid))
+    response = Response(data, content_type="image/jpeg")
+    age = "max-age=31536000, immutable" if request.args.get("r") else "no-cache"
+    response.headers["Cache-Control"] = f"private, {age}"
+    return response
+
+
+async def _sightings(found: Person) -> tuple[Record, ...]:
+    """The last records that name the person."""
+    log = auth.services().records
+    newest = await log.page(RecordFilter(uuid=found.pid), newest_first=True, limit=_MAX_SIGHTINGS)
+    return newest.items
