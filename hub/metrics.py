@@ -63,6 +63,7 @@ extra_fields_omitted = _counter(
 )
 limits_reached = _counter("limits_reached", "Times that a limit slowed or refused a peer", "limit")
 records = _counter("records", "Records committed by kind", "kind")
+alarm_changes = _counter("alarm_changes", "Changes of alarms by kind and change", "kind", "change")
 repeats = _counter("repeats", "Uploads that repeated one already stored")
 commit_seconds = Histogram(
     "sitehub_commit_seconds",
@@ -104,6 +105,7 @@ build_info = _gauge("build_info", "1, with the version of the hub", "version")
 start_time = _gauge("start_time_seconds", "When the hub started, in UNIX seconds")
 healthy = _gauge("healthy", "1 if /healthz answers 200, else 0")
 problems = _gauge("problem", "1 for each problem of the hub by code", "code", "severity")
+alarms = _gauge("alarms", "Alarms that are not closed by state and severity", "state", "severity")
 devices = _gauge("devices", "Devices by state", "state")
 device_clock_offsets = _gauge(
     "device_clock_offset_seconds", "How far a device's clock is ahead of the hub's", "did"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from hub import __version__
+from hub.cli.alarm import alarm
 from hub.cli.apikey import apikey
 from hub.cli.audit import audit
 from hub.cli.backup import backup, restore
@@ -21,6 +22,7 @@ from hub.cli.hold import hold
 from hub.cli.logs import logs
 from hub.cli.options import data_option
 from hub.cli.person.commands import person
+from hub.cli.plate_list import plate_list
 from hub.cli.reload import reload
 from hub.cli.retention import retention
 from hub.cli.run.command import run
@@ -52,6 +54,7 @@ for command in (
     *(run, device, site_key, user, apikey, audit, firmware, service, reload, simulate),
     *(status, logs, backup, restore, retention),
     *(person, group),
+    *(alarm, plate_list),
     *(hold, erase),
     *(doctor, update, version, selftest),
 ):

@@ -71,6 +71,9 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("backup", "restore"),
         *("person", "person add", "person list", "person show", "person set", "person remove"),
         *("group", "group add", "group list", "group set", "group remove"),
+        *("alarm", "alarm list", "alarm ack", "alarm close"),
+        *("plate-list", "plate-list add", "plate-list list"),
+        *("plate-list set", "plate-list remove"),
         *("hold", "hold list", "hold add", "hold release", "hold export", "erase"),
         *("retention", "retention confirm", "retention confirm-clock", "reload"),
         # Hidden: an update runs it.

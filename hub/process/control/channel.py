@@ -29,6 +29,7 @@ from hub.net.connection import Peer
 from hub.net.listener import serve_port
 from hub.net.places import Limits
 from hub.process.control.access import AnyAccessRequest
+from hub.process.control.alarms import AnyAlarmRequest
 from hub.process.control.backups import AnyBackupRequest
 from hub.process.control.devices import AnyDeviceRequest
 from hub.process.control.erasures import AnyErasureRequest
@@ -78,6 +79,7 @@ class _Request(Struct, frozen=True):
         | AnyAccessRequest
         | AnyFirmwareRequest
         | AnyStatusRequest
+        | AnyAlarmRequest
         | AnyBackupRequest
         | AnyErasureRequest
         | AnyHoldRequest

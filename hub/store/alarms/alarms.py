@@ -8,6 +8,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from hub import metrics
 from hub.store.alarms.alarm import (
     Alarm,
     AlarmChange,
@@ -206,6 +207,7 @@ class AlarmTable:
         """Update the alarms in memory after a commit."""
         changes = list(committed)
         for change in changes:
+            metrics.alarm_changes.labels(change.alarm.kind, change.change).inc()
             if change.alarm.is_active:
                 self._active[change.alarm.seq] = change.alarm
             else:

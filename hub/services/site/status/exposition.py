@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from hub import __version__, metrics
 from hub.log import limited
+from hub.services.alarms.alarms import SEVERITIES
 from hub.services.site.status.status import camera_counts
 
 if TYPE_CHECKING:
@@ -63,6 +65,13 @@ async def _update_devices(services: Services) -> None:
         metrics.device_clock_offsets.labels(did).set(offset)
 
 
+async def _update_alarms(services: Services) -> None:
+    counts = Counter((alarm.state, alarm.severity) for alarm in services.alarms.active())
+    for state in ("new", "acknowledged"):
+        for severity in SEVERITIES:
+            metrics.alarms.labels(state, severity).set(counts[state, severity])
+
+
 async def _update_store(services: Services) -> None:
     disk, days = services.figures.disk(), services.figures.days()
     metrics.disk_free.set(math.nan if disk.free is None else disk.free)
@@ -101,6 +110,7 @@ _UPDATES: tuple[Callable[[Services], Awaitable[None]], ...] = (
     _update_hub,
     _update_health,
     _update_devices,
+    _update_alarms,
     _update_store,
     _update_records,
     _update_certificate,

@@ -1,0 +1,180 @@
+"""`sitehub plate-list`: watched plates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.cli.options import data_option
+from hub.errors import StartFault
+
+if TYPE_CHECKING:
+    from hub.services.alarms.alarms import Severity
+    from hub.services.alarms.plate_lists import PlateEntry, PlateList
+
+_SEVERITY = click.Choice(("critical", "major", "minor"))
+_PLATES = click.option(
+    "--plate",
+    "plates",
+    metavar="PLATE",
+    multiple=True,
+    help="A plate; * stands for any text, ? for one character. May be repeated.",
+)
+_FILE = click.option(
+    "--csv",
+    "file",
+    type=click.Path(path_type=Path),
+    help="More plates: a CSV file (UTF-8) with plate, note and end (RFC 3339) in each row.",
+)
+
+
+@click.group("plate-list")
+def plate_list() -> None:
+    """Watched plates: a vehicle with one of them raises an alarm."""
+
+
+@plate_list.command("add")
+@click.argument("name")
+@click.option(
+    "--severity",
+    type=_SEVERITY,
+    default="critical",
+    show_default=True,
+    help="Of the alarms that it raises.",
+)
+@_PLATES
+@_FILE
+@data_option()
+def add(
+    data_dir: Path, name: str, severity: Severity, plates: tuple[str, ...], file: Path | None
+) -> None:
+    """Add a list; print its number."""
+    from hub.cli.requests import execute
+    from hub.process.control.alarms import AddPlateList
+    from hub.services.alarms.plate_lists import NewPlateList
+
+    entries = _entries(plates, file)
+    new = NewPlateList(name=name, severity=severity, entries=tuple(entries))
+    click.echo(execute(data_dir, AddPlateList(new)))
+
+
+@plate_list.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@data_option()
+def list_lists(data_dir: Path, as_json: bool) -> None:
+    """List the lists; with --json, also their plates."""
+    from hub.cli.output import print_json, print_table
+    from hub.cli.requests import execute
+    from hub.process.control.alarms import ListPlateLists
+
+    found = execute(data_dir, ListPlateLists())
+    if as_json:
+        print_json([_fields(one) for one in found])
+    else:
+        print_table(
+            ("LIST", "SEVERITY", "PLATES", "NAME"),
+            [(str(one.id), one.severity, str(len(one.entries)), one.name) for one in found],
+        )
+
+
+@plate_list.command("set")
+@click.argument("which", metavar="LIST")
+@click.option("--name", help="Its new name.")
+@click.option("--severity", type=_SEVERITY, help="Of the alarms that it raises.")
+@_PLATES
+@_FILE
+@click.option("--no-plates", is_flag=True, help="The list has no plate any more.")
+@data_option()
+def set_(
+    data_dir: Path,
+    which: str,
+    name: str | None,
+    severity: Severity | None,
+    plates: tuple[str, ...],
+    file: Path | None,
+    no_plates: bool,
+) -> None:
+    """Change a LIST, given by its number or name. Plates that are given replace all others."""
+    from msgspec import UNSET
+
+    from hub.cli.requests import execute
+    from hub.process.control.alarms import ChangePlateList
+
+    has_plates = bool(plates or file)
+    if has_plates and no_plates:
+        raise click.UsageError("give either plates or --no-plates")
+    if not (has_plates or no_plates or name or severity):
+        raise click.UsageError("give what to change")
+    change = ChangePlateList(
+        which,
+        name=UNSET if name is None else name,
+        severity=UNSET if severity is None else severity,
+        entries=tuple(_entries(plates, file)) if has_plates or no_plates else UNSET,
+    )
+    execute(data_dir, change)
+
+
+@plate_list.command("remove")
+@click.argument("which", metavar="LIST")
+@data_option()
+def remove(data_dir: Path, which: str) -> None:
+    """Remove a LIST, given by its number or name. Its alarms stay."""
+    from hub.cli.requests import execute
+    from hub.process.control.alarms import RemovePlateList
+
+    execute(data_dir, RemovePlateList(which))
+
+
+def _entries(plates: Sequence[str], file: Path | None) -> list[PlateEntry]:
+    from hub.services.alarms.plate_lists import PlateEntry
+
+    return [*map(PlateEntry, plates), *([] if file is None else _read(file))]
+
+
+def _read(file: Path) -> list[PlateEntry]:
+    """Read the entries of a CSV file. Raises StartFault."""
+    import csv
+
+    from hub.errors import BadParameter
+    from hub.services.alarms.plate_lists import PlateEntry
+    from hub.services.csv_cells import from_text
+    from hub.wire.times import parse_rfc3339
+
+    entries = []
+    number = 0
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            for row in csv.reader(text):
+                number += 1
+                plate, note, until, *_ = (*(from_text(cell).strip() for cell in row), "", "", "")
+                if plate:
+                    end = parse_rfc3339(until, "end") if until else None
+                    entries.append(PlateEntry(plate, note, end))
+    except OSError as error:
+        raise StartFault(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StartFault(f"{file} is not UTF-8 text") from None
+    except (csv.Error, BadParameter) as error:
+        raise StartFault(f"{file}, row {number}: {error}") from None
+    return entries
+
+
+def _fields(one: PlateList) -> dict[str, object]:
+    from hub.wire.times import format_rfc3339
+
+    return {
+        "id": one.id,
+        "name": one.name,
+        "severity": one.severity,
+        "entries": [
+            {
+                "pattern": entry.pattern,
+                "note": entry.note,
+                "until": None if entry.until is None else format_rfc3339(entry.until),
+            }
+            for entry in one.entries
+        ],
+    }

@@ -1,0 +1,134 @@
+"""Requests about alarms and watch lists of plates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import UNSET, UnsetType
+
+from hub.errors import NoSuchResource
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.alarms.alarms import Alarm, AlarmFilter, AlarmPage, Severity
+from hub.services.alarms.plate_lists import NewPlateList, PlateEntry, PlateList
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+_PAGE = 1000
+
+
+class ListAlarms(ControlRequest[AlarmPage], frozen=True, tag="alarm.list"):
+    """Read the next alarms of a list, by seq."""
+
+    matching: AlarmFilter
+    after: int | None
+    result: ClassVar[Any] = AlarmPage
+
+    async def perform(self, services: Services) -> AlarmPage:
+        return await services.alarms.page(self.matching, after=self.after, limit=_PAGE)
+
+
+class ActiveAlarms(ControlRequest[list[Alarm]], frozen=True, tag="alarm.active"):
+    """Return the alarms that are not closed, the oldest first."""
+
+    result: ClassVar[Any] = list[Alarm]
+
+    async def perform(self, services: Services) -> list[Alarm]:
+        return list(services.alarms.active())
+
+
+class AcknowledgeAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.ack"):
+    """Acknowledge alarms; return the seqs of those that it changed."""
+
+    seqs: tuple[int, ...]
+    note: str
+    result: ClassVar[Any] = list[int]
+
+    async def perform(self, services: Services) -> list[int]:
+        changes = await services.alarms.acknowledge(self.seqs, self.note, COMMAND_LINE)
+        return [change.alarm.seq for change in changes]
+
+
+class CloseAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.close"):
+    """Close alarms; return the seqs of those that it changed."""
+
+    seqs: tuple[int, ...]
+    note: str
+    result: ClassVar[Any] = list[int]
+
+    async def perform(self, services: Services) -> list[int]:
+        changes = await services.alarms.close(self.seqs, self.note, COMMAND_LINE)
+        return [change.alarm.seq for change in changes]
+
+
+class ListPlateLists(ControlRequest[list[PlateList]], frozen=True, tag="plate-list.list"):
+    """Return the watch lists."""
+
+    result: ClassVar[Any] = list[PlateList]
+
+    async def perform(self, services: Services) -> list[PlateList]:
+        return list(services.plate_lists.list())
+
+
+class AddPlateList(ControlRequest[int], frozen=True, tag="plate-list.add"):
+    """Add a watch list; return its id."""
+
+    new: NewPlateList
+    result: ClassVar[Any] = int
+
+    async def perform(self, services: Services) -> int:
+        return (await services.plate_lists.add(self.new, COMMAND_LINE)).id
+
+
+class ChangePlateList(ControlRequest[None], frozen=True, tag="plate-list.set"):
+    """Change a watch list, given by its id or name."""
+
+    which: str
+    name: str | UnsetType = UNSET
+    severity: Severity | UnsetType = UNSET
+    entries: tuple[PlateEntry, ...] | UnsetType = UNSET
+    result: ClassVar[Any] = type(None)
+
+    async def perform(self, services: Services) -> None:
+        before = _find(services, self.which)
+        wanted = NewPlateList(
+            name=before.name if self.name is UNSET else self.name,
+            severity=before.severity if self.severity is UNSET else self.severity,
+            entries=before.entries if self.entries is UNSET else self.entries,
+        )
+        await services.plate_lists.change(before.id, wanted, COMMAND_LINE)
+
+
+class RemovePlateList(ControlRequest[None], frozen=True, tag="plate-list.remove"):
+    """Remove a watch list, given by its id or name."""
+
+    which: str
+    result: ClassVar[Any] = type(None)
+
+    async def perform(self, services: Services) -> None:
+        await services.plate_lists.remove(_find(services, self.which).id, COMMAND_LINE)
+
+
+def _find(services: Services, which: str) -> PlateList:
+    """Return the list with this id, or else with this name. Raises NoSuchResource."""
+    lists = services.plate_lists.list()
+    found = [one for one in lists if str(one.id) == which] or [
+        one for one in lists if one.name == which
+    ]
+    if not found:
+        raise NoSuchResource(f"no plate list {which}")
+    return found[0]
+
+
+#: Distinguished by their tags.
+AnyAlarmRequest = (
+    ListAlarms
+    | ActiveAlarms
+    | AcknowledgeAlarms
+    | CloseAlarms
+    | ListPlateLists
+    | AddPlateList
+    | ChangePlateList
+    | RemovePlateList
+)
