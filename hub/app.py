@@ -311,6 +311,7 @@ async def open_services(
             commands,
             device_files,
             audit,
+            jobs,
             change_feed,
             now,
             lambda: datetime.fromtimestamp(now(), site.zone()),

@@ -1,9 +1,9 @@
 """A thousand cameras in one process, with so little overhead that the hub is measured.
 
 Run as `python -m tests.bench.cameras`. The first line on stdin is a `Plan`; each further line is
-"connect", "beat SECONDS", "answer SECONDS" or "tokens", and is answered by one line of JSON on
-stdout. The cameras stay connected until stdin ends. Signatures and frames are made before the
-measurement starts.
+"connect", "beat SECONDS", "answer SECONDS", "people COUNT SECONDS" or "tokens", and is answered by
+one line of JSON on stdout. The cameras stay connected until stdin ends. Signatures and frames are
+made before the measurement starts. Cameras hold nobody.
 """
 
 from __future__ import annotations
@@ -63,6 +63,13 @@ class AnsweredResult(msgspec.Struct):
     commands: int
 
 
+class PeopleResult(msgspec.Struct):
+    """The time from the first person that was sent to the last, and how many there were."""
+
+    seconds: float
+    people: int
+
+
 class _Param(msgspec.Struct):
     token: str = ""
 
@@ -87,6 +94,12 @@ _ANSWER = (
     b'"work_id":"w-17","id_card_no":"","ic_card_no":"","gender":1,"age":31,"department":"Gate",'
     b'"photo":"/mnt/face/1001.jpg","category":1}}}'
 )
+
+
+#: The answers to 1.12, and to 1.13 of a camera that holds nobody.
+_DONE = b'","data":{"uri":"/person/add","code":0,"msg":"OK"}}'
+_NOBODY = b'","data":{"uri":"/person/list","code":0,"msg":"OK","result":{"total":0,"list":[]}}}'
+_LIST = b'"uri":"/person/list"'
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -121,6 +134,7 @@ class Camera:
         self.beat = b""
         self.beats = 0
         self.answered = 0
+        self.first = self.last = 0.0
 
     def start(self, host: str, port: int) -> None:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -180,6 +194,8 @@ class Camera:
 
     def on_beat(self) -> int:
         for payload in self.frames():
+            if self.tells_people(payload):
+                continue
             if b'"code":200' not in payload.replace(b" ", b""):
                 raise ConnectionError(payload.decode())
             self.beats += 1
@@ -190,12 +206,36 @@ class Camera:
         """Answer every command at once, with the same answer."""
         for payload in self.frames():
             start = len(_COMMAND)
+            if self.tells_people(payload):
+                continue
             if not payload.startswith(_COMMAND) or b'"code":' in payload:
                 raise ConnectionError(payload.decode())
             msgid = payload[start : payload.index(b'"', start)]
             self.socket.send(text_frame(_COMMAND + msgid + _ANSWER))
             self.answered += 1
         return selectors.EVENT_READ
+
+    def on_person(self) -> int:
+        """Take every person at once."""
+        for payload in self.frames():
+            if self.tells_people(payload):
+                continue
+            start = len(_COMMAND)
+            msgid = payload[start : payload.index(b'"', start)]
+            self.socket.send(text_frame(_COMMAND + msgid + _DONE))
+            self.answered += 1
+            self.last = time.perf_counter()
+            self.first = self.first or self.last
+        return selectors.EVENT_READ
+
+    def tells_people(self, payload: bytes) -> bool:
+        """Answer the question whom it holds (1.13); return whether it was asked."""
+        if _LIST not in payload[:200]:
+            return False
+        start = len(_COMMAND)
+        msgid = payload[start : payload.index(b'"', start)]
+        self.socket.send(text_frame(_COMMAND + msgid + _NOBODY))
+        return True
 
     def frames(self) -> list[bytes]:
         """The payloads of complete text frames; other frames are skipped."""
@@ -205,6 +245,8 @@ class Camera:
             size, start = self.received[1], 2
             if size == 126:
                 size, start = int.from_bytes(self.received[2:4], "big"), 4
+            elif size == 127:
+                size, start = int.from_bytes(self.received[2:10], "big"), 10
             if len(self.received) < start + size:
                 break
             if self.received[0] & 0x0F == 1:
@@ -273,6 +315,20 @@ class CameraPool:
         self.drive(time.perf_counter() + seconds, lambda: False)
         return AnsweredResult(sum(camera.answered for camera in self.cameras))
 
+    def take_people(self, count: int, seconds: float) -> PeopleResult:
+        """Connect, and take people until each camera has so many."""
+        self.connect()
+        for camera in self.cameras:
+            camera.step = camera.on_person
+        total = count * len(self.cameras)
+        self.drive(
+            time.perf_counter() + seconds,
+            lambda: sum(camera.answered for camera in self.cameras) >= total,
+        )
+        first = min(camera.first or time.perf_counter() for camera in self.cameras)
+        last = max(camera.last for camera in self.cameras)
+        return PeopleResult(last - first, sum(camera.answered for camera in self.cameras))
+
     def drive(self, deadline: float, is_over: Callable[[], bool]) -> int:
         """Run the cameras until the time, or until `is_over`; return how many failed."""
         failed = 0
@@ -303,6 +359,8 @@ def main() -> None:
                 answer = pool.beat(float(seconds))
             case ["answer", seconds]:
                 answer = pool.answer(float(seconds))
+            case ["people", count, seconds]:
+                answer = pool.take_people(int(count), float(seconds))
             case ["tokens"]:
                 answer = [camera.token for camera in pool.cameras]
             case _:

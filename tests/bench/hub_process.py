@@ -20,7 +20,14 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.bench.cameras import AnsweredResult, ConnectedResult, HeartbeatResult, Identity, Plan
+from tests.bench.cameras import (
+    AnsweredResult,
+    ConnectedResult,
+    HeartbeatResult,
+    Identity,
+    PeopleResult,
+    Plan,
+)
 
 HOST = "127.0.0.1"
 CODE = "12345678"
@@ -125,13 +132,13 @@ class Hub:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def plan(self, cameras: int) -> Plan:
+    def plan(self, cameras: int, *, first: int = 0) -> Plan:
         key = self._key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        identities = self.identities[:cameras]
+        identities = self.identities[first : first + cameras]
         return Plan(HOST, self.device_port, self.tls, key.decode(), CODE, identities)
 
     def bearer(self, *, read_only: bool = False) -> str:
@@ -226,6 +233,13 @@ class Cameras:
     def answered(self) -> int:
         return msgspec.json.decode(self._results.readline(), type=AnsweredResult).commands
 
+    def start_taking_people(self, count: int, seconds: float) -> None:
+        """Let the cameras connect and take so many people each; `taken` waits for the end."""
+        self._send(b"people %d %f" % (count, seconds))
+
+    def taken(self) -> PeopleResult:
+        return msgspec.json.decode(self._results.readline(), type=PeopleResult)
+
     def tokens(self) -> list[str]:
         return msgspec.json.decode(self._request(b"tokens"), type=list[str])
 
@@ -244,8 +258,8 @@ class Cameras:
 
 
 @contextmanager
-def cameras_of(hub: Hub, count: int) -> Iterator[Cameras]:
-    cameras = Cameras(hub.plan(count))
+def cameras_of(hub: Hub, count: int, *, first: int = 0) -> Iterator[Cameras]:
+    cameras = Cameras(hub.plan(count, first=first))
     try:
         yield cameras
     finally:

@@ -125,3 +125,19 @@ def test_groups_are_added_listed_changed_and_removed(sitehub: Sitehub) -> None:
     assert sitehub("group", "set", "1", "--device", "1", "--no-devices").status == 2
     assert sitehub("group", "remove", "Main gate").status == 0
     assert sitehub("group", "remove", "1").status == 1
+
+
+def test_how_far_cameras_are_is_shown_and_decided(sitehub: Sitehub) -> None:
+    sitehub("device", "add", "--sn", "SN1", "--code", "ABCD1234", "--name", "Gate")
+    sitehub("person", "add", "--name", "Ada", "--pid", "7")
+    head, row = [line.split() for line in sitehub("person", "sync").out.splitlines()]
+    assert head == ["DID", "NAME", "STATE", "SHOULD", "IS", "PENDING", "FAILED", "UNKNOWN"]
+    assert row == ["1", "Gate", "new", "0", "0", "0", "0", "0"]
+    assert sitehub("person", "sync", "7", "--json").out == "[]\n"
+    assert sitehub("person", "sync", "--device", "1", "--decide", "leave-alone").status == 0
+    (shown,) = json.loads(sitehub("person", "sync", "--json").out)
+    assert shown["state"] == "alone"
+    assert sitehub("person", "sync", "--retry").status == 0
+    offline = sitehub("person", "sync", "--device", "1", "--decide", "compare")
+    assert (offline.status, offline.err) == (1, "sitehub: the device is offline\n")
+    assert sitehub("person", "sync", "--device", "1").status == 2

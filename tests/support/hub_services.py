@@ -250,6 +250,7 @@ async def open_hub_services(
                 commands,
                 device_files,
                 audit,
+                jobs,
                 change_feed,
                 clock,
                 lambda: datetime.fromtimestamp(clock(), site.zone()),

@@ -18,6 +18,7 @@ from hub.live.registry import DeviceAnswer
 from hub.services.access.audit import Actor, Audit
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
+from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People, PersonChange, PersonPut
@@ -163,6 +164,7 @@ class SyncedSite:
         self.registry = self.gate.registry
         self.audit = Audit(self.store, self.clock)
         self.people = People(self.store, PersonPhotos(), self.audit, self.changes, self.clock)
+        self.jobs = Jobs(self.store, self.audit, self.changes, self.clock)
         self.groups = CameraGroups(self.store, self.audit, self.changes)
         self.cameras: dict[str, SyncedCamera] = {}
         self._links: dict[str, CameraLink] = {}
@@ -183,6 +185,7 @@ class SyncedSite:
             self.commands,
             DeviceFiles(self.store, self.commands, self.clock),
             self.audit,
+            self.jobs,
             self.changes,
             self.clock,
             lambda: datetime.fromtimestamp(self.clock(), UTC),
@@ -195,7 +198,9 @@ class SyncedSite:
 
     async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
         with self._scope:
-            await self.sync.run(task_status=task_status)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self.jobs.run)
+                await self.sync.run(task_status=task_status)
 
     def stop(self) -> None:
         """Stop the sync at once."""

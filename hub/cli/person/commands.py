@@ -10,6 +10,7 @@ import click
 from hub.cli.options import data_option
 from hub.cli.person.fields import field_options, read_change
 from hub.cli.person.files import export_people, import_people
+from hub.cli.person.sync import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +127,7 @@ def remove(data_dir: Path, pid: str) -> None:
 
 person.add_command(import_people)
 person.add_command(export_people)
+person.add_command(sync)
 
 
 def _people(

@@ -37,6 +37,7 @@ from hub.process.control.firmware import AnyFirmwareRequest
 from hub.process.control.holds import AnyHoldRequest
 from hub.process.control.people import AnyPeopleRequest
 from hub.process.control.people_files import AnyPeopleFileRequest
+from hub.process.control.people_sync import AnySyncRequest
 from hub.process.control.request import ControlRequest
 from hub.process.control.retention import AnyRetentionRequest
 from hub.process.control.settings import AnySettingsRequest
@@ -85,6 +86,7 @@ class _Request(Struct, frozen=True):
         | AnyHoldRequest
         | AnyPeopleRequest
         | AnyPeopleFileRequest
+        | AnySyncRequest
         | AnyUpdateRequest
         | AnyRetentionRequest
         | AnySettingsRequest

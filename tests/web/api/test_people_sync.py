@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 
 from hub.live.feed import Change
 from hub.services.devices.directory import NewDevice
@@ -16,6 +17,7 @@ from hub.store.people.holdings import ItemResult
 from tests.services.people.test_register import ADA
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.simulated_link import SimulatedLink
 from tests.support.sse import open_event_stream
 from tests.web.api.test_api import Client, refusal
 from web.app import create_app
@@ -112,3 +114,29 @@ async def test_the_stream_tells_how_far_a_camera_is(api: Client, hub: HubService
     assert event.data["did"] == "1"
     assert (event.data["should"], event.data["is"], event.data["failed"]) == (3, 1, 1)
     assert "items" not in event.data
+
+
+async def test_a_comparison_is_a_job(api: Client, hub: HubServices) -> None:
+    answer = await refusal(await api.raw("POST", "devices/2/people/compare"))
+    assert answer == (409, 409, "the device is offline")
+    link = SimulatedLink("2", f"SN{2:013d}", hub.services.now)
+    hub.registry.attach(link)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(hub.services.jobs.run)
+        job = await api.send("POST", "devices/2/people/compare")
+        assert (job["kind"], job["created_by"][:4]) == ("compare", "key ")
+        await hub.services.jobs.wait(job["id"])
+        (item,) = (await api.get(f"jobs/{job['id']}"))["items"]
+        nursery.cancel_scope.cancel()
+    known = len(link.state.people)
+    assert item["detail"]["did"] == "2"
+    assert (item["detail"]["total"], item["detail"]["unknown"]) == (known, known)
+    found = await api.get("devices/2/people?state=unknown")
+    assert (found["state"], found["unknown"], len(found["items"])) == ("undecided", known, known)
+
+
+async def test_guards_cannot_decide(hub: HubServices) -> None:
+    reader = Client(hub, await hub.bearer(read_only=True))
+    for decision in ("take-over", "remove-unknown", "leave-alone", "manage", "compare", "retry"):
+        answer = await refusal(await reader.raw("POST", f"devices/1/people/{decision}", {}))
+        assert answer[:2] == (403, 401)

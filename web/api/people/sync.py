@@ -7,14 +7,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from hub.errors import DeviceOffline
 from hub.services import Services
+from hub.services.people.sync.decisions import LongDecision
 from hub.services.people.sync.people_sync import DevicePeople as DeviceNumbers
 from hub.services.people.sync.people_sync import PersonRow
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
+from web.api.jobs import JOB_EXAMPLE, JobFields, job_fields
 from web.api.people import answers
 from web.api.people.answers import DeviceState, Pid
 from web.api.people.people import TAG
-from web.api.routes import Call, Routes
+from web.api.routes import Call, Routes, View
 
 State = Annotated[
     Literal["pending", "done", "failed"],
@@ -78,6 +81,12 @@ class Decision(Struct, frozen=True):
 
 _DEVICE = f"{PREFIX}/devices/{{did}}/people"
 _PATH = {"did": "12"}
+
+
+def _job_example(kind: LongDecision) -> JobFields:
+    return msgspec.structs.replace(JOB_EXAMPLE, kind=kind)
+
+
 _EXAMPLE = DevicePeople(
     did="12",
     state="managed",
@@ -127,6 +136,48 @@ RETRY = Endpoint(
     answer=Decision,
     answer_example=Decision("12", "managed"),
     role="guard",
+    path_example=_PATH,
+)
+COMPARE = Endpoint(
+    method="POST",
+    path=f"{_DEVICE}/compare",
+    tag=TAG,
+    summary="Compare the people on a camera with the register",
+    description=(
+        "Answers with a job, whose item tells what was found. What is missing or differs is "
+        "repaired by itself; photos cannot be compared. Each camera is compared once a night."
+    ),
+    answer=JobFields,
+    answer_example=_job_example("compare"),
+    refusals=(DeviceOffline,),
+    role="guard",
+    path_example=_PATH,
+)
+TAKE_OVER = Endpoint(
+    method="POST",
+    path=f"{_DEVICE}/take-over",
+    tag=TAG,
+    summary="Take the unknown people on a camera into the register",
+    description=(
+        "Answers with a job. Their photos are read from the camera; whoever has none that can be "
+        "read stays unknown and counts as failed. Afterwards they are on all cameras."
+    ),
+    answer=JobFields,
+    answer_example=_job_example("take-over"),
+    refusals=(DeviceOffline,),
+    role="admin",
+    path_example=_PATH,
+)
+REMOVE_UNKNOWN = Endpoint(
+    method="POST",
+    path=f"{_DEVICE}/remove-unknown",
+    tag=TAG,
+    summary="Delete the people on a camera that the register does not have",
+    description="Answers with a job. The hub keeps the camera in step afterwards.",
+    answer=JobFields,
+    answer_example=_job_example("remove-unknown"),
+    refusals=(DeviceOffline,),
+    role="admin",
     path_example=_PATH,
 )
 LEAVE_ALONE = Endpoint(
@@ -191,12 +242,23 @@ def add_people_sync(routes: Routes, services: Services) -> None:
         await sync.decisions.manage(call.path["did"], by=call.caller.actor)
         return decided(call.path["did"])
 
+    def starting(kind: LongDecision) -> View:
+        async def start(call: Call[Nothing, Nothing]) -> JobFields:
+            job = await sync.decisions.start(kind, call.path["did"], by=call.caller.actor)
+            return job_fields(job)
+
+        start.__name__ = f"start_{kind.replace('-', '_')}"
+        return start
+
     def decided(did: str) -> Decision:
         return Decision(did, sync.state_of(did))
 
     routes.add(PERSON, person_sync)
     routes.add(DEVICE, device_people)
     routes.add(RETRY, retry_device_people)
+    routes.add(COMPARE, starting("compare"))
+    routes.add(TAKE_OVER, starting("take-over"))
+    routes.add(REMOVE_UNKNOWN, starting("remove-unknown"))
     routes.add(LEAVE_ALONE, leave_device_alone)
     routes.add(MANAGE, manage_device_people)
 

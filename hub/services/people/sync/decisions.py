@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Literal
 
 import msgspec
 import trio
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from hub.errors import BadParameter, DeviceOffline, DeviceRefused, HubError, NoSuchResource
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
-from hub.services.devices.directory import Devices
+from hub.services.devices.directory import Device, Devices
+from hub.services.jobs.jobs import Job, JobProgress, Jobs
 from hub.services.people.register import Category, People, PersonChange
 from hub.services.people.sync.device_check import Comparison, DeviceCheck, Progress
 from hub.store.db import Store
@@ -28,6 +30,9 @@ from hub.wire.commands.dialect import PERSON_DELETE
 from hub.wire.commands.param_structs import PersonDelete
 
 log = logging.getLogger(__name__)
+
+#: What takes long, because the device has to be asked for each person.
+LongDecision = Literal["compare", "take-over", "remove-unknown"]
 
 _UNKNOWN_PAGE = 100
 #: Codes of 1.15 that mean that nobody is there.
@@ -57,6 +62,7 @@ class Decisions:
         files: DeviceFiles,
         check: DeviceCheck,
         audit: Audit,
+        jobs: Jobs,
         lock: Callable[[str], trio.Lock],
         decided: Callable[[str], None],
     ) -> None:
@@ -67,6 +73,7 @@ class Decisions:
         self._files = files
         self._check = check
         self._audit = audit
+        self._jobs = jobs
         self._lock = lock
         self._decided = decided
 
@@ -75,6 +82,23 @@ class Decisions:
         self._devices.device(did)
         stored = await self._store.device_people.unknown(did, after=after, limit=limit)
         return [UnknownPerson(person.pid, _decoded(person.pid, person.row)) for person in stored]
+
+    async def start(self, kind: LongDecision, did: str, *, by: Actor) -> Job:
+        """Start a comparison or a decision as a job. Raises DeviceOffline at once."""
+        self._device_online(did)
+
+        async def work(progress: JobProgress) -> None:
+            match kind:
+                case "compare":
+                    found = await self.compare(did, progress)
+                    progress.expect((progress.job.total or 0) + 1)
+                    await progress.note(0, "done", {"did": did, **asdict(found)})
+                case "take-over":
+                    await self.take_over(did, progress, by=by)
+                case "remove-unknown":
+                    await self.remove_unknown(did, progress, by=by)
+
+        return await self._jobs.start(kind, {"did": did}, by, work)
 
     async def leave_alone(self, did: str, *, by: Actor) -> None:
         """Change nothing on a device any more, until somebody decides otherwise."""
@@ -128,9 +152,7 @@ class Decisions:
         work: Callable[[str, UnknownPerson], Awaitable[None]],
     ) -> None:
         """Do the work for each unknown person; what fails stays unknown and is counted."""
-        device = self._devices.device(did)
-        if self._devices.link(did) is None:
-            raise DeviceOffline("the device is offline")
+        device = self._device_online(did)
         if progress is not None:
             progress.expect(await self._store.device_people.count_unknown(did))
         after, failed = "", 0
@@ -144,6 +166,12 @@ class Decisions:
         if not failed:
             await self._end_indecision(did, device.sn)
         self._decided(did)
+
+    def _device_online(self, did: str) -> Device:
+        device = self._devices.device(did)
+        if self._devices.link(did) is None:
+            raise DeviceOffline("the device is offline")
+        return device
 
     async def _one_unknown(
         self,

@@ -18,6 +18,7 @@ from hub.services.access.audit import Actor, Audit
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.devices.directory import Devices
+from hub.services.jobs.jobs import Jobs
 from hub.services.people.register import People
 from hub.services.people.sync.decisions import Decisions
 from hub.services.people.sync.device_check import DeviceCheck
@@ -78,6 +79,7 @@ class PeopleSync:
         commands: Commands,
         files: DeviceFiles,
         audit: Audit,
+        jobs: Jobs,
         change_feed: Feed[Change],
         now: Callable[[], float],
         local_time: Callable[[], datetime],
@@ -112,6 +114,7 @@ class PeopleSync:
             files,
             check,
             audit,
+            jobs,
             self._lock,
             self._decided,
         )

@@ -1,0 +1,94 @@
+"""`sitehub person sync`: how far the people on the cameras are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hub.cli.options import data_option
+
+if TYPE_CHECKING:
+    from hub.process.control.people_sync import DeviceSync
+    from hub.services.people.sync.people_sync import PersonOnDevice
+
+DECISIONS = ("compare", "take-over", "remove-unknown", "leave-alone", "manage")
+
+
+@click.command("sync")
+@click.argument("pid", required=False)
+@click.option("--device", "did", help="Only this camera (its did): for --retry and --decide.")
+@click.option("--retry", is_flag=True, help="Try again what cameras refused.")
+@click.option(
+    "--decide",
+    "decision",
+    type=click.Choice(DECISIONS),
+    help=(
+        "About the people on --device: compare them with the register; take the unknown ones over "
+        "into it, or remove them; leave the camera alone; manage it again."
+    ),
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@data_option()
+def sync(
+    data_dir: Path,
+    pid: str | None,
+    did: str | None,
+    retry: bool,
+    decision: Any,
+    as_json: bool,
+) -> None:
+    """Show how far the cameras are, or where the person PID is on them."""
+    from hub.cli.requests import execute
+    from hub.process.control.people_sync import DecideSync, RetrySync
+
+    if decision is not None and (did is None or pid is not None or retry):
+        raise click.UsageError("--decide needs --device, without PID and --retry")
+    if did is not None and decision is None and not retry:
+        raise click.UsageError("--device needs --retry or --decide")
+    if decision is not None and did is not None:
+        job = execute(data_dir, DecideSync(did, decision))
+        if job is not None:
+            click.echo(f"job {job}")
+    elif retry:
+        execute(data_dir, RetrySync(did, pid))
+    elif pid is not None:
+        _show_person(data_dir, pid, as_json=as_json)
+    else:
+        _show_devices(data_dir, as_json=as_json)
+
+
+def _show_person(data_dir: Path, pid: str, *, as_json: bool) -> None:
+    from hub.cli.output import print_json, print_table
+    from hub.cli.requests import execute
+    from hub.process.control.people_sync import ShowSync
+
+    found = execute(data_dir, ShowSync(pid))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(("DID", "STATE", "CODE", "ANSWER"), map(_person_cells, found))
+
+
+def _show_devices(data_dir: Path, *, as_json: bool) -> None:
+    from hub.cli.output import print_json, print_table
+    from hub.cli.requests import execute
+    from hub.process.control.people_sync import ListSync
+
+    found = execute(data_dir, ListSync())
+    if as_json:
+        print_json([one.people for one in found])
+        return
+    head = ("DID", "NAME", "STATE", "SHOULD", "IS", "PENDING", "FAILED", "UNKNOWN")
+    print_table(head, map(_device_cells, found))
+
+
+def _person_cells(one: PersonOnDevice) -> tuple[str, ...]:
+    return one.did, one.state, "" if one.code is None else str(one.code), one.msg
+
+
+def _device_cells(one: DeviceSync) -> tuple[str, ...]:
+    people = one.people
+    counts = (people.should, people.is_, people.pending, people.failed, people.unknown)
+    return (people.did, one.name, people.state, *map(str, counts))

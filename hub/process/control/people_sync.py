@@ -1,0 +1,76 @@
+"""Requests about the people on devices: how far they are, and what is decided about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from msgspec import Struct
+
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.people.sync.decisions import LongDecision
+from hub.services.people.sync.people_sync import DevicePeople, PersonOnDevice
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+
+class DeviceSync(Struct, frozen=True):
+    """A device's name, and how far the people on it are."""
+
+    name: str
+    people: DevicePeople
+
+
+class ListSync(ControlRequest[list[DeviceSync]], frozen=True, tag="sync.list"):
+    """Read how far the people on all devices are."""
+
+    result: ClassVar[Any] = list[DeviceSync]
+
+    async def perform(self, services: Services) -> list[DeviceSync]:
+        summary = await services.people_sync.summary()
+        return [DeviceSync(services.devices.get(one.did).name or "", one) for one in summary]
+
+
+class ShowSync(ControlRequest[list[PersonOnDevice]], frozen=True, tag="sync.show"):
+    """Read where a person is on the devices."""
+
+    pid: str
+    result: ClassVar[Any] = list[PersonOnDevice]
+
+    async def perform(self, services: Services) -> list[PersonOnDevice]:
+        return await services.people_sync.of_person(self.pid)
+
+
+class RetrySync(ControlRequest[None], frozen=True, tag="sync.retry"):
+    """Try again what devices refused: one device, one person, or all without either."""
+
+    did: str | None
+    pid: str | None
+    result: ClassVar[Any] = None
+
+    async def perform(self, services: Services) -> None:
+        await services.people_sync.retry(self.did, self.pid, by=COMMAND_LINE)
+
+
+class DecideSync(ControlRequest[int | None], frozen=True, tag="sync.decide"):
+    """Decide about the people on a device; return the id of the job, if that takes long."""
+
+    did: str
+    decision: LongDecision | Literal["leave-alone", "manage"]
+    result: ClassVar[Any] = int | None
+
+    async def perform(self, services: Services) -> int | None:
+        decisions = services.people_sync.decisions
+        match self.decision:
+            case "leave-alone":
+                await decisions.leave_alone(self.did, by=COMMAND_LINE)
+            case "manage":
+                await decisions.manage(self.did, by=COMMAND_LINE)
+            case _:
+                return (await decisions.start(self.decision, self.did, by=COMMAND_LINE)).id
+        return None
+
+
+#: Distinguished by their tags.
+AnySyncRequest = ListSync | ShowSync | RetrySync | DecideSync
