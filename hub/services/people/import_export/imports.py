@@ -72,8 +72,10 @@ MAX_UPLOAD_BYTES = 2 * 1024**3 + 32 * 1024**2
 _STAGED = "staged"
 _MAX_STAGED = 8
 _KEEP_SECONDS = 3600.0
-#: Rows that are planned together, and people that are written together.
-_BATCH = 64
+#: Rows that are planned together: each plan scans the register.
+_BATCH = 128
+#: People that are written together: cameras wait for a write of many photos.
+_WRITE = 16
 _MAX_UNMATCHED = 50
 _REFUSED_PART = 500
 
@@ -310,11 +312,13 @@ class Imports:
             rows = await self._file_rows(files.csv, archive)
             with closing(rows.read()) as left:
                 while batch := await self._next(rows, left):
-                    puts = await self._prepared(batch, archive)
-                    # What is stored is counted, though the job may be cancelled meanwhile.
-                    with trio.CancelScope(shield=True):
-                        await self._store(position, batch, puts, progress, by)
-                    position += len(batch)
+                    for start in range(0, len(batch), _WRITE):
+                        part = batch[start : start + _WRITE]
+                        puts = await self._prepared(part, archive)
+                        # What is stored is counted, though the job may be cancelled meanwhile.
+                        with trio.CancelScope(shield=True):
+                            await self._store(position, part, puts, progress, by)
+                        position += len(part)
 
     async def _prepared(
         self, batch: Sequence[PlannedRow], archive: PhotoArchive | None
