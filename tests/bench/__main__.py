@@ -222,6 +222,42 @@ def downloads(options: Options) -> Iterator[Reading]:
         )
 
 
+def alarms(options: Options) -> Iterator[Reading]:
+    """Captures per second that raise or repeat an alarm, compared with those that do not."""
+    now = int(time.time())
+    kinds = {
+        "raise no alarm": bodies.capture_parts(now),
+        "repeat an alarm": bodies.capture_parts(now, category=2, uuid="1"),
+        "raise a new alarm": bodies.capture_parts(now, category=2),
+    }
+    with (
+        running_hub(tls=options.tls, devices=_DEVICES) as hub,
+        cameras_of(hub, _DEVICES) as cameras,
+    ):
+        cameras.connect()
+        tokens = cameras.tokens()
+        runs = {name: RepeatedRuns() for name in kinds}
+        used = dict.fromkeys(kinds, 0.0)
+        for _ in range(_ROUNDS):
+            for name, parts in kinds.items():
+                script = bodies.wrk_script(parts, bodies.CAPTURE_PATH, tokens)
+                before = hub.cpu_seconds()
+                runs[name].add(run_wrk(script, hub.web_port, options.tls, 16, options.seconds))
+                used[name] += hub.cpu_seconds() - before
+        base, *_ = runs.values()
+        for name, run in runs.items():
+            cpu = used[name] / sum(one.requests for one in run.runs)
+            yield Reading(
+                f"captures/s that {name}",
+                options.tls,
+                run.rate,
+                "/s",
+                "" if run is base else f">= {base.rate * 0.9:,.0f}",
+                f"{run.rate / base.rate - 1:+.0%}, {cpu * 1e6:,.0f} us of the hub's CPU each,"
+                f" in {_ROUNDS} rounds",
+            )
+
+
 def accept(options: Options) -> Iterator[Reading]:
     """Time from accepting a pending camera to its first picture on the page."""
     with running_hub(tls=options.tls, devices=1) as hub:
@@ -249,6 +285,7 @@ FIGURES: dict[str, Callable[[Options], Iterator[Reading]]] = {
     "commands": commands,
     "accept": accept,
     "downloads": downloads,
+    "alarms": alarms,
     "start": start,
 }
 
@@ -296,7 +333,7 @@ def main() -> None:
     load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     readings: list[Reading] = []
     for name in arguments.figures or FIGURES:
-        if name in ("captures", "commands", "downloads") and shutil.which("wrk") is None:
+        if name in ("captures", "commands", "downloads", "alarms") and shutil.which("wrk") is None:
             print(f"{name}: skipped, wrk is not installed", file=sys.stderr)
             continue
         for tls in (False, True):

@@ -17,13 +17,19 @@ _MARK = "NNNNNNNN"
 _JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 
 
-def capture_parts(unix_seconds: int) -> list[str]:
-    """The text of a capture (2.1), split at the placeholders for its number."""
+def capture_parts(
+    unix_seconds: int, *, category: int | None = None, uuid: str = _MARK
+) -> list[str]:
+    """The text of a capture (2.1), split at the placeholders for its number.
+
+    With category 2 it raises an alarm: each a new one, or with a `uuid` always the same.
+    """
+    sent = "" if category is None else f'"category":{category},'
     rng = random.Random(0)
     pictures = ",".join(f'"{key}":"{_picture(rng, size)}"' for key, size in _PICTURES)
     text = (
         f'{{"did":"","time":{unix_seconds},"name":"Bench","age":30,"gender":1,'
-        f'"uuid":"{_MARK}","data":{{{pictures}}}}}'
+        f'"uuid":"{uuid}",{sent}"data":{{{pictures}}}}}'
     )
     return text.split(_MARK)
 

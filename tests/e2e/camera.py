@@ -121,14 +121,15 @@ class Capture:
     uuid: str
     taken_at: int
     pictures: dict[str, bytes] = field(repr=False)
+    category: int | None = None
 
     @staticmethod
-    def random(rng: Random, *sizes: int) -> Capture:
+    def random(rng: Random, *sizes: int, category: int | None = None) -> Capture:
         names = ("face", "body", "background")
         pictures = {
             name: _JPEG + rng.randbytes(size) for name, size in zip(names, sizes, strict=True)
         }
-        return Capture(f"{rng.getrandbits(64):016x}", int(time.time()), pictures)
+        return Capture(f"{rng.getrandbits(64):016x}", int(time.time()), pictures, category)
 
     def body(self) -> bytes:
         keys = {"face": "face_data", "body": "body_data", "background": "bg_data"}
@@ -142,6 +143,7 @@ class Capture:
             "name": "",
             "uuid": self.uuid,
             "data": data,
+            **({} if self.category is None else {"category": self.category}),
         }
         return json.dumps(document).encode()
 

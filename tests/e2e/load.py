@@ -15,6 +15,7 @@ from tests.e2e.camera import Capture, upload_sync
 from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 
 RECORDS = "/api/hub/v1/records"
+ALARMS = "/api/hub/v1/alarms"
 _SIZES = (3_000, 6_000, 24_000)
 _RETRY_SECONDS = 0.1
 
@@ -23,7 +24,8 @@ class UploadLoad:
     """A context in which `senders` threads upload until it ends or the hub fails.
 
     `sent` has all captures by uuid, `acknowledged` those that were answered 200. A refused capture
-    is sent again, as cameras do, if `retries`; otherwise its sender ends. `position` is called when
+    is sent again, as cameras do, if `retries`; otherwise its sender ends. `category`: of the people
+    in the captures. `position` is called when
     an answer 200 has come: what it returns is in `acknowledged_at`.
     """
 
@@ -35,6 +37,7 @@ class UploadLoad:
         senders: int = 8,
         seed: int = 0,
         retries: bool = False,
+        category: int | None = None,
         position: Callable[[], int] = lambda: 0,
     ) -> None:
         self.acknowledged: dict[str, Capture] = {}
@@ -45,6 +48,7 @@ class UploadLoad:
         self._token = token
         self._rng = random.Random(seed)
         self._retries = retries
+        self._category = category
         self._position = position
         self._changed = threading.Condition()
         self._stopped = False
@@ -73,7 +77,7 @@ class UploadLoad:
         with self._hub.sync_client() as client:
             while not self._stopped:
                 with self._changed:
-                    capture = Capture.random(self._rng, *_SIZES)
+                    capture = Capture.random(self._rng, *_SIZES, category=self._category)
                     self.sent[capture.uuid] = capture
                 while not self._stopped:
                     try:
@@ -119,12 +123,12 @@ class UploadLoad:
             assert (await client.get(path)).content == sent[name]
 
 
-async def read_all(client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    """Read all records, page by page."""
+async def read_all(client: httpx.AsyncClient, path: str = RECORDS) -> list[dict[str, Any]]:
+    """Read all records, or another list, page by page."""
     records: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
-        page = (await client.get(RECORDS, params={"after": after, "limit": 100})).json()
+        page = (await client.get(path, params={"after": after, "limit": 100})).json()
         records += page["items"]
         after = page["next"]
     return records

@@ -17,7 +17,7 @@ import trio
 from tests.e2e.camera import Camera, Capture, request, try_connect, upload
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import HubProcess, copy_certificates
-from tests.e2e.load import RECORDS, UploadLoad, read_all
+from tests.e2e.load import ALARMS, RECORDS, UploadLoad, read_all
 
 
 async def test_after_kill_9_every_acknowledged_capture_is_there_once_and_whole(
@@ -38,6 +38,26 @@ async def test_after_kill_9_every_acknowledged_capture_is_there_once_and_whole(
         capture = next(iter(load.acknowledged.values()))
         assert await upload(client, token, capture.body()) in (200, 401)
         assert len(await read_all(client)) == before
+
+
+async def test_after_kill_9_every_acknowledged_upload_has_raised_its_alarm(
+    make_hub: MakeHub, camera: Camera
+) -> None:
+    hub = make_hub().start()
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    headers = hub.add_api_key()
+    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
+        with UploadLoad(hub, token, category=2) as load:
+            await trio.to_thread.run_sync(load.wait_acknowledged, 100)
+            hub.kill()
+    hub.start()
+    async with hub.client(headers=headers) as client:
+        records = {record["seq"]: record["uuid"] for record in await read_all(client)}
+        alarms = await read_all(client, ALARMS)
+        # Nobody was seen twice: of each record there is one alarm, and no other.
+        assert {one["seq"]: one["record"]["uuid"] for one in alarms} == records
+        assert {(one["state"], one["count"]) for one in alarms} == {("new", 1)}
+        assert set(load.acknowledged) <= set(records.values())
 
 
 async def test_sigterm_under_load_ends_with_status_0_within_10_seconds(

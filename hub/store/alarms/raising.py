@@ -117,7 +117,9 @@ class AlarmRaiser:
         if excess <= 0:
             return []
         metrics.limits_reached.labels("alarms").inc(excess)
-        least = read_alarms(connection.execute(_LEAST, (excess,)).fetchall(), self._damaged)
+        # Some more at a time, because finding them takes a while.
+        values = (excess + MAX_ACTIVE // 20,)
+        least = read_alarms(connection.execute(_LEAST, values).fetchall(), self._damaged)
         spare = [alarm for alarm in least if alarm.seq not in group.changes]
         found = {alarm.seq: moved(alarm, Move("closed", at)) for alarm in spare}
         ended = {seq: one for seq, one in found.items() if one is not None}
