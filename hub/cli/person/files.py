@@ -51,7 +51,7 @@ def import_people(
     A row about somebody who is there changes them. Photos are named by pid, work number or name.
     A row that is refused changes nothing; the exit status is 1 if there is one.
     """
-    from hub.cli.output import print_json
+    from hub.cli.output import print_json, print_line
 
     sources = [file] if photos is None else [file, photos]
     if dry_run:
@@ -63,6 +63,8 @@ def import_people(
         _write_refused(data_dir, job, refused)
     if as_json:
         print_json({"job": job.id, "state": job.state, "done": job.done, "refused": job.failed})
+    else:
+        print_line(f"{job.done} added or changed, {job.failed} refused")
     if job.state != "done":
         raise StartFault(f"the import ended early ({job.state}): {job.failure or 'see the log'}")
     if job.failed:
@@ -121,7 +123,7 @@ def _import(data_dir: Path, sources: Sequence[Path], *, quiet: bool) -> Job:
     with click.progressbar(
         length=job.total or 1,
         label="importing",
-        hidden=quiet,
+        hidden=quiet or not sys.stderr.isatty(),
         file=sys.stderr,
     ) as bar:
         while job.state == "running":

@@ -75,18 +75,20 @@ _MOMENT = re.compile(
 
 CellFault = Literal["shortened", "word", "number", "time"]
 _MESSAGES: Mapping[CellFault, str] = {
-    "shortened": "a spreadsheet has shortened the number; format the column as text",
-    "word": "the word is not known",
-    "number": "a whole number is expected",
-    "time": "a date such as 2026-11-27 is expected, or 2026-11-27 08:00",
+    "shortened": "{} was shortened by a spreadsheet; format the column as text",
+    "word": "{} is not known here",
+    "number": "a whole number is expected, not {}",
+    "time": "a date such as 2026-11-27 is expected, or 2026-11-27 08:00, not {}",
 }
+#: Of what stands in a cell, messages show so much.
+_MAX_SHOWN = 100
 
 
 class BadCell(Exception):
     """A cell cannot be used; `fault` says why."""
 
     def __init__(self, field: str, fault: CellFault, value: str) -> None:
-        super().__init__(f"{field}: {_MESSAGES[fault]}, not {value!r}")
+        super().__init__(f"{field}: {_MESSAGES[fault].format(repr(value[:_MAX_SHOWN]))}")
         self.field = field
         self.fault = fault
         self.value = value
