@@ -212,6 +212,8 @@ def add_jobs(routes: Routes, services: Services) -> None:
         found = await jobs.items(job.id, after, query.limit + 1, states)
         if job.kind == "import" and not is_admin(call.caller):
             found = ()
+        if job.kind == "import" and found:
+            await services.imports.note_refused_shown(job.id, call.caller.actor)
         items = found[: query.limit]
         last = items[-1].position if len(found) > query.limit else None
         return JobDetail(**_fields(job), items=[_item(item) for item in items], next=last)
@@ -226,7 +228,7 @@ def add_jobs(routes: Routes, services: Services) -> None:
         if not is_admin(call.caller):
             raise NotAllowed("a read-only key does not see personal numbers")
         job = await jobs.get(id_of(call, "job"))
-        parts = services.imports.refused_csv(job.id)
+        parts = services.imports.refused_csv(job.id, by=call.caller.actor)
         first = await anext(parts)
 
         async def body() -> AsyncIterator[bytes]:

@@ -87,6 +87,8 @@ class ReadRefused(ControlRequest[RefusedRows], frozen=True, tag="person.refused"
     result: ClassVar[Any] = RefusedRows
 
     async def perform(self, services: Services) -> RefusedRows:
+        if self.after < 0:
+            await services.imports.note_refused_shown(self.id, COMMAND_LINE)
         text, last = await services.imports.refused_part(self.id, self.after)
         return RefusedRows(text.decode(), last)
 

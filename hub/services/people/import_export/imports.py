@@ -271,13 +271,24 @@ class Imports:
         await self._audit.add(by, "person.import", f"job {job.id}")
         return job
 
+    async def note_refused_shown(self, job_id: int, by: Actor) -> None:
+        """Note in the audit log that refused rows, with personal numbers, are shown."""
+        await self._audit.add(by, "person.numbers", f"job {job_id}")
+
     async def refused_csv(
-        self, job_id: int, reason: Callable[[Refusal], str] = lambda refusal: refusal.message
+        self,
+        job_id: int,
+        *,
+        by: Actor,
+        reason: Callable[[Refusal], str] = lambda refusal: refusal.message,
     ) -> AsyncIterator[bytes]:
         """Yield the refused rows of an import as CSV, to mend and import again.
 
-        Raises NoSuchResource if there is no such import.
+        Notes in the audit log who sees their numbers. Raises NoSuchResource if there is no such
+        import.
         """
+        await self._jobs.get(job_id)
+        await self.note_refused_shown(job_id, by)
         after: int | None = -1
         while after is not None:
             part, after = await self.refused_part(job_id, after, reason)

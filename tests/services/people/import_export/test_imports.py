@@ -163,7 +163,11 @@ async def test_refused_rows_come_back_as_csv_and_are_imported_once_mended(
         (7, "photo"),
         (8, "photo"),
     ]
-    text = b"".join([part async for part in imports.refused_csv(job.id)]).decode("utf-8-sig")
+    text = b"".join([part async for part in imports.refused_csv(job.id, by=ANN)]).decode(
+        "utf-8-sig"
+    )
+    (entry, *_) = await hub.services.audit.newest()
+    assert (entry.action, entry.target) == ("person.numbers", f"job {job.id}")
     lines = text.splitlines()
     assert lines[0] == "姓名,工号,年龄,分组,reason"
     assert lines[1].startswith("Ada,A-1,200,,age: an integer from 0 to 150")
