@@ -46,10 +46,12 @@ _SECRET_NAMES = re.compile(
 _PICTURE_NAMES = re.compile(
     r"photo|base64|picture|image|img|(?:face|body|bg)data|(?:vehicle|plate)pic"
 )
-_PERSONAL_NAMES = re.compile(
+_PERSONAL_NUMBERS = (
     r"(?:id|ic)(?:card)?(?:no|num|number)|(?:id|ic)card|card(?:no|num|number)"
-    r"|work(?:id|no)|.*(?:phone|mobile).*|tel|passport|email"
+    r"|.*(?:phone|mobile).*|tel|passport"
 )
+_NUMBER_NAMES = re.compile(_PERSONAL_NUMBERS)
+_PERSONAL_NAMES = re.compile(rf"{_PERSONAL_NUMBERS}|work(?:id|no)|email")
 #: Fields that identify a device, frame, person or file: their digits are not personal numbers.
 _IDENTIFYING_NAMES = re.compile(
     r"msgid|[dpr]id|sn|uuid|id|(?:ota|app)id|path|filename|md|sha|ts|time|accesstime"
@@ -126,6 +128,11 @@ def redact_text(text: str) -> str:
 def redact_uri(uri: str) -> str:
     """Redact a uri or a path part by part."""
     return _truncated("/".join(map(redact_text, uri.split("/"))))
+
+
+def is_personal_number(name: str) -> bool:
+    """Return whether a field of this name holds a personal number: of a card, or a phone's."""
+    return bool(_NUMBER_NAMES.fullmatch(_letters_only(name)))
 
 
 def format_size(count: int) -> str:

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 #: The value of `people.send_id_numbers` by which cameras were given people.
 _SENDS_ID_NUMBERS = "people.sends_id_numbers"
 _RETRY_SECONDS = 30.0
+_NOTED_SECONDS = 3600
+_MAX_NOTED = 1_000
 #: People of one write.
 MAX_PUTS = 500
 
@@ -66,6 +68,8 @@ class People:
         self._now = now
         self._sends_id_numbers = sends_id_numbers
         self._has_setting = trio.Event()
+        #: When API keys saw the numbers of which people: see `note_numbers_shown`.
+        self._noted: dict[tuple[Actor, int], float] = {}
 
     def configure(self, *, sends_id_numbers: bool) -> None:
         """Take over `people.send_id_numbers`."""
@@ -150,13 +154,27 @@ class People:
     async def note_numbers_shown(self, people: Sequence[Person], by: Actor) -> None:
         """Note in the audit log that personal numbers of these people are shown in full.
 
-        To be called before they are shown; people without any number do not count.
+        To be called before they are shown; people without any number do not count. A program that
+        asks for the same people again and again leaves one entry in an hour.
         """
-        shown = [person.pid for person in people if has_numbers(person)]
-        if shown:
+        shown = tuple(person.pid for person in people if has_numbers(person))
+        if shown and not self._was_noted(shown, by):
             await self._audit.add(
                 by, "person.numbers", shown[0] if len(shown) == 1 else f"{len(shown)} people"
             )
+
+    def _was_noted(self, shown: tuple[str, ...], by: Actor) -> bool:
+        """Return whether an API key saw the same people within an hour; notes that it does."""
+        if not by.who.startswith("key "):
+            return False
+        key, now = (by, hash(shown)), self._now()
+        was_noted = 0 <= now - self._noted.get(key, -_NOTED_SECONDS) < _NOTED_SECONDS
+        if not was_noted:
+            self._noted.pop(key, None)
+            self._noted[key] = now
+            if len(self._noted) > _MAX_NOTED:
+                del self._noted[next(iter(self._noted))]
+        return was_noted
 
     # -- changing
 

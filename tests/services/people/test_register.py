@@ -24,7 +24,7 @@ from hub.services.people.register import (
     PersonName,
     PersonPut,
 )
-from tests.support.clock import FrozenClock
+from tests.support.clock import NOON, FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
 ADA = Actor("user ada", "10.0.0.1")
@@ -346,6 +346,30 @@ async def test_who_sees_numbers_in_full_is_in_the_audit_log(
     entries = await hub.services.audit.newest()
     found = [entry.target for entry in entries if entry.action == "person.numbers"]
     assert found == ["2 people", "7"]
+
+
+async def test_a_program_that_reads_the_same_people_all_the_time_does_not_flood_the_audit_log(
+    people: People, hub: HubServices, clock: FrozenClock
+) -> None:
+    ada = await people.add(PersonChange(name="Ada", phone="13800000000"), by=ADA, pid="7")
+    bob = await people.add(PersonChange(name="Bob", phone="13800000001"), by=ADA, pid="8")
+    key, other = Actor("key K", "10.0.0.9"), Actor("key L", "10.0.0.9")
+    for seconds in (0, 600, 3500, 3600, 3700):
+        clock.seconds = NOON + seconds
+        await people.note_numbers_shown([ada], key)
+    await people.note_numbers_shown([ada, bob], key)
+    await people.note_numbers_shown([ada], other)
+    clock.advance(-7200)
+    await people.note_numbers_shown([ada], key)
+    entries = await hub.services.audit.oldest()
+    found = [(one.who, one.target) for one in entries if one.action == "person.numbers"]
+    assert found == [
+        ("key K", "7"),
+        ("key K", "7"),
+        ("key K", "2 people"),
+        ("key L", "7"),
+        ("key K", "7"),
+    ]
 
 
 async def test_changes_are_in_the_audit_log_by_number_only(

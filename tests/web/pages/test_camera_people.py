@@ -175,9 +175,9 @@ async def test_a_person_is_shown_with_all_fields_of_the_camera(
         "&lt;张三&gt;",
         "Blacklist",
         "10091",
-        "310101199001011234",
+        "**************1234",
         "市场部",
-        "13800001111",
+        "*******1111",
         "Female",
         "<dd>27</dd>",
         "path=data%2Ffacelib%2F19017%20a%26b.jpg",
@@ -185,6 +185,21 @@ async def test_a_person_is_shown_with_all_fields_of_the_camera(
         assert text in guard.text, text
     assert "IC card number" not in guard.text
     assert "Delete" not in guard.text
+
+
+async def test_an_administrator_sees_the_numbers_of_one_person_which_is_audited(
+    admin: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = ok_answer(**PERSON)
+    await admin.get("/cameras/1/people/123456")
+    for number in ("310101199001011234", "13800001111"):
+        assert number in admin.text
+    (entry,) = await admin.hub.services.audit.newest(limit=1)
+    assert (entry.action, entry.target) == ("device.person_numbers", "1")
+    camera.outcome = ok_answer(total=1, list=[PERSON])
+    await admin.get("/cameras/1/people")
+    assert "310101199001011234" not in admin.text
+    assert (await admin.hub.services.audit.newest(limit=1)) == (entry,)
 
 
 async def test_unknown_fields_of_a_person_are_left_out(

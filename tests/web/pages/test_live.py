@@ -476,6 +476,21 @@ async def test_a_record_shows_all_its_fields_and_pictures(admin: Visitor) -> Non
     assert admin.text.index("/media/1/face.png") < admin.text.index("/media/1/background.png")
 
 
+@pytest.mark.parametrize("role", ["viewer", "guard", "admin"])
+async def test_personal_numbers_among_further_fields_are_masked_but_for_administrators(
+    hub: PageSite, role: str
+) -> None:
+    await hub.add_record(
+        extra=b'{"id_card": "110101199003071234", "more": [{"Phone": 13800001111}], "rank": "555"}'
+    )
+    visitor = await Visitor.signed_in(hub, role)
+    await visitor.get("/records/1")
+    for number, masked in (("110101199003071234", "*1234"), ("13800001111", "*1111")):
+        assert (number in visitor.text) == (role == "admin")
+        assert (masked in visitor.text) == (role != "admin")
+    assert "555" in visitor.text
+
+
 async def test_extra_fields_come_last(admin: Visitor) -> None:
     await admin.hub.add_record(extra=b'{"helmet":0,"more":{"a":1}}')
     await admin.get("/records/1")

@@ -9,10 +9,12 @@ from itertools import islice
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.services.people.masking import masked_number
 from hub.services.people.register import PersonName, canonical_pid
 from hub.wire import code_tables
 from hub.wire.extra_fields import omitted_of
 from hub.wire.pictures import Image
+from hub.wire.redaction import is_personal_number
 from hub.wire.uploads.records import (
     AccessDetail,
     DamagedDetail,
@@ -275,9 +277,12 @@ def record_fields(record: Record) -> list[RecordField]:
     return [field for field in _list_known_fields(record) if field.value]
 
 
-def extra_fields(record: Record) -> list[RecordField]:
-    """The fields that the camera sent beyond the specification, unchanged."""
-    further = islice(_list_extra_fields(record), _MAX_EXTRA_FIELDS)
+def extra_fields(record: Record, *, sees_numbers: bool) -> list[RecordField]:
+    """The fields that the camera sent beyond the specification.
+
+    Unchanged, but for personal numbers, of which others than administrators see the last digits.
+    """
+    further = islice(_list_extra_fields(record, sees_numbers), _MAX_EXTRA_FIELDS)
     return [field for field in further if field.value]
 
 
@@ -329,16 +334,28 @@ def _format_number(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _list_extra_fields(record: Record) -> Iterator[RecordField]:
+def _list_extra_fields(record: Record, sees_numbers: bool) -> Iterator[RecordField]:
     sources = [bytes(record.extra)]
     if isinstance(record.detail, EventDetail):
         sources.insert(0, bytes(record.detail.data))
     for source in sources:
         for name, raw in _FIELDS.decode(source).items():
-            yield _extra_field(name, raw)
+            yield _extra_field(name, raw, sees_numbers)
 
 
-def _extra_field(name: str, sent: Raw) -> RecordField:
+def _without_numbers(name: str, value: object) -> object:
+    """A value of a field with this name, with personal numbers masked wherever they are in it."""
+    match value:
+        case dict():
+            return {key: _without_numbers(key, inner) for key, inner in value.items()}
+        case list():
+            return [_without_numbers(name, inner) for inner in value]
+        case str() | int() if is_personal_number(name) and not isinstance(value, bool):
+            return masked_number(str(value))
+    return value
+
+
+def _extra_field(name: str, sent: Raw, sees_numbers: bool) -> RecordField:
     if (omitted := omitted_of(sent)) is not None:
         text = gettext("Too long to be kept: %(size)s bytes, SHA-256 %(digest)s")
         return RecordField(
@@ -348,6 +365,8 @@ def _extra_field(name: str, sent: Raw) -> RecordField:
         beginning = bytes(memoryview(sent)[:_MAX_VALUE_LENGTH]).decode(errors="ignore")
         return RecordField(name, beginning.removeprefix('"') + " …", raw=beginning[:1] != '"')
     value = msgspec.json.decode(sent)
+    if not sees_numbers:
+        value = _without_numbers(name, value)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         text, raw = str(value), False
     else:

@@ -230,7 +230,7 @@ async def stream() -> Response:
 
 @blueprint.get("/records/<int:seq>")
 async def record(seq: int) -> Response:
-    await auth.require_role("viewer")
+    me = await auth.require_role("viewer")
     wall_filter = _read_filter()
     log = auth.services().records
     found = await log.get(seq)
@@ -249,7 +249,7 @@ async def record(seq: int) -> Response:
         shows_person=shows_person(found),
         pictures=card_pictures(found),
         fields=record_fields(found),
-        further=extra_fields(found),
+        further=extra_fields(found, sees_numbers=auth.reaches(me, "admin")),
         holds=[hold_row(one) for one in await auth.services().holds.of_record(seq)],
         query=query,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",

@@ -45,6 +45,7 @@ ACTIONS = {
     "device.reboot": N_("Restarted the camera"),
     "device.person_add": N_("Added a person to the camera"),
     "device.person_delete": N_("Deleted a person from the camera"),
+    "device.person_numbers": N_("Saw personal numbers of a person on the camera in full"),
     "site-key.set": N_("Set the site key"),
     "site-key.remove": N_("Removed the site key"),
     "site.change": N_("Changed name, time zone or language of the site"),

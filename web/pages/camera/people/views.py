@@ -12,10 +12,12 @@ from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchPath
 from hub.services.devices.views import DeviceView
+from hub.services.people.masking import masked_number
 from hub.wire.commands.answers import Person
 from hub.wire.commands.dialect import PERSON_LIST
 from hub.wire.commands.param_structs import MAX_PID, PersonList
 from hub.wire.commands.params import check_fields
+from hub.wire.redaction import is_personal_number
 from web import auth
 from web.forms.file_forms import read_file_form
 from web.pages.camera.audited_action import perform_audited
@@ -105,14 +107,17 @@ async def people(did: int) -> Response:
 @blueprint.get("/<pid>")
 async def person(did: int, pid: str) -> Response:
     me = await auth.require_role("guard")
-    device, hub = get_camera(did), auth.services()
+    device, hub, by = get_camera(did), auth.services(), auth.actor(me)
     _check_pid(pid)
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         found = await hub.commands.person_query(device.did, pid)
+        sees_numbers = auth.reaches(me, "admin")
+        if sees_numbers and any((found.id_card_no, found.ic_card_no, found.phone)):
+            await hub.audit.add(by, "device.person_numbers", device.did)
         yield await renderer.render(
             "camera/people/_person.html",
-            person=_make_card(found, device.did),
+            person=_make_card(found, device.did, sees_numbers=sees_numbers),
             may_delete=auth.reaches(me, "admin"),
         )
 
@@ -270,7 +275,7 @@ def _describe_query_error(error: BadParameter) -> str:
     return gettext("There is no such list. Choose one of the options.")
 
 
-def _make_card(person_found: Person, did: str) -> PersonCard:
+def _make_card(person_found: Person, did: str, *, sees_numbers: bool = False) -> PersonCard:
     badge = list_badge(person_found.category)
     return PersonCard(
         pid=person_found.pid,
@@ -283,13 +288,15 @@ def _make_card(person_found: Person, did: str) -> PersonCard:
             for name, label in LABELS.items()
             # The page shows the name and badge above.
             if not (name == "name" or (name == "category" and badge))
-            and (value := _format_value(person_found, name))
+            and (value := _format_value(person_found, name, sees_numbers))
         ),
     )
 
 
-def _format_value(person_found: Person, name: str) -> str:
+def _format_value(person_found: Person, name: str, sees_numbers: bool) -> str:
     value = getattr(person_found, name)
+    if is_personal_number(name) and not sees_numbers:
+        return masked_number(value or "")
     if name in TABLES:
         return table_text(value, TABLES[name])
     # An age of 0 means unknown.
