@@ -125,10 +125,13 @@ function closeMenusOnOutsideClick() {
 
 // Where a picture no longer exists, show the same icon as for a card without one.
 function removeMissingPictures() {
-  const removeMissing = (image) => image.matches?.(".card-picture img") && image.remove();
+  const removeMissing = (image) => {
+    if (image.matches?.(".card-picture img")) image.remove();
+    else if (image.matches?.(".alarm-pictures img")) image.closest("figure").remove();
+  };
   document.addEventListener("error", ({ target }) => removeMissing(target), true);
   // Pictures that failed before this listener was added.
-  for (const image of all(".card-picture img")) {
+  for (const image of all(":is(.card-picture, .alarm-pictures) img")) {
     if (image.complete && image.currentSrc && !image.naturalWidth) removeMissing(image);
   }
 }

@@ -13,12 +13,14 @@ MAX_SHOWN = 20
 
 
 class AlarmState(Struct, frozen=True):
-    """`severity`: the highest of the new ones, "" without any."""
+    """`severity`: the highest of the new ones, "" without any. `worst`: the oldest of the most
+    severe ones that have escalated.
+    """
 
     count: int = 0
     severity: str = ""
     escalated: int = 0
-    first_escalated: AlarmCard | None = None
+    worst: AlarmCard | None = None
 
 
 def new_alarms(hub: Services) -> list[Alarm]:
@@ -30,9 +32,10 @@ def new_alarms(hub: Services) -> list[Alarm]:
 def alarm_state(hub: Services) -> AlarmState:
     alarms = new_alarms(hub)
     escalated = [alarm for alarm in alarms if alarm.escalated_at is not None]
+    worst = min(escalated, key=lambda alarm: SEVERITIES.index(alarm.severity), default=None)
     return AlarmState(
         count=len(alarms),
         severity=min((a.severity for a in alarms), key=SEVERITIES.index, default=""),
         escalated=len(escalated),
-        first_escalated=make_alarm_card(hub, escalated[0]) if escalated else None,
+        worst=make_alarm_card(hub, worst) if worst else None,
     )
