@@ -345,14 +345,14 @@ def test_navigation_works_by_keyboard(browser: Browser, staffed_hub: HubProcess)
     browser.sign_in(staffed_hub, "ada")
     browser.open(f"{staffed_hub.url}/cameras")
     reached = []
-    for _ in range(13):
+    for _ in range(15):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
         focused = browser.driver.switch_to.active_element
         reached.append(focused.get_attribute("href") or focused.tag_name)
     paths = [url.removeprefix(staffed_hub.url) for url in reached]
-    areas = ["/", "/alarms", "/cameras", "/evidence", "/firmware", "/site"]
+    areas = ["/", "/alarms", "/cameras", "/people", "/search", "/evidence", "/firmware", "/site"]
     # After the areas, the sound and the account.
-    assert paths[:10] == ["/cameras#main", "/", *areas, "summary", "summary"]
+    assert paths[:12] == ["/cameras#main", "/", *areas, "summary", "summary"]
     assert {"/cameras/connect", "/cameras/add"} <= set(paths)
 
 
