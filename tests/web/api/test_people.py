@@ -165,13 +165,13 @@ async def test_personal_numbers_are_masked_for_all_but_administrators(
 ) -> None:
     await api.send("POST", "people", {**FULL, "pid": "12"})
     seen = {}
-    for role in ("viewer", "guard", "admin"):
+    for role in ("guard", "admin"):
         token = await hub.add_user(role[:3], role)
         user = Client(hub, {"Cookie": f"__Host-sitehub_session={token}"})
         seen[role] = await user.get("people/12")
         (listed,) = (await user.get("people"))["items"]
         assert listed == seen[role]
-    for masked in (seen["viewer"], seen["guard"], await reader.get("people/12")):
+    for masked in (seen["guard"], await reader.get("people/12")):
         assert masked["id_card_no"] == "*" * 14 + "1234"
         assert masked["ic_card_no"] == "**FF21"
         assert masked["phone"] == "*******0000"
@@ -180,6 +180,14 @@ async def test_personal_numbers_are_masked_for_all_but_administrators(
     entries = await hub.services.audit.newest()
     views = [(one.who, one.target) for one in entries if one.action == "person.numbers"]
     assert views == [("user adm", "12")] * 2
+
+
+async def test_viewers_see_no_people(hub: HubServices, api: Client) -> None:
+    added = await api.send("POST", "people", {"name": "Ada", "pid": "7", "photo": photo()})
+    token = await hub.add_user("vic", "viewer")
+    viewer = Client(hub, {"Cookie": f"__Host-sitehub_session={token}"})
+    for path in ("people", "people/7", added["photo"]):
+        assert (await refusal(await viewer.raw("GET", path)))[:2] == (403, 401)
 
 
 async def test_whoever_sees_no_numbers_cannot_guess_them_by_searching(

@@ -174,6 +174,7 @@ LIST = Endpoint(
     query_example="q=li&limit=100",
     answer=answers.PeopleList,
     answer_example=answers.PeopleList([_EXAMPLE], None),
+    role="guard",
 )
 ADD = Endpoint(
     method="POST",
@@ -201,6 +202,7 @@ ONE = Endpoint(
     answer=answers.Person,
     answer_example=_EXAMPLE,
     path_example=_PATH,
+    role="guard",
 )
 PUT = Endpoint(
     method="PUT",
@@ -238,6 +240,7 @@ PHOTO = Endpoint(
     query_example="revision=7",
     media_type="image/jpeg",
     path_example=_PATH,
+    role="guard",
 )
 
 
