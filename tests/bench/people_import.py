@@ -63,12 +63,14 @@ def measure(hub: Hub, archive: Path, people: int) -> None:
         print(f"resident memory then          {hub.resident_kib() / 1024:8.1f} MB")
         assert (found["adds"], found["photos"]) == (people, people), found
         neighbour = Neighbour(base)
-        began = time.perf_counter()
+        used, began = hub.cpu_seconds(), time.perf_counter()
         job, memory = follow(hub, client, client.post(f"/people/import/{found['id']}").json())
         seconds = time.perf_counter() - began
         assert (job["state"], job["done"]) == ("done", people), job
         print(f"import of {people:,}               {seconds:8.1f} s")
         print(f"photos per second             {people / seconds:8.1f}    (reach 60)")
+        used = (hub.cpu_seconds() - used) * 1000 / people
+        print(f"CPU per photo                 {used:8.1f} ms")
         print(f"resident memory, most         {max(memory):8.1f} MB")
         half = len(memory) // 2
         print(
