@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -112,20 +113,25 @@ class ManyDevices:
             "settings", ManySubject(name, sent), by, items=[DeviceOutcome(did) for did in dids]
         )
         at, text = self._ms(), bytes(sent).decode()
-        await self._store.wishes.put(
-            [
-                Wish(
-                    did=did,
-                    name=name,
-                    param=text,
-                    job=job.id,
-                    position=position,
-                    wished_by=by.who,
-                    wished_at=at,
-                )
-                for position, did in enumerate(dids)
-            ]
-        )
+        wishes = [
+            Wish(
+                did=did,
+                name=name,
+                param=text,
+                job=job.id,
+                position=position,
+                wished_by=by.who,
+                wished_at=at,
+            )
+            for position, did in enumerate(dids)
+        ]
+        try:
+            await self._store.wishes.put(wishes)
+        except HubError:
+            # Nothing else would ever end the job.
+            with suppress(HubError):
+                await self._withdraw(job.id)
+            raise
         await self._audit.add_each(
             by, f"device.set_{name}", [f"{did} job {job.id}" for did in dids]
         )

@@ -276,6 +276,10 @@ class Jobs:
                 await work(progress)
         except Exception as error:
             state, failure = "failed", _failure(progress.job, error)
+        except BaseExceptionGroup as errors:
+            # The hub ends: what failed beside that has nobody to be told, and is interrupted.
+            ending, _ = errors.split(trio.Cancelled)
+            raise errors if ending is None else ending from None
         if running.scope.cancelled_caught:
             state = "cancelled"
         progress.job = replace(progress.job, state=state, failure=failure, ended_at=self._ms())

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.errors import BadParameter, DeviceSilent, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, DeviceSilent, NoSuchResource
 from hub.live.feed import Change
 from hub.services.access.audit import Actor
 from hub.services.commands.many import DeviceOutcome, ManyDevices
@@ -234,6 +234,19 @@ async def test_a_restart_is_for_devices_that_are_online(
     connect(hub, "2", reply=lambda uri, param: answer())
     await settled(hub)
     assert (await states(hub, job))[2] == "failed"
+
+
+async def test_a_setting_that_cannot_be_stored_leaves_no_job_that_never_ends(
+    hub: HubServices, many: ManyDevices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(wishes: object) -> None:
+        raise CannotStoreNow("the disk is full")
+
+    monkeypatch.setattr(hub.store.wishes, "put", refuse)
+    with pytest.raises(CannotStoreNow):
+        await many.apply_setting("face", FACE, ["1"], ANN)
+    (job,) = await hub.services.jobs.list()
+    assert job.state == "cancelled"
 
 
 async def test_devices_must_be_named_and_known(hub: HubServices, many: ManyDevices) -> None:

@@ -137,6 +137,27 @@ async def test_what_ran_when_the_hub_ended_is_interrupted_and_never_done(
         nursery.cancel_scope.cancel()
 
 
+async def test_a_step_that_fails_while_the_hub_ends_does_not_end_it_with_a_fault(
+    hub: HubServices,
+) -> None:
+    async def fail_at_the_end() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise BadParameter("too late")
+
+    async def work(progress: JobProgress) -> None:
+        async with trio.open_nursery() as steps:
+            steps.start_soon(fail_at_the_end)
+            steps.start_soon(trio.sleep_forever)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(hub.services.jobs.run)
+        await hub.services.jobs.start("import", None, ANN, work)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+
 async def test_the_number_of_running_jobs_of_a_kind_is_bounded(jobs: Jobs) -> None:
     for _ in range(8):
         await jobs.start("search", None, ANN, Gate())
