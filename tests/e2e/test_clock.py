@@ -62,7 +62,8 @@ async def test_no_record_goes_because_of_a_wrong_clock_at_a_start(
             await trio.sleep(3.5)  # Days went within three seconds.
             records = await read_all(client)
             assert len(records) == len(acknowledged)
-            assert [record["seq"] for record in records] == list(range(1, len(records) + 1))
+            seqs = [record["seq"] for record in records]
+            assert seqs == sorted(set(seqs))
             for record in records:
                 for path in record["images"].values():
                     assert (await client.get(path)).status_code == 200

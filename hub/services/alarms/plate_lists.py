@@ -70,7 +70,7 @@ class PlateLists:
         await self._changed(by, "plates.remove", gone)
 
     async def _changed(self, by: Actor, action: str, about: PlateList) -> None:
-        self._rules.apply()
+        await self._rules.apply_plates()
         await self._audit.add(by, action, f"{about.id} {about.name}")
         self._change_feed.publish([Change("alarm-rules")])
 

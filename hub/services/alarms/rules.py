@@ -10,7 +10,7 @@ import trio
 from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
-from hub.services.alarms.judge import AlarmJudge
+from hub.services.alarms.judge import AlarmJudge, watched_plates
 from hub.services.people.groups import CameraGroups
 from hub.services.site.site import Site
 from hub.store.alarms.rules import MAX_RULES as MAX_RULES
@@ -42,7 +42,9 @@ class AlarmRules:
         self._audit = audit
         self._change_feed = change_feed
         self._groups = groups
-        self.apply()
+        self._plates = watched_plates(store.plate_lists.all())
+        self._building = trio.Lock()
+        self._apply()
 
     def all(self) -> tuple[AlarmRule, ...]:
         """Return the rules, in their order."""
@@ -55,16 +57,22 @@ class AlarmRules:
         for number, rule in enumerate(rules):
             _check(rule, f"rules[{number}]")
         await self._rules.replace(rules)
-        self.apply()
+        self._apply()
         await self._audit.add(by, "alarm.rules", str(len(rules)))
         self._change_feed.publish([Change("alarm-rules")])
 
-    def apply(self) -> None:
-        """Let records be judged by the rules and watch lists as they are now."""
+    async def apply_plates(self) -> None:
+        """Let records be judged by the watch lists as they are now."""
+        async with self._building:
+            lists = self._store.plate_lists.all()
+            self._plates = await trio.to_thread.run_sync(watched_plates, lists)
+            self._apply()
+
+    def _apply(self) -> None:
         self._store.alarms.use(
             AlarmJudge(
                 self._rules.all(),
-                self._store.plate_lists.all(),
+                self._plates,
                 self._site.zone(),
                 {group.id: group.dids for group in self._groups.list()},
             )
@@ -73,15 +81,15 @@ class AlarmRules:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Follow the site's zone and the camera groups, until cancelled."""
         with self._change_feed.subscribe() as changes:
-            self.apply()
+            self._apply()
             task_status.started()
             while True:
                 items = await changes.next()
                 if changes.lagged:
                     changes.catch_up()
-                    self.apply()
+                    self._apply()
                 elif any(change.kind in _FOLLOWED for change in items):
-                    self.apply()
+                    self._apply()
 
 
 def _check(rule: AlarmRule, field: str) -> None:

@@ -47,6 +47,11 @@ _BLACKLISTED = """
 SELECT json_group_array(json_array(pid, name)) FROM person
 WHERE category = 2 AND pid IN (SELECT value FROM json_each(?))
 """
+_FOLLOW = """
+INSERT OR IGNORE INTO alarm_record (alarm, seq)
+SELECT alarm, ?1 FROM alarm_record AS followed
+WHERE seq = ?2 AND (SELECT count(*) FROM alarm_record WHERE alarm = followed.alarm) < ?3
+"""
 _COUNT_ACTIVE = "SELECT count(*) FROM alarm WHERE state <> 'closed'"
 _LEAST = f"""
 SELECT {COLUMNS} FROM alarm WHERE state <> 'closed' ORDER BY state = 'new',
@@ -85,6 +90,7 @@ class AlarmRaiser:
         judge = self.judge
         if judge is None:
             return []
+        _keep_lone_pictures(connection, records)
         blacklisted = _blacklisted(connection, records)
         seen = [
             (sighting, record.received_at)
@@ -166,6 +172,13 @@ class _Group:
             self.evidence.remove((alarm, last_seq))
         elif last_seq != alarm:
             self.dropped.append((alarm, last_seq))
+
+
+def _keep_lone_pictures(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
+    """Keep pictures that follow an access record (D8) with the alarm that this one raised."""
+    for record in records:
+        if isinstance(record.detail, AccessDetail) and record.detail.of is not None:
+            connection.execute(_FOLLOW, (record.seq, record.detail.of, 2 * MAX_EVIDENCE))
 
 
 def _blacklisted(connection: sqlite3.Connection, records: Sequence[Record]) -> Blacklisted:

@@ -12,6 +12,9 @@ from hub.services.alarms.rules import AlarmRule
 from hub.services.records.record_log import RecordFilter
 from hub.store.alarms import raising
 from hub.store.alarms.rows import MAX_EVIDENCE
+from hub.store.commit.record_batch import RecordBatch
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.records import AccessDetail
 from tests.services.alarms.conftest import MEI, AlarmSite
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
@@ -226,6 +229,23 @@ async def test_the_first_records_and_the_last_are_evidence(site: AlarmSite) -> N
     seqs = [await site.event(2) for _ in range(MAX_EVIDENCE + 5)]
     kept = await site.alarms.evidence(seqs[0])
     assert kept == (*seqs[: MAX_EVIDENCE - 1], seqs[-1])
+
+
+async def test_a_lone_picture_of_a_passage_is_evidence_of_its_alarm(site: AlarmSite) -> None:
+    await site.blacklist("12", "Wang Fang")
+    passage = await site.access("12")
+    picture = CheckedUpload(kind="access", occurred_at=site.at, detail=AccessDetail())
+    batch = RecordBatch(
+        [picture],
+        did="1",
+        sn="SN1",
+        device_name="Gate",
+        digest=bytes(16),
+        arrived_at=site.at,
+        follows_access=True,
+    )
+    (follower,) = (await site.hub.store.records.append(batch)).seqs
+    assert await site.alarms.evidence(passage) == (passage, follower)
 
 
 async def test_a_damaged_alarm_does_not_refuse_uploads(site: AlarmSite) -> None:
