@@ -96,6 +96,10 @@ ACTIONS = {
     "person.export": N_("Exported the people of the register:"),
     "person.search": N_("Searched cameras by a photo:"),
     "job.cancel": N_("Cancelled the job"),
+    "person.retry": N_("Tried again what cameras refused of people:"),
+    "person.take-over": N_("Took the unknown people over from the camera"),
+    "person.remove-unknown": N_("Removed the unknown people from the camera"),
+    "person.sync": N_("Decided how the people on the camera are kept:"),
     "group.add": N_("Added the group of cameras"),
     "group.change": N_("Changed the group of cameras"),
     "group.remove": N_("Removed the group of cameras"),
@@ -113,6 +117,7 @@ ACTIONS = {
     "update.undone": N_("The hub went back from the update to version"),
 }
 
+_OF_ONE_PERSON = ("person.add", "person.change", "person.put", "person.numbers")
 #: Actors that are neither a user nor an API key.
 _ACTORS = {
     "command line": N_("Command line"),
@@ -236,6 +241,20 @@ def _camera(entry: AuditEntry) -> AuditTarget:
     return AuditTarget(camera.name or camera.sn, f"/cameras/{did}", detail)
 
 
+def _person(entry: AuditEntry) -> AuditTarget:
+    """A person by number; of what is done to a camera's people, the camera."""
+    if entry.action in ("person.take-over", "person.remove-unknown", "person.sync"):
+        return _camera(entry)
+    is_one = entry.action in _OF_ONE_PERSON and entry.target.isdecimal()
+    return AuditTarget(entry.target, f"/people/{entry.target}" if is_one else "")
+
+
+def _group(entry: AuditEntry) -> AuditTarget:
+    """A group of cameras by its name; a removed one by its number."""
+    groups = {str(group.id): group.name for group in auth.services().camera_groups.list()}
+    return AuditTarget(groups.get(entry.target, entry.target))
+
+
 def _setting(entry: AuditEntry) -> AuditTarget:
     """The target of a change of settings: "NAME: OLD -> NEW"."""
     name, _, values = entry.target.partition(": ")
@@ -304,6 +323,8 @@ def _numbered(entry: AuditEntry, url: str) -> AuditTarget:
 
 _TARGETS: dict[str, Callable[[AuditEntry], AuditTarget]] = {
     "device": _camera,
+    "person": _person,
+    "group": _group,
     "settings": _setting,
     "user": _user,
     "alarm": _alarm,

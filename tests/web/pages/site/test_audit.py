@@ -13,6 +13,7 @@ import pytest
 from hub.config import Config, WebConfig
 from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.devices.directory import NewDevice
+from hub.services.people.register import PersonChange
 from hub.services.site.site import SiteSettings
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
@@ -101,6 +102,23 @@ async def test_a_camera_and_a_key_are_shown_by_name_as_long_as_they_exist(
     _, who, what, _ = rows_of(admin.text)[1]
     assert who == f"API key {key.appid}"
     assert what == f"Sent a command to the camera {device.did} /person/add 200"
+
+
+async def test_people_groups_and_cameras_with_people_lead_to_their_pages(
+    hub: HubServices, admin: Visitor
+) -> None:
+    services = hub.services
+    await services.devices.add(NewDevice(sn="SN1", code="12345678", did="1", name="Gate"))
+    await services.people.add(PersonChange(name="Ada"), by=ANN, pid="77")
+    await services.camera_groups.add("Hall", by=ANN)
+    await services.audit.add(ANN, "person.take-over", "1")
+    await services.audit.add(ANN, "person.numbers", "12 people")
+    await admin.get("/site/audit")
+    assert '<a href="/people/77">77</a>' in admin.text
+    assert '<a href="/cameras/1">Gate</a>' in admin.text
+    for text in ("Added the group of cameras", "Hall", "12 people"):
+        assert text in admin.text
+    assert "/people/12" not in admin.text
 
 
 @pytest.mark.parametrize("target", ["", "1", "no number", "<b>1</b>"])
