@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import httpx
 import trio
-from trio_websocket import WebSocketConnection, wrap_client_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 FACE_PATH = "/api/v1/adapter/lenfocus/face/capture"
 EVENT_PATH = "/api/v1/device/report/event"
@@ -102,6 +102,13 @@ def encode_request(uri: str, param: dict[str, Any], token: str | None = None) ->
     if token is not None:
         document["token"] = token
     return json.dumps(document)
+
+
+async def read_until_closed(socket: WebSocketConnection) -> None:
+    """Skip requests from the hub until it ends the connection."""
+    with suppress(ConnectionClosed):
+        while True:
+            await socket.get_message()
 
 
 async def request(socket: WebSocketConnection, text: str) -> dict[str, Any]:

@@ -50,12 +50,12 @@ FLEET = (
     *("wrong-code", "no-signature", "clock-skewed"),
     *("replays", "none", "none", "none", "none", "none", "none"),
     *("slow,no-ip", "late", "silent", "refuses", "other-uri,success-0"),
-    *("success-200,first-page-0", "first-page-1,text-numbers"),
+    *("success-200,first-page-0,small-library", "first-page-1,text-numbers,deletes-first"),
     *("endless-pages", "repeated-pages", "missing-results", "wrong-types", "huge-lists"),
-    *("old-uri", "no-pictures", "bad-pictures"),
+    *("old-uri,picky", "no-pictures,lost-answers", "bad-pictures"),
     *("drop-on-connect", "drop-on-command", "drop-in-answer", "drop-in-upload"),
     *("drop-before-reply", "duplicates", "floods", "half-frames,garbage", "fragments"),
-    *("reboots,fails-upgrade", "real-camera,never-upgrades"),
+    *("reboots,fails-upgrade,forgets-people", "real-camera,never-upgrades"),
     *("no-did", "forgets-did", "refuses-init", "no-token"),
 )
 NOT_ADMITTED = FLEET[:3]

@@ -534,7 +534,7 @@ def _next(connection: sqlite3.Connection, values: dict[str, object], *, is_all: 
         take(statement)
     for statement in (_BLACKLIST, _DUE, _THESE):
         take(statement)
-    is_complete = len(found) <= limit
+    is_complete = len(found) < limit  # or a statement may have found more
     after, changed = values["after"], take(_CHANGED)
     if len(found) <= limit:
         after = changed[-1].revision if len(changed) == limit else newest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import trio
@@ -121,7 +120,7 @@ class PeopleSync:
         self._numbers = Numbers(store, now)
         self._running: dict[str, _Running] = {}
         self._locks: dict[str, trio.Lock] = {}
-        #: did -> when it was seen last before now, in UNIX milliseconds.
+        #: did -> when it was seen last, in UNIX milliseconds; until its absence is noted.
         self._left_at = {device.did: device.last_seen or 0 for device in store.devices.all()}
         self._changed: set[str] = set()
         self._has_changes = trio.Event()
@@ -184,7 +183,7 @@ class PeopleSync:
         if running is not None and running.link is not link:
             running.scope.cancel()
             del self._running[did]
-            self._left_at[did] = self._ms()
+            self._left_at.setdefault(did, self._ms())
             running = None
         if link is not None and running is None:
             pusher = Pusher(did, link.sn, self._tools, self._lock(did))
@@ -204,11 +203,15 @@ class PeopleSync:
 
     async def _note_absence(self, pusher: Pusher) -> None:
         """Have a device checked that was away for long, or is new."""
-        away = self._ms() - self._left_at.get(pusher.did, 0)
-        row = self._store.device_people.get(pusher.did)
-        if away > ABSENCE_SECONDS * 1000 and not row.must_check:
-            with suppress(HubError):  # the nightly comparison remains
+        did, now = pusher.did, self._ms()
+        row = self._store.device_people.get(did)
+        if now - self._left_at.get(did, now) > ABSENCE_SECONDS * 1000 and not row.must_check:
+            try:
                 await self._store.device_people.save(replace(row, must_check=True), pusher.sn)
+            except HubError:
+                return  # it is noted at the next connect
+        # Not before: a device that leaves again at once has been away all the time.
+        self._left_at.pop(did, None)
 
     async def _tell_changes(self) -> None:
         """Publish whose numbers changed, at most every TELL_SECONDS."""

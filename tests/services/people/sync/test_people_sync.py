@@ -374,6 +374,25 @@ async def test_after_a_short_absence_the_total_is_not_asked_for(
     assert len(camera.asked(LIST)) == asked + 1
 
 
+async def test_a_camera_that_leaves_at_once_after_a_long_absence_is_checked_all_the_same(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.settle()
+    site.disconnect(camera)
+    camera.state.people.clear()
+    await trio.sleep(700)
+    for _ in range(5):
+        site.connect(camera)
+        await trio.lowlevel.checkpoint()
+        site.disconnect(camera)
+        await trio.lowlevel.checkpoint()
+    site.connect(camera)
+    await site.settle()
+    assert camera.pids == {"1"}
+
+
 async def test_the_total_is_asked_for_by_one_row_and_repairs_one_that_is_missing(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
