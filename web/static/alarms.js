@@ -17,12 +17,15 @@ export function followAlarms(stream) {
   const settle = () => {
     const { count, severity, isLoud } = readState(state);
     showCount(state, count);
+    showInDialog(state, count);
     if (count) sound.play(severity, isLoud);
     else sound.play(isLost ? "lost" : "");
   };
   // The state is replaced by the stream, or fetched again after a change was missed.
   new MutationObserver(settle).observe(state, { childList: true, subtree: true });
   settle();
+  const dialog = document.querySelector("dialog");
+  if (dialog) new MutationObserver(settle).observe(dialog, { childList: true });
 
   stream.addEventListener("alarm", ({ detail }) => {
     if (list) showAlarm(list, detail);
@@ -65,6 +68,22 @@ function showCount(state, count) {
   if (icon.href !== wanted) icon.href = wanted;
 }
 
+// A record that is open covers the alarms: say so, and lead back to them.
+function showInDialog(state, count) {
+  const dialog = document.querySelector("dialog[open]");
+  const present = dialog?.querySelector(".dialog-alarms");
+  if (!dialog || !count) return present?.remove();
+  const text = state.firstElementChild.dataset.title;
+  if (present?.textContent === text) return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "pill pill-bad dialog-alarms";
+  button.textContent = text;
+  button.addEventListener("click", () => dialog.close());
+  present?.remove();
+  dialog.prepend(button);
+}
+
 const sinceOf = (card) => [Number(card.dataset.since), Number(card.dataset.key)];
 
 // Insert, replace or remove one alarm. The oldest is first.
@@ -103,26 +122,31 @@ function showAlarm(list, { seq, html }) {
 
 // The key A acknowledges the first alarm, unless somebody is typing.
 function acknowledgeByKey(list) {
-  let first = list.firstElementChild;
-  let shownAt = 0;
-  new MutationObserver(() => {
-    if (list.firstElementChild?.dataset.key === first?.dataset.key) return;
-    first = list.firstElementChild;
-    shownAt = performance.now();
-  }).observe(list, { childList: true });
-
+  const isSteady = watchMoves(list);
   document.addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "a" || event.repeat) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select, dialog")) return;
-    if (performance.now() - shownAt < MIN_SHOWN_MS) return;
-    list.firstElementChild?.querySelector("[data-acknowledge]")?.requestSubmit();
+    list.querySelector("[data-acknowledge]")?.requestSubmit();
   });
-
   list.addEventListener("submit", (event) => {
     event.preventDefault();
-    acknowledge(list, event.target);
+    // Who is typing a note means this alarm.
+    const isTyping = document.activeElement.matches("input");
+    if (isTyping || isSteady()) acknowledge(list, event.target);
   });
+}
+
+// Returns a function: whether all alarms have been where they are for a while. Otherwise a key or a
+// click may be meant for another one.
+function watchMoves(list) {
+  let movedAt = performance.now();
+  new MutationObserver((changes) => {
+    const isMoved = ({ removedNodes, addedNodes, previousSibling, nextSibling }) =>
+      removedNodes.length || (addedNodes.length && (nextSibling || !previousSibling));
+    if (changes.some(isMoved)) movedAt = performance.now();
+  }).observe(list, { childList: true });
+  return () => performance.now() - movedAt >= MIN_SHOWN_MS;
 }
 
 // The card goes when the hub says that it was acknowledged, not before.
