@@ -230,3 +230,14 @@ async def test_the_audit_log_keeps_no_number_of_a_person(
         ("device.person_add", "1"),
     ]
     assert b"987654321" not in (tmp_path / "hub.sqlite").read_bytes()
+
+
+@pytest.mark.parametrize("schema", [15], indirect=True)
+async def test_jobs_and_settings_that_wait_are_read_back(store: Store) -> None:
+    settings, imported = await store.jobs.newest()
+    assert (imported.kind, imported.state, imported.done) == ("import", "interrupted", 1)
+    assert await store.jobs.items(imported.id) == (written.JOB_ITEM,)
+    assert (settings.kind, settings.state, settings.total) == ("settings", "running", 1)
+    assert await store.jobs.attachment(settings.id) == '"photo"'
+    assert store.wishes.dids == {"1"}
+    assert await store.wishes.of_device("1") == [written.WISH]

@@ -19,12 +19,15 @@ from pathlib import Path
 from shutil import make_archive
 from tempfile import TemporaryDirectory
 
+import msgspec
 import trio
 from msgspec import Raw
 
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.commit.repeat_window import RepeatWindow
 from hub.store.db import Store
+from hub.store.jobs.jobs import JobItem
+from hub.store.jobs.wishes import Wish
 from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
 from hub.store.people.people import PersonPut
@@ -189,14 +192,22 @@ PERSON = PersonPut(
     ),
 )
 
+JOB_ITEM = JobItem(1, "failed", '{"line":3}')
+WISH = Wish(
+    did="1",
+    name="recording",
+    param='{"file_len":5}',
+    job=2,
+    position=0,
+    wished_by="user alice",
+    wished_at=NOW * 1000,
+)
+
 #: In the order of the columns.
 ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("device_people", ("1", "managed", 0, 1, "fw1 sw1", 1, NOW * 1000)),
     ("holding", ("1", "12", 1, None, None, None, "", 0, None)),
     ("unknown_person", ("2", "99", '{"pid": "99"}')),
-    ("job", (1, "import", "interrupted", "{}", "ada", NOW * 1000, NOW * 1000 + 5, 2, 1, 0, "")),
-    ("job_item", (1, 0, "done", "{}")),
-    ("device_wish", ("1", "recording", "{}", 1, 0, "ada", NOW * 1000)),
     (
         "alarm",
         (
@@ -323,6 +334,11 @@ async def fill_schema_15(store: Store) -> None:
     await store.camera_groups.add("Gate", ["1"])
     await store.people.put([PERSON], "user alice", NOW * 1000 + 1)
     await store.write(_add_people_and_alarms)
+    job = await store.jobs.add("import", "{}", "user alice", NOW * 1000, 2)
+    ended = msgspec.structs.replace(job, state="interrupted", done=1, failed=1, ended_at=NOW * 1000)
+    await store.jobs.end(ended, [JOB_ITEM])
+    await store.jobs.add("settings", "{}", "user alice", NOW * 1000, 1, ['{"did":"1"}'], '"photo"')
+    await store.wishes.put([WISH])
 
 
 def _add_people_and_alarms(connection: sqlite3.Connection) -> None:
