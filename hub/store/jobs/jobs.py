@@ -212,7 +212,7 @@ class JobTable:
 
     async def prune(self, before: int) -> None:
         """Remove the jobs that ended before this time (UNIX milliseconds)."""
-        await self._writer.write(lambda c: c.execute(_PRUNE, (before,)) and None)
+        await self._writer.write(lambda c: c.execute(_PRUNE, (before,)), self._forget_damage)
 
     async def forget(self, kinds: Sequence[JobKind]) -> None:
         """Remove the jobs of these kinds that have ended, so that nothing of them can be read."""
@@ -221,7 +221,7 @@ class JobTable:
             with secure_deletion(connection):
                 connection.executemany(_FORGET_KIND, [(kind,) for kind in kinds])
 
-        await self._writer.write(job)
+        await self._writer.write(job, self._forget_damage)
 
     async def get(self, id: int) -> Job:
         """Return a job. Raises NoSuchResource."""
@@ -257,6 +257,11 @@ class JobTable:
         values = (clamp(id), clamp(after), *states, limit)
         rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
         return tuple(_item_rows.read_all(rows, self._damaged))
+
+    def _forget_damage(self, _: object) -> None:
+        """Take what is damaged for gone: what is still there is met again when it is read."""
+        self._damaged.forget_table("job")
+        self._damaged.forget_table("job_item")
 
 
 def note_item(connection: sqlite3.Connection, id: int, item: JobItem, at: int) -> None:

@@ -106,6 +106,11 @@ class WishTable:
     async def put(self, wishes: Sequence[Wish]) -> None:
         """Note wishes in place of earlier ones, whose items are then cancelled."""
 
+        def committed(dids: set[str]) -> None:
+            self._took(dids)
+            for wish in wishes:
+                self._damaged.forget("device_wish", f"{wish.did} {wish.name}")
+
         def job(connection: sqlite3.Connection) -> set[str]:
             for wish in wishes:
                 earlier = self._current(connection, wish)
@@ -115,7 +120,7 @@ class WishTable:
                     _note(connection, earlier, "cancelled", "null", wish.wished_at)
             return load_wish_dids(connection)
 
-        await self._writer.write(job, self._took)
+        await self._writer.write(job, committed)
 
     async def note(self, wish: Wish, state: ItemState, detail: object, at: int) -> bool:
         """Note how far a wish is, in its item; done or failed, it is a wish no more.

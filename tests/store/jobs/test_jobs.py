@@ -111,3 +111,6 @@ async def test_a_damaged_job_is_shown_without_what_cannot_be_read(store: Store) 
     (item,) = await store.jobs.items(job.id)
     assert item == JobItem(0, "waiting", "null", damaged=True)
     assert set(store.damaged_rows.counts()) == {"job", "job_item"}
+    await store.jobs.end(replace(job, state="done", ended_at=5), [])
+    await store.jobs.prune(6)
+    assert store.damaged_rows.counts() == {}

@@ -78,6 +78,7 @@ _KINDS: dict[str, DataKind] = {
     "plate_entry": "alarms",
     "device": "cameras",
     "device_setting": "cameras",
+    "device_wish": "cameras",
     "camera_group": "cameras",
     "camera_group_device": "cameras",
     "person": "people",
