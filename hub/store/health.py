@@ -72,9 +72,12 @@ class HealthMonitor:
         self.health = replace(self.health, lost="; ".join(self._losses))
 
 
+#: Why nothing can be written, for people.
+DISK_FULL = "the disk is full"
+
 #: SQLite's primary result codes that are caused by the disk or the file, not by the statement.
 SQLITE_REASONS = {
-    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_FULL: DISK_FULL,
     sqlite3.SQLITE_IOERR: "the disk reports an input/output error",
     sqlite3.SQLITE_READONLY: "the database is read-only",
     sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
@@ -132,7 +135,7 @@ def describe(error: BaseException, folder: Path | None = None) -> str:
         return SQLITE_REASONS[sqlite3.SQLITE_FULL]
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return "the disk is full"
+            return DISK_FULL
         if error.errno == errno.EIO:
             return SQLITE_REASONS[sqlite3.SQLITE_IOERR]
         return f"the disk cannot be written: {error.strerror or error}"

@@ -23,14 +23,14 @@ from hub.errors import CannotStoreNow
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import is_moment
 from hub.store.disk import Buffer, Disk, read_at
-from hub.store.health import HealthMonitor, describe
+from hub.store.health import DISK_FULL, HealthMonitor, describe
 from hub.store.media.day_index import DayIndex, PackDay
 from hub.store.media.held_index import HeldIndex, HeldPack
 from hub.store.media.pack_format import GroupTail, LoggedRecord, StoredImage, checksum
 from hub.store.media.packs import Packs, day_bounds, encode_images, known_images, remove_pack
 from hub.store.records.record_reading import readable_row
 from hub.store.sqlite.readers import Readers
-from hub.store.sqlite.sql import execute
+from hub.store.sqlite.sql import execute, one
 from hub.wire.pictures import Picture
 from hub.wire.uploads.records import RecordKind
 
@@ -49,6 +49,13 @@ WHERE seq IN (
 ) AND received_at >= ?3 AND received_at < ?4
     AND NOT EXISTS (SELECT 1 FROM held_record WHERE held_record.seq = record.seq)
 ORDER BY seq LIMIT ?5
+"""
+_HELD_BY_PEOPLE = """
+SELECT EXISTS (
+    SELECT 1 FROM hold_record JOIN record USING (seq)
+    WHERE hold_record.seq BETWEEN ? AND ? AND received_at >= ? AND received_at < ?
+        AND NOT EXISTS (SELECT 1 FROM held_record WHERE held_record.seq = record.seq)
+)
 """
 _HELD_IN_PACK = f"""
 SELECT {_COLUMNS}, held_record.images FROM held_record JOIN record USING (seq)
@@ -132,7 +139,9 @@ class HeldEvidence:
     async def move_before(self, day: PackDay, forget: Callable[[], Awaitable[None]]) -> None:
         """Move what is held of a day, then call `forget`, which makes the day go.
 
-        Raises CannotStoreNow if the evidence cannot be written: the day must then stay.
+        Raises CannotStoreNow if the evidence cannot be written: the day must then stay. If the
+        disk is full, and only alarms hold records of the day, their evidence goes with it: the hub
+        must be able to go on.
         """
         # In steps, between which records can be held; the last ones under the lock.
         while await self._move_some_locked(day):
@@ -167,11 +176,19 @@ class HeldEvidence:
             await self._append(day.day, self._packs.path(day.day), rows)
         except (OSError, CannotStoreNow) as error:
             reason = describe(error) if isinstance(error, OSError) else str(error)
+            if reason == DISK_FULL and not await self._is_held_by_people(values):
+                log.warning("the evidence of alarms of %s goes with the day: %s", day.day, reason)
+                return False
             self.problems[day.day] = reason
             raise CannotStoreNow(
                 f"{day.day} stays, because its held evidence cannot be kept: {reason}"
             ) from error
         return True
+
+    async def _is_held_by_people(self, values: tuple[object, ...]) -> bool:
+        """Whether a hold has records of a day: then the day stays, whatever room is needed."""
+        held = await self._readers.read(lambda c: one(c, _HELD_BY_PEOPLE, values[:4]))
+        return held == 1
 
     async def _append(self, day: str, source: Path, rows: Sequence[_Row]) -> None:
         """Copy records to the day's pack of held evidence, and note where they are."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from hub.errors import CannotStoreNow
 from hub.store.alarms.alarm import AlarmDetail, Move, Sighting
 from hub.store.alarms.raising import Blacklisted
 from hub.store.alarms.rows import MAX_EVIDENCE
@@ -16,7 +18,7 @@ from hub.store.tables.erasures import NewErasure, Subject
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.clock import FrozenClock
-from tests.support.stores import batch, copy_as_left, is_whole, opened
+from tests.support.stores import FaultyDisk, batch, copy_as_left, is_whole, opened
 
 DAY = 86_400
 FIRST = "2026-11-25"
@@ -171,3 +173,39 @@ async def test_an_erasure_leaves_nothing_of_the_person_in_alarms(
         copy_as_left(tmp_path / "data", tmp_path / "copy")
         for file in (tmp_path / "copy").rglob("*"):
             assert not file.is_file() or name.encode() not in file.read_bytes(), file
+
+
+async def test_on_a_full_disk_the_evidence_of_alarms_does_not_keep_a_day(
+    tmp_path: Path, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hub drops days to be able to store: it must not stand still for the sake of old ones."""
+    disk = FaultyDisk()
+    async with opened(tmp_path / "data", clock, disk=disk) as store:
+        await fill(store, clock, ["ann", "bob"])
+        disk.failing = {"write"}
+        await store.retention.drop_day(FIRST)
+        assert await seqs(store) == [3]
+        assert store.evidence.problem == ""
+        assert "the evidence of alarms of 2026-11-25 goes" in caplog.text
+        assert len(store.alarms.active()) == 2
+
+
+async def test_another_fault_of_the_disk_or_a_hold_keeps_the_day(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    disk = FaultyDisk()
+    async with opened(tmp_path / "data", clock, disk=disk) as store:
+        await fill(store, clock, ["ann", "bob"])
+        disk.failing = {"write"}
+        disk.error = OSError(errno.EIO, "input/output error")
+        with pytest.raises(CannotStoreNow):
+            await store.retention.drop_day(FIRST)
+        disk.failing = set()
+        await store.holds.create(NewHold(reason="x", created_by="ann", created_at=clock.ms), [2])
+        disk.failing = {"write"}
+        disk.error = OSError(errno.ENOSPC, "no space")
+        with pytest.raises(CannotStoreNow):
+            await store.retention.drop_day(FIRST)
+        disk.failing = set()
+        await store.retention.drop_day(FIRST)
+        assert await seqs(store) == [1, 2, 3]

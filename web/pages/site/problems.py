@@ -178,6 +178,7 @@ _WITH_DETAIL = {"damaged", "pictures-lost"}
 _PLACES: dict[DataKind, str] = {
     "evidence": "/evidence",
     "erasures": "/site/erasures",
+    "alarms": "/alarms",
     "cameras": "/cameras",
     "firmware": "/firmware",
     "users": "/site/users",
