@@ -7,6 +7,7 @@ from quart_trio import QuartTrio
 from web.pages import account, language, setup, site
 from web.pages.alarms import views as alarms
 from web.pages.camera import captures, manage, overview, reboot, search, trace
+from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
 from web.pages.camera.recordings import views as recordings
 from web.pages.camera.settings import views as settings
@@ -20,7 +21,9 @@ from web.pages.jobs import views as jobs
 from web.pages.layout import choose_language, note_changes, shared_values
 from web.pages.live import views as live
 from web.pages.people import change as change_people
+from web.pages.people import transfer as transfer_people
 from web.pages.people import views as people
+from web.pages.photo_search import views as photo_search
 
 _BLUEPRINTS = (
     live.blueprint,
@@ -32,6 +35,7 @@ _BLUEPRINTS = (
     recordings.blueprint,
     captures.blueprint,
     camera_people.blueprint,
+    camera_sync.blueprint,
     search.blueprint,
     manage.blueprint,
     trace.blueprint,
@@ -42,6 +46,8 @@ _BLUEPRINTS = (
     many.blueprint,
     people.blueprint,
     change_people.blueprint,
+    transfer_people.blueprint,
+    photo_search.blueprint,
     jobs.blueprint,
     releases.blueprint,
     add_release.blueprint,

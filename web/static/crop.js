@@ -1,5 +1,6 @@
 // Chooses a photo (file, drag and drop, clipboard, the computer's camera, a picture of the hub) and
-// crops it to a square before it is sent. Without this script the whole file is sent.
+// crops it to a square before it is sent. With data-crop="optional" the whole picture is sent until
+// somebody wants a section. Without this script the whole file is sent.
 
 const MAX_WORK_PIXELS = 1_600;
 const MAX_SENT_PIXELS = 640;
@@ -19,6 +20,7 @@ class Crop {
   #canvas;
   #box;
   #square = null;
+  #isCropping;
   #stream = null;
 
   constructor(picker) {
@@ -29,10 +31,11 @@ class Crop {
   }
 
   start() {
+    this.#isCropping = this.#picker.dataset.crop !== "optional";
     this.#part("tools").hidden = false;
     this.#input.addEventListener("change", () => this.#use(this.#input.files[0]));
     this.#input.form.addEventListener("formdata", ({ formData }) => {
-      if (this.#square) formData.set(this.#input.name, this.#cropped());
+      if (this.#square) formData.set(this.#input.name, this.#isCropping ? this.#cropped() : this.#whole());
     });
     this.#acceptDrops();
     this.#acceptPaste();
@@ -42,6 +45,11 @@ class Crop {
     this.#onClick("larger", () => this.#resize(1.1));
     this.#onClick("smaller", () => this.#resize(1 / 1.1));
     this.#onClick("turn", () => this.#turn());
+    this.#onClick("begin", () => {
+      this.#isCropping = true;
+      this.#show();
+      this.#box.focus();
+    });
     const { source } = this.#picker.dataset;
     if (source) this.#fetch(source);
   }
@@ -107,7 +115,7 @@ class Crop {
     const view = this.#part("video");
     this.#draw(view, view.videoWidth, view.videoHeight);
     this.#closeCamera();
-    this.#box.focus();
+    if (this.#isCropping) this.#box.focus();
   }
 
   #closeCamera() {
@@ -155,7 +163,6 @@ class Crop {
     const { width, height } = this.#canvas;
     const size = Math.min(width, height);
     this.#square = { x: (width - size) / 2, y: (height - size) / 4, size };
-    this.#part("stage").hidden = false;
     // The section is sent, however large the file is.
     this.#input.required = false;
     this.#input.setCustomValidity("");
@@ -164,7 +171,7 @@ class Crop {
 
   #forget() {
     this.#square = null;
-    this.#part("stage").hidden = true;
+    this.#part("stage").hidden = this.#part("offer").hidden = true;
   }
 
   // The square
@@ -256,6 +263,9 @@ class Crop {
   }
 
   #show() {
+    this.#part("stage").hidden = !this.#isCropping;
+    this.#part("offer").hidden = this.#isCropping;
+    if (!this.#isCropping) return this.#showWhole();
     const { x, y, size } = this.#square;
     const { width, height } = this.#canvas;
     const { style } = this.#box;
@@ -268,20 +278,37 @@ class Crop {
     this.#say("size", Math.min(MAX_SENT_PIXELS, Math.round(size)));
   }
 
+  #showWhole() {
+    const shown = this.#part("whole");
+    shown.width = Math.round((this.#canvas.width * shown.height) / this.#canvas.height);
+    shown.getContext("2d").drawImage(this.#canvas, 0, 0, shown.width, shown.height);
+    this.#say("size", this.#canvas.width);
+  }
+
   #say(text, n = "") {
     this.#part("status").textContent = this.#part("status").dataset[text].replace("{n}", n);
   }
 
-  // Synchronous, because a form's data is collected synchronously.
   #cropped() {
     const { x, y, size } = this.#square;
+    const side = Math.min(MAX_SENT_PIXELS, Math.round(size));
+    return this.#encode({ x, y, width: size, height: size }, side, side);
+  }
+
+  #whole() {
+    const { width, height } = this.#canvas;
+    return this.#encode({ x: 0, y: 0, width, height }, width, height);
+  }
+
+  // Synchronous, because a form's data is collected synchronously.
+  #encode({ x, y, width, height }, sentWidth, sentHeight) {
     const sent = document.createElement("canvas");
-    sent.width = sent.height = Math.min(MAX_SENT_PIXELS, Math.round(size));
+    [sent.width, sent.height] = [sentWidth, sentHeight];
     const context = sent.getContext("2d");
     context.fillStyle = "#fff";
     context.fillRect(0, 0, sent.width, sent.height);
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.#canvas, x, y, size, size, 0, 0, sent.width, sent.height);
+    context.drawImage(this.#canvas, x, y, width, height, 0, 0, sent.width, sent.height);
     const [, base64] = sent.toDataURL("image/jpeg", QUALITY).split(",");
     const bytes = Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
     return new File([bytes], "photo.jpg", { type: "image/jpeg" });

@@ -48,16 +48,20 @@ def photo_field() -> PhotoField:
 
 def describe_photo_error(error: HubError) -> str:
     """Say what is wrong with the photo or with the form; for UPLOAD_ERRORS."""
-    match error:
-        case BadPhoto(fault="too many pixels"):
-            return gettext("The picture is too large. The limit is %(n)s million pixels.") % {
-                "n": MAX_PIXELS // 1_000_000
-            }
-        case BadPhoto(fault="too large"):
-            return file_too_large(MAX_FILE_MB)
-        case BadPhoto():
-            return gettext(_PHOTO_ERRORS[error.fault])
+    if isinstance(error, BadPhoto):
+        return describe_photo_fault(error.fault)
     return describe_form_error(error, _megabytes())
+
+
+def describe_photo_fault(fault: str) -> str:
+    """Say what is wrong with a photo; `fault` is that of BadPhoto."""
+    if fault == "too many pixels":
+        return gettext("The picture is too large. The limit is %(n)s million pixels.") % {
+            "n": MAX_PIXELS // 1_000_000
+        }
+    if fault == "too large":
+        return file_too_large(MAX_FILE_MB)
+    return gettext(_PHOTO_ERRORS.get(fault, _PHOTO_ERRORS["damaged"]))
 
 
 def _megabytes() -> int:

@@ -12,8 +12,8 @@ from web import auth
 from web.pages.labels import clock_offset, device_reason, init_outcome, waiting_reasons
 from web.pages.layout import make_url
 
-#: Hundreds may be pending, and each has a form.
-ROWS_PER_PAGE = 20
+#: Hundreds may be pending, and each has a form of 2 KB.
+ROWS_PER_PAGE = 18
 #: Cameras offered for replacement by name; any other can be entered by did.
 _MAX_REPLACEABLE = 100
 #: Digits of a time in ms.

@@ -12,11 +12,13 @@ from hub.errors import NoSuchResource
 from hub.services.access.users import User
 from hub.services.commands.many import DeviceOutcome, ManySubject
 from hub.services.jobs.jobs import Job, JobItem, JobKind
+from hub.services.people.import_export.imports import RefusedRow
 from web import auth
 from web.pages.camera.settings.forms import FACE, RECORDING
 from web.pages.device_errors import device_message
 from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
 from web.pages.language import gettext
+from web.pages.people.import_texts import describe_refusal
 
 T = TypeVar("T")
 
@@ -45,18 +47,42 @@ class JobLink(Struct, frozen=True):
     downloads: bool = False
 
 
+class _OneDevice(Struct, frozen=True):
+    """The subject of a comparison, and of a decision about one camera."""
+
+    did: str
+
+
+class _Compared(Struct, frozen=True):
+    """The item of a comparison."""
+
+    did: str
+    total: int
+    missing: int
+    differing: int
+    unknown: int
+
+
 def describe_subject(job: Job) -> str:
     """What the job was asked to do; "" if its title says it all."""
     if job.kind == "settings":
         subject = _decode(job.subject, ManySubject)
         forms = {form.name: form.title for form in (FACE, RECORDING)}
         return gettext(forms[subject.name]) if subject and subject.name in forms else ""
-    return ""
+    did = _decode(job.subject, _OneDevice)
+    return _device_name(did.did) if did else ""
 
 
 def job_links(job: Job, me: User) -> list[JobLink]:
     """Where its outcome is."""
-    return []
+    if job.kind == "import":
+        links = [JobLink("/people", gettext("People"))]
+        if job.failed and auth.reaches(me, "admin"):
+            refused = JobLink(f"/jobs/{job.id}/refused.csv", gettext("Refused lines"), True)
+            links.append(refused)
+        return links
+    did = _decode(job.subject, _OneDevice)
+    return [JobLink(f"/cameras/{did.did}/people", gettext("People on the camera"))] if did else []
 
 
 def item_rows(job: Job, items: Sequence[JobItem]) -> list[ItemRow]:
@@ -113,7 +139,42 @@ def _answer(item: JobItem, outcome: DeviceOutcome) -> str:
     return ""
 
 
+def _refused_row(item: JobItem) -> ItemText | None:
+    """A line of an import that was refused, and why."""
+    row = _decode(item.detail, RefusedRow)
+    if row is None:
+        return None
+    return ItemText(gettext("Line %(n)s") % {"n": row.line}, "", describe_refusal(row.refusal))
+
+
+def _compared(item: JobItem) -> ItemText | None:
+    """What a comparison found; what differs is repaired by itself."""
+    found = _decode(item.detail, _Compared)
+    if found is None:
+        return None
+    text = gettext(
+        "%(total)s people on it: %(missing)s were missing, %(differing)s differed, "
+        "%(unknown)s are unknown."
+    ) % {
+        "total": found.total,
+        "missing": found.missing,
+        "differing": found.differing,
+        "unknown": found.unknown,
+    }
+    return ItemText(_device_name(found.did), f"/cameras/{found.did}/people", text)
+
+
+def _device_name(did: str) -> str:
+    try:
+        device = auth.services().devices.get(did)
+    except NoSuchResource:
+        return did
+    return device.name or device.sn
+
+
 _DESCRIBE: dict[JobKind, Callable[[JobItem], ItemText | None]] = {
     "settings": _device,
     "restart": _device,
+    "import": _refused_row,
+    "compare": _compared,
 }

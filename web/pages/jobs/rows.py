@@ -21,7 +21,7 @@ KINDS: dict[JobKind, str] = {
 }
 STATES: dict[JobState, str] = {
     "running": N_("Running"),
-    "done": N_("Finished"),
+    "done": N_("Completed"),
     "cancelled": N_("Cancelled"),
     "interrupted": N_("Interrupted by a restart of the hub"),
     "failed": N_("Failed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from quart import Blueprint, Response, request
@@ -12,7 +13,8 @@ from hub.services.jobs.jobs import Job
 from web import auth
 from web.pages.jobs.items import describe_subject, item_rows, job_links
 from web.pages.jobs.rows import job_row, job_url
-from web.pages.layout import make_url, page, redirect_to
+from web.pages.layout import make_url, page, redirect_to, wants_part
+from web.pages.people.import_texts import describe_refusal
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
 
@@ -75,6 +77,24 @@ async def cancel(id: int) -> Response:
     return redirect_to(job_url(found))
 
 
+@blueprint.get("/<int:id>/refused.csv")
+async def refused(id: int) -> Response:
+    """The refused lines of an import, to mend and send again. They have personal numbers."""
+    by = auth.actor(await auth.require_role("admin"))
+    lines = auth.services().imports.refused_csv(id, by=by, reason=describe_refusal)
+    first = await anext(lines)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield first
+        async for line in lines:
+            yield line
+
+    response = Response(body(), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="refused-{id}.csv"'
+    response.timeout = None
+    return response
+
+
 def may_cancel(job: Job, me: User) -> bool:
     """Whether this user may end the job: an administrator, or whoever started it."""
     return auth.reaches(me, "admin") or job.created_by == auth.actor(me).who
@@ -83,13 +103,17 @@ def may_cancel(job: Job, me: User) -> bool:
 async def _job(found: Job, me: User) -> dict[str, Any]:
     after, only = request.args.get("after", -1, type=int), request.args.get("only", "")
     is_filtered = only == "failed"
+    # The refused lines of an import may have personal numbers.
+    may_see = found.kind != "import" or auth.reaches(me, "admin")
     rows = await auth.services().jobs.items(
         found.id,
         after=max(-1, min(after, _MAX_ID)),
-        limit=_PER_PAGE + 1,
+        limit=_PER_PAGE + 1 if may_see else 0,
         states=("failed", "interrupted", "cancelled") if is_filtered else (),
     )
     shown, more = rows[:_PER_PAGE], len(rows) > _PER_PAGE
+    if shown and found.kind == "import" and not wants_part():
+        await auth.services().imports.note_refused_shown(found.id, auth.actor(me))
     here, wanted = f"/jobs/{found.id}", "failed" if is_filtered else ""
     return {
         "job": job_row(found),

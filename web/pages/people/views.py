@@ -14,9 +14,11 @@ from hub.wire.commands.param_structs import MAX_PID
 from hub.wire.uploads.records import Record
 from web import auth
 from web.pages.labels import done_sentence
-from web.pages.layout import page
+from web.pages.layout import page, redirect_to, wants_part
 from web.pages.live.known_people import make_cards
 from web.pages.live.record_cards import list_badge
+from web.pages.people.camera_bars import camera_bars
+from web.pages.people.cameras_of_person import cameras_of_person, undecided_cameras
 from web.pages.people.people_list import category_options, group_options, people_list, read_query
 from web.pages.people.rows import person_facts, photo_url, validity_text, where_text
 from web.pages.site.audit import actor_text
@@ -49,6 +51,7 @@ async def people() -> Response:
         groups=group_options(),
         has_people=query.is_filtered or await hub.people.count() > 0,
         has_cameras=bool(hub.devices.list()),
+        undecided=undecided_cameras(),
         done=done_sentence(request.args.get("done")),
     )
 
@@ -81,9 +84,43 @@ async def person(pid: str) -> Response:
         facts=person_facts(found if is_full else masked(found)),
         has_hidden=not is_full and has_numbers(found),
         changed_by=actor_text(found.changed_by),
+        cameras=await cameras_of_person(found.pid),
         sightings=await make_cards(await _sightings(found)),
         done=done_sentence(request.args.get("done")),
     )
+
+
+@blueprint.get("/cameras")
+async def all_cameras() -> Response:
+    """How far each camera is; as a part of a page, its rows alone."""
+    await auth.require_role("guard")
+    template = "people/_all_cameras.html" if wants_part() else "people/all_cameras.html"
+    return await page(template, area="people", rows=await camera_bars())
+
+
+@blueprint.get("/undecided")
+async def undecided() -> Response:
+    await auth.require_role("guard")
+    return await page("people/_undecided.html", undecided=undecided_cameras())
+
+
+@blueprint.get("/<pid>/cameras")
+async def cameras(pid: str) -> Response:
+    """The part of a person's page that follows the sync."""
+    await auth.require_role("guard")
+    found = await auth.services().people.get(check_pid(pid))
+    return await page(
+        "people/_cameras.html", cameras=await cameras_of_person(found.pid), person=found
+    )
+
+
+@blueprint.post("/<pid>/retry")
+async def retry(pid: str) -> Response:
+    """Have all cameras try this person again."""
+    me = await auth.require_role("guard")
+    await auth.check_csrf()
+    await auth.services().people_sync.retry(None, check_pid(pid), by=auth.actor(me))
+    return redirect_to(f"/people/{pid}?done=people-retried")
 
 
 @blueprint.get("/<pid>/photo")

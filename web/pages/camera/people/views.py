@@ -68,7 +68,6 @@ class PersonCard(Struct, frozen=True, kw_only=True):
     facts: tuple[PersonFact, ...]
 
 
-@blueprint.get("")
 @blueprint.get("/list")
 async def people(did: int) -> Response:
     await auth.require_role("guard")

@@ -1,0 +1,151 @@
+"""Search all cameras by a photo: the form, the result and its address."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import trio
+
+from hub.errors import DeviceSilent
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.people.register import PersonChange
+from tests.support.page_site import PageSite
+from tests.support.photographer import Photographer, photo
+from tests.support.simulated_link import ok_answer
+
+PORTRAIT = photo(size=(200, 240))
+FORM = {"from": "2026-01-01T00:00", "to": "2027-01-01T00:00:00", "threshold": "80"}
+
+
+@pytest.fixture
+async def running(hub: PageSite, nursery: trio.Nursery) -> PageSite:
+    await nursery.start(hub.services.jobs.run)
+    return hub
+
+
+def hits(*scores: int) -> object:
+    rows = [
+        {"time": f"2026-05-01 08:00:{n:02}", "score": n, "jpeg_url_face": f"sd/{n}.jpg"}
+        for n in scores
+    ]
+    return ok_answer(total=len(rows), face_list=rows)
+
+
+async def search(hub: PageSite, guard: Photographer, **fields: str) -> str:
+    """Search, wait for the end, and open the result; return its path."""
+    await guard.get("/search")
+    await guard.send_photo("/search", PORTRAIT, **{**FORM, **fields})
+    path = guard.goes_to
+    await hub.services.jobs.wait(int(path.rpartition("/")[2]))
+    await guard.get(path)
+    return path
+
+
+async def test_without_cameras_the_page_says_what_to_do_next(admin: Photographer) -> None:
+    await admin.get("/search")
+    assert 'href="/cameras/connect"' in admin.text
+
+
+async def test_hits_of_all_cameras_are_merged_by_score(
+    running: PageSite, guard: Photographer
+) -> None:
+    gate, bay = await running.connect("Gate"), await running.connect("Bay", did="2")
+    gate.outcome, bay.outcome = hits(85, 99), hits(92)  # type: ignore[assignment]
+    await running.enrol("Yard", did="3")
+    path = await search(running, guard)
+    assert re.findall(r"<h3>(\d+)% similar", guard.text) == ["99", "92", "85"]
+    for text in (
+        "3 captures look like the photo",
+        "2 hits",
+        "1 gave no result",
+        "could not be reached",
+        "/media/device/2?path=sd%2F92.jpg",
+        "/search?from_did=2&amp;from_path=sd%2F92.jpg",
+    ):
+        assert text in guard.text, text
+    assert "Add to people" not in guard.text
+    (_, asked) = gate.asked[0]
+    assert (asked["threshold"], asked["start_time"]) == (80, "2026-01-01 00:00:00")
+    await guard.get(f"{path}/state")
+    assert "3 captures" in guard.text
+    await guard.get(f"{path}/photo")
+    assert (await guard.response.get_data())[:2] == b"\xff\xd8"
+    await guard.get("/search")
+    assert f'href="{path}"' in guard.text
+
+
+async def test_an_administrator_adds_a_hit_to_people(
+    running: PageSite, admin: Photographer
+) -> None:
+    gate = await running.connect("Gate")
+    gate.outcome = hits(99)  # type: ignore[assignment]
+    await search(running, admin)
+    (link,) = re.findall(r'href="(/people/add\?[^"]+)"', admin.text)
+    await admin.get(link.replace("&amp;", "&"))
+    assert 'data-source="/media/device/1?path=sd%2F99.jpg"' in admin.text
+
+
+async def test_some_cameras_are_asked_by_name_or_group(
+    running: PageSite, guard: Photographer
+) -> None:
+    links = [await running.connect(f"Camera {did}", did=did) for did in ("1", "2", "3")]
+    for link in links:
+        link.outcome = hits()  # type: ignore[assignment]
+    group = await running.services.camera_groups.add("Gate", ("1",), by=COMMAND_LINE)
+    await search(running, guard, **{"where": "some", "did-3": "1", f"group-{group.id}": "1"})
+    assert [len(link.asked) for link in links] == [1, 0, 1]
+    assert "No camera captured anybody similar" in guard.text
+
+
+async def test_a_camera_that_does_not_answer_is_named(
+    running: PageSite, guard: Photographer
+) -> None:
+    gate = await running.connect("Gate")
+    gate.outcome = DeviceSilent("x")
+    await search(running, guard)
+    assert "1 gave no result" in guard.text
+    assert "did not answer" in guard.text
+
+
+async def test_a_person_of_the_register_is_searched_without_a_file(
+    running: PageSite, guard: Photographer
+) -> None:
+    gate = await running.connect("Gate")
+    gate.outcome = hits(90)  # type: ignore[assignment]
+    change = PersonChange(name="Ann", photo=PORTRAIT)
+    await running.services.people.add(change, by=COMMAND_LINE, pid="7")
+    await guard.get("/people/7")
+    assert 'href="/search?from_person=7"' in guard.text
+    await guard.get("/search?from_person=7")
+    assert 'data-source="/people/7/photo"' in guard.text
+    await guard.send_photo("/search", **FORM, from_person="7")
+    assert guard.goes_to.startswith("/search/")
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "says"),
+    [
+        ({"threshold": "101"}, PORTRAIT, "Threshold"),
+        ({"from": ""}, PORTRAIT, "Enter two times"),
+        ({"from": "2028-01-01T00:00"}, PORTRAIT, "Enter two times"),
+        ({"where": "some"}, PORTRAIT, "Choose at least one camera."),
+        ({}, b"", "Choose a photo."),
+        ({}, b"text", "cannot be used"),
+    ],
+)
+async def test_a_wrong_form_searches_nothing(
+    running: PageSite, guard: Photographer, fields: dict[str, str], data: bytes, says: str
+) -> None:
+    gate = await running.connect("Gate")
+    await guard.get("/search")
+    await guard.send_photo("/search", data, **{**FORM, **fields})
+    assert guard.response.status_code == 400
+    assert says in guard.text
+    assert gate.asked == []
+
+
+async def test_a_viewer_searches_nothing(viewer: Photographer) -> None:
+    for path in ("/search", "/search/1", "/search/1/photo"):
+        await viewer.get(path)
+        assert viewer.response.status_code == 403

@@ -1,0 +1,44 @@
+"""How far each camera is in step with the register, with a bar for each."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from hub.errors import NoSuchResource
+from web import auth
+from web.pages.labels import DEVICE_STATES
+from web.pages.language import gettext
+from web.pages.people.sync_labels import CameraSync, camera_numbers
+
+
+class CameraBar(Struct, frozen=True, kw_only=True):
+    did: str
+    name: str
+    device_state: str
+    device_state_text: str
+    sync: CameraSync
+
+
+async def camera_bars() -> list[CameraBar]:
+    """All cameras: those that need somebody first, then by name."""
+    hub = auth.services()
+    bars = []
+    for found in await hub.people_sync.summary():
+        try:
+            device = hub.devices.get(found.did)
+        except NoSuchResource:
+            continue
+        bars.append(
+            CameraBar(
+                did=device.did,
+                name=device.name or device.sn,
+                device_state=device.state,
+                device_state_text=gettext(DEVICE_STATES[device.state]),
+                sync=camera_numbers(found),
+            )
+        )
+    return sorted(bars, key=_order)
+
+
+def _order(bar: CameraBar) -> tuple[bool, bool, str]:
+    return bar.sync.state != "undecided", not bar.sync.failed, bar.name.casefold()

@@ -1,0 +1,78 @@
+"""How far cameras are in step with the register, in words (D10)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from hub.services.people.register import SyncState
+from hub.services.people.sync.people_sync import DevicePeople
+from web import auth
+from web.pages import language
+from web.pages.device_errors import device_message
+from web.pages.language import N_, gettext
+
+SYNC_ICONS: dict[SyncState, str] = {"done": "check", "pending": "clock", "failed": "alert"}
+_TEXTS: dict[SyncState, str] = {
+    "done": N_("Up to date"),
+    "pending": N_("Not yet up to date"),
+    "failed": N_("Refused by the camera"),
+}
+_REMOVAL_TEXTS: dict[SyncState, str] = {
+    "done": N_("Removed"),
+    "pending": N_("Not removed yet"),
+    "failed": N_("The camera refused to remove the person"),
+}
+#: Why nothing on a camera is changed, by the state of its people.
+STANDSTILLS = {
+    "new": N_("The hub has not looked at the people on this camera yet. It does when it connects."),
+    "undecided": N_(
+        "The camera holds people that are not in the register. Nothing on it is changed until "
+        "somebody decides."
+    ),
+    "alone": N_("Somebody decided to leave this camera alone. Nothing on it is changed."),
+}
+
+
+class CameraSync(Struct, frozen=True, kw_only=True):
+    """The numbers of one camera. `compared`: when its list was last compared, "" if never."""
+
+    state: str
+    standstill: str
+    should: int
+    held: int
+    pending: int
+    failed: int
+    unknown: int
+    compared: str
+
+    @property
+    def done(self) -> int:
+        return max(0, self.should - self.pending - self.failed)
+
+
+def sync_text(state: SyncState, *, is_wanted: bool) -> str:
+    return gettext((_TEXTS if is_wanted else _REMOVAL_TEXTS)[state])
+
+
+def sync_reason(code: int | None, msg: str) -> str:
+    """What the camera answered last, if that was no success."""
+    return "" if code is None else device_message(code, msg)
+
+
+async def camera_sync(did: str) -> CameraSync:
+    return camera_numbers(await auth.services().people_sync.of_device(did))
+
+
+def camera_numbers(found: DevicePeople) -> CameraSync:
+    zone = auth.services().site.zone()
+    compared = found.compared_at
+    return CameraSync(
+        state=found.state,
+        standstill=gettext(STANDSTILLS[found.state]) if found.state in STANDSTILLS else "",
+        should=found.should,
+        held=found.is_,
+        pending=found.pending,
+        failed=found.failed,
+        unknown=found.unknown,
+        compared="" if compared is None else language.current().moment(compared, zone),
+    )
