@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, Size
+from hub.store.people.person_rows import Category, Gender
 from hub.store.sqlite.readers import Readers
 from hub.store.tables.devices import check_camera
 
@@ -246,12 +247,12 @@ class RegisterPerson(Struct, frozen=True, kw_only=True):
     work_id: str
     id_card_no: str
     ic_card_no: str
-    gender: int | None
+    gender: Gender | None
     age: int | None
     birth_year: int | None
     department: str
     phone: str
-    category: int
+    category: Category
     jpeg: bytes | None
 
 
@@ -301,7 +302,8 @@ _register = RowReader(
     RegisterPerson,
     RegisterPerson.__struct_fields__,
     key=("pid",),
-    fallbacks={"gender": None, "age": None, "birth_year": None, "category": 1, "jpeg": None},
+    # A category that cannot be read is that of a visitor: the least of the four.
+    fallbacks={"gender": None, "age": None, "birth_year": None, "category": 4, "jpeg": None},
 )
 _holdings = RowReader(
     "holding",

@@ -70,6 +70,16 @@ async def test_a_damaged_field_is_replaced_by_what_allows_less(
         assert page.items == (person,)
 
 
+async def test_cameras_are_given_the_least_category_for_one_that_cannot_be_read(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await damaged(tmp_path, clock, "category = 77")
+    async with opened(tmp_path, clock) as store:
+        person = await store.holdings.person("7")
+        assert person is not None
+        assert (person.name, person.category) == ("Ada", 4)
+
+
 async def test_a_damaged_person_who_is_changed_is_sound_and_sent_again(
     tmp_path: Path, clock: FrozenClock
 ) -> None:

@@ -84,6 +84,22 @@ async def test_a_person_without_a_photo_is_on_no_camera(
     assert camera.pids == set()
 
 
+async def test_a_person_whose_photo_cannot_be_read_fails_and_holds_up_nobody(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    await site.put("1")
+    await site.put("2")
+    await site.store.write(lambda c: c.execute("DELETE FROM person_photo WHERE pid = '1'") and None)
+    camera = await site.add_camera()
+    await site.settle()
+    assert camera.pids == {"2"}
+    (row,) = await site.sync.of_person("1")
+    assert (row.state, row.code, row.msg) == ("failed", 420, "the photo cannot be read")
+    await site.put("1", photo=JPEG + b"again")
+    await site.settle()
+    assert camera.pids == {"1", "2"}
+
+
 # Which cameras
 
 
