@@ -50,6 +50,8 @@ _HUB_SEVERITIES: Mapping[str, Severity] = {
 }
 #: What is "offline" among the causes of records of kind hub.
 OFFLINE = "offline"
+#: What cameras send for people whom they do not know, beside 0 (D8): 2^63.
+_UNKNOWN_PERSON = "9223372036854775808"
 #: Text of devices in an alarm is cut off; its record has all of it.
 _MAX_TEXT = 200
 #: A device's clock that is off by more than this does not tell when something occurred.
@@ -259,7 +261,7 @@ def _person(
 
 def _who(uuid: str, name: str) -> str:
     """Return what tells one person from another; "" if nothing does."""
-    if uuid:
+    if uuid.strip("0") and uuid != _UNKNOWN_PERSON:
         return as_pid(uuid) or _cut(uuid)
     return f"name {_cut(name.casefold())}" if name.strip() else ""
 

@@ -46,12 +46,13 @@ _EVIDENCE = "SELECT seq FROM alarm_record WHERE alarm = ? ORDER BY seq"
 _COUNT_CLOSED = "SELECT count(*) FROM alarm WHERE state = 'closed'"
 _FORGET = """
 DELETE FROM alarm WHERE seq IN (
-    SELECT seq FROM alarm WHERE state = 'closed' AND heard_at < ? ORDER BY heard_at LIMIT ?
+    SELECT seq FROM alarm INDEXED BY alarm_heard
+    WHERE state = 'closed' AND heard_at < ? ORDER BY heard_at LIMIT ?
 )
 """
 _FORGET_OLDEST = """
 DELETE FROM alarm WHERE seq IN (
-    SELECT seq FROM alarm WHERE state = 'closed' ORDER BY heard_at LIMIT ?
+    SELECT seq FROM alarm INDEXED BY alarm_heard WHERE state = 'closed' ORDER BY heard_at LIMIT ?
 )
 """
 

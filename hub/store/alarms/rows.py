@@ -29,7 +29,9 @@ COLUMNS = (
     "new_since, escalated_at, over_at, dids, detail, note"
 )
 ONE = f"SELECT {COLUMNS} FROM alarm WHERE seq = ?"
-_ACTIVE = f"SELECT {COLUMNS} FROM alarm WHERE state <> 'closed' ORDER BY seq"
+_ACTIVE = f"""
+SELECT {COLUMNS} FROM alarm INDEXED BY alarm_active WHERE state <> 'closed' ORDER BY seq
+"""
 _OF_SUBJECTS = f"""
 SELECT {COLUMNS} FROM alarm WHERE state <> 'closed' AND (kind, subject) IN (VALUES {{rows}})
 """

@@ -22,6 +22,9 @@ _ADD = "INSERT INTO alarm_rule (rule) VALUES (?)"
 #: "HH:MM", or "" for a whole day.
 Hour = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^$")]
 Weekday = Annotated[int, Meta(ge=1, le=7)]
+Did = Annotated[str, Meta(pattern="^[0-9]{1,20}$")]
+EventType = Annotated[int, Meta(ge=1, le=2**31)]
+GroupId = Annotated[int, Meta(ge=1, le=2**53)]
 
 
 class AlarmRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,13 +36,13 @@ class AlarmRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     kind: Literal["event", "offline", "hub"] = "event"
-    types: tuple[int, ...] = ()
+    types: tuple[EventType, ...] = ()
     severity: Severity | Literal["none"]
     days: tuple[Weekday, ...] = ()
     start: Hour = ""
     end: Hour = ""
-    dids: tuple[str, ...] = ()
-    groups: tuple[int, ...] = ()
+    dids: tuple[Did, ...] = ()
+    groups: tuple[GroupId, ...] = ()
 
 
 def load_rules(connection: sqlite3.Connection, damaged: DamagedRows) -> list[AlarmRule]:

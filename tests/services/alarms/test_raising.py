@@ -148,6 +148,13 @@ async def test_people_without_a_number_are_told_apart_by_name_then_by_camera(
     assert subjects == [("name li", 2), ("name wang", 1), ("device 1", 1), ("device 2", 1)]
 
 
+@pytest.mark.parametrize("uuid", ["0", "9223372036854775808"])
+async def test_the_number_of_unknown_people_tells_nobody_apart(site: AlarmSite, uuid: str) -> None:
+    await site.face(category=2, uuid=uuid, name="Li")
+    await site.face(category=2, uuid=uuid, did="2")
+    assert [one.subject for one in await site.all()] == ["name li", "device 2"]
+
+
 async def test_several_of_one_upload_raise_one_alarm(site: AlarmSite) -> None:
     seqs = [await site.face(category=2, uuid="8") for _ in range(3)]
     alarm = await site.one()
