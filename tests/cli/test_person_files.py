@@ -9,6 +9,10 @@ from zipfile import ZipFile
 import pytest
 from PIL import Image
 
+from hub.process.control.people_files import ImportPeople
+from hub.services import Services
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.jobs.jobs import Job
 from tests.cli.conftest import Sitehub
 
 CSV = "pid,name,age,phone\n7,Ada,,13800000000\n8,Eve,200,\n"
@@ -99,3 +103,16 @@ def test_a_file_that_cannot_be_imported_is_refused_with_one_line(
         "sitehub: csv: one of the columns pid, work_id, name is required\n",
     )
     assert left(data_dir) == []
+
+
+def test_an_import_whose_hub_has_ended_is_not_waited_for(
+    sitehub: Sitehub, data_dir: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def begin(self: ImportPeople, services: Services) -> Job:
+        """As a hub does that is killed before it has imported anything."""
+        return await services.jobs.add("import", None, COMMAND_LINE, total=2)
+
+    monkeypatch.setattr(ImportPeople, "perform", begin)
+    told = sitehub("person", "import", str(table))
+    assert told.status == 1
+    assert "the import ended early, it is interrupted: import the file again" in told.err

@@ -66,7 +66,8 @@ def import_people(
     else:
         print_line(f"{job.done} added or changed, {job.failed} refused")
     if job.state != "done":
-        raise StartFault(f"the import ended early ({job.state}): {job.failure or 'see the log'}")
+        why = job.failure or "import the file again, which changes nothing twice"
+        raise StartFault(f"the import ended early, it is {job.state}: {why}")
     if job.failed:
         where = "" if refused is None else f"; they are in {refused}"
         raise StartFault(f"{job.failed} of {job.total} rows were refused{where}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
@@ -63,13 +64,17 @@ class ImportPeople(ControlRequest[Job], frozen=True, tag="person.import"):
 
 
 class ReadJob(ControlRequest[Job], frozen=True, tag="job.show"):
-    """Read a job."""
+    """Read an import, or another job that a task carries out."""
 
     id: int
     result: ClassVar[Any] = Job
 
     async def perform(self, services: Services) -> Job:
-        return await services.jobs.get(self.id)
+        job = await services.jobs.get(self.id)
+        if job.state == "running" and not services.jobs.is_running:
+            # The hub ended meanwhile: its next start will find the same.
+            return replace(job, state="interrupted")
+        return job
 
 
 class RefusedRows(Struct, frozen=True):
