@@ -111,6 +111,11 @@ async def test_static_files_are_cached_for_a_year_under_the_url_of_their_version
         ("/alarms", ("alarms.js",)),
         ("/cameras", ("codecheck.js", "alarms.js")),
         ("/firmware/add", ("upload.js",)),
+        ("/people", ("find.js",)),
+        ("/people/add", ("crop.js",)),
+        ("/people/import", ("upload.js",)),
+        ("/search", ("crop.js",)),
+        ("/cameras/many", ()),
     ],
 )
 async def test_a_page_without_pictures_weighs_less_than_100_kb(

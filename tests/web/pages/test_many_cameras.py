@@ -65,6 +65,11 @@ async def test_cameras_of_a_group_and_others_get_a_setting_once(
         assert text in page, text
     for link in links:
         assert [uri for uri, _ in link.asked] == ["/storage/record_set"]
+    # The one that is offline says what it will get.
+    await admin.get("/cameras/3/settings")
+    assert "gets other settings when it can be reached: Recording" in admin.text
+    await admin.get("/cameras/1/settings")
+    assert "gets other settings" not in admin.text
 
 
 async def test_what_a_camera_answered_is_shown(running: PageSite, admin: Photographer) -> None:

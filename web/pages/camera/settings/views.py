@@ -12,6 +12,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError
 from hub.services.commands.known_settings import KnownSetting
+from hub.services.commands.many import Wish
 from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.camera.audited_action import perform_audited
@@ -47,6 +48,13 @@ class SettingFormView(Struct, frozen=True, kw_only=True):
     fault: str
     #: Whether the error is marked beside a field.
     is_marked: bool
+
+
+class WaitingSetting(Struct, frozen=True):
+    """Settings that the camera gets when it can be reached, and the job that tells of them."""
+
+    title: str
+    url: str
 
 
 class RejectedForm(Struct, frozen=True):
@@ -100,17 +108,24 @@ async def _apply(did: int, form: SettingForm) -> Response:
 
 
 async def _settings_page(device: DeviceView, rejected: RejectedForm | None = None) -> Response:
-    known = auth.services().commands.settings(device.did)
+    hub = auth.services()
+    known = hub.commands.settings(device.did)
     return await camera_page(
         "camera/settings.html",
         device,
         tab="/settings",
         status=rejected.error.status if rejected else 200,
+        waiting=[_waiting(wish) for wish in await hub.many_devices.waiting(device.did)],
         forms=[
             _form_view(FACE, known.face, rejected),
             _form_view(RECORDING, known.recording, rejected),
         ],
     )
+
+
+def _waiting(wish: Wish) -> WaitingSetting:
+    title = next(form.title for form in (FACE, RECORDING) if form.name == wish.name)
+    return WaitingSetting(gettext(title), f"/jobs/{wish.job}" if wish.job is not None else "")
 
 
 def _form_view(
