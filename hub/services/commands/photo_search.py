@@ -193,13 +193,17 @@ class PhotoSearches:
             {
                 "photo": pybase64.b64encode(jpeg).decode(),
                 "threshold": subject.threshold,
-                "start_time": self._local(subject.since),
-                "end_time": self._local(subject.until),
+                "start_time": self._local(subject.since, "since"),
+                "end_time": self._local(subject.until, "until"),
             },
         )
 
-    def _local(self, ms: int) -> str:
-        return f"{datetime.fromtimestamp(ms / 1000, self._site.zone()):%Y-%m-%d %H:%M:%S}"
+    def _local(self, ms: int, name: str) -> str:
+        try:
+            moment = datetime.fromtimestamp(ms / 1000, self._site.zone())
+        except (OverflowError, ValueError, OSError):
+            raise BadParameter("a time that cameras can have is expected", field=name) from None
+        return moment.isoformat(" ", "seconds")[:19]
 
 
 def _hit(did: str, match: Match) -> SearchHit:

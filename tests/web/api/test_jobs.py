@@ -17,6 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.devices.directory import NewDevice
+from hub.services.site.site import SiteSettings
 from hub.wire.commands.dialect import PERSON_SEARCH, REBOOT, SET_FACE
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
@@ -198,6 +199,7 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
         ({"photo": base64.b64encode(b"no picture").decode()}, 400),
         ({"threshold": 101}, 400),
         ({"since": "yesterday"}, 400),
+        ({"since": "0001-01-01T00:00:00+08:00"}, 400),
         ({"since": "2026-11-26T00:00:00Z"}, 400),
         ({"dids": []}, 400),
         ({"dids": ["9"]}, 404),
@@ -216,6 +218,19 @@ async def test_a_search_that_cannot_be_made_is_refused(
     response = await api.raw("POST", "search/photo", {**body, **change})
     assert response.status_code == status
     assert (await api.get("jobs"))["items"] == []
+
+
+async def test_a_time_that_the_zone_cannot_express_is_refused(
+    hub: HubServices, api: Client
+) -> None:
+    await hub.services.site.set(SiteSettings("Site", "Asia/Shanghai", "en"))
+    body = {
+        "photo": base64.b64encode(jpeg()).decode(),
+        "threshold": 80,
+        "since": "2026-11-25T00:00:00Z",
+        "until": "9999-12-31T23:59:59Z",
+    }
+    assert (await refusal(await api.raw("POST", "search/photo", body)))[:2] == (400, 420)
 
 
 async def test_many_devices_get_one_setting_each_with_its_answer(
