@@ -179,6 +179,8 @@ _PLACES: dict[DataKind, str] = {
     "evidence": "/evidence",
     "erasures": "/site/erasures",
     "alarms": "/alarms",
+    "people": "/people",
+    "jobs": "/jobs",
     "cameras": "/cameras",
     "firmware": "/firmware",
     "users": "/site/users",
