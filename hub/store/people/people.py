@@ -45,13 +45,17 @@ SyncState = Literal["failed", "pending", "done"]
 
 #: By number: the expression of the index person_order, in these very words.
 _ORDER = "substr('0000000000000000000' || pid, -20)"
-#: Whether `device` should hold the person; as in `holdings`, which a test compares.
-_IS_WANTED = """
-(person.has_photo = 1 AND (person.everywhere = 1 OR EXISTS (
+#: Whether anybody should hold the person now, and then whether `device` should; as in `holdings`,
+#: which a test compares.
+_IS_VALID = """
+(person.has_photo = 1 AND (person.valid_from IS NULL OR person.valid_from <= :now)
+    AND (person.valid_until IS NULL OR :now < person.valid_until))
+"""
+_IS_MEANT = """
+(person.everywhere = 1 OR EXISTS (
     SELECT 1 FROM person_group JOIN camera_group_device USING (camera_group)
     WHERE person_group.pid = person.pid AND camera_group_device.did = device.did
-)) AND (person.valid_from IS NULL OR person.valid_from <= :now)
-    AND (person.valid_until IS NULL OR :now < person.valid_until))
+))
 """
 _IS_LEFT_ALONE = """
 EXISTS (SELECT 1 FROM device_people WHERE device_people.did = device.did AND state = 'alone')
@@ -60,22 +64,25 @@ EXISTS (SELECT 1 FROM device_people WHERE device_people.did = device.did AND sta
 _FAILED = f"""
 (person.pid IN (SELECT pid FROM holding WHERE failed_revision IS NOT NULL) AND EXISTS (
     SELECT 1 FROM holding JOIN device USING (did)
-    WHERE holding.pid = person.pid AND NOT {_IS_LEFT_ALONE} AND CASE WHEN {_IS_WANTED}
+    WHERE holding.pid = person.pid AND NOT {_IS_LEFT_ALONE}
+        AND CASE WHEN {_IS_VALID} AND {_IS_MEANT}
         THEN failed_revision = person.revision AND holding.revision IS NOT person.revision
         ELSE failed_revision = 0 AND holding.revision IS NOT 0 END
 ))
 """
+# Whoever should be on all cameras has none to lose: half of the work for most people.
 _PENDING = f"""
-(EXISTS (
-    SELECT 1 FROM device WHERE NOT {_IS_LEFT_ALONE} AND {_IS_WANTED} AND NOT EXISTS (
+(({_IS_VALID} AND EXISTS (
+    SELECT 1 FROM device WHERE NOT EXISTS (
         SELECT 1 FROM holding WHERE holding.did = device.did AND holding.pid = person.pid
             AND (holding.revision = person.revision OR holding.failed_revision = person.revision)
-    )
-) OR EXISTS (
+    ) AND {_IS_MEANT} AND NOT {_IS_LEFT_ALONE}
+)) OR ((person.everywhere = 0 OR NOT {_IS_VALID}) AND EXISTS (
     SELECT 1 FROM holding JOIN device USING (did)
     WHERE holding.pid = person.pid AND holding.revision IS NOT 0
-        AND holding.failed_revision IS NOT 0 AND NOT {_IS_LEFT_ALONE} AND NOT {_IS_WANTED}
-))
+        AND holding.failed_revision IS NOT 0 AND NOT {_IS_LEFT_ALONE}
+        AND NOT ({_IS_VALID} AND {_IS_MEANT})
+)))
 """
 _STATES: dict[SyncState, str] = {
     "failed": _FAILED,
