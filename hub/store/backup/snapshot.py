@@ -37,6 +37,8 @@ _FIRMWARE = "SELECT sha256, size FROM firmware_file ORDER BY sha256"
 _RECORDS = "SELECT count(*) FROM record"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
 _HELD = "SELECT day, id, bytes FROM held_pack WHERE bytes > 0 ORDER BY id"
+#: Whatever devices hold, it is another state of the person: everybody is sent again.
+_DOUBT_HOLDINGS = "UPDATE holding SET revision = -1, sent = NULL WHERE revision > 0"
 # Each step of an erasure changes one of them.
 _ERASED = """
 SELECT (SELECT count(*) FROM erasure), (SELECT total(records) FROM erasure),
@@ -257,6 +259,10 @@ def adapt_restored(
             if _has_table(connection, "record_log"):
                 # Numbers are given again that the lost hub had given after the backup.
                 new_log_id(connection, os.urandom)
+            if _has_table(connection, "holding"):
+                # Cameras may hold later people, under revisions that are given again as well.
+                connection.execute(_DOUBT_HOLDINGS)
+                connection.execute("UPDATE device_people SET must_check = 1")
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise BackupFault(f"the restored database cannot be written: {error}") from error
