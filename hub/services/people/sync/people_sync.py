@@ -43,6 +43,8 @@ TELL_SECONDS = 0.5
 COMPARE_HOUR = 4
 #: A device that was compared since is not compared at night.
 _COMPARED_SECONDS = 12 * 3600
+#: Photos that all pushers together send in two passes of the event loop.
+_TURNS = 1
 _SUBSCRIPTION = 2048
 _UNKNOWN_PAGE = 100
 
@@ -102,7 +104,14 @@ class PeopleSync:
         )
         check = DeviceCheck(store, commands, self._frames, self._versions, now)
         self._tools = SyncTools(
-            store, commands, self._frames, check, now, random, self._note_changed
+            store,
+            commands,
+            self._frames,
+            check,
+            now,
+            random,
+            self._note_changed,
+            trio.Semaphore(_TURNS),
         )
         #: What people decide about a device.
         self.decisions = Decisions(

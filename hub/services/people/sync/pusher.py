@@ -48,6 +48,9 @@ class SyncTools(Struct, frozen=True):
     now: Callable[[], float]
     random: Callable[[], float]
     changed: Callable[[str], None]
+    #: A photo is sent in a turn: what all pushers send in one pass of the event loop, uploads would
+    #: wait for at each of their steps.
+    turns: trio.Semaphore
 
 
 class Pusher:
@@ -278,6 +281,8 @@ class Pusher:
             param = await frames.again(item.pid)
         if param is None:
             raise DeviceRefused(BadParameter.code, "the person has no photo any more")
+        async with self._tools.turns:
+            await trio.lowlevel.checkpoint()
         metrics.people_pushes.inc()
         await self._tools.commands.exchange(self.did, PERSON_ADD, param)
 
