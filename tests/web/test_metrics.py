@@ -13,6 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hub import __version__
 from hub.errors import CannotStoreNow
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.people.register import PersonChange, PersonPut
 from hub.services.site.status import exposition
 from hub.services.site.status.exposition import read_metrics
 from hub.services.site.status.health import HealthReason
@@ -105,3 +107,14 @@ async def test_only_the_clocks_that_are_off_the_most_are_shown(
         hub.report(str(did), clock_offset=offset)
     shown = {key[1] for key in await read(hub) if key[0] == "sitehub_device_clock_offset_seconds"}
     assert shown == {"2", "3"}
+
+
+async def test_people_on_devices_are_counted_by_state(hub: PageSite) -> None:
+    await hub.enrol("Gate", did="1")
+    puts = [
+        PersonPut(pid=pid, change=PersonChange(name="Ada", photo=b"jpeg")) for pid in ("1", "2")
+    ]
+    await hub.services.people.put_many(puts, by=COMMAND_LINE)
+    found = await read(hub)
+    states = ("held", "pending", "failed", "unknown")
+    assert [found["sitehub_device_people", state] for state in states] == [0, 2, 0, 0]

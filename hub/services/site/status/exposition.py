@@ -65,6 +65,14 @@ async def _update_devices(services: Services) -> None:
         metrics.device_clock_offsets.labels(did).set(offset)
 
 
+async def _update_people(services: Services) -> None:
+    devices = await services.people_sync.summary()
+    metrics.device_people.labels("held").set(sum(one.is_ for one in devices))
+    metrics.device_people.labels("pending").set(sum(one.pending for one in devices))
+    metrics.device_people.labels("failed").set(sum(one.failed for one in devices))
+    metrics.device_people.labels("unknown").set(sum(one.unknown for one in devices))
+
+
 async def _update_alarms(services: Services) -> None:
     counts = Counter((alarm.state, alarm.severity) for alarm in services.alarms.active())
     for state in ("new", "acknowledged"):
@@ -110,6 +118,7 @@ _UPDATES: tuple[Callable[[Services], Awaitable[None]], ...] = (
     _update_hub,
     _update_health,
     _update_devices,
+    _update_people,
     _update_alarms,
     _update_store,
     _update_records,

@@ -153,6 +153,11 @@ class Model:
             self.site.disconnect(camera)
             self.site.connect(camera)
         await self.site.settle(2000)
+        if self.strangers:
+            # A total cannot tell who was lost while somebody else came: a night does.
+            for camera in self.cameras:
+                await self.site.sync.decisions.compare(camera.did)
+            await self.site.settle(2000)
 
     async def check(self) -> None:
         people = {pid: await self.site.store.people.get(pid) for pid in _PIDS}
