@@ -18,6 +18,9 @@ HUB, WEB = Path(hub.__file__).parent, Path(web.__file__).parent
 SOURCES = [
     HUB / "services" / "records" / "record_log.py",
     *sorted((HUB / "services" / "devices").glob("*.py")),
+    *sorted((HUB / "services" / "alarms").glob("*.py")),
+    *sorted((HUB / "services" / "people").glob("*.py")),
+    HUB / "store" / "people" / "groups.py",
     HUB / "services" / "firmware" / "campaigns.py",
     HUB / "services" / "firmware" / "releases.py",
     *sorted((HUB / "store" / "tables").glob("device*.py")),
