@@ -70,6 +70,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("audit", "status", "logs", "doctor", "simulate", "update", "version"),
         *("backup", "restore"),
         *("person", "person add", "person list", "person show", "person set", "person remove"),
+        *("person import", "person export", "person sync"),
         *("group", "group add", "group list", "group set", "group remove"),
         *("alarm", "alarm list", "alarm ack", "alarm close"),
         *("plate-list", "plate-list add", "plate-list list"),

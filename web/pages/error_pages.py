@@ -71,6 +71,11 @@ MESSAGE_TEXTS = (
         r"there is no picture .+ of record (?P<seq>.+)",
         N_("There is no such picture of record %(seq)s."),
     ),
+    (
+        r"the record (?P<seq>\S+) has no picture of a person",
+        N_("Record %(seq)s has no picture of a person."),
+    ),
+    (r"there is no rule (?P<id>\S+)", N_("There is no rule %(id)s.")),
     (r"no release (?P<id>\S+)", N_("There is no release %(id)s.")),
     (r"no campaign (?P<id>\S+)", N_("There is no campaign %(id)s.")),
     (
