@@ -140,11 +140,14 @@ function acknowledgeByKey(list) {
 // Returns a function: whether all alarms have been where they are for a while. Otherwise a key or a
 // click may be meant for another one.
 function watchMoves(list) {
-  let movedAt = performance.now();
-  new MutationObserver((changes) => {
-    const isMoved = ({ removedNodes, addedNodes, previousSibling, nextSibling }) =>
-      removedNodes.length || (addedNodes.length && (nextSibling || !previousSibling));
-    if (changes.some(isMoved)) movedAt = performance.now();
+  const keysOf = () => [...list.children].map(({ dataset }) => dataset.key);
+  let [keys, movedAt] = [keysOf(), performance.now()];
+  new MutationObserver(() => {
+    const before = keys;
+    keys = keysOf();
+    // A card may be replaced by itself, and others may follow it.
+    if (before.length && before.every((key, at) => key === keys[at])) return;
+    movedAt = performance.now();
   }).observe(list, { childList: true });
   return () => performance.now() - movedAt >= MIN_SHOWN_MS;
 }

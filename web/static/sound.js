@@ -12,7 +12,8 @@ export class Sound extends EventTarget {
   // Event: "state", whenever it has changed.
   state = "off";
   #context = null;
-  #heardUntil = -1;
+  // The time of the context, and when that was looked at.
+  #heard = { until: -1, at: 0 };
   // Another tab is armed and can be heard.
   #isElsewhere = false;
   #leads = false;
@@ -69,7 +70,7 @@ export class Sound extends EventTarget {
 
   #open() {
     this.#context = new AudioContext();
-    this.#heardUntil = -1;
+    this.#heard = { until: -1, at: 0 };
     this.#context.addEventListener("statechange", () => this.#watch());
     this.#resume();
   }
@@ -103,9 +104,11 @@ export class Sound extends EventTarget {
   // The time of a context stands still when its device is gone.
   #reopenIfStuck() {
     if (!this.#isRunning) return;
-    const { currentTime } = this.#context;
-    const isStuck = currentTime === this.#heardUntil;
-    this.#heardUntil = currentTime;
+    const [now, { currentTime }] = [performance.now(), this.#context];
+    // Late timers may follow each other at once.
+    if (now - this.#heard.at < WATCH_MS / 2) return;
+    const isStuck = currentTime === this.#heard.until;
+    this.#heard = { until: currentTime, at: now };
     if (!isStuck) return;
     this.#close();
     this.#open();
