@@ -131,8 +131,8 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
         browser.driver.back()
         browser.wait_until(lambda: not browser.find_all("dialog[open]"), "the record stays open")
 
-        browser.click(".menu summary")
-        browser.click('.menu button[value="zh"]')
+        browser.click(".account-menu summary")
+        browser.click('.account-menu button[value="zh"]')
         browser.wait_for_text("全部摄像机")
         assert browser.find("html").get_attribute("lang") == "zh-CN"
         assert browser.console_errors() == []

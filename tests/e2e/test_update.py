@@ -99,7 +99,8 @@ async def count_records(hub: HubProcess) -> int:
         for item in items:
             for path in item["images"].values():
                 assert (await client.get(path)).status_code == 200
-        return len(items)
+        # The hub reports its own problems as records, too.
+        return sum(item["kind"] != "hub" for item in items)
 
 
 def children_of(pid: int) -> list[str]:
