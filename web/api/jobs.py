@@ -28,7 +28,7 @@ _ONE = f"{_JOBS}/{{job}}"
 
 
 class JobFields(Struct, frozen=True, kw_only=True):
-    """Long work. It is kept for a week after its end."""
+    """Long work. It is kept for a week after its end, a search by photo for a day."""
 
     id: int
     kind: JobKind

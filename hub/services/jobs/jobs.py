@@ -1,4 +1,7 @@
-"""Long work that has an address: started, watched, cancelled, and found again for a week."""
+"""Long work that has an address: started, watched, cancelled, and found again for a week.
+
+A search is found again for a day.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _KEEP_SECONDS = 7 * 86_400
+#: A search has the photo of a person.
+_KEEP_SEARCH_SECONDS = 86_400
 _SAVE_SECONDS = 1.0
 #: Items that wait to be saved; more are saved at once.
 _MAX_UNSAVED = 256
@@ -260,8 +265,10 @@ class Jobs:
         return await self.get(id)
 
     async def prune(self) -> None:
-        """Remove the jobs that ended more than a week ago."""
-        await self._store.jobs.prune(self._ms() - _KEEP_SECONDS * 1000)
+        """Remove the searches that ended more than a day ago, and other jobs after a week."""
+        now = self._ms()
+        await self._store.jobs.prune(now - _KEEP_SEARCH_SECONDS * 1000, "search")
+        await self._store.jobs.prune(now - _KEEP_SECONDS * 1000)
 
     def changed(self, id: int) -> None:
         """Tell that a job, or an item of it, changed."""

@@ -1,4 +1,4 @@
-"""Long work: its progress, its items, and for a week its outcome."""
+"""Long work: its progress, its items, and for a time its outcome."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DELETE FROM job WHERE kind = ?1 AND (ended_at IS NOT NULL OR kind = 'settings') 
     SELECT id FROM job WHERE kind = ?1 ORDER BY id DESC LIMIT ?2
 )
 """
-_PRUNE = "DELETE FROM job WHERE ended_at < ?"
+_PRUNE = "DELETE FROM job WHERE ended_at < ?1 AND (?2 IS NULL OR kind = ?2)"
 _FORGET_KIND = "DELETE FROM job WHERE kind = ? AND ended_at IS NOT NULL"
 _ONE = f"SELECT {_COLUMNS} FROM job WHERE id = ?"
 _LIST = f"SELECT {_COLUMNS} FROM job WHERE id < ? ORDER BY id DESC LIMIT ?"
@@ -175,7 +175,8 @@ class JobTable:
             connection.executemany(_PUT_ITEM, waiting)
             if attachment is not None:
                 connection.execute(_PUT_ITEM, (id, -1, "done", attachment))
-            connection.execute(_TRIM, (kind, MAX_JOBS))
+            with secure_deletion(connection):
+                connection.execute(_TRIM, (kind, MAX_JOBS))
             return id
 
         return await self.get(await self._writer.write(job))
@@ -210,9 +211,17 @@ class JobTable:
 
         return await self._writer.write(job)
 
-    async def prune(self, before: int) -> None:
-        """Remove the jobs that ended before this time (UNIX milliseconds)."""
-        await self._writer.write(lambda c: c.execute(_PRUNE, (before,)), self._forget_damage)
+    async def prune(self, before: int, kind: JobKind | None = None) -> None:
+        """Remove the jobs (of a kind) that ended before this time (UNIX milliseconds).
+
+        Nothing of them can be read then.
+        """
+
+        def job(connection: sqlite3.Connection) -> None:
+            with secure_deletion(connection):
+                connection.execute(_PRUNE, (before, kind))
+
+        await self._writer.write(job, self._forget_damage)
 
     async def forget(self, kinds: Sequence[JobKind]) -> None:
         """Remove the jobs of these kinds that have ended, so that nothing of them can be read."""

@@ -217,6 +217,20 @@ async def test_an_outcome_is_kept_for_a_week(
         await jobs.get(job.id)
 
 
+async def test_a_search_and_its_photo_are_kept_for_a_day(jobs: Jobs, clock: FrozenClock) -> None:
+    other = await ended(jobs)
+    search = await jobs.start("search", None, ANN, fail, attachment="a photo")
+    await jobs.wait(search.id)
+    clock.advance(86_400)
+    await jobs.prune()
+    assert await jobs.attachment(search.id, str) == "a photo"
+    clock.advance(1)
+    await jobs.prune()
+    with pytest.raises(NoSuchResource):
+        await jobs.get(search.id)
+    assert await jobs.get(other.id) == other
+
+
 async def ended(jobs: Jobs) -> Job:
     job = await jobs.start("import", None, ANN, fail)
     return await jobs.wait(job.id)

@@ -96,11 +96,31 @@ async def test_ended_jobs_go_by_age_or_with_what_they_tell_of_people(store: Stor
         job = await add(store, kind=kind)
         await store.jobs.end(replace(job, state="done", ended_at=5), [])
     await store.jobs.prune(5)
+    await store.jobs.prune(6, "compare")
     assert len(await store.jobs.newest()) == 2
     await store.jobs.forget(["search"])
     assert [job.kind for job in await store.jobs.newest()] == ["import"]
     await store.jobs.prune(6)
     assert await store.jobs.newest() == ()
+
+
+@pytest.mark.parametrize("is_pruned", [True, False])
+async def test_what_is_removed_is_overwritten(
+    tmp_path: Path, clock: FrozenClock, is_pruned: bool
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        photo = f'"{"PHOTO" * 2000}"'
+        job = await store.jobs.add("search", "{}", "user ann", 1, 0, [], photo)
+        await store.jobs.end(replace(job, state="done", ended_at=5), [])
+    assert b"PHOTOPHOTO" in (tmp_path / "hub.sqlite").read_bytes()
+    async with opened(tmp_path, clock) as store:
+        if is_pruned:
+            await store.jobs.prune(6, "search")
+        for _ in range(0 if is_pruned else MAX_JOBS):
+            await add(store, kind="search")
+        with pytest.raises(NoSuchResource):
+            await store.jobs.get(job.id)
+    assert b"PHOTOPHOTO" not in (tmp_path / "hub.sqlite").read_bytes()
 
 
 async def test_a_damaged_job_is_shown_without_what_cannot_be_read(store: Store) -> None:

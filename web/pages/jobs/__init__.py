@@ -1,1 +1,1 @@
-"""Long work that was started: its progress, and for a week its outcome."""
+"""Long work that was started: its progress, and for a time its outcome."""
