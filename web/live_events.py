@@ -52,9 +52,9 @@ class LiveEvents:
         self._alarm_changes: list[AlarmChange] = []
         self._beat_at = trio.current_time() + BEAT_SECONDS
 
-    async def next(self) -> News | None:
-        """Wait for news. None: the hub is closing."""
-        with trio.move_on_at(self._beat_at):
+    async def next(self, until: float = float("inf")) -> News | None:
+        """Wait for news, which are empty at `until` (monotonic). None: the hub is closing."""
+        with trio.move_on_at(min(self._beat_at, until)):
             await _first_of(
                 self._records.wait,
                 self._wait_for_changes,

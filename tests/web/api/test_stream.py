@@ -13,10 +13,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import web.live_events
 from hub import metrics
-from hub.errors import TooManyRequests
+from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import Change
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.devices.directory import NewDevice
+from hub.services.jobs.jobs import Job, JobProgress, Jobs
 from hub.store.records.record_log import RecordLog
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
@@ -158,6 +159,131 @@ async def test_a_reader_that_missed_changes_gets_every_device(site: Site) -> Non
     async with site.stream() as reader:
         site.hub.services.change_feed.publish([Change("device", "1")] * 1000)
         assert [(await reader.next()).data["did"] for _ in range(3)] == ["1", "2", "3"]
+
+
+class Steps:
+    """A job that goes on by a step whenever it is let."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs = jobs
+        self._let, self._go_on = trio.open_memory_channel[trio.Event](0)
+
+    async def start(self) -> Job:
+        by = Actor("user ann")
+        self._job = await self.jobs.start("restart", None, by, self._work, total=9)
+        return self._job
+
+    async def step(self) -> None:
+        """Let it take a step, and wait until that is saved."""
+        saved = trio.Event()
+        await self._let.send(saved)
+        await saved.wait()
+
+    async def end(self) -> None:
+        await self._let.aclose()
+        await self.jobs.wait(self._job.id)
+
+    async def _work(self, progress: JobProgress) -> None:
+        async for saved in self._go_on:
+            await progress.advance()
+            await progress.save()
+            saved.set()
+
+
+@pytest.fixture
+async def steps(site: Site, nursery: trio.Nursery) -> Steps:
+    await nursery.start(site.hub.services.jobs.run)
+    return Steps(site.hub.services.jobs)
+
+
+async def test_a_job_is_told_of_at_most_once_a_second_and_at_its_end(
+    site: Site, steps: Steps, mock_clock: MockClock
+) -> None:
+    async with site.stream() as reader:
+        job = await steps.start()
+        event = await reader.next()
+        assert (event.id, event.name) == ("", "job")
+        assert event.data == await job_of(site, job.id)
+        assert (event.data["state"], event.data["done"]) == ("running", 0)
+        for _ in range(3):
+            await steps.step()
+        await site.hub.add_faces("a")
+        assert await reader.ids(1) == [1]
+        mock_clock.jump(1)
+        event = await reader.next()
+        assert (event.name, event.data["done"]) == ("job", 3)
+        await steps.step()
+        await steps.end()
+        mock_clock.jump(1)
+        event = await reader.next()
+        assert (event.data["state"], event.data["done"]) == ("done", 4)
+        mock_clock.jump(1)
+        await site.hub.add_faces("b")
+        assert await reader.ids(1) == [2]
+
+
+async def job_of(site: Site, id: int) -> Any:
+    client = site.app.test_client(use_cookies=False)
+    response = await client.get(f"/api/hub/v1/jobs?after={id + 1}", headers=site.key)
+    return (await response.get_json())["items"][0]
+
+
+async def test_a_reader_that_missed_changes_gets_every_job_that_runs_or_ended_meanwhile(
+    site: Site, steps: Steps, mock_clock: MockClock
+) -> None:
+    other = Steps(steps.jobs)
+    async with site.stream() as reader:
+        first, second = await steps.start(), await other.start()
+        assert {(await reader.next()).data["id"] for _ in range(2)} == {first.id, second.id}
+        mock_clock.jump(1)
+        await wait_all_tasks_blocked()
+        site.hub.services.change_feed.publish([Change("firmware")] * 300)
+        await steps.end()
+        events = [await reader.next() for _ in range(2)]
+        assert {(event.data["id"], event.data["state"]) for event in events} == {
+            (first.id, "done"),
+            (second.id, "running"),
+        }
+
+
+async def test_a_job_that_cannot_be_read_now_is_told_of_later(
+    site: Site, steps: Steps, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get, failures = steps.jobs.get, [NoSuchResource("gone"), CannotStoreNow("busy")]
+
+    async def fail_at_first(id: int) -> Job:
+        if failures:
+            raise failures.pop()
+        return await get(id)
+
+    async with site.stream() as reader:
+        monkeypatch.setattr(steps.jobs, "get", fail_at_first)
+        await steps.start()
+        await wait_all_tasks_blocked()
+        mock_clock.jump(1)  # it is gone
+        await wait_all_tasks_blocked()
+        await steps.step()
+        assert (await reader.next()).data["done"] == 1
+
+
+async def test_viewers_are_told_of_neither_jobs_nor_people(site: Site, steps: Steps) -> None:
+    await site.hub.services.devices.add(NewDevice(sn="SN1", code="AB12CD34"))
+    for role, names in (("viewer", {"record"}), ("guard", {"job", "sync", "record"})):
+        token = await site.hub.add_user(role, role)
+        site.key = {"Cookie": f"__Host-sitehub_session={token}"}
+        async with site.stream() as reader:
+            await steps.start()
+            site.hub.services.change_feed.publish([Change("sync", "1")])
+            await wait_all_tasks_blocked()
+            await site.hub.add_faces("a")
+            assert {(await reader.next()).name for _ in names} == names
+
+
+async def test_a_stream_of_one_device_tells_of_no_jobs(site: Site, steps: Steps) -> None:
+    async with site.stream("did=1") as reader:
+        await steps.start()
+        await site.hub.add_faces("a")
+        assert await reader.ids(1) == [1]
 
 
 async def test_a_comment_is_sent_every_15_seconds(site: Site, mock_clock: MockClock) -> None:

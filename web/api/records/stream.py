@@ -14,13 +14,16 @@ from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import Actor
+from hub.services.access.validation import includes
 from hub.services.alarms.alarms import AlarmChange
 from hub.wire.uploads.records import Record, RecordKind, render
 from web import auth
 from web.api.alarms.answers import alarm_event
 from web.api.devices.answers import RemovedDevice, device_fields
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq
+from web.api.jobs import job_fields
 from web.api.people.answers import sync_fields
+from web.api.records.job_events import JobEvents
 from web.api.records.records import LOG_HEADER
 from web.api.routes import Call, Routes, seq_of
 from web.live_events import News, open_live_events, refuse_too_many
@@ -52,7 +55,9 @@ STREAM = Endpoint(
         "as in GET /alarms, with `change`: raised, repeated, acknowledged, escalated, over (what "
         "it tells of has passed) or closed; repeats of one commit are one event. `sync`: `data:` "
         "is "
-        "how far the people on a device are: GET /devices/{did}/people without its rows. Only "
+        "how far the people on a device are: GET /devices/{did}/people without its rows. `job`: "
+        "`data:` is the job as in GET /jobs, at most once a second for each, and its last state; "
+        "none with `did`. Viewers get neither `sync` nor `job`. Only "
         "`record` has an id and is replayed. A reader that reconnects with `Last-Event-ID` "
         "(browsers send it by themselves) or `?after=` misses no record and gets none twice; "
         "without either, the stream starts with the next record. The header `Sitehub-Log` is the "
@@ -65,6 +70,7 @@ STREAM = Endpoint(
         'event: device\ndata: {"did":"12","state":"online",...}\n\n'
         'event: alarm\ndata: {"seq":4711,"state":"new","count":1,"change":"raised",...}\n\n'
         'event: sync\ndata: {"did":"12","state":"managed","should":200,"is":180,...}\n\n'
+        'event: job\ndata: {"id":7,"kind":"import","state":"running","total":50,"done":20,...}\n\n'
         ":\n\n"
     ),
     query_example="after=4710",
@@ -83,6 +89,7 @@ def add_stream(routes: Routes, services: Services) -> None:
             call.query,
             call.query.after if after is None else after,
             by=by,
+            may_see_people=_reaches_guard(call.caller),
             still_authorised=_still_authorised(services, call.caller),
         )
         return _events(frames, services)
@@ -102,12 +109,15 @@ async def _frames(
     after: int | None,
     *,
     by: Actor,
+    may_see_people: bool,
     still_authorised: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
     moved: dict[str, None] = {}
+    jobs = JobEvents(services.jobs)
+    sees_jobs = may_see_people and query.did is None
     with open_live_events(services, by, after) as live:
         yield b"retry: 2000\n\n"
-        while (news := await live.next()) is not None:
+        while (news := await live.next(jobs.next_at)) is not None:
             if not await still_authorised():
                 return
             if frames := b"".join(_render(services, query, news)):
@@ -115,8 +125,13 @@ async def _frames(
             for change in news.alarms:
                 if query.did is None or query.did in change.alarm.dids:
                     yield b"event: alarm\n" + _data(await _alarm(services, change))
+            if sees_jobs:
+                await jobs.note(news.changes)
+                for job in await jobs.take():
+                    yield b"event: job\n" + _data(msgspec.json.encode(job_fields(job)))
             # Counted, so they come after what is urgent, and not all at once.
-            moved.update((c.key, None) for c in news.changes if c.kind == "sync")
+            if may_see_people:
+                moved.update((c.key, None) for c in news.changes if c.kind == "sync")
             for did in list(moved)[:_MAX_COUNTED]:
                 del moved[did]
                 if query.did in (None, did) and (sync := await _sync(services, did)):
@@ -159,6 +174,11 @@ async def _sync(services: Services, did: str) -> bytes | None:
 
 async def _alarm(services: Services, change: AlarmChange) -> bytes:
     return msgspec.json.encode(await alarm_event(services, change))
+
+
+def _reaches_guard(caller: auth.Caller) -> bool:
+    """Whether the caller sees what is told of people and of jobs."""
+    return isinstance(caller.who, ApiKey) or includes(caller.who.role, "guard")
 
 
 def _last_event_id() -> int | None:
