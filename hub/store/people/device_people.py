@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -29,7 +30,7 @@ class DevicePeople(Struct, frozen=True, kw_only=True):
 
     `must_check`: it may have lost its people. `deletes_first`: whether it must be sent 1.15 before
     1.12 for a pid that it holds; None: not known yet. `versions`: when it was last looked at.
-    `total`: how many people it said it holds.
+    `total`: how many people it said it holds; None if its list could not be read whole.
     """
 
     did: str
@@ -56,7 +57,24 @@ _UNKNOWN = "SELECT did, pid, row FROM unknown_person"
 _UNKNOWN_PAGE = f"{_UNKNOWN} WHERE did = ? AND pid > ? ORDER BY pid LIMIT ?"
 _COUNT_UNKNOWN = "SELECT count(*) FROM unknown_person WHERE did = ?"
 _UNKNOWN_PIDS = "SELECT pid FROM unknown_person WHERE did = ?"
+_HAS_UNKNOWN = "SELECT EXISTS (SELECT 1 FROM unknown_person WHERE did = ?)"
+_IS_UNKNOWN = "SELECT EXISTS (SELECT 1 FROM unknown_person WHERE did = ? AND pid = ?)"
+#: Whoever is in the register, readable or not, or was put on the device by the hub, is not unknown.
+_NOT_KNOWN = """
+SELECT value FROM json_each(:pids) WHERE value NOT IN (SELECT pid FROM person)
+    AND value NOT IN (SELECT pid FROM holding WHERE did = :did AND revision IS NOT 0)
+"""
 _PUT_UNKNOWN = "INSERT OR REPLACE INTO unknown_person (did, pid, row) VALUES (?, ?, ?)"
+# A device at a time, by the primary key.
+_UNKNOWN_IS_HELD = """
+INSERT INTO holding (did, pid, revision, msg, attempts)
+SELECT u.did, u.pid, -1, '', 0
+FROM device d CROSS JOIN unknown_person u ON u.did = d.did AND u.pid = :pid
+WHERE true ON CONFLICT (did, pid) DO UPDATE SET revision = -1, sent = NULL
+"""
+_DROP_UNKNOWN_PID = """
+DELETE FROM unknown_person WHERE pid = :pid AND did IN (SELECT did FROM device)
+"""
 _DROP_UNKNOWN = "DELETE FROM unknown_person WHERE did = ? AND pid = ?"
 
 
@@ -87,6 +105,15 @@ _unknown_rows = RowReader(
 
 def load_device_people(connection: sqlite3.Connection, damaged: DamagedRows) -> list[DevicePeople]:
     return _rows.read_all(connection.execute(_ALL), damaged)
+
+
+def note_known(connection: sqlite3.Connection, pid: str) -> None:
+    """Whoever is in the register from now on is unknown on no device.
+
+    A device that holds the person holds it otherwise than the register says.
+    """
+    connection.execute(_UNKNOWN_IS_HELD, {"pid": pid})
+    connection.execute(_DROP_UNKNOWN_PID, {"pid": pid})
 
 
 def check_unknown_people(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
@@ -162,21 +189,35 @@ class DevicePeopleTable:
     async def count_unknown(self, did: str) -> int:
         return await self._readers.read(lambda c: int(str(one(c, _COUNT_UNKNOWN, (did,)))))
 
+    async def has_unknown(self, did: str) -> bool:
+        return await self._readers.read(lambda c: bool(one(c, _HAS_UNKNOWN, (did,))))
+
+    async def is_unknown(self, did: str, pid: str) -> bool:
+        """Return whether the device holds this person and the register does not."""
+        return await self._readers.read(lambda c: bool(one(c, _IS_UNKNOWN, (did, pid))))
+
     async def unknown_pids(self, did: str) -> list[str]:
         return await self._readers.read(
             lambda c: [pid for (pid,) in c.execute(_UNKNOWN_PIDS, (did,))]
         )
 
-    async def put_unknown(self, did: str, sn: str, people: Sequence[tuple[str, str]]) -> None:
-        """Note unknown people: pid and row of each. More than MAX_UNKNOWN are left out."""
+    async def put_unknown(self, did: str, sn: str, people: Mapping[str, str]) -> list[str]:
+        """Note people on the device, rows by pid, who are unknown; return the pids of those.
 
-        def job(connection: sqlite3.Connection) -> None:
+        Left out are those who are in the register by now, and whom the hub put there and is to
+        remove. More than MAX_UNKNOWN are returned, but not noted.
+        """
+        values = {"did": did, "pids": json.dumps([*people])}
+
+        def job(connection: sqlite3.Connection) -> list[str]:
             check_camera(connection, did, sn)
+            unknown = [pid for (pid,) in connection.execute(_NOT_KNOWN, values)]
             room = MAX_UNKNOWN - int(str(one(connection, _COUNT_UNKNOWN, (did,))))
-            rows = [(did, pid, row) for pid, row in people]
+            rows = [(did, pid, people[pid]) for pid in unknown]
             connection.executemany(_PUT_UNKNOWN, rows[: max(0, room)])
+            return unknown
 
-        await self._writer.write(job)
+        return await self._writer.write(job)
 
     async def drop_unknown(self, did: str, pids: Sequence[str]) -> None:
         """Note that these are on the device no more, or that the register has them now."""

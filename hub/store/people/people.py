@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, as_number
+from hub.store.people.device_people import note_known
 from hub.store.people.person_rows import (
     MAX_PEOPLE,
     SELECT_PERSON,
@@ -292,6 +293,8 @@ class PersonTable:
             person = replace(person, revision=next_revision(connection))
         person = replace(person, changed_at=at, changed_by=by, damaged=False)
         save_person(connection, person)
+        if known is None:
+            note_known(connection, person.pid)
         if has_new_photo:
             save_photo(connection, person.pid, photo or None)
         return person, known is None

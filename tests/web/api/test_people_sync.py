@@ -43,7 +43,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
         failed = ItemResult(pid="2", revision=0, failed_revision=2, code=420, msg="no face")
         await store.holdings.note("1", f"SN{1:013d}", [done, failed])
         row = msgspec.json.encode({"pid": "77", "name": "A stranger"}).decode()
-        await store.device_people.put_unknown("2", f"SN{2:013d}", [("77", row)])
+        await store.device_people.put_unknown("2", f"SN{2:013d}", {"77": row})
         yield hub
 
 

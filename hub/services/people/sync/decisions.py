@@ -153,6 +153,7 @@ class Decisions:
     ) -> None:
         """Do the work for each unknown person; what fails stays unknown and is counted."""
         device = self._device_online(did)
+        before = self._store.device_people.get(did).state
         if progress is not None:
             progress.expect(await self._store.device_people.count_unknown(did))
         after, failed = "", 0
@@ -164,7 +165,7 @@ class Decisions:
                 if progress is not None:
                     await progress.advance(done=int(is_done), failed=int(not is_done))
         if not failed:
-            await self._end_indecision(did, device.sn)
+            await self._end_indecision(did, device.sn, before)
         self._decided(did)
 
     def _device_online(self, did: str) -> Device:
@@ -182,8 +183,10 @@ class Decisions:
     ) -> bool:
         try:
             async with self._lock(did):
-                await work(sn, one)
-                await self._store.device_people.drop_unknown(did, [one.pid])
+                # Somebody may have added the person to the register since it was listed.
+                if await self._store.device_people.is_unknown(did, one.pid):
+                    await work(sn, one)
+                    await self._store.device_people.drop_unknown(did, [one.pid])
         except (BadParameter, DeviceRefused, NoSuchResource) as error:
             limited(
                 log,
@@ -223,10 +226,12 @@ class Decisions:
             if refusal.device_code not in _GONE:
                 raise
 
-    async def _end_indecision(self, did: str, sn: str) -> None:
-        row = self._store.device_people.get(did)
-        if row.state != "managed":
-            await self._store.device_people.save(replace(row, state="managed"), sn)
+    async def _end_indecision(self, did: str, sn: str, before: PeopleState) -> None:
+        """Keep the device in step, unless somebody decided otherwise meanwhile."""
+        async with self._lock(did):
+            row = self._store.device_people.get(did)
+            if row.state == before != "managed":
+                await self._store.device_people.save(replace(row, state="managed"), sn)
 
 
 def _decoded(pid: str, row: str) -> DeviceRow:

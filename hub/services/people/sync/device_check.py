@@ -64,10 +64,22 @@ class DeviceCheck:
     async def if_due(self, did: str, sn: str) -> bool:
         """Check the device if a check of it is due; return whether one was."""
         row = await self._with_versions(self._store.device_people.get(did), sn)
-        if row.state == "alone" or not (row.must_check or row.state == "new"):
+        if not await self._is_due(row):
             return False
         await self._check(row, sn)
         return True
+
+    async def _is_due(self, row: DevicePeople) -> bool:
+        match row.state:
+            case "alone":
+                return False
+            case "new":
+                return True
+            # Nobody is unknown on it any more, unless its list could not be read whole.
+            case "undecided" if row.total is not None and not row.must_check:
+                return not await self._store.device_people.has_unknown(row.did)
+            case _:
+                return row.must_check
 
     async def compare(self, did: str, sn: str, progress: Progress | None = None) -> Comparison:
         """Compare the whole list of a device (1.13) with the register."""
@@ -135,11 +147,11 @@ class DeviceCheck:
                 other.append(pid)
         if other:
             await self._store.holdings.found_other(did, sn, other)
-        unknown = [pid for pid in rows if pid not in known]
-        if unknown:
-            people = [(pid, msgspec.json.encode(rows[pid]).decode()) for pid in unknown]
-            await self._store.device_people.put_unknown(did, sn, people)
-        return len(other), unknown
+        others = {pid: row for pid, row in rows.items() if pid not in known}
+        if not others:
+            return len(other), []
+        people = {pid: msgspec.json.encode(row).decode() for pid, row in others.items()}
+        return len(other), await self._store.device_people.put_unknown(did, sn, people)
 
     async def _note_missing(self, did: str, sn: str, seen: set[str]) -> int:
         missing = [pid for pid in await self._store.holdings.held(did) if pid not in seen]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 import trio
 from msgspec import Struct
@@ -128,7 +129,8 @@ class PeopleSync:
         )
         self._numbers = Numbers(store, now)
         self._running: dict[str, _Running] = {}
-        self._locks: dict[str, trio.Lock] = {}
+        # Kept as long as anybody holds it: also a pusher whose device was removed and added again.
+        self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
         #: did -> when it was seen last, in UNIX milliseconds; until its absence is noted.
         self._left_at = {device.did: device.last_seen or 0 for device in store.devices.all()}
         self._changed: set[str] = set()
@@ -202,7 +204,6 @@ class PeopleSync:
             running.pusher.wake()  # it may have reported other versions
         if self._store.devices.by_did(did) is None:
             self._left_at.pop(did, None)
-            self._locks.pop(did, None)
         self._note_changed(did)
 
     async def _push(self, running: _Running) -> None:
@@ -353,7 +354,10 @@ class PeopleSync:
 
     def _lock(self, did: str) -> trio.Lock:
         """Return the lock that is held while a device's people are changed or compared."""
-        return self._locks.setdefault(did, trio.Lock())
+        lock = self._locks.get(did)
+        if lock is None:
+            lock = self._locks[did] = trio.Lock()
+        return lock
 
     def _versions(self, did: str) -> str:
         device = self._devices.device(did)

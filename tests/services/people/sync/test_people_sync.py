@@ -512,6 +512,116 @@ async def test_unknown_people_are_removed_when_somebody_says_so(
     assert (numbers.state, numbers.unknown) == ("managed", 0)
 
 
+async def test_somebody_added_to_the_register_since_the_comparison_is_not_removed(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(connects=False)
+    camera.hold("77")
+    camera.hold("78")
+    site.connect(camera)
+    await site.settle()
+    await site.put("77", name="王芳")
+    assert [one.pid for one in await site.sync.decisions.unknown(camera.did)] == ["78"]
+    await site.sync.decisions.remove_unknown(camera.did, by=ADA)
+    await site.settle()
+    assert camera.asked(DELETE) == ["78"]
+    assert camera.pids == {"77"}
+    assert camera.state.people["77"].row.name == "王芳"
+
+
+async def test_somebody_added_while_others_are_removed_is_not_removed(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(connects=False)
+    for pid in ("77", "78"):
+        camera.hold(pid)
+    site.connect(camera)
+    await site.settle()
+
+    class AddsThe78th:
+        """Adds a person to the register as soon as another was removed from the camera."""
+
+        def expect(self, total: int) -> None:
+            pass
+
+        async def advance(self, done: int = 1, failed: int = 0) -> None:
+            if await site.store.people.get("78") is None:
+                await site.put("78", name="王芳")
+
+    await site.sync.decisions.remove_unknown(camera.did, AddsThe78th(), by=ADA)
+    await site.settle()
+    assert camera.asked(DELETE) == ["77"]
+    assert camera.pids == {"78"}
+
+
+async def test_somebody_removed_from_the_register_is_not_unknown_to_the_hub(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.put("1")
+    await site.settle()
+    site.disconnect(camera)
+    await site.people.remove("1", by=ADA)
+    await site.settle(700)
+    camera.manner = "busy"
+    site.connect(camera)
+    await site.settle(1)
+    camera.manner = "at once"
+    found = await site.sync.decisions.compare(camera.did)
+    assert found.unknown == 0
+    await site.settle(90)
+    assert camera.pids == set()
+    assert await site.sync.decisions.unknown(camera.did) == []
+
+
+async def test_a_camera_is_in_step_once_its_last_unknown_person_is_added_to_the_register(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    await site.put("1")
+    camera = await site.add_camera(connects=False)
+    camera.hold("77")
+    site.connect(camera)
+    await site.settle()
+    assert (await site.sync.of_device(camera.did)).state == "undecided"
+    await site.put("77")
+    await site.settle()
+    assert (await site.sync.of_device(camera.did)).state == "managed"
+    assert camera.pids == {"1", "77"}
+
+
+async def test_an_unknown_person_who_is_added_for_other_cameras_only_is_removed(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    other = await site.add_camera()
+    camera = await site.add_camera(connects=False)
+    camera.hold("77")
+    site.connect(camera)
+    await site.settle()
+    group = await site.groups.add("Gate", [other.did], by=ADA)
+    await site.put("77", groups=(group.id,))
+    await site.settle()
+    assert (other.pids, camera.pids) == ({"77"}, set())
+
+
+async def test_a_decision_to_leave_a_camera_alone_outlasts_the_removal_that_was_running(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(connects=False)
+    camera.hold("77")
+    site.connect(camera)
+    await site.settle()
+
+    class LeavesAlone:
+        def expect(self, total: int) -> None:
+            pass
+
+        async def advance(self, done: int = 1, failed: int = 0) -> None:
+            await site.sync.decisions.leave_alone(camera.did, by=ADA)
+
+    await site.sync.decisions.remove_unknown(camera.did, LeavesAlone(), by=ADA)
+    assert site.sync.state_of(camera.did) == "alone"
+
+
 async def test_unknown_people_are_taken_over_with_their_photos(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
@@ -672,3 +782,18 @@ async def test_the_rows_of_a_camera_can_be_read_page_by_page(
         found += [row.pid for row in page]
         after = page[-1].pid
     assert sorted(found, key=int) == [str(pid) for pid in range(1, 31)]
+
+
+async def test_a_device_has_one_lock_as_long_as_anybody_holds_it(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    """Also one that is removed and added again under the same number."""
+    camera = await site.add_camera()
+    await site.settle()
+    async with site.sync._lock(camera.did):
+        lock = site.sync._lock(camera.did)
+        site.disconnect(camera)
+        await site.devices.remove(camera.did)
+        site.changes.publish([Change("device", "")])
+        await site.settle()
+        assert site.sync._lock(camera.did) is lock
