@@ -12,12 +12,9 @@ from quart import Response
 
 from hub.errors import NotAllowed
 from hub.services import Services
-from hub.services.access.api_keys import ApiKey
-from hub.services.access.validation import includes
 from hub.services.commands.photo_search import CameraSearch, SearchHit, SearchResult
 from hub.services.jobs.jobs import ItemState, Job, JobItem, JobKind, JobState
 from hub.wire.times import format_rfc3339
-from web import auth
 from web.api.answers import Damaged, Did, Time, damaged_flag
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
 from web.api.routes import Call, Routes, id_of
@@ -210,7 +207,7 @@ def add_jobs(routes: Routes, services: Services) -> None:
         states = () if query.state is None else (query.state,)
         after = -1 if query.after is None else query.after
         found = await jobs.items(job.id, after, query.limit + 1, states)
-        if job.kind == "import" and not is_admin(call.caller):
+        if job.kind == "import" and not call.caller.is_admin:
             found = ()
         if job.kind == "import" and found:
             await services.imports.note_refused_shown(job.id, call.caller.actor)
@@ -220,12 +217,12 @@ def add_jobs(routes: Routes, services: Services) -> None:
 
     async def cancel_job(call: Call[Nothing, Nothing]) -> JobFields:
         job = await jobs.get(id_of(call, "job"))
-        if job.kind != "search" and not is_admin(call.caller):
+        if job.kind != "search" and not call.caller.is_admin:
             raise NotAllowed("only administrators cancel such a job")
         return job_fields(await jobs.cancel(job.id, call.caller.actor))
 
     async def get_refused(call: Call[Nothing, Nothing]) -> Response:
-        if not is_admin(call.caller):
+        if not call.caller.is_admin:
             raise NotAllowed("a read-only key does not see personal numbers")
         job = await jobs.get(id_of(call, "job"))
         parts = services.imports.refused_csv(job.id, by=call.caller.actor)
@@ -247,13 +244,6 @@ def add_jobs(routes: Routes, services: Services) -> None:
 def job_fields(job: Job) -> JobFields:
     """A job as the API shows it."""
     return JobFields(**_fields(job))
-
-
-def is_admin(caller: auth.Caller) -> bool:
-    """Whether the caller is an administrator, or a key that may write."""
-    if isinstance(caller.who, ApiKey):
-        return not caller.who.read_only
-    return includes(caller.who.role, "admin")
 
 
 def _fields(job: Job) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import Actor
 from hub.services.access.users import Role, User
+from hub.services.access.validation import includes
 from web.auth.csrf import check_csrf_header
 from web.auth.current import client_address, services
 from web.auth.sessions import check_role, user_of
@@ -23,6 +24,13 @@ class Caller(Struct, frozen=True):
 
     who: User | ApiKey
     address: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether it is an administrator, or a key that may write."""
+        if isinstance(self.who, ApiKey):
+            return not self.who.read_only
+        return includes(self.who.role, "admin")
 
     @property
     def actor(self) -> Actor:

@@ -12,7 +12,7 @@ from hub.services import Services
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, ImportPreview, PreviewRow
 from hub.services.people.import_export.plan import Action, Refusal
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
-from web.api.jobs import JOB_EXAMPLE, JobFields, is_admin, job_fields
+from web.api.jobs import JOB_EXAMPLE, JobFields, job_fields
 from web.api.people.people import TAG
 from web.api.routes import Call, FileBody, Routes
 from web.forms.import_form import write_file
@@ -196,7 +196,7 @@ def add_import_export(routes: Routes, services: Services) -> None:
         return _preview_fields(await received(call.body))
 
     async def get_import_rows(call: Call[RowsQuery, Nothing]) -> ImportRowList:
-        if not is_admin(call.caller):
+        if not call.caller.is_admin:
             raise NotAllowed("a read-only key does not import")
         query = call.query
         after = -1 if query.after is None else query.after
@@ -210,7 +210,7 @@ def add_import_export(routes: Routes, services: Services) -> None:
         return job_fields(await imports.start(call.path["import"], call.caller.actor))
 
     async def export(call: Call[ExportQuery, Nothing]) -> Response:
-        if not is_admin(call.caller):
+        if not call.caller.is_admin:
             raise NotAllowed("a read-only key does not see personal numbers")
         return await export_response(services, call.query.language, by=call.caller.actor)
 

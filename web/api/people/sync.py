@@ -112,6 +112,7 @@ PERSON = Endpoint(
     ),
     answer=PersonSync,
     answer_example=PersonSync([PersonOnDevice("12", "failed", 420, "no face was found")]),
+    role="guard",
     path_example={"pid": "1000001"},
 )
 DEVICE = Endpoint(
@@ -124,6 +125,7 @@ DEVICE = Endpoint(
     query_example="state=failed",
     answer=DevicePeople,
     answer_example=_EXAMPLE,
+    role="guard",
     path_example=_PATH,
 )
 RETRY = Endpoint(
