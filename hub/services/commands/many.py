@@ -1,7 +1,8 @@
 """The same setting, or a restart, for many devices: each as a job that shows every answer.
 
-Settings (1.5, 1.6) are desired state: a device that is offline gets them when it comes. A restart
-(1.9) is for the devices that are online now.
+Settings (1.5, 1.6) are desired state: a device that is offline gets them when it comes. They may be
+some fields of a setting: the others stay what the device has last accepted. A restart (1.9) is for
+the devices that are online now.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from hub.store.jobs.wishes import Wish as Wish
 from hub.store.tables.device_settings import SettingName as SettingName
 from hub.wire.commands.dialect import REBOOT, SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.param_structs import FaceParam, Reboot, RecordParam
-from hub.wire.commands.params import check_param, encode_param
+from hub.wire.commands.params import changed_param, check_param, encode_param
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -47,22 +48,34 @@ _AT_ONCE = 32
 #: How long to wait before a device that was busy, or did not answer, gets a setting again.
 _PAUSES = (5.0, 15.0, 60.0, 300.0)
 
+#: Nothing reads settings back from a device, which wants all fields at once.
+_UNKNOWN = "its other settings are not known: send all of them once"
+
 _SETTINGS: dict[SettingName, Command[Any, Any]] = {"face": SET_FACE, "recording": SET_RECORDING}
 
 
 class ManySubject(Struct, frozen=True):
-    """What many devices were told: a setting's name ("face", "recording"), or "restart"."""
+    """What many devices were told: a setting's name ("face", "recording"), or "restart".
+
+    `param`: of a setting, the fields that change.
+    """
 
     name: str
     param: Raw
 
 
 class DeviceOutcome(Struct, frozen=True, omit_defaults=True):
-    """The item of one device. `code`, `msg`: what it answered; no code if it did not."""
+    """The item of one device. `code`, `msg`: what it answered; no code if it did not.
+
+    `is_unknown`: nothing was sent, because the other fields of the setting are not known.
+    `later_job`: the job that sends these changes together with its own.
+    """
 
     did: str
     code: int | UnsetType = UNSET
     msg: str = ""
+    is_unknown: bool = False
+    later_job: int | UnsetType = UNSET
 
 
 class _Delivery(Struct):
@@ -100,15 +113,20 @@ class ManyDevices:
         jobs.on_cancel("settings", self._withdraw)
 
     async def apply_setting(
-        self, name: SettingName, param: FaceParam | RecordParam, dids: Sequence[str], by: Actor
+        self,
+        name: SettingName,
+        param: FaceParam | RecordParam | Raw,
+        dids: Sequence[str],
+        by: Actor,
     ) -> Job:
         """Give devices a setting, which was checked: at once, or when they come.
 
-        An earlier setting of this name that a device still waits for is replaced. Raises
-        BadParameter without devices, NoSuchResource for one that is unknown.
+        `param`: the whole setting, or from check_changes() the fields that change. What a device
+        still waits for goes with it, as far as it does not change the same. Raises BadParameter
+        without devices, NoSuchResource for one that is unknown.
         """
         dids = self._known(dids)
-        sent = encode_param(_SETTINGS[name], param)
+        sent = param if isinstance(param, Raw) else encode_param(_SETTINGS[name], param)
         job = await self._jobs.add(
             "settings", ManySubject(name, sent), by, items=[DeviceOutcome(did) for did in dids]
         )
@@ -224,7 +242,12 @@ class ManyDevices:
             return True
         command = _SETTINGS[wish.name]
         try:
-            param = check_param(command, wish.param.encode())
+            known = getattr(self._commands.settings(wish.did), wish.name)
+            param = changed_param(command, known and known.taken, wish.param.encode())
+            if param is None:
+                unknown = DeviceOutcome(wish.did, msg=_UNKNOWN, is_unknown=True)
+                await self._note(wish, "failed", unknown)
+                return True
             await self._commands.call(wish.did, command, param)
         except (NotSent, Unanswered) as error:
             await self._note(wish, "waiting", DeviceOutcome(wish.did, msg=error.message))

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, as_text
 from hub.store.jobs.jobs import ItemState, JobItem, note_item
 from hub.store.sqlite.readers import Readers
 from hub.store.tables.device_settings import SettingName
+from hub.wire.commands.params import merge_changes
 
 _COLUMNS = "did, name, param, job, position, wished_by, wished_at"
 _ALL = f"SELECT {_COLUMNS} FROM device_wish"
@@ -46,7 +48,8 @@ WHERE job.kind = 'settings' AND job.state = 'running'
 class Wish(Struct, frozen=True, kw_only=True):
     """A setting that a device gets when it comes. `wished_at`: UNIX milliseconds.
 
-    `param`: JSON. `job`, `position`: the item that tells of it, None if the job is gone.
+    `param`: the fields that change, as JSON. `job`, `position`: the item that tells of it, None if
+    the job is gone.
     """
 
     did: str
@@ -104,7 +107,10 @@ class WishTable:
         return _rows.read_all(rows, self._damaged)
 
     async def put(self, wishes: Sequence[Wish]) -> None:
-        """Note wishes in place of earlier ones, whose items are then cancelled."""
+        """Note wishes, together with what earlier ones change and they do not.
+
+        The items of the earlier ones are cancelled, and name the job of the later one.
+        """
 
         def committed(dids: set[str]) -> None:
             self._took(dids)
@@ -114,10 +120,13 @@ class WishTable:
         def job(connection: sqlite3.Connection) -> set[str]:
             for wish in wishes:
                 earlier = self._current(connection, wish)
+                if earlier is not None:
+                    wish = _joined(earlier, wish)
                 values = [getattr(wish, name) for name in _COLUMNS.split(", ")]
                 connection.execute(_PUT, values)
                 if earlier is not None:
-                    _note(connection, earlier, "cancelled", "null", wish.wished_at)
+                    detail = msgspec.json.encode({"did": wish.did, "later_job": wish.job}).decode()
+                    _note(connection, earlier, "cancelled", detail, wish.wished_at)
             return load_wish_dids(connection)
 
         await self._writer.write(job, committed)
@@ -177,6 +186,12 @@ class WishTable:
 
     def _took(self, dids: set[str]) -> None:
         self.dids = dids
+
+
+def _joined(earlier: Wish, later: Wish) -> Wish:
+    """The later wish, with the fields that only the earlier one changes."""
+    fields, changes = (msgspec.json.decode(wish.param, type=dict) for wish in (earlier, later))
+    return replace(later, param=msgspec.json.encode(merge_changes(fields, changes)).decode())
 
 
 def _note(

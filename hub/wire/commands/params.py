@@ -64,6 +64,41 @@ def encode_param(command: Command[P, Any], param: P) -> Raw:
     return Raw(msgspec.json.encode(sent))
 
 
+def check_changes(command: Command[Any, Any], fields: Mapping[str, object]) -> Raw:
+    """Return some fields of the command's param as JSON, each checked as check_fields() does.
+
+    An object may have some of its fields, too. Raises BadParameter, also for blank values.
+    """
+    changes = _checked_changes(command.param, fields, "param", command.booleans)
+    return Raw(msgspec.json.encode(changes))
+
+
+def changed_param(command: Command[P, Any], known: P | None, changes: bytes | Raw) -> P | None:
+    """Return a whole param: the changes if they are one, or the known param with these changes.
+
+    `changes`: from check_changes() or encode_param(). None if they are not whole and nothing is
+    known. Raises BadParameter.
+    """
+    fields = _decode_object(bytes(changes))
+    try:
+        return check_fields(command, fields)
+    except BadParameter:
+        if known is None:
+            return None
+    whole = _decode_object(bytes(encode_param(command, known)))
+    return check_fields(command, merge_changes(whole, fields))
+
+
+def merge_changes(fields: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields with the changed ones in their place, also within objects."""
+    merged = {**fields, **changes}
+    for name, change in changes.items():
+        inner = fields.get(name)
+        if isinstance(inner, Mapping) and isinstance(change, Mapping):
+            merged[name] = merge_changes(inner, change)
+    return merged
+
+
 def _decode_object(data: bytes) -> dict[str, object]:
     try:
         return json_limits.decode(_PARAM, data, "param", path="param")
@@ -89,17 +124,42 @@ def _to_wire(param: Struct, booleans: Callable[[bool], object]) -> dict[str, obj
 
 def _checked_struct(kind: type[P], fields: Mapping[str, object], path: str) -> P:
     specs = field_specs(kind)
+    _check_names(specs, fields, path)
+    values = {
+        name: _value(spec, fields.get(name), f"{path}.{name}") for name, spec in specs.items()
+    }
+    _check_span(values, path)
+    return kind(**values)
+
+
+def _checked_changes(
+    kind: type[Struct],
+    fields: Mapping[str, object],
+    path: str,
+    booleans: Callable[[bool], object],
+) -> dict[str, object]:
+    specs = field_specs(kind)
+    _check_names(specs, fields, path)
+    changes: dict[str, object] = {}
+    for name, sent in fields.items():
+        spec, field = specs[name], f"{path}.{name}"
+        if spec.type is not None and isinstance(sent, Mapping):
+            changes[name] = _checked_changes(spec.type, sent, field, booleans)
+        elif _is_blank(sent):
+            raise _wrong_value(spec, field)
+        else:
+            value = _READERS[spec.kind](spec, sent, field)
+            changes[name] = booleans(value) if isinstance(value, bool) else value
+    return changes
+
+
+def _check_names(specs: Mapping[str, FieldSpec], fields: Mapping[str, object], path: str) -> None:
     for name in fields:
         if name not in specs:
             known = ", ".join(specs)
             raise BadParameter(
                 f"no such field; known are {known}", field=f"{path}.{name[:_MAX_NAME_LENGTH]}"
             )
-    values = {
-        name: _value(spec, fields.get(name), f"{path}.{name}") for name, spec in specs.items()
-    }
-    _check_span(values, path)
-    return kind(**values)
 
 
 def _value(spec: FieldSpec, sent: object, field: str) -> object:

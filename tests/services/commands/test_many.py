@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 import trio
+from msgspec import Raw
+from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import BadParameter, CannotStoreNow, DeviceSilent, NoSuchResource
@@ -17,6 +20,7 @@ from hub.services.commands.many import DeviceOutcome, ManyDevices
 from hub.services.devices.directory import NewDevice
 from hub.services.jobs.jobs import Job
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
+from hub.wire.commands.params import check_changes, encode_param
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, open_hub_services
@@ -194,6 +198,65 @@ async def test_a_later_setting_of_the_same_name_replaces_one_that_waits(
     link = connect(hub, "1", reply=lambda uri, param: answer())
     await reached(hub, second, "done", "done")
     assert len(link.asked) == 1
+
+
+RECORDING = SET_RECORDING.example
+
+
+def change(**fields: object) -> Raw:
+    return check_changes(SET_RECORDING, fields)
+
+
+async def test_a_change_keeps_what_each_device_has_accepted(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    links = [connect(hub, did, reply=lambda uri, param: answer()) for did in ("1", "2")]
+    for did, minutes in (("1", 5), ("2", 20)):
+        own = replace(RECORDING, file_len=minutes)
+        await hub.services.commands.call(did, SET_RECORDING, own)
+    job = await many.apply_setting(
+        "recording", change(strategy=1, pre_record={"duration": 3}), ["1", "2"], ANN
+    )
+    await reached(hub, job, "done", "done", "done")
+    for link, minutes in zip(links, (5, 20), strict=True):
+        sent = link.asked[-1].param
+        assert (sent["file_len"], sent["strategy"]) == (minutes, 1)
+        assert sent["pre_record"] == {"enable": 1, "duration": 3}
+    known = hub.services.commands.settings("2").recording
+    assert known is not None
+    assert known.taken == replace(
+        RECORDING, file_len=20, strategy=1, pre_record=replace(RECORDING.pre_record, duration=3)
+    )
+
+
+async def test_a_change_that_waits_keeps_what_its_device_has_when_it_comes(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    link = connect(hub, "1", reply=lambda uri, param: answer())
+    await hub.services.commands.call("1", SET_RECORDING, RECORDING)
+    disconnect(hub, link)
+    first = await many.apply_setting("recording", change(strategy=1), ["1"], ANN)
+    second = await many.apply_setting("recording", change(audio_enable=False), ["1"], ANN)
+    assert await outcomes(hub, first) == [
+        ("cancelled", DeviceOutcome("1", later_job=second.id)),
+    ]
+    link = connect(hub, "1", reply=lambda uri, param: answer())
+    await reached(hub, second, "done", "done")
+    (asked,) = link.asked
+    whole = json.loads(bytes(encode_param(SET_RECORDING, RECORDING)))
+    assert asked.param == {**whole, "strategy": 1, "audio_enable": 0}
+
+
+async def test_a_device_whose_other_settings_are_not_known_is_sent_nothing(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    link = connect(hub, "1", reply=lambda uri, param: answer())
+    job = await many.apply_setting("recording", change(strategy=1), ["1"], ANN)
+    await reached(hub, job, "done", "failed")
+    ((_, outcome),) = await outcomes(hub, job)
+    assert outcome.is_unknown
+    assert "not known" in outcome.msg
+    assert link.asked == []
 
 
 async def test_a_cancelled_setting_is_not_given_to_those_that_come_later(

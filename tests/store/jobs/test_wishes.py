@@ -79,6 +79,22 @@ async def test_a_later_wish_replaces_an_earlier_one(store: Store) -> None:
     assert await states(store, earlier) == ("running", "cancelled", "waiting")
     assert not await store.wishes.note(wish(earlier), "done", {}, 6)
     assert await states(store, later) == ("running", "waiting", "waiting")
+    details = [item.detail for item in await store.jobs.items(earlier.id)]
+    assert details == [f'{{"did":"1","later_job":{later.id}}}', '{"did":"2"}']
+
+
+async def test_a_later_wish_goes_with_what_only_the_earlier_one_changes(store: Store) -> None:
+    job = await add_job(store)
+    param = '{"threshold":80,"alarm_out":{"interval":10,"alarm_push":true}}'
+    await store.wishes.put([wish(job, param=param)])
+    param = '{"enable":true,"threshold":90,"alarm_out":{"interval":20}}'
+    await store.wishes.put([wish(await add_job(store), wished_at=5, param=param)])
+    (joined,) = await store.wishes.of_device("1")
+    assert joined.param == (
+        '{"threshold":90,"alarm_out":{"interval":20,"alarm_push":true},"enable":true}'
+    )
+    assert await store.wishes.note(joined, "done", {}, 6)
+    assert store.wishes.dids == set()
 
 
 async def test_a_job_that_is_cancelled_takes_its_wishes_along(store: Store) -> None:

@@ -260,9 +260,36 @@ async def test_many_devices_get_one_setting_each_with_its_answer(
     )
     await ended(hub, restart)
     assert (await api.get(f"jobs/{restart['id']}"))["done"] == 1
-    for wrong in ({"uri": PERSON_SEARCH.uri}, {"dids": [], "groups": []}, {"param": {}}):
+    for wrong in (
+        {"change": {"threshold": 1}},
+        {"uri": PERSON_SEARCH.uri},
+        {"dids": [], "groups": []},
+        {"param": {}},
+    ):
         response = await api.raw("POST", "devices/commands", {**body, **wrong})
         assert response.status_code == 400
+
+
+async def test_one_field_of_a_setting_is_changed_on_many_devices(
+    hub: HubServices, api: Client
+) -> None:
+    link = AskedLink("1", lambda uri, param: answer())
+    hub.registry.attach(link)
+    await hub.services.commands.call("1", SET_FACE, SET_FACE.example)
+    body: Any = {"uri": SET_FACE.uri, "dids": ["1", "2"]}
+    job = await api.send("POST", "devices/commands", {**body, "change": {"reg_threshold": 88}})
+    for _ in range(500):
+        if (found := await api.get(f"jobs/{job['id']}"))["done"]:
+            break
+        await wait_all_tasks_blocked(0.002)
+    assert [item["state"] for item in found["items"]] == ["done", "waiting"]
+    before, after = (asked.param for asked in link.asked)
+    assert after == {**before, "reg_threshold": 88}
+    for wrong in ({}, {"reg_threshold": 101}, {"x": 1}, {"alarm_out": {"interval": 5}}):
+        response = await api.raw("POST", "devices/commands", {**body, "change": wrong})
+        assert (await refusal(response))[:2] == (400, 420)
+    response = await api.raw("POST", "devices/commands", body)
+    assert (await refusal(response))[:2] == (400, 420)
 
 
 async def test_a_job_that_is_not_there_is_404(api: Client) -> None:

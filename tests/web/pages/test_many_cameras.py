@@ -10,6 +10,7 @@ import trio
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.simulator.faults import Quirks
+from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
 from web.pages.camera.settings.forms import FACE, RECORDING, typical_values
@@ -72,6 +73,50 @@ async def test_cameras_of_a_group_and_others_get_a_setting_once(
     assert "gets other settings" not in admin.text
 
 
+async def test_what_is_left_unchanged_stays_as_each_camera_has_it(
+    running: PageSite, admin: Photographer
+) -> None:
+    link = await running.connect("Gate")
+    await running.connect("Bay", did="2")
+    own = msgspec.structs.replace(SET_RECORDING.example, file_len=20)
+    await running.services.commands.call("1", SET_RECORDING, own)
+    await admin.get("/cameras/many/recording")
+    assert re.search(r"Gate\s*</span>", admin.text)
+    assert re.search(r"Bay\s*<span[^>]*>Settings not known", admin.text)
+    assert 'name="file_len" value=""' in admin.text
+    empty = dict.fromkeys(typical_values(RECORDING), "")
+    sent = {**empty, "strategy": "1", "pre_record.duration": "3"}
+    await admin.send("/cameras/many/recording", did="1", **sent)
+    page = await follow(running, admin)
+    assert "Recording: Pre-recording time: 3 s · When the storage card is full: Stop" in page
+    assert [param["file_len"] for _, param in link.asked] == [20, 20]
+    assert link.asked[-1][1]["strategy"] == 1
+    assert link.asked[-1][1]["pre_record"]["duration"] == 3
+    # One that was never sent any settings.
+    await admin.get("/cameras/many/recording")
+    await admin.send("/cameras/many/recording", did="2", **sent)
+    assert "Its other settings are not known" in await follow(running, admin)
+
+
+async def test_a_change_that_a_later_job_took_over_says_so(
+    running: PageSite, admin: Photographer
+) -> None:
+    await running.enrol("Gate", did="1")
+    for value in ("10", "20"):
+        await admin.get("/cameras/many/recording")
+        await admin.send("/cameras/many/recording", did="1", file_len=value)
+    await admin.get("/jobs/1")
+    assert "A later job sends it" in admin.text
+
+
+async def test_typical_values_can_be_filled_in(running: PageSite, admin: Photographer) -> None:
+    await running.connect("Gate")
+    await admin.get("/cameras/many/face")
+    assert 'href="/cameras/many/face?typical=1"' in admin.text
+    await admin.get("/cameras/many/face?typical=1")
+    assert f'name="threshold" value="{SET_FACE.example.threshold}"' in admin.text
+
+
 async def test_what_a_camera_answered_is_shown(running: PageSite, admin: Photographer) -> None:
     await running.connect("Gate")
     await running.connect("Bay", Quirks(refuses=True), did="2")
@@ -96,6 +141,7 @@ async def test_online_cameras_are_restarted(running: PageSite, admin: Photograph
         ({}, "Choose at least one camera."),
         ({"did": "9"}, "removed in the meantime"),
         ({"did": "1", "threshold": "x"}, "It is marked below"),
+        ({"did": "1", "alarm_out.interval": "5"}, "It is marked below"),
     ],
 )
 async def test_a_wrong_form_sends_nothing_and_keeps_what_was_entered(
@@ -108,6 +154,17 @@ async def test_a_wrong_form_sends_nothing_and_keeps_what_was_entered(
     assert says in admin.text
     assert 'name="mini_face" value="77"' in admin.text
     assert link.asked == []
+    assert await running.services.jobs.list() == ()
+
+
+async def test_a_form_without_a_change_sends_nothing(
+    running: PageSite, admin: Photographer
+) -> None:
+    await running.connect("Gate")
+    await admin.get("/cameras/many/face")
+    await admin.send("/cameras/many/face", did="1", **dict.fromkeys(typical_values(FACE), ""))
+    assert admin.response.status_code == 400
+    assert "Change at least one setting." in admin.text
     assert await running.services.jobs.list() == ()
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.structs import replace
 
 from hub.errors import BadParameter
 from hub.wire.commands.dialect import (
@@ -30,7 +31,13 @@ from hub.wire.commands.param_structs import (
     Reboot,
     RecordList,
 )
-from hub.wire.commands.params import check_fields, check_param, encode_param
+from hub.wire.commands.params import (
+    changed_param,
+    check_changes,
+    check_fields,
+    check_param,
+    encode_param,
+)
 from tests.support.pictures import JPEG, b64, jpeg
 
 START, END = "2021-10-03 10:30:00", "2021-10-03 16:00:00"
@@ -48,6 +55,43 @@ def test_a_callers_json_is_encoded_like_a_struct(command: Any) -> None:
     assert bytes(encode_param(command, check_param(command, ours))) == bytes(ours)
     with pytest.raises(BadParameter, match="no such field"):
         check_param(command, b'{"nothing": 1}')
+
+
+def test_some_fields_of_a_setting_are_checked_as_all_of_them_are() -> None:
+    sent = {"file_len": "10", "audio_enable": "0", "pre_record": {"duration": 3}}
+    changes = check_changes(SET_RECORDING, sent)
+    assert json.loads(bytes(changes)) == {
+        "file_len": 10,
+        "audio_enable": 0,
+        "pre_record": {"duration": 3},
+    }
+    for field, value in (
+        ("file_len", 61),
+        ("audio_enable", None),
+        ("file_len", " "),
+        ("pre_record", {"duration": 11}),
+        ("pre_record", {"x": 1}),
+        ("pre_record", 3),
+        ("x", 1),
+    ):
+        with pytest.raises(BadParameter) as refused:
+            check_changes(SET_RECORDING, {field: value})
+        assert refused.value.field.startswith(f"param.{field}")
+
+
+def test_changes_keep_the_other_fields_of_a_setting() -> None:
+    known = SET_RECORDING.example
+    changes = check_changes(SET_RECORDING, {"file_len": 10, "pre_record": {"duration": 3}})
+    changed = changed_param(SET_RECORDING, known, changes)
+    assert changed == replace(known, file_len=10, pre_record=replace(known.pre_record, duration=3))
+    assert changed_param(SET_RECORDING, None, changes) is None
+
+
+def test_a_whole_setting_is_no_change_of_the_known_one() -> None:
+    whole = replace(SET_RECORDING.example, face_server_enable=None)
+    sent = encode_param(SET_RECORDING, whole)
+    assert changed_param(SET_RECORDING, SET_RECORDING.example, sent) == whole
+    assert changed_param(SET_RECORDING, None, sent) == whole
 
 
 @pytest.mark.parametrize(

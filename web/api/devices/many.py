@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 import trio
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from hub.errors import BadParameter
 from hub.services import Services
 from hub.services.commands.many import SettingName
 from hub.services.commands.photo_search import SearchSubject
 from hub.services.commands.photos import MAX_FILE_MB
 from hub.wire.commands.dialect import REBOOT, SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.param_structs import Percent
-from hub.wire.commands.params import check_param
+from hub.wire.commands.params import check_changes, check_param, encode_param
 from hub.wire.times import parse_rfc3339
 from web.api.endpoint import PREFIX, Did, Endpoint, Seq, Text
 from web.api.jobs import JOB_EXAMPLE, TAG, JobFields, job_fields
@@ -36,11 +37,34 @@ Dids = Annotated[list[Did], Meta(max_length=_MAX_DIDS, description="devices")]
 Groups = Annotated[list[Seq], Meta(max_length=_MAX_DIDS, description="groups of cameras, by id")]
 
 
+def _changes_of(param: type[Struct]) -> type[Struct]:
+    """The type of some fields of a param; its objects may have some of theirs."""
+    fields = []
+    for name, kind in get_type_hints(param, include_extras=True).items():
+        is_object = isinstance(kind, type) and issubclass(kind, Struct)
+        given = _changes_of(kind) if is_object else kind
+        fields.append((name, given | UnsetType, UNSET))
+    return msgspec.defstruct(
+        f"{param.__name__}Changes",
+        fields,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        namespace={"__doc__": "The fields that change."},
+    )
+
+
 def _body_of(command: Command[Any, Any]) -> type[Struct]:
     """The type of the body that sends `command` to many devices."""
+    fields: list[Any] = [("param", command.param)]
+    if command.name in _SETTINGS:
+        fields = [
+            ("param", command.param | UnsetType, UNSET),
+            ("change", _changes_of(command.param) | UnsetType, UNSET),
+        ]
     return msgspec.defstruct(
         f"{command.param.__name__}ForMany",
-        [("param", command.param), ("dids", Dids, []), ("groups", Groups, [])],
+        [*fields, ("dids", Dids, []), ("groups", Groups, [])],
         tag_field="uri",
         tag=command.uri,
         frozen=True,
@@ -70,15 +94,23 @@ COMMANDS = Endpoint(
     summary="Give many devices one setting, or restart them, as a job",
     description=(
         "`uri` and `param` are those of 1.5, 1.6 or 1.9 of the protocol; the devices are those of "
-        "`dids` and of `groups`. A device that is offline gets a setting when it comes, unless "
-        "another of the same kind replaces it or the job is cancelled; the job runs until then. A "
-        "restart is for devices that are online now. The job's items are the devices, with what "
-        "each answered."
+        "`dids` and of `groups`. In place of the whole `param` of a setting, `change` has the "
+        "fields that change: a device gets them with the others as it last accepted them, and "
+        "fails if it never accepted any. A device that is offline gets a setting when it comes, "
+        "unless the job is cancelled; the job runs until then. What a later job of the same kind "
+        "does not change goes with that one. A restart is for devices that are online now. The "
+        "job's items are the devices, with what each answered."
     ),
     body=reduce(or_, _BODIES.values()),
     body_examples={
         _COMMANDS[uri].name: body(param=_COMMANDS[uri].example, dids=["12", "13"])
         for uri, body in _BODIES.items()
+    }
+    | {
+        "change_face": msgspec.convert(
+            {"uri": SET_FACE.uri, "change": {"reg_threshold": 88}, "groups": [1]},
+            _BODIES[SET_FACE.uri],
+        )
     },
     answer=JobFields,
     answer_example=JOB_EXAMPLE,
@@ -114,10 +146,10 @@ def add_many(routes: Routes, services: Services) -> None:
         body = call.body
         command = _COMMANDS[type(body).__struct_config__.tag]
         dids, by = _dids(services, body.dids, body.groups), call.caller.actor
-        param = check_param(command, msgspec.json.encode(body.param))
         if command is REBOOT:
-            return job_fields(await many.restart(param.delay_ms, dids, by))
-        return job_fields(await many.apply_setting(_SETTINGS[command.name], param, dids, by))
+            return job_fields(await many.restart(body.param.delay_ms, dids, by))
+        sent = _setting(command, body.param, body.change)
+        return job_fields(await many.apply_setting(_SETTINGS[command.name], sent, dids, by))
 
     async def search_by_photo(call: Call[Any, PhotoSearchBody]) -> JobFields:
         body = call.body
@@ -134,6 +166,20 @@ def add_many(routes: Routes, services: Services) -> None:
 
     routes.add(COMMANDS, command_many)
     routes.add(SEARCH, search_by_photo)
+
+
+def _setting(
+    command: Command[Any, Any], param: Struct | UnsetType, change: Struct | UnsetType
+) -> Raw:
+    """The checked fields to send. Raises BadParameter."""
+    if (param is UNSET) == (change is UNSET):
+        raise BadParameter("either the whole param, or change, is expected", field="param")
+    if change is UNSET:
+        return encode_param(command, check_param(command, msgspec.json.encode(param)))
+    fields = msgspec.to_builtins(change)
+    if not fields:
+        raise BadParameter("at least one field is expected", field="change")
+    return check_changes(command, fields)
 
 
 def _dids(services: Services, dids: Sequence[str], groups: Sequence[int]) -> list[str]:

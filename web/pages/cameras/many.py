@@ -23,8 +23,8 @@ from web.pages.camera.settings.forms import (
     FieldGroup,
     SettingForm,
     field_groups,
-    make_param,
-    read_values,
+    make_changes,
+    read_changes,
     typical_values,
 )
 from web.pages.labels import DEVICE_STATES
@@ -53,6 +53,8 @@ class CameraChoice(Struct, frozen=True):
     name: str
     state: str
     state_text: str
+    #: Nothing is known of its settings, so only all of them can be sent.
+    is_unknown: bool
     chosen: bool
 
 
@@ -64,7 +66,7 @@ class GroupChoice(Struct, frozen=True):
 
 
 class ManyForm(Struct, frozen=True):
-    """What was entered: cameras, groups of cameras, and the values of the settings."""
+    """What was entered: cameras, groups of cameras, and the settings that change."""
 
     dids: Sequence[str] = ()
     groups: Sequence[str] = ()
@@ -88,7 +90,10 @@ async def show_first() -> Response:
 @blueprint.get("/<name>")
 async def show(name: str) -> Response:
     await auth.require_role("admin")
-    return await _page(_check_name(name), ManyForm())
+    change = _check_name(name)
+    if change in _FORMS and "typical" in request.args:
+        return await _page(change, ManyForm(values=typical_values(_FORMS[change])))
+    return await _page(change, ManyForm())
 
 
 @blueprint.post("/<name>")
@@ -107,14 +112,11 @@ async def start(name: str) -> Response:
 
 async def _start(change: ChangeName, form: ManyForm, dids: Sequence[str], by: Actor) -> Job:
     """Start the job. Raises BadParameter, NoSuchResource, TooManyRequests."""
-    many, values = auth.services().many_devices, form.values or {}
-    match change:
-        case "face":
-            return await many.apply_setting("face", make_param(FACE, values), dids, by)  # type: ignore[arg-type]
-        case "recording":
-            param = make_param(RECORDING, values)
-            return await many.apply_setting("recording", param, dids, by)  # type: ignore[arg-type]
-    return await many.restart(REBOOT.example.delay_ms, dids, by)
+    many = auth.services().many_devices
+    if change == "restart":
+        return await many.restart(REBOOT.example.delay_ms, dids, by)
+    changes = make_changes(_FORMS[change], form.values or {})
+    return await many.apply_setting(change, changes, dids, by)
 
 
 def _check_name(name: str) -> ChangeName:
@@ -126,7 +128,7 @@ def _check_name(name: str) -> ChangeName:
 
 async def _read_form(change: ChangeName) -> ManyForm:
     sent = await request.form
-    values = read_values(_FORMS[change], sent.to_dict()) if change in _FORMS else None
+    values = read_changes(_FORMS[change], sent.to_dict()) if change in _FORMS else None
     return ManyForm(sent.getlist("did"), sent.getlist("group"), values)
 
 
@@ -142,7 +144,7 @@ async def _page(change: ChangeName, form: ManyForm, error: HubError | None = Non
             ChangeLink(f"/cameras/many/{name}", gettext(text), name == change)
             for name, text in _TITLES.items()
         ],
-        cameras=_camera_choices(form.dids),
+        cameras=_camera_choices(change, form.dids),
         camera_groups=[
             GroupChoice(one.id, one.name, len(one.dids), str(one.id) in form.groups)
             for one in hub.camera_groups.list()
@@ -155,19 +157,25 @@ async def _page(change: ChangeName, form: ManyForm, error: HubError | None = Non
 def _field_groups(change: ChangeName, form: ManyForm, error: HubError | None) -> list[FieldGroup]:
     if change not in _FORMS:
         return []
-    values = typical_values(_FORMS[change]) if form.values is None else form.values
     wrong = error if isinstance(error, BadParameter) else None
-    return field_groups(_FORMS[change], values, wrong)
+    return field_groups(_FORMS[change], form.values or {}, wrong, is_change=True)
 
 
-def _camera_choices(chosen: Sequence[str]) -> list[CameraChoice]:
+def _camera_choices(change: ChangeName, chosen: Sequence[str]) -> list[CameraChoice]:
     """All cameras by name."""
+    commands = auth.services().commands
+
+    def is_unknown(did: str) -> bool:
+        known = None if change == "restart" else getattr(commands.settings(did), change)
+        return change != "restart" and (known is None or known.taken is None)
+
     choices = [
         CameraChoice(
             device.did,
             device.name or device.sn,
             device.state,
             gettext(DEVICE_STATES[device.state]),
+            is_unknown(device.did),
             device.did in chosen,
         )
         for device in auth.services().devices.list()
@@ -178,6 +186,8 @@ def _camera_choices(chosen: Sequence[str]) -> list[CameraChoice]:
 def _describe(error: HubError) -> str:
     if isinstance(error, BadParameter) and error.field == "dids":
         return gettext("Choose at least one camera.")
+    if isinstance(error, BadParameter) and error.field == "param":
+        return gettext("Change at least one setting.")
     if isinstance(error, NoSuchResource):
         return gettext("One of the cameras has been removed in the meantime.")
     if isinstance(error, TooManyRequests):

@@ -14,13 +14,16 @@ from hub.services.commands.many import DeviceOutcome, ManySubject
 from hub.services.jobs.jobs import Job, JobItem, JobKind
 from hub.services.people.import_export.imports import RefusedRow
 from web import auth
-from web.pages.camera.settings.forms import FACE, RECORDING
+from web.pages.camera.settings.forms import FACE, RECORDING, describe_changes
 from web.pages.device_errors import device_message
 from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
 from web.pages.language import gettext
 from web.pages.people.import_texts import describe_refusal
 
 T = TypeVar("T")
+
+#: A job that changes more settings names none of them.
+_MAX_CHANGES_SHOWN = 5
 
 
 class ItemText(Struct, frozen=True):
@@ -66,11 +69,20 @@ class _Compared(Struct, frozen=True):
 def describe_subject(job: Job) -> str:
     """What the job was asked to do; "" if its title says it all."""
     if job.kind == "settings":
-        subject = _decode(job.subject, ManySubject)
-        forms = {form.name: form.title for form in (FACE, RECORDING)}
-        return gettext(forms[subject.name]) if subject and subject.name in forms else ""
+        return _describe_settings(_decode(job.subject, ManySubject))
     did = _decode(job.subject, _OneDevice)
     return _device_name(did.did) if did else ""
+
+
+def _describe_settings(subject: ManySubject | None) -> str:
+    """Which settings change, and to what; only their title if all of them do."""
+    form = next((form for form in (FACE, RECORDING) if subject and form.name == subject.name), None)
+    if subject is None or form is None:
+        return ""
+    title, changes = gettext(form.title), describe_changes(form, subject.param)
+    if len(changes) > _MAX_CHANGES_SHOWN:
+        return title
+    return gettext("%(title)s: %(items)s") % {"title": title, "items": " · ".join(changes)}
 
 
 def job_links(job: Job, me: User) -> list[JobLink]:
@@ -130,6 +142,10 @@ def _device(item: JobItem) -> ItemText | None:
 
 def _answer(item: JobItem, outcome: DeviceOutcome) -> str:
     """What a camera answered, or why it did not; "" if all is well."""
+    if outcome.is_unknown:
+        return gettext("Its other settings are not known. Send it all settings once.")
+    if isinstance(outcome.later_job, int):
+        return gettext("A later job sends it together with its own changes.")
     if isinstance(outcome.code, int):
         return device_message(outcome.code, outcome.msg) if outcome.code else ""
     if item.state == "waiting":

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from hub.errors import BadParameter
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.field_specs import FieldSpec, field_specs
-from hub.wire.commands.params import check_fields
+from hub.wire.commands.params import check_changes, check_fields
 from web.pages.labels import number_expected
 from web.pages.language import N_, gettext
 
@@ -163,7 +164,10 @@ class SettingOption(Struct, frozen=True):
 
 
 class SettingField(Struct, frozen=True, kw_only=True):
-    """One field as the page shows it. `look` is the kind of input."""
+    """One field as the page shows it. `look` is the kind of input.
+
+    `may_be_empty`: the field is left as it is then.
+    """
 
     name: str
     id: str
@@ -171,6 +175,7 @@ class SettingField(Struct, frozen=True, kw_only=True):
     hint: str
     look: Literal["check", "number", "choice"]
     value: str
+    may_be_empty: bool
     least: int | None
     most: int | None
     unit: str
@@ -185,9 +190,16 @@ class FieldGroup(Struct, frozen=True):
 
 
 def field_groups(
-    form: SettingForm, values: Mapping[str, str], wrong: BadParameter | None = None
+    form: SettingForm,
+    values: Mapping[str, str],
+    wrong: BadParameter | None = None,
+    *,
+    is_change: bool = False,
 ) -> list[FieldGroup]:
-    """The form with these values; an error is shown beside its field."""
+    """The form with these values; an error is shown beside its field.
+
+    `is_change`: each field may be left unchanged.
+    """
     bounds = form.bounds
     fault = wrong.field.removeprefix("param.") if wrong else ""
     return [
@@ -195,7 +207,12 @@ def field_groups(
             gettext(group.title),
             tuple(
                 _setting_field(
-                    form, label, bounds[label.name], values, is_wrong=label.name == fault
+                    form,
+                    label,
+                    bounds[label.name],
+                    values,
+                    is_wrong=label.name == fault,
+                    may_be_empty=is_change or not bounds[label.name].required,
                 )
                 for label in group.labels
             ),
@@ -211,8 +228,9 @@ def _setting_field(
     values: Mapping[str, str],
     *,
     is_wrong: bool,
+    may_be_empty: bool,
 ) -> SettingField:
-    choices = _options(label, bound)
+    choices = _options(label, bound, may_be_empty=may_be_empty)
     expected = gettext("Choose one of the options.") if choices else number_expected(bound)
     return SettingField(
         name=label.name,
@@ -221,6 +239,7 @@ def _setting_field(
         hint=gettext(label.hint) if label.hint else "",
         look="choice" if choices else "check" if bound.kind == "boolean" else "number",
         value=values.get(label.name, ""),
+        may_be_empty=may_be_empty,
         least=bound.least,
         most=bound.most,
         unit=bound.unit,
@@ -230,13 +249,16 @@ def _setting_field(
     )
 
 
-def _options(label: SettingLabel, bound: FieldSpec) -> tuple[SettingOption, ...]:
+def _options(
+    label: SettingLabel, bound: FieldSpec, *, may_be_empty: bool
+) -> tuple[SettingOption, ...]:
+    unchanged = (SettingOption("", gettext("Unchanged")),) if may_be_empty else ()
     if label.choices:
-        return tuple(SettingOption(str(n), gettext(text)) for n, text in enumerate(label.choices))
-    if bound.kind == "boolean" and not bound.required:
-        # A field that is not sent is left unchanged on the camera.
+        named = (SettingOption(str(n), gettext(text)) for n, text in enumerate(label.choices))
+        return (*unchanged, *named)
+    if bound.kind == "boolean" and may_be_empty:
         return (
-            SettingOption("", gettext("Unchanged")),
+            *unchanged,
             SettingOption("1", gettext("On")),
             SettingOption("0", gettext("Off")),
         )
@@ -281,13 +303,62 @@ def read_values(form: SettingForm, sent: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def read_changes(form: SettingForm, sent: Mapping[str, str]) -> dict[str, str]:
+    """What the browser sent of a form whose fields may be left unchanged: "" for those."""
+    return {name: sent.get(name, "").strip() for name in form.bounds}
+
+
 def make_param(form: SettingForm, values: Mapping[str, str]) -> Struct:
     """Check the values. Raises BadParameter that names the field."""
-    param_fields: dict[str, Any] = {}
+    param: Struct = check_fields(form.command, _nested(values))
+    return param
+
+
+def make_changes(form: SettingForm, values: Mapping[str, str]) -> Raw:
+    """Check the values that are not "". Raises BadParameter that names the field, if any."""
+    given = {name: value for name, value in values.items() if value}
+    if not given:
+        raise BadParameter("at least one change is expected", field="param")
+    return check_changes(form.command, _nested(given))
+
+
+def describe_changes(form: SettingForm, changes: Raw) -> list[str]:
+    """What changes, in words: a label and its new value for each field."""
+    sent = dict(_flatten(msgspec.json.decode(changes, type=dict), ""))
+    labels = [label for group in form.groups for label in group.labels if label.name in sent]
+    bounds = form.bounds
+    return [
+        gettext("%(setting)s: %(value)s")
+        % {
+            "setting": gettext(label.text),
+            "value": _value_text(label, bounds[label.name], sent[label.name]),
+        }
+        for label in labels
+    ]
+
+
+def _value_text(label: SettingLabel, bound: FieldSpec, value: object) -> str:
+    if bound.kind == "boolean":
+        return gettext("On") if value else gettext("Off")
+    if label.choices and isinstance(value, int) and 0 <= value < len(label.choices):
+        return gettext(label.choices[value])
+    return f"{value} {bound.unit}".strip()
+
+
+def _nested(values: Mapping[str, str]) -> dict[str, Any]:
+    """The values by the names on the wire, which are dotted within an object."""
+    fields: dict[str, Any] = {}
     for name, value in values.items():
-        inner, (*path, last) = param_fields, name.split(".")
+        inner, (*path, last) = fields, name.split(".")
         for key in path:
             inner = inner.setdefault(key, {})
         inner[last] = value
-    param: Struct = check_fields(form.command, param_fields)
-    return param
+    return fields
+
+
+def _flatten(fields: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
