@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from hub.store.people.person_rows import Person, last_four
+from hub.wire.redaction import is_personal_number
 
 #: Stands for a digit that is not shown.
 MASK = "*"
@@ -29,3 +30,37 @@ def masked(person: Person) -> Person:
 def has_numbers(person: Person) -> bool:
     """Return whether there is anything to mask."""
     return any((person.id_card_no, person.ic_card_no, person.phone))
+
+
+def without_numbers(value: object, name: str = "") -> object:
+    """Return decoded JSON, the value of a field with this name, with personal numbers masked.
+
+    A personal number is whatever stands in a field that is named so, also in lists and objects.
+    """
+    is_number = is_personal_number(name)
+    match value:
+        case dict():
+            return {key: without_numbers(v, name if is_number else key) for key, v in value.items()}
+        case list():
+            return [without_numbers(inner, name) for inner in value]
+        case str() | int() | float() if is_number and not isinstance(value, bool):
+            return masked_number(_as_text(value))
+    return value
+
+
+def names_numbers(value: object, name: str = "") -> bool:
+    """Return whether `without_numbers` has anything to mask."""
+    is_number = is_personal_number(name)
+    match value:
+        case dict():
+            return any(names_numbers(v, name if is_number else key) for key, v in value.items())
+        case list():
+            return any(names_numbers(inner, name) for inner in value)
+        case str() | int() | float():
+            return is_number and not isinstance(value, bool) and value not in ("", 0)
+    return False
+
+
+def _as_text(number: str | int | float) -> str:
+    is_whole = isinstance(number, float) and number.is_integer()
+    return str(int(number) if is_whole else number)

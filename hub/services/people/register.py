@@ -163,6 +163,14 @@ class People:
                 by, "person.numbers", shown[0] if len(shown) == 1 else f"{len(shown)} people"
             )
 
+    async def note_device_numbers_shown(self, did: str, by: Actor) -> None:
+        """Note in the audit log that personal numbers are shown in full as a device tells them.
+
+        To be called before they are shown. For programs as `note_numbers_shown`.
+        """
+        if not self._was_noted(("on", did), by):
+            await self._audit.add(by, "device.person_numbers", did)
+
     def _was_noted(self, shown: tuple[str, ...], by: Actor) -> bool:
         """Return whether an API key saw the same people within an hour; notes that it does."""
         if not by.who.startswith("key "):

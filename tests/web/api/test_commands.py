@@ -311,6 +311,69 @@ async def test_a_signed_in_user_needs_the_role_and_the_csrf_token(
     assert len(api.link.asked) == (1 if status == 200 else 0)
 
 
+# Personal numbers
+
+#: As a device sends it: an escaped key, numbers that are no text, and fields of no table.
+PERSON = Raw(
+    rb'{"pid":"1001","name":"Li Lei","id_card_no":"110101199003077516","ic_card_no":12345678,'
+    rb'"phone":13800138000.0,"more":[{"Mobile":["13900139000"]},'
+    rb'{"i\u0064Card":{"no":"110101199003077516"}}]}'
+)
+
+
+async def as_user(api: Api, role: str) -> dict[str, str]:
+    token = await api.hub.add_user(role, role)
+    return {"Cookie": f"__Host-sitehub_session={token}", "X-CSRF-Token": csrf_token(token)}
+
+
+@pytest.mark.parametrize("uri", ["/person/query", "/person/list", "/ivp/face/get_cap_history"])
+async def test_a_guard_sees_the_last_digits_of_personal_numbers_in_an_answer(
+    api: Api, uri: str
+) -> None:
+    command = DIALECT.by_uri(uri)
+    api.link.reply = lambda uri, param: answer(0, result=PERSON)
+    body = {"uri": uri, "param": msgspec.to_builtins(command.example)}
+    result = (await api.ask(body, await as_user(api, "guard"))).json["result"]
+    assert result == {
+        "pid": "1001",
+        "name": "Li Lei",
+        "id_card_no": "**************7516",
+        "ic_card_no": "****5678",
+        "phone": "*******8000",
+        "more": [{"Mobile": ["*******9000"]}, {"idCard": {"no": "**************7516"}}],
+    }
+    assert await numbers_seen(api) == []
+
+
+async def test_an_answer_that_cannot_be_masked_is_not_shown_to_a_guard(api: Api) -> None:
+    api.link.reply = lambda uri, param: answer(0, result=Raw(b'{"phone":1380013800e999}'))
+    asked = await api.ask(QUERY, await as_user(api, "guard"))
+    assert asked.status == 502
+    assert b"1380013800" not in asked.body
+
+
+async def test_an_answer_with_personal_numbers_in_full_is_in_the_audit_log(api: Api) -> None:
+    api.link.reply = lambda uri, param: answer(0, result=PERSON)
+    for headers in (await as_user(api, "admin"), None, None):
+        assert bytes(PERSON) in (await api.ask(QUERY, headers)).body
+    user, key = await numbers_seen(api)  # A key has one entry in an hour.
+    assert user == ("user admin", "1")
+    assert (key[0][:4], key[1]) == ("key ", "1")
+
+
+async def test_an_answer_without_personal_numbers_is_not_in_the_audit_log(api: Api) -> None:
+    api.link.reply = lambda uri, param: answer(
+        0, result={"pid": "1001", "phone": "", "id_card_no": None}
+    )
+    assert (await api.ask(QUERY)).status == 200
+    assert await numbers_seen(api) == []
+
+
+async def numbers_seen(api: Api) -> list[tuple[str, str]]:
+    entries = await api.hub.services.audit.newest()
+    return [(e.who, e.target) for e in reversed(entries) if e.action == "device.person_numbers"]
+
+
 # The audit
 
 

@@ -6,6 +6,7 @@ count in the budget of uploads.
 
 from __future__ import annotations
 
+import re
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any
@@ -26,7 +27,9 @@ from hub.services.access.api_keys import ApiKey
 from hub.services.access.users import Role
 from hub.services.commands.calls import DeviceAnswer
 from hub.services.commands.sender import CHANGING
+from hub.services.people.masking import names_numbers, without_numbers
 from hub.services.shielding import shielded
+from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.commands.dialect import DIALECT, Command
 from web import auth
@@ -78,7 +81,8 @@ COMMAND = Endpoint(
         "sent. The answer is the device's own: its refusal is HTTP 200 with the device's code. A "
         "device has 10 s to answer, 30 s with a photo. It gets one command with a photo and up to "
         "four others at a time; further ones are queued. A photo may have several MB. A signed-in "
-        "user needs the role guard, and admin for commands that change a device."
+        "user needs the role guard, and admin for commands that change a device. Guards see the "
+        "last four digits of personal numbers; who sees them in full is in the audit log."
     ),
     body=reduce(or_, _BODIES.values()),
     body_examples={
@@ -93,6 +97,10 @@ COMMAND = Endpoint(
     path_example={"did": "12"},
 )
 
+#: Results that are larger are looked through in a thread.
+_INLINE_BYTES = 64 * 1024
+#: A part of each name of a personal number, as far as it is not escaped.
+_MAY_BE_NUMBERS = re.compile(rb"card|i[dc][^a-z]{0,4}n|phone|mobile|tel|passport", re.IGNORECASE)
 _BODY = msgspec.json.Decoder(_CommandBody)
 _ENCODER = msgspec.json.Encoder()
 
@@ -112,6 +120,7 @@ class _CommandsApi:
         self._bodies = bodies
         self._others = others
         self._max_depth = services.config.devices.max_depth
+        self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -169,7 +178,22 @@ class _CommandsApi:
             answer = await self._change(caller, did, command, request)
         else:
             answer = await self._services.commands.send(did, request.uri, request.param)
-        return CommandAnswer(answer.code, answer.msg, _check_utf8(answer.result))
+        return CommandAnswer(answer.code, answer.msg, await self._shown(caller, did, answer.result))
+
+    async def _shown(self, caller: auth.Caller, did: str, result: Raw | None) -> Raw | None:
+        """The result as this caller may see it; notes in the audit log who sees numbers in full.
+
+        Raises DeviceNonsense.
+        """
+        _check_utf8(result)
+        if result is None:
+            return None
+        data = bytes(result)
+        if not caller.is_admin:
+            return await self._threads.run(json_limits.weight(data), lambda: _masked(data))
+        if await self._threads.run(json_limits.weight(data), lambda: _names_numbers(data)):
+            await self._services.people.note_device_numbers_shown(did, caller.actor)
+        return result
 
     async def _change(
         self, caller: auth.Caller, did: str, command: Command[Any, Any], request: _CommandBody
@@ -201,11 +225,28 @@ def _device_of(scope: HTTPScope) -> str | None:
     return None if not did or "/" in did else did
 
 
-def _check_utf8(result: Raw | None) -> Raw | None:
+def _masked(result: bytes) -> Raw:
+    """The result with personal numbers masked. Raises DeviceNonsense."""
+    try:
+        return Raw(_ENCODER.encode(without_numbers(msgspec.json.decode(result))))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise DeviceNonsense("the device's answer cannot be read") from None
+
+
+def _names_numbers(result: bytes) -> bool:
+    """Whether personal numbers may be in the result."""
+    if b"\\" not in result and not _MAY_BE_NUMBERS.search(result):
+        return False
+    try:
+        return names_numbers(msgspec.json.decode(result))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return True
+
+
+def _check_utf8(result: Raw | None) -> None:
     """Check that `result`, which is not decoded, is UTF-8. Raises DeviceNonsense."""
     if result is not None:
         try:
             str(memoryview(result), "utf-8")
         except UnicodeDecodeError:
             raise DeviceNonsense("the device's answer is not UTF-8") from None
-    return result

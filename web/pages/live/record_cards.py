@@ -9,12 +9,11 @@ from itertools import islice
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.services.people.masking import masked_number
+from hub.services.people.masking import without_numbers
 from hub.services.people.register import PersonName, canonical_pid
 from hub.wire import code_tables
 from hub.wire.extra_fields import omitted_of
 from hub.wire.pictures import Image
-from hub.wire.redaction import is_personal_number
 from hub.wire.uploads.records import (
     AccessDetail,
     DamagedDetail,
@@ -343,18 +342,6 @@ def _list_extra_fields(record: Record, sees_numbers: bool) -> Iterator[RecordFie
             yield _extra_field(name, raw, sees_numbers)
 
 
-def _without_numbers(name: str, value: object) -> object:
-    """A value of a field with this name, with personal numbers masked wherever they are in it."""
-    match value:
-        case dict():
-            return {key: _without_numbers(key, inner) for key, inner in value.items()}
-        case list():
-            return [_without_numbers(name, inner) for inner in value]
-        case str() | int() if is_personal_number(name) and not isinstance(value, bool):
-            return masked_number(str(value))
-    return value
-
-
 def _extra_field(name: str, sent: Raw, sees_numbers: bool) -> RecordField:
     if (omitted := omitted_of(sent)) is not None:
         text = gettext("Too long to be kept: %(size)s bytes, SHA-256 %(digest)s")
@@ -366,7 +353,7 @@ def _extra_field(name: str, sent: Raw, sees_numbers: bool) -> RecordField:
         return RecordField(name, beginning.removeprefix('"') + " …", raw=beginning[:1] != '"')
     value = msgspec.json.decode(sent)
     if not sees_numbers:
-        value = _without_numbers(name, value)
+        value = without_numbers(value, name)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         text, raw = str(value), False
     else:

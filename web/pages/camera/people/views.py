@@ -113,7 +113,7 @@ async def person(did: int, pid: str) -> Response:
         found = await hub.commands.person_query(device.did, pid)
         sees_numbers = auth.reaches(me, "admin")
         if sees_numbers and any((found.id_card_no, found.ic_card_no, found.phone)):
-            await hub.audit.add(by, "device.person_numbers", device.did)
+            await hub.people.note_device_numbers_shown(device.did, by)
         yield await renderer.render(
             "camera/people/_person.html",
             person=_make_card(found, device.did, sees_numbers=sees_numbers),
