@@ -123,7 +123,7 @@ def _looping(browser: Browser) -> list[dict[str, float]]:
 
 
 def _names(browser: Browser) -> list[str]:
-    return [card.text for card in browser.find_all("#alarms .alarm h3")]
+    return [card.text for card in browser.find_all("#alarms .alarm h2")]
 
 
 def _wait_for_alarm(browser: Browser, name: str) -> None:
