@@ -41,7 +41,7 @@ async def test_a_group_is_added_changed_and_removed(hub: PageSite, admin: Photog
     assert (group.name, group.dids) == ("Lobby", ("2",))
 
     await admin.get(f"/cameras/groups/{group.id}/remove")
-    assert "1 person names this group" in admin.text
+    assert "1 person is in this group" in admin.text
     await admin.send(f"/cameras/groups/{group.id}/remove")
     assert hub.services.camera_groups.list() == ()
 

@@ -136,7 +136,7 @@ async def test_unknown_people_wait_for_a_decision(
     await admin.send("/cameras/1/people/decide/leave-alone")
     assert sync.state_of("1") == "alone"
     await admin.get("/cameras/1/people")
-    assert "decided to leave this camera alone" in admin.text
+    assert "does not manage the people on this camera" in admin.text
     await admin.get("/cameras/1/people/decide/manage")
     await admin.send("/cameras/1/people/decide/manage")
     await until(is_undecided)

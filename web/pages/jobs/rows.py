@@ -13,9 +13,9 @@ from web.pages.site.audit import actor_text
 KINDS: dict[JobKind, str] = {
     "import": N_("Import of people"),
     "compare": N_("Comparison of the people on a camera"),
-    "take-over": N_("Taking over people from a camera"),
-    "remove-unknown": N_("Removing unknown people from a camera"),
-    "search": N_("Search by a photo"),
+    "take-over": N_("People added from a camera to the register"),
+    "remove-unknown": N_("Removal of unknown people from a camera"),
+    "search": N_("Search by photo"),
     "settings": N_("Settings for many cameras"),
     "restart": N_("Restart of many cameras"),
 }

@@ -24,12 +24,18 @@ _REMOVAL_TEXTS: dict[SyncState, str] = {
 }
 #: Why nothing on a camera is changed, by the state of its people.
 STANDSTILLS = {
-    "new": N_("The hub has not looked at the people on this camera yet. It does when it connects."),
+    "new": N_(
+        "The hub has not read the list of people on this camera yet. It does so when the camera "
+        "connects."
+    ),
     "undecided": N_(
         "The camera holds people that are not in the register. Nothing on it is changed until "
         "somebody decides."
     ),
-    "alone": N_("Somebody decided to leave this camera alone. Nothing on it is changed."),
+    "alone": N_(
+        "Somebody decided that the hub does not manage the people on this camera. It changes "
+        "nobody on it."
+    ),
 }
 
 

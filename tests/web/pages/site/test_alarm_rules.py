@@ -87,7 +87,7 @@ async def test_a_rule_is_changed_moved_and_removed(site: PageSite, admin: Visito
     assert [rule.kind for rule in _rules(site)] == ["offline", "hub"]
     await admin.get("/site/alarm-rules/1/remove")
     assert "A camera is offline" in admin.text
-    assert "Alarms that it has raised stay." in admin.text
+    assert "Alarms that it has raised are kept." in admin.text
     await admin.send("/site/alarm-rules/1/remove", seen=_seen(admin))
     assert [rule.kind for rule in _rules(site)] == ["hub"]
     assert (await admin.get("/site/alarm-rules/2")).status_code == 404
@@ -211,7 +211,7 @@ async def test_a_list_is_renamed_and_removed(site: PageSite, admin: Visitor) -> 
     await admin.send("/site/plate-lists/1/change", name=" ", severity="minor")
     assert "Enter a name of at most 100 characters." in admin.text
     await admin.get("/site/plate-lists/1/remove")
-    assert "Its 2 plates raise no alarm any more." in admin.text
+    assert "Its 2 plates no longer raise alarms." in admin.text
     await admin.send("/site/plate-lists/1/remove")
     assert admin.goes_to == "/site/plate-lists?done=plate-list-removed"
     assert site.services.plate_lists.list() == ()
