@@ -101,6 +101,11 @@ class Browser:
         command = "Page.addScriptToEvaluateOnNewDocument"
         self.driver.execute_cdp_cmd(command, {"source": script})
 
+    def block(self, *patterns: str) -> None:
+        """Fail each request whose URL matches a pattern ("*/main.js"); without one, none."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(patterns)})
+
     def has_loaded_pictures(self) -> bool:
         script = (
             "return [...document.querySelectorAll('#wall img')].slice(0, 3)"

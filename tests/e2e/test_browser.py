@@ -162,6 +162,34 @@ def test_a_lost_connection_is_shown_and_recovers_without_a_gap(
     assert browser.console_errors() == []
 
 
+def test_a_page_that_could_not_load_its_modules_says_so_and_reloads(
+    browser: Browser, busy_hub: HubProcess
+) -> None:
+    browser.block("*/alarms.js*")
+    browser.sign_in(busy_hub)
+    browser.wait_for_text("The connection to the hub is lost")
+    browser.block()
+    browser.find("[data-live-sign]")
+    browser.wait_until(
+        lambda: not browser.find("#connection").is_displayed(), "the page is not loaded again"
+    )
+    seqs = browser.wall_seqs()
+    browser.wait_until(lambda: browser.wall_seqs()[0] > seqs[0], "the wall is not updated")
+
+
+def test_a_page_without_scripts_says_that_it_does_not_update_itself(
+    browser: Browser, busy_hub: HubProcess
+) -> None:
+    browser.sign_in(busy_hub)
+    browser.wait_until(lambda: not browser.find_all("#not-updated"), "the notice stays")
+    browser.block("*/main.js*")
+    try:
+        browser.driver.refresh()
+        browser.wait_until(browser.find("#not-updated").is_displayed, "the page says nothing")
+    finally:
+        browser.block()
+
+
 #: As if all records of the page had been committed after its sequence number was read.
 _RESET_SEQUENCE_NUMBER = """
 document.addEventListener("readystatechange", () => {

@@ -12,10 +12,12 @@ async function onElement(selector, use) {
 }
 
 async function followHub() {
-  const wall = await onElement("#wall[data-live]", async (element) => {
-    const { Wall } = await import("./wall.js");
-    return new Wall(element);
-  });
+  const wallElement = document.querySelector("#wall[data-live]");
+  const [{ followAlarms }, wallModule] = await Promise.all([
+    import("./alarms.js"),
+    wallElement && import("./wall.js"),
+  ]);
+  const wall = wallElement && new wallModule.Wall(wallElement);
   const sign = document.querySelector("[data-live-sign]");
   const { seq, changes } = document.body.dataset;
   const stream = new Stream(Number(seq), Number(changes));
@@ -42,17 +44,31 @@ async function followHub() {
 
   let wasLost = false;
   stream.addEventListener("state", ({ detail: state }) => {
-    const banner = document.querySelector("#connection");
-    banner.hidden = state === "live";
-    for (const line of all("[data-when]", banner)) line.hidden = line.dataset.when !== state;
+    showConnection(state);
     if (sign) sign.hidden = state !== "live";
     // Changes were missed while the connection was lost.
     if (state === "live" && wasLost) all("[data-part]").forEach(refresh);
     wasLost = state !== "live";
   });
-  const { followAlarms } = await import("./alarms.js");
   followAlarms(stream);
   stream.start();
+}
+
+// `state` is one of `Stream`.
+function showConnection(state) {
+  const banner = document.querySelector("#connection");
+  banner.hidden = state === "live";
+  for (const line of all("[data-when]", banner)) line.hidden = line.dataset.when !== state;
+}
+
+// The hub stopped while the page was loading its modules, so the page cannot follow it.
+function reloadOnceReachable() {
+  showConnection("lost");
+  setInterval(async () => {
+    const options = { cache: "reload", signal: AbortSignal.timeout(3_500) };
+    const answer = await fetch(import.meta.url, options).catch(() => null);
+    if (answer?.ok && !isLeaving && !isInUse(document.body)) location.reload();
+  }, 4_000);
 }
 
 // A reload would cancel a navigation to another page.
@@ -237,4 +253,8 @@ onElement("[data-trace]", async (list) => {
   new Trace(list).follow();
 });
 removeMissingPictures();
-if ("signedIn" in document.body.dataset) followHub();
+if ("signedIn" in document.body.dataset) {
+  // From now on this module shows whether the page is up to date.
+  document.querySelector("#not-updated").remove();
+  followHub().catch(reloadOnceReachable);
+}
