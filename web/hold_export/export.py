@@ -178,7 +178,7 @@ class _Export:
                 card=make_card(record),
                 shown=pictures,
                 fields=record_fields(record),
-                further=extra_fields(record, sees_numbers=True),
+                further=extra_fields(record),
             )
         yield self._templates.get_template("hold_export/end.html").render(values)
 

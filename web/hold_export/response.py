@@ -9,6 +9,7 @@ from quart import Response
 from hub.errors import HubError, NoSuchResource
 from hub.services import Services
 from hub.services.access.audit import Actor
+from hub.services.people.masking import masked_record
 from hub.services.records.holds import Hold
 from hub.services.records.record_log import StoredPicture
 from hub.wire.uploads.records import Record
@@ -19,16 +20,18 @@ from web.pages import language
 
 
 class HubRecords:
-    """The records of a hold of this hub."""
+    """The records of a hold of this hub. `sees_numbers`: or else personal numbers are masked."""
 
-    def __init__(self, services: Services, id: int) -> None:
+    def __init__(self, services: Services, id: int, *, sees_numbers: bool) -> None:
         self._services = services
         self._id = id
+        self._sees_numbers = sees_numbers
 
     async def records(
         self, after: int, limit: int, *, with_pictures: bool = False
     ) -> Sequence[Record]:
-        return (await self._services.holds.records(self._id, after=after, limit=limit)).items
+        found = (await self._services.holds.records(self._id, after=after, limit=limit)).items
+        return found if self._sees_numbers else [masked_record(record) for record in found]
 
     async def picture(self, seq: int, name: str) -> AsyncGenerator[bytes, None]:
         try:
@@ -43,9 +46,12 @@ class HubRecords:
 
 
 async def export_response(
-    services: Services, hold: Hold, code: language.Code, *, by: Actor
+    services: Services, hold: Hold, code: language.Code, *, by: Actor, sees_numbers: bool
 ) -> Response:
-    """Stream the export. It is made while it is sent: nothing is left if the client hangs up."""
+    """Stream the export. It is made while it is sent: nothing is left if the client hangs up.
+
+    Without `sees_numbers`, personal numbers in it are masked.
+    """
     await services.audit.add(by, "hold.export", f"{hold.id} {hold.records}")
     facts = export.ExportFacts(
         site=services.site.name(),
@@ -55,7 +61,9 @@ async def export_response(
         exported_at=int(services.now() * 1000),
         zone=services.site.zone(),
     )
-    parts = export.export_hold(HubRecords(services, hold.id), facts, language.LANGUAGES[code])
+    parts = export.export_hold(
+        HubRecords(services, hold.id, sees_numbers=sees_numbers), facts, language.LANGUAGES[code]
+    )
     response = Response(_until_fault(parts), content_type="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{export.folder_of(hold)}.zip"'
     response.headers["Cache-Control"] = "no-store"

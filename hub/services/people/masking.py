@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 
 from hub.store.people.person_rows import Person, last_four
 from hub.wire.redaction import is_personal_number
+from hub.wire.uploads.records import EventDetail, Record
 
 #: Stands for a digit that is not shown.
 MASK = "*"
@@ -59,6 +62,26 @@ def names_numbers(value: object, name: str = "") -> bool:
         case str() | int() | float():
             return is_number and not isinstance(value, bool) and value not in ("", 0)
     return False
+
+
+def masked_record(record: Record) -> Record:
+    """Return a record whose further fields (D8), and fields of an event, have numbers masked."""
+    detail = record.detail
+    if isinstance(detail, EventDetail):
+        detail = replace(detail, data=_masked_json(detail.data))
+    return replace(record, extra=_masked_json(record.extra), detail=detail)
+
+
+def record_has_numbers(record: Record) -> bool:
+    """Return whether `masked_record` has anything to mask."""
+    detail = record.detail
+    sources = (record.extra, detail.data) if isinstance(detail, EventDetail) else (record.extra,)
+    return any(names_numbers(msgspec.json.decode(source)) for source in sources)
+
+
+def _masked_json(raw: Raw) -> Raw:
+    value = msgspec.json.decode(raw)
+    return Raw(msgspec.json.encode(without_numbers(value))) if names_numbers(value) else raw
 
 
 def _as_text(number: str | int | float) -> str:

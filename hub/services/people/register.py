@@ -171,6 +171,10 @@ class People:
         if not self._was_noted(("on", did), by):
             await self._audit.add(by, "device.person_numbers", did)
 
+    async def note_record_numbers_shown(self, seq: int, by: Actor) -> None:
+        """Note in the audit log that personal numbers in a record are shown in full."""
+        await self._audit.add(by, "person.record_numbers", str(seq))
+
     def _was_noted(self, shown: tuple[str, ...], by: Actor) -> bool:
         """Return whether an API key saw the same people within an hour; notes that it does."""
         if not by.who.startswith("key "):

@@ -214,7 +214,7 @@ async def test_a_large_picture_is_exported_in_pieces_and_others_get_turns(api: C
     exported, seen = b"", []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(count)
-        parts = export_hold(HubRecords(services, 1), facts, LANGUAGES["en"])
+        parts = export_hold(HubRecords(services, 1, sees_numbers=True), facts, LANGUAGES["en"])
         async for part in parts:
             seen.append(passes)
             sizes.append(len(part))

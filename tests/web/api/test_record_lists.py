@@ -17,6 +17,7 @@ from trio.testing import MockClock, lockstep_stream_pair, wait_all_tasks_blocked
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
+from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.records.record_log import RecordFilter, RecordPage
 from hub.store.commit.record_batch import RecordBatch
@@ -29,6 +30,7 @@ from web.api.records.record_list import (
     RecordLists,
 )
 from web.app import create_app
+from web.auth import Caller
 from web.http.answers import ANSWERS, AnswerBudget
 from web.http.connection import Connection
 
@@ -312,6 +314,7 @@ async def test_a_list_waits_ten_seconds_at_most_for_others_of_its_address(
     autojump_clock: MockClock,
 ) -> None:
     lists, refused = RecordLists(), []
+    caller = Caller(ApiKey("app", "key", read_only=True, created_at=0), ATTACKER)
 
     async def read_forever(position: int | None, count: int) -> RecordPage:
         await trio.sleep_forever()
@@ -320,7 +323,7 @@ async def test_a_list_waits_ten_seconds_at_most_for_others_of_its_address(
     async def ask() -> None:
         async with QuartTrio("test").test_request_context("/"):
             try:
-                await lists.answer(read_forever, 100, "log", ATTACKER)
+                await lists.answer(read_forever, 100, "log", caller)
             except TooManyRequests:
                 refused.append(trio.current_time())
 

@@ -492,19 +492,42 @@ async def test_a_record_shows_all_its_fields_and_pictures(admin: Visitor) -> Non
     assert admin.text.index("/media/1/face.png") < admin.text.index("/media/1/background.png")
 
 
+async def add_record_with_numbers(hub: PageSite) -> None:
+    extra = b'{"id_card": "110101199003071234", "more": [{"Phone": 13800001111}], "rank": "555"}'
+    await hub.add_record(extra=extra)
+
+
 @pytest.mark.parametrize("role", ["viewer", "guard", "admin"])
-async def test_personal_numbers_among_further_fields_are_masked_but_for_administrators(
-    hub: PageSite, role: str
-) -> None:
-    await hub.add_record(
-        extra=b'{"id_card": "110101199003071234", "more": [{"Phone": 13800001111}], "rank": "555"}'
-    )
+async def test_personal_numbers_among_further_fields_are_masked(hub: PageSite, role: str) -> None:
+    await add_record_with_numbers(hub)
     visitor = await Visitor.signed_in(hub, role)
-    await visitor.get("/records/1")
-    for number, masked in (("110101199003071234", "*1234"), ("13800001111", "*1111")):
-        assert (number in visitor.text) == (role == "admin")
-        assert (masked in visitor.text) == (role != "admin")
-    assert "555" in visitor.text
+    for path in ("/records/1", "/records/1?numbers=full"):
+        await visitor.get(path)
+        is_full = role == "admin" and path.endswith("full")
+        for number, masked in (("110101199003071234", "*1234"), ("13800001111", "*1111")):
+            assert (number in visitor.text) == is_full
+            assert (masked in visitor.text) != is_full
+        assert "555" in visitor.text
+
+
+async def test_an_administrator_sees_numbers_of_a_record_in_full_and_that_is_logged(
+    admin: Visitor,
+) -> None:
+    await add_record_with_numbers(admin.hub)
+    await admin.hub.add_record(extra=b'{"rank": "555"}')
+    await admin.get("/records/1")
+    link = "Show the numbers in full"
+    assert link in admin.text
+    assert "person.record_numbers" not in [
+        e.action for e in await admin.hub.services.audit.newest()
+    ]
+    await admin.get("/records/1?numbers=full")
+    assert link not in admin.text
+    entry = (await admin.hub.services.audit.newest())[0]
+    assert (entry.action, entry.target, entry.who) == ("person.record_numbers", "1", "user admin")
+    await admin.get("/records/2?numbers=full")
+    assert link not in admin.text
+    assert (await admin.hub.services.audit.newest())[0] == entry
 
 
 async def test_extra_fields_come_last(admin: Visitor) -> None:

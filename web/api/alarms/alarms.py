@@ -21,6 +21,7 @@ from hub.services.alarms.csv_export import describe_alarm, export_csv
 from hub.wire.times import parse_rfc3339
 from web.api.alarms import answers
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text
+from web.api.records.shown import renderer
 from web.api.routes import Call, Routes, id_of
 
 TAG = "Alarms"
@@ -180,7 +181,9 @@ def add_alarms(routes: Routes, services: Services) -> None:
             newest_first=query.order == "desc",
             limit=query.limit,
         )
-        return answers.AlarmList(await answers.alarm_list(services, found.items), found.next)
+        return answers.AlarmList(
+            await answers.alarm_list(services, found.items, renderer(call.caller)), found.next
+        )
 
     async def export_alarms(call: Call[FilterQuery, Nothing]) -> Response:
         matching = call.query.matching()
@@ -190,31 +193,35 @@ def add_alarms(routes: Routes, services: Services) -> None:
 
     async def get_alarm(call: Call[Nothing, Nothing]) -> answers.AlarmWithHistory:
         alarm = await alarms.get(id_of(call, "alarm"))
-        return await answers.alarm_with_history(services, alarm)
+        return await answers.alarm_with_history(services, alarm, renderer(call.caller))
 
     async def acknowledge_alarm(call: Call[Nothing, NoteBody]) -> answers.Alarm:
         alarm = await alarms.get(id_of(call, "alarm"))
         if not alarm.is_active:
             raise BadParameter("this alarm is closed", field="alarm")
         await alarms.acknowledge([alarm.seq], call.body.note, call.caller.actor)
-        return await answers.one_alarm(services, await alarms.get(alarm.seq))
+        return await answers.one_alarm(services, await alarms.get(alarm.seq), renderer(call.caller))
 
     async def close_alarm(call: Call[Nothing, NoteBody]) -> answers.Alarm:
         alarm = await alarms.get(id_of(call, "alarm"))
         await alarms.close([alarm.seq], call.body.note, call.caller.actor)
-        return await answers.one_alarm(services, await alarms.get(alarm.seq))
+        return await answers.one_alarm(services, await alarms.get(alarm.seq), renderer(call.caller))
 
     async def acknowledge_alarms(call: Call[Nothing, SeqsBody]) -> answers.AlarmList:
         body = call.body
         changes = await alarms.acknowledge(body.seqs, body.note, call.caller.actor)
         changed = [change.alarm for change in changes[:_MAX_PAGE]]
-        return answers.AlarmList(await answers.alarm_list(services, changed), None)
+        return answers.AlarmList(
+            await answers.alarm_list(services, changed, renderer(call.caller)), None
+        )
 
     async def close_alarms(call: Call[Nothing, SeqsBody]) -> answers.AlarmList:
         body = call.body
         changes = await alarms.close(body.seqs, body.note, call.caller.actor)
         changed = [change.alarm for change in changes[:_MAX_PAGE]]
-        return answers.AlarmList(await answers.alarm_list(services, changed), None)
+        return answers.AlarmList(
+            await answers.alarm_list(services, changed, renderer(call.caller)), None
+        )
 
     routes.add(LIST, list_alarms)
     routes.add(CSV, export_alarms)

@@ -21,9 +21,9 @@ from hub.services.alarms.alarms import (
 )
 from hub.services.alarms.alarms import AlarmStep as StoredStep
 from hub.wire.times import format_rfc3339
-from hub.wire.uploads.records import render
 from web.api.answers import Damaged, Did, Time, damaged_flag
 from web.api.records.answers import FaceRecord, Record
+from web.api.records.shown import Render
 
 #: Who did what happened by itself.
 BY_ITSELF = "by itself"
@@ -134,32 +134,36 @@ EXAMPLE_WITH_HISTORY = AlarmWithHistory(
 )
 
 
-async def alarm_list(services: Services, alarms: Sequence[StoredAlarm]) -> list[Alarm]:
+async def alarm_list(
+    services: Services, alarms: Sequence[StoredAlarm], render: Render
+) -> list[Alarm]:
     """Return alarms as the API shows them, with the records that raised them."""
     records = await services.records.some([alarm.seq for alarm in alarms])
     rendered = {seq: msgspec.Raw(render(record)) for seq, record in records.items()}
     return [Alarm(**_fields(alarm, rendered.get(alarm.seq))) for alarm in alarms]
 
 
-async def alarm_with_history(services: Services, alarm: StoredAlarm) -> AlarmWithHistory:
+async def alarm_with_history(
+    services: Services, alarm: StoredAlarm, render: Render
+) -> AlarmWithHistory:
     history = await services.alarms.history(alarm.seq)
     return AlarmWithHistory(
-        **_fields(alarm, await _rendered(services, alarm.seq)),
+        **_fields(alarm, await _rendered(services, alarm.seq, render)),
         history=[_step(step) for step in history],
         evidence=list(await services.alarms.evidence(alarm.seq)),
     )
 
 
-async def one_alarm(services: Services, alarm: StoredAlarm) -> Alarm:
-    return Alarm(**_fields(alarm, await _rendered(services, alarm.seq)))
+async def one_alarm(services: Services, alarm: StoredAlarm, render: Render) -> Alarm:
+    return Alarm(**_fields(alarm, await _rendered(services, alarm.seq, render)))
 
 
-async def alarm_event(services: Services, change: AlarmChange) -> AlarmEvent:
-    record = await _rendered(services, change.alarm.seq)
+async def alarm_event(services: Services, change: AlarmChange, render: Render) -> AlarmEvent:
+    record = await _rendered(services, change.alarm.seq, render)
     return AlarmEvent(**_fields(change.alarm, record), change=change.change)
 
 
-async def _rendered(services: Services, seq: int) -> msgspec.Raw | None:
+async def _rendered(services: Services, seq: int, render: Render) -> msgspec.Raw | None:
     record = (await services.records.some([seq])).get(seq)
     return None if record is None else msgspec.Raw(render(record))
 

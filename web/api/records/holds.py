@@ -254,7 +254,7 @@ def add_holds(routes: Routes, services: Services, lists: RecordLists) -> None:
             return await holds.records(hold.id, after=start, limit=count, max_bytes=PIECE_BYTES)
 
         log_id = services.records.log_id
-        return await lists.answer(read, call.query.limit, log_id, call.caller.address)
+        return await lists.answer(read, call.query.limit, log_id, call.caller)
 
     async def add_hold(call: Call[Nothing, NewHoldBody]) -> HoldAdded:
         body = call.body
@@ -281,7 +281,11 @@ def add_holds(routes: Routes, services: Services, lists: RecordLists) -> None:
     async def export_hold(call: Call[ExportQuery, Nothing]) -> Response:
         hold = await holds.get(id_of(call, "hold"))
         return await response.export_response(
-            services, hold, call.query.language, by=call.caller.actor
+            services,
+            hold,
+            call.query.language,
+            by=call.caller.actor,
+            sees_numbers=call.caller.is_admin,
         )
 
     routes.add(LIST, list_holds)

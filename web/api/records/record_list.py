@@ -19,7 +19,8 @@ from hub import metrics
 from hub.errors import CannotStoreNow, HubError, TooManyRequests
 from hub.net.networks import network_of
 from hub.services.records.record_log import MAX_PAGE_BYTES, RecordPage
-from hub.wire.uploads.records import render
+from web import auth
+from web.api.records.shown import Render, renderer
 from web.http.answers import ANSWERS, RETRY_SECONDS, AnswerBudget
 from web.http.sender import PeerLost
 
@@ -42,18 +43,21 @@ class RecordLists:
     def __init__(self) -> None:
         self._turns: WeakValueDictionary[str, trio.Semaphore] = WeakValueDictionary()
 
-    async def answer(self, read: ReadPiece, limit: int, log_id: str, address: str) -> Response:
+    async def answer(
+        self, read: ReadPiece, limit: int, log_id: str, caller: auth.Caller
+    ) -> Response:
         """Answer with at most `limit` records; `next` goes on where they end.
 
-        Raises CannotStoreNow if `address` reads other answers too slowly, and what `read` raises.
+        Raises CannotStoreNow if the address reads other answers too slowly, and what `read` raises.
         """
+        address = caller.address
         _check_room(address)
 
         async def read_in_turn(position: int | None, count: int) -> RecordPage:
             async with self._turn(address):
                 return await read(position, min(count, MAX_PIECE_RECORDS))
 
-        body = _ListBody(read_in_turn, limit, log_id)
+        body = _ListBody(read_in_turn, renderer(caller), limit, log_id)
         opening = await body.next_piece()
         if body.is_complete:
             return Response(opening, content_type="application/json")
@@ -78,8 +82,9 @@ class RecordLists:
 class _ListBody:
     """The JSON of one list, piece by piece."""
 
-    def __init__(self, read: ReadPiece, limit: int, log_id: str) -> None:
+    def __init__(self, read: ReadPiece, render: Render, limit: int, log_id: str) -> None:
         self._read = read
+        self._render = render
         self._left = limit
         self._log_id = log_id
         self._position: int | None = None
@@ -89,7 +94,7 @@ class _ListBody:
     async def next_piece(self) -> bytes:
         """Return the next piece. Raises what reading raises."""
         page = await self._read(self._position, self._left)
-        items = b",".join(map(render, page.items))
+        items = b",".join(map(self._render, page.items))
         start = b"," if page.items else b""
         if self._position is None:
             start = b'{"items":['

@@ -10,10 +10,11 @@ from quart import Response
 from hub.services import Services
 from hub.services.records.record_log import RecordFilter, RecordPage
 from hub.wire.times import parse_rfc3339
-from hub.wire.uploads.records import RecordKind, render
+from hub.wire.uploads.records import RecordKind
 from web.api.endpoint import PREFIX, Did, Endpoint, Integer, Nothing, Seq, Text
 from web.api.records import answers
 from web.api.records.record_list import PIECE_BYTES, RecordLists
+from web.api.records.shown import renderer
 from web.api.routes import Call, Routes, seq_of
 
 #: The id of the record log: see `LIST`.
@@ -83,7 +84,9 @@ LIST = Endpoint(
         "with `order=desc`, newest first. While `next` is not null, continue with `after=` that "
         "value (with `order=desc` also `before=`). `log` is the id of the log, also in the header "
         "`Sitehub-Log`: a `seq` is unique within it. It changes only when numbers could be given "
-        "again, as after a restore; a reader that sees a new one starts from the beginning."
+        "again, as after a restore; a reader that sees a new one starts from the beginning. "
+        "Signed-in users see the last four digits of personal numbers in `extra` and `data`; keys "
+        "get them as the device sent them."
     ),
     query=RecordQuery,
     answer=answers.Records,
@@ -118,13 +121,13 @@ def add_records(routes: Routes, services: Services, lists: RecordLists) -> None:
             )
 
         log_id = services.records.log_id
-        response = await lists.answer(read, query.limit, log_id, call.caller.address)
+        response = await lists.answer(read, query.limit, log_id, call.caller)
         response.headers[LOG_HEADER] = log_id
         return response
 
     async def get_record(call: Call[Nothing, Nothing]) -> Response:
         record = await services.records.get(seq_of(call.path["seq"]))
-        return Response(render(record), content_type="application/json")
+        return Response(renderer(call.caller)(record), content_type="application/json")
 
     routes.add(LIST, list_records)
     routes.add(ONE, get_record)

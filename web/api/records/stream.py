@@ -16,7 +16,7 @@ from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import Actor
 from hub.services.access.validation import includes
 from hub.services.alarms.alarms import AlarmChange
-from hub.wire.uploads.records import Record, RecordKind, render
+from hub.wire.uploads.records import Record, RecordKind
 from web import auth
 from web.api.alarms.answers import alarm_event
 from web.api.devices.answers import RemovedDevice, device_fields
@@ -25,6 +25,7 @@ from web.api.jobs import job_fields
 from web.api.people.answers import sync_fields
 from web.api.records.job_events import JobEvents
 from web.api.records.records import LOG_HEADER
+from web.api.records.shown import Render, renderer
 from web.api.routes import Call, Routes, seq_of
 from web.live_events import News, open_live_events, refuse_too_many
 
@@ -89,6 +90,7 @@ def add_stream(routes: Routes, services: Services) -> None:
             call.query,
             call.query.after if after is None else after,
             by=by,
+            render=renderer(call.caller),
             may_see_people=_reaches_guard(call.caller),
             still_authorised=_still_authorised(services, call.caller),
         )
@@ -109,6 +111,7 @@ async def _frames(
     after: int | None,
     *,
     by: Actor,
+    render: Render,
     may_see_people: bool,
     still_authorised: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
@@ -120,11 +123,11 @@ async def _frames(
         while (news := await live.next(jobs.next_at)) is not None:
             if not await still_authorised():
                 return
-            if frames := b"".join(_render(services, query, news)):
+            if frames := b"".join(_render(services, query, news, render)):
                 yield frames
             for change in news.alarms:
                 if query.did is None or query.did in change.alarm.dids:
-                    yield b"event: alarm\n" + _data(await _alarm(services, change))
+                    yield b"event: alarm\n" + _data(await _alarm(services, change, render))
             if sees_jobs:
                 await jobs.note(news.changes)
                 for job in await jobs.take():
@@ -138,7 +141,7 @@ async def _frames(
                     yield b"event: sync\n" + _data(sync)
 
 
-def _render(services: Services, query: StreamQuery, news: News) -> list[bytes]:
+def _render(services: Services, query: StreamQuery, news: News, render: Render) -> list[bytes]:
     frames = [
         b"id: %d\nevent: record\n%b" % (record.seq, _data(render(record)))
         for record in news.records
@@ -172,8 +175,8 @@ async def _sync(services: Services, did: str) -> bytes | None:
     return None
 
 
-async def _alarm(services: Services, change: AlarmChange) -> bytes:
-    return msgspec.json.encode(await alarm_event(services, change))
+async def _alarm(services: Services, change: AlarmChange, render: Render) -> bytes:
+    return msgspec.json.encode(await alarm_event(services, change, render))
 
 
 def _reaches_guard(caller: auth.Caller) -> bool:

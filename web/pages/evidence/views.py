@@ -113,7 +113,13 @@ async def export(id: int) -> Response:
     me = await auth.require_role("guard")
     hub = auth.services()
     hold = await hub.holds.get(id)
-    return await response.export_response(hub, hold, language.current().code, by=auth.actor(me))
+    return await response.export_response(
+        hub,
+        hold,
+        language.current().code,
+        by=auth.actor(me),
+        sees_numbers=auth.reaches(me, "admin"),
+    )
 
 
 async def _own(me: User, id: int) -> Hold:

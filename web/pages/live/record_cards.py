@@ -9,7 +9,6 @@ from itertools import islice
 import msgspec
 from msgspec import Raw, Struct
 
-from hub.services.people.masking import without_numbers
 from hub.services.people.register import PersonName, canonical_pid
 from hub.wire import code_tables
 from hub.wire.extra_fields import omitted_of
@@ -276,12 +275,12 @@ def record_fields(record: Record) -> list[RecordField]:
     return [field for field in _list_known_fields(record) if field.value]
 
 
-def extra_fields(record: Record, *, sees_numbers: bool) -> list[RecordField]:
+def extra_fields(record: Record) -> list[RecordField]:
     """The fields that the camera sent beyond the specification.
 
-    Unchanged, but for personal numbers, of which others than administrators see the last digits.
+    Unchanged: for whom personal numbers are masked, pass a `masked_record`.
     """
-    further = islice(_list_extra_fields(record, sees_numbers), _MAX_EXTRA_FIELDS)
+    further = islice(_list_extra_fields(record), _MAX_EXTRA_FIELDS)
     return [field for field in further if field.value]
 
 
@@ -333,16 +332,16 @@ def _format_number(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _list_extra_fields(record: Record, sees_numbers: bool) -> Iterator[RecordField]:
+def _list_extra_fields(record: Record) -> Iterator[RecordField]:
     sources = [bytes(record.extra)]
     if isinstance(record.detail, EventDetail):
         sources.insert(0, bytes(record.detail.data))
     for source in sources:
         for name, raw in _FIELDS.decode(source).items():
-            yield _extra_field(name, raw, sees_numbers)
+            yield _extra_field(name, raw)
 
 
-def _extra_field(name: str, sent: Raw, sees_numbers: bool) -> RecordField:
+def _extra_field(name: str, sent: Raw) -> RecordField:
     if (omitted := omitted_of(sent)) is not None:
         text = gettext("Too long to be kept: %(size)s bytes, SHA-256 %(digest)s")
         return RecordField(
@@ -352,8 +351,6 @@ def _extra_field(name: str, sent: Raw, sees_numbers: bool) -> RecordField:
         beginning = bytes(memoryview(sent)[:_MAX_VALUE_LENGTH]).decode(errors="ignore")
         return RecordField(name, beginning.removeprefix('"') + " …", raw=beginning[:1] != '"')
     value = msgspec.json.decode(sent)
-    if not sees_numbers:
-        value = without_numbers(value, name)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         text, raw = str(value), False
     else:

@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.devices.views import DeviceView
+from hub.services.people.masking import masked_record, record_has_numbers
 from hub.services.records.record_log import RecordFilter
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from web import auth
@@ -239,6 +240,10 @@ async def record(seq: int) -> Response:
     query = wall_filter.query()
     people = await known_people(auth.services().people, [found])
     person = people.get(named_pid(found))
+    may_see_numbers = auth.reaches(me, "admin") and record_has_numbers(found)
+    is_full = may_see_numbers and request.args.get("numbers") == "full"
+    if is_full:
+        await auth.services().people.note_record_numbers_shown(seq, auth.actor(me))
     return await page(
         "live/_record.html" if wants_part() else "live/record.html",
         area="live",
@@ -249,7 +254,8 @@ async def record(seq: int) -> Response:
         shows_person=shows_person(found),
         pictures=card_pictures(found),
         fields=record_fields(found),
-        further=extra_fields(found, sees_numbers=auth.reaches(me, "admin")),
+        further=extra_fields(found if is_full else masked_record(found)),
+        has_hidden=may_see_numbers and not is_full,
         holds=[hold_row(one) for one in await auth.services().holds.of_record(seq)],
         query=query,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",

@@ -46,6 +46,7 @@ ACTIONS = {
     "device.person_add": N_("Added a person to the camera"),
     "device.person_delete": N_("Deleted a person from the camera"),
     "device.person_numbers": N_("Saw personal numbers of a person on the camera in full"),
+    "person.record_numbers": N_("Saw personal numbers in full in the record"),
     "site-key.set": N_("Set the site key"),
     "site-key.remove": N_("Removed the site key"),
     "site.change": N_("Changed name, time zone or language of the site"),
@@ -245,6 +246,8 @@ def _person(entry: AuditEntry) -> AuditTarget:
     """A person by number; of what is done to a camera's people, the camera."""
     if entry.action in ("person.take-over", "person.remove-unknown", "person.sync"):
         return _camera(entry)
+    if entry.action == "person.record_numbers":
+        return AuditTarget(entry.target, f"/records/{entry.target}")
     is_one = entry.action in _OF_ONE_PERSON and entry.target.isdecimal()
     return AuditTarget(entry.target, f"/people/{entry.target}" if is_one else "")
 
