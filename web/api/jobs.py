@@ -12,11 +12,13 @@ from quart import Response
 
 from hub.errors import NotAllowed
 from hub.services import Services
-from hub.services.commands.photo_search import CameraSearch, SearchHit, SearchResult
+from hub.services.commands.photo_search import CameraSearch, SearchHit
 from hub.services.jobs.jobs import ItemState, Job, JobItem, JobKind, JobState
+from hub.services.people.register import PersonName
 from hub.wire.times import format_rfc3339
 from web.api.answers import Damaged, Did, Time, damaged_flag
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
+from web.api.people.answers import KnownAs, known_as_fields
 from web.api.routes import Call, Routes, id_of
 
 TAG = "Jobs"
@@ -57,12 +59,19 @@ class JobItemFields(Struct, frozen=True, kw_only=True):
 
 
 class HitFields(Struct, frozen=True, kw_only=True):
-    """A capture on a camera that resembles the photo. `score` in percent."""
+    """A capture on a camera that resembles the photo. `score` in percent.
+
+    `name`, `uuid`, `category`: whom the camera takes the person for, as far as it says so.
+    """
 
     did: str
     time: str
     score: int | None
     picture: str | None
+    name: str | None
+    uuid: str | None
+    category: int | None
+    known_as: KnownAs | None
 
 
 class CameraFields(Struct, frozen=True, kw_only=True):
@@ -85,8 +94,10 @@ class JobDetail(JobFields, frozen=True, kw_only=True):
                 "steps: `{position, state, detail}`, `detail` by kind: of an import the refused "
                 "rows (`line`, `cells`, `refusal`), of settings and restarts cameras (`did`, and "
                 "`code` and `msg` as they answered). Of a search, its hits, the best first: `{did, "
-                "time, score, picture}`, `time` as the camera tells it, `picture` the address at "
-                "which the hub reads it from the camera"
+                "time, score, picture, name, uuid, category, known_as}`, `time` as the camera "
+                "tells it, `picture` the address at which the hub reads it from the camera, "
+                "`name`, `uuid` and `category` whom the camera takes the person for, `known_as` "
+                "what the register says of who has that `uuid`: `{pid, name, category}`"
             )
         ),
     ]
@@ -203,7 +214,7 @@ def add_jobs(routes: Routes, services: Services) -> None:
     async def get_job(call: Call[JobQuery, Nothing]) -> JobDetail:
         job, query = await jobs.get(id_of(call, "job")), call.query
         if job.kind == "search":
-            return _search_detail(await services.photo_searches.result(job.id), query)
+            return await _search_detail(services, job.id, query)
         states = () if query.state is None else (query.state,)
         after = -1 if query.after is None else query.after
         found = await jobs.items(job.id, after, query.limit + 1, states)
@@ -269,20 +280,32 @@ def _item(item: JobItem) -> Raw:
     return Raw(msgspec.json.encode(shown))
 
 
-def _search_detail(result: SearchResult, query: JobQuery) -> JobDetail:
+async def _search_detail(services: Services, id: int, query: JobQuery) -> JobDetail:
+    result = await services.photo_searches.result(id)
     start = 0 if query.after is None else query.after
     end = start + query.limit
+    hits = result.hits[start:end]
+    people = await services.people.names({hit.person for hit in hits if hit.person})
     return JobDetail(
         **_fields(result.job),
-        items=[_hit(hit) for hit in result.hits[start:end]],
+        items=[_hit(hit, people.get(hit.person)) for hit in hits],
         next=end if end < len(result.hits) else None,
         devices=[_camera(camera) for camera in result.cameras],
     )
 
 
-def _hit(hit: SearchHit) -> Raw:
+def _hit(hit: SearchHit, person: PersonName | None) -> Raw:
     picture = f"/media/device/{hit.did}?path={quote(hit.picture, safe='')}" if hit.picture else None
-    shown = HitFields(did=hit.did, time=hit.time, score=hit.score, picture=picture)
+    shown = HitFields(
+        did=hit.did,
+        time=hit.time,
+        score=hit.score,
+        picture=picture,
+        name=hit.name or None,
+        uuid=hit.person or None,
+        category=hit.category,
+        known_as=None if person is None else known_as_fields(person),
+    )
     return Raw(msgspec.json.encode(shown))
 
 

@@ -41,13 +41,17 @@ class SearchSubject(Struct, frozen=True):
 class SearchHit(Struct, frozen=True, omit_defaults=True):
     """A capture that resembles the photo. `time`: as the camera tells it, in the site's zone.
 
-    `picture`: a path on the camera, "" if it gave none.
+    `picture`: a path on the camera, "" if it gave none. `name`, `person`, `category`: whom the
+    camera takes the person for, as far as it says so; `person` is a `uuid` or `pid`.
     """
 
     did: str
     time: str
     score: int | None = None
     picture: str = ""
+    name: str = ""
+    person: str = ""
+    category: int | None = None
 
 
 class CameraSearch(Struct, frozen=True, omit_defaults=True):
@@ -207,7 +211,15 @@ class PhotoSearches:
 
 
 def _hit(did: str, match: Match) -> SearchHit:
-    return SearchHit(did, match.time, match.score, match.jpeg_url_face or "")
+    return SearchHit(
+        did,
+        match.time,
+        match.score,
+        match.jpeg_url_face or "",
+        match.name or "",
+        match.person,
+        match.category,
+    )
 
 
 def _by_score(hit: SearchHit) -> tuple[int, str]:

@@ -179,7 +179,8 @@ class CommandResults:
             score = max(0, scores[person] - capture.number % 4)
             if score >= param.threshold:
                 time, path = _format_time(capture.captured_at), capture.face_path
-                matches.append(Match(time=time, score=score, jpeg_url_face=path))
+                pid = person.uuid if person.name else None
+                matches.append(Match(time=time, score=score, jpeg_url_face=path, pid=pid))
         matches.sort(key=lambda match: match.score or 0, reverse=True)
         return SearchResult(total=len(matches), face_list=tuple(matches[:_MAX_MATCHES]))
 
@@ -234,15 +235,18 @@ def _face_row(capture: Capture) -> FaceCapture:
         similarity=80 + capture.number % 20 if is_known else None,
         gender=person.gender if person else None,
         age=person.age if person else None,
+        pid=person.uuid if person and is_known else None,
     )
 
 
 def _body_row(capture: Capture) -> PersonCapture:
+    person = capture.person
     return PersonCapture(
         time=_format_time(capture.captured_at),
         jpeg_url_face=capture.face_path,
         jpeg_url_body=capture.body_path,
         jpeg_url_frame=capture.frame_path,
+        pid=person.uuid if person and person.name else None,
     )
 
 

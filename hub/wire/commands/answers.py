@@ -75,14 +75,30 @@ class RecordListPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.total_file
 
 
-class FaceCapture(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Recognised(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whom the device takes a person for, in rows of 1.10, 1.11 and 1.16.
+
+    The protocol has only the `name` of 1.10; cameras send the others as in uploads (D8).
+    """
+
+    name: str | None = None
+    uuid: str | None = None
+    pid: str | None = None
+    category: int | None = None
+
+    @property
+    def person(self) -> str:
+        """The number by which the device names the person; "" if it does not."""
+        return self.uuid or self.pid or ""
+
+
+class FaceCapture(Recognised, frozen=True, kw_only=True, omit_defaults=True):
     """A captured face (1.10). Pictures are paths on the device."""
 
     time: str
     jpeg_url_face: str | None = None
     jpeg_url_body: str | None = None
     jpeg_url_frame: str | None = None
-    name: str | None = None
     similarity: int | None = None
     gender: int | None = None
     age: int | None = None
@@ -104,7 +120,7 @@ class FaceHistoryPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.face_total
 
 
-class PersonCapture(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PersonCapture(Recognised, frozen=True, kw_only=True, omit_defaults=True):
     """A capture of a person (1.11). Pictures are paths on the device."""
 
     time: str
@@ -153,7 +169,7 @@ class PersonPage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.list
 
 
-class Match(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Match(Recognised, frozen=True, kw_only=True, omit_defaults=True):
     """A capture that looks like the photo (1.16). The picture is a path on the device."""
 
     time: str
@@ -167,6 +183,10 @@ class SearchResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: Count | None = None
     face_list: Annotated[tuple[Match, ...], Meta(max_length=5000)]
     unreadable: int = 0
+
+    @property
+    def rows(self) -> tuple[Match, ...]:
+        return self.face_list
 
 
 class FileContent(Struct, frozen=True, kw_only=True):

@@ -16,9 +16,18 @@ from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.commands.sender import CHANGING
 from hub.services.devices.directory import NewDevice
-from hub.wire.commands.dialect import DIALECT, Command
+from hub.services.people.register import PersonChange
+from hub.wire.commands.dialect import (
+    DIALECT,
+    FACE_HISTORY,
+    PERSON_HISTORY,
+    PERSON_SEARCH,
+    Command,
+)
+from hub.wire.commands.params import encode_param
 from hub.wire.signing import body_md5, sign_params
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
@@ -124,6 +133,37 @@ async def test_the_devices_answer_is_passed_on_as_it_was_sent(api: Api) -> None:
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["referrer-policy"] == "same-origin"
     assert int(response.headers["content-length"]) == len(response.body)
+
+
+@pytest.mark.parametrize(
+    ("command", "rows"),
+    [(FACE_HISTORY, "face_list"), (PERSON_HISTORY, "list"), (PERSON_SEARCH, "face_list")],
+)
+@pytest.mark.parametrize("pad", [0, 100_000])
+async def test_the_register_says_who_the_people_are_whom_rows_name(
+    api: Api, command: Command[Any, Any], rows: str, pad: int
+) -> None:
+    people = api.hub.services.people
+    for pid, name in (("7", "Ann Smith"), ("8", "Bob")):
+        await people.put(pid, PersonChange(name=name, category=2), by=COMMAND_LINE)
+    found = [{"time": "1", "pid": "007"}, {"time": "2", "uuid": "8"}, {"time": "3", "pid": "9"}]
+    result = {rows: found, "pad": "x" * pad}
+    api.link.reply = lambda uri, param: answer(0, "OK", result)
+    body = {"uri": command.uri, "param": json.loads(bytes(encode_param(command, command.example)))}
+    sent = (await api.ask(body)).json
+    assert sent["result"] == result
+    assert sent["known_as"] == {
+        "007": {"pid": "7", "name": "Ann Smith", "category": 2},
+        "8": {"pid": "8", "name": "Bob", "category": 2},
+    }
+    for other in (
+        answer(0, "OK", {rows: [{"time": "1", "pid": "9"}]}),
+        answer(0, "OK", {rows: 5}),
+        answer(0),
+        answer(420, "no", result),
+    ):
+        api.link.reply = lambda uri, param, other=other: other  # type: ignore[misc]
+        assert "known_as" not in (await api.ask(body)).json
 
 
 async def test_a_refusal_by_the_device_is_an_answer(api: Api) -> None:

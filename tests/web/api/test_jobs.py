@@ -150,7 +150,12 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
 ) -> None:
     def found(*scores: int) -> Any:
         rows = [
-            {"time": f"2026-11-25 10:00:{score}", "score": score, "jpeg_url_face": f"/a b/{score}"}
+            {
+                "time": f"2026-11-25 10:00:{score}",
+                "score": score,
+                "jpeg_url_face": f"/a b/{score}",
+                **({"pid": "7", "name": "Ann S", "category": 1} if score > 90 else {}),
+            }
             for score in scores
         ]
         return lambda uri, param: answer(0, "", {"total": len(rows), "face_list": rows})
@@ -164,9 +169,21 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
         "since": "2026-11-25T00:00:00Z",
         "until": "2026-11-25T12:00:00Z",
     }
+    await api.send("POST", "people", {"pid": "7", "name": "Ann Smith", "category": 2})
     job = await api.send("POST", "search/photo", body)
     await ended(hub, job)
     result = await api.get(f"jobs/{job['id']}")
+    assert result["items"][0] == {
+        "did": "1",
+        "time": "2026-11-25 10:00:95",
+        "score": 95,
+        "picture": "/media/device/1?path=%2Fa%20b%2F95",
+        "name": "Ann S",
+        "uuid": "7",
+        "category": 1,
+        "known_as": {"pid": "7", "name": "Ann Smith", "category": 2},
+    }
+    assert result["items"][1]["known_as"] is None
     assert [(hit["did"], hit["score"]) for hit in result["items"]] == [
         ("1", 95),
         ("2", 90),

@@ -8,6 +8,8 @@ import pytest
 
 from hub.errors import DeviceRefused
 from hub.live.registry import DeviceAnswer
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.people.register import PersonChange
 from hub.simulator.faults import Quirks
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
@@ -50,6 +52,31 @@ async def test_faces_are_shown_with_their_pictures(guard: Visitor, camera: Simul
     picture = "/media/device/1?path=sdcard%2F20261124%2F14%2F2741_1.jpg"
     assert f'<img src="{picture}" alt="" width="320" height="320" loading="lazy"' in guard.text
     assert "2741_1%20bg%26.jpg" in guard.text
+
+
+@pytest.mark.parametrize("kind", ["faces", "people"])
+async def test_the_registers_name_and_category_are_shown_where_they_differ(
+    hub: PageSite, guard: Visitor, camera: SimulatedLink, kind: str
+) -> None:
+    for pid, name, category in (("7", "Ann Smith", 2), ("8", "Bob", 1)):
+        change = PersonChange(name=name, category=category)
+        await hub.services.people.put(pid, change, by=COMMAND_LINE)
+    rows = [
+        {"time": "1", "name": "Ann S", "pid": "007", "category": 1},
+        {"time": "2", "name": "Bob", "uuid": 8, "category": 1},
+        {"time": "3", "pid": "8"},
+        {"time": "4", "name": "Eve", "pid": "9223372036854775808"},
+    ]
+    name = "face_list" if kind == "faces" else "list"
+    camera.outcome = ok_answer(**{name: rows})  # type: ignore[arg-type]
+    await guard.get(f"/cameras/1/captures?kind={kind}&{RANGE}")
+    ann, bob, eight, eve = guard.text.split("<article")[1:]
+    assert re.search("<h3>Ann S</h3>.*In the register: </span><span>Ann Smith<", ann, re.DOTALL)
+    assert ("Whitelist" in ann, "Blacklist" in ann) == (True, True)
+    assert "<h3>Bob</h3>" in bob
+    assert "In the register" not in bob
+    assert re.search("Person 8</h3>.*In the register: </span><span>Bob<", eight, re.DOTALL)
+    assert "In the register" not in eve
 
 
 async def test_a_capture_of_a_stranger_without_pictures_is_shown(

@@ -12,6 +12,8 @@ from PIL import Image
 
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.people.register import PersonChange
 from hub.simulator.faults import Quirks
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
@@ -41,6 +43,18 @@ async def test_the_form_begins_with_the_last_day_in_the_zone_of_the_site(
     assert 'name="threshold" value="80" min="0" max="100"' in guard.text
     assert "Neither the photo nor the results are stored" in guard.text
     assert camera.asked == []
+
+
+async def test_the_registers_name_is_shown_beside_the_cameras(
+    hub: PageSite, guard: Photographer, camera: SimulatedLink
+) -> None:
+    await hub.services.people.put("7", PersonChange(name="Ann Smith", category=2), by=COMMAND_LINE)
+    camera.outcome = ok_answer(face_list=[match(90, pid="7", name="Ann S"), match(85)])
+    await guard.send_photo("/cameras/1/search", photo("WEBP"), **FORM)
+    known, stranger = guard.text.split("<article")[1:]
+    assert re.search("<p>Ann S</p>.*In the register: </span><span>Ann Smith<", known, re.DOTALL)
+    assert "Blacklist" in known
+    assert "In the register" not in stranger
 
 
 async def test_the_camera_is_asked_with_a_jpeg_and_its_own_times(

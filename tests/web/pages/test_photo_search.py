@@ -24,9 +24,9 @@ async def running(hub: PageSite, nursery: trio.Nursery) -> PageSite:
     return hub
 
 
-def hits(*scores: int) -> object:
+def hits(*scores: int, **more: object) -> object:
     rows = [
-        {"time": f"2026-05-01 08:00:{n:02}", "score": n, "jpeg_url_face": f"sd/{n}.jpg"}
+        {"time": f"2026-05-01 08:00:{n:02}", "score": n, "jpeg_url_face": f"sd/{n}.jpg", **more}
         for n in scores
     ]
     return ok_answer(total=len(rows), face_list=rows)
@@ -42,6 +42,21 @@ async def search(hub: PageSite, guard: Photographer, **fields: str) -> str:
     return path
 
 
+async def test_the_registers_name_of_today_is_shown_beside_the_cameras(
+    running: PageSite, guard: Photographer
+) -> None:
+    gate = await running.connect("Gate")
+    gate.outcome = hits(85, pid="7", name="Ann S", category=1)  # type: ignore[assignment]
+    path = await search(running, guard)
+    assert "<p>Ann S</p>" in guard.text
+    assert "In the register" not in guard.text
+    change = PersonChange(name="Ann Smith", category=2)
+    await running.services.people.put("7", change, by=COMMAND_LINE)
+    await guard.get(path)
+    assert "In the register: </span><span>Ann Smith<" in guard.text
+    assert "Blacklist" in guard.text
+
+
 async def test_without_cameras_the_page_says_what_to_do_next(admin: Photographer) -> None:
     await admin.get("/search")
     assert 'href="/cameras/connect"' in admin.text
@@ -54,6 +69,7 @@ async def test_hits_of_all_cameras_are_merged_by_score(
     gate.outcome, bay.outcome = hits(85, 99), hits(92)  # type: ignore[assignment]
     await running.enrol("Yard", did="3")
     path = await search(running, guard)
+    assert "In the register" not in guard.text
     assert re.findall(r"<h3>(\d+)% similar", guard.text) == ["99", "92", "85"]
     for text in (
         "3 captures look like the photo",

@@ -7,6 +7,7 @@ count in the budget of uploads.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any
@@ -19,9 +20,17 @@ from hypercorn.typing import (
     HTTPScope,
     Scope,
 )
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from hub.errors import DeviceNonsense, DeviceSilent, HubError, NotSent, Unanswered
+from hub.errors import (
+    CannotStoreNow,
+    DeviceNonsense,
+    DeviceSilent,
+    HubError,
+    NotSent,
+    TooManyRequests,
+    Unanswered,
+)
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.users import Role
@@ -31,9 +40,17 @@ from hub.services.people.masking import names_numbers, without_numbers
 from hub.services.shielding import shielded
 from hub.threads import WorkerThreads
 from hub.wire import json_limits
-from hub.wire.commands.dialect import DIALECT, Command
+from hub.wire.commands.dialect import (
+    DIALECT,
+    FACE_HISTORY,
+    PERSON_HISTORY,
+    PERSON_SEARCH,
+    Command,
+)
+from hub.wire.commands.results import decode_answer
 from web import auth
 from web.api.endpoint import PREFIX, Endpoint
+from web.api.people.answers import KnownAs, known_as_fields
 from web.api.routes import Routes, check_no_query
 from web.error_responses import refuse, send_json
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, Body, PeerLeft, TooSlow
@@ -51,6 +68,15 @@ class CommandAnswer(Struct, frozen=True):
     code: int
     msg: str
     result: Annotated[Raw | None, Meta(description="as the device sent it")]
+    known_as: Annotated[
+        dict[str, KnownAs] | UnsetType,
+        Meta(
+            description=(
+                "of 1.10, 1.11 and 1.16: what the register says of the people whom the rows name, "
+                "by their `uuid` or `pid` as the device sent it; left out if it has none of them"
+            )
+        ),
+    ] = UNSET
 
 
 class _CommandBody(Struct, forbid_unknown_fields=True):
@@ -97,10 +123,13 @@ COMMAND = Endpoint(
     path_example={"did": "12"},
 )
 
-#: Results that are larger are looked through in a thread.
+#: Results that are larger are looked through, or decoded, in a thread.
 _INLINE_BYTES = 64 * 1024
 #: A part of each name of a personal number, as far as it is not escaped.
 _MAY_BE_NUMBERS = re.compile(rb"card|i[dc][^a-z]{0,4}n|phone|mobile|tel|passport", re.IGNORECASE)
+#: Commands whose rows say whom the device takes a person for.
+_RECOGNISING = (FACE_HISTORY, PERSON_HISTORY, PERSON_SEARCH)
+
 _BODY = msgspec.json.Decoder(_CommandBody)
 _ENCODER = msgspec.json.Encoder()
 
@@ -178,7 +207,8 @@ class _CommandsApi:
             answer = await self._change(caller, did, command, request)
         else:
             answer = await self._services.commands.send(did, request.uri, request.param)
-        return CommandAnswer(answer.code, answer.msg, await self._shown(caller, did, answer.result))
+        result = await self._shown(caller, did, answer.result)
+        return CommandAnswer(answer.code, answer.msg, result, await self._known_as(command, answer))
 
     async def _shown(self, caller: auth.Caller, did: str, result: Raw | None) -> Raw | None:
         """The result as this caller may see it; notes in the audit log who sees numbers in full.
@@ -194,6 +224,20 @@ class _CommandsApi:
         if await self._threads.run(json_limits.weight(data), lambda: _names_numbers(data)):
             await self._services.people.note_device_numbers_shown(did, caller.actor)
         return result
+
+    async def _known_as(
+        self, command: Command[Any, Any], answer: DeviceAnswer
+    ) -> dict[str, KnownAs] | UnsetType:
+        """What the register says of the people whom an answer names; UNSET if it says nothing."""
+        if command not in _RECOGNISING or answer.code not in command.ok_codes:
+            return UNSET
+        size = 0 if answer.result is None else json_limits.weight(bytes(answer.result))
+        # What cannot be read, or not now, is no reason to keep back the answer.
+        with suppress(DeviceNonsense, CannotStoreNow, TooManyRequests):
+            found = await self._threads.run(size, lambda: decode_answer(command, answer.result))
+            people = await self._services.people.names({row.person for row in found.rows} - {""})
+            return {uuid: known_as_fields(person) for uuid, person in people.items()} or UNSET
+        return UNSET
 
     async def _change(
         self, caller: auth.Caller, did: str, command: Command[Any, Any], request: _CommandBody

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.commands.paging import DeviceList
+from hub.services.people.register import PersonName
 from hub.wire import code_tables
 from hub.wire.commands.answers import FaceCapture, PersonCapture
 from hub.wire.commands.dialect import FACE_HISTORY, PERSON_HISTORY
@@ -30,6 +31,8 @@ from web.pages.camera.people.filters import (
 )
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.language import N_, gettext
+from web.pages.live.known_people import make_recognised, recognised_people
+from web.pages.live.record_cards import KnownAs, ListBadge
 
 blueprint = Blueprint("camera_captures", __name__, url_prefix="/cameras/<int:did>/captures")
 
@@ -53,6 +56,8 @@ class CaptureCard(Struct, frozen=True):
     """A capture as text. `picture` is shown large; `pictures` has all of them."""
 
     title: str
+    badge: ListBadge | None
+    known_as: KnownAs | None
     time: str
     facts: str
     picture: CapturePicture | None
@@ -114,11 +119,17 @@ async def captures(did: int) -> Response:
             return hub.commands.face_history(device.did, param, left=position.left)
         return hub.commands.person_history(device.did, param, left=position.left)
 
+    async def make_cards(
+        rows: Sequence[FaceCapture | PersonCapture],
+    ) -> Sequence[CaptureCard]:
+        people = await recognised_people(hub.people, rows)
+        return [_make_card(row, device.did, people) for row in rows]
+
     def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         return stream_list(
             renderer,
             pages,
-            lambda row: _make_card(row, device.did),
+            make_cards,
             "camera/_captures.html",
             "camera/_captures_end.html",
             query=query.pairs(),
@@ -182,7 +193,10 @@ def _range_links(query: CaptureQuery, now: datetime) -> list[FilterLink]:
     return links
 
 
-def _make_card(capture: FaceCapture | PersonCapture, did: str) -> CaptureCard:
+def _make_card(
+    capture: FaceCapture | PersonCapture, did: str, people: Mapping[str, PersonName]
+) -> CaptureCard:
+    person = make_recognised(capture, people)
     pictures = [
         CapturePicture(device_picture_url(did, path), gettext(text))
         for path, text in (
@@ -193,7 +207,9 @@ def _make_card(capture: FaceCapture | PersonCapture, did: str) -> CaptureCard:
         if path
     ]
     return CaptureCard(
-        title=(capture.name or gettext("Stranger")) if isinstance(capture, FaceCapture) else "",
+        title=person.name or (gettext("Stranger") if isinstance(capture, FaceCapture) else ""),
+        badge=person.badge,
+        known_as=person.known_as,
         time=capture.time,
         facts=" · ".join(_list_facts(capture)) if isinstance(capture, FaceCapture) else "",
         picture=pictures[0] if pictures else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -64,10 +64,21 @@ def _parse_number(text: str | None) -> int | None:
     return None
 
 
+def each(
+    make_row: Callable[[RowT], object],
+) -> Callable[[Sequence[RowT]], Awaitable[Sequence[object]]]:
+    """Rows that are made one by one, for stream_list()."""
+
+    async def make_rows(rows: Sequence[RowT]) -> Sequence[object]:
+        return [make_row(row) for row in rows]
+
+    return make_rows
+
+
 async def stream_list(
     renderer: PartRenderer,
     pages: Callable[[], DeviceList[RowT]],
-    make_row: Callable[[RowT], object],
+    make_rows: Callable[[Sequence[RowT]], Awaitable[Sequence[object]]],
     template: str,
     end: str,
     *,
@@ -85,7 +96,7 @@ async def stream_list(
         rows = await found.next()
         if rows is None:
             break
-        new = [make_row(row) for row in rows]
+        new = await make_rows(rows)
         everything += new
         yield await renderer.render(template, rows=new)
     yield await renderer.render(

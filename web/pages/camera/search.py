@@ -10,6 +10,7 @@ from quart import Blueprint, Response
 
 from hub.errors import BadParameter, HubError
 from hub.services.devices.views import DeviceView
+from hub.services.people.register import PersonName
 from hub.wire.commands.answers import Match, SearchResult
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.field_specs import field_specs
@@ -27,6 +28,7 @@ from web.pages.camera.layout import device_picture_url, get_camera
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.labels import number_expected
 from web.pages.language import gettext
+from web.pages.live.known_people import RecognisedView, make_recognised, recognised_people
 from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("camera_search", __name__, url_prefix="/cameras/<int:did>/search")
@@ -51,6 +53,7 @@ class MatchCard(Struct, frozen=True):
     score: str
     time: str
     picture: str
+    person: RecognisedView
 
 
 @blueprint.get("")
@@ -86,7 +89,9 @@ async def _search_page(
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         if param is not None:
             found = await hub.commands.person_search(device.did, param)
-            yield await renderer.render("camera/_matches.html", **_list_matches(found, device.did))
+            people = await recognised_people(hub.people, found.face_list)
+            values = _list_matches(found, device.did, people)
+            yield await renderer.render("camera/_matches.html", **values)
 
     return await streamed_camera_page(
         "camera/search.html",
@@ -141,21 +146,24 @@ def _describe_error(error: HubError) -> str:
     return describe_photo_error(error)
 
 
-def _list_matches(found: SearchResult, did: str) -> dict[str, object]:
+def _list_matches(
+    found: SearchResult, did: str, people: Mapping[str, PersonName]
+) -> dict[str, object]:
     """Values for the template: best matches first, then latest first."""
     matches = sorted(
         found.face_list, key=lambda match: (match.score or 0, match.time), reverse=True
     )
     return {
-        "matches": [_make_card(match, did) for match in matches[:_MAX_SHOWN]],
+        "matches": [_make_card(match, did, people) for match in matches[:_MAX_SHOWN]],
         "total": max(found.total or 0, len(matches)),
         "unreadable": found.unreadable,
     }
 
 
-def _make_card(match: Match, did: str) -> MatchCard:
+def _make_card(match: Match, did: str, people: Mapping[str, PersonName]) -> MatchCard:
     return MatchCard(
         score="" if match.score is None else gettext("%(n)s%% similar") % {"n": match.score},
         time=match.time,
         picture=device_picture_url(did, match.jpeg_url_face) if match.jpeg_url_face else "",
+        person=make_recognised(match, people),
     )

@@ -4,16 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import Struct
+
 from hub.services.people.register import People, PersonName
+from hub.wire.commands.answers import Recognised
 from hub.wire.uploads.records import Record
 from web import auth
-from web.pages.live.record_cards import NOBODY, RecordCard, make_card, named_pid
+from web.pages.live.record_cards import (
+    NOBODY,
+    KnownAs,
+    ListBadge,
+    RecordCard,
+    differing,
+    list_badge,
+    make_card,
+    named_pid,
+    person_name,
+    pid_of,
+)
+
+
+class RecognisedView(Struct, frozen=True):
+    """`name`: what the camera calls the person; "" if it names nobody."""
+
+    name: str
+    badge: ListBadge | None
+    known_as: KnownAs | None
 
 
 async def known_people(register: People, records: Iterable[Record]) -> Mapping[str, PersonName]:
     """The people of the register whom these records name, by pid. One query at most."""
-    pids = {pid for record in records if (pid := named_pid(record))}
-    return await register.names(pids) if pids else NOBODY
+    return await people_named(register, map(named_pid, records))
+
+
+async def people_named(register: People, pids: Iterable[str]) -> Mapping[str, PersonName]:
+    """The people of the register with these pids, of which "" is nobody. One query at most."""
+    named = {pid for pid in pids if pid}
+    return await register.names(named) if named else NOBODY
+
+
+async def recognised_people(
+    register: People, rows: Iterable[Recognised]
+) -> Mapping[str, PersonName]:
+    """The people of the register whom rows of 1.10, 1.11 or 1.16 name, by pid."""
+    return await people_named(register, (pid_of(row.person) for row in rows))
+
+
+def make_recognised(row: Recognised, people: Mapping[str, PersonName]) -> RecognisedView:
+    """Whom a camera takes a person for, and what the register says."""
+    return recognised_view(row.name, row.person, row.category, people)
+
+
+def recognised_view(
+    name: str | None, person: str, category: int | None, people: Mapping[str, PersonName]
+) -> RecognisedView:
+    """`person`: the number by which the camera names the person, "" if by none."""
+    pid = pid_of(person)
+    return RecognisedView(
+        name=person_name(name, person) if name or pid else "",
+        badge=list_badge(category),
+        known_as=differing(people.get(pid), name, category),
+    )
 
 
 async def make_cards(records: Sequence[Record]) -> list[RecordCard]:

@@ -166,7 +166,11 @@ def named_pid(record: Record) -> str:
     detail = record.detail
     if not isinstance(detail, FaceDetail | EventDetail | AccessDetail):
         return ""
-    uuid = detail.uuid or ""
+    return pid_of(detail.uuid or "")
+
+
+def pid_of(uuid: str) -> str:
+    """The pid that a camera means by a `uuid` or `pid`; "" if it means nobody."""
     return (canonical_pid(uuid) or "") if _is_known(uuid) else ""
 
 
@@ -177,12 +181,18 @@ def shows_person(record: Record) -> bool:
 
 def make_known_as(record: Record, people: Mapping[str, PersonName]) -> KnownAs | None:
     """What the register says of the person, where it differs from what the camera said."""
-    person = people.get(named_pid(record))
-    if person is None:
-        return None
     sent = record.detail
     sent_name = sent.name if isinstance(sent, FaceDetail | EventDetail) else None
     sent_category = sent.category if isinstance(sent, FaceDetail | EventDetail) else None
+    return differing(people.get(named_pid(record)), sent_name, sent_category)
+
+
+def differing(
+    person: PersonName | None, sent_name: str | None, sent_category: int | None
+) -> KnownAs | None:
+    """What the register says of a person, where it differs from what a camera said."""
+    if person is None:
+        return None
     name = "" if person.name == sent_name else person.name
     badge = None if person.category == sent_category else list_badge(person.category)
     return KnownAs(person.pid, name, badge) if name or badge else None
@@ -214,7 +224,8 @@ def _is_known(uuid: str | None) -> bool:
     return bool(uuid) and uuid not in ("0", _UNKNOWN_PERSON)
 
 
-def _person_name(name: str | None, uuid: str | None) -> str:
+def person_name(name: str | None, uuid: str | None) -> str:
+    """What a camera calls a person."""
     if name:
         return name
     if _is_known(uuid):
@@ -227,11 +238,11 @@ def _title(record: Record) -> str:
         return gettext("Erased")
     match record.detail:
         case FaceDetail(name=name, uuid=uuid):
-            return _person_name(name, uuid)
+            return person_name(name, uuid)
         case AccessDetail(rid=None, uuid=None):
             return gettext("Picture")
         case AccessDetail(uuid=uuid):
-            return _person_name(None, uuid)
+            return person_name(None, uuid)
         case EventDetail(type=number, name=name):
             return " · ".join(
                 filter(None, (code_tables.event_name(number, _language_code()), name))

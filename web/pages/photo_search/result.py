@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from hub.errors import NoSuchResource
 from hub.services.commands.photo_search import CameraSearch, SearchHit, SearchResult
+from hub.services.people.register import PersonName
 from web import auth
 from web.pages import language
 from web.pages.camera.layout import device_picture_url
 from web.pages.device_errors import device_message
 from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
 from web.pages.language import gettext, ngettext
+from web.pages.live.known_people import RecognisedView, people_named, recognised_view
+from web.pages.live.record_cards import pid_of
 from web.pages.people.photo_picker import PictureSource
 
 #: A result may have thousands of hits; only the best are shown.
@@ -29,6 +34,7 @@ class HitCard(Struct, frozen=True, kw_only=True):
     picture: str
     add: str
     search: str
+    person: RecognisedView
 
 
 class AskedCamera(Struct, frozen=True, kw_only=True):
@@ -53,11 +59,13 @@ class FoundView(Struct, frozen=True, kw_only=True):
     threshold: int
 
 
-def search_result(found: SearchResult) -> FoundView:
+async def search_result(found: SearchResult) -> FoundView:
+    shown = found.hits[:MAX_SHOWN]
+    people = await people_named(auth.services().people, (pid_of(hit.person) for hit in shown))
     moment, zone = language.current().moment, auth.services().site.zone()
     subject = found.subject
     return FoundView(
-        hits=[_card(n, hit) for n, hit in enumerate(found.hits[:MAX_SHOWN])],
+        hits=[_card(hit, people) for hit in shown],
         total=sum(camera.total for camera in found.cameras),
         cameras=[_asked(camera) for camera in found.cameras],
         silent=sum(camera.state in ("failed", "interrupted") for camera in found.cameras),
@@ -74,7 +82,7 @@ def _camera_name(did: str) -> str:
     return device.name or device.sn
 
 
-def _card(position: int, hit: SearchHit) -> HitCard:
+def _card(hit: SearchHit, people: Mapping[str, PersonName]) -> HitCard:
     source = PictureSource(did=hit.did, path=hit.picture).query if hit.picture else ""
     return HitCard(
         key=f"{hit.did}-{hit.time}-{hit.score}-{hit.picture}",
@@ -85,6 +93,7 @@ def _card(position: int, hit: SearchHit) -> HitCard:
         picture=device_picture_url(hit.did, hit.picture) if hit.picture else "",
         add=f"/people/add?{source}" if source else "",
         search=f"/search?{source}" if source else "",
+        person=recognised_view(hit.name, hit.person, hit.category, people),
     )
 
 

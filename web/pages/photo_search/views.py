@@ -110,7 +110,7 @@ async def _result(id: int) -> dict[str, Any]:
     found = await auth.services().photo_searches.result(id)
     return {
         "job": job_row(found.job),
-        "found": search_result(found),
+        "found": await search_result(found),
         "may_cancel": may_cancel(found.job, me),
     }
 

@@ -23,7 +23,7 @@ from web.forms.file_forms import read_file_form
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.form_fields import describe_photo_error, photo_field
 from web.pages.camera.layout import camera_page, device_picture_url, get_camera
-from web.pages.camera.paged_list import read_position, stream_list
+from web.pages.camera.paged_list import each, read_position, stream_list
 from web.pages.camera.people.filters import (
     FILTERS,
     describe_filter_error,
@@ -92,7 +92,7 @@ async def people(did: int) -> Response:
         return stream_list(
             renderer,
             lambda: hub.commands.people(device.did, param, left=position.left),
-            lambda row: _make_card(row, device.did),
+            each(lambda row: _make_card(row, device.did)),
             "camera/people/_people.html",
             "camera/people/_people_end.html",
             query=query,

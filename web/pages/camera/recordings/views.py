@@ -19,7 +19,7 @@ from hub.wire.times import read_local_time
 from web import auth
 from web.pages import language
 from web.pages.camera.layout import get_camera
-from web.pages.camera.paged_list import read_position, stream_list
+from web.pages.camera.paged_list import each, read_position, stream_list
 from web.pages.camera.recordings.calendar import make_month, month_text, months_around
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.labels import duration
@@ -94,7 +94,7 @@ async def day(did: int, day: str) -> Response:
         return stream_list(
             renderer,
             lambda: hub.commands.recordings(device.did, param, left=position.left),
-            lambda row: _make_row(row, at),
+            each(lambda row: _make_row(row, at)),
             "camera/recordings/_day.html",
             "camera/recordings/_day_end.html",
             query={},
