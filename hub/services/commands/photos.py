@@ -131,6 +131,9 @@ def _redrawn(image: Image, max_side: int) -> Image:
     from PIL import Image, ImageOps
 
     profile = image.info.get("icc_profile")
+    if image.mode.startswith("I"):
+        image.thumbnail((max_side, max_side), Image.Resampling.HAMMING)
+        image = _in_8_bits(image)
     if image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         # A palette image would be resized to its nearest colours.
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -143,6 +146,14 @@ def _redrawn(image: Image, max_side: int) -> Image:
     canvas = Image.new("RGB", layer.size, "white")
     canvas.paste(layer, mask=layer)
     return canvas
+
+
+def _in_8_bits(image: Image) -> Image:
+    """Convert grey of 16 bits, of which Pillow would cut off all values above 255."""
+    grey = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    # A value of 16 bits.
+    grey.info.pop("transparency", None)
+    return grey
 
 
 def _in_srgb(image: Image, profile: bytes | None) -> Image:

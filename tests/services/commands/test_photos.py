@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import zlib
 from typing import Any
 
@@ -99,6 +100,124 @@ def test_the_exif_orientation_is_applied(kind: str) -> None:
     photo = read(photo_jpeg(written(halves(), kind, exif=exif)))
     assert photo.size == (200, 300)
     assert is_red(photo.getpixel((100, 30)))
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "red"),
+    [
+        (1, (300, 200), (30, 100)),
+        (2, (300, 200), (270, 100)),
+        (3, (300, 200), (270, 100)),
+        (4, (300, 200), (30, 100)),
+        (5, (200, 300), (100, 30)),
+        (6, (200, 300), (100, 30)),
+        (7, (200, 300), (100, 270)),
+        (8, (200, 300), (100, 270)),
+        # None of the standard's.
+        (0, (300, 200), (30, 100)),
+        (9, (300, 200), (30, 100)),
+    ],
+)
+def test_each_orientation_ends_upright(
+    orientation: int, size: tuple[int, int], red: tuple[int, int]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = read(photo_jpeg(written(halves(), exif=exif)))
+    assert photo.size == size
+    assert is_red(photo.getpixel(red))
+
+
+@pytest.mark.parametrize("size", [(300, 200), (2400, 1600)])
+def test_a_grey_picture_of_16_bits_keeps_its_shades(size: tuple[int, int]) -> None:
+    width, height = size
+    row = struct.pack("<H", 0x4000) * (width // 2) + struct.pack("<H", 0xC000) * (width // 2)
+    grey = Image.frombytes("I;16", size, row * height)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for sent, dark, bright in (
+        (written(grey, "PNG"), 0.25, 0.75),
+        (written(grey, "PNG", transparency=0xC000), 0.25, 0.75),
+        (written(grey, "PNG", exif=exif), 0.75, 0.25),
+    ):
+        photo = read(photo_jpeg(sent))
+        shades: Any = [
+            photo.getpixel((round(photo.width * x), photo.height // 2)) for x in (dark, bright)
+        ]
+        for shade, expected in zip(shades, (0x40, 0xC0), strict=True):
+            assert max(abs(value - expected) for value in shade) <= 2
+
+
+def png_of_16_bits(kind: int, left: tuple[int, ...], right: tuple[int, ...]) -> bytes:
+    """A PNG of 200 by 200 pixels; `kind`: 2 RGB, 4 grey with alpha, 6 RGB with alpha."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    row = b"".join(struct.pack(f">{len(one)}H", *one) * 100 for one in (left, right))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 200, 200, 16, kind, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress((b"\0" + row) * 200))
+    return b"\x89PNG\r\n\x1a\n" + head + pixels + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("kind", "red", "clear"),
+    [(2, (65535, 0, 0), (65535,) * 3), (6, (65535, 0, 0, 65535), (0,) * 4)],
+)
+def test_a_colour_picture_of_16_bits_keeps_its_colours(
+    kind: int, red: tuple[int, ...], clear: tuple[int, ...]
+) -> None:
+    photo = read(photo_jpeg(png_of_16_bits(kind, red, clear)))
+    assert is_red(photo.getpixel((50, 100)))
+    assert photo.getpixel((150, 100)) == (255, 255, 255)
+
+
+def test_grey_of_16_bits_with_transparency_keeps_its_shades() -> None:
+    photo = read(photo_jpeg(png_of_16_bits(4, (0x4000, 0xFFFF), (0, 0))))
+    pixel: Any = photo.getpixel((50, 100))
+    assert max(abs(value - 0x40) for value in pixel) <= 2
+    assert photo.getpixel((150, 100)) == (255, 255, 255)
+
+
+def test_a_cmyk_jpeg_keeps_its_colours() -> None:
+    ink = Image.new("CMYK", (300, 200), (255, 255, 0, 0))
+    ink.paste((0, 255, 255, 0), (0, 0, 150, 200))
+    photo = read(photo_jpeg(written(ink, quality=95)))
+    assert is_red(photo.getpixel((30, 100)))
+    pixel: Any = photo.getpixel((270, 100))
+    assert pixel[2] > 200 > 60 > max(pixel[:2])
+
+
+@pytest.mark.parametrize("transparency", [1, bytes([255, 0])])
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_transparent_colours_of_a_palette_become_white(
+    kind: str, transparency: int | bytes
+) -> None:
+    image = Image.new("P", (20, 20), 0)
+    image.putpalette([255, 0, 0, 0, 0, 0])
+    image.paste(1, (10, 0, 20, 20))
+    sent = written(image, kind, transparency=1 if kind == "GIF" else transparency)
+    photo = read(photo_jpeg(sent))
+    assert is_red(photo.getpixel((3, 10)))
+    assert photo.getpixel((17, 10)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_picture_counts(kind: str) -> None:
+    first, *others = (Image.new("RGB", (60, 40), colour) for colour in ("red", "blue", "green"))
+    sent = written(first, kind, save_all=True, append_images=others)
+    assert Image.open(io.BytesIO(sent)).n_frames == 3  # type: ignore[attr-defined]
+    assert is_red(read(photo_jpeg(sent)).getpixel((30, 20)))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_truncated_jpeg_is_refused_wherever_it_ends(progressive: bool) -> None:
+    noise = Image.frombytes("RGB", (300, 200), random.Random(1).randbytes(300 * 200 * 3))
+    data = written(noise, progressive=progressive)
+    for end in (*range(1, len(data), len(data) // 40), len(data) - 2, len(data) - 1):
+        assert fault_of(data[:end]) in ("damaged", "no picture")
 
 
 def test_metadata_is_removed() -> None:
