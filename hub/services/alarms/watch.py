@@ -128,6 +128,7 @@ class AlarmWatch:
         before = int(self._now() * 1000) - self._config.keep_days * _DAY_MS
         while await self._store.alarms.forget_before(before):
             pass
+        await self._store.alarms.forget_excess()
         await self._store.evidence.remove_released()
 
     async def _escalate(self) -> None:

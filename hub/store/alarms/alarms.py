@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+import msgspec
 from msgspec import Struct
 
 from hub import metrics
@@ -31,10 +32,11 @@ from hub.store.alarms.rows import (
     save_alarms,
     steps_of,
 )
+from hub.store.alarms.shares import least_closed
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows
 from hub.store.sqlite.readers import Readers
-from hub.store.sqlite.sql import clamp, one
+from hub.store.sqlite.sql import clamp, execute, one
 
 #: Closed alarms that are kept at most, beside those that are not closed.
 MAX_CLOSED = 50_000
@@ -50,11 +52,7 @@ DELETE FROM alarm WHERE seq IN (
     WHERE state = 'closed' AND heard_at < ? ORDER BY heard_at LIMIT ?
 )
 """
-_FORGET_OLDEST = """
-DELETE FROM alarm WHERE seq IN (
-    SELECT seq FROM alarm INDEXED BY alarm_heard WHERE state = 'closed' ORDER BY heard_at LIMIT ?
-)
-"""
+_FORGET_SOME = "DELETE FROM alarm WHERE seq IN (SELECT value FROM json_each(?))"
 
 _CHANGES: dict[StepKind, ChangeKind] = {
     "acknowledged": "acknowledged",
@@ -180,18 +178,20 @@ class AlarmTable:
     async def forget_before(self, moment: int) -> bool:
         """Remove some closed alarms whose last record arrived before a moment.
 
-        Also the oldest ones, if there are too many. Returns whether there may be more.
+        Returns whether there may be more.
         """
 
         def job(connection: sqlite3.Connection) -> bool:
-            gone = connection.execute(_FORGET, (moment, STEP)).rowcount
-            closed = one(connection, _COUNT_CLOSED)
-            excess = (closed if isinstance(closed, int) else 0) - MAX_CLOSED
-            if excess > 0:
-                gone += connection.execute(_FORGET_OLDEST, (min(excess, STEP),)).rowcount
-            return gone >= STEP
+            return connection.execute(_FORGET, (moment, STEP)).rowcount >= STEP
 
         return await self._writer.write(job)
+
+    async def forget_excess(self) -> None:
+        """Remove closed alarms if there are too many: see `shares`."""
+        least = await self._readers.read(_excess)
+        for start in range(0, len(least), STEP):
+            some = msgspec.json.encode(least[start : start + STEP]).decode()
+            await self._writer.write(partial(execute, _FORGET_SOME, (some,)))
 
     async def reload(self) -> None:
         """Read the alarms that are not closed again, after they were changed elsewhere."""
@@ -214,6 +214,12 @@ class AlarmTable:
             else:
                 self._active.pop(change.alarm.seq, None)
         self.on_changes(changes)
+
+
+def _excess(connection: sqlite3.Connection) -> list[int]:
+    closed = one(connection, _COUNT_CLOSED)
+    excess = (closed if isinstance(closed, int) else 0) - MAX_CLOSED
+    return least_closed(connection, MAX_CLOSED, excess) if excess > 0 else []
 
 
 def _query(

@@ -26,20 +26,20 @@ from hub.store.alarms.alarm import (
     repeated,
 )
 from hub.store.alarms.rows import (
-    COLUMNS,
     MAX_EVIDENCE,
     active_of,
     add_evidence,
     add_steps,
+    alarm_of,
     drop_evidence,
-    read_alarms,
     save_alarms,
 )
+from hub.store.alarms.shares import least_active
 from hub.store.damage import DamagedRows
 from hub.store.sqlite.sql import one
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Record
 
-#: Alarms that are not closed. Beyond that, those that matter least are closed by themselves.
+#: Alarms that are not closed. Beyond that, some are closed by themselves, see `shares`.
 MAX_ACTIVE = 2_000
 _MAX_PID_LENGTH = 20
 
@@ -54,10 +54,6 @@ WHERE seq = ?2 AND (SELECT count(*) FROM alarm_record WHERE alarm = followed.ala
 """
 # With few active alarms among many closed ones, SQLite would choose another index.
 _COUNT_ACTIVE = "SELECT count(*) FROM alarm INDEXED BY alarm_active WHERE state <> 'closed'"
-_LEAST = f"""
-SELECT {COLUMNS} FROM alarm WHERE state <> 'closed' ORDER BY state = 'new',
-    CASE severity WHEN 'minor' THEN 0 WHEN 'major' THEN 1 ELSE 2 END, last_seq LIMIT ?
-"""
 
 #: The name of each blacklisted person, by pid.
 Blacklisted = Mapping[str, str]
@@ -106,33 +102,29 @@ class AlarmRaiser:
         group = _Group(active_of(connection, {sighting.key for sighting, _ in seen}, self._damaged))
         for sighting, received_at in seen:
             group.add(sighting, received_at)
-        closed = self._make_room(connection, group, seen[-1][1])
         save_alarms(connection, [change.alarm for change in group.changes.values()])
         add_steps(connection, group.steps)
         drop_evidence(connection, group.dropped)
         add_evidence(connection, group.evidence)
-        return [*closed, *group.changes.values()]
+        closed = self._make_room(connection, seen[-1][1]) if group.new else []
+        return [*group.changes.values(), *closed]
 
-    def _make_room(
-        self, connection: sqlite3.Connection, group: _Group, at: int
-    ) -> list[AlarmChange]:
-        """Close the alarms that matter least, if there would be too many."""
-        if not (added := len(group.new)):
-            return []
+    def _make_room(self, connection: sqlite3.Connection, at: int) -> list[AlarmChange]:
+        """Close the alarms that matter least, if there are too many."""
         active = one(connection, _COUNT_ACTIVE)
-        excess = (active if isinstance(active, int) else 0) + added - MAX_ACTIVE
+        excess = (active if isinstance(active, int) else 0) - MAX_ACTIVE
         if excess <= 0:
             return []
-        metrics.limits_reached.labels("alarms").inc(excess)
         # Some more at a time, because finding them takes a while.
-        values = (excess + MAX_ACTIVE // 20,)
-        least = read_alarms(connection.execute(_LEAST, values).fetchall(), self._damaged)
-        spare = [alarm for alarm in least if alarm.seq not in group.changes]
-        found = {alarm.seq: moved(alarm, Move("closed", at)) for alarm in spare}
-        ended = {seq: one for seq, one in found.items() if one is not None}
-        save_alarms(connection, [alarm for alarm, _ in ended.values()])
-        add_steps(connection, {seq: steps for seq, (_, steps) in ended.items()})
-        return [AlarmChange(alarm, "closed") for alarm, _ in ended.values()]
+        spare = MAX_ACTIVE // 20
+        seqs = least_active(connection, MAX_ACTIVE - spare, excess + spare)
+        metrics.limits_reached.labels("alarms").inc(len(seqs))
+        least = [alarm_of(connection, seq, self._damaged) for seq in seqs]
+        found = [moved(alarm, Move("closed", at)) for alarm in least if alarm is not None]
+        ended = [one for one in found if one is not None]
+        save_alarms(connection, [alarm for alarm, _ in ended])
+        add_steps(connection, {alarm.seq: steps for alarm, steps in ended})
+        return [AlarmChange(alarm, "closed") for alarm, _ in ended]
 
 
 class _Group:

@@ -125,7 +125,7 @@ async def test_too_many_closed_alarms_go_oldest_first(
     async with opened(tmp_path / "data", clock) as store:
         await fill(store, clock, ["a", "b", "c", "d"])
         await store.alarms.move([1, 2, 3], Move("closed", clock.ms, "x"))
-        await store.alarms.forget_before(0)
+        await store.alarms.forget_excess()
         assert [await store.alarms.get(seq) is not None for seq in (1, 2, 3, 4)] == [
             *(False, True, True, True)
         ]
