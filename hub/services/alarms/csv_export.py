@@ -43,7 +43,7 @@ def describe_alarm(alarm: Alarm) -> tuple[str, str]:
     what = {
         "blacklist": detail.name or detail.uuid or "unknown person",
         "plate": detail.list,
-        "event": event_name(detail.type or 0),
+        "event": " · ".join(filter(None, (event_name(detail.type or 0), alarm.event_person))),
     }.get(alarm.kind, detail.text)
     return what, ", ".join(alarm.dids)
 

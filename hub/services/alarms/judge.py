@@ -101,23 +101,33 @@ class AlarmJudge:
         self._zone = zone
         self._plates = plates
 
-    def judge(self, record: Record, blacklisted: Blacklisted) -> Sighting | None:
-        """Return what a record should raise an alarm for: see `Judge`."""
+    def judge(self, record: Record, blacklisted: Blacklisted) -> Sequence[Sighting]:
+        """Return what a record should raise alarms for: see `Judge`."""
         match record.detail:
             case FaceDetail() as detail:
-                return _person(record, detail, blacklisted)
+                return _one(_person(record, detail, blacklisted))
             case EventDetail() as detail:
-                # Each blacklisted person has an alarm of its own, which no rule suppresses.
-                return _person(record, detail, blacklisted, must_be_known=True) or self._event(
-                    record, detail
-                )
+                return self._events(record, detail, blacklisted)
             case VehicleDetail() as detail if detail.plate.id and self._plates:
-                return self._plate(record, detail.plate.id)
+                return _one(self._plate(record, detail.plate.id))
             case AccessDetail() as detail if blacklisted:
-                return _person(record, detail, blacklisted)
+                return _one(_person(record, detail, blacklisted))
             case HubDetail() as detail:
-                return self._hub(record, detail)
-        return None
+                return _one(self._hub(record, detail))
+        return ()
+
+    def _events(
+        self, record: Record, detail: EventDetail, blacklisted: Blacklisted
+    ) -> Sequence[Sighting]:
+        """Return what happened, and the blacklisted person whom it names.
+
+        That a person of a list was seen is nothing beside the person.
+        """
+        # Each blacklisted person has an alarm of its own, which no rule suppresses.
+        person = _person(record, detail, blacklisted, must_be_known=True)
+        if person is not None and detail.type == LISTED_PERSON:
+            return (person,)
+        return (*_one(self._event(record, detail)), *_one(person))
 
     def _event(self, record: Record, detail: EventDetail) -> Sighting | None:
         default = _event_severity(detail)
@@ -190,6 +200,10 @@ class AlarmJudge:
             return default
         local = datetime.fromtimestamp(occurred_at(record) / 1000, self._zone)
         return next((rule.severity for rule in about if is_in_hours(rule, local)), "none")
+
+
+def _one(sighting: Sighting | None) -> tuple[Sighting, ...]:
+    return () if sighting is None else (sighting,)
 
 
 def occurred_at(record: Record) -> int:

@@ -6,6 +6,7 @@ closed by itself as soon as somebody has acknowledged it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -27,6 +28,8 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "major", "minor")
 MAX_DIDS = 100
 #: A repeat after this time makes an acknowledged alarm of a person or a plate new again.
 RENEW_MS = 60_000
+#: The type of event (2.4) that is about a person of a list.
+_LISTED_PERSON = 12
 _RENEWED: tuple[AlarmKind, ...] = ("blacklist", "plate")
 
 
@@ -34,8 +37,9 @@ class AlarmDetail(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What an alarm tells beside its records, by kind.
 
     blacklist: `name`, `uuid` and `category` of the person; `pid` if the register has it. plate:
-    `plate` as it was sent, `list` and `entry_note` of the watch list. event: `type`. offline and
-    hub: `cause`, and `text` with the values `args`. `device_name`: of the first record.
+    `plate` as it was sent, `list` and `entry_note` of the watch list. event: `type`, and the person
+    if it names one. offline and hub: `cause`, and `text` with the values `args`. `device_name`: of
+    the first record.
     """
 
     name: str = ""
@@ -83,6 +87,20 @@ class Alarm(Struct, frozen=True, kw_only=True):
     def is_active(self) -> bool:
         return self.state != "closed"
 
+    @property
+    def names_blacklisted(self) -> bool:
+        """Whether it is about a person of the blacklist, also if it is about an event."""
+        return self.kind == "blacklist" or bool(self.detail.pid) or self.detail.category == 2
+
+    @property
+    def event_person(self) -> str:
+        """The person of a list whom an event names; "" if it names none."""
+        if self.kind != "event":
+            return ""
+        if self.names_blacklisted:
+            return self.detail.name or self.detail.pid or self.detail.uuid
+        return self.detail.name if self.detail.type == _LISTED_PERSON else ""
+
 
 class AlarmStep(Struct, frozen=True):
     """One step in the history of an alarm. `who` is "" if it happened by itself."""
@@ -115,6 +133,16 @@ class Sighting(Struct, frozen=True, kw_only=True):
     def key(self) -> tuple[AlarmKind, str]:
         """At most one alarm of a key is active."""
         return self.kind, self.subject
+
+
+def combined(sightings: Sequence[Sighting]) -> Sighting:
+    """Return one sighting for all that a record tells: that of the first, with the person."""
+    first, *others = sightings
+    for other in others:
+        detail = replace(first.detail, name=other.detail.name, pid=other.detail.pid)
+        severity = min(first.severity, other.severity, key=SEVERITIES.index)
+        first = replace(first, severity=severity, detail=detail)
+    return first
 
 
 def raised(sighting: Sighting, received_at: int) -> Alarm:

@@ -21,6 +21,7 @@ from hub.store.alarms.alarm import (
     AlarmStep,
     Move,
     Sighting,
+    combined,
     moved,
     raised,
     repeated,
@@ -62,8 +63,8 @@ Blacklisted = Mapping[str, str]
 class Judge(Protocol):
     """Decides which records raise an alarm. Pure; called in the writer's thread."""
 
-    def judge(self, record: Record, blacklisted: Blacklisted) -> Sighting | None:
-        """Return what a record should raise an alarm for.
+    def judge(self, record: Record, blacklisted: Blacklisted) -> Sequence[Sighting]:
+        """Return what a record should raise alarms for.
 
         `blacklisted`: who of the register is on the blacklist, of those that the records of the
         group name.
@@ -90,18 +91,19 @@ class AlarmRaiser:
         _keep_lone_pictures(connection, records)
         blacklisted = _blacklisted(connection, records)
         seen = [
-            (sighting, record.received_at)
+            (sightings, record.received_at)
             for record in records
-            if (sighting := judge.judge(record, blacklisted)) is not None
+            if (sightings := judge.judge(record, blacklisted))
         ]
         return self._save(connection, seen) if seen else []
 
     def _save(
-        self, connection: sqlite3.Connection, seen: Sequence[tuple[Sighting, int]]
+        self, connection: sqlite3.Connection, seen: Sequence[tuple[Sequence[Sighting], int]]
     ) -> list[AlarmChange]:
-        group = _Group(active_of(connection, {sighting.key for sighting, _ in seen}, self._damaged))
-        for sighting, received_at in seen:
-            group.add(sighting, received_at)
+        keys = {sighting.key for sightings, _ in seen for sighting in sightings}
+        group = _Group(active_of(connection, keys, self._damaged))
+        for sightings, received_at in seen:
+            group.add(sightings, received_at)
         save_alarms(connection, [change.alarm for change in group.changes.values()])
         add_steps(connection, group.steps)
         drop_evidence(connection, group.dropped)
@@ -139,7 +141,19 @@ class _Group:
         self.evidence: list[tuple[int, int]] = []
         self.dropped: list[tuple[int, int]] = []
 
-    def add(self, sighting: Sighting, received_at: int) -> None:
+    def add(self, sightings: Sequence[Sighting], received_at: int) -> None:
+        """Raise or repeat what one record tells.
+
+        Only one alarm can have the seq of the record: it tells all that none is active of.
+        """
+        fresh = [sighting for sighting in sightings if sighting.key not in self._active]
+        for sighting in sightings:
+            if sighting.key in self._active:
+                self._add(sighting, received_at)
+        if fresh:
+            self._add(combined(fresh), received_at)
+
+    def _add(self, sighting: Sighting, received_at: int) -> None:
         before = self._active.get(sighting.key)
         if before is None:
             alarm = raised(sighting, received_at)

@@ -84,6 +84,53 @@ async def test_an_event_of_a_blacklisted_person_is_an_alarm_of_that_person(
     assert [(one.subject, one.count) for one in await site.all()] == [("7", 1), ("8", 2)]
 
 
+async def test_a_fire_is_not_hidden_behind_the_alarm_of_a_person(site: AlarmSite) -> None:
+    person = await site.face(category=2, uuid="8", name="Zhang San")
+    await site.alarms.acknowledge([person], "", MEI)
+    fire = await site.event(8, category=2, uuid="8")
+    assert [(one.seq, one.subject, one.state, one.count) for one in site.active()] == [
+        (person, "8", "acknowledged", 2),
+        (fire, "1 8", "new", 1),
+    ]
+    assert [await site.alarms.evidence(seq) for seq in (person, fire)] == [(person, fire), (fire,)]
+
+
+async def test_nor_is_a_person_hidden_behind_a_fire(site: AlarmSite) -> None:
+    await site.blacklist("8", "Wang Fang")
+    fire = await site.event(8)
+    person = await site.event(8, uuid="8")
+    assert [(one.seq, one.subject, one.count) for one in site.active()] == [
+        (fire, "1 8", 2),
+        (person, "8", 1),
+    ]
+
+
+async def test_one_record_that_raises_both_at_first_is_one_alarm_that_tells_both(
+    site: AlarmSite,
+) -> None:
+    """The seq of an alarm is that of its record, so it can raise one only."""
+    await site.blacklist("8", "Wang Fang")
+    seq = await site.event(2, uuid="8")
+    alarm = await site.one()
+    assert (alarm.seq, alarm.kind, alarm.subject) == (seq, "event", "1 2")
+    assert (alarm.severity, alarm.detail.pid, alarm.detail.name) == ("critical", "8", "Wang Fang")
+    # The next sighting of the person has its own.
+    later = await site.event(2, uuid="8")
+    assert [(one.seq, one.subject, one.count) for one in site.active()] == [
+        (seq, "1 2", 2),
+        (later, "8", 1),
+    ]
+
+
+async def test_an_event_that_raises_no_alarm_still_raises_that_of_its_person(
+    site: AlarmSite,
+) -> None:
+    await site.rules.put([AlarmRule(types=(8,), severity="none")], MEI)
+    await site.event(8, category=2, uuid="7")
+    await site.event(11, category=2, uuid="8")
+    assert [one.subject for one in site.active()] == ["7", "8"]
+
+
 async def test_a_watched_plate_raises_an_alarm(site: AlarmSite) -> None:
     entries = (PlateEntry("粤b·1234*", "white van"),)
     await site.plate_lists.add(NewPlateList(name="Stolen", entries=entries), MEI)

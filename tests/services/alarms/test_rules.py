@@ -128,7 +128,7 @@ def test_the_hours_are_those_of_when_it_occurred_unless_the_cameras_clock_is_off
         int(datetime.fromisoformat(f"2026-11-27T{hour}:00:00+00:00").timestamp()) * 1000
         for hour in (12, 21)
     )
-    assert judge.judge(_event(day, night), {}) is None
+    assert not judge.judge(_event(day, night), {})
     assert judge.judge(_event(night, day), {})
     assert judge.judge(_event(3_600_000, night), {})
 

@@ -27,11 +27,11 @@ FIRST = "2026-11-25"
 class OfCategory2:
     """Raises an alarm for each person of category 2."""
 
-    def judge(self, record: Record, blacklisted: Blacklisted) -> Sighting | None:
+    def judge(self, record: Record, blacklisted: Blacklisted) -> Sequence[Sighting]:
         detail = record.detail
         if not isinstance(detail, FaceDetail) or detail.category != 2:
-            return None
-        return Sighting(
+            return ()
+        sighting = Sighting(
             kind="blacklist",
             subject=detail.uuid or "",
             severity="critical",
@@ -40,6 +40,7 @@ class OfCategory2:
             at=record.occurred_at,
             did=record.did,
         )
+        return (sighting,)
 
 
 def seen(name: str) -> FaceDetail:

@@ -99,6 +99,17 @@ async def test_the_oldest_new_alarm_is_first_and_the_last_ones_are_counted(
     assert "2 more new alarms" in guard.text
 
 
+async def test_an_event_of_a_blacklisted_person_tells_both(site: PageSite, guard: Visitor) -> None:
+    detail = EventDetail(type=FIRE, name="Li Wei", uuid="8", category=2)
+    await site.add_record("event", detail)
+    await guard.get("/")
+    assert "Fire · Li Wei" in guard.text
+    assert "Event of a camera · Person on the blacklist" in guard.text
+    assert 'class="alarm alarm-critical"' in guard.text
+    await guard.get("/alarms/export")
+    assert "Fire · Li Wei" in guard.text
+
+
 async def test_an_alarm_that_becomes_new_again_goes_behind_the_others(
     site: PageSite, guard: Visitor
 ) -> None:

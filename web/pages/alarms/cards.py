@@ -19,7 +19,6 @@ from web.pages.live.record_cards import CardPicture, PlateView, card_pictures, m
 
 #: Names of cameras in one line; the others are counted.
 _MAX_NAMES = 3
-_EVENT_OF_LISTED_PERSON = 12
 
 
 class AlarmCard(Struct, frozen=True, kw_only=True):
@@ -120,6 +119,8 @@ def make_alarm_card(
 def _kind_text(alarm: Alarm) -> str:
     if alarm.kind == "plate" and alarm.detail.list:
         return gettext("Watched plate, list “%(name)s”") % {"name": alarm.detail.list}
+    if alarm.kind == "event" and alarm.names_blacklisted:
+        return " · ".join(gettext(labels.KINDS[kind]) for kind in ("event", "blacklist"))
     return gettext(labels.KINDS[alarm.kind])
 
 
@@ -146,8 +147,7 @@ def _event_title(alarm: Alarm) -> str:
     if detail.type is None:
         return gettext("Event")
     event = code_tables.event_name(detail.type, language.current().code)
-    name = detail.name if detail.type == _EVENT_OF_LISTED_PERSON else ""
-    return " · ".join(filter(None, (event, name)))
+    return " · ".join(filter(None, (event, alarm.event_person)))
 
 
 def _plate(alarm: Alarm, record: Record | None) -> PlateView | None:
