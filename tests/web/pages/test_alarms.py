@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -97,6 +98,34 @@ async def test_the_oldest_new_alarm_is_first_and_the_last_ones_are_counted(
     assert guard.text.count('<article class="alarm ') == MAX_SHOWN
     assert guard.text.index(">Person 0<") < guard.text.index(">Person 1<")
     assert "2 more new alarms" in guard.text
+
+
+async def test_a_severe_alarm_is_shown_however_many_were_there_before(
+    site: PageSite, guard: Visitor
+) -> None:
+    for number in range(MAX_SHOWN + 5):
+        await site.add_record("event", EventDetail(type=100 + number), did="1")
+    fire = await _detects(site, FIRE)
+    await guard.get("/")
+    keys = re.findall(r'<article class="alarm [^>]*data-key="(\d+)"', guard.text)
+    assert len(keys) == MAX_SHOWN
+    # Still the oldest first.
+    assert keys == sorted(keys, key=int)
+    assert keys[0] == "1"
+    assert keys[-1] == str(fire)
+    assert "6 more new alarms" in guard.text
+
+
+async def test_alarms_of_one_camera_do_not_hide_those_of_another(
+    site: PageSite, guard: Visitor
+) -> None:
+    for number in range(2 * MAX_SHOWN):
+        await _sees(site, f"Person {number}", did="1")
+    severe, minor = await _sees(site, "Li Wei", did="2"), await _detects(site, 1, did="3")
+    await guard.get("/")
+    keys = re.findall(r'<article class="alarm [^>]*data-key="(\d+)"', guard.text)
+    assert len(keys) == MAX_SHOWN
+    assert {str(severe), str(minor)} < set(keys)
 
 
 async def test_an_event_of_a_blacklisted_person_tells_both(site: PageSite, guard: Visitor) -> None:

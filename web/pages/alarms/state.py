@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from hub.services import Services
@@ -10,6 +13,8 @@ from web.pages.alarms.cards import AlarmCard, make_alarm_card
 
 #: New alarms on the live page; further ones are counted.
 MAX_SHOWN = 20
+#: Places of them that all cameras get in turn, whatever the severity.
+_TURN_PLACES = 5
 
 
 class AlarmState(Struct, frozen=True):
@@ -27,6 +32,39 @@ def new_alarms(hub: Services) -> list[Alarm]:
     """The alarms that nobody has acknowledged, the oldest first."""
     found = [alarm for alarm in hub.alarms.active() if alarm.state == "new"]
     return sorted(found, key=lambda alarm: (alarm.new_since, alarm.seq))
+
+
+def choose_shown(alarms: Sequence[Alarm]) -> list[Alarm]:
+    """Choose from new alarms, the oldest first, which of them to show; keep that order.
+
+    The most severe ones, those of all cameras in turn; and, for the last places, also those of
+    cameras that have no severe ones. So neither older alarms nor those of one camera hide others.
+    """
+    severe = sorted(
+        zip(_turns(alarms, by_severity=True), alarms, strict=True),
+        key=lambda one: (SEVERITIES.index(one[1].severity), one[0]),
+    )
+    chosen = {alarm.seq for _, alarm in severe[: MAX_SHOWN - _TURN_PLACES]}
+    in_turn = sorted(
+        zip(_turns(alarms, by_severity=False), alarms, strict=True),
+        key=lambda one: (one[0], SEVERITIES.index(one[1].severity)),
+    )
+    for _, alarm in in_turn:
+        if len(chosen) == MAX_SHOWN:
+            break
+        chosen.add(alarm.seq)
+    return [alarm for alarm in alarms if alarm.seq in chosen]
+
+
+def _turns(alarms: Sequence[Alarm], *, by_severity: bool) -> list[int]:
+    """How many alarms of the same camera (and severity) precede each one."""
+    counts: Counter[tuple[str, str]] = Counter()
+    turns = []
+    for alarm in alarms:
+        key = alarm.dids[0] if alarm.dids else "", alarm.severity if by_severity else ""
+        turns.append(counts[key])
+        counts[key] += 1
+    return turns
 
 
 def alarm_state(hub: Services) -> AlarmState:

@@ -15,7 +15,7 @@ from web.pages import language
 from web.pages.alarms import labels
 from web.pages.alarms.alarm_filter import AlarmForm, read_form
 from web.pages.alarms.cards import AlarmCard, make_alarm_card, make_alarm_cards
-from web.pages.alarms.state import MAX_SHOWN, new_alarms
+from web.pages.alarms.state import MAX_SHOWN, choose_shown, new_alarms
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
@@ -85,7 +85,7 @@ async def _live_part() -> Response:
 async def live_alarms() -> LiveAlarms:
     hub = auth.services()
     found = new_alarms(hub)
-    cards = await make_alarm_cards(hub, found[:MAX_SHOWN])
+    cards = await make_alarm_cards(hub, choose_shown(found))
     return LiveAlarms(cards, max(0, len(found) - MAX_SHOWN))
 
 
