@@ -331,7 +331,8 @@ async def open_services(
             guesses,
             now=now,
         )
-        alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons)
+        alarms = Alarms(store, audit, change_feed, now)
+        alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons, alarms)
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (
             lambda config: set_level(config.log.level),
@@ -387,7 +388,7 @@ async def open_services(
             holds=Holds(store, audit, clock, change_feed, now),
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
-            alarms=Alarms(store, audit, change_feed, now),
+            alarms=alarms,
             alarm_watch=alarm_watch,
             erasures=Erasures(
                 store,

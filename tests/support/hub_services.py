@@ -201,6 +201,7 @@ async def open_hub_services(
             speed=0,
         )
         jobs = Jobs(store, audit, change_feed, clock)
+        alarms = Alarms(store, audit, change_feed, clock)
         alarm_rules = AlarmRules(store, site, audit, change_feed, camera_groups)
         imports = Imports(
             data_dir,
@@ -261,9 +262,9 @@ async def open_hub_services(
             holds=Holds(store, audit, site_clock, change_feed, clock),
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
-            alarms=Alarms(store, audit, change_feed, clock),
+            alarms=alarms,
             alarm_watch=AlarmWatch(
-                store, registry, site_clock, config.alarms, clock, list, steady_now=clock
+                store, registry, site_clock, config.alarms, clock, list, alarms, steady_now=clock
             ),
             erasures=Erasures(
                 store,

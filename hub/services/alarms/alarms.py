@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change, Feed
@@ -30,6 +33,17 @@ MAX_NOTE_LENGTH = 500
 MAX_SEQS = 2_000
 
 
+class Unstored(Struct, frozen=True):
+    """What has happened to alarms and cannot be stored now.
+
+    `alarms`: of the hub, with negative numbers for seqs. `escalated`: when stored ones escalated,
+    by seq.
+    """
+
+    alarms: tuple[Alarm, ...] = ()
+    escalated: Mapping[int, int] = {}
+
+
 class Alarms:
     """All alarms. `feed` publishes each change after its commit."""
 
@@ -45,13 +59,26 @@ class Alarms:
         self._change_feed = change_feed
         self._now = now
         self.feed: Feed[AlarmChange] = Feed()
+        self._unstored = Unstored()
         self._alarms.on_changes = self._publish
 
     # -- reading
 
     def active(self) -> tuple[Alarm, ...]:
-        """Return the alarms that are not closed, the oldest first."""
-        return self._alarms.active()
+        """Return the stored alarms that are not closed, the oldest first."""
+        if not self._unstored.escalated:
+            return self._alarms.active()
+        return tuple(self._with_escalation(alarm) for alarm in self._alarms.active())
+
+    def shown(self) -> tuple[Alarm, ...]:
+        """Return what `active` does, and those of the hub that cannot be stored now."""
+        return *self.active(), *self._unstored.alarms
+
+    def _with_escalation(self, alarm: Alarm) -> Alarm:
+        at = self._unstored.escalated.get(alarm.seq)
+        if at is None or alarm.state != "new" or alarm.escalated_at is not None:
+            return alarm
+        return replace(alarm, escalated_at=at)
 
     @property
     def new_count(self) -> int:
@@ -116,9 +143,24 @@ class Alarms:
         await self._audit.add_each(by, action, [str(change.alarm.seq) for change in changes])
         return changes
 
+    def hold(self, unstored: Unstored) -> None:
+        """Show from now on what cannot be stored, instead of what was held before."""
+        before, self._unstored = self._unstored, unstored
+        escalated = unstored.escalated.keys() - before.escalated.keys()
+        told = [alarm for alarm in self.active() if alarm.seq in escalated]
+        self.feed.publish([AlarmChange(alarm, "escalated") for alarm in told])
+        both = (*before.alarms, *unstored.alarms)
+        changed = [one for one in both if one not in before.alarms or one not in unstored.alarms]
+        seqs = [*escalated, *(alarm.seq for alarm in changed)]
+        self._change_feed.publish([Change("alarm", str(seq)) for seq in dict.fromkeys(seqs)])
+
     def _publish(self, changes: Sequence[AlarmChange]) -> None:
-        self.feed.publish(changes)
+        self.feed.publish([one for one in changes if not self._is_told(one)])
         self._change_feed.publish([Change("alarm", str(one.alarm.seq)) for one in changes])
+
+    def _is_told(self, one: AlarmChange) -> bool:
+        """Whether a change was published before it could be stored."""
+        return one.change == "escalated" and one.alarm.seq in self._unstored.escalated
 
 
 def _checked_note(note: str) -> str:

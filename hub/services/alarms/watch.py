@@ -1,7 +1,8 @@
 """What happens to alarms by itself (D11), and the alarms of the hub itself.
 
 The hub's own alarms are raised like all others, by records: of kind `hub`, for a device that stays
-offline and for each problem of the hub.
+offline and for each problem of the hub. While nothing can be stored, these alarms and escalations
+are kept in memory and shown from there.
 """
 
 from __future__ import annotations
@@ -11,21 +12,24 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.config import AlarmsConfig
 from hub.errors import HubError
 from hub.live.registry import Registry
 from hub.log import limited
+from hub.services.alarms.alarms import Alarms, Unstored
 from hub.services.alarms.judge import OFFLINE
 from hub.services.site.clock.clock import SiteClock, steady_seconds
 from hub.services.site.status.health import HealthReason
-from hub.store.alarms.alarm import Alarm, Move
+from hub.store.alarms.alarm import Alarm, Move, raised
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.tables.devices import Device
 from hub.wire.uploads.bodies import CheckedUpload
-from hub.wire.uploads.records import HubDetail
+from hub.wire.uploads.records import HubDetail, Record
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -57,6 +61,18 @@ class _Cause(Struct, frozen=True):
         return ("offline", self.did) if self.detail.cause == OFFLINE else ("hub", self.detail.cause)
 
 
+class _Untold(Struct, frozen=True):
+    """A cause whose alarm is not stored yet. `number`: in memory in place of its seq.
+
+    `at`: when it was noticed; `over_at`: when it had passed. UNIX milliseconds.
+    """
+
+    cause: _Cause
+    number: int
+    at: int
+    over_at: int | None = None
+
+
 class AlarmWatch:
     """Escalates alarms, closes what is over, removes old ones, and watches devices and the hub."""
 
@@ -68,6 +84,7 @@ class AlarmWatch:
         config: AlarmsConfig,
         now: Callable[[], float],
         reasons: Callable[[], Sequence[HealthReason]],
+        alarms: Alarms,
         *,
         steady_now: Callable[[], float] = steady_seconds,
     ) -> None:
@@ -78,6 +95,7 @@ class AlarmWatch:
         self._config = config
         self._now = now
         self._reasons = reasons
+        self._alarms = alarms
         self._steady_now = steady_now
         self._has_started = False
         #: When each device was noticed to be offline, by did.
@@ -87,14 +105,17 @@ class AlarmWatch:
         #: What an alarm was raised for, as long as it lasts: a person who closes it knows of it.
         self._told: set[tuple[str, str]] = set()
         #: What could not be stored yet; it is told even if it is over by then.
-        self._untold: dict[tuple[str, str], _Cause] = {}
+        self._untold: dict[tuple[str, str], _Untold] = {}
+        self._last_number = 0
+        #: When stored alarms escalated, by seq, until that is stored.
+        self._escalated: dict[int, int] = {}
 
     def configure(self, config: AlarmsConfig) -> None:
         """Take over new settings."""
         self._config = config
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Check every second, until cancelled; remove old alarms every hour."""
+        """Check every 2 s, until cancelled; remove old alarms every hour."""
         task_status.started()
         tidy_at = trio.current_time()
         while True:
@@ -109,16 +130,79 @@ class AlarmWatch:
 
     async def check(self) -> None:
         """Do the work of run() once, but for removing. Raises CannotStoreNow."""
-        await self._escalate()
         causes = [*self._offline(), *self._problems()]
         lasting = self._lasting()
-        await self._end(lasting)
         self._told &= lasting
-        self._untold |= {one.key: one for one in causes if one.key not in self._told}
-        for key, cause in list(self._untold.items()):
-            await self._tell(cause)
-            del self._untold[key]
-            self._told.add(key)
+        self._note_escalations()
+        self._note_causes(causes, lasting)
+        if not self._store.health.can_store:
+            self._alarms.hold(self._unstored())
+            return
+        try:
+            await self._escalate()
+            await self._end(lasting)
+            await self._tell_all()
+        finally:
+            self._alarms.hold(self._unstored())
+
+    def _note_escalations(self) -> None:
+        now = int(self._now() * 1000)
+        self._escalated = {
+            alarm.seq: self._escalated.get(alarm.seq, now)
+            for alarm in self._store.alarms.active()
+            if alarm.state == "new"
+            and alarm.escalated_at is None
+            and self._is_due(alarm.new_since, now)
+        }
+
+    def _is_due(self, since: int, now: int) -> bool:
+        return now - since >= self._config.escalate_seconds * 1000
+
+    def _note_causes(self, causes: Sequence[_Cause], lasting: Collection[tuple[str, str]]) -> None:
+        now = int(self._now() * 1000)
+        for cause in causes:
+            if cause.key not in self._told and cause.key not in self._untold:
+                self._last_number -= 1
+                self._untold[cause.key] = _Untold(cause, self._last_number, now)
+        for key, untold in self._untold.items():
+            over_at = None if key in lasting else untold.over_at or now
+            self._untold[key] = replace(untold, over_at=over_at)
+
+    def _unstored(self) -> Unstored:
+        """Return what is to be shown although it is not stored."""
+        telling = {
+            (one.kind, one.subject) for one in self._store.alarms.active() if _still_tells(one)
+        }
+        untold = [one for key, one in self._untold.items() if key not in telling]
+        alarms = [alarm for one in untold if (alarm := self._in_memory(one)) is not None]
+        return Unstored(tuple(alarms), self._escalated)
+
+    def _in_memory(self, untold: _Untold) -> Alarm | None:
+        """Return an alarm that cannot be stored; None if the rules want none."""
+        cause, now = untold.cause, int(self._now() * 1000)
+        record = Record(
+            seq=untold.number,
+            kind="hub",
+            did=cause.did,
+            sn=cause.sn,
+            device_name=cause.device_name,
+            occurred_at=untold.at,
+            received_at=untold.at,
+            detail=cause.detail,
+            extra=msgspec.Raw(b"{}"),
+            images=(),
+        )
+        found = self._store.alarms.judge(record)
+        if not found:
+            return None
+        return replace(
+            raised(found[0], untold.at),
+            over_at=untold.over_at,
+            escalated_at=self._escalation_of(untold) if self._is_due(untold.at, now) else None,
+        )
+
+    def _escalation_of(self, untold: _Untold) -> int:
+        return untold.at + self._config.escalate_seconds * 1000
 
     async def tidy(self) -> None:
         """Remove closed alarms that are too old. Raises CannotStoreNow."""
@@ -132,16 +216,12 @@ class AlarmWatch:
         await self._store.evidence.remove_released()
 
     async def _escalate(self) -> None:
-        now = int(self._now() * 1000)
-        due = [
-            alarm.seq
-            for alarm in self._store.alarms.active()
-            if alarm.state == "new"
-            and alarm.escalated_at is None
-            and now - alarm.new_since >= self._config.escalate_seconds * 1000
-        ]
-        if due:
-            await self._store.alarms.move(due, Move("escalated", now))
+        by_time: dict[int, list[int]] = {}
+        for seq, at in self._escalated.items():
+            by_time.setdefault(at, []).append(seq)
+        for at, seqs in by_time.items():
+            await self._store.alarms.move(seqs, Move("escalated", at))
+        self._escalated = {}
 
     def _offline(self) -> list[_Cause]:
         """Return the devices that have been offline for long enough.
@@ -198,21 +278,31 @@ class AlarmWatch:
         if over:
             await self._store.alarms.move(over, Move("over", int(self._now() * 1000)))
 
-    async def _tell(self, cause: _Cause) -> None:
+    async def _tell_all(self) -> None:
+        for key, untold in list(self._untold.items()):
+            await self._tell(untold)
+            del self._untold[key]
+            self._told.add(key)
+
+    async def _tell(self, untold: _Untold) -> None:
         """Store the record that raises the alarm, unless one tells of this already."""
+        cause, now = untold.cause, int(self._now() * 1000)
         if await self._is_known(cause):
             return
-        at = int(self._now() * 1000)
-        await self._store.records.append(
+        stored = await self._store.records.append(
             RecordBatch(
-                [CheckedUpload(kind="hub", occurred_at=at, detail=cause.detail)],
+                [CheckedUpload(kind="hub", occurred_at=untold.at, detail=cause.detail)],
                 did=cause.did,
                 sn=cause.sn,
                 device_name=cause.device_name,
                 digest=secrets.token_bytes(16),
-                arrived_at=at,
+                arrived_at=now,
             )
         )
+        if self._is_due(untold.at, now):
+            # It was shown so already.
+            escalation = Move("escalated", self._escalation_of(untold))
+            await self._store.alarms.move(stored.seqs, escalation)
 
     async def _is_known(self, cause: _Cause) -> bool:
         """Whether an alarm tells of this since before the hub's last start."""

@@ -19,6 +19,7 @@ from hub.store.alarms.alarm import (
     ChangeKind,
     Move,
     Severity,
+    Sighting,
     StepKind,
     moved,
 )
@@ -37,6 +38,7 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, execute, one
+from hub.wire.uploads.records import Record
 
 #: Closed alarms that are kept at most, beside those that are not closed.
 MAX_CLOSED = 50_000
@@ -106,6 +108,11 @@ class AlarmTable:
     def use(self, judge: Judge) -> None:
         """Let another judge decide from now on which records raise an alarm."""
         self._raiser.judge = judge
+
+    def judge(self, record: Record) -> Sequence[Sighting]:
+        """Return what a record of the hub would raise alarms for if it were stored."""
+        judge = self._raiser.judge
+        return () if judge is None else judge.judge(record, {})
 
     def active(self) -> tuple[Alarm, ...]:
         """Return the alarms that are not closed, the oldest first."""

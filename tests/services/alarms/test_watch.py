@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from hub.config import AlarmsConfig
 from hub.errors import CannotStoreNow
+from hub.live.feed import Change
 from hub.services.alarms.alarms import AlarmFilter
 from hub.services.alarms.rules import AlarmRule
 from hub.services.alarms.watch import AlarmWatch
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.status.health import HealthReason
+from hub.store.health import StoreHealth
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.wire.uploads.records import HubDetail
 from tests.services.alarms.conftest import MEI, AlarmSite
@@ -22,6 +24,7 @@ from tests.support.commanded_link import AskedLink
 from tests.support.hub_services import open_hub_services
 
 DISK_LOW = HealthReason("disk-low", "only 1 GB of disk space is free", {"free": "1"})
+CANNOT_STORE = HealthReason("cannot-store", "nothing can be stored now", {"reason": "x"})
 STARTING = HealthReason("starting", "the hub is starting")
 
 
@@ -44,6 +47,7 @@ class Watched:
             AlarmsConfig(),
             self.clock,
             lambda: self.problems,
+            self.hub.services.alarms,
             steady_now=self.clock,
         )
 
@@ -261,24 +265,137 @@ async def test_a_start_does_not_take_problems_for_over(watched: Watched) -> None
     assert (await watched.site.one()).over_at is None
 
 
-async def test_what_cannot_be_stored_now_is_told_later(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def full(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Nothing can be stored, until the patches are undone."""
     go_online(watched, "1", "2")
-    full = HealthReason("cannot-store", "nothing can be stored now", {"reason": "x"})
+    with monkeypatch.context() as patch:
+        fill_disk(watched, patch)
+        yield patch
 
+
+def fill_disk(watched: Watched, patch: pytest.MonkeyPatch) -> None:
     async def fail(*args: object) -> None:
         raise CannotStoreNow("the disk is full")
 
-    watched.problems = [full]
+    patch.setattr(watched.hub.store.records, "append", fail)
+    patch.setattr(watched.hub.store.alarms, "move", fail)
+    patch.setattr(type(watched.hub.store), "health", StoreHealth(can_store=False))
+    watched.problems = [CANNOT_STORE]
+
+
+def shown(watched: Watched) -> list[tuple[str, str, bool]]:
+    """Subject, state, and whether it has escalated, of what the pages show."""
+    return [
+        (one.subject, one.state, one.escalated_at is not None)
+        for one in watched.site.alarms.shown()
+    ]
+
+
+async def test_what_cannot_be_stored_now_is_shown_at_once_and_stored_later(
+    watched: Watched, full: pytest.MonkeyPatch
+) -> None:
+    with watched.hub.services.change_feed.subscribe() as changes:
+        await watched.after(1)
+        (alarm,) = watched.site.alarms.shown()
+        assert (alarm.subject, alarm.severity, alarm.state) == ("cannot-store", "critical", "new")
+        assert (alarm.seq, alarm.detail.text) == (-1, CANNOT_STORE.text)
+        assert watched.site.active() == []
+        assert await changes.next() == [Change("alarm", "-1")]
+        noticed_at = watched.clock.ms
+        await watched.after(5)
+        full.undo()
+        watched.problems = []
+        assert await watched.after(10) == [("hub", "cannot-store", "new")]
+        assert Change("alarm", "-1") in await changes.next()
+    (stored,) = watched.site.alarms.shown()
+    assert (stored.seq, stored.count, stored.first_at) == (1, 1, noticed_at)
+    await watched.after(60)
+    assert (await watched.site.one()).over_at == watched.clock.ms
+
+
+async def test_it_is_shown_as_well_if_only_the_write_tells_that_nothing_can_be_stored(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_online(watched, "1", "2")
     with monkeypatch.context() as patch:
-        patch.setattr(watched.hub.store.records, "append", fail)
+        fill_disk(watched, patch)
+        patch.setattr(type(watched.hub.store), "health", StoreHealth())
         with pytest.raises(CannotStoreNow):
             await watched.after(1)
-    watched.problems = []
-    assert await watched.after(200) == [("hub", "cannot-store", "new")]
+        assert shown(watched) == [("cannot-store", "new", False)]
     await watched.after(1)
-    assert (await watched.site.one()).over_at == watched.clock.ms
+    assert [one.seq for one in watched.site.alarms.shown()] == [1]
+
+
+async def test_an_alarm_that_escalates_meanwhile_does_not_hide_the_problem(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_online(watched, "1", "2")
+    await watched.site.event(2)
+    watched.clock.advance(120)
+    with monkeypatch.context() as patch:
+        fill_disk(watched, patch)
+        await watched.after(1)
+        assert shown(watched) == [("1 2", "new", True), ("cannot-store", "new", False)]
+    watched.problems = []
+    assert await watched.after(1) == [("event", "1 2", "new"), ("hub", "cannot-store", "new")]
+
+
+async def test_alarms_escalate_while_nothing_can_be_stored(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_online(watched, "1", "2")
+    seq = await watched.site.event(2)
+    with watched.site.alarms.feed.subscribe() as feed:
+        with monkeypatch.context() as patch:
+            fill_disk(watched, patch)
+            await watched.after(119)
+            assert shown(watched) == [("1 2", "new", False), ("cannot-store", "new", False)]
+            await watched.after(1)
+            assert shown(watched)[0] == ("1 2", "new", True)
+            escalated_at = watched.clock.ms
+            (change,) = await feed.next()
+            assert (change.change, change.alarm.escalated_at) == ("escalated", escalated_at)
+            await watched.after(200)
+            assert shown(watched) == [("1 2", "new", True), ("cannot-store", "new", True)]
+        watched.problems = []
+        await watched.after(1)
+        # Neither is told once more, nor forgotten.
+        told = [(one.change, one.alarm.subject) for one in await feed.next()]
+    assert told == [("raised", "cannot-store"), ("escalated", "cannot-store")]
+    assert shown(watched) == [("1 2", "new", True), ("cannot-store", "new", True)]
+    steps = [(step.step, step.at) for step in await watched.site.alarms.history(seq)]
+    assert steps[1:] == [("escalated", escalated_at)]
+
+
+async def test_what_is_over_before_it_can_be_stored_is_shown_as_over(
+    watched: Watched, full: pytest.MonkeyPatch
+) -> None:
+    watched.problems = [CANNOT_STORE, DISK_LOW]
+    await watched.after(1)
+    watched.problems = [CANNOT_STORE]
+    await watched.after(59)
+    assert [one.over_at for one in watched.site.alarms.shown()] == [None, None]
+    await watched.after(1)
+    over = {one.subject: one.over_at for one in watched.site.alarms.shown()}
+    assert over == {"cannot-store": None, "disk-low": watched.clock.ms}
+
+
+async def test_no_alarm_is_shown_twice_or_against_the_rules(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_online(watched, "2")
+    await watched.site.rules.put([AlarmRule(kind="offline", severity="none", dids=("2",))], MEI)
+    watched.problems = [DISK_LOW]
+    await watched.after(1)
+    with monkeypatch.context() as patch:
+        fill_disk(watched, patch)
+        watched.problems = [DISK_LOW, CANNOT_STORE]
+        go_offline(watched, "2")
+        await watched.after(1)
+        await watched.after(300)
+        assert [one[0] for one in shown(watched)] == ["disk-low", "cannot-store", "1"]
 
 
 async def test_closed_alarms_are_removed_once_they_are_old(

@@ -9,13 +9,15 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms import csv_export
+from hub.services.alarms.alarms import Unstored
 from hub.services.people.register import PersonChange
-from hub.store.alarms.alarm import Move
+from hub.store.alarms.alarm import AlarmDetail, Move, Sighting, raised
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, Vehicle, VehicleDetail
-from tests.support.browsing import Visitor
+from tests.support.browsing import Events, Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from tests.support.photographer import photo
@@ -46,6 +48,16 @@ async def _sees(site: PageSite, name: str, did: str = "1", uuid: str = "") -> in
 
 async def _detects(site: PageSite, type: int, did: str = "1") -> int:
     return await site.add_record("event", EventDetail(type=type), did=did)
+
+
+async def _shown(stream: Events, count: int) -> dict[int, str]:
+    """The cards that the next events about alarms bring, by seq."""
+    shown: dict[int, str] = {}
+    while len(shown) < count:
+        name, data = await stream.next()
+        if name == "alarm":
+            shown[data["seq"]] = data["html"]
+    return shown
 
 
 async def _escalate(site: PageSite, seq: int) -> None:
@@ -200,6 +212,41 @@ async def test_an_escalated_alarm_is_told_on_every_page_to_everybody(site: PageS
     await visitor.get("/")
     assert "alarm-late" in visitor.text
     assert 'data-escalated="1"' in visitor.text
+
+
+async def test_what_cannot_be_stored_is_shown_like_other_alarms(
+    site: PageSite, guard: Visitor
+) -> None:
+    stored = await _detects(site, INTRUSION)
+    detail = AlarmDetail(
+        cause="cannot-store", text="nothing can be stored now: x", args={"reason": "x"}
+    )
+    sighting = Sighting(
+        kind="hub",
+        subject="cannot-store",
+        severity="critical",
+        detail=detail,
+        seq=-1,
+        at=site.clock.ms,
+        did="",
+    )
+    late = replace(raised(sighting, site.clock.ms), escalated_at=site.clock.ms)
+    async with guard.listening("/stream") as stream:
+        await stream.next()
+        site.services.alarms.hold(Unstored((late,), {stored: site.clock.ms}))
+        shown = await _shown(stream, 2)
+        assert "alarm-late" in shown[stored]
+        assert "<form" in shown[stored]
+        assert "alarm-late" in shown[-1]
+        assert "<form" not in shown[-1]
+        assert "/alarms/-1" not in shown[-1]
+        assert "It can be acknowledged as soon as the hub can store again." in shown[-1]
+        await guard.get("/cameras")
+        assert 'data-count="2" data-severity="critical" data-escalated="2"' in guard.text
+        site.services.alarms.hold(Unstored())
+        assert await _shown(stream, 1) == {-1: ""}
+    await guard.get("/cameras")
+    assert 'data-count="1" data-severity="major" data-escalated="0"' in guard.text
 
 
 async def test_the_sound_is_off_until_a_script_turns_it_on(guard: Visitor) -> None:

@@ -23,7 +23,8 @@ _MAX_NAMES = 3
 
 class AlarmCard(Struct, frozen=True, kw_only=True):
     """`since`: when it became new. `place`: the names of the cameras. `comment`: what the register
-    or the watch list says. `picture`: of the last record. `photo_url`: the register's photo, or "".
+    or the watch list says. `is_stored`: otherwise it has no page, and cannot be acknowledged.
+    `picture`: of the last record. `photo_url`: the register's photo, or "".
     """
 
     seq: int
@@ -47,6 +48,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     since: int
     is_escalated: bool
     is_over: bool
+    is_stored: bool
     is_damaged: bool
     picture: CardPicture | None
     photo_url: str
@@ -65,7 +67,7 @@ async def make_alarm_cards(
 
 
 async def _record(hub: Services, seq: int) -> Record | None:
-    """The record of an alarm; None if it is gone."""
+    """The record of an alarm; None if it is gone, or not stored yet."""
     try:
         return await hub.records.get(seq)
     except NoSuchResource:
@@ -110,6 +112,7 @@ def make_alarm_card(
         since=alarm.new_since,
         is_escalated=alarm.state == "new" and alarm.escalated_at is not None,
         is_over=alarm.over_at is not None,
+        is_stored=alarm.seq > 0,
         is_damaged=alarm.damaged,
         picture=pictures[0] if pictures else None,
         photo_url=photo_url,

@@ -11,7 +11,7 @@ from hub.services.alarms.alarms import Alarm
 from web.live_events import News
 from web.pages import language
 from web.pages.alarms.cards import make_alarm_cards
-from web.pages.alarms.state import alarm_state
+from web.pages.alarms.state import alarm_state, new_alarms
 
 _REPEAT_SECONDS = 1.0
 
@@ -57,7 +57,7 @@ class AlarmEvents:
         if not wanted:
             return []
         known = {record.seq: record for record in news.records}
-        active = {one.seq: one for one in self._services.alarms.active() if one.state == "new"}
+        active = {one.seq: one for one in new_alarms(self._services)}
         self._sent = {seq: one for seq, one in self._sent.items() if seq in active}
         shown: dict[int, str] = {}
         for seq in wanted:

@@ -29,8 +29,8 @@ class AlarmState(Struct, frozen=True):
 
 
 def new_alarms(hub: Services) -> list[Alarm]:
-    """The alarms that nobody has acknowledged, the oldest first."""
-    found = [alarm for alarm in hub.alarms.active() if alarm.state == "new"]
+    """The alarms that nobody has acknowledged, the oldest first; also what cannot be stored."""
+    found = [alarm for alarm in hub.alarms.shown() if alarm.state == "new"]
     return sorted(found, key=lambda alarm: (alarm.new_since, alarm.seq))
 
 

@@ -166,7 +166,7 @@ def _state_links(form: AlarmForm) -> list[StateLink]:
         url = make_url("/alarms", **{**form.values, "state": state})
         return StateLink(text, url, form.values["state"] == state, count)
 
-    counts = {"new": len(new_alarms(auth.services()))}
+    counts = {"new": auth.services().alarms.new_count}
     return [
         link("", gettext("All")),
         *(link(code, text, counts.get(code, 0)) for code, text in _choices(labels.STATES)),
