@@ -36,6 +36,7 @@ from hub.net.binding import check_ports, open_udp_sockets
 from hub.net.open_files import require_open_files
 from hub.net.places import KnownAddresses
 from hub.net.sntp import serve_sntp
+from hub.precedence import Precedence
 from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.memory import release_regularly, share_one_heap
 from hub.process.parts import BeginEnd, Part, start_part, watch_for_end
@@ -303,6 +304,7 @@ async def open_services(
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
         forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)
         device_files = DeviceFiles(store, commands, now)
+        precedence = Precedence()
         people_sync = PeopleSync(
             store,
             people,
@@ -316,6 +318,7 @@ async def open_services(
             now,
             lambda: datetime.fromtimestamp(now(), site.zone()),
             random.random,
+            precedence,
             sends_id_numbers=config.people.send_id_numbers,
         )
         health = Health(
@@ -367,6 +370,7 @@ async def open_services(
             users=users,
             setup_links=setup_links,
             api_keys=api_keys,
+            precedence=precedence,
             known_addresses=KnownAddresses([*sessions.addresses(), *devices.addresses()]),
             old_tls=OldTls(now),
             devices=devices,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hub.live.frame_trace import FrameTraces
     from hub.live.old_tls import OldTls
     from hub.net.places import KnownAddresses
+    from hub.precedence import Precedence
     from hub.services.access.api_keys import ApiKeys
     from hub.services.access.audit import Audit
     from hub.services.access.sessions import Sessions
@@ -101,6 +102,7 @@ class Services:
     campaigns: Campaigns
     downloads: Downloads
     ingest: Ingest
+    precedence: Precedence
     records: RecordLog
     person_photos: PersonPhotos
     people: People

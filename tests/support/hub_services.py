@@ -21,6 +21,7 @@ from hub.live.old_tls import OldTls
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.net.places import KnownAddresses
+from hub.precedence import Precedence
 from hub.services import Services
 from hub.services.access.api_keys import ApiKeys
 from hub.services.access.audit import COMMAND_LINE, Audit
@@ -171,6 +172,7 @@ async def open_hub_services(
         site = Site(store.settings, config, change_feed)
         audit = Audit(store, clock)
         # Advancing the clock is time that passes, not a step.
+        precedence = Precedence()
         site_clock = SiteClock(store, audit, clock, steady_now=clock)
         settings = Settings(loaded, audit, change_feed)
         retention = RetentionPolicy(store, site_clock, audit, config.store.keep_days, clock)
@@ -229,6 +231,7 @@ async def open_hub_services(
             setup_links=SetupLinks(
                 store, site, passwords, users, sessions, audit, site_clock.lives
             ),
+            precedence=precedence,
             known_addresses=KnownAddresses([*sessions.addresses(), *devices.addresses()]),
             old_tls=OldTls(clock),
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
@@ -256,6 +259,7 @@ async def open_hub_services(
                 clock,
                 lambda: datetime.fromtimestamp(clock(), site.zone()),
                 lambda: 0.5,
+                precedence,
                 sends_id_numbers=config.people.send_id_numbers,
             ),
             camera_groups=camera_groups,

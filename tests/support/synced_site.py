@@ -15,6 +15,7 @@ from msgspec import Raw
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
+from hub.precedence import Precedence
 from hub.services.access.audit import Actor, Audit
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
@@ -172,6 +173,7 @@ class SyncedSite:
         self._scope = trio.CancelScope()
         self._sends_id_numbers = sends_id_numbers
         self.random = random.Random(1)
+        self.precedence = Precedence()
 
     async def start(self) -> PeopleSync:
         """Start the sync, or start it again as after a crash."""
@@ -190,6 +192,7 @@ class SyncedSite:
             self.clock,
             lambda: datetime.fromtimestamp(self.clock(), UTC),
             lambda: 0.5,
+            self.precedence,
             sends_id_numbers=self._sends_id_numbers,
         )
         self._scope = trio.CancelScope()

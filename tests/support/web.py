@@ -16,6 +16,7 @@ from hub.config import Config, DevicesConfig, WebConfig
 from hub.errors import DeviceNotRegistered, NotAuthorised
 from hub.live.old_tls import OldTls
 from hub.net.places import KnownAddresses
+from hub.precedence import Precedence
 from hub.services.devices.frame_trace import TracedUpload
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
@@ -110,6 +111,7 @@ def services(
         settings=SimpleNamespace(on_change=lambda take_over: None),
         old_tls=OldTls(lambda: NOON),
         ingest=FakeIngest(),
+        precedence=Precedence(),
         trace=FakeTrace(),
         downloads=None,
         closing=trio.Event(),

@@ -166,6 +166,7 @@ class _DeviceApi:
         rate = services.config.devices.max_requests_per_second
         self._rate_limits = TokenBuckets(rate, burst=rate)
         self._bodies = bodies
+        self._precedence = services.precedence
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def __call__(
@@ -261,11 +262,12 @@ class _DeviceApi:
         max_bytes = MAX_SHORT_BODY_BYTES if tidy(scope["path"]) in _SHORT_PATHS else None
         async with self._bodies.body(scope, receive, sender, max_bytes=max_bytes) as body:
             progress.size = len(body)
-            if "appid" in query and (md5 := query.get("body_md5")):
-                await self._threads.run(len(body), partial(_check_md5, md5, body))
-            if device is None:
-                device = progress.device = await self._identify_by_body(body, address)
-            return await handle(device, body)
+            with self._precedence.upload():
+                if "appid" in query and (md5 := query.get("body_md5")):
+                    await self._threads.run(len(body), partial(_check_md5, md5, body))
+                if device is None:
+                    device = progress.device = await self._identify_by_body(body, address)
+                return await handle(device, body)
 
     async def _limit_rate(self, sender: BodySender) -> None:
         """Wait as the rate limit demands. Raises CannotStoreNow beyond MAX_WAIT_SECONDS."""

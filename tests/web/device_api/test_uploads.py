@@ -656,6 +656,26 @@ async def test_a_cancelled_upload_releases_its_room() -> None:
         pass
 
 
+async def test_background_work_gives_way_to_an_upload_that_has_arrived(
+    api: Any, parts: Any, nursery: trio.Nursery, mock_clock: MockClock
+) -> None:
+    may_store = trio.Event()
+    parts.ingest.before = may_store.wait
+    call = Call(chunked=True)
+    call.body(b"{", more=True)
+    nursery.start_soon(api, call.scope, call.receive, call.send)
+    await wait_all_tasks_blocked()
+    await parts.precedence.give_way()  # a body that is being received holds up nobody
+    call.body(b"}")
+    await wait_all_tasks_blocked()
+    nursery.start_soon(parts.precedence.give_way)
+    await wait_all_tasks_blocked()
+    assert len(nursery.child_tasks) == 2
+    may_store.set()
+    await wait_all_tasks_blocked()
+    assert not nursery.child_tasks
+
+
 async def test_a_body_in_very_many_pieces_is_joined(api: Any, parts: Any) -> None:
     call = Call(chunked=True)
     for number in range(90):

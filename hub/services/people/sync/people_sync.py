@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from hub.errors import HubError
 from hub.live.feed import Change, Feed, Subscription
 from hub.log import limited
+from hub.precedence import Precedence
 from hub.services.access.audit import Actor, Audit
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
@@ -86,6 +87,7 @@ class PeopleSync:
         now: Callable[[], float],
         local_time: Callable[[], datetime],
         random: Callable[[], float],
+        precedence: Precedence,
         *,
         sends_id_numbers: bool,
     ) -> None:
@@ -113,6 +115,7 @@ class PeopleSync:
             random,
             self._note_changed,
             trio.Semaphore(_TURNS),
+            precedence,
         )
         #: What people decide about a device.
         self.decisions = Decisions(

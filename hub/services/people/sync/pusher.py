@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from hub import metrics
 from hub.errors import BadParameter, DeviceNonsense, DeviceRefused, HubError, NotSent, Unanswered
 from hub.log import limited
+from hub.precedence import Precedence
 from hub.services.commands.calls import Commands
 from hub.services.commands.known_settings import MAX_MSG_LENGTH
 from hub.services.people.sync.backoff import pause_after
@@ -51,6 +52,7 @@ class SyncTools(Struct, frozen=True):
     #: A photo is sent in a turn: what all pushers send in one pass of the event loop, uploads would
     #: wait for at each of their steps.
     turns: trio.Semaphore
+    precedence: Precedence
 
 
 class Pusher:
@@ -282,7 +284,7 @@ class Pusher:
         if param is None:
             raise DeviceRefused(BadParameter.code, "the person has no photo any more")
         async with self._tools.turns:
-            await trio.lowlevel.checkpoint()
+            await self._tools.precedence.give_way()
         metrics.people_pushes.inc()
         await self._tools.commands.exchange(self.did, PERSON_ADD, param)
 

@@ -47,6 +47,20 @@ async def test_everybody_gets_onto_every_camera_once(
     assert {one.state for one in await site.sync.of_person("7")} == {"done"}
 
 
+async def test_photos_are_sent_between_uploads_and_at_least_fifty_a_second(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    await site.settle()
+    with site.precedence.upload():
+        for pid in range(1, 6):
+            await site.put(str(pid))
+        await trio.sleep(0.015)
+        assert camera.asked(ADD) == []
+        await trio.sleep(0.1)
+    assert len(camera.asked(ADD)) == 5
+
+
 async def test_changes_and_removals_follow(site: SyncedSite, autojump_clock: MockClock) -> None:
     camera = await site.add_camera()
     await site.put("1")

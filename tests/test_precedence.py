@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hub.precedence import MAX_WAIT_SECONDS, Precedence
+
+
+async def test_background_work_goes_on_once_no_upload_is_in_progress(
+    nursery: trio.Nursery, mock_clock: MockClock
+) -> None:
+    precedence = Precedence()
+    has_gone_on = trio.Event()
+
+    async def work() -> None:
+        await precedence.give_way()
+        has_gone_on.set()
+
+    with precedence.upload():
+        with precedence.upload():
+            nursery.start_soon(work)
+            await wait_all_tasks_blocked()
+        await wait_all_tasks_blocked()
+        assert not has_gone_on.is_set()
+    await has_gone_on.wait()
+
+
+async def test_background_work_does_not_wait_for_ever(autojump_clock: MockClock) -> None:
+    precedence = Precedence()
+    with precedence.upload():
+        began = trio.current_time()
+        await precedence.give_way()
+        assert trio.current_time() - began == MAX_WAIT_SECONDS
+
+
+async def test_without_an_upload_nobody_waits(mock_clock: MockClock) -> None:
+    precedence = Precedence()
+    with precedence.upload():
+        pass
+    with trio.testing.assert_checkpoints():
+        await precedence.give_way()
+    assert trio.current_time() == 0
