@@ -75,6 +75,9 @@ async def test_an_import_is_a_job_whose_refused_lines_can_be_mended(
     await admin.get(job)
     for text in ("Completed", "Line 3", "Age: this value is not allowed", f"{job}/refused.csv"):
         assert text in admin.text, text
+    # Also on a page that was opened before the end.
+    await admin.get(f"{job}/state", X_Part="1")
+    assert f"{job}/refused.csv" in admin.text
     await admin.get(f"{job}/refused.csv")
     assert admin.text == (
         "\ufeffpid,name,age,phone,reason\r\n"

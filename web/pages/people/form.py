@@ -35,16 +35,16 @@ LABELS = {
     "age": N_("Age"),
     "birth_year": N_("Year of birth"),
     **_TEXTS,
-    "pid": N_("Person ID"),
     "valid_from": N_("Valid from"),
     "valid_until": N_("Valid until"),
+    "pid": N_("Person ID"),
     "note": N_("Note"),
 }
 _HINTS = {
     "age": N_("Either the age or the year of birth, or neither."),
     "pid": N_("Cameras and records name the person by this number. Leave it empty to assign one."),
-    "valid_from": N_("Empty: from now on."),
-    "valid_until": N_("The person is taken off the cameras then. Empty: without an end."),
+    "valid_from": N_("Leave it empty to begin at once."),
+    "valid_until": N_("The person is then removed from the cameras. Leave it empty for no end."),
 }
 _EXPECTED = {
     "name": N_("A name is required, without line breaks."),
