@@ -136,3 +136,44 @@ def test_a_photo_finds_its_sightings_on_two_cameras(signed_in: Browser, demo: Hu
     browser.click('.found-page a[href^="/people/add?"]')
     browser.wait_for_text("pixels wide")
     assert browser.console_errors() == []
+
+
+#: What a page shows beyond the edge of the screen, or cuts off in a table.
+_TOO_WIDE = """
+const width = document.documentElement.clientWidth;
+const cut = [...document.querySelectorAll(".table-frame")]
+  .filter((frame) => frame.scrollWidth > frame.clientWidth + 1);
+return [document.documentElement.scrollWidth > width ? "page" : "", ...cut.map(() => "table")]
+  .filter(Boolean);
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_names_fit_the_screen(signed_in: Browser, demo: HubProcess, width: int) -> None:
+    browser, name = signed_in, "W" * 64
+    group = demo.cli("group", "add", f"{name[:-4]}{width}", "--device", "1").strip()
+    pid = demo.cli("person", "add", "--name", name, "--group", group).strip()
+    plates = demo.cli("plate-list", "add", f"{name[:-4]}{width}").strip()
+    screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    too_wide = {}
+    for path in (
+        "/people",
+        f"/people/{pid}",
+        f"/people/{pid}/edit",
+        f"/people/{pid}/remove",
+        "/cameras/groups",
+        f"/cameras/groups/{group}",
+        f"/cameras/groups/{group}/remove",
+        "/cameras/1/people",
+        "/cameras/many",
+        "/search",
+        "/site/alarm-rules/new",
+        "/site/plate-lists",
+        f"/site/plate-lists/{plates}",
+        f"/site/plate-lists/{plates}/remove",
+    ):
+        browser.open(f"{demo.url}{path}")
+        if found := browser.driver.execute_script(_TOO_WIDE):
+            too_wide[path] = found
+    assert too_wide == {}
