@@ -127,7 +127,7 @@ async def test_unknown_people_wait_for_a_decision(
 
     await until(is_undecided)
     await guard.get("/people/undecided")
-    assert "1 camera holds people" in guard.text
+    assert "1 camera has people on it" in guard.text
     assert 'href="/cameras/1/people">Gate' in guard.text
     await admin.get("/cameras/1/people?show=unknown")
     for text in ("&lt;Old&gt;", "Not in the register", "until somebody decides"):

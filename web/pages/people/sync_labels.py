@@ -29,8 +29,8 @@ STANDSTILLS = {
         "connects."
     ),
     "undecided": N_(
-        "The camera holds people that are not in the register. Nothing on it is changed until "
-        "somebody decides."
+        "There are people on the camera who are not in the register. The hub changes nobody on it "
+        "until somebody decides."
     ),
     "alone": N_(
         "Somebody decided that the hub does not manage the people on this camera. It changes "
