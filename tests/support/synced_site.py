@@ -32,6 +32,7 @@ from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import make_population
 from hub.store.people.person_rows import Person
+from hub.store.tables.devices import DeviceChange
 from hub.wire.envelope import Request, Response, decode_frame
 from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock
@@ -58,10 +59,24 @@ class PassingClock(FrozenClock):
         return round(self() * 1000)
 
 
+class Watch:
+    """Told of the requests to a camera: of each as it comes, and of each that was answered."""
+
+    def asked(self, camera: SyncedCamera, uri: str, pid: str) -> None:
+        """It is not carried out yet."""
+
+    def answered(self, camera: SyncedCamera, uri: str, pid: str) -> None:
+        """The hub has the answer."""
+
+    def ended(self, camera: SyncedCamera, uri: str, pid: str) -> None:
+        """It was answered, given up or cancelled."""
+
+
 class SyncedCamera:
     """One camera, across its connections. `log`: what it was asked: uri and pid."""
 
     def __init__(self, did: str, sn: str, quirks: Quirks = FAULTLESS) -> None:
+        self.watch = Watch()
         self.did = did
         self.sn = sn
         self.manner: Manner = "at once"
@@ -139,7 +154,18 @@ class CameraLink:
             raise DeviceLeft("it left")
         if camera.manner == "busy":
             raise DeviceBusy("too many requests")
-        camera.log.append((uri, msgspec.json.decode(param).get("pid", "")))
+        pid = msgspec.json.decode(param).get("pid", "")
+        camera.log.append((uri, pid))
+        camera.watch.asked(camera, uri, pid)
+        try:
+            answer = await self._carry_out(uri, param, seconds)
+        finally:
+            camera.watch.ended(camera, uri, pid)
+        camera.watch.answered(camera, uri, pid)
+        return answer
+
+    async def _carry_out(self, uri: str, param: Raw, seconds: float) -> DeviceAnswer:
+        camera = self.camera
         answer = None if camera.manner == "never" else camera.answer(uri, param)
         if camera.manner == "leaves":
             self.close("it left")
@@ -169,6 +195,7 @@ class SyncedSite:
         self.groups = CameraGroups(self.store, self.audit, self.changes)
         self.cameras: dict[str, SyncedCamera] = {}
         self._links: dict[str, CameraLink] = {}
+        self._enrolled = 0
         self._nursery = nursery
         self._scope = trio.CancelScope()
         self._sends_id_numbers = sends_id_numbers
@@ -233,7 +260,8 @@ class SyncedSite:
     async def add_camera(
         self, quirks: Quirks = FAULTLESS, *, connects: bool = True
     ) -> SyncedCamera:
-        number = len(self.cameras) + 1
+        self._enrolled += 1
+        number = self._enrolled
         device = await self.gate.enrol(sn=f"SN{number:013d}")
         camera = SyncedCamera(device.did, device.sn, quirks)
         self.cameras[device.did] = camera
@@ -247,7 +275,9 @@ class SyncedSite:
         self.changes.publish([Change("device", camera.did)])
 
     def disconnect(self, camera: SyncedCamera) -> None:
-        link = self._links[camera.did]
+        link = self._links.get(camera.did)
+        if link is None:
+            return
         link.close("cut")
         if self.registry.detach(link):
             self.changes.publish([Change("device", camera.did)])
@@ -261,6 +291,19 @@ class SyncedSite:
         (stored,) = await self.people.put_many([put], by=ADA)
         assert isinstance(stored, Person), stored
         return stored
+
+    async def replace(self, camera: SyncedCamera, quirks: Quirks = FAULTLESS) -> SyncedCamera:
+        """Put another camera, which is not connected yet, in the place of one."""
+        self.disconnect(camera)
+        sn = f"RE{self.random.randrange(10**13):013d}"
+        await self.devices.change(camera.did, DeviceChange(sn=sn))
+        other = self.cameras[camera.did] = SyncedCamera(camera.did, sn, quirks)
+        return other
+
+    async def remove_camera(self, camera: SyncedCamera) -> None:
+        self.disconnect(camera)
+        await self.devices.remove(camera.did)
+        del self.cameras[camera.did]
 
     async def settle(self, seconds: float = 5) -> None:
         """Let the sync work."""
