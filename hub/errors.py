@@ -226,6 +226,10 @@ class DeviceNonsense(HubError):
     status = 502
 
 
+class DeviceNoResult(DeviceNonsense):
+    """The device took the command, but its answer is empty."""
+
+
 class StartFault(HubError):
     """The hub cannot start, or a command cannot run. The message says in one line what to do."""
 

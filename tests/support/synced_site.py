@@ -80,6 +80,8 @@ class SyncedCamera:
         self.did = did
         self.sn = sn
         self.manner: Manner = "at once"
+        #: How long it takes to answer.
+        self.seconds = 0.0
         self.log: list[tuple[str, str]] = []
         self.state = _state(sn, quirks)
         self._responder = Responder(self.state, quirks)
@@ -166,6 +168,8 @@ class CameraLink:
 
     async def _carry_out(self, uri: str, param: Raw, seconds: float) -> DeviceAnswer:
         camera = self.camera
+        if camera.seconds:
+            await trio.sleep(camera.seconds)
         answer = None if camera.manner == "never" else camera.answer(uri, param)
         if camera.manner == "leaves":
             self.close("it left")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct, inspect
 
-from hub.errors import BadParameter, DeviceNonsense
+from hub.errors import BadParameter, DeviceNonsense, DeviceNoResult
 from hub.wire import json_limits
 from hub.wire.commands.answers import Done
 from hub.wire.commands.dialect import Command
@@ -25,22 +25,40 @@ A = TypeVar("A", bound=Struct)
 _LIST = msgspec.json.Decoder(list[Raw])
 #: These also mean an empty list: some JSON writers cannot tell it from an empty object.
 _EMPTY_LISTS = (b"null", b"{}", b'""')
+#: Results that say that there is nothing, and values of fields.
+_NOTHING = (b"", b"null", b"{}", b'""', b"[]")
+_NO_VALUES = (b"null", b'""', b"0")
+#: A longer result says something.
+_MAX_NOTHING = 4096
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
 def decode_answer(command: Command[Any, A], raw: Raw | None) -> A:
     """Decode the result of an answer whose code is one of the command's `ok_codes`.
 
     `raw` is part of a frame whose limits were checked. Raises DeviceNonsense, which says what is
-    wrong.
+    wrong: DeviceNoResult if the device sent nothing where something is required.
     """
     if command.answer is Done:
         return command.answer()
+    data = b"" if raw is None else bytes(raw)
     try:
-        return _result(command.answer, b"" if raw is None else bytes(raw))
+        return _result(command.answer, data)
     except BadParameter as error:
-        raise DeviceNonsense(
+        fault = DeviceNoResult if _is_nothing(data) else DeviceNonsense
+        raise fault(
             f"the device's answer to {command.uri} cannot be used: {error.message}"
         ) from None
+
+
+def _is_nothing(data: bytes) -> bool:
+    """Whether a result is empty, or an object of which each field is."""
+    if data in _NOTHING or len(data) > _MAX_NOTHING:
+        return data in _NOTHING
+    try:
+        return all(bytes(value) in _NO_VALUES for value in _OBJECT.decode(data).values())
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
 
 
 class _AnswerField(Struct, frozen=True):

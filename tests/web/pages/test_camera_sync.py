@@ -13,6 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from hub.simulator.faults import Quirks
+from hub.store.people.device_people import DevicePeople
 from hub.wire.commands.answers import Person as PersonRow
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
@@ -145,6 +146,19 @@ async def test_unknown_people_wait_for_a_decision(
     await admin.send("/cameras/1/people/decide/remove-unknown")
     await running.services.jobs.wait(int(admin.goes_to.rpartition("/")[2]))
     assert len(link.state.people) == 0
+
+
+async def test_a_camera_whose_list_was_not_read_whole_says_so(
+    hub: PageSite, admin: Photographer
+) -> None:
+    sn = await hub.enrol("Gate", did="1")
+    row = DevicePeople(did="1", state="undecided", must_check=False)
+    await hub.hub.store.device_people.save(row, sn)
+    await admin.get("/cameras/1/people")
+    assert "could not read the whole list of people" in admin.text
+    for decision in ("take-over", "remove-unknown"):
+        await admin.get(f"/cameras/1/people/decide/{decision}")
+        assert "As far as the hub could read its list" in admin.text
 
 
 async def test_a_comparison_is_a_job_that_says_what_it_found(

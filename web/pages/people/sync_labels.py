@@ -32,6 +32,10 @@ STANDSTILLS = {
         "There are people on the camera who are not in the register. The hub changes nobody on it "
         "until somebody decides."
     ),
+    "unread": N_(
+        "The hub could not read the whole list of people on this camera. Nothing on it is changed "
+        "until the list can be read, or somebody decides."
+    ),
     "alone": N_(
         "Somebody decided that the hub does not manage the people on this camera. It changes "
         "nobody on it."
@@ -65,6 +69,13 @@ def sync_reason(code: int | None, msg: str) -> str:
     return "" if code is None else device_message(code, msg)
 
 
+def _standstill(found: DevicePeople) -> str:
+    """Why nothing on a camera is changed; "" if it is kept up to date."""
+    is_unread = found.state == "undecided" and not found.unknown
+    key = "unread" if is_unread else found.state
+    return gettext(STANDSTILLS[key]) if key in STANDSTILLS else ""
+
+
 async def camera_sync(did: str) -> CameraSync:
     return camera_numbers(await auth.services().people_sync.of_device(did))
 
@@ -74,7 +85,7 @@ def camera_numbers(found: DevicePeople) -> CameraSync:
     compared = found.compared_at
     return CameraSync(
         state=found.state,
-        standstill=gettext(STANDSTILLS[found.state]) if found.state in STANDSTILLS else "",
+        standstill=_standstill(found),
         should=found.should,
         held=found.is_,
         pending=found.pending,

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
+import trio
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from hub.services.commands.calls import Commands
 from hub.services.people.sync.frames import Frames
 from hub.store.db import Store
-from hub.store.people.device_people import DevicePeople
+from hub.store.people.device_people import MAX_UNKNOWN, DevicePeople
 from hub.store.people.holdings import ABSENT
 from hub.store.people.person_rows import canonical_pid
 from hub.wire.commands.answers import Person
@@ -20,6 +21,14 @@ from hub.wire.commands.dialect import PERSON_LIST
 from hub.wire.commands.param_structs import PersonList
 
 _PIDS_PER_WRITE = 500
+#: Limits of one list; a device that lists more, or longer, is not read whole.
+MAX_LISTED = 2 * MAX_UNKNOWN
+COMPARE_SECONDS = 1800.0
+#: Pages in a row that list nobody who was not listed before.
+_MAX_IDLE_PAGES = 3
+#: Characters of a pid, and of a text in the row of an unknown person.
+_MAX_PID = 64
+_MAX_TEXT = 256
 
 
 class Progress(Protocol):
@@ -31,7 +40,10 @@ class Progress(Protocol):
 
 
 class Comparison(Struct, frozen=True):
-    """What a comparison found. `is_whole`: or else nothing is known to be missing."""
+    """What a comparison found.
+
+    `is_whole`: the list was read to its end and understood; or else nothing is known to be missing.
+    """
 
     total: int
     missing: int
@@ -82,26 +94,40 @@ class DeviceCheck:
                 return row.must_check
 
     async def compare(self, did: str, sn: str, progress: Progress | None = None) -> Comparison:
-        """Compare the whole list of a device (1.13) with the register."""
+        """Compare the whole list of a device (1.13) with the register.
+
+        Ends within COMPARE_SECONDS, and with MAX_LISTED people.
+        """
+        listed = _Listed()
+        with trio.move_on_after(COMPARE_SECONDS):
+            await self._compare_pages(did, sn, listed, progress)
+        is_whole = listed.is_whole
+        missing = await self._note_missing(did, sn, listed.seen) if is_whole else 0
+        await self._forget_known(did, listed.unknown, is_whole=is_whole)
+        await self._note_compared(did, sn, listed)
+        found = len(listed.unknown)
+        return Comparison(listed.count, missing, listed.differing, found, is_whole)
+
+    async def _compare_pages(
+        self, did: str, sn: str, listed: _Listed, progress: Progress | None
+    ) -> None:
         walk = self._commands.people(did, PersonList())
-        seen: set[str] = set()
-        unknown: set[str] = set()
-        differing = 0
-        while (rows := await walk.next()) is not None:
+        idle = 0
+        while len(listed.seen) < MAX_LISTED and idle < _MAX_IDLE_PAGES:
+            rows = await walk.next()
+            listed.note_total(walk.total)
+            listed.unreadable = walk.unreadable + listed.strange
+            if rows is None:
+                listed.is_at_end = True
+                return
+            by_pid = listed.take(rows)
             if progress is not None:
-                progress.expect(walk.total or walk.read)
-                await progress.advance(len(rows))
-            by_pid = {canonical_pid(row.pid) or row.pid: row for row in rows}
-            seen.update(by_pid)
-            differs, strange = await self._compare_page(did, sn, by_pid)
-            differing += differs
-            unknown.update(strange)
-        is_whole = not walk.unreadable and walk.read >= (walk.total or 0)
-        missing = await self._note_missing(did, sn, seen) if is_whole else 0
-        await self._forget_known(did, unknown, is_whole=is_whole)
-        total = len(seen) + walk.unreadable
-        await self._note_compared(did, sn, total, has_unknown=bool(unknown or walk.unreadable))
-        return Comparison(total, missing, differing, len(unknown), is_whole)
+                progress.expect(min(walk.total or 0, MAX_LISTED) or len(listed.seen))
+                await progress.advance(len(by_pid))
+            idle = 0 if by_pid else idle + 1
+            differs, unknown = await self._compare_page(did, sn, by_pid)
+            listed.differing += differs
+            listed.unknown.update(unknown)
 
     async def _with_versions(self, row: DevicePeople, sn: str) -> DevicePeople:
         """Note new versions: another firmware may take what was refused, or lose its people."""
@@ -150,7 +176,7 @@ class DeviceCheck:
         others = {pid: row for pid, row in rows.items() if pid not in known}
         if not others:
             return len(other), []
-        people = {pid: msgspec.json.encode(row).decode() for pid, row in others.items()}
+        people = {pid: msgspec.json.encode(_bounded(row)).decode() for pid, row in others.items()}
         return len(other), await self._store.device_people.put_unknown(did, sn, people)
 
     async def _note_missing(self, did: str, sn: str, seen: set[str]) -> int:
@@ -167,10 +193,12 @@ class DeviceCheck:
         for chunk in _chunks([pid for pid in stored if pid not in unknown]):
             await self._store.device_people.drop_unknown(did, chunk)
 
-    async def _note_compared(self, did: str, sn: str, total: int, *, has_unknown: bool) -> None:
+    async def _note_compared(self, did: str, sn: str, listed: _Listed) -> None:
         row = self._store.device_people.get(did)
+        total = listed.count if listed.is_whole else None
         row = replace(row, total=total, compared_at=self._ms())
-        await self._save(row, sn, has_unknown=has_unknown)
+        # Whoever is on what was not read may be unknown.
+        await self._save(row, sn, has_unknown=bool(listed.unknown) or not listed.is_whole)
 
     async def _save(self, row: DevicePeople, sn: str, *, has_unknown: bool) -> None:
         if row.state in ("new", "undecided"):
@@ -179,6 +207,61 @@ class DeviceCheck:
 
     def _ms(self) -> int:
         return int(self._now() * 1000)
+
+
+class _Listed(Struct):
+    """What a device has listed so far. `total`: the highest that it told, None if it told none.
+
+    `unreadable` counts rows that were not understood, `strange` those of them whose pid is none.
+    """
+
+    seen: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    differing: int = 0
+    unreadable: int = 0
+    strange: int = 0
+    total: int | None = None
+    is_at_end: bool = False
+
+    @property
+    def count(self) -> int:
+        return len(self.seen) + self.unreadable
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the list was read to its end, and may be believed.
+
+        An empty answer without a total may be nonsense as well.
+        """
+        least = self.total if self.total is not None else 1
+        return self.is_at_end and not self.unreadable and len(self.seen) >= least
+
+    def note_total(self, total: int | None) -> None:
+        if total is not None:
+            self.total = max(total, self.total or 0)
+
+    def take(self, rows: Sequence[Person]) -> dict[str, Person]:
+        """Return the rows of those who were not listed before, by pid."""
+        new: dict[str, Person] = {}
+        for row in rows:
+            pid = canonical_pid(row.pid) or row.pid
+            if not pid or len(pid) > _MAX_PID:
+                self.strange += 1
+                self.unreadable += 1
+            elif pid not in self.seen:
+                new[pid] = row
+        self.seen.update(new)
+        return new
+
+
+def _bounded(row: Person) -> Person:
+    """The row with long texts cut, except the path of the photo."""
+    texts = {
+        name: value[:_MAX_TEXT]
+        for name, value in asdict(row).items()
+        if isinstance(value, str) and name != "photo"
+    }
+    return replace(row, **texts)
 
 
 def _chunks(pids: Sequence[str]) -> list[Sequence[str]]:

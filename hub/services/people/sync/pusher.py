@@ -11,7 +11,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub import metrics
-from hub.errors import BadParameter, DeviceNonsense, DeviceRefused, HubError, NotSent, Unanswered
+from hub.errors import (
+    BadParameter,
+    DeviceNonsense,
+    DeviceNoResult,
+    DeviceRefused,
+    HubError,
+    NotSent,
+    Unanswered,
+)
 from hub.log import limited
 from hub.precedence import Precedence
 from hub.services.commands.calls import Commands
@@ -258,15 +266,21 @@ class Pusher:
         return Reply()
 
     async def _query(self, item: SyncItem) -> Reply:
-        """1.14. A device that shows nothing does not hold the person."""
+        """1.14. A device that shows nothing does not hold the person.
+
+        Raises DeviceNonsense if it shows something else.
+        """
         try:
             row = await self._tools.commands.exchange(
                 self.did, PERSON_QUERY, PersonQuery(pid=item.pid)
             )
-        except DeviceNonsense:
+        except DeviceNoResult:
             return Reply()
-        if row.pid.lstrip("0") != item.pid.lstrip("0"):
+        told = row.pid.strip().lstrip("0")
+        if not told:
             return Reply()
+        if told != item.pid.lstrip("0"):
+            raise DeviceNonsense("the device's answer about a person is about another one")
         return Reply(is_there=True, is_same=await self._is_same(item, row))
 
     async def _is_same(self, item: SyncItem, row: Person) -> bool:
