@@ -8,7 +8,7 @@ from urllib.parse import quote
 from msgspec import Struct
 from quart import Response, request
 
-from hub.errors import HubError, NotAllowed, NotAuthorised
+from hub.errors import HubError, NoSuchPath, NotAllowed, NotAuthorised
 from web import auth
 from web.pages.device_errors import DEVICE_ERRORS, describe_change_error
 from web.pages.labels import ROLES
@@ -83,7 +83,7 @@ MESSAGE_TEXTS = (
         N_("Only the guard who keeps these records, or an administrator, may do that."),
     ),
     (r"no alarm (?P<seq>\S+)", N_("There is no alarm %(seq)s.")),
-    (r"there is no rule (?P<number>\S+)", N_("There is no rule %(number)s.")),
+    (r"there is no job (?P<id>\S+)", N_("There is no job %(id)s.")),
     (r"no plate list (?P<id>\S+)", N_("There is no plate list %(id)s.")),
     (r"no person (?P<pid>.+)", N_("There is no person with the ID %(pid)s in the register.")),
     (r"no photo of a person (?P<pid>.+)", N_("There is no photo of the person %(pid)s.")),
@@ -144,6 +144,8 @@ def _describe_detail(error: Exception, status: int) -> _ErrorDetail | None:
         return None
     if isinstance(error, (*DEVICE_ERRORS, auth.RoleMissing)):
         return None
+    if isinstance(error, NoSuchPath):
+        return None  # The page is not found: its title says so.
     translated = translate_message(error.message)
     return _ErrorDetail(translated or error.message, is_english=not translated)
 

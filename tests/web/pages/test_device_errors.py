@@ -21,6 +21,7 @@ SOURCES = [
     *sorted((HUB / "services" / "alarms").glob("*.py")),
     *sorted((HUB / "services" / "people").glob("*.py")),
     HUB / "store" / "people" / "groups.py",
+    *sorted((HUB / "store" / "jobs").glob("*.py")),
     HUB / "services" / "firmware" / "campaigns.py",
     HUB / "services" / "firmware" / "releases.py",
     *sorted((HUB / "store" / "tables").glob("device*.py")),
@@ -82,6 +83,21 @@ async def test_a_missing_item_is_explained_in_both_languages(
         assert admin.response.status_code == status
         assert text in admin.text
         assert '<p class="quiet" lang="en">' not in admin.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/people/x", "/people/0", "/alarms/x", "/alarms/9/x", "/jobs/9", "/cameras/1/people/x"]
+)
+async def test_an_address_that_does_not_exist_is_told_in_chinese_alone(
+    admin: Photographer, path: str
+) -> None:
+    await admin.get("/account")
+    await admin.send("/preferences", language="zh", next="/")
+    await admin.get(path, Accept="text/html")
+    assert admin.response.status_code == 404
+    assert "页面不存在" in admin.text
+    assert '<p class="quiet" lang="en">' not in admin.text
+    assert "no such path" not in admin.text
 
 
 async def test_a_refused_form_is_explained_in_both_languages(admin: Photographer) -> None:
