@@ -311,3 +311,23 @@ def test_the_tones_are_what_is_meant_to_be_heard(gate: Gate, browser: Browser) -
         assert max(map(abs, tone[-1_000:])) == max(map(abs, loud[-1_000:])) == 0
     assert volumes["critical"] > volumes["major"] > volumes["minor"]
     assert len(render("lost")) == 10 * _RATE
+
+
+#: Whether all of the list of areas is in view, and whether what is below it is.
+_RAIL = """
+const areas = document.querySelector(".rail nav");
+const menu = document.querySelector(".rail .account-menu").getBoundingClientRect();
+return [areas.scrollHeight <= areas.clientHeight, menu.bottom <= innerHeight];
+"""
+
+
+def test_all_areas_of_an_administrator_fit_into_a_low_window(
+    staffed_hub: HubProcess, browser: Browser
+) -> None:
+    browser.sign_in(staffed_hub, "ada")
+    for width, height, fits in ((3840, 1000, True), (1280, 650, True), (1280, 480, False)):
+        browser.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
+        assert browser.driver.execute_script(_RAIL) == [fits, True]
