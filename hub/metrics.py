@@ -107,6 +107,12 @@ start_time = _gauge("start_time_seconds", "When the hub started, in UNIX seconds
 healthy = _gauge("healthy", "1 if /healthz answers 200, else 0")
 problems = _gauge("problem", "1 for each problem of the hub by code", "code", "severity")
 alarms = _gauge("alarms", "Alarms that are not closed by state and severity", "state", "severity")
+alarms_escalated = _gauge(
+    "alarms_escalated", "Alarms that were not acknowledged in time by severity", "severity"
+)
+oldest_new_alarm = _gauge(
+    "alarm_oldest_new_timestamp_seconds", "Since when the oldest new alarm is new; NaN: none is"
+)
 devices = _gauge("devices", "Devices by state", "state")
 device_clock_offsets = _gauge(
     "device_clock_offset_seconds", "How far a device's clock is ahead of the hub's", "did"

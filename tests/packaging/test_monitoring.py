@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hub import metrics
 from hub.services.site.status.exposition import read_metrics
 from hub.services.site.status.health import HealthReason
+from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
 from tests.support.page_site import open_page_site
 
@@ -35,12 +36,13 @@ def promtool(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 async def scrape(tmp_path: Path, clock: FrozenClock) -> str:
-    """What /metrics answers on a site with cameras, records and a problem."""
+    """What /metrics answers on a site with cameras, records, an alarm and a problem."""
     async with open_page_site(tmp_path, clock) as hub:
         await hub.connect("Gate", did="1")
         await hub.enrol("Door", did="2")
         hub.report("2", clock_offset=-12.5)
         await hub.add_record(pictures=("face",))
+        await hub.add_record("event", EventDetail(type=8))
         hub.health_reasons = [HealthReason("disk-low", "low", {})]
         metrics.last_complete_backup.set(clock())
         return (await read_metrics(hub.services)).decode()

@@ -18,6 +18,8 @@ from hub.services.people.register import PersonChange, PersonPut
 from hub.services.site.status import exposition
 from hub.services.site.status.exposition import read_metrics
 from hub.services.site.status.health import HealthReason
+from hub.store.alarms.alarm import Move
+from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 
@@ -118,3 +120,25 @@ async def test_people_on_devices_are_counted_by_state(hub: PageSite) -> None:
     found = await read(hub)
     states = ("held", "pending", "failed", "unknown")
     assert [found["sitehub_device_people", state] for state in states] == [0, 2, 0, 0]
+
+
+async def test_alarms_are_counted_by_state_and_severity(hub: PageSite) -> None:
+    found = await read(hub)
+    assert math.isnan(found["sitehub_alarm_oldest_new_timestamp_seconds",])
+    fire, *_ = [await hub.add_record("event", EventDetail(type=type)) for type in (8, 1, 3)]
+    await hub.services.alarms.acknowledge([fire], "", by=COMMAND_LINE)
+    hub.clock.advance(60)
+    late = await hub.add_record("event", EventDetail(type=2))
+    await hub.hub.store.alarms.move([late], Move("escalated", hub.clock.ms))
+    found = await read(hub)
+    counts = {key[1:]: count for key, count in found.items() if key[0] == "sitehub_alarms"}
+    assert {key: count for key, count in counts.items() if count} == {
+        ("critical", "acknowledged"): 1,
+        ("major", "new"): 2,
+        ("minor", "new"): 1,
+    }
+    escalated = {key[1]: n for key, n in found.items() if key[0] == "sitehub_alarms_escalated"}
+    assert escalated == {"critical": 0, "major": 1, "minor": 0}
+    oldest = found["sitehub_alarm_oldest_new_timestamp_seconds",]
+    assert oldest == min(one.new_since for one in hub.services.alarms.active()[1:]) / 1000
+    assert oldest <= hub.clock() - 60

@@ -74,10 +74,15 @@ async def _update_people(services: Services) -> None:
 
 
 async def _update_alarms(services: Services) -> None:
-    counts = Counter((alarm.state, alarm.severity) for alarm in services.alarms.active())
-    for state in ("new", "acknowledged"):
-        for severity in SEVERITIES:
+    alarms = services.alarms.shown()
+    new = [alarm for alarm in alarms if alarm.state == "new"]
+    counts = Counter((alarm.state, alarm.severity) for alarm in alarms)
+    escalated = Counter(alarm.severity for alarm in new if alarm.escalated_at is not None)
+    for severity in SEVERITIES:
+        for state in ("new", "acknowledged"):
             metrics.alarms.labels(state, severity).set(counts[state, severity])
+        metrics.alarms_escalated.labels(severity).set(escalated[severity])
+    metrics.oldest_new_alarm.set(_seconds(min((one.new_since for one in new), default=None)))
 
 
 async def _update_store(services: Services) -> None:
