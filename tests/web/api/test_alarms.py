@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.alarms.alarms import Unstored
+from hub.store.alarms.alarm import Move
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.clock import FrozenClock
@@ -237,11 +239,37 @@ async def test_the_stream_tells_of_each_change(hub: HubServices) -> None:
         assert (data["change"], data["seq"], data["record"]["seq"]) == ("raised", seq, seq)
         await person(hub, "8")
         assert [(await reader.next()).name for _ in range(1)] == ["record"]
-        assert (await reader.next()).data["change"] == "repeated"
-        await alarms.acknowledge([seq], "", COMMAND_LINE)
-        assert (await reader.next()).data["change"] == "acknowledged"
+        data = (await reader.next()).data
+        assert (data["change"], data["count"]) == ("repeated", 2)
+        at = int(hub.services.now() * 1000)
+        await hub.store.alarms.move([seq], Move("escalated", at))
+        data = (await reader.next()).data
+        assert (data["change"], data["state"]) == ("escalated", "new")
+        assert data["escalated_at"] == "2026-11-25T12:00:00.000Z"
+        await alarms.acknowledge([seq], "seen", COMMAND_LINE)
+        data = (await reader.next()).data
+        assert (data["change"], data["state"], data["note"]) == (
+            *("acknowledged", "acknowledged", "seen"),
+        )
         await alarms.close([seq], "", COMMAND_LINE)
-        assert (await reader.next()).data["change"] == "closed"
+        data = (await reader.next()).data
+        assert (data["change"], data["state"]) == ("closed", "closed")
+        other = await event(hub, 2)
+        assert [(await reader.next()).name for _ in range(2)] == ["record", "alarm"]
+        await hub.store.alarms.move([other], Move("over", at))
+        data = (await reader.next()).data
+        assert (data["change"], data["seq"], data["state"]) == ("over", other, "new")
+
+
+async def test_the_stream_tells_of_an_escalation_that_cannot_be_stored(hub: HubServices) -> None:
+    key = await hub.bearer()
+    app = create_app(hub.services)
+    seq = await event(hub, 2)
+    async with open_event_stream(app, "/api/hub/v1/stream", "", key) as reader:
+        at = int(hub.services.now() * 1000)
+        hub.services.alarms.hold(Unstored((), {seq: at}))
+        data = (await reader.next()).data
+        assert (data["change"], data["seq"]) == ("escalated", seq)
 
 
 async def test_a_stream_of_one_camera_tells_of_its_alarms_alone(hub: HubServices) -> None:
