@@ -1,7 +1,7 @@
 """D11 line by line, in its words. What the lines leave open is tested beside this.
 
 Left out: a target with a gap (there are no targets yet); kill -9, which needs a process
-(tests/e2e/test_alarm_guarantee.py).
+(tests/e2e/test_guarantees.py).
 """
 
 from __future__ import annotations
