@@ -45,6 +45,7 @@ class Call:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.json: Any = None
+        self.answered = trio.Event()
 
     async def receive(self) -> Any:
         self.wanted = True
@@ -58,6 +59,7 @@ class Call:
             self.headers = dict(message["headers"])
         else:
             self.json = msgspec.json.decode(message["body"])
+            self.answered.set()
 
     def body(self, data: bytes, *, more: bool = False) -> None:
         self.give.send_nowait({"type": "http.request", "body": data, "more_body": more})

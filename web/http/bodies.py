@@ -15,6 +15,7 @@ from hub.config import WebConfig
 from hub.errors import BadParameter, HubError, TooLarge
 from hub.log import limited
 from hub.net.networks import network_of
+from hub.threads import WorkerThreads
 from web.http.budget import BodyBudget, BodySender, BodyShare
 from web.http.connection import WHOLE_BODY
 from web.http.http_heads import body_length
@@ -25,7 +26,13 @@ log = logging.getLogger(__name__)
 #: The longest that is needed is a key in PEM.
 MAX_SHORT_BODY_BYTES = 64 * 1024
 
+#: Each part is an object; millions of tiny ones would fill the memory. After so many, parts are
+#: gathered up to this size.
 _MAX_PARTS = 64
+_GATHERED_BYTES = 64 * 1024
+#: A longer body is joined in a thread: 16 MB take 10 ms, or 50 ms on a busy machine. For a shorter
+#: one Python keeps the interpreter's lock.
+_INLINE_BYTES = 1024 * 1024
 
 
 class TooSlow(BadParameter):
@@ -50,6 +57,7 @@ class Bodies:
         self._max_bytes = config.max_body_mb * 1024 * 1024
         self._seconds = config.body_seconds
         self._budget = BodyBudget(config.upload_budget_mb * 1024 * 1024)
+        self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     def configure(self, config: WebConfig) -> None:
         """Take over new limits, for bodies that begin from now on."""
@@ -97,8 +105,8 @@ class Bodies:
         share: BodyShare | None,
         max_bytes: int,
     ) -> bytes:
-        parts: list[bytes | bytearray] = []
-        further = bytearray()
+        parts: list[bytes] = []
+        gathered = bytearray()
         received = 0
         more = True
         # A bare CancelScope has half the cost of move_on_after().
@@ -113,9 +121,11 @@ class Bodies:
                     await share.cover(received)
                 if part and len(parts) < _MAX_PARTS:
                     parts.append(part)
-                else:
-                    # Each part is an object; millions of tiny ones would fill the memory.
-                    further += part
+                    continue
+                gathered += part
+                if len(gathered) >= _GATHERED_BYTES:
+                    parts.append(bytes(gathered))
+                    gathered.clear()
         if share is not None:
             share.arrived()
             if share.is_lost:
@@ -124,10 +134,12 @@ class Bodies:
             error = TooSlow(f"body: not complete within {self._seconds:g} s")
             raise count_limit(error, scope)
         metrics.upload_bytes.inc(received)
-        if further:
-            parts.append(further)
-        # A single part is not copied.
-        return b"".join(parts)
+        if gathered:
+            parts.append(bytes(gathered))
+        if len(parts) == 1:
+            return parts[0]
+        # Joining bytes, and nothing else, releases the interpreter's lock.
+        return await self._threads.run(received, partial(b"".join, parts))
 
 
 class Body:

@@ -514,8 +514,9 @@ async def test_a_body_larger_than_the_whole_budget_takes_all_of_it(small: Any) -
     assert large.wanted
     assert not other.wanted
     large.body(b"{}")
-    await wait_all_tasks_blocked()
+    await large.answered.wait()  # A thread joins its parts.
     assert large.outcome == (200, 200)
+    await wait_all_tasks_blocked()
     assert other.wanted
     other.hang_up()
 
