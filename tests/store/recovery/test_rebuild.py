@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import CannotStoreNow, StartFault
+from hub.store.alarms.alarm import Move
 from hub.store.db import Store
 from hub.store.disk import Disk
 from hub.store.health import StoreHealth
@@ -18,7 +19,8 @@ from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
 from hub.store.tables.devices import NewDevice
 from hub.store.tables.holds import NewHold
-from hub.wire.uploads.records import AccessDetail, Record
+from hub.wire.uploads.records import AccessDetail, FaceDetail, Record
+from tests.store.alarms.test_evidence import OfCategory2
 from tests.store.recovery.test_start_check import (
     DATABASE,
     WAL,
@@ -82,6 +84,35 @@ async def test_an_older_database_gets_the_records_of_its_packs_again(
         again = await store.records.append(batch(clock, 7))
         assert (again.seqs, again.repeated) == ((7,), True)
         assert (await store.records.append(batch(clock, 8))).seqs == (8,)
+
+
+async def test_alarms_are_as_in_the_older_database_and_not_raised_again(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    person = {name: FaceDetail(name=name, uuid=name, category=2) for name in ("ann", "bob", "cid")}
+    async with opened(data, clock) as store:
+        store.alarms.use(OfCategory2())
+        for seed, name in enumerate(("ann", "bob"), 1):
+            await store.records.append(batch(clock, seed, detail=person[name]))
+        await store.alarms.move([1], Move("acknowledged", clock.ms, "user mei", "a guest"))
+    shutil.copytree(data, copy)
+    async with opened(data, clock) as store:
+        store.alarms.use(OfCategory2())
+        await store.records.append(batch(clock, 3, detail=person["cid"]))
+        await store.alarms.move([1, 2], Move("closed", clock.ms, "user mei"))
+    copy_back(copy, data, DATABASE)
+    assert rebuild(data, Disk(), os.urandom).records == 1
+    async with opened(data, clock) as store:
+        store.alarms.use(OfCategory2())
+        assert [one.seq for one in await records_of(store)] == [1, 2, 3]
+        found = [(one.seq, one.state, one.note) for one in store.alarms.active()]
+        assert found == [(1, "acknowledged", "a guest"), (2, "new", "")]
+        assert await store.alarms.evidence(1) == (1,)
+        assert [one.step for one in await store.alarms.history(1)] == ["raised", "acknowledged"]
+        # Who comes later raises one.
+        (seq,) = (await store.records.append(batch(clock, 4, detail=person["cid"]))).seqs
+        assert [one.seq for one in store.alarms.active()] == [1, 2, seq]
 
 
 @pytest.mark.parametrize("left", ["missing", "empty", "damaged"])
