@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
 import math
@@ -20,6 +21,8 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser import Browser
 from tests.e2e.camera import Camera, upload_sync
+from tests.e2e.conftest import MakeHub
+from tests.e2e.faulty_disk import FLUSH, WRITE, FaultyDisk
 from tests.e2e.hub_process import HubProcess
 
 pytestmark = pytest.mark.browser
@@ -62,10 +65,15 @@ class Gate:
 
     def __init__(self, hub: HubProcess, token: str) -> None:
         self.hub = hub
-        self._token = token
+        self.token = token
         self._count = 0
 
     def sees(self, name: str, category: int = 2) -> None:
+        with self.hub.sync_client() as client:
+            assert upload_sync(client, self.token, self.capture(name, category)) == 200
+
+    def capture(self, name: str, category: int = 2) -> bytes:
+        """Return the body of an upload (2.1)."""
         self._count += 1
         body = {
             "did": "",
@@ -75,8 +83,7 @@ class Gate:
             "category": category,
             "data": {"face_data": f"data:image/jpeg;base64,{_jpeg()}"},
         }
-        with self.hub.sync_client() as client:
-            assert upload_sync(client, self._token, json.dumps(body).encode()) == 200
+        return json.dumps(body).encode()
 
 
 def _jpeg() -> str:
@@ -311,6 +318,38 @@ def test_the_tones_are_what_is_meant_to_be_heard(gate: Gate, browser: Browser) -
         assert max(map(abs, tone[-1_000:])) == max(map(abs, loud[-1_000:])) == 0
     assert volumes["critical"] > volumes["major"] > volumes["minor"]
     assert len(render("lost")) == 10 * _RATE
+
+
+def test_a_full_disk_is_seen_heard_and_escalates_while_nothing_can_be_stored(
+    make_hub: MakeHub,
+    staffed_data: Path,
+    tmp_path: Path,
+    camera: Camera,
+    faulty_disk: FaultyDisk,
+    browser: Browser,
+) -> None:
+    shutil.copytree(staffed_data, tmp_path / "data")
+    hub = make_hub("alarms.escalate_seconds=3", environment=faulty_disk.environment).start()
+    did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
+    gate = Gate(hub, trio.run(_token, hub, camera, did))
+    browser.run_before_each_page(_LISTEN)
+    browser.sign_in(hub)
+    browser.click("#sound-bar:not([hidden]) button")
+    browser.find('#sound[data-state="on"]')
+    faulty_disk.fail(WRITE | FLUSH, "-wal", errno.ENOSPC)
+    with hub.sync_client() as client:
+        assert upload_sync(client, gate.token, gate.capture("Li Wei")) == 503
+    card = browser.find("#alarms .alarm-critical.alarm-late")
+    assert "acknowledged as soon as the hub can store again" in card.text
+    assert not browser.find_all("#alarms .alarm form")
+    browser.wait_for_text("Nobody has acknowledged this alarm:")
+    browser.wait_until(lambda: _looping(browser), "the alarm is not heard")
+    faulty_disk.work()
+    # It is stored, and can be acknowledged.
+    browser.find("#alarms .alarm-critical.alarm-late form")
+    assert len(browser.find_all("#alarms .alarm")) == 1
+    gate.sees("Li Wei")
+    _wait_for_alarm(browser, "Li Wei")
 
 
 #: Whether all of the list of areas is in view, and whether what is below it is.
