@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 2.0
+#: What takes longer to store is shown before.
+_PATIENCE_SECONDS = 5.0
 _TIDY_SECONDS = 3600.0
 _DAY_MS = 86_400_000
 #: Until then no problem of the hub is known.
@@ -64,12 +66,14 @@ class _Cause(Struct, frozen=True):
 class _Untold(Struct, frozen=True):
     """A cause whose alarm is not stored yet. `number`: in memory in place of its seq.
 
-    `at`: when it was noticed; `over_at`: when it had passed. UNIX milliseconds.
+    `at`: when it was noticed; `over_at`: when it had passed. UNIX milliseconds. `digest`: by it the
+    store knows a record that it has, although the write was given up.
     """
 
     cause: _Cause
     number: int
     at: int
+    digest: bytes
     over_at: int | None = None
 
 
@@ -138,12 +142,28 @@ class AlarmWatch:
         if not self._store.health.can_store:
             self._alarms.hold(self._unstored())
             return
-        try:
-            await self._escalate()
-            await self._end(lasting)
-            await self._tell_all()
-        finally:
-            self._alarms.hold(self._unstored())
+        if (error := await self._store_all(lasting)) is not None:
+            raise error
+
+    async def _store_all(self, lasting: Collection[tuple[str, str]]) -> HubError | None:
+        """Store what is due, and show it from memory as long as it cannot be stored."""
+        error = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hold_soon)
+            try:
+                await self._escalate()
+                await self._end(lasting)
+                await self._tell_all()
+            except HubError as caught:
+                error = caught
+            nursery.cancel_scope.cancel()
+        self._alarms.hold(self._unstored())
+        return error
+
+    async def _hold_soon(self) -> None:
+        """A disk that hangs must not delay what guards see."""
+        await trio.sleep(_PATIENCE_SECONDS)
+        self._alarms.hold(self._unstored())
 
     def _note_escalations(self) -> None:
         now = int(self._now() * 1000)
@@ -163,7 +183,9 @@ class AlarmWatch:
         for cause in causes:
             if cause.key not in self._told and cause.key not in self._untold:
                 self._last_number -= 1
-                self._untold[cause.key] = _Untold(cause, self._last_number, now)
+                self._untold[cause.key] = _Untold(
+                    cause, self._last_number, now, secrets.token_bytes(16)
+                )
         for key, untold in self._untold.items():
             over_at = None if key in lasting else untold.over_at or now
             self._untold[key] = replace(untold, over_at=over_at)
@@ -295,7 +317,7 @@ class AlarmWatch:
                 did=cause.did,
                 sn=cause.sn,
                 device_name=cause.device_name,
-                digest=secrets.token_bytes(16),
+                digest=untold.digest,
                 arrived_at=now,
             )
         )

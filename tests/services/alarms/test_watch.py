@@ -6,15 +6,19 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from hub.config import AlarmsConfig
 from hub.errors import CannotStoreNow
 from hub.live.feed import Change
+from hub.services.alarms import watch
 from hub.services.alarms.alarms import AlarmFilter
 from hub.services.alarms.rules import AlarmRule
 from hub.services.alarms.watch import AlarmWatch
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.status.health import HealthReason
+from hub.store.commit.record_batch import RecordBatch
 from hub.store.health import StoreHealth
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.wire.uploads.records import HubDetail
@@ -367,6 +371,53 @@ async def test_alarms_escalate_while_nothing_can_be_stored(
     assert shown(watched) == [("1 2", "new", True), ("cannot-store", "new", True)]
     steps = [(step.step, step.at) for step in await watched.site.alarms.history(seq)]
     assert steps[1:] == [("escalated", escalated_at)]
+
+
+async def test_alarms_escalate_while_the_disk_does_not_answer(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write is given up after half a minute only."""
+    go_online(watched, "1", "2")
+    await watched.site.event(2)
+    watched.clock.advance(120)
+
+    async def hang(*args: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(watch, "_PATIENCE_SECONDS", 0)
+    async with trio.open_nursery() as nursery:
+        with monkeypatch.context() as patch:
+            patch.setattr(watched.hub.store.alarms, "move", hang)
+            nursery.start_soon(watched.watch.check)
+            await trio.testing.wait_all_tasks_blocked()
+            assert shown(watched) == [("1 2", "new", True)]
+        nursery.cancel_scope.cancel()
+    await watched.after(1)
+    assert (await watched.site.one()).escalated_at is not None
+
+
+async def test_a_write_that_succeeds_after_it_was_given_up_is_not_counted_twice(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_online(watched, "1", "2")
+    records, append = watched.hub.store.records, watched.hub.store.records.append
+
+    async def late(batch: RecordBatch) -> None:
+        await append(batch)
+        raise CannotStoreNow("the disk does not answer")
+
+    async def none_yet(*args: object) -> None:
+        return None
+
+    # What is read does not show it yet either.
+    monkeypatch.setattr(watched.hub.store.alarms, "latest", none_yet)
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "append", late)
+        watched.problems = [DISK_LOW]
+        with pytest.raises(CannotStoreNow):
+            await watched.after(1)
+    await watched.after(1)
+    assert (await watched.site.one()).count == 1
 
 
 async def test_what_is_over_before_it_can_be_stored_is_shown_as_over(
