@@ -38,12 +38,14 @@ _TABLES = {
         "The first line must name the columns. One of pid, work_id and name is required."
     ),
     "twice": N_("There are two columns for %(field)s."),
+    "long": N_("Line %(value)s is too long for one row of a table. Is a quotation mark missing?"),
     "csv": N_("Line %(value)s is not valid CSV. Is a quotation mark missing?"),
 }
 _ARCHIVES = {
     "no zip": N_("The ZIP file is damaged, or is no ZIP file."),
     "bomb": N_("The ZIP file would unpack to far more than photos can have. It is not unpacked."),
     "path": N_("A file in the ZIP names another folder: %(value)s. It is not unpacked."),
+    "name": N_("A file in the ZIP has a name that no file can have: %(value)s."),
     "encrypted": N_("The ZIP file is encrypted. Pack the photos without a password."),
     "several csv": N_("There are several tables in the ZIP file. Leave one in it."),
 }

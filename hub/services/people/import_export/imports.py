@@ -70,7 +70,11 @@ FOLDER = "imports"
 #: Both files of an import together, as they are received.
 MAX_UPLOAD_BYTES = 2 * 1024**3 + 32 * 1024**2
 _STAGED = "staged"
+#: Imports that wait, and bytes of all of their files: what was looked at first goes first.
 _MAX_STAGED = 8
+MAX_STAGED_BYTES = 2 * MAX_UPLOAD_BYTES
+#: Files that are received at a time.
+MAX_RECEIVED = 4
 _KEEP_SECONDS = 3600.0
 #: Rows that are planned together: each plan scans the register.
 _BATCH = 128
@@ -136,6 +140,7 @@ class _Files(Struct, frozen=True):
     zip: Path | None
     rows: Path
     staged_at: float
+    bytes: int
 
     @property
     def paths(self) -> list[Path]:
@@ -172,22 +177,34 @@ class Imports:
         self._preparing = trio.CapacityLimiter(3)
         #: What can be imported now, by id, the oldest first.
         self._staged: dict[str, _Files] = {}
+        #: The files that are being received, and how many bytes each may take.
+        self._received: dict[Path, int] = {}
 
     # -- receiving
 
     async def new_file(self, room: int) -> Path:
         """Return the path of a file to receive `room` more bytes in, not created yet.
 
-        The caller removes it, or passes it to `stage`. Raises TooLarge, CannotStoreNow.
+        The caller passes it to `discard` or `stage`. Imports that wait make room for it.
+        Raises TooLarge, CannotStoreNow, TooManyRequests.
         """
         if room > MAX_UPLOAD_BYTES:
             raise TooLarge(f"at most {MAX_UPLOAD_BYTES >> 30} GB are allowed", field="file")
-        if self._disk_space.shortage(room) is not None:
-            raise CannotStoreNow("there is too little disk space for these files")
-        return await self._run(self._prepared_path)
+        if len(self._received) >= MAX_RECEIVED:
+            raise TooManyRequests("other files are being received; wait for their end")
+        path = self._new_path()
+        self._received[path] = room
+        try:
+            await self._make_room()
+            await self._run(self._make_folder)
+        except BaseException:
+            del self._received[path]
+            raise
+        return path
 
     async def discard(self, paths: Sequence[Path]) -> None:
         """Remove files that were received, or not quite."""
+        self._forget_received(paths)
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(_unlink, paths)
 
@@ -215,8 +232,9 @@ class Imports:
         except BaseException:
             await self.discard([*paths, unpacked, rows])
             raise
+        self._forget_received(paths)
         self._staged[id] = files
-        while len(self._staged) > _MAX_STAGED:
+        while len(self._staged) > _MAX_STAGED or self._staged_bytes() > MAX_STAGED_BYTES:
             await self._forget(next(iter(self._staged)))
         return files.preview
 
@@ -432,7 +450,9 @@ class Imports:
             columns=("photo",) if table is None else table.columns,
             has_csv=table is not None,
         )
-        return _Files(preview, csv_path, zip_path, rows_path, self._now())
+        paths = [path for path in (csv_path, zip_path, rows_path) if path is not None]
+        size = await self._run(lambda: sum(path.stat().st_size for path in paths))
+        return _Files(preview, csv_path, zip_path, rows_path, self._now(), size)
 
     async def _file_rows(self, csv_path: Path | None, archive: PhotoArchive | None) -> _FileRows:
         table, names = await self._run(_open_table, csv_path)
@@ -467,13 +487,39 @@ class Imports:
     def _taken(self, name: str) -> Path:
         if not (len(name) == 32 and name.isascii() and name.isalnum()):
             raise BadParameter("the name of a staged file is expected", field="staged")
-        path = self._prepared_path()
+        self._make_folder()
+        path = self._new_path()
         (self._folder / _STAGED / name).replace(path)
         return path
 
-    def _prepared_path(self) -> Path:
-        self._folder.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    def _new_path(self) -> Path:
         return self._folder / f"{secrets.token_hex(16)}.part"
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+
+    async def _make_room(self) -> None:
+        """Make room on the disk for what is being received. Raises CannotStoreNow."""
+        while self._disk_space.shortage(await self._run(self._outstanding_bytes)) is not None:
+            if not self._staged:
+                raise CannotStoreNow("there is too little disk space for these files")
+            await self._forget(next(iter(self._staged)))
+
+    def _outstanding_bytes(self) -> int:
+        """How much the files that are being received may still grow."""
+        outstanding = 0
+        for path, room in list(self._received.items()):
+            with suppress(FileNotFoundError):
+                room -= path.stat().st_size
+            outstanding += max(0, room)
+        return outstanding
+
+    def _forget_received(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            self._received.pop(path, None)
+
+    def _staged_bytes(self) -> int:
+        return sum(files.bytes for files in self._staged.values())
 
     async def _run(self, step: Callable[..., T], *args: object) -> T:
         """Run one step in a thread. Raises CannotStoreNow in place of an OSError."""

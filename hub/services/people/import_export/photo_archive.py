@@ -6,6 +6,8 @@ Whoever made it may not mean well: the directory and each file are bounded befor
 from __future__ import annotations
 
 import io
+import re
+import struct
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -32,7 +34,16 @@ _PHOTO_TYPES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 #: What systems put into archives by themselves.
 _LEFT_OUT = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
-ArchiveFault = Literal["no zip", "size", "files", "bomb", "path", "encrypted", "several csv"]
+#: What zipfile raises beside BadZipFile for a damaged archive.
+_FAULTS = (ValueError, EOFError, NotImplementedError, RuntimeError, OverflowError, struct.error)
+#: The header in front of a file's data, without its name.
+_HEADER_BYTES = 30
+#: Names that Windows gives to devices.
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[1-9¹²³])", re.IGNORECASE)
+
+ArchiveFault = Literal[
+    "no zip", "size", "files", "bomb", "path", "name", "encrypted", "several csv"
+]
 EntryFault = Literal["large", "damaged"]
 
 
@@ -70,15 +81,17 @@ class PhotoArchive:
         self._file = _BoundedReads(path)
         try:
             self._zip = ZipFile(self._file)
-            entries = [entry for entry in self._zip.infolist() if not entry.is_dir()]
+            everything = self._zip.infolist()
+            entries = [entry for entry in everything if not _is_folder(entry)]
             self._entries = {_name_of(entry): entry for entry in entries}
             _check_entries(self._entries, len(entries), path.stat().st_size)
+            _check_places(everything, self._zip.start_dir)
             names = [name for name in self._entries if not _is_left_out(name)]
             self.photos: Mapping[str, Sequence[str]] = _by_key(names)
             self.csv_name = _csv_name(names)
         except BaseException as error:
             self._file.close()
-            if isinstance(error, BadZipFile | ValueError | NotImplementedError):
+            if isinstance(error, (BadZipFile, *_FAULTS)):
                 raise BadArchive("no zip", f"this is not a ZIP file: {error}") from None
             raise
 
@@ -116,7 +129,7 @@ class PhotoArchive:
             with self._zip.open(entry) as file:
                 while chunk := file.read(_CHUNK_BYTES):
                     target.write(chunk)
-        except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except (BadZipFile, zlib.error, *_FAULTS) as error:
             raise BadEntry("damaged", f"it cannot be unpacked: {error}") from None
 
 
@@ -145,12 +158,35 @@ def _check_entries(entries: Mapping[str, ZipInfo], count: int, packed: int) -> N
     for name, entry in entries.items():
         if _leaves_folder(name):
             raise BadArchive("path", f"a file in it names another folder: {name}", name)
+        if _is_impossible(entry, name):
+            raise BadArchive("name", f"a file in it has an impossible name: {name!r}", name)
         if entry.flag_bits & 0x1:
             raise BadArchive("encrypted", "it is encrypted; pack the photos without a password")
     unpacked = sum(entry.file_size for entry in entries.values())
     if unpacked > max(_MAX_UNPACKED_BYTES, packed * _MAX_RATIO):
         message = f"its files would have {unpacked >> 20} MB, which photos of this size cannot have"
         raise BadArchive("bomb", message)
+
+
+def _check_places(entries: Sequence[ZipInfo], end: int) -> None:
+    """Refuse files that share their data, which unpack to any number of bytes."""
+    places = sorted((entry.header_offset, entry.compress_size) for entry in entries)
+    if places and places[0][0] < 0:
+        raise BadArchive("no zip", "this is not a ZIP file: a file begins before it")
+    for (start, size), (next_start, _) in zip(places, [*places[1:], (end, 0)], strict=True):
+        if start + _HEADER_BYTES + size > next_start:
+            raise BadArchive("bomb", "files in it share their data")
+
+
+def _is_folder(entry: ZipInfo) -> bool:
+    return entry.filename.endswith("/")
+
+
+def _is_impossible(entry: ZipInfo, name: str) -> bool:
+    """Whether no system can have a file of this name. zipfile cuts names at a NUL."""
+    if not name or "\0" in entry.orig_filename or any(ord(character) < 0x20 for character in name):
+        return True
+    return any(_DEVICES.fullmatch(part.split(".")[0].rstrip(" ")) for part in name.split("/"))
 
 
 def _name_of(entry: ZipInfo) -> str:

@@ -15,6 +15,10 @@ from hub.services.people.import_export.columns import IDENTIFYING, field_of
 
 MAX_CSV_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 20_000
+#: Of the file, empty ones and those within notes among them.
+MAX_LINES = 20 * MAX_ROWS
+#: Of one row, over all of its lines.
+MAX_ROW_CHARACTERS = 64 * 1024
 _MAX_COLUMNS = 100
 
 _ENCODINGS = ("utf-8", "gb18030")
@@ -26,7 +30,7 @@ _MARKS = (
 _DELIMITERS = (",", ";", "\t")
 _CHUNK_BYTES = 64 * 1024
 
-TableFault = Literal["empty", "size", "encoding", "columns", "twice", "csv", "rows"]
+TableFault = Literal["empty", "size", "encoding", "columns", "twice", "csv", "long", "rows"]
 
 
 class BadTable(BadParameter):
@@ -72,7 +76,7 @@ class PeopleTable(Struct, frozen=True):
             for count, row in enumerate(rows):
                 if count == MAX_ROWS:
                     raise BadTable("rows", f"at most {MAX_ROWS} rows are allowed")
-                yield row
+                yield TableRow(row.line, row.cells[: len(self.columns)])
 
 
 def open_table(path: Path) -> PeopleTable:
@@ -134,12 +138,44 @@ def _check_columns(table: PeopleTable) -> None:
             raise BadTable("twice", f"there are two columns for {field}", field)
 
 
+class _BoundedLines:
+    """The lines of a file. Raises BadTable before a row, or the file, takes much memory or time."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._line = self._first = 0
+        self._left = MAX_ROW_CHARACTERS
+
+    def begin_row(self) -> None:
+        """The lines so far are those of earlier rows."""
+        self._first = self._line
+        self._left = MAX_ROW_CHARACTERS
+
+    def __iter__(self) -> _BoundedLines:
+        return self
+
+    def __next__(self) -> str:
+        text = self._file.readline(self._left + 1)
+        if not text:
+            raise StopIteration
+        self._line += 1
+        self._left -= len(text)
+        if self._left < 0:
+            line = self._first + 1
+            raise BadTable("long", f"line {line}: the row is too long to be one", str(line))
+        if self._line > MAX_LINES:
+            raise BadTable("rows", f"at most {MAX_ROWS} rows are allowed")
+        return text
+
+
 def _rows(file: TextIO, delimiter: str) -> Iterator[TableRow]:
     """Read all rows that are not empty, the first one with the names of the columns."""
-    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+    lines = _BoundedLines(file)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     line = 1
     try:
         for values in reader:
+            lines.begin_row()
             # A quoted note may span several lines: a row is known by its first one.
             line, start = reader.line_num + 1, line
             cells = tuple(value.strip() for value in values)

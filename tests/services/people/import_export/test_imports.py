@@ -12,10 +12,16 @@ import pytest
 import trio
 from PIL import Image
 
-from hub.errors import BadParameter, NoSuchResource, TooManyRequests
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.services.access.audit import Actor
 from hub.services.jobs.jobs import Job
-from hub.services.people.import_export.imports import ImportPreview, Imports, RefusedRow
+from hub.services.people.import_export import imports as imports_module
+from hub.services.people.import_export.imports import (
+    MAX_RECEIVED,
+    ImportPreview,
+    Imports,
+    RefusedRow,
+)
 from hub.services.people.import_export.photo_archive import BadArchive
 from hub.services.people.import_export.table_reader import BadTable
 from hub.services.people.register import Person, PersonChange, PersonFilter
@@ -23,6 +29,8 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
 ANN = Actor("user ann")
+#: store.min_free_gb.
+KEPT_FREE = 2_000_000_000
 
 
 @pytest.fixture
@@ -362,3 +370,52 @@ async def test_a_file_larger_than_the_disk_has_room_for_is_not_received(
     hub.free.bytes = 1
     with pytest.raises(Exception, match="disk space"):
         await imports.new_file(10)
+
+
+async def test_the_size_of_files_that_wait_is_bounded(
+    hub: HubServices, imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports_module, "MAX_STAGED_BYTES", 250_000)
+    table = "name,note\n" + "".join(f"P{n},{'x' * 400}\n" for n in range(200))
+    waiting = [await stage(imports, table) for _ in range(3)]
+    for preview in waiting[:1]:
+        with pytest.raises(NoSuchResource):
+            imports.get(preview.id)
+    assert imports.get(waiting[2].id).rows == 200
+    sizes = [path.stat().st_size for path in (hub.services.data_dir / "imports").glob("*.part")]
+    assert sum(sizes) <= 250_000
+
+
+async def test_files_that_wait_make_room_for_others(hub: HubServices, imports: Imports) -> None:
+    waiting = [await stage(imports, "name\nA\n") for _ in range(2)]
+    wanted = hub.free.bytes
+    hub.free.bytes = KEPT_FREE + 1_000
+    with pytest.raises(CannotStoreNow):
+        await imports.new_file(2_000)
+    for preview in waiting:
+        with pytest.raises(NoSuchResource):
+            imports.get(preview.id)
+    hub.free.bytes = wanted
+    await imports.new_file(2_000)
+
+
+async def test_what_is_being_received_counts_as_used(hub: HubServices, imports: Imports) -> None:
+    hub.free.bytes = KEPT_FREE + 5_000
+    first = await imports.new_file(3_000)
+    with pytest.raises(CannotStoreNow):
+        await imports.new_file(3_000)
+    await imports.discard([first])
+    second = await imports.new_file(3_000)
+    await trio.Path(second).write_bytes(b"name\nA\n")
+    await imports.stage([second])
+    await imports.new_file(3_000)
+
+
+async def test_so_many_files_are_received_at_a_time(hub: HubServices, imports: Imports) -> None:
+    paths = [await imports.new_file(10) for _ in range(MAX_RECEIVED)]
+    with pytest.raises(TooManyRequests):
+        await imports.new_file(10)
+    await trio.Path(paths[0]).write_bytes(b"\xff\xff")
+    with pytest.raises(BadParameter):
+        await imports.stage([paths[0]])
+    await imports.new_file(10)

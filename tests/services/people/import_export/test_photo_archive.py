@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -69,6 +70,63 @@ def test_a_path_in_a_name_is_refused(path: Path, name: str) -> None:
         PhotoArchive(path)
     assert caught.value.fault == "path"
     assert "12.jpg" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["NUL.jpg", "a/con", "COM1.tar.gz", "lpt9 .png", "prn/12.jpg", "1\n2.jpg", "12\x7f\x1b.jpg"],
+)
+def test_a_name_that_no_file_can_have_is_refused(path: Path, name: str) -> None:
+    write(path, name)
+    with pytest.raises(BadArchive) as caught:
+        PhotoArchive(path)
+    assert caught.value.fault == "name"
+
+
+@pytest.mark.parametrize("name", ["Conny.jpg", "null.jpg", "12-con.jpg", "com.jpg", "comet1.png"])
+def test_a_name_like_that_of_a_device_is_taken(path: Path, name: str) -> None:
+    write(path, name)
+    with PhotoArchive(path) as archive:
+        assert len(archive.photos) == 1
+
+
+def test_a_name_with_a_nul_is_refused(path: Path) -> None:
+    write(path, "12.jpg@.exe")
+    path.write_bytes(path.read_bytes().replace(b"@", b"\0"))
+    with pytest.raises(BadArchive) as caught:
+        PhotoArchive(path)
+    assert caught.value.fault == "name"
+
+
+def test_files_that_share_their_data_are_refused(path: Path) -> None:
+    write(path, "1.jpg", "2.jpg", "3.jpg", data=b"a photo" * 1000)
+    data = path.read_bytes()
+    directory = data.index(b"PK\x01\x02")
+    entries = data[directory:].split(b"PK\x01\x02")[1:]
+    moved = [entry[:38] + entries[0][38:42] + entry[42:] for entry in entries]
+    path.write_bytes(data[:directory] + b"".join(b"PK\x01\x02" + entry for entry in moved))
+    with pytest.raises(BadArchive) as caught:
+        PhotoArchive(path)
+    assert caught.value.fault == "bomb"
+
+
+def test_a_damaged_archive_is_refused_or_its_files_are(path: Path) -> None:
+    """Whatever the damage, nothing else is raised."""
+    write(path, "1.jpg", "王芳.png", "list.csv", data=b"a photo" * 20)
+    sound, randomness, kinds = path.read_bytes(), random.Random(1), set()
+    for _ in range(1_500):
+        data = bytearray(sound)
+        for _ in range(randomness.randrange(1, 4)):
+            data[randomness.randrange(len(data))] = randomness.choice((0, 1, 0x7F, 0xFF, 0x50))
+        path.write_bytes(data)
+        try:
+            with PhotoArchive(path) as archive:
+                for names in archive.photos.values():
+                    for name in names:
+                        archive.read(name, 1 << 20)
+        except (BadArchive, BadEntry) as error:
+            kinds.add(type(error))
+    assert kinds == {BadArchive, BadEntry}
 
 
 def test_ten_thousand_files_are_refused(path: Path) -> None:
