@@ -89,7 +89,8 @@ class Language:
 
     def weekdays(self) -> list[tuple[str, str]]:
         """The weekdays from Monday, each short and in full."""
-        short, full = (get_day_names(width, locale=self._locale) for width in ("short", "wide"))
+        widths = ("abbreviated", "wide")
+        short, full = (get_day_names(width, locale=self._locale) for width in widths)
         return [(short[day], full[day]) for day in range(7)]
 
 

@@ -55,6 +55,9 @@ async def test_a_running_job_shows_its_progress_and_steps(
         await admin.get(path)
         for text in ('value="2" max="3"', "Done", "Failed", "Waiting", "Cancel the job"):
             assert text in admin.text, text
+        # A screen reader tells when this changes.
+        told = admin.text.partition('role="status"')[2].partition("</div>")[0]
+        assert "Comparison of the people on a camera · Running" in told
     await admin.get(f"/jobs/{job.id}?only=failed")
     assert re.findall(r'<tr data-key="(\d+)">', admin.text) == ["1"]
 
