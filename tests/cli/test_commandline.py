@@ -16,14 +16,22 @@ from hub.cli import sitehub as root
 from tests.cli.conftest import Sitehub
 
 
-def every_command(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
-        yield (*path, name)
+def commands_of(group: click.Group) -> dict[str, click.Command]:
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+def every_command(
+    group: click.Group, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in commands_of(group).items():
+        yield (*path, name), command
         if isinstance(command, click.Group):
             yield from every_command(command, (*path, name))
 
 
-COMMANDS = list(every_command(root))
+COMMANDS = dict(every_command(root))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -31,10 +39,8 @@ def test_every_command_has_help(sitehub: Sitehub, path: tuple[str, ...]) -> None
     outcome = sitehub(*path, "--help")
     assert outcome.status == 0
     assert outcome.out.startswith(f"Usage: sitehub {' '.join(path)}")
-    command = root
-    for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]  # type: ignore[assignment]
+    command = COMMANDS[path]
+    assert command.name == path[-1]
     assert command.help
     for parameter in command.params:
         assert isinstance(parameter, click.Argument) or getattr(parameter, "help", None), parameter
@@ -42,10 +48,7 @@ def test_every_command_has_help(sitehub: Sitehub, path: tuple[str, ...]) -> None
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_command_accepts_a_data_directory(path: tuple[str, ...]) -> None:
-    command: click.Command = root
-    for name in path:
-        assert isinstance(command, click.Group)
-        command = command.commands[name]
+    command = COMMANDS[path]
     if not isinstance(command, click.Group):
         assert any("--data" in parameter.opts for parameter in command.params)
 
@@ -104,6 +107,16 @@ def test_a_command_works_without_standard_streams(
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
+def test_a_command_imports_no_other_commands() -> None:
+    program = "import sys; from hub.__main__ import run; run(['version']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    imported = {name for name in done.stdout.split() if name.startswith("hub.cli.")}
+    assert imported == {
+        *("hub.cli.version", "hub.cli.options"),
+        *("hub.cli.run", "hub.cli.run.browser", "hub.cli.run.double_click"),
+    }
 
 
 def test_slow_modules_are_imported_only_by_commands_that_need_them() -> None:

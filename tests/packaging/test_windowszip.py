@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from hub.cli import sitehub
+from hub.cli.service import service
 from hub.config import Config
 from tests.packaging.conftest import ROOT
 
@@ -48,4 +48,4 @@ def test_the_read_me_names_the_same_facts_in_both_languages() -> None:
     for fact in facts:
         assert fact in english
         assert fact in chinese
-    assert {"install", "uninstall"} <= set(sitehub.commands["service"].commands)  # type: ignore[attr-defined]
+    assert {"install", "uninstall"} <= set(service.commands)
