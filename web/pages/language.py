@@ -89,8 +89,8 @@ class Language:
 
     def weekdays(self) -> list[tuple[str, str]]:
         """The weekdays from Monday, each short and in full."""
-        widths = ("abbreviated", "wide")
-        short, full = (get_day_names(width, locale=self._locale) for width in widths)
+        short = get_day_names("abbreviated", locale=self._locale)
+        full = get_day_names("wide", locale=self._locale)
         return [(short[day], full[day]) for day in range(7)]
 
 
