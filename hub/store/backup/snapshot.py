@@ -24,7 +24,7 @@ from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
 from hub.store.sqlite.log_state import load_log_state, new_log_id
 from hub.store.sqlite.migrate import APPLICATION_ID
-from hub.store.sqlite.sql import one
+from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.startup import DATABASE, FIRMWARE, MEDIA
 
 #: 1 MB, if pages have 4 KB.
@@ -138,9 +138,18 @@ def _copy(reading: sqlite3.Connection, target: Path, pace: Pace) -> None:
         with closing(sqlite3.connect(target, isolation_level=None)) as writing:
             writing.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
             reading.backup(writing, pages=_STEP_PAGES, progress=stepped, sleep=0)
+            _forget_searches(writing)
         disk.flush(file)
     finally:
         os.close(file)
+
+
+def _forget_searches(connection: sqlite3.Connection) -> None:
+    """Remove searches by a photo from a copy: they are kept for a day, and backups for months."""
+    if _has_table(connection, "job"):
+        connection.execute("PRAGMA foreign_keys = ON")
+        with secure_deletion(connection):
+            connection.execute("DELETE FROM job WHERE kind = 'search'")
 
 
 def read_snapshot(database: Path) -> Snapshot:

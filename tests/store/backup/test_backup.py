@@ -198,6 +198,24 @@ async def test_what_cameras_hold_is_not_known_after_a_restore(
         assert again.device_people.get("1").must_check
 
 
+async def test_a_search_by_a_photo_which_is_kept_for_a_day_is_in_no_backup(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    photo = f'"{"PHOTO" * 4000}"'
+    await store.jobs.add("search", "{}", "user ada", 1, 1, ['"a hit"'], photo)
+    await store.jobs.add("import", "{}", "user ada", 1, 1, ['"a row"'])
+    copy = tmp_path / "copy.sqlite"
+    await trio.to_thread.run_sync(take_snapshot, tmp_path / "data", copy, Pace())
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy.sqlite"]
+    # Overwritten, not only marked as deleted.
+    assert b"PHOTOPHOTO" not in copy.read_bytes()
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    restored(file, tmp_path / "new")
+    async with opened(tmp_path / "new", clock) as again:
+        assert [job.kind for job in await again.jobs.newest()] == ["import"]
+    assert len(await store.jobs.newest()) == 2
+
+
 async def test_programs_of_the_system_read_it(
     store: Store, clock: FrozenClock, tmp_path: Path
 ) -> None:
