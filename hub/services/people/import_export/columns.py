@@ -126,7 +126,7 @@ def column_name(field: str, language: Language) -> str:
 
 def field_of(name: str) -> str | None:
     """Return the field that a column is for; None if the name is not known."""
-    return _FIELD_OF.get(_folded(name))
+    return _FIELD_OF.get(_folded(from_text(name)))
 
 
 def read_cells(fields: Sequence[str | None], cells: Sequence[str], zone: tzinfo) -> PersonCells:

@@ -688,13 +688,13 @@ def _unlink(paths: Sequence[Path]) -> None:
 
 
 def _refused_columns(columns: Sequence[str]) -> list[str]:
-    return [*(name for name in columns if not _is_reason(name)), "reason"]
+    return [*(as_text(from_text(name)) for name in columns if not _is_reason(name)), "reason"]
 
 
 def _refused_cells(columns: Sequence[str], row: RefusedRow, reason: str) -> list[str]:
     cells = zip_longest(columns, row.cells[: len(columns)], fillvalue="")
     kept = [as_text(from_text(cell)) for name, cell in cells if not _is_reason(name)]
-    return [*kept, reason]
+    return [*kept, as_text(reason)]
 
 
 def _is_reason(column: str) -> bool:

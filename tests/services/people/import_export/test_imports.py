@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -186,6 +187,22 @@ async def test_refused_rows_come_back_as_csv_and_are_imported_once_mended(
     assert await refusals(hub, mended) == []
     assert len(await people(hub)) == 6
     assert (await hub.services.people.page(PersonFilter(q="=bob"))).items[0].name == "=Bob"
+
+
+async def test_no_cell_of_the_refused_rows_is_a_formula(hub: HubServices, imports: Imports) -> None:
+    """Neither a column's name nor a reason, which a page may begin with what stood in a cell."""
+    formula = '=HYPERLINK("http://10.0.0.66")'
+    table = [["name", formula, "age", "'@sum"], ["A", "+1", "-1-", formula]]
+    out = io.StringIO()
+    csv.writer(out).writerows(table)
+    job = await run(hub, out.getvalue())
+    parts = imports.refused_csv(job.id, by=ANN, reason=lambda refusal: refusal.value)
+    text = b"".join([part async for part in parts]).decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows == [
+        ["name", f"'{formula}", "age", "'@sum", "reason"],
+        ["A", "'+1", "'-1-", f"'{formula}", "'-1-"],
+    ]
 
 
 async def test_a_row_whose_photo_is_refused_changes_nothing(
