@@ -138,11 +138,6 @@ class People:
         found = await self._people.names(set(pids.values()))
         return {uuid: found[pid] for uuid, pid in pids.items() if pid in found}
 
-    async def category_of(self, uuid: str) -> Category | None:
-        """Return the category of whom a camera means; None if the register does not have them."""
-        named = (await self.names([uuid])).get(uuid)
-        return None if named is None else named.category
-
     async def pids_of_work_ids(self, work_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return who has these work numbers. Ask for many at a time: it scans the register."""
         return await self._people.pids_of_work_ids(work_ids)

@@ -54,7 +54,11 @@ _COLUMNS = ", ".join(DevicePeople.__struct_fields__)
 _ALL = f"SELECT {_COLUMNS} FROM device_people"
 _SAVE = f"INSERT OR REPLACE INTO device_people ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _UNKNOWN = "SELECT did, pid, row FROM unknown_person"
-_UNKNOWN_PAGE = f"{_UNKNOWN} WHERE did = ? AND pid > ? ORDER BY pid LIMIT ?"
+#: By number, where they are numbers; longer ones come last.
+_UNKNOWN_PAGE = f"""
+{_UNKNOWN} WHERE did = :did AND (length(pid), pid) > (length(:after), :after)
+ORDER BY length(pid), pid LIMIT :limit
+"""
 _COUNT_UNKNOWN = "SELECT count(*) FROM unknown_person WHERE did = ?"
 _UNKNOWN_PIDS = "SELECT pid FROM unknown_person WHERE did = ?"
 _HAS_UNKNOWN = "SELECT EXISTS (SELECT 1 FROM unknown_person WHERE did = ?)"
@@ -178,10 +182,11 @@ class DevicePeopleTable:
     # Unknown people
 
     async def unknown(self, did: str, *, after: str = "", limit: int) -> list[UnknownPerson]:
-        """Return unknown people on the device in the order of their pids, behind `after`."""
+        """Return unknown people on the device, by pid as a number, behind `after`."""
 
         def job(connection: sqlite3.Connection) -> list[UnknownPerson]:
-            found = connection.execute(_UNKNOWN_PAGE, (did, after, limit))
+            values = {"did": did, "after": after, "limit": limit}
+            found = connection.execute(_UNKNOWN_PAGE, values)
             return _unknown_rows.read_all(found, self._damaged)
 
         return await self._readers.read(job)

@@ -29,6 +29,8 @@ OTHER = -1
 #: The `failed_revision` of somebody whose removal was refused.
 REMOVAL = 0
 
+#: By number: see the index person_order.
+_ORDER = "substr('0000000000000000000' || {pid}, -20)"
 #: Whether person `p` should be on device `:did` at `:now`.
 _SHOULD = """
 p.has_photo = 1
@@ -158,17 +160,17 @@ CASE WHEN h.revision = p.revision THEN 'done'
 _ROWS = f"""
 SELECT p.pid, p.name, p.category, {_STATE} AS state, 1, h.code, coalesce(h.msg, '')
 FROM person p LEFT JOIN holding h ON h.did = :did AND h.pid = p.pid
-WHERE p.pid > :after AND {_IS_WANTED} AND (:state = '' OR {_STATE} = :state)
-ORDER BY p.pid LIMIT :limit
+WHERE {_ORDER.format(pid="p.pid")} > :after AND {_IS_WANTED} AND (:state = '' OR {_STATE} = :state)
+ORDER BY {_ORDER.format(pid="p.pid")} LIMIT :limit
 """
 _REMOVED_STATE = "CASE WHEN h.failed_revision = 0 THEN 'failed' ELSE 'pending' END"
 _REMOVED_ROWS = f"""
 SELECT h.pid, coalesce(p.name, ''), coalesce(p.category, 0), {_REMOVED_STATE} AS state, 0, h.code,
     h.msg
 FROM holding h LEFT JOIN person p ON p.pid = h.pid
-WHERE h.did = :did AND h.pid > :after AND h.revision IS NOT 0
+WHERE h.did = :did AND {_ORDER.format(pid="h.pid")} > :after AND h.revision IS NOT 0
     AND (p.pid IS NULL OR NOT ({_IS_WANTED})) AND (:state = '' OR {_REMOVED_STATE} = :state)
-ORDER BY h.pid LIMIT :limit
+ORDER BY {_ORDER.format(pid="h.pid")} LIMIT :limit
 """
 _OF_PERSON = f"""
 SELECT d.did, coalesce(s.state, 'new'), CASE
@@ -475,18 +477,18 @@ class HoldingTable:
     async def rows(
         self, did: str, state: SyncState | None, *, now: int, after: str, limit: int
     ) -> list[PersonRow]:
-        """Return the people that the device should hold or must lose, by pid."""
+        """Return the people that the device should hold or must lose, by pid as a number."""
         values = {
             "did": did,
             "now": now,
-            "after": after,
+            "after": after.zfill(20),
             "limit": limit,
             "state": state or "",
         }
 
         def job(connection: sqlite3.Connection) -> list[PersonRow]:
             found = [*connection.execute(_ROWS, values), *connection.execute(_REMOVED_ROWS, values)]
-            found.sort(key=lambda row: row[0])
+            found.sort(key=lambda row: row[0].zfill(20))
             return [
                 PersonRow(pid, name, category, state, bool(wanted), code, msg)
                 for pid, name, category, state, wanted, code, msg in found[:limit]

@@ -318,8 +318,6 @@ async def test_names_are_found_by_what_cameras_send(people: People) -> None:
     await people.add(PersonChange(name="Ada", category=2), by=ADA, pid="7")
     ada = PersonName("7", "Ada", 2)
     assert await people.names(["007", "7", "8", "x", ""]) == {"007": ada, "7": ada}
-    assert await people.category_of("07") == 2
-    assert await people.category_of("9223372036854775808") is None
 
 
 async def test_work_numbers_name_people(people: People) -> None:

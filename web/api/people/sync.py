@@ -56,7 +56,7 @@ class PersonOfDevice(Struct, frozen=True):
 
 
 class DevicePeople(answers.DeviceSync, frozen=True, kw_only=True):
-    """The people of a camera: how many, and one page of them by pid (as text)."""
+    """The people of a camera: how many, and one page of them by pid, as a number."""
 
     items: list[PersonOfDevice]
     next: Annotated[Pid | None, Meta(description="`after` of the next page; null: the last one")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import trio
@@ -779,6 +780,36 @@ async def test_progress_is_told_at_most_twice_a_second(
         told = [change for change in await changes.next() if change.kind == "sync"]
     assert 2 <= len(told) <= 14
     assert set(told) == {Change("sync", camera.did)}
+
+
+async def test_the_rows_of_a_camera_are_in_the_order_of_their_numbers(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(connects=False)
+    pids = ["9", "10", "100", "18446744073709551615"]
+    strangers = ["11", "1000", "7"]
+    for pid in (*pids, "8", "99"):
+        await site.put(pid)
+    for pid in strangers:
+        camera.hold(pid)
+    site.connect(camera)
+    await site.settle()
+    await site.sync.decisions.leave_alone(camera.did, by=ADA)
+    for pid in ("8", "99"):  # they would have to go
+        await site.store.holdings.found_other(camera.did, camera.sn, [pid])
+        await site.people.remove(pid, by=ADA)
+
+    async def by_pages(read: Any) -> list[str]:
+        found: list[str] = []
+        while page := await read(found[-1] if found else ""):
+            found += [row.pid for row in page]
+        return found
+
+    rows = await by_pages(lambda after: site.sync.rows(camera.did, after=after, limit=2))
+    assert rows == ["8", "9", "10", "99", "100", "18446744073709551615"]
+    unknown = site.sync.decisions.unknown
+    found = await by_pages(lambda after: unknown(camera.did, after=after, limit=2))
+    assert found == ["7", "11", "1000"]
 
 
 async def test_the_rows_of_a_camera_can_be_read_page_by_page(
