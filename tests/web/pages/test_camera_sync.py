@@ -148,6 +148,18 @@ async def test_unknown_people_wait_for_a_decision(
     assert len(link.state.people) == 0
 
 
+async def test_the_page_says_where_people_are_put_who_are_taken_over(
+    hub: PageSite, admin: Photographer
+) -> None:
+    sn = await hub.enrol("Gate", did="1")
+    await hub.hub.store.device_people.put_unknown("1", sn, {"55": '{"pid":"55"}'})
+    await admin.get("/cameras/1/people/decide/take-over")
+    assert "and then put on all other cameras" in admin.text
+    await hub.services.camera_groups.add("Building B", ["1"], by=COMMAND_LINE)
+    await admin.get("/cameras/1/people/decide/take-over")
+    assert "on the other cameras of its groups: Building B" in admin.text
+
+
 async def test_a_camera_whose_list_was_not_read_whole_says_so(
     hub: PageSite, admin: Photographer
 ) -> None:

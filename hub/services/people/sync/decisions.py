@@ -122,6 +122,8 @@ class Decisions:
     async def take_over(self, did: str, progress: Progress | None = None, *, by: Actor) -> None:
         """Add the unknown people on a device to the register, and keep the device in step.
 
+        They are put on the cameras of its groups; if it is in none, on all cameras.
+
         Somebody whose photo the device does not give stays unknown, and counts as failed.
         """
         await self._each_unknown(did, progress, lambda sn, one: self._take_over(did, sn, one, by))
@@ -201,6 +203,7 @@ class Decisions:
 
     async def _take_over(self, did: str, sn: str, one: UnknownPerson, by: Actor) -> None:
         row = one.row
+        groups = tuple(group.id for group in self._store.camera_groups.of_device(did))
         photo = await self._files.picture(did, row.photo or "")
         change = PersonChange(
             name=row.name or one.pid,
@@ -212,6 +215,7 @@ class Decisions:
             department=row.department or "",
             phone=row.phone or "",
             category=_category(row.category),
+            groups=groups,
             photo=photo.data,
         )
         person = await self._people.add(change, by=by, pid=one.pid)

@@ -654,6 +654,22 @@ async def test_unknown_people_are_taken_over_with_their_photos(
     assert (await site.sync.of_device(camera.did)).state == "managed"
 
 
+async def test_people_taken_over_are_put_on_the_cameras_of_the_groups_alone(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(connects=False)
+    neighbour, gate = await site.add_camera(), await site.add_camera()
+    group = await site.groups.add("Building B", [camera.did, neighbour.did], by=ADA)
+    camera.hold("77", photo=site.photo())
+    site.connect(camera)
+    await site.settle()
+    await site.sync.decisions.take_over(camera.did, by=ADA)
+    await site.settle()
+    person = await site.people.get("77")
+    assert (person.everywhere, person.groups) == (False, (group.id,))
+    assert (camera.pids, neighbour.pids, gate.pids) == ({"77"}, {"77"}, set())
+
+
 async def test_somebody_whose_photo_is_not_given_stays_unknown(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:

@@ -172,6 +172,7 @@ async def ask_to_decide(did: int, decision: str) -> Response:
         device,
         tab="/people",
         decision=_check_decision(decision),
+        groups=[group.name for group in auth.services().camera_groups.of_device(device.did)],
         sync=await camera_sync(device.did),
     )
 
