@@ -162,8 +162,8 @@ TAKE_OVER = Endpoint(
     summary="Take the unknown people on a camera into the register",
     description=(
         "Answers with a job. Their photos are read from the camera; whoever has none that can be "
-        "read stays unknown and counts as failed. Afterwards they are on the cameras of its groups; "
-        "if it is in none, on all cameras."
+        "read stays unknown and counts as failed. Afterwards they are on the cameras of its "
+        "groups; if it is in none, on all cameras."
     ),
     answer=JobFields,
     answer_example=_job_example("take-over"),
