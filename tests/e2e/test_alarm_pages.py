@@ -18,9 +18,10 @@ import trio
 from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 
 from tests.e2e.browser import Browser
-from tests.e2e.camera import Camera, upload_sync
+from tests.e2e.camera import EVENT_PATH, Camera, upload_sync
 from tests.e2e.conftest import MakeHub
 from tests.e2e.faulty_disk import FLUSH, WRITE, FaultyDisk
 from tests.e2e.hub_process import HubProcess
@@ -135,6 +136,11 @@ def _names(browser: Browser) -> list[str]:
 
 def _wait_for_alarm(browser: Browser, name: str) -> None:
     browser.wait_until(lambda: name in _names(browser), f"no alarm for {name}")
+
+
+def _is_in_sight(browser: Browser, card: WebElement) -> bool:
+    script = "return arguments[0].getBoundingClientRect().top < innerHeight"
+    return bool(browser.driver.execute_script(script, card))
 
 
 def _until_it_can_be_acknowledged(browser: Browser) -> None:
@@ -350,6 +356,43 @@ def test_a_full_disk_is_seen_heard_and_escalates_while_nothing_can_be_stored(
     assert len(browser.find_all("#alarms .alarm")) == 1
     gate.sees("Li Wei")
     _wait_for_alarm(browser, "Li Wei")
+
+
+def test_a_severe_alarm_comes_onto_a_full_live_page(
+    make_hub: MakeHub, staffed_data: Path, tmp_path: Path, camera: Camera, browser: Browser
+) -> None:
+    shutil.copytree(staffed_data, tmp_path / "data")
+    hub = make_hub("devices.unknown_event_types=keep").start()
+    did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
+    token = trio.run(_token, hub, camera, did)
+
+    def report(type: int, **who: object) -> None:
+        body = {"did": "", "time": int(time.time()), "type": type, "data": {}, **who}
+        with hub.sync_client() as client:
+            assert upload_sync(client, token, json.dumps(body).encode(), EVENT_PATH) == 200
+
+    for type in range(100, 122):
+        report(type)
+    browser.sign_in(hub)
+    browser.wait_for_text("2 more new alarms")
+    report(8, name="Zhang San", uuid="7", category=2)
+    _wait_for_alarm(browser, "Fire · Zhang San")
+    # The oldest is still first, and the key A is about it.
+    assert len(_names(browser)) == 20
+    assert _names(browser)[0] == "type 100"
+    assert _names(browser)[-1] == "Fire · Zhang San"
+    browser.wait_for_text("3 more new alarms")
+    card = browser.find_all("#alarms .alarm")[-1]
+    assert not _is_in_sight(browser, card)
+    browser.click(".alarm-below a")
+    browser.wait_until(lambda: _is_in_sight(browser, card), "the link does not lead to it")
+    _until_it_can_be_acknowledged(browser)
+    _press(browser, "a")
+    browser.wait_until(lambda: "type 100" not in _names(browser), "not acknowledged")
+    browser.wait_for_text("2 more new alarms")
+    assert "Fire · Zhang San" in _names(browser)
+    browser.open(f"{hub.url}/alarms")
+    assert not browser.find(".alarm-below").is_displayed()
 
 
 #: Whether all of the list of areas is in view, and whether what is below it is.

@@ -125,6 +125,9 @@ async def test_a_severe_alarm_is_shown_however_many_were_there_before(
     assert keys == sorted(keys, key=int)
     assert keys[0] == "1"
     assert keys[-1] == str(fire)
+    # So far down it may be out of sight.
+    assert "Further down:" in guard.text
+    assert f'<a href="/#alarm-{fire}">Show</a>' in guard.text
     assert "6 more new alarms" in guard.text
 
 
@@ -138,6 +141,7 @@ async def test_alarms_of_one_camera_do_not_hide_those_of_another(
     keys = re.findall(r'<article class="alarm [^>]*data-key="(\d+)"', guard.text)
     assert len(keys) == MAX_SHOWN
     assert {str(severe), str(minor)} < set(keys)
+    assert "Further down:" not in guard.text
 
 
 async def test_an_event_of_a_blacklisted_person_tells_both(site: PageSite, guard: Visitor) -> None:

@@ -13,19 +13,23 @@ from web.pages.alarms.cards import AlarmCard, make_alarm_card
 
 #: New alarms on the live page; further ones are counted.
 MAX_SHOWN = 20
+#: The first ones, of which a screen of usual size has room.
+_IN_SIGHT = 4
 #: Places of them that all cameras get in turn, whatever the severity.
 _TURN_PLACES = 5
 
 
 class AlarmState(Struct, frozen=True):
     """`severity`: the highest of the new ones, "" without any. `worst`: the oldest of the most
-    severe ones that have escalated.
+    severe ones that have escalated. `below`: the oldest critical one of those that the live page
+    shows so far down that it may be out of sight.
     """
 
     count: int = 0
     severity: str = ""
     escalated: int = 0
     worst: AlarmCard | None = None
+    below: AlarmCard | None = None
 
 
 def new_alarms(hub: Services) -> list[Alarm]:
@@ -67,13 +71,24 @@ def _turns(alarms: Sequence[Alarm], *, by_severity: bool) -> list[int]:
     return turns
 
 
+def _critical_below(alarms: Sequence[Alarm]) -> Alarm | None:
+    if not any(alarm.severity == "critical" for alarm in alarms):
+        return None
+    shown = choose_shown(alarms)
+    if any(alarm.severity == "critical" for alarm in shown[:_IN_SIGHT]):
+        return None
+    return next((alarm for alarm in shown if alarm.severity == "critical"), None)
+
+
 def alarm_state(hub: Services) -> AlarmState:
     alarms = new_alarms(hub)
     escalated = [alarm for alarm in alarms if alarm.escalated_at is not None]
     worst = min(escalated, key=lambda alarm: SEVERITIES.index(alarm.severity), default=None)
+    below = _critical_below(alarms)
     return AlarmState(
         count=len(alarms),
         severity=min((a.severity for a in alarms), key=SEVERITIES.index, default=""),
         escalated=len(escalated),
         worst=make_alarm_card(hub, worst) if worst else None,
+        below=make_alarm_card(hub, below) if below and below != worst else None,
     )
