@@ -18,6 +18,8 @@ STOOD_IN_FOR = (
     "greenlet",
     # HTTP/2 in hypercorn, which the web port does not offer: 1.2 MB.
     *("h2", "h2.config", "h2.connection", "h2.events", "h2.exceptions", "h2.settings", "priority"),
+    # The servers of hypercorn, which web/http replaces, and what starts their processes: 0.8 MB.
+    *("hypercorn.asyncio", "hypercorn.trio.run", "multiprocessing", "multiprocessing.synchronize"),
     # Test clients, which import a debugger: 0.5 MB.
     *("quart.testing", "quart_trio.testing"),
     # For the servers in prometheus_client and werkzeug; it imports the tables of HTML: 0.5 MB.
@@ -35,8 +37,9 @@ _CALENDAR_KEYS = {
 }
 #: A table by language.
 _LIKELY = "likely_subtags"
-#: Tables by country.
-_NOT_CALENDAR_KEYS = {"all_currencies", "territory_currencies", "territory_languages"}
+#: The tables that are kept of the data that all languages share. The rest is by country, currency
+#: or time zone.
+_SHARED_KEYS = {"cldr", _LIKELY, "parent_exceptions", "windows_zone_mapping"}
 
 
 def thin_locale(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def thin_locale(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def thin_global(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of babel's global.dat that is kept."""
-    thin = {name: value for name, value in data.items() if name not in _NOT_CALENDAR_KEYS}
+    thin = {name: value for name, value in data.items() if name in _SHARED_KEYS}
     ours = {tag.partition("_")[0] for tag in LANGUAGES}
     thin[_LIKELY] = {
         tag: full for tag, full in data[_LIKELY].items() if tag.partition("_")[0] in ours

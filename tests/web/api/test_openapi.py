@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from hub.wire.uploads.records import (
 )
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
+from web.api import openapi
 from web.api.alarms.alarms import NoteBody, SeqsBody
 from web.api.alarms.rules import AlarmRules, PlateListBody
 from web.api.devices.commands import COMMAND
@@ -191,6 +192,25 @@ def fields(value: Any, path: str = "") -> set[str]:
     if isinstance(value, list):
         return {p for item in value for p in fields(item, f"{path}[]")}
     return set() if value is None else {path}
+
+
+async def test_the_description_is_made_once_and_not_before_it_is_asked_for(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def noted(endpoints: Sequence[Endpoint], version: str) -> Any:
+        made.append(version)
+        return openapi.document(endpoints, version)
+
+    monkeypatch.setattr("web.api.document", noted)
+    client = create_app(hub.services).test_client(use_cookies=False)
+    assert made == []
+    bearer = await hub.bearer()
+    first = await client.get("/openapi.json", headers=bearer)
+    second = await client.get("/openapi.json", headers=bearer)
+    assert len(made) == 1
+    assert await first.get_data() == await second.get_data()
 
 
 async def test_it_is_also_below_the_prefix_and_needs_a_key(hub: HubServices, app: Quart) -> None:
