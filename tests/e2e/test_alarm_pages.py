@@ -199,6 +199,9 @@ def test_no_alarm_is_acknowledged_by_accident(gate: Gate, guard: Browser) -> Non
     assert _looping(guard)
     guard.click(".alarm .button-main")
     guard.wait_until(lambda: _names(guard) == names[2:], "the button does not acknowledge")
+    # Whoever works by keyboard stays at the alarms.
+    focused = "return document.activeElement.id"
+    guard.wait_until(lambda: guard.driver.execute_script(focused) == "alarms", "the focus is lost")
     _until_it_can_be_acknowledged(guard)
     _press(guard, "a")
     guard.wait_until(lambda: not _names(guard), "the alarm is still new")

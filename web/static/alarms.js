@@ -158,6 +158,7 @@ async function acknowledge(list, form) {
   const problem = form.querySelector("[data-problem]");
   if (button.disabled) return;
   const body = new URLSearchParams(new FormData(form));
+  const hadFocus = form.contains(document.activeElement);
   button.disabled = true;
   problem.hidden = true;
   try {
@@ -169,6 +170,10 @@ async function acknowledge(list, form) {
     problem.hidden = false;
   } finally {
     button.disabled = false;
+    // A button that is disabled or removed loses the focus.
+    if (hadFocus && document.activeElement === document.body) {
+      (form.isConnected ? button : list).focus({ preventScroll: true });
+    }
   }
 }
 
