@@ -229,7 +229,7 @@ async def job_of(site: Site, id: int) -> Any:
 
 
 async def test_a_reader_that_missed_changes_gets_every_job_that_runs_or_ended_meanwhile(
-    site: Site, steps: Steps, mock_clock: MockClock
+    site: Site, steps: Steps, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Steps(steps.jobs)
     async with site.stream() as reader:
@@ -237,8 +237,19 @@ async def test_a_reader_that_missed_changes_gets_every_job_that_runs_or_ended_me
         assert {(await reader.next()).data["id"] for _ in range(2)} == {first.id, second.id}
         mock_clock.jump(1)
         await wait_all_tasks_blocked()
+        failures = [CannotStoreNow("busy")]
+        jobs = steps.jobs.list
+
+        async def fail_at_first(*args: Any, **kwargs: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return await jobs(*args, **kwargs)
+
+        monkeypatch.setattr(steps.jobs, "list", fail_at_first)
         site.hub.services.change_feed.publish([Change("firmware")] * 300)
         await steps.end()
+        await wait_all_tasks_blocked()
+        mock_clock.jump(1)
         events = [await reader.next() for _ in range(2)]
         assert {(event.data["id"], event.data["state"]) for event in events} == {
             (first.id, "done"),

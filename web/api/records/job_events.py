@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import trio
 
@@ -30,28 +31,42 @@ class JobEvents:
         self._free_at: dict[int, float] = {}
         #: The jobs that the reader takes for running.
         self._running: set[int] = set()
+        #: When to look which jobs have changed, because changes were missed.
+        self._look_at = inf
 
     @property
     def next_at(self) -> float:
         """When take() has something to return, if no change comes first."""
-        return min(self._due.values(), default=float("inf"))
+        return min((self._look_at, *self._due.values()))
 
-    async def note(self, changes: Sequence[Change]) -> None:
-        """Note which jobs have changed. Raises CannotStoreNow, TooManyRequests."""
-        changed = {int(change.key) for change in changes if change.kind == "job" and change.key}
-        if Change("job") in changes:
-            newest = await self._jobs.list(limit=_MAX_CAUGHT_UP)
-            changed |= self._running | {job.id for job in newest if job.state == "running"}
+    def note(self, changes: Sequence[Change]) -> None:
+        """Note which jobs have changed."""
         now = trio.current_time()
-        for id in changed:
-            self._due.setdefault(id, self._free_at.get(id, now))
+        for change in changes:
+            if change == Change("job"):
+                self._look_at = now
+            elif change.kind == "job":
+                self._due.setdefault(int(change.key), self._free_at.get(int(change.key), now))
 
     async def take(self) -> list[Job]:
         """Return the jobs to tell of now, as they are now."""
         now = trio.current_time()
+        if self._look_at <= now:
+            await self._look(now)
         due = [id for id, at in self._due.items() if at <= now]
         self._free_at = {id: at for id, at in self._free_at.items() if at > now}
         return [job for id in due if (job := await self._take(id, now)) is not None]
+
+    async def _look(self, now: float) -> None:
+        """Note the jobs that run, or did when the reader was told of them."""
+        try:
+            newest = await self._jobs.list(limit=_MAX_CAUGHT_UP)
+        except (CannotStoreNow, TooManyRequests):
+            self._look_at = now + _PAUSE_SECONDS
+            return
+        self._look_at = inf
+        running = {job.id for job in newest if job.state == "running"}
+        self.note([Change("job", str(id)) for id in self._running | running])
 
     async def _take(self, id: int, now: float) -> Job | None:
         """Return a job; None if it is gone, or cannot be read until later."""

@@ -129,7 +129,7 @@ async def _frames(
                 if query.did is None or query.did in change.alarm.dids:
                     yield b"event: alarm\n" + _data(await _alarm(services, change, render))
             if sees_jobs:
-                await jobs.note(news.changes)
+                jobs.note(news.changes)
                 for job in await jobs.take():
                     yield b"event: job\n" + _data(msgspec.json.encode(job_fields(job)))
             # Counted, so they come after what is urgent, and not all at once.
