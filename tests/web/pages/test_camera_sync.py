@@ -168,9 +168,12 @@ async def test_a_camera_whose_list_was_not_read_whole_says_so(
     await hub.hub.store.device_people.save(row, sn)
     await admin.get("/cameras/1/people")
     assert "could not read the whole list of people" in admin.text
+    assert "Manage anyway…" in admin.text
+    assert "Add to the register" not in admin.text
     for decision in ("take-over", "remove-unknown"):
         await admin.get(f"/cameras/1/people/decide/{decision}")
-        assert "As far as the hub could read its list" in admin.text
+        for text in ("Manage the people on Gate anyway?", "As far as the hub could read its list"):
+            assert text in admin.text, text
 
 
 async def test_a_comparison_is_a_job_that_says_what_it_found(
