@@ -105,6 +105,16 @@ async def test_photos_of_a_zip_are_counted_and_stored(
     assert (await running.services.people.get("7")).has_photo
 
 
+async def test_the_preview_names_people_whose_rows_have_no_name(
+    running: PageSite, admin: Photographer
+) -> None:
+    known = PersonChange(name="王芳", work_id="W-7")
+    await running.services.people.add(known, by=COMMAND_LINE, pid="7")
+    await send(admin, archive(**{"W-7_jpg": photo(size=(200, 200))}), "people.zip")
+    await admin.get(admin.goes_to)
+    assert "王芳" in admin.text
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import get_args
 
 from msgspec import Struct
@@ -11,11 +12,13 @@ from hub.errors import BadParameter, CannotStoreNow, HubError, NoSuchResource, T
 from hub.services.people.import_export.columns import FIELDS, column_name
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, ImportPreview, PreviewRow
 from hub.services.people.import_export.plan import Action
+from hub.services.people.register import PersonName
 from web import auth
 from web.forms.import_form import stage_import
 from web.pages import language
 from web.pages.language import N_, gettext
 from web.pages.layout import make_url, page, redirect_to, wants_part
+from web.pages.live.known_people import people_named
 from web.pages.people.import_texts import describe_import_error, describe_refusal
 from web.pages.upload_errors import file_too_large
 from web.people_export import export_response
@@ -137,6 +140,7 @@ async def _preview_page(id: str, error: HubError | None = None) -> Response:
     actions = tuple(action for action in get_args(Action) if action == only)
     rows = await imports.rows(id, after, _PER_PAGE + 1, actions)
     shown, more = rows[:_PER_PAGE], len(rows) > _PER_PAGE
+    known = await people_named(auth.services().people, (row.pid for row in shown if not row.name))
     here, last = f"/people/import/{id}", str(shown[-1].position) if shown else ""
     return await page(
         "people/import_preview.html",
@@ -145,7 +149,7 @@ async def _preview_page(id: str, error: HubError | None = None) -> Response:
         fault=gettext("Another import is running. Wait until it has ended.") if error else "",
         preview=found,
         links=_action_links(found, here, only if actions else ""),
-        rows=[_row_view(row) for row in shown],
+        rows=[_row_view(row, known) for row in shown],
         next=make_url(here, only=only if actions else "", after=last) if more else "",
         is_first=after < 0,
         here=here,
@@ -165,11 +169,13 @@ def _action_links(found: ImportPreview, here: str, chosen: str) -> list[ActionLi
     ]
 
 
-def _row_view(row: PreviewRow) -> PlannedRowView:
+def _row_view(row: PreviewRow, known: Mapping[str, PersonName]) -> PlannedRowView:
+    """`known`: people of the register, for rows that only have a number or a photo."""
     look, icon = _LOOKS[row.action]
+    present = known.get(row.pid)
     return PlannedRowView(
         line=row.line,
-        name=row.name,
+        name=row.name or (present.name if present else ""),
         pid=row.pid,
         photo=row.photo,
         look=look,
