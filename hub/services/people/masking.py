@@ -6,10 +6,14 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from hub.errors import HubError
 from hub.store.people.person_rows import Person, last_four
+from hub.wire.json_limits import check_limits
 from hub.wire.redaction import is_personal_number
 from hub.wire.uploads.records import EventDetail, Record
 
+#: Of JSON within a text.
+_MAX_DEPTH = 32
 #: Stands for a digit that is not shown.
 MASK = "*"
 
@@ -38,7 +42,8 @@ def has_numbers(person: Person) -> bool:
 def without_numbers(value: object, name: str = "") -> object:
     """Return decoded JSON, the value of a field with this name, with personal numbers masked.
 
-    A personal number is whatever stands in a field that is named so, also in lists and objects.
+    A personal number is whatever stands in a field that is named so, also in lists, objects, and
+    JSON within a text.
     """
     is_number = is_personal_number(name)
     match value:
@@ -46,8 +51,10 @@ def without_numbers(value: object, name: str = "") -> object:
             return {key: without_numbers(v, name if is_number else key) for key, v in value.items()}
         case list():
             return [without_numbers(inner, name) for inner in value]
-        case str() | int() | float() if is_number and not isinstance(value, bool):
+        case str() | int() | float() if is_number and not _is_empty(value):
             return masked_number(_as_text(value))
+        case str() if (embedded := _embedded(value)) is not None and names_numbers(embedded):
+            return msgspec.json.encode(without_numbers(embedded)).decode()
     return value
 
 
@@ -59,8 +66,10 @@ def names_numbers(value: object, name: str = "") -> bool:
             return any(names_numbers(v, name if is_number else key) for key, v in value.items())
         case list():
             return any(names_numbers(inner, name) for inner in value)
-        case str() | int() | float():
-            return is_number and not isinstance(value, bool) and value not in ("", 0)
+        case str() | int() | float() if is_number:
+            return not _is_empty(value)
+        case str():
+            return names_numbers(_embedded(value))
     return False
 
 
@@ -82,6 +91,22 @@ def record_has_numbers(record: Record) -> bool:
 def _masked_json(raw: Raw) -> Raw:
     value = msgspec.json.decode(raw)
     return Raw(msgspec.json.encode(without_numbers(value))) if names_numbers(value) else raw
+
+
+def _is_empty(value: str | int | float) -> bool:
+    return isinstance(value, bool) or value in ("", 0)
+
+
+def _embedded(text: str) -> object:
+    """The JSON that a text is; None if it is none, or is nested too deeply."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    data = text.encode("utf-8", "replace")
+    try:
+        check_limits(data, _MAX_DEPTH)
+        return msgspec.json.decode(data)
+    except (HubError, msgspec.MsgspecError, ValueError):
+        return None
 
 
 def _as_text(number: str | int | float) -> str:
