@@ -12,6 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
+from hub.services.people.sync import device_check
 from hub.simulator.faults import Quirks
 from hub.store.people.device_people import DevicePeople
 from hub.wire.commands.answers import Person as PersonRow
@@ -190,6 +191,21 @@ async def test_a_comparison_is_a_job_that_says_what_it_found(
     await guard.get(job)
     for text in ("Comparison of the people on a camera", "1 were missing", "Completed"):
         assert text in guard.text, text
+
+
+async def test_a_comparison_of_half_a_list_says_so(
+    running: PageSite, guard: Photographer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_check, "MAX_LISTED", 1)
+    link = await connect(running)
+    for pid in range(100):
+        link.state.people.add(PersonRow(pid=str(100 + pid), name="A"), b"")
+    await guard.get("/cameras/1/people")
+    await guard.send("/cameras/1/people/compare")
+    job = guard.goes_to
+    await running.services.jobs.wait(int(job.rpartition("/")[2]))
+    await guard.get(job)
+    assert "The list could not be read whole, so nobody counts as missing." in guard.text
 
 
 async def test_a_camera_that_is_offline_cannot_be_compared(

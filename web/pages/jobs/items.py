@@ -64,6 +64,7 @@ class _Compared(Struct, frozen=True):
     missing: int
     differing: int
     unknown: int
+    is_whole: bool = True
 
 
 def describe_subject(job: Job) -> str:
@@ -168,10 +169,18 @@ def _compared(item: JobItem) -> ItemText | None:
     found = _decode(item.detail, _Compared)
     if found is None:
         return None
-    text = gettext(
-        "%(total)s people on it: %(missing)s were missing, %(differing)s differed, "
-        "%(unknown)s are unknown."
-    ) % {
+    pattern = (
+        gettext(
+            "%(total)s people on it: %(missing)s were missing, %(differing)s differed, "
+            "%(unknown)s are unknown."
+        )
+        if found.is_whole
+        else gettext(
+            "The list could not be read whole, so nobody counts as missing. %(total)s people in "
+            "it: %(differing)s differed, %(unknown)s are unknown."
+        )
+    )
+    text = pattern % {
         "total": found.total,
         "missing": found.missing,
         "differing": found.differing,
