@@ -149,10 +149,9 @@ class Alarms:
         escalated = unstored.escalated.keys() - before.escalated.keys()
         told = [alarm for alarm in self.active() if alarm.seq in escalated]
         self.feed.publish([AlarmChange(alarm, "escalated") for alarm in told])
-        both = (*before.alarms, *unstored.alarms)
-        changed = [one for one in both if one not in before.alarms or one not in unstored.alarms]
-        seqs = [*escalated, *(alarm.seq for alarm in changed)]
-        self._change_feed.publish([Change("alarm", str(seq)) for seq in dict.fromkeys(seqs)])
+        old, new = ({one.seq: one for one in held.alarms} for held in (before, unstored))
+        changed = [seq for seq in old | new if old.get(seq) != new.get(seq)]
+        self._change_feed.publish([Change("alarm", str(seq)) for seq in (*escalated, *changed)])
 
     def _publish(self, changes: Sequence[AlarmChange]) -> None:
         self.feed.publish([one for one in changes if not self._is_told(one)])

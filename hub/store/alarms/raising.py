@@ -31,7 +31,7 @@ from hub.store.alarms.rows import (
     active_of,
     add_evidence,
     add_steps,
-    alarm_of,
+    alarms_of,
     drop_evidence,
     save_alarms,
 )
@@ -121,8 +121,8 @@ class AlarmRaiser:
         spare = MAX_ACTIVE // 20
         seqs = least_active(connection, MAX_ACTIVE - spare, excess + spare)
         metrics.limits_reached.labels("alarms").inc(len(seqs))
-        least = [alarm_of(connection, seq, self._damaged) for seq in seqs]
-        found = [moved(alarm, Move("closed", at)) for alarm in least if alarm is not None]
+        least = alarms_of(connection, seqs, self._damaged)
+        found = [moved(alarm, Move("closed", at)) for alarm in least]
         ended = [one for one in found if one is not None]
         save_alarms(connection, [alarm for alarm, _ in ended])
         add_steps(connection, {alarm.seq: steps for alarm, steps in ended})

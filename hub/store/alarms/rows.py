@@ -28,6 +28,7 @@ COLUMNS = (
     "seq, kind, subject, severity, state, count, first_at, last_at, last_seq, heard_at, "
     "new_since, escalated_at, over_at, dids, detail, note"
 )
+_SOME = f"SELECT {COLUMNS} FROM alarm WHERE seq IN (SELECT value FROM json_each(?))"
 ONE = f"SELECT {COLUMNS} FROM alarm WHERE seq = ?"
 _ACTIVE = f"""
 SELECT {COLUMNS} FROM alarm INDEXED BY alarm_active WHERE state <> 'closed' ORDER BY seq
@@ -122,6 +123,14 @@ def alarm_of(connection: sqlite3.Connection, seq: int, damaged: DamagedRows) -> 
     """Return an alarm, None if there is none."""
     found = _rows.read_all(connection.execute(ONE, (clamp(seq),)), damaged)
     return found[0] if found else None
+
+
+def alarms_of(
+    connection: sqlite3.Connection, seqs: Sequence[int], damaged: DamagedRows
+) -> list[Alarm]:
+    """Return those of these alarms that are there."""
+    values = (msgspec.json.encode(seqs).decode(),)
+    return _rows.read_all(connection.execute(_SOME, values), damaged)
 
 
 def active_of(
