@@ -75,3 +75,11 @@ async def test_a_guard_sees_groups_and_changes_none(hub: PageSite, guard: Photog
     for path in ("add", str(group.id), f"{group.id}/remove"):
         await guard.get(f"/cameras/groups/{path}")
         assert guard.response.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/cameras/groups/add", "/people/cameras"])
+async def test_without_cameras_a_page_leads_to_connecting_them(
+    admin: Photographer, path: str
+) -> None:
+    await admin.get(path)
+    assert 'href="/cameras/connect"' in admin.text
