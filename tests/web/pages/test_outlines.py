@@ -1,4 +1,4 @@
-"""What a screen reader needs of people, alarms, jobs and search: names, labels and headings."""
+"""What a screen reader needs of a page: names, labels and headings."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ _PAGES = (
     "/people/import",
     "/people/export",
     "/people/cameras",
+    "/cameras",
+    "/cameras/add",
+    "/cameras/connect",
+    "/cameras/1",
+    "/cameras/1/settings",
+    "/cameras/1/captures",
+    "/cameras/1/search",
+    "/cameras/1/trace",
+    "/cameras/1/manage",
     "/cameras/1/people",
     "/cameras/1/people?show=unknown",
     "/cameras/1/people/decide/leave-alone",
@@ -44,6 +53,14 @@ _PAGES = (
     "/cameras/many/restart",
     "/jobs",
     "/search",
+    "/evidence",
+    "/firmware",
+    "/site",
+    "/site/health",
+    "/site/users",
+    "/site/settings",
+    "/site/audit",
+    "/account",
     "/site/alarm-rules",
     "/site/alarm-rules/new",
     "/site/alarm-rules/1",
