@@ -385,6 +385,14 @@ async def test_a_guard_sees_the_last_digits_of_personal_numbers_in_an_answer(
     assert await numbers_seen(api) == []
 
 
+@pytest.mark.parametrize("field", ["idCard", "phone"])
+async def test_a_guard_does_not_search_by_personal_numbers(api: Api, field: str) -> None:
+    body = {"uri": "/person/list", "param": {"page_num": 1, "page_size": 1, field: "136"}}
+    assert (await api.ask(body, await as_user(api, "guard"))).status == 403
+    assert len(api.link.asked) == 0
+    assert (await api.ask(body)).status == 200
+
+
 async def test_an_answer_that_cannot_be_masked_is_not_shown_to_a_guard(api: Api) -> None:
     api.link.reply = lambda uri, param: answer(0, result=Raw(b'{"phone":1380013800e999}'))
     asked = await api.ask(QUERY, await as_user(api, "guard"))

@@ -66,9 +66,9 @@ async def test_people_are_listed_as_the_camera_lists_them(
     assert 'src="/media/device/1?path=data%2Ffacelib%2F19017%20a%26b.jpg"' in guard.text
 
 
-async def test_the_filters_are_sent_and_kept(guard: Photographer, camera: SimulatedLink) -> None:
+async def test_the_filters_are_sent_and_kept(admin: Photographer, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(total=0, list=[])
-    await guard.get("/cameras/1/people/list?name=%E5%BC%A0&workId=7&idCard=3&phone=136&category=2")
+    await admin.get("/cameras/1/people/list?name=%E5%BC%A0&workId=7&idCard=3&phone=136&category=2")
     assert camera.asked[0][1] == {
         "page_num": 1,
         "page_size": 32,
@@ -78,9 +78,21 @@ async def test_the_filters_are_sent_and_kept(guard: Photographer, camera: Simula
         "phone": "136",
         "category": 2,
     }
-    assert 'name="phone" value="136"' in guard.text
-    assert '<option value="2" selected>Blacklist' in guard.text
-    assert "Nobody on the camera matches" in guard.text
+    assert 'name="phone" value="136"' in admin.text
+    assert '<option value="2" selected>Blacklist' in admin.text
+    assert "Nobody on the camera matches" in admin.text
+
+
+async def test_a_guard_does_not_search_by_personal_numbers(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    camera.outcome = ok_answer(total=0, list=[])
+    await guard.get("/cameras/1/people/list?idCard=3&phone=136&workId=7")
+    sent = camera.asked[0][1]
+    assert sent["workId"] == "7"
+    assert not {"idCard", "phone"} & set(sent)
+    assert 'name="workId" value="7"' in guard.text
+    assert 'name="phone"' not in guard.text
 
 
 @pytest.mark.parametrize(

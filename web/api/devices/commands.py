@@ -27,6 +27,7 @@ from hub.errors import (
     DeviceNonsense,
     DeviceSilent,
     HubError,
+    NotAllowed,
     NotSent,
     TooManyRequests,
     Unanswered,
@@ -108,7 +109,8 @@ COMMAND = Endpoint(
         "device has 10 s to answer, 30 s with a photo. It gets one command with a photo and up to "
         "four others at a time; further ones are queued. A photo may have several MB. A signed-in "
         "user needs the role guard, and admin for commands that change a device. Guards see the "
-        "last four digits of personal numbers; who sees them in full is in the audit log."
+        "last four digits of personal numbers, and cannot search by them; who sees them in full "
+        "is in the audit log."
     ),
     body=reduce(or_, _BODIES.values()),
     body_examples={
@@ -206,6 +208,8 @@ class _CommandsApi:
         if command.name in CHANGING:
             answer = await self._change(caller, did, command, request)
         else:
+            if not caller.is_admin:
+                _check_searches_no_numbers(request.param)
             answer = await self._services.commands.send(did, request.uri, request.param)
         result = await self._shown(caller, did, answer.result)
         return CommandAnswer(answer.code, answer.msg, result, await self._known_as(command, answer))
@@ -267,6 +271,13 @@ def _device_of(scope: HTTPScope) -> str | None:
         return None
     did = path[len(_PATH_PREFIX) : -len(_PATH_SUFFIX)]
     return None if not did or "/" in did else did
+
+
+def _check_searches_no_numbers(param: Raw) -> None:
+    """Nobody searches by what they do not see. Raises NotAllowed."""
+    # The limits of the body were checked.
+    if names_numbers(msgspec.json.decode(param)):
+        raise NotAllowed("only administrators search by personal numbers")
 
 
 def _masked(result: bytes) -> Raw:

@@ -91,10 +91,10 @@ class CaptureQuery(Struct, frozen=True):
 
 @blueprint.get("")
 async def captures(did: int) -> Response:
-    await auth.require_role("guard")
+    sees_numbers = auth.reaches(await auth.require_role("guard"), "admin")
     device, hub = get_camera(did), auth.services()
     now = datetime.fromtimestamp(hub.now(), hub.site.zone())
-    query = _read_query(request.args, now)
+    query = _read_query(request.args, now, sees_numbers=sees_numbers)
     position, is_faces = read_position(request.args), query.kind == "faces"
     page: dict[str, Any] = {
         "kind": query.kind,
@@ -102,7 +102,9 @@ async def captures(did: int) -> Response:
         "ranges": _range_links(query, now),
         "start": query.start,
         "end": query.end,
-        "filters": filter_fields(FaceHistory, query.filters) if is_faces else (),
+        "filters": filter_fields(FaceHistory, query.filters, sees_numbers=sees_numbers)
+        if is_faces
+        else (),
         "is_filtered": bool(query.filters),
         "is_first": position.page is None,
         "first_url": query.query(),
@@ -139,13 +141,13 @@ async def captures(did: int) -> Response:
     return await streamed_camera_page(_PAGE, device, ask, tab=_TAB, **page)
 
 
-def _read_query(args: Mapping[str, str], now: datetime) -> CaptureQuery:
+def _read_query(args: Mapping[str, str], now: datetime, *, sees_numbers: bool) -> CaptureQuery:
     kind: CaptureKind = "people" if args.get("kind") == "people" else "faces"
     return CaptureQuery(
         kind=kind,
         start=args.get("from", "").strip() or f"{now:%Y-%m-%d}T00:00:00",
         end=args.get("until", "").strip() or f"{now:%Y-%m-%d}T23:59:59",
-        filters=read_filters(args) if kind == "faces" else {},
+        filters=read_filters(args, sees_numbers=sees_numbers) if kind == "faces" else {},
     )
 
 

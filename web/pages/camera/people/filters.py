@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from hub.wire.commands.field_specs import field_specs
+from hub.wire.redaction import is_personal_number
 from web.pages.language import N_, gettext
 
 #: By wire name.
@@ -25,18 +26,28 @@ class FilterField(Struct, frozen=True):
     max_length: int
 
 
-def read_filters(args: Mapping[str, str]) -> dict[str, str]:
-    """The filters given in the query parameters."""
-    return {name: value for name in FILTERS if (value := args.get(name, "").strip())}
+def read_filters(args: Mapping[str, str], *, sees_numbers: bool) -> dict[str, str]:
+    """The filters given in the query parameters.
+
+    Without `sees_numbers`, none by a personal number: nobody searches by what they do not see.
+    """
+    names = _names(sees_numbers=sees_numbers)
+    return {name: value for name in names if (value := args.get(name, "").strip())}
 
 
-def filter_fields(param: type[Struct], given: Mapping[str, str]) -> list[FilterField]:
-    """All filter fields, with the limits of the command with that param."""
+def filter_fields(
+    param: type[Struct], given: Mapping[str, str], *, sees_numbers: bool
+) -> list[FilterField]:
+    """The filter fields, with the limits of the command with that param."""
     bounds = field_specs(param)
     return [
-        FilterField(name, gettext(label), given.get(name, ""), bounds[name].most or 0)
-        for name, label in FILTERS.items()
+        FilterField(name, gettext(FILTERS[name]), given.get(name, ""), bounds[name].most or 0)
+        for name in _names(sees_numbers=sees_numbers)
     ]
+
+
+def _names(*, sees_numbers: bool) -> list[str]:
+    return [name for name in FILTERS if sees_numbers or not is_personal_number(name)]
 
 
 def describe_filter_error(param: type[Struct], name: str) -> str:

@@ -70,11 +70,12 @@ class PersonCard(Struct, frozen=True, kw_only=True):
 
 @blueprint.get("/list")
 async def people(did: int) -> Response:
-    await auth.require_role("guard")
+    sees_numbers = auth.reaches(await auth.require_role("guard"), "admin")
     device, hub = get_camera(did), auth.services()
-    query, position = _read_query(request.args), read_position(request.args)
+    query = _read_query(request.args, sees_numbers=sees_numbers)
+    position = read_position(request.args)
     page: dict[str, Any] = {
-        "filters": filter_fields(PersonList, query),
+        "filters": filter_fields(PersonList, query, sees_numbers=sees_numbers),
         "category": query.get("category", ""),
         "categories": category_choices(),
         "is_filtered": bool(query),
@@ -256,10 +257,11 @@ def _is_pid(text: str) -> bool:
     return bool(_PID.fullmatch(text)) and 1 <= int(text) <= MAX_PID
 
 
-def _read_query(args: Mapping[str, str]) -> dict[str, str]:
+def _read_query(args: Mapping[str, str], *, sees_numbers: bool) -> dict[str, str]:
     """The search form, from the query parameters."""
     category = args.get("category", "").strip()
-    return read_filters(args) | ({"category": category} if category else {})
+    filters = read_filters(args, sees_numbers=sees_numbers)
+    return filters | ({"category": category} if category else {})
 
 
 def _make_list_param(query: Mapping[str, str], page: int | None) -> PersonList:
