@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
@@ -17,6 +17,7 @@ from hypercorn.typing import (
 )
 from quart.ctx import RequestContext
 from quart.globals import request
+from quart.routing import QuartRule
 from quart.typing import ResponseReturnValue
 from quart.wrappers.request import Request as QuartRequest
 from quart_trio import QuartTrio
@@ -171,6 +172,32 @@ class HTTPConnection(TrioASGIHTTPConnection):
         nursery.cancel_scope.cancel()
 
 
+class _UrlBuilder:
+    """Builds the URLs of a rule; what does so is compiled for the first one."""
+
+    __slots__ = ("_appends_unknown", "_build", "_rule")
+
+    def __init__(self, rule: QuartRule, *, appends_unknown: bool) -> None:
+        self._rule = rule
+        self._appends_unknown = appends_unknown
+        self._build: Callable[..., tuple[str, str]] | None = None
+
+    def __get__(self, rule: QuartRule, owner: object) -> _UrlBuilder:
+        return self  # A function would be bound to its rule here.
+
+    def __call__(self, **values: Any) -> tuple[str, str]:
+        if self._build is None:
+            self._build = QuartRule._compile_builder(self._rule, self._appends_unknown)
+        return self._build(self._rule, **values)
+
+
+class _Rule(QuartRule):
+    """A rule whose URLs may never be built, as those of the API: compiling costs 2 KB and time."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        return _UrlBuilder(self, appends_unknown=append_unknown)
+
+
 class HubQuart(QuartTrio):
     """Completes unsafe requests (RFC 9110, 9.2.1) once their body has arrived.
 
@@ -180,6 +207,7 @@ class HubQuart(QuartTrio):
 
     asgi_http_class = HTTPConnection
     request_class = Request
+    url_rule_class = _Rule  # type: ignore[assignment]
     #: The bodies in flight, including those of requests that are answered in front of Quart.
     bodies: Bodies
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import babel
 import pytest
@@ -89,3 +90,34 @@ def test_dates_are_formatted_the_same_with_the_thinned_data(
     assert thin.stderr == ""
     assert "星期一" in thin.stdout
     assert thin.stdout == run(_WRITER).stdout
+
+
+def test_functions_lose_their_annotations_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "packaging")
+    import thinner
+
+    source = """
+import typing
+class Row:
+    \"\"\"One row.\"\"\"
+    did: str
+    def of(self, a: int = 1, *b: str, c: str = "c", **d: typing.Any) -> (
+        str
+    ):
+        return a, b, c, d
+async def ask(question: "str") -> int:
+    async def inner(x: int): ...
+    return inner
+x: int = 1
+fail = lambda: 1 / 0
+"""
+    built: dict[str, Any] = {}
+    exec(thinner.compile_thin(source.encode(), "rows.py", optimize=0), built)
+    row = built["Row"]
+    assert (row.__annotations__, row.__doc__) == ({"did": str}, "One row.")
+    assert row.of.__annotations__ == built["ask"].__annotations__ == {}
+    assert row().of(2, "b", e=3) == (2, ("b",), "c", {"e": 3})
+    assert built["__annotations__"] == {"x": int}
+    line = source.splitlines().index("fail = lambda: 1 / 0") + 1
+    code = built["fail"].__code__
+    assert (code.co_filename, code.co_firstlineno) == ("rows.py", line)

@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 from quart import request
+from quart.routing import QuartRule
 
 from hub.config import WebConfig
 from hub.errors import CannotStoreNow, HubError, TooLarge
@@ -235,3 +236,24 @@ async def test_a_long_body_counts_in_the_budget_of_uploads_until_it_is_answered(
         ]
         site.second_step.set()
     assert site.app.bodies._budget.used == 0
+
+
+def test_a_rule_compiles_what_builds_its_urls_for_the_first_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compile_builder, compiled = QuartRule._compile_builder, list[str]()
+
+    def noted(rule: QuartRule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled.append(rule.rule)
+        return compile_builder(rule, append_unknown)
+
+    monkeypatch.setattr(QuartRule, "_compile_builder", noted)
+    app = HubQuart("test")
+    for path in ("/people", "/cameras/<did>/people/"):
+        app.add_url_rule(path, path, lambda **values: "")
+    urls = app.url_map.bind("hub")
+    assert compiled == []
+    for page in (2, 3):
+        built = urls.build("/cameras/<did>/people/", {"did": "a b/人", "page": page})
+        assert built == f"/cameras/a%20b/%E4%BA%BA/people/?page={page}"
+    assert compiled == ["/cameras/<did>/people/"]
