@@ -173,6 +173,7 @@ class Imports:
         self._now = now
         self._threads = trio.CapacityLimiter(2)
         self._looking = trio.CapacityLimiter(1)
+        self._starting = trio.Lock()
         #: Photos as they came, each of which may have MAX_FILE_MB.
         self._preparing = trio.CapacityLimiter(3)
         #: What can be imported now, by id, the oldest first.
@@ -221,11 +222,11 @@ class Imports:
         The files are kept for an hour, or removed if an error is raised: BadParameter (BadTable,
         BadArchive) if they cannot be imported, CannotStoreNow.
         """
-        await self.remove_old()
         id = secrets.token_hex(16)
         unpacked = self._folder / f"{id}.csv.part"
         rows = self._folder / f"{id}.rows.part"
         try:
+            await self.remove_old()
             async with self._looking:
                 csv_path, zip_path = await self._run(_sort_files, paths, unpacked)
                 files = await self._look(id, csv_path, zip_path, rows)
@@ -272,9 +273,21 @@ class Imports:
 
         Raises NoSuchResource, TooManyRequests if another import runs, CannotStoreNow.
         """
-        files = self._files(id)
-        if self._jobs.running("import"):
-            raise TooManyRequests("another import is running; wait for its end")
+        async with self._starting:
+            files = self._files(id)
+            if self._jobs.running("import"):
+                raise TooManyRequests("another import is running; wait for its end")
+            # From now on nothing else removes the files.
+            del self._staged[id]
+            try:
+                job = await self._start(files, by)
+            except BaseException:
+                self._staged[id] = files
+                raise
+        await self._audit.add(by, "person.import", f"job {job.id}")
+        return job
+
+    async def _start(self, files: _Files, by: Actor) -> Job:
         preview = files.preview
         subject = ImportSubject(preview.columns, preview.photos)
 
@@ -284,10 +297,7 @@ class Imports:
             finally:
                 await self.discard(files.paths)
 
-        job = await self._jobs.start("import", subject, by, work, total=preview.rows)
-        self._staged.pop(id, None)
-        await self._audit.add(by, "person.import", f"job {job.id}")
-        return job
+        return await self._jobs.start("import", subject, by, work, total=preview.rows)
 
     async def note_refused_shown(self, job_id: int, by: Actor) -> None:
         """Note in the audit log that refused rows, with personal numbers, are shown."""

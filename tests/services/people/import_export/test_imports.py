@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import msgspec
 import pytest
 import trio
+import trio.testing
 from PIL import Image
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
@@ -436,3 +437,56 @@ async def test_so_many_files_are_received_at_a_time(hub: HubServices, imports: I
     with pytest.raises(BadParameter):
         await imports.stage([paths[0]])
     await imports.new_file(10)
+
+
+async def test_files_that_cannot_be_looked_at_now_make_room_for_others(
+    hub: HubServices, imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    paths = [await imports.new_file(10) for _ in range(MAX_RECEIVED)]
+    for path in paths:
+        await trio.Path(path).write_bytes(b"name\nA\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(imports_module, "_remove_left", fail)
+        for path in paths:
+            with pytest.raises(CannotStoreNow):
+                await imports.stage([path])
+    assert not left(hub)
+    await imports.new_file(10)
+
+
+async def test_files_are_imported_once_however_often_somebody_asks_for_it(
+    hub: HubServices, imports: Imports
+) -> None:
+    preview = await stage(imports, "name\nAda\n")
+    refused: list[type[Exception]] = []
+
+    async def start() -> None:
+        try:
+            await imports.start(preview.id, ANN)
+        except (NoSuchResource, TooManyRequests) as error:
+            refused.append(type(error))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(start)
+    jobs = hub.services.jobs
+    (job,) = await jobs.list("import")
+    assert len(refused) == 2
+    assert (await jobs.wait(job.id)).done == 1
+    assert [person.name for person in await people(hub)] == ["Ada"]
+
+
+async def test_files_whose_import_begins_do_not_make_room_for_others(
+    hub: HubServices, imports: Imports
+) -> None:
+    preview = await stage(imports, "name\nAda\n")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(imports.start, preview.id, ANN)
+        await trio.testing.wait_all_tasks_blocked()
+        await imports.drop(preview.id)
+    (job,) = await hub.services.jobs.list("import")
+    job = await hub.services.jobs.wait(job.id)
+    assert (job.state, job.done) == ("done", 1)
