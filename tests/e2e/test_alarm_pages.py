@@ -73,14 +73,20 @@ class Gate:
         with self.hub.sync_client() as client:
             assert upload_sync(client, self.token, self.capture(name, category)) == 200
 
+    @property
+    def next_pid(self) -> str:
+        """The number of the person whom it captures next."""
+        return str(1000 + self._count)
+
     def capture(self, name: str, category: int = 2) -> bytes:
         """Return the body of an upload (2.1)."""
+        pid = self.next_pid
         self._count += 1
         body = {
             "did": "",
             "time": int(time.time()),
             "name": name,
-            "uuid": str(1000 + self._count),
+            "uuid": pid,
             "category": category,
             "data": {"face_data": f"data:image/jpeg;base64,{_jpeg()}"},
         }
@@ -218,6 +224,21 @@ def test_an_open_record_says_that_there_is_an_alarm(gate: Gate, guard: Browser) 
     _press(guard, "a")
     guard.click(".dialog-alarms")
     _wait_for_alarm(guard, "Emil")
+    _until_it_can_be_acknowledged(guard)
+    _press(guard, "a")
+    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+
+
+def test_a_record_opened_from_a_person_leads_to_the_new_alarm(gate: Gate, guard: Browser) -> None:
+    pid = gate.next_pid
+    gate.hub.cli("person", "add", "--name", "Nora", "--pid", pid)
+    gate.sees("Nora", category=3)
+    guard.open(f"{gate.hub.url}/people/{pid}")
+    guard.click(".card-link")
+    guard.find("dialog[open] .record")
+    gate.sees("Paul")
+    guard.click("dialog[open] .dialog-alarms")
+    _wait_for_alarm(guard, "Paul")
     _until_it_can_be_acknowledged(guard)
     _press(guard, "a")
     guard.wait_until(lambda: not _names(guard), "the alarm is still new")

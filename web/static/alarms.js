@@ -79,7 +79,9 @@ function showInDialog(state, count) {
   button.type = "button";
   button.className = "pill pill-bad dialog-alarms";
   button.textContent = text;
-  button.addEventListener("click", () => dialog.close());
+  // On other pages than "Live" there are no alarms below it.
+  const isLive = document.querySelector("#alarms");
+  button.addEventListener("click", () => (isLive ? dialog.close() : location.assign("/#alarms")));
   present?.remove();
   dialog.prepend(button);
 }
