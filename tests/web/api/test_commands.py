@@ -393,6 +393,16 @@ async def test_a_guard_does_not_search_by_personal_numbers(api: Api, field: str)
     assert (await api.ask(body)).status == 200
 
 
+@pytest.mark.parametrize("role", ["guard", "admin"])
+async def test_a_param_that_cannot_be_read_is_a_bad_parameter_for_everybody(
+    api: Api, role: str
+) -> None:
+    body = b'{"uri": "/person/list", "param": {"page_num": 1e999, "page_size": 1}}'
+    asked = await api.ask(body, await as_user(api, role))
+    assert (asked.status, asked.json["code"]) == (400, 420)
+    assert asked.json["msg"].startswith("param")
+
+
 async def test_an_answer_that_cannot_be_masked_is_not_shown_to_a_guard(api: Api) -> None:
     api.link.reply = lambda uri, param: answer(0, result=Raw(b'{"phone":1380013800e999}'))
     asked = await api.ask(QUERY, await as_user(api, "guard"))

@@ -133,6 +133,7 @@ _MAY_BE_NUMBERS = re.compile(rb"card|i[dc][^a-z]{0,4}n|phone|mobile|tel|passport
 _RECOGNISING = (FACE_HISTORY, PERSON_HISTORY, PERSON_SEARCH)
 
 _BODY = msgspec.json.Decoder(_CommandBody)
+_PARAM = msgspec.json.Decoder(object)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -274,9 +275,9 @@ def _device_of(scope: HTTPScope) -> str | None:
 
 
 def _check_searches_no_numbers(param: Raw) -> None:
-    """Nobody searches by what they do not see. Raises NotAllowed."""
+    """Nobody searches by what they do not see. Raises NotAllowed, BadParameter."""
     # The limits of the body were checked.
-    if names_numbers(msgspec.json.decode(param)):
+    if names_numbers(json_limits.decode(_PARAM, bytes(param), "param", path="param")):
         raise NotAllowed("only administrators search by personal numbers")
 
 
