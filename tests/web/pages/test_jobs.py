@@ -31,7 +31,7 @@ async def start(hub: PageSite, who: str = "admin") -> Job:
     jobs, items = hub.services.jobs, [{"did": str(n)} for n in range(3)]
     with hub.services.change_feed.subscribe() as changes:
         job = await jobs.start("compare", {}, Actor(f"user {who}"), wait_for_ever, items=items)
-        while job.done == 0:
+        while job.done + job.failed < 2:
             await changes.next()
             job = await jobs.get(job.id)
     return job
