@@ -55,6 +55,7 @@ async def test_the_registers_name_of_today_is_shown_beside_the_cameras(
     await guard.get(path)
     assert "In the register: </span><span>Ann Smith<" in guard.text
     assert "Blacklist" in guard.text
+    assert '<a href="/people/7">Show person</a>' in guard.text
 
 
 async def test_without_cameras_the_page_says_what_to_do_next(admin: Photographer) -> None:
@@ -100,6 +101,17 @@ async def test_an_administrator_adds_a_hit_to_people(
     (link,) = re.findall(r'href="(/people/add\?[^"]+)"', admin.text)
     await admin.get(link.replace("&amp;", "&"))
     assert 'data-source="/media/device/1?path=sd%2F99.jpg"' in admin.text
+
+
+async def test_a_hit_of_somebody_in_the_register_leads_there(
+    running: PageSite, admin: Photographer
+) -> None:
+    await running.services.people.put("7", PersonChange(name="Ann"), by=COMMAND_LINE)
+    gate = await running.connect("Gate")
+    gate.outcome = hits(99, pid="7", name="Ann")  # type: ignore[assignment]
+    await search(running, admin)
+    assert '<a href="/people/7">Show person</a>' in admin.text
+    assert "Add to people" not in admin.text
 
 
 async def test_some_cameras_are_asked_by_name_or_group(

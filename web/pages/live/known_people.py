@@ -25,9 +25,12 @@ from web.pages.live.record_cards import (
 
 
 class RecognisedView(Struct, frozen=True):
-    """`name`: what the camera calls the person; "" if it names nobody."""
+    """`name`: what the camera calls the person; "" if it names nobody. `pid`: of the person of the
+    register; "" if it has none.
+    """
 
     name: str
+    pid: str
     badge: ListBadge | None
     known_as: KnownAs | None
 
@@ -62,6 +65,7 @@ def recognised_view(
     pid = pid_of(person)
     return RecognisedView(
         name=person_name(name, person) if name or pid else "",
+        pid=pid if pid in people else "",
         badge=list_badge(category),
         known_as=differing(people.get(pid), name, category),
     )
