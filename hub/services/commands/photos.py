@@ -132,7 +132,8 @@ def _redrawn(image: Image, max_side: int) -> Image:
 
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
-        image.thumbnail((max_side, max_side), Image.Resampling.HAMMING)
+        # Pillow cannot reduce 16 bits by whole factors, as it otherwise does before it resizes.
+        image.thumbnail((max_side, max_side), Image.Resampling.HAMMING, reducing_gap=None)
         image = _in_8_bits(image)
     if image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         # A palette image would be resized to its nearest colours.
