@@ -184,7 +184,10 @@ CANCEL = Endpoint(
     path=f"{_ONE}/cancel",
     tag=TAG,
     summary="Cancel a job",
-    description="What is done stays done. A job that has ended is answered as it is.",
+    description=(
+        "What is done stays done. A job that has ended is answered as it is. Guards cancel the "
+        "jobs that they started, administrators all."
+    ),
     answer=JobFields,
     answer_example=JOB_EXAMPLE,
     role="guard",
@@ -227,10 +230,10 @@ def add_jobs(routes: Routes, services: Services) -> None:
         return JobDetail(**_fields(job), items=[_item(item) for item in items], next=last)
 
     async def cancel_job(call: Call[Nothing, Nothing]) -> JobFields:
-        job = await jobs.get(id_of(call, "job"))
-        if job.kind != "search" and not call.caller.is_admin:
-            raise NotAllowed("only administrators cancel such a job")
-        return job_fields(await jobs.cancel(job.id, call.caller.actor))
+        job, by = await jobs.get(id_of(call, "job")), call.caller.actor
+        if job.created_by != by.who and not call.caller.is_admin:
+            raise NotAllowed("only administrators cancel a job of somebody else")
+        return job_fields(await jobs.cancel(job.id, by))
 
     async def get_refused(call: Call[Nothing, Nothing]) -> Response:
         if not call.caller.is_admin:

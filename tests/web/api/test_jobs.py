@@ -15,14 +15,16 @@ import trio
 from PIL import Image
 from trio.testing import wait_all_tasks_blocked
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.devices.directory import NewDevice
+from hub.services.jobs.jobs import JobKind, JobProgress
 from hub.services.site.site import SiteSettings
 from hub.wire.commands.dialect import PERSON_SEARCH, REBOOT, SET_FACE
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.web.api.test_api import Client, refusal
+from tests.web.api.test_commands import csrf_token
 
 CSV = "姓名,工号,身份证号,年龄\nAda,A-1,110101199003071234,\nEve,A-2,110101199003079999,200\n"
 
@@ -312,3 +314,25 @@ async def test_one_field_of_a_setting_is_changed_on_many_devices(
 async def test_a_job_that_is_not_there_is_404(api: Client) -> None:
     for method, path in (("GET", "jobs/7"), ("POST", "jobs/7/cancel"), ("GET", "jobs/7/refused")):
         assert (await refusal(await api.raw(method, path)))[:2] == (404, 426)
+
+
+async def as_guard(hub: HubServices, name: str) -> Client:
+    token = await hub.add_user(name, "guard")
+    cookie = f"__Host-sitehub_session={token}"
+    return Client(hub, {"Cookie": cookie, "X-CSRF-Token": csrf_token(token)})
+
+
+@pytest.mark.parametrize("kind", ["search", "compare"])
+async def test_a_guard_cancels_only_jobs_that_this_guard_started(
+    hub: HubServices, kind: JobKind
+) -> None:
+    ann, ben = await as_guard(hub, "ann"), await as_guard(hub, "ben")
+
+    async def work(progress: JobProgress) -> None:
+        await trio.sleep_forever()
+
+    job = await hub.services.jobs.start(kind, {"did": "1"}, Actor("user ann"), work)
+    path = f"jobs/{job.id}/cancel"
+    assert (await refusal(await ben.raw("POST", path)))[:2] == (403, 401)
+    assert (await hub.services.jobs.get(job.id)).state == "running"
+    assert (await ann.send("POST", path))["state"] == "cancelled"
