@@ -46,6 +46,8 @@ ANSWER_SECONDS = 20.0
 SEND_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 MAX_REQUESTS = 32
+#: Links stay open for days, and most frames are shorter.
+_PORTION_BYTES = 4096
 #: A device counts as busy with an unanswered request for this many times its time-out.
 BUSY_TIMEOUTS = 2
 
@@ -114,7 +116,10 @@ class DeviceLink:
         """The link owns `stream`. `deadlines` must be watched while run() runs."""
         self.address = peer.address
         #: The name of its TLS cipher suite; "" without TLS.
-        self.cipher_suite = stream.cipher_suite() if isinstance(stream, TlsStream) else ""
+        self.cipher_suite = ""
+        if isinstance(stream, TlsStream):
+            self.cipher_suite = stream.cipher_suite()
+            stream.portion_bytes = _PORTION_BYTES
         self._place = peer.place
         self.did = ""
         self.sn = ""

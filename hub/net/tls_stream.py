@@ -54,6 +54,7 @@ class TlsStream(SendNowaitStream):
         "_missing",
         "_outgoing",
         "_ssl",
+        "portion_bytes",
         "transport_stream",
     )
 
@@ -66,6 +67,9 @@ class TlsStream(SendNowaitStream):
         self._ciphertext = _NOTHING
         #: How many bytes are missing from the record that was partly fed to `_incoming`.
         self._missing = 0
+        #: OpenSSL is fed so much at a time, and keeps a buffer of this size. A long record that is
+        #: fed in portions costs an exception for each.
+        self.portion_bytes = _MAX_RECORD_BYTES
         self._flush_lock = trio.Lock()
         self._has_handshake = self._has_ended = self._is_broken = self._is_closed = False
         self._is_sending = self._is_receiving = False
@@ -209,18 +213,18 @@ class TlsStream(SendNowaitStream):
         return len(data) > 0
 
     def _feed(self) -> bool:
-        """Feed the next record to the SSL object; return False while it is incomplete."""
+        """Feed the next record, or portion of one, to the SSL object; return False without one."""
         if not self._missing:
             if len(self._ciphertext) < _HEADER_BYTES:
                 # Copy them: a view would keep alive everything that was received before.
                 self._ciphertext = memoryview(bytes(self._ciphertext))
                 return False
             self._missing = _record_bytes(self._ciphertext)
-        portion = self._ciphertext[: self._missing]
+        portion = self._ciphertext[: min(self._missing, self.portion_bytes)]
         self._missing -= self._incoming.write(portion)
         # Even an empty view would keep the received bytes alive.
         self._ciphertext = self._ciphertext[len(portion) :] or _NOTHING
-        return not self._missing
+        return not self._missing or len(portion) == self.portion_bytes
 
     def _decrypt(self, limit: int) -> bytes:
         """Return the plaintext of the records that have arrived, up to `limit` bytes."""
@@ -229,7 +233,7 @@ class TlsStream(SendNowaitStream):
         while room and not self._has_ended and (self._ssl.pending() or self._feed()):
             try:
                 chunk = self._ssl.read(min(room, _RECORD_BYTES))
-            except ssl.SSLWantReadError:  # A record without application data.
+            except ssl.SSLWantReadError:  # A record without application data, or a part of one.
                 continue
             except ssl.SSLError as error:
                 self._is_broken = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import linecache
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +34,10 @@ def collect_garbage_seldom() -> None:
     enough to wait for a full collection. So there are some: without the objects that exist now one
     is short, and Python makes none before it has a quarter more to look at than at the last one.
     With what 5,000 objects leave behind, none takes long.
+
+    Also forget the source text of the methods that attrs generated, which only debuggers show.
     """
+    linecache.clearcache()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)

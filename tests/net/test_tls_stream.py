@@ -179,6 +179,34 @@ async def test_a_partial_record_does_not_keep_the_records_before_it(
             tracemalloc.stop()
 
 
+class RecordingBio:
+    """Forwards what is fed to OpenSSL, and notes the most that waited for it."""
+
+    def __init__(self, bio: ssl.MemoryBIO) -> None:
+        self.bio = bio
+        self.most = 0
+
+    def write(self, data: bytes | memoryview) -> int:
+        written = self.bio.write(data)
+        self.most = max(self.most, self.bio.pending)
+        return written
+
+
+@pytest.mark.parametrize("portion", [5, 4096, 100_000])
+async def test_openssl_is_fed_long_records_in_portions(
+    context: ssl.SSLContext, portion: int
+) -> None:
+    async with connected(context) as (server, client):
+        server.portion_bytes = portion
+        bio: Any = RecordingBio(server._incoming)
+        server._incoming = bio
+        await client.send_all(BODY[:60_000])
+        assert await receive_exactly(server, 60_000) == BODY[:60_000]
+        assert min(portion, 16_384) <= bio.most < 2 * portion
+        await server.send_all(b"and back")
+        assert await receive_exactly(client, 8) == b"and back"
+
+
 async def test_any_buffer_can_be_sent_even_an_empty_one(context: ssl.SSLContext) -> None:
     async with connected(context) as (server, client):
         await server.send_all(b"")
