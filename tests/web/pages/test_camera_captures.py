@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import pytest
 
-from hub.errors import DeviceRefused
+from hub.errors import DeviceRefused, TooManyRequests
 from hub.live.registry import DeviceAnswer
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.people.register import PersonChange
+from hub.services.people.register import PersonChange, PersonName
 from hub.simulator.faults import Quirks
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
@@ -77,6 +78,19 @@ async def test_the_registers_name_and_category_are_shown_where_they_differ(
     assert "In the register" not in bob
     assert re.search("Person 8</h3>.*In the register: </span><span>Bob<", eight, re.DOTALL)
     assert "In the register" not in eve
+
+
+async def test_captures_are_shown_also_if_the_register_cannot_be_read_now(
+    hub: PageSite, guard: Visitor, camera: SimulatedLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def names(uuids: Collection[str]) -> dict[str, PersonName]:
+        raise TooManyRequests("too many queries at once")
+
+    monkeypatch.setattr(hub.services.people, "names", names)
+    camera.outcome = ok_answer(face_total=1, face_list=[{**FACE, "pid": "7"}])
+    await guard.get(f"/cameras/1/captures?{RANGE}")
+    assert "张三" in guard.text
+    assert "</html>" in guard.text
 
 
 async def test_a_capture_of_a_stranger_without_pictures_is_shown(

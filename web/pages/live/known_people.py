@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
+from hub.errors import CannotStoreNow, TooManyRequests
 from hub.services.people.register import People, PersonName
 from hub.wire.commands.answers import Recognised
 from hub.wire.uploads.records import Record
@@ -49,8 +51,13 @@ async def people_named(register: People, pids: Iterable[str]) -> Mapping[str, Pe
 async def recognised_people(
     register: People, rows: Iterable[Recognised]
 ) -> Mapping[str, PersonName]:
-    """The people of the register whom rows of 1.10, 1.11 or 1.16 name, by pid."""
-    return await people_named(register, (pid_of(row.person) for row in rows))
+    """The people of the register whom rows of 1.10, 1.11 or 1.16 name, by pid.
+
+    Nobody if the register cannot be read now: what a camera has answered is shown all the same.
+    """
+    with suppress(CannotStoreNow, TooManyRequests):
+        return await people_named(register, (pid_of(row.person) for row in rows))
+    return NOBODY
 
 
 def make_recognised(row: Recognised, people: Mapping[str, PersonName]) -> RecognisedView:
