@@ -140,10 +140,12 @@ class Decisions:
 
     async def _decide(self, did: str, state: PeopleState, by: Actor) -> None:
         device = self._devices.device(did)
-        async with self._lock(did):
-            row = self._store.device_people.get(did)
-            changed = replace(row, state=state, must_check=True)
-            await self._store.device_people.save(changed, device.sn)
+        # Nobody should have to wait for a camera that takes half an hour to tell its list.
+        with self._check.cutting_short(did):
+            async with self._lock(did):
+                row = self._store.device_people.get(did)
+                changed = replace(row, state=state, must_check=True)
+                await self._store.device_people.save(changed, device.sn)
         await self._audit.add(by, "person.sync", f"{did} {state}")
         self._decided(did)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
@@ -72,6 +74,9 @@ class DeviceCheck:
         self._frames = frames
         self._versions = versions
         self._now = now
+        #: The lists that are read now, and how many people wait for their end, by did.
+        self._reading: dict[str, trio.CancelScope] = {}
+        self._waiting: Counter[str] = Counter()
 
     async def if_due(self, did: str, sn: str) -> bool:
         """Check the device if a check of it is due; return whether one was."""
@@ -99,7 +104,7 @@ class DeviceCheck:
         Ends within COMPARE_SECONDS, and with MAX_LISTED people.
         """
         listed = _Listed()
-        with trio.move_on_after(COMPARE_SECONDS):
+        with self._may_be_cut_short(did):
             await self._compare_pages(did, sn, listed, progress)
         is_whole = listed.is_whole
         missing = await self._note_missing(did, sn, listed.seen) if is_whole else 0
@@ -107,6 +112,28 @@ class DeviceCheck:
         await self._note_compared(did, sn, listed)
         found = len(listed.unknown)
         return Comparison(listed.count, missing, listed.differing, found, is_whole)
+
+    @contextmanager
+    def cutting_short(self, did: str) -> Iterator[None]:
+        """Within this context no list of the device is read on: it is then not read whole."""
+        self._waiting[did] += 1
+        if (reading := self._reading.get(did)) is not None:
+            reading.cancel()
+        try:
+            yield
+        finally:
+            self._waiting -= Counter([did])
+
+    @contextmanager
+    def _may_be_cut_short(self, did: str) -> Iterator[None]:
+        with trio.move_on_after(COMPARE_SECONDS) as reading:
+            self._reading[did] = reading
+            if self._waiting[did]:
+                reading.cancel()
+            try:
+                yield
+            finally:
+                del self._reading[did]
 
     async def _compare_pages(
         self, did: str, sn: str, listed: _Listed, progress: Progress | None

@@ -126,6 +126,31 @@ async def test_a_comparison_ends_with_a_camera_that_takes_its_time(
     await assert_nobody_is_lost(site, camera)
 
 
+async def test_nobody_who_decides_waits_for_a_camera_that_takes_its_time(
+    site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera
+) -> None:
+    camera.seconds = 9
+    answering(camera, LIST, lambda param: page_of([{"pid": str(1_000 + param["page_num"])}], 9_999))
+    found: list[Comparison] = []
+
+    async def compare() -> None:
+        found.append(await site.sync.decisions.compare(camera.did))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(compare)
+        await trio.sleep(60)
+        start = trio.current_time()
+        await site.sync.decisions.leave_alone(camera.did, by=ADA)
+        assert trio.current_time() - start < 30
+    assert [one.is_whole for one in found] == [False, False]
+    assert (await site.sync.of_device(camera.did)).state == "alone"
+    camera.seconds = 0
+    answering(camera, LIST, lambda param: page_of([{"pid": "1"}, {"pid": "2"}], 2))
+    assert (await compared(site, camera)).is_whole
+    await assert_nobody_is_lost(site, camera)
+
+
 async def test_a_total_that_shrinks_while_it_is_read_does_not_make_a_list_whole(
     site: SyncedSite, autojump_clock: MockClock, camera: SyncedCamera
 ) -> None:
