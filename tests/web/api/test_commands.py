@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -32,6 +33,7 @@ from hub.wire.signing import body_md5, sign_params
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.pictures import JPEG
 from web.api.devices.commands import COMMAND, commands_api
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies
 
@@ -408,6 +410,21 @@ async def test_an_answer_that_cannot_be_masked_is_not_shown_to_a_guard(api: Api)
     asked = await api.ask(QUERY, await as_user(api, "guard"))
     assert asked.status == 502
     assert b"1380013800" not in asked.body
+
+
+@pytest.mark.parametrize(
+    ("role", "content", "status"),
+    [("guard", JPEG, 200), ("guard", b"Li Lei,110101199003077516", 502), ("admin", b"Li", 200)],
+)
+async def test_a_guard_reads_no_files_from_a_camera_but_pictures(
+    api: Api, role: str, content: bytes, status: int
+) -> None:
+    encoded = base64.b64encode(content)
+    api.link.reply = lambda uri, param: answer(0, result=Raw(b'{"base64":"%b"}' % encoded))
+    body = {"uri": "/storage/get_file_by_path", "param": {"path": "data/people.csv"}}
+    asked = await api.ask(body, await as_user(api, role))
+    assert asked.status == status
+    assert (encoded in asked.body) is (status == 200)
 
 
 async def test_an_answer_with_personal_numbers_in_full_is_in_the_audit_log(api: Api) -> None:

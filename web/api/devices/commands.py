@@ -44,6 +44,7 @@ from hub.wire import json_limits
 from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,
+    FILE_READ,
     PERSON_HISTORY,
     PERSON_SEARCH,
     Command,
@@ -109,8 +110,8 @@ COMMAND = Endpoint(
         "device has 10 s to answer, 30 s with a photo. It gets one command with a photo and up to "
         "four others at a time; further ones are queued. A photo may have several MB. A signed-in "
         "user needs the role guard, and admin for commands that change a device. Guards see the "
-        "last four digits of personal numbers, and cannot search by them; who sees them in full "
-        "is in the audit log."
+        "last four digits of personal numbers, cannot search by them, and read no files but "
+        "pictures; who sees them in full is in the audit log."
     ),
     body=reduce(or_, _BODIES.values()),
     body_examples={
@@ -212,6 +213,8 @@ class _CommandsApi:
             if not caller.is_admin:
                 _check_searches_no_numbers(request.param)
             answer = await self._services.commands.send(did, request.uri, request.param)
+        if command is FILE_READ and not caller.is_admin:
+            await self._check_picture(answer)
         result = await self._shown(caller, did, answer.result)
         return CommandAnswer(answer.code, answer.msg, result, await self._known_as(command, answer))
 
@@ -229,6 +232,12 @@ class _CommandsApi:
         if await self._threads.run(json_limits.weight(data), lambda: _names_numbers(data)):
             await self._services.people.note_device_numbers_shown(did, caller.actor)
         return result
+
+    async def _check_picture(self, answer: DeviceAnswer) -> None:
+        """Other files on a device may have personal numbers. Raises DeviceNonsense."""
+        if answer.code in FILE_READ.ok_codes:
+            size = 0 if answer.result is None else json_limits.weight(bytes(answer.result))
+            await self._threads.run(size, lambda: decode_answer(FILE_READ, answer.result))
 
     async def _known_as(
         self, command: Command[Any, Any], answer: DeviceAnswer
