@@ -207,6 +207,18 @@ def change(**fields: object) -> Raw:
     return check_changes(SET_RECORDING, fields)
 
 
+async def test_a_setting_that_went_to_a_later_job_is_cancelled_with_it(
+    hub: HubServices, many: ManyDevices
+) -> None:
+    await many.apply_setting("face", check_changes(SET_FACE, {"threshold": 50}), ["1"], ANN)
+    changes = check_changes(SET_FACE, {"reg_threshold": 60})
+    later = await many.apply_setting("face", changes, ["1"], ANN)
+    (waiting,) = await many.waiting("1")
+    assert json.loads(waiting.param) == {"threshold": 50, "reg_threshold": 60}
+    await hub.services.jobs.cancel(later.id, ANN)
+    assert await many.waiting("1") == []
+
+
 async def test_a_change_keeps_what_each_device_has_accepted(
     hub: HubServices, many: ManyDevices
 ) -> None:

@@ -98,8 +98,8 @@ COMMANDS = Endpoint(
         "fields that change: a device gets them with the others as it last accepted them, and "
         "fails if it never accepted any. A device that is offline gets a setting when it comes, "
         "unless the job is cancelled; the job runs until then. What a later job of the same kind "
-        "does not change goes with that one. A restart is for devices that are online now. The "
-        "job's items are the devices, with what each answered."
+        "does not change goes with that one, and is cancelled with it. A restart is for devices "
+        "that are online now. The job's items are the devices, with what each answered."
     ),
     body=reduce(or_, _BODIES.values()),
     body_examples={
