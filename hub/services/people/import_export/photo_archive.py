@@ -6,7 +6,6 @@ Whoever made it may not mean well: the directory and each file are bounded befor
 from __future__ import annotations
 
 import io
-import re
 import struct
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -38,8 +37,6 @@ _LEFT_OUT = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 _FAULTS = (ValueError, EOFError, NotImplementedError, RuntimeError, OverflowError, struct.error)
 #: The header in front of a file's data, without its name.
 _HEADER_BYTES = 30
-#: Names that Windows gives to devices.
-_DEVICES = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[1-9¹²³])", re.IGNORECASE)
 
 ArchiveFault = Literal[
     "no zip", "size", "files", "bomb", "path", "name", "encrypted", "several csv"
@@ -183,10 +180,9 @@ def _is_folder(entry: ZipInfo) -> bool:
 
 
 def _is_impossible(entry: ZipInfo, name: str) -> bool:
-    """Whether no system can have a file of this name. zipfile cuts names at a NUL."""
-    if not name or "\0" in entry.orig_filename or any(ord(character) < 0x20 for character in name):
-        return True
-    return any(_DEVICES.fullmatch(part.split(".")[0].rstrip(" ")) for part in name.split("/"))
+    """Whether no file that somebody named has this name. zipfile cuts names at a NUL."""
+    is_cut = "\0" in entry.orig_filename
+    return not name or is_cut or any(ord(character) < 0x20 for character in name)
 
 
 def _name_of(entry: ZipInfo) -> str:

@@ -72,10 +72,7 @@ def test_a_path_in_a_name_is_refused(path: Path, name: str) -> None:
     assert "12.jpg" in caught.value.message
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["NUL.jpg", "a/con", "COM1.tar.gz", "lpt9 .png", "prn/12.jpg", "1\n2.jpg", "12\x7f\x1b.jpg"],
-)
+@pytest.mark.parametrize("name", ["1\n2.jpg", "12\x7f\x1b.jpg"])
 def test_a_name_that_no_file_can_have_is_refused(path: Path, name: str) -> None:
     write(path, name)
     with pytest.raises(BadArchive) as caught:
@@ -83,8 +80,8 @@ def test_a_name_that_no_file_can_have_is_refused(path: Path, name: str) -> None:
     assert caught.value.fault == "name"
 
 
-@pytest.mark.parametrize("name", ["Conny.jpg", "null.jpg", "12-con.jpg", "com.jpg", "comet1.png"])
-def test_a_name_like_that_of_a_device_is_taken(path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["Con.jpg", "Prn/Nul.png"])
+def test_somebody_may_have_the_name_of_a_device_of_windows(path: Path, name: str) -> None:
     write(path, name)
     with PhotoArchive(path) as archive:
         assert len(archive.photos) == 1
