@@ -165,7 +165,7 @@ class DeviceCheck:
         changed = replace(
             row,
             versions=versions,
-            must_check=True,
+            must_check=row.must_check or not is_first,
             deletes_first=row.deletes_first if is_first else None,
         )
         if not is_first:

@@ -265,6 +265,21 @@ async def test_new_firmware_gives_refused_people_another_try(
     assert camera.pids == {"1"}
 
 
+async def test_the_first_report_of_versions_is_no_change_of_them(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera()
+    camera.hold("900")
+    await site.settle()
+    asked = len(camera.asked(LIST))
+    site.report_version(camera, "V1")
+    await site.settle()
+    assert len(camera.asked(LIST)) == asked
+    site.report_version(camera, "V2")
+    await site.settle()
+    assert len(camera.asked(LIST)) > asked
+
+
 async def test_removing_somebody_who_is_not_there_is_success(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
