@@ -31,7 +31,7 @@ window.inserted = {};
 window.painted = {};
 const now = () => performance.timeOrigin + performance.now();
 new MutationObserver(() => {
-  const names = [...document.querySelectorAll("#alarms .alarm h3 a")].map((a) => a.textContent);
+  const names = [...document.querySelectorAll("#alarms .alarm h2 a")].map((a) => a.textContent);
   for (const name of names) window.inserted[name] ??= now();
   requestAnimationFrame(() =>
     setTimeout(() => {
