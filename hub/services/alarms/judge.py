@@ -8,7 +8,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.store.alarms.alarm import SEVERITIES, AlarmDetail, AlarmKind, Severity, Sighting
+from hub.store.alarms.alarm import (
+    LISTED_PERSON,
+    SEVERITIES,
+    AlarmDetail,
+    AlarmKind,
+    Severity,
+    Sighting,
+)
 from hub.store.alarms.plate_lists import PlateEntry, PlateList
 from hub.store.alarms.raising import Blacklisted, as_pid, pid_of
 from hub.store.alarms.rules import AlarmRule
@@ -24,9 +31,8 @@ from hub.wire.uploads.records import (
 
 #: The category of blacklisted persons (1.12).
 BLACKLIST = 2
-#: Types of events (2.4) with a meaning of their own here.
+#: The type of event (2.4) that tells of a person.
 PERSON_DETECTED = 11
-LISTED_PERSON = 12
 #: Severities of events without a rule; of others "minor".
 _EVENT_SEVERITIES: Mapping[int, Severity] = {
     2: "major",  # intrusion

@@ -29,7 +29,7 @@ MAX_DIDS = 100
 #: A repeat after this time makes an acknowledged alarm of a person or a plate new again.
 RENEW_MS = 60_000
 #: The type of event (2.4) that is about a person of a list.
-_LISTED_PERSON = 12
+LISTED_PERSON = 12
 _RENEWED: tuple[AlarmKind, ...] = ("blacklist", "plate")
 
 
@@ -99,7 +99,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
             return ""
         if self.names_blacklisted:
             return self.detail.name or self.detail.pid or self.detail.uuid
-        return self.detail.name if self.detail.type == _LISTED_PERSON else ""
+        return self.detail.name if self.detail.type == LISTED_PERSON else ""
 
 
 class AlarmStep(Struct, frozen=True):

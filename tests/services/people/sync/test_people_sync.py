@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -24,6 +25,19 @@ async def site(nursery: trio.Nursery, autojump_clock: MockClock) -> SyncedSite:
     site = SyncedSite(nursery)
     await site.start()
     return site
+
+
+class Meanwhile:
+    """Progress of a decision that does something after each person."""
+
+    def __init__(self, act: Callable[[], Awaitable[None]]) -> None:
+        self._act = act
+
+    def expect(self, total: int) -> None:
+        pass
+
+    async def advance(self, done: int = 1, failed: int = 0) -> None:
+        await self._act()
 
 
 def changes_of(camera: SyncedCamera) -> list[tuple[str, str]]:
@@ -568,17 +582,11 @@ async def test_somebody_added_while_others_are_removed_is_not_removed(
     site.connect(camera)
     await site.settle()
 
-    class AddsThe78th:
-        """Adds a person to the register as soon as another was removed from the camera."""
+    async def add_the_other() -> None:
+        if await site.store.people.get("78") is None:
+            await site.put("78", name="王芳")
 
-        def expect(self, total: int) -> None:
-            pass
-
-        async def advance(self, done: int = 1, failed: int = 0) -> None:
-            if await site.store.people.get("78") is None:
-                await site.put("78", name="王芳")
-
-    await site.sync.decisions.remove_unknown(camera.did, AddsThe78th(), by=ADA)
+    await site.sync.decisions.remove_unknown(camera.did, Meanwhile(add_the_other), by=ADA)
     await site.settle()
     assert camera.asked(DELETE) == ["77"]
     assert camera.pids == {"78"}
@@ -641,14 +649,10 @@ async def test_a_decision_to_leave_a_camera_alone_outlasts_the_removal_that_was_
     site.connect(camera)
     await site.settle()
 
-    class LeavesAlone:
-        def expect(self, total: int) -> None:
-            pass
+    async def leave_alone() -> None:
+        await site.sync.decisions.leave_alone(camera.did, by=ADA)
 
-        async def advance(self, done: int = 1, failed: int = 0) -> None:
-            await site.sync.decisions.leave_alone(camera.did, by=ADA)
-
-    await site.sync.decisions.remove_unknown(camera.did, LeavesAlone(), by=ADA)
+    await site.sync.decisions.remove_unknown(camera.did, Meanwhile(leave_alone), by=ADA)
     assert site.sync.state_of(camera.did) == "alone"
 
 
