@@ -26,6 +26,11 @@ class Caller(Struct, frozen=True):
     address: str
 
     @property
+    def is_guard(self) -> bool:
+        """Whether it is a guard or more, or a key."""
+        return isinstance(self.who, ApiKey) or includes(self.who.role, "guard")
+
+    @property
     def is_admin(self) -> bool:
         """Whether it is an administrator, or a key that may write."""
         if isinstance(self.who, ApiKey):

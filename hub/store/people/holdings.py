@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, Size
-from hub.store.people.person_rows import Category, Gender
+from hub.store.people.person_rows import BY_NUMBER, Category, Gender
 from hub.store.sqlite.readers import Readers
 from hub.store.tables.devices import check_camera
 
@@ -29,8 +29,6 @@ OTHER = -1
 #: The `failed_revision` of somebody whose removal was refused.
 REMOVAL = 0
 
-#: By number: see the index person_order.
-_ORDER = "substr('0000000000000000000' || {pid}, -20)"
 #: Whether person `p` should be on device `:did` at `:now`.
 _SHOULD = """
 p.has_photo = 1
@@ -160,17 +158,18 @@ CASE WHEN h.revision = p.revision THEN 'done'
 _ROWS = f"""
 SELECT p.pid, p.name, p.category, {_STATE} AS state, 1, h.code, coalesce(h.msg, '')
 FROM person p LEFT JOIN holding h ON h.did = :did AND h.pid = p.pid
-WHERE {_ORDER.format(pid="p.pid")} > :after AND {_IS_WANTED} AND (:state = '' OR {_STATE} = :state)
-ORDER BY {_ORDER.format(pid="p.pid")} LIMIT :limit
+WHERE {BY_NUMBER.format(pid="p.pid")} > :after AND {_IS_WANTED}
+    AND (:state = '' OR {_STATE} = :state)
+ORDER BY {BY_NUMBER.format(pid="p.pid")} LIMIT :limit
 """
 _REMOVED_STATE = "CASE WHEN h.failed_revision = 0 THEN 'failed' ELSE 'pending' END"
 _REMOVED_ROWS = f"""
 SELECT h.pid, coalesce(p.name, ''), coalesce(p.category, 0), {_REMOVED_STATE} AS state, 0, h.code,
     h.msg
 FROM holding h LEFT JOIN person p ON p.pid = h.pid
-WHERE h.did = :did AND {_ORDER.format(pid="h.pid")} > :after AND h.revision IS NOT 0
+WHERE h.did = :did AND {BY_NUMBER.format(pid="h.pid")} > :after AND h.revision IS NOT 0
     AND (p.pid IS NULL OR NOT ({_IS_WANTED})) AND (:state = '' OR {_REMOVED_STATE} = :state)
-ORDER BY {_ORDER.format(pid="h.pid")} LIMIT :limit
+ORDER BY {BY_NUMBER.format(pid="h.pid")} LIMIT :limit
 """
 _OF_PERSON = f"""
 SELECT d.did, coalesce(s.state, 'new'), CASE

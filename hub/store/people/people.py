@@ -16,6 +16,7 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, as_number
 from hub.store.people.device_people import note_known
 from hub.store.people.person_rows import (
+    BY_NUMBER,
     MAX_PEOPLE,
     SELECT_PERSON,
     Person,
@@ -44,8 +45,7 @@ Expected = Literal["new", "known", "either"]
 #: How the sync with cameras stands for a person: see `PersonFilter`.
 SyncState = Literal["failed", "pending", "done"]
 
-#: By number: the expression of the index person_order, in these very words.
-_ORDER = "substr('0000000000000000000' || pid, -20)"
+_ORDER = BY_NUMBER.format(pid="pid")
 #: Whether anybody should hold the person now, and then whether `device` should; as in `holdings`,
 #: which a test compares.
 _IS_VALID = """

@@ -21,6 +21,9 @@ MAX_PID = 2**64 - 1
 _FIRST_ASSIGNED_PID = 1_000_001
 _PID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 
+#: For the order of pids by number: the expression of the index person_order, in these very words.
+BY_NUMBER = "substr('0000000000000000000' || {pid}, -20)"
+
 #: 1.12: 1 male, 2 female. 1 whitelist, 2 blacklist, 3 VIP, 4 visitor.
 Gender = Literal[1, 2]
 Category = Literal[1, 2, 3, 4]
