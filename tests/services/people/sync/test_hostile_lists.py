@@ -26,13 +26,6 @@ ADD, DELETE, QUERY, LIST = "/person/add", "/person/delete", "/person/query", "/p
 
 
 @pytest.fixture
-async def site(nursery: trio.Nursery, autojump_clock: MockClock) -> SyncedSite:
-    site = SyncedSite(nursery)
-    await site.start()
-    return site
-
-
-@pytest.fixture
 async def camera(site: SyncedSite) -> SyncedCamera:
     """A camera that holds the persons 1 and 2, as it should."""
     camera = await site.add_camera()

@@ -20,13 +20,6 @@ from tests.support.synced_site import ADA, JPEG, SyncedCamera, SyncedSite
 ADD, DELETE, QUERY, LIST = "/person/add", "/person/delete", "/person/query", "/person/list"
 
 
-@pytest.fixture
-async def site(nursery: trio.Nursery, autojump_clock: MockClock) -> SyncedSite:
-    site = SyncedSite(nursery)
-    await site.start()
-    return site
-
-
 class Meanwhile:
     """Progress of a decision that does something after each person."""
 
