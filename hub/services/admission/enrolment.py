@@ -18,9 +18,11 @@ from hub.live.refusal_reasons import RefusalReason as RefusalReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
 from hub.services.admission.provisioning import (
+    GONE,
     NOT_SENT_CLOSED,
     NOT_SENT_TWICE,
     NOT_SENT_UNSIGNED,
+    SILENT,
     Delivery,
     DeliveryOutcome,
     Provisioning,
@@ -133,7 +135,7 @@ class Enrolment:
             delivery = NOT_SENT_UNSIGNED
         else:
             self._devices.note(device.sn, sign_form=verified.form)
-            delivery = await self._deliver_if_open(device.did, connection)
+            delivery = await self._deliver_if_open(device.did, connection, waiting)
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
         return AcceptedDevice(self._devices.get(device.did), delivery.outcome, delivery.message)
 
@@ -165,12 +167,16 @@ class Enrolment:
             return self._devices.keys.of(device)
         return self._devices.keys.or_site_key(None)
 
-    async def _deliver_if_open(self, did: str, connection: Link | None) -> Delivery:
+    async def _deliver_if_open(
+        self, did: str, connection: Link | None, waiting: PendingDevice
+    ) -> Delivery:
         if connection is None or not self._pending.is_pending(connection):
             return NOT_SENT_CLOSED
         if self.provisioning.is_offering(did):
             return NOT_SENT_TWICE
-        return await self.provisioning.deliver(did, connection)
+        # A camera whose answer is held back may have given the connection up already.
+        lost = (GONE,) if waiting.slowed_until is None else (GONE, SILENT)
+        return await self.provisioning.deliver(did, connection, lost=lost)
 
 
 def _replacement(new: NewDevice) -> DeviceChange:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec import UNSET, Struct
@@ -56,8 +57,8 @@ class Delivery(Struct, frozen=True):
         return refused["msg"] if refused else ""
 
 
-_SILENT = Delivery("silent", f"no answer within {INIT_SECONDS:g} s")
-_GONE = Delivery("silent", "the connection ended before an answer came")
+SILENT = Delivery("silent", f"no answer within {INIT_SECONDS:g} s")
+GONE = Delivery("silent", "the connection ended before an answer came")
 _UNREADABLE = Delivery("silent", "no answer that can be read")
 NOT_SENT_UNSIGNED = Delivery(
     "not-sent", "no signature was seen yet: the parameters follow after a good connect"
@@ -68,6 +69,10 @@ NOT_SENT_TWICE = Delivery(
 NOT_SENT_CLOSED = Delivery(
     "not-sent",
     "its connection has ended: the parameters follow when the device connects",
+)
+NOT_SENT_LOST = Delivery(
+    "not-sent",
+    "they were lost with its connection: the parameters follow when the device connects",
 )
 NOT_SENT_OFFLINE = Delivery(
     "not-sent", "it is offline: the parameters follow when it connects without its did"
@@ -130,15 +135,20 @@ class Provisioning:
         """Store whether the device can keep a did."""
         await self._settle(did, DeviceChange(did_state=state), state)
 
-    async def deliver(self, did: str, connection: Link) -> Delivery:
+    async def deliver(
+        self, did: str, connection: Link, *, lost: Collection[Delivery] = ()
+    ) -> Delivery:
         """Send the parameters, wait for the answer, and store what it means.
 
-        Raises NoSuchResource.
+        A result in `lost` shows nothing about the device: nothing is stored, and its next connect
+        is offered the parameters. Raises NoSuchResource.
         """
         sn = self._devices.device(did).sn
         self._offering.add(did)
         try:
             delivery = await self._ask(did, connection)
+            if delivery in lost:
+                return NOT_SENT_LOST
             camera = self._store.devices.by_did(did)
             # If another camera has replaced it meanwhile, the outcome is not that camera's.
             if camera is None or camera.sn == sn:
@@ -161,9 +171,9 @@ class Provisioning:
                 on_answer=settle,
             )
         except DeviceSilent:
-            return _SILENT
+            return SILENT
         except (NotSent, DeviceLeft):
-            return _GONE
+            return GONE
         except DeviceNonsense:
             return _UNREADABLE
         if answer.code in _TAKEN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from hub.errors import DeviceBusy, DeviceNonsense, DeviceSilent, NoSuchResource
+from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceSilent, NoSuchResource
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
 from hub.services.admission.provisioning import stored_delivery
@@ -22,7 +22,6 @@ TAKEN = DeviceAnswer(200, "OK")
         (DeviceAnswer(0), "taken", "taken"),
         (DeviceAnswer(404, "no such uri"), "refused", "refused with 404 no such uri"),
         (DeviceSilent(), "silent", "no answer within 10 s"),
-        (DeviceBusy(), "silent", "the connection ended before an answer came"),
         (DeviceNonsense(), "silent", "no answer that can be read"),
     ],
 )
@@ -37,6 +36,50 @@ async def test_the_outcome_of_provisioning_is_returned_and_stored(
     assert site.devices.get(accepted.device.did).init_outcome == message
     await site.connect(link, site.connect_param())
     assert site.store.devices.by_did(accepted.device.did).did_state == "none"
+
+
+async def held_back_camera(clock: FrozenClock) -> tuple[Gate, FakeLink]:
+    """A pending camera that failed so often that its answer is held back."""
+    site, link = await pending_camera(clock)
+    while site.enrolment.waiting()[0].slowed_until is None:
+        await refusal(site, link)
+    return site, link
+
+
+@pytest.mark.parametrize(
+    ("is_held_back", "answer"),
+    [(True, DeviceLeft()), (True, DeviceSilent()), (False, DeviceLeft())],
+)
+async def test_parameters_lost_with_the_connection_are_sent_at_the_next_good_connect(
+    clock: FrozenClock, is_held_back: bool, answer: Exception
+) -> None:
+    """A camera whose answer is held back gives its connection up, and the parameters with it."""
+    site, link = await (held_back_camera if is_held_back else pending_camera)(clock)
+    link.answers = [answer]
+    accepted = await site.enrolment.accept(SN, CODE)
+    assert (accepted.outcome, accepted.device.init_outcome) == ("not-sent", None)
+    assert "follow when the device connects" in accepted.message
+    again = FakeLink()
+    again.answers = [TAKEN]
+    error = await refusal(site, again)
+    assert getattr(error, "offer", None) is True
+    await site.enrolment.provisioning.offer(accepted.device.did, again)
+    device = site.devices.get(accepted.device.did)
+    assert (len(again.requests), device.init_outcome) == (1, "taken")
+    await site.connect(again, site.connect_param(did=accepted.device.did))
+
+
+async def test_a_camera_that_hangs_up_on_its_parameters_is_admitted_at_last(
+    clock: FrozenClock,
+) -> None:
+    site, link = await pending_camera(clock)
+    link.answers = [DeviceLeft()]
+    accepted = await site.enrolment.accept(SN, CODE)
+    again = FakeLink()
+    again.answers = [DeviceLeft()]
+    await refusal(site, again)
+    await site.enrolment.provisioning.offer(accepted.device.did, again)
+    await site.connect(FakeLink(), site.connect_param())
 
 
 async def offered(clock: FrozenClock, *answers: DeviceAnswer | Exception) -> tuple[Gate, str]:
