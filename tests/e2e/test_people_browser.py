@@ -120,11 +120,11 @@ def test_a_photo_finds_its_sightings_on_two_cameras(signed_in: Browser, demo: Hu
     browser = signed_in
     # Somebody of the demo, whom its cameras have seen.
     browser.open(f"{demo.url}/people/100001")
-    browser.click('a[href^="/search?"]')
+    browser.click('a[href^="/photo-search?"]')
     browser.wait_for_text("pixels wide")
     browser.click(".person-form > .actions .button-main")
     browser.wait_for_text("Completed")
-    assert "/search/" in browser.driver.current_url
+    assert "/photo-search/" in browser.driver.current_url
     assert not browser.has_text("gave no result")
     cameras = {link.text for link in browser.find_all("#hits-title ~ .wall .card-camera a")}
     assert len(cameras) >= 2
@@ -168,7 +168,7 @@ def test_long_names_fit_the_screen(signed_in: Browser, demo: HubProcess, width: 
         f"/cameras/groups/{group}/remove",
         "/cameras/1/people",
         "/cameras/many",
-        "/search",
+        "/photo-search",
         "/site/alarm-rules/new",
         "/site/plate-lists",
         f"/site/plate-lists/{plates}",

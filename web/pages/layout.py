@@ -71,7 +71,7 @@ def _navigation(me: User) -> list[NavigationItem]:
     if auth.reaches(me, "guard"):
         items += [
             NavigationItem(area="people", url="/people", icon="people", text=_("People")),
-            NavigationItem(area="search", url="/search", icon="search", text=_("Search")),
+            NavigationItem(area="search", url="/photo-search", icon="search", text=_("Search")),
             NavigationItem(area="evidence", url="/evidence", icon="evidence", text=_("Evidence")),
         ]
     # Others can open it from a camera's page, but have nothing to do there.

@@ -52,7 +52,7 @@ _PAGES = (
     "/cameras/many",
     "/cameras/many/restart",
     "/jobs",
-    "/search",
+    "/photo-search",
     "/evidence",
     "/firmware",
     "/site",
@@ -79,7 +79,7 @@ _PAGES_OF_A_NEW_HUB = (
     "/cameras/groups/add",
     "/cameras/many",
     "/jobs",
-    "/search",
+    "/photo-search",
     "/site/alarm-rules",
     "/site/plate-lists",
 )

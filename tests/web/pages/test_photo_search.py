@@ -34,8 +34,8 @@ def hits(*scores: int, **more: object) -> object:
 
 async def search(hub: PageSite, guard: Photographer, **fields: str) -> str:
     """Search, wait for the end, and open the result; return its path."""
-    await guard.get("/search")
-    await guard.send_photo("/search", PORTRAIT, **{**FORM, **fields})
+    await guard.get("/photo-search")
+    await guard.send_photo("/photo-search", PORTRAIT, **{**FORM, **fields})
     path = guard.goes_to
     await hub.services.jobs.wait(int(path.rpartition("/")[2]))
     await guard.get(path)
@@ -59,7 +59,7 @@ async def test_the_registers_name_of_today_is_shown_beside_the_cameras(
 
 
 async def test_without_cameras_the_page_says_what_to_do_next(admin: Photographer) -> None:
-    await admin.get("/search")
+    await admin.get("/photo-search")
     assert 'href="/cameras/connect"' in admin.text
 
 
@@ -78,7 +78,7 @@ async def test_hits_of_all_cameras_are_merged_by_score(
         "1 gave no result",
         "could not be reached",
         "/media/device/2?path=sd%2F92.jpg",
-        "/search?from_did=2&amp;from_path=sd%2F92.jpg",
+        "/photo-search?from_did=2&amp;from_path=sd%2F92.jpg",
     ):
         assert text in guard.text, text
     assert "Add to people" not in guard.text
@@ -88,7 +88,7 @@ async def test_hits_of_all_cameras_are_merged_by_score(
     assert "3 captures" in guard.text
     await guard.get(f"{path}/photo")
     assert (await guard.response.get_data())[:2] == b"\xff\xd8"
-    await guard.get("/search")
+    await guard.get("/photo-search")
     assert f'href="{path}"' in guard.text
 
 
@@ -144,11 +144,11 @@ async def test_a_person_of_the_register_is_searched_without_a_file(
     change = PersonChange(name="Ann", photo=PORTRAIT)
     await running.services.people.add(change, by=COMMAND_LINE, pid="7")
     await guard.get("/people/7")
-    assert 'href="/search?from_person=7"' in guard.text
-    await guard.get("/search?from_person=7")
+    assert 'href="/photo-search?from_person=7"' in guard.text
+    await guard.get("/photo-search?from_person=7")
     assert 'data-source="/people/7/photo"' in guard.text
-    await guard.send_photo("/search", **FORM, from_person="7")
-    assert guard.goes_to.startswith("/search/")
+    await guard.send_photo("/photo-search", **FORM, from_person="7")
+    assert guard.goes_to.startswith("/photo-search/")
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,14 @@ async def test_a_wrong_form_searches_nothing(
     running: PageSite, guard: Photographer, fields: dict[str, str], data: bytes, says: str
 ) -> None:
     gate = await running.connect("Gate")
-    await guard.get("/search")
-    await guard.send_photo("/search", data, **{**FORM, **fields})
+    await guard.get("/photo-search")
+    await guard.send_photo("/photo-search", data, **{**FORM, **fields})
     assert guard.response.status_code == 400
     assert says in guard.text
     assert gate.asked == []
 
 
 async def test_a_viewer_searches_nothing(viewer: Photographer) -> None:
-    for path in ("/search", "/search/1", "/search/1/photo"):
+    for path in ("/photo-search", "/photo-search/1", "/photo-search/1/photo"):
         await viewer.get(path)
         assert viewer.response.status_code == 403

@@ -83,7 +83,7 @@ class JobRow(Struct, frozen=True, kw_only=True):
 
 def job_url(job: Job) -> str:
     """The page of a job; a search has its own."""
-    return f"/search/{job.id}" if job.kind == "search" else f"/jobs/{job.id}"
+    return f"/photo-search/{job.id}" if job.kind == "search" else f"/jobs/{job.id}"
 
 
 def job_row(job: Job) -> JobRow:

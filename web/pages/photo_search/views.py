@@ -36,7 +36,7 @@ from web.pages.people.photo_picker import (
 from web.pages.photo_search.result import search_result
 from web.pages.upload_errors import UPLOAD_ERRORS
 
-blueprint = Blueprint("photo_search", __name__, url_prefix="/search")
+blueprint = Blueprint("photo_search", __name__, url_prefix="/photo-search")
 
 _THRESHOLD = field_specs(PersonSearch)["threshold"]
 _DEFAULT_PERIOD = timedelta(days=1)
@@ -80,7 +80,7 @@ async def start() -> Response:
         job = await search.start(photo, subject, auth.actor(me), _chosen_cameras(form))
     except _ERRORS as error:
         return await _form_page(form, source, error)
-    return redirect_to(f"/search/{job.id}")
+    return redirect_to(f"/photo-search/{job.id}")
 
 
 @blueprint.get("/<int:id>")
