@@ -18,7 +18,7 @@ from hub.store.db import Store
 from hub.store.disk import Disk
 from hub.store.health import StoreHealth
 from hub.store.media.pack_format import groups
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from tests.support.clock import FrozenClock
 from tests.support.failing_commits import FailingCommits

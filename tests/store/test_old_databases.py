@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from hub.store.db import Store
 from hub.store.health import StoreHealth
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.audit import AuditEntry
 from hub.wire.uploads.records import AccessDetail, Record
 from tests.store.databases import SCHEMAS, unpack

@@ -18,7 +18,7 @@ from hub.services import Services
 from hub.wire import json_limits
 from web import auth
 from web.api.endpoint import SIGNATURE, Endpoint, Nothing
-from web.api.schemas import allowed, parameter_schemas
+from web.api.schemas import allowed, list_parameters, parameter_schemas
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.http.streamed_body import StreamedBody
 from web.quart_app import request_body
@@ -51,11 +51,11 @@ class Routes:
     def add(self, endpoint: Endpoint, view: View) -> None:
         """Route `endpoint` to `view`, which returns a Response, or a struct to be sent as JSON."""
         self.endpoints.append(endpoint)
-        read_query = _query_reader(endpoint.query)
+        read_query, lists = _query_reader(endpoint.query), list_parameters(endpoint.query)
         body = msgspec.json.Decoder(endpoint.body)
 
         async def answer(**path: str) -> Response:
-            caller = await auth.require_api(write=endpoint.writes, role=endpoint.role)
+            caller = await auth.require_api(write=endpoint.writes, role=endpoint.role, lists=lists)
             call: Call[Any, Any] = Call(
                 caller=caller,
                 query=read_query(),
@@ -142,27 +142,41 @@ async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
 def _query_reader(query: type[Struct]) -> Callable[[], object]:
     """Return what decodes the query of a request as `query`. It raises BadParameter.
 
-    Empty values count as not given, as in 三. Unknown names are refused: a misspelt filter would
+    Empty values count as not given, as in 三. The values of a list are separated by commas, or the
+    parameter is given more than once. Unknown names are refused: a misspelt filter would
     return everything.
     """
     decoder = msgspec.json.Decoder(query, strict=False)
     # A query may have a name of its own that signatures have too, as `path` of a device's picture.
     others = {*SIGNATURE} - {field.name for field in msgspec.structs.fields(query)}
+    lists = list_parameters(query)
 
     def read() -> object:
         if query is Nothing:
             check_no_query(request)
             return Nothing()
-        given = {k: v for k, v in request.args.items() if v.strip() and k not in others}
+        given: dict[str, str | list[str]] = {
+            k: v
+            for k, v in request.args.items()
+            if v.strip() and k not in others and k not in lists
+        }
+        given |= {k: values for k in lists if (values := _values_of_list(k))}
         try:
             return json_limits.decode(decoder, msgspec.json.encode(given), "query")
         except BadParameter as error:
-            schema = parameter_schemas(query).get(error.field)
+            name, _, is_in_list = error.field.partition("[")
+            schema = parameter_schemas(query).get(name)
             if schema is None:
                 raise
-            raise BadParameter(f"{allowed(schema)} is expected", field=error.field) from None
+            expected = allowed(schema["items"] if is_in_list else schema)
+            raise BadParameter(f"{expected} is expected", field=name) from None
 
     return read
+
+
+def _values_of_list(name: str) -> list[str]:
+    values = (part.strip() for text in request.args.getlist(name) for part in text.split(","))
+    return [value for value in values if value]
 
 
 def check_no_query(head: Head) -> None:

@@ -23,7 +23,8 @@ def allowed(schema: Mapping[str, Any]) -> str:
     if schema["type"] == "boolean":
         return "true or false"
     if schema["type"] == "array":
-        return "a list"
+        most = schema.get("maxItems")
+        return f"a list of at most {most} values" if most else "a list"
     if schema["type"] == "null":
         return "null"
     if schema.get("contentEncoding") == "base64":
@@ -37,6 +38,12 @@ def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:
     """The JSON schema of each parameter, without null, which a query cannot express."""
     schemas = msgspec.json.schema(query)["$defs"][query.__name__]["properties"]
     return {name: without_null(schema) for name, schema in schemas.items()}
+
+
+def list_parameters(query: type[Struct]) -> frozenset[str]:
+    """The parameters that are lists."""
+    schemas = parameter_schemas(query).items()
+    return frozenset(name for name, schema in schemas if schema.get("type") == "array")
 
 
 def without_null(schema: Mapping[str, Any]) -> dict[str, Any]:

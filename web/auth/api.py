@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from msgspec import Struct
 from quart import request
 from werkzeug.sansio.request import Request as Head
@@ -52,12 +54,15 @@ class Caller(Struct, frozen=True):
         return BodySender("user", self.who.name)
 
 
-async def require_api(*, write: bool = False, role: Role = "viewer") -> Caller:
+async def require_api(
+    *, write: bool = False, role: Role = "viewer", lists: Collection[str] = ()
+) -> Caller:
     """The caller of the current request, authenticated as in `authenticate`.
 
-    A view that reads the body must pass it to `check_signed_body`.
+    `lists`: parameters that may be given more than once, but not in a signed request. A view that
+    reads the body must pass it to `check_signed_body`.
     """
-    refuse_repeated_parameters(request)
+    refuse_repeated_parameters(request, () if is_signed(request) else lists)
     return await authenticate(services(), request, client_address(), write=write, role=role)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 
 from werkzeug.sansio.request import Request as Head
 
@@ -41,11 +42,11 @@ def check_body_md5(head: Head, found: str) -> None:
         raise WrongSignature("body_md5: does not match the body")
 
 
-def refuse_repeated_parameters(head: Head) -> None:
+def refuse_repeated_parameters(head: Head, lists: Collection[str] = ()) -> None:
     """Refuse a parameter that is given twice: one could be signed, and the other one used.
 
-    Raises BadParameter.
+    `lists`: those that may be. Raises BadParameter.
     """
     for name, values in head.args.lists():
-        if len(values) > 1:
+        if len(values) > 1 and name not in lists:
             raise BadParameter("given more than once", field=name)

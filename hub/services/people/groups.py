@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
@@ -36,6 +36,10 @@ class CameraGroups:
     def of_device(self, did: str) -> tuple[CameraGroup, ...]:
         """Return the groups that a camera is in, by name."""
         return self._groups.of_device(did)
+
+    def dids_of(self, ids: Iterable[int]) -> tuple[str, ...]:
+        """Return the dids of the cameras that are in any of these groups. Raises NoSuchResource."""
+        return tuple(dict.fromkeys(did for id in ids for did in self.get(id).dids))
 
     async def add(self, name: str, dids: Collection[str] = (), *, by: Actor) -> CameraGroup:
         """Add a group. Raises AlreadyExists, BadParameter."""

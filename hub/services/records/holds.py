@@ -21,8 +21,8 @@ from hub.services.access.users import User
 from hub.services.access.validation import includes
 from hub.services.site.clock.clock import SiteClock
 from hub.store.records.held_evidence import HeldUse as HeldUse
+from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES, RecordPage
-from hub.store.records.record_query import RecordFilter
 from hub.store.tables.holds import MAX_HOLDS as MAX_HOLDS
 from hub.store.tables.holds import MAX_RECORDS_PER_HOLD as MAX_RECORDS_PER_HOLD
 from hub.store.tables.holds import Added as Added

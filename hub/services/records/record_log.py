@@ -13,9 +13,9 @@ from hub.errors import NoSuchResource, TooManyRequests
 from hub.live.feed import Feed, Subscription
 from hub.store.media.pictures import PictureInPieces as PictureInPieces
 from hub.store.media.pictures import StoredPicture as StoredPicture
+from hub.store.records.record_filter import RecordFilter as RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES as MAX_PAGE_BYTES
 from hub.store.records.record_log import RecordPage as RecordPage
-from hub.store.records.record_query import RecordFilter as RecordFilter
 from hub.wire.uploads.records import EventDetail, Record
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from hub.store.damage import DamagedRows, is_moment
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import known_images, public_images
+from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_query import (
     COLUMNS,
-    RecordFilter,
     RecordQuery,
     RecordRow,
     seq_range,
@@ -56,11 +56,13 @@ RecordRows = Generator[RecordRow, None, None] | sqlite3.Cursor
 class RecordPage(Struct, frozen=True):
     """Some records. `next`: the seq to continue from, None if there are no more.
 
-    A page of very large records holds fewer than its limit.
+    A page of very large records holds fewer than its limit. `is_complete` is False if the search
+    took too long: the page has what was found so far, maybe nothing, and `next` goes on behind it.
     """
 
     items: tuple[Record, ...]
     next: int | None
+    is_complete: bool = True
 
 
 class LatestPicture(Struct, frozen=True):

@@ -14,9 +14,8 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterator
 
-from msgspec import Struct
-
 from hub.store.commit.record_rows import fold, short_uuid
+from hub.store.records.record_filter import RecordFilter, glob_of, has_wildcards
 from hub.store.sqlite.sql import clamp, one
 from hub.wire.uploads.records import RecordKind
 
@@ -35,30 +34,17 @@ SELECT seq >> 10 FROM record
 WHERE abs(occurred_at - received_at) > 86400000 AND occurred_at >= :since AND occurred_at < :until
 ORDER BY 1
 """
-_TERMS = "SELECT id FROM term WHERE field = ? AND instr(folded, ?) > 0 LIMIT ?"
+_TERMS = "SELECT id FROM term WHERE field = ? AND {matches} LIMIT ?"
+_HAS_PART, _HAS_PATTERN = "instr(folded, ?) > 0", "folded GLOB ?"
+
+# An empty list of pictures is "[]".
+_WITH = "(erased IS NULL AND images <> x'5b5d')"
+_WITHOUT = "(erased IS NOT NULL OR images = x'5b5d')"
 
 #: The columns named by `COLUMNS`.
 RecordRow = tuple[int, RecordKind, str, str, str, int, int, bytes, bytes, bytes, int | None]
 #: First and last seq, both included.
 SeqRange = tuple[int, int]
-
-
-class RecordFilter(Struct, frozen=True, kw_only=True):
-    """Which records to return. None matches all.
-
-    `since` <= occurred_at < `until`, in UNIX milliseconds. `plate` and `name` match any part,
-    ignoring case.
-    """
-
-    kind: RecordKind | None = None
-    did: str | None = None
-    since: int | None = None
-    until: int | None = None
-    type: int | None = None
-    plate: str | None = None
-    name: str | None = None
-    uuid: str | None = None
-    category: int | None = None
 
 
 def seq_range(after: int | None, before: int | None) -> SeqRange:
@@ -86,6 +72,7 @@ class RecordQuery:
         if not self._add_terms(connection):
             return
         self._add_equalities(connection)
+        self._add_lists()
         self._add_times()
         conditions = "".join(f" AND {condition}" for condition in self._conditions)
         sql = (
@@ -104,8 +91,10 @@ class RecordQuery:
         for field, part in (("name", self._filter.name), ("plate", self._filter.plate)):
             if not part:
                 continue
-            values = (field, fold(part))
-            ids = [id for (id,) in connection.execute(_TERMS, (*values, _MAX_INDEXED_TERMS + 1))]
+            is_pattern, part = has_wildcards(part), fold(part)
+            sql = _TERMS.format(matches=_HAS_PATTERN if is_pattern else _HAS_PART)
+            values = (field, glob_of(part) if is_pattern else part)
+            ids = [id for (id,) in connection.execute(sql, (*values, _MAX_INDEXED_TERMS + 1))]
             if not ids:
                 return False
             if len(ids) <= _MAX_INDEXED_TERMS:
@@ -113,7 +102,7 @@ class RecordQuery:
                 self._conditions.append("term IN (SELECT value FROM json_each(?))")
                 self._values.append(json.dumps(ids))
             else:
-                self._conditions.append(f"+term IN ({_TERMS.removesuffix(' LIMIT ?')})")
+                self._conditions.append(f"+term IN ({sql.removesuffix(' LIMIT ?')})")
                 self._values.extend(values)
         return True
 
@@ -135,6 +124,14 @@ class RecordQuery:
             "kind": filter.kind,
         }
         return {column: value for column, value in wanted.items() if value is not None}
+
+    def _add_lists(self) -> None:
+        for column, values in (("did", self._filter.dids), ("category", self._filter.categories)):
+            if values is not None:
+                self._conditions.append(f"+{column} IN (SELECT value FROM json_each(?))")
+                self._values.append(json.dumps([_bounded(value) for value in values]))
+        if self._filter.has_pictures is not None:
+            self._conditions.append(_WITH if self._filter.has_pictures else _WITHOUT)
 
     def _add_times(self) -> None:
         if self._filter.since is not None:
@@ -160,6 +157,10 @@ class RecordQuery:
         ]
         ranges = [(first, last) for first, last in ranges if first <= last]
         return ranges[::-1] if self._order == "DESC" else ranges
+
+
+def _bounded(value: str | int) -> str | int:
+    return clamp(value) if isinstance(value, int) else value
 
 
 def _runs(blocks: list[int]) -> Iterator[SeqRange]:

@@ -20,7 +20,7 @@ from hub.errors import BadParameter, HubError, NotAuthorised, UnknownEventType
 from hub.services.records.ingest import Ingest
 from hub.store.db import Store
 from hub.store.opening import open_store
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.devices import Device, NewDevice
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import DeviceInfo

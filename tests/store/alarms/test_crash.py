@@ -10,7 +10,7 @@ import trio
 
 from hub.errors import CannotStoreNow
 from hub.store.db import Store
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.uploads.records import FaceDetail, Record
 from tests.store.alarms.test_evidence import OfCategory2
 from tests.store.test_crash import STEPS

@@ -13,7 +13,7 @@ from hub.store.alarms.alarm import AlarmDetail, Move, Sighting
 from hub.store.alarms.raising import Blacklisted
 from hub.store.alarms.rows import MAX_EVIDENCE
 from hub.store.db import Store
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.erasures import NewErasure, Subject
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import FaceDetail, Record

@@ -11,7 +11,7 @@ import trio
 from hub.errors import CannotStoreNow
 from hub.store.health import StoreHealth
 from hub.store.records import retention
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from tests.support.clock import FrozenClock
 from tests.support.failing_commits import FailingCommits
 from tests.support.stores import FaultyDisk, batch, is_whole, opened

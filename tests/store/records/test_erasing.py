@@ -13,7 +13,7 @@ from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from hub.store.records import erasing
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.erasures import Erasure, ErasureReport, NewErasure, Subject
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail

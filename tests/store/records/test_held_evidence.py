@@ -12,7 +12,7 @@ from hub.store.db import Store
 from hub.store.disk import Buffer
 from hub.store.health import StoreHealth
 from hub.store.records import held_evidence
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.sqlite.connection import Job
 from hub.store.tables import holds
 from hub.store.tables.holds import NewHold

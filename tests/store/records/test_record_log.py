@@ -14,7 +14,8 @@ import trio
 
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
-from hub.store.records.record_query import RecordFilter, RecordQuery
+from hub.store.records.record_filter import RecordFilter
+from hub.store.records.record_query import RecordQuery
 from hub.store.tables.devices import NewDevice
 from hub.wire.uploads.records import (
     AccessDetail,
@@ -416,3 +417,49 @@ async def test_each_filter_uses_its_index(store: Store, clock: FrozenClock) -> N
     for plan, index in zip(plans, ("did", "did", "uuid", "category", "term"), strict=True):
         assert f"USING INDEX record_{index} " in plan
         assert ("TEMP B-TREE" in plan) == (index == "term")
+
+
+async def test_lists_of_cameras_and_categories_match_any_of_them(
+    store: Store, clock: FrozenClock
+) -> None:
+    for seed, (did, category) in enumerate((("1", 0), ("2", 1), ("3", 2), ("1", 2)), 1):
+        await append(store, clock, seed, did=did, detail=FaceDetail(category=category))
+    assert await seqs(store, dids=("1", "3")) == [1, 3, 4]
+    assert await seqs(store, dids=("1", "3"), categories=(2, 2**70)) == [3, 4]
+    assert await seqs(store, dids=("1", "3"), did="2") == []
+    assert await seqs(store, categories=(0, 1), category=1) == [2]
+    assert await seqs(store, dids=()) == []
+    assert await seqs(store, categories=()) == []
+
+
+async def test_records_are_found_by_whether_they_have_pictures(
+    store: Store, clock: FrozenClock
+) -> None:
+    await append(store, clock, 1)
+    await store.records.append(batch(clock, 2))
+    assert await seqs(store, has_pictures=True) == [2]
+    assert await seqs(store, has_pictures=False) == [1]
+
+
+@pytest.mark.parametrize(
+    ("plate", "found"),
+    [
+        ("A?88", [1]),
+        ("a??8", [1, 2]),
+        ("A*8", [1, 2, 3]),
+        ("京?12*8*9", [2]),
+        ("?", [1, 2, 3, 4]),
+        ("*", [1, 2, 3, 4]),
+        ("[A-Z]", []),
+        ("[x?]", [4]),
+        ("A?8?8", []),
+    ],
+)
+async def test_a_question_mark_is_one_character_and_an_asterisk_any_number(
+    store: Store, clock: FrozenClock, plate: str, found: list[int]
+) -> None:
+    for seed, id in enumerate(("沪A188", "京A12889", "A8", "[XY]"), 1):
+        detail = VehicleDetail(Plate(id=id, type=1), Vehicle(type=11))
+        await append(store, clock, seed, kind="vehicle", detail=detail)
+    await append(store, clock, 9, detail=FaceDetail(name="A188"))
+    assert await seqs(store, plate=plate) == found

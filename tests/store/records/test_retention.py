@@ -19,7 +19,7 @@ from hub.errors import BadParameter, NoSuchResource, TooManyRequests
 from hub.store.health import StoreHealth
 from hub.store.media import pictures
 from hub.store.records import retention
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.sqlite.connection import Job
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock

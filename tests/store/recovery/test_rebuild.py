@@ -14,7 +14,7 @@ from hub.store.alarms.alarm import Move
 from hub.store.db import Store
 from hub.store.disk import Disk
 from hub.store.health import StoreHealth
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
 from hub.store.tables.devices import NewDevice

@@ -644,7 +644,15 @@ async def add_one_of_each(hub: HubServices) -> None:
         ("name=li+l", [1]),
         ("plate=a123", [3]),
         ("plate=%E4%BA%ACa", [3]),
+        ("plate=a?2*5", [3]),
+        ("name=l?+lei", [1]),
         ("category=1", []),
+        ("category=1,0&category=2", []),
+        ("did=1&did=2", [1, 2, 3, 4]),
+        ("did=2,3", [4]),
+        ("did=,&did=", [1, 2, 3, 4]),
+        ("pictures=yes", []),
+        ("pictures=no&did=2", [4]),
         ("since=1970-01-01T00:00:02Z", [2, 3, 4]),
         ("until=1970-01-01T00:00:02Z", [1]),
         ("since=1970-01-01T00:00:02Z&until=1970-01-01T00:00:03.001Z", [2, 3]),
@@ -663,6 +671,32 @@ async def add_one_of_each(hub: HubServices) -> None:
 async def test_records_are_filtered_and_ordered(api: Client, query: str, seqs: list[int]) -> None:
     await add_one_of_each(api.hub)
     assert await api.seqs(query) == seqs
+
+
+async def test_records_are_filtered_by_groups_of_cameras(api: Client) -> None:
+    groups = api.hub.services.camera_groups
+    dids = [
+        (await api.send("POST", "devices", {"sn": f"SN{n:04}", "code": "AB12CD34"}))["did"]
+        for n in range(3)
+    ]
+    gate = await groups.add("Gate", dids[:2], by=COMMAND_LINE)
+    yard = await groups.add("Yard", dids[2:], by=COMMAND_LINE)
+    empty = await groups.add("Nowhere", by=COMMAND_LINE)
+    for did in dids:
+        await api.hub.add(face(did), did=did)
+    assert await api.seqs(f"group={gate.id}") == [1, 2]
+    assert await api.seqs(f"group={yard.id}&did={dids[0]}") == [1, 3]
+    assert await api.seqs(f"group={gate.id}&group={yard.id}") == [1, 2, 3]
+    assert await api.seqs(f"group={empty.id}") == []
+
+
+async def test_a_signed_list_is_given_once(api: Client, signer: Signer) -> None:
+    await add_one_of_each(api.hub)
+    found = await good(await api.raw("GET", f"records?{signer.query(did='1,2')}", headers={}))
+    assert len(found["items"]) == 4
+    query = f"records?{signer.query(did='1')}&did=2"
+    status, code, message = await refusal(await api.raw("GET", query, headers={}))
+    assert (status, code, message) == (400, 420, "did: given more than once")
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -698,6 +732,12 @@ async def test_a_descending_list_continues_with_before_too(api: Client) -> None:
         ("after=99999999999999999999", "after"),
         ("before=1.5", "before"),
         ("did=abc", "did"),
+        ("did=1&did=abc", "did: a decimal number"),
+        ("did=" + "1," * 1001, "did: a list of at most 1000 values"),
+        ("group=x", "group: a whole number"),
+        ("group=9", "group"),
+        ("pictures=maybe", "pictures: one of no, yes"),
+        ("kind=face&kind=event", "kind: given more than once"),
         ("type=x", "type"),
         ("category=1e999", "category"),
         ("since=yesterday", "since"),

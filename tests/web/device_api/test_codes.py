@@ -26,7 +26,7 @@ from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
 from hub.services.signed_times import SignedTimes
 from hub.services.site.clock.clock import SiteClock
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.wire.session import ConnectParam
 from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.firmware import Versions

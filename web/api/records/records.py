@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw
 from quart import Response
 
 from hub.services import Services
-from hub.services.records.record_log import RecordFilter, RecordPage
-from hub.wire.times import parse_rfc3339
-from hub.wire.uploads.records import RecordKind
-from web.api.endpoint import PREFIX, Did, Endpoint, Integer, Nothing, Seq, Text
+from hub.services.records.record_log import RecordPage
+from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
 from web.api.records import answers
+from web.api.records.filter_query import FilterQuery, filter_of
 from web.api.records.record_list import PIECE_BYTES, RecordLists
 from web.api.records.shown import renderer
 from web.api.routes import Call, Routes, seq_of
@@ -21,7 +20,7 @@ from web.api.routes import Call, Routes, seq_of
 LOG_HEADER = "Sitehub-Log"
 
 
-class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
+class RecordQuery(FilterQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
     after: Annotated[
         Seq | None,
         Meta(description="records that follow this seq in the list: `next` of the previous page"),
@@ -30,32 +29,7 @@ class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True):
     order: Annotated[Literal["asc", "desc"], Meta(description="by seq; `desc`: newest first")] = (
         "asc"
     )
-    kind: Annotated[RecordKind | None, Meta(description="of this kind")] = None
-    did: Annotated[Did | None, Meta(description="of this device")] = None
-    since: Annotated[Text | None, Meta(description="`since` ≤ `occurred_at`, in RFC 3339")] = None
-    until: Annotated[Text | None, Meta(description="`occurred_at` < `until`, in RFC 3339")] = None
-    type: Annotated[Integer | None, Meta(description="type of event")] = None
-    plate: Annotated[Text | None, Meta(description="part of the plate; case is ignored")] = None
-    name: Annotated[Text | None, Meta(description="part of the name; case is ignored")] = None
-    uuid: Annotated[Text | None, Meta(description="of the person with exactly this uuid")] = None
-    category: Annotated[
-        Integer | None,
-        Meta(description="0 stranger, 1 whitelist, 2 blacklist, 3 VIP, 4 visitor"),
-    ] = None
     limit: Annotated[int, Meta(ge=1, le=1000, description="items per page")] = 100
-
-    def filter(self) -> RecordFilter:
-        return RecordFilter(
-            kind=self.kind,
-            did=self.did,
-            since=_time(self.since, "since"),
-            until=_time(self.until, "until"),
-            type=self.type,
-            plate=self.plate,
-            name=self.name,
-            uuid=self.uuid,
-            category=self.category,
-        )
 
 
 _FACE = answers.FaceRecord(
@@ -106,7 +80,7 @@ ONE = Endpoint(
 
 def add_records(routes: Routes, services: Services, lists: RecordLists) -> None:
     async def list_records(call: Call[RecordQuery, Nothing]) -> Response:
-        query, filter = call.query, call.query.filter()
+        query, filter = call.query, filter_of(call.query, services.camera_groups)
         is_descending = query.order == "desc"
         after, before = _bounds(query)
 
@@ -140,12 +114,3 @@ def _bounds(query: RecordQuery) -> tuple[int | None, int | None]:
     if query.before is None:
         return None, query.after
     return None, min(query.after, query.before)
-
-
-def _time(text: str | None, field: str) -> int | None:
-    if text is None:
-        return None
-    if text[-6:-5] == " ":
-        # "+08:00" was not escaped: in a query a plus sign means a space.
-        text = f"{text[:-6]}+{text[-5:]}"
-    return parse_rfc3339(text, field)

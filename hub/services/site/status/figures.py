@@ -11,7 +11,7 @@ from msgspec import Struct
 from hub.errors import HubError
 from hub.services.site.disk_space import GB
 from hub.store.db import Store
-from hub.store.records.record_query import RecordFilter
+from hub.store.records.record_filter import RecordFilter
 from hub.store.startup import DATABASE
 
 
