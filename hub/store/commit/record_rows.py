@@ -33,7 +33,8 @@ T = TypeVar("T")
 _AHEAD_MS = 86_400_000
 _ROWS_PER_STATEMENT = 64
 _MAX_UPLOAD_RECORDS = 100_000
-_STRAY_MS = 86_400_000
+#: Records whose device's clock is off by more than this do not widen the spans.
+STRAY_MS = 86_400_000
 #: Indexed text is cut off; the record's detail keeps all of it.
 _MAX_TERM_LENGTH = 256
 _MAX_UUID_LENGTH = 128
@@ -170,7 +171,7 @@ def insert_spans(connection: sqlite3.Connection, records: Sequence[Record]) -> N
     spans: dict[int, tuple[int, int]] = {}
     for record in records:
         at = record.occurred_at
-        if abs(at - record.received_at) <= _STRAY_MS:
+        if abs(at - record.received_at) <= STRAY_MS:
             earliest, latest = spans.get(record.seq >> 10, (at, at))
             spans[record.seq >> 10] = (min(earliest, at), max(latest, at))
     insert_rows(connection, _PUT_SPANS, [(block, *span) for block, span in spans.items()])
