@@ -83,7 +83,7 @@ def _first_run(browser: Browser, hub: HubProcess) -> None:
     browser.fill("site_name", "Harbour East")
     Select(browser.find('[name="zone"]')).select_by_visible_text("Asia/Shanghai")
     browser.click(".button-main")
-    browser.wait_for_text("Connect your cameras")
+    browser.wait_for_text("Connect cameras")
 
 
 def test_from_the_first_run_to_a_picture_on_the_wall(
@@ -91,7 +91,7 @@ def test_from_the_first_run_to_a_picture_on_the_wall(
 ) -> None:
     hub = make_hub().start()
     _first_run(browser, hub)
-    browser.wait_for_text("No cameras are waiting")
+    browser.wait_for_text("No cameras are asking to connect")
     csv_file = tmp_path / "cameras.csv"
     with _simulated_camera(hub, "--write-csv", csv_file):
         # The camera appears without a reload, and is accepted on the same page.
@@ -304,12 +304,12 @@ def test_a_code_is_checked_while_it_is_typed(
         browser.fill("code", camera["code"], within=pending)
         browser.wait_for_text("There is no key to verify its signature with")
         browser.fill("key", (tmp_path / camera["key"]).read_text("utf-8"), within=pending)
-        browser.wait_for_text("Matches the camera's signature.")
+        browser.wait_for_text("Code is correct.")
         browser.fill("code", camera["code"][:-1], within=pending)
         browser.wait_for_text("The security code does not match the camera's signature.")
         assert hub.cli("device", "list", "--json").strip() == "[]"
         browser.find(f'{pending} [name="code"]').send_keys(camera["code"][-1])
-        browser.wait_for_text("Matches the camera's signature.")
+        browser.wait_for_text("Code is correct.")
         browser.click(f"{pending} .button-main")
         browser.wait_for_text("The camera was accepted")
 

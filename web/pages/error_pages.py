@@ -46,7 +46,7 @@ _ERROR_TEXTS = {
         N_("Wait a minute, then try again."),
     ),
     500: _ErrorText(
-        N_("Something went wrong in the hub"),
+        N_("Something went wrong"),
         N_("The hub is still running, and its log has the details. Try again."),
     ),
     503: _ErrorText(

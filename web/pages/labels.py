@@ -175,7 +175,7 @@ ROW_FAULTS = {
 }
 
 INIT_OUTCOMES = {
-    "taken": N_("applied"),
+    "taken": N_("accepted"),
     "refused": N_("rejected: it answered “%(answer)s”"),
     "silent": N_("no response"),
     "not-sent": N_("not sent yet"),
@@ -425,7 +425,7 @@ def clock_offset(seconds: float) -> str:
     """How far a clock is off; positive is ahead of the hub's."""
     # Devices report the time in whole seconds (1.1).
     if abs(seconds) < 2:
-        return gettext("accurate")
+        return gettext("in sync")
     length = duration(abs(seconds))
     if seconds > 0:
         return gettext("%(length)s ahead") % {"length": length}

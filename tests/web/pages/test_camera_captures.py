@@ -41,14 +41,14 @@ async def test_an_unknown_age_is_not_shown(
 ) -> None:
     camera.outcome = ok_answer(face_total=1, face_list=[{**FACE, "age": age}])
     await guard.get(f"/cameras/1/captures?{RANGE}")
-    assert "80% similar" in guard.text
+    assert "80% match" in guard.text
     assert "years" not in guard.text
 
 
 async def test_faces_are_shown_with_their_pictures(guard: Visitor, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(face_total=1, face_list=[FACE])
     await guard.get(f"/cameras/1/captures?{RANGE}")
-    for text in ("张三", "80% similar · female · 27 years old", "2026-11-24 14:27:41", "1 of 1"):
+    for text in ("张三", "80% match · female · 27 years old", "2026-11-24 14:27:41", "1 of 1"):
         assert text in guard.text, text
     picture = "/media/device/1?path=sdcard%2F20261124%2F14%2F2741_1.jpg"
     assert f'<img src="{picture}" alt="" width="320" height="320" loading="lazy"' in guard.text

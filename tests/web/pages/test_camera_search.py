@@ -96,9 +96,9 @@ async def test_matches_are_shown_best_first_with_pictures(
         "&lt;when&gt;",
     ]
     assert re.findall(r"<h3>([^<]*)</h3>", guard.text) == [
-        "99% similar",
-        "99% similar",
-        "81% similar",
+        "99% match",
+        "99% match",
+        "81% match",
     ]
     assert 'src="/media/device/1?path=sdcard%2Fa%20b%26c.jpg"' in guard.text
 
@@ -114,8 +114,8 @@ async def test_only_the_best_of_many_matches_are_shown(
     assert "Only the best 200 are shown" in guard.text
     assert guard.text.count("<article") == 200
     assert "1 could not be read" in guard.text
-    assert "99% similar" in guard.text
-    assert "80% similar" not in guard.text
+    assert "99% match" in guard.text
+    assert "80% match" not in guard.text
 
 
 async def test_unreadable_matches_differ_from_no_matches(
@@ -211,4 +211,4 @@ async def test_a_search_leaves_nothing_behind(guard: Photographer, camera: Simul
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
     assert guard.response.headers["Cache-Control"] == "no-store"
     await guard.get("/cameras/1/search")
-    assert "90% similar" not in guard.text
+    assert "90% match" not in guard.text

@@ -18,7 +18,7 @@ PEM = public_pem()
 async def test_without_cameras_the_page_says_how_to_get_one(admin: Visitor) -> None:
     await admin.get("/cameras")
     assert "No cameras yet" in admin.text
-    assert "No cameras are waiting" in admin.text
+    assert "No cameras are asking to connect" in admin.text
 
 
 async def test_the_table_shows_the_state_of_each_camera(
@@ -51,7 +51,7 @@ async def test_the_table_shows_the_state_of_each_camera(
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (-1.6, "accurate"),
+        (-1.6, "in sync"),
         (5.0, "5 s ahead"),
         (-65.0, "1 min 5 s behind"),
         (28_680.0, "7 h 58 min ahead"),
@@ -91,8 +91,8 @@ async def test_a_guard_sees_that_an_administrator_has_to_accept(
 ) -> None:
     hub.pend("SN1")
     await guard.get("/cameras")
-    assert "Waiting for an administrator" in guard.text
-    assert "Waiting to be accepted" not in guard.text
+    assert "Waiting for approval" in guard.text
+    assert "Cameras asking to connect" not in guard.text
 
 
 async def test_a_camera_is_accepted_in_one_step(admin: Visitor) -> None:
@@ -165,7 +165,7 @@ async def test_an_invalid_key_is_reported_on_the_page_of_its_form(admin: Visitor
 async def test_a_device_that_is_no_longer_pending_cannot_be_accepted(admin: Visitor) -> None:
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="SN1", code=CODE, back="/cameras")
-    assert "is no longer waiting" in admin.text
+    assert "is no longer asking to connect" in admin.text
 
 
 async def test_a_camera_is_added_in_advance(admin: Visitor) -> None:

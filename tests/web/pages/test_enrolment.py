@@ -36,7 +36,7 @@ async def test_a_code_is_checked_while_it_is_typed(admin: Visitor) -> None:
     await admin.get("/cameras")
     assert (await check_code(admin, sn="SN1", code="1234"))["fits"] is False
     fits = await check_code(admin, sn="SN1", code=CODE)
-    assert fits == {"fits": True, "text": "Matches the camera's signature.", "more": ""}
+    assert fits == {"fits": True, "text": "Code is correct.", "more": ""}
     assert len(admin.hub.services.enrolment.waiting()) == 1
     assert await admin.hub.audited() == []
 
@@ -90,10 +90,10 @@ async def test_a_pending_device_is_shown_with_every_reason_and_its_attempts(admi
         assert words in admin.text, words
 
 
-async def test_an_accurate_clock_is_shown_too(admin: Visitor) -> None:
+async def test_a_clock_in_sync_is_shown_too(admin: Visitor) -> None:
     admin.hub.pend("SN1")
     await admin.get("/cameras/waiting")
-    assert "clock: accurate" in admin.text
+    assert "clock: in sync" in admin.text
 
 
 def pend_many(hub: PageSite, count: int) -> None:
@@ -121,12 +121,12 @@ async def test_hundreds_of_pending_devices_are_paged(admin: Visitor) -> None:
 async def test_one_of_hundreds_is_found_by_part_of_its_serial_number(admin: Visitor) -> None:
     pend_many(admin.hub, 250)
     await admin.get("/cameras?find=sn21")
-    assert "10 of 250 waiting" in admin.text
+    assert "10 of 250 asking to connect" in admin.text
     assert 'data-part="/cameras/waiting?back=%2Fcameras&amp;find=sn21"' in admin.text
     await admin.get("/cameras/waiting?back=/cameras&find=sn21")
     assert admin.text.count('class="pending"') == 10
     await admin.get("/cameras?find=nobody")
-    assert "No waiting camera matches" in admin.text
+    assert "No camera asking to connect matches" in admin.text
 
 
 async def test_an_invalid_page_shows_the_first(admin: Visitor) -> None:
@@ -183,7 +183,7 @@ async def test_a_pending_device_replaces_a_broken_camera(admin: Visitor) -> None
     assert "The camera to be replaced does not exist" in admin.text
     both = {"did": "12", "replaces": "12", "back": "/cameras"}
     await admin.send("/cameras/accept", sn="SN1", code=CODE, **both)
-    assert "Leave the device ID (did) empty" in admin.text
+    assert "Leave the device ID (did) blank" in admin.text
     await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="12", back="/cameras")
     assert admin.goes_to == "/cameras?done=accepted-taken&did=12"
     assert admin.hub.services.devices.get("12").sn == "SN1"

@@ -328,7 +328,7 @@ async def test_an_empty_site_says_who_is_waiting(hub: PageSite, admin: Visitor) 
     hub.pend("SN1")
     hub.pend("SN2")
     await admin.get("/")
-    assert "2 cameras waiting" in admin.text
+    assert "2 cameras asking to connect" in admin.text
     assert 'href="/cameras"' in admin.text.split('class="empty"')[1]
 
 
@@ -438,7 +438,7 @@ async def test_the_strip_shows_what_is_offline_first(admin: Visitor) -> None:
     assert admin.text.index("Omega") < admin.text.index("Alpha")
     assert "1 online" in admin.text
     assert "1 offline" in admin.text
-    assert "1 camera waiting" in admin.text
+    assert "1 camera asking to connect" in admin.text
 
 
 async def test_two_thousand_cameras_leave_the_live_page_light(

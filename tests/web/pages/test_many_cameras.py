@@ -88,7 +88,7 @@ async def test_what_is_left_unchanged_stays_as_each_camera_has_it(
     sent = {**empty, "strategy": "1", "pre_record.duration": "3"}
     await admin.send("/cameras/many/recording", did="1", **sent)
     page = await follow(running, admin)
-    assert "Recording: Pre-recording time: 3 s · When the storage card is full: Stop" in page
+    assert "Recording: Pre-recording length: 3 s · When the storage card is full: Stop" in page
     assert [param["file_len"] for _, param in link.asked] == [20, 20]
     assert link.asked[-1][1]["strategy"] == 1
     assert link.asked[-1][1]["pre_record"]["duration"] == 3

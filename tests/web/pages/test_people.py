@@ -33,7 +33,7 @@ async def test_an_empty_register_says_what_to_do_next(admin: Photographer) -> No
     await admin.get("/people")
     for text in ("Nobody yet", 'href="/people/add"', 'href="/people/import"'):
         assert text in admin.text
-    assert "Connect your cameras" in admin.text
+    assert "Connect cameras" in admin.text
 
 
 async def test_a_guard_is_told_who_can_add_people(guard: Photographer) -> None:

@@ -71,7 +71,7 @@ async def test_hits_of_all_cameras_are_merged_by_score(
     await running.enrol("Yard", did="3")
     path = await search(running, guard)
     assert "In the register" not in guard.text
-    assert re.findall(r"<h3>(\d+)% similar", guard.text) == ["99", "92", "85"]
+    assert re.findall(r"<h3>(\d+)% match", guard.text) == ["99", "92", "85"]
     for text in (
         "3 captures look like the photo",
         "2 hits",

@@ -222,7 +222,7 @@ def _make_card(
 def _list_facts(capture: FaceCapture) -> list[str]:
     facts = []
     if capture.similarity:
-        facts.append(gettext("%(n)s%% similar") % {"n": capture.similarity})
+        facts.append(gettext("%(n)s%% match") % {"n": capture.similarity})
     if capture.gender in (1, 2):
         facts.append(code_tables.gender_name(capture.gender, language.current().code))
     if capture.age is not None and capture.age > 0:

@@ -162,7 +162,7 @@ def _list_matches(
 
 def _make_card(match: Match, did: str, people: Mapping[str, PersonName]) -> MatchCard:
     return MatchCard(
-        score="" if match.score is None else gettext("%(n)s%% similar") % {"n": match.score},
+        score="" if match.score is None else gettext("%(n)s%% match") % {"n": match.score},
         time=match.time,
         picture=device_picture_url(did, match.jpeg_url_face) if match.jpeg_url_face else "",
         person=make_recognised(match, people),

@@ -86,13 +86,13 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
     form = await request.form
     waiting = next((one for one in auth.services().enrolment.waiting() if one.sn == sn), None)
     if waiting is None:
-        return await cameras_page(fault=gettext("That camera is no longer waiting."))
+        return await cameras_page(fault=gettext("That camera is no longer asking to connect."))
     fault = describe_field_error(error)
     if isinstance(error, NoSuchResource):
         fault = gettext("The camera to be replaced does not exist.")
     if isinstance(error, BadParameter) and error.field == "did" and form.get("replaces"):
         fault = gettext(
-            "Leave the device ID (did) empty: the camera keeps the ID of the one it replaces."
+            "Leave the device ID (did) blank: the camera takes over the ID of the one it replaces."
         )
     if isinstance(error, WrongSignature):
         reason = " ".join(waiting_reasons(waiting))
@@ -109,9 +109,7 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
 def _make_result(result: CodeCheck) -> CodeCheckResult:
     sentences = [reason_sentence(reason) for reason in result.reasons]
     if result.outcome == "fits":
-        return CodeCheckResult(
-            True, gettext("Matches the camera's signature."), " ".join(sentences)
-        )
+        return CodeCheckResult(True, gettext("Code is correct."), " ".join(sentences))
     return CodeCheckResult(False, " ".join(sentences))
 
 

@@ -322,10 +322,10 @@ def _list_known_fields(record: Record) -> Iterator[RecordField]:
         case AccessDetail() as access:
             yield RecordField(_("Person ID"), access.uuid or "")
             yield RecordField(_("Record ID on the camera"), access.rid or "")
-            yield RecordField(_("Type"), _format_number(access.type))
-            yield RecordField(_("Status"), _format_number(access.status))
+            yield RecordField(_("Access type (code)"), _format_number(access.type))
+            yield RecordField(_("Access result (code)"), _format_number(access.status))
             yield RecordField(_("Temperature"), _format_number(access.temperature))
-            yield RecordField(_("Score"), _format_number(access.score))
+            yield RecordField(_("Similarity"), _format_number(access.score))
             yield RecordField(_("Belongs to record"), _format_number(access.of))
 
 

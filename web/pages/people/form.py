@@ -42,9 +42,9 @@ LABELS = {
 }
 _HINTS = {
     "age": N_("Either the age or the year of birth, or neither."),
-    "pid": N_("Cameras and records name the person by this number. Leave it empty to assign one."),
-    "valid_from": N_("Leave it empty to begin at once."),
-    "valid_until": N_("The person is then removed from the cameras. Leave it empty for no end."),
+    "pid": N_("Cameras and records identify the person by this number. Leave blank to assign one."),
+    "valid_from": N_("Leave blank to start immediately."),
+    "valid_until": N_("The person is then removed from the cameras. Leave blank for no expiry."),
 }
 _EXPECTED = {
     "name": N_("A name is required, without line breaks."),

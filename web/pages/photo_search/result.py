@@ -86,7 +86,7 @@ def _card(hit: SearchHit, people: Mapping[str, PersonName]) -> HitCard:
     source = PictureSource(did=hit.did, path=hit.picture).query if hit.picture else ""
     return HitCard(
         key=f"{hit.did}-{hit.time}-{hit.score}-{hit.picture}",
-        score="" if hit.score is None else gettext("%(n)s%% similar") % {"n": hit.score},
+        score="" if hit.score is None else gettext("%(n)s%% match") % {"n": hit.score},
         time=hit.time,
         camera=_camera_name(hit.did),
         camera_url=f"/cameras/{hit.did}",

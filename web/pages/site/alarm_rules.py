@@ -272,7 +272,7 @@ def _changed_meanwhile() -> str:
 
 def _describe(error: BadParameter) -> str:
     if error.field.endswith(".end"):
-        return gettext("The end must differ from the start. For the whole day leave both empty.")
+        return gettext("The end must differ from the start. For the whole day, leave both blank.")
     if error.field == "rules":
         return gettext("There are too many rules. Remove some first.")
     return str(error)

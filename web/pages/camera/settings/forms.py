@@ -61,7 +61,7 @@ FACE = SettingForm(
                 SettingLabel(
                     "threshold",
                     N_("Detection threshold"),
-                    N_("Lower values find more faces, but also more false ones."),
+                    N_("Lower values detect more but cause more false detections."),
                 ),
                 SettingLabel("mini_face", N_("Minimum face size"), N_("In pixels.")),
                 SettingLabel("mini_human", N_("Minimum person size"), N_("In pixels.")),
@@ -96,9 +96,9 @@ FACE = SettingForm(
             ),
         ),
         SettingGroup(
-            N_("Audio prompts"),
+            N_("Voice prompts"),
             (
-                SettingLabel("play_audio", N_("Play audio prompts")),
+                SettingLabel("play_audio", N_("Play voice prompts")),
                 SettingLabel("play_audio_stranger", N_("For strangers")),
                 SettingLabel("play_audio_white", N_("For the whitelist")),
                 SettingLabel("play_audio_black", N_("For the blacklist")),
@@ -137,7 +137,7 @@ RECORDING = SettingForm(
             N_("Pre-recording"),
             (
                 SettingLabel("pre_record.enable", N_("Record before an alarm")),
-                SettingLabel("pre_record.duration", N_("Pre-recording time")),
+                SettingLabel("pre_record.duration", N_("Pre-recording length")),
             ),
         ),
         SettingGroup(
