@@ -20,6 +20,7 @@ import trio
 
 from hub.store.commit.record_rows import STRAY_MS, fold
 from hub.store.opening import open_store
+from hub.store.records.record_counts import count_again
 from hub.store.sqlite.connection import connect_writer
 
 CAMERAS, PLATES, PEOPLE, DAYS = 64, 200_000, 5_000, 30
@@ -115,7 +116,7 @@ def fill(connection: sqlite3.Connection, count: int) -> None:
     """Put `count` records into an empty database, and what belongs to them."""
     connection.executescript("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 10000;")
     _add_terms(connection)
-    indexes = _drop_indexes(connection)
+    dropped = _drop_indexes_and_triggers(connection)
     values = {
         "count": count,
         "start": END_MS - DAYS * DAY_MS,
@@ -126,8 +127,11 @@ def fill(connection: sqlite3.Connection, count: int) -> None:
     for first in range(1, count + 1, _ROWS_AT_A_TIME):
         last = min(first + _ROWS_AT_A_TIME - 1, count)
         connection.execute(_RECORDS, {**values, "first": first, "last": last})
-    for index in indexes:
-        connection.execute(index)
+    for sql in dropped:
+        connection.execute(sql)
+    connection.execute("BEGIN")
+    count_again(connection)
+    connection.execute("COMMIT")
     connection.execute(_SPANS, (STRAY_MS,))
     connection.execute(_DAYS)
     connection.execute("DROP TABLE shown")
@@ -155,14 +159,15 @@ def _add_terms(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _drop_indexes(connection: sqlite3.Connection) -> list[str]:
-    """Drop the indexes of the records; return the statements that make them again."""
+def _drop_indexes_and_triggers(connection: sqlite3.Connection) -> list[str]:
+    """Drop those of the records; return the statements that make them again."""
     found = connection.execute(
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'record'"
+        "SELECT type, name, sql FROM sqlite_schema"
+        " WHERE type IN ('index', 'trigger') AND tbl_name = 'record'"
     ).fetchall()
-    for name, _ in found:
-        connection.execute(f"DROP INDEX {name}")
-    return [sql for _, sql in found]
+    for kind, name, _ in found:
+        connection.execute(f"DROP {kind} {name}")
+    return [sql for _, _, sql in found]
 
 
 def _plate(number: int) -> str:

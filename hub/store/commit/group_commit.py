@@ -52,6 +52,8 @@ _CHECKPOINT_PAGES = 500
 _MAX_WAL_PAGES = 1000
 #: Estimate: a commit writes this many pages, plus about one for each changed row.
 _PAGES_PER_COMMIT = 10
+#: Rows that triggers change for each new record. They lie together, in few pages.
+_COUNTS_PER_RECORD = 3
 
 
 class GroupCommit:
@@ -219,7 +221,8 @@ class GroupCommit:
         for write in group:
             if write.error is None and write.on_durable is not None:
                 write.on_durable()
-        self._pages += _PAGES_PER_COMMIT + connection.total_changes - changes
+        rows = connection.total_changes - changes - _COUNTS_PER_RECORD * len(stored.records)
+        self._pages += _PAGES_PER_COMMIT + rows
         return stored
 
     def _sound(self) -> sqlite3.Connection:

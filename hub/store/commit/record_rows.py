@@ -33,8 +33,8 @@ T = TypeVar("T")
 _AHEAD_MS = 86_400_000
 _ROWS_PER_STATEMENT = 64
 _MAX_UPLOAD_RECORDS = 100_000
-#: Records whose device's clock is off by more than this do not widen the spans.
-STRAY_MS = 86_400_000
+#: Records whose device's clock is off by more, or that came so late, do not widen the spans.
+STRAY_MS = 600_000
 #: Indexed text is cut off; the record's detail keeps all of it.
 _MAX_TERM_LENGTH = 256
 _MAX_UUID_LENGTH = 128

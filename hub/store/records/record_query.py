@@ -3,9 +3,10 @@
 Each index ends in `seq`: a filter's rows come in the log's order without a sort, and an insert adds
 to the end of a value's rows, which is cheap. Times are not indexed row by row: a *span* holds the
 earliest and latest `occurred_at` of a block of 1,024 consecutive seqs, and a query visits only the
-blocks that can hold matching times. *Stray* rows, whose device's clock is off by more than a day,
-do not widen the spans and have a small index of their own. Names and plates are *terms*: each
-distinct one is kept once, folded, and a search for a part of one scans only this small table.
+blocks that can hold matching times. *Stray* rows, whose device's clock is off by more than ten
+minutes, do not widen the spans and have a small index of their own. Names and plates are *terms*:
+each distinct one is kept once, folded, and a search for a part of one scans only this small
+table.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _BLOCKS = """
 SELECT block FROM span WHERE latest >= :since AND earliest < :until
 UNION
 SELECT seq >> 10 FROM record
-WHERE abs(occurred_at - received_at) > 86400000 AND occurred_at >= :since AND occurred_at < :until
+WHERE abs(occurred_at - received_at) > 600000 AND occurred_at >= :since AND occurred_at < :until
 ORDER BY 1
 """
 _TERMS = "SELECT id FROM term WHERE field = ? AND {matches} LIMIT ?"

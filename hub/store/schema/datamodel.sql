@@ -35,9 +35,109 @@ CREATE INDEX record_type ON record (type) WHERE type IS NOT NULL;
 CREATE INDEX record_category ON record (category) WHERE category IS NOT NULL;
 CREATE INDEX record_uuid ON record (uuid) WHERE uuid IS NOT NULL;
 CREATE INDEX record_term ON record (term) WHERE term IS NOT NULL;
--- Records whose device's clock is off by more than a day: few, and not in any span.
-CREATE INDEX record_stray ON record (occurred_at) WHERE abs(occurred_at - received_at) > 86400000;
 CREATE INDEX record_erased ON record (erased) WHERE erased = 1;
+-- Records whose device's clock is off by more than ten minutes, or that came so late: not in any
+-- span. Schema 15 and before took them into the spans up to a day.
+CREATE INDEX record_stray ON record (occurred_at) WHERE abs(occurred_at - received_at) > 600000;
+CREATE INDEX record_did_type ON record (did, type) WHERE type IS NOT NULL;
+CREATE INDEX record_did_category ON record (did, category) WHERE category IS NOT NULL;
+CREATE INDEX record_did_term ON record (did, term) WHERE term IS NOT NULL;
+
+-- How many records there are, kept by the triggers below whatever changes the log. `hour` is that of
+-- occurred_at, in hours since 1970: a question about a time means the device's clock. A type or a
+-- category that a record does not have is ''.
+CREATE TABLE record_count (
+    hour INTEGER NOT NULL,
+    did TEXT NOT NULL,        -- '': of the whole site
+    kind TEXT NOT NULL,
+    type ANY NOT NULL,
+    category ANY NOT NULL,
+    records INTEGER NOT NULL, -- at least 1
+    PRIMARY KEY (hour, did, kind, type, category)
+) STRICT, WITHOUT ROWID;
+
+-- The same of all hours together: tells what a camera has sent at all.
+CREATE TABLE record_total (
+    did TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    type ANY NOT NULL,
+    category ANY NOT NULL,
+    records INTEGER NOT NULL,
+    PRIMARY KEY (did, kind, type, category)
+) STRICT, WITHOUT ROWID;
+
+-- A damaged count never keeps a record out: it begins anew, until the counts are made again.
+CREATE TRIGGER record_counted AFTER INSERT ON record BEGIN
+    INSERT INTO record_count VALUES
+        (
+            new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), new.did,
+            new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
+        ),
+        (
+            new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), '',
+            new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
+        )
+    ON CONFLICT DO UPDATE SET records = CASE
+        WHEN typeof(records) = 'integer' AND records BETWEEN 0 AND 0xffffffffffff
+        THEN records + 1 ELSE 1 END;
+    INSERT INTO record_total
+    VALUES (new.did, new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1)
+    ON CONFLICT DO UPDATE SET records = CASE
+        WHEN typeof(records) = 'integer' AND records BETWEEN 0 AND 0xffffffffffff
+        THEN records + 1 ELSE 1 END;
+END;
+CREATE TRIGGER record_uncounted AFTER DELETE ON record BEGIN
+    UPDATE record_count SET records = CASE
+        WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
+        THEN records - 1 ELSE 0 END
+    WHERE hour = old.occurred_at / 3600000 - (old.occurred_at % 3600000 < 0)
+        AND did IN (old.did, '') AND kind = old.kind AND type = ifnull(old.type, '')
+        AND category = ifnull(old.category, '');
+    UPDATE record_total SET records = CASE
+        WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
+        THEN records - 1 ELSE 0 END
+    WHERE did = old.did AND kind = old.kind AND type = ifnull(old.type, '')
+        AND category = ifnull(old.category, '');
+END;
+CREATE TRIGGER record_recounted AFTER UPDATE OF did, occurred_at, kind, type, category ON record
+BEGIN
+    UPDATE record_count SET records = CASE
+        WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
+        THEN records - 1 ELSE 0 END
+    WHERE hour = old.occurred_at / 3600000 - (old.occurred_at % 3600000 < 0)
+        AND did IN (old.did, '') AND kind = old.kind AND type = ifnull(old.type, '')
+        AND category = ifnull(old.category, '');
+    UPDATE record_total SET records = CASE
+        WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
+        THEN records - 1 ELSE 0 END
+    WHERE did = old.did AND kind = old.kind AND type = ifnull(old.type, '')
+        AND category = ifnull(old.category, '');
+    INSERT INTO record_count
+    SELECT new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), counted,
+        new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
+    FROM (SELECT new.did AS counted UNION ALL SELECT '')
+    WHERE typeof(new.occurred_at) = 'integer' AND typeof(new.did) = 'text'
+        AND typeof(new.kind) = 'text'
+    ON CONFLICT DO UPDATE SET records = CASE
+        WHEN typeof(records) = 'integer' AND records BETWEEN 0 AND 0xffffffffffff
+        THEN records + 1 ELSE 1 END;
+    INSERT INTO record_total
+    SELECT new.did, new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
+    WHERE typeof(new.occurred_at) = 'integer' AND typeof(new.did) = 'text'
+        AND typeof(new.kind) = 'text'
+    ON CONFLICT DO UPDATE SET records = CASE
+        WHEN typeof(records) = 'integer' AND records BETWEEN 0 AND 0xffffffffffff
+        THEN records + 1 ELSE 1 END;
+END;
+CREATE TRIGGER record_count_ended AFTER UPDATE ON record_count WHEN new.records = 0 BEGIN
+    DELETE FROM record_count
+    WHERE hour = new.hour AND did = new.did AND kind = new.kind AND type = new.type
+        AND category = new.category;
+END;
+CREATE TRIGGER record_total_ended AFTER UPDATE ON record_total WHEN new.records = 0 BEGIN
+    DELETE FROM record_total
+    WHERE did = new.did AND kind = new.kind AND type = new.type AND category = new.category;
+END;
 
 -- Each distinct name and plate once, so that a search for a part of one scans this table only.
 CREATE TABLE term (

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sqlite3
+import time
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from importlib import resources
 from pathlib import Path
@@ -13,11 +16,17 @@ from hub.errors import StartFault
 from hub.store.health import primary_code
 from hub.store.sqlite.sql import one
 
+log = logging.getLogger(__name__)
+
 #: "SHUB": identifies a database of sitehub.
 APPLICATION_ID = 0x53485542
 _HEADER = b"SQLite format 3\0"
 #: The first version with STRICT tables.
 _MIN_SQLITE = (3, 37)
+#: A migration of gigabytes takes minutes: the log says how far it is, this often.
+_TELL_SECONDS = 5.0
+#: Instructions of SQLite's machine between two looks at the time: some milliseconds.
+_TICK_OPCODES = 1_000_000
 
 
 def migrations() -> dict[int, str]:
@@ -167,13 +176,60 @@ def _copy_beside(connection: sqlite3.Connection, path: Path, number: int) -> Non
 
 
 def _apply(connection: sqlite3.Connection, number: int, text: str) -> None:
-    """Run one migration in one transaction, which also sets the schema's number."""
+    """Run one migration in one transaction, which also sets the schema's number.
+
+    While it lasts, the log tells how far it is.
+    """
+    statements = list(_statements(text))
+    progress = _Progress(number, len(statements))
+    connection.set_progress_handler(progress.tick, _TICK_OPCODES)
     try:
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{text}\n"
-            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};\nCOMMIT;"
-        )
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+            progress.done += 1
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _statements(text: str) -> Iterator[str]:
+    """Split SQL into its statements. Those of a trigger stay together."""
+    statement = ""
+    for part in text.split(";")[:-1]:
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement:
+        raise ValueError(f"a migration ends within a statement: {statement}")
+
+
+class _Progress:
+    """Tells the log how far a migration is. `done`: its statements."""
+
+    def __init__(self, number: int, total: int) -> None:
+        self._number = number
+        self._total = total
+        self._began = self._told = time.monotonic()
+        self.done = 0
+
+    def tick(self) -> int:
+        """Called while a statement runs. Returns 0: it goes on."""
+        now = time.monotonic()
+        if now - self._told >= _TELL_SECONDS:
+            self._told = now
+            log.info(
+                "the database is being migrated to schema %d: step %d of %d, since %.0f s",
+                self._number,
+                self.done + 1,
+                self._total,
+                now - self._began,
+            )
+        return 0

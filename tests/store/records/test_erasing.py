@@ -347,7 +347,7 @@ async def test_an_erasure_writes_in_short_steps(
 
         monkeypatch.setattr(store._writer, "write", counted)
         await erase(store, clock, Subject(uuids=(NUMBER,)))
-    assert max(changed) <= 8
+    assert max(changed) <= 8 + 6  # six rows count a record: three before, three after it
     assert len(changed) > 8
 
 

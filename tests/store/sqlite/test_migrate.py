@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import StartFault
+from hub.store.sqlite import migrate
 from hub.store.sqlite.migrate import (
     APPLICATION_ID,
     bring_up_to_date,
@@ -236,3 +237,19 @@ async def test_the_copy_made_before_a_migration_is_a_complete_store(
     shutil.copy(data / f"hub.sqlite.before-{newest + 1:04d}", data / "hub.sqlite")
     async with opened(data, clock) as store:
         assert await is_whole(store, 1, batch(clock, 1).uploads[0])
+
+
+def test_a_long_migration_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(migrate, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(migrate, "_TICK_OPCODES", 1)
+    caplog.set_level("INFO")
+    bring_up_to_date(tmp_path / "hub.sqlite", NEXT)
+    assert "the database is being migrated to schema 2: step 2 of 2, since 0 s" in caplog.text
+
+
+def test_a_statement_of_a_migration_may_have_statements_in_it(tmp_path: Path) -> None:
+    trigger = "CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM a; SELECT ';'; END;"
+    bring_up_to_date(tmp_path / "hub.sqlite", {1: f"CREATE TABLE a (x); {trigger} SELECT 1;"})
+    assert rows(tmp_path / "hub.sqlite", "SELECT name FROM sqlite_schema") == [("a",), ("t",)]
