@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from hub.config import WebConfig
 from hub.errors import AlreadyExists
@@ -188,6 +189,56 @@ async def test_a_pending_device_replaces_a_broken_camera(admin: Visitor) -> None
     assert admin.goes_to == "/cameras?done=accepted-taken&did=12"
     assert admin.hub.services.devices.get("12").sn == "SN1"
     assert await admin.hub.audited() == [("user admin", "device.accept", "12")]
+
+
+async def test_a_camera_is_followed_until_its_first_picture_on_the_page_that_accepted_it(
+    admin: Visitor,
+) -> None:
+    hub, first = admin.hub, "/cameras/connect?first=1"
+    await hub.set_site_key()
+    link = hub.pend("SN1")
+    await admin.get(first)
+    await admin.send("/cameras/accept", sn="SN1", code=CODE, name="Gate", back=first)
+    did = hub.services.devices.list()[0].did
+    assert admin.goes_to == f"/cameras/connect?first=1&done=accepted-taken&did={did}"
+    await admin.get(admin.goes_to)
+    assert "Step 2 of 2" in admin.text
+    assert "Waiting for the camera to connect" in admin.text
+    link.did, link.sn = did, "SN1"
+    hub.hub.registry.attach(link)
+    part = f"/cameras/connect/arrivals?did={did}&first=1"
+    assert f'data-part="{part.replace("&", "&amp;")}"' in admin.text
+    await admin.get(part)
+    assert "Waiting for the first picture" in admin.text
+    assert "The first picture is here" not in admin.text
+    await hub.add_record(did=did, pictures=("face",))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(hub.services.devices.run)
+        await admin.get(part)
+        assert f'data-last-picture-of="{did}"' in admin.text
+        assert "The first picture is here" in admin.text
+        nursery.cancel_scope.cancel()
+    hub.clock.advance(3601)
+    await admin.get("/cameras/connect/arrivals")
+    assert "Gate" not in admin.text
+
+
+async def test_a_refused_form_stays_in_the_second_step(admin: Visitor) -> None:
+    await admin.hub.set_site_key()
+    admin.hub.pend("SN1")
+    first = "/cameras/connect?first=1"
+    await admin.get(first)
+    await admin.send("/cameras/accept", sn="SN1", code="wrong", back=first)
+    assert "Step 2 of 2" in admin.text
+    assert 'name="back" value="/cameras/connect?first=1"' in admin.text
+    await admin.send("/cameras/accept", sn="SN1", code="wrong", back="https://example.org/")
+    assert 'name="back" value="/cameras"' in admin.text
+
+
+async def test_cameras_added_in_advance_are_not_among_the_accepted_ones(admin: Visitor) -> None:
+    await admin.hub.enrol("Yard")
+    await admin.get("/cameras/connect")
+    assert "Yard" not in admin.text
 
 
 # One camera

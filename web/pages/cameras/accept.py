@@ -10,7 +10,13 @@ from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests, 
 from hub.services.admission.enrolment import CodeCheck
 from web import auth
 from web.pages.cameras.connect import connect_page
-from web.pages.cameras.pending_list import PendingRow, make_pending_row, pending_list
+from web.pages.cameras.pending_list import (
+    PendingRow,
+    make_pending_row,
+    page_url,
+    pending_list,
+    read_back,
+)
 from web.pages.cameras.views import cameras_page
 from web.pages.labels import describe_field_error, reason_sentence, waiting_reasons
 from web.pages.language import gettext
@@ -31,7 +37,7 @@ class CodeCheckResult(Struct, frozen=True):
 async def waiting() -> Response:
     await auth.require_role("viewer")
     return await page(
-        "cameras/_pending.html", pending=pending_list(_return_page(request.args.get("back", "")))
+        "cameras/_pending.html", pending=pending_list(read_back(request.args.get("back", "")))
     )
 
 
@@ -74,11 +80,7 @@ async def accept() -> Response:
         await hub.audit.add(auth.actor(me), "device.accept", did)
     except (BadParameter, WrongSignature, NoSuchResource) as error:
         return await _show_refusal(sn, back, error)
-    return redirect_to(f"{_return_page(back)}?done=accepted-{accepted.outcome}&did={did}")
-
-
-def _return_page(back: str) -> str:
-    return "/cameras/connect" if back == "/cameras/connect" else "/cameras"
+    return redirect_to(page_url(read_back(back), done=f"accepted-{accepted.outcome}", did=did))
 
 
 async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
@@ -101,7 +103,7 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
         }
     entered = {name: form.get(name, "") for name in ("name", "key", "did", "replaces")}
     refused: PendingRow = make_pending_row(waiting, fault=fault, **entered)
-    if _return_page(back) == "/cameras/connect":
+    if read_back(back) != "/cameras":
         return await connect_page(refused)
     return await cameras_page(refused)
 

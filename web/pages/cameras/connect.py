@@ -9,7 +9,8 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NoSuchResource
 from web import auth
-from web.pages.cameras.pending_list import PendingRow, accepted_note, pending_list
+from web.pages.cameras.arrivals import accepted_note, find_arrivals
+from web.pages.cameras.pending_list import PendingRow, page_url, pending_list, read_back
 from web.pages.labels import describe_field_error, done_sentence
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
@@ -92,6 +93,7 @@ async def connect_page(
 ) -> Response:
     hub = auth.services()
     hosts = _hosts()
+    back = await _this_page()
     return await page(
         "cameras/connect.html",
         area="cameras",
@@ -103,12 +105,20 @@ async def connect_page(
         has_site_key=hub.devices.site_key() is not None,
         key_fault=key_fault,
         old_site_key=_old_site_key(),
-        pending=pending_list("/cameras/connect", refused),
+        back=back,
+        pending=pending_list(back, refused),
         accepted=accepted_note(),
-        first=bool(request.args.get("first")),
-        known=len(hub.devices.list()),
+        arrivals=find_arrivals(),
+        first=back.endswith("first=1"),
         done=done_sentence(request.args.get("done")),
     )
+
+
+async def _this_page() -> str:
+    """The address of this page, which a form that was refused leads back to."""
+    if request.method == "POST":
+        return read_back((await request.form).get("back", "/cameras/connect"))
+    return "/cameras/connect?first=1" if "first" in request.args else "/cameras/connect"
 
 
 @blueprint.get("")
@@ -152,7 +162,7 @@ async def set_site_key() -> Response:
         await hub.audit.add(auth.actor(me), "site-key.set", "")
     except BadParameter as error:
         return await connect_page(key_fault=SiteKeyFault(describe_field_error(error)))
-    return redirect_to("/cameras/connect?done=site-key")
+    return redirect_to(page_url(await _this_page(), done="site-key"))
 
 
 @blueprint.get("/site-key/remove")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from msgspec import Struct
 from quart import request
 
-from hub.errors import NoSuchResource
 from hub.services.admission.enrolment import PendingDevice
 from hub.services.devices.views import DeviceView
 from web import auth
-from web.pages.labels import clock_offset, device_reason, init_outcome, waiting_reasons
+from web.pages.labels import clock_offset, waiting_reasons
 from web.pages.layout import make_url
 
 #: Hundreds may be pending, and each has a form of 2 KB.
@@ -34,7 +35,10 @@ class PendingRow(Struct, frozen=True):
 
 
 class PendingList(Struct, frozen=True):
-    """One page of the list. `part` is its address; `next` is that of the next page."""
+    """One page of the list. `part` is its address; `next` is that of the next page.
+
+    `back` is the page that it stands on. `is_first`: as the second step of the first run.
+    """
 
     rows: list[PendingRow]
     total: int
@@ -44,19 +48,27 @@ class PendingList(Struct, frozen=True):
     part: str
     next: str
     has_site_key: bool
+    #: The address of its page without a query, for the search form.
+    page: str
+    is_first: bool
     #: Cameras that are not online and could be replaced.
     replaceable: list[DeviceView]
 
 
-class AcceptedNote(Struct, frozen=True):
-    """What the page says about a camera that was just accepted."""
+#: The pages that show the list. A form in it leads back to its page; the last is the second step of
+#: the first run.
+_PAGES = ("/cameras", "/cameras/connect", "/cameras/connect?first=1")
 
-    device: DeviceView
-    name: str
-    reason: str
-    init: str
-    #: The did has to be entered on the camera by hand.
-    by_hand: bool
+
+def read_back(back: str) -> str:
+    """The page that a form came from, as the form says."""
+    return back if back in _PAGES else _PAGES[0]
+
+
+def page_url(back: str, **values: str) -> str:
+    """The page of the list with these query parameters."""
+    path, _, query = back.partition("?")
+    return make_url(path, **dict(parse_qsl(query)), **values)
 
 
 def make_pending_row(waiting: PendingDevice, **entered: str) -> PendingRow:
@@ -87,25 +99,9 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
         part=make_url("/cameras/waiting", back=back, find=find, after=after),
         next=_next_url(back, find, remaining),
         has_site_key=hub.devices.site_key() is not None,
+        page=back.partition("?")[0],
+        is_first=back.endswith("first=1"),
         replaceable=devices[:_MAX_REPLACEABLE],
-    )
-
-
-def accepted_note() -> AcceptedNote | None:
-    """The note for the camera in the address, if it was just accepted."""
-    done, did = request.args.get("done", ""), request.args.get("did", "")
-    if not done.startswith("accepted-") or not did:
-        return None
-    try:
-        device = auth.services().devices.get(did)
-    except NoSuchResource:
-        return None
-    return AcceptedNote(
-        device=device,
-        name=device.name or device.sn,
-        reason=device_reason(device),
-        init=init_outcome(device.init_outcome),
-        by_hand=done in ("accepted-refused", "accepted-silent"),
     )
 
 
@@ -134,4 +130,4 @@ def _next_url(back: str, find: str, remaining: list[PendingDevice]) -> str:
     if len(remaining) <= ROWS_PER_PAGE:
         return ""
     last = remaining[ROWS_PER_PAGE - 1]
-    return make_url(back, find=find, after=f"{last.first_seen}-{last.sn}")
+    return page_url(back, find=find, after=f"{last.first_seen}-{last.sn}")

@@ -7,8 +7,9 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.devices.directory import NewDevice
 from web import auth
+from web.pages.cameras.arrivals import accepted_note
 from web.pages.cameras.camera_list import camera_list
-from web.pages.cameras.pending_list import PendingRow, accepted_note, pending_list
+from web.pages.cameras.pending_list import PendingRow, pending_list
 from web.pages.labels import describe_field_error, done_sentence
 from web.pages.layout import page, redirect_to
 

@@ -1,0 +1,108 @@
+"""What becomes of cameras that were just accepted: connected, and the first picture."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import NoSuchResource
+from hub.services.devices.views import DeviceView
+from web import auth
+from web.pages.labels import DONE, device_reason, init_outcome
+from web.pages.layout import make_url, page
+
+blueprint = Blueprint("arrivals", __name__, url_prefix="/cameras/connect/arrivals")
+
+#: Cameras that were accepted so recently are shown until their first picture is there, and with it.
+_RECENT_MS = 3_600_000
+_MAX_SHOWN = 6
+#: Of a serial number in an address.
+_MAX_SN = 64
+
+
+class AcceptedNote(Struct, frozen=True):
+    """What the page says about a camera that was just accepted.
+
+    `replaced`: the serial number of the broken camera that it replaces; "" for a new one.
+    """
+
+    device: DeviceView
+    name: str
+    reason: str
+    init: str
+    #: The did has to be entered on the camera by hand.
+    by_hand: bool
+    replaced: str
+
+
+class Arrival(Struct, frozen=True):
+    """A camera on its way to its first picture. `reason`: why it cannot connect."""
+
+    device: DeviceView
+    name: str
+    reason: str
+
+
+class Arrivals(Struct, frozen=True):
+    """The cameras that were just accepted, the latest first; `part` is the address of the list.
+
+    `is_first`: as the second step of the first run. `is_done`: a picture is there.
+    """
+
+    rows: list[Arrival]
+    part: str
+    is_first: bool
+
+    @property
+    def is_done(self) -> bool:
+        return any(row.device.last_picture for row in self.rows)
+
+
+@blueprint.get("")
+async def show() -> Response:
+    await auth.require_role("admin")
+    return await page("cameras/_arrivals.html", arrivals=find_arrivals())
+
+
+def find_arrivals() -> Arrivals:
+    """The cameras accepted within the last hour, and the one in the address.
+
+    Cameras that were added in advance belong to them once they have connected.
+    """
+    hub, did = auth.services(), request.args.get("did", "")
+    since = int(hub.now() * 1000) - _RECENT_MS
+    found = [
+        one
+        for one in hub.devices.list()
+        if one.did == did or (one.created_at >= since and one.sign_form is not None)
+    ]
+    found.sort(key=lambda one: (one.did == did, one.created_at, len(one.did), one.did))
+    is_first = "first" in request.args
+    return Arrivals(
+        rows=[_make_arrival(one) for one in found[: -_MAX_SHOWN - 1 : -1]],
+        part=make_url("/cameras/connect/arrivals", did=did, first="1" if is_first else ""),
+        is_first=is_first,
+    )
+
+
+def _make_arrival(device: DeviceView) -> Arrival:
+    return Arrival(device, device.name or device.sn, device_reason(device))
+
+
+def accepted_note() -> AcceptedNote | None:
+    """The note for the camera in the address, if it was just accepted."""
+    done, did = request.args.get("done", ""), request.args.get("did", "")
+    if not done.startswith("accepted-") or done not in DONE or not did:
+        return None
+    try:
+        device = auth.services().devices.get(did)
+    except NoSuchResource:
+        return None
+    return AcceptedNote(
+        device=device,
+        name=device.name or device.sn,
+        reason=device_reason(device),
+        init=init_outcome(device.init_outcome),
+        by_hand=done in ("accepted-refused", "accepted-silent"),
+        replaced=request.args.get("replaced", "")[:_MAX_SN],
+    )
