@@ -378,16 +378,7 @@ def test_navigation_works_by_keyboard(browser: Browser, staffed_hub: HubProcess)
         focused = browser.driver.switch_to.active_element
         reached.append(focused.get_attribute("href") or focused.tag_name)
     paths = [url.removeprefix(staffed_hub.url) for url in reached]
-    areas = [
-        "/",
-        "/alarms",
-        "/cameras",
-        "/people",
-        "/photo-search",
-        "/evidence",
-        "/firmware",
-        "/site",
-    ]
+    areas = ["/", "/search", "/alarms", "/cameras", "/people", "/evidence", "/firmware"]
     # After the areas, the sound and the account.
     assert paths[:12] == ["/cameras#main", "/", *areas, "/site", "summary", "summary"]
     assert {"/cameras/connect", "/cameras/add"} <= set(paths)

@@ -114,6 +114,7 @@ async def test_static_files_are_cached_for_a_year_under_the_url_of_their_version
         ("/people", ("find.js",)),
         ("/people/add", ("crop.js",)),
         ("/people/import", ("upload.js",)),
+        ("/search", ("search.js", "record.js")),
         ("/photo-search", ("crop.js",)),
         ("/cameras/many", ()),
     ],

@@ -6,7 +6,8 @@ from quart_trio import QuartTrio
 
 from web.pages import account, language, setup, site
 from web.pages.alarms import views as alarms
-from web.pages.camera import captures, manage, overview, reboot, search, trace
+from web.pages.camera import captures, manage, overview, reboot, trace
+from web.pages.camera import search as camera_search
 from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
 from web.pages.camera.recordings import views as recordings
@@ -24,6 +25,7 @@ from web.pages.people import change as change_people
 from web.pages.people import transfer as transfer_people
 from web.pages.people import views as people
 from web.pages.photo_search import views as photo_search
+from web.pages.search import views as record_search
 
 _BLUEPRINTS = (
     live.blueprint,
@@ -36,7 +38,7 @@ _BLUEPRINTS = (
     captures.blueprint,
     camera_people.blueprint,
     camera_sync.blueprint,
-    search.blueprint,
+    camera_search.blueprint,
     manage.blueprint,
     trace.blueprint,
     accept.blueprint,
@@ -48,6 +50,7 @@ _BLUEPRINTS = (
     people.blueprint,
     change_people.blueprint,
     transfer_people.blueprint,
+    record_search.blueprint,
     photo_search.blueprint,
     jobs.blueprint,
     releases.blueprint,

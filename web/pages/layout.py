@@ -65,13 +65,13 @@ def _navigation(me: User) -> list[NavigationItem]:
     _ = language.gettext
     items = [
         NavigationItem(area="live", url="/", icon="live", text=_("Live")),
+        NavigationItem(area="search", url="/search", icon="search", text=_("Search")),
         NavigationItem(area="alarms", url="/alarms", icon="alarm", text=_("Alarms")),
         NavigationItem(area="cameras", url="/cameras", icon="camera", text=_("Cameras")),
     ]
     if auth.reaches(me, "guard"):
         items += [
             NavigationItem(area="people", url="/people", icon="people", text=_("People")),
-            NavigationItem(area="search", url="/photo-search", icon="search", text=_("Search")),
             NavigationItem(area="evidence", url="/evidence", icon="evidence", text=_("Evidence")),
         ]
     # Others can open it from a camera's page, but have nothing to do there.

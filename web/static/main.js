@@ -244,6 +244,10 @@ onElement("form[data-find]", async (form) => {
   const { findWhileTyping } = await import("./find.js");
   findWhileTyping(form);
 });
+onElement("form[data-search]", async (form) => {
+  const { keepAnswersApart } = await import("./search.js");
+  keepAnswersApart(form);
+});
 onElement("#record-dialog", async (dialog) => {
   const { openRecordsInPlace } = await import("./record.js");
   openRecordsInPlace(dialog);

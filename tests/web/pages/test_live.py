@@ -250,7 +250,7 @@ WITH_FILE = {
     "/people/7/edit",
     "/people/add",
     "/people/import",
-    "/search",
+    "/photo-search",
     "/firmware/add",
     "/site/certificate/upload",
     "/site/update/file",

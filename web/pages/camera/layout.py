@@ -14,6 +14,7 @@ from web.pages.camera.row import camera_row
 from web.pages.labels import done_sentence
 from web.pages.language import N_, gettext
 from web.pages.layout import page
+from web.pages.search.links import of_camera
 
 
 class CameraTab(Struct, frozen=True):
@@ -58,6 +59,7 @@ async def camera_page(
         area="cameras",
         status=status,
         row=camera_row(device),
+        search_url=of_camera(device.did),
         tabs=[
             CameraTabLink(f"/cameras/{device.did}{one.path}", gettext(one.text), one.path == tab)
             for one in _TABS

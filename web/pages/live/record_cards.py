@@ -25,6 +25,7 @@ from hub.wire.uploads.records import (
 from web.pages import language
 from web.pages.labels import hub_sentence
 from web.pages.language import N_, gettext
+from web.pages.search.links import more_of_person, more_of_plate
 
 #: No person of the register.
 NOBODY: Mapping[str, PersonName] = {}
@@ -34,7 +35,7 @@ _UNKNOWN_PERSON = "9223372036854775808"
 _FIRST_PICTURES = ("face", "vehicle", "body", "background", "full", "plate")
 #: Pictures of a whole scene are not cropped.
 _SCENES = frozenset({"background", "full"})
-#: A card also shows the time of arrival if it is this much later than the event.
+#: A card also shows the time of arrival if it differs from that of the event by this much.
 _LATE_MS = 120_000
 #: Extra fields are shortened on the page; the integrator API has them whole.
 _MAX_VALUE_LENGTH = 2_000
@@ -126,6 +127,8 @@ class RecordCard(Struct, frozen=True, kw_only=True):
     occurred_at: int
     late_at: int | None
     is_damaged: bool
+    #: The address of a search for the same person or plate; "" if the record names none.
+    more_url: str = ""
 
 
 class RecordField(Struct, frozen=True):
@@ -152,8 +155,14 @@ def make_card(record: Record, people: Mapping[str, PersonName] = NOBODY) -> Reco
         picture=pictures[0] if pictures else None,
         occurred_at=record.occurred_at,
         is_damaged=record.damaged,
-        late_at=record.received_at if record.received_at - record.occurred_at > _LATE_MS else None,
+        late_at=record.received_at if _differ(record.occurred_at, record.received_at) else None,
+        more_url=more_of_person(record) or more_of_plate(record),
     )
+
+
+def _differ(occurred_at: int, received_at: int) -> bool:
+    """Whether a record came late, or its camera's clock is ahead."""
+    return abs(received_at - occurred_at) > _LATE_MS
 
 
 def _look(badge: ListBadge | None, known_as: KnownAs | None) -> str:

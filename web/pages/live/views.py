@@ -31,6 +31,7 @@ from web.pages.live.record_cards import (
     shows_person,
 )
 from web.pages.live.stream import CARDS_PER_PAGE, WallStream
+from web.pages.search.record_place import RecordPlace, searched_place
 
 blueprint = Blueprint("live", __name__)
 
@@ -98,6 +99,12 @@ def _read_filter() -> WallFilter:
     wanted = request.args.get("kind")
     kind = next((one for one in RECORD_KINDS if one == wanted), None)
     return WallFilter(kind=kind, did=request.args.get("did") or None)
+
+
+def _wall_place() -> RecordPlace:
+    wall_filter = _read_filter()
+    query = wall_filter.query()
+    return RecordPlace(wall_filter.filter, query, f"/{query}")
 
 
 def _read_seq(name: str) -> int | None:
@@ -232,12 +239,12 @@ async def stream() -> Response:
 @blueprint.get("/records/<int:seq>")
 async def record(seq: int) -> Response:
     me = await auth.require_role("viewer")
-    wall_filter = _read_filter()
+    place = searched_place(request.args) or _wall_place()
     log = auth.services().records
     found = await log.get(seq)
-    newer = await log.page(wall_filter.filter, after=seq, limit=1)
-    older = await log.page(wall_filter.filter, before=seq, newest_first=True, limit=1)
-    query = wall_filter.query()
+    newer = await log.page(place.filter, after=seq, limit=1)
+    older = await log.page(place.filter, before=seq, newest_first=True, limit=1)
+    query = place.query
     people = await known_people(auth.services().people, [found])
     person = people.get(named_pid(found))
     may_see_numbers = auth.reaches(me, "admin") and record_has_numbers(found)
@@ -257,7 +264,7 @@ async def record(seq: int) -> Response:
         further=extra_fields(found if is_full else masked_record(found)),
         has_hidden=may_see_numbers and not is_full,
         holds=[hold_row(one) for one in await auth.services().holds.of_record(seq)],
-        query=query,
+        close_url=place.close_url,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",
         older_url=f"/records/{older.items[0].seq}{query}" if older.items else "",
     )

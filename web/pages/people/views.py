@@ -21,6 +21,7 @@ from web.pages.people.camera_bars import camera_bars
 from web.pages.people.cameras_of_person import cameras_of_person, undecided_cameras
 from web.pages.people.people_list import category_options, group_options, people_list, read_query
 from web.pages.people.rows import person_facts, photo_url, validity_text, where_text
+from web.pages.search.links import of_person
 from web.pages.site.audit import actor_text
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
@@ -85,6 +86,7 @@ async def person(pid: str) -> Response:
         has_hidden=not is_full and has_numbers(found),
         changed_by=actor_text(found.changed_by),
         cameras=await cameras_of_person(found.pid),
+        search_url=of_person(found.pid),
         sightings=await make_cards(await _sightings(found)),
         done=done_sentence(request.args.get("done")),
     )

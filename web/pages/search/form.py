@@ -1,0 +1,139 @@
+"""The form of a question: its choices, and what was entered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import BadParameter
+from hub.services.people.register import PersonFilter, PersonName
+from hub.wire import code_tables
+from hub.wire.uploads.records import RECORD_KINDS
+from web import auth
+from web.pages import language
+from web.pages.labels import KINDS
+from web.pages.language import gettext
+from web.pages.live.record_cards import table_text
+from web.pages.search.chips import PICTURES, WHEN
+from web.pages.search.question import MAX_CAMERAS, Question, Sent
+
+#: Several cameras are chosen; "all" instead of "" says that those below do not count any more.
+SOME, ALL = "some", "all"
+_MAX_CANDIDATES = 20
+_MAX_WORD = 100
+
+
+class Option(Struct, frozen=True):
+    value: str
+    text: str
+    chosen: bool
+
+
+class SearchForm(Struct, frozen=True, kw_only=True):
+    """`values`: the texts as they were sent. `where`: one camera or group, or several.
+
+    `has_more`: something is chosen in the part that is folded.
+    """
+
+    values: dict[str, str]
+    when: list[Option]
+    where: list[Option]
+    where_groups: list[Option]
+    where_cameras: list[Option]
+    cameras: list[Option]
+    groups: list[Option]
+    more_cameras: int
+    kinds: list[Option]
+    types: list[Option]
+    lists: list[Option]
+    pictures: list[Option]
+    has_more: bool
+
+
+def search_form(sent: Sent) -> SearchForm:
+    """The form with what was sent, also if it makes no sense."""
+    texts, code = sent.texts, language.current().code
+    dids, groups = sent.lists.get("did", []), sent.lists.get("group", [])
+    is_some = len(dids) + len(groups) > 1
+    devices = sorted(auth.services().devices.list(), key=lambda d: (d.name or d.sn).casefold())
+    shown = devices[:MAX_CAMERAS]
+    shown += [device for device in devices[MAX_CAMERAS:] if device.did in dids]
+    known_groups = auth.services().camera_groups.list()
+    types = sorted({*code_tables.EVENT_TYPES, *_number_in(texts.get("type", ""))})
+    return SearchForm(
+        values=texts,
+        when=[Option(one, gettext(text), one == _when(texts)) for one, text in WHEN.items()],
+        where=_general_places(is_some),
+        where_groups=[
+            Option(f"group-{g.id}", g.name, not is_some and str(g.id) in groups)
+            for g in known_groups
+        ],
+        where_cameras=[
+            Option(f"did-{d.did}", d.name or d.sn, not is_some and d.did in dids) for d in shown
+        ],
+        cameras=[Option(d.did, d.name or d.sn, is_some and d.did in dids) for d in shown],
+        groups=[Option(str(g.id), g.name, is_some and str(g.id) in groups) for g in known_groups],
+        more_cameras=len(devices) - len(shown),
+        kinds=_options([(k, gettext(KINDS[k])) for k in RECORD_KINDS], texts.get("kind", "")),
+        types=_options(
+            [(str(n), code_tables.event_name(n, code)) for n in types], texts.get("type", "")
+        ),
+        lists=[
+            Option(str(n), table_text(n, code_tables.category_name), str(n) in categories)
+            for categories in [sent.lists.get("category", [])]
+            for n in code_tables.CATEGORIES
+        ],
+        pictures=_options(
+            [(one, gettext(text)) for one, text in PICTURES.items()], texts.get("pictures", "")
+        ),
+        has_more=is_some
+        or any(texts.get(name) for name in ("kind", "type", "uuid", "pictures", "since", "until"))
+        or bool(sent.lists.get("category")),
+    )
+
+
+def _when(texts: dict[str, str]) -> str:
+    """The chosen quick answer; a day or a range is more exact."""
+    is_exact = any(texts.get(name) for name in ("day", "since", "until"))
+    return "" if is_exact else texts.get("when", "")
+
+
+def _general_places(is_some: bool) -> list[Option]:
+    places = [Option(ALL if is_some else "", gettext("All cameras"), False)]
+    return [*places, Option(SOME, gettext("Several cameras"), is_some)] if is_some else places
+
+
+def _options(choices: list[tuple[str, str]], chosen: str) -> list[Option]:
+    return [Option(value, text, value == chosen) for value, text in choices]
+
+
+def _number_in(text: str) -> list[int]:
+    return [int(text)] if text.isascii() and text.isdigit() and len(text) < 10 else []
+
+
+def apply_where(question: Question, args: Any) -> Question:
+    """The question with the camera or group that was chosen in the list. Raises BadParameter."""
+    where = args.get("where", "")
+    if where == ALL:
+        return _at(question)
+    name, _, number = where.partition("-")
+    if where in ("", SOME):
+        return question
+    if name not in ("did", "group") or not (number.isascii() and number.isdigit()):
+        raise BadParameter("a camera or a group is expected", field="where")
+    return _at(question, did=number) if name == "did" else _at(question, group=number)
+
+
+def _at(question: Question, did: str = "", group: str = "") -> Question:
+    dids, groups = (did,) if did else (), (int(group[:18]),) if group else ()
+    return replace(question, dids=dids, groups=groups)
+
+
+async def people_with(word: str) -> list[PersonName]:
+    """The people of the register whose name or number has this part; the first 20."""
+    found = await auth.services().people.page(
+        PersonFilter(q=word[:_MAX_WORD], sees_numbers=False), after=None, limit=_MAX_CANDIDATES
+    )
+    return [PersonName(one.pid, one.name, one.category) for one in found.items]

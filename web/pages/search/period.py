@@ -1,0 +1,153 @@
+"""The time that a question is about, in the words of a guard: "yesterday, about 15:00"."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+from hub.errors import BadParameter
+
+When = Literal["", "hour", "today", "yesterday", "week"]
+
+#: "About 15:00" is from 14:45 to 15:15.
+AROUND = timedelta(minutes=15)
+_DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+class Period(Struct, frozen=True, kw_only=True):
+    """A time as somebody means it. Of several answers to "when", the most exact one counts:
+    `since` and `until`, then `day`, then `when`.
+
+    `when` is relative and stays so in a saved search. `around` is a time of the day that is meant;
+    of today if nothing else is given. All are in the zone of the site.
+    """
+
+    when: When = ""
+    day: date | None = None
+    around: time | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_range(self) -> bool:
+        return self.since is not None or self.until is not None
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """As the address has it, without what does not count."""
+        if self.is_range:
+            given = [("since", self.since), ("until", self.until)]
+            return [(name, field_text(at)) for name, at in given if at is not None]
+        pairs: list[tuple[str, str]] = []
+        if self.day is not None:
+            pairs.append(("day", self.day.isoformat()))
+        elif self.when and not (self.around and self.when in ("hour", "week")):
+            pairs.append(("when", self.when))
+        if self.around is not None:
+            pairs.append(("around", f"{self.around:%H:%M}"))
+        return pairs
+
+    def bounds(self, now: datetime) -> tuple[datetime | None, datetime | None]:
+        """From when until when, the end not included. `now` is in the zone of the site."""
+        if self.is_range:
+            return self.since, self.until
+        day = self.day or {"yesterday": now.date() - _DAY}.get(self.when, now.date())
+        if self.around is not None:
+            middle = datetime.combine(day, self.around, now.tzinfo)
+            # In UTC: where clocks are changed, a day is not a plain number of hours.
+            middle = middle.astimezone(UTC)
+            return middle - AROUND, middle + AROUND
+        if self.when == "hour" and self.day is None:
+            return now.astimezone(UTC) - _HOUR, None
+        if self.when == "week" and self.day is None:
+            return _midnight(now.date() - 6 * _DAY, now.tzinfo), None
+        if self.day is None and not self.when:
+            return None, None
+        return _midnight(day, now.tzinfo), _midnight(day + _DAY, now.tzinfo)
+
+
+def read_period(values: dict[str, str], zone: tzinfo) -> Period:
+    """Read the fields `when`, `day`, `around`, `since` and `until`.
+
+    `around` may be a whole moment, which then gives the day as well. Raises BadParameter that
+    names the field.
+    """
+    when = values["when"]
+    if when not in get_args(When):
+        raise BadParameter("hour, today, yesterday or week is expected", field="when")
+    day, around = _read_day(values["day"]), values["around"]
+    at: time | None = None
+    if len(around) > len("15:00:00"):
+        moment = _read_moment(around, "around", zone)
+        assert moment is not None
+        day, at = moment.date(), moment.time()
+    elif around:
+        at = _read_time(around)
+    since = _read_moment(values["since"], "since", zone)
+    until = _read_moment(values["until"], "until", zone)
+    if since is not None and until is not None and since >= until:
+        raise BadParameter("the end must be after the beginning", field="until")
+    return Period(
+        when=when,  # type: ignore[arg-type]
+        day=day,
+        around=at.replace(second=0, microsecond=0, tzinfo=None) if at else None,
+        since=since,
+        until=until,
+    )
+
+
+def to_ms(at: datetime | None) -> int | None:
+    """A moment as UNIX milliseconds."""
+    return None if at is None else (at - _EPOCH) // _MS
+
+
+def field_text(at: datetime | None) -> str:
+    """A moment as a field for date and time has it."""
+    if at is None:
+        return ""
+    return f"{at:%Y-%m-%dT%H:%M:%S}".removesuffix(":00")
+
+
+def _midnight(day: date, zone: tzinfo | None) -> datetime:
+    return datetime.combine(day, time(), zone)
+
+
+def _read_day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise BadParameter("a day as yyyy-mm-dd is expected", field="day") from None
+    if not 1970 <= day.year < 9998:
+        raise BadParameter("a day of the years 1970 to 9997 is expected", field="day")
+    return day
+
+
+def _read_time(text: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise BadParameter("a time as hh:mm is expected", field="around") from None
+
+
+def _read_moment(text: str, field: str, zone: tzinfo) -> datetime | None:
+    """A time of the site without a zone, or RFC 3339, in the zone of the site."""
+    if not text:
+        return None
+    if text[-6:-5] == " ":
+        text = f"{text[:-6]}+{text[-5:]}"  # "+08:00" was not escaped in the address
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
+        moment = moment.replace(microsecond=0)
+        to_ms(moment)
+    except (ValueError, OverflowError):
+        raise BadParameter("a date and time is expected", field=field) from None
+    if not 1970 <= moment.year < 9998:
+        raise BadParameter("a time of the years 1970 to 9997 is expected", field=field)
+    return moment

@@ -1,0 +1,131 @@
+"""The answer to a question: a page of cards, with repeats on one, and the pages beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from hub.errors import BadParameter
+from hub.services.records.record_log import RecordPage
+from hub.services.records.repeat_groups import group_repeats
+from hub.wire.uploads.records import Record
+from web import auth
+from web.pages.live.known_people import make_cards
+from web.pages.live.record_cards import RecordCard
+from web.pages.search.question import Question
+
+RECORDS_PER_PAGE = 60
+
+
+class ResultCard(Struct, frozen=True):
+    """A card, and the `repeats` that it stands for, without itself."""
+
+    card: RecordCard
+    repeats: list[RecordCard]
+
+    @property
+    def count(self) -> int:
+        return len(self.repeats) + 1
+
+
+class Place(Struct, frozen=True):
+    """Where a page is: the records `after` or `before` a seq, or the first ones."""
+
+    after: int | None = None
+    before: int | None = None
+
+    @property
+    def is_first(self) -> bool:
+        return self.after is None and self.before is None
+
+
+class ResultPage(Struct, frozen=True, kw_only=True):
+    """`previous`, `next`, `go_on`: addresses, "" if there is nothing.
+
+    `go_on`: the rest of a page that took too long to find.
+    """
+
+    cards: list[ResultCard]
+    records: int
+    previous: str
+    next: str
+    go_on: str
+
+
+async def result_page(question: Question, place: Place) -> ResultPage:
+    """One page of the answer. Raises as RecordLog.page does."""
+    records, previous, following, is_complete = await _read(question, place)
+    cards = await make_cards(records)
+    by_seq = {card.seq: card for card in cards}
+    groups = group_repeats(records)
+    return ResultPage(
+        cards=[
+            ResultCard(by_seq[group.lead.seq], [by_seq[one.seq] for one in group.records[1:]])
+            for group in groups
+        ],
+        records=len(records),
+        previous=_url(question, previous),
+        next=_url(question, following) if is_complete else "",
+        go_on="" if is_complete else _url(question, following),
+    )
+
+
+async def _read(
+    question: Question, place: Place
+) -> tuple[Sequence[Record], Place | None, Place | None, bool]:
+    """The records in the order of the page, the pages before and after it, and whether it is whole.
+
+    A page that is read backwards and reaches the beginning is read again as the first one, or it
+    would show only what is left.
+    """
+    newest_first = question.is_newest_first
+    is_backward = (place.after if newest_first else place.before) is not None
+    found = await _page(question, place, newest_first=newest_first != is_backward)
+    if is_backward and found.next is None and found.is_complete:
+        place, is_backward = Place(), False
+        found = await _page(question, place, newest_first=newest_first)
+    records = list(reversed(found.items)) if is_backward else list(found.items)
+    on = None if found.next is None else _beyond(found.next, newest_first != is_backward)
+    if is_backward:
+        rest = _beyond(records[-1].seq, newest_first) if records else None
+        return records, on, rest, True
+    came_from = place.before if newest_first else place.after
+    back = None
+    if came_from is not None:
+        # The seq before which it starts is that of the last record of the page before it.
+        back = _beyond(records[0].seq if records else came_from, not newest_first)
+    return records, back, on, found.is_complete
+
+
+async def _page(question: Question, place: Place, *, newest_first: bool) -> RecordPage:
+    services = auth.services()
+    return await services.records.page(
+        question.filter(services),
+        after=place.after,
+        before=place.before,
+        newest_first=newest_first,
+        limit=RECORDS_PER_PAGE,
+    )
+
+
+def _beyond(seq: int, newest_first: bool) -> Place:
+    return Place(before=seq) if newest_first else Place(after=seq)
+
+
+def _url(question: Question, place: Place | None) -> str:
+    return "" if place is None else question.url(after=place.after, before=place.before)
+
+
+def read_place(args: Mapping[str, str]) -> Place:
+    """Read the place from the address. Raises BadParameter."""
+    return Place(after=_seq(args, "after"), before=_seq(args, "before"))
+
+
+def _seq(args: Mapping[str, str], name: str) -> int | None:
+    text = args.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise BadParameter("must be the number of a record", field=name)
+    return int(text)

@@ -1,0 +1,105 @@
+"""The page of search: a question in the address, and its answer."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, TooManyRequests
+from hub.services.people.register import PersonName
+from web import auth
+from web.pages.language import gettext
+from web.pages.layout import page, redirect_to
+from web.pages.search.chips import question_chips
+from web.pages.search.form import apply_where, people_with, search_form
+from web.pages.search.period import Period
+from web.pages.search.question import Question, Sent, read_question, read_sent, sent_of
+from web.pages.search.record_place import OPENED_IN
+from web.pages.search.results import Place, read_place, result_page
+
+blueprint = Blueprint("search", __name__, url_prefix="/search")
+
+
+@blueprint.get("")
+async def search() -> Response:
+    me = await auth.require_role("viewer")
+    args, sent = request.args, read_sent(request.args)
+    try:
+        question = apply_where(read_question(sent, auth.services().site.zone()), args)
+        place = read_place(args)
+    except BadParameter as error:
+        return await _page(Question(), sent, fault=describe(error))
+    word = args.get("person", "").strip() if auth.reaches(me, "guard") else ""
+    if word:
+        return await _choose_person(question, word)
+    if place.is_first and (sent.pairs() != question.pairs() or args.keys() & {"where", "person"}):
+        # One question has one address, without the fields that were left empty.
+        return redirect_to(question.url())
+    return await _answer(question, place)
+
+
+async def _answer(question: Question, place: Place) -> Response:
+    try:
+        found = await result_page(question, place)
+    except TooManyRequests:
+        fault = gettext("Too many searches are running. Try again in a moment.")
+        return await _page(question, fault=fault)
+    newest, oldest = (replace(question, order=order).url() for order in ("newest", "oldest"))
+    return await _page(
+        question,
+        chips=await question_chips(question),
+        found=found,
+        is_first=place.is_first,
+        newest_url=newest,
+        oldest_url=oldest,
+        any_time_url=replace(question, period=Period()).url() if question.period.pairs() else "",
+    )
+
+
+async def _choose_person(question: Question, word: str) -> Response:
+    """Go on with the person who is meant; ask if it could be several."""
+    people = await people_with(word)
+    if len(people) == 1:
+        return redirect_to(_of_person(question, people[0]))
+    if not people:
+        fault = gettext("Nobody in the register has such a name or number.")
+        return await _page(question, fault=fault, word=word)
+    links = [(one.name or one.pid, _of_person(question, one)) for one in people]
+    return await _page(question, candidates=links, word=word)
+
+
+def _of_person(question: Question, person: PersonName) -> str:
+    return replace(question, uuid=person.pid).url()
+
+
+async def _page(
+    question: Question, sent: Sent | None = None, *, fault: str = "", **values: object
+) -> Response:
+    return await page(
+        "search/search.html",
+        area="search",
+        status=400 if fault else 200,
+        question=question,
+        query=question.query(**OPENED_IN),
+        form=search_form(sent or sent_of(question)),
+        fault=fault,
+        has_cameras=bool(auth.services().devices.list()),
+        **values,
+    )
+
+
+def describe(error: BadParameter) -> str:
+    """What is wrong with a question, as a sentence."""
+    texts = {
+        "when": gettext("Choose one of the times."),
+        "day": gettext("Enter a day."),
+        "around": gettext("Enter a time of day, such as 15:00."),
+        "since": gettext("Enter the times as date and time."),
+        "until": gettext("Enter two times, the earlier one first."),
+        "name": gettext("A name has at most 100 characters."),
+        "plate": gettext("A plate has at most 100 characters."),
+        "did": gettext("Choose at most 200 cameras; use groups for more."),
+    }
+    if text := texts.get(error.field or ""):
+        return text
+    return gettext("The address contains an invalid filter: %(name)s") % {"name": error.field}
