@@ -13,7 +13,14 @@ import pytest
 
 from hub.store.db import Store
 from hub.store.disk import Disk
-from hub.store.records.record_counts import count_again
+from hub.store.records.record_counts import (
+    count_again,
+    count_all,
+    count_by_camera,
+    count_by_hour,
+    is_there,
+)
+from hub.store.records.record_filter import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
 from hub.store.tables.holds import NewHold
@@ -195,6 +202,61 @@ async def test_a_migration_leaves_out_records_that_are_too_damaged_to_count(
     async with opened(tmp_path, clock) as store:
         assert await store.records.get(1) is not None
     assert sum(counts_of(tmp_path)[2].values()) == 2
+
+
+async def fill(store: Store, clock: FrozenClock) -> int:
+    """Five records of two cameras in three hours; returns the first of these."""
+    first = clock.ms // HOUR
+    await store.records.append(batch(clock, 1, did="1", detail=FaceDetail(category=0)))
+    await store.records.append(batch(clock, 2, did="2", detail=FaceDetail(category=2)))
+    await store.records.append(batch(clock, 3, did="2", detail=FaceDetail()))
+    clock.advance(2 * 3600)
+    await store.records.append(batch(clock, 4, did="2", kind="event", detail=EventDetail(type=3)))
+    stray = batch(clock, 5, did="1", detail=FaceDetail(category=0), occurred_at=-1)
+    await store.records.append(stray)
+    return first
+
+
+@pytest.mark.parametrize(
+    ("filter", "records"),
+    [
+        (RecordFilter(), 5),
+        (RecordFilter(did="1"), 2),
+        (RecordFilter(did="1", dids=("2",)), 0),
+        (RecordFilter(dids=("1", "2")), 5),
+        (RecordFilter(dids=()), 0),
+        (RecordFilter(did="3"), 0),
+        (RecordFilter(kind="face"), 4),
+        (RecordFilter(kind="face", type=3), 0),
+        (RecordFilter(type=3), 1),
+        (RecordFilter(type=2**70), 0),
+        (RecordFilter(category=0), 2),
+        (RecordFilter(categories=(0, 2)), 3),
+        (RecordFilter(did="2", category=0), 0),
+        (RecordFilter(name="not counted", since=0, until=0), 5),
+    ],
+)
+async def test_counts_tell_whether_and_how_many_records_there_are(
+    filter: RecordFilter, records: int, tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        await fill(store, clock)
+        assert await store.read(lambda c: count_all(c, filter)) == records
+        assert await store.read(lambda c: is_there(c, filter)) == (records > 0)
+        by_hour = await store.read(lambda c: count_by_hour(c, filter, -(2**70), 2**70))
+        assert sum(by_hour.values()) == records
+
+
+async def test_counts_are_read_by_hour_and_by_camera(tmp_path: Path, clock: FrozenClock) -> None:
+    async with opened(tmp_path, clock) as store:
+        first = await fill(store, clock)
+        everything = await store.read(lambda c: count_by_hour(c, RecordFilter(), -1, first + 2))
+        assert everything == {-1: 1, first: 3, first + 2: 1}
+        some = await store.read(lambda c: count_by_hour(c, RecordFilter(did="2"), first, first + 1))
+        assert some == {first: 2}
+        faces = RecordFilter(kind="face")
+        by_camera = await store.read(lambda c: count_by_camera(c, faces, first, first + 2))
+        assert by_camera == [("1", first, 1), ("2", first, 2)]
 
 
 async def test_wrong_counts_are_made_again(tmp_path: Path, clock: FrozenClock) -> None:
