@@ -63,6 +63,7 @@ from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
 from hub.services.commands.photo_search import PhotoSearches
 from hub.services.commands.photos import Photos
+from hub.services.devices.availability import DeviceAvailability
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
@@ -336,6 +337,7 @@ async def open_services(
         )
         alarms = Alarms(store, audit, change_feed, now)
         alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons, alarms)
+        availability = DeviceAvailability(store, registry, pending_devices, clock, now)
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (
             lambda config: set_level(config.log.level),
@@ -374,6 +376,7 @@ async def open_services(
             known_addresses=KnownAddresses([*sessions.addresses(), *devices.addresses()]),
             old_tls=OldTls(now),
             devices=devices,
+            availability=availability,
             enrolment=enrolment,
             authentication=authentication,
             admission=admission,
@@ -448,6 +451,7 @@ async def _run_parts(
         start = partial(start_part, background, closing)
         await start("saving the device status", services.devices.run)
         await start("watching the clock", services.clock.run)
+        await start("watching the cameras' connections", services.availability.run)
         await start("the certificate renewal", services.certificates.run)
         await start("the store maintenance", services.maintenance.run)
         await start("the forecast", services.forecasts.run)

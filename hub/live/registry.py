@@ -85,6 +85,7 @@ class Registry:
         self._by_address: Counter[str] = Counter()
         self._seen: dict[str, int] = {}
         self._unsaved: set[str] = set()
+        self._heard: dict[str, int] = {}
 
     def attach(self, link: Link) -> Link | None:
         """Make `link` its device's only link. Returns the older link that it replaces, if any."""
@@ -94,6 +95,7 @@ class Registry:
         if older is not None:
             self.detach(older)
         self._links[link.did] = link
+        self._heard.pop(link.did, None)
         self._by_sn[link.sn] = link
         self._by_address[link.address] += 1
         metrics.devices_online.set(len(self._links))
@@ -104,6 +106,7 @@ class Registry:
         if self._links.get(link.did) is not link:
             return False
         del self._links[link.did]
+        self._heard[link.did] = self._seen.get(link.did, link.since)
         del self._by_sn[link.sn]
         self._by_address[link.address] -= 1
         if not self._by_address[link.address]:
@@ -133,6 +136,13 @@ class Registry:
         """UNIX milliseconds; None if the device sent nothing since the hub started."""
         return self._seen.get(did)
 
+    def heard_before_it_left(self, did: str) -> int | None:
+        """When the device was last heard on the link that ended, in UNIX milliseconds.
+
+        What it has uploaded since does not count. None if it is online, or was not since the start.
+        """
+        return self._heard.get(did)
+
     def take_unsaved(self) -> dict[str, int]:
         """did -> last seen, of the devices touched since the last call, to save in one batch."""
         unsaved, self._unsaved = self._unsaved, set()
@@ -141,4 +151,5 @@ class Registry:
     def forget(self, did: str) -> None:
         """Forget when a removed device was last seen."""
         self._seen.pop(did, None)
+        self._heard.pop(did, None)
         self._unsaved.discard(did)

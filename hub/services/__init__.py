@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hub.services.commands.many import ManyDevices
     from hub.services.commands.photo_search import PhotoSearches
     from hub.services.commands.photos import Photos
+    from hub.services.devices.availability import DeviceAvailability
     from hub.services.devices.directory import Devices
     from hub.services.devices.frame_trace import Trace
     from hub.services.doctor.health_checks import HealthChecks
@@ -92,6 +93,7 @@ class Services:
     known_addresses: KnownAddresses
     old_tls: OldTls
     devices: Devices
+    availability: DeviceAvailability
     enrolment: Enrolment
     authentication: Authentication
     admission: Admission

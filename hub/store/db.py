@@ -45,6 +45,7 @@ from hub.store.tables.downloads import DownloadTable
 from hub.store.tables.erasures import ErasureTable
 from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.holds import HoldTable
+from hub.store.tables.outages import OutageTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
 from hub.store.tables.tokens import TokenTable
@@ -151,6 +152,7 @@ class Store:
         self.camera_groups = CameraGroupTable(writer, start.camera_groups, damaged)
         self.settings = SettingTable(writer, start.settings, damaged)
         self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
+        self.outages = OutageTable(writer, queries, start.outages, damaged)
         self.audit = AuditTable(writer, queries, damaged)
         self.alarms = AlarmTable(writer, queries, raiser, start.alarms, damaged)
         self.alarm_rules = AlarmRuleTable(writer, start.alarm_rules, damaged)

@@ -48,6 +48,7 @@ from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import StoredDevice, load_devices
 from hub.store.tables.downloads import Download, load_downloads
 from hub.store.tables.firmware import FILES, FirmwareRows, load_firmware
+from hub.store.tables.outages import KnownOutages, load_outages
 from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
 from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
@@ -90,6 +91,7 @@ class StartState(Struct, frozen=True):
     used_signatures: list[UsedSignature]
     settings: dict[str, str]
     clock_steps: list[ClockStep]
+    outages: KnownOutages
     firmware: FirmwareRows
     campaigns: list[StoredCampaign]
     downloads: list[Download]
@@ -203,6 +205,7 @@ def load(
         used_signatures=load_used_signatures(connection, damaged),
         settings=settings,
         clock_steps=load_clock_steps(connection, damaged),
+        outages=load_outages(connection, damaged),
         firmware=firmware,
         campaigns=load_campaigns(
             connection, {release.id for release in firmware.releases}, damaged

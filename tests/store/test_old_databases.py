@@ -120,6 +120,12 @@ async def test_steps_of_the_clock_are_read_back(schema: int, store: Store) -> No
     assert store.clock_steps.all() == ((written.CLOCK_STEP,) if schema >= 5 else ())
 
 
+async def test_outages_are_read_back(schema: int, store: Store) -> None:
+    has_them = schema >= 17
+    assert store.outages.known.lasting == ((written.OUTAGE,) if has_them else ())
+    assert await store.outages.runs() == ([written.HUB_RUN] if has_them else [])
+
+
 async def test_starts_are_read_back(schema: int, store: Store) -> None:
     rows = await store.read(
         lambda c: c.execute("SELECT started_at, ended_at FROM start").fetchall()

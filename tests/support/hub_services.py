@@ -40,6 +40,7 @@ from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
 from hub.services.commands.photo_search import PhotoSearches
 from hub.services.commands.photos import Photos
+from hub.services.devices.availability import DeviceAvailability
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
@@ -236,6 +237,9 @@ async def open_hub_services(
             old_tls=OldTls(clock),
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,
+            availability=DeviceAvailability(
+                store, registry, pending_devices, site_clock, clock, steady_now=clock
+            ),
             enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
             device_files=device_files,

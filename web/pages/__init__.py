@@ -6,7 +6,7 @@ from quart_trio import QuartTrio
 
 from web.pages import account, language, setup, site
 from web.pages.alarms import views as alarms
-from web.pages.camera import captures, manage, overview, reboot, trace
+from web.pages.camera import captures, manage, outages, overview, reboot, trace
 from web.pages.camera import search as camera_search
 from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
@@ -32,6 +32,7 @@ _BLUEPRINTS = (
     alarms.blueprint,
     cameras.blueprint,
     overview.blueprint,
+    outages.blueprint,
     settings.blueprint,
     reboot.blueprint,
     recordings.blueprint,

@@ -34,6 +34,7 @@ from hub.store.tables.downloads import load_downloads
 from hub.store.tables.erasures import check_erasures
 from hub.store.tables.firmware import load_firmware
 from hub.store.tables.holds import check_holds
+from hub.store.tables.outages import check_outages
 from hub.store.tables.sessions import load_sessions
 from hub.store.tables.settings import load_settings
 from hub.store.tables.tokens import load_accepted, load_tokens
@@ -53,6 +54,7 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     load_accepted,
     load_downloads,
     load_clock_steps,
+    check_outages,
     load_held,
     load_device_people,
     check_unknown_people,

@@ -291,6 +291,24 @@ CREATE TABLE device (
     address TEXT                    -- of its last good connect, as the hub sees it
 ) STRICT, WITHOUT ROWID;
 
+-- When devices were without a connection, for more than a minute.
+CREATE TABLE outage (
+    id INTEGER PRIMARY KEY,
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    began_at INTEGER NOT NULL,      -- when it was last heard from
+    ended_at INTEGER,               -- NULL: it lasts
+    cause TEXT NOT NULL             -- lost, refused; disabled and new are no failures
+) STRICT;
+CREATE INDEX outage_did ON outage (did, id);
+CREATE INDEX outage_open ON outage (id) WHERE ended_at IS NULL;
+
+-- When the hub ran. Nobody watched the devices in the gaps between.
+CREATE TABLE hub_run (
+    id INTEGER PRIMARY KEY,
+    began_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL        -- it ran at least until then; stored once a minute
+) STRICT;
+
 -- The settings that a device last accepted (1.5, 1.6), because it cannot be asked for them.
 CREATE TABLE device_setting (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,

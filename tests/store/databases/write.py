@@ -41,6 +41,7 @@ from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.holds import NewHold
+from hub.store.tables.outages import HubRun, Outage
 from hub.store.tables.sessions import Session
 from hub.store.tables.tokens import AcceptedConnect
 from hub.store.tables.used_signatures import UsedSignature
@@ -203,6 +204,9 @@ WISH = Wish(
     wished_at=NOW * 1000,
 )
 
+OUTAGE = Outage(id=1, did="1", began_at=NOW * 1000, ended_at=None, cause="lost")
+HUB_RUN = HubRun(1, NOW * 1000 - 9, NOW * 1000)
+
 #: In the order of the columns.
 ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("device_people", ("1", "managed", 0, 1, "fw1 sw1", 1, NOW * 1000)),
@@ -249,6 +253,7 @@ async def fill(store: Store) -> None:
     await fill_schema_13(store)
     await fill_schema_14(store)
     await fill_schema_15(store)
+    await fill_schema_17(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -345,6 +350,10 @@ def _add_people_and_alarms(connection: sqlite3.Connection) -> None:
     for table, values in ROWS_OF_SCHEMA_15:
         marks = ", ".join("?" * len(values))
         connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)
+
+
+async def fill_schema_17(store: Store) -> None:
+    await store.outages.save([OUTAGE], HUB_RUN)
 
 
 async def write(data_dir: Path) -> None:

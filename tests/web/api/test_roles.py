@@ -28,6 +28,7 @@ GET /api/hub/v1/alarms/{alarm}
 GET /api/hub/v1/devices
 GET /api/hub/v1/devices/waiting
 GET /api/hub/v1/devices/{did}
+GET /api/hub/v1/devices/{did}/outages
 GET /api/hub/v1/firmware/campaigns
 GET /api/hub/v1/firmware/campaigns/{campaign}
 GET /api/hub/v1/firmware/downloads

@@ -6,6 +6,7 @@ from quart import Blueprint, Response
 
 from web import auth
 from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.outages import summarise_outages
 from web.pages.camera.row import camera_row
 from web.pages.firmware.rows import find_campaign
 from web.pages.labels import init_outcome
@@ -23,6 +24,7 @@ async def overview(did: int) -> Response:
         device,
         init_outcome=init_outcome(device.init_outcome),
         campaign=find_campaign(device.did),
+        outages=await summarise_outages(device.did),
     )
 
 

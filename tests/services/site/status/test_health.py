@@ -205,7 +205,7 @@ def test_every_table_of_the_schema_is_something_to_people() -> None:
         of_the_hub = {name for (name,) in tables if kind_of(name) == "other"}
     assert of_the_hub == {
         *("clock_step", "day", "dropped_day", "record_log", "span", "start", "term", "upload"),
-        *("device_picture", "latest_access", "record_count", "record_total"),
+        *("device_picture", "hub_run", "latest_access", "record_count", "record_total"),
     }
 
 

@@ -1,0 +1,201 @@
+"""When cameras were without a connection (outages), and when the hub ran.
+
+The ids are given by the service, in the order in which outages are noticed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import clamp
+
+#: "lost": it does not connect; "refused": it tries, and is not let in; "disabled": somebody
+#: disabled it; "new": it was never connected yet. Only the first two are failures.
+OutageCause = Literal["lost", "refused", "disabled", "new"]
+
+#: Outages that are kept at most, of all cameras and of one; and runs of the hub.
+MAX_OUTAGES = 200_000
+MAX_OF_ONE = 5_000
+MAX_RUNS = 5_000
+#: Rows that are written in one transaction.
+STEP = 500
+
+_COLUMNS = "id, did, began_at, ended_at, cause"
+_ALL = f"SELECT {_COLUMNS} FROM outage"
+_OPEN = f"{_ALL} WHERE ended_at IS NULL ORDER BY id"
+_PUT = f"""
+INSERT INTO outage ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5
+WHERE EXISTS (SELECT 1 FROM device WHERE did = ?2)
+ON CONFLICT (id) DO UPDATE SET
+    began_at = excluded.began_at, ended_at = excluded.ended_at, cause = excluded.cause
+"""
+_OF_DEVICE = f"""
+{_ALL} WHERE did = ? AND id > ? AND id < ? AND began_at < ? AND coalesce(ended_at, ?) > ?
+ORDER BY id {{order}} LIMIT ?
+"""
+_OF_ALL = f"{_ALL} WHERE began_at < ? AND coalesce(ended_at, ?) > ? ORDER BY did, began_at, id"
+_RUNS = "SELECT id, began_at, seen_at FROM hub_run"
+_PUT_RUN = """
+INSERT INTO hub_run (id, began_at, seen_at) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET began_at = excluded.began_at, seen_at = excluded.seen_at
+"""
+# An id that is not possible is damaged.
+_LAST_IDS = """
+SELECT (SELECT max(id) FROM outage WHERE id < 1 << 60),
+    (SELECT max(id) FROM hub_run WHERE id < 1 << 60)
+"""
+_FORGET = "DELETE FROM outage WHERE ended_at IS NOT NULL AND ended_at < ?"
+_FORGET_OF_ONE = """
+DELETE FROM outage WHERE did = ?1 AND id <= (
+    SELECT id FROM outage WHERE did = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2
+)
+"""
+_MANY = "SELECT did FROM outage GROUP BY did HAVING count(*) > ?"
+_FORGET_EXCESS = """
+DELETE FROM outage WHERE id <= (SELECT id FROM outage ORDER BY id DESC LIMIT 1 OFFSET ?)
+"""
+_FORGET_RUNS = """
+DELETE FROM hub_run WHERE seen_at < ? OR id <= (
+    SELECT id FROM hub_run ORDER BY id DESC LIMIT 1 OFFSET ?
+)
+"""
+_MAX = 2**63 - 1
+
+
+class Outage(Struct, frozen=True, kw_only=True):
+    """A camera had no connection from `began_at` to `ended_at` (UNIX milliseconds; None: lasts)."""
+
+    id: int
+    did: str
+    began_at: Moment
+    ended_at: Moment | None
+    cause: OutageCause
+
+
+class HubRun(Struct, frozen=True):
+    """The hub ran from `began_at` until at least `seen_at` (UNIX milliseconds)."""
+
+    id: int
+    began_at: Moment
+    seen_at: Moment
+
+
+class OutagePage(Struct, frozen=True):
+    """Some outages. `next`: the id to continue from, None if there are no more."""
+
+    items: tuple[Outage, ...]
+    next: int | None
+
+
+class KnownOutages(Struct, frozen=True):
+    """What a start finds: the outages that last, and the highest ids, 0 if there are none."""
+
+    lasting: tuple[Outage, ...]
+    last_id: int
+    last_run: int
+
+
+_rows = RowReader("outage", Outage, Outage.__struct_fields__, key=("id",))
+_run_rows = RowReader("hub_run", HubRun, HubRun.__struct_fields__, key=("id",))
+
+
+def load_outages(connection: sqlite3.Connection, damaged: DamagedRows) -> KnownOutages:
+    lasting = _rows.read_all(connection.execute(_OPEN), damaged)
+    last_id, last_run = connection.execute(_LAST_IDS).fetchone()
+    return KnownOutages(tuple(lasting), last_id or 0, last_run or 0)
+
+
+def check_outages(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode all outages and runs; note what is damaged."""
+    for row in connection.execute(_ALL):
+        _rows.read(row, damaged)
+    for row in connection.execute(_RUNS):
+        _run_rows.read(row, damaged)
+
+
+class OutageTable:
+    """The outages and the runs of the hub. Changes are durable on return."""
+
+    def __init__(
+        self, writer: GroupCommit, readers: Readers, known: KnownOutages, damaged: DamagedRows
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._damaged = damaged
+        #: What the start found.
+        self.known = known
+
+    async def save(self, outages: Iterable[Outage], run: HubRun) -> None:
+        """Insert outages and a run, or replace what is stored of them, in short writes.
+
+        An outage of a device that is gone is left out.
+        """
+        rows = [msgspec.structs.astuple(one) for one in outages]
+        for start in range(0, max(len(rows), 1), STEP):
+            some = rows[start : start + STEP]
+
+            def job(connection: sqlite3.Connection, some: Sequence[tuple[Any, ...]] = some) -> None:
+                connection.executemany(_PUT, some)
+                connection.execute(_PUT_RUN, (run.id, run.began_at, run.seen_at))
+
+            await self._writer.write(job)
+
+    async def of_device(
+        self,
+        did: str,
+        *,
+        since: int,
+        until: int,
+        after: int | None = None,
+        before: int | None = None,
+        newest_first: bool = False,
+        limit: int = 100,
+    ) -> OutagePage:
+        """Return the outages of a device that touch a range, with `after` < id < `before`."""
+        values = (
+            did,
+            clamp(0 if after is None else after),
+            clamp(_MAX if before is None else before),
+            clamp(until),
+            _MAX,
+            clamp(since),
+            limit + 1,
+        )
+        sql = _OF_DEVICE.format(order="DESC" if newest_first else "ASC")
+        rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
+        items = _rows.read_all(rows[:limit], self._damaged)
+        return OutagePage(tuple(items), rows[limit - 1][0] if len(rows) > limit else None)
+
+    async def of_all(self, since: int, until: int) -> list[Outage]:
+        """Return the outages of all devices that touch a range, by device and beginning."""
+        values = (clamp(until), _MAX, clamp(since))
+        return await self._readers.read(
+            lambda c: _rows.read_all(c.execute(_OF_ALL, values), self._damaged)
+        )
+
+    async def runs(self) -> list[HubRun]:
+        """Return the known runs of the hub, by id."""
+        return await self._readers.read(
+            lambda c: _run_rows.read_all(c.execute(f"{_RUNS} ORDER BY id"), self._damaged)
+        )
+
+    async def prune(self, before: int) -> None:
+        """Remove what ended before a moment, and the oldest beyond the limits."""
+        many = await self._readers.read(lambda c: c.execute(_MANY, (MAX_OF_ONE,)).fetchall())
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(_FORGET, (before,))
+            for (did,) in many:
+                connection.execute(_FORGET_OF_ONE, (did, MAX_OF_ONE))
+            connection.execute(_FORGET_EXCESS, (MAX_OUTAGES,))
+            connection.execute(_FORGET_RUNS, (before, MAX_RUNS))
+
+        await self._writer.write(job)
