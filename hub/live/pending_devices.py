@@ -228,6 +228,10 @@ class PendingDevices:
         if self._rows.pop(sn, None) is not None:
             self._changed("waiting", sn)
 
+    def publish(self, sn: str) -> None:
+        """Tell subscribers that what is shown of an SN has changed."""
+        self._changed("waiting", sn)
+
     def forget_failure(self, did: str) -> None:
         """Remove an enrolled device's failed connect."""
         self._failing.pop(did, None)

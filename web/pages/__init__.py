@@ -12,7 +12,16 @@ from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
 from web.pages.camera.recordings import views as recordings
 from web.pages.camera.settings import views as settings
-from web.pages.cameras import accept, arrivals, connect, csv_import, groups, many
+from web.pages.cameras import (
+    accept,
+    arrivals,
+    connect,
+    csv_import,
+    groups,
+    ignore,
+    many,
+    replace,
+)
 from web.pages.cameras import views as cameras
 from web.pages.error_pages import error_page as error_page
 from web.pages.evidence import keep
@@ -45,6 +54,8 @@ _BLUEPRINTS = (
     accept.blueprint,
     connect.blueprint,
     arrivals.blueprint,
+    ignore.blueprint,
+    replace.blueprint,
     csv_import.blueprint,
     groups.blueprint,
     many.blueprint,

@@ -8,7 +8,7 @@ from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services import Services
 from hub.services.access.setup_links import TooManyLinks
 from hub.services.access.users import LastAdministrator
-from hub.services.admission.enrolment import PendingDevice, RefusalReason
+from hub.services.admission.enrolment import PendingDevice, RefusalCode, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.alarms.judge import OFFLINE
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
@@ -36,6 +36,8 @@ KINDS = {
 DEVICE_STATES = {
     "online": N_("Online"),
     "offline": N_("Offline"),
+    #: It tries to connect and is not let in: see web.pages.camera.row.
+    "refused": N_("Refused"),
     "disabled": N_("Disabled"),
 }
 
@@ -60,6 +62,14 @@ DONE = {
     "accepted-not-sent": N_(
         "The camera was accepted. Its initial parameters will be sent once it connects "
         "with a valid signature."
+    ),
+    "attempt-ignored": N_(
+        "The camera is ignored: its attempts to connect are not shown. It is not let in."
+    ),
+    "attempt-shown": N_("The camera is shown again when it asks to connect."),
+    "replaced": N_(
+        "The camera was replaced. Its name and history were kept. The new camera is accepted as "
+        "soon as it connects."
     ),
     "changed": N_("Saved."),
     "days-confirmed": N_("These days are being deleted now."),
@@ -156,6 +166,21 @@ WAITING = {
         "address. Answers are delayed until %(time)s. A correct security code is still "
         "accepted immediately."
     ),
+}
+
+#: Which check a refused connection attempt did not pass.
+CHECKS: dict[RefusalCode, str] = {
+    "unknown": N_("Serial number"),
+    "code-mismatch": N_("Security code"),
+    "key-mismatch": N_("Public key"),
+    "no-key": N_("Public key"),
+    "no-signature": N_("Signature"),
+    "bad-signature": N_("Signature"),
+    "clock-off": N_("Clock"),
+    "replayed": N_("Clock"),
+    "disabled": N_("Disabled"),
+    "foreign-did": N_("Device ID (did)"),
+    "no-did": N_("Device ID (did)"),
 }
 
 CSV_FIELDS = {"sn": N_("Serial number"), "did": N_("Device ID (did)")}
@@ -313,8 +338,20 @@ _FILE_REASONS = {
 
 
 def waiting_reasons(waiting: PendingDevice) -> list[str]:
-    """Why a device is pending: one sentence for each reason."""
-    return [reason_sentence(reason) for reason in waiting.all_reasons]
+    """Why a device is pending: one sentence for each reason, without a delay of its answers."""
+    return [reason_sentence(reason) for reason in waiting.reasons]
+
+
+def failed_checks(waiting: PendingDevice) -> str:
+    """The checks that a refused attempt did not pass, each once."""
+    names = dict.fromkeys(gettext(CHECKS[reason.code]) for reason in waiting.reasons)
+    return gettext(", ").join(names)
+
+
+def lockout_sentence(waiting: PendingDevice) -> str:
+    """That the answers to this device are delayed, and until when; "" if they are not."""
+    until = waiting.slowed_until
+    return reason_sentence(RefusalReason("slowed", {"until": str(until)})) if until else ""
 
 
 def device_reason(device: DeviceView) -> str:

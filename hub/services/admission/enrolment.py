@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Literal
 
 import trio
@@ -10,13 +11,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.config import DevicesConfig
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource, TooManyRequests
+from hub.errors import (
+    AlreadyExists,
+    BadParameter,
+    CannotStoreNow,
+    NoSuchResource,
+    TooManyRequests,
+)
 from hub.live.pending_devices import PendingDevice as PendingDevice
 from hub.live.pending_devices import PendingDevices
-from hub.live.refusal_reasons import RefusalCode
+from hub.live.refusal_reasons import RefusalCode as RefusalCode
 from hub.live.refusal_reasons import RefusalReason as RefusalReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
+from hub.services.admission.ignored import IgnoredDevices
 from hub.services.admission.provisioning import (
     GONE,
     NOT_SENT_CLOSED,
@@ -82,11 +90,19 @@ class Enrolment:
         self._devices = devices
         self._pending = pending
         self.provisioning = Provisioning(store, devices, config)
+        self.ignored = IgnoredDevices(store.settings, pending.publish)
         self._checks = TokenBucket(CHECKS_PER_SECOND, burst=CHECKS_PER_SECOND)
 
     def waiting(self) -> list[PendingDevice]:
-        """Return the devices that wait for enrolment; the most recent attempt comes last."""
-        return self._pending.pending()
+        """Return the devices that wait for enrolment; the most recent attempt comes last.
+
+        Those that are ignored are left out.
+        """
+        return [one for one in self._pending.pending() if one.sn not in self.ignored]
+
+    def last_attempt(self, sn: str) -> PendingDevice | None:
+        """Return the last connect of a device that waits for enrolment, ignored or not."""
+        return self._pending.find(sn)
 
     def check_code(self, sn: str, code: str, key: str | None = None) -> CodeCheck:
         """Check a code against the last signature of a device; nothing is stored or sent.
@@ -131,6 +147,9 @@ class Enrolment:
             device = await self._devices.add(new)
         else:
             device = await self._devices.change(replaces, _replacement(new))
+        if sn in self.ignored:
+            with suppress(CannotStoreNow):
+                await self.ignored.remove(sn)
         if verified is None:
             delivery = NOT_SENT_UNSIGNED
         else:

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from hub.live.refusal_reasons import RefusalReason
 from tests.support.browsing import Visitor
 from web.pages.cameras.camera_list import ROWS_PER_PAGE
 
@@ -98,6 +99,36 @@ async def test_each_state_shows_how_many_of_the_cameras_found_are_in_it(guard: V
         ("/cameras?name=gate&state=offline", "Offline", "0"),
         ("/cameras?name=gate&state=disabled", "Disabled", "1"),
     ]
+
+
+async def test_a_camera_that_is_not_let_in_is_refused_and_not_offline(guard: Visitor) -> None:
+    hub = guard.hub
+    for did, name in (("1", "Gate"), ("2", "Yard"), ("3", "Roof")):
+        await hub.enrol(name, did=did)
+    hub.refuse("2", "code-mismatch", "clock-off", seconds="28680")
+    hub.refuse("3", "no-did")
+    await guard.get("/cameras?state=refused")
+    assert "<span>Refused</span> 1</a>" in guard.text
+    assert "<span>Offline</span> 2</a>" in guard.text
+    assert "last attempt " in guard.text
+    assert " from 192.168.1.77" in guard.text
+    assert 'href="/cameras/1"' not in guard.text
+    await guard.get("/cameras/2/state")
+    assert "#state-refused" in guard.text
+    assert "<dt>Failed checks</dt><dd>Security code, Clock</dd>" in guard.text
+    await guard.get("/cameras/3/state")
+    assert "#state-offline" in guard.text
+
+
+async def test_a_delay_is_told_on_the_page_of_the_camera_that_it_delays(guard: Visitor) -> None:
+    await guard.hub.enrol()
+    attempt = guard.hub.attempt(guard.hub.services.devices.get("1").sn)
+    reasons = [RefusalReason("code-mismatch")]
+    guard.hub.hub.pending_devices.record_failure("1", attempt, reasons, slowed_seconds=30)
+    await guard.get("/cameras/1")
+    assert "Answers are delayed until" in guard.text
+    await guard.get("/cameras")
+    assert "Answers are delayed" not in guard.text
 
 
 async def test_two_thousand_cameras_and_hundreds_of_pending_ones_are_a_light_page(

@@ -85,7 +85,7 @@ async def test_a_pending_device_is_shown_with_every_reason_and_its_attempts(admi
     for words in (
         "The security code does not match",
         "Its clock is 7 h 58 min ahead",
-        "Answers are delayed until",
+        "Answers to 1 of these cameras are delayed until",
         "12 attempts, last at",
     ):
         assert words in admin.text, words
@@ -172,23 +172,101 @@ async def test_an_accepted_camera_that_cannot_connect_yet_is_explained(admin: Vi
     assert "It cannot connect yet. Its clock is 7 h 58 min behind" in admin.text
 
 
-async def test_a_pending_device_replaces_a_broken_camera(admin: Visitor) -> None:
-    await admin.hub.set_site_key()
-    await admin.hub.enrol(did="12")
-    await admin.hub.connect("Bay", did="13")
-    admin.hub.pend("SN1")
+async def test_a_broken_camera_to_replace_is_chosen_by_its_name(admin: Visitor) -> None:
+    hub = admin.hub
+    await hub.set_site_key()
+    old = await hub.enrol(did="12")
+    await hub.connect("Bay", did="13")
+    hub.pend("SN1")
     await admin.get("/cameras")
-    assert '<option value="12">Gate</option>' in admin.text
-    assert '<option value="13">' not in admin.text
-    await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="99", back="/cameras")
+    page = "/cameras/waiting/SN1/replace?back=/cameras"
+    assert f'href="{page}"' in admin.text
+    await admin.get(page)
+    broken, _, online = admin.text.partition('label="Online"')
+    assert '<option value="12">Gate · Offline</option>' in broken
+    assert '<option value="13">Bay</option>' in online
+    form = {"sn": "SN1", "back": "/cameras"}
+    await admin.send("/cameras/accept", **form, code="wrong", replaces="12")
+    assert (admin.response.status_code, "nothing was saved" in admin.text) == (400, True)
+    assert '<option value="12" selected>' in admin.text
+    await admin.send("/cameras/accept", **form, code=CODE, replaces="99")
     assert "The camera to be replaced does not exist" in admin.text
-    both = {"did": "12", "replaces": "12", "back": "/cameras"}
-    await admin.send("/cameras/accept", sn="SN1", code=CODE, **both)
+    await admin.send("/cameras/accept", **form, code=CODE, replaces="12", did="12")
     assert "Leave the device ID (did) blank" in admin.text
-    await admin.send("/cameras/accept", sn="SN1", code=CODE, replaces="12", back="/cameras")
-    assert admin.goes_to == "/cameras?done=accepted-taken&did=12"
-    assert admin.hub.services.devices.get("12").sn == "SN1"
-    assert await admin.hub.audited() == [("user admin", "device.accept", "12")]
+    await admin.send("/cameras/accept", **form, code=CODE, replaces="12")
+    assert admin.goes_to == f"/cameras?done=accepted-taken&did=12&replaced={old}"
+    assert hub.services.devices.get("12").sn == "SN1"
+    assert await hub.audited() == [("user admin", "device.accept", "12")]
+    await admin.get(admin.goes_to)
+    assert f"It replaces the camera with the serial number {old}" in admin.text
+
+
+async def test_a_camera_that_is_gone_leads_back_from_its_page(admin: Visitor) -> None:
+    await admin.get("/cameras/waiting/SN1/replace?back=/cameras/connect")
+    assert admin.goes_to == "/cameras/connect"
+
+
+async def test_a_delay_is_told_once_for_all_cameras_and_only_where_there_is_one(
+    admin: Visitor,
+) -> None:
+    admin.hub.pend("SN0")
+    await admin.get("/cameras/waiting")
+    assert "delayed" not in admin.text
+    for sn, seconds in (("SN1", 30), ("SN2", 8)):
+        admin.hub.pend(sn, slowed=seconds)
+    await admin.get("/cameras/waiting")
+    assert admin.text.count("delayed") == 1
+    assert "Answers to 2 of these cameras are delayed" in admin.text
+
+
+# Ignoring
+
+
+async def test_an_ignored_camera_is_not_listed_until_it_is_shown_again(admin: Visitor) -> None:
+    hub = admin.hub
+    for sn in ("SN1", "SN2"):
+        hub.pend(sn)
+    await admin.get("/cameras")
+    await admin.send("/cameras/ignored", sn="SN1", back="/cameras")
+    assert admin.goes_to == "/cameras?done=attempt-ignored"
+    hub.pend("SN1")
+    await admin.get(admin.goes_to)
+    assert 'data-key="SN1"' not in admin.text
+    assert 'data-key="SN2"' in admin.text
+    assert "1 camera is ignored" in admin.text
+    await admin.get("/cameras/ignored")
+    assert "SN1" in admin.text
+    assert "last attempt" in admin.text
+    await admin.send("/cameras/ignored/remove", sn="SN1")
+    assert admin.goes_to == "/cameras/ignored?done=attempt-shown"
+    await admin.get("/cameras")
+    assert 'data-key="SN1"' in admin.text
+    assert await hub.audited() == [
+        ("user admin", "device.ignore", "SN1"),
+        ("user admin", "device.show-attempts", "SN1"),
+    ]
+
+
+async def test_what_is_not_asking_to_connect_cannot_be_ignored(admin: Visitor) -> None:
+    await admin.get("/cameras")
+    await admin.send("/cameras/ignored", sn="SN9", back="/cameras/connect")
+    assert admin.goes_to == "/cameras/connect"
+    await admin.send("/cameras/ignored/remove", sn="SN9")
+    assert admin.hub.services.enrolment.ignored.sns() == []
+    assert await admin.hub.audited() == []
+
+
+@pytest.mark.parametrize("role", ["guard", "viewer"])
+async def test_only_an_administrator_ignores_and_replaces(hub: PageSite, role: str) -> None:
+    hub.pend("SN1")
+    visitor = await Visitor.signed_in(hub, role)
+    await visitor.get("/cameras")
+    for path in ("/cameras/ignored", "/cameras/waiting/SN1/replace", "/cameras/connect/arrivals"):
+        await visitor.get(path)
+        assert visitor.response.status_code == 403, path
+    await visitor.send("/cameras/ignored", sn="SN1")
+    assert visitor.response.status_code == 403
+    assert hub.services.enrolment.ignored.sns() == []
 
 
 async def test_a_camera_is_followed_until_its_first_picture_on_the_page_that_accepted_it(

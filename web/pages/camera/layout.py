@@ -8,6 +8,7 @@ from msgspec import Struct
 from quart import Response, request
 
 from hub.services.access.users import Role
+from hub.services.devices.validation import MAX_SN_LENGTH
 from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.camera.row import camera_row
@@ -66,6 +67,7 @@ async def camera_page(
             if me is not None and auth.reaches(me, one.role)
         ],
         done=done_sentence(request.args.get("done")),
+        replaced=request.args.get("replaced", "")[:MAX_SN_LENGTH],
         **values,
     )
 

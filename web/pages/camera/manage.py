@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import cast
+from urllib.parse import quote
 
 from msgspec import UNSET
 from quart import Blueprint, Response, request
@@ -65,8 +66,8 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
 def _describe_mismatch(values: dict[str, str]) -> str:
     """Why the pending device with the new serial number cannot replace this camera."""
     sn = values.get("sn", "").strip()
-    found = [one for one in auth.services().enrolment.waiting() if one.sn == sn]
-    reasons = [reason for one in found for reason in waiting_reasons(one)]
+    waiting = auth.services().enrolment.last_attempt(sn)
+    reasons = waiting_reasons(waiting) if waiting else []
     return gettext("Nothing was changed. %(reason)s") % {"reason": " ".join(reasons)}
 
 
@@ -90,7 +91,10 @@ async def change_identity(did: int) -> Response:
         code=code or UNSET,
         key=None if form.get("use_site_key") else key or UNSET,
     )
-    return await _change(did, change, "device.identity", "identity", "changed")
+    if change.sn is UNSET:
+        return await _change(did, change, "device.identity", "identity", "changed")
+    done = f"replaced&replaced={quote(device.sn)}"
+    return await _change(did, change, "device.identity", "identity", done)
 
 
 @blueprint.post("/earlier-key")

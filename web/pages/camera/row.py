@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from hub.services.devices.views import DeviceView
-from web.pages.labels import DEVICE_STATES, clock_offset, device_reason
+from web.pages.labels import (
+    DEVICE_STATES,
+    clock_offset,
+    device_reason,
+    failed_checks,
+    lockout_sentence,
+)
 from web.pages.language import gettext
 
 #: Warn when a clock is this far off (s), before signatures are refused (D2).
 _CLOCK_WARNING = 60
+
+
+ShownState = Literal["online", "offline", "refused", "disabled"]
+
+
+class RefusedAttempt(Struct, frozen=True):
+    """The last connection attempt of a camera that is not let in. `at`: UNIX milliseconds.
+
+    `checks`: those that it did not pass. `lockout`: that its answers are delayed; "" if not.
+    """
+
+    at: int
+    address: str
+    checks: str
+    lockout: str
 
 
 class CameraRow(Struct, frozen=True):
@@ -17,22 +40,50 @@ class CameraRow(Struct, frozen=True):
 
     device: DeviceView
     name: str
+    state: ShownState
     state_text: str
     reason: str
     clock: str
     clock_is_off: bool
     versions: str
+    refused: RefusedAttempt | None
+
+
+def shown_state(device: DeviceView) -> ShownState:
+    """The state, with cameras apart that try to connect and are not let in."""
+    if device.state == "offline" and _is_refused(device):
+        return "refused"
+    return device.state
+
+
+def _is_refused(device: DeviceView) -> bool:
+    # One that lacks its did was sent one, and comes back with it.
+    reasons = device.waiting.reasons if device.waiting else ()
+    return any(reason.code != "no-did" for reason in reasons)
+
+
+def _refused_attempt(device: DeviceView) -> RefusedAttempt | None:
+    waiting = device.waiting
+    if waiting is None or not _is_refused(device):
+        return None
+    attempt = waiting.attempt
+    return RefusedAttempt(
+        waiting.last_seen, attempt.address, failed_checks(waiting), lockout_sentence(waiting)
+    )
 
 
 def camera_row(device: DeviceView) -> CameraRow:
+    state = shown_state(device)
     versions = (device.fw_ver, device.sw_ver, device.os_ver, device.hw_ver)
     offset = device.clock_offset
     return CameraRow(
         device=device,
         name=device.name or device.sn,
-        state_text=gettext(DEVICE_STATES[device.state]),
+        state=state,
+        state_text=gettext(DEVICE_STATES[state]),
         reason=device_reason(device),
         clock="" if offset is None else clock_offset(offset),
         clock_is_off=offset is not None and abs(offset) > _CLOCK_WARNING,
         versions=" · ".join(version for version in versions if version),
+        refused=_refused_attempt(device),
     )

@@ -154,7 +154,7 @@ async def show_waiting_trace(sn: str) -> Response:
         # It has been accepted in the meantime; its trace moved with it.
         return redirect_to(f"/cameras/{enrolled.did}/trace")
     frames = hub.trace.pending_frames(sn)
-    waiting = next((one for one in hub.enrolment.waiting() if one.sn == sn), None)
+    waiting = hub.enrolment.last_attempt(sn)
     return await page(
         "cameras/pending_trace.html",
         area="cameras",

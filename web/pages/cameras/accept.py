@@ -17,6 +17,7 @@ from web.pages.cameras.pending_list import (
     pending_list,
     read_back,
 )
+from web.pages.cameras.replace import replace_page
 from web.pages.cameras.views import cameras_page
 from web.pages.labels import describe_field_error, reason_sentence, waiting_reasons
 from web.pages.language import gettext
@@ -68,6 +69,7 @@ async def accept() -> Response:
     sn, back = form.get("sn", ""), form.get("back", "")
     hub = auth.services()
     try:
+        replaced = _sn_of(form.get("replaces", "").strip())
         accepted = await hub.enrolment.accept(
             sn,
             form.get("code", "").strip(),
@@ -80,13 +82,22 @@ async def accept() -> Response:
         await hub.audit.add(auth.actor(me), "device.accept", did)
     except (BadParameter, WrongSignature, NoSuchResource) as error:
         return await _show_refusal(sn, back, error)
-    return redirect_to(page_url(read_back(back), done=f"accepted-{accepted.outcome}", did=did))
+    done = f"accepted-{accepted.outcome}"
+    return redirect_to(page_url(read_back(back), done=done, did=did, replaced=replaced))
+
+
+def _sn_of(did: str) -> str:
+    """The serial number of the camera to be replaced; "" without one."""
+    try:
+        return auth.services().devices.get(did).sn if did else ""
+    except NoSuchResource:
+        return ""  # accept() says so.
 
 
 async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
     """Show the page again, with the reason beside the form."""
     form = await request.form
-    waiting = next((one for one in auth.services().enrolment.waiting() if one.sn == sn), None)
+    waiting = auth.services().enrolment.last_attempt(sn)
     if waiting is None:
         return await cameras_page(fault=gettext("That camera is no longer asking to connect."))
     fault = describe_field_error(error)
@@ -103,6 +114,8 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
         }
     entered = {name: form.get(name, "") for name in ("name", "key", "did", "replaces")}
     refused: PendingRow = make_pending_row(waiting, fault=fault, **entered)
+    if "replaces" in form:
+        return await replace_page(refused, read_back(back))
     if read_back(back) != "/cameras":
         return await connect_page(refused)
     return await cameras_page(refused)

@@ -6,6 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchResource
+from hub.services.devices.validation import MAX_SN_LENGTH
 from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.labels import DONE, device_reason, init_outcome
@@ -16,8 +17,6 @@ blueprint = Blueprint("arrivals", __name__, url_prefix="/cameras/connect/arrival
 #: Cameras that were accepted so recently are shown until their first picture is there, and with it.
 _RECENT_MS = 3_600_000
 _MAX_SHOWN = 6
-#: Of a serial number in an address.
-_MAX_SN = 64
 
 
 class AcceptedNote(Struct, frozen=True):
@@ -104,5 +103,5 @@ def accepted_note() -> AcceptedNote | None:
         reason=device_reason(device),
         init=init_outcome(device.init_outcome),
         by_hand=done in ("accepted-refused", "accepted-silent"),
-        replaced=request.args.get("replaced", "")[:_MAX_SN],
+        replaced=request.args.get("replaced", "")[:MAX_SN_LENGTH],
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from msgspec import Struct
 from quart import request
 
 from hub.services.devices.views import DeviceView
 from web import auth
-from web.pages.camera.row import CameraRow, camera_row
+from web.pages.camera.row import CameraRow, camera_row, shown_state
 from web.pages.labels import DEVICE_STATES
 from web.pages.language import gettext
 from web.pages.layout import make_url
@@ -51,7 +53,7 @@ def camera_list() -> CameraList:
     behind = request.args.get("behind", "")
     everything = auth.services().devices.list()
     named = [device for device in everything if word.casefold() in _search_text(device)]
-    found = [device for device in named if state in ("", device.state)]
+    found = [device for device in named if state in ("", shown_state(device))]
     rest = sorted((one for one in found if _sort_key(one) > _parse_position(behind)), key=_sort_key)
     return CameraList(
         rows=[camera_row(device) for device in rest[:ROWS_PER_PAGE]],
@@ -69,14 +71,17 @@ def _state_links(named: list[DeviceView], word: str, chosen: str) -> list[StateL
     everything = StateLink(
         gettext("All"), len(named), make_url("/cameras", name=word), chosen == ""
     )
+    counts: Counter[str] = Counter(shown_state(device) for device in named)
     return [everything] + [
         StateLink(
             gettext(text),
-            sum(device.state == state for device in named),
+            counts[state],
             make_url("/cameras", name=word, state=state),
             chosen == state,
         )
         for state, text in DEVICE_STATES.items()
+        # Seldom: it would take room on a phone.
+        if state != "refused" or counts[state] or chosen == state
     ]
 
 

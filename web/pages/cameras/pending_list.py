@@ -8,15 +8,14 @@ from msgspec import Struct
 from quart import request
 
 from hub.services.admission.enrolment import PendingDevice
-from hub.services.devices.views import DeviceView
 from web import auth
+from web.pages import language
 from web.pages.labels import clock_offset, waiting_reasons
+from web.pages.language import ngettext
 from web.pages.layout import make_url
 
 #: Hundreds may be pending, and each has a form of 2 KB.
 ROWS_PER_PAGE = 18
-#: Cameras offered for replacement by name; any other can be entered by did.
-_MAX_REPLACEABLE = 100
 #: Digits of a time in ms.
 _MAX_TIME_DIGITS = 18
 
@@ -51,8 +50,12 @@ class PendingList(Struct, frozen=True):
     #: The address of its page without a query, for the search form.
     page: str
     is_first: bool
-    #: Cameras that are not online and could be replaced.
-    replaceable: list[DeviceView]
+    #: Cameras that could be replaced.
+    has_cameras: bool
+    #: That answers are delayed, once for all rows that are shown; "" if none is.
+    lockout: str
+    #: How many cameras are not shown because they are ignored.
+    ignored: int
 
 
 #: The pages that show the list. A form in it leads back to its page; the last is the second step of
@@ -89,7 +92,6 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
     rows = [make_pending_row(one) for one in remaining[:ROWS_PER_PAGE]]
     if refused is not None:
         rows = _with_refused(rows, refused)
-    devices = [device for device in hub.devices.list() if device.state != "online"]
     return PendingList(
         rows=rows,
         total=len(everything),
@@ -101,8 +103,28 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
         has_site_key=hub.devices.site_key() is not None,
         page=back.partition("?")[0],
         is_first=back.endswith("first=1"),
-        replaceable=devices[:_MAX_REPLACEABLE],
+        has_cameras=bool(hub.devices.list()),
+        lockout=_lockout([row.waiting for row in rows]),
+        ignored=len(hub.enrolment.ignored.sns()),
     )
+
+
+def _lockout(shown: list[PendingDevice]) -> str:
+    """One sentence about all cameras whose answers are delayed."""
+    ends = [one.slowed_until for one in shown if one.slowed_until is not None]
+    if not ends:
+        return ""
+    text = ngettext(
+        "Too many attempts failed. Answers to %(n)s of these cameras are delayed until %(time)s. "
+        "A correct security code is still accepted immediately.",
+        "Too many attempts failed. Answers to %(n)s of these cameras are delayed, at the latest "
+        "until %(time)s. A correct security code is still accepted immediately.",
+        len(ends),
+    )
+    return text % {
+        "n": len(ends),
+        "time": language.current().time(max(ends), auth.services().site.zone()),
+    }
 
 
 def _sort_key(waiting: PendingDevice) -> tuple[int, str]:

@@ -1,0 +1,63 @@
+"""Ignore the connection attempts of a camera that is not wanted, and show them again."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.services.admission.enrolment import PendingDevice
+from web import auth
+from web.pages.cameras.pending_list import page_url, read_back
+from web.pages.labels import done_sentence
+from web.pages.layout import page, redirect_to
+
+blueprint = Blueprint("ignore", __name__, url_prefix="/cameras/ignored")
+
+
+class IgnoredRow(Struct, frozen=True):
+    """`waiting`: its last attempt, if that was within the last hour."""
+
+    sn: str
+    waiting: PendingDevice | None
+
+
+@blueprint.get("")
+async def show() -> Response:
+    await auth.require_role("admin")
+    enrolment = auth.services().enrolment
+    return await page(
+        "cameras/ignored.html",
+        area="cameras",
+        rows=[IgnoredRow(sn, enrolment.last_attempt(sn)) for sn in enrolment.ignored.sns()],
+        done=done_sentence(request.args.get("done")),
+    )
+
+
+@blueprint.post("")
+async def ignore() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form, hub = await request.form, auth.services()
+    sn, back = form.get("sn", ""), read_back(form.get("back", ""))
+    if hub.enrolment.last_attempt(sn) is None:
+        return redirect_to(back)  # It has been accepted or has given up meanwhile.
+    try:
+        await hub.enrolment.ignored.add(sn)
+    except BadParameter:
+        return redirect_to(back)
+    await hub.audit.add(auth.actor(me), "device.ignore", sn)
+    return redirect_to(page_url(back, done="attempt-ignored"))
+
+
+@blueprint.post("/remove")
+async def stop_ignoring() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    hub, sn = auth.services(), (await request.form).get("sn", "")
+    try:
+        await hub.enrolment.ignored.remove(sn)
+    except NoSuchResource:
+        return redirect_to("/cameras/ignored")
+    await hub.audit.add(auth.actor(me), "device.show-attempts", sn)
+    return redirect_to("/cameras/ignored?done=attempt-shown")
