@@ -13,6 +13,7 @@ from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.camera import Camera
 from tests.e2e.faketime import FakeClock, make_fake_clock
 from tests.e2e.faulty_disk import FaultyDisk, compile_library
+from tests.e2e.filled_site import FilledSite, open_filled_site
 from tests.e2e.hub_process import HubProcess, copy_certificates
 
 MakeHub = Callable[..., HubProcess]
@@ -60,6 +61,13 @@ def staffed_hub(make_hub: MakeHub, staffed_data: Path, tmp_path: Path) -> HubPro
     """A running hub for one test, with the users vic (viewer), mei (guard) and ada (admin)."""
     shutil.copytree(staffed_data, tmp_path / "data")
     return make_hub().start()
+
+
+@pytest.fixture(scope="session")
+def filled_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledSite]:
+    """A hub whose every page shows something, shared by the whole run. Tests only look at it."""
+    with open_filled_site(tmp_path_factory.mktemp("filled")) as site:
+        yield site
 
 
 @pytest.fixture

@@ -1,0 +1,192 @@
+"""A hub in its own process whose every page shows something: cameras, people, alarms, jobs."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hub.simulator.drawing.people import face_jpeg
+from hub.simulator.identity import CameraIdentity, make_cameras
+from hub.simulator.scenario.population import Person, make_population
+from tests.e2e.browser import PASSWORD
+from tests.e2e.fleet_thread import running_cameras
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
+
+#: The administrator whom the set-up of the site creates; a guard and a viewer are there as well.
+ADMIN = "ada"
+GUARD, VIEWER = "mei", "vic"
+_CAMERAS = 6
+_RECORDS = 150
+_NEW_ALARMS = 2
+#: Captures per second while the site is filled, and afterwards: cameras stay online, but quiet.
+_FAST, _QUIET = 40, 0.001
+_SEED = 7
+_TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
+_API = "/api/hub/v1"
+
+
+class FilledSite:
+    """A hub that runs, with a client of each kind. `setup_path`: of a link for another user."""
+
+    def __init__(self, hub: HubProcess, folder: Path) -> None:
+        self.hub = hub
+        self.setup_path = ""
+        self._folder = folder
+        self._cameras = make_cameras(_CAMERAS, _SEED)
+        self._api = httpx.Client(base_url=f"{hub.url}{_API}", verify=False, timeout=TIMEOUT_SECONDS)
+        self._headers: dict[str, str] = {}
+
+    def close(self) -> None:
+        self._api.close()
+
+    def signed_in(self) -> httpx.Client:
+        """A new client with a session of the administrator."""
+        with self._client() as client:
+            token = _TOKEN.findall(client.get("/sign-in").text)[0]
+            form = {"csrf_token": token, "name": ADMIN, "password": PASSWORD}
+            assert client.post("/sign-in", data=form).status_code == 303
+            return self._client(client.cookies)
+
+    def _client(self, cookies: httpx.Cookies | None = None) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.hub.url, verify=False, timeout=TIMEOUT_SECONDS, cookies=cookies
+        )
+
+    def set_up(self) -> None:
+        """Create the administrator and name the site, as the first person does; add the others."""
+        with httpx.Client(verify=False, timeout=TIMEOUT_SECONDS) as client:
+            link = self.hub.setup_link.replace("localhost", "127.0.0.1")
+            path = httpx.URL(link).path
+            token = _TOKEN.findall(client.get(self.hub.url + path).text)[0]
+            form = {
+                "csrf_token": token,
+                "name": ADMIN,
+                "password": PASSWORD,
+                "site_name": "Riverside School",
+                "zone": "Asia/Shanghai",
+                "language": "auto",
+            }
+            assert client.post(self.hub.url + path, data=form).status_code == 303
+        for name, role in ((GUARD, "guard"), (VIEWER, "viewer")):
+            self.hub.cli("user", "add", name, "--role", role, "--password-stdin", stdin=PASSWORD)
+        link = self.hub.cli("user", "setup-link", "--name", "lin", "--role", "guard").strip()
+        self.setup_path = httpx.URL(link.split()[-1]).path
+        self._headers = self.hub.add_api_key()
+
+    def fill(self) -> None:
+        """Add people, cameras and what they see, and one of everything else."""
+        for person in make_population().known:
+            self._call("PUT", f"/people/{person.uuid}", json=_person(person))
+        dids = [self._add_device(camera) for camera in self._cameras]
+        with running_cameras(self.hub, self._cameras, rate=_FAST):
+            self._wait(lambda: self._records_are(_RECORDS))
+            # An erasure also removes what was searched for before.
+            self.hub.cli("erase", "--seq", "1", "--confirm", "1")
+            self._search_by_photo(dids)
+            self._restart(dids[:2])
+        rules = [{"types": [2], "severity": "major", "start": "20:00", "end": "06:00"}]
+        self._call("PUT", "/alarm-rules", json={"items": rules})
+        self._call("POST", "/groups", json={"name": "Entrances", "dids": dids[:2]})
+        self.hub.cli("plate-list", "add", "Stolen", "--plate", "粤A33K91")
+        seqs = [str(one["seq"]) for one in self._items("/records?kind=vehicle&limit=3")]
+        self.hub.cli("hold", "add", *seqs, "--reason", "Theft in the yard")
+        self._add_firmware(dids)
+        self.hub.cli("device", "disable", dids[-1])
+        alarms = [one["seq"] for one in self._items("/alarms?state=new&limit=200")]
+        body = {"seqs": sorted(alarms)[:-_NEW_ALARMS], "note": "Seen on patrol"}
+        self._call("POST", "/alarms/ack", json=body)
+
+    def _records_are(self, count: int) -> bool:
+        return bool(self._items(f"/records?after={count - 1}&limit=1"))
+
+    def _add_firmware(self, dids: list[str]) -> None:
+        file = self._folder / "firmware.bin"
+        file.write_bytes(bytes(20_000))
+        words = ("--ver-code", "453002", "--ver-name", "v1.9.0", "--firmware", str(file))
+        text = ("--description", "Fewer false alarms in rain.", "--reports", "fwVer=V1.9.0")
+        release = self.hub.cli("firmware", "add", *words, *text).strip()
+        self.hub.cli("firmware", "give", release, *dids[:3])
+
+    def _search_by_photo(self, dids: list[str]) -> None:
+        photo = base64.b64encode(face_jpeg(make_population().known[1], 0)).decode()
+        span = {"since": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+        body = {"photo": photo, "threshold": 60, "dids": dids, **span}
+        job = self._call("POST", "/search/photo", json=body)["id"]
+        self._wait(lambda: self._call("GET", f"/jobs/{job}")["ended_at"])
+
+    def _restart(self, dids: list[str]) -> None:
+        body = {"uri": "/system/maintain/reboot", "param": {"delay_ms": 60_000}, "dids": dids}
+        self._call("POST", "/devices/commands", json=body)
+
+    def _add_device(self, camera: CameraIdentity) -> str:
+        body = {"sn": camera.sn, "code": camera.code, "name": camera.name}
+        key = {"key": camera.public_pem()}
+        return str(self._call("POST", "/devices", json=body | key)["did"])
+
+    @contextmanager
+    def cameras_online(self) -> Iterator[None]:
+        """Keep the cameras online within the block, quiet; two others ask to be accepted."""
+        waiting = make_cameras(2, _SEED + 1)
+        with (
+            running_cameras(self.hub, self._cameras, rate=_QUIET),
+            running_cameras(self.hub, waiting, rate=_QUIET),
+        ):
+            self._wait_for_cameras()
+            yield
+
+    def _wait_for_cameras(self) -> None:
+        """Wait until the cameras are online, and those that nobody accepted ask to be."""
+        self._wait(lambda: self._count("online") == _CAMERAS - 1)
+        self._wait(lambda: self._items("/devices/waiting"))
+
+    def _count(self, state: str) -> int:
+        return sum(one["state"] == state for one in self._items("/devices"))
+
+    def _items(self, path: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self._call("GET", path)["items"]
+        return items
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        response = self._api.request(method, path, headers=self._headers, **options)
+        assert response.status_code < 300, f"{method} {path}: {response.text}"
+        return response.json() if response.content else None
+
+    def _wait(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 2 * TIMEOUT_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, self.hub.err
+            time.sleep(0.1)
+
+
+def _person(person: Person) -> dict[str, object]:
+    return {
+        "name": person.name,
+        "work_id": person.work_id,
+        "gender": person.gender,
+        "age": person.age,
+        "department": person.department,
+        "category": person.category,
+        "photo": base64.b64encode(face_jpeg(person, 0)).decode(),
+    }
+
+
+@contextmanager
+def open_filled_site(folder: Path) -> Iterator[FilledSite]:
+    """Start a hub with its data below `folder`, and fill it. It and its cameras end with the block.
+
+    It takes about half a minute. All cameras but one are online, and two wait to be accepted.
+    """
+    hub = HubProcess(folder / "data")
+    with closing(hub), closing(FilledSite(hub, folder)) as site:
+        hub.start()
+        site.set_up()
+        site.fill()
+        with site.cameras_online():
+            yield site

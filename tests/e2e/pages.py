@@ -1,0 +1,108 @@
+"""The pages of the hub: one address for each rule of the application that answers with a page.
+
+Nothing has to be added here for a new page: addresses are found by following links, as a person
+does, and rules without parameters are asked as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from html import unescape
+
+import httpx
+import msgspec
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, MapAdapter
+
+from tests.e2e.filled_site import FilledSite
+from web import pages
+from web.quart_app import HubQuart
+
+_DOCS = "/docs"
+_SETUP = "/setup/<token>"
+#: Anybody can open these.
+_OPEN_TO_ALL = ("/sign-in", _SETUP)
+_PAGE_START = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
+_HREF = re.compile(r'\shref="(/[^"#]*)')
+_NOT_IN_NAMES = re.compile(r"<(?:\w+:)?|>")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """An address, and the rule that it fits; `rule` is empty for an address that nothing fits."""
+
+    rule: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """The rule as a part of file names: cameras-did-recordings, and live for the first page."""
+        if not self.rule:
+            return "not-found"
+        return _NOT_IN_NAMES.sub("", self.rule).strip("/").replace("/", "-") or "live"
+
+    @property
+    def is_for_users(self) -> bool:
+        return self.rule not in _OPEN_TO_ALL
+
+
+def find_pages(site: FilledSite) -> list[Page]:
+    """All pages that this site has, each once, by rule."""
+    with site.signed_in() as client:
+        crawl = _Crawl(client)
+        crawl.follow_links()
+    found = {_SETUP: site.setup_path, "/sign-in": "/sign-in", "": "/no-such-page"} | crawl.pages
+    return [Page(rule, path) for rule, path in sorted(found.items())]
+
+
+def rules_of_pages() -> list[str]:
+    """The rules of everything that is below no path of programs, pages or not."""
+    return sorted(rule.rule for rule in _url_map().iter_rules() if "GET" in (rule.methods or ()))
+
+
+class _Crawl:
+    """Follows links; of each rule the first page counts. GET changes nothing."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.pages: dict[str, str] = {}
+        self._client = client
+        self._rules: MapAdapter = _url_map().bind("")
+
+    def follow_links(self) -> None:
+        waiting = deque(["/", *(rule for rule in rules_of_pages() if "<" not in rule)])
+        asked: set[str] = set()
+        while waiting:
+            path = waiting.popleft()
+            rule = self._rule_of(path)
+            if not rule or rule in self.pages or path in asked:
+                continue
+            asked.add(path)
+            if (text := self._page_at(path)) is not None:
+                self.pages[rule] = path
+                waiting.extend(unescape(link) for link in _HREF.findall(text))
+
+    def _page_at(self, path: str) -> str | None:
+        # An event stream and an export end late or never: only what may be a page is read.
+        with self._client.stream("GET", path) as response:
+            if not response.is_success or not _is_html(response):
+                return None
+            text = response.read().decode()
+        return text if _PAGE_START.match(text) else None
+
+    def _rule_of(self, path: str) -> str:
+        try:
+            rule, _ = self._rules.match(path.partition("?")[0], "GET", return_rule=True)
+        except HTTPException:
+            return ""
+        return str(rule.rule)
+
+
+def _is_html(response: httpx.Response) -> bool:
+    return response.headers.get("Content-Type", "").startswith("text/html")
+
+
+def _url_map() -> Map:
+    app = HubQuart(__name__, static_folder=None)
+    pages.install(app)
+    app.add_url_rule(_DOCS, "docs", methods=["GET"])
+    return app.url_map

@@ -1,0 +1,55 @@
+"""The list of pages, and pictures of them as `python -m tests.screenshots` takes them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.e2e.browser import Browser
+from tests.e2e.filled_site import FilledSite
+from tests.e2e.pages import find_pages
+from tests.screenshots.camera import PageCamera, View
+from tests.screenshots.readme import FOLDER, PICTURES
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_pages_are_found_by_following_links(filled_site: FilledSite) -> None:
+    pages = {page.name: page.path for page in find_pages(filled_site)}
+    assert pages["live"] == "/"
+    assert re.fullmatch(r"/cameras/\d+/recordings/[\d-]+", pages["cameras-did-recordings-day"])
+    assert {"jobs-id", "people-pid-edit", "evidence-id", "docs", "sign-in", "setup-token"} <= set(
+        pages
+    )
+    assert set(PICTURES.values()) <= set(pages)
+    # Parts of pages, event streams and downloads.
+    assert not {"alarms-table", "stream", "strip", "cameras-export.csv"} & set(pages)
+
+
+def test_a_picture_has_the_width_look_and_language_asked_for(
+    filled_site: FilledSite, browser: Browser, tmp_path: Path
+) -> None:
+    camera = PageCamera(browser, filled_site.hub.url)
+    camera.open("/sign-in")
+    camera.speak("zh")
+    camera.open("/sign-in")
+    camera.take(View("dark", 390, "zh"), tmp_path / "dark.png")
+    camera.take(View("light", 1280, "zh"), tmp_path / "light.png")
+    assert browser.has_text("登录")
+    with Image.open(tmp_path / "dark.png") as dark, Image.open(tmp_path / "light.png") as light:
+        assert (dark.size, light.size) == ((390, 844), (1280, 900))
+        assert max(_corner(dark)) < 80
+        assert min(_corner(light)) > 180
+
+
+def test_the_readme_has_exactly_the_pictures_that_the_command_takes() -> None:
+    readme = (FOLDER.parent / "README.md").read_text("utf-8")
+    assert set(re.findall(r"\(\.github/(\w+)\.png\)", readme)) == set(PICTURES)
+
+
+def _corner(picture: Image.Image) -> tuple[int, int, int]:
+    red, green, blue = picture.convert("RGB").getpixel((3, 3))  # type: ignore[misc]
+    return red, green, blue

@@ -1,0 +1,1 @@
+"""Makes pictures of the pages: `python -m tests.screenshots FOLDER`."""
