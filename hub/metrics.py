@@ -72,6 +72,13 @@ commit_seconds = Histogram(
     registry=REGISTRY,
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
+search_seconds = Histogram(
+    "sitehub_search_seconds",
+    "Time of one page of records, with the waits for a reader",
+    registry=REGISTRY,
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+searches_cut = _counter("searches_cut", "Pages of records that ended early because of their time")
 checkpoint_seconds = Histogram(
     "sitehub_checkpoint_seconds",
     "Time that one checkpoint of the database held up commits",

@@ -72,6 +72,7 @@ class Store:
         writer: GroupCommit,
         queries: Readers,
         picture_readers: Readers,
+        searchers: Readers,
         *,
         packs: Packs,
         raiser: AlarmRaiser,
@@ -95,7 +96,7 @@ class Store:
         held, changing = HeldIndex(packs.directory, start.held), trio.Lock()
         #: The rows that could not be read, as far as somebody tried.
         self.damaged_rows = damaged = start.damaged_rows
-        self.records = RecordLog(writer, queries, days, held, damaged)
+        self.records = RecordLog(writer, queries, searchers, days, held, damaged)
         #: What packs have lost, as far as it was found.
         self.lost = LostParts(start.lost)
         self.pictures = PictureReader(picture_readers, packs, days, held, monitor, self.lost)

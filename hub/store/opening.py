@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _QUERY_READERS = 2
 _PICTURE_READERS = 2
+#: For searches that take long: others must not wait for them.
+_SEARCH_READERS = 1
 _CLOSE_SECONDS = 8.0
 #: A reader may keep the write-ahead log from being emptied.
 _EMPTY_WAL_ATTEMPTS = 100
@@ -89,11 +91,12 @@ class _Bridges(Struct, frozen=True):
     writer: Bridge
     queries: list[Bridge]
     pictures: list[Bridge]
+    searches: list[Bridge]
 
     def all(self) -> tuple[Bridge, ...]:
         # The writer comes last, because the last connection to close removes the WAL, and it
         # checkpoints.
-        return (*self.pictures, *self.queries, self.writer)
+        return (*self.pictures, *self.searches, *self.queries, self.writer)
 
 
 class _RunningStore:
@@ -129,6 +132,7 @@ class _RunningStore:
             self._writer,
             Readers(bridges.queries, self._monitor),
             Readers(bridges.pictures, self._monitor),
+            Readers(bridges.searches, self._monitor, "searches"),
             packs=self._packs,
             raiser=raiser,
             days=days,
@@ -207,6 +211,7 @@ async def _open_bridges(path: Path, loop: trio_asyncio.TrioEventLoop) -> _Bridge
             writer=await open_one(True),
             queries=[await open_one(False) for _ in range(_QUERY_READERS)],
             pictures=[await open_one(False) for _ in range(_PICTURE_READERS)],
+            searches=[await open_one(False) for _ in range(_SEARCH_READERS)],
         )
         await bridges.writer.run(mark_open)
     except BaseException as error:

@@ -47,7 +47,7 @@ class LogReader:
         self._live = live
         self._is_behind = is_behind
         self._fresh: list[Record] = []
-        #: The seq of the last record that was returned.
+        #: Every record up to this seq was returned.
         self.seq = after
 
     async def wait(self) -> None:
@@ -65,11 +65,10 @@ class LogReader:
             self._live.catch_up()
             self._fresh, self._is_behind = [], True
         if self._is_behind:
-            items = await self._read_on()
-        else:
-            # Some may have been read from the store already.
-            items = [record for record in self._fresh if record.seq > self.seq]
-            self._fresh = []
+            return await self._read_on()
+        # Some may have been read from the store already.
+        items = [record for record in self._fresh if record.seq > self.seq]
+        self._fresh = []
         if items:
             self.seq = items[-1].seq
         return items
@@ -91,6 +90,10 @@ class LogReader:
             await trio.sleep(_BUSY_SECONDS)
             return []
         self._is_behind = page.next is not None
+        if page.next is not None:
+            self.seq = page.next
+        elif page.items:
+            self.seq = page.items[-1].seq
         return list(page.items)
 
 
@@ -123,7 +126,8 @@ class RecordLog:
     ) -> RecordPage:
         """Return the records that match, by `seq`; the page's `next` is None at the end.
 
-        It ends early once the JSON of its records is larger than `max_bytes`.
+        It ends early once the JSON of its records is larger than `max_bytes`, or after 2 s with
+        what was found until then, maybe nothing: `is_complete` is False, and `next` goes on.
         """
         return await self._store.records.page(
             filter,

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import TypeVar
 
-from hub.wire.uploads.records import RecordKind
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.wire.uploads.records import RECORD_KINDS, RecordKind
+
+T = TypeVar("T")
+
+_ALL_KINDS = frozenset(RECORD_KINDS)
+#: The kinds of record that can have what a condition asks for.
+_KINDS_WITH: dict[str, frozenset[RecordKind]] = {
+    "type": frozenset({"event", "access"}),
+    "plate": frozenset({"vehicle"}),
+    "name": frozenset({"face", "event"}),
+    "uuid": frozenset({"face", "event", "access"}),
+    "category": frozenset({"face", "event"}),
+    "categories": frozenset({"face", "event"}),
+}
 
 
 class RecordFilter(Struct, frozen=True, kw_only=True):
@@ -30,11 +46,38 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     has_pictures: bool | None = None
 
 
-def has_wildcards(text: str) -> bool:
-    """Return whether `?` or `*` in a name or plate stand for other characters."""
-    return "?" in text or "*" in text
+def simplified(filter: RecordFilter) -> RecordFilter | None:
+    """Return a filter with fewer conditions that matches the same records.
+
+    None if no record can match, because the conditions contradict each other.
+    """
+    filter = replace(filter, name=filter.name or None, plate=filter.plate or None)
+    if filter.since is not None and filter.until is not None and filter.since >= filter.until:
+        return None
+    dids = _either(filter.did, filter.dids)
+    categories = _either(filter.category, filter.categories)
+    if dids == () or categories == () or not possible_kinds(filter):
+        return None
+    return replace(
+        filter,
+        did=dids[0] if dids and len(dids) == 1 else None,
+        dids=dids if dids and len(dids) > 1 else None,
+        category=categories[0] if categories and len(categories) == 1 else None,
+        categories=categories if categories and len(categories) > 1 else None,
+    )
 
 
-def glob_of(folded: str) -> str:
-    """Return the pattern of SQLite's GLOB that matches texts with such a part."""
-    return f"*{folded.replace('[', '[[]')}*"
+def possible_kinds(filter: RecordFilter) -> frozenset[RecordKind]:
+    """Return the kinds that can have what a filter asks for."""
+    kinds = _ALL_KINDS if filter.kind is None else frozenset({filter.kind})
+    for name, having in _KINDS_WITH.items():
+        if getattr(filter, name) is not None:
+            kinds &= having
+    return kinds
+
+
+def _either(one: T | None, some: tuple[T, ...] | None) -> tuple[T, ...] | None:
+    """Return the values that meet both conditions; None if there is none."""
+    if one is None:
+        return None if some is None else tuple(dict.fromkeys(some))
+    return (one,) if some is None or one in some else ()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from msgspec import Struct
 
+from hub import metrics
+from hub.errors import TooManyRequests
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_batch import Appended, RecordBatch
 from hub.store.damage import DamagedRows, is_moment
@@ -16,19 +19,18 @@ from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import known_images, public_images
 from hub.store.records.record_filter import RecordFilter
-from hub.store.records.record_query import (
-    COLUMNS,
-    RecordQuery,
-    RecordRow,
-    seq_range,
-)
 from hub.store.records.record_reading import RecordReader
+from hub.store.records.record_search import COLUMNS, RecordRow, RecordSearch, seq_range
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp
 from hub.wire.uploads.records import Record
 
 #: A page ends early once the JSON of its records is larger than this.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
+#: A search that takes longer ends with what was found so far.
+_SEARCH_SECONDS = 2.0
+#: One that takes longer than this goes on where only searches wait, in steps of so many seconds.
+_QUICK_SECONDS, _STEP_SECONDS = 0.025, 0.05
 #: How many of a device's records are searched for its latest picture.
 _PICTURE_SEARCH_COUNT = 100
 
@@ -80,12 +82,14 @@ class RecordLog:
         self,
         writer: GroupCommit,
         readers: Readers,
+        searchers: Readers,
         days: DayIndex,
         held: HeldIndex,
         damaged: DamagedRows,
     ) -> None:
         self._writer = writer
         self._readers = readers
+        self._searchers = searchers
         self._days = days
         self._held = held
         self._reader = RecordReader(damaged, self._has_pictures)
@@ -121,15 +125,42 @@ class RecordLog:
     ) -> RecordPage:
         """Return matching records with `after` < seq < `before`, ordered by seq.
 
-        The page ends early once the JSON of its records is larger than `max_bytes`. Raises
-        TooManyRequests if no reader becomes free in time, CannotStoreNow if the database cannot be
-        read.
+        The page ends early once the JSON of its records is larger than `max_bytes`, or after 2 s
+        with what was found until then (see `RecordPage`). Raises TooManyRequests if no reader
+        becomes free in time, CannotStoreNow if the database cannot be read.
         """
-        query = RecordQuery(filter, newest_first)
-        seqs = seq_range(after, before)
-        return await self._readers.read(
-            lambda c: self._page(query.rows(c, seqs, limit + 1), limit, max_bytes)
+        search = RecordSearch(
+            filter,
+            seq_range(after, before),
+            newest_first=newest_first,
+            limit=limit,
+            max_bytes=max_bytes,
+            read=self._reader.read,
+            clock=time.monotonic,
         )
+        began = time.monotonic()
+        await self._run(search, began + _SEARCH_SECONDS)
+        metrics.search_seconds.observe(time.monotonic() - began)
+        if not search.is_done:
+            metrics.searches_cut.inc()
+        return RecordPage(
+            tuple(search.items), None if search.is_end else search.position, search.is_done
+        )
+
+    async def _run(self, search: RecordSearch, until: float) -> None:
+        """Search until the page is complete, or a time of the monotonic clock."""
+        if not search.asks_for_part and not search.is_done:
+            await self._readers.read(lambda c: search.step(c, _QUICK_SECONDS))
+        # Step by step, so that those who search at the same time take turns.
+        while not search.is_done and search.position is None:
+            await self._searchers.read(lambda c: search.step(c, _STEP_SECONDS))
+        while not search.is_done and (left := until - time.monotonic()) > 0:
+            try:
+                await self._searchers.read(
+                    lambda c: search.step(c, _STEP_SECONDS), wait_seconds=left
+                )
+            except TooManyRequests:
+                return  # what was found so far is an answer, too
 
     async def page_of_hold(
         self, hold: int, *, after: int = 0, limit: int = 100, max_bytes: int = MAX_PAGE_BYTES

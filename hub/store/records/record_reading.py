@@ -39,7 +39,7 @@ class RecordReader:
         self._has_pictures = has_pictures
 
     def read(self, row: Sequence[Any]) -> Record:
-        """Return the record of a row with the columns `record_query.COLUMNS`."""
+        """Return the record of a row with the columns `record_search.COLUMNS`."""
         seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images, erased = (
             row
         )

@@ -28,22 +28,25 @@ _WAIT_SECONDS = 10.0
 
 
 class Readers:
-    """Runs each job on a connection of the pool."""
+    """Runs each job on a connection of the pool. `name`: of its limit in the metrics."""
 
-    def __init__(self, bridges: list[Bridge], monitor: HealthMonitor) -> None:
+    def __init__(
+        self, bridges: list[Bridge], monitor: HealthMonitor, name: str = "store readers"
+    ) -> None:
         self._monitor = monitor
+        self._name = name
         self._send, self._receive = trio.open_memory_channel[Bridge](math.inf)
         for bridge in bridges:
             self._send.send_nowait(bridge)
 
-    async def read(self, job: Job[T]) -> T:
+    async def read(self, job: Job[T], *, wait_seconds: float = _WAIT_SECONDS) -> T:
         """Run `job` on a connection that sees every commit so far; return its result.
 
         The job runs in the connection's thread. If cancelled, its query is interrupted. Raises
-        TooManyRequests if no connection becomes free within 10 s or too many tasks wait for one,
+        TooManyRequests if no connection becomes free in time or too many tasks wait for one,
         CannotStoreNow if the disk or the database is at fault, and what the job raises otherwise.
         """
-        bridge = await self._borrow()
+        bridge = await self._borrow(wait_seconds)
         try:
             return await bridge.run(job)
         except sqlite3.Error as error:
@@ -58,11 +61,11 @@ class Readers:
         finally:
             self._send.send_nowait(bridge)
 
-    async def _borrow(self) -> Bridge:
+    async def _borrow(self, wait_seconds: float) -> Bridge:
         with suppress(trio.WouldBlock):
             return self._receive.receive_nowait()
         if self._receive.statistics().tasks_waiting_receive < _MAX_WAITING:
-            with trio.move_on_after(_WAIT_SECONDS):
+            with trio.move_on_after(wait_seconds):
                 return await self._receive.receive()
-        metrics.limits_reached.labels("store readers").inc()
+        metrics.limits_reached.labels(self._name).inc()
         raise TooManyRequests("too many queries at once")

@@ -3,13 +3,14 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from msgspec import Raw
 
 from hub.errors import NoSuchResource, TooManyRequests
-from hub.services.records.record_log import LogReader, RecordFilter, record_weight
+from hub.services.records.record_log import LogReader, RecordFilter, RecordPage, record_weight
 from hub.wire.uploads.records import EventDetail, Record
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
@@ -93,6 +94,22 @@ async def test_a_reader_pauses_while_the_store_is_too_busy(
             await reader.next()
         assert len(asked) == 1
         assert await read(reader, 1) == [1]
+
+
+async def test_a_reader_goes_on_behind_a_page_that_took_too_long(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = hub.store.records.page
+
+    async def in_vain(filter: RecordFilter, *, after: int, **more: Any) -> RecordPage:
+        monkeypatch.setattr(hub.store.records, "page", whole)
+        return RecordPage((), after + 2, is_complete=False)
+
+    await hub.add_faces(*"abcd")
+    with hub.services.records.open_reader(0) as reader:
+        monkeypatch.setattr(hub.store.records, "page", in_vain)
+        assert await reader.take() == []
+        assert await read(reader, 2) == [3, 4]
 
 
 async def test_readers_of_every_speed_get_each_record_once_in_order(hub: HubServices) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import trio
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.records.record_filter import RecordFilter
-from hub.store.records.record_query import RecordQuery
 from hub.store.tables.devices import NewDevice
 from hub.wire.uploads.records import (
     AccessDetail,
@@ -390,33 +388,6 @@ async def test_there_is_one_latest_picture_per_device(store: Store, clock: Froze
     clock.advance(86_400)
     await store.retention.drop_day("2026-11-25")
     assert not store.records.is_kept(latest["1"])
-
-
-async def test_each_filter_uses_its_index(store: Store, clock: FrozenClock) -> None:
-    await append(store, clock, 1)
-    plans: list[str] = []
-
-    def explain(connection: sqlite3.Connection) -> None:
-        statements: list[str] = []
-        connection.set_trace_callback(statements.append)
-        for filter in (
-            RecordFilter(did="7"),
-            RecordFilter(kind="face", did="7"),
-            RecordFilter(uuid="p1", kind="face"),
-            RecordFilter(category=1),
-            RecordFilter(name="li"),
-        ):
-            list(RecordQuery(filter, True).rows(connection, (0, 100), 10))
-        connection.set_trace_callback(None)
-        for statement in statements:
-            if statement.startswith("SELECT seq, kind"):
-                plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-                plans.append(" / ".join(row[3] for row in plan))
-
-    await store.read(explain)
-    for plan, index in zip(plans, ("did", "did", "uuid", "category", "term"), strict=True):
-        assert f"USING INDEX record_{index} " in plan
-        assert ("TEMP B-TREE" in plan) == (index == "term")
 
 
 async def test_lists_of_cameras_and_categories_match_any_of_them(

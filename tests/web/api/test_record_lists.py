@@ -137,6 +137,29 @@ async def test_a_limit_holds_across_pieces(
     assert ([one["seq"] for one in rest["items"]], rest["next"]) == (seqs[25:], None)
 
 
+@pytest.mark.parametrize("found", [0, 3])
+async def test_a_list_whose_search_takes_too_long_has_what_was_found_and_goes_on(
+    hub: HubServices,
+    client: QuartClient,
+    key: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    found: int,
+) -> None:
+    await add_many(hub, 10, name_bytes=0)
+    whole = hub.store.records.page
+
+    async def in_part(filter: RecordFilter, **how: Any) -> RecordPage:
+        page = await whole(filter, **how)
+        return RecordPage(page.items[:found], 7, is_complete=False)
+
+    monkeypatch.setattr(hub.store.records, "page", in_part)
+    status, listed = await get(client, key, "limit=1000&plate=88")
+    assert (status, listed["next"]) == (200, 7)
+    assert listed["items"] == []
+    status, listed = await get(client, key, "limit=1000")
+    assert ([one["seq"] for one in listed["items"]], listed["next"]) == ([1, 2, 3][:found], 7)
+
+
 async def test_a_list_ends_early_if_its_records_are_very_large(
     hub: HubServices, client: QuartClient, key: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from hub.live.feed import Change
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.records.record_log import RecordFilter, RecordPage
 from hub.services.site.status.health import HealthReason
 from hub.wire.uploads.records import (
     AccessDetail,
@@ -406,6 +407,19 @@ async def test_older_pages_continue_where_the_newer_one_ended(admin: Visitor) ->
     assert "data-live" not in admin.text.split('id="wall"')[1].split(">")[0]
     await admin.get("/?before=11")
     assert "before=1" not in admin.text.split('id="wall"')[1]
+
+
+async def test_a_wall_whose_search_took_too_long_offers_to_continue(
+    admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def in_vain(filter: RecordFilter, **how: object) -> RecordPage:
+        return RecordPage((), 4711, is_complete=False)
+
+    await admin.hub.add_records(1)
+    monkeypatch.setattr(admin.hub.hub.store.records, "page", in_vain)
+    await admin.get("/?kind=vehicle")
+    assert "Nothing found so far" in admin.text
+    assert 'href="/?kind=vehicle&amp;before=4711"' in admin.text
 
 
 async def test_a_late_record_shows_when_it_was_received(admin: Visitor) -> None:

@@ -1,8 +1,9 @@
 """Lists of records, read from the store and written in pieces as the peer reads.
 
 A list that fits into one piece is sent whole, with its length. A longer one comes in chunks, so
-that a slow reader costs one piece of memory and nothing of the store. If it cannot be completed,
-the connection is cut off: what was sent is no valid JSON, and the last chunk is missing.
+that a slow reader costs one piece of memory and nothing of the store. It ends early, with `next`,
+if it is very large or its search takes too long. If it cannot be completed, the connection is cut
+off: what was sent is no valid JSON, and the last chunk is missing.
 """
 
 from __future__ import annotations
@@ -101,7 +102,12 @@ class _ListBody:
         self._position = page.next
         self._left -= len(page.items)
         self._size += len(items)
-        self.is_complete = page.next is None or self._left <= 0 or self._size > MAX_PAGE_BYTES
+        self.is_complete = (
+            page.next is None
+            or not page.is_complete
+            or self._left <= 0
+            or self._size > MAX_PAGE_BYTES
+        )
         return start + items + (self._end() if self.is_complete else b"")
 
     async def pieces(self, opening: bytes) -> AsyncIterator[bytes]:

@@ -56,9 +56,11 @@ LIST = Endpoint(
     description=(
         "Ascending by `seq`, so that a reader resumes after the last seq it has, without a gap; "
         "with `order=desc`, newest first. While `next` is not null, continue with `after=` that "
-        "value (with `order=desc` also `before=`). `log` is the id of the log, also in the header "
-        "`Sitehub-Log`: a `seq` is unique within it. It changes only when numbers could be given "
-        "again, as after a restore; a reader that sees a new one starts from the beginning. "
+        "value (with `order=desc` also `before=`). A search that takes longer than 2 s answers "
+        "with what it found so far, maybe nothing, and `next` goes on. `log` is the id of the log, "
+        "also in the header `Sitehub-Log`: a `seq` is unique within it. It changes only when "
+        "numbers could be given again, as after a restore; a reader that sees a new one starts "
+        "from the beginning. "
         "Signed-in users see the last four digits of personal numbers in `extra` and `data`; keys "
         "get them as the device sent them."
     ),

@@ -188,7 +188,7 @@ async def live() -> Response:
         wall_filter.filter, before=before, newest_first=True, limit=CARDS_PER_PAGE
     )
     strip = _camera_strip(wall_filter)
-    older = "" if found.next is None else "/" + wall_filter.query(before=found.items[-1].seq)
+    older = "" if found.next is None else "/" + wall_filter.query(before=found.next)
     return await page(
         "live/live.html",
         area="live",
@@ -204,6 +204,7 @@ async def live() -> Response:
         has_cameras=strip.total > 0 or seq > 0,
         newest_url="/" + wall_filter.query(),
         older_url=older,
+        is_cut=not found.is_complete,
         live_alarms=await live_alarms(),
     )
 

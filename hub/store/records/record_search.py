@@ -1,0 +1,315 @@
+"""The search of one page of records: in windows of the log, in steps, until a deadline.
+
+Made for ten million records. Each index ends in `seq`: a filter's records come in the log's order
+without a sort, and an insert adds to the end of a value's rows, which is cheap. The log is walked
+in *windows* of seqs, which grow while they are cheap. In each, the candidates of every index are
+counted up to a bound: if an index has none, the window is skipped; else the one with the fewest
+finds the rows, and if all have many, the window's rows are tested one by one. So a window never
+costs much, and between two of them a search can stop and go on later, on another connection.
+
+Times are not indexed row by row: a *span* holds the earliest and latest `occurred_at` of a block of
+1,024 consecutive seqs, and a search visits only the blocks that can hold matching times. *Stray*
+rows, whose device's clock is off by more than ten minutes, do not widen the spans and have a small
+index of their own.
+
+Names and plates are *terms*: each distinct one is kept once, folded, and a search for a part of one
+scans only this small table.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+
+from msgspec.structs import replace
+
+from hub.store.records.record_conditions import Condition, IndexUse, conditions_of, index_uses
+from hub.store.records.record_counts import is_there
+from hub.store.records.record_filter import RecordFilter, possible_kinds, simplified
+from hub.store.sqlite.sql import clamp, one
+from hub.wire.uploads.records import RECORD_KINDS, Record, RecordKind
+
+COLUMNS = "seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images, erased"
+
+#: The first window, in seqs; also the most rows that are tested without an index.
+_WINDOW = 32_000
+_GROWTH = 4
+#: The most rows of an index that are tested in one window.
+_MAX_CANDIDATES = 16_000
+#: Without an index, a window is walked if more than one in this many of its rows is a candidate.
+_DENSE = 4
+#: A window that took too long is tried again with a part of it, at last so small, without a limit.
+_MIN_WINDOW = 256
+#: Instructions of SQLite between two looks at the clock, each of which takes the interpreter lock.
+_INSTRUCTIONS = 50_000
+#: Matching blocks with so few others between them are one range.
+_MAX_GAP = 4
+
+_ENDS = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)"
+# SQLite uses the index record_stray only if its condition is repeated word for word.
+_BLOCKS = """
+SELECT block FROM span WHERE latest >= :since AND earliest < :until
+UNION
+SELECT seq >> 10 FROM record
+WHERE abs(occurred_at - received_at) > 600000 AND occurred_at >= :since AND occurred_at < :until
+ORDER BY 1
+"""
+
+#: The columns named by `COLUMNS`.
+RecordRow = tuple[int, RecordKind, str, str, str, int, int, bytes, bytes, bytes, int | None]
+#: First and last seq, both included.
+SeqRange = tuple[int, int]
+
+
+def seq_range(after: int | None, before: int | None) -> SeqRange:
+    """Return the range of the seqs with `after` < seq < `before`."""
+    return (
+        0 if after is None else clamp(after + 1),
+        2**63 - 1 if before is None else clamp(before - 1),
+    )
+
+
+class RecordSearch:
+    """Finds the first `limit` records of a range that match, and whether there are more.
+
+    `clock`: in seconds. Used once: each call of `step` goes on where the last one stopped.
+    """
+
+    def __init__(
+        self,
+        filter: RecordFilter,
+        seqs: SeqRange,
+        *,
+        newest_first: bool,
+        limit: int,
+        max_bytes: int,
+        read: Callable[[RecordRow], Record],
+        clock: Callable[[], float],
+    ) -> None:
+        self._filter = simplified(filter)
+        self._seqs = seqs
+        self._newest_first = newest_first
+        self._limit = limit
+        self._max_bytes = max_bytes
+        self._read = read
+        self._clock = clock
+        self._conditions: tuple[Condition, ...] = ()
+        self._indexes: tuple[IndexUse, ...] = ()
+        #: What is left to search, in the order of the search; None until the first step.
+        self._left: list[SeqRange] | None = None
+        self._window = _WINDOW
+        self._size = 0
+        #: The records that were found.
+        self.items: list[Record] = []
+        #: The seq up to which everything was searched, None if that is nothing yet.
+        self.position: int | None = None
+        #: Whether the page is complete.
+        self.is_done = self._filter is None
+        #: Whether nothing follows the page.
+        self.is_end = self._filter is None
+
+    @property
+    def asks_for_part(self) -> bool:
+        """Whether it begins by looking through all names or plates."""
+        return self._filter is not None and bool(self._filter.name or self._filter.plate)
+
+    def step(self, connection: sqlite3.Connection, seconds: float) -> None:
+        """Search on, for about so many seconds. Sets `is_done` once the page is complete.
+
+        The first step searches at least a few records, however long that takes.
+        """
+        until = self._clock() + seconds
+        if self._left is None:
+            self._prepare(connection)
+        is_first = True
+        while not self.is_done:
+            window = self._next_window()
+            if window is None:
+                self.is_done = self.is_end = True
+            elif not is_first and self._clock() >= until and self.position is not None:
+                # Whether more follow is not worth another step.
+                self.is_done = len(self.items) == self._limit
+                return
+            elif self._search_in_time(connection, window, until + seconds):
+                self._note_searched(window)
+            is_first = False
+
+    # -- what to search
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Look up what the search needs: names and plates, and the parts of the log."""
+        assert self._filter is not None
+        self._left = []
+        first, last = connection.execute(_ENDS).fetchone()
+        if first is None or not _is_possible(connection, self._filter):
+            return
+        found = conditions_of(connection, self._filter)
+        if found is None:
+            return
+        self._conditions, self._indexes = found, index_uses(found)
+        seqs = max(self._seqs[0], first), min(self._seqs[1], last)
+        self._left = self._ranges(connection, self._filter, seqs)
+
+    def _ranges(
+        self, connection: sqlite3.Connection, filter: RecordFilter, seqs: SeqRange
+    ) -> list[SeqRange]:
+        """Return the parts of the range that can hold matching times, in the search's order."""
+        if seqs[0] > seqs[1]:
+            return []
+        if filter.since is None and filter.until is None:
+            return [seqs]
+        times = {
+            "since": clamp(-(2**63) if filter.since is None else filter.since),
+            "until": clamp(2**63 - 1 if filter.until is None else filter.until),
+        }
+        blocks = [block for (block,) in connection.execute(_BLOCKS, times)]
+        ranges = [
+            (max(first << 10, seqs[0]), min((last << 10) + 1023, seqs[1]))
+            for first, last in _runs(blocks)
+        ]
+        ranges = [(first, last) for first, last in ranges if first <= last]
+        return ranges[::-1] if self._newest_first else ranges
+
+    def _next_window(self) -> SeqRange | None:
+        """Return the part that is searched next, None at the end."""
+        while self._left and self._left[0][0] > self._left[0][1]:
+            del self._left[0]
+        if not self._left:
+            return None
+        first, last = self._left[0]
+        if self._newest_first:
+            return max(first, last - self._window + 1), last
+        return first, min(last, first + self._window - 1)
+
+    def _note_searched(self, part: SeqRange) -> None:
+        """Take a part off the front of what is left."""
+        assert self._left
+        first, last = self._left[0]
+        if self._newest_first:
+            self.position, self._left[0] = part[0], (first, part[0] - 1)
+        else:
+            self.position, self._left[0] = part[1], (part[1] + 1, last)
+
+    # -- one window
+
+    def _search_in_time(
+        self, connection: sqlite3.Connection, window: SeqRange, until: float
+    ) -> bool:
+        """Search a window, interrupted at a time. Returns whether it was searched to its end."""
+        is_cut = False
+
+        def is_over() -> bool:
+            nonlocal is_cut
+            is_cut = is_cut or self._clock() >= until
+            return is_cut
+
+        if window[1] - window[0] >= _MIN_WINDOW:
+            connection.set_progress_handler(is_over, _INSTRUCTIONS)
+        try:
+            return self._search(connection, window)
+        except sqlite3.OperationalError:
+            if not is_cut:
+                raise
+            self._window = max(_MIN_WINDOW, self._window // _GROWTH**2)
+            return False
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def _search(self, connection: sqlite3.Connection, window: SeqRange) -> bool:
+        """Search a window, or find that it should be smaller. Returns whether it was searched."""
+        size = window[1] - window[0] + 1
+        most = min(size // _DENSE, _MAX_CANDIDATES)
+        best: IndexUse | None = None
+        for index in self._indexes:
+            count = _count(connection, index, window, most + 1)
+            if count == 0:
+                self._window *= _GROWTH
+                return True
+            if count <= most:
+                best, most = index, count
+        if best is None and size > _WINDOW:
+            self._window = max(_WINDOW, size // _GROWTH)
+            return False
+        self._take(connection, best, window)
+        if best is None:
+            self._window = min(_WINDOW, self._window * _GROWTH)
+        elif most * _GROWTH <= _MAX_CANDIDATES:
+            self._window *= _GROWTH
+        return not self.is_done
+
+    def _take(
+        self, connection: sqlite3.Connection, index: IndexUse | None, window: SeqRange
+    ) -> None:
+        """Take the window's matching rows, until the page is complete."""
+        order = "DESC" if self._newest_first else "ASC"
+        sql, values = _select(index, self._conditions, window)
+        rows = connection.execute(
+            f"{sql} ORDER BY seq {order} LIMIT ?", (*values, self._limit + 1 - len(self.items))
+        )
+        try:
+            for row in rows:
+                if len(self.items) == self._limit or self._size > self._max_bytes:
+                    self.is_done = True
+                    return
+                self.items.append(self._read(row))
+                self._size += sum(len(part) for part in row if isinstance(part, bytes))
+                self._note_searched((row[0], row[0]))
+        finally:
+            # At once, because an open cursor keeps checkpoints from finishing.
+            rows.close()
+
+
+def _is_possible(connection: sqlite3.Connection, filter: RecordFilter) -> bool:
+    """Return whether there are records with the conditions that are counted."""
+    kinds = possible_kinds(filter)
+    if kinds.issuperset(RECORD_KINDS):
+        return is_there(connection, filter)
+    return any(is_there(connection, replace(filter, kind=kind)) for kind in kinds)
+
+
+def _select(
+    index: IndexUse | None, conditions: tuple[Condition, ...], window: SeqRange
+) -> tuple[str, tuple[object, ...]]:
+    """Return the statement that finds a window's matching rows, and its values."""
+    between = "seq BETWEEN ? AND ?"
+    values: tuple[object, ...] = window if index is None else (*index.values, *window)
+    if index is None:
+        source, found = "record NOT INDEXED", between
+    elif index.is_in_order:
+        source, found = f"record INDEXED BY {index.name}", f"{index.sql} AND {between}"
+    else:
+        # Only seqs are sorted, which an index holds without their rows.
+        listed = f"SELECT seq FROM record INDEXED BY {index.name} WHERE {index.sql} AND {between}"
+        source, found = "record", f"seq IN ({listed})"
+    answered = () if index is None else index.conditions
+    rest = [one for one in conditions if one not in answered]
+    where = " AND ".join((found, *(one.on_row for one in rest)))
+    return (
+        f"SELECT {COLUMNS} FROM {source} WHERE {where}",
+        (*values, *(value for one in rest for value in one.values)),
+    )
+
+
+def _count(connection: sqlite3.Connection, index: IndexUse, window: SeqRange, most: int) -> int:
+    """Return how many rows of a window an index lists, counted up to `most`."""
+    listed = (
+        f"SELECT 1 FROM record INDEXED BY {index.name} "
+        f"WHERE {index.sql} AND seq BETWEEN ? AND ? LIMIT ?"
+    )
+    count = one(connection, f"SELECT count(*) FROM ({listed})", (*index.values, *window, most))
+    return int(str(count))
+
+
+def _runs(blocks: list[int]) -> Iterator[SeqRange]:
+    """Yield runs of nearly consecutive numbers, as (first, last), from ascending numbers."""
+    first = last = None
+    for block in blocks:
+        if first is None or last is None:
+            first = last = block
+        elif block <= last + _MAX_GAP:
+            last = block
+        else:
+            yield first, last
+            first = last = block
+    if first is not None and last is not None:
+        yield first, last
