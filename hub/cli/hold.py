@@ -136,18 +136,19 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
 async def _write(
     output: Sink, source: HeldRecords, facts: ExportedHold, language: Language
 ) -> None:
-    from web.hold_export.export import ExportFacts, export_hold
+    from web.hold_export.export import ExportFacts, about_hold, export_records
     from web.pages.language import LANGUAGES
 
+    words, zone = LANGUAGES[language], ZoneInfo(facts.zone)
     export_facts = ExportFacts(
         site=facts.site,
         log=facts.log,
-        hold=facts.hold,
+        about=about_hold(facts.hold, words, zone),
         exported_by="command line",
         exported_at=facts.now,
-        zone=ZoneInfo(facts.zone),
+        zone=zone,
     )
-    async for data in export_hold(source, export_facts, LANGUAGES[language]):
+    async for data in export_records(source, export_facts, words):
         output.write(data)
 
 

@@ -1,1 +1,1 @@
-"""A hold as one file that others can read and check, for the pages, the API and the command."""
+"""Records as one file that others can read and check, for the pages, the API and the command."""

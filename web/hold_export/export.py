@@ -1,9 +1,9 @@
-"""The export of a hold: a ZIP with its pictures, its records, a page to read and checksums.
+"""Records as one file: a ZIP with their pictures, the records, a page to read and checksums.
 
     sitehub-hold-7/
         index.html      a page that opens from the disk, without a network
         records.json    {"log", "items"}: the records as the API has them, with the paths here
-        manifest.json   which hub, which hold, by whom, when
+        manifest.json   which hub, which records, by whom, when
         pictures/SEQ-NAME.EXTENSION
         SHA256SUMS      of all of them: sha256sum -c SHA256SUMS
 
@@ -37,12 +37,12 @@ _PART_BYTES = 32 * 1024
 
 
 class HeldRecords(Protocol):
-    """Where the records of the hold come from, and their pictures."""
+    """Where the records come from, and their pictures."""
 
     async def records(
         self, after: int, limit: int, *, with_pictures: bool = False
     ) -> Sequence[Record]:
-        """Return at most `limit` records of the hold with seqs above `after`, none at the end.
+        """Return at most `limit` records with seqs above `after`, none at the end.
 
         `with_pictures`: their pictures are asked for before the next records.
         """
@@ -51,23 +51,48 @@ class HeldRecords(Protocol):
         """Yield a picture in pieces; nothing if it is gone."""
 
 
+class About(Struct, frozen=True):
+    """Which records these are. `folder`: the name of the export, and of the folder in it.
+
+    `lines`: labels and texts at the top of the page; `manifest`: the same for programs.
+    """
+
+    folder: str
+    title: str
+    lines: tuple[tuple[str, str], ...]
+    manifest: dict[str, object]
+
+
 class ExportFacts(Struct, frozen=True, kw_only=True):
     """What the export says of itself. `exported_at` in UNIX milliseconds."""
 
     site: str
     log: str
-    hold: Hold
+    about: About
     exported_by: str
     exported_at: int
     zone: tzinfo
 
 
-def folder_of(hold: Hold) -> str:
-    """Return the name of the export, and of the folder in it."""
-    return f"sitehub-hold-{hold.id}"
+def about_hold(hold: Hold, words: language.Language, zone: tzinfo) -> About:
+    """Say which records are those of a hold."""
+    held_at = words.moment(hold.created_at, zone)
+    held_by = words.gettext("Kept by"), f"{_person(hold.created_by)}, {held_at}"
+    return About(
+        folder=f"sitehub-hold-{hold.id}",
+        title=hold.reason,
+        lines=(held_by,),
+        manifest={
+            "hold": hold.id,
+            "reason": hold.reason,
+            "held_by": hold.created_by,
+            "held_at": _time(hold.created_at),
+            "until": None if hold.until is None else _time(hold.until),
+        },
+    )
 
 
-async def export_hold(
+async def export_records(
     source: HeldRecords, facts: ExportFacts, words: language.Language
 ) -> AsyncGenerator[bytes, None]:
     """Yield the ZIP in parts of about 32 to 96 KB. Raises what the source raises."""
@@ -89,7 +114,7 @@ class _Export:
         self._source = source
         self._facts = facts
         self._words = words
-        self._archive = Archive(folder_of(facts.hold))
+        self._archive = Archive(facts.about.folder)
         self._templates = _environment()
         self._at = datetime.fromtimestamp(facts.exported_at / 1000, facts.zone)
         #: The pictures in the archive: (seq, name) -> path.
@@ -154,13 +179,10 @@ class _Export:
     async def _page(self) -> AsyncGenerator[str, None]:
         values = {
             "facts": self._facts,
-            "hold": self._facts.hold,
+            "about": self._facts.about,
             "language": self._words,
             "zone": self._facts.zone,
-            "people": {
-                "held_by": _person(self._facts.hold.created_by),
-                "exported_by": _person(self._facts.exported_by),
-            },
+            "exported_by": _person(self._facts.exported_by),
             "records": self._records,
             "pictures": len(self._paths),
         }
@@ -183,16 +205,12 @@ class _Export:
         yield self._templates.get_template("hold_export/end.html").render(values)
 
     def _manifest(self) -> bytes:
-        facts, hold = self._facts, self._facts.hold
+        facts = self._facts
         manifest = {
             "site": facts.site,
             "program": f"sitehub {hub.__version__}",
             "log": facts.log,
-            "hold": hold.id,
-            "reason": hold.reason,
-            "held_by": hold.created_by,
-            "held_at": _time(hold.created_at),
-            "until": None if hold.until is None else _time(hold.until),
+            **facts.about.manifest,
             "exported_by": facts.exported_by,
             "exported_at": _time(facts.exported_at),
             "records": self._records,

@@ -1,4 +1,4 @@
-"""The export of a hold as the answer to a request."""
+"""Records as one file, as the answer to a request."""
 
 from __future__ import annotations
 
@@ -33,16 +33,21 @@ class HubRecords:
         found = (await self._services.holds.records(self._id, after=after, limit=limit)).items
         return found if self._sees_numbers else [masked_record(record) for record in found]
 
-    async def picture(self, seq: int, name: str) -> AsyncGenerator[bytes, None]:
-        try:
-            found = await self._services.records.open_picture(seq, name)
-        except NoSuchResource:
-            return
-        if isinstance(found, StoredPicture):
-            yield found.data
-        else:
-            async for piece in pieces_of(found):
-                yield piece
+    def picture(self, seq: int, name: str) -> AsyncGenerator[bytes, None]:
+        return picture_pieces(self._services, seq, name)
+
+
+async def picture_pieces(services: Services, seq: int, name: str) -> AsyncGenerator[bytes, None]:
+    """Yield a picture of a record in pieces; nothing if it is gone."""
+    try:
+        found = await services.records.open_picture(seq, name)
+    except NoSuchResource:
+        return
+    if isinstance(found, StoredPicture):
+        yield found.data
+    else:
+        async for piece in pieces_of(found):
+            yield piece
 
 
 async def export_response(
@@ -53,19 +58,42 @@ async def export_response(
     Without `sees_numbers`, personal numbers in it are masked.
     """
     await services.audit.add(by, "hold.export", f"{hold.id} {hold.records}")
+    words, zone = language.LANGUAGES[code], services.site.zone()
+    return zip_response(
+        services,
+        HubRecords(services, hold.id, sees_numbers=sees_numbers),
+        export.about_hold(hold, words, zone),
+        words,
+        by=by,
+    )
+
+
+def zip_response(
+    services: Services,
+    source: export.HeldRecords,
+    about: export.About,
+    words: language.Language,
+    *,
+    by: Actor,
+) -> Response:
+    """Stream records as one file. The caller has noted in the audit log who exports them."""
     facts = export.ExportFacts(
         site=services.site.name(),
         log=services.records.log_id,
-        hold=hold,
+        about=about,
         exported_by=by.who,
         exported_at=int(services.now() * 1000),
         zone=services.site.zone(),
     )
-    parts = export.export_hold(
-        HubRecords(services, hold.id, sees_numbers=sees_numbers), facts, language.LANGUAGES[code]
+    return file_response(
+        export.export_records(source, facts, words), f"{about.folder}.zip", "application/zip"
     )
-    response = Response(_until_fault(parts), content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{export.folder_of(hold)}.zip"'
+
+
+def file_response(parts: AsyncIterator[bytes], name: str, content_type: str) -> Response:
+    """Stream a file that is made while it is sent."""
+    response = Response(_until_fault(parts), content_type=content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     response.timeout = None
     return response

@@ -34,6 +34,7 @@ from web.pages.people import change as change_people
 from web.pages.people import transfer as transfer_people
 from web.pages.people import views as people
 from web.pages.photo_search import views as photo_search
+from web.pages.search import export_views as search_export
 from web.pages.search import views as record_search
 
 _BLUEPRINTS = (
@@ -63,6 +64,7 @@ _BLUEPRINTS = (
     change_people.blueprint,
     transfer_people.blueprint,
     record_search.blueprint,
+    search_export.blueprint,
     photo_search.blueprint,
     jobs.blueprint,
     releases.blueprint,

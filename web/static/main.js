@@ -244,6 +244,10 @@ onElement("form[data-find]", async (form) => {
   const { findWhileTyping } = await import("./find.js");
   findWhileTyping(form);
 });
+onElement("[data-print]", (button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+});
 onElement("form[data-search]", async (form) => {
   const { keepAnswersApart } = await import("./search.js");
   keepAnswersApart(form);

@@ -24,7 +24,7 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.web.api.test_api import Client, good, refusal
 from web.api.records.holds import MAX_BODY_BYTES, may_change
-from web.hold_export.export import ExportFacts, export_hold
+from web.hold_export.export import ExportFacts, about_hold, export_records
 from web.hold_export.response import HubRecords
 from web.pages.language import LANGUAGES
 
@@ -199,7 +199,7 @@ async def test_a_large_picture_is_exported_in_pieces_and_others_get_turns(api: C
     facts = ExportFacts(
         site="Site",
         log="log",
-        hold=await services.holds.get(1),
+        about=about_hold(await services.holds.get(1), LANGUAGES["en"], UTC),
         exported_by="user mei",
         exported_at=0,
         zone=UTC,
@@ -214,7 +214,7 @@ async def test_a_large_picture_is_exported_in_pieces_and_others_get_turns(api: C
     exported, seen = b"", []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(count)
-        parts = export_hold(HubRecords(services, 1, sees_numbers=True), facts, LANGUAGES["en"])
+        parts = export_records(HubRecords(services, 1, sees_numbers=True), facts, LANGUAGES["en"])
         async for part in parts:
             seen.append(passes)
             sizes.append(len(part))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal, get_args
 from urllib.parse import urlencode
 
@@ -88,6 +88,18 @@ class Question(Struct, frozen=True, kw_only=True):
         now = datetime.fromtimestamp(services.now(), services.site.zone())
         since, until = self.period.bounds(now)
         return to_ms(since), to_ms(until)
+
+    def as_of_now(self, services: Services) -> Question:
+        """The same question with times that mean the same tomorrow."""
+        if not self.period.pairs():
+            return self
+        zone = services.site.zone()
+        now = datetime.fromtimestamp(services.now(), zone).replace(microsecond=0)
+        since, until = self.period.bounds(now)
+        if until is None and not self.period.is_range:
+            until = now + timedelta(seconds=1)
+        bounds = (None if at is None else at.astimezone(zone) for at in (since, until))
+        return replace(self, period=Period(since=next(bounds), until=next(bounds)))
 
     def filter(self, services: Services) -> RecordFilter:
         """What the log is asked. Relative times are relative to now."""

@@ -79,6 +79,7 @@ ACTIONS = {
     "retention.confirm": N_("Let the records of these days be deleted"),
     "alarm.acknowledge": N_("Acknowledged the alarm"),
     "alarm.close": N_("Closed the alarm"),
+    "record.export": N_("Exported records"),
     "alarm.export": N_("Exported the alarms"),
     "alarm.rules": N_("Changed the alarm rules, which are now"),
     "plates.add": N_("Added the plate list"),

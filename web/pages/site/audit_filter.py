@@ -28,6 +28,7 @@ GROUPS = {
     "alarm": N_("Alarms"),
     "plates": N_("Plate lists"),
     "hold": N_("Evidence"),
+    "record": N_("Records"),
     "erasure": N_("Erasure of people"),
     "retention": N_("Disk and days"),
     "clock": N_("Clock"),

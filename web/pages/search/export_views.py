@@ -1,0 +1,101 @@
+"""What is found, for others: as CSV, as a ZIP with pictures, and to print."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+from quart import Blueprint, Response, request
+
+from hub.services.access.users import User
+from web import auth
+from web.hold_export import export, response
+from web.pages import language
+from web.pages.language import gettext
+from web.pages.layout import page
+from web.pages.search import csv_export
+from web.pages.search.chips import question_text
+from web.pages.search.found_records import FoundRecords
+from web.pages.search.printed import MOST_RECORDS as MOST_PRINTED
+from web.pages.search.printed import printed_answer
+from web.pages.search.question import Question, read_question, read_sent
+
+blueprint = Blueprint("search_export", __name__, url_prefix="/search/export")
+
+#: With three pictures each, about as much as a USB stick of today holds.
+MOST_IN_ZIP = 20_000
+_MOST_NOTED = 300
+
+
+@blueprint.get("/csv")
+async def csv() -> Response:
+    me, question = await _begin("csv")
+    services = auth.services()
+    parts = csv_export.export_csv(
+        _found(question, me, csv_export.MOST_RECORDS),
+        language.current(),
+        services.site.zone(),
+        newest_first=question.is_newest_first,
+    )
+    return response.file_response(parts, f"{_name()}.csv", "text/csv; charset=utf-8")
+
+
+@blueprint.get("/zip")
+async def zip() -> Response:
+    me, question = await _begin("zip")
+    asked = await question_text(question) or gettext("All records")
+    most = gettext("at most %(n)s, the oldest first") % {"n": MOST_IN_ZIP}
+    about = export.About(
+        folder=_name(),
+        title=asked,
+        lines=((gettext("Search"), asked), (gettext("Limit"), most)),
+        manifest={"search": question.query().removeprefix("?"), "limit": MOST_IN_ZIP},
+    )
+    found = _found(question, me, MOST_IN_ZIP)
+    return response.zip_response(
+        auth.services(), found, about, language.current(), by=auth.actor(me)
+    )
+
+
+@blueprint.get("/print")
+async def print_page() -> Response:
+    me, question = await _begin("print")
+    return await page(
+        "search/print.html",
+        area="search",
+        asked=await question_text(question) or gettext("All records"),
+        answer=await printed_answer(question, sees_numbers=auth.reaches(me, "admin")),
+        most=MOST_PRINTED,
+        exported_at=int(auth.services().now() * 1000),
+        zone_name=auth.services().site.zone_name(),
+        back=question.url(),
+    )
+
+
+async def _begin(form: str) -> tuple[User, Question]:
+    """The question of this request, of a guard, with fixed times; noted in the audit log.
+
+    The log has no name, plate or number of a person, because it is never erased.
+    """
+    me = await auth.require_role("guard")
+    services = auth.services()
+    asked = read_question(read_sent(request.args), services.site.zone())
+    question = asked.as_of_now(services)
+    hidden = {field: "…" for field in ("name", "plate", "uuid") if getattr(question, field)}
+    noted = replace(question, **hidden).pairs()
+    text = " ".join([form, *(f"{name}={value}" for name, value in noted)])
+    await services.audit.add(auth.actor(me), "record.export", text[:_MOST_NOTED])
+    return me, question
+
+
+def _found(question: Question, me: User, most: int) -> FoundRecords:
+    services = auth.services()
+    sees_numbers = auth.reaches(me, "admin")
+    return FoundRecords(services, question.filter(services), most=most, sees_numbers=sees_numbers)
+
+
+def _name() -> str:
+    """The name of the file, by the time at the site."""
+    hub = auth.services()
+    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    return f"sitehub-search-{now:%Y%m%d-%H%M%S}"
