@@ -78,6 +78,7 @@ from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People
 from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.records.erasures import Erasures, older_copies
+from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
@@ -388,6 +389,7 @@ async def open_services(
             downloads=downloads,
             ingest=ingest,
             records=RecordLog(store, record_feed),
+            histograms=Histograms(store, site, now),
             person_photos=person_photos,
             people=people,
             people_sync=people_sync,

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from hub.services.people.register import People
     from hub.services.people.sync.people_sync import PeopleSync
     from hub.services.records.erasures import Erasures
+    from hub.services.records.histogram import Histograms
     from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
@@ -106,6 +107,7 @@ class Services:
     ingest: Ingest
     precedence: Precedence
     records: RecordLog
+    histograms: Histograms
     person_photos: PersonPhotos
     people: People
     people_sync: PeopleSync

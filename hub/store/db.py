@@ -28,6 +28,7 @@ from hub.store.people.holdings import HoldingTable
 from hub.store.people.people import PersonTable
 from hub.store.records.erasing import Eraser
 from hub.store.records.held_evidence import HeldEvidence
+from hub.store.records.record_counter import RecordCounter
 from hub.store.records.record_log import RecordLog
 from hub.store.records.retention import Retention
 from hub.store.sealing import Random
@@ -97,6 +98,7 @@ class Store:
         #: The rows that could not be read, as far as somebody tried.
         self.damaged_rows = damaged = start.damaged_rows
         self.records = RecordLog(writer, queries, searchers, days, held, damaged)
+        self.counter = RecordCounter(queries, searchers)
         #: What packs have lost, as far as it was found.
         self.lost = LostParts(start.lost)
         self.pictures = PictureReader(picture_readers, packs, days, held, monitor, self.lost)

@@ -55,6 +55,7 @@ from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People
 from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.records.erasures import Erasures, older_copies
+from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
 from hub.services.site.backups.backups import Backups
@@ -248,6 +249,7 @@ async def open_hub_services(
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock, site_clock.lives),
             records=RecordLog(store, record_feed),
+            histograms=Histograms(store, site, clock),
             person_photos=person_photos,
             people=people,
             people_sync=PeopleSync(

@@ -33,6 +33,7 @@ from web.api.people.import_export import add_import_export
 from web.api.people.people import add_people
 from web.api.people.sync import add_people_sync
 from web.api.records.erasures import add_erasures
+from web.api.records.histogram import add_histogram
 from web.api.records.holds import add_holds
 from web.api.records.media import DEVICE_MEDIA, MEDIA
 from web.api.records.record_list import RecordLists
@@ -79,6 +80,7 @@ def blueprint(services: Services) -> Blueprint:
     add_campaigns(routes, services)
     lists = RecordLists()
     add_records(routes, services, lists)
+    add_histogram(routes, services)
     add_stream(routes, services)
     add_alarms(routes, services)
     add_alarm_rules(routes, services)

@@ -72,16 +72,17 @@ class IndexUse(Struct, frozen=True):
 
 
 def conditions_of(
-    connection: sqlite3.Connection, filter: RecordFilter
+    connection: sqlite3.Connection, filter: RecordFilter, max_terms: int = _MAX_INDEXED_TERMS
 ) -> tuple[Condition, ...] | None:
     """Return the conditions of a simplified filter, None if no record can meet them.
 
-    Looks up names and plates, which takes about 0.1 s for a million different ones.
+    Up to `max_terms` different names or plates are found by their index; with more, each row is
+    tested. Looks up names and plates, which takes about 0.1 s for a million different ones.
     """
     terms: list[Condition] = []
     for field, part in (("name", filter.name), ("plate", filter.plate)):
         if part is not None:
-            found = _term_condition(connection, field, part)
+            found = _term_condition(connection, field, part, max_terms)
             if found is None:
                 return None
             terms.append(found)
@@ -132,16 +133,18 @@ def _on_rows(filter: RecordFilter) -> Iterator[Condition]:
         yield Condition(_WITH_PICTURES if filter.has_pictures else _WITHOUT_PICTURES)
 
 
-def _term_condition(connection: sqlite3.Connection, field: str, part: str) -> Condition | None:
+def _term_condition(
+    connection: sqlite3.Connection, field: str, part: str, max_terms: int
+) -> Condition | None:
     folded = fold(part)
     is_pattern = "?" in folded or "*" in folded
     matches = _HAS_PATTERN if is_pattern else _HAS_PART
     values = (field, _glob_of(folded) if is_pattern else folded)
-    found = connection.execute(_TERMS.format(matches=matches), (*values, _MAX_INDEXED_TERMS + 1))
+    found = connection.execute(_TERMS.format(matches=matches), (*values, max_terms + 1))
     ids = [id for (id,) in found]
     if not ids:
         return None
-    if len(ids) > _MAX_INDEXED_TERMS:
+    if len(ids) > max_terms:
         return Condition(_HAS_TERM.format(matches=matches).strip(), values)
     if len(ids) == 1:
         return Condition("= ?", (ids[0],), "term")

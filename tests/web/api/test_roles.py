@@ -38,6 +38,7 @@ GET /api/hub/v1/firmware/releases/{release}
 GET /api/hub/v1/groups
 GET /api/hub/v1/groups/{group}
 GET /api/hub/v1/records
+GET /api/hub/v1/records/histogram
 GET /api/hub/v1/records/{seq}
 GET /api/hub/v1/status
 GET /api/hub/v1/stream

@@ -1,0 +1,333 @@
+"""Counts the records of each bucket of time: whole hours from the counts, the rest from the log.
+
+A filter that asks only for what is counted per hour (`record_counts`) is answered from these
+counts; what is finer than an hour, and a filter by name, plate, number or pictures, reads the log.
+It is walked from its newest part in windows of seqs, which are small where many rows have to be
+looked at, so that a count can stop between two of them. A name, a plate or a number that is in very
+many records is counted on its index alone, per block of 1,024 seqs, and a block's records are
+spread over the span of its times: buckets of an hour and more are then nearly right.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from msgspec.structs import replace
+
+from hub.store.commit.record_rows import STRAY_MS
+from hub.store.records.record_conditions import Condition, IndexUse, conditions_of, index_uses
+from hub.store.records.record_counts import HOUR_MS, count_by_hour, is_there
+from hub.store.records.record_filter import RecordFilter, simplified
+from hub.store.sqlite.sql import one
+
+#: (since, until) in UNIX milliseconds, and (first, last) of seqs, both included.
+_TimeRange = tuple[int, int]
+_SeqRange = tuple[int, int]
+
+#: Rows of the log are grouped by so much before they are put into buckets, whose edges are whole
+#: minutes or, if they are longer, whole quarters of an hour: all time zones have such offsets.
+_FINE_MS, _COARSE_MS = 60_000, 900_000
+#: The first window, in seqs; also the most rows that are looked at without an index.
+_WINDOW = 32_000
+_GROWTH = 4
+_MAX_WINDOW = 4_000_000
+#: The most rows of an index that are looked at in one window.
+_MAX_CANDIDATES = 16_000
+#: An index is used if it lists fewer than one of so many rows.
+_DENSE = 4
+#: From so many records on, they are counted per block.
+_MANY = 10_000
+_BLOCK_WINDOW = 1_000_000
+#: For each of many names or plates, the index is entered anew in each window.
+_TERMS_WINDOW = 4_000_000
+#: With more different names or plates, each row is tested instead.
+_MAX_SPREAD_TERMS = 300_000
+
+_ENDS = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)"
+# SQLite uses the index record_stray only if its condition is repeated word for word.
+_BLOCKS = f"""
+SELECT block FROM span WHERE latest >= :since AND earliest < :until
+UNION
+SELECT seq >> 10 FROM record
+WHERE abs(occurred_at - received_at) > {STRAY_MS}
+    AND occurred_at >= :since AND occurred_at < :until
+ORDER BY 1
+"""
+_SPANS = "SELECT block, earliest, latest FROM span WHERE block BETWEEN ? AND ?"
+_BY_UNIT = """
+SELECT occurred_at / :unit - (occurred_at % :unit < 0), count(*) FROM record {how}
+WHERE {where} GROUP BY 1
+"""
+
+
+class Counting:
+    """Counts the records that match a filter and lie between the edges of the buckets.
+
+    `edges`: the beginnings of the buckets and the end of the last one, ascending, in UNIX
+    milliseconds. All but the first and the last are whole minutes, or whole quarters of an hour if
+    a bucket is that long (`bucket_ms`). The filter's own times are not looked at. Used once: each
+    call of `step` goes on where the last one stopped. `clock`: in seconds.
+    """
+
+    def __init__(
+        self,
+        filter: RecordFilter,
+        edges: Sequence[int],
+        bucket_ms: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._filter = simplified(replace(filter, since=None, until=None))
+        self._edges = edges
+        self._clock = clock
+        self._unit = _COARSE_MS if bucket_ms >= _COARSE_MS else _FINE_MS
+        self._may_spread = bucket_ms >= HOUR_MS
+        self._left: list[tuple[_TimeRange, _SeqRange]] | None = None
+        self._conditions: tuple[Condition, ...] = ()
+        self._indexes: tuple[IndexUse, ...] = ()
+        self._spread_by: IndexUse | None = None
+        self._window = _WINDOW
+        #: The number of records in each bucket, as far as they are counted.
+        self.counts = [0] * (len(edges) - 1)
+        self.is_done = self._filter is None
+        #: Whether the counts are those of the records, once `is_done`.
+        self.is_exact = True
+
+    def step(self, connection: sqlite3.Connection, seconds: float) -> None:
+        """Count on, for about so many seconds. Sets `is_done` at the end."""
+        until = self._clock() + seconds
+        if self._left is None:
+            self._begin(connection)
+        while not self.is_done and self._clock() < until:
+            self._count_next(connection)
+
+    # -- what is counted where
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Count whole hours, and find out which parts of the log are left."""
+        assert self._filter is not None
+        self._left = []
+        self.is_done = True
+        if not is_there(connection, self._filter):
+            return
+        whole = (self._edges[0], self._edges[-1])
+        if _is_counted(self._filter):
+            self._add_hours(connection, self._filter)
+            ranges = list(_joined(_parts_of_hours(self._edges)))
+        else:
+            ranges = [whole]
+        found = self._found(connection, self._filter) if ranges else None
+        if found is None:
+            return
+        self._conditions, self._indexes = found, index_uses(found)
+        self._left = [(times, seqs) for times in ranges for seqs in _seqs_of(connection, *times)]
+        self._spread_by = self._frequent(connection)
+        self.is_done = not self._left
+
+    def _found(
+        self, connection: sqlite3.Connection, filter: RecordFilter
+    ) -> tuple[Condition, ...] | None:
+        """Return the conditions; None if no record can meet them."""
+        if self._may_spread and _is_by_term(filter):
+            return conditions_of(connection, filter, _MAX_SPREAD_TERMS)
+        return conditions_of(connection, filter)
+
+    def _add_hours(self, connection: sqlite3.Connection, filter: RecordFilter) -> None:
+        first, last = self._edges[0] // HOUR_MS, self._edges[-1] // HOUR_MS
+        by_hour = count_by_hour(connection, filter, first, last)
+        for hour, records in by_hour.items():
+            bucket = self._bucket(hour * HOUR_MS)
+            if bucket is not None and (hour + 1) * HOUR_MS <= self._edges[bucket + 1]:
+                self.counts[bucket] += records
+
+    def _bucket(self, at: int) -> int | None:
+        """Return the bucket of a time, None if it is in none."""
+        place = bisect_right(self._edges, at) - 1
+        return place if 0 <= place < len(self.counts) else None
+
+    def _frequent(self, connection: sqlite3.Connection) -> IndexUse | None:
+        """Return the index that answers the whole filter, if it lists very many records."""
+        if not self._may_spread or not self._left:
+            return None
+        seqs = (
+            min(first for _, (first, _) in self._left),
+            max(last for _, (_, last) in self._left),
+        )
+        for index in self._indexes:
+            if len(index.conditions) == len(self._conditions):
+                many = _count(connection, index, seqs, _MANY + 1) > _MANY
+                return index if many else None
+        return None
+
+    # -- the log
+
+    def _count_next(self, connection: sqlite3.Connection) -> None:
+        """Count the newest window of what is left, or find that it should be smaller."""
+        assert self._left
+        times, (first, last) = self._left[-1]
+        if self._spread_by is not None:
+            size = _BLOCK_WINDOW if self._spread_by.is_in_order else _TERMS_WINDOW
+            begin = max(first, last - size + 1)
+            self._spread(connection, self._spread_by, (begin, last))
+        else:
+            begin = max(first, last - self._window + 1)
+            if not self._count_rows(connection, times, (begin, last)):
+                return
+        if begin > first:
+            self._left[-1] = (times, (first, begin - 1))
+        else:
+            self._left.pop()
+        self.is_done = not self._left
+
+    def _count_rows(
+        self, connection: sqlite3.Connection, times: _TimeRange, window: _SeqRange
+    ) -> bool:
+        """Count the rows of a window. Returns whether it was small enough to be counted."""
+        size = window[1] - window[0] + 1
+        most = min(max(size // _DENSE, 1), _MAX_CANDIDATES)
+        best: IndexUse | None = None
+        for index in self._indexes:
+            count = _count(connection, index, window, most + 1)
+            if count <= most:
+                best, most = index, count
+        if best is None and size > _WINDOW:
+            self._window = max(_WINDOW, size // _GROWTH)
+            return False
+        if best is None or most > 0:
+            self._add_rows(connection, best, times, window)
+        if best is None:
+            self._window = _WINDOW
+        elif most * _GROWTH <= _MAX_CANDIDATES:
+            self._window = min(self._window * _GROWTH, _MAX_WINDOW)
+        return True
+
+    def _add_rows(
+        self,
+        connection: sqlite3.Connection,
+        index: IndexUse | None,
+        times: _TimeRange,
+        window: _SeqRange,
+    ) -> None:
+        answered = () if index is None else index.conditions
+        rest = [one for one in self._conditions if one not in answered]
+        where = [
+            *([] if index is None else [index.sql]),
+            "seq BETWEEN ? AND ?",
+            "occurred_at >= ? AND occurred_at < ?",
+            *(one.on_row for one in rest),
+        ]
+        values = [*(() if index is None else index.values), *window, *times]
+        values += [value for one in rest for value in one.values]
+        sql = _BY_UNIT.format(
+            how="NOT INDEXED" if index is None else f"INDEXED BY {index.name}",
+            where=" AND ".join(where),
+        ).replace(":unit", str(self._unit))
+        for unit, records in connection.execute(sql, values):
+            # A range may begin within a unit.
+            bucket = self._bucket(max(unit * self._unit, times[0]))
+            if bucket is not None:
+                self.counts[bucket] += records
+
+    def _spread(self, connection: sqlite3.Connection, index: IndexUse, window: _SeqRange) -> None:
+        """Count the records of each block, and put them where the times of the block are."""
+        self.is_exact = False
+        spans = {
+            block: (earliest, latest)
+            for block, earliest, latest in connection.execute(
+                _SPANS, (window[0] >> 10, window[1] >> 10)
+            )
+            if isinstance(earliest, int) and isinstance(latest, int)
+        }
+        sql = (
+            f"SELECT seq >> 10, count(*) FROM record INDEXED BY {index.name} "
+            f"WHERE {index.sql} AND seq BETWEEN ? AND ? GROUP BY 1"
+        )
+        for block, records in connection.execute(sql, (*index.values, *window)):
+            if block in spans:
+                self._spread_block(*spans[block], records)
+
+    def _spread_block(self, earliest: int, latest: int, records: int) -> None:
+        """Add records as if they had come evenly between two times."""
+        length = latest - earliest + 1
+        place = max(bisect_right(self._edges, earliest) - 1, 0)
+        while place < len(self.counts) and self._edges[place] <= latest:
+            begin = max(self._edges[place], earliest) - earliest
+            end = min(self._edges[place + 1], latest + 1) - earliest
+            # Rounded at the edges, so that the parts add up.
+            share = records * max(end, 0) // length - records * max(begin, 0) // length
+            self.counts[place] += max(share, 0)
+            place += 1
+
+
+def _is_by_term(filter: RecordFilter) -> bool:
+    """Whether an index answers a filter by a name or a plate, perhaps of one camera."""
+    term = filter.name if filter.plate is None else filter.plate
+    return term is not None and filter == RecordFilter(
+        name=filter.name, plate=filter.plate, did=filter.did
+    )
+
+
+def _is_counted(filter: RecordFilter) -> bool:
+    """Whether the counts per hour know all that a filter asks for."""
+    rest = (filter.plate, filter.name, filter.uuid, filter.has_pictures)
+    return all(one is None for one in rest)
+
+
+def _pairs(edges: Sequence[int]) -> Iterator[_TimeRange]:
+    return pairwise(edges)
+
+
+def _parts_of_hours(edges: Sequence[int]) -> Iterator[_TimeRange]:
+    """Yield the parts of the buckets that are no whole hours, ascending."""
+    for since, until in _pairs(edges):
+        first, last = -(-since // HOUR_MS) * HOUR_MS, until // HOUR_MS * HOUR_MS
+        if first >= last:
+            yield since, until
+            continue
+        if since < first:
+            yield since, first
+        if last < until:
+            yield last, until
+
+
+def _joined(ranges: Iterator[_TimeRange]) -> Iterator[_TimeRange]:
+    """Join ranges that follow each other without a gap."""
+    begin = end = None
+    for since, until in ranges:
+        if begin is not None and end == since:
+            end = until
+            continue
+        if begin is not None and end is not None:
+            yield begin, end
+        begin, end = since, until
+    if begin is not None and end is not None:
+        yield begin, end
+
+
+def _seqs_of(connection: sqlite3.Connection, since: int, until: int) -> Iterator[_SeqRange]:
+    """Yield the parts of the log that can hold these times, ascending."""
+    lowest, highest = connection.execute(_ENDS).fetchone()
+    if lowest is None:
+        return
+    first = last = None
+    for (block,) in connection.execute(_BLOCKS, {"since": since, "until": until}):
+        if last is not None and block == last + 1:
+            last = block
+            continue
+        if first is not None and last is not None:
+            yield max(first << 10, lowest), min((last << 10) + 1023, highest)
+        first = last = block
+    if first is not None and last is not None:
+        yield max(first << 10, lowest), min((last << 10) + 1023, highest)
+
+
+def _count(connection: sqlite3.Connection, index: IndexUse, seqs: _SeqRange, most: int) -> int:
+    """Return how many rows an index lists between two seqs, counted up to `most`."""
+    listed = (
+        f"SELECT 1 FROM record INDEXED BY {index.name} "
+        f"WHERE {index.sql} AND seq BETWEEN ? AND ? LIMIT ?"
+    )
+    found = one(connection, f"SELECT count(*) FROM ({listed})", (*index.values, *seqs, most))
+    return found if isinstance(found, int) else 0
