@@ -106,7 +106,7 @@ def test_import_reads_the_csv_of_a_spreadsheet(
         ("sn,code,did\nA,1,0\n", "line 2: "),
         ("sn,code,key\nA,1,\nB,2,no.pem\n", "line 3: cannot read the key"),
         ("sn,code\nA,1\nB,2,3\n", "line 3: more values than there are columns"),
-        ("sn;code\nA;1\n", "line 1: the columns sn,code,did,name,key are allowed"),
+        ("sn|code\nA|1\n", "line 1: the columns sn,code,did,name,key are allowed"),
         ("sn,code,colour\nA,1,red\n", "line 1: the columns sn,code"),
         ("", "line 1: the columns sn,code"),
     ],

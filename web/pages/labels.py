@@ -183,15 +183,29 @@ CHECKS: dict[RefusalCode, str] = {
     "no-did": N_("Device ID (did)"),
 }
 
-CSV_FIELDS = {"sn": N_("Serial number"), "did": N_("Device ID (did)")}
+CSV_FIELDS = {
+    "sn": N_("Serial number"),
+    "code": N_("Security code"),
+    "did": N_("Device ID (did)"),
+    "name": N_("Camera name"),
+    "key": N_("Public key"),
+}
 
 ROW_FAULTS = {
     "wrong": N_("A value is missing or not valid."),
     "taken": N_("Already used by another camera: %(field)s."),
-    "repeated": N_("Same as in line %(line)s: %(field)s."),
+    "repeated": N_("Same as in row %(line)s: %(field)s."),
+    "shortened": N_(
+        "%(field)s: a spreadsheet has shortened the number, and its last digits are lost. Format "
+        "the column as text and enter it again."
+    ),
+    "unknown": N_(
+        "The column “%(value)s” is not known. Remove it, or use one of these names: %(columns)s."
+    ),
+    "encoding": N_("The table is neither UTF-8 nor GB18030. In Excel, save it as “CSV UTF-8”."),
     "columns": N_(
-        "The first line must name the columns (%(columns)s). sn and code are required; "
-        "other columns are not allowed."
+        "The column “%(field)s” is missing, or there are two of it. The first row must name the "
+        "columns."
     ),
     "values": N_("There are more values than columns."),
     "rows": N_("At most %(most)s cameras can be added at once."),
@@ -527,10 +541,11 @@ def describe_row_fault(fault: RowFault) -> str:
     if fault.code == "wrong" and (text := _describe_wrong_field(fault.field)):
         return text
     values = {
-        "columns": ",".join(COLUMNS),
+        "columns": gettext(", ").join(gettext(CSV_FIELDS[column]) for column in COLUMNS),
         "most": MAX_ROWS,
         "line": fault.other_line,
-        "field": gettext(CSV_FIELDS[fault.field]) if fault.field else "",
+        "value": fault.value,
+        "field": gettext(CSV_FIELDS[fault.field]) if fault.field in CSV_FIELDS else "",
     }
     return gettext(ROW_FAULTS[fault.code]) % values
 

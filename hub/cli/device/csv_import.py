@@ -23,8 +23,8 @@ def import_(data_dir: Path, file: Path) -> None:
     """Enrol the cameras of a CSV file.
 
     If a row is wrong, no camera is enrolled. The first line names the columns:
-    sn,code,did,name,key. did, name and key may be empty; key is PEM text in quotes, or the path of
-    a PEM file relative to FILE.
+    sn,code,did,name,key, or their names on the page. did, name and key may be empty; key is PEM
+    text in quotes, or the path of a PEM file relative to FILE.
     """
     from hub.cli.requests import execute
     from hub.process.control.devices import ImportDevices
@@ -64,12 +64,16 @@ COMMANDS: tuple[click.Command, ...] = (import_, export)
 
 
 def _read(path: Path) -> str:
+    from hub.services.devices.csv_import import BadCsv, decode_csv
+
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise StartFault(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise StartFault(f"{path} is not UTF-8 text") from None
+    try:
+        return decode_csv(data)
+    except BadCsv:
+        raise StartFault(f"{path} is neither UTF-8 nor GB18030 text") from None
 
 
 def _with_keys(sheet: DeviceCsv, directory: Path) -> DeviceCsv:
@@ -82,7 +86,8 @@ def _with_keys(sheet: DeviceCsv, directory: Path) -> DeviceCsv:
         try:
             rows.append(_with_key(row, directory))
         except StartFault as fault:
-            faults.append(RowFault(row.line, "wrong", fault.message, "key"))
+            sn = row.device.sn
+            faults.append(RowFault(row.line, "wrong", fault.message, "key", row=row.row, sn=sn))
     return replace(sheet, rows=tuple(rows), faults=tuple(faults))
 
 

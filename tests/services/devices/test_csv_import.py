@@ -15,10 +15,13 @@ from hub.services.devices.csv_import import (
     ImportRow,
     RowFault,
     check_csv,
+    decode_csv,
     read_csv,
     write_csv,
+    write_template,
 )
 from hub.services.devices.directory import NewDevice
+from hub.wire.code_tables import Language
 from tests.support.clock import FrozenClock
 from tests.support.gate import CODE, gate, public_pem
 
@@ -33,8 +36,8 @@ def test_a_csv_file_is_read_as_spreadsheets_write_it() -> None:
     sheet = read_csv('\ufeffsn, code ,name,did\r\nA,1,"Gate, north",7\r\n\r\n B ,2\r\n,,,\r\n')
     assert sheet == DeviceCsv(
         (
-            ImportRow(2, NewDevice(sn="A", code="1", name="Gate, north", did="7")),
-            ImportRow(4, NewDevice(sn="B", code="2")),
+            ImportRow(2, NewDevice(sn="A", code="1", name="Gate, north", did="7"), 2),
+            ImportRow(4, NewDevice(sn="B", code="2"), 4),
         )
     )
 
@@ -45,7 +48,9 @@ def test_a_quoted_key_spans_lines_and_rows_keep_their_line_numbers() -> None:
 
 
 def test_every_bad_row_is_named() -> None:
-    text = "sn,code,did,key\nA,1,,\nA,1,,\n,1,,\nTAKEN,1,,\nB,1,1,\nC,1,007,\nD,1,,x\nE,1,,,,\nF,\n"
+    text = (
+        "sn,code,did,key\nA,1,,\nA,1,,\n,1,,\nTAKEN,1,,\nB,1,1,\nC,1,007,\nD,1,,x\nE,1,,,,x\nF,\n"
+    )
     assert faults_of(text) == [
         (3, "repeated", "sn"),
         (4, "wrong", "sn"),
@@ -58,9 +63,69 @@ def test_every_bad_row_is_named() -> None:
     ]
 
 
-@pytest.mark.parametrize("head", ["", "sn\n", "sn;code\nA;1\n", "sn,code,colour\n", "sn,code,sn\n"])
-def test_a_file_with_wrong_columns_is_refused(head: str) -> None:
-    assert faults_of(head) == [(1, "columns", "")]
+@pytest.mark.parametrize(
+    ("head", "faults"),
+    [
+        ("", [(1, "columns", "sn"), (1, "columns", "code")]),
+        ("sn\n", [(1, "columns", "code")]),
+        ("sn,code,sn\n", [(1, "columns", "sn")]),
+        ("sn,code,Serial number\n", [(1, "columns", "sn")]),
+        ("sn,code,,did\n", [(1, "unknown", "")]),
+    ],
+)
+def test_a_file_with_wrong_columns_is_refused(
+    head: str, faults: list[tuple[int, str, str]]
+) -> None:
+    assert faults_of(head) == faults
+
+
+def test_an_unknown_column_is_named() -> None:
+    with pytest.raises(BadCsv) as caught:
+        read_csv("sn,code,备注\nA,1,x\n")
+    assert [(fault.code, fault.value) for fault in caught.value.faults] == [("unknown", "备注")]
+    assert "and not '备注'" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Serial Number,SECURITY CODE,Camera name\nA,1,Gate",
+        "序列号;安全码;摄像机名称\r\nA;1;Gate\r\n",
+        "ＳＮ\tCode\t名称\t\t\nA\t1\tGate\t\t\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+def test_columns_encoding_and_delimiter_are_recognised(text: str, encoding: str) -> None:
+    (row,) = read_csv(decode_csv(text.encode(encoding))).rows
+    assert row.device == NewDevice(sn="A", code="1", name="Gate")
+
+
+def test_a_file_in_another_encoding_is_refused() -> None:
+    with pytest.raises(BadCsv) as caught:
+        decode_csv(b"sn,code\nA,\xff\xff\n")
+    assert [fault.code for fault in caught.value.faults] == ["encoding"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_template_has_the_columns_of_an_import(language: Language) -> None:
+    assert read_csv(write_template(language) + "A,1,7,Gate,\n").rows[0].device == NewDevice(
+        sn="A", code="1", did="7", name="Gate"
+    )
+
+
+def test_a_bad_row_is_named_as_the_sheet_numbers_it_with_its_serial_number() -> None:
+    text = 'sn,code,key\nA,1,"' + public_pem() + '"\n\nB,,\n'
+    with pytest.raises(BadCsv) as caught:
+        check_csv(read_csv(text), ())
+    (fault,) = caught.value.faults
+    line = text.count("\n")
+    assert (fault.line, fault.row, fault.sn) == (line, 4, "B")
+    assert fault.text.startswith(f"line {line}: ")
+    assert fault.text.endswith(" (row 4 of the sheet, sn B)")
+
+
+def test_a_number_that_a_spreadsheet_has_shortened_is_refused() -> None:
+    assert faults_of("sn,code\n1.23457E+14,1\nY3E5,1\n") == [(2, "shortened", "sn")]
 
 
 def test_a_file_without_rows_is_refused() -> None:

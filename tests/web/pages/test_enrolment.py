@@ -402,11 +402,12 @@ async def test_a_csv_file_is_previewed_before_it_is_added(admin: FileSender) -> 
 async def test_every_bad_line_is_listed_and_nothing_is_added(admin: FileSender, path: str) -> None:
     await admin.hub.connect()
     await admin.get("/cameras/import")
-    await send_text(admin, path, "sn,code,did\nA,1,\nA,1,\nB,,\nC,1,1\nD,1,,,,\n")
+    await send_text(admin, path, "sn,code,did\nA,1,\nA,1,\nB,,\nC,1,1\nD,1,,x\n")
     assert admin.response.status_code == 400
     for words in (
-        "4 lines have errors",
-        "Same as in line 2: Serial number.",
+        "4 rows have errors",
+        "Same as in row 2: Serial number.",
+        '<th scope="row">4</th><td class="mono">B</td>',
         "The security code is missing",
         "Already used by another camera: Device ID (did).",
         "There are more values than columns.",
@@ -451,7 +452,7 @@ async def test_a_bad_line_far_down_is_listed(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "\n".join(["sn,code", *rows]))
     assert '<th scope="row">5002</th>' in admin.text
-    assert "Same as in line 9: Serial number." in admin.text
+    assert "Same as in row 9: Serial number." in admin.text
 
 
 async def test_a_csv_file_that_is_too_large_is_refused_on_its_page(admin: FileSender) -> None:
@@ -524,10 +525,35 @@ async def test_a_form_with_a_file_authenticates_its_user_once(
     assert (admin.response.status_code, calls) == (200, 1)
 
 
-async def test_the_refusal_of_a_csv_file_without_columns_names_them(admin: FileSender) -> None:
+async def test_columns_that_are_missing_or_not_known_are_named(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "")
-    assert "(sn,code,did,name,key). sn and code are required" in admin.text
+    assert "The column “Serial number” is missing" in admin.text
+    await send_text(admin, "/cameras/import", "sn,安全码,颜色\nA,1,红\n")
+    assert "The column “颜色” is not known. Remove it" in admin.text
+
+
+async def test_a_table_of_a_chinese_spreadsheet_is_read(admin: FileSender) -> None:
+    table = "序列号;安全码;摄像机名称\r\nA;1;大门\r\n".encode("gb18030")
+    await admin.get("/cameras/import")
+    await admin.send_file("/cameras/import", "file", "cameras.csv", table)
+    assert "1 camera will be added" in admin.text
+    assert "<td>大门</td>" in admin.text
+
+
+@pytest.mark.parametrize(
+    ("tag", "head"),
+    [
+        ("en", "Serial number,Security code,Device ID,Camera name,Public key"),
+        ("zh", "序列号,安全码,设备编号,摄像机名称,公钥"),
+    ],
+)
+async def test_a_template_is_offered_in_the_language_of_the_page(
+    admin: FileSender, tag: str, head: str
+) -> None:
+    await admin.get("/cameras/import/template.csv", Accept_Language=tag)
+    assert admin.text == f"\ufeff{head}\r\n"
+    assert "attachment" in admin.response.headers["Content-Disposition"]
 
 
 async def test_the_cameras_are_exported(admin: FileSender) -> None:

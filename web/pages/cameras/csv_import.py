@@ -6,11 +6,19 @@ from msgspec import Struct
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter
-from hub.services.devices.csv_import import MAX_CSV_BYTES, BadCsv, DeviceCsv, RowFault
+from hub.services.devices.csv_import import (
+    MAX_CSV_BYTES,
+    BadCsv,
+    DeviceCsv,
+    RowFault,
+    decode_csv,
+    write_template,
+)
+from hub.wire.code_tables import Language
 from web import auth
-from web.forms.file_forms import FileForm, read_file_form
+from web.forms.file_forms import read_file_form
+from web.pages import language
 from web.pages.labels import describe_field_error, describe_row_fault
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.upload_errors import UPLOAD_ERRORS, describe_form_error, file_too_large
 
@@ -23,7 +31,10 @@ _MAX_SHOWN = 200
 
 
 class RejectedRow(Struct, frozen=True):
-    line: int
+    """`row`: as the spreadsheet numbers it. `sn`: "" if it was not read."""
+
+    row: int
+    sn: str
     text: str
 
 
@@ -43,12 +54,10 @@ async def preview() -> Response:
     except UPLOAD_ERRORS as error:
         return await _import_page(fault=describe_form_error(error, _max_file_mb()))
     await auth.check_csrf(form.fields)
-    text = _read_text(form)
-    if text is None:
-        return await _import_page(
-            fault=gettext("The file is not UTF-8 text. In Excel, save it as “CSV UTF-8”.")
-        )
+    text = form.fields.get("text", "")
     try:
+        if form.file:
+            text = decode_csv(form.file)
         table = await devices.read_csv(text)
         await devices.check_import(table)
     except BadCsv as error:
@@ -89,6 +98,17 @@ async def export() -> Response:
     return response
 
 
+@blueprint.get("/import/template.csv")
+async def template() -> Response:
+    await auth.require_role("admin")
+    chosen: Language = "zh" if language.current().code == "zh" else "en"
+    # Spreadsheets recognise UTF-8 by the byte order mark.
+    text = "\ufeff" + write_template(chosen)
+    response = Response(text, content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="cameras-template.csv"'
+    return response
+
+
 async def _import_page(
     *,
     text: str = "",
@@ -102,7 +122,10 @@ async def _import_page(
         status=400 if fault or faults else 200,
         text=text,
         fault=fault,
-        bad_rows=[RejectedRow(one.line, describe_row_fault(one)) for one in faults[:_MAX_SHOWN]],
+        bad_rows=[
+            RejectedRow(one.row or one.line, one.sn, describe_row_fault(one))
+            for one in faults[:_MAX_SHOWN]
+        ],
         bad=len(faults),
         rows=table.rows[:_MAX_SHOWN] if table else (),
         good=len(table.rows) if table else 0,
@@ -115,13 +138,3 @@ async def _import_page(
 def _max_file_mb() -> int:
     """The size limit of a CSV file."""
     return min(MAX_CSV_BYTES >> 20, auth.services().config.web.max_body_mb)
-
-
-def _read_text(form: FileForm) -> str | None:
-    """The text of the file if there is one, else of the field; None if it is not UTF-8."""
-    if not form.file:
-        return form.fields.get("text", "")
-    try:
-        return str(form.file, "utf-8-sig")
-    except UnicodeDecodeError:
-        return None

@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
 from hub.services.csv_cells import as_text, from_text
+from hub.services.csv_files import fields_by_name, fold_name, is_shortened
 from hub.store.people.person_rows import Person
 from hub.wire.code_tables import CATEGORIES, GENDERS, Language, category_name, gender_name
 
@@ -63,8 +64,6 @@ NO_GROUPS = "-"
 EVERYWHERE = "*"
 _GROUP_SEPARATORS = re.compile(r"[;；、|]")
 
-#: What a spreadsheet leaves of a long number: the last digits are lost.
-_SHORTENED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.ASCII | re.IGNORECASE)
 _NUMBERS = ("pid", "work_id", "id_card_no", "ic_card_no", "phone")
 _MOMENTS = ("valid_from", "valid_until")
 _MOMENT = re.compile(
@@ -126,7 +125,7 @@ def column_name(field: str, language: Language) -> str:
 
 def field_of(name: str) -> str | None:
     """Return the field that a column is for; None if the name is not known."""
-    return _FIELD_OF.get(_folded(from_text(name)))
+    return _FIELD_OF.get(fold_name(from_text(name)))
 
 
 def read_cells(fields: Sequence[str | None], cells: Sequence[str], zone: tzinfo) -> PersonCells:
@@ -175,7 +174,7 @@ def _written_moment(ms: int | None, zone: tzinfo) -> str:
 
 
 def _value(field: str, text: str, zone: tzinfo) -> object:
-    if field in _NUMBERS and _SHORTENED.fullmatch(text):
+    if field in _NUMBERS and is_shortened(text):
         raise BadCell(field, "shortened", text)
     if field in ("gender", "category"):
         return _code(field, text)
@@ -191,7 +190,7 @@ def _value(field: str, text: str, zone: tzinfo) -> object:
 def _code(field: str, text: str) -> int | None:
     if not text:
         return None
-    code = _WORDS[field].get(_folded(text))
+    code = _WORDS[field].get(fold_name(text))
     if code is None:
         raise BadCell(field, "word", text)
     return code
@@ -234,32 +233,26 @@ def _groups(text: str) -> tuple[str, ...] | None:
     return found if found or NO_GROUPS in names else None
 
 
-def _folded(text: str) -> str:
-    return re.sub(r"[\s_.*-]", "", unicodedata.normalize("NFKC", text).casefold())
-
-
-_FIELD_OF = {
-    _folded(name): field
-    for field, (chinese, others) in _NAMES.items()
-    for name in (field, chinese, *others)
-}
+_FIELD_OF = fields_by_name(
+    {field: (chinese, *others) for field, (chinese, others) in _NAMES.items()}
+)
 _WORDS: Mapping[str, Mapping[str, int]] = {
     "gender": {
         "m": 1,
         "f": 2,
         "男性": 1,
         "女性": 2,
-        **{_folded(str(code)): code for code in GENDERS},
-        **{_folded(word): code for code, name in GENDERS.items() for word in (name.en, name.zh)},
+        **{fold_name(str(code)): code for code in GENDERS},
+        **{fold_name(word): code for code, name in GENDERS.items() for word in (name.en, name.zh)},
     },
     "category": {
         "普通": 1,
         "普通人员": 1,
         "employee": 1,
         "vip": 3,
-        **{_folded(str(code)): code for code in CATEGORIES if code},
+        **{fold_name(str(code)): code for code in CATEGORIES if code},
         **{
-            _folded(word): code
+            fold_name(word): code
             for code, name in CATEGORIES.items()
             if code
             for word in (name.en, name.zh)

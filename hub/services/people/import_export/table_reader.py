@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, TextIO
+from typing import Literal, TextIO
 
 from msgspec import Struct
 
 from hub.errors import BadParameter
+from hub.services.csv_files import DELIMITERS, NotCsv, find_encoding, read_rows
 from hub.services.people.import_export.columns import IDENTIFYING, field_of
 
 MAX_CSV_BYTES = 16 * 1024 * 1024
@@ -20,15 +19,6 @@ MAX_LINES = 20 * MAX_ROWS
 #: Of one row, over all of its lines.
 MAX_ROW_CHARACTERS = 64 * 1024
 _MAX_COLUMNS = 100
-
-_ENCODINGS = ("utf-8", "gb18030")
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_DELIMITERS = (",", ";", "\t")
-_CHUNK_BYTES = 64 * 1024
 
 TableFault = Literal["empty", "size", "encoding", "columns", "twice", "csv", "long", "rows"]
 
@@ -84,38 +74,14 @@ def open_table(path: Path) -> PeopleTable:
     if path.stat().st_size > MAX_CSV_BYTES:
         raise BadTable("size", f"at most {MAX_CSV_BYTES >> 20} MB are allowed")
     with path.open("rb") as file:
-        encoding = _encoding(file)
-    found = [_header(path, encoding, delimiter) for delimiter in _DELIMITERS]
+        encoding = find_encoding(file)
+    if encoding is None:
+        raise BadTable("encoding", "the text is neither UTF-8 nor GB18030")
+    found = [_header(path, encoding, delimiter) for delimiter in DELIMITERS]
     # The delimiter with which most columns are known.
     table = max(found, key=lambda table: sum(field is not None for field in table.fields))
     _check_columns(table)
     return table
-
-
-def _encoding(file: BinaryIO) -> str:
-    start = file.read(4)
-    for mark, encoding in _MARKS:
-        if start.startswith(mark):
-            candidates: Sequence[str] = (encoding,)
-            break
-    else:
-        candidates = _ENCODINGS
-    for encoding in candidates:
-        file.seek(0)
-        if _can_decode(file, encoding):
-            return encoding
-    raise BadTable("encoding", "the text is neither UTF-8 nor GB18030")
-
-
-def _can_decode(file: BinaryIO, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
-    try:
-        while chunk := file.read(_CHUNK_BYTES):
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _header(path: Path, encoding: str, delimiter: str) -> PeopleTable:
@@ -171,15 +137,9 @@ class _BoundedLines:
 def _rows(file: TextIO, delimiter: str) -> Iterator[TableRow]:
     """Read all rows that are not empty, the first one with the names of the columns."""
     lines = _BoundedLines(file)
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    line = 1
     try:
-        for values in reader:
+        for row in read_rows(lines, delimiter):
             lines.begin_row()
-            # A quoted note may span several lines: a row is known by its first one.
-            line, start = reader.line_num + 1, line
-            cells = tuple(value.strip() for value in values)
-            if any(cells):
-                yield TableRow(start, cells)
-    except csv.Error as error:
-        raise BadTable("csv", f"line {line}: this is not CSV: {error}", str(line)) from None
+            yield TableRow(row.line, row.cells)
+    except NotCsv as error:
+        raise BadTable("csv", str(error), str(error.line)) from None
