@@ -66,6 +66,7 @@ class MemoryStore(Store):
             _InlineCommit(self, bridge, record_writer, monitor),
             readers,
             readers,
+            readers,
             packs=packs,
             raiser=raiser,
             days=days,
