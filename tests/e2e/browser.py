@@ -91,8 +91,8 @@ class Browser:
         self.find("body[data-signed-in]")
 
     def wall_seqs(self) -> list[int]:
-        """The sequence numbers on the live wall, from the top."""
-        script = "return [...document.querySelectorAll('#wall > *')].map(c => +c.dataset.key)"
+        """The sequence numbers of the cards on the live wall, from the top."""
+        script = "return [...document.querySelectorAll('#wall > .card')].map(c => +c.dataset.key)"
         seqs: list[int] = self.driver.execute_script(script)
         return seqs
 

@@ -24,7 +24,7 @@ export function followAlarms(stream) {
   // The state is replaced by the stream, or fetched again after a change was missed.
   new MutationObserver(settle).observe(state, { childList: true, subtree: true });
   settle();
-  const dialog = document.querySelector("dialog");
+  const dialog = document.querySelector("#record-dialog");
   if (dialog) new MutationObserver(settle).observe(dialog, { childList: true });
 
   stream.addEventListener("alarm", ({ detail }) => {
@@ -70,7 +70,7 @@ function showCount(state, count) {
 
 // A record that is open covers the alarms: say so, and lead back to them.
 function showInDialog(state, count) {
-  const dialog = document.querySelector("dialog[open]");
+  const dialog = document.querySelector("#record-dialog[open]");
   const present = dialog?.querySelector(".dialog-alarms");
   if (!dialog || !count) return present?.remove();
   const text = state.firstElementChild.dataset.title;

@@ -1,6 +1,8 @@
 // Keeps the pages up to date. Without it they work, but show the state at loading.
 
+import { listenForKeys } from "./keys.js";
 import { isInUse, refresh } from "./parts.js";
+import { removeMissingPictures, retryPictures } from "./pictures.js";
 import { Stream } from "./stream.js";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -13,9 +15,10 @@ async function onElement(selector, use) {
 
 async function followHub() {
   const wallElement = document.querySelector("#wall[data-live]");
-  const [{ followAlarms }, wallModule] = await Promise.all([
+  const [{ followAlarms }, wallModule, records] = await Promise.all([
     import("./alarms.js"),
     wallElement && import("./wall.js"),
+    opensRecords,
   ]);
   const wall = wallElement && new wallModule.Wall(wallElement);
   const sign = document.querySelector("[data-live-sign]");
@@ -24,6 +27,7 @@ async function followHub() {
 
   stream.addEventListener("card", ({ detail }) => {
     wall?.add(detail);
+    if (wall?.matches(detail)) records?.addNewer(detail.seq);
     if (detail.picture) showLastPicture(detail);
   });
   stream.addEventListener("jump", () => wall?.reload());
@@ -46,8 +50,12 @@ async function followHub() {
   stream.addEventListener("state", ({ detail: state }) => {
     showConnection(state);
     if (sign) sign.hidden = state !== "live";
-    // Changes were missed while the connection was lost.
-    if (state === "live" && wasLost) all("[data-part]").forEach(refresh);
+    if (state === "live" && wasLost) {
+      // Changes were missed while the connection was lost.
+      all("[data-part]").forEach(refresh);
+      retryPictures();
+      records?.heal();
+    }
     wasLost = state !== "live";
   });
   followAlarms(stream);
@@ -137,19 +145,6 @@ function closeMenusOnOutsideClick() {
       menu.querySelector("summary").focus();
     }
   });
-}
-
-// Where a picture no longer exists, show the same icon as for a card without one.
-function removeMissingPictures() {
-  const removeMissing = (image) => {
-    if (image.matches?.(".card-picture img")) image.remove();
-    else if (image.matches?.(".alarm-pictures img")) image.closest("figure").remove();
-  };
-  document.addEventListener("error", ({ target }) => removeMissing(target), true);
-  // Pictures that failed before this listener was added.
-  for (const image of all(":is(.card-picture, .alarm-pictures) img")) {
-    if (image.complete && image.currentSrc && !image.naturalWidth) removeMissing(image);
-  }
 }
 
 // A device may be slow: show that the form was sent, and prevent sending it twice.
@@ -252,10 +247,11 @@ onElement("form[data-search]", async (form) => {
   const { keepAnswersApart } = await import("./search.js");
   keepAnswersApart(form);
 });
-onElement("#record-dialog", async (dialog) => {
+const opensRecords = onElement("#record-dialog", async (dialog) => {
   const { openRecordsInPlace } = await import("./record.js");
-  openRecordsInPlace(dialog);
+  return openRecordsInPlace(dialog);
 });
+onElement("#keys-dialog", listenForKeys);
 onElement("[data-trace]", async (list) => {
   const { Trace } = await import("./trace.js");
   new Trace(list).follow();

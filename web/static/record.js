@@ -1,32 +1,86 @@
-// Opens a record in a dialog over the wall, with its own address; "back" closes it.
+// Opens a record in a dialog over the page, with its own address; "back" closes it.
 
-import { fetchPart } from "./parts.js";
+const RETRY_MS = 3_000;
+const TIMEOUT_MS = 10_000;
+const MAX_COUNTED = 999;
 
+// Returns `{ addNewer, heal }`: what to do with a new record that the wall would show, and when the
+// hub can be reached again.
 export function openRecordsInPlace(dialog) {
-  const wallUrl = location.pathname + location.search;
+  const pageUrl = location.pathname + location.search;
+  const away = document.querySelector("#hub-away");
   let opener = null;
+  let wanted = "";
+  let retry = 0;
+  let newer = [];
 
+  // Resolves to false if the hub answers with something else than the record.
   async function show(url) {
-    const html = await fetchPart(url).catch(() => null);
-    if (html === null) return false;
-    dialog.innerHTML = html;
-    if (!dialog.open) dialog.showModal();
-    dialog.scrollTop = 0;
-    dialog.querySelector("h1").focus();
+    wanted = url;
+    clearTimeout(retry);
+    const { html, isAway } = await fetchRecord(url);
+    if (wanted !== url) return true;
+    if (isAway) showAway(url);
+    else if (html === undefined) return false;
+    else showRecord(url, html);
     return true;
   }
 
-  async function open(link) {
+  function showRecord(url, html) {
+    dialog.innerHTML = html;
+    const seq = seqOf(url);
+    newer = newer.filter((one) => one > seq);
+    showNewer();
+    open();
+    dialog.querySelector("h1").focus();
+  }
+
+  // Say it here: the browser's own error page would replace the wall.
+  function showAway(url) {
+    if (!dialog.querySelector("[data-away]")) {
+      dialog.replaceChildren(away.content.cloneNode(true));
+      open();
+      dialog.querySelector("h1").focus();
+    }
+    retry = setTimeout(() => showOrLeave(url), RETRY_MS);
+  }
+
+  function open() {
+    if (!dialog.open) dialog.showModal();
+    dialog.scrollTop = 0;
+  }
+
+  async function showOrLeave(url) {
+    if (!(await show(url))) location.href = url;
+  }
+
+  async function follow(link) {
     opener = link;
+    newer = [];
     if (await show(link.href)) history.pushState({ record: link.href }, "", link.href);
     else location.href = link.href;
   }
 
   async function step(link) {
-    const { step: wanted } = link.dataset;
-    if (!(await show(link.href))) return;
-    history.replaceState({ record: link.href }, "", link.href);
-    dialog.querySelector(`[data-step="${wanted}"]:not([hidden])`)?.focus();
+    const { step: direction } = link.dataset;
+    const { href } = link;
+    if (!(await show(href))) return;
+    history.replaceState({ record: href }, "", href);
+    dialog.querySelector(`[data-step="${direction}"]:not([hidden])`)?.focus();
+  }
+
+  // Records that arrived while this one was open.
+  function showNewer() {
+    const all = dialog.querySelector('[data-step="newest"]');
+    const next = dialog.querySelector('[data-step="newer"]');
+    if (!all || !newer.length) return;
+    const urlOf = (seq) => new URL(`/records/${seq}${new URL(wanted).search}`, location.origin);
+    all.href = urlOf(newer.at(-1));
+    all.textContent = all.dataset.text.replace("{n}", newer.length);
+    all.hidden = false;
+    if (!next.hidden) return;
+    next.href = urlOf(newer[0]);
+    next.hidden = false;
   }
 
   document.addEventListener("click", (event) => {
@@ -37,7 +91,7 @@ export function openRecordsInPlace(dialog) {
       if (event.target === dialog) dialog.close();
       return;
     }
-    if (link.matches(".card-link")) open(link);
+    if (link.matches(".card-link")) follow(link);
     else if (dialog.contains(link) && link.matches("[data-step]")) step(link);
     else if (dialog.contains(link) && link.matches("[data-close]")) dialog.close();
     else return;
@@ -45,11 +99,14 @@ export function openRecordsInPlace(dialog) {
   });
 
   dialog.addEventListener("keydown", (event) => {
-    const wanted = { ArrowLeft: "newer", ArrowRight: "older" }[event.key];
-    dialog.querySelector(`[data-step="${wanted}"]:not([hidden])`)?.click();
+    if (event.target.closest("input, textarea, select")) return;
+    const direction = { ArrowLeft: "newer", ArrowRight: "older" }[event.key];
+    dialog.querySelector(`[data-step="${direction}"]:not([hidden])`)?.click();
   });
 
   dialog.addEventListener("close", () => {
+    wanted = "";
+    clearTimeout(retry);
     dialog.replaceChildren();
     if (history.state?.record) history.back();
     opener?.focus({ preventScroll: true });
@@ -58,6 +115,35 @@ export function openRecordsInPlace(dialog) {
   addEventListener("popstate", (event) => {
     if (event.state?.record) show(event.state.record);
     else if (dialog.open) dialog.close();
-    else if (location.pathname + location.search !== wallUrl) location.reload();
+    else if (location.pathname + location.search !== pageUrl) location.reload();
   });
+
+  return {
+    addNewer(seq) {
+      if (!dialog.open || seq <= seqOf(wanted)) return;
+      newer = [...newer, seq].slice(-MAX_COUNTED);
+      showNewer();
+    },
+    heal() {
+      if (!dialog.open) return;
+      if (dialog.querySelector("[data-away]")) showOrLeave(wanted);
+      for (const image of dialog.querySelectorAll("img")) {
+        if (image.complete && !image.naturalWidth) image.src = image.getAttribute("src");
+      }
+    },
+  };
+}
+
+const seqOf = (url) => Number(new URL(url, location.origin).pathname.split("/").at(-1));
+
+// `html` is missing if the answer is something else, such as the sign-in page.
+async function fetchRecord(url) {
+  try {
+    const options = { headers: { "X-Part": "1" }, signal: AbortSignal.timeout(TIMEOUT_MS) };
+    const response = await fetch(url, options);
+    if (response.status >= 500 || response.status === 429) return { isAway: true };
+    return response.ok && !response.redirected ? { html: await response.text() } : {};
+  } catch {
+    return { isAway: true };
+  }
 }

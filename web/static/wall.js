@@ -1,20 +1,28 @@
-// The wall: new cards appear on top, wait while somebody is looking, and old ones are removed.
+// The wall: new cards appear, or wait while somebody is looking.
 
+import { Hold } from "./hold.js";
 import { fetchPart } from "./parts.js";
+import { Places } from "./places.js";
+import { countOf, isRepeat, merge, seqOf, seqsOf } from "./repeats.js";
+import { walkByArrows } from "./walk.js";
 
-const MAX_CARDS = 120;
-// A mouse left over the wall must not pause it for the rest of the shift.
-const MAX_HOVER_MS = 30_000;
+const MAX_HELD = 120;
+// The browser lays the wall out anew for each update. Together, cards cost little more than one.
+const UPDATE_MS = 100;
 
-const seqOf = (card) => Number(card.dataset.key);
 const isListed = (card) => card.matches(".card-black");
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
 export class Wall {
   #wall;
+  #places;
+  #hold;
   #held = [];
   #missed = 0;
-  #hovered = false;
-  #touchedAt = 0;
+  // The highest seq that this page has had.
+  #newest;
+  #updatedAt = 0;
+  #waiting = 0;
   #pill = document.querySelector("[data-pill]");
   #sign = document.querySelector("[data-live-sign]");
   #empty = document.querySelector("#wall-empty");
@@ -22,121 +30,140 @@ export class Wall {
 
   constructor(wall) {
     this.#wall = wall;
-    const touched = () => (this.#touchedAt = Date.now());
-    // The frame includes the button for new cards, so moving there keeps the wall paused.
-    const frame = wall.parentElement;
-    frame.addEventListener("pointerenter", (event) => {
-      this.#hovered = event.pointerType === "mouse";
-      touched();
-    });
-    frame.addEventListener("pointermove", touched);
-    frame.addEventListener("pointerleave", () => {
-      this.#hovered = false;
-      this.#settle();
-    });
-    for (const name of ["keydown", "focusin"]) document.addEventListener(name, touched);
-    wall.addEventListener("focusout", () => setTimeout(() => this.#settle()));
-    addEventListener("scroll", () => this.#settle(), { passive: true });
-    setInterval(() => this.#settle(), 1_000);
+    this.#places = new Places(wall);
+    this.#newest = Math.max(0, ...this.#places.cards.map(seqOf));
+    this.#hold = new Hold(wall, this.#sign);
+    this.#hold.addEventListener("change", () => this.#settle());
     this.#pill.addEventListener("click", () => this.#release());
+    this.#offerPlaces(document.querySelector("[data-places]"));
+    walkByArrows(wall);
   }
 
-  add({ kind, did, html }) {
-    const { kind: onlyKind, did: onlyDid, query } = this.#wall.dataset;
-    if ((onlyKind && onlyKind !== kind) || (onlyDid && onlyDid !== did)) return;
+  // Whether the wall shows such records; of people on the blacklist it shows all.
+  matches({ kind, did, listed }) {
+    const { kind: onlyKind, did: onlyDid } = this.#wall.dataset;
+    return listed || ((!onlyKind || onlyKind === kind) && (!onlyDid || onlyDid === did));
+  }
+
+  add(detail) {
+    if (!this.matches(detail)) return;
     const template = document.createElement("template");
-    template.innerHTML = html;
+    template.innerHTML = detail.html;
     const card = template.content.firstElementChild;
     // The page or a reloaded wall may already contain records that the stream still sends.
-    if (this.#all().some((one) => seqOf(one) === seqOf(card))) return;
-    card.querySelector("a").href += query;
+    if (this.#knows(seqOf(card))) return;
+    card.querySelector(".card-link").href += this.#wall.dataset.query;
     card.classList.add("card-new");
-    this.#held.push(card);
-    if (this.#held.length > MAX_CARDS) {
-      const least = this.#held.findIndex((one) => !isListed(one));
-      this.#held.splice(Math.max(least, 0), 1);
-      this.#missed += 1;
-    }
-    this.#settle();
+    this.#keep(card);
+    this.#settleSoon();
   }
 
   // Too many records were missed: fetch the wall as it is now.
   async reload() {
     const html = await fetchPart(location.pathname + location.search).catch(() => null);
     const page = html && new DOMParser().parseFromString(html, "text/html");
-    const fresh = [...(page?.querySelector("#wall")?.children ?? [])];
-    const known = new Set(this.#all().map(seqOf));
-    const missed = fresh.filter((card) => !known.has(seqOf(card)));
+    const fresh = [...(page?.querySelectorAll("#wall > .card") ?? [])];
+    const missed = fresh.filter((card) => !this.#knows(seqOf(card)));
     // No overlap: the records in between are on the older page.
     if (missed.length && missed.length === fresh.length) {
-      this.#wall.replaceChildren();
+      this.#places.clear();
       this.#held = [];
+      this.#places.removedTo = 0;
+      this.#older.href = page.querySelector("[data-older]").href;
     }
-    this.#held = [...this.#held, ...missed].sort((one, other) => seqOf(one) - seqOf(other));
+    for (const card of missed.sort((one, other) => seqOf(one) - seqOf(other))) this.#keep(card);
     this.#settle();
   }
 
-  #all() {
-    return [...this.#held, ...this.#wall.children];
+  #knows(seq) {
+    if (seq > this.#newest) return false;
+    return [...this.#held, ...this.#places.cards].some((card) => seqsOf(card).includes(seq));
   }
 
-  get #isHeld() {
-    if (document.querySelector("dialog[open]")) return true;
-    if (scrollY > 160) return true;
-    const looked = this.#hovered || this.#wall.matches(":focus-within");
-    return looked && Date.now() - this.#touchedAt < MAX_HOVER_MS;
+  // Let a card wait; a repeat of one that waits does so on the same card.
+  #keep(card) {
+    this.#newest = Math.max(this.#newest, seqOf(card));
+    const at = this.#held.findIndex((one) => isRepeat(card, one));
+    if (at >= 0) card = merge(card, this.#held.splice(at, 1)[0]);
+    this.#held.push(card);
+    if (this.#held.length <= MAX_HELD) return;
+    const least = this.#held.findIndex((one) => !isListed(one));
+    const [lost] = this.#held.splice(Math.max(least, 0), 1);
+    this.#missed += countOf(lost);
+    this.#places.removedTo = Math.max(this.#places.removedTo, ...seqsOf(lost));
+  }
+
+  // At once, unless there has just been an update.
+  #settleSoon() {
+    if (this.#waiting) return;
+    const wait = this.#updatedAt + UPDATE_MS - performance.now();
+    if (wait <= 0) this.#settle();
+    else this.#waiting = setTimeout(() => this.#settle(), wait);
   }
 
   #settle() {
-    const held = this.#isHeld;
-    if (!held && this.#held.length) this.#show();
+    clearTimeout(this.#waiting);
+    this.#waiting = 0;
+    const { isHeld, isPaused } = this.#hold;
+    if (!isHeld && this.#held.length) this.#show();
     this.#showPill();
-    this.#sign.classList.toggle("held", held);
-    this.#sign.querySelector('[data-when="held"]').hidden = !held;
-    this.#sign.querySelector('[data-when="moving"]').hidden = held;
+    const shown = isPaused ? "paused" : isHeld ? "held" : "moving";
+    if (this.#sign.dataset.state === shown) return;
+    this.#sign.dataset.state = shown;
+    this.#sign.setAttribute("aria-pressed", isPaused);
+    for (const text of this.#sign.querySelectorAll("[data-when]")) {
+      text.hidden = text.dataset.when !== shown;
+    }
   }
 
   // The button shows at once if a person on the blacklist is among the new cards.
   #showPill() {
+    this.#pill.hidden = !this.#held.length;
+    if (this.#pill.hidden) return;
     const listed = this.#held.filter(isListed).length;
     const { text, textListed } = this.#pill.dataset;
-    this.#pill.hidden = !this.#held.length;
     this.#pill.classList.toggle("pill-bad", listed > 0);
     this.#pill.lastElementChild.textContent = (listed ? textListed : text)
-      .replace("{n}", this.#held.length + this.#missed)
+      .replace("{n}", sum(this.#held.map(countOf)) + this.#missed)
       .replace("{listed}", listed);
   }
 
   #release() {
     scrollTo({ top: 0 });
-    this.#touchedAt = 0;
+    this.#hold.release();
     this.#show();
     this.#settle();
     document.querySelector("#main").focus({ preventScroll: true });
   }
 
   #show() {
-    const top = this.#wall.firstElementChild;
-    this.#wall.prepend(...this.#held.reverse());
-    // Cards from a reload may belong further down.
-    if (top && this.#held.some((card) => seqOf(card) < seqOf(top))) {
-      const cards = [...this.#wall.children];
-      this.#wall.replaceChildren(...cards.sort((one, other) => seqOf(other) - seqOf(one)));
-    }
+    this.#places.put(this.#held);
     this.#held = [];
     this.#missed = 0;
+    this.#updatedAt = performance.now();
     this.#empty.hidden = true;
-    if (this.#wall.children.length > MAX_CARDS) {
-      while (this.#wall.children.length > MAX_CARDS) this.#wall.lastElementChild.remove();
-      this.#pageFromHere();
-    }
+    this.#pageFromHere();
   }
 
-  // The older page starts with the first card that was removed.
+  // The older page starts with the newest record that is not on the wall any more.
   #pageFromHere() {
+    if (!this.#places.removedTo) return;
     const older = new URL(location.pathname + location.search, location.origin);
-    older.searchParams.set("before", this.#wall.lastElementChild.dataset.key);
+    older.searchParams.set("before", this.#places.removedTo + 1);
     this.#older.href = older.pathname + older.search;
     this.#older.hidden = false;
+  }
+
+  #offerPlaces(button) {
+    const show = () => {
+      button.setAttribute("aria-pressed", this.#places.isFixed);
+      this.#pageFromHere();
+    };
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      this.#places.isFixed = !this.#places.isFixed;
+      show();
+    });
+    show();
   }
 }

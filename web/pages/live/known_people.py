@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.services.people.register import People, PersonName
+from hub.services.records.repeat_groups import RepeatGroup
 from hub.wire.commands.answers import Recognised
 from hub.wire.uploads.records import Record
 from web import auth
@@ -20,6 +21,7 @@ from web.pages.live.record_cards import (
     differing,
     list_badge,
     make_card,
+    make_group_card,
     named_pid,
     person_name,
     pid_of,
@@ -82,3 +84,9 @@ async def make_cards(records: Sequence[Record]) -> list[RecordCard]:
     """The cards of records, with what the register says."""
     people = await known_people(auth.services().people, records)
     return [make_card(record, people) for record in records]
+
+
+async def make_group_cards(groups: Sequence[RepeatGroup]) -> list[RecordCard]:
+    """The cards of groups of repeats, with what the register says."""
+    people = await known_people(auth.services().people, [group.lead for group in groups])
+    return [make_group_card(group, people) for group in groups]

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
+import xxhash
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from hub.services.people.register import PersonName, canonical_pid
+from hub.services.records.repeat_groups import RepeatGroup, repeat_key
 from hub.wire import code_tables
 from hub.wire.extra_fields import omitted_of
 from hub.wire.pictures import Image
@@ -42,6 +45,8 @@ _MAX_VALUE_LENGTH = 2_000
 _MAX_EXTRA_FIELDS = 200
 #: Of a longer value the beginning is shown as it was sent, without decoding it.
 _MAX_DECODED_BYTES = 16 * 1024
+#: A card leads to so many earlier records; wall.js keeps to it as well.
+MAX_EARLIER = 50
 #: Enough of a digest to compare by eye.
 _DIGEST_LENGTH = 16
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
@@ -111,8 +116,19 @@ class KnownAs(Struct, frozen=True):
     badge: ListBadge | None
 
 
+class EarlierRecord(Struct, frozen=True):
+    """A record that its card does not show, but leads to."""
+
+    seq: int
+    occurred_at: int
+
+
 class RecordCard(Struct, frozen=True, kw_only=True):
-    """`look`: the list that gives the card its colour; the blacklist if either says so."""
+    """`look`: the list that gives the card its colour; the blacklist if either says so.
+
+    `repeat`: equal on the cards of records that may repeat each other, "" if nothing repeats this
+    one. `count`: the records that the card stands for; `earlier`: some of them, without the first.
+    """
 
     seq: int
     kind: str
@@ -127,6 +143,9 @@ class RecordCard(Struct, frozen=True, kw_only=True):
     occurred_at: int
     late_at: int | None
     is_damaged: bool
+    repeat: str
+    count: int = 1
+    earlier: tuple[EarlierRecord, ...] = ()
     #: The address of a search for the same person or plate; "" if the record names none.
     more_url: str = ""
 
@@ -157,7 +176,22 @@ def make_card(record: Record, people: Mapping[str, PersonName] = NOBODY) -> Reco
         is_damaged=record.damaged,
         late_at=record.received_at if _differ(record.occurred_at, record.received_at) else None,
         more_url=more_of_person(record) or more_of_plate(record),
+        repeat=_repeat_mark(record),
     )
+
+
+def make_group_card(group: RepeatGroup, people: Mapping[str, PersonName] = NOBODY) -> RecordCard:
+    """The card of records that repeat each other."""
+    earlier = tuple(
+        EarlierRecord(record.seq, record.occurred_at)
+        for record in group.records[1 : MAX_EARLIER + 1]
+    )
+    return replace(make_card(group.lead, people), count=group.count, earlier=earlier)
+
+
+def _repeat_mark(record: Record) -> str:
+    key = repeat_key(record)
+    return xxhash.xxh3_64_hexdigest(key.encode()) if key else ""
 
 
 def _differ(occurred_at: int, received_at: int) -> bool:

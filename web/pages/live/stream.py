@@ -27,13 +27,17 @@ CARDS_PER_PAGE = 60
 
 
 class _CardEvent(Struct, frozen=True):
-    """A new card. `after` is the previous record in the stream, so that a tab notices a gap."""
+    """A new card. `after` is the previous record in the stream, so that a tab notices a gap.
+
+    `listed`: a person on the blacklist, whom every page tells of.
+    """
 
     seq: int
     after: int
     kind: str
     did: str
     picture: str
+    listed: bool
     html: str
 
 
@@ -130,6 +134,7 @@ class WallStream(ResponseBody):
             kind=record.kind,
             did=record.did,
             picture=new_card.picture.image.path if new_card.picture else "",
+            listed=new_card.look == "black",
             html=html,
         )
         self._seq = record.seq

@@ -11,7 +11,8 @@ from hub.errors import BadParameter
 from hub.services.devices.views import DeviceView
 from hub.services.people.masking import masked_record, record_has_numbers
 from hub.services.records.record_log import RecordFilter
-from hub.wire.uploads.records import RECORD_KINDS, RecordKind
+from hub.services.records.repeat_groups import RepeatGroup, group_repeats
+from hub.wire.uploads.records import RECORD_KINDS, Record, RecordKind
 from web import auth
 from web.live_events import refuse_too_many
 from web.pages.alarms.views import live_alarms
@@ -20,7 +21,7 @@ from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
 from web.pages.language import gettext
 from web.pages.layout import page, wants_part
-from web.pages.live.known_people import known_people, make_cards
+from web.pages.live.known_people import known_people, make_group_cards
 from web.pages.live.record_cards import (
     card_pictures,
     extra_fields,
@@ -38,6 +39,10 @@ blueprint = Blueprint("live", __name__)
 #: Cameras shown in the strip and in the drop-down list; the rest is on the page of cameras.
 _MAX_STRIP_CAMERAS = 60
 _MAX_CAMERA_CHOICES = 200
+#: While repeats leave the wall half empty, so many pages are read for it.
+_MAX_WALL_READS = 4
+#: Set by places.js: the wall has places in which cards stay.
+_WALL_COOKIE = "sitehub_wall"
 _STATE_ORDER = {"offline": 0, "online": 1, "disabled": 2}
 
 
@@ -66,6 +71,14 @@ class WallFilter(Struct, frozen=True):
         }
         text = urlencode({key: value for key, value in pairs.items() if value})
         return f"?{text}" if text else ""
+
+
+class WallCards(Struct, frozen=True):
+    """The newest records first, repeats together. `next` and `is_complete`: see RecordPage."""
+
+    groups: list[RepeatGroup]
+    next: int | None
+    is_complete: bool
 
 
 class KindLink(Struct, frozen=True):
@@ -184,9 +197,7 @@ async def live() -> Response:
     log = auth.services().records
     # Read before the records: the page may have later ones, which the script skips by their seq.
     seq = log.last_seq
-    found = await log.page(
-        wall_filter.filter, before=before, newest_first=True, limit=CARDS_PER_PAGE
-    )
+    found = await _read_wall(wall_filter, before)
     strip = _camera_strip(wall_filter)
     older = "" if found.next is None else "/" + wall_filter.query(before=found.next)
     return await page(
@@ -197,7 +208,8 @@ async def live() -> Response:
         did=wall_filter.did or "",
         query=wall_filter.query(),
         before=before,
-        cards=await make_cards(found.items),
+        cards=await make_group_cards(found.groups),
+        has_places=request.cookies.get(_WALL_COOKIE) == "places",
         kinds=_kind_links(wall_filter),
         strip=strip,
         choices=_camera_choices(wall_filter),
@@ -207,6 +219,21 @@ async def live() -> Response:
         is_cut=not found.is_complete,
         live_alarms=await live_alarms(),
     )
+
+
+async def _read_wall(wall_filter: WallFilter, before: int | None) -> WallCards:
+    """Read a page of the wall; more records if many of them repeat others."""
+    records: list[Record] = []
+    for reads in range(1, _MAX_WALL_READS + 1):
+        found = await auth.services().records.page(
+            wall_filter.filter, before=before, newest_first=True, limit=CARDS_PER_PAGE
+        )
+        records += found.items
+        groups, before = group_repeats(records), found.next
+        is_filled = len(groups) > CARDS_PER_PAGE // 2 or reads == _MAX_WALL_READS
+        if is_filled or before is None or not found.is_complete:
+            break
+    return WallCards(groups, before, found.is_complete)
 
 
 @blueprint.get("/strip")

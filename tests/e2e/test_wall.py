@@ -1,0 +1,213 @@
+"""The wall in a real Chromium: repeats, fixed places, the keyboard, and a hub that is away."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import pytest
+import trio
+from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from tests.e2e.browser import Browser
+from tests.e2e.camera import Camera, upload_sync
+from tests.e2e.hub_process import HubProcess
+
+pytestmark = pytest.mark.browser
+
+_WATCH_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const { value } of list.getEntries()) window.shifted += value;
+}).observe({ type: "layout-shift" });
+"""
+#: Where each card is, by what it shows.
+_PLACES = """
+return Object.fromEntries([...document.querySelectorAll("#wall > .card")].map((card) => {
+  const { left, top } = card.getBoundingClientRect();
+  return [card.dataset.key, [left, top]];
+}));
+"""
+_FOCUSED = "return document.activeElement.querySelector('h3')?.textContent ?? ''"
+
+
+class Entrance:
+    """A camera that reports known people, none of whom raises an alarm."""
+
+    def __init__(self, hub: HubProcess, token: str) -> None:
+        self.hub = hub
+        self._token = token
+        self._count = count(1)
+
+    def sees(self, name: str, pid: int | None = None) -> None:
+        number = next(self._count)
+        body = {
+            "did": "",
+            "time": int(time.time()),
+            "name": name,
+            "uuid": str(5000 + number if pid is None else pid),
+            # The hub takes an upload that is the same in all of it for one sent again.
+            "number": number,
+            "category": 1,
+            "data": {"face_data": f"data:image/jpeg;base64,{_jpeg()}"},
+        }
+        with self.hub.sync_client() as client:
+            assert upload_sync(client, self._token, json.dumps(body).encode()) == 200
+
+
+def _jpeg() -> str:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "tan").save(out, "JPEG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+@pytest.fixture(scope="module")
+def entrance(staffed_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrance]:
+    directory = tmp_path_factory.mktemp("entrance")
+    shutil.copytree(staffed_data, directory / "data")
+    camera = Camera.make(directory)
+    with closing(HubProcess(directory / "data")) as hub:
+        hub.start()
+        did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Entrance")
+        yield Entrance(hub, trio.run(_token, hub, camera, did))
+
+
+async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
+    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
+        return token
+
+
+@pytest.fixture
+def guard(entrance: Entrance, browser: Browser) -> Browser:
+    """A guard on the live page, which follows the hub."""
+    browser.sign_in(entrance.hub)
+    browser.wait_until(browser.find("[data-live-sign]").is_displayed, "the page is not live")
+    return browser
+
+
+def _press(browser: Browser, *keys: str) -> None:
+    ActionChains(browser.driver).send_keys(*keys).perform()
+
+
+def _names(browser: Browser) -> list[str]:
+    """The names on the cards, in their order."""
+    script = "return [...document.querySelectorAll('#wall h3')].map((name) => name.textContent)"
+    names: list[str] = browser.driver.execute_script(script)
+    return names
+
+
+def _title(browser: Browser) -> str:
+    """The title of the open record, without the badge beside it."""
+    return browser.find("dialog[open] h1").text.split("\n")[0]
+
+
+def _show(browser: Browser, entrance: Entrance, name: str) -> None:
+    """Let a person walk by, and wait for the card."""
+    entrance.sees(name)
+    browser.wait_until(lambda: name in _names(browser), f"no card for {name}")
+
+
+def test_a_person_who_stays_is_one_card_that_opens(guard: Browser, entrance: Entrance) -> None:
+    entrance.sees("Ann", pid=1)
+    _show(guard, entrance, "Bo")
+    for seen in (2, 3):
+        entrance.sees("Ann", pid=1)
+        card = f'#wall > .card[data-count="{seen}"]'
+        guard.find(card)
+    assert _names(guard)[:2] == ["Bo", "Ann"]
+    guard.click(f"{card} .card-repeats summary")
+    earlier = guard.find_all(f"{card} .card-repeats li a")
+    assert len(earlier) == 2
+    url = earlier[1].get_attribute("href")
+    earlier[1].click()
+    guard.find("dialog[open] .record")
+    assert guard.driver.current_url == url
+    # The hub groups them as well.
+    guard.open(entrance.hub.url)
+    assert _names(guard).count("Ann") == 1
+    guard.find(card)
+
+
+def test_in_fixed_places_a_new_card_moves_no_other(guard: Browser, entrance: Entrance) -> None:
+    _show(guard, entrance, "First")
+    guard.click("[data-places]")
+    guard.find("#wall.wall-places")
+    ActionChains(guard.driver).move_to_element(guard.find("h1")).perform()
+    guard.driver.execute_script("document.activeElement.blur()")
+    full = 0
+    while len(_names(guard)) > full:
+        full = len(_names(guard))
+        _show(guard, entrance, f"Person {full}")
+    guard.driver.execute_script(_WATCH_SHIFTS)
+    before = guard.driver.execute_script(_PLACES)
+    _show(guard, entrance, "Last")
+    after = guard.driver.execute_script(_PLACES)
+    (gone,) = before.keys() - after.keys()
+    (new,) = after.keys() - before.keys()
+    assert after.pop(new) == before.pop(gone)
+    assert after == before
+    assert gone == min(before | {gone: 0}, key=int)
+    assert guard.driver.execute_script("return window.shifted") == 0
+    # The hub sends it in this form from now on.
+    guard.driver.refresh()
+    assert "wall-places" in (guard.find("#wall").get_attribute("class") or "")
+    guard.driver.delete_cookie("sitehub_wall")
+
+
+def test_the_wall_is_used_by_keyboard(guard: Browser, entrance: Entrance) -> None:
+    for name in ("Older", "Middle", "Newest"):
+        _show(guard, entrance, name)
+    _press(guard, " ")
+    entrance.sees("Waiting")
+    guard.wait_until(guard.find("[data-pill]").is_displayed, "the new card is not announced")
+    assert "Waiting" not in _names(guard)
+    _press(guard, Keys.ARROW_RIGHT)
+    assert guard.driver.execute_script(_FOCUSED) == "Newest"
+    _press(guard, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert guard.driver.execute_script(_FOCUSED) == "Older"
+    _press(guard, Keys.HOME, Keys.ENTER)
+    guard.find("dialog[open] .record")
+    # It was not the newest any more: what arrives meanwhile is counted.
+    entrance.sees("Latest")
+    guard.wait_until(
+        lambda: guard.find('[data-step="newest"]').text == "1 newer", "nothing newer is told"
+    )
+    _press(guard, Keys.ARROW_LEFT)
+    guard.wait_until(lambda: _title(guard) == "Waiting", "no newer record opens")
+    _press(guard, Keys.ARROW_LEFT)
+    guard.wait_until(lambda: _title(guard) == "Latest", "no newer record opens")
+    _press(guard, Keys.ESCAPE)
+    guard.wait_until(lambda: not guard.find_all("dialog[open]"), "the record stays open")
+    _press(guard, " ")
+    guard.wait_until(lambda: _names(guard)[:2] == ["Latest", "Waiting"], "the wall stands still")
+    _press(guard, "?")
+    assert "Keyboard shortcuts" in guard.find("#keys-dialog[open]").text
+    _press(guard, "?")
+    assert not guard.find_all("#keys-dialog[open]")
+    _press(guard, "/")
+    guard.wait_until(lambda: guard.driver.current_url.endswith("search"), "no page for searching")
+    assert guard.console_errors() == []
+
+
+def test_a_record_that_is_opened_while_the_hub_is_away_opens_once_it_is_back(
+    guard: Browser, entrance: Entrance
+) -> None:
+    _show(guard, entrance, "Kim")
+    entrance.hub.stop()
+    guard.click(".card-link")
+    guard.wait_until(lambda: _title(guard) == "The hub cannot be reached", "it says nothing")
+    assert _names(guard)[0] == "Kim"
+    entrance.hub.start()
+    guard.wait_until(lambda: _title(guard) == "Kim", "it does not open")
+    guard.driver.back()
+    guard.wait_until(lambda: not guard.find_all("dialog[open]"), "the record stays open")
+    assert _names(guard)[0] == "Kim"
