@@ -189,7 +189,7 @@ class Store:
         return await self._queries.read(job)
 
     async def check(self) -> str:
-        """Run SQLite's `quick_check`, which takes minutes on gigabytes.
+        """Run SQLite's `quick_check`, and mend counts of records: takes minutes on gigabytes.
 
         Returns the damage it found, "" if the database is sound. The health reports it too.
         """

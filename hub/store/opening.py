@@ -7,12 +7,14 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import trio
 import trio_asyncio
 from msgspec import Struct
 
+from hub.errors import CannotStoreNow
 from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
@@ -22,6 +24,12 @@ from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import Packs
+from hub.store.records.count_checks import (
+    are_totals_wrong,
+    mend_hour,
+    mend_totals,
+    wrong_hours,
+)
 from hub.store.sealing import Random
 from hub.store.sqlite.clean_mark import mark_open
 from hub.store.sqlite.connection import Bridge, open_bridge
@@ -189,6 +197,8 @@ class _RunningStore:
             log.warning("the database is not checked this time: %s", error)
             return ""
         try:
+            # Before the check, which would find a count that is no number, and not mend it.
+            await self._check_counts(bridge)
             found = await bridge.run(_quick_check)
         except sqlite3.DatabaseError as error:
             found = str(error)
@@ -197,6 +207,22 @@ class _RunningStore:
         if found:
             self._monitor.damaged(f"{DATABASE}: {found}")
         return found
+
+    async def _check_counts(self, bridge: Bridge) -> None:
+        """Make the counts of records again that a fault of the disk made wrong."""
+        try:
+            hours = await bridge.run(wrong_hours)
+            for hour in hours:
+                await self._writer.write(partial(mend_hour, hour))
+            if are_wrong := await bridge.run(are_totals_wrong):
+                await self._writer.write(mend_totals)
+        except (CannotStoreNow, sqlite3.DatabaseError) as error:
+            log.warning("the counts of records are not mended this time: %s", error)
+            return
+        if hours or are_wrong:
+            log.warning(
+                "the counts of records were wrong in %d hours, and were made again", len(hours)
+            )
 
 
 async def _open_bridges(path: Path, loop: trio_asyncio.TrioEventLoop) -> _Bridges:

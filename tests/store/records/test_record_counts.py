@@ -259,6 +259,55 @@ async def test_counts_are_read_by_hour_and_by_camera(tmp_path: Path, clock: Froz
         assert by_camera == [("1", first, 1), ("2", first, 2)]
 
 
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ("UPDATE record_count SET records = records + 1 WHERE did = '2'",),
+        ("UPDATE record_count SET records = records + 1 WHERE did = ''",),
+        ("DELETE FROM record_count WHERE kind = 'event'",),
+        ("DELETE FROM record_count",),
+        ("INSERT INTO record_count VALUES (7, '9', 'face', '', '', 1)",),
+        (
+            "UPDATE record_count SET records = records + 1 WHERE did = '1' AND category = 0",
+            "UPDATE record_count SET category = 1 WHERE did = '2' AND category = 2",
+        ),
+        ("UPDATE record_total SET records = 9 WHERE did = '1'",),
+        ("DELETE FROM record_total WHERE did = '2'",),
+        ("INSERT INTO record_total VALUES ('9', 'face', '', '', 1)",),
+    ],
+)
+async def test_a_check_of_the_database_mends_wrong_counts(
+    faults: tuple[str, ...],
+    tmp_path: Path,
+    clock: FrozenClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hub.store.records.count_checks._WINDOW", 2)
+    async with opened(tmp_path, clock) as store:
+        await fill(store, clock)
+        for fault in faults:
+            assert await store.write(lambda c, fault=fault: c.execute(fault).rowcount) > 0
+        assert await store.check() == ""
+        assert "the counts of records were wrong" in caplog.text
+        caplog.clear()
+        assert await store.check() == ""
+        assert "wrong" not in caplog.text
+    assert_right(tmp_path)
+
+
+@pytest.mark.parametrize("table", ["record_count", "record_total"])
+async def test_a_check_of_the_database_mends_damaged_counts(
+    table: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        await fill(store, clock)
+    damage(tmp_path, table, "records = 'many'", "did = '2'")
+    async with opened(tmp_path, clock) as store:
+        assert await store.check() == ""
+    assert_right(tmp_path)
+
+
 async def test_wrong_counts_are_made_again(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path, clock) as store:
         for seed in range(3):
