@@ -18,6 +18,7 @@ from hub.live.registry import Link, Registry
 from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv, write_csv
 from hub.services.devices.keys import DeviceKeys
 from hub.services.devices.latest_pictures import LatestPictures
+from hub.services.devices.overview import CameraOverview
 from hub.services.devices.refusals import Refusals
 from hub.services.devices.status import DeviceStatus
 from hub.services.devices.validation import check_change, check_key, check_new
@@ -63,6 +64,8 @@ class Devices:
             self._pictures,
             store.devices.is_damaged,
         )
+        #: All of them in few words, for lists of thousands.
+        self.overview = CameraOverview(store.devices, registry, pending, self._status)
         #: A CSV file may have thousands of rows and keys, which would block the event loop.
         self._threads = trio.CapacityLimiter(1)
         #: did -> the number of the last change that ended its connection and its tokens, or of its

@@ -43,6 +43,11 @@ class DeviceStatus:
         note = self._unsaved.get(device.sn)
         return device if note is None else replace(device, **_given_fields(note))
 
+    def ip(self, device: Device) -> str | None:
+        """Return the address that a device stated last."""
+        note = self._unsaved.get(device.sn)
+        return device.ip if note is None or note.ip is None else note.ip
+
     def forget(self, sn: str) -> None:
         """Drop the reports of a camera that no longer belongs to a device."""
         self._unsaved.pop(sn, None)

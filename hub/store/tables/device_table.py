@@ -55,6 +55,10 @@ class DeviceTable:
         self._on_removed = on_removed
         self._on_replaced = on_replaced
         self._by_did: dict[str, StoredDevice] = {}
+        #: The dids in their order, while they are known.
+        self._dids: list[str] | None = None
+        #: Changes when a device comes or goes, or gets another name or sn.
+        self.name_changes = 0
         self._by_sn: dict[str, str] = {}
         self._by_appid: dict[str, str] = {}
         for stored in devices:
@@ -70,9 +74,16 @@ class DeviceTable:
     def by_appid(self, appid: str) -> Device | None:
         return self.by_did(self._by_appid.get(appid, ""))
 
+    @property
+    def count(self) -> int:
+        """How many devices there are."""
+        return len(self._by_did)
+
     def all(self, after: str | None = None) -> tuple[Device, ...]:
         """Return the devices in numeric order of their dids; with `after`, only those after it."""
-        dids = sorted(self._by_did, key=_did_order)
+        dids = self._dids
+        if dids is None:
+            dids = self._dids = sorted(self._by_did, key=_did_order)
         if after is not None:
             dids = dids[bisect_right(dids, _did_order(after), key=_did_order) :]
         return tuple(self._by_did[did].device for did in dids)
@@ -253,7 +264,11 @@ class DeviceTable:
                 self._put(replace(stored, device=change(stored.device)))
 
     def _put(self, stored: StoredDevice) -> None:
-        device = stored.device
+        device, known = stored.device, self._by_did.get(stored.device.did)
+        if known is None:
+            self._dids = None
+        if known is None or (known.device.name, known.device.sn) != (device.name, device.sn):
+            self.name_changes += 1
         self._by_did[device.did] = stored
         self._by_sn[device.sn] = device.did
         if device.appid:
@@ -266,6 +281,8 @@ class DeviceTable:
     def _drop(self, did: str) -> None:
         stored = self._by_did.pop(did, None)
         if stored is not None:
+            self._dids = None
+            self.name_changes += 1
             self._by_sn.pop(stored.device.sn, None)
             self._by_appid.pop(stored.device.appid, None)
 

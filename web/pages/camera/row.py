@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from hub.services.devices.overview import CameraSummary
 from hub.services.devices.views import DeviceView
 from web.pages.labels import (
     DEVICE_STATES,
@@ -49,14 +50,14 @@ class CameraRow(Struct, frozen=True):
     refused: RefusedAttempt | None
 
 
-def shown_state(device: DeviceView) -> ShownState:
+def shown_state(device: DeviceView | CameraSummary) -> ShownState:
     """The state, with cameras apart that try to connect and are not let in."""
     if device.state == "offline" and _is_refused(device):
         return "refused"
     return device.state
 
 
-def _is_refused(device: DeviceView) -> bool:
+def _is_refused(device: DeviceView | CameraSummary) -> bool:
     # One that lacks its did was sent one, and comes back with it.
     reasons = device.waiting.reasons if device.waiting else ()
     return any(reason.code != "no-did" for reason in reasons)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 
 from msgspec import Struct
 from quart import request
 
-from hub.services.devices.views import DeviceView
+from hub.services.devices.overview import CameraSummary, sort_key
 from web import auth
 from web.pages.camera.row import CameraRow, camera_row, shown_state
 from web.pages.labels import DEVICE_STATES
@@ -51,23 +52,26 @@ def camera_list() -> CameraList:
     if state not in DEVICE_STATES:
         state = ""
     behind = request.args.get("behind", "")
-    everything = auth.services().devices.list()
-    named = [device for device in everything if word.casefold() in _search_text(device)]
-    found = [device for device in named if state in ("", shown_state(device))]
-    rest = sorted((one for one in found if _sort_key(one) > _parse_position(behind)), key=_sort_key)
+    devices = auth.services().devices
+    everything = devices.overview.all()
+    named = [one for one in everything if _is_named(one, word.casefold())]
+    found = [one for one in named if state in ("", shown_state(one))]
+    if behind:
+        found = found[bisect_right(found, _parse_position(behind), key=_sort_key) :]
+    rows = [devices.get(one.did) for one in found[:ROWS_PER_PAGE]]
     return CameraList(
-        rows=[camera_row(device) for device in rest[:ROWS_PER_PAGE]],
+        rows=[camera_row(device) for device in rows],
         total=len(everything),
         word=word,
         state=state,
         states=_state_links(named, word, state),
         part=make_url("/cameras/table", name=word, state=state, behind=behind),
         first=make_url("/cameras", name=word, state=state) if behind else "",
-        next=_next_url(rest, word, state),
+        next=_next_url(found, word, state),
     )
 
 
-def _state_links(named: list[DeviceView], word: str, chosen: str) -> list[StateLink]:
+def _state_links(named: list[CameraSummary], word: str, chosen: str) -> list[StateLink]:
     everything = StateLink(
         gettext("All"), len(named), make_url("/cameras", name=word), chosen == ""
     )
@@ -85,27 +89,25 @@ def _state_links(named: list[DeviceView], word: str, chosen: str) -> list[StateL
     ]
 
 
-def _search_text(device: DeviceView) -> str:
-    return f"{device.name} {device.sn} {device.ip or ''}".casefold()
+def _is_named(camera: CameraSummary, word: str) -> bool:
+    if not word or word in f"{camera.name} {camera.sn}".casefold():
+        return True
+    return word in auth.services().devices.overview.ip(camera.did)
 
 
-def _sort_key(device: DeviceView) -> tuple[str, int, str]:
-    return _make_sort_key(device.name or device.sn, device.did)
-
-
-def _make_sort_key(name: str, did: str) -> tuple[str, int, str]:
-    return name.casefold(), len(did), did
+def _sort_key(camera: CameraSummary) -> tuple[str, int, str]:
+    return sort_key(camera.name, camera.did)
 
 
 def _parse_position(position: str) -> tuple[str, int, str]:
     """Read the full sort key, which stays valid if its camera is renamed or removed."""
     did, _, name = position.partition("-")
-    return _make_sort_key(name, did)
+    return sort_key(name, did)
 
 
-def _next_url(rest: list[DeviceView], word: str, state: str) -> str:
+def _next_url(rest: list[CameraSummary], word: str, state: str) -> str:
     if len(rest) <= ROWS_PER_PAGE:
         return ""
     last = rest[ROWS_PER_PAGE - 1]
-    position = f"{last.did}-{last.name or last.sn}"
+    position = f"{last.did}-{last.name}"
     return make_url("/cameras", name=word, state=state, behind=position)

@@ -42,7 +42,7 @@ async def groups() -> Response:
         "cameras/groups.html",
         area="cameras",
         rows=[await _row(group) for group in auth.services().camera_groups.list()],
-        has_cameras=bool(auth.services().devices.list()),
+        has_cameras=auth.services().devices.overview.count > 0,
         done=done_sentence(request.args.get("done")),
     )
 

@@ -103,7 +103,7 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
         has_site_key=hub.devices.site_key() is not None,
         page=back.partition("?")[0],
         is_first=back.endswith("first=1"),
-        has_cameras=bool(hub.devices.list()),
+        has_cameras=hub.devices.overview.count > 0,
         lockout=_lockout([row.waiting for row in rows]),
         ignored=len(hub.enrolment.ignored.sns()),
     )

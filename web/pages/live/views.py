@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from urllib.parse import urlencode
 
 from msgspec import UNSET, Struct, UnsetType
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.devices.views import DeviceView
+from hub.services.devices.overview import CameraSummary
 from hub.services.people.masking import masked_record, record_has_numbers
 from hub.services.records.record_log import RecordFilter
 from hub.services.records.repeat_groups import RepeatGroup, group_repeats
@@ -144,48 +145,41 @@ def _kind_links(wall_filter: WallFilter) -> list[KindLink]:
     ]
 
 
-def _display_name(device: DeviceView) -> str:
-    return device.name or device.sn
-
-
-def _camera_link(device: DeviceView, wall_filter: WallFilter) -> CameraLink:
-    chosen = device.did == wall_filter.did
+def _camera_link(camera: CameraSummary, wall_filter: WallFilter) -> CameraLink:
+    chosen = camera.did == wall_filter.did
     return CameraLink(
-        did=device.did,
-        name=_display_name(device),
-        state=device.state,
-        state_text=gettext(DEVICE_STATES[device.state]),
-        url="/" + wall_filter.query(did=None if chosen else device.did),
+        did=camera.did,
+        name=camera.name,
+        state=camera.state,
+        state_text=gettext(DEVICE_STATES[camera.state]),
+        url="/" + wall_filter.query(did=None if chosen else camera.did),
         chosen=chosen,
     )
 
 
 def _camera_links(
-    devices: list[DeviceView], wall_filter: WallFilter, most: int
+    cameras: list[CameraSummary], wall_filter: WallFilter, most: int
 ) -> list[CameraLink]:
     """The first `most` cameras, and the selected one."""
-    shown = devices[:most] + [device for device in devices[most:] if device.did == wall_filter.did]
-    return [_camera_link(device, wall_filter) for device in shown]
+    shown = cameras[:most] + [one for one in cameras[most:] if one.did == wall_filter.did]
+    return [_camera_link(one, wall_filter) for one in shown]
 
 
 def _camera_choices(wall_filter: WallFilter) -> list[CameraLink]:
-    devices = sorted(
-        auth.services().devices.list(), key=lambda device: _display_name(device).casefold()
-    )
-    return _camera_links(devices, wall_filter, _MAX_CAMERA_CHOICES)
+    cameras = auth.services().devices.overview.all()
+    return _camera_links(cameras, wall_filter, _MAX_CAMERA_CHOICES)
 
 
 def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
     """Offline cameras come first, because they need attention."""
-    devices = auth.services().devices.list()
-    ordered = sorted(
-        devices, key=lambda device: (_STATE_ORDER[device.state], _display_name(device).casefold())
-    )
+    cameras = auth.services().devices.overview.all()
+    states = Counter(one.state for one in cameras)
+    ordered = sorted(cameras, key=lambda one: _STATE_ORDER[one.state])
     return CameraStrip(
         cameras=_camera_links(ordered, wall_filter, _MAX_STRIP_CAMERAS),
-        total=len(devices),
-        online=sum(device.state == "online" for device in devices),
-        offline=sum(device.state == "offline" for device in devices),
+        total=len(cameras),
+        online=states["online"],
+        offline=states["offline"],
         waiting=len(auth.services().enrolment.waiting()),
     )
 

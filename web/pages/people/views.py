@@ -51,7 +51,7 @@ async def people() -> Response:
         categories=category_options(),
         groups=group_options(),
         has_people=query.is_filtered or await hub.people.count() > 0,
-        has_cameras=bool(hub.devices.list()),
+        has_cameras=hub.devices.overview.count > 0,
         undecided=undecided_cameras(),
         done=done_sentence(request.args.get("done")),
     )

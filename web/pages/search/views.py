@@ -83,7 +83,7 @@ async def _page(
         query=question.query(**OPENED_IN),
         form=search_form(sent or sent_of(question)),
         fault=fault,
-        has_cameras=bool(auth.services().devices.list()),
+        has_cameras=auth.services().devices.overview.count > 0,
         **values,
     )
 
