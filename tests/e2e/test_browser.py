@@ -448,6 +448,8 @@ def test_a_camera_is_configured_browsed_and_restarted(
     assert message == "A whole number from 30 to 500."
     browser.fill("mini_face", "44")
     browser.click('[action$="/settings/face"] .button-main')
+    browser.wait_for_text("Send these settings for the first time?")
+    browser.click('[action$="/settings/face"] .button-main')
     browser.wait_for_text("The camera has applied the settings for faces and people.")
     assert browser.find('[name="mini_face"]').get_attribute("value") == "44"
 

@@ -65,8 +65,8 @@ async def test_typical_values_are_labelled(admin: Visitor) -> None:
 async def test_a_camera_takes_its_face_settings(admin: Visitor, camera: SimulatedLink) -> None:
     values = {**FACE_VALUES, "mini_face": "44", "play_audio_vip": "", "play_audio_white": "0"}
     del values["push_bg"]
-    await admin.send("/cameras/1/settings/face", **values)
-    assert admin.goes_to == "/cameras/1/settings?done=face-set"
+    await admin.send("/cameras/1/settings/face", **values, confirmed="1")
+    assert admin.goes_to.startswith("/cameras/1/settings?done=face-set&changed=enable%2C")
     ((uri, sent),) = camera.asked
     assert uri == "/ivp/person_param_set"
     assert sent["mini_face"] == 44
@@ -83,10 +83,50 @@ async def test_a_camera_takes_its_face_settings(admin: Visitor, camera: Simulate
 
 
 async def test_a_camera_takes_its_recording_settings(admin: Visitor, camera: SimulatedLink) -> None:
-    await admin.send("/cameras/1/settings/recording", **{**RECORD_VALUES, "strategy": "1"})
-    assert admin.goes_to == "/cameras/1/settings?done=recording-set"
+    await admin.send(
+        "/cameras/1/settings/recording", **{**RECORD_VALUES, "strategy": "1", "confirmed": "1"}
+    )
+    assert admin.goes_to.startswith("/cameras/1/settings?done=recording-set&changed=")
     assert camera.asked[0][1]["strategy"] == 1
     assert await admin.hub.audited() == [("user admin", "device.set_recording", "1")]
+
+
+async def test_the_first_send_lists_what_it_replaces_and_asks(
+    admin: Visitor, camera: SimulatedLink
+) -> None:
+    values = {**FACE_VALUES, "mini_face": "44", "play_audio_vip": "", "push_bg": "0"}
+    await admin.send("/cameras/1/settings/face", **values)
+    assert camera.asked == []
+    assert "Send these settings for the first time?" in admin.text
+    assert "<li>Minimum face size: 44</li>" in admin.text
+    assert "<li>Scene picture: Off</li>" in admin.text
+    assert "VIP" not in admin.text
+    hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', admin.text)
+    await admin.send("/cameras/1/settings/face", **dict(hidden))
+    assert camera.asked[0][1]["mini_face"] == 44
+    assert camera.asked[0][1]["push_bg"] is False
+    # From now on it is known what the camera has.
+    await admin.send("/cameras/1/settings/face", **{**values, "mini_face": "45"})
+    assert admin.goes_to == "/cameras/1/settings?done=face-set&changed=mini_face"
+
+
+async def test_a_changed_setting_can_be_applied_to_other_cameras(
+    admin: Visitor, camera: SimulatedLink
+) -> None:
+    await admin.send("/cameras/1/settings/face", **FACE_VALUES, confirmed="1")
+    changed = {**FACE_VALUES, "mini_face": "45", "alarm_out.interval": "20"}
+    await admin.send("/cameras/1/settings/face", **changed)
+    await admin.get(admin.goes_to)
+    assert "2 settings were changed." in admin.text
+    (url,) = re.findall(r'href="(/cameras/many/face\?[^"]+)"', admin.text)
+    await admin.get(url.replace("&amp;", "&"))
+    assert 'value="45"' in field(admin.text, "mini_face")
+    assert 'value="20"' in field(admin.text, "alarm_out.interval")
+    assert 'value=""' in field(admin.text, "threshold")
+    await admin.send("/cameras/1/settings/face", **changed)
+    assert admin.goes_to == "/cameras/1/settings?done=face-set"
+    await admin.get(admin.goes_to)
+    assert "Apply to other cameras" not in admin.text
 
 
 @pytest.mark.parametrize(
@@ -127,7 +167,9 @@ async def test_a_value_out_of_range_is_marked_kept_and_not_sent(
 async def test_a_refusal_keeps_the_values_and_is_remembered(
     admin: Visitor, camera: SimulatedLink
 ) -> None:
-    await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "40"})
+    await admin.send(
+        "/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "40", "confirmed": "1"}
+    )
     camera.outcome = DeviceAnswer(500, "sensor <busy>")
     await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "77"})
     assert admin.response.status_code == 502

@@ -93,7 +93,9 @@ async def show(name: str) -> Response:
     change = _check_name(name)
     if change in _FORMS and "typical" in request.args:
         return await _page(change, ManyForm(values=typical_values(_FORMS[change])))
-    return await _page(change, ManyForm())
+    # The page of a camera links here with the settings that were changed there.
+    values = read_changes(_FORMS[change], request.args) if change in _FORMS else None
+    return await _page(change, ManyForm(values=values))
 
 
 @blueprint.post("/<name>")

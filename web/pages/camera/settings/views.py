@@ -6,6 +6,7 @@ Settings cannot be read from a camera: the page shows the last ones that it acce
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 from quart import Blueprint, Response, request
@@ -22,7 +23,9 @@ from web.pages.camera.settings.forms import (
     RECORDING,
     FieldGroup,
     SettingForm,
+    describe_changes,
     field_groups,
+    make_changes,
     make_param,
     param_values,
     read_values,
@@ -30,7 +33,7 @@ from web.pages.camera.settings.forms import (
 )
 from web.pages.device_errors import describe_change_error, device_message
 from web.pages.language import gettext
-from web.pages.layout import redirect_to
+from web.pages.layout import make_url, redirect_to
 
 blueprint = Blueprint("camera_settings", __name__, url_prefix="/cameras/<int:did>/settings")
 
@@ -54,6 +57,13 @@ class WaitingSetting(Struct, frozen=True):
     """Settings that the camera gets when it can be reached, and the job that tells of them."""
 
     title: str
+    url: str
+
+
+class GivenSetting(Struct, frozen=True):
+    """How many settings were changed, and the form that gives them to other cameras."""
+
+    count: int
     url: str
 
 
@@ -91,11 +101,14 @@ async def _apply(did: int, form: SettingForm) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     device, hub = get_camera(did), auth.services()
-    values = read_values(form, (await request.form).to_dict())
+    sent = (await request.form).to_dict()
+    values, before = read_values(form, sent), _taken_values(device, form)
     try:
         param = make_param(form, values)
     except BadParameter as error:
         return await _settings_page(device, RejectedForm(form, values, error))
+    if not before and "confirmed" not in sent:
+        return await _ask_before_first(device, form, values)
     device_error = await perform_audited(
         device,
         me,
@@ -104,23 +117,61 @@ async def _apply(did: int, form: SettingForm) -> Response:
     )
     if device_error is not None:
         return await _settings_page(device, RejectedForm(form, values, device_error))
-    return redirect_to(f"/cameras/{did}/settings?done={form.name}-set")
+    changed = [name for name, value in values.items() if value not in ("", before.get(name))]
+    url, names = f"/cameras/{did}/settings", ",".join(changed)
+    return redirect_to(make_url(url, done=f"{form.name}-set", changed=names))
+
+
+def _taken_values(device: DeviceView, form: SettingForm) -> dict[str, str]:
+    """The values that the camera has accepted last; none if it never got any from this hub."""
+    known = _known(device, form)
+    return param_values(known.taken) if known and known.taken is not None else {}
+
+
+def _known(device: DeviceView, form: SettingForm) -> KnownSetting[Any] | None:
+    known = auth.services().commands.settings(device.did)
+    return known.face if form is FACE else known.recording
+
+
+async def _ask_before_first(
+    device: DeviceView, form: SettingForm, values: Mapping[str, str]
+) -> Response:
+    """List what the first send replaces: what the camera has now is not known."""
+    return await camera_page(
+        "camera/settings_first.html",
+        device,
+        tab="/settings",
+        form=form.name,
+        title=gettext(form.title),
+        changes=describe_changes(form, make_changes(form, values)),
+        values={name: value for name, value in values.items() if value},
+    )
 
 
 async def _settings_page(device: DeviceView, rejected: RejectedForm | None = None) -> Response:
     hub = auth.services()
-    known = hub.commands.settings(device.did)
     return await camera_page(
         "camera/settings.html",
         device,
         tab="/settings",
         status=rejected.error.status if rejected else 200,
+        given=_given_setting(device),
         waiting=[_waiting(wish) for wish in await hub.many_devices.waiting(device.did)],
-        forms=[
-            _form_view(FACE, known.face, rejected),
-            _form_view(RECORDING, known.recording, rejected),
-        ],
+        forms=[_form_view(form, _known(device, form), rejected) for form in (FACE, RECORDING)],
     )
+
+
+def _given_setting(device: DeviceView) -> GivenSetting | None:
+    """What was just changed, as the address says, with the values that the camera accepted."""
+    done = request.args.get("done")
+    form = next((form for form in (FACE, RECORDING) if done == f"{form.name}-set"), None)
+    if form is None:
+        return None
+    names = request.args.get("changed", "").split(",")
+    taken = _taken_values(device, form)
+    changed = {name: value for name, value in taken.items() if name in names and value}
+    url = make_url(f"/cameras/many/{form.name}", **changed)
+    return GivenSetting(len(changed), url) if changed else None
 
 
 def _waiting(wish: Wish) -> WaitingSetting:
@@ -129,7 +180,7 @@ def _waiting(wish: Wish) -> WaitingSetting:
 
 
 def _form_view(
-    form: SettingForm, known: KnownSetting[Struct] | None, rejected: RejectedForm | None
+    form: SettingForm, known: KnownSetting[Any] | None, rejected: RejectedForm | None
 ) -> SettingFormView:
     taken = known.taken if known else None
     values: Mapping[str, str] = typical_values(form) if taken is None else param_values(taken)
