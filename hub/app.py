@@ -82,6 +82,7 @@ from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
+from hub.services.records.saved_searches import SavedSearches
 from hub.services.signed_times import SignedTimes
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
@@ -395,6 +396,7 @@ async def open_services(
             people_sync=people_sync,
             camera_groups=camera_groups,
             holds=Holds(store, audit, clock, change_feed, now),
+            saved_searches=SavedSearches(store, audit, now),
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
             alarms=alarms,

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
+    from hub.services.records.saved_searches import SavedSearches
     from hub.services.site.backups.backups import Backups
     from hub.services.site.certificates.certificates import Certificates
     from hub.services.site.clock.clock import SiteClock
@@ -117,6 +118,7 @@ class Services:
     plate_lists: PlateLists
     alarms: Alarms
     alarm_watch: AlarmWatch
+    saved_searches: SavedSearches
     erasures: Erasures
     jobs: Jobs
     many_devices: ManyDevices

@@ -47,6 +47,7 @@ from hub.store.tables.erasures import ErasureTable
 from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.holds import HoldTable
 from hub.store.tables.outages import OutageTable
+from hub.store.tables.saved_searches import SavedSearchTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
 from hub.store.tables.tokens import TokenTable
@@ -156,6 +157,7 @@ class Store:
         self.settings = SettingTable(writer, start.settings, damaged)
         self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
         self.outages = OutageTable(writer, queries, start.outages, damaged)
+        self.saved_searches = SavedSearchTable(writer, start.saved_searches, damaged)
         self.audit = AuditTable(writer, queries, damaged)
         self.alarms = AlarmTable(writer, queries, raiser, start.alarms, damaged)
         self.alarm_rules = AlarmRuleTable(writer, start.alarm_rules, damaged)

@@ -49,6 +49,7 @@ from hub.store.tables.devices import StoredDevice, load_devices
 from hub.store.tables.downloads import Download, load_downloads
 from hub.store.tables.firmware import FILES, FirmwareRows, load_firmware
 from hub.store.tables.outages import KnownOutages, load_outages
+from hub.store.tables.saved_searches import SavedSearch, load_saved_searches
 from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
 from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
@@ -92,6 +93,7 @@ class StartState(Struct, frozen=True):
     settings: dict[str, str]
     clock_steps: list[ClockStep]
     outages: KnownOutages
+    saved_searches: list[SavedSearch]
     firmware: FirmwareRows
     campaigns: list[StoredCampaign]
     downloads: list[Download]
@@ -206,6 +208,7 @@ def load(
         settings=settings,
         clock_steps=load_clock_steps(connection, damaged),
         outages=load_outages(connection, damaged),
+        saved_searches=load_saved_searches(connection, damaged),
         firmware=firmware,
         campaigns=load_campaigns(
             connection, {release.id for release in firmware.releases}, damaged

@@ -126,6 +126,12 @@ async def test_outages_are_read_back(schema: int, store: Store) -> None:
     assert await store.outages.runs() == ([written.HUB_RUN] if has_them else [])
 
 
+async def test_saved_searches_are_read_back(schema: int, store: Store) -> None:
+    known = [(one.id, one.name, one.query) for one in store.saved_searches.all()]
+    saved = written.SAVED_SEARCH
+    assert known == ([(1, saved.name, saved.query)] if schema >= 18 else [])
+
+
 async def test_starts_are_read_back(schema: int, store: Store) -> None:
     rows = await store.read(
         lambda c: c.execute("SELECT started_at, ended_at FROM start").fetchall()

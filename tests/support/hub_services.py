@@ -58,6 +58,7 @@ from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
+from hub.services.records.saved_searches import SavedSearches
 from hub.services.site.backups.backups import Backups
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
@@ -270,6 +271,7 @@ async def open_hub_services(
             ),
             camera_groups=camera_groups,
             holds=Holds(store, audit, site_clock, change_feed, clock),
+            saved_searches=SavedSearches(store, audit, clock),
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
             alarms=alarms,

@@ -35,6 +35,7 @@ from web.pages.people import transfer as transfer_people
 from web.pages.people import views as people
 from web.pages.photo_search import views as photo_search
 from web.pages.search import export_views as search_export
+from web.pages.search import saved_views as saved_search
 from web.pages.search import views as record_search
 
 _BLUEPRINTS = (
@@ -65,6 +66,7 @@ _BLUEPRINTS = (
     transfer_people.blueprint,
     record_search.blueprint,
     search_export.blueprint,
+    saved_search.blueprint,
     photo_search.blueprint,
     jobs.blueprint,
     releases.blueprint,

@@ -49,6 +49,8 @@ DONE = {
     "plate-list-added": N_("The plate list was added and is watched now."),
     "plate-list-changed": N_("The plate list was saved and applies now."),
     "plate-list-removed": N_("The plate list was removed. Its plates raise no alarm any more."),
+    "search-saved": N_("The search was saved."),
+    "search-removed": N_("The search was deleted."),
     "hold-added": N_("These records are kept."),
     "hold-changed": N_("The change was saved."),
     "hold-released": N_("The evidence was released."),

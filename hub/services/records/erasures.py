@@ -227,6 +227,9 @@ class Erasures:
         for pid in subject.people:
             await self._store.people.erase(pid)
             self._change_feed.publish([Change("person", pid)])
+        await self._store.saved_searches.remove_of_person(
+            (*subject.uuids, *subject.people), subject.names
+        )
         await self._store.eraser.run(erasure, subject)
         await self._store.alarms.reload()
         self._traces.clear()

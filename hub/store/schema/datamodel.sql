@@ -680,6 +680,15 @@ CREATE TABLE setting (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Questions to the record log that people saved under a name, at most 100.
+CREATE TABLE saved_search (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    query TEXT NOT NULL,        -- of the page of search, without a question mark
+    created_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
 -- The last 1,000 steps of the hub's clock; small ones make room first. The days before a step are
 -- dated by it, see hub/services/site/clock/dating.py.
 CREATE TABLE clock_step (

@@ -42,6 +42,7 @@ from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.holds import NewHold
 from hub.store.tables.outages import HubRun, Outage
+from hub.store.tables.saved_searches import NewSearch
 from hub.store.tables.sessions import Session
 from hub.store.tables.tokens import AcceptedConnect
 from hub.store.tables.used_signatures import UsedSignature
@@ -207,6 +208,13 @@ WISH = Wish(
 OUTAGE = Outage(id=1, did="1", began_at=NOW * 1000, ended_at=None, cause="lost")
 HUB_RUN = HubRun(1, NOW * 1000 - 9, NOW * 1000)
 
+SAVED_SEARCH = NewSearch(
+    name="Gate at night",
+    query="did=1&around=23%3A00",
+    created_by="user mei",
+    created_at=NOW * 1000,
+)
+
 #: In the order of the columns.
 ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("device_people", ("1", "managed", 0, 1, "fw1 sw1", 1, NOW * 1000)),
@@ -254,6 +262,7 @@ async def fill(store: Store) -> None:
     await fill_schema_14(store)
     await fill_schema_15(store)
     await fill_schema_17(store)
+    await fill_schema_18(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -354,6 +363,10 @@ def _add_people_and_alarms(connection: sqlite3.Connection) -> None:
 
 async def fill_schema_17(store: Store) -> None:
     await store.outages.save([OUTAGE], HUB_RUN)
+
+
+async def fill_schema_18(store: Store) -> None:
+    await store.saved_searches.add(SAVED_SEARCH)
 
 
 async def write(data_dir: Path) -> None:

@@ -57,6 +57,8 @@ _PAGES = (
     "/search?did=1&name=nobody&when=today",
     "/search?day=never",
     "/search?person=%E7%8E%8B%E8%8A%B3",
+    "/search/saved",
+    "/search/export/print",
     "/photo-search",
     "/evidence",
     "/firmware",
@@ -79,6 +81,7 @@ _REFUSED = ("/search?day=never",)
 _PAGES_OF_A_NEW_HUB = (
     "/",
     "/search",
+    "/search/saved",
     "/alarms",
     "/people",
     "/people/add",
@@ -211,6 +214,7 @@ async def _fill(hub: PageSite) -> None:
         await services.people.add(change, by=COMMAND_LINE, pid=pid)
     rule = AlarmRule(kind="offline", severity="major")
     await services.alarm_rules.put([rule], COMMAND_LINE)
+    await services.saved_searches.add("Gate", "when=today", by=COMMAND_LINE)
     plates = NewPlateList(name="Stolen", entries=(PlateEntry("粤B*"),))
     await services.plate_lists.add(plates, COMMAND_LINE)
     blacklisted = FaceDetail(name="Li Wei", uuid="7", category=2)

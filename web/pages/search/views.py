@@ -8,6 +8,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, TooManyRequests
 from hub.services.people.register import PersonName
 from web import auth
+from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.search.chips import question_chips
@@ -16,6 +17,7 @@ from web.pages.search.period import Period
 from web.pages.search.question import Question, Sent, read_question, read_sent, sent_of
 from web.pages.search.record_place import OPENED_IN
 from web.pages.search.results import Place, read_place, result_page
+from web.pages.search.saved_views import name_of, url_of
 
 blueprint = Blueprint("search", __name__, url_prefix="/search")
 
@@ -84,8 +86,19 @@ async def _page(
         form=search_form(sent or sent_of(question)),
         fault=fault,
         has_cameras=auth.services().devices.overview.count > 0,
+        done=done_sentence(request.args.get("done")),
+        saved=_saved_links(question),
         **values,
     )
+
+
+def _saved_links(question: Question) -> list[tuple[str, str, bool]]:
+    """The saved searches: name, address, and whether it is this question."""
+    asked = question.query()
+    return [
+        (name_of(one), url_of(one), asked == f"?{one.query}")
+        for one in auth.services().saved_searches.list()
+    ]
 
 
 def describe(error: BadParameter) -> str:

@@ -29,6 +29,7 @@ GROUPS = {
     "plates": N_("Plate lists"),
     "hold": N_("Evidence"),
     "record": N_("Records"),
+    "search": N_("Saved searches"),
     "erasure": N_("Erasure of people"),
     "retention": N_("Disk and days"),
     "clock": N_("Clock"),

@@ -1,0 +1,142 @@
+"""Saved searches: questions to the record log that people saved under a name."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from urllib.parse import parse_qs
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit.record_rows import fold
+from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.sqlite.sql import one
+
+TABLE = "saved_search"
+MAX_SEARCHES = 100
+
+_ALL = "SELECT id, name, query, created_by, created_at FROM saved_search ORDER BY id"
+_ADD = "INSERT INTO saved_search (name, query, created_by, created_at) VALUES (?, ?, ?, ?)"
+_RENAME = "UPDATE saved_search SET name = ? WHERE id = ?"
+_REMOVE = "DELETE FROM saved_search WHERE id = ?"
+_TAKEN = "SELECT EXISTS (SELECT 1 FROM saved_search WHERE name = ? AND id <> ?)"
+_COUNT = "SELECT count(*) FROM saved_search"
+
+
+class NewSearch(Struct, frozen=True, kw_only=True):
+    """`query`: the query string of the page of search, without a question mark."""
+
+    name: str
+    query: str
+    created_by: str
+    created_at: Moment
+
+
+class SavedSearch(NewSearch, frozen=True, kw_only=True):
+    id: int
+    #: A part of it cannot be read.
+    damaged: bool = False
+
+    def names_person(self, uuids: Collection[str], names: Collection[str]) -> bool:
+        """Whether it is about a person with one of these numbers or folded names, or could be."""
+        asked = parse_qs(self.query)
+        texts = [fold(text) for text in (self.name, *asked.get("name", ()))]
+        is_named = any(name in text for name in names for text in texts)
+        return is_named or not set(uuids).isdisjoint(asked.get("uuid", ()))
+
+
+_rows = RowReader(
+    TABLE,
+    SavedSearch,
+    ("id", "name", "query", "created_by", "created_at"),
+    key=("id",),
+    fallbacks={"name": "", "created_by": "", "created_at": 0},
+)
+
+
+def load_saved_searches(connection: sqlite3.Connection, damaged: DamagedRows) -> list[SavedSearch]:
+    return _rows.read_all(connection.execute(_ALL), damaged)
+
+
+class SavedSearchTable:
+    """All saved searches, in memory. Changes are durable on return."""
+
+    def __init__(
+        self, writer: GroupCommit, searches: Sequence[SavedSearch], damaged: DamagedRows
+    ) -> None:
+        self._writer = writer
+        self._searches = {search.id: search for search in searches}
+        self._damaged = damaged
+
+    def all(self) -> tuple[SavedSearch, ...]:
+        return tuple(self._searches.values())
+
+    def get(self, id: int) -> SavedSearch:
+        """Return a search. Raises NoSuchResource."""
+        if id not in self._searches:
+            raise NoSuchResource(f"no saved search {id}")
+        return self._searches[id]
+
+    async def add(self, new: NewSearch) -> SavedSearch:
+        """Add a search. Raises AlreadyExists for its name, BadParameter if there are too many."""
+
+        def job(connection: sqlite3.Connection) -> SavedSearch:
+            if int(str(one(connection, _COUNT))) >= MAX_SEARCHES:
+                raise BadParameter(f"there are at most {MAX_SEARCHES}", field="searches")
+            _check_name(connection, new.name, 0)
+            values = (new.name, new.query, new.created_by, new.created_at)
+            id = connection.execute(_ADD, values).lastrowid or 0
+            return SavedSearch(
+                id=id,
+                name=new.name,
+                query=new.query,
+                created_by=new.created_by,
+                created_at=new.created_at,
+            )
+
+        return await self._writer.write(job, self._put)
+
+    async def rename(self, id: int, name: str) -> SavedSearch:
+        """Give a search another name. Raises NoSuchResource, AlreadyExists."""
+
+        def job(connection: sqlite3.Connection) -> SavedSearch:
+            _check_name(connection, name, id)
+            connection.execute(_RENAME, (name, id))
+            return replace(self.get(id), name=name)
+
+        return await self._writer.write(job, self._put)
+
+    async def remove(self, id: int) -> None:
+        """Remove a search. Raises NoSuchResource."""
+        self.get(id)
+        await self._remove([id])
+
+    async def remove_of_person(self, uuids: Collection[str], names: Collection[str]) -> None:
+        """Remove the searches about a person with one of these numbers or folded names."""
+        await self._remove([s.id for s in self.all() if s.names_person(uuids, names)])
+
+    async def _remove(self, ids: Sequence[int]) -> None:
+        if not ids:
+            return
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.executemany(_REMOVE, [(id,) for id in ids])
+
+        def removed(_: None) -> None:
+            for id in ids:
+                self._searches.pop(id, None)
+                self._damaged.forget(TABLE, id)
+
+        await self._writer.write(job, removed)
+
+    def _put(self, saved: SavedSearch) -> None:
+        self._searches[saved.id] = saved
+        self._damaged.forget(TABLE, saved.id)
+
+
+def _check_name(connection: sqlite3.Connection, name: str, id: int) -> None:
+    if one(connection, _TAKEN, (name, id)):
+        raise AlreadyExists(f"there is a saved search {name!r}")
