@@ -36,7 +36,7 @@ Gigabytes = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[
-        str, Meta(max_length=100), "Shown on every page; empty: the host name", AT_ONCE
+        str, Meta(max_length=100), "Shown on every page; blank: the host name", AT_ONCE
     ] = ""
     timezone: Annotated[str, "An IANA name such as Asia/Shanghai; empty: the system's", AT_ONCE] = (
         ""
@@ -59,7 +59,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     answer_budget_mb: Annotated[
         int,
         Meta(ge=8, le=16384),
-        "Maximum size of all answers that are not read yet, in MB",
+        "Maximum size of all responses that have not been read yet, in MB",
         AT_ONCE,
     ] = 64
     body_seconds: Annotated[
@@ -169,10 +169,10 @@ class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 class BackupConfig(Struct, frozen=True, forbid_unknown_fields=True):
     folder: Annotated[
-        str, "Folder of the nightly backups; relative to the data directory", AT_ONCE
+        str, "Folder for nightly backups; relative to the data directory", AT_ONCE
     ] = "backups"
     hour: Annotated[
-        int, Meta(ge=0, le=23), "Hour of the nightly backup in the site's zone", AT_ONCE
+        int, Meta(ge=0, le=23), "Hour of the nightly backup, in the site's time zone", AT_ONCE
     ] = 3
     max_gb: Annotated[
         Gigabytes, "GB beyond which the oldest backup is deleted; 0: no limit", AT_ONCE

@@ -83,7 +83,7 @@ SQLITE_REASONS = {
     sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
     sqlite3.SQLITE_CORRUPT: "the database is damaged",
     sqlite3.SQLITE_NOTADB: "the database is damaged",
-    sqlite3.SQLITE_NOMEM: "there is no memory left",
+    sqlite3.SQLITE_NOMEM: "out of memory",
     sqlite3.SQLITE_BUSY: "another program has locked the database",
     sqlite3.SQLITE_LOCKED: "another program has locked the database",
     sqlite3.SQLITE_PERM: "no permission to write to the database",

@@ -370,7 +370,7 @@ def test_a_full_disk_is_seen_heard_and_escalates_while_nothing_can_be_stored(
     with hub.sync_client() as client:
         assert upload_sync(client, gate.token, gate.capture("Li Wei")) == 503
     card = browser.find("#alarms .alarm-critical.alarm-late")
-    assert "acknowledged as soon as the hub can store again" in card.text
+    assert "acknowledged as soon as the hub can save data again" in card.text
     assert not browser.find_all("#alarms .alarm form")
     browser.wait_for_text("Nobody has acknowledged this alarm:")
     browser.wait_until(lambda: _looping(browser), "the alarm is not heard")

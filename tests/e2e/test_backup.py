@@ -185,7 +185,7 @@ def back_up(hub: HubProcess) -> None:
     with closing(signed_in(hub)) as client:
         begin_backup(client)
         deadline = time.monotonic() + TIMEOUT_SECONDS
-        while "The last good backup was made on" not in client.get("/site/backups").text:
+        while "The last valid backup was made on" not in client.get("/site/backups").text:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         while "in progress" in client.get("/site/backups").text:

@@ -534,7 +534,7 @@ def test_a_person_is_added_to_a_camera_searched_for_and_deleted(
     browser.fill("threshold", "0")
     browser.find('[name="photo"]').send_keys(str(photo))
     browser.click(".search-form .button-main")
-    browser.wait_for_text("like the photo")
+    browser.wait_for_text("the photo")
     browser.wait_until(
         lambda: bool(browser.driver.execute_script(script)), "no picture of a capture"
     )

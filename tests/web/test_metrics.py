@@ -94,7 +94,7 @@ async def test_a_figure_that_cannot_be_read_does_not_hide_the_others(
     hub: PageSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(services: object) -> None:
-        raise CannotStoreNow("the disk does not answer")
+        raise CannotStoreNow("the disk is not responding")
 
     monkeypatch.setattr(exposition, "_UPDATES", (fail, *exposition._UPDATES))
     assert (await read(hub))["sitehub_healthy",] == 1

@@ -47,8 +47,8 @@ _SENTENCES: tuple[tuple[type[HubError], str], ...] = (
     (
         DeviceNonsense,
         N_(
-            "The camera's response could not be understood. Its firmware version may not "
-            "be supported; an update may help."
+            "The camera's response could not be interpreted. Its firmware version may not be "
+            "supported; an update may help."
         ),
     ),
 )

@@ -23,8 +23,8 @@ class _ErrorText(Struct, frozen=True):
 
 _ERROR_TEXTS = {
     400: _ErrorText(
-        N_("The request could not be understood"),
-        N_("Go back, check what you entered and send it again."),
+        N_("The request is not valid"),
+        N_("Go back, check your entries and submit again."),
     ),
     403: _ErrorText(
         N_("Not allowed"),

@@ -46,9 +46,9 @@ DONE = {
     "alarms-acknowledged": N_("Acknowledged."),
     "alarms-closed": N_("Closed."),
     "rules-changed": N_("The rules were saved and apply now."),
-    "plate-list-added": N_("The plate list was added and is watched now."),
+    "plate-list-added": N_("The plate list was added and is now active."),
     "plate-list-changed": N_("The plate list was saved and applies now."),
-    "plate-list-removed": N_("The plate list was removed. Its plates raise no alarm any more."),
+    "plate-list-removed": N_("The plate list was removed. Its plates no longer raise alarms."),
     "search-saved": N_("The search was saved."),
     "search-removed": N_("The search was deleted."),
     "hold-added": N_("These records are kept."),
@@ -75,18 +75,18 @@ DONE = {
     ),
     "changed": N_("Saved."),
     "days-confirmed": N_("These days are being deleted now."),
-    "clock-confirmed": N_("The hub no longer doubts its clock."),
+    "clock-confirmed": N_("The hub trusts its clock again."),
     "enabled": N_("The camera is enabled and can connect again."),
     "disabled": N_("The camera was disabled and disconnected."),
     "face-set": N_("The camera has applied the settings for faces and people."),
     "recording-set": N_("The camera has applied the recording settings."),
     "person-added": N_("The person was added to the camera."),
     "person-deleted": N_("The person was deleted from the camera."),
-    "person-in-register": N_("The person was added. The hub puts them on the cameras now."),
-    "person-changed": N_("Saved. The hub brings the cameras up to date now."),
-    "person-removed": N_("The person was removed. The hub takes them off the cameras now."),
-    "people-retried": N_("The hub tries again now."),
-    "people-left-alone": N_("The hub leaves this camera alone."),
+    "person-in-register": N_("The person was added. The hub is now sending them to the cameras."),
+    "person-changed": N_("Saved. The hub is now updating the cameras."),
+    "person-removed": N_("The person was removed. The hub is now removing them from the cameras."),
+    "people-retried": N_("The hub is trying again."),
+    "people-left-alone": N_("The hub no longer changes the people on this camera."),
     "group-added": N_("The group was added."),
     "group-removed": N_("The group was removed."),
     "rebooting": N_("The camera is restarting. It should be back in a minute or two."),
@@ -111,8 +111,8 @@ DONE = {
         "The release was removed, including the files that no other release uses."
     ),
     "campaign-started": N_(
-        "The campaign has started. Cameras ask for updates from time to time, so this takes a"
-        " while."
+        "The campaign has started. Cameras check for updates from time to time, so this takes a "
+        "while."
     ),
     "campaign-pause": N_("The campaign is paused."),
     "campaign-resume": N_("The campaign was resumed."),
@@ -120,17 +120,17 @@ DONE = {
     "password": N_("The password was changed. Other browsers were signed out."),
     "setting-changed": N_("The setting was saved and applies now."),
     "setting-waits": N_("The setting was saved. It applies after the hub is restarted."),
-    "settings-read": N_("The file was read again. The changes that need no restart apply now."),
-    "settings-same": N_("The file was read again. No setting has changed."),
+    "settings-read": N_("The file was reloaded. Changes that need no restart apply now."),
+    "settings-same": N_("The file was reloaded. No settings have changed."),
     "api-key-removed": N_("The API key was removed. It no longer works."),
-    "certificate-uploaded": N_("The certificate was installed and is in use for new connections."),
+    "certificate-uploaded": N_("The certificate was installed and is used for new connections."),
     "certificate-removed": N_("The hub uses its own certificate again."),
     "user-added": N_("The user was added and can sign in."),
     "user-role": N_("The role was changed."),
     "user-enabled": N_("The user can sign in again."),
-    "user-disabled": N_("The user was disabled and signed out everywhere."),
-    "user-signed-out": N_("The user was signed out everywhere."),
-    "user-password": N_("The password was set. The user was signed out everywhere."),
+    "user-disabled": N_("The user was disabled and signed out on all devices."),
+    "user-signed-out": N_("The user was signed out on all devices."),
+    "user-password": N_("The password was set. The user was signed out on all devices."),
     "user-removed": N_("The user was removed."),
     "link-withdrawn": N_("The link can no longer be used."),
     "signed-out": N_("You have signed out."),
@@ -225,51 +225,51 @@ INIT_OUTCOMES = {
 HEALTH = {
     "starting": N_("The hub is starting."),
     "cannot-store": N_(
-        "Data cannot be saved at the moment (%(reason)s). Cameras are asked to send it again later."
+        "Data cannot be saved at the moment (%(reason)s). Cameras are asked to resend it later."
     ),
     "damaged": N_("The stored data is damaged."),
     "damaged-rows": N_(
-        "Parts of what is stored are damaged and cannot be shown: %(where)s. "
-        "Nothing else is damaged."
+        "Some stored data is damaged and cannot be shown: %(where)s. Nothing else is damaged."
     ),
     "pictures-lost": N_("Some pictures are lost."),
-    "cameras-offline": N_("No camera is online. The hub sees nothing."),
-    "clock-unset": N_("The clock of this computer is wrong: it shows %(clock)s. Correct it."),
+    "cameras-offline": N_("No camera is online. The hub receives nothing."),
+    "clock-unset": N_("This computer's clock is wrong: it shows %(clock)s. Correct it."),
     "clock-went-back": N_(
-        "There are records dated %(day)s, which is in the future. The clock of this "
-        "computer is wrong, or was wrong when they arrived."
+        "There are records dated %(day)s, which is in the future. This computer's clock is "
+        "wrong, or was wrong when they arrived."
     ),
     "certificate-ended": N_("The certificate expired on %(day)s. Install a new one."),
     "certificate-early": N_("The certificate is not valid before %(day)s."),
     "certificate-ends": N_("The certificate expires on %(day)s, in %(days)s days."),
     "certificate-stays": N_("The certificate could not be renewed: %(reason)s"),
     "disk-low": N_(
-        "Only %(free)s GB of the disk is free, %(wanted)s GB is to be kept free, and there are no "
+        "Only %(free)s GB of disk space is free (%(wanted)s GB should be), and there are no "
         "older records left to delete."
     ),
     "evidence-waits": N_(
-        "A day cannot be deleted, because the evidence held of it cannot be copied "
-        "(%(what)s). Free up some space, or release evidence that is not needed any more."
+        "A day of records cannot be deleted because its evidence cannot be copied (%(what)s). "
+        "Free up some space, or release evidence that is no longer needed."
     ),
     "clock-doubted": N_(
-        "The clock of this computer shows %(clock)s, but %(expected)s was expected. Correct it, or "
-        "confirm it under Site, Disk and days. Until then nothing is deleted by age."
+        "This computer's clock shows %(clock)s, but %(expected)s was expected. Correct it, or "
+        "confirm it under Site, Storage. Until then, no records are deleted by age."
     ),
     "clock-off-long": N_(
-        "By the clock of this computer (%(clock)s) the hub was off for %(days)s days. If that is "
-        "right, confirm it under Site, Disk and days. Until then nothing is deleted by age."
+        "According to this computer's clock (%(clock)s), the hub was off for %(days)s days. If "
+        "that is right, confirm it under Site, Storage. Until then, no records are deleted by "
+        "age."
     ),
     "clock-contradicted": N_(
-        "The clocks of %(off)s of %(devices)s cameras differ from the clock of this computer by "
-        "more than a day. Check the date of both. Nothing is deleted by age."
+        "The clocks of %(off)s of %(devices)s cameras differ from this computer's clock by more "
+        "than a day. Check the date on both. Until then, no records are deleted by age."
     ),
     "retention-waits": N_(
-        "%(days)s days with %(records)s records are too old and wait until somebody confirms that "
-        "they may be deleted: see Site, Disk and days."
+        "%(days)s days with %(records)s records are past the retention period and waiting for "
+        "someone to confirm their deletion: see Site, Storage."
     ),
     "update-undone": N_(
-        "The update to version %(version)s failed and was undone: %(reason)s. The hub runs as "
-        "before."
+        "The update to version %(version)s failed and was rolled back: %(reason)s. The hub is "
+        "running as before."
     ),
     "backups-unreadable": N_(
         "No backup can be made: the folder %(folder)s cannot be used (%(reason)s)."
@@ -277,21 +277,21 @@ HEALTH = {
     "backup-failed": N_("The last backup failed (%(reason)s)."),
     "database-unread": N_("The last backup failed: %(reason)s."),
     "backup-incomplete": N_(
-        "The last backup is incomplete: %(bytes)s bytes of the pictures of %(days)s cannot be "
-        "read, which belong to %(records)s records."
+        "The last backup is incomplete: %(bytes)s bytes of pictures from %(days)s cannot be "
+        "read; they belong to %(records)s records."
     ),
     "backup-overdue": N_(
-        "There has been no good backup for %(days)s days: the last good one is of %(day)s."
+        "There has been no valid backup for %(days)s days: the last one is from %(day)s."
     ),
-    "backup-missing": N_("There has been no good backup for %(days)s days: there is none at all."),
+    "backup-missing": N_("There has been no valid backup for %(days)s days: there is none at all."),
     "codes-guessed": N_(
-        "Somebody who has the key of the cameras tries security codes for %(devices)s. Their "
-        "connects from other addresses are held back."
+        "Someone who has the cameras' key is trying security codes for %(devices)s. Connections "
+        "from other addresses are delayed."
     ),
     "restored-elsewhere": N_(
         "This hub was restored from a backup. Cameras reached it at %(before)s, but this "
-        "computer has %(now)s. Give it the old address, or enter the new one in each camera: "
-        "see Site, Backups."
+        "computer has %(now)s. Give it the old address, or enter the new one on each camera: see "
+        "Site, Backups."
     ),
 }
 
@@ -326,25 +326,25 @@ TOPICS = {
 #: Reasons given by the store that are translated; others are error texts of the system.
 STORE_REASONS = (
     N_("the disk is full"),
-    N_("the disk does not answer"),
+    N_("the disk is not responding"),
     N_("the disk reports an input/output error"),
     N_("the database is read-only"),
     N_("the database cannot be opened"),
     N_("the database is damaged"),
-    N_("there is no memory left"),
+    N_("out of memory"),
     N_("another program has locked the database"),
     N_("no permission to write to the database"),
 )
 #: Why a backup in the folder was not looked at.
 BACKUP_REASONS = (
-    N_("it is not a backup of sitehub: its first part is too large"),
-    N_("the folder holds too many backups to look at this one: move some away"),
+    N_("it is not a backup of sitehub: its header is too large"),
+    N_("the folder contains too many backups to read this one: move some elsewhere"),
 )
 #: What the system says of a file or a folder, which is named before it, in plain words.
 _FILE_REASONS = {
     NOT_CONNECTED: N_("its disk is not connected"),
     "Not a directory": N_("this is not a folder"),
-    "File exists": N_("a file of this name exists"),
+    "File exists": N_("a file with this name exists"),
     "No such file or directory": N_("there is no such file or folder"),
     "Permission denied": N_("no permission"),
     "Read-only file system": N_("the disk is read-only"),
@@ -464,8 +464,8 @@ def folder_sentence(folder: str, problem: str) -> str:
 def next_backup(hub: Services) -> str:
     """When the first good backup is made, if there is none yet."""
     if hub.backups.is_soon_made:
-        return gettext("The first one is made in a few minutes.")
-    return gettext("The next one is made during the next night.")
+        return gettext("The first one will be made in a few minutes.")
+    return gettext("The next one will be made tonight.")
 
 
 def health_advice(reason: HealthReason) -> str:
@@ -534,7 +534,7 @@ def describe_account_error(error: BadParameter) -> str:
             " first."
         )
     if isinstance(error, TooManyLinks):
-        return gettext("There are too many links that were not used. Withdraw some of them first.")
+        return gettext("There are too many unused links. Revoke some of them first.")
     return texts.get(error.field, error.message)
 
 

@@ -110,7 +110,7 @@ def _notices_without_rights(reasons: list[HealthReason]) -> list[Notice]:
     ]
     for_administrators = [one for one in reasons if one.code in TOPICS]
     if for_administrators:
-        text = language.gettext("Something needs an administrator: %(topics)s") % {
+        text = language.gettext("Administrator needed: %(topics)s") % {
             "topics": health_topics(for_administrators)
         }
         shown.append(Notice(text, any(one.is_serious for one in for_administrators)))

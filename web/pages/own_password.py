@@ -31,5 +31,5 @@ async def check_own_password(me: User) -> PasswordFault | None:
         if await auth.services().users.confirm(me.name, password, by=auth.actor(me)):
             return None
     except TooManyRequests:
-        return PasswordFault(gettext("There were too many attempts. Try later."), 429)
+        return PasswordFault(gettext("Too many attempts. Try again later."), 429)
     return PasswordFault(gettext("Your password is wrong."), 400)

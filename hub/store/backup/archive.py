@@ -51,8 +51,8 @@ _MAX_TEXT_BYTES = 16 * 1024 * 1024
 #: years with held evidence of each.
 MAX_HEAD_BYTES = 4 * 1024 * 1024
 #: Problems of a generation whose head was not read.
-HEAD_TOO_LARGE = "it is not a backup of sitehub: its first part is too large"
-HEAD_NOT_READ = "the folder holds too many backups to look at this one: move some away"
+HEAD_TOO_LARGE = "it is not a backup of sitehub: its header is too large"
+HEAD_NOT_READ = "the folder contains too many backups to read this one: move some elsewhere"
 #: Larger files in the data directory are not the hub's.
 _MAX_SMALL_BYTES = 1024 * 1024
 _MAX_SMALL_FILES = 1000

@@ -120,10 +120,10 @@ class GroupCommit:
         with trio.move_on_after(_COMMIT_SECONDS):
             await write.done.wait()
         if not write.done.is_set():
-            self._monitor.refused("the disk does not answer")
+            self._monitor.refused("the disk is not responding")
             self._queue.wake()
             metrics.store_refusals.inc()
-            raise CannotStoreNow("the disk does not answer")
+            raise CannotStoreNow("the disk is not responding")
         return write.result()
 
     async def run(self) -> None:

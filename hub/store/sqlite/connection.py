@@ -152,5 +152,5 @@ async def open_bridge(path: Path, loop: trio_asyncio.TrioEventLoop, *, writes: b
     with trio.move_on_after(_OPEN_SECONDS, shield=True) as opening:
         await trio_asyncio.aio_as_trio(opened, loop=loop)()
     if opening.cancelled_caught:
-        raise sqlite3.OperationalError("the disk does not answer")
+        raise sqlite3.OperationalError("the disk is not responding")
     return Bridge(connection, loop)

@@ -404,7 +404,7 @@ async def test_a_write_that_succeeds_after_it_was_given_up_is_not_counted_twice(
 
     async def late(batch: RecordBatch) -> None:
         await append(batch)
-        raise CannotStoreNow("the disk does not answer")
+        raise CannotStoreNow("the disk is not responding")
 
     async def none_yet(*args: object) -> None:
         return None

@@ -394,7 +394,7 @@ async def test_an_incomplete_backup_is_no_good_one(
     monkeypatch.setattr(backups, "read_folder", lambda folder: Folder(tuple(found)))
     (finding,) = check_backups(around())
     assert (finding.state, finding.code) == ("failed", "backup-incomplete")
-    assert "8192 bytes of the pictures of 2026-11-25" in finding.text
+    assert "8192 bytes of pictures from 2026-11-25" in finding.text
     found.insert(0, generation(clock() - 86_400))
     assert codes(check_backups(around())) == ["backup-incomplete", "backup-ok"]
 

@@ -220,7 +220,7 @@ async def test_a_batch_larger_than_the_queue_is_committed_alone(
         assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
-@pytest.mark.expects_error("nothing can be stored now: the disk does not answer")
+@pytest.mark.expects_error("nothing can be stored now: the disk is not responding")
 async def test_writes_are_refused_while_the_disk_does_not_answer(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,7 +84,7 @@ class Reads:
         self.sizes.append(0)
         await self.may_read.wait()
         if len(self.sizes) == self.fail_at:
-            raise CannotStoreNow("the disk does not answer")
+            raise CannotStoreNow("the disk is not responding")
         page = await self._read(*args, **how)
         self.sizes[-1] = len(page.items)
         return page

@@ -149,7 +149,7 @@ async def test_an_event_of_a_blacklisted_person_tells_both(site: PageSite, guard
     await site.add_record("event", detail)
     await guard.get("/")
     assert "Fire · Li Wei" in guard.text
-    assert "Event of a camera · Person on the blacklist" in guard.text
+    assert "Camera event · Person on the blacklist" in guard.text
     assert 'class="alarm alarm-critical"' in guard.text
     await guard.get("/alarms/export")
     assert "Fire · Li Wei" in guard.text
@@ -244,7 +244,7 @@ async def test_what_cannot_be_stored_is_shown_like_other_alarms(
         assert "alarm-late" in shown[-1]
         assert "<form" not in shown[-1]
         assert "/alarms/-1" not in shown[-1]
-        assert "It can be acknowledged as soon as the hub can store again." in shown[-1]
+        assert "It can be acknowledged as soon as the hub can save data again." in shown[-1]
         await guard.get("/cameras")
         assert 'data-count="2" data-severity="critical" data-escalated="2"' in guard.text
         site.services.alarms.hold(Unstored())
@@ -332,7 +332,7 @@ async def test_the_list_is_filtered_by_state_severity_kind_and_camera(
             query
         )
     await guard.get("/alarms?severity=minor")
-    assert "No alarm matches this search." in guard.text
+    assert "No alarms match." in guard.text
 
 
 async def test_the_list_is_paged_by_key_and_keeps_its_filter(

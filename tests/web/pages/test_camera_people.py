@@ -80,7 +80,7 @@ async def test_the_filters_are_sent_and_kept(admin: Photographer, camera: Simula
     }
     assert 'name="phone" value="136"' in admin.text
     assert '<option value="2" selected>Blacklist' in admin.text
-    assert "Nobody on the camera matches" in admin.text
+    assert "No one on the camera matches" in admin.text
 
 
 async def test_a_guard_does_not_search_by_personal_numbers(
@@ -148,7 +148,7 @@ async def test_a_camera_without_people_says_so(guard: Photographer, camera: Simu
         (DeviceSilent("x"), "did not respond in time"),
         (DeviceLeft("x"), "disconnected before it responded"),
         (DeviceRefused(426, "no <such>"), "“no &lt;such&gt;” (code 426)"),
-        (ok_answer(list="none"), "could not be understood"),
+        (ok_answer(list="none"), "could not be interpreted"),
     ],
 )
 async def test_a_device_error_is_shown_as_a_sentence(

@@ -125,7 +125,7 @@ async def test_the_page_arrives_before_the_answer(viewer: Visitor, hub: PageSite
     [
         (DeviceOffline(), "The camera is not connected"),
         (DeviceSilent(), "The camera did not respond in time"),
-        (DeviceNonsense(), "could not be understood"),
+        (DeviceNonsense(), "could not be interpreted"),
     ],
 )
 async def test_a_device_error_leaves_the_page_complete(

@@ -70,7 +70,7 @@ async def test_the_camera_is_asked_with_a_jpeg_and_its_own_times(
         "start_time": "2026-11-24 12:00:00",
         "end_time": "2026-11-25 12:00:30",
     }
-    assert "captured nobody similar" in guard.text
+    assert "captured no similar face" in guard.text
     assert 'value="2026-11-24T12:00"' in guard.text
 
 
@@ -87,7 +87,7 @@ async def test_matches_are_shown_best_first_with_pictures(
         ],
     )
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
-    assert "4 captures look like the photo" in guard.text
+    assert "4 captures match the photo" in guard.text
     times = re.findall(r"<time>([^<]*)</time>", guard.text)
     assert times == [
         "2026-11-25 09:00:00",
@@ -110,7 +110,7 @@ async def test_only_the_best_of_many_matches_are_shown(
         total=9000, face_list=[match(80 + n % 20) for n in range(300)] + [{"score": 5}]
     )
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
-    assert "9000 captures look like the photo" in guard.text
+    assert "9000 captures match the photo" in guard.text
     assert "Only the best 200 are shown" in guard.text
     assert guard.text.count("<article") == 200
     assert "1 could not be read" in guard.text
@@ -133,7 +133,7 @@ async def test_the_page_arrives_before_the_matches(
     camera.outcome = ok_answer(total=1, face_list=[match(90)])
     await guard.send_photo("/cameras/1/search", photo(), **FORM)
     searching = guard.text.index("The camera is searching. This may take up to 30 seconds")
-    assert searching < guard.text.index("1 capture looks like the photo")
+    assert searching < guard.text.index("1 capture matches the photo")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ async def test_the_page_arrives_before_the_matches(
         (DeviceSilent("x"), "did not respond in time"),
         (DeviceLeft("x"), "disconnected before it responded"),
         (DeviceRefused(420, "no <face>"), "“no &lt;face&gt;” (code 420)"),
-        (ok_answer(face_list="none"), "could not be understood"),
+        (ok_answer(face_list="none"), "could not be interpreted"),
     ],
 )
 async def test_a_device_error_is_shown_as_a_sentence(

@@ -186,7 +186,7 @@ TROUBLES: list[tuple[HubError, str, bool]] = [
     (DeviceBusy(), "busy with other requests", False),
     (DeviceLeft(), "disconnected before it responded", True),
     (DeviceSilent(), "did not respond in time", True),
-    (DeviceNonsense(), "response could not be understood", True),
+    (DeviceNonsense(), "response could not be interpreted", True),
     (DeviceRefused(404, ""), "does not support this function", True),
     (DeviceRefused(420, "x"), "does not accept these values", True),
 ]

@@ -74,7 +74,7 @@ async def test_a_person_page_shows_where_they_are(running: PageSite, guard: Phot
     await until(is_tried)
     for path in ("/people/7", "/people/7/cameras"):
         await guard.get(path)
-        for text in ("1 of 3 cameras", "Up to date", "Refused by the camera", "Not yet up to date"):
+        for text in ("1 of 3 cameras", "In sync", "Refused by the camera", "Not in sync yet"):
             assert text in guard.text, text
         assert "(code 4" in guard.text
         # What failed comes first.
@@ -132,13 +132,13 @@ async def test_unknown_people_wait_for_a_decision(
     assert "1 camera has people on it" in guard.text
     assert 'href="/cameras/1/people">Gate' in guard.text
     await admin.get("/cameras/1/people?show=unknown")
-    for text in ("&lt;Old&gt;", "Not in the register", "until somebody decides"):
+    for text in ("&lt;Old&gt;", "Not in the register", "until someone decides"):
         assert text in admin.text, text
     await admin.get("/cameras/1/people/decide/leave-alone")
     await admin.send("/cameras/1/people/decide/leave-alone")
     assert sync.state_of("1") == "alone"
     await admin.get("/cameras/1/people")
-    assert "does not manage the people on this camera" in admin.text
+    assert "Syncing was stopped for this camera" in admin.text
     await admin.get("/cameras/1/people/decide/manage")
     await admin.send("/cameras/1/people/decide/manage")
     await until(is_undecided)
@@ -155,10 +155,10 @@ async def test_the_page_says_where_people_are_put_who_are_taken_over(
     sn = await hub.enrol("Gate", did="1")
     await hub.hub.store.device_people.put_unknown("1", sn, {"55": '{"pid":"55"}'})
     await admin.get("/cameras/1/people/decide/take-over")
-    assert "and then put on all other cameras" in admin.text
+    assert "and then sent to all other cameras" in admin.text
     await hub.services.camera_groups.add("Building B", ["1"], by=COMMAND_LINE)
     await admin.get("/cameras/1/people/decide/take-over")
-    assert "on the other cameras of its groups: Building B" in admin.text
+    assert "to the other cameras of its groups: Building B" in admin.text
 
 
 async def test_a_camera_whose_list_was_not_read_whole_says_so(
@@ -169,11 +169,11 @@ async def test_a_camera_whose_list_was_not_read_whole_says_so(
     await hub.hub.store.device_people.save(row, sn)
     await admin.get("/cameras/1/people")
     assert "could not read the whole list of people" in admin.text
-    assert "Manage anyway…" in admin.text
+    assert "Sync anyway…" in admin.text
     assert "Add to the register" not in admin.text
     for decision in ("take-over", "remove-unknown"):
         await admin.get(f"/cameras/1/people/decide/{decision}")
-        for text in ("Manage the people on Gate anyway?", "As far as the hub could read its list"):
+        for text in ("Sync the people on Gate anyway?", "As far as the hub could read the list"):
             assert text in admin.text, text
 
 
@@ -189,7 +189,7 @@ async def test_a_comparison_is_a_job_that_says_what_it_found(
     job = guard.goes_to
     await running.services.jobs.wait(int(job.rpartition("/")[2]))
     await guard.get(job)
-    for text in ("Comparison of the people on a camera", "1 were missing", "Completed"):
+    for text in ("Comparison of people on a camera", "1 missing", "Completed"):
         assert text in guard.text, text
 
 
@@ -205,7 +205,7 @@ async def test_a_comparison_of_half_a_list_says_so(
     job = guard.goes_to
     await running.services.jobs.wait(int(job.rpartition("/")[2]))
     await guard.get(job)
-    assert "The list could not be read whole, so nobody counts as missing." in guard.text
+    assert "The list could not be read completely, so nobody counts as missing." in guard.text
 
 
 async def test_a_camera_that_is_offline_cannot_be_compared(

@@ -65,7 +65,7 @@ async def test_a_record_is_kept_from_its_own_page(site: PageSite, guard: Visitor
     assert "1 record, 2 pictures" in guard.text
     await guard.send("/evidence/new", seq="2", reason="Theft")
     await guard.get("/records/2")
-    assert '<a href="/evidence/1">Theft</a>, until somebody releases it' in guard.text
+    assert '<a href="/evidence/1">Theft</a>, until released' in guard.text
     await guard.get("/evidence/new?seq=3")
     await guard.send("/evidence/new", seq="3", hold="1")
     assert guard.goes_to == "/evidence/1?done=hold-added"
@@ -82,7 +82,7 @@ async def test_the_wall_offers_to_keep_only_to_who_may(site: PageSite, guard: Vi
     assert (await viewer.get("/evidence")).status_code == 403
     await site.services.holds.create([1], "Theft", None, by=Actor("user guard"))
     await viewer.get("/records/1")
-    assert "Kept: Theft, until somebody releases it" in viewer.text
+    assert "Kept: Theft, until released" in viewer.text
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ async def test_the_wall_offers_to_keep_only_to_who_may(site: PageSite, guard: Vi
         ({"until": "2026-11-24"}, "The last day must be today or later."),
         ({"until": "soon"}, "The last day must be today or later."),
         ({"until": "9999-12-30"}, "The last day must be"),
-        ({"seq": "9" * 5000}, "None of these records is there any more."),
-        ({"seq": "x"}, "None of these records is there any more."),
-        ({"seq": "77"}, "None of these records is there any more."),
+        ({"seq": "9" * 5000}, "These records no longer exist."),
+        ({"seq": "x"}, "These records no longer exist."),
+        ({"seq": "77"}, "These records no longer exist."),
     ],
 )
 async def test_a_bad_entry_is_explained_and_nothing_is_kept(
@@ -121,9 +121,9 @@ async def test_what_is_released_is_named_first(
     await site.hub.store.retention.drop_day("2026-11-25")
     await guard.sign_in("guard")
     await guard.get("/evidence")
-    assert "1 record has outlived its day" in guard.text
+    assert "1 record is kept beyond its retention period" in guard.text
     await guard.get("/evidence/1/release")
-    assert "1 record exists only here" in guard.text
+    assert "1 record exists only as evidence" in guard.text
     await guard.send("/evidence/1/release")
     assert guard.goes_to == "/evidence?done=hold-released"
     await guard.get("/evidence")

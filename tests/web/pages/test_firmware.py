@@ -401,7 +401,7 @@ async def test_a_campaign_that_does_not_start_says_why(admin: Operator) -> None:
     assert "has been removed in the meantime" in admin.text
     await site.campaigns.start(release.id, ["1"])
     await admin.start(release, "1", "2")
-    assert "is in another campaign by now" in admin.text
+    assert "is now in another campaign" in admin.text
     assert admin.response.status_code == 400
     assert len(site.campaigns.campaigns()) == 1
 
@@ -417,7 +417,7 @@ async def test_a_campaign_shows_the_progress_of_each_camera(admin: Operator) -> 
     await admin.get(path)
     assert f'data-part="{path}/now" data-on="firmware device"' in admin.text
     assert "1 goes first. The others follow once it runs the new version." in admin.text
-    assert "It waits for the first camera." in admin.text
+    assert "It is waiting for the first camera." in admin.text
     (token,) = await site.links("1")
     await admin.get(f"{path}/now")
     assert "Offered" in admin.text

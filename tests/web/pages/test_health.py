@@ -45,7 +45,7 @@ def words(text: str) -> str:
 
 async def test_a_site_that_is_well_is_said_to_be_well(hub: PageSite) -> None:
     shown = words((await visit(hub)).text)
-    assert "Everything works." in shown
+    assert "Everything is working." in shown
     assert "80.0 GB of disk space is free; 2 GB is needed." in shown
     assert "Not checked since the hub started." in shown
 
@@ -76,12 +76,12 @@ async def test_what_is_not_well_is_told_with_what_to_do_faults_first(
     ]
     text = (await visit(hub)).text.partition('<div class="health"')[2]
     shown = words(text)
-    assert "3 things need your attention:" in shown
-    assert shown.index("hub.key is not the key") < shown.index("Only 1.0 GB of the disk")
+    assert "3 issues need your attention:" in shown
+    assert shown.index("hub.key does not match") < shown.index("Only 1.0 GB of disk space")
     assert "What to do: Restore the hub.key that belongs to it." in shown
     # In words of people; what a technician wants to know is a detail.
-    assert "Cameras and programs may be refused until this is done." in shown
-    assert "Details hub.key is not the key of this database." in shown
+    assert "Cameras and programs may be refused until this is fixed." in shown
+    assert "Details hub.key does not match this database." in shown
     assert '<a class="button button-small" href="/site/backups">' in text
     assert text.count('class="health-problem ') == 3
 
@@ -93,7 +93,7 @@ async def test_cameras_that_are_offline_are_noted_with_links(hub: PageSite) -> N
     text = (await visit(hub)).text.partition('<div class="health"')[2]
     assert "1 camera is offline" in words(text)
     assert f'<a href="/cameras/{device.did}">{device.name or device.sn}</a>' in text
-    assert "The hub itself works." in words(text)
+    assert "The hub itself is working." in words(text)
     assert "Check their power and network cables." in words(text)
 
 
@@ -102,11 +102,11 @@ async def test_cameras_that_are_all_offline_are_one_serious_problem(hub: PageSit
     hub.health_reasons = [HealthReason("cameras-offline", "")]
     visitor = await visit(hub, "/cameras")
     banner = visitor.text.partition('"notice notice-bad" role="status">')[2].partition("</p>")[0]
-    assert "No camera is online. The hub sees nothing." in words(banner)
+    assert "No camera is online. The hub receives nothing." in words(banner)
     assert "What to do" in words(banner)
     await visitor.get("/site/health")
     text = visitor.text.partition('<div class="health"')[2]
-    assert "1 thing needs your attention: No camera is online." in words(text)
+    assert "1 issue needs your attention: No camera is online." in words(text)
     assert text.count('class="health-problem health-bad"') == 1
     assert "1 camera is offline" not in words(text)
     await visitor.send("/preferences", language="zh", next="/site/health")
@@ -133,8 +133,8 @@ async def test_the_most_serious_comes_first_whatever_reports_it(
         "Data cannot be saved at the moment",
         "Cameras or browsers cannot reach the hub.",
         "The certificate expired on 2026-11-20",
-        "There has been no good backup for 7 days",
-        "tries security codes for Gate",
+        "There has been no valid backup for 7 days",
+        "is trying security codes for Gate",
         "The disk takes 9 ms to save a record safely, which is slow.",
         "The certificate expires on 2026-12-01",
     ]
@@ -185,7 +185,7 @@ async def test_others_are_told_once_that_an_administrator_is_needed(
     ]
     visitor = await Visitor.signed_in(hub, role)
     await visitor.get("/notices")
-    needed = "Something needs an administrator: the disk, the backup"
+    needed = "Administrator needed: the disk, the backup"
     assert words(visitor.text) == needed
     assert "href" not in visitor.text.partition("<span>")[2]
     # What keeps records from being kept concerns everybody.
@@ -218,7 +218,7 @@ async def test_damage_that_the_hub_met_counts_among_the_checks(
     hub.health_reasons = [HealthReason("damaged-rows", "", {"where": "records"}), lost]
     found.append(failed("pictures", "pictures-lost", what="2026-11-20"))
     shown = words((await visit(hub)).text)
-    assert "2 of 4 checks are in order." in shown
+    assert "2 of 4 checks passed." in shown
     assert "Stored data warning:" in shown
 
 
@@ -235,7 +235,7 @@ def test_the_banners_and_the_page_have_one_order() -> None:
 
 async def test_one_problem_is_one_thing(hub: PageSite, found: list[Finding]) -> None:
     found.append(failed("key", "key-missing"))
-    assert "1 thing needs your attention:" in words((await visit(hub)).text)
+    assert "1 issue needs your attention:" in words((await visit(hub)).text)
 
 
 async def test_the_page_is_in_chinese_too(hub: PageSite, found: list[Finding]) -> None:
@@ -253,7 +253,7 @@ async def test_the_page_is_in_chinese_too(hub: PageSite, found: list[Finding]) -
         (
             "en",
             "The last backup failed (%s: this is not a folder).",
-            "What to do: Check that the folder",
+            "What to do: Check that the backup folder",
         ),
         ("zh", "上次备份失败（%s: 不是文件夹）", "请确认备份文件夹存在"),
     ],
@@ -320,7 +320,7 @@ async def test_progress_and_result_are_found_again(hub: PageSite) -> None:
     await visitor.get("/site/health/now")
     shown = words(visitor.text)
     assert "Last checked: 25 Nov 2026 20:00:00" in shown
-    assert "1 thing needs your attention: 1 of 9 pictures are missing or damaged" in shown
+    assert "1 issue needs your attention: 1 of 9 pictures are missing or damaged" in shown
     assert "What it means: Parts of some records cannot be shown." in shown
 
 

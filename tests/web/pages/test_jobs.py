@@ -57,7 +57,7 @@ async def test_a_running_job_shows_its_progress_and_steps(
             assert text in admin.text, text
         # A screen reader tells when this changes.
         told = admin.text.partition('role="status"')[2].partition("</div>")[0]
-        assert "Comparison of the people on a camera · Running" in told
+        assert "Comparison of people on a camera · Running" in told
     await admin.get(f"/jobs/{job.id}?only=failed")
     assert re.findall(r'<tr data-key="(\d+)">', admin.text) == ["1"]
 

@@ -535,7 +535,7 @@ async def test_an_administrator_sees_numbers_of_a_record_in_full_and_that_is_log
     await add_record_with_numbers(admin.hub)
     await admin.hub.add_record(extra=b'{"rank": "555"}')
     await admin.get("/records/1")
-    link = "Show the numbers in full"
+    link = "Show full numbers"
     assert link in admin.text
     assert "person.record_numbers" not in [
         e.action for e in await admin.hub.services.audit.newest()

@@ -62,15 +62,20 @@ async def test_cameras_of_a_group_and_others_get_a_setting_once(
     values = typical_values(RECORDING)
     await admin.send("/cameras/many/recording", did="2", group=str(group.id), **values)
     page = await follow(running, admin)
-    for text in ("Camera 1", "Camera 2", "Camera 3", "It gets the settings when it can be reached"):
+    for text in (
+        "Camera 1",
+        "Camera 2",
+        "Camera 3",
+        "It will get the settings once it can be reached",
+    ):
         assert text in page, text
     for link in links:
         assert [uri for uri, _ in link.asked] == ["/storage/record_set"]
     # The one that is offline says what it will get.
     await admin.get("/cameras/3/settings")
-    assert "gets other settings when it can be reached: Recording" in admin.text
+    assert "will get other settings once it can be reached: Recording" in admin.text
     await admin.get("/cameras/1/settings")
-    assert "gets other settings" not in admin.text
+    assert "will get other settings" not in admin.text
 
 
 async def test_what_is_left_unchanged_stays_as_each_camera_has_it(
@@ -82,7 +87,7 @@ async def test_what_is_left_unchanged_stays_as_each_camera_has_it(
     await running.services.commands.call("1", SET_RECORDING, own)
     await admin.get("/cameras/many/recording")
     assert re.search(r"Gate\s*</span>", admin.text)
-    assert re.search(r"Bay\s*<span[^>]*>Settings not known", admin.text)
+    assert re.search(r"Bay\s*<span[^>]*>Settings unknown", admin.text)
     assert 'name="file_len" value=""' in admin.text
     empty = dict.fromkeys(typical_values(RECORDING), "")
     sent = {**empty, "strategy": "1", "pre_record.duration": "3"}
@@ -95,7 +100,7 @@ async def test_what_is_left_unchanged_stays_as_each_camera_has_it(
     # One that was never sent any settings.
     await admin.get("/cameras/many/recording")
     await admin.send("/cameras/many/recording", did="2", **sent)
-    assert "Its other settings are not known" in await follow(running, admin)
+    assert "Its other settings are unknown" in await follow(running, admin)
 
 
 async def test_a_change_that_a_later_job_took_over_says_so(
@@ -129,7 +134,7 @@ async def test_what_a_camera_answered_is_shown(running: PageSite, admin: Photogr
 async def test_online_cameras_are_restarted(running: PageSite, admin: Photographer) -> None:
     link = await running.connect("Gate")
     await admin.get("/cameras/many/restart")
-    assert "Restart the chosen cameras" in admin.text
+    assert "Restart the selected cameras" in admin.text
     await admin.send("/cameras/many/restart", did="1")
     await follow(running, admin)
     assert [uri for uri, _ in link.asked] == ["/system/maintain/reboot"]

@@ -31,7 +31,7 @@ def shown_pids(text: str) -> list[str]:
 
 async def test_an_empty_register_says_what_to_do_next(admin: Photographer) -> None:
     await admin.get("/people")
-    for text in ("Nobody yet", 'href="/people/add"', 'href="/people/import"'):
+    for text in ("No people yet", 'href="/people/add"', 'href="/people/import"'):
         assert text in admin.text
     assert "Connect cameras" in admin.text
 
@@ -74,7 +74,7 @@ async def test_people_are_found_by_parts_of_name_and_number(
         await guard.get(path + query)
         assert shown_pids(guard.text) == found
     if not found:
-        assert "Nobody matches" in guard.text
+        assert "No people match" in guard.text
     if "8" in found:
         assert "&lt;Li&gt;" in guard.text
 
@@ -246,7 +246,7 @@ async def test_a_taken_number_is_refused(hub: PageSite, admin: Photographer) -> 
     await admin.get("/people/add")
     await admin.send_photo("/people/add", name="Ann", category="1", pid="7")
     assert admin.response.status_code == 409
-    assert "There is a person with this ID already." in admin.text
+    assert "There is already a person with this ID." in admin.text
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ async def test_a_record_that_is_gone_is_no_photo(admin: Photographer) -> None:
     assert "data-source" not in admin.text
     await admin.send_photo("/people/add", name="Ann", category="1", from_record="99")
     assert admin.response.status_code == 404
-    assert "The picture is gone" in admin.text
+    assert "The picture no longer exists" in admin.text
 
 
 # Changing and removing
@@ -295,7 +295,7 @@ async def test_a_person_is_changed_and_keeps_the_photo(hub: PageSite, admin: Pho
     await add_person(hub, **NUMBERS)
     await hub.services.people.change("7", PersonChange(photo=PORTRAIT), by=COMMAND_LINE)
     await admin.get("/people/7/edit")
-    for text in (NUMBERS["phone"], 'value="王芳"', "This photo stays"):
+    for text in (NUMBERS["phone"], 'value="王芳"', "This photo is kept"):
         assert text in admin.text
     assert ("user admin", "person.numbers", "7") in await hub.audited()
     await admin.send_photo("/people/7/edit", name="Wang Fang", category="3", phone="1")

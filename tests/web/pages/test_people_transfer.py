@@ -122,9 +122,9 @@ async def test_the_preview_names_people_whose_rows_have_no_name(
         (b"colour\nred\n", "The first line must name the columns"),
         (b"name,name\na,b\n", "two columns for Name"),
         (b"\xff\xff\xff", "neither UTF-8 nor GB18030"),
-        (archive(**{"../x_jpg": b"x"}), "names another folder"),
+        (archive(**{"../x_jpg": b"x"}), "points to another folder"),
         (archive(a_csv=b"name\nx\n", b_csv=b"name\ny\n"), "several tables"),
-        (b"PK\x03\x04 and no more", "is no ZIP file"),
+        (b"PK\x03\x04 and no more", "is not a ZIP file"),
     ],
 )
 async def test_files_that_cannot_be_imported_are_refused_with_the_reason(
@@ -137,7 +137,7 @@ async def test_files_that_cannot_be_imported_are_refused_with_the_reason(
 
 async def test_a_preview_that_is_gone_asks_for_the_files_again(admin: Photographer) -> None:
     await admin.get("/people/import/0123")
-    assert "not kept any longer" in admin.text
+    assert "no longer available" in admin.text
 
 
 async def test_everybody_is_exported_after_a_warning_and_that_is_logged(
@@ -145,7 +145,7 @@ async def test_everybody_is_exported_after_a_warning_and_that_is_logged(
 ) -> None:
     await hub.services.people.add(PersonChange(name="Ann", phone="123456"), by=COMMAND_LINE)
     await admin.get("/people/export")
-    assert "personal numbers in full" in admin.text
+    assert "full personal numbers" in admin.text
     await admin.send("/people/export")
     assert admin.response.content_type == "application/zip"
     data = await admin.response.get_data(as_text=False)

@@ -73,8 +73,8 @@ async def test_hits_of_all_cameras_are_merged_by_score(
     assert "In the register" not in guard.text
     assert re.findall(r"<h3>(\d+)% match", guard.text) == ["99", "92", "85"]
     for text in (
-        "3 captures look like the photo",
-        "2 hits",
+        "3 captures match the photo",
+        "2 matches",
         "1 gave no result",
         "could not be reached",
         "/media/device/2?path=sd%2F92.jpg",
@@ -123,7 +123,7 @@ async def test_some_cameras_are_asked_by_name_or_group(
     group = await running.services.camera_groups.add("Gate", ("1",), by=COMMAND_LINE)
     await search(running, guard, **{"where": "some", "did-3": "1", f"group-{group.id}": "1"})
     assert [len(link.asked) for link in links] == [1, 0, 1]
-    assert "No camera captured anybody similar" in guard.text
+    assert "No camera captured a similar face" in guard.text
 
 
 async def test_a_camera_that_does_not_answer_is_named(
@@ -133,7 +133,7 @@ async def test_a_camera_that_does_not_answer_is_named(
     gate.outcome = DeviceSilent("x")
     await search(running, guard)
     assert "1 gave no result" in guard.text
-    assert "did not answer" in guard.text
+    assert "did not respond" in guard.text
 
 
 async def test_a_person_of_the_register_is_searched_without_a_file(

@@ -157,7 +157,7 @@ def test_every_reason_and_outcome_of_the_services_has_a_text() -> None:
 
 
 def test_every_reason_of_the_store_has_a_text() -> None:
-    full, overdue = OSError(errno.ENOSPC, "No space left"), "the disk does not answer"
+    full, overdue = OSError(errno.ENOSPC, "No space left"), "the disk is not responding"
     assert {describe(full), overdue, *SQLITE_REASONS.values()} == set(labels.STORE_REASONS)
 
 

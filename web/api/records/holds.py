@@ -192,7 +192,7 @@ CHANGE = Endpoint(
     method="PATCH",
     path=_ONE,
     tag=TAG,
-    summary="Change why and until when",
+    summary="Change reason and end date",
     description="For the guard who made it, administrators and API keys.",
     body=HoldChangeBody,
     body_example=HoldChangeBody(until=None),

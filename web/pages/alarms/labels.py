@@ -15,7 +15,7 @@ STATES = {
 KINDS = {
     "blacklist": N_("Person on the blacklist"),
     "plate": N_("Watched plate"),
-    "event": N_("Event of a camera"),
+    "event": N_("Camera event"),
     "offline": N_("Camera offline"),
     "hub": N_("Problem of this hub"),
 }
@@ -33,7 +33,7 @@ STEPS = {
     "raised": N_("Raised"),
     "again": N_("New again"),
     "acknowledged": N_("Acknowledged"),
-    "escalated": N_("Not acknowledged in time: shown to everybody"),
+    "escalated": N_("Not acknowledged in time: escalated to everyone"),
     "over": N_("Over"),
     "closed": N_("Closed"),
 }

@@ -208,7 +208,7 @@ async def _one_page(template: str, seq: int) -> Response:
 
 
 def _step_row(step: AlarmStep) -> StepRow:
-    by_itself = gettext("by itself") if step.step == "closed" else ""
+    by_itself = gettext("automatically") if step.step == "closed" else ""
     return StepRow(
         time=language.current().moment(step.at, auth.services().site.zone()),
         text=gettext(labels.STEPS[step.step]),

@@ -145,7 +145,7 @@ async def _form_page(
 
 def _describe(error: BadParameter) -> str:
     if isinstance(error, AlreadyExists):
-        return gettext("There is a group with this name already.")
+        return gettext("There is already a group with this name.")
     if error.field == "name":
         return gettext("The name must have 1 to %(n)s characters, without line breaks.") % {
             "n": MAX_GROUP_NAME_LENGTH

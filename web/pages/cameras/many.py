@@ -193,5 +193,5 @@ def _describe(error: HubError) -> str:
     if isinstance(error, NoSuchResource):
         return gettext("One of the cameras has been removed in the meantime.")
     if isinstance(error, TooManyRequests):
-        return gettext("Too many jobs of this kind are running. Wait until one has ended.")
+        return gettext("Too many jobs of this kind are running. Wait until one has finished.")
     return gettext("Nothing was sent: one value is not valid. It is marked below.")

@@ -153,7 +153,7 @@ async def _keep_page(
 
 def _describe(error: HubError | None) -> str:
     if isinstance(error, TooManyRequests):
-        return gettext("Too much is kept already. Release what is not needed any more.")
+        return gettext("The limit for evidence has been reached. Release what is no longer needed.")
     return describe_hold_error(error) if isinstance(error, BadParameter) else ""
 
 

@@ -39,7 +39,7 @@ def hold_row(hold: Hold) -> HoldRow:
                 "time": moment,
             }
         else:
-            ended = gettext("ended by itself, %(time)s") % {"time": moment}
+            ended = gettext("expired, %(time)s") % {"time": moment}
     return HoldRow(
         id=hold.id,
         url=f"/evidence/{hold.id}",

@@ -136,9 +136,7 @@ def describe_hold_error(error: BadParameter) -> str:
         "until": gettext("The last day must be today or later."),
         "from": gettext("Enter the times as date and time."),
         "to": gettext("Enter the times as date and time."),
-        "seqs": gettext("None of these records is there any more."),
-        "records": gettext(
-            "These are too many records: at most 10,000 for one entry, 200,000 in all."
-        ),
+        "seqs": gettext("These records no longer exist."),
+        "records": gettext("Too many records: at most 10,000 per entry and 200,000 in total."),
     }
     return texts.get(error.field, str(error))

@@ -125,7 +125,7 @@ def campaign_sentence(campaign: Campaign) -> str:
 
 
 _CAMPAIGN_SENTENCES = {
-    "rest": N_("The first camera is updated. The others follow when they ask for the update."),
+    "rest": N_("The first camera is updated. The others follow when they check for the update."),
     "paused": N_(
         "No further cameras are offered the update until you resume. Those already offered it"
         " may still download it."
@@ -153,7 +153,7 @@ def _describe_wait(device: CampaignDevice, campaign: Campaign, *, is_offline: bo
     if campaign.state == "paused" and device.state == "waiting":
         return gettext("The campaign is paused.")
     if campaign.state == "first" and not device.is_next and device.state == "waiting":
-        return gettext("It waits for the first camera.")
+        return gettext("It is waiting for the first camera.")
     if is_offline:
         return gettext("The camera is not connected.")
     if device.state == "downloaded":
@@ -173,8 +173,8 @@ def _describe_awaited(release: Release) -> str:
 
 
 _DEVICE_SENTENCES = {
-    "waiting": N_("The update is offered when the camera next asks."),
-    "offered": N_("It was offered the update but has not started to download."),
+    "waiting": N_("The update is offered when the camera next checks for one."),
+    "offered": N_("It was offered the update but has not started downloading."),
 }
 
 
@@ -289,7 +289,7 @@ def describe_start_error(error: HubError) -> str:
     """Why a campaign did not start."""
     if isinstance(error, AlreadyExists):
         return gettext(
-            "One of these cameras is in another campaign by now. It is marked below. Select again."
+            "One of these cameras is now in another campaign. It is marked below. Select again."
         )
     if isinstance(error, NoSuchResource):
         return gettext("One of these cameras has been removed in the meantime. Select again.")

@@ -144,15 +144,15 @@ def _device(item: JobItem) -> ItemText | None:
 def _answer(item: JobItem, outcome: DeviceOutcome) -> str:
     """What a camera answered, or why it did not; "" if all is well."""
     if outcome.is_unknown:
-        return gettext("Its other settings are not known. Send it all settings once.")
+        return gettext("Its other settings are unknown. Send it all settings once.")
     if isinstance(outcome.later_job, int):
         return gettext("A later job sends it together with its own changes.")
     if isinstance(outcome.code, int):
         return device_message(outcome.code, outcome.msg) if outcome.code else ""
     if item.state == "waiting":
-        return gettext("It gets the settings when it can be reached.")
+        return gettext("It will get the settings once it can be reached.")
     if item.state == "failed":
-        return gettext("The camera could not be reached, or did not answer.")
+        return gettext("The camera could not be reached or did not respond.")
     return ""
 
 
@@ -171,13 +171,13 @@ def _compared(item: JobItem) -> ItemText | None:
         return None
     pattern = (
         gettext(
-            "%(total)s people on it: %(missing)s were missing, %(differing)s differed, "
-            "%(unknown)s are unknown."
+            "%(total)s people on it: %(missing)s missing, %(differing)s different, %(unknown)s "
+            "unknown."
         )
         if found.is_whole
         else gettext(
-            "The list could not be read whole, so nobody counts as missing. %(total)s people in "
-            "it: %(differing)s differed, %(unknown)s are unknown."
+            "The list could not be read completely, so nobody counts as missing. %(total)s "
+            "people in it: %(differing)s different, %(unknown)s unknown."
         )
     )
     text = pattern % {

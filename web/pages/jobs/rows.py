@@ -12,7 +12,7 @@ from web.pages.site.audit import actor_text
 
 KINDS: dict[JobKind, str] = {
     "import": N_("Import of people"),
-    "compare": N_("Comparison of the people on a camera"),
+    "compare": N_("Comparison of people on a camera"),
     "take-over": N_("People added from a camera to the register"),
     "remove-unknown": N_("Removal of unknown people from a camera"),
     "search": N_("Search by photo"),

@@ -149,13 +149,13 @@ def _describe(error: HubError | None) -> str:
         case None:
             return ""
         case AlreadyExists():
-            return gettext("There is a person with this ID already.")
+            return gettext("There is already a person with this ID.")
         case BadPhoto():
             return describe_photo_error(error)
         case BadParameter() if field_of(error):
             return gettext("Nothing was saved: one value is not valid. It is marked below.")
         case NoSuchResource():
-            return gettext("The picture is gone. Choose a photo.")
+            return gettext("The picture no longer exists. Choose a photo.")
     if isinstance(error, DEVICE_ERRORS):
         return describe_device_error(error)
     return describe_photo_error(error)

@@ -41,7 +41,7 @@ LABELS = {
     "note": N_("Note"),
 }
 _HINTS = {
-    "age": N_("Either the age or the year of birth, or neither."),
+    "age": N_("Enter the age or the year of birth, not both."),
     "pid": N_("Cameras and records identify the person by this number. Leave blank to assign one."),
     "valid_from": N_("Leave blank to start immediately."),
     "valid_until": N_("The person is then removed from the cameras. Leave blank for no expiry."),
@@ -50,7 +50,7 @@ _EXPECTED = {
     "name": N_("A name is required, without line breaks."),
     "age": N_("A whole number from 0 to 150."),
     "birth_year": N_("A year, such as 1990."),
-    "pid": N_("A whole number from 1 to 18446744073709551615 that nobody else has."),
+    "pid": N_("A whole number from 1 to 18446744073709551615 that is not in use."),
     "valid_from": N_("A date with a time."),
     "valid_until": N_("A date with a time, after the one before."),
     "category": N_("Choose one of the options."),
@@ -224,7 +224,7 @@ def _choices(name: str) -> list[PersonOption]:
         PersonOption(str(n), table_text(n, TABLES[name]))
         for n in range(1, (_BOUNDS[name].most or 0) + 1)
     ]
-    return options if name == "category" else [PersonOption("", gettext("Not stated")), *options]
+    return options if name == "category" else [PersonOption("", gettext("Not specified")), *options]
 
 
 def group_choices(groups: tuple[CameraGroup, ...], form: PersonForm) -> list[GroupChoice]:

@@ -22,10 +22,10 @@ _ROWS: dict[RefusalCode, str] = {
     "number": N_("%(field)s: “%(value)s” is not a whole number."),
     "time": N_("%(field)s: “%(value)s” is not a date, such as 2026-12-31 or 2026-12-31 18:00."),
     "wrong": N_("%(field)s: this value is not allowed."),
-    "nobody": N_("Nobody in the register has this number or name: %(value)s."),
+    "nobody": N_("No one in the register has this number or name: %(value)s."),
     "no name": N_("A new person needs a name."),
     "several": N_("Several people match: %(value)s. Give the person ID."),
-    "repeated": N_("Line %(line)s is about the same person."),
+    "repeated": N_("Line %(line)s is for the same person."),
     "group": N_("There is no group of cameras “%(value)s”."),
     "no photo": N_("The ZIP has no photo “%(value)s”."),
     "several photos": N_("The ZIP has several photos for this person."),
@@ -42,10 +42,10 @@ _TABLES = {
     "csv": N_("Line %(value)s is not valid CSV. Is a quotation mark missing?"),
 }
 _ARCHIVES = {
-    "no zip": N_("The ZIP file is damaged, or is no ZIP file."),
-    "bomb": N_("The ZIP file would unpack to far more than photos can have. It is not unpacked."),
-    "path": N_("A file in the ZIP names another folder: %(value)s. It is not unpacked."),
-    "name": N_("A file in the ZIP has a name that no file can have: %(value)s."),
+    "no zip": N_("The file is damaged or is not a ZIP file."),
+    "bomb": N_("Unpacked, the ZIP file would be far too large for photos. It was not unpacked."),
+    "path": N_("A file in the ZIP points to another folder: %(value)s. It was not unpacked."),
+    "name": N_("A file in the ZIP has an invalid name: %(value)s."),
     "encrypted": N_("The ZIP file is encrypted. Pack the photos without a password."),
     "several csv": N_("There are several tables in the ZIP file. Leave one in it."),
 }

@@ -24,8 +24,8 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 STATES: dict[SyncState, str] = {
     "failed": N_("Refused by a camera"),
-    "pending": N_("Not yet on every camera"),
-    "done": N_("Up to date"),
+    "pending": N_("Not on every camera yet"),
+    "done": N_("In sync"),
 }
 
 

@@ -13,8 +13,8 @@ from web.pages.language import N_, gettext
 
 SYNC_ICONS: dict[SyncState, str] = {"done": "check", "pending": "clock", "failed": "alert"}
 _TEXTS: dict[SyncState, str] = {
-    "done": N_("Up to date"),
-    "pending": N_("Not yet up to date"),
+    "done": N_("In sync"),
+    "pending": N_("Not in sync yet"),
     "failed": N_("Refused by the camera"),
 }
 _REMOVAL_TEXTS: dict[SyncState, str] = {
@@ -25,21 +25,18 @@ _REMOVAL_TEXTS: dict[SyncState, str] = {
 #: Why nothing on a camera is changed, by the state of its people.
 STANDSTILLS = {
     "new": N_(
-        "The hub has not read the list of people on this camera yet. It does so when the camera "
-        "connects."
+        "The hub has not read the list of people on this camera yet. It will do so when the "
+        "camera connects."
     ),
     "undecided": N_(
-        "There are people on the camera who are not in the register. The hub changes nobody on it "
-        "until somebody decides."
+        "There are people on the camera who are not in the register. The hub changes nobody on "
+        "it until someone decides."
     ),
     "unread": N_(
-        "The hub could not read the whole list of people on this camera. Nothing on it is changed "
-        "until the list can be read, or somebody decides."
+        "The hub could not read the whole list of people on this camera. Nothing on it is "
+        "changed until the list can be read or someone decides."
     ),
-    "alone": N_(
-        "Somebody decided that the hub does not manage the people on this camera. It changes "
-        "nobody on it."
-    ),
+    "alone": N_("Syncing was stopped for this camera. The hub changes nobody on it."),
 }
 
 

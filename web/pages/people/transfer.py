@@ -118,7 +118,7 @@ async def _form_page(error: HubError | None = None) -> Response:
         area="people",
         # The script shows the form again if the status is 400.
         status=400 if error else 200,
-        fault=gettext("These files are not kept any longer. Choose them again.")
+        fault=gettext("These files are no longer available. Choose them again.")
         if gone
         else describe_import_error(error)
         if error
@@ -146,7 +146,7 @@ async def _preview_page(id: str, error: HubError | None = None) -> Response:
         "people/import_preview.html",
         area="people",
         status=error.status if error else 200,
-        fault=gettext("Another import is running. Wait until it has ended.") if error else "",
+        fault=gettext("Another import is running. Wait until it has finished.") if error else "",
         preview=found,
         links=_action_links(found, here, only if actions else ""),
         rows=[_row_view(row, known) for row in shown],

@@ -100,7 +100,7 @@ def _card(hit: SearchHit, people: Mapping[str, PersonName]) -> HitCard:
 def _asked(camera: CameraSearch) -> AskedCamera:
     text = gettext(ITEM_STATES[camera.state])
     if camera.state == "done":
-        text = ngettext("%(n)s hit", "%(n)s hits", camera.total) % {"n": camera.total}
+        text = ngettext("%(n)s match", "%(n)s matches", camera.total) % {"n": camera.total}
     return AskedCamera(
         did=camera.did,
         name=_camera_name(camera.did),
@@ -117,4 +117,4 @@ def _reason(camera: CameraSearch) -> str:
         return ""
     if camera.code is not None:
         return device_message(camera.code, camera.msg)
-    return gettext("The camera could not be reached, or did not answer.")
+    return gettext("The camera could not be reached or did not respond.")

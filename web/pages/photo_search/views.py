@@ -200,9 +200,9 @@ def _describe(error: HubError) -> str:
         case BadParameter() if error.field in ("from", "to", "start_time", "end_time"):
             return gettext("Enter two times, the earlier one first.")
         case TooManyRequests():
-            return gettext("Too many jobs of this kind are running. Wait until one has ended.")
+            return gettext("Too many jobs of this kind are running. Wait until one has finished.")
         case NoSuchResource():
-            return gettext("The picture is gone. Choose a photo.")
+            return gettext("The picture no longer exists. Choose a photo.")
     if isinstance(error, DEVICE_ERRORS):
         return describe_device_error(error)
     return describe_photo_error(error)

@@ -30,8 +30,8 @@ RuleKind = Literal["event", "offline", "hub"]
 
 _KIND_CODES: tuple[RuleKind, ...] = ("event", "offline", "hub")
 _KINDS = {
-    "event": N_("Events of cameras"),
-    "offline": N_("A camera is offline"),
+    "event": N_("Camera events"),
+    "offline": N_("Camera offline"),
     "hub": N_("Problems of this hub"),
 }
 _SEVERITIES = {**SEVERITIES, "none": N_("No alarm")}
@@ -267,7 +267,7 @@ def _hour(text: str) -> str:
 
 
 def _changed_meanwhile() -> str:
-    return gettext("The rules were changed in the meantime. Check this one, and save it again.")
+    return gettext("The rules were changed in the meantime. Check this one and save it again.")
 
 
 def _describe(error: BadParameter) -> str:

@@ -31,7 +31,7 @@ GROUPS = {
     "record": N_("Records"),
     "search": N_("Saved searches"),
     "erasure": N_("Erasure of people"),
-    "retention": N_("Disk and days"),
+    "retention": N_("Storage"),
     "clock": N_("Clock"),
     "backup": N_("Backups"),
     "update": N_("Update"),

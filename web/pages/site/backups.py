@@ -140,7 +140,7 @@ async def download() -> Response:
     hub, by = auth.services(), auth.actor(me)
     passphrase = form.get("passphrase", "")
     if passphrase != form.get("repeated", ""):
-        fault = gettext("The passphrases are not the same.")
+        fault = gettext("The passphrases do not match.")
         return await _backups_page(fault=fault, field="repeated", status=400)
     wrong = await check_own_password(me)
     if wrong is not None:
@@ -153,7 +153,7 @@ async def download() -> Response:
         fault = gettext("Use a passphrase of at least 8 characters.")
         return await _backups_page(fault=fault, field="passphrase", status=400)
     except TooManyRequests:
-        fault = gettext("A backup is in progress. Try later.")
+        fault = gettext("A backup is in progress. Try again later.")
         return await _backups_page(fault=fault, status=429)
     return redirect_to(f"/site/backups/file?token={token}")
 
@@ -235,8 +235,8 @@ def _incomplete(hub: Services) -> str:
 
 def _missing(one: Backup) -> str:
     return gettext(
-        "%(bytes)s bytes of the pictures of %(days)s could not be read, which belong to "
-        "%(records)s records."
+        "%(bytes)s bytes of pictures from %(days)s could not be read; they belong to %(records)s "
+        "records."
     ) % {
         "bytes": one.unread_bytes,
         "days": one.unread_days,
@@ -256,8 +256,8 @@ def _tone(hub: Services) -> str:
 
 def _sentence(hub: Services, newest: Backup | None) -> str:
     if newest is None:
-        return gettext("There is no good backup yet.")
-    return gettext("The last good backup was made on %(time)s.") % {
+        return gettext("There is no valid backup yet.")
+    return gettext("The last valid backup was made on %(time)s.") % {
         "time": _moment(hub, newest.made_at)
     }
 
@@ -284,7 +284,7 @@ def _running(hub: Services) -> str:
     if progress is None:
         return ""
     if progress.is_stalled:
-        return gettext("A backup is in progress, but its disk has not answered for minutes.")
+        return gettext("A backup is in progress, but its disk has not responded for minutes.")
     if not progress.done_bytes:
         return gettext("The backup has started. You can leave this page.")
     done = size_text(progress.done_bytes)

@@ -29,18 +29,16 @@ PROBLEMS = {
     "passphrase": N_("The key is protected by a passphrase. Remove the passphrase first."),
     "mismatch": N_("The key does not belong to the first certificate of the first file."),
     "chain": N_(
-        "The certificates are not in order. First comes the one of this hub, and each is signed by"
-        " the next one."
+        "The certificates are in the wrong order. This hub's certificate must come first, and "
+        "each one must be signed by the next."
     ),
-    "expired": N_("This certificate expired on %(detail)s. Ask for a new one."),
+    "expired": N_("This certificate expired on %(detail)s. Request a new one."),
     "names": N_(
-        "This certificate does not name the address that you use now (%(detail)s): browsers and"
-        " cameras would refuse it. To install it all the same, tick the box."
+        "This certificate does not cover the address you are using now (%(detail)s): browsers "
+        "and cameras would refuse it. To install it anyway, tick the box."
     ),
     "unusable": N_("This certificate cannot be used for TLS (%(detail)s)."),
-    "configured": N_(
-        "The settings tls.cert and tls.key name a certificate, which is used instead."
-    ),
+    "configured": N_("The certificate set by tls.cert and tls.key is used instead."),
 }
 
 

@@ -144,7 +144,7 @@ async def erase() -> Response:
     form, with_held = _read(values), bool(values.get("with_held"))
     try:
         if values.get("typed", "").strip() != form.typed:
-            fault = gettext("That is not the same. Nothing was erased.")
+            fault = gettext("The entries do not match. Nothing was erased.")
             return await _confirm_page(form, fault=fault, with_held=with_held)
         subject = await _subject(form)
         begun = await auth.services().erasures.begin(
@@ -242,11 +242,11 @@ def _erasure_row(erasure: Erasure) -> ErasureRow:
 def _describe(error: HubError) -> str:
     field = error.field if isinstance(error, BadParameter) else "held"
     texts = {
-        "name": gettext("Enter either a name, a number, or the numbers of records."),
+        "name": gettext("Enter a name, a number or record numbers, but only one of them."),
         "number": gettext("Cameras send this number for every stranger."),
-        "seqs": gettext("Enter the numbers of 1 to %(most)s records, separated by spaces.")
+        "seqs": gettext("Enter 1 to %(most)s record numbers, separated by spaces.")
         % {"most": MAX_SEQS},
-        "gone": gettext("There are no such records any more."),
-        "held": gettext("There is nothing to erase: all these records are kept as evidence."),
+        "gone": gettext("These records no longer exist."),
+        "held": gettext("Nothing to erase: all these records are kept as evidence."),
     }
     return texts.get(field, str(error))

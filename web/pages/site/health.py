@@ -31,7 +31,7 @@ CHECKS: dict[CheckName, str] = {
     "sqlite": N_("Database program"),
     "database": N_("Database"),
     "key": N_("Key file"),
-    "set-aside": N_("Pictures put aside"),
+    "set-aside": N_("Pictures set aside"),
     "backups": N_("Backups"),
     "integrity": N_("Whole database"),
     "records": N_("All records"),

@@ -32,7 +32,7 @@ SECTIONS = (
     Section("overview", "/site", N_("Overview")),
     Section("health", "/site/health", N_("Health")),
     Section("backups", "/site/backups", N_("Backups")),
-    Section("retention", "/site/retention", N_("Disk and days")),
+    Section("retention", "/site/retention", N_("Storage")),
     Section("update", "/site/update", N_("Update")),
     Section("alarm-rules", "/site/alarm-rules", N_("Alarm rules")),
     Section("plate-lists", "/site/plate-lists", N_("Plate lists")),

@@ -261,9 +261,9 @@ def _describe(error: BadLine | HubError) -> str:
         text = gettext("Line %(line)s: %(fault)s. Nothing was changed.")
         return text % {"line": error.line, "fault": error.fault}
     if isinstance(error, AlreadyExists):
-        return gettext("There is a list of this name already.")
+        return gettext("There is already a list with this name.")
     if isinstance(error, BadParameter) and error.field == "name":
         return gettext("Enter a name of at most %(n)s characters.") % {"n": MAX_NAME_LENGTH}
     return gettext(
-        "These are too many plates: at most %(n)s on all lists together, 1000 of them with * or ?."
+        "Too many plates: at most %(n)s on all lists together, of which 1000 with * or ?."
     ) % {"n": MAX_ENTRIES}

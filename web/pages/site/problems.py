@@ -31,7 +31,7 @@ class Consequence(Struct, frozen=True):
     link: str = ""
 
 
-_NO_WORK = N_("The hub cannot do its work at the moment, or not all of it.")
+_NO_WORK = N_("The hub cannot work at the moment, or only in part.")
 _WRONG_TIMES = N_("Records get a wrong date, and old ones may be deleted too late.")
 _NO_BACKUP = N_("If this computer or its disk breaks, everything since the last backup is lost.")
 _TRUST = N_("Browsers show a warning, and cameras may refuse to connect.")
@@ -42,13 +42,15 @@ _MARKED = N_("What cannot be read is left out, and marked where it is shown.")
 #: serious first.
 CONSEQUENCES: dict[str, Consequence] = {
     "cannot-store": Consequence(
-        N_("New records are not kept now. Cameras send them again later, but not for ever."),
+        N_(
+            "New records are not being stored. Cameras send them again later, but not indefinitely."
+        ),
         "/site/retention",
-        N_("Disk and days"),
+        N_("Storage"),
     ),
     "database": Consequence(_NO_WORK),
     "key": Consequence(
-        N_("Cameras and programs may be refused until this is done."),
+        N_("Cameras and programs may be refused until this is fixed."),
         "/site/backups",
         N_("Backups"),
     ),
@@ -69,7 +71,7 @@ CONSEQUENCES: dict[str, Consequence] = {
     "certificate-early": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
     "starting": Consequence(_NO_WORK),
     "cameras-offline": Consequence(
-        N_("What happens in front of the cameras does not reach the hub."),
+        N_("The hub receives nothing from the cameras."),
         "/cameras",
         N_("Cameras"),
     ),
@@ -79,19 +81,19 @@ CONSEQUENCES: dict[str, Consequence] = {
         N_("Backups"),
     ),
     "restored-elsewhere": Consequence(
-        N_("Cameras may look for the hub at its old address, and then nothing is recorded."),
+        N_("Cameras may still be connecting to the old address; then nothing is recorded."),
         "/site/backups",
         N_("Backups"),
     ),
     "codes-guessed": Consequence(
-        N_("Somebody tries to connect in the place of one of your cameras."),
+        N_("Someone is trying to impersonate one of your cameras."),
         "/site/audit",
         N_("Audit log"),
     ),
     "disk": Consequence(
         N_("Records may be kept for fewer days than you want, or come late."),
         "/site/retention",
-        N_("Disk and days"),
+        N_("Storage"),
     ),
     "disk-low": Consequence(
         N_(
@@ -99,14 +101,14 @@ CONSEQUENCES: dict[str, Consequence] = {
             "records can be kept."
         ),
         "/site/retention",
-        N_("Disk and days"),
+        N_("Storage"),
     ),
     "backups-unreadable": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-failed": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-missing": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-overdue": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "backup-incomplete": Consequence(
-        N_("Some pictures cannot be read any more, and are in no new backup."),
+        N_("Some pictures can no longer be read and are missing from new backups."),
         "/site/backups",
         N_("Backups"),
     ),
@@ -118,7 +120,7 @@ CONSEQUENCES: dict[str, Consequence] = {
     "clock-contradicted": Consequence(_WRONG_TIMES, "/cameras", N_("Cameras")),
     "clock-went-back": Consequence(_WRONG_TIMES),
     "retention-waits": Consequence(
-        N_("They stay and take room until somebody decides."),
+        N_("They stay and take up space until someone decides."),
         "/site/retention",
         N_("Decide"),
     ),
@@ -131,15 +133,15 @@ CONSEQUENCES: dict[str, Consequence] = {
         N_("The hub may not start by itself after a power cut or a restart of this computer.")
     ),
     "settings": Consequence(
-        N_("The hub will not start again after it has ended."), "/site/settings", N_("Settings")
+        N_("Once stopped, the hub will not start again."), "/site/settings", N_("Settings")
     ),
     "evidence-waits": Consequence(
-        N_("The records stay, but their day takes room on the disk."),
+        N_("The records stay, but their day takes up disk space."),
         "/evidence",
         N_("Evidence"),
     ),
     "certificate-stays": Consequence(
-        N_("Everything works until the certificate ends."),
+        N_("Everything works until the certificate expires."),
         "/site/certificate",
         N_("Certificate"),
     ),
@@ -152,7 +154,7 @@ CONSEQUENCES: dict[str, Consequence] = {
         N_("Cameras cannot be updated with these files."), "/firmware", N_("Firmware")
     ),
     "update-undone": Consequence(
-        N_("The site works as before, with the version from before."),
+        N_("The site works as before, with the previous version."),
         "/site/update",
         N_("Update"),
     ),

@@ -1,4 +1,4 @@
-"""Disk and days: what is kept and for how long, days that wait for a person, the hub's clock."""
+"""Storage: what is kept and for how long, days that wait for a person, the hub's clock."""
 
 from __future__ import annotations
 
@@ -31,33 +31,34 @@ _SHOWN_DAYS = 100
 
 _REASONS = {
     "share": N_(
-        "There are more of them than usual, and they hold more than a tenth of all records. This "
-        "happens after the number of days to keep was reduced, after the hub was off for long, or "
-        "when the clock of this computer is wrong."
+        "There are more of them than usual, and they contain more than a tenth of all records. "
+        "This happens when the retention period was shortened, when the hub was off for a long "
+        "time, or when this computer's clock is wrong."
     ),
-    "last": N_("No other day holds records: after it there would be none."),
+    "last": N_("No other day contains records: none would be left."),
 }
 _TRUST = {
     "doubted": N_(
-        "It does not fit the time at which the hub ran before. Nothing is deleted by age, and "
+        "It does not fit the time at which the hub last ran. No records are deleted by age, and "
         "cameras get no time from the hub."
     ),
     "contradicted": N_(
-        "The clocks of most cameras show another day. Nothing is deleted by age until they agree."
+        "The clocks of most cameras show a different date. No records are deleted by age until "
+        "they agree."
     ),
     "settling": N_(
-        "The clock is being watched for a day. Until then no records are deleted for their age."
+        "The clock is being observed for a day. Until then, no records are deleted by age."
     ),
-    "trusted": N_("Steady, and not contradicted by the cameras."),
+    "trusted": N_("Stable, and consistent with the cameras."),
 }
 _LIMITS = {
-    "age": N_("the days to keep"),
+    "age": N_("the retention period"),
     "size": N_("the limit for pictures"),
     "disk": N_("the size of the disk"),
 }
 _DATED = {
-    "step": N_("dated again: %(date)s"),
-    "neighbour": N_("kept as of %(date)s"),
+    "step": N_("date corrected: %(date)s"),
+    "neighbour": N_("counted as %(date)s"),
 }
 
 
@@ -96,9 +97,11 @@ async def confirm() -> Response:
     try:
         await auth.services().retention.confirm(form.get("days", "").split(), by=auth.actor(me))
     except AlreadyExists:
-        return await _retention_page(fault=gettext("Other days wait now. Check the list again."))
+        return await _retention_page(
+            fault=gettext("The days waiting have changed. Check the list again.")
+        )
     except BadParameter:
-        return await _retention_page(fault=gettext("No days wait any more."))
+        return await _retention_page(fault=gettext("No days are waiting any longer."))
     return redirect_to("/site/retention?done=days-confirmed")
 
 
@@ -155,7 +158,7 @@ def _limits(found: RetentionView) -> list[str]:
         % {"n": found.keep_days}
     ]
     if found.max_gb:
-        limits.append(gettext("Pictures take at most %(n)s GB.") % {"n": f"{found.max_gb:g}"})
+        limits.append(gettext("Pictures take up at most %(n)s GB.") % {"n": f"{found.max_gb:g}"})
     return limits
 
 
@@ -163,14 +166,14 @@ def _free_space(wanted: float) -> list[str]:
     """What the hub keeps free and what is free; what follows if that is less."""
     free = auth.services().figures.disk().free
     if free is None:
-        return [gettext("The hub is told to keep %(n)s GB free.") % {"n": f"{wanted:g}"}]
+        return [gettext("The hub is set to keep %(n)s GB free.") % {"n": f"{wanted:g}"}]
     values = {"n": f"{wanted:g}", "free": f"{free / GB:.1f}"}
-    found = [gettext("The hub is told to keep %(n)s GB free; %(free)s GB are free now.") % values]
+    found = [gettext("The hub is set to keep %(n)s GB free; %(free)s GB is free now.") % values]
     if free < wanted * GB:
         found.append(
             gettext(
-                "New records are kept as long as there is room; the records of the oldest days "
-                "are deleted to make more."
+                "New records are stored as long as there is space; the oldest days are deleted "
+                "to make room."
             )
         )
     return found
@@ -208,7 +211,7 @@ def _forecast_facts(found: ForecastView) -> list[tuple[str, str]]:
     return [
         *kinds,
         (gettext("Database"), _per_day(found.database)),
-        (gettext("Days that will be kept"), kept),
+        (gettext("Days that can be stored"), kept),
         (gettext("Disk full"), _full(found.full_in_days)),
     ]
 
@@ -219,10 +222,10 @@ def _per_day(size: float) -> str:
 
 def _full(days: float | None) -> str:
     if days is None:
-        return gettext("never, at this rate")
+        return gettext("never at this rate")
     whole = int(days)
     if whole < 1:
-        return gettext("now: the oldest days are deleted")
+        return gettext("now: the oldest days are being deleted")
     return ngettext(
         "in %(n)s day; then the oldest days are deleted",
         "in %(n)s days; then the oldest days are deleted",
@@ -238,7 +241,7 @@ def _agreement(clock: ClockView) -> str:
     if not off:
         return ngettext("%(n)s camera agrees", "All %(n)s agree", all_of_them) % {"n": all_of_them}
     return ngettext(
-        "%(off)s of %(n)s shows another day", "%(off)s of %(n)s show another day", off
+        "%(off)s of %(n)s shows a different date", "%(off)s of %(n)s show a different date", off
     ) % {"n": all_of_them, "off": off}
 
 

@@ -15,8 +15,8 @@ from web.pages.language import N_, gettext
 
 _EXAMPLE_FOLDER = r"D:\sitehub-backups" if os.name == "nt" else "/mnt/second-disk/sitehub-backups"
 _PROTECTS_CAMERAS = N_(
-    "This setting protects the connections of cameras. A weaker value helps others to read them or"
-    " to act as a camera."
+    "This setting protects camera connections. A weaker value makes it easier for others to read "
+    "them or to impersonate a camera."
 )
 
 
@@ -51,7 +51,7 @@ async def _folder_fault(folder: Value) -> str:
     try:
         await auth.services().backups.try_folder(str(folder))
     except BackupFault as error:
-        return gettext("This folder does not exist, or cannot be written: %(reason)s.") % {
+        return gettext("This folder does not exist or cannot be written to: %(reason)s.") % {
             "reason": store_reason(error.message)
         }
     return ""
@@ -64,15 +64,16 @@ async def _look_at_folder() -> None:
 _PLAIN = SettingForm()
 _FORMS = {
     "backup.folder": SettingForm(
-        title=N_("Folder for backups"),
+        title=N_("Backup folder"),
         page="/site/backups",
         allowed=N_(
-            "A folder on a second disk or a network share, for example %(example)s. It is made if "
-            "the folder above it exists."
+            "A folder on a second disk or a network share, for example %(example)s. It is "
+            "created if its parent folder exists."
         ),
         example=_EXAMPLE_FOLDER,
         risk=N_(
-            "Backups contain all secrets of the site. Whoever can read the new folder can use them."
+            "Backups contain all secrets of the site. Anyone who can read the new folder can use "
+            "them."
         ),
         find_fault=_folder_fault,
         changed=_look_at_folder,

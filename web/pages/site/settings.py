@@ -49,15 +49,15 @@ _ON_PAGE = N_("Page")
 #: Why a setting cannot be changed here.
 _LOCKS = {
     "environment": N_(
-        "The environment variable %(variable)s decides it. Remove the variable, then restart the"
-        " hub."
+        "It is set by the environment variable %(variable)s. Remove the variable, then restart "
+        "the hub."
     ),
-    "set": N_("The hub was started with --set %(name)s, which decides it."),
+    "set": N_("It is set by --set %(name)s, with which the hub was started."),
     "file-only": N_(
-        "A wrong value could keep the hub from starting, or you from reaching this page. Change it"
-        " in the file %(path)s, then restart the hub."
+        "A wrong value could prevent the hub from starting, or you from reaching this page. "
+        "Change it in the file %(path)s, then restart the hub."
     ),
-    "page": N_("It is changed on the page Overview."),
+    "page": N_("Change it on the Overview page."),
 }
 
 #: Settings that delete records or backups when they become smaller, and one when it becomes larger.

@@ -59,7 +59,7 @@ async def _health() -> Tile:
         title=gettext("Health"),
         value=ngettext("%(n)s problem", "%(n)s problems", len(problems)) % {"n": len(problems)}
         if problems
-        else gettext("Everything is well"),
+        else gettext("No problems"),
         detail=problems[0].text if problems else "",
         url="/site/health",
         icon="pulse",
@@ -110,7 +110,7 @@ def _backup() -> Tile:
     elif last is None:
         detail = next_backup(hub)
     return Tile(
-        title=gettext("Last good backup"),
+        title=gettext("Last valid backup"),
         value=value,
         detail=detail,
         url="/site/backups",
@@ -129,16 +129,18 @@ def _disk() -> Tile:
     waiting = len(hub.retention.waiting.waiting)
     if waiting:
         detail = ngettext(
-            "%(n)s day waits for your decision.", "%(n)s days wait for your decision.", waiting
+            "%(n)s day is waiting for your decision.",
+            "%(n)s days are waiting for your decision.",
+            waiting,
         ) % {"n": waiting}
     else:
         detail = gettext("No records yet.")
         if days.count:
             detail = ngettext(
-                "Records of %(n)s day are kept.", "Records of %(n)s days are kept.", days.count
+                "Records of %(n)s day are stored.", "Records of %(n)s days are stored.", days.count
             ) % {"n": days.count}
     return Tile(
-        title=gettext("Disk and days"),
+        title=gettext("Storage"),
         value=value,
         detail=detail,
         url="/site/retention",
@@ -157,7 +159,7 @@ def _certificate() -> Tile:
         value=gettext("expired")
         if days < 0
         else ngettext("%(n)s day left", "%(n)s days left", days) % {"n": days},
-        detail=gettext("Made by this hub") if is_own else "",
+        detail=gettext("Issued by this hub") if is_own else "",
         url="/site/certificate",
         icon="shield",
         state="bad" if days < 0 else "warn" if days < soon else "good",
@@ -181,7 +183,9 @@ def _update() -> Tile:
     failure = auth.services().updates.failure
     detail = ""
     if failure is not None:
-        detail = gettext("The update to %(version)s was undone.") % {"version": failure.version}
+        detail = gettext("The update to %(version)s was rolled back.") % {
+            "version": failure.version
+        }
     return Tile(
         title=gettext("Version"),
         value=__version__,

@@ -32,26 +32,28 @@ _OBSTACLES = {
 }
 
 _REFUSALS = {
-    "format": N_("This is not an update file of this hub. Choose the file that ends in .update."),
-    "unsigned": N_("This is not an update file of this hub. Choose the file that ends in .update."),
+    "format": N_("This is not an update file for this hub. Choose the file that ends in .update."),
+    "unsigned": N_(
+        "This is not an update file for this hub. Choose the file that ends in .update."
+    ),
     "not-sitehub": N_(
-        "This is not an update file of this hub. Choose the file that ends in .update."
+        "This is not an update file for this hub. Choose the file that ends in .update."
     ),
     "signature": N_(
         "The signature of the file is not valid. It was not made for this hub, or it was changed."
     ),
     "damaged": N_("The file is damaged or incomplete. Download or copy it again."),
     "platform": N_(
-        "The file is for another kind of computer (%(theirs)s). This one needs %(ours)s."
+        "The file is for a different type of computer (%(theirs)s). This one needs %(ours)s."
     ),
     "not-newer": N_("Version %(theirs)s is not newer than the installed version %(ours)s."),
     "size": N_("The file is too large. At most %(most)s MB are allowed."),
-    "room": N_("There is not enough disk space: %(needed)s MB are needed, %(free)s MB are free."),
+    "room": N_("Not enough disk space: %(needed)s MB needed, %(free)s MB free."),
     "does-not-work": N_("The new version does not work on this computer: %(why)s"),
     "cannot-write": N_("The file cannot be saved: %(why)s"),
     "in-progress": N_("Another update is in progress."),
     "no-key": N_(
-        "This hub accepts no updates in the browser. On its computer, run: sitehub update FILE"
+        "This hub cannot be updated from the browser. On its computer, run: sitehub update FILE"
     ),
 }
 

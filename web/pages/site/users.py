@@ -111,7 +111,7 @@ async def _add_page(
 def _role_choices() -> list[tuple[str, str, str]]:
     """Each role: its code, its name, and what it may do."""
     may = {
-        "admin": gettext("May do everything."),
+        "admin": gettext("Can do everything."),
         "guard": gettext("Works with records and cameras."),
         "viewer": gettext("Views records, without the names of people on cameras."),
     }

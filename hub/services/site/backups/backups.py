@@ -234,7 +234,7 @@ class Backups:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise BackupFault(reason) from error
         except trio.TooSlowError as error:
-            raise BackupFault("the disk does not answer") from error
+            raise BackupFault("the disk is not responding") from error
 
     async def acknowledge_restore(self, by: Actor) -> None:
         """Note that somebody has read that the hub has other addresses than before."""

@@ -176,7 +176,7 @@ class RetentionPolicy:
         await self._store.settings.set(_LOOKED, msgspec.json.encode(seen).decode())
         if plan.waiting and plan != self._plan:
             log.warning(
-                "%d days are too old, and wait for a person: see the page Disk and days, or "
+                "%d days are too old, and wait for a person: see the page Storage, or "
                 "`sitehub retention`",
                 len(plan.waiting),
             )

@@ -33,18 +33,18 @@ NAMES: dict[DataKind, str] = {
     "records": "records",
     "evidence": "evidence",
     "erasures": "list of erasures",
-    "alarms": "alarms, their rules and watch lists",
+    "alarms": "alarms, alarm rules and plate lists",
     "cameras": "cameras",
     "people": "people",
     "jobs": "jobs",
-    "connections": "connections of cameras",
+    "connections": "camera connections",
     "firmware": "firmware",
     "users": "users",
     "sign-ins": "sign-ins",
     "api-keys": "API keys",
     "audit": "audit log",
     "settings": "site settings",
-    "other": "notes that the hub makes for itself",
+    "other": "internal notes of the hub",
 }
 
 _MAX_NAMED = 5

@@ -397,7 +397,7 @@ def test_an_incomplete_backup_is_a_notice_with_what_it_lacks(
     (reason,) = parts.health.reasons()
     assert (reason.code, reason.is_fault) == ("backup-incomplete", False)
     assert reason.args == {"days": "2026-11-25", "bytes": "4096", "records": "3"}
-    assert "disk of this computer replaced" in advice_on(reason)
+    assert "this computer's disk replaced" in advice_on(reason)
 
 
 def test_a_database_that_cannot_be_backed_up_is_not_blamed_on_the_folder(parts: Parts) -> None:

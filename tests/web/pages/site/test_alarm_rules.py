@@ -47,7 +47,7 @@ async def test_a_rule_is_added_and_decides_about_the_next_event(
     site: PageSite, admin: Visitor
 ) -> None:
     await admin.get("/site/alarm-rules")
-    assert "There are no rules." in admin.text
+    assert "No rules yet." in admin.text
     await _add(
         admin,
         kind="event",
@@ -86,8 +86,8 @@ async def test_a_rule_is_changed_moved_and_removed(site: PageSite, admin: Visito
     await admin.send("/site/alarm-rules/2/move")
     assert [rule.kind for rule in _rules(site)] == ["offline", "hub"]
     await admin.get("/site/alarm-rules/1/remove")
-    assert "A camera is offline" in admin.text
-    assert "Alarms that it has raised are kept." in admin.text
+    assert "Camera offline" in admin.text
+    assert "Alarms it has already raised are kept." in admin.text
     await admin.send("/site/alarm-rules/1/remove", seen=_seen(admin))
     assert [rule.kind for rule in _rules(site)] == ["hub"]
     assert (await admin.get("/site/alarm-rules/2")).status_code == 404
@@ -134,7 +134,7 @@ async def test_a_plate_list_is_added_with_notes_and_last_days(
     site: PageSite, admin: Visitor
 ) -> None:
     await admin.get("/site/plate-lists")
-    assert "There are no plate lists yet." in admin.text
+    assert "No plate lists yet." in admin.text
     plates = "京A·123 45, stolen, black, 2027-06-30\r\n\r\n粤B*，2027-01-01\r\nhu-1?2"
     await admin.send("/site/plate-lists/add", name=" Stolen ", severity="major", plates=plates)
     assert admin.goes_to == "/site/plate-lists/1?done=plate-list-added"
@@ -204,7 +204,7 @@ async def test_a_list_is_renamed_and_removed(site: PageSite, admin: Visitor) -> 
     await admin.send("/site/plate-lists/add", name="Stolen", plates="A1\nB2")
     await admin.get("/site/plate-lists")
     await admin.send("/site/plate-lists/add", name="Stolen", plates="")
-    assert "There is a list of this name already." in admin.text
+    assert "There is already a list with this name." in admin.text
     await admin.send("/site/plate-lists/1/change", name="Banned", severity="minor")
     (one,) = site.services.plate_lists.list()
     assert (one.name, one.severity, len(one.entries)) == ("Banned", "minor", 2)

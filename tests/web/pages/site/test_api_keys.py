@@ -14,7 +14,7 @@ KEYS = "/site/api-keys"
 
 async def test_without_a_key_the_page_says_what_keys_are_for(admin: Photographer) -> None:
     await admin.get(KEYS)
-    assert "There are no API keys yet." in admin.text
+    assert "No API keys yet." in admin.text
 
 
 @pytest.mark.parametrize(("may", "read_only"), [("read", True), ("all", False)])

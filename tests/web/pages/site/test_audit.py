@@ -203,7 +203,7 @@ async def test_entries_are_found_by_who_what_whom_and_when(
         whom = [row[2] for row in rows_of(admin.text)]
         assert len(whom) == len(expected), query
         assert all(name in text for name, text in zip(expected, whom, strict=True)), query
-    assert "No entry matches this search." in admin.text
+    assert "No entries match." in admin.text
 
 
 async def test_the_pages_of_a_search_keep_its_fields(hub: HubServices, admin: Visitor) -> None:

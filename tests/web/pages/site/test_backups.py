@@ -25,17 +25,17 @@ async def test_it_says_when_the_last_good_one_was_made(
     hub: PageSite, admin: Photographer, clock: FrozenClock
 ) -> None:
     await admin.get(PATH)
-    assert "There is no good backup yet." in admin.text
-    assert "The first one is made in a few minutes." in admin.text
+    assert "There is no valid backup yet." in admin.text
+    assert "The first one will be made in a few minutes." in admin.text
     await hub.services.backups._back_up()
     clock.advance(59)
     await admin.get(PATH)
     assert ">just now<" in admin.text
     clock.advance(5 * 3600 - 59)
     await admin.get(PATH)
-    assert "The last good backup was made on" in admin.text
+    assert "The last valid backup was made on" in admin.text
     assert "5 h ago" in admin.text
-    assert "Read back, complete" in admin.text
+    assert "Verified, complete" in admin.text
     assert "sudo sitehub restore " in admin.text
     assert "on the same disk as the hub" in admin.text
 
@@ -52,7 +52,7 @@ async def test_it_says_why_the_last_one_failed(
     reason = f"{hub.services.backups.folder}: the disk is read-only"
     assert admin.text.count(str(hub.services.backups.folder) + ": ") == 1
     assert f"failed: {reason}<" in admin.text
-    assert "Check that the folder for backups exists" in admin.text
+    assert "Check that the backup folder exists" in admin.text
     await admin.send("/preferences", language="zh", next=PATH)
     await admin.get(PATH)
     assert "磁盘是只读的" in admin.text
@@ -90,9 +90,9 @@ async def test_it_says_what_an_incomplete_one_lacks(
     found = (generation(clock() - 86_400), generation(clock() - 60, Part(0, 4096)))
     hub.services.backups._found = Folder(found)
     await admin.get(PATH)
-    assert "The last good backup was made on" in admin.text
-    assert "is incomplete. 4096 bytes of the pictures of 2026-11-25 could not be read" in admin.text
-    assert "disk of this computer replaced" in admin.text
+    assert "The last valid backup was made on" in admin.text
+    assert "is incomplete. 4096 bytes of pictures from 2026-11-25 could not be read" in admin.text
+    assert "this computer&#39;s disk replaced" in admin.text
     await admin.send("/preferences", language="zh", next=PATH)
     await admin.get(PATH)
     assert "无法读取" in admin.text
@@ -120,8 +120,8 @@ async def test_a_backup_of_damaged_data_says_so(
     clock.advance(5 * 3600)  # the next day in Shanghai: of each day one is kept
     await hub.services.backups._back_up()
     await admin.get(PATH)
-    assert admin.text.count("Read back, complete; it contains the damage") == 1
-    assert admin.text.count("Read back, complete") == 2
+    assert admin.text.count("Verified, complete; includes the damaged data") == 1
+    assert admin.text.count("Verified, complete") == 2
     await admin.send("/preferences", language="zh", next=PATH)
     await admin.get(PATH)
     assert "完整；其中包含已损坏的数据" in admin.text
@@ -145,8 +145,8 @@ async def test_an_incomplete_backup_is_not_tried_again_before_the_night(
 ) -> None:
     hub.services.backups._found = Folder((generation(clock() - 60, Part(0, 4096)),))
     await admin.get(PATH)
-    assert "There is no good backup yet." in admin.text
-    assert "The next one is made during the next night." in admin.text
+    assert "There is no valid backup yet." in admin.text
+    assert "The next one will be made tonight." in admin.text
 
 
 @pytest.mark.parametrize("passphrase", ["", "correct horse"])
@@ -171,7 +171,7 @@ async def test_a_backup_is_downloaded(passphrase: str, hub: PageSite, admin: Pho
     ("field", "value", "fault"),
     [
         ("own_password", "not mine", "Your password is wrong."),
-        ("repeated", "another one", "The passphrases are not the same."),
+        ("repeated", "another one", "The passphrases do not match."),
     ],
 )
 async def test_a_download_needs_the_password_again(

@@ -67,7 +67,7 @@ async def test_the_page_says_for_whom_and_until_when_the_certificate_is(
     hub: PageSite, admin: Visitor
 ) -> None:
     await admin.get(PAGE)
-    assert "Made by this hub" in admin.text
+    assert "Issued by this hub" in admin.text
     assert "<code>10.0.0.5</code>" in admin.text
     assert hub.services.certificates.leaf_fingerprint in admin.text
     assert hub.services.certificates.fingerprint() in admin.text
@@ -90,7 +90,7 @@ async def test_ones_own_certificate_is_installed_and_given_up_again(
     assert "Use the hub's own certificate again?" in admin.text.replace("&#39;", "'")
     await admin.send(f"{PAGE}/remove")
     await admin.get(admin.goes_to)
-    assert "Made by this hub" in admin.text
+    assert "Issued by this hub" in admin.text
     assert hub.services.certificates.leaf_fingerprint == before
     assert [entry for entry in await hub.audited() if entry[1].startswith("certificate.")] == [
         ("user admin", "certificate.upload", installed),
@@ -105,11 +105,11 @@ async def test_a_certificate_for_another_address_is_installed_only_if_asked_for(
     await admin.get(PAGE)
     await upload(admin, cert, key)
     assert admin.response.status_code == 400
-    assert "does not name the address that you use now (localhost)" in admin.text
+    assert "does not cover the address you are using now (localhost)" in admin.text
     assert hub.services.certificates.kind == "site"
     await upload(admin, cert, key, anyway="yes")
     await admin.get(admin.goes_to)
-    assert "It does not name the address that you use now: localhost." in admin.text
+    assert "It does not cover the address you are using now: localhost." in admin.text
 
 
 @pytest.mark.parametrize("names", [b"nonsense", b"\x30\x06\x82\x04\xc9\xe3\xcf\xf1"])
@@ -121,10 +121,10 @@ async def test_a_certificate_whose_names_cannot_be_read_names_nobody(
     await admin.get(PAGE)
     await upload(admin, cert, key)
     assert admin.response.status_code == 400
-    assert "does not name the address that you use now (localhost)" in admin.text
+    assert "does not cover the address you are using now (localhost)" in admin.text
     await upload(admin, cert, key, anyway="yes")
     await admin.get(admin.goes_to)
-    assert "It does not name the address that you use now: localhost." in admin.text
+    assert "It does not cover the address you are using now: localhost." in admin.text
     assert hub.services.certificates.names == frozenset()
     await hub.services.certificates.load()
     assert hub.services.certificates.kind == "uploaded"

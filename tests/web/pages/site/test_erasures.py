@@ -39,11 +39,11 @@ async def test_a_person_is_found_looked_at_confirmed_and_erased(
     assert "number 4711" in admin.text
     assert "without a number" in admin.text
     await admin.send("/site/erasures/confirm", number="4711")
-    assert "Erase these records for good?" in admin.text
+    assert "Erase these records permanently?" in admin.text
     assert "North gate" in admin.text
     await admin.send("/site/erasures", number="4711", typed="4712")
     assert admin.response.status_code == 400
-    assert "That is not the same. Nothing was erased." in admin.text
+    assert "The entries do not match. Nothing was erased." in admin.text
     assert await site.services.erasures.newest() == ()
     await admin.send("/site/erasures", number="4711", typed=" 4711 ")
     assert admin.goes_to == "/site/erasures/1"
@@ -91,7 +91,7 @@ async def test_what_is_kept_as_evidence_stays_unless_it_is_chosen(
 
 async def test_records_are_chosen_by_their_numbers(site: PageSite, admin: Visitor) -> None:
     await admin.send("/site/erasures/find", seqs="3, 4 3")
-    assert "chosen by hand" in admin.text
+    assert "selected individually" in admin.text
     await admin.send("/site/erasures", seqs="3, 4 3", typed="2")
     assert admin.goes_to == "/site/erasures/1"
 
@@ -99,10 +99,10 @@ async def test_records_are_chosen_by_their_numbers(site: PageSite, admin: Visito
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({}, "Enter either a name, a number"),
-        ({"name": "a", "number": "1"}, "Enter either a name, a number"),
+        ({}, "Enter a name, a number"),
+        ({"name": "a", "number": "1"}, "Enter a name, a number"),
         ({"number": "0"}, "Cameras send this number for every stranger."),
-        ({"seqs": "one"}, "Enter the numbers of 1 to 1000 records"),
+        ({"seqs": "one"}, "Enter 1 to 1000 record numbers"),
         ({"number": "99"}, "There are no records of this person."),
     ],
 )

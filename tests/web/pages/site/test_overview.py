@@ -28,10 +28,10 @@ async def test_disk_and_days_have_one_name_and_say_if_there_are_no_records(
     admin: Photographer,
 ) -> None:
     await admin.get("/site")
-    assert '<a href="/site/retention">Disk and days</a>' in admin.text
+    assert '<a href="/site/retention">Storage</a>' in admin.text
     assert "No records yet." in admin.text
     await admin.get("/site/retention")
-    assert "<h1>Disk and days</h1>" in admin.text
+    assert "<h1>Storage</h1>" in admin.text
 
 
 async def test_name_zone_and_language_change_at_once(hub: PageSite, admin: Photographer) -> None:
@@ -108,12 +108,13 @@ async def test_the_tiles_say_that_the_site_is_well(
     await hub.connect()
     await admin.get("/site")
     tiles = tiles_of(admin.text)
-    assert tiles["/site/health"] == "Health Everything is well [tile tile-good]"
+    assert tiles["/site/health"] == "Health No problems [tile tile-good]"
     assert tiles["/cameras"] == "Cameras 1 of 1 online [tile tile-good]"
     assert tiles["/site/users"] == "Users 3 users 1 signed in [tile]"
     assert "GB free" in tiles["/site/retention"]
     assert (
-        tiles["/site/certificate"] == "Certificate 396 days left Made by this hub [tile tile-good]"
+        tiles["/site/certificate"]
+        == "Certificate 396 days left Issued by this hub [tile tile-good]"
     )
     assert "/site/settings" not in tiles
 

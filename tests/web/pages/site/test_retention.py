@@ -43,8 +43,8 @@ def shown_days(admin: Photographer) -> list[str]:
 async def test_without_records_the_page_says_so(hub: PageSite, admin: Photographer) -> None:
     await admin.get(RETENTION)
     assert "No records yet." in admin.text
-    assert "A forecast needs a whole day of records." in admin.text
-    assert "The clock is being watched for a day." in admin.text
+    assert "A forecast needs at least one whole day of records." in admin.text
+    assert "The clock is being observed for a day." in admin.text
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ async def test_without_records_the_page_says_so(hub: PageSite, admin: Photograph
     [
         (1, 0, "1 camera agrees"),
         (4, 0, "All 4 agree"),
-        (4, 1, "1 of 4 shows another day"),
-        (4, 2, "2 of 4 show another day"),
+        (4, 1, "1 of 4 shows a different date"),
+        (4, 2, "2 of 4 show a different date"),
     ],
 )
 async def test_it_says_how_many_cameras_agree_with_the_clock(
@@ -83,8 +83,8 @@ async def test_what_is_to_stay_free_is_told_beside_what_is_free(
         hub.services.figures, "disk", lambda: msgspec.structs.replace(use, free=1_500_000_000)
     )
     await admin.get(RETENTION)
-    assert "The hub is told to keep 2 GB free; 1.5 GB are free now." in admin.text
-    assert "the records of the oldest days are deleted to make more." in admin.text
+    assert "The hub is set to keep 2 GB free; 1.5 GB is free now." in admin.text
+    assert "the oldest days are deleted to make room." in admin.text
     assert '<a href="/site/settings/change?name=store.min_free_gb">Change</a>' in admin.text
 
 
@@ -97,7 +97,7 @@ async def test_days_are_listed_with_the_forecast(hub: PageSite) -> None:
     assert "2 days with 4 records" in admin.text
     assert "25 Nov 2026" in admin.text
     assert "Pictures: Faces" in admin.text
-    assert "30, limited by the days to keep" in admin.text
+    assert "30, limited by the retention period" in admin.text
     assert "never" in admin.text
 
 
@@ -105,7 +105,7 @@ async def test_waiting_days_are_named_and_deleted_only_as_they_are_listed(hub: P
     names = await keep_old_days(hub, 5)
     admin = await Photographer.signed_in(hub)
     await admin.get(RETENTION)
-    assert "These days wait for you" in admin.text
+    assert "Days waiting for your decision" in admin.text
     days = shown_days(admin)
     assert days[:5] == names
     assert "more than a tenth of all records" in admin.text
@@ -114,13 +114,13 @@ async def test_waiting_days_are_named_and_deleted_only_as_they_are_listed(hub: P
     assert admin.response.status_code == 400
     assert "tick the box" in admin.text
     await admin.send(f"{RETENTION}/confirm", days=" ".join(days[1:]), sure="yes")
-    assert "Other days wait now" in admin.text
+    assert "The days waiting have changed" in admin.text
     assert hub.services.retention.confirmed_days() == frozenset()
 
     await admin.send(f"{RETENTION}/confirm", days=" ".join(days), sure="yes")
     await admin.get(admin.goes_to)
     assert "These days are being deleted now." in admin.text
-    assert "These days wait for you" not in admin.text
+    assert "Days waiting for your decision" not in admin.text
     assert hub.services.retention.confirmed_days() == frozenset(days)
     assert ("admin", "retention.confirm", " ".join(sorted(days))) in [
         (who.removeprefix("user "), action, target) for who, action, target in await hub.audited()
@@ -133,7 +133,7 @@ async def test_nothing_can_be_confirmed_when_nothing_waits(
     await admin.get(RETENTION)
     await admin.send(f"{RETENTION}/confirm", sure="yes")
     assert admin.response.status_code == 400
-    assert "No days wait any more." in admin.text
+    assert "No days are waiting any longer." in admin.text
 
 
 async def test_only_administrators_see_it(guard: Photographer) -> None:
@@ -155,10 +155,10 @@ async def test_a_doubted_clock_is_shown_and_confirmed_on_the_page(hub: PageSite)
     admin = await Photographer.signed_in(hub)
     await admin.get(RETENTION)
     assert "25 Nov 2027" in admin.text
-    assert "It does not fit the time at which the hub ran before." in admin.text
+    assert "It does not fit the time at which the hub last ran." in admin.text
     assert "365 d forward" in admin.text
     await admin.send(f"{RETENTION}/clock")
     await admin.get(admin.goes_to)
-    assert "The hub no longer doubts its clock." in admin.text
+    assert "The hub trusts its clock again." in admin.text
     assert "It does not fit" not in admin.text
     assert not doubted.is_doubted

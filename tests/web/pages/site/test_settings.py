@@ -65,10 +65,10 @@ async def test_every_setting_is_shown_with_its_value_and_where_that_comes_from(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("devices.token_ttl", "The environment variable SITEHUB_DEVICES_TOKEN_TTL decides it."),
-        ("log.format", "The hub was started with --set log.format"),
-        ("web.port", "A wrong value could keep the hub from starting"),
-        ("site.name", "It is changed on the page Overview."),
+        ("devices.token_ttl", "It is set by the environment variable SITEHUB_DEVICES_TOKEN_TTL."),
+        ("log.format", "It is set by --set log.format"),
+        ("web.port", "A wrong value could prevent the hub from starting"),
+        ("site.name", "Change it on the Overview page."),
     ],
 )
 async def test_a_locked_setting_says_why(admin: Photographer, name: str, reason: str) -> None:
@@ -81,7 +81,7 @@ async def test_a_setting_is_changed_in_the_file_and_applies_at_once(
     hub: PageSite, file: Path, admin: Photographer
 ) -> None:
     await admin.get(f"{SETTINGS_PAGE}/change?name=store.keep_days")
-    assert "It applies at once." in admin.text
+    assert "It applies immediately." in admin.text
     await admin.send(f"{SETTINGS_PAGE}/change", name="store.keep_days", value="60")
     await admin.get(admin.goes_to)
     assert "The setting was saved and applies now." in admin.text
@@ -198,7 +198,7 @@ async def test_what_protects_cameras_is_changed_with_the_password_only(
     hub: PageSite, admin: Photographer, name: str, value: str
 ) -> None:
     await admin.get(f"{SETTINGS_PAGE}/change?name={name}")
-    assert "This setting protects the connections of cameras" in admin.text
+    assert "This setting protects camera connections" in admin.text
     await admin.send(f"{SETTINGS_PAGE}/change", name=name, value=value)
     assert "Your password is wrong." in admin.text
     assert hub.services.settings.state(name).in_file is None
@@ -225,13 +225,13 @@ async def test_a_folder_that_cannot_take_backups_is_refused(
 ) -> None:
     before = names_in(tmp_path)
     await admin.get(f"{SETTINGS_PAGE}/change?name=backup.folder")
-    assert "<h1>Folder for backups</h1>" in admin.text
+    assert "<h1>Backup folder</h1>" in admin.text
     assert "sitehub-backups" in admin.text
     await admin.send(
         f"{SETTINGS_PAGE}/change", name="backup.folder", value=name, own_password=PASSWORD
     )
     assert admin.response.status_code == 400
-    assert f"This folder does not exist, or cannot be written: {reason}" in admin.text
+    assert f"This folder does not exist or cannot be written to: {reason}" in admin.text
     assert hub.services.config.backup.folder == "backups"
     assert names_in(tmp_path) == before
 
@@ -251,7 +251,7 @@ async def test_passwords_for_a_setting_cannot_be_guessed(
         f"{SETTINGS_PAGE}/change", name="backup.folder", value="/mnt/share", own_password=PASSWORD
     )
     assert admin.response.status_code == 429
-    assert "There were too many attempts." in admin.text
+    assert "Too many attempts." in admin.text
     assert hub.services.config.backup.folder == "backups"
 
 

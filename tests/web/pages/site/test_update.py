@@ -94,11 +94,11 @@ async def test_a_file_can_be_discarded(admin: Operator, site: PageSite, tmp_path
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        ("plain", "This is not an update file of this hub."),
+        ("plain", "This is not an update file for this hub."),
         ("foreign", "The signature of the file is not valid."),
         ("short", "The file is damaged or incomplete."),
         ("old", "Version 0.1.0 is not newer than the installed version 0.1.0."),
-        ("other", "The file is for another kind of computer (windows-x86_64)."),
+        ("other", "The file is for a different type of computer (windows-x86_64)."),
         ("broken", "The new version does not work on this computer: the settings are bad"),
         ("none", "The file was not received completely."),
     ],
@@ -178,10 +178,10 @@ async def test_how_earlier_updates_ended_is_told(admin: Operator, site: PageSite
     Programs(site.services.data_dir).save(UpdateState(history=ends))
     await site.services.updates.load()
     await admin.get("/site/update")
-    assert "The update to version 0.3.0 failed and was undone" in admin.text
-    assert "Undone: the computer or the hub was stopped before" in admin.text
+    assert "The update to version 0.3.0 failed and was rolled back" in admin.text
+    assert "Rolled back: the computer or the hub was stopped before" in admin.text
     assert admin.text.index("0.1.0 → 0.3.0") < admin.text.index("0.1.0 → 0.2.0")
     await admin.send("/site/update/noted")
     await admin.get("/site/update")
     assert "The last update failed" not in admin.text
-    assert "Undone: the computer" in admin.text
+    assert "Rolled back: the computer" in admin.text

@@ -55,7 +55,7 @@ async def test_a_user_is_added_by_a_link_that_works_once(
     link = re.search(r'<code id="link">http://[^/]+(/setup/[\w-]+)</code>', admin.text)
     assert link
     await admin.get(USERS)
-    assert "Links that were not used yet" in admin.text
+    assert "Unused links" in admin.text
     assert link[1] not in admin.text
 
     bob = Visitor(hub)
@@ -175,7 +175,7 @@ async def test_ones_own_password_cannot_be_guessed_with_a_stolen_session(
         await admin.send(f"{USERS}/add", **form, own_password="a guess")
     await admin.send(f"{USERS}/add", **form, own_password=PASSWORD)
     assert admin.response.status_code == 429
-    assert "There were too many attempts." in admin.text
+    assert "Too many attempts." in admin.text
     # All forms that ask for it, and the sign-in, count together.
     await admin.send(f"{USERS}/role", name="guard", role="admin", own_password=PASSWORD)
     assert admin.response.status_code == 429
@@ -216,8 +216,8 @@ async def test_the_last_administrator_stays(
 @pytest.mark.parametrize(
     ("path", "fields", "warning"),
     [
-        ("disable", {}, "you are signed out at once"),
-        ("role", {"role": "guard"}, "you can then no longer open the pages of administrators"),
+        ("disable", {}, "you will be signed out immediately"),
+        ("role", {"role": "guard"}, "you will no longer be able to open the administrator pages"),
     ],
 )
 async def test_an_administrator_is_asked_before_shutting_themself_out(

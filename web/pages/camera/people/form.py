@@ -39,9 +39,7 @@ TABLES: dict[str, TableName] = {
 }
 
 _HINTS = {
-    "pid": N_(
-        "The camera identifies the person by this ID. Choose one that is not in use on it yet."
-    )
+    "pid": N_("The camera identifies the person by this ID. Choose one that is not in use yet.")
 }
 _BOUNDS = field_specs(PersonAdd)
 

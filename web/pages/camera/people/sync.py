@@ -36,8 +36,8 @@ Shown = Literal["should", "pending", "failed", "unknown"]
 Decision = Literal["take-over", "remove-unknown", "leave-alone", "manage"]
 
 _TITLES: dict[Shown, str] = {
-    "should": N_("Everybody who belongs on this camera"),
-    "pending": N_("Not yet up to date"),
+    "should": N_("People who belong on this camera"),
+    "pending": N_("Not in sync yet"),
     "failed": N_("Refused by the camera"),
     "unknown": N_("Unknown: on the camera, not in the register"),
 }
@@ -221,5 +221,5 @@ async def _refused(device: DeviceView, error: HubError) -> Response:
         may_decide=auth.reaches(await auth.require_role("guard"), "admin"),
         fault=describe_device_error(error)
         if isinstance(error, DeviceOffline)
-        else gettext("Too many jobs of this kind are running. Wait until one has ended."),
+        else gettext("Too many jobs of this kind are running. Wait until one has finished."),
     )
