@@ -83,6 +83,7 @@ from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.records.saved_searches import SavedSearches
+from hub.services.records.thumbnails import Thumbnails
 from hub.services.signed_times import SignedTimes
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
@@ -390,6 +391,7 @@ async def open_services(
             downloads=downloads,
             ingest=ingest,
             records=RecordLog(store, record_feed),
+            thumbnails=Thumbnails(store.pictures, precedence),
             histograms=Histograms(store, site, now),
             person_photos=person_photos,
             people=people,

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
     from hub.services.records.saved_searches import SavedSearches
+    from hub.services.records.thumbnails import Thumbnails
     from hub.services.site.backups.backups import Backups
     from hub.services.site.certificates.certificates import Certificates
     from hub.services.site.clock.clock import SiteClock
@@ -108,6 +109,7 @@ class Services:
     ingest: Ingest
     precedence: Precedence
     records: RecordLog
+    thumbnails: Thumbnails
     histograms: Histograms
     person_photos: PersonPhotos
     people: People

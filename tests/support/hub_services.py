@@ -59,6 +59,7 @@ from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
 from hub.services.records.saved_searches import SavedSearches
+from hub.services.records.thumbnails import Thumbnails
 from hub.services.site.backups.backups import Backups
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
@@ -250,6 +251,7 @@ async def open_hub_services(
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock, site_clock.lives),
             records=RecordLog(store, record_feed),
+            thumbnails=Thumbnails(store.pictures, precedence),
             histograms=Histograms(store, site, clock),
             person_photos=person_photos,
             people=people,

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from PIL import Image
 from quart.testing import QuartClient
 
 from hub.errors import DeviceLeft, DeviceSilent, HubError
@@ -12,6 +15,7 @@ from hub.services.commands.calls import DeviceAnswer
 from hub.services.devices.directory import NewDevice
 from hub.store.disk import read_at
 from hub.store.media import pictures
+from hub.wire.pictures import Picture
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, face, open_hub_services
@@ -275,3 +279,24 @@ async def test_a_visitor_who_is_not_signed_in_causes_no_command(
 ) -> None:
     assert (await client.get(ON_DEVICE)).status_code == 401
     assert device.asked == []
+
+
+async def test_a_thumbnail_is_cached_forever_and_needs_the_same_rights(
+    hub: HubServices, client: QuartClient, key: dict[str, str]
+) -> None:
+    whole = Image.effect_noise((640, 640), 60).convert("RGB")
+    out = io.BytesIO()
+    whole.save(out, "JPEG")
+    photo = Picture("face", "image/jpeg", out.getvalue())
+    await hub.add(replace(face("b"), pictures=(photo,)))
+    path = "/media/2/face.jpg?size=small"
+    response = await client.get(path, headers=key)
+    small = Image.open(io.BytesIO(await response.get_data(as_text=False)))
+    assert small.size == (320, 320)
+    assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert response.headers["Content-Type"] == "image/jpeg"
+    again = await client.get(path, headers=key | {"If-None-Match": response.headers["ETag"]})
+    assert again.status_code == 304
+    assert (await client.get(path)).status_code == 401
+    assert (await client.get("/media/9/face.jpg?size=small", headers=key)).status_code == 404
+    assert (await client.get("/media/2/face.jpg?size=large", headers=key)).status_code == 400

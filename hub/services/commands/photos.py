@@ -23,30 +23,33 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+#: The most pixels that are decoded. Phones produce up to 50 million, which take up to 300 MB.
+MAX_PIXELS = 52_000_000
+
+
 class PhotoRules(Struct, frozen=True):
     """What a photo becomes. Sides in pixels: the longer one is at most `max_side`.
 
-    A photo whose shorter side then is less than `min_side` is refused.
+    A photo whose shorter side then is less than `min_side` is refused, and one of more than
+    `max_pixels`. `qualities` of a JPEG are tried in turn until it is small enough.
     """
 
     max_side: int
     max_bytes: int
     min_side: int = 0
+    max_pixels: int = MAX_PIXELS
+    qualities: tuple[int, ...] = (92, 80, 60, 30)
 
 
 #: A face fills much of such a photo, and a camera compares about 100 pixels.
 COMMAND_RULES = PhotoRules(max_side=1200, max_bytes=1_000_000)
 #: A larger file is refused before it is decoded.
 MAX_FILE_MB = 20
-#: The most pixels that are decoded. Phones produce up to 50 million, which take up to 300 MB.
-MAX_PIXELS = 52_000_000
 #: Pictures with more pixels take so much memory that they are decoded one at a time.
 _LARGE_PIXELS = 4_000_000
 
 #: The only decoders that Pillow tries.
 _TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-#: Tried in turn until the JPEG is small enough.
-_QUALITIES = (92, 80, 60, 30)
 _THREADS = 1
 
 PhotoFault = Literal[
@@ -101,7 +104,7 @@ def photo_jpeg(
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     try:
         with Image.open(io.BytesIO(data), formats=_TYPES) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > rules.max_pixels:
                 raise BadPhoto("too many pixels")
             # Let the decoder scale a JPEG down if a fraction of its size is enough.
             image.draft("RGB", (rules.max_side, rules.max_side))
@@ -118,7 +121,7 @@ def photo_jpeg(
         raise BadPhoto("damaged") from None
     if min(photo.size) < rules.min_side:
         raise BadPhoto("too small")
-    return _small_jpeg(photo, rules.max_bytes)
+    return _small_jpeg(photo, rules)
 
 
 def _turn(image: Image, large: threading.Lock | None) -> AbstractContextManager[object]:
@@ -177,15 +180,15 @@ def _in_srgb(image: Image, profile: bytes | None) -> Image:
     return converted or image
 
 
-def _small_jpeg(photo: Image, max_bytes: int) -> bytes:
+def _small_jpeg(photo: Image, rules: PhotoRules) -> bytes:
     from PIL import Image
 
     # A new image, since the old one's `info` would be written too, with where it was taken.
     clean = Image.new("RGB", photo.size)
     clean.paste(photo)
-    for quality in _QUALITIES:
+    for quality in rules.qualities:
         out = io.BytesIO()
         clean.save(out, "JPEG", quality=quality)
-        if out.tell() <= max_bytes:
+        if out.tell() <= rules.max_bytes:
             break
     return out.getvalue()

@@ -101,6 +101,11 @@ class PictureReader:
             self._monitor.lost(str(damage))
             return None
 
+    async def etag(self, seq: int, name: str) -> str | None:
+        """Return the etag that the picture would be read with, without reading it; None if none."""
+        place = await self._readers.read(lambda c: self._find(c, seq, name))
+        return None if place is None else place.image.checksum
+
     async def open(self, seq: int, name: str) -> StoredPicture | PictureInPieces | None:
         """As `read`, but a large picture is verified only, to be read in pieces."""
         try:

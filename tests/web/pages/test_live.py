@@ -354,7 +354,7 @@ async def test_the_wall_shows_the_newest_first(admin: Visitor) -> None:
     assert "Chen Wei" in admin.text
     assert "Whitelist" in admin.text
     assert "Stranger" in admin.text
-    assert 'src="/media/1/face.png"' in admin.text
+    assert 'src="/media/1/face.png?size=small"' in admin.text
     # Noon UTC is 20:00 in the zone of the site.
     assert "20:00:01" in admin.text
     assert "Main gate" in admin.text

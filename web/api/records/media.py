@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Literal
 
 from msgspec import Struct
 from quart import Blueprint, Response, request
@@ -16,15 +17,25 @@ from web.api.endpoint import Endpoint, Nothing
 from web.api.routes import Call, Routes, seq_of
 from web.http.sender import PeerLost
 
+
+class PictureQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Query of MEDIA."""
+
+    size: Literal["small"] | None = None
+
+
 MEDIA = Endpoint(
     method="GET",
     path="/media/{seq}/{name}.{extension}",
     tag="Records",
     summary="A picture",
     description=(
-        "The path comes from a record. The picture never changes: cache it, or use `If-None-Match`."
+        "The path comes from a record. The picture never changes: cache it, or use "
+        "`If-None-Match`. `size=small`: a JPEG of at most 320 pixels on each side, for lists; or "
+        "the picture as it is, if it is small already or cannot be made smaller now."
     ),
     media_type="image/*",
+    query=PictureQuery,
     path_example={"seq": "4711", "name": "face", "extension": "jpg"},
 )
 
@@ -70,9 +81,13 @@ def blueprint(services: Services) -> Blueprint:
     """The routes of the pictures."""
     media = Blueprint("media", __name__)
 
-    async def picture(call: Call[Nothing, Nothing]) -> Response:
+    async def picture(call: Call[PictureQuery, Nothing]) -> Response:
         path = call.path
-        stored = await services.records.open_picture(seq_of(path["seq"]), path["name"])
+        seq, name = seq_of(path["seq"]), path["name"]
+        if call.query.size:
+            # Its path is that of the picture, which may be of another type.
+            return _response(await services.thumbnails.open(seq, name), _OF_RECORD)
+        stored = await services.records.open_picture(seq, name)
         if EXTENSIONS.get(stored.mime) != path["extension"]:
             raise NoSuchResource(f"the extension of that picture is not {path['extension']}")
         return _response(stored, _OF_RECORD)

@@ -1,0 +1,119 @@
+"""Small pictures for the wall, made once from the stored ones, never in the way of an upload."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import trio
+
+from hub.errors import NoSuchResource
+from hub.services.commands.photos import BadPhoto, PhotoRules, photo_jpeg
+from hub.store.media.pictures import PictureInPieces, StoredPicture
+
+if TYPE_CHECKING:
+    from hub.precedence import Precedence
+    from hub.store.media.pictures import PictureReader
+
+#: A card is at most about 300 pixels wide. A larger picture is decoded as a whole only if it is no
+#: JPEG, and then takes up to 64 MB.
+_RULES = PhotoRules(
+    max_side=320, max_bytes=24 * 1024, max_pixels=16_000_000, qualities=(82, 65, 40)
+)
+#: A picture of this size is sent as it is: there is little to be saved.
+SMALL_BYTES = 12 * 1024
+#: All thumbnails in memory; at about 10 KB each, those of half an hour at one capture a second.
+CACHE_BYTES = 16 * 1024 * 1024
+#: A thumbnail also takes so much memory beside its bytes.
+_ENTRY_BYTES = 500
+#: With more requests waiting for theirs, pictures are sent as they are.
+_MAX_WAITING = 64
+
+#: A picture: its record, its name, and the etag of its bytes.
+_Key = tuple[int, str, str]
+
+
+class Thumbnails:
+    """Returns pictures of records as small JPEGs, made one at a time in a thread.
+
+    What cannot be made smaller is returned as it is.
+    """
+
+    def __init__(
+        self, pictures: PictureReader, precedence: Precedence, cache_bytes: int = CACHE_BYTES
+    ) -> None:
+        self._pictures = pictures
+        self._precedence = precedence
+        self._cache_bytes = cache_bytes
+        #: The least recently used first. None: the picture is sent as it is.
+        self._made: OrderedDict[_Key, bytes | None] = OrderedDict()
+        self._weight = 0
+        self._turn = trio.Lock()
+        self._waiting = 0
+
+    async def open(self, seq: int, name: str) -> StoredPicture | PictureInPieces:
+        """Return a thumbnail of a picture, or the picture. Raises NoSuchResource.
+
+        A thumbnail ends with its picture: erased and dropped ones are looked up each time.
+        """
+        etag = await self._pictures.etag(seq, name)
+        if etag is None:
+            raise _missing(seq, name)
+        key = (seq, name, etag)
+        if key not in self._made and self._waiting < _MAX_WAITING:
+            self._waiting += 1
+            try:
+                async with self._turn:
+                    await self._make(key)
+            finally:
+                self._waiting -= 1
+        jpeg = self._taken(key)
+        if jpeg is not None:
+            return StoredPicture("image/jpeg", jpeg, f"{etag}-small")
+        picture = await self._pictures.open(seq, name)
+        if picture is None:
+            raise _missing(seq, name)
+        return picture
+
+    async def _make(self, key: _Key) -> None:
+        if key in self._made:
+            return
+        await self._precedence.give_way()
+        seq, name, etag = key
+        picture = await self._pictures.read(seq, name)
+        if picture is None or picture.etag != etag:
+            return
+        jpeg = None
+        if len(picture.data) > SMALL_BYTES:
+            jpeg = await trio.to_thread.run_sync(_smaller, picture.data)
+        self._keep(key, jpeg)
+
+    def _keep(self, key: _Key, jpeg: bytes | None) -> None:
+        self._made[key] = jpeg
+        self._weight += _weight(jpeg)
+        while self._weight > self._cache_bytes:
+            _, oldest = self._made.popitem(last=False)
+            self._weight -= _weight(oldest)
+
+    def _taken(self, key: _Key) -> bytes | None:
+        if key not in self._made:
+            return None
+        self._made.move_to_end(key)
+        return self._made[key]
+
+
+def _smaller(data: bytes) -> bytes | None:
+    """Return a small JPEG; None if the picture cannot be decoded, or is no larger. Blocks."""
+    try:
+        jpeg = photo_jpeg(data, _RULES)
+    except BadPhoto:
+        return None
+    return jpeg if len(jpeg) < len(data) else None
+
+
+def _weight(jpeg: bytes | None) -> int:
+    return len(jpeg or b"") + _ENTRY_BYTES
+
+
+def _missing(seq: int, name: str) -> NoSuchResource:
+    return NoSuchResource(f"there is no picture {name!r} of record {seq}")
