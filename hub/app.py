@@ -46,6 +46,7 @@ from hub.services import Services
 from hub.services.access.api_keys import ApiKeys
 from hub.services.access.audit import Audit
 from hub.services.access.passwords import Passwords
+from hub.services.access.screens import Screens
 from hub.services.access.sessions import Sessions
 from hub.services.access.setup_links import SetupLinks
 from hub.services.access.sign_in import SignIn
@@ -374,6 +375,7 @@ async def open_services(
             sessions=sessions,
             users=users,
             setup_links=setup_links,
+            screens=Screens(store, users, sessions, audit, clock.lives),
             api_keys=api_keys,
             precedence=precedence,
             known_addresses=KnownAddresses([*sessions.addresses(), *devices.addresses()]),

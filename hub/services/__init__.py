@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hub.precedence import Precedence
     from hub.services.access.api_keys import ApiKeys
     from hub.services.access.audit import Audit
+    from hub.services.access.screens import Screens
     from hub.services.access.sessions import Sessions
     from hub.services.access.setup_links import SetupLinks
     from hub.services.access.users import Users
@@ -91,6 +92,7 @@ class Services:
     sessions: Sessions
     users: Users
     setup_links: SetupLinks
+    screens: Screens
     api_keys: ApiKeys
     #: Whoever proves who it is at an address, notes the address here.
     known_addresses: KnownAddresses

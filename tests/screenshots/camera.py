@@ -48,6 +48,10 @@ class View(msgspec.Struct, frozen=True):
         return f"{self.language}-{self.look}-{self.width}"
 
 
+def _height(view: View) -> int:
+    return _HEIGHTS.get(view.width, view.width * 9 // 16)
+
+
 class PageCamera:
     """Opens pages in a browser that is signed in, or not, and takes their pictures."""
 
@@ -69,7 +73,7 @@ class PageCamera:
         self._look(view)
         driver = self._browser.driver
         self._browser.wait_until(lambda: driver.execute_script(_IS_DRAWN), "the page is not drawn")
-        height = _HEIGHTS.get(view.width, 900)
+        height = _height(view)
         if whole:
             height = min(max(height, int(driver.execute_script(_FULL_HEIGHT))), _MAX_HEIGHT)
         clip = {"x": 0, "y": 0, "width": view.width, "height": height, "scale": 1}
@@ -86,7 +90,7 @@ class PageCamera:
             "Emulation.setDeviceMetricsOverride",
             {
                 "width": view.width,
-                "height": _HEIGHTS.get(view.width, 900),
+                "height": _height(view),
                 "deviceScaleFactor": 1,
                 "mobile": view.width < 600,
             },

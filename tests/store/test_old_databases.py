@@ -164,7 +164,8 @@ async def test_users_sessions_keys_settings_and_audit_are_read_back(
         (written.MADE_LINK,) if schema >= 11 else ()
     )
     assert store.user_links.all() == links
-    assert store.sessions.of_user("alice") == (written.SESSION,)
+    screens = (written.SCREEN_SESSION,) if schema >= 19 else ()
+    assert store.sessions.of_user("alice") == (written.SESSION, *screens)
     used_at = written.NOW * 1000 + 7 if has_accounts else None
     assert store.api_keys.all() == (replace(written.API_KEY, last_used_at=used_at),)
     assert store.api_keys.secret("APP1") == written.API_SECRET

@@ -26,6 +26,7 @@ from hub.services import Services
 from hub.services.access.api_keys import ApiKeys
 from hub.services.access.audit import COMMAND_LINE, Audit
 from hub.services.access.passwords import Cost, Passwords
+from hub.services.access.screens import Screens
 from hub.services.access.sessions import Sessions
 from hub.services.access.setup_links import SetupLinks
 from hub.services.access.sign_in import SignIn
@@ -232,6 +233,7 @@ async def open_hub_services(
             audit=audit,
             sessions=sessions,
             users=users,
+            screens=Screens(store, users, sessions, audit, site_clock.lives),
             setup_links=SetupLinks(
                 store, site, passwords, users, sessions, audit, site_clock.lives
             ),

@@ -21,6 +21,7 @@ from web.auth.sessions import (
     forget,
     reaches,
     remember,
+    remember_screen,
     require_role,
     session_token,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "reaches",
     "refuse_repeated_parameters",
     "remember",
+    "remember_screen",
     "require_api",
     "require_role",
     "services",

@@ -19,6 +19,8 @@ from web.auth.current import client_address, services
 _COOKIE = "sitehub_session"
 _MARKS_COOKIE = "sitehub_browser"
 _MARKS_SECONDS = 365 * 86_400
+#: Browsers keep no cookie for longer than 400 days.
+_SCREEN_SECONDS = 400 * 86_400
 
 
 class RoleMissing(NotAllowed):
@@ -87,6 +89,11 @@ def remember(response: Response, signed_in: SignedIn) -> None:
     set_cookie(response, _COOKIE, signed_in.token, max_age_seconds=MAX_AGE_MS // 1000)
     marks = services().sessions.known_browsers.with_mark(browser_marks(), signed_in.user)
     set_cookie(response, _MARKS_COOKIE, marks, max_age_seconds=_MARKS_SECONDS)
+
+
+def remember_screen(response: Response, token: str) -> None:
+    """Set the cookie of a wall screen's session, or set it again for the longest time."""
+    set_cookie(response, _COOKIE, token, max_age_seconds=_SCREEN_SECONDS)
 
 
 def browser_marks() -> str:

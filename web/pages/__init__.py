@@ -37,6 +37,7 @@ from web.pages.photo_search import views as photo_search
 from web.pages.search import export_views as search_export
 from web.pages.search import saved_views as saved_search
 from web.pages.search import views as record_search
+from web.pages.wall import views as wall
 
 _BLUEPRINTS = (
     live.blueprint,
@@ -77,6 +78,7 @@ _BLUEPRINTS = (
     evidence.blueprint,
     account.blueprint,
     setup.blueprint,
+    wall.blueprint,
     *site.BLUEPRINTS,
 )
 

@@ -47,6 +47,7 @@ DONE = {
     "alarms-closed": N_("Closed."),
     "rules-changed": N_("The rules were saved and apply now."),
     "plate-list-added": N_("The plate list was added and is now active."),
+    "screen-ended": N_("The screen was signed out."),
     "plate-list-changed": N_("The plate list was saved and applies now."),
     "plate-list-removed": N_("The plate list was removed. Its plates no longer raise alarms."),
     "search-saved": N_("The search was saved."),

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub import metrics
 from hub.errors import CannotStoreNow, NotAuthorised
@@ -18,7 +19,7 @@ from hub.net.networks import network_of
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.sign_in import SignIn
-from hub.services.expiry import TOLERANCE_MS, is_from_now
+from hub.services.expiry import is_from_now
 from hub.store.tables.sessions import Session
 from hub.store.tables.users import User
 
@@ -32,6 +33,8 @@ _HOUR_MS = 3_600_000
 MAX_IDLE_MS = 12 * _HOUR_MS
 #: ... and after this long in any case.
 MAX_AGE_MS = 7 * 24 * _HOUR_MS
+#: A wall screen stays signed in until somebody ends that, unless it was off for this long.
+MAX_SCREEN_IDLE_MS = 60 * 24 * _HOUR_MS
 #: "Last used" is written at most this often.
 _TOUCH_MS = 5 * 60_000
 _MAX_SESSIONS_PER_USER = 64
@@ -74,8 +77,11 @@ class Sessions:
             raise NotAuthorised("name or password is wrong")
         return await self.open(user, address)
 
-    async def open(self, user: User, address: str) -> SignedIn:
-        """Open a session for a user; beyond 64, end the least recently used one."""
+    async def open(self, user: User, address: str, *, screen: str = "") -> SignedIn:
+        """Open a session for a user; beyond 64, end the least recently used one.
+
+        `screen`: the name of the wall screen that it is for. It can only look (Role viewer).
+        """
         token = secrets.token_urlsafe(32)
         now = self._now_ms()
         earlier = sorted(self._sessions.of_user(user.name), key=lambda s: s.last_used_at)
@@ -88,6 +94,7 @@ class Sessions:
                 created_at=now,
                 last_used_at=now,
                 address=address,
+                screen=screen,
             )
         )
         await self._audit.add(Actor(f"user {user.name}", address), "user.sign_in", user.name)
@@ -100,27 +107,38 @@ class Sessions:
         """
         session = self._sessions.get(hash_token(token))
         now = self._now_ms()
-        if session is None or session.created_at + MAX_AGE_MS <= now:
-            return None
-        # After the clock was set back, nobody knows how old it is.
-        if not is_from_now(session.created_at, now):
-            return None
-        if session.last_used_at + MAX_IDLE_MS <= now:
+        if session is None or not _is_alive(session, now):
             return None
         if now - session.last_used_at >= _TOUCH_MS:
             with suppress(CannotStoreNow):  # A full disk must not sign users out.
                 await self._sessions.touch(session.token_hash, now)
         user = self._users.get(session.user)
-        return user if user is not None and user.enabled else None
+        if user is None or not user.enabled:
+            return None
+        return replace(user, role="viewer") if session.screen else user
+
+    def is_screen(self, token: str) -> bool:
+        """Whether the session is that of a wall screen."""
+        session = self._sessions.get(hash_token(token))
+        return session is not None and bool(session.screen)
+
+    def screens(self) -> tuple[Session, ...]:
+        """Return the sessions of wall screens that have not expired, by name."""
+        now = self._now_ms()
+        return tuple(one for one in self._sessions.screens() if _is_alive(one, now))
+
+    async def end_screen(self, token_hash: bytes) -> Session | None:
+        """End the session of a wall screen, and return it; None if there is none."""
+        session = self._sessions.get(token_hash)
+        if session is None or not session.screen:
+            return None
+        await self._sessions.remove(token_hash)
+        return session
 
     def of_user(self, name: str) -> tuple[Session, ...]:
         """Return a user's sessions that have not expired, the most recently used first."""
         now = self._now_ms()
-        alive = [
-            session
-            for session in self._sessions.of_user(name)
-            if session.created_at + MAX_AGE_MS > now and session.last_used_at + MAX_IDLE_MS > now
-        ]
+        alive = [one for one in self._sessions.of_user(name) if _is_alive(one, now)]
         return tuple(sorted(alive, key=lambda session: -session.last_used_at))
 
     def addresses(self) -> list[str]:
@@ -150,14 +168,19 @@ class Sessions:
     async def prune(self) -> None:
         """Remove the sessions that have been idle for too long, or are too old."""
         now = self._now_ms()
-        await self._sessions.prune(
-            created_before=now - MAX_AGE_MS,
-            created_after=now + TOLERANCE_MS,
-            used_before=now - MAX_IDLE_MS,
-        )
+        await self._sessions.prune(lambda session: not _is_alive(session, now))
 
     def _now_ms(self) -> int:
         return int(self._now() * 1000)
+
+
+def _is_alive(session: Session, now: int) -> bool:
+    # After the clock was set back, nobody knows how old it is.
+    if not is_from_now(session.created_at, now):
+        return False
+    if session.screen:
+        return now < session.last_used_at + MAX_SCREEN_IDLE_MS
+    return now < session.created_at + MAX_AGE_MS and now < session.last_used_at + MAX_IDLE_MS
 
 
 def hash_token(token: str) -> bytes:

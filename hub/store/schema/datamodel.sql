@@ -651,7 +651,8 @@ CREATE TABLE session (
     user TEXT NOT NULL REFERENCES user (name) ON DELETE CASCADE,
     created_at INTEGER NOT NULL,
     last_used_at INTEGER NOT NULL,
-    address TEXT NOT NULL
+    address TEXT NOT NULL,
+    screen TEXT NOT NULL DEFAULT ''  -- the name of the wall screen that it is for; empty: of a person
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_user ON session (user);
 

@@ -14,22 +14,27 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
 
-_ALL = "SELECT token_hash, user, created_at, last_used_at, address FROM session"
+_ALL = "SELECT token_hash, user, created_at, last_used_at, address, screen FROM session"
 _ADD = """
-INSERT INTO session (token_hash, user, created_at, last_used_at, address) VALUES (?, ?, ?, ?, ?)
+INSERT INTO session (token_hash, user, created_at, last_used_at, address, screen)
+VALUES (?, ?, ?, ?, ?, ?)
 """
 _TOUCH = "UPDATE session SET last_used_at = ? WHERE token_hash = ?"
 _REMOVE = "DELETE FROM session WHERE token_hash = ?"
 
 
 class Session(Struct, frozen=True):
-    """`token_hash`: of the cookie's token, which is not stored. Times in UNIX milliseconds."""
+    """`token_hash`: of the cookie's token, which is not stored. Times in UNIX milliseconds.
+
+    `screen`: the name of the wall screen that it is for; "" for a person's session.
+    """
 
     token_hash: bytes
     user: str
     created_at: Moment
     last_used_at: Moment
     address: str
+    screen: str = ""
 
 
 _rows = RowReader("session", Session, Session.__struct_fields__, key=("user",))
@@ -65,6 +70,7 @@ class SessionTable:
                 session.created_at,
                 session.last_used_at,
                 session.address,
+                session.screen,
             )
             try:
                 connection.execute(_ADD, values)
@@ -94,14 +100,14 @@ class SessionTable:
         """End all sessions of a user."""
         await self._remove(lambda session: session.user == name)
 
-    async def prune(self, *, created_before: int, created_after: int, used_before: int) -> None:
-        """End the sessions that were created or last used outside these (UNIX milliseconds)."""
-        await self._remove(
-            lambda session: (
-                not created_before <= session.created_at <= created_after
-                or session.last_used_at < used_before
-            )
-        )
+    def screens(self) -> tuple[Session, ...]:
+        """Return the sessions of wall screens, by name."""
+        found = [session for session in self._sessions.values() if session.screen]
+        return tuple(sorted(found, key=lambda one: (one.screen.casefold(), one.created_at)))
+
+    async def prune(self, is_ended: Callable[[Session], bool]) -> None:
+        """End the sessions for which `is_ended` is true."""
+        await self._remove(is_ended)
 
     def forget_user(self, name: str) -> None:
         """Remove the user's sessions from memory, as the database did."""

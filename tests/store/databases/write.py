@@ -91,6 +91,7 @@ GONE_USER = User("bob", "guard", "scrypt$1", NOW * 1000, enabled=False)
 USER_LINK = UserLink("carol", "viewer", b"l" * 32, NOW * 1000 + 86_400_000)
 MADE_LINK = UserLink("dan", "guard", b"m" * 32, NOW * 1000 + 86_400_000, made_by="alice")
 SESSION = Session(b"s" * 32, "alice", NOW * 1000, NOW * 1000 + 5, "10.0.0.1")
+SCREEN_SESSION = Session(b"w" * 32, "alice", NOW * 1000 + 1, NOW * 1000 + 5, "10.0.0.9", "Lobby")
 USED_SIGNATURE = UsedSignature("APP1", "AB" * 16, NOW * 1000)
 API_KEY, API_SECRET = ApiKey("APP1", "VMS", True, NOW * 1000), "api secret"
 SETTINGS = {"site.name": "Main site", "site.timezone": "Asia/Shanghai"}
@@ -263,6 +264,7 @@ async def fill(store: Store) -> None:
     await fill_schema_15(store)
     await fill_schema_17(store)
     await fill_schema_18(store)
+    await fill_schema_19(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -367,6 +369,10 @@ async def fill_schema_17(store: Store) -> None:
 
 async def fill_schema_18(store: Store) -> None:
     await store.saved_searches.add(SAVED_SEARCH)
+
+
+async def fill_schema_19(store: Store) -> None:
+    await store.sessions.add(SCREEN_SESSION)
 
 
 async def write(data_dir: Path) -> None:

@@ -19,6 +19,7 @@ GROUPS = {
     "group": N_("Groups of cameras"),
     "job": N_("Jobs"),
     "user": N_("Users"),
+    "screen": N_("Wall screens"),
     "apikey": N_("API keys"),
     "site": N_("Site"),
     "settings": N_("Settings"),

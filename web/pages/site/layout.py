@@ -37,6 +37,7 @@ SECTIONS = (
     Section("alarm-rules", "/site/alarm-rules", N_("Alarm rules")),
     Section("plate-lists", "/site/plate-lists", N_("Plate lists")),
     Section("users", "/site/users", N_("Users")),
+    Section("screens", "/site/screens", N_("Wall screens")),
     Section("api-keys", "/site/api-keys", N_("API keys")),
     Section("certificate", "/site/certificate", N_("Certificate")),
     Section("settings", "/site/settings", N_("Settings")),

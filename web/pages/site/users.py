@@ -145,11 +145,11 @@ async def add() -> Response:
         section="users",
         name=values["name"],
         role=gettext(role_name),
-        link=f"{_base_url()}setup/{token}",
+        link=f"{base_url()}setup/{token}",
     )
 
 
-def _base_url() -> str:
+def base_url() -> str:
     """The address of this hub as the user's PC can open it: the one that this browser uses."""
     if request.host.rpartition(":")[0] in _LOOPBACK or request.host in _LOOPBACK:
         return dashboard_urls(auth.services())[0]

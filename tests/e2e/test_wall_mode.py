@@ -1,0 +1,85 @@
+"""A wall screen in a real Chromium: cards, alarms, and a hub that goes away and comes back."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+import trio
+
+from tests.e2e.browser import Browser
+from tests.e2e.camera import Camera, Capture, upload_sync
+from tests.e2e.hub_process import HubProcess
+
+pytestmark = pytest.mark.browser
+
+_COUNT_WAKE_LOCKS = """
+window.wakeLocks = 0;
+navigator.wakeLock.request = async () => { window.wakeLocks += 1; return { released: false }; };
+"""
+_PLACES = """
+return Object.fromEntries([...document.querySelectorAll("#wall > *")].map((card) => {
+  const { x, y } = card.getBoundingClientRect();
+  return [card.dataset.key, [x, y]];
+}));
+"""
+
+
+class Gate:
+    """A camera that is enrolled, and captures people."""
+
+    def __init__(self, hub: HubProcess, camera: Camera) -> None:
+        self._hub = hub
+        did = hub.add_device(camera.sn, camera.code, camera.public_key, "--name", "Gate")
+        self._token = trio.run(_token, hub, camera, did)
+        self._rng = Random(5)
+
+    def captures(self, category: int = 0) -> None:
+        capture = Capture.random(self._rng, 300, 300, 300, category=category)
+        with self._hub.sync_client() as client:
+            assert upload_sync(client, self._token, capture.body()) == 200
+
+
+async def _token(hub: HubProcess, camera: Camera, did: str) -> str:
+    async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):
+        return token
+
+
+def places(browser: Browser) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = browser.driver.execute_script(_PLACES)
+    return found
+
+
+def test_a_screen_shows_what_comes_where_the_oldest_was_and_survives_the_hub(
+    staffed_hub: HubProcess, camera: Camera, browser: Browser
+) -> None:
+    gate = Gate(staffed_hub, camera)
+    for _ in range(2):
+        gate.captures()
+    browser.run_before_each_page(_COUNT_WAKE_LOCKS)
+    browser.sign_in(staffed_hub, "vic")
+    browser.open(f"{staffed_hub.url}/wall?columns=2&rows=1")
+    before = places(browser)
+    assert set(before) == {"1", "2"}
+
+    gate.captures()
+    browser.find('#wall [data-key="3"]')
+    after = places(browser)
+    # Nothing else moved.
+    assert after == {"3": before["1"], "2": before["2"]}
+    assert browser.driver.execute_script("return window.wakeLocks") == 1
+    # Nothing leads away from the cards.
+    assert browser.find_all("#wall a[href]") == []
+
+    gate.captures(category=2)
+    browser.find(".wall-alarm-critical")
+
+    staffed_hub.kill()
+    banner = browser.find(".wall-banner:not([hidden])")
+    assert "No connection to the hub since " in banner.text
+    assert "{time}" not in banner.text
+    staffed_hub.start()
+    browser.find(".wall-banner[hidden]")
+    gate.captures()
+    browser.find('#wall [data-key="5"]')
+    assert browser.console_errors() == []

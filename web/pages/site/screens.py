@@ -1,0 +1,110 @@
+"""Wall screens: which browsers stay signed in to show the wall, and links for new ones."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter
+from hub.store.tables.sessions import Session
+from web import auth
+from web.pages import language
+from web.pages.language import gettext
+from web.pages.layout import redirect_to
+from web.pages.own_password import FIELD, check_own_password
+from web.pages.site.layout import site_page
+from web.pages.site.users import base_url
+
+blueprint = Blueprint("site_screens", __name__, url_prefix="/site/screens")
+
+
+class ScreenRow(Struct, frozen=True):
+    """`id`: what ends it, in hex. `used`: when it last showed that it is on."""
+
+    id: str
+    name: str
+    user: str
+    address: str
+    since: str
+    used: str
+
+
+@blueprint.get("")
+async def screens() -> Response:
+    await auth.require_role("admin")
+    return await _screens_page({"name": "", "user": ""})
+
+
+async def _screens_page(
+    values: dict[str, str], *, field: str = "", fault: str = "", status: int = 200
+) -> Response:
+    hub = auth.services()
+    users = [user.name for user in hub.users.all() if user.enabled and user.role == "viewer"]
+    return await site_page(
+        "site/screens.html",
+        section="screens",
+        status=status,
+        rows=[_row(one) for one in hub.screens.all()],
+        users=users,
+        values=values,
+        field=field,
+        fault=fault,
+    )
+
+
+def _row(session: Session) -> ScreenRow:
+    hub, shown = auth.services(), language.current()
+    zone, lives = hub.site.zone(), hub.clock.lives
+    return ScreenRow(
+        id=session.token_hash.hex(),
+        name=session.screen,
+        user=session.user,
+        address=session.address,
+        since=shown.date(lives.as_shown(session.created_at), zone),
+        used=shown.moment(lives.as_shown(session.last_used_at), zone),
+    )
+
+
+@blueprint.post("/link")
+async def make_link() -> Response:
+    """Make the link that is opened on the screen. Needs the administrator's own password."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    values = {"name": form.get("name", "").strip(), "user": form.get("user", "")}
+    wrong = await check_own_password(me)
+    if wrong is not None:
+        return await _screens_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
+    hub = auth.services()
+    try:
+        token = await hub.screens.make_link(
+            values["name"], values["user"], by=me, address=auth.client_address()
+        )
+    except BadParameter as error:
+        return await _screens_page(
+            values, field=error.field, fault=_describe_error(error.field), status=400
+        )
+    return await site_page(
+        "site/screen_link.html",
+        section="screens",
+        name=values["name"],
+        link=f"{base_url()}wall/start/{token}",
+    )
+
+
+def _describe_error(field: str) -> str:
+    if field == "user":
+        return gettext("Choose a user from the list.")
+    return gettext("Enter a name of 1 to 64 characters.")
+
+
+@blueprint.post("/end")
+async def end() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    try:
+        token_hash = bytes.fromhex((await request.form).get("id", ""))
+    except ValueError:
+        token_hash = b""
+    await auth.services().screens.end(token_hash, by=auth.actor(me))
+    return redirect_to("/site/screens?done=screen-ended")

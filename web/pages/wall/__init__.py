@@ -1,0 +1,1 @@
+"""Wall mode: the wall alone on a screen, for months."""

@@ -1,0 +1,64 @@
+// The places of a wall screen: a new card takes the place of the oldest one, and no other moves.
+
+const seqOf = (card) => Number(card.dataset.key);
+
+export class Places {
+  #wall;
+  #empty;
+  #kind;
+  #dids;
+  #most;
+
+  // `empty` is shown while there is no card.
+  constructor(wall, empty) {
+    this.#wall = wall;
+    this.#empty = empty;
+    const { kind, dids, columns, rows } = wall.dataset;
+    this.#kind = kind;
+    this.#dids = dids === undefined ? null : new Set(dids.split(" "));
+    this.#most = Number(columns) * Number(rows);
+    const { style } = wall;
+    style.setProperty("--wanted-columns", columns);
+    style.setProperty("--wanted-rows", rows);
+    style.setProperty("--wanted-rows-with-alarm", Math.max(1, rows - 1));
+    for (const card of wall.children) makePlain(card);
+    // A picture may be gone by now.
+    wall.addEventListener("error", ({ target }) => target.remove(), true);
+  }
+
+  // `detail` is that of an event "card" of `Stream`.
+  add({ seq, kind, did, html }) {
+    if (this.#kind && this.#kind !== kind) return;
+    if (this.#dids && !this.#dids.has(did)) return;
+    const cards = [...this.#wall.children];
+    if (cards.some((card) => seqOf(card) >= seq)) return;
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const card = template.content.firstElementChild;
+    makePlain(card);
+    for (const one of cards) one.classList.remove("card-newest");
+    card.classList.add("card-newest");
+    if (cards.length < this.#most) this.#wall.append(card);
+    else oldest(cards.filter(isVisible)).replaceWith(card);
+    this.#empty.hidden = true;
+  }
+
+  // Records were missed, or erased: take the cards of a fresh page.
+  replaceWith(fresh) {
+    const cards = [...fresh.children];
+    cards.forEach(makePlain);
+    this.#wall.replaceChildren(...cards);
+    this.#empty.hidden = cards.length > 0;
+  }
+}
+
+// While there is an alarm, the last places have no room.
+const isVisible = ({ offsetHeight }) => offsetHeight > 20;
+
+const oldest = (cards) => cards.reduce((one, other) => (seqOf(other) < seqOf(one) ? other : one));
+
+// Whoever wipes the screen must not lead it away from the wall.
+function makePlain(card) {
+  for (const link of card.querySelectorAll("a")) link.removeAttribute("href");
+  for (const image of card.querySelectorAll("img")) image.loading = "eager";
+}
