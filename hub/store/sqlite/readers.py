@@ -39,14 +39,14 @@ class Readers:
         for bridge in bridges:
             self._send.send_nowait(bridge)
 
-    async def read(self, job: Job[T], *, wait_seconds: float = _WAIT_SECONDS) -> T:
+    async def read(self, job: Job[T], *, wait_seconds: float | None = None) -> T:
         """Run `job` on a connection that sees every commit so far; return its result.
 
         The job runs in the connection's thread. If cancelled, its query is interrupted. Raises
-        TooManyRequests if no connection becomes free in time or too many tasks wait for one,
+        TooManyRequests if no connection becomes free in time (10 s) or too many tasks wait for one,
         CannotStoreNow if the disk or the database is at fault, and what the job raises otherwise.
         """
-        bridge = await self._borrow(wait_seconds)
+        bridge = await self._borrow(_WAIT_SECONDS if wait_seconds is None else wait_seconds)
         try:
             return await bridge.run(job)
         except sqlite3.Error as error:
