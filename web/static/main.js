@@ -227,6 +227,12 @@ onElement('form[data-check], [data-part^="/cameras/waiting"]', async () => {
   const { checkCodes } = await import("./codecheck.js");
   checkCodes();
 });
+if ("BarcodeDetector" in window) {
+  onElement("#qr-texts", async () => {
+    const { readQrCodes } = await import("./qr.js");
+    readQrCodes();
+  });
+}
 onElement("form[data-upload]", async () => {
   const { showUploads } = await import("./upload.js");
   showUploads();
