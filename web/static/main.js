@@ -257,6 +257,10 @@ const opensRecords = onElement("#record-dialog", async (dialog) => {
   const { openRecordsInPlace } = await import("./record.js");
   return openRecordsInPlace(dialog);
 });
+onElement(".sheet > .record", async (record) => {
+  const { offerActions } = await import("./record-actions.js");
+  offerActions(record);
+});
 onElement("#keys-dialog", listenForKeys);
 onElement("[data-trace]", async (list) => {
   const { Trace } = await import("./trace.js");

@@ -1,5 +1,7 @@
 // Opens a record in a dialog over the page, with its own address; "back" closes it.
 
+import { offerActions } from "./record-actions.js";
+
 const RETRY_MS = 3_000;
 const TIMEOUT_MS = 10_000;
 const MAX_COUNTED = 999;
@@ -28,6 +30,7 @@ export function openRecordsInPlace(dialog) {
 
   function showRecord(url, html) {
     dialog.innerHTML = html;
+    offerActions(dialog);
     const seq = seqOf(url);
     newer = newer.filter((one) => one > seq);
     showNewer();

@@ -297,6 +297,20 @@ class DeviceAvailability:
 
     # Asking
 
+    def offline_since(self, did: str) -> int | None:
+        """Since when a device has had no connection (UNIX milliseconds), as far as it is known.
+
+        None if it is online, disabled, or has never been here.
+        """
+        device = self._store.devices.by_did(did)
+        if device is None or self._cause(device) in (None, "disabled", "new"):
+            return None
+        if (lasting := self._lasting.get(did)) is not None:
+            return lasting.began_at
+        if (absence := self._absent.get(did)) is not None:
+            return absence.began_at
+        return self._registry.heard_before_it_left(did)
+
     async def history(
         self,
         did: str,

@@ -278,3 +278,20 @@ async def test_an_invalid_day_is_not_found(viewer: Visitor, day: str) -> None:
 async def test_recordings_of_an_unknown_camera_are_not_found(viewer: Visitor) -> None:
     await viewer.get("/cameras/9/recordings")
     assert viewer.response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("around", "start", "end"),
+    [
+        ("15:03", "14:03:00", "15:13:59"),
+        ("00:05", "00:00:00", "00:15:59"),
+        ("25:00", "00:00:00", "23:59:59"),
+    ],
+)
+async def test_of_a_day_only_what_was_recorded_around_a_time_is_asked_for(
+    viewer: Visitor, camera: SimulatedLink, around: str, start: str, end: str
+) -> None:
+    await viewer.get(f"/cameras/1/recordings/2026-10-03?around={around}")
+    assert camera.asked[0][1]["start_time"] == f"2026-10-03 {start}"
+    assert camera.asked[0][1]["end_time"] == f"2026-10-03 {end}"
+    assert ("Show the whole day" in viewer.text) == (around != "25:00")

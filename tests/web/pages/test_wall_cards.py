@@ -4,6 +4,7 @@ import re
 
 from hub.wire.uploads.records import FaceDetail
 from tests.support.browsing import Visitor
+from tests.support.page_site import PageSite
 
 LI = FaceDetail(name="Li Wei", uuid="7", category=1)
 
@@ -61,3 +62,39 @@ async def test_the_stream_says_who_is_on_the_blacklist(admin: Visitor) -> None:
         _, first = await events.next()
         _, second = await events.next()
     assert (first["listed"], second["listed"]) == (False, True)
+
+
+async def test_the_strip_says_since_when_a_camera_is_offline(admin: Visitor) -> None:
+    link = await admin.hub.connect("Alpha")
+    await admin.hub.enrol("Omega", did="2")
+    admin.hub.hub.registry.touch("1")
+    admin.hub.hub.registry.detach(link)
+    await admin.get("/strip")
+    assert re.findall(r'class="chip-since">([^<]+)<', admin.text) == ["offline since 20:00"]
+    # The next day.
+    admin.hub.clock.advance(5 * 3600)
+    await admin.get("/strip")
+    assert re.search(r'class="chip-since">offline since \d+ \w+ 20:00<', admin.text)
+
+
+async def test_a_record_leads_to_more_like_it_and_to_the_recording(admin: Visitor) -> None:
+    await admin.hub.enrol()
+    await admin.hub.add_record(detail=LI, pictures=["face"])
+    await admin.get("/records/1")
+    for url in (
+        "/evidence/new?seq=1",
+        "/photo-search?from_record=1",
+        "/people/add?from_record=1",
+        "/search?uuid=7",
+        "/cameras/1/recordings/2026-11-25?around=20:00",
+    ):
+        assert f'href="{url}"' in admin.text, url
+    assert 'href="/search?did=1&amp;around=' in admin.text
+
+
+async def test_a_viewer_is_offered_only_what_is_allowed(hub: PageSite, viewer: Visitor) -> None:
+    await hub.add_record(detail=LI, pictures=["face"])
+    await viewer.get("/records/1")
+    assert "/search?uuid=7" in viewer.text
+    for path in ("/evidence/new", "/photo-search?", "/people/add", "/recordings/"):
+        assert f'href="{path}' not in viewer.text, path

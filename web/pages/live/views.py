@@ -16,6 +16,7 @@ from hub.services.records.repeat_groups import RepeatGroup, group_repeats
 from hub.wire.uploads.records import RECORD_KINDS, Record, RecordKind
 from web import auth
 from web.live_events import refuse_too_many
+from web.pages import language
 from web.pages.alarms.views import live_alarms
 from web.pages.evidence.rows import hold_row
 from web.pages.labels import DEVICE_STATES
@@ -32,6 +33,7 @@ from web.pages.live.record_cards import (
     record_fields,
     shows_person,
 )
+from web.pages.live.record_links import more_links, recordings_url
 from web.pages.live.stream import CARDS_PER_PAGE, WallStream
 from web.pages.search.record_place import RecordPlace, searched_place
 
@@ -94,6 +96,8 @@ class CameraLink(Struct, frozen=True):
     name: str
     state: str
     state_text: str
+    #: Since when it is offline; "" if it is not, or has never been here.
+    since: str
     url: str
     chosen: bool
 
@@ -152,9 +156,23 @@ def _camera_link(camera: CameraSummary, wall_filter: WallFilter) -> CameraLink:
         name=camera.name,
         state=camera.state,
         state_text=gettext(DEVICE_STATES[camera.state]),
+        since=_offline_since(camera),
         url="/" + wall_filter.query(did=None if chosen else camera.did),
         chosen=chosen,
     )
+
+
+def _offline_since(camera: CameraSummary) -> str:
+    hub, words = auth.services(), language.current()
+    since = hub.availability.offline_since(camera.did) if camera.state == "offline" else None
+    if since is None:
+        return ""
+    zone = hub.site.zone()
+    # Without the seconds.
+    time = words.time(since, zone)[:-3]
+    is_today = words.date(int(hub.now() * 1000), zone) == words.date(since, zone)
+    moment = time if is_today else f"{words.day(since, zone)} {time}"
+    return gettext("offline since %(time)s") % {"time": moment}
 
 
 def _camera_links(
@@ -285,6 +303,8 @@ async def record(seq: int) -> Response:
         fields=record_fields(found),
         further=extra_fields(found if is_full else masked_record(found)),
         has_hidden=may_see_numbers and not is_full,
+        more=more_links(found),
+        recordings=recordings_url(found),
         holds=[hold_row(one) for one in await auth.services().holds.of_record(seq)],
         close_url=place.close_url,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",

@@ -30,6 +30,9 @@ blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:d
 _PAGE_SIZE = 72
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+#: What is listed before and after the time of a record.
+_MINUTES_BEFORE, _MINUTES_AFTER = 60, 10
 _YEARS = field_specs(RecordByMonth)["year"]
 _MINUTES_A_DAY = 24 * 60
 
@@ -82,9 +85,11 @@ async def day(did: int, day: str) -> Response:
     await auth.require_role("viewer")
     device, hub, today = get_camera(did), auth.services(), _today()
     at, zone, position = _parse_day(day), hub.site.zone(), read_position(request.args)
+    around = _read_around()
+    begin, end = _minutes_around(around) if around else ("00:00", "23:59")
     fields = {
-        "start_time": f"{at} 00:00:00",
-        "end_time": f"{at} 23:59:59",
+        "start_time": f"{at} {begin}:00",
+        "end_time": f"{at} {end}:59",
         "page_num": position.page,
         "page_size": _PAGE_SIZE,
     }
@@ -97,7 +102,7 @@ async def day(did: int, day: str) -> Response:
             each(lambda row: _make_row(row, at)),
             "camera/recordings/_day.html",
             "camera/recordings/_day_end.html",
-            query={},
+            query={"around": around} if around else {},
             is_first=position.page is None,
         )
 
@@ -113,6 +118,7 @@ async def day(did: int, day: str) -> Response:
         before=at - timedelta(days=1),
         after=at + timedelta(days=1) if at < today else "",
         zone_name=str(zone),
+        around=around,
         is_first=position.page is None,
     )
 
@@ -128,6 +134,20 @@ def _read_month(today: date) -> tuple[int, int]:
     if found and (_YEARS.least or 0) <= int(found[1]) <= (_YEARS.most or 0):
         return int(found[1]), int(found[2])
     return today.year, today.month
+
+
+def _read_around() -> str:
+    """The time of the day to look around; "" for the whole day. An invalid one is ignored."""
+    text = request.args.get("around", "")
+    return text if _TIME.fullmatch(text) else ""
+
+
+def _minutes_around(time: str) -> tuple[str, str]:
+    """A part of the day that has the recording of this time, although it began earlier."""
+    minute = int(time[:2]) * 60 + int(time[3:])
+    begin = max(minute - _MINUTES_BEFORE, 0)
+    end = min(minute + _MINUTES_AFTER, _MINUTES_A_DAY - 1)
+    return f"{begin // 60:02}:{begin % 60:02}", f"{end // 60:02}:{end % 60:02}"
 
 
 def _parse_day(text: str) -> date:

@@ -1,0 +1,41 @@
+"""Where a record leads to: what else there is like it, and what the camera recorded then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from hub.errors import NoSuchResource
+from hub.wire.uploads.records import Record
+from web import auth
+from web.pages.language import gettext
+from web.pages.search.links import more_of_camera, more_of_person, more_of_plate
+
+
+class MoreLink(Struct, frozen=True):
+    """A search for what else there is like a record."""
+
+    text: str
+    url: str
+
+
+def more_links(record: Record) -> list[MoreLink]:
+    """Searches for the same person, plate and camera, as far as the record names them."""
+    links = [
+        MoreLink(gettext("More of this person"), more_of_person(record)),
+        MoreLink(gettext("More of this plate"), more_of_plate(record)),
+        MoreLink(gettext("Same camera around this time"), more_of_camera(record)),
+    ]
+    return [link for link in links if link.url]
+
+
+def recordings_url(record: Record) -> str:
+    """What the camera recorded around that time; "" if the site has it no more."""
+    hub = auth.services()
+    try:
+        hub.devices.device(record.did)
+    except NoSuchResource:
+        return ""
+    at = datetime.fromtimestamp(record.occurred_at / 1000, hub.site.zone())
+    return f"/cameras/{record.did}/recordings/{at:%Y-%m-%d}?around={at:%H:%M}"
