@@ -506,9 +506,9 @@ CREATE TABLE holding (
     due_at INTEGER,                 -- not tried again before
     PRIMARY KEY (did, pid)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX holding_pid ON holding (pid);
 CREATE INDEX holding_failed ON holding (did) WHERE failed_revision IS NOT NULL;
 CREATE INDEX holding_due ON holding (did, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX holding_pid ON holding (pid, revision);
 
 -- People on devices that the register does not have.
 CREATE TABLE unknown_person (
