@@ -245,6 +245,10 @@ onElement("form[data-find]", async (form) => {
   const { findWhileTyping } = await import("./find.js");
   findWhileTyping(form);
 });
+onElement("[data-chart]", async (chart) => {
+  const { zoomIntoBars } = await import("./chart.js");
+  zoomIntoBars(chart);
+});
 onElement("[data-print]", (button) => {
   button.hidden = false;
   button.addEventListener("click", () => print());

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import trio
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
@@ -11,12 +12,13 @@ from web import auth
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
+from web.pages.search.chart import Chart, make_chart
 from web.pages.search.chips import question_chips
 from web.pages.search.form import apply_where, people_with, search_form
 from web.pages.search.period import Period
 from web.pages.search.question import Question, Sent, read_question, read_sent, sent_of
 from web.pages.search.record_place import OPENED_IN
-from web.pages.search.results import Place, read_place, result_page
+from web.pages.search.results import Place, ResultPage, read_place, result_page
 from web.pages.search.saved_views import name_of, url_of
 
 blueprint = Blueprint("search", __name__, url_prefix="/search")
@@ -42,7 +44,7 @@ async def search() -> Response:
 
 async def _answer(question: Question, place: Place) -> Response:
     try:
-        found = await result_page(question, place)
+        found, chart = await _find(question, place)
     except TooManyRequests:
         fault = gettext("Too many searches are running. Try again in a moment.")
         return await _page(question, fault=fault)
@@ -51,11 +53,28 @@ async def _answer(question: Question, place: Place) -> Response:
         question,
         chips=await question_chips(question),
         found=found,
+        chart=chart,
         is_first=place.is_first,
         newest_url=newest,
         oldest_url=oldest,
         any_time_url=replace(question, period=Period()).url() if question.period.pairs() else "",
     )
+
+
+async def _find(question: Question, place: Place) -> tuple[ResultPage, Chart | None]:
+    """Read and count at the same time: each takes 2 s at most. Raises TooManyRequests."""
+    charts: list[Chart | None] = []
+
+    async def count() -> None:
+        charts.append(await make_chart(question))
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(count)
+            found = await result_page(question, place)
+    except* TooManyRequests as several:
+        raise TooManyRequests("too many searches") from several
+    return found, charts[0]
 
 
 async def _choose_person(question: Question, word: str) -> Response:

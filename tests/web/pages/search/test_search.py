@@ -42,7 +42,7 @@ async def ask(visitor: Visitor, query: str) -> None:
 
 
 def titles(visitor: Visitor) -> list[str]:
-    return re.findall(r"<h3>(.*?)</h3>", visitor.text)
+    return re.findall(r'<article class="card .*?<h3>(.*?)</h3>', visitor.text, re.S)
 
 
 def chips(visitor: Visitor) -> dict[str, str]:
