@@ -34,7 +34,7 @@ from hub.store.commit.record_batch import RecordBatch
 from hub.store.commit.record_writer import Committed, PackFault, RecordWriter
 from hub.store.commit.write_queue import Write, WriteQueue
 from hub.store.health import HealthMonitor, describe, is_damage, is_storage_error
-from hub.store.sqlite.clean_mark import checkpoint, empty_wal, empty_wal_now, save_clean
+from hub.store.sqlite.clean_mark import Checkpoint, checkpoint, empty_wal, empty_wal_now, save_clean
 from hub.store.sqlite.connection import Bridge, Job
 from hub.store.sqlite.log_state import count_write, read_writes
 from hub.wire.uploads.records import Record
@@ -50,8 +50,10 @@ _PROBE_SECONDS = 3.0
 #: waits, and at the latest. The writer is held for the time of a checkpoint.
 _CHECKPOINT_PAGES = 500
 _MAX_WAL_PAGES = 1000
-#: Estimate: a commit writes this many pages, plus about one for each changed row.
+#: First estimate: a commit writes this many pages, plus one for each changed row. What a checkpoint
+#: finds in the log corrects it: a row that is deleted changes a page of each of its indexes.
 _PAGES_PER_COMMIT = 10
+_MAX_CORRECTION = 16.0
 #: Rows that triggers change for each new record. They lie together, in few pages.
 _COUNTS_PER_RECORD = 3
 
@@ -79,8 +81,11 @@ class GroupCommit:
         self._wants_empty_wal = False
         self._is_wal_empty = False
         self._next_probe = 0.0
-        #: Estimated growth of the write-ahead log since the last checkpoint, in pages.
+        #: Estimated growth of the write-ahead log since the last checkpoint, in pages, and how many
+        #: there were for each estimated one; pages in the log that go on after the last checkpoint.
         self._pages = 0
+        self._correction = 1.0
+        self._pages_left = 0
         #: The count of transactions at the last whole checkpoint, if there was one.
         self._wal_began: int | None = None
         self.ended = trio.Event()
@@ -240,12 +245,14 @@ class GroupCommit:
         SQLite 3.51.3.
         """
         limit = _CHECKPOINT_PAGES if self._queue.is_empty else _MAX_WAL_PAGES
-        if self._pages < limit and not self._wants_empty_wal:
+        if self._pages * self._correction < limit and not self._wants_empty_wal:
             return
-        self._pages = 0
+        estimated, self._pages = self._pages, 0
         began = time.perf_counter()
         try:
-            if checkpoint(self._bridge.current()):
+            found = checkpoint(self._bridge.current())
+            self._correct_estimate(estimated, found)
+            if found.is_whole:
                 self._record_writer.checkpointed()
                 self._wal_began = read_writes(self._bridge.current()).total
                 if self._wants_empty_wal:
@@ -254,6 +261,14 @@ class GroupCommit:
         except sqlite3.Error as error:
             limited(log, logging.WARNING, "checkpoint", "a checkpoint failed: %s", error)
         metrics.checkpoint_seconds.observe(time.perf_counter() - began)
+
+    def _correct_estimate(self, estimated: int, found: Checkpoint) -> None:
+        """Learn how many pages were written for each that was estimated."""
+        written = found.pages - self._pages_left
+        # A log that was copied begins anew, unless somebody reads it.
+        self._pages_left = 0 if found.is_whole else found.pages
+        if estimated >= _CHECKPOINT_PAGES // _MAX_CORRECTION:
+            self._correction = max(1.0, min(written / estimated, _MAX_CORRECTION))
 
     def _transact(self, connection: sqlite3.Connection, group: Sequence[Write[Any]]) -> None:
         """Commit the group's rows and append its records to the pack. Raises PackFault."""

@@ -49,11 +49,15 @@ DELETE FROM term WHERE id > ? AND id <= ? AND NOT EXISTS (
     SELECT 1 FROM record WHERE record.term = term.id
 )
 """
-#: A step works this long before others may write; with its commit it stays well below 50 ms.
-_STEP_SECONDS = 0.010
+#: A step works this long before others may write; its commit takes about as long again.
+_STEP_SECONDS = 0.005
 #: Rows handled at a time within a step.
-_ROW_COUNT = 50
+_ROW_COUNT = 20
 _TERM_COUNT = 200
+#: After each step the writer is left to others for so many times as long as the step took with its
+#: wait and its commit: while they store records, and while nobody does.
+_PAUSES, _QUIET_PAUSES = 3.0, 0.5
+_MAX_PAUSE_SECONDS = 1.0
 #: Pages are returned to the file system once more than a quarter of the database is free.
 _FREE_SHARE = 4
 
@@ -194,10 +198,15 @@ class Retention:
 
 
 async def in_steps(writer: GroupCommit, step: Step, start: int) -> None:
-    """Repeat a step until it returns None, in writes that are short enough for others between."""
+    """Repeat a step until it returns None, in short writes with pauses that follow the load."""
     at: int | None = start
     while at is not None:
+        began, last_seq = trio.current_time(), writer.last_seq
         at = await writer.write(partial(_repeat_step, step, at))
+        if at is not None:
+            pauses = _QUIET_PAUSES if writer.last_seq == last_seq else _PAUSES
+            took = trio.current_time() - began
+            await trio.sleep(min(pauses * took, _MAX_PAUSE_SECONDS))
 
 
 def _repeat_step(step: Step, start: int, connection: sqlite3.Connection) -> int | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from msgspec import Struct
+
 from hub.store.sqlite.log_state import begin_wal, count_write
 
 #: The setting that is "0" while the store is open, and after a crash.
@@ -55,7 +57,14 @@ def empty_wal_now(connection: sqlite3.Connection) -> bool:
     return is_empty
 
 
-def checkpoint(connection: sqlite3.Connection) -> bool:
-    """Copy the log into the main file as far as no reader needs it. Returns whether all of it."""
+class Checkpoint(Struct, frozen=True):
+    """`pages`: how many were in the log. `is_whole`: whether all of them were copied."""
+
+    pages: int
+    is_whole: bool
+
+
+def checkpoint(connection: sqlite3.Connection) -> Checkpoint:
+    """Copy the log into the main file as far as no reader needs it."""
     is_busy, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return not is_busy and pages == copied
+    return Checkpoint(pages, not is_busy and pages == copied)

@@ -18,6 +18,7 @@ from hub.store.commit import group_commit, write_queue
 from hub.store.commit.record_writer import Committed
 from hub.store.db import Store
 from hub.store.sqlite import readers
+from hub.store.sqlite.clean_mark import Checkpoint
 from hub.store.sqlite.connection import Job, open_bridge
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, copy_as_left, is_whole, opened
@@ -384,6 +385,33 @@ async def test_only_the_writers_connection_checkpoints_and_writes(
     assert checkpoints[0] == checkpoints[-1] == "PRAGMA wal_checkpoint(TRUNCATE)"
     assert "PRAGMA wal_checkpoint(PASSIVE)" in checkpoints
     assert "PRAGMA wal_autocheckpoint = 0;" in of_writer
+
+
+async def test_checkpoints_come_in_time_whatever_a_changed_row_costs(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row here is ten pages, so that an estimate of one page would be far too low."""
+    monkeypatch.setattr(group_commit, "_CHECKPOINT_PAGES", 200)
+    monkeypatch.setattr(group_commit, "_MAX_WAL_PAGES", 200)
+    checkpoint, pages = group_commit.checkpoint, []
+
+    def noted(connection: sqlite3.Connection) -> Checkpoint:
+        found = checkpoint(connection)
+        pages.append(found.pages)
+        return found
+
+    def add(connection: sqlite3.Connection) -> None:
+        for n in range(10):
+            values = (f"k{n}", "x" * 40_000)
+            connection.execute("REPLACE INTO setting VALUES (?, ?)", values)
+
+    monkeypatch.setattr(group_commit, "checkpoint", noted)
+    async with opened(tmp_path / "data", clock) as store:
+        for _ in range(40):
+            await store.write(add)
+    assert pages[0] > 600
+    assert len(pages) > 10
+    assert max(pages[1:]) < 400
 
 
 async def test_a_reader_that_closes_last_changes_nothing(

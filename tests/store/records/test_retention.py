@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -16,6 +17,7 @@ import trio.testing
 from msgspec import Raw
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.health import StoreHealth
 from hub.store.media import pictures
 from hub.store.records import retention
@@ -169,8 +171,41 @@ async def test_records_are_removed_in_many_short_steps(
         clock.advance(DAY)
         await store.retention.drop_day("2026-11-25")
         assert (await store.records.page(RecordFilter())).items == ()
-    assert max(steps) <= 4 * 50 + 4  # each with its counts; a digest, a span, ended counts
-    assert len(steps) >= 6
+    assert max(steps) <= 4 * 20 + 4  # each with its counts; a digest, a span, ended counts
+    assert len(steps) >= 15
+
+
+class SlowWriter:
+    """Takes a tenth of a second for each write; `records`: so many more are stored meanwhile."""
+
+    def __init__(self, records: int) -> None:
+        self.last_seq = 0
+        self.starts: list[float] = []
+        self._records = records
+
+    async def write(self, job: Callable[[Any], int | None]) -> int | None:
+        self.starts.append(trio.current_time())
+        await trio.sleep(0.1)
+        self.last_seq += self._records
+        return job(None)
+
+    def pauses(self) -> list[float]:
+        return [round(b - a - 0.1, 3) for a, b in itertools.pairwise(self.starts)]
+
+
+@pytest.mark.parametrize(("records", "pause"), [(0, 0.05), (7, 0.3)])
+async def test_between_steps_the_writer_is_left_to_others_and_longer_while_they_store_records(
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+    records: int,
+    pause: float,
+) -> None:
+    monkeypatch.setattr(retention, "_STEP_SECONDS", 0.0)
+    writer = SlowWriter(records)
+    ends = iter((5, 9, 12, None))
+    await retention.in_steps(cast(GroupCommit, writer), lambda connection, start: next(ends), 0)
+    assert writer.pauses() == [pause] * 3
+    assert trio.current_time() - writer.starts[-1] == pytest.approx(0.1)  # none after the last one
 
 
 async def test_uploads_go_on_while_a_day_is_dropped(tmp_path: Path, clock: FrozenClock) -> None:
