@@ -85,6 +85,7 @@ from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
+from hub.services.reports.reports import Reports
 from hub.services.signed_times import SignedTimes
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
@@ -414,6 +415,7 @@ async def open_services(
                 older_copies(data_dir, backups.list),
                 now,
             ),
+            reports=Reports(store, site, people, camera_groups, availability, audit, now),
             jobs=jobs,
             imports=imports,
             photo_searches=PhotoSearches(devices, commands, person_photos, jobs, site, audit),
@@ -467,6 +469,7 @@ async def _run_parts(
         await start("the alarm rules", services.alarm_rules.run)
         await start("watching for alarms", services.alarm_watch.run)
         await start("erasing", services.erasures.run)
+        await start("the reports", services.reports.run)
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)

@@ -61,6 +61,7 @@ from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
+from hub.services.reports.reports import Reports
 from hub.services.site.backups.backups import Backups
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace
@@ -221,6 +222,9 @@ async def open_hub_services(
             audit,
             clock,
         )
+        availability = DeviceAvailability(
+            store, registry, pending_devices, site_clock, clock, steady_now=clock
+        )
         services = Services(
             settings=settings,
             data_dir=data_dir,
@@ -242,9 +246,8 @@ async def open_hub_services(
             old_tls=OldTls(clock),
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,
-            availability=DeviceAvailability(
-                store, registry, pending_devices, site_clock, clock, steady_now=clock
-            ),
+            availability=availability,
+            reports=Reports(store, site, people, camera_groups, availability, audit, clock),
             enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
             device_files=device_files,

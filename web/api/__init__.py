@@ -39,6 +39,7 @@ from web.api.records.media import DEVICE_MEDIA, MEDIA
 from web.api.records.record_list import RecordLists
 from web.api.records.records import add_records
 from web.api.records.stream import add_stream
+from web.api.reports import add_reports
 from web.api.routes import Call, Routes
 from web.api.status import add_status
 
@@ -84,6 +85,7 @@ def blueprint(services: Services) -> Blueprint:
     add_stream(routes, services)
     add_alarms(routes, services)
     add_alarm_rules(routes, services)
+    add_reports(routes, services)
     add_holds(routes, services, lists)
     add_erasures(routes, services)
     add_status(routes, services)

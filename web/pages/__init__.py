@@ -34,6 +34,7 @@ from web.pages.people import change as change_people
 from web.pages.people import transfer as transfer_people
 from web.pages.people import views as people
 from web.pages.photo_search import views as photo_search
+from web.pages.reports import views as reports
 from web.pages.search import export_views as search_export
 from web.pages.search import saved_views as saved_search
 from web.pages.search import views as record_search
@@ -74,6 +75,7 @@ _BLUEPRINTS = (
     add_release.blueprint,
     start_campaign.blueprint,
     campaigns.blueprint,
+    reports.blueprint,
     keep.blueprint,
     evidence.blueprint,
     account.blueprint,

@@ -32,6 +32,7 @@ NavigationArea = Literal[
     "search",
     "jobs",
     "evidence",
+    "reports",
     "firmware",
     "site",
     "account",
@@ -72,6 +73,7 @@ def _navigation(me: User) -> list[NavigationItem]:
     if auth.reaches(me, "guard"):
         items += [
             NavigationItem(area="people", url="/people", icon="people", text=_("People")),
+            NavigationItem(area="reports", url="/reports", icon="report", text=_("Reports")),
             NavigationItem(area="evidence", url="/evidence", icon="evidence", text=_("Evidence")),
         ]
     # Others can open it from a camera's page, but have nothing to do there.

@@ -28,6 +28,7 @@ from hub.store.alarms.rows import (
     COLUMNS,
     add_steps,
     alarm_of,
+    histories_of,
     load_active,
     read_alarms,
     save_alarms,
@@ -137,6 +138,10 @@ class AlarmTable:
     async def history(self, seq: int) -> tuple[AlarmStep, ...]:
         """Return the steps of an alarm, the oldest first."""
         return await self._readers.read(lambda c: steps_of(c, seq, self._damaged))
+
+    async def histories(self, seqs: Sequence[int]) -> dict[int, list[AlarmStep]]:
+        """Return the steps of alarms, the oldest first, by the seqs of the alarms."""
+        return await self._readers.read(lambda c: histories_of(c, seqs, self._damaged))
 
     async def evidence(self, seq: int) -> tuple[int, ...]:
         """Return the seqs of the records that are kept with an alarm, the oldest first."""

@@ -55,6 +55,10 @@ DELETE FROM alarm_step WHERE alarm = ? AND position <= (
 ) - ?
 """
 _STEPS = "SELECT alarm, position, at, step, who, note FROM alarm_step WHERE alarm = ? ORDER BY 2"
+_STEPS_OF_SOME = """
+SELECT alarm, position, at, step, who, note FROM alarm_step
+WHERE alarm IN (SELECT value FROM json_each(?)) ORDER BY alarm, position
+"""
 _ADD_RECORDS = "INSERT OR IGNORE INTO alarm_record (alarm, seq) VALUES {rows}"
 _DROP_RECORD = "DELETE FROM alarm_record WHERE alarm = ? AND seq = ?"
 
@@ -163,6 +167,17 @@ def add_steps(connection: sqlite3.Connection, steps: Mapping[int, Sequence[Alarm
             connection.execute(_ADD_STEP, (seq, one.at, one.step, one.who, one.note, seq))
         if later:
             connection.execute(_TRIM_STEPS, (seq, seq, MAX_STEPS))
+
+
+def histories_of(
+    connection: sqlite3.Connection, seqs: Sequence[int], damaged: DamagedRows
+) -> dict[int, list[AlarmStep]]:
+    """Return the steps of alarms, the oldest first, by the seqs of the alarms."""
+    found: dict[int, list[AlarmStep]] = {}
+    rows = connection.execute(_STEPS_OF_SOME, (msgspec.json.encode(seqs).decode(),))
+    for step in _step_rows.read_all(rows, damaged):
+        found.setdefault(step.alarm, []).append(step)
+    return found
 
 
 def steps_of(

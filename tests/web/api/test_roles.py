@@ -76,6 +76,7 @@ GET /api/hub/v1/plate-lists
 GET /api/hub/v1/plate-lists/{plate_list}
 POST /api/hub/v1/search/photo
 GET /media/device/{did}
+GET /api/hub/v1/reports/{report}
 """
 _ADMINISTRATORS = """
 PUT /api/hub/v1/alarm-rules

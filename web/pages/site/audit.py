@@ -91,6 +91,8 @@ ACTIONS = {
     "plates.add": N_("Added the plate list"),
     "plates.change": N_("Changed the plate list"),
     "plates.remove": N_("Removed the plate list"),
+    "report.export": N_("Exported the report"),
+    "report.gates": N_("Chose the entrances and exits of reports"),
     "hold.add": N_("Kept records as evidence"),
     "hold.extend": N_("Added records to the evidence"),
     "hold.change": N_("Changed the reason or end date of the evidence"),

@@ -31,6 +31,7 @@ GROUPS = {
     "hold": N_("Evidence"),
     "record": N_("Records"),
     "search": N_("Saved searches"),
+    "report": N_("Reports"),
     "erasure": N_("Erasure of people"),
     "retention": N_("Storage"),
     "clock": N_("Clock"),

@@ -1,0 +1,238 @@
+"""What reports say of the records, alarms and outages of a site."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+import trio
+
+from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.reports import report, reports
+from hub.services.reports.report import Report
+from hub.services.reports.reports import Gates, ReportQuery
+from hub.store.people.person_rows import PersonChange
+from hub.store.tables.outages import HubRun, Outage
+from tests.services.reports.conftest import HOUR, MIDNIGHT, MINUTE, TODAY, ReportSite, rows_of
+
+
+async def test_captures_are_counted_by_camera_class_and_hour(site: ReportSite) -> None:
+    await site.face(8 * HOUR, "Mei", category=1)
+    await site.face(8 * HOUR + MINUTE, None, category=0)
+    await site.face(9 * HOUR, None)
+    await site.vehicle(9 * HOUR, "B1", "2")
+    await site.face(-1, "Mei", category=1)
+    await site.face(24 * HOUR, "Mei", category=1)
+    found = await site.report("captures")
+    assert rows_of(found, "by_camera") == [("1", 1, 1, 1, 0, 0, 0, 3), ("2", 0, 0, 0, 1, 0, 0, 1)]
+    hours = rows_of(found, "by_hour")[0]
+    assert (hours[0], hours[1 + 8], hours[1 + 9], sum(hours[1:])) == ("1", 2, 1, 3)
+    (chart,) = found.charts
+    assert {one.name: one.values[8] for one in chart.series}["strangers"] == 1
+    week = await site.report("captures", "week")
+    assert rows_of(week, "by_camera")[0] == ("1", 3, 1, 1, 0, 0, 0, 5)
+    assert [
+        sum(values) for values in zip(*(s.values for s in week.charts[0].series), strict=True)
+    ] == [*(0, 1, 4, 1, 0, 0, 0)]
+
+
+async def test_attendance_is_the_first_and_last_sighting_of_each_day(site: ReportSite) -> None:
+    await site.services.people.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
+    await site.face(9 * HOUR, "Mei", uuid="7", did="2")
+    await site.face(8 * HOUR, "mei", uuid="7", did="1")  # arrives late
+    await site.access(17 * HOUR, "7", did="3")
+    await site.face(10 * HOUR, "Anna")
+    await site.face(11 * HOUR, None, category=0, uuid="99")
+    await site.face(-2 * HOUR, "ANNA", did="2")
+    found = await site.report("attendance", "week")
+    # Whom the register does not have is called as last sent.
+    assert rows_of(found, "attendance") == [
+        ("2026-11-24", "ANNA", "", *(MIDNIGHT - 2 * HOUR, "2") * 2, 0, 1),
+        ("2026-11-25", "ANNA", "", *(MIDNIGHT + 10 * HOUR, "1") * 2, 0, 1),
+        (
+            *("2026-11-25", "Li Mei", "7", MIDNIGHT + 8 * HOUR, "1"),
+            *(MIDNIGHT + 17 * HOUR, "3", 9 * 3600, 3),
+        ),
+    ]
+    assert found.charts[0].series[0].values == (0, 1, 2, 0, 0, 0, 0)
+
+
+async def test_attendance_can_be_that_of_a_group_of_cameras(site: ReportSite) -> None:
+    group = await site.services.camera_groups.add("Gate", ["2", "3"], by=COMMAND_LINE)
+    await site.face(8 * HOUR, "Mei", uuid="7", did="1")
+    await site.face(9 * HOUR, "Mei", uuid="7", did="2")
+    found = await site.report("attendance", groups=(group.id,))
+    assert [row[3] for row in rows_of(found, "attendance")] == [MIDNIGHT + 9 * HOUR]
+
+
+async def test_an_erased_person_is_in_no_report(site: ReportSite) -> None:
+    seq = await site.face(8 * HOUR, "Mei", uuid="7")
+    await site.hub.store.write(
+        lambda c: c.execute("UPDATE record SET erased = 1 WHERE seq = ?", (seq,)) and None
+    )
+    assert rows_of(await site.report("attendance"), "attendance") == []
+
+
+async def gates(site: ReportSite, entrances: list[str], exits: list[str]) -> Gates:
+    add = site.services.camera_groups.add
+    one = await add("In", entrances, by=COMMAND_LINE)
+    other = await add("Out", exits, by=COMMAND_LINE)
+    return Gates((one.id,), (other.id,))
+
+
+async def stays(site: ReportSite, gates: Gates, **more: Any) -> list[tuple[Any, ...]]:
+    found = await site.report("plates", gates=gates, **more)
+    return [
+        (plate, came and (came - MIDNIGHT) / HOUR, left and (left - MIDNIGHT) / HOUR, stayed)
+        for plate, came, _, left, _, stayed in rows_of(found, "stays")
+    ]
+
+
+async def test_plates_are_paired_as_they_come_and_leave(site: ReportSite) -> None:
+    chosen = await gates(site, ["1"], ["2", "3"])
+    await site.vehicle(8 * HOUR, "粤B88", "1")
+    await site.vehicle(8 * HOUR + 5_000, "粤B88", "1")  # the same passage
+    await site.vehicle(10 * HOUR, "粤b88", "3")
+    await site.vehicle(10 * HOUR + 3_000, "粤B88", "2")
+    await site.vehicle(11 * HOUR, "粤B88", "1")  # is still there
+    await site.vehicle(7 * HOUR, "京A1", "2")  # came before
+    await site.vehicle(7 * HOUR, "沪C1", "4")  # neither
+    assert await stays(site, chosen) == [
+        ("京A1", None, 7, None),
+        ("粤B88", 8, 10, 7200),
+        ("粤B88", 11, None, None),
+    ]
+    found = await site.report("plates", gates=chosen)
+    assert rows_of(found, "summary") == [(2, 2, 1, 7200, 7200)]
+    assert [sum(one.values) for one in found.charts[0].series] == [2, 2]
+
+
+async def test_a_missed_exit_leaves_a_stay_open(site: ReportSite) -> None:
+    chosen = await gates(site, ["1"], ["2"])
+    for hour, did in ((8, "1"), (9, "1"), (10, "2")):
+        await site.vehicle(hour * HOUR, "B1", did)
+    assert await stays(site, chosen) == [("B1", 8, None, None), ("B1", 9, 10, 3600)]
+
+
+async def test_one_camera_can_be_entrance_and_exit(site: ReportSite) -> None:
+    chosen = await gates(site, ["1"], ["1"])
+    for minute in (0, 1, 60, 61, 120):
+        await site.vehicle(8 * HOUR + minute * MINUTE, "B1", "1")
+    assert await stays(site, chosen) == [("B1", 8, 9, 3600), ("B1", 10, None, None)]
+
+
+async def test_a_stay_over_midnight_is_whole_in_a_longer_period(site: ReportSite) -> None:
+    chosen = await gates(site, ["1"], ["2"])
+    await site.vehicle(-2 * HOUR, "B1", "1")
+    await site.vehicle(1 * HOUR, "B1", "2")
+    assert await stays(site, chosen) == [("B1", None, 1, None)]
+    assert await stays(site, chosen, period="week") == [("B1", -2, 1, 3 * 3600)]
+
+
+async def test_too_many_rows_are_counted(site: ReportSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MAX_ROWS", 2)
+    for number in range(5):
+        await site.face(8 * HOUR, f"Mei {number}")
+    (found,) = (await site.report("attendance")).tables
+    assert (len(found.rows), found.left_out) == (2, 3)
+
+
+async def test_gates_are_remembered_and_forget_groups_that_are_gone(site: ReportSite) -> None:
+    chosen = await gates(site, ["1"], ["2"])
+    await site.services.reports.choose_gates(chosen, by=COMMAND_LINE)
+    assert site.services.reports.gates() == chosen
+    await site.services.camera_groups.remove(chosen.exits[0], by=COMMAND_LINE)
+    assert site.services.reports.gates() == Gates(chosen.entrances)
+    with pytest.raises(NoSuchResource):
+        await site.services.reports.choose_gates(chosen, by=COMMAND_LINE)
+    with pytest.raises(NoSuchResource):
+        await site.report("plates", gates=chosen)
+
+
+async def test_availability_lists_the_worst_camera_first(site: ReportSite) -> None:
+    now = site.clock.ms
+    await site.hub.store.outages.save(
+        [Outage(id=1, did="2", began_at=now, ended_at=now + HOUR, cause="lost")],
+        HubRun(1, now, now),
+    )
+    site.clock.advance(2 * 3600)
+    found = await site.report("availability")
+    assert rows_of(found, "cameras")[0] == ("2", 50.0, 1, 3600, 7200)
+    assert rows_of(found, "cameras")[1] == ("1", 100.0, 0, 0, 7200)
+    assert rows_of(found, "outages") == [("2", now, now + HOUR, 3600, "lost")]
+    assert found.charts[0].labels == ("2",)
+
+
+async def test_alarms_tell_how_soon_and_by_whom_they_were_acknowledged(site: ReportSite) -> None:
+    def add(connection: Any) -> None:
+        for seq, kind, state in ((1, "blacklist", "closed"), (2, "event", "new")):
+            at = MIDNIGHT + seq * HOUR
+            values = (seq, kind, str(seq), "critical", state, 2, at, at, seq, at, at)
+            connection.execute(
+                "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,NULL,'[\"1\"]','{}','')",
+                values,
+            )
+            connection.execute(
+                "INSERT INTO alarm_step VALUES (?, 0, ?, 'raised', '', '')", (seq, at)
+            )
+        at = MIDNIGHT + HOUR + 30_000
+        connection.execute(
+            "INSERT INTO alarm_step VALUES (1, 1, ?, 'acknowledged', 'user ann', '')", (at,)
+        )
+
+    await site.hub.store.write(add)
+    found = await site.report("alarms")
+    assert rows_of(found, "by_kind") == [
+        ("blacklist", 1, 2, 1, 0, 30, 30),
+        ("event", 1, 2, 0, 0, None, None),
+    ]
+    assert rows_of(found, "by_person") == [("user ann", 1, 30, 30)]
+    assert [row[-2:] for row in rows_of(found, "alarms")] == [("user ann", 30), (None, None)]
+
+
+async def test_a_report_is_made_once_for_all_who_ask_and_anew_after_a_while(
+    site: ReportSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "_LASTING_SECONDS", 0.0)
+    await site.face(8 * HOUR, "Mei")
+    first = await site.report("attendance", "day", date(2026, 11, 24))
+    assert await site.report("attendance", "day", date(2026, 11, 24)) is first
+    today = await site.report("attendance")
+    await site.face(9 * HOUR, "Anna")
+    assert len(rows_of(await site.report("attendance"), "attendance")) == 2
+    assert len(rows_of(today, "attendance")) == 1
+
+
+async def test_who_does_not_wait_is_told_how_far_it_is(site: ReportSite) -> None:
+    query = ReportQuery("captures", "month", TODAY)
+    assert await site.services.reports.get(query, seconds=0) == 0.0
+    with pytest.raises(CannotStoreNow, match="still being made"):
+        await site.services.reports.make(query, seconds=0)
+    assert isinstance(await site.services.reports.get(query, seconds=10), Report)
+
+
+async def test_too_many_reports_at_once_are_refused(site: ReportSite) -> None:
+    async def ask_for_many() -> None:
+        for number in range(1, 25):
+            query = ReportQuery("captures", "day", date(2026, 10, number))
+            await site.services.reports.get(query, seconds=0)
+
+    with pytest.raises(TooManyRequests):
+        await ask_for_many()
+    await trio.lowlevel.checkpoint()
+
+
+async def test_kept_reports_are_bounded(site: ReportSite) -> None:
+    for number in range(1, 12):
+        await site.report("captures", "day", date(2026, 10, number))
+    await site.report("captures")
+    assert len(site.services.reports._made) <= 8
+
+
+async def test_an_export_is_noted(site: ReportSite) -> None:
+    query = ReportQuery("attendance", "month", TODAY)
+    await site.services.reports.note_export(query, "csv", by=COMMAND_LINE)
+    (entry,) = [e for e in await site.services.audit.newest(limit=5) if e.action == "report.export"]
+    assert entry.target == "attendance month 2026-11-25 csv"

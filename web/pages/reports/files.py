@@ -1,0 +1,142 @@
+"""Reports as files for spreadsheets: CSV and XLSX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import xlsxwriter
+
+from hub.services.csv_cells import as_text
+from hub.services.reports.report import Cell, Column, Report, Table
+from web.pages.language import gettext
+from web.pages.reports import labels
+from web.pages.reports.cells import Cells
+
+#: Writing a file keeps the interpreter busy: it pauses after so many cells, for so long.
+_CELLS_AT_A_TIME, _PAUSE_SECONDS = 500, 0.005
+#: Excel shows no day before it.
+_FIRST_DAY = datetime(1900, 3, 1)
+_WIDTHS = {"text": 24, "camera": 22, "moment": 20, "code": 22, "day": 12, "person": 22}
+_FORMATS = {
+    "moment": "yyyy-mm-dd hh:mm:ss",
+    "clock": "hh:mm:ss",
+    "length": "[h]:mm:ss",
+    "day": "yyyy-mm-dd",
+    "count": "0",
+    "percent": "0.00",
+}
+
+
+def csv_of(report: Report, cells: Cells) -> bytes:
+    """Return all tables, one below the other; each begins with its name. Blocks for seconds."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    for number, table in enumerate(report.tables):
+        if number:
+            writer.writerow(())
+        if len(report.tables) > 1:
+            writer.writerow((table_name(table),))
+        writer.writerow([cells.heading(column) for column in table.columns])
+        for row in _paced(table):
+            writer.writerow(
+                [
+                    _cell(column, cells.text(column, cell))
+                    for column, cell in zip(table.columns, row, strict=True)
+                ]
+            )
+    # Excel takes a file without this mark for one in the code page of the PC.
+    return "\ufeff".encode() + out.getvalue().encode("utf-8", "replace")
+
+
+def _cell(column: Column, text: str) -> str:
+    return as_text(text) if column.kind in ("text", "code", "camera", "person") else text
+
+
+def xlsx_of(report: Report, cells: Cells) -> bytes:
+    """Return a workbook with a sheet for each table. Blocks for seconds; rows take no memory.
+
+    Text is never taken for a formula or a link.
+    """
+    out = io.BytesIO()
+    options = {
+        "constant_memory": True,
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "nan_inf_to_errors": True,
+    }
+    with xlsxwriter.Workbook(out, options) as book:
+        book.set_properties({"title": title_of(report)})
+        formats = {kind: book.add_format({"num_format": text}) for kind, text in _FORMATS.items()}
+        head = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+        for table in report.tables:
+            sheet = book.add_worksheet(table_name(table)[:31])
+            sheet.freeze_panes(1, 0)
+            for place, column in enumerate(table.columns):
+                sheet.set_column(place, place, _WIDTHS.get(column.kind, 11))
+                sheet.write_string(0, place, cells.heading(column), head)
+            for number, row in enumerate(_paced(table), 1):
+                for place, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
+                    _write(sheet, (number, place), column, cell, cells, formats)
+            if table.rows:
+                sheet.autofilter(0, 0, len(table.rows), len(table.columns) - 1)
+    return out.getvalue()
+
+
+def _paced(table: Table) -> Iterator[tuple[Cell, ...]]:
+    """Yield the rows of a table, and let the event loop run now and then."""
+    at_a_time = max(1, _CELLS_AT_A_TIME // len(table.columns))
+    for number, row in enumerate(table.rows, 1):
+        yield row
+        if number % at_a_time == 0:
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _write(
+    sheet: Any,
+    place: tuple[int, int],
+    column: Column,
+    cell: Cell,
+    cells: Cells,
+    formats: dict[str, Any],
+) -> None:
+    if cell is None:
+        return
+    form = formats.get(column.kind)
+    match column.kind:
+        case "count" | "percent" if isinstance(cell, int | float):
+            sheet.write_number(*place, cell, form)
+        case "length":
+            sheet.write_datetime(*place, timedelta(seconds=int(cell)), form)
+        case "moment" | "clock" if (local := cells.local(cell).replace(tzinfo=None)) >= _FIRST_DAY:
+            sheet.write_datetime(*place, local if column.kind == "moment" else local.time(), form)
+        case "day":
+            sheet.write_datetime(*place, datetime.fromisoformat(str(cell)), form)
+        case _:
+            sheet.write_string(*place, cells.text(column, cell))
+
+
+def table_name(table: Table) -> str:
+    return gettext(labels.TABLES[table.name])
+
+
+def title_of(report: Report) -> str:
+    """Return the name of a report and of its period, as in the name of a file."""
+    return f"{gettext(labels.REPORTS[report.kind])} {period_code(report)}"
+
+
+def period_code(report: Report) -> str:
+    """Return the period as 2026-11-25, 2026-W48 or 2026-11."""
+    first = report.period.first
+    match report.period.kind:
+        case "day":
+            return first.isoformat()
+        case "week":
+            year, week, _ = first.isocalendar()
+            return f"{year}-W{week:02}"
+    return f"{first:%Y-%m}"

@@ -1,0 +1,202 @@
+"""Reports: as pages, files and on paper; and the gates of "Plates in and out"."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import trio
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import NoSuchResource
+from hub.services.reports.periods import PERIOD_KINDS, period_of
+from hub.services.reports.report import REPORT_KINDS, Report, Table
+from hub.services.reports.reports import Gates
+from web import auth
+from web.pages import language
+from web.pages.language import gettext
+from web.pages.layout import page, redirect_to
+from web.pages.reports import labels
+from web.pages.reports.cells import Cells
+from web.pages.reports.charts import make_chart
+from web.pages.reports.files import csv_of, period_code, table_name, xlsx_of
+from web.pages.reports.form import (
+    ReportForm,
+    period_title,
+    read_form,
+    read_groups,
+    report_name,
+)
+
+blueprint = Blueprint("reports", __name__, url_prefix="/reports")
+
+#: How long a page waits for its report, and a file.
+_PAGE_SECONDS, _FILE_SECONDS = 2.0, 60.0
+_REFRESH_SECONDS = 2
+#: Rows of a table on a page; all of them are in the files.
+_ROWS_PER_PAGE = 200
+
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_writing = trio.CapacityLimiter(1)
+
+
+class Link(Struct, frozen=True):
+    url: str
+    text: str
+    chosen: bool
+
+
+class GroupChoice(Struct, frozen=True):
+    id: int
+    name: str
+    chosen: bool
+    is_exit: bool = False
+
+
+class TableView(Struct, frozen=True, kw_only=True):
+    """`numbers`: which columns are numbers, to be aligned. `total`: rows of the whole table."""
+
+    name: str
+    title: str
+    columns: list[str]
+    numbers: list[bool]
+    rows: list[list[str]]
+    total: int
+    left_out: int
+    is_wide: bool
+    older: str
+    newer: str
+
+
+@blueprint.get("")
+async def index() -> Response:
+    await auth.require_role("guard")
+    return redirect_to("/reports/captures")
+
+
+@blueprint.get("/<kind>")
+async def one(kind: str) -> Response:
+    me = await auth.require_role("guard")
+    form, hub = _form(kind), auth.services()
+    query, cells = form.query, Cells(hub, pages=True)
+    period = period_of(query.period, query.day, cells.zone)
+    needs_gates = query.kind == "plates" and not (query.gates.entrances or query.gates.exits)
+    found: Report | float = (
+        1.0 if needs_gates else await hub.reports.get(query, seconds=_PAGE_SECONDS)
+    )
+    report = found if isinstance(found, Report) else None
+    now = int(hub.now() * 1000)
+    response = await page(
+        "reports/report.html",
+        area="reports",
+        form=form,
+        title=report_name(query.kind),
+        period_title=period_title(query, period.first, period.days[-1].date),
+        kinds=[
+            Link(form.url(kind=one), report_name(one), one == query.kind) for one in REPORT_KINDS
+        ],
+        periods=[
+            Link(form.url(period=one), gettext(labels.PERIODS[one]), one == query.period)
+            for one in PERIOD_KINDS
+        ],
+        earlier=form.url(day=period.before),
+        later=form.url(day=period.after) if period.until <= now else "",
+        lasts=period.since <= now < period.until,
+        groups=_groups(query.groups) if query.kind == "attendance" else [],
+        entrances=_groups(query.gates.entrances) if query.kind == "plates" else [],
+        exits=_groups(query.gates.exits) if query.kind == "plates" else [],
+        needs_gates=needs_gates,
+        progress=None if isinstance(found, Report) or needs_gates else int(found * 100),
+        report=report,
+        made_at="" if report is None else language.current().moment(report.made_at, cells.zone),
+        charts=[view for one in report.charts if (view := make_chart(one, cells))]
+        if report
+        else [],
+        tables=[_table_view(one, cells, form) for one in report.tables] if report else [],
+        csv_url=form.url(f"/reports/{query.kind}.csv"),
+        xlsx_url=form.url(f"/reports/{query.kind}.xlsx"),
+        printed_by=me.name,
+    )
+    if report is None and not needs_gates:
+        # Also without scripts.
+        response.headers["Refresh"] = str(_REFRESH_SECONDS)
+    return response
+
+
+@blueprint.get("/<kind>.csv")
+async def as_csv(kind: str) -> Response:
+    return await _file(kind, "csv")
+
+
+@blueprint.get("/<kind>.xlsx")
+async def as_xlsx(kind: str) -> Response:
+    return await _file(kind, "xlsx")
+
+
+async def _file(kind: str, form_of_file: Literal["csv", "xlsx"]) -> Response:
+    me = await auth.require_role("guard")
+    form, hub = _form(kind), auth.services()
+    report = await hub.reports.make(form.query, seconds=_FILE_SECONDS)
+    write = partial(csv_of if form_of_file == "csv" else xlsx_of, report, Cells(hub))
+    data = await trio.to_thread.run_sync(write, limiter=_writing)
+    await hub.reports.note_export(form.query, form_of_file, by=auth.actor(me))
+    response = Response(data, content_type=_TYPES[form_of_file])
+    name = f"{report.kind}-{period_code(report)}.{form_of_file}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@blueprint.post("/plates/gates")
+async def gates() -> Response:
+    """Choose the groups at the entrances and the exits, for everybody and from now on."""
+    me = await auth.require_role("guard")
+    await auth.check_csrf()
+    form, hub = await request.form, auth.services()
+    known = {group.id for group in hub.camera_groups.list()}
+    chosen = Gates(read_groups(form.getlist("in"), known), read_groups(form.getlist("out"), known))
+    await hub.reports.choose_gates(chosen, by=auth.actor(me))
+    return redirect_to(_form("plates").url())
+
+
+def _form(kind: str) -> ReportForm:
+    form = read_form(kind)
+    if form is None:
+        raise NoSuchResource("there is no such report")
+    return form
+
+
+def _groups(chosen: tuple[int, ...]) -> list[GroupChoice]:
+    return [
+        GroupChoice(group.id, group.name, group.id in chosen)
+        for group in auth.services().camera_groups.list()
+    ]
+
+
+def _table_view(table: Table, cells: Cells, form: ReportForm) -> TableView:
+    """One page of a table: the report is kept, so its rows have numbers."""
+    asked = request.args.get(f"from_{table.name}", default=0, type=int)
+    begin = max(0, min(asked, max(0, len(table.rows) - 1)))
+    end = begin + _ROWS_PER_PAGE
+
+    def at(row: int) -> str:
+        return form.url(more={f"from_{table.name}": str(row)}) + f"#{table.name}"
+
+    return TableView(
+        name=table.name,
+        title=table_name(table),
+        columns=[cells.heading(column) for column in table.columns],
+        numbers=[column.kind in ("count", "length", "percent") for column in table.columns],
+        rows=[
+            [cells.text(column, cell) for column, cell in zip(table.columns, row, strict=True)]
+            for row in table.rows[begin:end]
+        ],
+        total=len(table.rows),
+        left_out=table.left_out,
+        is_wide=len(table.columns) > 12,
+        older=at(end) if end < len(table.rows) else "",
+        newer=at(max(0, begin - _ROWS_PER_PAGE)) if begin else "",
+    )
