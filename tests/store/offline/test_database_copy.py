@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from hub.store.offline.database_copy import DatabaseFile
+from hub.store.offline.database_copy import DatabaseFile, copy_sample
 from tests.store.recovery.test_start_check import DATABASE, WAL, content, filled, killed
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, is_whole, opened
@@ -40,3 +42,16 @@ async def test_a_copy_of_what_a_crash_left_changes_nothing(
     (left / DATABASE).write_bytes((tmp_path / "copy").read_bytes())
     async with opened(left, clock) as store:
         assert store.records.last_seq == 3
+
+
+async def test_a_sample_has_no_log_and_nothing_that_counts_it(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    """A migration may compare the two."""
+    await filled(tmp_path / "data", clock, range(1, 3))
+    copy_sample(tmp_path / "data" / DATABASE, tmp_path / "sample")
+    with closing(sqlite3.connect(tmp_path / "sample")) as connection:
+        for table in ("record", "record_count", "record_total", "day", "span"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+        triggers = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger'"
+        assert connection.execute(triggers).fetchone()[0] >= 5
