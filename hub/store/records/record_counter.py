@@ -69,5 +69,6 @@ class RecordCounter:
         Raises as `by_bucket`.
         """
         first, last = since // HOUR_MS, -(-until // HOUR_MS) - 1
-        found = await self._readers.read(lambda c: count_by_camera(c, filter, first, last))
+        # Not by those who read for pages: a month of 64 cameras takes 0.2 s.
+        found = await self._searchers.read(lambda c: count_by_camera(c, filter, first, last))
         return [(did, hour * HOUR_MS, records) for did, hour, records in found]
