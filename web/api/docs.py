@@ -1,4 +1,8 @@
-"""The docs page: openapi.json rendered for people, with a curl command for each call."""
+"""The docs page: openapi.json rendered for people, with a curl command for each call.
+
+openapi.json is in English. The page is in the language of the request: web/translations has the
+descriptions by their English texts.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from web.api.schemas import allowed, without_null
+from web.pages.language import gettext
 
 Json = Mapping[str, Any]
 
@@ -48,12 +53,12 @@ def chapters(document: Json, host_url: str) -> list[Chapter]:
         for method, operation in methods.items():
             entry = _entry(document, path, method.upper(), operation, host_url)
             by_tag.setdefault(operation["tags"][0], []).append(entry)
-    return [Chapter(tag, entries) for tag, entries in by_tag.items()]
+    return [Chapter(_translate(tag), entries) for tag, entries in by_tag.items()]
 
 
 def paragraphs(text: str) -> list[Markup]:
     """Paragraphs of plain text, with `code` in backticks, as HTML."""
-    return [_marked_up(part) for part in text.strip().split("\n\n") if part.strip()]
+    return [_marked_up(_translate(part)) for part in text.strip().split("\n\n") if part.strip()]
 
 
 def _entry(document: Json, path: str, method: str, operation: Json, host_url: str) -> CallEntry:
@@ -61,7 +66,7 @@ def _entry(document: Json, path: str, method: str, operation: Json, host_url: st
         anchor=operation["operationId"],
         method=method,
         path=path,
-        summary=operation["summary"],
+        summary=_translate(operation["summary"]),
         description=paragraphs(operation["description"]),
         parameters=[
             *(_parameter(p["name"], p["in"], p["schema"], p) for p in operation["parameters"]),
@@ -70,7 +75,7 @@ def _entry(document: Json, path: str, method: str, operation: Json, host_url: st
         curl=_curl(path, method, operation, host_url),
         answer=_answer(operation),
         refusals=[
-            (status, _marked_up(response["description"]))
+            (status, _refusal(response["description"]))
             for status, response in operation["responses"].items()
             if status != "200"
         ],
@@ -87,7 +92,12 @@ def _fields(document: Json, operation: Json) -> list[Parameter]:
         return [_choice(_resolve(document, choice)) for choice in schema["anyOf"]]
     body = _resolve(document, schema)
     return [
-        _parameter(name, "body, required" if name in body["required"] else "body", schema, schema)
+        _parameter(
+            name,
+            gettext("body, required") if name in body["required"] else gettext("body"),
+            schema,
+            schema,
+        )
         for name, schema in ((n, without_null(s)) for n, s in body["properties"].items())
     ]
 
@@ -96,7 +106,8 @@ def _choice(body: Json) -> Parameter:
     """One of several types of the body, shown by its tag."""
     tag, *rest = body["properties"]
     (value,) = body["properties"][tag]["enum"]
-    return Parameter(value, tag, f"with {', '.join(rest)}", _marked_up(body["description"]))
+    fields = gettext("with %(fields)s") % {"fields": ", ".join(rest)}
+    return Parameter(value, tag, fields, _marked_up(_translate(body["description"])))
 
 
 def _resolve(document: Json, schema: Json) -> Json:
@@ -106,12 +117,14 @@ def _resolve(document: Json, schema: Json) -> Json:
 
 
 def _parameter(name: str, where: str, schema: Json, described: Json) -> Parameter:
-    default = f", {schema['default']} unless given" if schema.get("default") else ""
+    default = ""
+    if schema.get("default"):
+        default = gettext(", %(value)s unless given") % {"value": schema["default"]}
     return Parameter(
         name=name,
         where=where,
-        allowed=allowed(schema) + default,
-        description=_marked_up(described.get("description", "")),
+        allowed=allowed(schema, gettext) + default,
+        description=_marked_up(_translate(described.get("description", ""))),
     )
 
 
@@ -150,6 +163,18 @@ def _answer(operation: Json) -> str:
     if isinstance(example, str):
         return example
     return json.dumps(example, indent=2, ensure_ascii=False)
+
+
+def _translate(text: str) -> str:
+    """A text of openapi.json in the language of the request."""
+    plain = " ".join(text.split())
+    return gettext(plain) if plain else ""
+
+
+def _refusal(text: str) -> Markup:
+    """The codes of a status, each with its meaning: `420` bad parameter · `409` busy."""
+    codes = (part.partition(" ") for part in text.split(" · "))
+    return _marked_up(" · ".join(f"{code} {_translate(meaning)}" for code, _, meaning in codes))
 
 
 def _marked_up(text: str) -> Markup:

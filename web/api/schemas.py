@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,27 +11,38 @@ from msgspec import Struct
 from web.api.endpoint import MAX_INTEGER
 
 
-def allowed(schema: Mapping[str, Any]) -> str:
-    """Describe the values that `schema` allows, such as "a decimal number"."""
+def _in_english(text: str) -> str:
+    return text
+
+
+def allowed(schema: Mapping[str, Any], gettext: Callable[[str], str] = _in_english) -> str:
+    """Describe the values that `schema` allows, such as "a decimal number".
+
+    Errors are in English; `gettext` translates for a page.
+    """
     if choices := schema.get("enum"):
-        return f"one of {', '.join(choices)}"
+        return gettext("one of %(choices)s") % {"choices": ", ".join(choices)}
     if "$ref" in schema:
-        return "an object"
+        return gettext("an object")
     if schema["type"] == "integer":
         least, most = schema["minimum"], schema["maximum"]
-        return f"a whole number from {least} to {most}" if most < MAX_INTEGER else "a whole number"
+        if most >= MAX_INTEGER:
+            return gettext("a whole number")
+        return gettext("a whole number from %(least)s to %(most)s") % {"least": least, "most": most}
     if schema["type"] == "boolean":
-        return "true or false"
+        return gettext("true or false")
     if schema["type"] == "array":
         most = schema.get("maxItems")
-        return f"a list of at most {most} values" if most else "a list"
+        return (
+            gettext("a list of at most %(n)s values") % {"n": most} if most else gettext("a list")
+        )
     if schema["type"] == "null":
         return "null"
     if schema.get("contentEncoding") == "base64":
-        return "a picture as base64"
+        return gettext("a picture as base64")
     if "pattern" in schema:
-        return "a decimal number"
-    return f"a text of at most {schema['maxLength']} characters"
+        return gettext("a decimal number")
+    return gettext("a text of at most %(n)s characters") % {"n": schema["maxLength"]}
 
 
 def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:

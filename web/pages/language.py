@@ -23,6 +23,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Stands for a time that cannot be read any more.
 _UNKNOWN_TIME = 0
 _TRANSLATIONS = Path(__file__).parent.parent / "translations"
+#: The texts of the pages, and those of the API's documentation.
+CATALOGS = ("zh_CN.po", "api_zh_CN.po")
 
 
 class DatePatterns(Struct, frozen=True):
@@ -106,6 +108,13 @@ def _read_catalog(path: Path) -> NullTranslations:
     )
 
 
+def _read_catalogs() -> NullTranslations:
+    """The Chinese texts of the pages, and behind them those of the API's documentation."""
+    pages, api = (_read_catalog(_TRANSLATIONS / name) for name in CATALOGS)
+    pages.add_fallback(api)
+    return pages
+
+
 def compile_catalog(path: Path) -> bytes:
     """Compile a .po file to the .mo format."""
     # Imported here because the executable does not contain it.
@@ -131,7 +140,7 @@ LANGUAGES: Mapping[str, Language] = {
         "zh-CN",
         "中文",
         DatePatterns("yyyy年M月d日", "M月d日", "yyyy年M月d日 EEEE", "yyyy年M月"),
-        _read_catalog(_TRANSLATIONS / "zh_CN.po"),
+        _read_catalogs(),
     ),
 }
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from babel.messages.pofile import read_po
 from quart import Quart
 
+import web
 from hub.wire.pictures import Image
 from hub.wire.uploads.records import (
     AccessDetail,
@@ -26,7 +28,7 @@ from hub.wire.uploads.records import (
 )
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
-from web.api import openapi
+from web.api import docs, openapi
 from web.api.alarms.alarms import NoteBody, SeqsBody
 from web.api.alarms.rules import AlarmRules, PlateListBody
 from web.api.devices.commands import COMMAND
@@ -44,6 +46,7 @@ from web.api.records.erasures import ErasureBody
 from web.api.records.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
 from web.api.routes import Routes
 from web.app import create_app
+from web.pages import language
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -219,6 +222,41 @@ async def test_it_is_also_below_the_prefix_and_needs_a_key(hub: HubServices, app
     for path in ("/openapi.json", "/api/hub/v1/openapi.json"):
         assert (await client.get(path, headers=bearer)).status_code == 200
         assert (await client.get(path)).status_code == 401
+
+
+async def test_the_docs_are_in_the_language_of_the_browser(hub: HubServices, app: Quart) -> None:
+    token = await hub.add_user("vic", "viewer")
+    client = app.test_client(use_cookies=False)
+    headers = {"Cookie": f"__Host-sitehub_session={token}", "Accept-Language": "zh-CN"}
+    page = str(await (await client.get("/docs", headers=headers)).get_data(as_text=True))
+    for text in ("API 文档", "审计日志，分页", "整数", "<code>409</code> 设备离线或忙"):
+        assert text in page
+    assert "Who changed what" not in page
+    # Programs get the same text whatever they ask for.
+    encoded = await (await client.get("/openapi.json", headers=headers)).get_data(as_text=True)
+    assert "Who changed what" in encoded
+
+
+async def test_the_descriptions_are_translated_and_no_translation_is_unused(
+    document: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: set[str] = set()
+
+    def note(text: str) -> str:
+        shown.add(text)
+        return text
+
+    monkeypatch.setattr(docs, "gettext", note)
+    docs.chapters(document, "https://hub/")
+    docs.paragraphs(document["info"]["description"])
+    folder = Path(web.__file__).parent / "translations"
+    known, of_api = set[object](), set[object]()
+    for name in language.CATALOGS:
+        with (folder / name).open("rb") as file:
+            of_api = {message.id for message in read_po(file) if message.id and message.string}
+        known |= of_api
+    assert shown - known == set(), "translate these in web/translations/api_zh_CN.po"
+    assert of_api - shown == set(), "no call is described so any longer"
 
 
 async def test_the_docs_show_every_call_with_a_curl_command(
