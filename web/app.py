@@ -16,6 +16,7 @@ from web.api.records import media
 from web.assets import Assets
 from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies
+from web.pages import installable
 from web.quart_app import HubQuart
 
 _ROOT = Path(__file__).parent
@@ -53,9 +54,11 @@ def create_app(services: Services) -> HubQuart:
 
     services.settings.on_change(take_over)
     auth.install(app, services)
-    _serve_assets(app, Assets(_ROOT / "static"))
+    assets = Assets(_ROOT / "static")
+    _serve_assets(app, assets)
     _serve_basics(app, services)
     pages.install(app)
+    installable.install(app, assets)
     app.register_blueprint(api.blueprint(services))
     app.register_blueprint(media.blueprint(services))
     app.register_error_handler(HubError, _answer_hub_error)

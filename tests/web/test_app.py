@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -201,3 +202,21 @@ async def test_an_internal_error_is_a_page_that_says_so(
     assert visitor.response.status_code == 500
     assert "Something went wrong" in visitor.text
     assert "ZeroDivisionError" not in visitor.text
+
+
+async def test_the_web_app_is_described_to_anybody(visitor: Visitor) -> None:
+    await visitor.get("/app.webmanifest")
+    assert visitor.response.headers["Content-Type"] == "application/manifest+json"
+    manifest = json.loads(visitor.text)
+    assert (manifest["name"], manifest["start_url"]) == ("Harbour East", "/")
+    for icon in manifest["icons"]:
+        await visitor.get(icon["src"])
+        assert visitor.response.status_code == 200
+        assert visitor.response.headers["Content-Type"] == icon["type"]
+
+
+async def test_the_service_worker_is_never_stale(visitor: Visitor) -> None:
+    await visitor.get("/away.js")
+    assert visitor.response.headers["Cache-Control"] == "no-cache"
+    assert visitor.response.headers["Content-Type"].startswith("text/javascript")
+    assert "caches" not in visitor.text

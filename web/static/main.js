@@ -1,9 +1,11 @@
 // Keeps the pages up to date. Without it they work, but show the state at loading.
 
 import { listenForKeys } from "./keys.js";
+import { offerNotifications, showNotifications } from "./notify.js";
 import { isInUse, refresh } from "./parts.js";
 import { removeMissingPictures, retryPictures } from "./pictures.js";
 import { Stream } from "./stream.js";
+import { registerWorker } from "./worker.js";
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
@@ -59,6 +61,7 @@ async function followHub() {
     wasLost = state !== "live";
   });
   followAlarms(stream);
+  showNotifications(stream);
   stream.start();
 }
 
@@ -270,8 +273,10 @@ onElement("[data-trace]", async (list) => {
   const { Trace } = await import("./trace.js");
   new Trace(list).follow();
 });
+onElement("[data-notifications]", offerNotifications);
 removeMissingPictures();
 if ("signedIn" in document.body.dataset) {
+  registerWorker();
   // From now on this module shows whether the page is up to date.
   document.querySelector("#not-updated").remove();
   followHub().catch(reloadOnceReachable);

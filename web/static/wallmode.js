@@ -4,6 +4,7 @@ import { load, refresh } from "./parts.js";
 import { offerFullScreen, stayAwake } from "./awake.js";
 import { Places } from "./wallplaces.js";
 import { Stream } from "./stream.js";
+import { registerWorker } from "./worker.js";
 
 const MINUTE_MS = 60_000;
 // A reload at night, so that nothing can grow for a month.
@@ -95,6 +96,7 @@ function follow() {
   stream.start();
 }
 
+registerWorker();
 showTime();
 setInterval(showTime, 1_000);
 setInterval(look, 5 * MINUTE_MS);

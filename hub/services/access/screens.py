@@ -20,7 +20,7 @@ from hub.services.access.audit import Actor, Audit
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.users import User, Users
 from hub.services.expiry import is_current
-from hub.store.tables.sessions import Session
+from hub.store.tables.sessions import Session as Session
 
 if TYPE_CHECKING:
     from hub.store.db import Store

@@ -223,6 +223,9 @@ CHANGES = [
     "/site/plate-lists/1/remove",
     "/site/api-keys/add",
     "/site/api-keys/remove",
+    "/site/screens/end",
+    "/site/screens/link",
+    "/reports/plates/gates",
     "/site/backups/acknowledge",
     "/site/backups/download",
     "/site/backups/run",
@@ -245,6 +248,7 @@ CHANGES = [
     "/site/users/sign-out",
     "/site/users/withdraw",
     "/setup/first-run",
+    "/wall/start/first-run",
 ]
 
 #: Forms with a file are multipart, and tested with their pages.

@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.store.tables.sessions import Session
+from hub.services.access.screens import Session
 from web import auth
 from web.pages import language
 from web.pages.language import gettext
