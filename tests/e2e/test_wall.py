@@ -48,7 +48,7 @@ class Entrance:
         self._token = token
         self._count = count(1)
 
-    def sees(self, name: str, pid: int | None = None) -> None:
+    def sees(self, name: str, pid: int | None = None, category: int = 1) -> None:
         number = next(self._count)
         body = {
             "did": "",
@@ -57,7 +57,7 @@ class Entrance:
             "uuid": str(5000 + number if pid is None else pid),
             # The hub takes an upload that is the same in all of it for one sent again.
             "number": number,
-            "category": 1,
+            "category": category,
             "data": {"face_data": f"data:image/jpeg;base64,{_jpeg()}"},
         }
         with self.hub.sync_client() as client:
@@ -211,3 +211,31 @@ def test_a_record_that_is_opened_while_the_hub_is_away_opens_once_it_is_back(
     guard.driver.back()
     guard.wait_until(lambda: not guard.find_all("dialog[open]"), "the record stays open")
     assert _names(guard)[0] == "Kim"
+
+
+def test_somebody_on_the_blacklist_is_announced_everywhere(
+    guard: Browser, entrance: Entrance
+) -> None:
+    # Although the wall shows only vehicles.
+    guard.open(f"{entrance.hub.url}/?kind=vehicle")
+    guard.wait_until(guard.find("[data-live-sign]").is_displayed, "the page is not live")
+    entrance.sees("Rex", category=2)
+    guard.wait_until(lambda: _names(guard) == ["Rex"], "the filter hides the card")
+    assert not guard.find_all("#listed > *")
+    # In an open record, which covers the alarms.
+    guard.click(".card-link")
+    guard.find("dialog[open] .record")
+    entrance.sees("Tom", category=2)
+    note = guard.find("dialog[open] #listed a")
+    assert note.text == "Tom"
+    assert guard.driver.title.startswith("2 new alarms")
+    _press(guard, Keys.ESCAPE)
+    guard.click("body > #listed button")
+    assert not guard.find_all("#listed > *")
+    # On a page without alarms.
+    guard.open(f"{entrance.hub.url}/evidence")
+    guard.wait_until(lambda: not guard.find_all("#not-updated"), "the page is not live")
+    entrance.sees("Max", category=2)
+    guard.wait_until(lambda: "Max" in guard.find(".alarm-newest").text, "no alarm is told")
+    guard.wait_until(lambda: not guard.find_all("#listed > *"), "it is announced twice")
+    assert guard.console_errors() == []

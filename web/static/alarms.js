@@ -1,5 +1,6 @@
 // Alarms on every page: their number, what has escalated, the sound; and the new ones on "Live".
 
+import { setAttention } from "./attention.js";
 import { refresh, replaceChildren } from "./parts.js";
 import { Sound } from "./sound.js";
 
@@ -53,19 +54,13 @@ function readState(state) {
   return { count: Number(count ?? 0), severity, isLoud: Number(escalated ?? 0) > 0 };
 }
 
-const title = document.title;
-const icon = document.querySelector('link[rel="icon"]');
-const plainIcon = icon.href;
-
 // In the navigation, and for a tab in the background in its title and icon.
 function showCount(state, count) {
   for (const badge of document.querySelectorAll("[data-alarm-count]")) {
     badge.hidden = !count;
     badge.querySelector("[data-number]").textContent = count;
   }
-  document.title = count ? `${state.firstElementChild.dataset.title} · ${title}` : title;
-  const wanted = count ? icon.dataset.alarm : plainIcon;
-  if (icon.href !== wanted) icon.href = wanted;
+  setAttention("alarms", count ? state.firstElementChild.dataset.title : "");
 }
 
 // A record that is open covers the alarms: say so, and lead back to them.

@@ -17,8 +17,9 @@ async function onElement(selector, use) {
 
 async function followHub() {
   const wallElement = document.querySelector("#wall[data-live]");
-  const [{ followAlarms }, wallModule, records] = await Promise.all([
+  const [{ followAlarms }, { announceListed }, wallModule, records] = await Promise.all([
     import("./alarms.js"),
+    import("./listed.js"),
     wallElement && import("./wall.js"),
     opensRecords,
   ]);
@@ -62,6 +63,7 @@ async function followHub() {
   });
   followAlarms(stream);
   showNotifications(stream);
+  announceListed(stream, () => Boolean(wall?.isSeen));
   stream.start();
 }
 

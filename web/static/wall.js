@@ -45,6 +45,11 @@ export class Wall {
     return listed || ((!onlyKind || onlyKind === kind) && (!onlyDid || onlyDid === did));
   }
 
+  // Whether new cards appear at once, where they can be seen.
+  get isSeen() {
+    return !document.hidden && !this.#hold.isHeld;
+  }
+
   add(detail) {
     if (!this.matches(detail)) return;
     const template = document.createElement("template");

@@ -19,10 +19,12 @@ _REPEAT_SECONDS = 1.0
 class AlarmEvent(Struct, frozen=True):
     """A change of an alarm. `html`: its card on the live page, "" once it is not new any more.
 
-    `state`: the part of every page that says how many are new. `changes`: as in other events.
+    `record`: the last one of a new alarm, else 0. `state`: the part of every page that says how
+    many are new. `changes`: as in other events.
     """
 
     seq: int
+    record: int
     html: str
     state: str
     changes: int
@@ -75,7 +77,8 @@ class AlarmEvents:
         state = await self._state.render_async(
             alarm_state=alarm_state(self._services), **self._values()
         )
-        return [AlarmEvent(seq, html, state, changes) for seq, html in shown.items()]
+        last = {seq: active[seq].last_seq if html else 0 for seq, html in shown.items()}
+        return [AlarmEvent(seq, last[seq], html, state, changes) for seq, html in shown.items()]
 
     def _is_repeat(self, alarm: Alarm) -> bool:
         """Whether only the count has changed since this alarm was sent a moment ago."""

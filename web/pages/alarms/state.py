@@ -22,7 +22,8 @@ _TURN_PLACES = 5
 class AlarmState(Struct, frozen=True):
     """`severity`: the highest of the new ones, "" without any. `worst`: the oldest of the most
     severe ones that have escalated. `below`: the oldest critical one of those that the live page
-    shows so far down that it may be out of sight.
+    shows so far down that it may be out of sight. `newest`: the last that came, for the pages that
+    show no alarms; None if `worst` is the only one.
     """
 
     count: int = 0
@@ -30,6 +31,7 @@ class AlarmState(Struct, frozen=True):
     escalated: int = 0
     worst: AlarmCard | None = None
     below: AlarmCard | None = None
+    newest: AlarmCard | None = None
 
 
 def new_alarms(hub: Services) -> list[Alarm]:
@@ -85,10 +87,12 @@ def alarm_state(hub: Services) -> AlarmState:
     escalated = [alarm for alarm in alarms if alarm.escalated_at is not None]
     worst = min(escalated, key=lambda alarm: SEVERITIES.index(alarm.severity), default=None)
     below = _critical_below(alarms)
+    newest = alarms[-1] if alarms and alarms[-1] != worst else None
     return AlarmState(
         count=len(alarms),
         severity=min((a.severity for a in alarms), key=SEVERITIES.index, default=""),
         escalated=len(escalated),
         worst=make_alarm_card(hub, worst) if worst else None,
         below=make_alarm_card(hub, below) if below and below != worst else None,
+        newest=make_alarm_card(hub, newest) if newest else None,
     )
