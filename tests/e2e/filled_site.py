@@ -88,7 +88,7 @@ class FilledSite:
         with running_cameras(self.hub, self._cameras, rate=_FAST):
             self._wait(lambda: self._records_are(_RECORDS))
             # An erasure also removes what was searched for before.
-            self.hub.cli("erase", "--seq", "1", "--confirm", "1")
+            self.hub.cli("erase", "--seq", "1", "--confirm", "1", "--with-held")
             self._search_by_photo(dids)
             self._restart(dids[:2])
         rules = [{"types": [2], "severity": "major", "start": "20:00", "end": "06:00"}]

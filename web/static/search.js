@@ -4,12 +4,13 @@ const EXACT = ["day", "since", "until"];
 
 export function keepAnswersApart(form) {
   const field = (name) => form.elements.namedItem(name);
+  const anyTime = form.querySelector('[name="when"][value=""]');
   const boxes = [...form.querySelectorAll("[data-several] input")];
 
   form.addEventListener("change", ({ target }) => {
     if (target.name === "when") for (const name of EXACT) field(name).value = "";
     else if (EXACT.includes(target.name) && target.value) {
-      field("when").value = "";
+      anyTime.checked = true;
       const others = target.name === "day" ? ["since", "until"] : ["day", "around"];
       for (const name of others) field(name).value = "";
     } else if (target.name === "where") {

@@ -11,22 +11,11 @@ from hub.services.records.record_log import RecordPage
 from hub.services.records.repeat_groups import group_repeats
 from hub.wire.uploads.records import Record
 from web import auth
-from web.pages.live.known_people import make_cards
+from web.pages.live.known_people import make_group_cards
 from web.pages.live.record_cards import RecordCard
 from web.pages.search.question import Question
 
 RECORDS_PER_PAGE = 60
-
-
-class ResultCard(Struct, frozen=True):
-    """A card, and the `repeats` that it stands for, without itself."""
-
-    card: RecordCard
-    repeats: list[RecordCard]
-
-    @property
-    def count(self) -> int:
-        return len(self.repeats) + 1
 
 
 class Place(Struct, frozen=True):
@@ -46,7 +35,7 @@ class ResultPage(Struct, frozen=True, kw_only=True):
     `go_on`: the rest of a page that took too long to find.
     """
 
-    cards: list[ResultCard]
+    cards: list[RecordCard]
     records: int
     previous: str
     next: str
@@ -56,14 +45,8 @@ class ResultPage(Struct, frozen=True, kw_only=True):
 async def result_page(question: Question, place: Place) -> ResultPage:
     """One page of the answer. Raises as RecordLog.page does."""
     records, previous, following, is_complete = await _read(question, place)
-    cards = await make_cards(records)
-    by_seq = {card.seq: card for card in cards}
-    groups = group_repeats(records)
     return ResultPage(
-        cards=[
-            ResultCard(by_seq[group.lead.seq], [by_seq[one.seq] for one in group.records[1:]])
-            for group in groups
-        ],
+        cards=await make_group_cards(group_repeats(records)),
         records=len(records),
         previous=_url(question, previous),
         next=_url(question, following) if is_complete else "",

@@ -1,0 +1,118 @@
+"""Search in a real Chromium: by keyboard, into the chart, and through the answer."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from tests.e2e.browser import Browser
+from tests.e2e.filled_site import GUARD, FilledSite
+
+pytestmark = pytest.mark.browser
+
+_BARS = """
+return [...document.querySelectorAll("[data-chart] svg a")].flatMap(
+  (bar, at) => (bar.querySelector(".bar") ? [at] : []));
+"""
+
+
+@pytest.fixture
+def guard(browser: Browser, filled_site: FilledSite) -> Browser:
+    browser.sign_in(filled_site.hub, GUARD)
+    return browser
+
+
+def test_a_car_is_found_by_a_part_of_its_plate_by_keyboard(
+    guard: Browser, filled_site: FilledSite
+) -> None:
+    url = filled_site.hub.url
+    guard.open(f"{url}/search?kind=vehicle")
+    part = guard.find(".card .plate").text[-3:]
+    guard.open(f"{url}/search")
+    guard.find('[name="plate"]').send_keys(part, Keys.ENTER)
+    guard.wait_until(
+        lambda: guard.driver.current_url == f"{url}/search?plate={quote(part)}",
+        "fields that were left empty are in the address",
+    )
+    plates = [one.text for one in guard.find_all(".card .plate")]
+    assert plates
+    assert all(part in plate for plate in plates)
+    guard.find(".card-link").send_keys(Keys.ENTER)
+    guard.find("#record-dialog[open] h1")
+    assert parse_qs(urlsplit(guard.driver.current_url).query) == {"plate": [part], "in": ["search"]}
+    older = guard.find('[data-step="older"]').get_attribute("href") or ""
+    if older != guard.driver.current_url and "/records/" in older:
+        ActionChains(guard.driver).send_keys(Keys.ARROW_RIGHT).perform()
+        guard.wait_until(lambda: guard.driver.current_url == older, "the arrow leads nowhere")
+        assert part in guard.find("#record-dialog .plate").text
+    ActionChains(guard.driver).send_keys(Keys.ESCAPE).perform()
+    guard.wait_until(lambda: "/search?" in guard.driver.current_url, "it does not close")
+    assert guard.console_errors() == []
+
+
+def test_the_chart_zooms_by_dragging_and_by_keys(guard: Browser, filled_site: FilledSite) -> None:
+    guard.open(f"{filled_site.hub.url}/search?kind=face")
+    guard.find("[data-chart] a[tabindex='0']")
+    at = guard.driver.execute_script(_BARS)[-1]
+    count = len(guard.find_all("[data-chart] svg a"))
+    svg = guard.find("[data-chart] svg")
+    width = svg.size["width"] / count
+    # Offsets are from the middle of the element.
+    first, last = (int((n + 0.5 - count / 2) * width) for n in (max(at - 2, 0), at))
+    drag = ActionChains(guard.driver).move_to_element_with_offset(svg, first, 0).click_and_hold()
+    drag.move_to_element_with_offset(svg, last, 0).perform()
+    assert len(guard.find_all("[data-chart] a.chosen")) == at - max(at - 2, 0) + 1
+    ActionChains(guard.driver).release().perform()
+    guard.wait_until(lambda: "since=" in guard.driver.current_url, "it does not zoom in")
+    asked = parse_qs(urlsplit(guard.driver.current_url).query)
+    assert set(asked) == {"kind", "since", "until"}
+    assert guard.find(".card-face")
+    guard.find("[data-chart] a[tabindex='0']").send_keys(Keys.END)
+    last_bar = guard.driver.switch_to.active_element
+    assert last_bar == guard.find_all("[data-chart] svg a")[-1]
+    last_bar.send_keys("-")
+    guard.wait_until(
+        lambda: parse_qs(urlsplit(guard.driver.current_url).query)["since"] < asked["since"],
+        "it does not zoom out",
+    )
+    guard.find("[data-chart] a[tabindex='0']").send_keys(Keys.ARROW_RIGHT, Keys.ENTER)
+    guard.wait_until(
+        lambda: (
+            parse_qs(urlsplit(guard.driver.current_url).query)["since"] > asked["since"]
+            or guard.has_text("Nothing found")
+        ),
+        "a bar does not open",
+    )
+    assert guard.console_errors() == []
+
+
+def test_of_several_answers_to_when_the_last_one_counts(
+    guard: Browser, filled_site: FilledSite
+) -> None:
+    guard.open(f"{filled_site.hub.url}/search?when=yesterday&did=1&did=2")
+    value = "return document.querySelector(arguments[0]).value"
+    change = """
+    const field = document.querySelector(arguments[0]);
+    field.value = arguments[1];
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    """
+    guard.wait_until(
+        lambda: (
+            guard.driver.execute_script(change, '[name="day"]', "2026-11-20")
+            or guard.driver.execute_script(value, '[name="when"]:checked') == ""
+        ),
+        "a day does not replace yesterday",
+    )
+    guard.click('label:has([name="when"][value="week"])')
+    assert guard.driver.execute_script(value, '[name="day"]') == ""
+    guard.driver.execute_script(change, '[name="where"]', "did-3")
+    assert guard.find_all("[data-several] input:checked") == []
+    guard.click(".search-form .button-main")
+    guard.wait_until(
+        lambda: guard.driver.current_url.endswith("/search?when=week&did=3"),
+        "it asks for something else",
+    )
+    assert guard.console_errors() == []
