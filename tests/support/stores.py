@@ -6,12 +6,15 @@ import errno
 import os
 import random
 import shutil
+import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import trio
 import xxhash
 
 from hub.store.commit.record_batch import RecordBatch
@@ -42,6 +45,22 @@ async def opened(
     """Open a store; `on_records` and `disk` are passed to `open_store`."""
     async with open_store(path, now=clock, on_records=on_records, disk=disk) as store:
         yield store
+
+
+class BlockingJob:
+    """A job that blocks its thread until `open` is called."""
+
+    def __init__(self) -> None:
+        self.entered = trio.Event()
+        self._leave = threading.Event()
+        self._token = trio.lowlevel.current_trio_token()
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        self._token.run_sync_soon(self.entered.set)
+        assert self._leave.wait(10)
+
+    def open(self) -> None:
+        self._leave.set()
 
 
 def picture(name: str, seed: int = 0, size: int = 1500) -> Picture:

@@ -15,6 +15,7 @@ from hub.store.media.pictures import PictureInPieces as PictureInPieces
 from hub.store.media.pictures import StoredPicture as StoredPicture
 from hub.store.records.record_filter import RecordFilter as RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES as MAX_PAGE_BYTES
+from hub.store.records.record_log import SEARCH_SECONDS
 from hub.store.records.record_log import RecordPage as RecordPage
 from hub.wire.uploads.records import EventDetail, Record
 
@@ -123,11 +124,13 @@ class RecordLog:
         newest_first: bool = False,
         limit: int = 100,
         max_bytes: int = MAX_PAGE_BYTES,
+        seconds: float = SEARCH_SECONDS,
     ) -> RecordPage:
         """Return the records that match, by `seq`; the page's `next` is None at the end.
 
-        It ends early once the JSON of its records is larger than `max_bytes`, or after 2 s with
-        what was found until then, maybe nothing: `is_complete` is False, and `next` goes on.
+        It ends early once the JSON of its records is larger than `max_bytes`, or after so many
+        seconds with what was found until then, maybe nothing: `is_complete` is False, and `next`
+        goes on.
         """
         return await self._store.records.page(
             filter,
@@ -136,6 +139,7 @@ class RecordLog:
             newest_first=newest_first,
             limit=limit,
             max_bytes=max_bytes,
+            seconds=seconds,
         )
 
     async def get(self, seq: int) -> Record:

@@ -28,7 +28,7 @@ from hub.wire.uploads.records import Record
 #: A page ends early once the JSON of its records is larger than this.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
 #: A search that takes longer ends with what was found so far.
-_SEARCH_SECONDS = 2.0
+SEARCH_SECONDS = 2.0
 #: One that takes longer than this goes on where only searches wait, in steps of so many seconds.
 _QUICK_SECONDS, _STEP_SECONDS = 0.025, 0.05
 #: How many of a device's records are searched for its latest picture.
@@ -122,12 +122,13 @@ class RecordLog:
         newest_first: bool = False,
         limit: int = 100,
         max_bytes: int = MAX_PAGE_BYTES,
+        seconds: float = SEARCH_SECONDS,
     ) -> RecordPage:
         """Return matching records with `after` < seq < `before`, ordered by seq.
 
-        The page ends early once the JSON of its records is larger than `max_bytes`, or after 2 s
-        with what was found until then (see `RecordPage`). Raises TooManyRequests if no reader
-        becomes free in time, CannotStoreNow if the database cannot be read.
+        The page ends early once the JSON of its records is larger than `max_bytes`, or after so
+        many seconds with what was found until then (see `RecordPage`). Raises TooManyRequests if no
+        reader becomes free in time, CannotStoreNow if the database cannot be read.
         """
         search = RecordSearch(
             filter,
@@ -139,7 +140,7 @@ class RecordLog:
             clock=time.monotonic,
         )
         began = time.monotonic()
-        await self._run(search, began + _SEARCH_SECONDS)
+        await self._run(search, began + seconds)
         metrics.search_seconds.observe(time.monotonic() - began)
         if not search.is_done:
             metrics.searches_cut.inc()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +20,7 @@ from hub.store.sqlite import readers
 from hub.store.sqlite.clean_mark import Checkpoint
 from hub.store.sqlite.connection import Job, open_bridge
 from tests.support.clock import FrozenClock
-from tests.support.stores import batch, copy_as_left, is_whole, opened
-
-
-class BlockingJob:
-    """A job that blocks its thread until `open` is called."""
-
-    def __init__(self) -> None:
-        self.entered = trio.Event()
-        self._leave = threading.Event()
-        self._token = trio.lowlevel.current_trio_token()
-
-    def __call__(self, connection: sqlite3.Connection) -> None:
-        self._token.run_sync_soon(self.entered.set)
-        assert self._leave.wait(10)
-
-    def open(self) -> None:
-        self._leave.set()
+from tests.support.stores import BlockingJob, batch, copy_as_left, is_whole, opened
 
 
 def insert(key: str) -> Job[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from urllib.parse import urlencode
 
 from msgspec import UNSET, Struct, UnsetType
@@ -42,6 +43,8 @@ blueprint = Blueprint("live", __name__)
 #: Cameras shown in the strip and in the drop-down list; the rest is on the page of cameras.
 _MAX_STRIP_CAMERAS = 60
 _MAX_CAMERA_CHOICES = 200
+#: A record is shown without the link to its neighbour if that takes longer to find.
+_NEIGHBOUR_SECONDS = 0.3
 #: While repeats leave the wall half empty, so many pages are read for it.
 _MAX_WALL_READS = 4
 #: Set by places.js: the wall has places in which cards stay.
@@ -282,8 +285,9 @@ async def record(seq: int) -> Response:
     place = searched_place(request.args) or _wall_place()
     log = auth.services().records
     found = await log.get(seq)
-    newer = await log.page(place.filter, after=seq, limit=1)
-    older = await log.page(place.filter, before=seq, newest_first=True, limit=1)
+    find = partial(log.page, place.filter, limit=1, seconds=_NEIGHBOUR_SECONDS)
+    newer = await find(after=seq)
+    older = await find(before=seq, newest_first=True)
     query = place.query
     people = await known_people(auth.services().people, [found])
     person = people.get(named_pid(found))
