@@ -85,6 +85,7 @@ from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
+from hub.services.reports.delivery import ReportDelivery
 from hub.services.reports.reports import Reports
 from hub.services.signed_times import SignedTimes
 from hub.services.site.backups.backups import Backups
@@ -327,6 +328,9 @@ async def open_services(
             precedence,
             sends_id_numbers=config.people.send_id_numbers,
         )
+        availability = DeviceAvailability(store, registry, pending_devices, clock, now)
+        reports = Reports(store, site, people, camera_groups, availability, audit, now)
+        report_delivery = ReportDelivery(store, reports, site, clock, audit, data_dir, now)
         health = Health(
             store,
             registry,
@@ -339,10 +343,10 @@ async def open_services(
             change_feed,
             guesses,
             now=now,
+            report_failure=lambda: report_delivery.failure,
         )
         alarms = Alarms(store, audit, change_feed, now)
         alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons, alarms)
-        availability = DeviceAvailability(store, registry, pending_devices, clock, now)
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (
             lambda config: set_level(config.log.level),
@@ -415,7 +419,8 @@ async def open_services(
                 older_copies(data_dir, backups.list),
                 now,
             ),
-            reports=Reports(store, site, people, camera_groups, availability, audit, now),
+            reports=reports,
+            report_delivery=report_delivery,
             jobs=jobs,
             imports=imports,
             photo_searches=PhotoSearches(devices, commands, person_photos, jobs, site, audit),
@@ -470,6 +475,7 @@ async def _run_parts(
         await start("watching for alarms", services.alarm_watch.run)
         await start("erasing", services.erasures.run)
         await start("the reports", services.reports.run)
+        await start("the morning reports", services.report_delivery.run)
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)

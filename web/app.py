@@ -17,6 +17,7 @@ from web.assets import Assets
 from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies
 from web.pages import installable
+from web.pages.reports.files import make_render
 from web.quart_app import HubQuart
 
 _ROOT = Path(__file__).parent
@@ -53,6 +54,7 @@ def create_app(services: Services) -> HubQuart:
         app.config["BODY_TIMEOUT"] = config.web.body_seconds
 
     services.settings.on_change(take_over)
+    services.report_delivery.render = make_render(services)
     auth.install(app, services)
     assets = Assets(_ROOT / "static")
     _serve_assets(app, assets)

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from hub.services.records.record_log import RecordLog
     from hub.services.records.saved_searches import SavedSearches
     from hub.services.records.thumbnails import Thumbnails
+    from hub.services.reports.delivery import ReportDelivery
     from hub.services.reports.reports import Reports
     from hub.services.site.backups.backups import Backups
     from hub.services.site.certificates.certificates import Certificates
@@ -126,6 +127,7 @@ class Services:
     saved_searches: SavedSearches
     erasures: Erasures
     reports: Reports
+    report_delivery: ReportDelivery
     jobs: Jobs
     many_devices: ManyDevices
     imports: Imports

@@ -61,6 +61,7 @@ from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
+from hub.services.reports.delivery import ReportDelivery
 from hub.services.reports.reports import Reports
 from hub.services.site.backups.backups import Backups
 from hub.services.site.clock.clock import SiteClock
@@ -225,6 +226,7 @@ async def open_hub_services(
         availability = DeviceAvailability(
             store, registry, pending_devices, site_clock, clock, steady_now=clock
         )
+        reports = Reports(store, site, people, camera_groups, availability, audit, clock)
         services = Services(
             settings=settings,
             data_dir=data_dir,
@@ -247,7 +249,10 @@ async def open_hub_services(
             api_keys=ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=clock),
             devices=devices,
             availability=availability,
-            reports=Reports(store, site, people, camera_groups, availability, audit, clock),
+            reports=reports,
+            report_delivery=ReportDelivery(
+                store, reports, site, site_clock, audit, data_dir, clock
+            ),
             enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
             device_files=device_files,

@@ -52,6 +52,8 @@ DONE = {
     "plate-list-removed": N_("The plate list was removed. Its plates no longer raise alarms."),
     "search-saved": N_("The search was saved."),
     "search-removed": N_("The search was deleted."),
+    "delivery-changed": N_("Saved. The next reports are sent at the time you chose."),
+    "delivery-sent": N_("The reports of yesterday were sent."),
     "hold-added": N_("These records are kept."),
     "hold-changed": N_("The change was saved."),
     "hold-released": N_("The evidence was released."),
@@ -289,6 +291,7 @@ HEALTH = {
         "Someone who has the cameras' key is trying security codes for %(devices)s. Connections "
         "from other addresses are delayed."
     ),
+    "report-failed": N_("The reports of yesterday could not be sent (%(reason)s)."),
     "restored-elsewhere": N_(
         "This hub was restored from a backup. Cameras reached it at %(before)s, but this "
         "computer has %(now)s. Give it the old address, or enter the new one on each camera: see "
@@ -320,6 +323,7 @@ TOPICS = {
     "backup-incomplete": N_("the backup"),
     "backup-overdue": N_("the backup"),
     "backup-missing": N_("the backup"),
+    "report-failed": N_("the morning reports"),
     "codes-guessed": N_("attacks on cameras"),
     "restored-elsewhere": N_("the address of this hub"),
 }

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import xlsxwriter
 
+from hub.services import Services
 from hub.services.csv_cells import as_text
+from hub.services.reports.delivery import FileForm, Render
 from hub.services.reports.report import Cell, Column, Report, Table
+from web.pages import language
 from web.pages.language import gettext
 from web.pages.reports import labels
 from web.pages.reports.cells import Cells
@@ -30,6 +33,28 @@ _FORMATS = {
     "count": "0",
     "percent": "0.00",
 }
+
+
+def make_render(services: Services) -> Render:
+    """Return what the service that sends reports makes files with."""
+
+    def render(report: Report, form: FileForm, code: str) -> Callable[[], tuple[str, bytes]]:
+        cells = Cells(services)
+
+        def write() -> tuple[str, bytes]:
+            # Within the context of this thread only.
+            language.use(language.LANGUAGES[code])
+            data = csv_of(report, cells) if form == "csv" else xlsx_of(report, cells)
+            return file_name(report, form), data
+
+        return write
+
+    return render
+
+
+def file_name(report: Report, form: FileForm) -> str:
+    """Return the name of a file, such as attendance-2026-11-25.xlsx."""
+    return f"{report.kind}-{period_code(report)}.{form}"
 
 
 def csv_of(report: Report, cells: Cells) -> bytes:

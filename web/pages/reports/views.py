@@ -20,7 +20,7 @@ from web.pages.layout import page, redirect_to
 from web.pages.reports import labels
 from web.pages.reports.cells import Cells
 from web.pages.reports.charts import make_chart
-from web.pages.reports.files import csv_of, period_code, table_name, xlsx_of
+from web.pages.reports.files import csv_of, file_name, table_name, xlsx_of
 from web.pages.reports.form import (
     ReportForm,
     period_title,
@@ -145,7 +145,7 @@ async def _file(kind: str, form_of_file: Literal["csv", "xlsx"]) -> Response:
     data = await trio.to_thread.run_sync(write, limiter=_writing)
     await hub.reports.note_export(form.query, form_of_file, by=auth.actor(me))
     response = Response(data, content_type=_TYPES[form_of_file])
-    name = f"{report.kind}-{period_code(report)}.{form_of_file}"
+    name = file_name(report, form_of_file)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

@@ -92,6 +92,8 @@ ACTIONS = {
     "plates.change": N_("Changed the plate list"),
     "plates.remove": N_("Removed the plate list"),
     "report.export": N_("Exported the report"),
+    "report.delivery": N_("Changed the morning reports:"),
+    "report.sent": N_("Sent the reports of the day before:"),
     "report.gates": N_("Chose the entrances and exits of reports"),
     "hold.add": N_("Kept records as evidence"),
     "hold.extend": N_("Added records to the evidence"),

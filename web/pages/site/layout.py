@@ -36,6 +36,7 @@ SECTIONS = (
     Section("update", "/site/update", N_("Update")),
     Section("alarm-rules", "/site/alarm-rules", N_("Alarm rules")),
     Section("plate-lists", "/site/plate-lists", N_("Plate lists")),
+    Section("reports", "/site/reports", N_("Morning reports")),
     Section("users", "/site/users", N_("Users")),
     Section("screens", "/site/screens", N_("Wall screens")),
     Section("api-keys", "/site/api-keys", N_("API keys")),

@@ -158,6 +158,11 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/update",
         N_("Update"),
     ),
+    "report-failed": Consequence(
+        N_("Whoever waits for the reports does not get them. They are on the Reports page."),
+        "/site/reports",
+        N_("Morning reports"),
+    ),
     "set-aside": Consequence(N_("Some records or pictures are not shown.")),
     "sqlite": Consequence(_NO_WORK),
     "hub": Consequence(_NO_WORK),

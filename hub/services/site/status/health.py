@@ -29,6 +29,7 @@ its work.
     backup-overdue          days, day
     backup-missing          days
     restored-elsewhere      before, now (addresses)
+    report-failed           reason
     codes-guessed           devices (names)
 """
 
@@ -87,6 +88,7 @@ NoticeCode = Literal[
     "certificate-stays",
     "certificate-ends",
     "update-undone",
+    "report-failed",
 ]
 #: Notices for which somebody has to do something at once. They are shown like faults.
 _SERIOUS: tuple[NoticeCode, ...] = (
@@ -149,8 +151,13 @@ class Health:
         *,
         now: Callable[[], float],
         steady_now: Callable[[], float] = steady_seconds,
+        report_failure: Callable[[], str] = lambda: "",
     ) -> None:
-        """`steady_now`: seconds that pass evenly, whatever the clock is set to."""
+        """`steady_now`: seconds that pass evenly, whatever the clock is set to.
+
+        `report_failure`: why reports could not be sent, "" if they could.
+        """
+        self._report_failure = report_failure
         self._guesses = guesses
         self._store = store
         self._registry = registry
@@ -213,6 +220,12 @@ class Health:
             yield from self._check_certificate()
         yield from self._check_retention()
         yield from self._check_backups()
+        if failure_of_reports := self._report_failure():
+            yield HealthReason(
+                "report-failed",
+                f"the reports of yesterday could not be sent: {failure_of_reports}",
+                {"reason": failure_of_reports},
+            )
         yield from self._check_guesses()
         yield from self._check_cameras()
 

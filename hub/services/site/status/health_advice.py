@@ -109,6 +109,10 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Find out who has access to the cameras' network: the log and the Audit log page show "
         "the address. Give the cameras new security codes, and new keys if possible."
     ),
+    "report-failed": (
+        "Check that the folder or the web address is reachable, and send the reports by hand on "
+        "the Morning reports page. The hub also tries again by itself."
+    ),
     "restored-elsewhere": (
         "Give this computer the address it had before, or enter the new one on each camera. Then "
         "confirm it on the Backups page."

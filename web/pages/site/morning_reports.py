@@ -1,0 +1,121 @@
+"""The reports that are sent every morning: which, when and where to."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+from msgspec import Struct
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter
+from hub.services.reports.delivery import DeliverySettings, FileForm
+from hub.services.reports.report import REPORT_KINDS
+from web import auth
+from web.pages import language
+from web.pages.language import gettext
+from web.pages.layout import redirect_to
+from web.pages.own_password import FIELD, check_own_password
+from web.pages.reports.form import report_name
+from web.pages.site.layout import site_page
+
+blueprint = Blueprint("morning_reports", __name__)
+
+_FORMS = {"xlsx": "Excel (XLSX)", "csv": "CSV"}
+_FIELDS = ("form", "at", "language", "folder", "url")
+_MAX_LENGTH = 500
+
+
+class Choice(Struct, frozen=True):
+    value: str
+    text: str
+    chosen: bool
+
+
+class Fault(Struct, frozen=True):
+    """What is wrong with a field, as a sentence."""
+
+    field: str
+    sentence: str
+    status: int = 400
+
+
+@blueprint.get("/site/reports")
+async def morning_reports() -> Response:
+    await auth.require_role("admin")
+    return await _page(msgspec.to_builtins(auth.services().report_delivery.settings))
+
+
+@blueprint.post("/site/reports")
+async def change() -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    values = {name: form.get(name, "").strip()[:_MAX_LENGTH] for name in _FIELDS}
+    values |= {"kinds": [kind for kind in REPORT_KINDS if kind in form.getlist("kinds")]}
+    if (wrong := await check_own_password(me)) is not None:
+        return await _page(values, Fault(FIELD, wrong.sentence, wrong.status))
+    try:
+        settings = msgspec.convert(values, DeliverySettings)
+    except msgspec.ValidationError:
+        return await _page(values, Fault("at", gettext("Enter a time as HH:MM.")))
+    if settings.kinds and not (settings.folder or settings.url):
+        return await _page(values, Fault("folder", gettext("Enter a folder or a web address.")))
+    try:
+        await auth.services().report_delivery.change(settings, by=auth.actor(me))
+    except BadParameter as error:
+        return await _page(values, _fault(error))
+    return redirect_to("/site/reports?done=delivery-changed")
+
+
+@blueprint.post("/site/reports/send")
+async def send() -> Response:
+    """Send the reports of yesterday now."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    delivery = auth.services().report_delivery
+    try:
+        await delivery.send_now(by=auth.actor(me))
+    except BadParameter as error:
+        return await _page(msgspec.to_builtins(delivery.settings), _fault(error))
+    return redirect_to("/site/reports?done=delivery-sent")
+
+
+def _fault(error: BadParameter) -> Fault:
+    match error.field:
+        case "folder":
+            text = gettext("This folder does not exist or cannot be written to.")
+        case "url":
+            text = gettext(
+                "Enter an address that begins with https:// or http://, without user name and "
+                "password."
+            )
+        case _:
+            text = gettext("They could not be sent: %(reason)s.") % {
+                "reason": error.message.partition(": ")[2] or error.message
+            }
+    return Fault(error.field, text)
+
+
+async def _page(values: dict[str, object], fault: Fault | None = None) -> Response:
+    delivery = auth.services().report_delivery
+    chosen, last = values.get("kinds", ()), delivery.last_day
+    return await site_page(
+        "site/morning_reports.html",
+        section="reports",
+        status=200 if fault is None else fault.status,
+        values=values,
+        fault=fault,
+        kinds=[
+            Choice(one, report_name(one), isinstance(chosen, list | tuple) and one in chosen)
+            for one in REPORT_KINDS
+        ],
+        forms=[Choice(one, _FORMS[one], one == values.get("form")) for one in get_args(FileForm)],
+        report_languages=[
+            Choice(one.code, one.name, one.code == values.get("language"))
+            for one in language.LANGUAGES.values()
+        ],
+        is_on=delivery.settings.is_on,
+        last=None if last is None else language.current().long_day(last),
+        failure=delivery.failure,
+    )
