@@ -50,6 +50,9 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     bind: Annotated[str, "Address of dashboard, uploads and integrator API", FILE_ONLY] = "0.0.0.0"
     port: Annotated[Port, "Port of dashboard, uploads and integrator API", FILE_ONLY] = 8443
     tls: Annotated[bool, "false: plain HTTP on this port", FILE_ONLY] = True
+    trusted_proxies: Annotated[
+        str, "Addresses and networks of reverse proxies whose Forwarded counts", FILE_ONLY
+    ] = ""
     max_body_mb: Annotated[
         int, Meta(ge=1, le=256), "Maximum size of a request body, in MB", AT_ONCE
     ] = 16

@@ -11,6 +11,7 @@ import tomllib
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -207,6 +208,14 @@ def _check_combinations(config: Config) -> None:
             f"bad setting web.upload_budget_mb = {config.web.upload_budget_mb}: allowed is at "
             f"least web.max_body_mb ({config.web.max_body_mb}), to accept the largest body"
         )
+    try:
+        for part in config.web.trusted_proxies.replace(",", " ").split():
+            ip_network(part, strict=False)
+    except ValueError:
+        raise StartFault(
+            f"bad setting web.trusted_proxies = {config.web.trusted_proxies}: allowed are "
+            "addresses and networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas"
+        ) from None
     if config.site.timezone:
         try:
             zoneinfo.ZoneInfo(config.site.timezone)

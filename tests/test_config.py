@@ -176,6 +176,7 @@ def test_another_file_can_be_named_and_must_then_exist(tmp_path: Path) -> None:
         (["tls.cert=c.pem"], "tls.cert: allowed only together with tls.key"),
         (["tls.key=k.pem"], "tls.key: allowed only together with tls.cert"),
         (["web.upload_budget_mb=8"], "bad setting web.upload_budget_mb = 8"),
+        (["web.trusted_proxies=proxy"], "bad setting web.trusted_proxies = proxy"),
         (["site.timezone=Asia/Shangai"], "bad setting site.timezone = Asia/Shangai"),
         (["site.timezone=../../etc/passwd"], "bad setting site.timezone"),
     ],

@@ -33,6 +33,7 @@ from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
 from hub.net.loop_turns import LoopTurns
+from hub.net.networks import NO_NETWORKS, Networks
 from hub.net.open_files import places
 from hub.net.places import KnownAddresses, Limits
 from hub.services import Services
@@ -43,6 +44,7 @@ from web.device_api.uploads import PREFIX, device_api, on_plain_port, refuse, ti
 from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
 from web.http.connection import Connection
+from web.http.forwarded import seen_through
 from web.http.hosts import is_host
 
 log = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ async def serve(
         lambda config: answers.resize(config.web.answer_budget_mb * 1024 * 1024)
     )
     known = services.known_addresses
-    app_in_turns = front(api, others, known)
+    app_in_turns = front(api, others, known, Networks(web.trusted_proxies))
     ports = [_Port("web", listeners, app_in_turns, closing, tls, deadlines, answers)]
     if devices.plain_http_port:
         listeners = await open_listeners(
@@ -113,11 +115,17 @@ async def serve(
         connections.cancel_scope.deadline = trio.current_time() + GRACE_SECONDS
 
 
-def front(devices: ASGIFramework, others: ASGIFramework, known: KnownAddresses) -> ASGIFramework:
+def front(
+    devices: ASGIFramework,
+    others: ASGIFramework,
+    known: KnownAddresses,
+    trusted_proxies: Networks = NO_NETWORKS,
+) -> ASGIFramework:
     """Route the paths of devices to `devices`, everything else to `others`.
 
     Requests are begun in turns, except those that known addresses send to `devices`, which are
-    cheap.
+    cheap. What trusted proxies say counts for `others` only: devices connect directly, and some are
+    known by their address.
     """
     turns = LoopTurns(known)
 
@@ -127,6 +135,8 @@ def front(devices: ASGIFramework, others: ASGIFramework, known: KnownAddresses) 
             await error_responses.refuse(send, BadParameter(_BAD_HOST, field="Host"))
             return
         if scope["type"] == "http":
+            if not for_devices:
+                scope = seen_through(scope, trusted_proxies)
             address = address_of(scope)
             if not for_devices or address not in known:
                 await turns.turn(address)

@@ -155,9 +155,12 @@ async def test_without_tls_the_cookie_has_no_host_prefix(
     async with open_hub_services(tmp_path, clock, config) as hub:
         client = application(hub).test_client(use_cookies=False)
         cookie = (await client.get("/remember/abc")).headers["Set-Cookie"]
+        behind_tls = (await client.get("/remember/abc", scheme="https")).headers["Set-Cookie"]
     assert cookie.startswith("sitehub_session=abc;")
     assert "Secure" not in cookie
     assert "HttpOnly" in cookie
+    # A trusted proxy in front of it speaks TLS.
+    assert "Secure" in behind_tls
 
 
 @pytest.mark.parametrize(

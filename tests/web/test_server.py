@@ -694,3 +694,23 @@ async def test_requests_of_one_source_are_begun_in_turns() -> None:
             nursery.start_soon(ask, camera, "/api/v1/adapter/lenfocus/face/capture")
     assert begun[:20] == [camera] * 20
     assert begun[20:].index(guard) <= 2
+
+
+async def test_the_client_behind_a_trusted_proxy_counts_except_on_the_paths_of_devices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def tell_client(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, f"{scope['client'][0]} {scope['scheme']}".encode())
+
+    monkeypatch.setitem(ACTS, "/whoami", tell_client)
+    forwarded = {"Forwarded": "for=127.0.0.1, for=192.0.2.7;proto=https"}
+    for proxies, told in (("127.0.0.1", b"192.0.2.7 https"), ("10.0.0.0/8", b"127.0.0.1 http")):
+        parts = services(web={"trusted_proxies": proxies})
+        async with serving(app, parts), connected(parts) as client:
+            answer = await client.ask(request("GET", "/whoami", headers=forwarded))
+            assert answer.body == told
+            if proxies == "127.0.0.1":
+                path = "/api/v1/adapter/lenfocus/face/capture"
+                await client.ask(request("POST", path, b"{}", forwarded))
+                ((_, address, _),) = parts.trace.uploads
+                assert address == "127.0.0.1"

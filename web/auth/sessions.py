@@ -121,7 +121,8 @@ def set_cookie(
         value,
         max_age=max_age_seconds,
         path="/",
-        secure=services().config.web.tls,
+        # A proxy that speaks TLS may ask us without it.
+        secure=services().config.web.tls or request.scheme == "https",
         httponly=True,
         samesite="Lax",
     )

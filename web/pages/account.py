@@ -177,7 +177,7 @@ def _keep(response: Response, cookie: str, value: str) -> None:
         cookie,
         value,
         max_age=_YEAR,
-        secure=auth.services().config.web.tls,
+        secure=auth.services().config.web.tls or request.scheme == "https",
         httponly=True,
         samesite="Lax",
     )
