@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from tests.e2e.browser import PASSWORD, Browser, open_chromium
@@ -154,6 +155,22 @@ def test_an_installer_on_a_phone_connects_cameras_and_replaces_one(
         installer.click('[action$="/settings/recording"] .button-main')
         browser.wait_for_text("The camera has applied the recording settings.")
         browser.find('a[href^="/cameras/many/recording?"]')
+
+        # What the camera has stored opens in place, and the arrows lead to older captures.
+        days = "from=2020-01-01T00:00:00&until=2099-12-31T23:59:59"
+        browser.open(f"{hub.url}/cameras/{camera['did']}/captures?{days}")
+        browser.find(".list-end")
+        times = [time.text for time in browser.find_all(".history .card:has(a) time")]
+        assert times == sorted(times, reverse=True)
+        assert len(times) > 1
+        installer.click(".history a.card-picture")
+        shown = "#capture-dialog[open] [data-time]"
+        assert browser.find(shown).text == times[0]
+        browser.driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+        browser.wait_until(lambda: browser.find(shown).text == times[1], "the arrow does nothing")
+        installer.assert_fits()
+        installer.click("[data-close]")
+        assert browser.find_all("#capture-dialog[open]") == []
         assert browser.console_errors() == []
 
 

@@ -270,6 +270,10 @@ onElement(".sheet > .record", async (record) => {
   const { offerActions } = await import("./record-actions.js");
   offerActions(record);
 });
+onElement("#capture-dialog", async (dialog) => {
+  const { showCaptures } = await import("./capture.js");
+  showCaptures(dialog);
+});
 onElement("#keys-dialog", listenForKeys);
 onElement("[data-trace]", async (list) => {
   const { Trace } = await import("./trace.js");

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Any
 
+import msgspec
 import pytest
 
 from hub.errors import DeviceRefused, TooManyRequests
@@ -71,7 +73,7 @@ async def test_the_registers_name_and_category_are_shown_where_they_differ(
     name = "face_list" if kind == "faces" else "list"
     camera.outcome = ok_answer(**{name: rows})  # type: ignore[arg-type]
     await guard.get(f"/cameras/1/captures?kind={kind}&{RANGE}")
-    ann, bob, eight, eve = guard.text.split("<article")[1:]
+    eve, eight, bob, ann = guard.text.split("<article")[1:]
     assert re.search("<h3>Ann S</h3>.*In the register: </span><span>Ann Smith<", ann, re.DOTALL)
     assert ("Whitelist" in ann, "Blacklist" in ann) == (True, True)
     assert "<h3>Bob</h3>" in bob
@@ -189,6 +191,7 @@ async def test_a_long_list_is_paged_to_its_end(hub: PageSite, kind: str, first_p
         if more is None:
             break
         address = "/cameras/1/captures" + more[1].replace("&amp;", "&")
+    assert times == sorted(times, reverse=True)
     total = re.search(r"(\d+) of (\d+)", guard.text)
     assert total
     assert len(times) == int(total[1]) == int(total[2]) > 64
@@ -196,7 +199,7 @@ async def test_a_long_list_is_paged_to_its_end(hub: PageSite, kind: str, first_p
 
 async def test_a_full_page_weighs_less_than_100_kb(guard: Visitor, camera: SimulatedLink) -> None:
     await guard.get(f"/cameras/1/captures?{RANGE}")
-    assert guard.text.count("<article") == 64
+    assert 16 <= guard.text.count("<article") <= 64
     assert await guard.weight() < 100_000
 
 
@@ -217,20 +220,37 @@ async def test_an_invalid_list_position_is_the_start(guard: Visitor, page: str) 
     assert guard.response.status_code == 200
 
 
-async def test_a_refusal_in_the_middle_keeps_what_came_before(
+async def test_a_camera_that_lists_the_newest_first_is_read_in_its_own_pages(
     guard: Visitor, camera: SimulatedLink
 ) -> None:
     asked = camera.request
+    times = [f"2026-11-24 14:{59 - n // 60:02}:{59 - n % 60:02}" for n in range(96)]
 
-    async def request(uri: str, param: object, **more: object) -> DeviceAnswer:
-        if len(camera.asked) == 1:
+    async def request(uri: str, param: Any, **more: Any) -> DeviceAnswer:
+        page = msgspec.json.decode(param)["page_num"]
+        rows = [{**FACE, "time": time} for time in times[(page - 1) * 32 :][:32]]
+        camera.outcome = ok_answer(face_total=96, face_list=rows)
+        if page == 3:
             camera.outcome = DeviceRefused(500, "card error")
-        return await asked(uri, param, **more)  # type: ignore[arg-type]
+        return await asked(uri, param, **more)
 
-    camera.request = request  # type: ignore[method-assign, assignment]
+    camera.request = request  # type: ignore[method-assign]
     await guard.get(f"/cameras/1/captures?{RANGE}")
-    assert guard.text.count("<article") == 32
+    assert re.findall(r"<time>([^<]+)</time>", guard.text) == times[:64]
+    more = re.search(r'href="(\?[^"]+)" rel="next"', guard.text)
+    assert more
+    await guard.get("/cameras/1/captures" + more[1].replace("&amp;", "&"))
     assert "card error" in guard.text
+    assert [param["page_num"] for _, param in camera.asked] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "position", ["before=x&seconds=1&read=1", "before=2026-11-24T00:00:00&seconds=-1&read=1"]
+)
+async def test_an_invalid_time_to_continue_from_is_the_start(guard: Visitor, position: str) -> None:
+    await guard.get(f"/cameras/1/captures?{RANGE}&{position}")
+    assert guard.response.status_code == 200
+    assert "Back to the start of the list" not in guard.text
 
 
 async def test_a_picture_of_a_capture_is_read_from_the_camera(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 from msgspec import Struct
+from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
+from hub.services.commands.newest_first import CapturePart, NewestFirst, OlderCaptures
 from hub.services.commands.paging import DeviceList
 from hub.services.people.register import PersonName
 from hub.wire import code_tables
@@ -22,7 +25,7 @@ from web import auth
 from web.pages import language
 from web.pages.camera.form_fields import parse_time_field
 from web.pages.camera.layout import camera_page, device_picture_url, get_camera
-from web.pages.camera.paged_list import read_position, stream_list
+from web.pages.camera.paged_list import next_query, read_position, stream_list
 from web.pages.camera.people.filters import (
     FILTERS,
     describe_filter_error,
@@ -38,6 +41,8 @@ blueprint = Blueprint("camera_captures", __name__, url_prefix="/cameras/<int:did
 
 CaptureKind = Literal["faces", "people"]
 
+#: Of the seconds and rows in the address of a page.
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PAGE, _TAB = "camera/captures.html", "/captures"
 
 
@@ -96,6 +101,7 @@ async def captures(did: int) -> Response:
     now = datetime.fromtimestamp(hub.now(), hub.site.zone())
     query = _read_query(request.args, now, sees_numbers=sees_numbers)
     position, is_faces = read_position(request.args), query.kind == "faces"
+    older = _read_older(request.args)
     page: dict[str, Any] = {
         "kind": query.kind,
         "kinds": _kind_links(query),
@@ -106,7 +112,7 @@ async def captures(did: int) -> Response:
         if is_faces
         else (),
         "is_filtered": bool(query.filters),
-        "is_first": position.page is None,
+        "is_first": position.page is None and older is None,
         "first_url": query.query(),
     }
     try:
@@ -116,10 +122,14 @@ async def captures(did: int) -> Response:
             _PAGE, device, tab=_TAB, status=400, fault=_describe_error(error), **page
         )
 
-    def pages() -> DeviceList[Any]:
+    def pages(param: FaceHistory | PersonHistory) -> DeviceList[Any]:
         if isinstance(param, FaceHistory):
             return hub.commands.face_history(device.did, param, left=position.left)
         return hub.commands.person_history(device.did, param, left=position.left)
+
+    def ask_span(start: datetime, end: datetime) -> DeviceList[Any]:
+        span = replace(param, start_time=_wire_time(start), end_time=_wire_time(end))
+        return pages(span)
 
     async def make_cards(
         rows: Sequence[FaceCapture | PersonCapture],
@@ -127,18 +137,73 @@ async def captures(did: int) -> Response:
         people = await recognised_people(hub.people, rows)
         return [_make_card(row, device.did, people) for row in rows]
 
-    def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
+    async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
+        start, end = _parse_time(param.start_time), _parse_time(param.end_time)
+        # The clock of a camera may be ahead.
+        latest = now.replace(tzinfo=None, microsecond=0) + timedelta(hours=1)
+        newest = NewestFirst(ask_span, start, end, latest=latest)
+        part = await (newest.first() if older is None else newest.older(older))
+        yield await renderer.render("camera/_captures.html", rows=await make_cards(part.rows))
+        yield await renderer.render(
+            "camera/_captures_end.html",
+            total=part.total,
+            read=part.read,
+            unreadable=part.unreadable,
+            is_first=older is None,
+            more=_next_query(part, query),
+        )
+
+    def ask_on(renderer: PartRenderer) -> AsyncGenerator[str, None]:
+        """The next pages of a camera that lists the newest first itself."""
         return stream_list(
             renderer,
-            pages,
+            lambda: pages(param),
             make_cards,
             "camera/_captures.html",
             "camera/_captures_end.html",
             query=query.pairs(),
-            is_first=position.page is None,
+            is_first=False,
         )
 
-    return await streamed_camera_page(_PAGE, device, ask, tab=_TAB, **page)
+    chosen = ask if position.page is None else ask_on
+    return await streamed_camera_page(_PAGE, device, chosen, tab=_TAB, **page)
+
+
+def _read_older(args: Mapping[str, str]) -> OlderCaptures | None:
+    """Where the page begins, as `_next_query` wrote it; None at the newest captures."""
+    numbers = [args.get(name, "") for name in ("seconds", "read", "total")]
+    if not all(_NUMBER.fullmatch(text) for text in numbers[:2]):
+        return None
+    try:
+        before = _parse_time(parse_time_field(args.get("before", "")))
+    except ValueError:
+        return None
+    total = int(numbers[2]) if _NUMBER.fullmatch(numbers[2]) else None
+    return OlderCaptures(before, int(numbers[0]), int(numbers[1]), total)
+
+
+def _next_query(part: CapturePart[Any], query: CaptureQuery) -> str:
+    """The query string of the next page; empty at the end of the list."""
+    if part.page is not None and part.left is not None:
+        return next_query(part.page, part.left, query.pairs())
+    if part.older is None:
+        return ""
+    older = {
+        "before": f"{part.older.before:%Y-%m-%dT%H:%M:%S}",
+        "seconds": str(part.older.seconds),
+        "read": str(part.older.read),
+        "total": "" if part.older.total is None else str(part.older.total),
+    }
+    return "?" + urlencode({**query.pairs(), **older})
+
+
+def _wire_time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _parse_time(text: str) -> datetime:
+    """A local time as 1.10 has it. Raises ValueError."""
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S")
 
 
 def _read_query(args: Mapping[str, str], now: datetime, *, sees_numbers: bool) -> CaptureQuery:

@@ -113,8 +113,10 @@ async def stream_list(
 
 def _next_query(pages: DeviceList[RowT], query: Mapping[str, str]) -> str:
     """The query string of the next page; empty at the end of the list."""
-    if pages.wanted is None:
-        return ""
-    left = pages.left
-    position = {"page": pages.wanted, "read": left.read, "last": _encode_marks(left.marks)}
+    return "" if pages.wanted is None else next_query(pages.wanted, pages.left, query)
+
+
+def next_query(page: int, left: ListPosition, query: Mapping[str, str]) -> str:
+    """The query string of the list that continues at the device's page `page`."""
+    position = {"page": page, "read": left.read, "last": _encode_marks(left.marks)}
     return "?" + urlencode({**query, **position})
