@@ -53,7 +53,7 @@ DONE = {
     "search-saved": N_("The search was saved."),
     "search-removed": N_("The search was deleted."),
     "delivery-changed": N_("Saved. The next reports are sent at the time you chose."),
-    "delivery-sent": N_("The reports of yesterday were sent."),
+    "delivery-sent": N_("Yesterday's reports were sent."),
     "hold-added": N_("These records are kept."),
     "hold-changed": N_("The change was saved."),
     "hold-released": N_("The evidence was released."),
@@ -69,7 +69,7 @@ DONE = {
         "with a valid signature."
     ),
     "attempt-ignored": N_(
-        "The camera is ignored: its attempts to connect are not shown. It is not let in."
+        "The camera is ignored: its attempts to connect are not shown. It is not accepted."
     ),
     "attempt-shown": N_("The camera is shown again when it asks to connect."),
     "replaced": N_(
@@ -291,7 +291,7 @@ HEALTH = {
         "Someone who has the cameras' key is trying security codes for %(devices)s. Connections "
         "from other addresses are delayed."
     ),
-    "report-failed": N_("The reports of yesterday could not be sent (%(reason)s)."),
+    "report-failed": N_("Yesterday's reports could not be sent (%(reason)s)."),
     "restored-elsewhere": N_(
         "This hub was restored from a backup. Cameras reached it at %(before)s, but this "
         "computer has %(now)s. Give it the old address, or enter the new one on each camera: see "

@@ -59,7 +59,7 @@ async def test_a_camera_that_was_never_offline_is_said_to_be_so(
     await viewer.get("/cameras/1")
     assert "Never offline in the last 7 days" in viewer.text
     await viewer.get("/cameras/1/outages")
-    assert "No outages since the hub keeps this list." in viewer.text
+    assert "No outages since the hub started keeping this list." in viewer.text
 
 
 async def test_the_list_goes_on_with_older_outages(hub: PageSite, viewer: Visitor) -> None:

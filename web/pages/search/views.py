@@ -83,7 +83,7 @@ async def _choose_person(question: Question, word: str) -> Response:
     if len(people) == 1:
         return redirect_to(_of_person(question, people[0]))
     if not people:
-        fault = gettext("Nobody in the register has such a name or number.")
+        fault = gettext("No one in the register has this name or number.")
         return await _page(question, fault=fault, word=word)
     links = [(one.name or one.pid, _of_person(question, one)) for one in people]
     return await _page(question, candidates=links, word=word)

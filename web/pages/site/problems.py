@@ -159,7 +159,7 @@ CONSEQUENCES: dict[str, Consequence] = {
         N_("Update"),
     ),
     "report-failed": Consequence(
-        N_("Whoever waits for the reports does not get them. They are on the Reports page."),
+        N_("The recipients do not get the reports. They are available on the Reports page."),
         "/site/reports",
         N_("Morning reports"),
     ),

@@ -110,8 +110,8 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "the address. Give the cameras new security codes, and new keys if possible."
     ),
     "report-failed": (
-        "Check that the folder or the web address is reachable, and send the reports by hand on "
-        "the Morning reports page. The hub also tries again by itself."
+        "Check that the folder or the web address can be reached, and send the reports on the "
+        "Morning reports page. The hub also tries again automatically."
     ),
     "restored-elsewhere": (
         "Give this computer the address it had before, or enter the new one on each camera. Then "

@@ -240,7 +240,7 @@ async def test_a_person_of_the_register_is_chosen_by_name(site: PageSite, guard:
     assert "Who is meant?" in guard.text
     assert 'href="/search?when=today&amp;uuid=8"' in guard.text
     await ask(guard, "?person=nobody")
-    assert "Nobody in the register has such a name" in guard.text
+    assert "No one in the register has this name" in guard.text
     viewer = await Visitor.signed_in(site, "viewer")
     await ask(viewer, "?person=ann")
     assert "Ann Fox" not in viewer.text

@@ -22,7 +22,7 @@ async def test_an_administrator_chooses_what_is_sent(
 ) -> None:
     await nursery.start(hub.services.reports.run)
     await admin.get("/site/reports")
-    assert "Send the reports of yesterday now" not in admin.text
+    assert "Send yesterday's reports now" not in admin.text
     await save(admin, folder=str(tmp_path / "out"))
     assert admin.response.status_code == 303
     settings = hub.services.report_delivery.settings
