@@ -34,7 +34,7 @@ def test_a_car_is_found_by_a_part_of_its_plate_by_keyboard(
     guard.open(f"{url}/search")
     guard.find('[name="plate"]').send_keys(part, Keys.ENTER)
     guard.wait_until(
-        lambda: guard.driver.current_url == f"{url}/search?plate={quote(part)}",
+        lambda: guard.driver.current_url == f"{url}/search?plate={quote(part)}#answer",
         "fields that were left empty are in the address",
     )
     plates = [one.text for one in guard.find_all(".card .plate")]
@@ -89,6 +89,19 @@ def test_the_chart_zooms_by_dragging_and_by_keys(guard: Browser, filled_site: Fi
     assert guard.console_errors() == []
 
 
+def test_on_a_phone_a_search_leads_to_what_was_found(
+    guard: Browser, filled_site: FilledSite
+) -> None:
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    guard.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    guard.open(f"{filled_site.hub.url}/search?kind=face")
+    top = "return document.querySelector('#answer').getBoundingClientRect().top"
+    assert guard.driver.execute_script(top) > 500
+    guard.click(".search-form .button-main")
+    guard.wait_until(lambda: guard.driver.execute_script(top) < 200, "the form is in the way")
+    assert guard.driver.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
 def test_of_several_answers_to_when_the_last_one_counts(
     guard: Browser, filled_site: FilledSite
 ) -> None:
@@ -112,7 +125,7 @@ def test_of_several_answers_to_when_the_last_one_counts(
     assert guard.find_all("[data-several] input:checked") == []
     guard.click(".search-form .button-main")
     guard.wait_until(
-        lambda: guard.driver.current_url.endswith("/search?when=week&did=3"),
+        lambda: guard.driver.current_url.endswith("/search?when=week&did=3#answer"),
         "it asks for something else",
     )
     assert guard.console_errors() == []

@@ -42,25 +42,33 @@ class ResultPage(Struct, frozen=True, kw_only=True):
     go_on: str
 
 
+class _Reading(Struct, frozen=True, kw_only=True):
+    """Records in the order of the page, and what is before and after them.
+
+    `go_on`: where a search that took too long goes on, in the direction in which it was read.
+    """
+
+    records: Sequence[Record]
+    previous: Place | None
+    next: Place | None
+    go_on: Place | None = None
+
+
 async def result_page(question: Question, place: Place) -> ResultPage:
     """One page of the answer. Raises as RecordLog.page does."""
-    records, previous, following, is_complete = await _read(question, place)
+    read = await _read(question, place)
     return ResultPage(
-        cards=await make_group_cards(group_repeats(records)),
-        records=len(records),
-        previous=_url(question, previous),
-        next=_url(question, following) if is_complete else "",
-        go_on="" if is_complete else _url(question, following),
+        cards=await make_group_cards(group_repeats(read.records)),
+        records=len(read.records),
+        previous=_url(question, read.previous),
+        next=_url(question, read.next),
+        go_on=_url(question, read.go_on),
     )
 
 
-async def _read(
-    question: Question, place: Place
-) -> tuple[Sequence[Record], Place | None, Place | None, bool]:
-    """The records in the order of the page, the pages before and after it, and whether it is whole.
-
-    A page that is read backwards and reaches the beginning is read again as the first one, or it
-    would show only what is left.
+async def _read(question: Question, place: Place) -> _Reading:
+    """Read a page. One that is read backwards and reaches the beginning is read again as the first
+    one, or it would show only what is left.
     """
     newest_first = question.is_newest_first
     is_backward = (place.after if newest_first else place.before) is not None
@@ -68,17 +76,19 @@ async def _read(
     if is_backward and found.next is None and found.is_complete:
         place, is_backward = Place(), False
         found = await _page(question, place, newest_first=newest_first)
-    records = list(reversed(found.items)) if is_backward else list(found.items)
     on = None if found.next is None else _beyond(found.next, newest_first != is_backward)
+    go_on = None if found.is_complete else on
+    on = on if found.is_complete else None
     if is_backward:
+        records = found.items[::-1]
         rest = _beyond(records[-1].seq, newest_first) if records else None
-        return records, on, rest, True
+        return _Reading(records=records, previous=on, next=rest, go_on=go_on)
     came_from = place.before if newest_first else place.after
     back = None
     if came_from is not None:
-        # The seq before which it starts is that of the last record of the page before it.
-        back = _beyond(records[0].seq if records else came_from, not newest_first)
-    return records, back, on, found.is_complete
+        first = found.items[0].seq if found.items else came_from
+        back = _beyond(first, not newest_first)
+    return _Reading(records=found.items, previous=back, next=on, go_on=go_on)
 
 
 async def _page(question: Question, place: Place, *, newest_first: bool) -> RecordPage:

@@ -164,7 +164,7 @@ async def test_pages_lead_on_and_back(
 
 
 def link(visitor: Visitor, rel: str) -> str:
-    (url,) = re.findall(rf'rel="{rel}" href="([^"]+)"', visitor.text)
+    (url,) = re.findall(rf'rel="{rel}" href="([^"#]+)#answer"', visitor.text)
     return url.replace("&amp;", "&")
 
 
@@ -183,8 +183,12 @@ async def test_a_search_that_takes_too_long_goes_on_where_it_ended(
     await ask(guard, "?name=a")
     assert titles(guard) == ["Anna"]
     assert "These are the results so far." in guard.text
-    assert 'href="/search?name=a&amp;before=1">Continue searching' in guard.text
+    assert 'href="/search?name=a&amp;before=1#answer">Continue searching' in guard.text
     assert 'rel="next"' not in guard.text
+    await ask(guard, "?name=a&after=0")
+    assert 'href="/search?name=a&amp;after=1#answer">Continue searching' in guard.text
+    assert 'rel="prev"' not in guard.text
+    assert 'rel="next" href="/search?name=a&amp;before=1#answer"' in guard.text
 
 
 async def test_the_arrows_of_a_record_walk_through_the_answer(
