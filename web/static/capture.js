@@ -1,6 +1,7 @@
 // Shows the captures of a camera in a dialog, with arrows to newer and older ones on the page.
 
 export function showCaptures(dialog) {
+  dialog.replaceChildren(dialog.querySelector("template").content);
   const part = (name) => dialog.querySelector(`[data-${name}]`);
   const step = (name) => dialog.querySelector(`[data-step="${name}"]`);
   // The list may still be arriving from the camera.

@@ -108,6 +108,8 @@ class _Element:
     def elements(self) -> Iterator[_Element]:
         """This element and all within it, in the order of the page."""
         yield self
+        if self.tag == "template":  # Not shown; a script fills in what it copies.
+            return
         for child in self.children:
             if isinstance(child, _Element):
                 yield from child.elements()

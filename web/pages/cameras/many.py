@@ -17,6 +17,7 @@ from hub.services.jobs.jobs import Job
 from hub.services.people.groups import CameraGroup
 from hub.wire.commands.dialect import REBOOT
 from web import auth
+from web.pages.camera.row import shown_state
 from web.pages.camera.settings.forms import (
     FACE,
     RECORDING,
@@ -176,7 +177,7 @@ def _camera_choices(change: ChangeName, chosen: Sequence[str]) -> list[CameraCho
             device.did,
             device.name or device.sn,
             device.state,
-            gettext(DEVICE_STATES[device.state]),
+            gettext(DEVICE_STATES[shown_state(device)]),
             is_unknown(device.did),
             device.did in chosen,
         )

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from hub.errors import NoSuchResource
 from web import auth
+from web.pages.camera.row import shown_state
 from web.pages.labels import DEVICE_STATES
 from web.pages.language import gettext
 from web.pages.people.sync_labels import CameraSync, camera_numbers
@@ -32,8 +33,8 @@ async def camera_bars() -> list[CameraBar]:
             CameraBar(
                 did=device.did,
                 name=device.name or device.sn,
-                device_state=device.state,
-                device_state_text=gettext(DEVICE_STATES[device.state]),
+                device_state=shown_state(device),
+                device_state_text=gettext(DEVICE_STATES[shown_state(device)]),
                 sync=camera_numbers(found),
             )
         )

@@ -7,6 +7,7 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.services.people.sync.people_sync import PersonOnDevice
 from web import auth
+from web.pages.camera.row import shown_state
 from web.pages.labels import DEVICE_STATES
 from web.pages.language import gettext
 from web.pages.people.sync_labels import STANDSTILLS, SYNC_ICONS, sync_reason, sync_text
@@ -65,8 +66,8 @@ def _row(one: PersonOnDevice) -> CameraRow | None:
     return CameraRow(
         did=device.did,
         name=device.name or device.sn,
-        device_state=device.state,
-        device_state_text=gettext(DEVICE_STATES[device.state]),
+        device_state=shown_state(device),
+        device_state_text=gettext(DEVICE_STATES[shown_state(device)]),
         look=one.state,
         icon=SYNC_ICONS[one.state],
         text=sync_text(one.state, is_wanted=True),
