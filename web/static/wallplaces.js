@@ -1,6 +1,6 @@
 // The places of a wall screen: a new card takes the place of the oldest one, and no other moves.
 
-const seqOf = (card) => Number(card.dataset.key);
+import { isRepeat, merge, seqOf } from "./repeats.js";
 
 export class Places {
   #wall;
@@ -35,10 +35,14 @@ export class Places {
     const template = document.createElement("template");
     template.innerHTML = html;
     const card = template.content.firstElementChild;
+    // A repeat takes the place of what it repeats.
+    const repeated = cards.find((one) => isRepeat(card, one));
+    if (repeated) merge(card, repeated);
     makePlain(card);
     for (const one of cards) one.classList.remove("card-newest");
     card.classList.add("card-newest");
-    if (cards.length < this.#most) this.#wall.append(card);
+    if (repeated) repeated.replaceWith(card);
+    else if (cards.length < this.#most) this.#wall.append(card);
     else oldest(cards.filter(isVisible)).replaceWith(card);
     this.#empty.hidden = true;
   }

@@ -22,6 +22,7 @@ async def test_the_wall_has_the_newest_cards_and_no_navigation(
     seqs = await hub.add_records(20)
     await guard.get("/wall")
     assert cards(guard) == sorted(seqs, reverse=True)[:18]
+    assert len(seqs) == 20
     assert 'data-theme="dark"' in guard.text
     assert "<nav" not in guard.text
     assert "card-keep" not in guard.text
@@ -74,3 +75,11 @@ async def test_the_wall_needs_a_session(hub: PageSite) -> None:
     stranger = Photographer(hub)
     assert (await stranger.get("/wall")).status_code == 303
     assert (await stranger.get("/wall/alarms")).status_code == 303
+
+
+async def test_repeats_share_a_place(hub: PageSite, guard: Photographer) -> None:
+    first = await hub.add_record()
+    seqs = await hub.add_records(3, detail=FaceDetail(name="Chen Wei", uuid="7", category=1))
+    await guard.get("/wall?columns=2&rows=1")
+    assert cards(guard) == [seqs[-1], first]
+    assert "×<b>3</b>" in guard.text

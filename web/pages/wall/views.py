@@ -7,18 +7,20 @@ from quart import Blueprint, Response, request
 
 from hub.errors import NotAuthorised
 from hub.services.records.record_log import RecordFilter
+from hub.services.records.repeat_groups import group_repeats
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from web import auth
 from web.pages.alarms.cards import AlarmCard
 from web.pages.alarms.views import live_alarms
 from web.pages.layout import page, redirect_to
-from web.pages.live.known_people import make_cards
+from web.pages.live.known_people import make_group_cards
 
 blueprint = Blueprint("wall", __name__, url_prefix="/wall")
 
 #: Large alarms at once; the others are counted.
 _MAX_ALARMS = 3
 _SEVERITIES = ("critical", "major", "minor")
+_READ_PER_PLACE = 3
 #: Bounds and default of the places on the screen, across and down.
 _COLUMNS, _ROWS = (1, 12, 6), (1, 8, 3)
 
@@ -53,12 +55,14 @@ async def wall() -> Response:
     hub, view = auth.services(), _read_view()
     # Read before the records: the page may have later ones, which the script skips by their seq.
     seq = hub.records.last_seq
-    found = await hub.records.page(view.filter, newest_first=True, limit=view.columns * view.rows)
+    places = view.columns * view.rows
+    # Some are repeats of others, and share a card.
+    found = await hub.records.page(view.filter, newest_first=True, limit=_READ_PER_PLACE * places)
     response = await page(
         "wall/wall.html",
         seq=seq,
         view=view,
-        cards=await make_cards(found.items),
+        cards=await make_group_cards(group_repeats(found.items)[:places]),
         now=int(hub.now() * 1000),
         alarms=await _alarms(),
     )
