@@ -83,6 +83,7 @@ from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
 from hub.services.records.record_log import RecordLog, record_weight
+from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
 from hub.services.reports.delivery import ReportDelivery
@@ -406,6 +407,7 @@ async def open_services(
             camera_groups=camera_groups,
             holds=Holds(store, audit, clock, change_feed, now),
             saved_searches=SavedSearches(store, audit, now),
+            reviews=Reviews(store, now),
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
             alarms=alarms,

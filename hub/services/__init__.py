@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
     from hub.services.records.record_log import RecordLog
+    from hub.services.records.reviews import Reviews
     from hub.services.records.saved_searches import SavedSearches
     from hub.services.records.thumbnails import Thumbnails
     from hub.services.reports.delivery import ReportDelivery
@@ -125,6 +126,7 @@ class Services:
     alarms: Alarms
     alarm_watch: AlarmWatch
     saved_searches: SavedSearches
+    reviews: Reviews
     erasures: Erasures
     reports: Reports
     report_delivery: ReportDelivery

@@ -47,6 +47,7 @@ from hub.store.tables.erasures import ErasureTable
 from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.holds import HoldTable
 from hub.store.tables.outages import OutageTable
+from hub.store.tables.reviews import ReviewTable
 from hub.store.tables.saved_searches import SavedSearchTable
 from hub.store.tables.sessions import SessionTable
 from hub.store.tables.settings import SettingTable
@@ -138,7 +139,8 @@ class Store:
         self.holdings = HoldingTable(writer, queries, damaged)
         self.device_people = DevicePeopleTable(writer, queries, start.device_people, damaged)
         self.sessions = SessionTable(writer, start.sessions)
-        self.users = UserTable(writer, start.users, self.sessions.forget_user, damaged)
+        self.reviews = ReviewTable(writer, start.reviews, damaged)
+        self.users = UserTable(writer, start.users, self._forget_user, damaged)
         self.user_links = UserLinkTable(writer, start.user_links)
         self.used_signatures = UsedSignatureTable(writer, start.used_signatures)
         self.api_keys = ApiKeyTable(
@@ -196,6 +198,10 @@ class Store:
         Returns the damage it found, "" if the database is sound. The health reports it too.
         """
         return await self._check()
+
+    def _forget_user(self, name: str) -> None:
+        self.sessions.forget_user(name)
+        self.reviews.forget_user(name)
 
     def _forget_device(self, did: str) -> None:
         """Update the other tables in memory after the database removed all rows of a device."""

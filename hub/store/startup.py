@@ -49,6 +49,7 @@ from hub.store.tables.devices import StoredDevice, load_devices
 from hub.store.tables.downloads import Download, load_downloads
 from hub.store.tables.firmware import FILES, FirmwareRows, load_firmware
 from hub.store.tables.outages import KnownOutages, load_outages
+from hub.store.tables.reviews import Review, load_reviews
 from hub.store.tables.saved_searches import SavedSearch, load_saved_searches
 from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
@@ -94,6 +95,7 @@ class StartState(Struct, frozen=True):
     clock_steps: list[ClockStep]
     outages: KnownOutages
     saved_searches: list[SavedSearch]
+    reviews: list[Review]
     firmware: FirmwareRows
     campaigns: list[StoredCampaign]
     downloads: list[Download]
@@ -209,6 +211,7 @@ def load(
         clock_steps=load_clock_steps(connection, damaged),
         outages=load_outages(connection, damaged),
         saved_searches=load_saved_searches(connection, damaged),
+        reviews=load_reviews(connection, damaged),
         firmware=firmware,
         campaigns=load_campaigns(
             connection, {release.id for release in firmware.releases}, damaged

@@ -18,6 +18,7 @@ from hub.store.db import Store
 from hub.store.health import StoreHealth
 from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.audit import AuditEntry
+from hub.store.tables.reviews import Review
 from hub.wire.uploads.records import AccessDetail, Record
 from tests.store.databases import SCHEMAS, unpack
 from tests.store.databases import write as written
@@ -130,6 +131,11 @@ async def test_saved_searches_are_read_back(schema: int, store: Store) -> None:
     known = [(one.id, one.name, one.query) for one in store.saved_searches.all()]
     saved = written.SAVED_SEARCH
     assert known == ([(1, saved.name, saved.query)] if schema >= 18 else [])
+
+
+async def test_reviews_are_read_back(schema: int, store: Store) -> None:
+    known = store.reviews.get(written.USER.name)
+    assert known == (written.REVIEW if schema >= 21 else Review(name=written.USER.name))
 
 
 async def test_starts_are_read_back(schema: int, store: Store) -> None:

@@ -59,6 +59,7 @@ from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.record_log import RecordLog
+from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
 from hub.services.reports.delivery import ReportDelivery
@@ -284,6 +285,7 @@ async def open_hub_services(
             camera_groups=camera_groups,
             holds=Holds(store, audit, site_clock, change_feed, clock),
             saved_searches=SavedSearches(store, audit, clock),
+            reviews=Reviews(store, clock),
             alarm_rules=alarm_rules,
             plate_lists=PlateLists(store, alarm_rules, audit, change_feed),
             alarms=alarms,

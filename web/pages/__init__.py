@@ -29,6 +29,7 @@ from web.pages.evidence import views as evidence
 from web.pages.firmware import add_release, campaigns, releases, start_campaign
 from web.pages.jobs import views as jobs
 from web.pages.layout import choose_language, note_changes, shared_values
+from web.pages.live import reviews as live_reviews
 from web.pages.live import views as live
 from web.pages.people import change as change_people
 from web.pages.people import transfer as transfer_people
@@ -69,6 +70,7 @@ _BLUEPRINTS = (
     record_search.blueprint,
     search_export.blueprint,
     saved_search.blueprint,
+    live_reviews.blueprint,
     photo_search.blueprint,
     jobs.blueprint,
     releases.blueprint,

@@ -88,6 +88,9 @@ export class Places {
   #sort() {
     const cards = this.cards.sort((one, other) => seqOf(other) - seqOf(one));
     this.#wall.prepend(...cards);
+    const line = this.#wall.querySelector(":scope > .wall-line");
+    const below = line && cards.find((card) => seqOf(card) <= Number(line.dataset.line));
+    if (below) below.before(line);
   }
 
   #trim(most) {

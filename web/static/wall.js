@@ -3,6 +3,7 @@
 import { Hold } from "./hold.js";
 import { fetchPart } from "./parts.js";
 import { Places } from "./places.js";
+import { followReviews } from "./review.js";
 import { countOf, isRepeat, merge, seqOf, seqsOf } from "./repeats.js";
 import { walkByArrows } from "./walk.js";
 
@@ -37,6 +38,7 @@ export class Wall {
     this.#pill.addEventListener("click", () => this.#release());
     this.#offerPlaces(document.querySelector("[data-places]"));
     walkByArrows(wall);
+    followReviews(wall, document.querySelector("#review-form"));
   }
 
   // Whether the wall shows such records; of people on the blacklist it shows all.

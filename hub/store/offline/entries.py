@@ -35,6 +35,7 @@ from hub.store.tables.erasures import check_erasures
 from hub.store.tables.firmware import load_firmware
 from hub.store.tables.holds import check_holds
 from hub.store.tables.outages import check_outages
+from hub.store.tables.reviews import load_reviews
 from hub.store.tables.saved_searches import load_saved_searches
 from hub.store.tables.sessions import load_sessions
 from hub.store.tables.settings import load_settings
@@ -57,6 +58,7 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     load_clock_steps,
     check_outages,
     load_saved_searches,
+    load_reviews,
     load_held,
     load_device_people,
     check_unknown_people,

@@ -690,6 +690,16 @@ CREATE TABLE saved_search (
     created_at INTEGER NOT NULL
 ) STRICT;
 
+-- What of the wall each user has looked at and reviewed.
+CREATE TABLE review (
+    name TEXT PRIMARY KEY REFERENCES user (name) ON DELETE CASCADE,
+    line INTEGER NOT NULL,      -- the last seq that was seen on the visit before
+    seen INTEGER NOT NULL,      -- and on the latest one, which lasted until seen_at
+    seen_at INTEGER NOT NULL,
+    reviewed INTEGER NOT NULL,  -- all records up to this seq are reviewed
+    marks TEXT NOT NULL         -- JSON: seqs above it that are, at most 500
+) STRICT, WITHOUT ROWID;
+
 -- The last 1,000 steps of the hub's clock; small ones make room first. The days before a step are
 -- dated by it, see hub/services/site/clock/dating.py.
 CREATE TABLE clock_step (

@@ -42,6 +42,7 @@ from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.holds import NewHold
 from hub.store.tables.outages import HubRun, Outage
+from hub.store.tables.reviews import Review
 from hub.store.tables.saved_searches import NewSearch
 from hub.store.tables.sessions import Session
 from hub.store.tables.tokens import AcceptedConnect
@@ -209,6 +210,7 @@ WISH = Wish(
 OUTAGE = Outage(id=1, did="1", began_at=NOW * 1000, ended_at=None, cause="lost")
 HUB_RUN = HubRun(1, NOW * 1000 - 9, NOW * 1000)
 
+REVIEW = Review(name=USER.name, line=1, seen=2, seen_at=NOW * 1000, reviewed=1, marks=(2,))
 SAVED_SEARCH = NewSearch(
     name="Gate at night",
     query="did=1&around=23%3A00",
@@ -265,6 +267,7 @@ async def fill(store: Store) -> None:
     await fill_schema_17(store)
     await fill_schema_18(store)
     await fill_schema_19(store)
+    await fill_schema_21(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -373,6 +376,10 @@ async def fill_schema_18(store: Store) -> None:
 
 async def fill_schema_19(store: Store) -> None:
     await store.sessions.add(SCREEN_SESSION)
+
+
+async def fill_schema_21(store: Store) -> None:
+    await store.reviews.put(REVIEW)
 
 
 async def write(data_dir: Path) -> None:

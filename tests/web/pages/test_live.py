@@ -189,6 +189,8 @@ CHANGES = [
     "/cameras/groups/1",
     "/cameras/groups/1/remove",
     "/search/saved",
+    "/reviewed",
+    "/wall-seen",
     "/search/saved/1/remove",
     "/search/saved/1/rename",
     "/cameras/many/face",

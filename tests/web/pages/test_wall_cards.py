@@ -98,3 +98,45 @@ async def test_a_viewer_is_offered_only_what_is_allowed(hub: PageSite, viewer: V
     assert "/search?uuid=7" in viewer.text
     for path in ("/evidence/new", "/photo-search?", "/people/add", "/recordings/"):
         assert f'href="{path}' not in viewer.text, path
+
+
+async def test_a_line_shows_where_the_last_visit_ended(hub: PageSite, guard: Visitor) -> None:
+    await hub.add_records(2)
+    await guard.get("/")
+    assert "wall-line" not in guard.text
+    await guard.send("/wall-seen", seq="2")
+    assert guard.response.status_code == 204
+    hub.clock.advance(1000)
+    await hub.add_records(2)
+    await guard.get("/")
+    line = guard.text.index('class="wall-line" data-line="2"')
+    assert guard.text.index('data-key="3"') < line < guard.text.index('data-key="2"')
+    # A filter leaves out records that were not seen.
+    await guard.get("/?kind=face")
+    assert "wall-line" not in guard.text
+
+
+async def test_cards_are_marked_as_reviewed(hub: PageSite, guard: Visitor) -> None:
+    await hub.add_records(4)
+
+    async def reviewed() -> list[str]:
+        await guard.get("/")
+        return re.findall(r'card-reviewed" data-key="(\d+)"', guard.text)
+
+    assert await reviewed() == []
+    await guard.send("/reviewed", seq="3")
+    assert guard.goes_to == "/"
+    assert await reviewed() == ["3"]
+    await guard.send("/reviewed", part=True, upto="1")
+    assert guard.response.status_code == 204
+    assert await reviewed() == ["3", "1"]
+    await guard.send("/reviewed", seq="x")
+    assert guard.response.status_code == 400
+
+
+async def test_a_viewer_reviews_nothing(hub: PageSite, viewer: Visitor) -> None:
+    await hub.add_records(1)
+    await viewer.get("/")
+    assert 'name="upto"' not in viewer.text
+    await viewer.send("/reviewed", seq="1")
+    assert viewer.response.status_code == 403

@@ -127,6 +127,7 @@ class WallStream(ResponseBody):
             language=self._language,
             zone=self._services.site.zone(),
             may_keep=self._may_keep,
+            may_review=self._may_keep,
         )
         event = _CardEvent(
             seq=record.seq,

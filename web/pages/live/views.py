@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import UNSET, Struct, UnsetType
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
+from hub.services.access.users import User
 from hub.services.devices.overview import CameraSummary
 from hub.services.people.masking import masked_record, record_has_numbers
 from hub.services.records.record_log import RecordFilter
@@ -207,7 +209,7 @@ def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
 
 @blueprint.get("/")
 async def live() -> Response:
-    await auth.require_role("viewer")
+    me = await auth.require_role("viewer")
     wall_filter, before = _read_filter(), _read_seq("before")
     log = auth.services().records
     # Read before the records: the page may have later ones, which the script skips by their seq.
@@ -225,6 +227,7 @@ async def live() -> Response:
         before=before,
         cards=await make_group_cards(found.groups),
         has_places=request.cookies.get(_WALL_COOKIE) == "places",
+        **_review_values(me, wall_filter, before, found.groups),
         kinds=_kind_links(wall_filter),
         strip=strip,
         choices=_camera_choices(wall_filter),
@@ -234,6 +237,23 @@ async def live() -> Response:
         is_cut=not found.is_complete,
         live_alarms=await live_alarms(),
     )
+
+
+def _review_values(
+    me: User, wall_filter: WallFilter, before: int | None, groups: list[RepeatGroup]
+) -> dict[str, Any]:
+    """What of the wall this user has seen and reviewed. `line_card`: the card below the line."""
+    reviews, known = auth.services().reviews, auth.services().reviews.get(me.name)
+    seqs = [group.lead.seq for group in groups]
+    line = reviews.line(me.name)
+    below = next((seq for seq in seqs if seq <= line), None)
+    is_whole = wall_filter == WallFilter() and before is None
+    return {
+        "line": line,
+        "line_card": below if is_whole and seqs and below != seqs[0] else None,
+        "reviewed_seqs": {seq for seq in seqs if reviews.is_reviewed(known, seq)},
+        "may_review": before is None and auth.reaches(me, "guard"),
+    }
 
 
 async def _read_wall(wall_filter: WallFilter, before: int | None) -> WallCards:

@@ -106,6 +106,7 @@ _KINDS: dict[str, DataKind] = {
     "api_key": "api-keys",
     "used_signature": "api-keys",
     "audit": "audit",
+    "review": "users",
     "saved_search": "settings",
     "setting": "settings",
 }

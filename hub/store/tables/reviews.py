@@ -1,0 +1,95 @@
+"""What of the wall each user has looked at and reviewed: one row for each."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
+
+TABLE = "review"
+MAX_MARKS = 500
+
+_ALL = "SELECT name, line, seen, seen_at, reviewed, marks FROM review"
+# Not for a user who was removed meanwhile.
+_PUT = """
+INSERT OR REPLACE INTO review (name, line, seen, seen_at, reviewed, marks)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM user WHERE name = ?1)
+"""
+
+
+class Review(Struct, frozen=True, kw_only=True):
+    """`line`: the last seq that the user saw on the visit before; `seen`: on the latest one, which
+    lasted until `seen_at` (UNIX milliseconds). Records up to `reviewed` are reviewed, and the
+    `marks` above it, at most MAX_MARKS.
+    """
+
+    name: str
+    line: int = 0
+    seen: int = 0
+    seen_at: Moment = 0
+    reviewed: int = 0
+    marks: tuple[int, ...] = ()
+    #: A part of it cannot be read.
+    damaged: bool = False
+
+
+def _read_marks(value: object) -> tuple[int, ...]:
+    if not isinstance(value, str):
+        raise TypeError("a list")
+    return msgspec.json.decode(value, type=tuple[int, ...])[-MAX_MARKS:]
+
+
+_rows = RowReader(
+    TABLE,
+    Review,
+    ("name", "line", "seen", "seen_at", "reviewed", "marks"),
+    key=("name",),
+    fallbacks={"line": 0, "seen": 0, "seen_at": 0, "reviewed": 0, "marks": ()},
+    decoders={"marks": _read_marks},
+)
+
+
+def load_reviews(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Review]:
+    return _rows.read_all(connection.execute(_ALL), damaged)
+
+
+class ReviewTable:
+    """All reviews, in memory. Changes are durable on return."""
+
+    def __init__(
+        self, writer: GroupCommit, reviews: Sequence[Review], damaged: DamagedRows
+    ) -> None:
+        self._writer = writer
+        self._reviews = {review.name: review for review in reviews}
+        self._damaged = damaged
+
+    def get(self, name: str) -> Review:
+        """Return what a user has seen; nothing so far if it is not known."""
+        return self._reviews.get(name) or Review(name=name)
+
+    async def put(self, review: Review) -> None:
+        """Replace the row of a user; without effect for a user who was removed."""
+        marks = msgspec.json.encode(review.marks[-MAX_MARKS:]).decode()
+        values = (
+            review.name, review.line, review.seen, review.seen_at, review.reviewed, marks,
+        )  # fmt: skip
+
+        def job(connection: sqlite3.Connection) -> bool:
+            return connection.execute(_PUT, values).rowcount > 0
+
+        def saved(is_there: bool) -> None:
+            self._damaged.forget(TABLE, review.name)
+            if is_there:
+                self._reviews[review.name] = review
+
+        await self._writer.write(job, saved)
+
+    def forget_user(self, name: str) -> None:
+        """Call it when a user was removed, with whom the row has gone."""
+        self._reviews.pop(name, None)
+        self._damaged.forget(TABLE, name)
