@@ -92,6 +92,7 @@ class Store:
         self.clean_start = start.is_clean
         self._writer = writer
         self._queries = queries
+        self._searchers = searchers
         self._monitor = monitor
         self._check = check
         #: The id of the record log. It changes only when a `seq` could be given again.
@@ -191,6 +192,13 @@ class Store:
     async def read(self, job: Job[T]) -> T:
         """Run `job` on a read-only connection: see `Readers.read`."""
         return await self._queries.read(job)
+
+    async def read_part(self, job: Job[T]) -> T:
+        """Run a part of something long, where only searches and other parts wait, as `read` does.
+
+        A part should take 50 ms or so.
+        """
+        return await self._searchers.read(job)
 
     async def check(self) -> str:
         """Run SQLite's `quick_check`, and mend counts of records: takes minutes on gigabytes.

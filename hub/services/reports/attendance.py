@@ -69,7 +69,7 @@ async def report_attendance(
 async def _people_of(store: Store, day: Day, dids: Sequence[str] | None) -> list[PersonSeen]:
     """Return whom the records of a day name, each person once."""
     found: dict[tuple[str | None, int | None], PersonSeen] = {}
-    parts = await store.read(lambda c: parts_of(c, day.since, day.until))
+    parts = await store.read_part(lambda c: parts_of(c, day.since, day.until))
     for part in parts:
         for one in await _seen_in(store, part, day, dids):
             key = (one.uuid, one.term)
@@ -80,7 +80,7 @@ async def _people_of(store: Store, day: Day, dids: Sequence[str] | None) -> list
 async def _seen_in(
     store: Store, part: Part, day: Day, dids: Sequence[str] | None
 ) -> list[PersonSeen]:
-    return await store.read(lambda c: people_in(c, part, day.since, day.until, dids))
+    return await store.read_part(lambda c: people_in(c, part, day.since, day.until, dids))
 
 
 def _merged(one: PersonSeen, other: PersonSeen) -> PersonSeen:
@@ -107,7 +107,7 @@ async def _names(
     keys, found = list(latest), {}
     for start in range(0, len(keys), _STEP):
         some = keys[start : start + _STEP]
-        sent = await store.read(partial(names_of, [latest[key] for key in some]))
+        sent = await store.read_part(partial(names_of, [latest[key] for key in some]))
         known = await people.names([uuid for uuid, _ in some if uuid is not None])
         for key in some:
             found[key] = _name(key[0], known, sent.get(latest[key], ""))

@@ -31,7 +31,7 @@ async def report_captures(
         first, end = day.since // HOUR_MS, -(-day.until // HOUR_MS)
         if day.since % HOUR_MS and number:
             first += 1  # the day before has it
-        counts += await store.read(partial(counts_of, first, end))
+        counts += await store.read_part(partial(counts_of, first, end))
         on_progress((number + 1) / len(period.days))
     is_exact = period.since % HOUR_MS == 0 and period.until % HOUR_MS == 0
     tables = (_by_camera(counts), _by_hour(counts, zone))

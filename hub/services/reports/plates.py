@@ -119,13 +119,13 @@ async def report_plates(
 async def _seen_on(store: Store, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
     """Return what these cameras saw on a day, in the order of time."""
     seen: list[PlateSeen] = []
-    for part in await store.read(lambda c: parts_of(c, day.since, day.until)):
+    for part in await store.read_part(lambda c: parts_of(c, day.since, day.until)):
         seen += await _seen_in(store, part, day, dids)
     return sorted(seen, key=lambda one: (one.at, one.seq))
 
 
 async def _seen_in(store: Store, part: Part, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
-    return await store.read(lambda c: plates_in(c, part, day.since, day.until, dids))
+    return await store.read_part(lambda c: plates_in(c, part, day.since, day.until, dids))
 
 
 async def _names(store: Store, stays: Sequence[Stay]) -> dict[int, str]:
@@ -134,7 +134,7 @@ async def _names(store: Store, stays: Sequence[Stay]) -> dict[int, str]:
     terms, found = list(seqs), {}
     for start in range(0, len(terms), _STEP):
         some = terms[start : start + _STEP]
-        sent = await store.read(partial(names_of, [seqs[term] for term in some]))
+        sent = await store.read_part(partial(names_of, [seqs[term] for term in some]))
         found.update({term: sent.get(seqs[term], "") for term in some})
     return found
 
