@@ -386,9 +386,9 @@ def test_navigation_works_by_keyboard(browser: Browser, staffed_hub: HubProcess)
         focused = browser.driver.switch_to.active_element
         reached.append(focused.get_attribute("href") or focused.tag_name)
     paths = [url.removeprefix(staffed_hub.url) for url in reached]
-    areas = ["/", "/search", "/alarms", "/cameras", "/people", "/evidence", "/firmware"]
+    areas = ["/", "/search", "/alarms", "/cameras", "/people", "/reports", "/evidence", "/firmware"]
     # After the areas, the sound and the account.
-    assert paths[:12] == ["/cameras#main", "/", *areas, "/site", "summary", "summary"]
+    assert paths[:13] == ["/cameras#main", "/", *areas, "/site", "summary", "summary"]
     assert {"/cameras/connect", "/cameras/add"} <= set(paths)
 
 
