@@ -225,6 +225,8 @@ CHANGES = [
     "/site/plate-lists/1/remove",
     "/site/api-keys/add",
     "/site/api-keys/remove",
+    "/site/reports",
+    "/site/reports/send",
     "/site/screens/end",
     "/site/screens/link",
     "/reports/plates/gates",
