@@ -87,6 +87,7 @@ MESSAGE_TEXTS = (
     (r"no plate list (?P<id>\S+)", N_("There is no plate list %(id)s.")),
     (r"no person (?P<pid>.+)", N_("There is no person with the ID %(pid)s in the register.")),
     (r"no photo of a person (?P<pid>.+)", N_("There is no photo of the person %(pid)s.")),
+    (r"there is no such report", N_("There is no such report.")),
     (r"no group (?P<id>\S+)", N_("There is no group %(id)s.")),
     (
         r"the record (?P<seq>\S+) has no picture of a person",

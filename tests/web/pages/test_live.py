@@ -230,6 +230,8 @@ CHANGES = [
     "/site/screens/end",
     "/site/screens/link",
     "/reports/plates/gates",
+    "/site/reports",
+    "/site/reports/send",
     "/site/backups/acknowledge",
     "/site/backups/download",
     "/site/backups/run",
