@@ -230,8 +230,6 @@ CHANGES = [
     "/site/screens/end",
     "/site/screens/link",
     "/reports/plates/gates",
-    "/site/reports",
-    "/site/reports/send",
     "/site/backups/acknowledge",
     "/site/backups/download",
     "/site/backups/run",
