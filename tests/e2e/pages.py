@@ -77,13 +77,17 @@ class _Crawl:
             if not rule or rule in self.pages or path in asked:
                 continue
             asked.add(path)
-            if (text := self._page_at(path)) is not None:
+            text = self._page_at(path, waiting)
+            if text is not None:
                 self.pages[rule] = path
                 waiting.extend(unescape(link) for link in _HREF.findall(text))
 
-    def _page_at(self, path: str) -> str | None:
+    def _page_at(self, path: str, waiting: deque[str]) -> str | None:
+        """The page at `path`, None if there is none; where it leads elsewhere, that waits."""
         # An event stream and an export end late or never: only what may be a page is read.
         with self._client.stream("GET", path) as response:
+            if response.has_redirect_location:
+                waiting.append(response.headers["Location"])
             if not response.is_success or not _is_html(response):
                 return None
             text = response.read().decode()

@@ -22,7 +22,7 @@ from tests.e2e.browser import open_chromium
 from tests.e2e.filled_site import ADMIN, open_filled_site
 from tests.e2e.pages import Page, find_pages
 from tests.screenshots.camera import LANGUAGES, LOOKS, WIDTHS, PageCamera, View
-from tests.screenshots.readme import take_readme_pictures
+from tests.screenshots.readme import PICTURES, take_readme_pictures
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,8 +59,8 @@ def _take_pictures(options: argparse.Namespace, folder: Path) -> int:
             camera.open("/sign-in")
             if options.readme:
                 browser.sign_in(site.hub, ADMIN)
-                take_readme_pictures(camera, pages)
-                return 0
+                take_readme_pictures(site, camera, pages)
+                return len(PICTURES)
             wanted = _wanted(pages, options.pages)
             took = 0
             # Pages for everybody first: the browser stays signed in afterwards.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.e2e.filled_site import FilledSite
 from tests.e2e.pages import Page
 from tests.screenshots.camera import PageCamera, View
 
@@ -25,11 +26,16 @@ _VIEW = View(width=1400)
 _COLOURS = 256
 
 
-def take_readme_pictures(camera: PageCamera, pages: Sequence[Page], folder: Path = FOLDER) -> None:
+def take_readme_pictures(
+    site: FilledSite, camera: PageCamera, pages: Sequence[Page], folder: Path = FOLDER
+) -> None:
     """Write the pictures of README.md into `folder`: light, in English, what the window shows."""
     by_name = {page.name: page for page in pages}
     camera.speak("en")
     for name, page in PICTURES.items():
+        if name != "live":
+            # Only the first picture is about alarms; each page would tell of them.
+            site.acknowledge_alarms()
         target = folder / f"{name}.png"
         camera.open(by_name[page].path)
         camera.take(_VIEW, target, whole=False)
