@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 import trio
 from msgspec import Meta, Struct
@@ -26,6 +25,8 @@ from hub.services.site.clock.clock import SiteClock
 from hub.services.site.site import Site
 
 if TYPE_CHECKING:
+    import httpx
+
     from hub.store.db import Store
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ class ReportDelivery:
             return
         try:
             await self._send(settings, day)
-        except (HubError, OSError, httpx.HTTPError) as error:
+        except (HubError, OSError) as error:
             self._note_failure(_reason(error))
         else:
             self.failure, self._retry_at, self._failures = "", 0.0, 0
@@ -164,7 +165,7 @@ class ReportDelivery:
         today = self._local_now().date()
         try:
             await self._send(settings, today - timedelta(days=1))
-        except (HubError, OSError, httpx.HTTPError) as error:
+        except (HubError, OSError) as error:
             raise BadParameter(_reason(error), field="place") from error
         self.failure = ""
         await self._audit.add(by, "report.sent", _place(settings))
@@ -188,7 +189,7 @@ class ReportDelivery:
     async def _post(
         self, settings: DeliverySettings, kind: ReportKind, day: date, name: str, data: bytes
     ) -> None:
-        """Send one file. The answer's body is not read. Raises httpx.HTTPError."""
+        """Send one file. The answer's body is not read. Raises OSError."""
         headers = {
             "Content-Type": _TYPES[settings.form],
             "Content-Disposition": f'attachment; filename="{name}"',
@@ -196,21 +197,27 @@ class ReportDelivery:
             "Sitehub-Report": kind,
             "Sitehub-Date": day.isoformat(),
         }
+        # Imported here, because most hubs send nothing, and it takes memory.
+        import httpx
+
         timeout = httpx.Timeout(_POST_SECONDS, connect=_CONNECT_SECONDS)
-        with trio.move_on_after(_POST_SECONDS + _CONNECT_SECONDS) as scope:
-            async with (
-                httpx.AsyncClient(
-                    timeout=timeout,
-                    follow_redirects=False,
-                    trust_env=False,
-                    transport=self._transport,
-                ) as client,
-                client.stream("POST", settings.url, content=data, headers=headers) as answer,
-            ):
-                if not answer.is_success:
-                    raise httpx.RequestError(f"it answered {answer.status_code}")
+        try:
+            with trio.move_on_after(_POST_SECONDS + _CONNECT_SECONDS) as scope:
+                async with (
+                    httpx.AsyncClient(
+                        timeout=timeout,
+                        follow_redirects=False,
+                        trust_env=False,
+                        transport=self._transport,
+                    ) as client,
+                    client.stream("POST", settings.url, content=data, headers=headers) as answer,
+                ):
+                    if not answer.is_success:
+                        raise OSError(f"it answered {answer.status_code}")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise OSError(visible(str(error)) or type(error).__name__) from error
         if scope.cancelled_caught:
-            raise httpx.RequestError("it did not answer in time")
+            raise OSError("it did not answer in time")
 
     async def _try_folder(self, folder: str) -> None:
         try:

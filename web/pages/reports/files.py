@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import xlsxwriter
-
 from hub.services import Services
 from hub.services.csv_cells import as_text
 from hub.services.reports.delivery import FileForm, Render
@@ -87,6 +85,9 @@ def xlsx_of(report: Report, cells: Cells) -> bytes:
 
     Text is never taken for a formula or a link.
     """
+    # Imported here, because it takes memory.
+    import xlsxwriter
+
     out = io.BytesIO()
     options = {
         "constant_memory": True,
