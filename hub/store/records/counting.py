@@ -17,15 +17,19 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from hub.store.commit.record_rows import STRAY_MS
-from hub.store.records.record_conditions import Condition, IndexUse, conditions_of, index_uses
+from hub.store.records.record_conditions import (
+    Condition,
+    IndexUse,
+    conditions_of,
+    count_listed,
+    index_uses,
+)
 from hub.store.records.record_counts import HOUR_MS, count_by_hour, is_there
 from hub.store.records.record_filter import RecordFilter, simplified
-from hub.store.sqlite.sql import one
+from hub.store.records.time_spans import SeqRange, ranges_of
 
-#: (since, until) in UNIX milliseconds, and (first, last) of seqs, both included.
+#: (since, until) in UNIX milliseconds.
 _TimeRange = tuple[int, int]
-_SeqRange = tuple[int, int]
 
 #: Rows of the log are grouped by so much before they are put into buckets, whose edges are whole
 #: minutes or, if they are longer, whole quarters of an hour: all time zones have such offsets.
@@ -47,15 +51,6 @@ _TERMS_WINDOW = 4_000_000
 _MAX_SPREAD_TERMS = 300_000
 
 _ENDS = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)"
-# SQLite uses the index record_stray only if its condition is repeated word for word.
-_BLOCKS = f"""
-SELECT block FROM span WHERE latest >= :since AND earliest < :until
-UNION
-SELECT seq >> 10 FROM record
-WHERE abs(occurred_at - received_at) > {STRAY_MS}
-    AND occurred_at >= :since AND occurred_at < :until
-ORDER BY 1
-"""
 _SPANS = "SELECT block, earliest, latest FROM span WHERE block BETWEEN ? AND ?"
 _BY_UNIT = """
 SELECT occurred_at / :unit - (occurred_at % :unit < 0), count(*) FROM record {how}
@@ -84,7 +79,7 @@ class Counting:
         self._clock = clock
         self._unit = _COARSE_MS if bucket_ms >= _COARSE_MS else _FINE_MS
         self._may_spread = bucket_ms >= HOUR_MS
-        self._left: list[tuple[_TimeRange, _SeqRange]] | None = None
+        self._left: list[tuple[_TimeRange, SeqRange]] | None = None
         self._conditions: tuple[Condition, ...] = ()
         self._indexes: tuple[IndexUse, ...] = ()
         self._spread_by: IndexUse | None = None
@@ -122,7 +117,14 @@ class Counting:
         if found is None:
             return
         self._conditions, self._indexes = found, index_uses(found)
-        self._left = [(times, seqs) for times in ranges for seqs in _seqs_of(connection, *times)]
+        lowest, highest = connection.execute(_ENDS).fetchone()
+        if lowest is None:
+            return
+        self._left = [
+            (times, seqs)
+            for times in ranges
+            for seqs in ranges_of(connection, *times, (lowest, highest))
+        ]
         self._spread_by = self._frequent(connection)
         self.is_done = not self._left
 
@@ -157,7 +159,7 @@ class Counting:
         )
         for index in self._indexes:
             if len(index.conditions) == len(self._conditions):
-                many = _count(connection, index, seqs, _MANY + 1) > _MANY
+                many = count_listed(connection, index, seqs, _MANY + 1) > _MANY
                 return index if many else None
         return None
 
@@ -182,14 +184,14 @@ class Counting:
         self.is_done = not self._left
 
     def _count_rows(
-        self, connection: sqlite3.Connection, times: _TimeRange, window: _SeqRange
+        self, connection: sqlite3.Connection, times: _TimeRange, window: SeqRange
     ) -> bool:
         """Count the rows of a window. Returns whether it was small enough to be counted."""
         size = window[1] - window[0] + 1
         most = min(max(size // _DENSE, 1), _MAX_CANDIDATES)
         best: IndexUse | None = None
         for index in self._indexes:
-            count = _count(connection, index, window, most + 1)
+            count = count_listed(connection, index, window, most + 1)
             if count <= most:
                 best, most = index, count
         if best is None and size > _WINDOW:
@@ -208,7 +210,7 @@ class Counting:
         connection: sqlite3.Connection,
         index: IndexUse | None,
         times: _TimeRange,
-        window: _SeqRange,
+        window: SeqRange,
     ) -> None:
         answered = () if index is None else index.conditions
         rest = [one for one in self._conditions if one not in answered]
@@ -230,7 +232,7 @@ class Counting:
             if bucket is not None:
                 self.counts[bucket] += records
 
-    def _spread(self, connection: sqlite3.Connection, index: IndexUse, window: _SeqRange) -> None:
+    def _spread(self, connection: sqlite3.Connection, index: IndexUse, window: SeqRange) -> None:
         """Count the records of each block, and put them where the times of the block are."""
         self.is_exact = False
         spans = {
@@ -304,30 +306,3 @@ def _joined(ranges: Iterator[_TimeRange]) -> Iterator[_TimeRange]:
         begin, end = since, until
     if begin is not None and end is not None:
         yield begin, end
-
-
-def _seqs_of(connection: sqlite3.Connection, since: int, until: int) -> Iterator[_SeqRange]:
-    """Yield the parts of the log that can hold these times, ascending."""
-    lowest, highest = connection.execute(_ENDS).fetchone()
-    if lowest is None:
-        return
-    first = last = None
-    for (block,) in connection.execute(_BLOCKS, {"since": since, "until": until}):
-        if last is not None and block == last + 1:
-            last = block
-            continue
-        if first is not None and last is not None:
-            yield max(first << 10, lowest), min((last << 10) + 1023, highest)
-        first = last = block
-    if first is not None and last is not None:
-        yield max(first << 10, lowest), min((last << 10) + 1023, highest)
-
-
-def _count(connection: sqlite3.Connection, index: IndexUse, seqs: _SeqRange, most: int) -> int:
-    """Return how many rows an index lists between two seqs, counted up to `most`."""
-    listed = (
-        f"SELECT 1 FROM record INDEXED BY {index.name} "
-        f"WHERE {index.sql} AND seq BETWEEN ? AND ? LIMIT ?"
-    )
-    found = one(connection, f"SELECT count(*) FROM ({listed})", (*index.values, *seqs, most))
-    return found if isinstance(found, int) else 0

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hub.store.commit.record_rows import fold, short_uuid
 from hub.store.records.record_filter import RecordFilter
-from hub.store.sqlite.sql import clamp
+from hub.store.sqlite.sql import clamp, one
 
 #: Up to this many matching terms are found by their index; with more, each row is tested.
 _MAX_INDEXED_TERMS = 5000
@@ -104,6 +104,18 @@ def index_uses(conditions: Sequence[Condition]) -> tuple[IndexUse, ...]:
         if column not in in_pairs
     ]
     return (*pairs, *alone)
+
+
+def count_listed(
+    connection: sqlite3.Connection, index: IndexUse, seqs: tuple[int, int], most: int
+) -> int:
+    """Return how many rows an index lists from the first to the last seq, counted up to `most`."""
+    listed = (
+        f"SELECT 1 FROM record INDEXED BY {index.name} "
+        f"WHERE {index.sql} AND seq BETWEEN ? AND ? LIMIT ?"
+    )
+    count = one(connection, f"SELECT count(*) FROM ({listed})", (*index.values, *seqs, most))
+    return int(str(count))
 
 
 def _on_columns(filter: RecordFilter) -> Iterator[Condition]:

@@ -7,10 +7,7 @@ counted up to a bound: if an index has none, the window is skipped; else the one
 finds the rows, and if all have many, the window's rows are tested one by one. So a window never
 costs much, and between two of them a search can stop and go on later, on another connection.
 
-Times are not indexed row by row: a *span* holds the earliest and latest `occurred_at` of a block of
-1,024 consecutive seqs, and a search visits only the blocks that can hold matching times. *Stray*
-rows, whose device's clock is off by more than ten minutes, do not widen the spans and have a small
-index of their own.
+A search for a time visits only the blocks of the log that can hold it, see `time_spans.py`.
 
 Names and plates are *terms*: each distinct one is kept once, folded, and a search for a part of one
 scans only this small table.
@@ -19,14 +16,21 @@ scans only this small table.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from hub.store.records.record_conditions import Condition, IndexUse, conditions_of, index_uses
+from hub.store.records.record_conditions import (
+    Condition,
+    IndexUse,
+    conditions_of,
+    count_listed,
+    index_uses,
+)
 from hub.store.records.record_counts import is_there
 from hub.store.records.record_filter import RecordFilter, possible_kinds, simplified
-from hub.store.sqlite.sql import clamp, one
+from hub.store.records.time_spans import SeqRange, ranges_of
+from hub.store.sqlite.sql import clamp
 from hub.wire.uploads.records import RECORD_KINDS, Record, RecordKind
 
 COLUMNS = "seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images, erased"
@@ -42,23 +46,9 @@ _DENSE = 4
 _MIN_WINDOW = 256
 #: Instructions of SQLite between two looks at the clock, each of which takes the interpreter lock.
 _INSTRUCTIONS = 50_000
-#: Matching blocks with so few others between them are one range.
-_MAX_GAP = 4
-
 _ENDS = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)"
-# SQLite uses the index record_stray only if its condition is repeated word for word.
-_BLOCKS = """
-SELECT block FROM span WHERE latest >= :since AND earliest < :until
-UNION
-SELECT seq >> 10 FROM record
-WHERE abs(occurred_at - received_at) > 600000 AND occurred_at >= :since AND occurred_at < :until
-ORDER BY 1
-"""
-
 #: The columns named by `COLUMNS`.
 RecordRow = tuple[int, RecordKind, str, str, str, int, int, bytes, bytes, bytes, int | None]
-#: First and last seq, both included.
-SeqRange = tuple[int, int]
 
 
 def seq_range(after: int | None, before: int | None) -> SeqRange:
@@ -148,27 +138,8 @@ class RecordSearch:
             return
         self._conditions, self._indexes = found, index_uses(found)
         seqs = max(self._seqs[0], first), min(self._seqs[1], last)
-        self._left = self._ranges(connection, self._filter, seqs)
-
-    def _ranges(
-        self, connection: sqlite3.Connection, filter: RecordFilter, seqs: SeqRange
-    ) -> list[SeqRange]:
-        """Return the parts of the range that can hold matching times, in the search's order."""
-        if seqs[0] > seqs[1]:
-            return []
-        if filter.since is None and filter.until is None:
-            return [seqs]
-        times = {
-            "since": clamp(-(2**63) if filter.since is None else filter.since),
-            "until": clamp(2**63 - 1 if filter.until is None else filter.until),
-        }
-        blocks = [block for (block,) in connection.execute(_BLOCKS, times)]
-        ranges = [
-            (max(first << 10, seqs[0]), min((last << 10) + 1023, seqs[1]))
-            for first, last in _runs(blocks)
-        ]
-        ranges = [(first, last) for first, last in ranges if first <= last]
-        return ranges[::-1] if self._newest_first else ranges
+        ranges = ranges_of(connection, self._filter.since, self._filter.until, seqs)
+        self._left = ranges[::-1] if self._newest_first else ranges
 
     def _next_window(self) -> SeqRange | None:
         """Return the part that is searched next, None at the end."""
@@ -221,7 +192,7 @@ class RecordSearch:
         most = min(size // _DENSE, _MAX_CANDIDATES)
         best: IndexUse | None = None
         for index in self._indexes:
-            count = _count(connection, index, window, most + 1)
+            count = count_listed(connection, index, window, most + 1)
             if count == 0:
                 self._window *= _GROWTH
                 return True
@@ -288,28 +259,3 @@ def _select(
         f"SELECT {COLUMNS} FROM {source} WHERE {where}",
         (*values, *(value for one in rest for value in one.values)),
     )
-
-
-def _count(connection: sqlite3.Connection, index: IndexUse, window: SeqRange, most: int) -> int:
-    """Return how many rows of a window an index lists, counted up to `most`."""
-    listed = (
-        f"SELECT 1 FROM record INDEXED BY {index.name} "
-        f"WHERE {index.sql} AND seq BETWEEN ? AND ? LIMIT ?"
-    )
-    count = one(connection, f"SELECT count(*) FROM ({listed})", (*index.values, *window, most))
-    return int(str(count))
-
-
-def _runs(blocks: list[int]) -> Iterator[SeqRange]:
-    """Yield runs of nearly consecutive numbers, as (first, last), from ascending numbers."""
-    first = last = None
-    for block in blocks:
-        if first is None or last is None:
-            first = last = block
-        elif block <= last + _MAX_GAP:
-            last = block
-        else:
-            yield first, last
-            first = last = block
-    if first is not None and last is not None:
-        yield first, last
