@@ -150,7 +150,9 @@ class ReportDelivery:
             return
         try:
             await self._send(settings, day)
-        except (HubError, OSError) as error:
+        except Exception as error:  # cameras must not go offline because a report cannot be sent
+            if not isinstance(error, (HubError, OSError)):
+                log.exception("the reports could not be made or sent")
             self._note_failure(_reason(error))
         else:
             self.failure, self._retry_at, self._failures = "", 0.0, 0
@@ -214,7 +216,8 @@ class ReportDelivery:
                 ):
                     if not answer.is_success:
                         raise OSError(f"it answered {answer.status_code}")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # UnicodeError: a name that cannot be looked up.
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise OSError(visible(str(error)) or type(error).__name__) from error
         if scope.cancelled_caught:
             raise OSError("it did not answer in time")
@@ -270,10 +273,16 @@ def check_url(url: str) -> None:
     Also one of this computer or of the local network: whoever sets it has the password of an
     administrator.
     """
+    # Imported here as in `_post`.
+    import httpx
+
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        httpx.URL(url)
+        # As it is before the name is looked up: no part of it may be empty or too long.
+        (parts.hostname or "").encode("idna")
+    except (ValueError, httpx.InvalidURL):
         is_good = False
     if not is_good or len(url) > _MAX_URL or not url.isascii() or any(c <= " " for c in url):
         raise BadParameter("an address that begins with https:// or http://", field="url")

@@ -24,6 +24,7 @@ class Receiver(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.status = 200
+        self.error: Exception | None = None
         self.fails = False
         self.hangs = False
         self.requests: list[tuple[httpx.Request, bytes]] = []
@@ -31,6 +32,8 @@ class Receiver(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.fails:
             raise httpx.ConnectError("connection refused")
+        if self.error is not None:
+            raise self.error
         if self.hangs:
             await trio.sleep_forever()
         body = b"".join([part async for part in request.stream])  # type: ignore[union-attr]
@@ -150,6 +153,32 @@ async def test_a_failure_is_tried_again_after_growing_pauses(
     assert sender.delivery.failure == ""
 
 
+@pytest.mark.parametrize(
+    "error", [httpx.InvalidURL("no address"), UnicodeError("label empty or too long")]
+)
+async def test_an_address_that_turns_out_to_be_none_does_not_end_the_hub(
+    sender: Sender, error: Exception
+) -> None:
+    sender.receiver.error = error
+    await sender.change(url="http://receiver/")
+    await sender.after(17)
+    assert sender.delivery.failure == str(error)
+    with pytest.raises(BadParameter, match="place"):
+        await sender.delivery.send_now(by=COMMAND_LINE)
+
+
+@pytest.mark.expects_error("the reports could not be made or sent")
+async def test_a_report_that_cannot_be_made_does_not_end_the_hub(sender: Sender) -> None:
+    def render(*_: object) -> Any:
+        raise TypeError("no cell")
+
+    sender.delivery.render = render
+    await sender.change(folder="out")
+    await sender.after(17)
+    assert sender.delivery.failure == "no cell"
+    assert sender.delivery._failures == 1
+
+
 async def test_an_address_that_hangs_is_given_up(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +241,10 @@ async def test_settings_that_cannot_be_read_send_nothing(sender: Sender) -> None
         "http://[::1/",
         "http://a:0/",
         "http://" + "a" * 500,
+        "http://192.168.1.300/",
+        "http://a/\x7f",
+        "http://nas..local/",
+        "http://" + "a" * 64 + ".local/",
     ],
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
