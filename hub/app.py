@@ -331,6 +331,7 @@ async def open_services(
         )
         availability = DeviceAvailability(store, registry, pending_devices, clock, now)
         reports = Reports(store, site, people, camera_groups, availability, audit, now)
+        thumbnails = Thumbnails(store.pictures, precedence)
         report_delivery = ReportDelivery(store, reports, site, clock, audit, data_dir, now)
         health = Health(
             store,
@@ -399,7 +400,7 @@ async def open_services(
             downloads=downloads,
             ingest=ingest,
             records=RecordLog(store, record_feed),
-            thumbnails=Thumbnails(store.pictures, precedence),
+            thumbnails=thumbnails,
             histograms=Histograms(store, site, now),
             person_photos=person_photos,
             people=people,
@@ -420,6 +421,7 @@ async def open_services(
                 change_feed,
                 older_copies(data_dir, backups.list),
                 now,
+                (reports.forget, thumbnails.forget),
             ),
             reports=reports,
             report_delivery=report_delivery,

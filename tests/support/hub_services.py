@@ -228,6 +228,7 @@ async def open_hub_services(
             store, registry, pending_devices, site_clock, clock, steady_now=clock
         )
         reports = Reports(store, site, people, camera_groups, availability, audit, clock)
+        thumbnails = Thumbnails(store.pictures, precedence)
         services = Services(
             settings=settings,
             data_dir=data_dir,
@@ -262,7 +263,7 @@ async def open_hub_services(
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock, site_clock.lives),
             records=RecordLog(store, record_feed),
-            thumbnails=Thumbnails(store.pictures, precedence),
+            thumbnails=thumbnails,
             histograms=Histograms(store, site, clock),
             person_photos=person_photos,
             people=people,
@@ -300,6 +301,7 @@ async def open_hub_services(
                 change_feed,
                 older_copies(data_dir, backups.list),
                 clock,
+                (reports.forget, thumbnails.forget),
             ),
             jobs=jobs,
             imports=imports,

@@ -65,7 +65,7 @@ class Erasures:
     """Finds what belongs to a person, and erases it. run() carries erasures out.
 
     `copies` returns the names of files that were made before, such as backups: they still hold
-    what was erased.
+    what was erased. Each of `caches` drops what is kept in memory and may name a person.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Erasures:
         change_feed: Feed[Change],
         copies: Callable[[], Awaitable[Sequence[str]]],
         now: Callable[[], float],
+        caches: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._store = store
         self._audit = audit
@@ -85,6 +86,7 @@ class Erasures:
         self._change_feed = change_feed
         self._copies = copies
         self._now = now
+        self._caches = caches
         self._has_work = trio.Event()
         self._working = trio.Lock()
         #: Whether run() runs: else `carry_out` must be called after `begin`.
@@ -233,6 +235,8 @@ class Erasures:
         await self._store.eraser.run(erasure, subject)
         await self._store.alarms.reload()
         self._traces.clear()
+        for drop in self._caches:
+            drop()
         self._record_feed.restart()
         report = ErasureReport(
             erasure.report.first_day,

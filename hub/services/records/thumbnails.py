@@ -75,6 +75,11 @@ class Thumbnails:
             raise _missing(seq, name)
         return picture
 
+    def forget(self) -> None:
+        """Drop the thumbnails in memory."""
+        self._made.clear()
+        self._weight = 0
+
     async def _make(self, key: _Key) -> None:
         if key in self._made:
             return

@@ -110,6 +110,9 @@ class Reports:
                 making.report = await self._make(query, making)
             except HubError as error:
                 making.error = error
+            except Exception:  # cameras must not go offline because of a report
+                log.exception("a report could not be made")
+                making.error = CannotStoreNow("the report could not be made: see the log")
             making.ended_at = trio.current_time()
             making.done.set()
 
@@ -154,6 +157,10 @@ class Reports:
             raise BadParameter(f"at most {_MAX_GROUPS} groups are expected", field="in")
         await self._store.settings.set(_GATES, msgspec.json.encode(gates).decode())
         await self._audit.add(by, "report.gates", _ids(gates.entrances) + " " + _ids(gates.exits))
+
+    def forget(self) -> None:
+        """Drop the reports that are kept: make each again from what is stored now."""
+        self._made.clear()
 
     async def note_export(self, query: ReportQuery, form: str, *, by: Actor) -> None:
         """Note that somebody took a report away as a file."""

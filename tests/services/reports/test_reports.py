@@ -205,6 +205,27 @@ async def test_a_report_is_made_once_for_all_who_ask_and_anew_after_a_while(
     assert len(rows_of(today, "attendance")) == 1
 
 
+@pytest.mark.expects_error("a report could not be made")
+async def test_a_report_that_fails_unexpectedly_ends_neither_the_hub_nor_the_next_one(
+    site: ReportSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(reports, "report_captures", None)
+        with pytest.raises(CannotStoreNow, match="could not be made"):
+            await site.report("captures")
+    assert rows_of(await site.report("captures"), "by_camera") == []
+
+
+async def test_an_erasure_also_drops_the_reports_that_are_kept(site: ReportSite) -> None:
+    await site.face(8 * HOUR, "Mei", uuid="7")
+    assert len(rows_of(await site.report("attendance"), "attendance")) == 1
+    erasures = site.services.erasures
+    subject = await erasures.find_subject(number="7")
+    await erasures.begin(subject, with_held=True, by=COMMAND_LINE)
+    await erasures.carry_out()
+    assert rows_of(await site.report("attendance"), "attendance") == []
+
+
 async def test_who_does_not_wait_is_told_how_far_it_is(site: ReportSite) -> None:
     query = ReportQuery("captures", "month", TODAY)
     assert await site.services.reports.get(query, seconds=0) == 0.0
