@@ -60,8 +60,10 @@ def _client(peer: str, chain: Sequence[str], trusted: Networks) -> str:
 def _address(written: str) -> str:
     """The address in `written`, without its port; "" if there is none."""
     found = _IPV6_WITH_PORT.fullmatch(written) or _IPV4_WITH_PORT.fullmatch(written)
+    text = found[1] if found else written
     try:
-        return str(ip_address(found[1] if found else written))
+        # What follows a % is a network card of the proxy, and can be any text.
+        return "" if "%" in text else str(ip_address(text))
     except ValueError:
         return ""
 

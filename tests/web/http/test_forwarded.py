@@ -88,6 +88,7 @@ def test_a_header_that_the_proxy_does_not_know_is_not_believed() -> None:
         ";;,",
         "for=192.0.2.7, ;",
         'for="[::1"',
+        'for="2001:db8::1%any text"',
     ],
 )
 def test_what_names_nobody_leaves_the_proxy_as_the_client(written: str) -> None:
