@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
+import trio
 from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, NotAuthorised
@@ -60,6 +61,7 @@ class Screens:
         self._sessions = sessions
         self._audit = audit
         self._now = now
+        self._starting = trio.Lock()
 
     def all(self) -> tuple[Session, ...]:
         """Return the sessions of the screens, by name."""
@@ -109,11 +111,12 @@ class Screens:
 
     async def start(self, token: str, address: str) -> SignedIn:
         """Use a link up: open the session of its screen. Raises NotAuthorised if it is invalid."""
-        link = self.link_of(token)
-        if link is None:
-            raise NotAuthorised("this link was used or has expired")
-        # First: if a later step fails, a new link is needed, but no link works twice.
-        await self._settings.set(_SETTING, None)
+        async with self._starting:
+            link = self.link_of(token)
+            if link is None:
+                raise NotAuthorised("this link was used or has expired")
+            # First: if a later step fails, a new link is needed, but no link works twice.
+            await self._settings.set(_SETTING, None)
         try:
             user = self._users.get(link.user)
         except NoSuchResource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from hub.errors import BadParameter, NoSuchResource, NotAuthorised
 from hub.services.access.audit import COMMAND_LINE
@@ -74,6 +75,23 @@ async def test_a_link_works_once_and_within_a_day(
     clock.advance(_DAY)
     with pytest.raises(NotAuthorised):
         await screens.start(late, "10.0.0.9")
+
+
+async def test_of_concurrent_uses_of_a_link_one_succeeds(hub: HubServices, ada: User) -> None:
+    token = await link(hub, ada)
+    outcomes = []
+
+    async def use() -> None:
+        try:
+            await hub.services.screens.start(token, "10.0.0.9")
+            outcomes.append("in")
+        except NotAuthorised:
+            outcomes.append("used")
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(use)
+    assert sorted(outcomes) == ["in", "used", "used"]
 
 
 async def test_a_new_link_replaces_the_earlier_one(hub: HubServices, ada: User) -> None:
