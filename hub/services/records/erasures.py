@@ -21,6 +21,7 @@ from hub.live.frame_trace import FrameTraces
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.backups.views import Backup
+from hub.store.commit.record_rows import fold
 from hub.store.people.person_rows import canonical_pid
 from hub.store.records.erasing import Match as Match
 from hub.store.records.erasing import Preview as Preview
@@ -226,12 +227,13 @@ class Erasures:
         # do not say whose they are: all go.
         await self._store.device_pictures.clear()
         await self._store.jobs.forget(("import", "search"))
+        # While the register and the log still tell the name of a number.
+        await self._store.saved_searches.remove_of_person(
+            (*subject.uuids, *subject.people), await self._names(subject)
+        )
         for pid in subject.people:
             await self._store.people.erase(pid)
             self._change_feed.publish([Change("person", pid)])
-        await self._store.saved_searches.remove_of_person(
-            (*subject.uuids, *subject.people), subject.names
-        )
         await self._store.eraser.run(erasure, subject)
         await self._store.alarms.reload()
         self._traces.clear()
@@ -248,6 +250,16 @@ class Erasures:
         await self._store.erasures.finish(erasure.id, report, int(self._now() * 1000))
         log.info("erasure %d is finished", erasure.id)
         self._change_feed.publish([Change("erasure", str(erasure.id))])
+
+    async def _names(self, subject: Subject) -> set[str]:
+        """Return the folded names of those who are erased, as far as they are known."""
+        found = {
+            person.name for person in (await self._store.people.names(subject.people)).values()
+        }
+        for uuid in subject.uuids:
+            if (match := await self._store.eraser.find_uuid(uuid)) is not None:
+                found.add(match.name)
+        return {*subject.names, *map(fold, found)} - {""}
 
 
 def older_copies(

@@ -13,7 +13,7 @@ from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import fold
 from hub.store.damage import DamagedRows, Moment, RowReader
-from hub.store.sqlite.sql import one
+from hub.store.sqlite.sql import one, secure_deletion
 
 TABLE = "saved_search"
 MAX_SEARCHES = 100
@@ -123,7 +123,8 @@ class SavedSearchTable:
             return
 
         def job(connection: sqlite3.Connection) -> None:
-            connection.executemany(_REMOVE, [(id,) for id in ids])
+            with secure_deletion(connection):
+                connection.executemany(_REMOVE, [(id,) for id in ids])
 
         def removed(_: None) -> None:
             for id in ids:

@@ -110,6 +110,24 @@ async def test_caches_are_emptied_and_readers_read_again(hub: HubServices) -> No
     assert (record.seq, record.erased, record.detail) == (2, True, FaceDetail())
 
 
+@pytest.mark.parametrize("query", ["name=zhang+wuji", "uuid=4711", "kind=face"])
+async def test_saved_searches_about_a_number_go_with_it_also_if_they_tell_its_name(
+    hub: HubServices, query: str
+) -> None:
+    await add(hub)
+    await add(hub, FaceDetail(name="", uuid="4712"))
+    title = "Where is Zhang Wuji?" if query == "kind=face" else "Him"
+    await hub.services.saved_searches.add(title, query, by=ANN)
+    other = await hub.services.saved_searches.add("Gate", "name=Zhao+Min", by=ANN)
+    for number in ("4712", "4711"):
+        subject = await hub.services.erasures.find_subject(number=number)
+        await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+        await hub.services.erasures.carry_out()
+        left = hub.services.saved_searches.list()
+        assert len(left) == (2 if number == "4712" else 1)
+    assert left == (other,)
+
+
 async def test_held_records_stay_unless_that_is_asked_for(hub: HubServices) -> None:
     await add(hub)
     await hub.services.holds.create([1], "police", None, by=ANN)
@@ -166,7 +184,8 @@ async def test_a_person_of_the_register_goes_with_the_records(
     await people.add(PersonChange(name="Zhang Wuji", phone="1380013800"), by=ANN, pid="4711")
     await people.add(PersonChange(name="Anna"), by=ANN, pid="47110")
     await people.note_numbers_shown([await people.get("4711")], ANN)
-    await add(hub)
+    await hub.services.saved_searches.add("Zhang Wuji at night", "kind=face", by=ANN)
+    await add(hub, FaceDetail(uuid="4711"))
     (found,) = await hub.services.erasures.find_erasable(number="4711")
     assert (found.in_register, found.preview.records) == (True, 1)
     await hub.services.erasures.begin(found.subject, with_held=False, by=ANN)
@@ -179,6 +198,7 @@ async def test_a_person_of_the_register_goes_with_the_records(
         ("person.add", ""),
         ("person.add", "47110"),
         ("person.numbers", ""),
+        ("search.save", "1"),
         ("erasure.begin", "1 1"),
     ]
     stored = (tmp_path / "hub.sqlite").read_bytes().lower()
