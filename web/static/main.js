@@ -232,6 +232,10 @@ onElement('form[data-check], [data-part^="/cameras/waiting"]', async () => {
   const { checkCodes } = await import("./codecheck.js");
   checkCodes();
 });
+onElement('[data-key-file], [data-part^="/cameras/waiting"]', async () => {
+  const { readKeyFiles } = await import("./keyfile.js");
+  readKeyFiles();
+});
 if ("BarcodeDetector" in window) {
   onElement("#qr-texts", async () => {
     const { readQrCodes } = await import("./qr.js");

@@ -105,10 +105,10 @@ def pend_many(hub: PageSite, count: int) -> None:
 
 
 async def test_hundreds_of_pending_devices_are_paged(admin: Visitor) -> None:
-    pend_many(admin.hub, 50)
+    pend_many(admin.hub, 53)
     seen: list[str] = []
     path = "/cameras"
-    for expected in (*[ROWS_PER_PAGE] * (50 // ROWS_PER_PAGE), 50 % ROWS_PER_PAGE):
+    for expected in (*[ROWS_PER_PAGE] * (53 // ROWS_PER_PAGE), 53 % ROWS_PER_PAGE):
         await admin.get(path)
         rows = [part.split('"')[0] for part in admin.text.split('class="pending" data-key="')[1:]]
         assert len(rows) == expected
@@ -116,7 +116,7 @@ async def test_hundreds_of_pending_devices_are_paged(admin: Visitor) -> None:
         _, found, rest = admin.text.partition('data-key="next"><a class="button" href="')
         path = rest.split('"')[0].replace("&amp;", "&") if found else ""
     assert path == ""
-    assert seen == [f"SN{number:03}" for number in reversed(range(50))]
+    assert seen == [f"SN{number:03}" for number in reversed(range(53))]
 
 
 async def test_one_of_hundreds_is_found_by_part_of_its_serial_number(admin: Visitor) -> None:
@@ -374,6 +374,49 @@ async def test_removing_the_site_key_asks_once_and_says_what_it_disconnects(
     assert admin.goes_to == "/cameras/connect?done=site-key-removed"
     assert devices.site_key() is None
     assert await admin.hub.audited() == [("user admin", "site-key.remove", "")]
+
+
+# Keys by file
+
+
+async def test_a_public_key_is_taken_from_a_file_wherever_a_camera_gets_one(
+    admin: FileSender,
+) -> None:
+    hub, pem = admin.hub, public_pem()
+    for sn in ("SN1", "SN2"):
+        hub.pend(sn)
+    await admin.get("/cameras")
+    assert 'name="key_file"' in admin.text
+    file = ("key_file", "camera.pem", pem.encode())
+    form = {"code": CODE, "key": "", "back": "/cameras"}
+    await admin.send_file("/cameras/accept", *file, sn="SN1", **form)
+    assert hub.services.devices.get("1").has_own_key
+    await admin.get("/cameras/waiting/SN2/replace")
+    assert 'name="key_file"' in admin.text
+    await admin.send_file("/cameras/accept", *file, sn="SN2", replaces="1", **form)
+    assert hub.services.devices.get("1").sn == "SN2"
+    await admin.get("/cameras/add")
+    assert 'name="key_file"' in admin.text
+    await admin.send_file("/cameras/add", *file, sn="SN3", code=CODE)
+    assert hub.services.devices.get("2").has_own_key
+    await hub.services.devices.change("2", DeviceChange(key=None))
+    await admin.get("/cameras/2/manage")
+    assert 'name="key_file"' in admin.text
+    await admin.send_file("/cameras/2/identity", *file, sn="SN3", code="", key="")
+    assert hub.services.devices.get("2").has_own_key
+
+
+async def test_a_file_that_holds_no_key_is_refused_and_shown(admin: FileSender) -> None:
+    await admin.get("/cameras/add")
+    await admin.send_file("/cameras/add", "key_file", "key.der", b"no key", sn="SN3", code=CODE)
+    assert admin.response.status_code == 400
+    assert "This is not an RSA public key" in admin.text
+    assert ">no key</textarea>" in admin.text
+    await admin.send_file(
+        "/cameras/add", "key_file", "photo.jpg", bytes(100_000), sn="SN3", code=CODE
+    )
+    assert admin.response.status_code == 413
+    assert admin.hub.services.devices.list() == []
 
 
 # CSV import

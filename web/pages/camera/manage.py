@@ -12,6 +12,7 @@ from hub.errors import BadParameter, WrongSignature
 from hub.services.devices.directory import DeviceChange
 from hub.services.devices.views import DeviceView
 from web import auth
+from web.forms.key_field import read_key
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.labels import describe_field_error, init_outcome, waiting_reasons
 from web.pages.language import gettext
@@ -54,6 +55,7 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
         await hub.audit.add(auth.actor(me), action, str(did))
     except (BadParameter, WrongSignature) as error:
         values = cast("dict[str, str]", (await request.form).to_dict())
+        values["key"] = await read_key()
         fault = (
             _describe_mismatch(values)
             if isinstance(error, WrongSignature)
@@ -83,7 +85,7 @@ async def change_identity(did: int) -> Response:
     """Change serial number, code and key. An empty code or key is left unchanged."""
     await auth.require_role("admin")
     form = await request.form
-    code, key = form.get("code", "").strip(), form.get("key", "").strip()
+    code, key = form.get("code", "").strip(), await read_key()
     device = get_camera(did)
     sn = form.get("sn", "").strip()
     change = DeviceChange(

@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests, WrongSignature
 from hub.services.admission.enrolment import CodeCheck
 from web import auth
+from web.forms.key_field import read_key
 from web.pages.cameras.connect import connect_page
 from web.pages.cameras.pending_list import (
     PendingRow,
@@ -73,7 +74,7 @@ async def accept() -> Response:
         accepted = await hub.enrolment.accept(
             sn,
             form.get("code", "").strip(),
-            key=form.get("key", "").strip() or None,
+            key=await read_key() or None,
             name=form.get("name", "").strip(),
             did=form.get("did", "").strip() or None,
             replaces=form.get("replaces", "").strip() or None,
@@ -112,8 +113,8 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
         fault = gettext("The camera was not accepted, and nothing was saved. %(reason)s") % {
             "reason": reason
         }
-    entered = {name: form.get(name, "") for name in ("name", "key", "did", "replaces")}
-    refused: PendingRow = make_pending_row(waiting, fault=fault, **entered)
+    entered = {name: form.get(name, "") for name in ("name", "did", "replaces")}
+    refused: PendingRow = make_pending_row(waiting, fault=fault, key=await read_key(), **entered)
     if "replaces" in form:
         return await replace_page(refused, read_back(back))
     if read_back(back) != "/cameras":

@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NoSuchResource
 from web import auth
+from web.forms.key_field import read_key
 from web.pages.cameras.arrivals import accepted_note, find_arrivals
 from web.pages.cameras.pending_list import PendingRow, page_url, pending_list, read_back
 from web.pages.labels import describe_field_error, done_sentence
@@ -154,10 +155,10 @@ async def set_site_key() -> Response:
     await auth.check_csrf()
     hub = auth.services()
     if wrong := await check_own_password(me):
-        text = (await request.form).get("key", "")
-        return await connect_page(key_fault=SiteKeyFault(wrong.sentence, text, True, wrong.status))
+        fault = SiteKeyFault(wrong.sentence, await read_key(), True, wrong.status)
+        return await connect_page(key_fault=fault)
     try:
-        key = await _read_key()
+        key = await read_key()
         await hub.devices.set_site_key(key)
         await hub.audit.add(auth.actor(me), "site-key.set", "")
     except BadParameter as error:
@@ -181,10 +182,3 @@ async def remove_site_key() -> Response:
     await hub.devices.remove_site_key()
     await hub.audit.add(auth.actor(me), "site-key.remove", "")
     return redirect_to("/cameras/connect?done=site-key-removed")
-
-
-async def _read_key() -> str:
-    file = (await request.files).get("file")
-    if file is not None and file.filename:
-        return str(file.read(), "utf-8", "replace")
-    return str((await request.form).get("key", "")).strip()

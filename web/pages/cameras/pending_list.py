@@ -14,8 +14,8 @@ from web.pages.labels import clock_offset, waiting_reasons
 from web.pages.language import ngettext
 from web.pages.layout import make_url
 
-#: Hundreds may be pending, and each has a form of 2.5 KB.
-ROWS_PER_PAGE = 12
+#: Hundreds may be pending, and each has a form of 3 KB.
+ROWS_PER_PAGE = 10
 #: Digits of a time in ms.
 _MAX_TIME_DIGITS = 18
 

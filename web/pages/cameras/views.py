@@ -7,6 +7,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.devices.directory import NewDevice
 from web import auth
+from web.forms.key_field import read_key
 from web.pages.cameras.arrivals import accepted_note
 from web.pages.cameras.camera_list import camera_list
 from web.pages.cameras.pending_list import PendingRow, pending_list
@@ -63,7 +64,8 @@ async def add() -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
     form = await request.form
-    values = {name: form.get(name, "").strip() for name in ("sn", "code", "did", "name", "key")}
+    values = {name: form.get(name, "").strip() for name in ("sn", "code", "did", "name")}
+    values["key"] = await read_key()
     hub = auth.services()
     try:
         device = await hub.devices.add(
