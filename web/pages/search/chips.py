@@ -125,7 +125,13 @@ def _group_name(id: int) -> str:
 
 
 async def _person_text(uuid: str) -> str:
-    """The name that the register has for a number, or the number."""
+    """The name that the register has for a number, or the number.
+
+    Viewers do not see the register: they could read it number by number.
+    """
+    me = await auth.require_role("viewer")
+    if not auth.reaches(me, "guard"):
+        return gettext("Person %(uuid)s") % {"uuid": uuid}
     try:
         known = await auth.services().people.names({uuid})
     except (CannotStoreNow, TooManyRequests):

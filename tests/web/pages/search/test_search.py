@@ -278,3 +278,15 @@ async def test_everybody_who_is_signed_in_may_search(site: PageSite) -> None:
     stranger = Visitor(site)
     await stranger.get("/search")
     assert stranger.goes_to.startswith("/sign-in")
+
+
+async def test_viewers_do_not_read_the_names_of_the_register_by_number(
+    site: PageSite, guard: Visitor
+) -> None:
+    await site.services.people.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
+    await ask(guard, "?uuid=7")
+    assert "Li Mei" in chips(guard)
+    viewer = await Visitor.signed_in(site, "viewer")
+    await ask(viewer, "?uuid=7")
+    assert "Li Mei" not in viewer.text
+    assert "Person 7" in chips(viewer)
