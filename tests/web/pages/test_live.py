@@ -468,6 +468,23 @@ async def test_the_strip_shows_what_is_offline_first(admin: Visitor) -> None:
     assert "1 camera asking to connect" in admin.text
 
 
+async def test_the_strip_says_of_a_camera_that_is_not_let_in_that_it_is_refused(
+    hub: PageSite, admin: Visitor
+) -> None:
+    await hub.connect("Alpha")
+    await hub.enrol("Omega", did="2")
+    hub.refuse("2", "code-mismatch")
+    await admin.get("/strip")
+    assert 'title="Omega · Refused"' in admin.text
+    assert 'class="chip chip-refused"' in admin.text
+    assert admin.text.index("Omega") < admin.text.index("Alpha")
+    assert "1 camera refused" in admin.text
+    assert '<span class="chip-since">refused</span>' in admin.text
+    assert "offline" not in admin.text.casefold()
+    await admin.get("/?did=2")
+    assert "#state-refused" in admin.text
+
+
 async def test_two_thousand_cameras_leave_the_live_page_light(
     hub: PageSite, admin: Visitor
 ) -> None:

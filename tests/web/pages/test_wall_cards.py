@@ -75,6 +75,9 @@ async def test_the_strip_says_since_when_a_camera_is_offline(admin: Visitor) -> 
     admin.hub.clock.advance(5 * 3600)
     await admin.get("/strip")
     assert re.search(r'class="chip-since">offline since \d+ \w+ 20:00<', admin.text)
+    admin.hub.refuse("1", "code-mismatch")
+    await admin.get("/strip")
+    assert re.search(r'class="chip-since">refused, last online \d+ \w+ 20:00<', admin.text)
 
 
 async def test_a_record_leads_to_more_like_it_and_to_the_recording(admin: Visitor) -> None:

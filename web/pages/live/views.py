@@ -21,6 +21,7 @@ from web import auth
 from web.live_events import refuse_too_many
 from web.pages import language
 from web.pages.alarms.views import live_alarms
+from web.pages.camera.row import ShownState, shown_state
 from web.pages.evidence.rows import hold_row
 from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
@@ -51,7 +52,7 @@ _NEIGHBOUR_SECONDS = 0.3
 _MAX_WALL_READS = 4
 #: Set by places.js: the wall has places in which cards stay.
 _WALL_COOKIE = "sitehub_wall"
-_STATE_ORDER = {"offline": 0, "online": 1, "disabled": 2}
+_STATE_ORDER = {"offline": 0, "refused": 0, "online": 1, "disabled": 2}
 
 
 class WallFilter(Struct, frozen=True):
@@ -101,8 +102,8 @@ class CameraLink(Struct, frozen=True):
     name: str
     state: str
     state_text: str
-    #: Since when it is offline; "" if it is not, or has never been here.
-    since: str
+    #: What to say besides the name: that it is refused, since when it is offline; or "".
+    note: str
     url: str
     chosen: bool
 
@@ -114,6 +115,7 @@ class CameraStrip(Struct, frozen=True):
     total: int
     online: int
     offline: int
+    refused: int
     waiting: int
 
 
@@ -155,29 +157,37 @@ def _kind_links(wall_filter: WallFilter) -> list[KindLink]:
 
 
 def _camera_link(camera: CameraSummary, wall_filter: WallFilter) -> CameraLink:
-    chosen = camera.did == wall_filter.did
+    chosen, state = camera.did == wall_filter.did, shown_state(camera)
     return CameraLink(
         did=camera.did,
         name=camera.name,
-        state=camera.state,
-        state_text=gettext(DEVICE_STATES[camera.state]),
-        since=_offline_since(camera),
+        state=state,
+        state_text=gettext(DEVICE_STATES[state]),
+        note=_absence_note(camera, state),
         url="/" + wall_filter.query(did=None if chosen else camera.did),
         chosen=chosen,
     )
 
 
-def _offline_since(camera: CameraSummary) -> str:
-    hub, words = auth.services(), language.current()
+def _absence_note(camera: CameraSummary, state: ShownState) -> str:
+    hub = auth.services()
     since = hub.availability.offline_since(camera.did) if camera.state == "offline" else None
     if since is None:
-        return ""
+        return gettext("refused") if state == "refused" else ""
+    moment = {"time": _short_moment(since)}
+    if state == "refused":
+        return gettext("refused, last online %(time)s") % moment
+    return gettext("offline since %(time)s") % moment
+
+
+def _short_moment(since: int) -> str:
+    """The time, with the day if it is not today."""
+    hub, words = auth.services(), language.current()
     zone = hub.site.zone()
     # Without the seconds.
     time = words.time(since, zone)[:-3]
     is_today = words.date(int(hub.now() * 1000), zone) == words.date(since, zone)
-    moment = time if is_today else f"{words.day(since, zone)} {time}"
-    return gettext("offline since %(time)s") % {"time": moment}
+    return time if is_today else f"{words.day(since, zone)} {time}"
 
 
 def _camera_links(
@@ -194,15 +204,16 @@ def _camera_choices(wall_filter: WallFilter) -> list[CameraLink]:
 
 
 def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
-    """Offline cameras come first, because they need attention."""
+    """Cameras that are offline or refused come first, because they need attention."""
     cameras = auth.services().devices.overview.all()
-    states = Counter(one.state for one in cameras)
-    ordered = sorted(cameras, key=lambda one: _STATE_ORDER[one.state])
+    states: Counter[str] = Counter(shown_state(one) for one in cameras)
+    ordered = sorted(cameras, key=lambda one: _STATE_ORDER[shown_state(one)])
     return CameraStrip(
         cameras=_camera_links(ordered, wall_filter, _MAX_STRIP_CAMERAS),
         total=len(cameras),
         online=states["online"],
         offline=states["offline"],
+        refused=states["refused"],
         waiting=len(auth.services().enrolment.waiting()),
     )
 
