@@ -83,3 +83,14 @@ def test_a_screen_shows_what_comes_where_the_oldest_was_and_survives_the_hub(
     gate.captures()
     browser.find('#wall [data-key="5"]')
     assert browser.console_errors() == []
+
+
+def test_new_cards_have_nothing_to_press_for_a_guard_either(
+    staffed_hub: HubProcess, camera: Camera, browser: Browser
+) -> None:
+    gate = Gate(staffed_hub, camera)
+    browser.sign_in(staffed_hub)
+    browser.open(f"{staffed_hub.url}/wall")
+    gate.captures()
+    browser.find('#wall [data-key="1"]')
+    assert browser.find_all("#wall button, #wall a[href]") == []

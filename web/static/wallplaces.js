@@ -63,7 +63,7 @@ const oldest = (cards) => cards.reduce((one, other) => (seqOf(other) < seqOf(one
 
 // Whoever wipes the screen must not lead it away from the wall.
 function makePlain(card) {
-  for (const link of card.querySelectorAll(".card-more, .card-keep")) link.remove();
+  for (const link of card.querySelectorAll(".card-more, .card-keep, .card-review")) link.remove();
   for (const link of card.querySelectorAll("a")) link.removeAttribute("href");
   for (const image of card.querySelectorAll("img")) image.loading = "eager";
 }
