@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -45,7 +46,8 @@ async def report_attendance(
             seen += [_Seen(day, one) for one in await _people_of(store, day, dids)]
         on_progress((number + 1) / (len(period.days) + 1))
     names = await _names(store, people, seen)
-    rows = sorted(_row(one, names) for one in seen)
+    # In a thread: a month of many people takes a second.
+    rows = await trio.to_thread.run_sync(_rows, seen, names)
     columns: list[tuple[str, CellKind]] = [
         ("day", "day"),
         ("name", "text"),
@@ -118,6 +120,12 @@ def _name(uuid: str | None, known: dict[str, PersonName], sent: str) -> tuple[st
     if uuid is not None and uuid in known:
         return known[uuid].name, uuid
     return sent or uuid or "", ""
+
+
+def _rows(
+    seen: Sequence[_Seen], names: dict[tuple[str | None, int | None], tuple[str, str]]
+) -> list[tuple[Cell, ...]]:
+    return sorted(_row(one, names) for one in seen)
 
 
 def _row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,16 +27,21 @@ async def report_captures(
     store: Store, period: Period, zone: ZoneInfo, made_at: int, on_progress: Progress
 ) -> Report:
     """Return how many captures each camera made, by class and by hour of the day."""
-    counts: list[HourCount] = []
+    sums = _Sums(period, zone)
     for number, day in enumerate(period.days):
         first, end = day.since // HOUR_MS, -(-day.until // HOUR_MS)
         if day.since % HOUR_MS and number:
             first += 1  # the day before has it
-        counts += await store.read_part(partial(counts_of, first, end))
+        # Added up in the reader's thread: a month of many cameras has a million counts.
+        await store.read_part(partial(_add_hours, sums, first, end))
         on_progress((number + 1) / len(period.days))
     is_exact = period.since % HOUR_MS == 0 and period.until % HOUR_MS == 0
-    tables = (_by_camera(counts), _by_hour(counts, zone))
-    return Report("captures", period, made_at, tables, (_chart(counts, period, zone),), is_exact)
+    tables = (sums.by_camera(), sums.by_hour())
+    return Report("captures", period, made_at, tables, (sums.chart(),), is_exact)
+
+
+def _add_hours(sums: _Sums, first: int, end: int, connection: sqlite3.Connection) -> None:
+    sums.add(counts_of(first, end, connection))
 
 
 def class_of(count: HourCount) -> str:
@@ -54,56 +60,72 @@ def class_of(count: HourCount) -> str:
     return "access"
 
 
-def _by_camera(counts: Sequence[HourCount]) -> Table:
-    found: Counter[tuple[str, str]] = Counter()
-    for one in counts:
-        found[one.did, class_of(one)] += one.count
-    rows: list[tuple[Cell, ...]] = []
-    for did in sorted({did for did, _ in found}, key=_did_order):
-        numbers = [found[did, name] for name in CLASSES]
-        rows.append((did, *numbers, sum(numbers)))
-    return table(
-        "by_camera",
-        [("camera", "camera"), *((name, "count") for name in CLASSES), ("total", "count")],
-        rows,
-    )
+class _Sums:
+    """Adds counts up by camera and class, by camera and hour of the day, and over time."""
 
+    def __init__(self, period: Period, zone: ZoneInfo) -> None:
+        self._period = period
+        self._zone = zone
+        self._by_camera: Counter[tuple[str, str]] = Counter()
+        self._by_hour: Counter[tuple[str, int]] = Counter()
+        self._over_time: Counter[tuple[str, Cell]] = Counter()
 
-def _by_hour(counts: Sequence[HourCount], zone: ZoneInfo) -> Table:
-    found: Counter[tuple[str, int]] = Counter()
-    hours = {hour: _local(hour, zone).hour for hour in {one.hour for one in counts}}
-    for one in counts:
-        found[one.did, hours[one.hour]] += one.count
-    rows: list[tuple[Cell, ...]] = [
-        (did, *(found[did, hour] for hour in range(24)))
-        for did in sorted({did for did, _ in found}, key=_did_order)
-    ]
-    return table(
-        "by_hour",
-        [("camera", "camera"), *((f"{hour:02}", "count") for hour in range(24))],
-        rows,
-    )
+    @property
+    def _is_day(self) -> bool:
+        return self._period.kind == "day"
 
+    def add(self, counts: Sequence[HourCount]) -> None:
+        times = {hour: _local(hour, self._zone) for hour in {one.hour for one in counts}}
+        places: dict[int, Cell] = {
+            hour: local.hour if self._is_day else local.date().isoformat()
+            for hour, local in times.items()
+        }
+        for one in counts:
+            name = class_of(one)
+            self._by_camera[one.did, name] += one.count
+            self._by_hour[one.did, times[one.hour].hour] += one.count
+            self._over_time[name, places[one.hour]] += one.count
 
-def _chart(counts: Sequence[HourCount], period: Period, zone: ZoneInfo) -> Chart:
-    """By hour for a day, else by day."""
-    is_day = period.kind == "day"
-    labels: tuple[Cell, ...] = (
-        tuple(range(24)) if is_day else tuple(day.date.isoformat() for day in period.days)
-    )
-    found: Counter[tuple[str, Cell]] = Counter()
-    places: dict[int, Cell] = {}
-    for hour in {one.hour for one in counts}:
-        local = _local(hour, zone)
-        places[hour] = local.hour if is_day else local.date().isoformat()
-    for one in counts:
-        found[class_of(one), places[one.hour]] += one.count
-    return Chart(
-        "captures",
-        "hour" if is_day else "day",
-        labels,
-        tuple(Series(name, tuple(found[name, one] for one in labels)) for name in CLASSES),
-    )
+    def by_camera(self) -> Table:
+        rows: list[tuple[Cell, ...]] = []
+        for did in self._dids():
+            numbers = [self._by_camera[did, name] for name in CLASSES]
+            rows.append((did, *numbers, sum(numbers)))
+        return table(
+            "by_camera",
+            [("camera", "camera"), *((name, "count") for name in CLASSES), ("total", "count")],
+            rows,
+        )
+
+    def by_hour(self) -> Table:
+        rows: list[tuple[Cell, ...]] = [
+            (did, *(self._by_hour[did, hour] for hour in range(24))) for did in self._dids()
+        ]
+        return table(
+            "by_hour",
+            [("camera", "camera"), *((f"{hour:02}", "count") for hour in range(24))],
+            rows,
+        )
+
+    def chart(self) -> Chart:
+        """By hour for a day, else by day."""
+        labels: tuple[Cell, ...] = (
+            tuple(range(24))
+            if self._is_day
+            else tuple(day.date.isoformat() for day in self._period.days)
+        )
+        return Chart(
+            "captures",
+            "hour" if self._is_day else "day",
+            labels,
+            tuple(
+                Series(name, tuple(self._over_time[name, one] for one in labels))
+                for name in CLASSES
+            ),
+        )
+
+    def _dids(self) -> list[str]:
+        return sorted({did for did, _ in self._by_camera}, key=_did_order)
 
 
 def _local(hour: int, zone: ZoneInfo) -> datetime:

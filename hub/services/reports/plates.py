@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.services.reports.periods import Day, Period
 from hub.services.reports.report import (
@@ -50,9 +53,23 @@ class Stays:
         #: The stay that each plate is in.
         self._inside: dict[int, Stay] = {}
         self._last: dict[tuple[int, bool], int] = {}
+        #: The first MAX_ROWS stays; how many there were beyond; how long all were, in seconds.
         self.found: list[Stay] = []
-        self.entered: list[int] = []
-        self.exited: list[int] = []
+        self.left_out = 0
+        self.lengths = array("q")
+        #: When vehicles came and left.
+        self.entered = array("q")
+        self.exited = array("q")
+
+    @property
+    def no_exit(self) -> int:
+        """How many came, and were not seen to leave."""
+        return len(self.entered) - len(self.lengths)
+
+    def add_all(self, seen: Iterable[PlateSeen]) -> None:
+        """Take the sightings of a day, which may be in any order."""
+        for one in sorted(seen, key=lambda one: (one.at, one.seq)):
+            self.add(one)
 
     def add(self, seen: PlateSeen) -> None:
         """Take the next sighting. A camera that is in both groups counts as an entrance while the
@@ -66,14 +83,22 @@ class Stays:
             return
         if comes and not (leaves and is_inside):
             self.entered.append(seen.at)
-            self._inside[seen.term] = stay = Stay(seen.term, seen.seq, came=seen)
-            self.found.append(stay)
+            self._inside[seen.term] = entry = Stay(seen.term, seen.seq, came=seen)
+            self._keep(entry)
             return
         self.exited.append(seen.at)
-        if is_inside:
-            self._inside.pop(seen.term).left = seen
+        stay = self._inside.pop(seen.term, None) or Stay(seen.term, seen.seq)
+        stay.left = seen
+        if stay.came is None:
+            self._keep(stay)
         else:
-            self.found.append(Stay(seen.term, seen.seq, left=seen))
+            self.lengths.append((seen.at - stay.came.at) // 1000)
+
+    def _keep(self, stay: Stay) -> None:
+        if len(self.found) < MAX_ROWS:
+            self.found.append(stay)
+        else:
+            self.left_out += 1
 
     def _is_repeat(self, seen: PlateSeen, comes: bool) -> bool:
         last = self._last.get((seen.term, comes))
@@ -93,12 +118,18 @@ async def report_plates(
     stays, dids = Stays(entrances, exits), sorted({*entrances, *exits})
     for number, day in enumerate(period.days):
         if day.since <= made_at and dids:
-            for seen in await _seen_on(store, day, dids):
-                stays.add(seen)
+            # In a thread: a day of many vehicles takes seconds.
+            await trio.to_thread.run_sync(stays.add_all, await _seen_on(store, day, dids))
         on_progress((number + 1) / (len(period.days) + 1))
-    names = await _names(store, stays.found[:MAX_ROWS])
-    rows: list[tuple[Cell, ...]] = [_row(stay, names) for stay in stays.found[:MAX_ROWS]]
-    rows += [()] * max(0, len(stays.found) - MAX_ROWS)
+    names = await _names(store, stays.found)
+    tables, chart = await trio.to_thread.run_sync(_shown, stays, names, period, zone)
+    return Report("plates", period, made_at, tables, (chart,))
+
+
+def _shown(
+    stays: Stays, names: dict[int, str], period: Period, zone: ZoneInfo
+) -> tuple[tuple[Table, ...], Chart]:
+    rows = [_row(stay, names) for stay in stays.found]
     columns: list[tuple[str, CellKind]] = [
         ("plate", "text"),
         ("came", "moment"),
@@ -107,21 +138,16 @@ async def report_plates(
         ("exit", "camera"),
         ("stayed", "length"),
     ]
-    return Report(
-        "plates",
-        period,
-        made_at,
-        (_summary(stays), table("stays", columns, rows)),
-        (_chart(stays, period, zone),),
-    )
+    listed = replace(table("stays", columns, rows), left_out=stays.left_out)
+    return (_summary(stays), listed), _chart(stays, period, zone)
 
 
 async def _seen_on(store: Store, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
-    """Return what these cameras saw on a day, in the order of time."""
+    """Return what these cameras saw on a day."""
     seen: list[PlateSeen] = []
     for part in await store.read_part(lambda c: parts_of(c, day.since, day.until)):
         seen += await _seen_in(store, part, day, dids)
-    return sorted(seen, key=lambda one: (one.at, one.seq))
+    return seen
 
 
 async def _seen_in(store: Store, part: Part, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
@@ -158,11 +184,11 @@ def _length(stay: Stay) -> int | None:
 
 
 def _summary(stays: Stays) -> Table:
-    lengths = sorted(length for stay in stays.found if (length := _length(stay)) is not None)
+    lengths = sorted(stays.lengths)
     row: tuple[Cell, ...] = (
         len(stays.entered),
         len(stays.exited),
-        sum(1 for stay in stays.found if stay.came is not None and stay.left is None),
+        stays.no_exit,
         lengths[len(lengths) // 2] if lengths else None,
         lengths[-1] if lengths else None,
     )

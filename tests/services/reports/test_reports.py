@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import date
 from typing import Any
 
@@ -10,12 +11,20 @@ import trio
 
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.reports import report, reports
+from hub.services.reports import attendance, captures, plates, report, reports
 from hub.services.reports.report import Report
 from hub.services.reports.reports import Gates, ReportQuery
 from hub.store.people.person_rows import PersonChange
 from hub.store.tables.outages import HubRun, Outage
-from tests.services.reports.conftest import HOUR, MIDNIGHT, MINUTE, TODAY, ReportSite, rows_of
+from tests.services.reports.conftest import (
+    HOUR,
+    MIDNIGHT,
+    MINUTE,
+    TODAY,
+    ReportSite,
+    rows_of,
+    table_of,
+)
 
 
 async def test_captures_are_counted_by_camera_class_and_hour(site: ReportSite) -> None:
@@ -137,6 +146,47 @@ async def test_too_many_rows_are_counted(site: ReportSite, monkeypatch: pytest.M
         await site.face(8 * HOUR, f"Mei {number}")
     (found,) = (await site.report("attendance")).tables
     assert (len(found.rows), found.left_out) == (2, 3)
+
+
+async def test_stays_beyond_the_rows_are_counted_but_not_kept(
+    site: ReportSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plates, "MAX_ROWS", 2)
+    chosen = await gates(site, ["1"], ["2"])
+    for number in range(5):
+        await site.vehicle(8 * HOUR + number, f"B{number}", "1")
+        await site.vehicle(9 * HOUR + number, f"B{number}", "2")
+    await site.vehicle(10 * HOUR, "B0", "1")
+    found = await site.report("plates", gates=chosen)
+    assert rows_of(found, "summary") == [(6, 5, 1, 3600, 3600)]
+    assert [(row[0], row[-1]) for row in rows_of(found, "stays")] == [("B0", 3600), ("B1", 3600)]
+    assert table_of(found, "stays").left_out == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "module", "step"),
+    [
+        ("captures", captures, "class_of"),
+        ("attendance", attendance, "_row"),
+        ("plates", plates, "_row"),
+    ],
+)
+async def test_what_takes_long_is_done_in_a_thread(
+    site: ReportSite, monkeypatch: pytest.MonkeyPatch, kind: str, module: Any, step: str
+) -> None:
+    threads: list[int] = []
+    real = getattr(module, step)
+
+    def noted(*args: Any) -> Any:
+        threads.append(threading.get_ident())
+        return real(*args)
+
+    monkeypatch.setattr(module, step, noted)
+    await site.face(8 * HOUR, "Mei")
+    await site.vehicle(8 * HOUR, "B1", "1")
+    await site.report(kind, gates=await gates(site, ["1"], ["2"]))
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_gates_are_remembered_and_forget_groups_that_are_gone(site: ReportSite) -> None:
