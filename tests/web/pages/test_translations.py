@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,6 +27,7 @@ from hub.services.site.status.health_advice import ADVICE
 from hub.store.backup.archive import HEAD_NOT_READ, HEAD_TOO_LARGE
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
+from web.pages.language import CATALOGS
 from web.pages.site.health import CHECKS
 
 WEB = Path(web.__file__).parent
@@ -68,6 +70,15 @@ def test_every_text_is_translated(catalog: Catalog, used: set[str]) -> None:
 def test_no_translation_is_unused(catalog: Catalog, used: set[str]) -> None:
     known = {_id(message.id) for message in catalog if message.id}
     assert known - used == set()
+
+
+@pytest.mark.parametrize("name", CATALOGS)
+def test_no_text_is_translated_twice(name: str) -> None:
+    """Only one of them would be used, and nobody would see which."""
+    text = (WEB / "translations" / name).read_text(encoding="utf-8")
+    entries = re.findall(r'^msgid ((?:".*"\n)+)', text, re.M)
+    ids = Counter("".join(re.findall(r'"(.*)"', entry)) for entry in entries)
+    assert [id for id, count in ids.items() if count > 1] == []
 
 
 def test_the_hub_has_one_name(catalog: Catalog) -> None:

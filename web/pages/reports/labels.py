@@ -78,7 +78,7 @@ COLUMNS = {
     "who": N_("Acknowledged by"),
     "raised": N_("Raised"),
     "severity": N_("Severity"),
-    "subject": N_("Subject"),
+    "subject": N_("Person, plate or camera"),
     "state": N_("State"),
     "time_to_acknowledge": N_("Time to acknowledgement"),
     "availability": N_("Availability in percent"),

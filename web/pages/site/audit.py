@@ -30,7 +30,7 @@ ACTIONS = {
     "device.add": N_("Added the camera"),
     "device.accept": N_("Accepted the camera"),
     "device.ignore": N_("Ignored the connection attempts of"),
-    "device.show-attempts": N_("Shows the connection attempts again of"),
+    "device.show-attempts": N_("Stopped ignoring the connection attempts of"),
     "device.change": N_("Changed the camera"),
     "device.rename": N_("Renamed the camera"),
     "device.identity": N_("Changed the identity of the camera"),
