@@ -98,6 +98,10 @@ def _press(browser: Browser, *keys: str) -> None:
     ActionChains(browser.driver).send_keys(*keys).perform()
 
 
+def _reviewed(browser: Browser) -> list[str]:
+    return [name.text for name in browser.find_all("#wall .card-reviewed h3")]
+
+
 def _names(browser: Browser) -> list[str]:
     """The names on the cards, in their order."""
     script = "return [...document.querySelectorAll('#wall h3')].map((name) => name.textContent)"
@@ -174,6 +178,8 @@ def test_the_wall_is_used_by_keyboard(guard: Browser, entrance: Entrance) -> Non
     assert guard.driver.execute_script(_FOCUSED) == "Newest"
     _press(guard, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert guard.driver.execute_script(_FOCUSED) == "Older"
+    _press(guard, "r")
+    guard.wait_until(lambda: _reviewed(guard) == ["Older"], "the card is not marked")
     _press(guard, Keys.HOME, Keys.ENTER)
     guard.find("dialog[open] .record")
     # It was not the newest any more: what arrives meanwhile is counted.

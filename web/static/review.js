@@ -31,6 +31,15 @@ export function followReviews(wall, form) {
     if (document.visibilityState === "hidden" && newest() !== sent) tell();
   });
 
+  // The key R marks the card that has the focus.
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "r" || event.repeat) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, dialog")) return;
+    const button = event.target.closest(".card")?.querySelector(":scope > .card-review");
+    if (button) form.requestSubmit(button);
+  });
+
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { name, value, dataset } = event.submitter;
