@@ -218,7 +218,8 @@ def test_an_open_record_says_that_there_is_an_alarm(gate: Gate, guard: Browser) 
     guard.click(".card-link")
     guard.find("dialog[open] .record")
     gate.sees("Emil")
-    guard.wait_until(lambda: guard.find(".dialog-alarms").text == "1 new alarm", "no alarm is told")
+    note = "1 new alarm: Person on the blacklist · Gate"
+    guard.wait_until(lambda: guard.find(".dialog-alarms").text == note, "no alarm is told")
     # It is not acknowledged unseen.
     _until_it_can_be_acknowledged(guard)
     _press(guard, "a")

@@ -68,7 +68,7 @@ function showInDialog(state, count) {
   const dialog = document.querySelector("#record-dialog[open]");
   const present = dialog?.querySelector(".dialog-alarms");
   if (!dialog || !count) return present?.remove();
-  const text = state.firstElementChild.dataset.title;
+  const text = state.firstElementChild.dataset.note;
   if (present?.textContent === text) return;
   const button = document.createElement("button");
   button.type = "button";

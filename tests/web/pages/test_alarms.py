@@ -204,6 +204,22 @@ async def test_every_page_shows_how_many_alarms_are_new(site: PageSite, guard: V
         assert "2 new alarms" in guard.text
 
 
+async def test_what_covers_the_alarms_says_of_which_kind_the_last_one_is_and_where(
+    site: PageSite, guard: Visitor
+) -> None:
+    await guard.get("/")
+    assert "data-note" not in guard.text
+    await _sees(site, "Anna")
+    await guard.get("/")
+    assert 'data-note="1 new alarm: Person on the blacklist · North gate"' in guard.text
+    seq = await _detects(site, INTRUSION)
+    await guard.get("/")
+    assert 'data-note="2 new alarms, latest: Intrusion or line crossing · North gate"' in guard.text
+    await _escalate(site, seq)
+    await guard.get("/")
+    assert "latest: Intrusion or line crossing · North gate" in guard.text
+
+
 async def test_an_escalated_alarm_is_told_on_every_page_to_everybody(site: PageSite) -> None:
     seq = await _detects(site, INTRUSION)
     await _escalate(site, seq)
