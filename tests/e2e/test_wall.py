@@ -228,6 +228,7 @@ def test_somebody_on_the_blacklist_is_announced_everywhere(
     entrance.sees("Rex", category=2)
     guard.wait_until(lambda: _names(guard) == ["Rex"], "the filter hides the card")
     assert not guard.find_all("#listed > *")
+    assert guard.find("#wall .card-unfiltered").text == "Shown despite the filter: blacklist"
     # In an open record, which covers the alarms.
     guard.click(".card-link")
     guard.find("dialog[open] .record")

@@ -14,6 +14,12 @@ const UPDATE_MS = 100;
 const isListed = (card) => card.matches(".card-black");
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
+// Say why a card is shown that the filter leaves out.
+function explain(card) {
+  const why = document.querySelector("#unfiltered").content.cloneNode(true);
+  card.querySelector(".card-text").append(why);
+}
+
 export class Wall {
   #wall;
   #places;
@@ -42,9 +48,14 @@ export class Wall {
   }
 
   // Whether the wall shows such records; of people on the blacklist it shows all.
-  matches({ kind, did, listed }) {
+  matches(detail) {
+    return detail.listed || this.#isWanted(detail);
+  }
+
+  // Whether the filter lets such records through.
+  #isWanted({ kind, did }) {
     const { kind: onlyKind, did: onlyDid } = this.#wall.dataset;
-    return listed || ((!onlyKind || onlyKind === kind) && (!onlyDid || onlyDid === did));
+    return (!onlyKind || onlyKind === kind) && (!onlyDid || onlyDid === did);
   }
 
   // Whether new cards appear at once, where they can be seen.
@@ -61,6 +72,7 @@ export class Wall {
     if (this.#knows(seqOf(card))) return;
     card.querySelector(".card-link").href += this.#wall.dataset.query;
     card.classList.add("card-new");
+    if (!this.#isWanted(detail)) explain(card);
     this.#keep(card);
     this.#settleSoon();
   }
