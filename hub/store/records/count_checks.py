@@ -16,6 +16,7 @@ import xxhash
 
 from hub.store.commit.record_rows import STRAY_MS
 from hub.store.records.record_counts import HOUR_MS
+from hub.store.sqlite.sql import clamp, one
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 _WINDOW = 65_536
 _MASK = 2**64 - 1
 
-_ENDS = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)"
+_NEXT = "SELECT min(seq) FROM record WHERE seq >= ?"
 _SOUND = "typeof(occurred_at) = 'integer' AND typeof(did) = 'text' AND typeof(kind) = 'text'"
 _OF_WINDOW = f"""
 SELECT occurred_at / 3600000 - (occurred_at % 3600000 < 0), did, kind, ifnull(type, ''),
@@ -60,10 +61,10 @@ _FORGET_TOTALS = "DELETE FROM record_total"
 _ADD_TOTALS = f"INSERT INTO record_total {_RIGHT_TOTALS}"
 
 
-def wrong_hours(connection: sqlite3.Connection) -> list[int]:
+def wrong_hours(connection: sqlite3.Connection) -> list[object]:
     """Return the hours whose counts are wrong, in a reader's thread.
 
-    Reads every record: 20 s for ten million.
+    Reads every record: 20 s for ten million. What is damaged may be any number, or none.
     """
     connection.execute("BEGIN")
     try:
@@ -71,13 +72,16 @@ def wrong_hours(connection: sqlite3.Connection) -> list[int]:
         wrong = _subtract_counts(connection, sums)
     finally:
         connection.execute("COMMIT")
-    return sorted(wrong | {hour for hour, left in sums.items() if left})
+    return list(wrong | {hour for hour, left in sums.items() if left})
 
 
-def mend_hour(hour: int, connection: sqlite3.Connection) -> None:
+def mend_hour(hour: object, connection: sqlite3.Connection) -> None:
     """Make the counts of an hour again, in the writer's thread: spans tell where it is."""
-    values = {"hour": hour, "since": hour * HOUR_MS, "until": (hour + 1) * HOUR_MS}
     connection.execute(_FORGET_HOUR, (hour,))
+    if not isinstance(hour, int):
+        return
+    since, until = clamp(hour * HOUR_MS), clamp((hour + 1) * HOUR_MS)
+    values = {"hour": hour, "since": since, "until": until}
     connection.execute(_COUNT_HOUR, values)
     connection.execute(_ADD_SITE, (hour,))
 
@@ -98,24 +102,23 @@ def mend_totals(connection: sqlite3.Connection) -> None:
     connection.execute(_ADD_TOTALS)
 
 
-def _sums_of_log(connection: sqlite3.Connection) -> dict[int, int]:
+def _sums_of_log(connection: sqlite3.Connection) -> dict[object, int]:
     """Return the checksum of each hour as its counts should be."""
-    sums: dict[int, int] = {}
-    first, last = connection.execute(_ENDS).fetchone()
-    if first is None:
-        return sums
-    for begin in range(first, last + 1, _WINDOW):
-        for hour, did, *what, records in connection.execute(
-            _OF_WINDOW, (begin, min(begin + _WINDOW - 1, last))
-        ):
+    sums: dict[object, int] = {}
+    begin = one(connection, _NEXT, (-(2**63),))
+    while isinstance(begin, int):
+        end = clamp(begin + _WINDOW - 1)
+        for hour, did, *what, records in connection.execute(_OF_WINDOW, (begin, end)):
             share = records * (_weight(did, what) + _weight("", what))
             sums[hour] = (sums.get(hour, 0) + share) & _MASK
+        # Not simply the next window: behind a damaged seq, nearly all are empty.
+        begin = one(connection, _NEXT, (end + 1,)) if end < 2**63 - 1 else None
     return sums
 
 
-def _subtract_counts(connection: sqlite3.Connection, sums: dict[int, int]) -> set[int]:
+def _subtract_counts(connection: sqlite3.Connection, sums: dict[object, int]) -> set[object]:
     """Take what is counted off the checksums; return the hours with counts that are no numbers."""
-    damaged: set[int] = set()
+    damaged: set[object] = set()
     for hour, did, *what, records in connection.execute(_COUNTS):
         if not isinstance(records, int) or records <= 0:
             damaged.add(hour)

@@ -13,6 +13,7 @@ import pytest
 
 from hub.store.db import Store
 from hub.store.disk import Disk
+from hub.store.records.count_checks import wrong_hours
 from hub.store.records.record_counts import (
     count_again,
     count_all,
@@ -267,6 +268,8 @@ async def test_counts_are_read_by_hour_and_by_camera(tmp_path: Path, clock: Froz
         ("DELETE FROM record_count WHERE kind = 'event'",),
         ("DELETE FROM record_count",),
         ("INSERT INTO record_count VALUES (7, '9', 'face', '', '', 1)",),
+        ("UPDATE record_count SET hour = hour | 1 << 60 WHERE did = '1'",),
+        ("UPDATE record_count SET hour = -1 << 62 WHERE did = '2'",),
         (
             "UPDATE record_count SET records = records + 1 WHERE did = '1' AND category = 0",
             "UPDATE record_count SET category = 1 WHERE did = '2' AND category = 2",
@@ -306,6 +309,33 @@ async def test_a_check_of_the_database_mends_damaged_counts(
     async with opened(tmp_path, clock) as store:
         assert await store.check() == ""
     assert_right(tmp_path)
+
+
+async def test_a_check_of_the_database_mends_hours_that_are_no_numbers(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path, clock) as store:
+        await fill(store, clock)
+    damage(tmp_path, "record_count", "hour = 'x'", "did = '2'")
+    async with opened(tmp_path, clock) as store:
+        assert await store.check() == ""
+    assert_right(tmp_path)
+
+
+@pytest.mark.parametrize("seq", [100_000, 2**63 - 1])
+async def test_a_check_passes_over_a_gap_in_the_log(
+    seq: int, tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.store.records.count_checks._WINDOW", 2)
+    async with opened(tmp_path, clock) as store:
+        await fill(store, clock)
+    statements: list[str] = []
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite", isolation_level=None)) as connection:
+        last = connection.execute("SELECT max(seq) FROM record").fetchone()[0]
+        connection.execute("UPDATE record SET seq = ? WHERE seq = ?", (seq, last))
+        connection.set_trace_callback(statements.append)
+        connection.set_progress_handler(lambda: len(statements) > 200, 1)
+        assert wrong_hours(connection) == []
 
 
 async def test_wrong_counts_are_made_again(tmp_path: Path, clock: FrozenClock) -> None:
