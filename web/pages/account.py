@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, NotAuthorised, TooManyRequests
+from hub.errors import BadParameter, NotAllowed, NotAuthorised, TooManyRequests
 from hub.services.access.sessions import hash_token
 from hub.services.access.users import User
 from web import auth
@@ -119,13 +119,25 @@ async def _account_page(me: User, fault: str = "", status: int = 200) -> Respons
         fault=fault,
         done=done_sentence(request.args.get("done")),
         sessions=_session_rows(me),
+        is_screen=_is_screen(),
     )
+
+
+def _is_screen() -> bool:
+    return auth.services().sessions.is_screen(auth.session_token())
+
+
+def _refuse_screens() -> None:
+    """Raise NotAllowed on a wall screen: anybody may stand at it, and it can only look."""
+    if _is_screen():
+        raise NotAllowed("a wall screen can only look")
 
 
 @blueprint.post("/account/password")
 async def change_password() -> Response:
     me = await auth.require_role("viewer")
     await auth.check_csrf()
+    _refuse_screens()
     form = await request.form
     try:
         await auth.services().users.change_password(
@@ -153,6 +165,7 @@ async def change_password() -> Response:
 async def sign_out_everywhere() -> Response:
     me = await auth.require_role("viewer")
     await auth.check_csrf()
+    _refuse_screens()
     await auth.services().sessions.sign_out_everywhere(me.name, by=auth.actor(me))
     response = redirect_to("/sign-in?done=signed-out-everywhere")
     auth.forget(response)

@@ -39,6 +39,25 @@ async def test_a_browser_becomes_a_screen_and_is_signed_out_again(
     assert (await browser.get("/wall")).status_code == 303
 
 
+async def test_who_stands_at_a_screen_does_nothing_to_its_user(
+    hub: PageSite, admin: Photographer
+) -> None:
+    viewer = await Photographer.signed_in(hub, "viewer")
+    path = await make_link(admin)
+    browser = Photographer(hub)
+    await browser.get(path)
+    await browser.send(path)
+    await browser.get("/account")
+    assert "Change password" not in browser.text
+    assert "Sign out on all devices" not in browser.text
+    for form in ("/account/sign-out-everywhere", "/account/password"):
+        await browser.send(form, old=PASSWORD, new="another password")
+        assert browser.response.status_code == 403
+    assert (await viewer.get("/account")).status_code == 200
+    assert "Sign out on all devices" in viewer.text
+    assert (await browser.get("/wall")).status_code == 200
+
+
 async def test_a_used_link_says_so(hub: PageSite, admin: Photographer) -> None:
     path = await make_link(admin)
     browser = Photographer(hub)
