@@ -15,6 +15,7 @@ from hub.services.doctor.permissions import check_permissions
 from hub.services.doctor.ports import check_ports
 from hub.services.doctor.service import check_hub, check_service
 from hub.services.doctor.stored import (
+    check_counts,
     check_entries,
     check_firmware,
     check_integrity,
@@ -50,6 +51,7 @@ QUICK: dict[CheckName, QuickCheck] = {
 SLOW: dict[CheckName, SlowCheck] = {
     "integrity": check_integrity,
     "records": check_records,
+    "counts": check_counts,
     "entries": check_entries,
     "pictures": check_pictures,
     "firmware": check_firmware,

@@ -27,6 +27,7 @@ CheckName = Literal[
     "backups",
     "integrity",
     "records",
+    "counts",
     "entries",
     "pictures",
     "firmware",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from hub.services.doctor.findings import CheckName, Finding, failed, ok
+from hub.services.doctor.findings import CheckName, Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.site.status.damaged_data import damaged_names
 from hub.store.offline import entries, inspection
@@ -41,6 +41,11 @@ def check_records(surroundings: Surroundings, progress: Progress) -> Iterator[Fi
     yield from _counted(surroundings, "records", progress, inspection.check_records)
 
 
+def check_counts(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+    """Compare the counts of records with the records. The hub makes wrong ones again by itself."""
+    yield from _counted(surroundings, "counts", progress, inspection.check_counts, tell=warning)
+
+
 def check_entries(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
     """Decode the rows of all other tables."""
 
@@ -66,6 +71,8 @@ def _counted(
     check: CheckName,
     progress: Progress,
     inspect: Callable[..., Damage],
+    *,
+    tell: Callable[..., Finding] = failed,
 ) -> Iterator[Finding]:
     if not _has_database(surroundings):
         return
@@ -80,7 +87,7 @@ def _counted(
     args = {"count": str(damage.checked)}
     if damage.bad:
         named = ", ".join(damage.named)
-        yield failed(check, f"{check}-bad", bad=str(damage.bad), named=named, **args)
+        yield tell(check, f"{check}-bad", bad=str(damage.bad), named=named, **args)
     else:
         yield ok(check, f"{check}-ok", **args)
 

@@ -272,6 +272,11 @@ TEXTS: dict[str, Sentences] = {
         "%(bad)s of %(count)s records cannot be read: %(named)s.",
         f"The other records are not affected. {_IN_BACKUP}",
     ),
+    "counts-ok": Sentences("All %(count)s counts of records agree with the records."),
+    "counts-bad": Sentences(
+        "%(bad)s of %(count)s counts of records do not agree with the records: %(named)s.",
+        "The records are not affected. The running hub corrects its counts every night.",
+    ),
     "entries-ok": Sentences(
         "All %(count)s other entries (cameras, users, settings and so on) can be read."
     ),

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hub.store.damage import read_text
 from hub.store.media.lost_parts import LOST, LostPart, decode_lost, find_lost
 from hub.store.media.packs import SUFFIX
 from hub.store.names import DATABASE, FIRMWARE, MEDIA, SET_ASIDE
+from hub.store.records.count_checks import are_totals_wrong, wrong_hours
 from hub.store.records.record_reading import is_readable
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.migrate import APPLICATION_ID, migrations
@@ -47,6 +49,7 @@ _ROWS_AFTER = """
 SELECT seq, kind, received_at, detail, extra, images FROM record
 WHERE seq > ? AND erased IS NULL ORDER BY seq LIMIT ?
 """
+_HOURS = "SELECT count(DISTINCT hour) FROM record_count"
 _FILES = "SELECT sha256, size FROM firmware_file ORDER BY sha256"
 _SETTING = "SELECT value FROM setting WHERE key = ?"
 
@@ -221,6 +224,35 @@ def check_records(data_dir: Path, progress: Progress) -> Damage:
         else:
             tally.bad(str(seq))
     return tally.result()
+
+
+def check_counts(data_dir: Path, progress: Progress) -> Damage:
+    """Compare the counts of records with the log: those of each hour, and the total.
+
+    Reads every record in one transaction. Raises sqlite3.Error.
+    """
+    tally = Tally()
+    with opened(data_dir) as connection, _ticking(connection, data_dir, progress):
+        found = one(connection, _HOURS)
+        wrong, is_total_wrong = wrong_hours(connection), are_totals_wrong(connection)
+    hours = found if isinstance(found, int) else 0
+    for hour in wrong:
+        tally.bad(_hour_text(hour))
+    tally.good(max(0, hours - len(wrong)))
+    if is_total_wrong:
+        tally.bad("total")
+    else:
+        tally.good()
+    return tally.result()
+
+
+def _hour_text(hour: object) -> str:
+    """Return the beginning of an hour of the counts; a damaged one as it is."""
+    try:
+        began = datetime.fromtimestamp(int(str(hour)) * 3600, UTC)
+    except (ValueError, OverflowError, OSError):
+        return str(hour)
+    return f"{began:%Y-%m-%d %H:%M} UTC"
 
 
 def check_firmware(data_dir: Path, progress: Progress) -> Damage:

@@ -36,7 +36,7 @@ from hub.services.doctor.disk import check_disk
 from hub.services.doctor.findings import Finding
 from hub.services.doctor.permissions import check_permissions
 from hub.services.doctor.ports import check_ports
-from hub.services.doctor.stored import check_entries
+from hub.services.doctor.stored import check_counts, check_entries
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.doctor.texts import TEXTS
 from hub.services.site.backups.views import BackupFailure
@@ -356,7 +356,7 @@ async def test_a_database_of_an_older_version_is_checked_once_it_is_converted(
     with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version = 1")
     found = codes(run_slow(around(), lambda name, part: None))
-    assert found == ["integrity-ok", *["database-waits"] * 4]
+    assert found == ["integrity-ok", *["database-waits"] * 5]
 
 
 async def test_a_good_backup_of_the_last_two_days_is_wanted(
@@ -446,11 +446,29 @@ async def test_damage_of_what_is_stored_is_found(
     assert [one.code for one in found] == [
         "integrity-ok",
         "records-ok",
+        "counts-ok",
         "entries-ok",
         "pictures-bad",
         "firmware-ok",
     ]
-    assert found[3].text.startswith("4 of 4 pictures are missing or damaged")
+    assert found[4].text.startswith("4 of 4 pictures are missing or damaged")
+
+
+async def test_counts_that_differ_from_the_log_are_told_with_their_hour(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    (sound,) = check_counts(around(), lambda part: None)
+    assert (sound.code, sound.args["count"]) == ("counts-ok", "2")
+    with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
+        connection.execute("UPDATE record_count SET records = records + 1 WHERE did <> ''")
+    (found,) = check_counts(around(), lambda part: None)
+    assert (found.state, found.code) == ("warning", "counts-bad")
+    assert found.args["named"] == "2026-11-25 12:00 UTC, total"
+    with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
+        connection.execute("UPDATE record_count SET records = records - 1 WHERE did <> ''")
+        connection.execute("DELETE FROM record_total")
+    (found,) = check_counts(around(), lambda part: None)
+    assert (found.args["bad"], found.args["named"]) == ("1", "total")
 
 
 async def test_damaged_entries_are_named_as_people_call_them(

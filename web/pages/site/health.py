@@ -35,6 +35,7 @@ CHECKS: dict[CheckName, str] = {
     "backups": N_("Backups"),
     "integrity": N_("Whole database"),
     "records": N_("All records"),
+    "counts": N_("Counts of records"),
     "entries": N_("All other entries"),
     "pictures": N_("All pictures"),
     "firmware": N_("Firmware files"),

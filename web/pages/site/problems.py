@@ -129,6 +129,7 @@ CONSEQUENCES: dict[str, Consequence] = {
     "records": Consequence(_LOST_PARTS),
     "pictures": Consequence(_LOST_PARTS),
     "entries": Consequence(_MARKED),
+    "counts": Consequence(N_("Charts and reports may show wrong numbers.")),
     "service": Consequence(
         N_("The hub may not start by itself after a power cut or a restart of this computer.")
     ),
