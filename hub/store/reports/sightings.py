@@ -29,7 +29,12 @@ SELECT seq >> 10 FROM record
 WHERE {stray} AND occurred_at >= :since AND occurred_at < :until
 ORDER BY 1
 """
-_IN_PART = "seq BETWEEN ? AND ? AND occurred_at >= ? AND occurred_at < ? AND erased IS NULL"
+# Damaged records are left out.
+_IN_PART = """
+seq BETWEEN ? AND ? AND occurred_at >= ? AND occurred_at < ? AND erased IS NULL
+    AND typeof(occurred_at) = 'integer' AND typeof(did) = 'text'
+    AND typeof(uuid) IN ('text', 'null') AND typeof(term) IN ('integer', 'null')
+""".strip()
 _OF_DIDS = " AND did IN (SELECT value FROM json_each(?))"
 _PEOPLE = f"""
 SELECT uuid, iif(uuid IS NULL, term, NULL), min(occurred_at || ' ' || did),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from datetime import date
 from typing import Any
@@ -25,6 +26,9 @@ from tests.services.reports.conftest import (
     rows_of,
     table_of,
 )
+
+_SQL_OF_RECORDS = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'record'"
+_SET_SQL_OF_RECORDS = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = 'record'"
 
 
 async def test_captures_are_counted_by_camera_class_and_hour(site: ReportSite) -> None:
@@ -274,6 +278,29 @@ async def test_an_erasure_also_drops_the_reports_that_are_kept(site: ReportSite)
     await erasures.begin(subject, with_held=True, by=COMMAND_LINE)
     await erasures.carry_out()
     assert rows_of(await site.report("attendance"), "attendance") == []
+
+
+async def test_a_damaged_record_keeps_no_report_from_being_made(site: ReportSite) -> None:
+    def damage(connection: sqlite3.Connection) -> None:
+        sql = connection.execute(_SQL_OF_RECORDS).fetchone()[0]
+        connection.execute("PRAGMA writable_schema = ON")
+        loose = sql.replace("STRICT", "").replace("INTEGER NOT NULL", "NOT NULL")
+        connection.execute(_SET_SQL_OF_RECORDS, (loose,))
+        connection.execute("PRAGMA writable_schema = RESET")
+        connection.execute("UPDATE record SET occurred_at = occurred_at + 0.5 WHERE seq IN (1, 3)")
+        connection.execute("UPDATE record SET uuid = x'00' WHERE seq = 2")
+
+    await site.face(7 * HOUR, "Li")
+    await site.face(7 * HOUR, "Li", uuid="8")
+    await site.vehicle(7 * HOUR, "B1", "1")
+    await site.face(8 * HOUR, "Mei")
+    await site.face(8 * HOUR, "Anna", uuid="7")
+    await site.vehicle(8 * HOUR, "B2", "1")
+    await site.hub.store.write(damage)
+    names = [row[1] for row in rows_of(await site.report("attendance"), "attendance")]
+    assert names == ["Anna", "Mei"]
+    chosen = await gates(site, ["1"], ["2"])
+    assert await stays(site, chosen) == [("B2", 8, None, None)]
 
 
 async def test_who_does_not_wait_is_told_how_far_it_is(site: ReportSite) -> None:
