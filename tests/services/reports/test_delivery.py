@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,15 @@ async def test_nothing_is_sent_while_the_clock_is_doubted(
     await sender.change(folder="out")
     monkeypatch.setattr(type(sender.site.services.clock), "is_doubted", True)
     assert await sender.after(17) == []
+
+
+async def test_a_clock_that_was_ahead_does_not_keep_reports_back_for_years(
+    sender: Sender,
+) -> None:
+    await sender.change(folder="out")
+    await sender.site.hub.store.settings.set("reports.delivered", '{"day": "2031-01-01"}')
+    assert await sender.after(17) == ["attendance-2026-11-25.xlsx"]
+    assert sender.delivery.last_day == date(2026, 11, 25)
 
 
 async def test_reports_can_be_sent_by_hand(sender: Sender) -> None:
