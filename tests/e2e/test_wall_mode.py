@@ -94,3 +94,19 @@ def test_new_cards_have_nothing_to_press_for_a_guard_either(
     gate.captures()
     browser.find('#wall [data-key="1"]')
     assert browser.find_all("#wall button, #wall a[href]") == []
+
+
+def test_what_was_erased_while_the_hub_was_away_leaves_the_screen(
+    staffed_hub: HubProcess, camera: Camera, browser: Browser
+) -> None:
+    gate = Gate(staffed_hub, camera)
+    gate.captures()
+    browser.sign_in(staffed_hub, "vic")
+    browser.open(f"{staffed_hub.url}/wall")
+    title = browser.find('#wall [data-key="1"] h3').text
+    staffed_hub.kill()
+    staffed_hub.cli("erase", "--seq", "1", "--confirm", "1")
+    staffed_hub.start()
+    browser.wait_until(
+        lambda: browser.find('#wall [data-key="1"] h3').text != title, "the card is as it was"
+    )

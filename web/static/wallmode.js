@@ -88,8 +88,8 @@ function follow() {
     showConnection(state);
     if (state === "live" && !wasLive) {
       load(alarms);
-      // The hub was away, perhaps for an update.
-      reloadIf(isNewVersion);
+      // The hub was away, perhaps for an update. Records that are shown may have been erased.
+      catchUp();
     }
     wasLive = state === "live";
   });
