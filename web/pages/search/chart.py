@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, TooManyRequests
 from hub.services.records.histogram import BUCKETS, DAY_MS, Histogram
+from hub.services.records.record_log import RecordFilter
 from web import auth
 from web.pages import language
 from web.pages.search.period import Period, field_text
@@ -40,12 +41,14 @@ class Bar(Struct, frozen=True):
 class Chart(Struct, frozen=True, kw_only=True):
     """`marks`: times below the first, the middle and the last bar. `total`: of all bars.
 
-    `wider_url`: the same question about three times as long.
+    `wider_url`: the same question about three times as long. `ahead`: records that are dated after
+    now and in no bar, if the question does not end earlier.
     """
 
     bars: list[Bar]
     total: int
     most: int
+    ahead: int
     is_exact: bool
     marks: list[str]
     wider_url: str
@@ -58,8 +61,18 @@ async def make_chart(question: Question) -> Chart | None:
     bounds = matching.since, matching.until
     with suppress(BadParameter, CannotStoreNow, TooManyRequests):
         counted = await services.histograms.histogram(matching, bucket_ms=_bucket(*bounds))
-        return _chart(question, counted) if any(counted.counts) else None
+        if not any(counted.counts):
+            return None
+        return _chart(question, counted, await _count_ahead(matching))
     return None
+
+
+async def _count_ahead(matching: RecordFilter) -> int:
+    """How many records of a question without an end are dated after now; 0 if unknown."""
+    if matching.until is None:
+        with suppress(CannotStoreNow, TooManyRequests):
+            return await auth.services().histograms.dated_ahead(matching)
+    return 0
 
 
 def _bucket(since: int | None, until: int | None) -> int | None:
@@ -70,7 +83,7 @@ def _bucket(since: int | None, until: int | None) -> int | None:
     return next(fitting, BUCKETS["1w"])
 
 
-def _chart(question: Question, counted: Histogram) -> Chart:
+def _chart(question: Question, counted: Histogram, ahead: int) -> Chart:
     zone, most = auth.services().site.zone(), max(counted.counts)
     ends = zip(counted.edges, counted.edges[1:], strict=False)
     bars = [
@@ -90,6 +103,7 @@ def _chart(question: Question, counted: Histogram) -> Chart:
         bars=bars,
         total=sum(counted.counts),
         most=most,
+        ahead=ahead,
         is_exact=counted.is_exact,
         marks=_marks(counted.edges, counted.bucket_ms, zone),
         wider_url=_about(question, counted.since - length, counted.until + length, zone)

@@ -85,6 +85,23 @@ async def test_the_chart_counts_under_the_filters(site: PageSite, guard: Visitor
     assert "data-chart" not in guard.text
 
 
+async def test_records_dated_in_the_future_are_told_where_no_bar_has_them(
+    site: PageSite, guard: Visitor
+) -> None:
+    await guard.get("/search")
+    assert "dated in the future" not in guard.text
+    for name in ("Anna", "Anna", "Ben"):
+        ahead = site.clock.ms + 8 * HOUR
+        await site.add_record(detail=FaceDetail(name=name), occurred_at=ahead)
+    await guard.get("/search")
+    assert "<strong>4 records</strong>" in guard.text
+    assert "3 records are dated in the future and not in the chart" in guard.text
+    await guard.get("/search?name=ben")
+    assert "1 record is dated in the future and not in the chart" in guard.text
+    await guard.get("/search?when=yesterday")
+    assert "dated in the future" not in guard.text
+
+
 async def test_a_day_of_a_chart_of_weeks_is_named_by_its_date(
     site: PageSite, guard: Visitor
 ) -> None:
