@@ -670,6 +670,16 @@ async def test_a_browser_that_is_far_behind_reloads_the_wall(admin: Visitor) -> 
         assert (name, data["seq"], data["after"]) == ("card", 100, 99)
 
 
+async def test_a_page_from_before_a_restore_goes_on_with_the_restored_log(admin: Visitor) -> None:
+    """Its seqs begin again below those that the page has had."""
+    await admin.hub.add_records(2)
+    async with admin.listening("/stream?after=7") as events:
+        assert await events.next() == ("jump", {"seq": 2, "changes": changes(admin)})
+        await admin.hub.add_record()
+        name, data = await events.next()
+        assert (name, data["seq"], data["after"]) == ("card", 3, 2)
+
+
 async def test_a_head_request_does_not_open_the_stream(
     admin: Visitor,
 ) -> None:

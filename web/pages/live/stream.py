@@ -69,7 +69,8 @@ class WallStream(ResponseBody):
         self._language = language.current()
         self._alarms = AlarmEvents(self._services, auth.csrf_token(), may_keep=may_keep)
         last = self._services.records.last_seq
-        self._jumps = after is not None and last - after > CARDS_PER_PAGE
+        # A position that is not there yet is one of another log: a backup was restored.
+        self._jumps = after is not None and not 0 <= last - after <= CARDS_PER_PAGE
         self._seq = last if after is None or self._jumps else min(after, last)
         self._open = ExitStack()
         self._begun = False
