@@ -216,10 +216,9 @@ class DeviceAvailability:
                 self._end(noted, self._wall_ms if was_set or link is None else link.since)
         elif noted is None:
             self._note_absence(device, cause, was_set)
-        elif cause == "disabled" or noted.cause == "disabled":
-            if cause != noted.cause:
-                self._end(noted, self._wall_ms)
-                self._begin(device.did, cause, self._wall_ms)
+        elif cause != noted.cause and ("disabled" in (cause, noted.cause) or noted.cause == "new"):
+            self._end(noted, self._wall_ms)
+            self._begin(device.did, cause, self._wall_ms)
         elif cause == "refused" and noted.cause == "lost":
             self._lasting[device.did] = self._unsaved[noted.id] = replace(noted, cause=cause)
 

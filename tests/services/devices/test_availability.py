@@ -264,6 +264,20 @@ async def test_a_camera_that_was_never_connected_is_not_out(watched: Watched) ->
     assert everybody["1"].watched == 4_500_000
 
 
+async def test_a_camera_whose_first_connection_was_too_short_to_be_seen_is_out(
+    watched: Watched,
+) -> None:
+    await watched.store.devices.add((NewDevice(sn="SN2", code="CODE0002", did="2"),))
+    await watched.watch(600)
+    watched.registry.detach(watched.connect("2"))
+    await watched.watch(100)
+    page = await watched.store.outages.of_device("2", since=0, until=2**62)
+    assert [(one.cause, one.ended_at is None) for one in page.items] == [
+        ("new", False),
+        ("lost", True),
+    ]
+
+
 async def test_a_camera_that_tries_and_is_not_let_in_is_refused(watched: Watched) -> None:
     link = watched.connect()
     await watched.watch(300)
