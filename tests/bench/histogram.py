@@ -95,7 +95,6 @@ async def measure(data_dir: Path, only: list[str]) -> None:
         for name, question in QUESTIONS.items():
             if not only or name in only:
                 await _ask(histograms, name, question)
-        await _report(histograms)
 
 
 async def _ask(histograms: Histograms, name: str, question: _Question) -> None:
@@ -115,13 +114,6 @@ async def _ask(histograms: Histograms, name: str, question: _Question) -> None:
         f" {statistics.median(cpu):9.2f}  {exact}/{len(times)}",
         flush=True,
     )
-
-
-async def _report(histograms: Histograms) -> None:
-    start = time.perf_counter()
-    found = await histograms.by_camera(RecordFilter(), _MONTH["since"], _MONTH["until"])
-    taken = (time.perf_counter() - start) * 1000
-    print(f"counts of a month by camera and hour: {taken:.0f} ms, {len(found):,} of them")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How many records there are over time, under any filter: histograms, and counts by camera."""
+"""How many records there are over time, under any filter: histograms."""
 
 from __future__ import annotations
 
@@ -87,17 +87,6 @@ class Histograms:
         if not any(everything.counts):
             return 0
         return sum((await counter.by_bucket(filter, ahead, DAY_MS)).counts)
-
-    async def by_camera(
-        self, filter: RecordFilter, since: int, until: int
-    ) -> list[tuple[str, int, int]]:
-        """Return (did, hour, records) by did and hour, for reports.
-
-        Takes 0.2 s for a month of 64 cameras. Times are UNIX milliseconds, `hour` is its beginning;
-        `since` and `until` are rounded to whole hours of UTC, `until` up. Of the filter only
-        `kind`, cameras, type and categories are looked at. Always exact.
-        """
-        return await self._store.counter.by_camera(filter, since, until)
 
     def _range(self, filter: RecordFilter) -> tuple[int, int]:
         """Return since and until of a histogram. Raises BadParameter."""

@@ -1,4 +1,4 @@
-"""Counts of records for histograms and reports, read beside everything else that the hub does."""
+"""Counts of records for histograms, read beside everything else that the hub does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from hub.errors import TooManyRequests
 from hub.store.records.counting import Counting
-from hub.store.records.record_counts import HOUR_MS, count_by_camera
 from hub.store.records.record_filter import RecordFilter
 from hub.store.sqlite.readers import Readers
 
@@ -29,7 +28,7 @@ class BucketCounts(Struct, frozen=True):
 
 
 class RecordCounter:
-    """Counts records in buckets of time, and by camera and hour."""
+    """Counts records in buckets of time."""
 
     def __init__(self, readers: Readers, searchers: Readers) -> None:
         self._readers = readers
@@ -58,17 +57,3 @@ class RecordCounter:
             except TooManyRequests:
                 break  # what was counted so far is an answer, too
         return BucketCounts(tuple(counting.counts), counting.is_exact and counting.is_done)
-
-    async def by_camera(
-        self, filter: RecordFilter, since: int, until: int
-    ) -> list[tuple[str, int, int]]:
-        """Return (did, hour, records) of each camera's hours from `since` to `until`.
-
-        Times are UNIX milliseconds; so is `hour`, its beginning. `since` and `until` are rounded
-        to whole hours, `until` up. Only `kind`, cameras, type and categories of the filter count.
-        Raises as `by_bucket`.
-        """
-        first, last = since // HOUR_MS, -(-until // HOUR_MS) - 1
-        # Not by those who read for pages: a month of 64 cameras takes 0.2 s.
-        found = await self._searchers.read(lambda c: count_by_camera(c, filter, first, last))
-        return [(did, hour * HOUR_MS, records) for did, hour, records in found]

@@ -43,7 +43,6 @@ SELECT hour, '', kind, type, category, sum(records) FROM record_count GROUP BY 1
 # `records` may be damaged: then there are such records all the same.
 _EXISTS = "SELECT EXISTS (SELECT 1 FROM record_total WHERE true{conditions})"
 _SOUND = "typeof(records) = 'integer' AND records > 0"
-_TOTAL = f"SELECT coalesce(sum(records), 0) FROM record_total WHERE {_SOUND}{{conditions}}"
 # The key begins with the hour: from hour to hour, the rows of the cameras are found by it.
 _BY_HOUR = f"""
 WITH RECURSIVE counted (hour) AS (
@@ -56,11 +55,6 @@ SELECT hour, sum(records) FROM counted CROSS JOIN record_count USING (hour)
 WHERE hour <= :last AND did IN (SELECT value FROM json_each(:dids)) AND {_SOUND}{{conditions}}
 GROUP BY hour
 """
-_BY_CAMERA = f"""
-SELECT did, hour, sum(records) FROM record_count
-WHERE hour BETWEEN :first AND :last AND did <> '' AND {_SOUND}{{conditions}}
-GROUP BY did, hour
-"""
 
 
 def is_there(connection: sqlite3.Connection, filter: RecordFilter) -> bool:
@@ -71,13 +65,6 @@ def is_there(connection: sqlite3.Connection, filter: RecordFilter) -> bool:
     """
     conditions, values = _conditions(filter)
     return one(connection, _EXISTS.format(conditions=conditions), values) == 1
-
-
-def count_all(connection: sqlite3.Connection, filter: RecordFilter) -> int:
-    """Return how many records meet the counted conditions, at any time; as cheap as `is_there`."""
-    conditions, values = _conditions(filter)
-    found = one(connection, _TOTAL.format(conditions=conditions), values)
-    return found if isinstance(found, int) else 0
 
 
 def count_by_hour(
@@ -95,19 +82,6 @@ def count_by_hour(
     sql = _BY_HOUR.format(conditions=conditions)
     chosen = json.dumps([""] if dids is None else dids)
     return dict(connection.execute(sql, {**values, **bounds, "dids": chosen}).fetchall())
-
-
-def count_by_camera(
-    connection: sqlite3.Connection, filter: RecordFilter, first: int, last: int
-) -> list[tuple[str, int, int]]:
-    """Return (did, hour, records) as `count_by_hour` does for each camera, by did and hour.
-
-    0.2 s for 30 days of 64 cameras.
-    """
-    conditions, values = _conditions(filter)
-    bounds = {"first": clamp(first), "last": clamp(last)}
-    sql = _BY_CAMERA.format(conditions=conditions)
-    return connection.execute(sql, {**values, **bounds}).fetchall()
 
 
 def count_again(connection: sqlite3.Connection) -> None:

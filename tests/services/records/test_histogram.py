@@ -164,14 +164,3 @@ async def test_a_range_before_1970_is_counted(hub: HubServices) -> None:
     filter = RecordFilter(since=-30 * DAY_MS, until=-DAY_MS)
     found = await hub.services.histograms.histogram(filter, bucket_ms=DAY_MS)
     assert sum(found.counts) == 0
-
-
-async def test_reports_get_the_counts_of_each_camera(hub: HubServices, clock: FrozenClock) -> None:
-    await add(hub, clock, "Ann", "Bob", did="1")
-    await add(hub, clock, "Ann", did="2")
-    clock.advance(3600)
-    await add(hub, clock, "Ann", did="2")
-    found = await hub.services.histograms.by_camera(RecordFilter(), NOON + 1, NOON + HOUR_MS + 1)
-    assert found == [("1", NOON, 2), ("2", NOON, 1), ("2", NOON + HOUR_MS, 1)]
-    some = await hub.services.histograms.by_camera(RecordFilter(dids=("2",)), NOON, NOON + HOUR_MS)
-    assert some == [("2", NOON, 1)]

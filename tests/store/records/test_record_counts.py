@@ -16,8 +16,6 @@ from hub.store.disk import Disk
 from hub.store.records.count_checks import wrong_hours
 from hub.store.records.record_counts import (
     count_again,
-    count_all,
-    count_by_camera,
     count_by_hour,
     is_there,
 )
@@ -242,22 +240,18 @@ async def test_counts_tell_whether_and_how_many_records_there_are(
 ) -> None:
     async with opened(tmp_path, clock) as store:
         await fill(store, clock)
-        assert await store.read(lambda c: count_all(c, filter)) == records
         assert await store.read(lambda c: is_there(c, filter)) == (records > 0)
         by_hour = await store.read(lambda c: count_by_hour(c, filter, -(2**70), 2**70))
         assert sum(by_hour.values()) == records
 
 
-async def test_counts_are_read_by_hour_and_by_camera(tmp_path: Path, clock: FrozenClock) -> None:
+async def test_counts_are_read_by_hour(tmp_path: Path, clock: FrozenClock) -> None:
     async with opened(tmp_path, clock) as store:
         first = await fill(store, clock)
         everything = await store.read(lambda c: count_by_hour(c, RecordFilter(), -1, first + 2))
         assert everything == {-1: 1, first: 3, first + 2: 1}
         some = await store.read(lambda c: count_by_hour(c, RecordFilter(did="2"), first, first + 1))
         assert some == {first: 2}
-        faces = RecordFilter(kind="face")
-        by_camera = await store.read(lambda c: count_by_camera(c, faces, first, first + 2))
-        assert by_camera == [("1", first, 1), ("2", first, 2)]
 
 
 @pytest.mark.parametrize(
