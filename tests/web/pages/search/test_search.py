@@ -241,7 +241,7 @@ async def test_a_person_of_the_register_is_chosen_by_name(site: PageSite, guard:
     await guard.get("/search?when=today&person=bob")
     assert guard.goes_to == "/search?when=today&uuid=9"
     await ask(guard, "?when=today&person=ann")
-    assert "Who is meant?" in guard.text
+    assert "Which person do you mean?" in guard.text
     assert 'href="/search?when=today&amp;uuid=8"' in guard.text
     await ask(guard, "?person=nobody")
     assert "No one in the register has this name" in guard.text
