@@ -14,7 +14,8 @@ from hub.services.people.register import People
 from hub.services.reports.periods import Day, Period
 from hub.services.reports.report import Cell, CellKind, Chart, Progress, Report, Series, table
 from hub.store.people.person_rows import PersonName
-from hub.store.reports.sightings import Part, PersonSeen, Sighting, names_of, parts_of, people_in
+from hub.store.records.time_spans import SeqRange
+from hub.store.reports.sightings import PersonSeen, Sighting, names_of, parts_of, people_in
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -80,7 +81,7 @@ async def _people_of(store: Store, day: Day, dids: Sequence[str] | None) -> list
 
 
 async def _seen_in(
-    store: Store, part: Part, day: Day, dids: Sequence[str] | None
+    store: Store, part: SeqRange, day: Day, dids: Sequence[str] | None
 ) -> list[PersonSeen]:
     return await store.read_part(lambda c: people_in(c, part, day.since, day.until, dids))
 

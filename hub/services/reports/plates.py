@@ -25,7 +25,8 @@ from hub.services.reports.report import (
     Table,
     table,
 )
-from hub.store.reports.sightings import Part, PlateSeen, names_of, parts_of, plates_in
+from hub.store.records.time_spans import SeqRange
+from hub.store.reports.sightings import PlateSeen, names_of, parts_of, plates_in
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -150,7 +151,7 @@ async def _seen_on(store: Store, day: Day, dids: Sequence[str]) -> list[PlateSee
     return seen
 
 
-async def _seen_in(store: Store, part: Part, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
+async def _seen_in(store: Store, part: SeqRange, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
     return await store.read_part(lambda c: plates_in(c, part, day.since, day.until, dids))
 
 

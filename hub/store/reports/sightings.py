@@ -13,22 +13,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub.store.records.record_reading import known_detail
-from hub.store.sqlite.sql import clamp
+from hub.store.records.time_spans import SeqRange, ranges_of
 from hub.wire.uploads.records import VehicleDetail
 
 #: Seqs of one part: read in 50 ms or so.
 PART_SEQS = 65_536
-_BLOCK_SEQS = 1024
 
-# SQLite uses the index record_stray only if its condition is repeated word for word.
-_STRAY = "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = 'record_stray'"
-_BLOCKS = """
-SELECT block FROM span WHERE latest >= :since AND earliest < :until
-UNION
-SELECT seq >> 10 FROM record
-WHERE {stray} AND occurred_at >= :since AND occurred_at < :until
-ORDER BY 1
-"""
 # Damaged records are left out.
 _IN_PART = """
 seq BETWEEN ? AND ? AND occurred_at >= ? AND occurred_at < ? AND erased IS NULL
@@ -53,9 +43,6 @@ _DETAILS = """
 SELECT seq, kind, detail FROM record
 WHERE erased IS NULL AND seq IN (SELECT value FROM json_each(?))
 """
-
-#: First and last seq, both included.
-Part = tuple[int, int]
 
 
 class Sighting(Struct, frozen=True):
@@ -89,27 +76,19 @@ class PlateSeen(Struct, frozen=True):
     seq: int
 
 
-def parts_of(connection: sqlite3.Connection, since: int, until: int) -> list[Part]:
+def parts_of(connection: sqlite3.Connection, since: int, until: int) -> list[SeqRange]:
     """Return the parts of the log that can hold records of a time range, the oldest first."""
-    (sql,) = connection.execute(_STRAY).fetchone()
-    blocks = connection.execute(
-        _BLOCKS.format(stray=sql.split(" WHERE ", 1)[1]),
-        {"since": clamp(since), "until": clamp(until)},
-    )
-    parts: list[Part] = []
-    for (block,) in blocks:
-        first = block * _BLOCK_SEQS
-        last = first + _BLOCK_SEQS - 1
-        if parts and parts[-1][1] + 1 == first and last - parts[-1][0] < PART_SEQS:
-            parts[-1] = (parts[-1][0], last)
-        else:
-            parts.append((first, last))
-    return parts
+    ranges = ranges_of(connection, since, until, (0, 2**63 - 1))
+    return [
+        (begin, min(begin + PART_SEQS - 1, last))
+        for first, last in ranges
+        for begin in range(first, last + 1, PART_SEQS)
+    ]
 
 
 def people_in(
     connection: sqlite3.Connection,
-    part: Part,
+    part: SeqRange,
     since: int,
     until: int,
     dids: Sequence[str] | None,
@@ -126,7 +105,7 @@ def people_in(
 
 
 def plates_in(
-    connection: sqlite3.Connection, part: Part, since: int, until: int, dids: Sequence[str]
+    connection: sqlite3.Connection, part: SeqRange, since: int, until: int, dids: Sequence[str]
 ) -> list[PlateSeen]:
     """Return the records of a part with a plate, of these cameras."""
     values = (*part, since, until, json.dumps(list(dids)))

@@ -303,6 +303,16 @@ async def test_a_damaged_record_keeps_no_report_from_being_made(site: ReportSite
     assert await stays(site, chosen) == [("B2", 8, None, None)]
 
 
+async def test_a_damaged_span_keeps_no_report_from_being_made(site: ReportSite) -> None:
+    await site.face(8 * HOUR, "Mei")
+    await site.hub.store.write(
+        lambda c: (
+            c.execute("INSERT INTO span VALUES (?, ?, ?)", (2**60, MIDNIGHT, MIDNIGHT)) and None
+        )
+    )
+    assert len(rows_of(await site.report("attendance"), "attendance")) == 1
+
+
 async def test_who_does_not_wait_is_told_how_far_it_is(site: ReportSite) -> None:
     query = ReportQuery("captures", "month", TODAY)
     assert await site.services.reports.get(query, seconds=0) == 0.0
