@@ -110,3 +110,36 @@ def test_what_was_erased_while_the_hub_was_away_leaves_the_screen(
     browser.wait_until(
         lambda: browser.find('#wall [data-key="1"] h3').text != title, "the card is as it was"
     )
+
+
+#: It is past four at the site, and the page has been open for a while, as soon as a test says so.
+_AT_NIGHT = """
+document.addEventListener("readystatechange", () => {
+  const offset = ((4 - new Date().getUTCHours() + 36) % 24) - 12;
+  document.body.dataset.zone = `Etc/GMT${offset > 0 ? "-" : "+"}${Math.abs(offset)}`;
+});
+window.plainInterval = window.setInterval;
+window.setInterval = (call, ms) => {
+  if (ms === 300_000) window.look = call;
+  return window.plainInterval(call, ms);
+};
+performance.plainNow = performance.now;
+performance.now = () => performance.plainNow() + (window.later ?? 0);
+"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_screen_reloads_at_night(
+    staffed_hub: HubProcess, browser: Browser, language: str
+) -> None:
+    browser.run_before_each_page(_AT_NIGHT)
+    browser.sign_in(staffed_hub, "vic")
+    browser.driver.add_cookie({"name": "sitehub_language", "value": language})
+    browser.open(f"{staffed_hub.url}/wall")
+    browser.wait_until(
+        lambda: browser.driver.execute_script("return Boolean(window.look)"), "no look"
+    )
+    browser.driver.execute_script("window.later = 25_200_000; window.look()")
+    browser.wait_until(
+        lambda: not browser.driver.execute_script("return window.later"), "it was not reloaded"
+    )

@@ -20,7 +20,8 @@ const hubTime = () => new Date(Date.now() + ahead);
 const format = (options) => new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
 const timeFormat = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const dayFormat = format({ weekday: "long", day: "numeric", month: "long" });
-const hourFormat = format({ hour: "2-digit", hourCycle: "h23" });
+// Digits alone: in Chinese, the hour would be "04时".
+const hourFormat = new Intl.DateTimeFormat("en", { timeZone: zone, hour: "2-digit", hourCycle: "h23" });
 
 const places = new Places(document.querySelector("#wall"), document.querySelector(".wall-empty"));
 const alarms = document.querySelector("[data-alarms]");
