@@ -78,7 +78,7 @@ class LiveEvents:
             self._changed += [Change("waiting"), Change("health"), Change("site")]
             self._changed += [Change("firmware"), Change("backups")]
             self._changed += [Change("alarm"), Change("alarm-rules")]
-            self._changed += [Change("person"), Change("group"), Change("job")]
+            self._changed += [Change("person"), Change("group"), Change("job"), Change("erasure")]
         changed, self._changed = dict.fromkeys(self._changed), []
         return list(changed)
 

@@ -46,7 +46,9 @@ addEventListener("notificationclick", (event) => {
   event.notification.close();
   const { url } = event.notification.data;
   const show = async () => {
-    const [tab] = await clients.matchAll({ type: "window", includeUncontrolled: true });
+    const tabs = await clients.matchAll({ type: "window", includeUncontrolled: true });
+    // A wall screen stays on its wall.
+    const tab = tabs.find((one) => new URL(one.url).pathname !== "/wall");
     if (!tab) return clients.openWindow(url);
     await tab.focus();
     return tab.navigate(url).catch(() => clients.openWindow(url));

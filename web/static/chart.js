@@ -51,7 +51,9 @@ export function zoomIntoBars(chart) {
   }
 
   svg.addEventListener("pointerdown", (event) => {
-    if (event.button || event.pointerType === "touch") return;
+    // With a modifier key, a bar is a link as others are: it opens a new tab.
+    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.pointerType === "touch") return;
     start = end = barAt(event.clientX);
     svg.setPointerCapture(event.pointerId);
   });

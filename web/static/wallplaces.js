@@ -43,7 +43,7 @@ export class Places {
     card.classList.add("card-newest");
     if (repeated) repeated.replaceWith(card);
     else if (cards.length < this.#most) this.#wall.append(card);
-    else oldest(cards.filter(isVisible)).replaceWith(card);
+    else oldest(cards).replaceWith(card);
     this.#empty.hidden = true;
   }
 
@@ -59,7 +59,11 @@ export class Places {
 // While there is an alarm, the last places have no room.
 const isVisible = ({ offsetHeight }) => offsetHeight > 20;
 
-const oldest = (cards) => cards.reduce((one, other) => (seqOf(other) < seqOf(one) ? other : one));
+function oldest(cards) {
+  const visible = cards.filter(isVisible);
+  const choice = visible.length ? visible : cards;
+  return choice.reduce((one, other) => (seqOf(other) < seqOf(one) ? other : one));
+}
 
 // Whoever wipes the screen must not lead it away from the wall.
 function makePlain(card) {
