@@ -39,6 +39,14 @@ _OPTIONS = (
 )
 
 
+#: What Chromium says where it could not load something, such as the icon of the web app.
+_LOST = (
+    "net::ERR_",
+    "occurred when fetching the script",
+    "use the following icon from the Manifest",
+)
+
+
 class Browser:
     """Finds elements by CSS selectors, waiting for them; fills forms; reads pages."""
 
@@ -119,7 +127,8 @@ class Browser:
         return [
             entry["message"]
             for entry in found
-            if entry["level"] in ("SEVERE", "WARNING") and "net::ERR_" not in entry["message"]
+            if entry["level"] in ("SEVERE", "WARNING")
+            and not any(sign in entry["message"] for sign in _LOST)
         ]
 
 

@@ -60,6 +60,7 @@ _ERROR_TEXTS = {
 #: Messages of the services that a page can show, by pattern, with their translatable texts. A test
 #: finds messages in the source that no pattern matches.
 MESSAGE_TEXTS = (
+    (r"a wall screen can only look", N_("A wall screen can only show the wall.")),
     (r"no device with did (?P<did>\S+)", N_("There is no camera with the device ID %(did)s.")),
     (r"no device (?P<did>\S+)( with sn .+)?", N_("There is no camera with the device ID %(did)s.")),
     (
