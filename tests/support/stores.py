@@ -83,7 +83,7 @@ def upload(
         "extra": msgspec.Raw(b'{"score":12}'),
         **fields,
     }
-    names = _NAMES[kind][:pictures]
+    names = _NAMES.get(kind, ())[:pictures]
     return CheckedUpload(
         kind=kind,
         detail=detail or FaceDetail(name="Li Wei", age=30, uuid="p1", category=1),

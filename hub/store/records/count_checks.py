@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import xxhash
 
 from hub.store.commit.record_rows import STRAY_MS
-from hub.store.records.record_counts import HOUR_MS
+from hub.store.records.record_counts import HOUR_MS, WHOLE_SITE
 from hub.store.sqlite.sql import clamp, one
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ FROM record NOT INDEXED WHERE seq BETWEEN ? AND ? AND {_SOUND} GROUP BY 1, 2, 3,
 _COUNTS = "SELECT hour, did, kind, type, category, records FROM record_count"
 _TOTALS = "SELECT did, kind, type, category, records FROM record_total ORDER BY 1, 2, 3, 4"
 _RIGHT_TOTALS = """
-SELECT did, kind, type, category, sum(records) FROM record_count WHERE did <> ''
+SELECT did, kind, type, category, sum(records) FROM record_count WHERE did <> '*'
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 # SQLite uses the index record_stray only if its condition is repeated word for word.
@@ -54,7 +54,7 @@ WHERE occurred_at >= :since AND occurred_at < :until AND {_SOUND} GROUP BY 2, 3,
 """
 _ADD_SITE = """
 INSERT INTO record_count
-SELECT hour, '', kind, type, category, sum(records) FROM record_count WHERE hour = ?
+SELECT hour, '*', kind, type, category, sum(records) FROM record_count WHERE hour = ?
 GROUP BY kind, type, category
 """
 _FORGET_TOTALS = "DELETE FROM record_total"
@@ -109,7 +109,7 @@ def _sums_of_log(connection: sqlite3.Connection) -> dict[object, int]:
     while isinstance(begin, int):
         end = clamp(begin + _WINDOW - 1)
         for hour, did, *what, records in connection.execute(_OF_WINDOW, (begin, end)):
-            share = records * (_weight(did, what) + _weight("", what))
+            share = records * (_weight(did, what) + _weight(WHOLE_SITE, what))
             sums[hour] = (sums.get(hour, 0) + share) & _MASK
         # Not simply the next window: behind a damaged seq, nearly all are empty.
         begin = one(connection, _NEXT, (end + 1,)) if end < 2**63 - 1 else None

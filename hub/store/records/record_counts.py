@@ -18,6 +18,9 @@ from hub.store.records.record_filter import RecordFilter
 from hub.store.sqlite.sql import clamp, one
 
 HOUR_MS = 3_600_000
+#: The camera under which all records of the site are counted per hour, those of the hub itself
+#: (whose camera is "") among them.
+WHOLE_SITE = "*"
 
 _FORGET = ("DELETE FROM record_count", "DELETE FROM record_total")
 # Integer division rounds towards zero.
@@ -36,7 +39,7 @@ SELECT did, kind, type, category, sum(records) FROM record_count GROUP BY 1, 2, 
 """,
     """
 INSERT INTO record_count
-SELECT hour, '', kind, type, category, sum(records) FROM record_count GROUP BY 1, 3, 4, 5
+SELECT hour, '*', kind, type, category, sum(records) FROM record_count GROUP BY 1, 3, 4, 5
 """,
 )
 
@@ -80,7 +83,7 @@ def count_by_hour(
     dids = _dids(filter)
     bounds = {"first": clamp(first), "last": clamp(last)}
     sql = _BY_HOUR.format(conditions=conditions)
-    chosen = json.dumps([""] if dids is None else dids)
+    chosen = json.dumps([WHOLE_SITE] if dids is None else dids)
     return dict(connection.execute(sql, {**values, **bounds, "dids": chosen}).fetchall())
 
 

@@ -10,7 +10,7 @@ _COUNTS = """
 SELECT hour, did, kind, CASE category WHEN '' THEN '' WHEN 0 THEN 'stranger' ELSE 'known' END,
     sum(records)
 FROM record_count
-WHERE hour >= ? AND hour < ? AND did <> '' AND kind IN ('face', 'event', 'vehicle', 'access')
+WHERE hour >= ? AND hour < ? AND did <> '*' AND kind IN ('face', 'event', 'vehicle', 'access')
     AND typeof(records) = 'integer' AND records > 0
 GROUP BY 1, 2, 3, 4
 """

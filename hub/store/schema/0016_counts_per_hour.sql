@@ -33,7 +33,7 @@ GROUP BY 1, 2, 3, 4, 5;
 INSERT INTO record_total
 SELECT did, kind, type, category, sum(records) FROM record_count GROUP BY 1, 2, 3, 4;
 INSERT INTO record_count
-SELECT hour, '', kind, type, category, sum(records) FROM record_count GROUP BY 1, 3, 4, 5;
+SELECT hour, '*', kind, type, category, sum(records) FROM record_count GROUP BY 1, 3, 4, 5;
 
 CREATE TRIGGER record_counted AFTER INSERT ON record BEGIN
     INSERT INTO record_count VALUES
@@ -42,7 +42,7 @@ CREATE TRIGGER record_counted AFTER INSERT ON record BEGIN
             new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
         ),
         (
-            new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), '',
+            new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), '*',
             new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
         )
     ON CONFLICT DO UPDATE SET records = CASE
@@ -59,7 +59,7 @@ CREATE TRIGGER record_uncounted AFTER DELETE ON record BEGIN
         WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
         THEN records - 1 ELSE 0 END
     WHERE hour = old.occurred_at / 3600000 - (old.occurred_at % 3600000 < 0)
-        AND did IN (old.did, '') AND kind = old.kind AND type = ifnull(old.type, '')
+        AND did IN (old.did, '*') AND kind = old.kind AND type = ifnull(old.type, '')
         AND category = ifnull(old.category, '');
     UPDATE record_total SET records = CASE
         WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
@@ -73,7 +73,7 @@ BEGIN
         WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
         THEN records - 1 ELSE 0 END
     WHERE hour = old.occurred_at / 3600000 - (old.occurred_at % 3600000 < 0)
-        AND did IN (old.did, '') AND kind = old.kind AND type = ifnull(old.type, '')
+        AND did IN (old.did, '*') AND kind = old.kind AND type = ifnull(old.type, '')
         AND category = ifnull(old.category, '');
     UPDATE record_total SET records = CASE
         WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
@@ -83,7 +83,7 @@ BEGIN
     INSERT INTO record_count
     SELECT new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), counted,
         new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
-    FROM (SELECT new.did AS counted UNION ALL SELECT '')
+    FROM (SELECT new.did AS counted UNION ALL SELECT '*')
     WHERE typeof(new.occurred_at) = 'integer' AND typeof(new.did) = 'text'
         AND typeof(new.kind) = 'text'
     ON CONFLICT DO UPDATE SET records = CASE

@@ -48,7 +48,7 @@ CREATE INDEX record_did_term ON record (did, term) WHERE term IS NOT NULL;
 -- category that a record does not have is ''.
 CREATE TABLE record_count (
     hour INTEGER NOT NULL,
-    did TEXT NOT NULL,        -- '': of the whole site
+    did TEXT NOT NULL,        -- '*': of the whole site; '': of the hub itself
     kind TEXT NOT NULL,
     type ANY NOT NULL,
     category ANY NOT NULL,
@@ -74,7 +74,7 @@ CREATE TRIGGER record_counted AFTER INSERT ON record BEGIN
             new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
         ),
         (
-            new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), '',
+            new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), '*',
             new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
         )
     ON CONFLICT DO UPDATE SET records = CASE
@@ -91,7 +91,7 @@ CREATE TRIGGER record_uncounted AFTER DELETE ON record BEGIN
         WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
         THEN records - 1 ELSE 0 END
     WHERE hour = old.occurred_at / 3600000 - (old.occurred_at % 3600000 < 0)
-        AND did IN (old.did, '') AND kind = old.kind AND type = ifnull(old.type, '')
+        AND did IN (old.did, '*') AND kind = old.kind AND type = ifnull(old.type, '')
         AND category = ifnull(old.category, '');
     UPDATE record_total SET records = CASE
         WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
@@ -105,7 +105,7 @@ BEGIN
         WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
         THEN records - 1 ELSE 0 END
     WHERE hour = old.occurred_at / 3600000 - (old.occurred_at % 3600000 < 0)
-        AND did IN (old.did, '') AND kind = old.kind AND type = ifnull(old.type, '')
+        AND did IN (old.did, '*') AND kind = old.kind AND type = ifnull(old.type, '')
         AND category = ifnull(old.category, '');
     UPDATE record_total SET records = CASE
         WHEN typeof(records) = 'integer' AND records BETWEEN 1 AND 0xffffffffffff
@@ -115,7 +115,7 @@ BEGIN
     INSERT INTO record_count
     SELECT new.occurred_at / 3600000 - (new.occurred_at % 3600000 < 0), counted,
         new.kind, ifnull(new.type, ''), ifnull(new.category, ''), 1
-    FROM (SELECT new.did AS counted UNION ALL SELECT '')
+    FROM (SELECT new.did AS counted UNION ALL SELECT '*')
     WHERE typeof(new.occurred_at) = 'integer' AND typeof(new.did) = 'text'
         AND typeof(new.kind) = 'text'
     ON CONFLICT DO UPDATE SET records = CASE

@@ -460,12 +460,12 @@ async def test_counts_that_differ_from_the_log_are_told_with_their_hour(
     (sound,) = check_counts(around(), lambda part: None)
     assert (sound.code, sound.args["count"]) == ("counts-ok", "2")
     with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
-        connection.execute("UPDATE record_count SET records = records + 1 WHERE did <> ''")
+        connection.execute("UPDATE record_count SET records = records + 1 WHERE did <> '*'")
     (found,) = check_counts(around(), lambda part: None)
     assert (found.state, found.code) == ("warning", "counts-bad")
     assert found.args["named"] == "2026-11-25 12:00 UTC, total"
     with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
-        connection.execute("UPDATE record_count SET records = records - 1 WHERE did <> ''")
+        connection.execute("UPDATE record_count SET records = records - 1 WHERE did <> '*'")
         connection.execute("DELETE FROM record_total")
     (found,) = check_counts(around(), lambda part: None)
     assert (found.args["bad"], found.args["named"]) == ("1", "total")

@@ -15,6 +15,7 @@ from hub.store.db import Store
 from hub.store.disk import Disk
 from hub.store.records.count_checks import wrong_hours
 from hub.store.records.record_counts import (
+    WHOLE_SITE,
     count_again,
     count_by_hour,
     is_there,
@@ -24,7 +25,14 @@ from hub.store.recovery.rebuild import rebuild
 from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.bodies import CheckedUpload
-from hub.wire.uploads.records import AccessDetail, Detail, EventDetail, FaceDetail, RecordKind
+from hub.wire.uploads.records import (
+    AccessDetail,
+    Detail,
+    EventDetail,
+    FaceDetail,
+    HubDetail,
+    RecordKind,
+)
 from tests.store.databases import unpack
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, batch_of, opened, upload
@@ -51,7 +59,7 @@ def counts_of(data: Path) -> tuple[Counts, Counts, Counts, Counts]:
         for at, did, *what in log:
             if not isinstance(at, int) or not isinstance(did, str):
                 continue
-            for key in ((at // HOUR, did, *what), (at // HOUR, "", *what)):
+            for key in ((at // HOUR, did, *what), (at // HOUR, WHOLE_SITE, *what)):
                 hourly[key] = hourly.get(key, 0) + 1
             total[(did, *what)] = total.get((did, *what), 0) + 1
         return (
@@ -91,7 +99,7 @@ class Life:
                 self._clock,
                 [self._upload() for _ in range(self._chance.randrange(1, 4))],
                 seed=self._seed,
-                did=self._chance.choice(("1", "2", "3")),
+                did=self._chance.choice(("1", "2", "3", "")),
             )
         )
         self._clock.advance(self._chance.choice((0, 60, 3600, 20_000)))
@@ -191,6 +199,34 @@ async def test_a_migration_counts_the_records_that_are_there(
     assert sum(counts_of(tmp_path)[2].values()) == 5
 
 
+async def test_a_migration_counts_the_records_of_the_hub_itself(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    unpack(tmp_path, 15)
+    damage(tmp_path, "record", "did = '', kind = 'hub'", "seq = 1")
+    async with opened(tmp_path, clock) as store:
+        assert await store.read(lambda c: is_there(c, RecordFilter(kind="hub")))
+    assert_right(tmp_path)
+
+
+async def test_records_of_the_hub_itself_are_counted_once(
+    tmp_path: Path, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They have no camera: the counts of the whole site need a key of their own."""
+    full = HubDetail("disk-full", "the disk is full", {})
+    async with opened(tmp_path, clock) as store:
+        for seed, did in enumerate(("", "1", "")):
+            await store.records.append(batch(clock, seed, did=did, kind="hub", detail=full))
+        hour = clock.ms // HOUR
+        assert await store.read(lambda c: count_by_hour(c, RecordFilter(), hour, hour)) == {hour: 3}
+        assert await store.check() == ""
+        assert "wrong" not in caplog.text
+        day = store.retention.days()[0].day
+        clock.advance(DAY)
+        await store.retention.drop_day(day)
+    assert counts_of(tmp_path) == ({}, {}, {}, {})
+
+
 async def test_a_migration_leaves_out_records_that_are_too_damaged_to_count(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
@@ -258,7 +294,7 @@ async def test_counts_are_read_by_hour(tmp_path: Path, clock: FrozenClock) -> No
     "faults",
     [
         ("UPDATE record_count SET records = records + 1 WHERE did = '2'",),
-        ("UPDATE record_count SET records = records + 1 WHERE did = ''",),
+        ("UPDATE record_count SET records = records + 1 WHERE did = '*'",),
         ("DELETE FROM record_count WHERE kind = 'event'",),
         ("DELETE FROM record_count",),
         ("INSERT INTO record_count VALUES (7, '9', 'face', '', '', 1)",),
