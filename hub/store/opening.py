@@ -161,7 +161,7 @@ class _RunningStore:
         with lifetime:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._writer.run)
-                nursery.start_soon(self._finish_drops)
+                nursery.start_soon(self._remove_dropped)
                 if not self._start.is_clean:
                     nursery.start_soon(self._check)
 
@@ -182,13 +182,15 @@ class _RunningStore:
             await trio.sleep(_EMPTY_WAL_PAUSE)
         return False
 
-    async def _finish_drops(self) -> None:
+    async def _remove_dropped(self) -> None:
         try:
-            if self._start.has_drops:
-                await self.store.retention.finish_drops()
             await self.store.evidence.remove_released()
         except Exception as error:  # nothing else depends on it: the hub goes on
-            log.warning("what was dropped or released is not all removed yet: %s", error)
+            log.warning("what was released is not all removed yet: %s", error)
+        try:
+            await self.store.retention.run(has_drops=self._start.has_drops)
+        except Exception as error:
+            log.warning("the rows of dropped days stay until the next start: %s", error)
 
     async def _check(self) -> str:
         try:

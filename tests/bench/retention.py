@@ -29,6 +29,7 @@ from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail
 from tests.bench.search import percentile
+from tests.support.stores import drop_day
 
 _QUIET_SECONDS = 10.0
 
@@ -95,7 +96,7 @@ async def measure(data_dir: Path, rate: float) -> None:
             nursery.start_soon(wal.run)
             day = store.retention.days()[0]
             start, cpu = time.perf_counter(), time.process_time()
-            await store.retention.drop_day(day.day)
+            await drop_day(store, day.day)
             seconds, used = time.perf_counter() - start, time.process_time() - cpu
             print(f"while a day goes: {uploads.told()}")
             print(

@@ -15,7 +15,15 @@ from hub.store.health import StoreHealth
 from hub.store.media.packs import entries
 from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
-from tests.support.stores import WatchedDisk, batch, copy_as_left, is_whole, opened, pack_size
+from tests.support.stores import (
+    WatchedDisk,
+    batch,
+    copy_as_left,
+    drop_day,
+    is_whole,
+    opened,
+    pack_size,
+)
 
 STEPS = (
     "before the rows are complete",
@@ -197,7 +205,7 @@ async def test_a_seq_is_never_reused_even_after_the_newest_records_were_dropped(
         for seed in (1, 2, 3):
             await store.records.append(batch(clock, seed))
         clock.advance(86_400)
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         assert store.records.last_seq == 3
     async with opened(data, clock) as store:
         assert store.records.last_seq == 3

@@ -74,7 +74,7 @@ class KeptDays:
     def days(self) -> list[DayUse]:
         return list(self.kept)
 
-    async def drop_day(self, day: str) -> None:
+    async def forget_day(self, day: str) -> None:
         await trio.lowlevel.checkpoint()
         if self.refuses or day in self.stuck:
             raise CannotStoreNow("the disk does not answer")
@@ -83,7 +83,11 @@ class KeptDays:
             raise NoSuchResource(f"no records of {day}")
         self.kept.remove(use)
         self.dropped.append(day)
-        self.free += use.bytes
+        await self.free_space(use.bytes)
+
+    async def free_space(self, size: int) -> None:
+        """What deleting a pack does to the disk."""
+        self.free += size
 
     async def drop_older(self, before: int) -> None:
         await trio.lowlevel.checkpoint()

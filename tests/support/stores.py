@@ -47,6 +47,12 @@ async def opened(
         yield store
 
 
+async def drop_day(store: Store, day: str) -> None:
+    """Drop a day, and wait until its rows are removed too."""
+    await store.retention.forget_day(day)
+    await store.retention.finish_drops()
+
+
 class BlockingJob:
     """A job that blocks its thread until `open` is called."""
 

@@ -15,6 +15,7 @@ from hub.wire.uploads.records import EventDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
+from tests.support.stores import drop_day
 
 DAMAGE: dict[str, tuple[str, object]] = {
     "a detail that was cut": ("detail", b'{"name":"Li'),
@@ -133,7 +134,7 @@ async def test_a_day_with_it_goes(damaged: PageSite) -> None:
     (day,) = damaged.hub.store.retention.days()
     hold = await damaged.hub.store.holds.create(_new_hold(), [1, 2, 3])
     damaged.clock.advance(2 * 86_400)
-    await damaged.hub.store.retention.drop_day(day.day)
+    await drop_day(damaged.hub.store, day.day)
     assert (await damaged.services.records.get(2)).seq == 2
     assert damaged.hub.store.retention.days() == []
     await damaged.hub.store.holds.end(hold.hold.id, "user admin", damaged.clock.ms)

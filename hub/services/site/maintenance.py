@@ -25,6 +25,8 @@ from hub.store.db import Store
 log = logging.getLogger(__name__)
 
 _DISK_CHECK_SECONDS = 10
+#: How long the space of a dropped day may take to become free.
+_FREEING_SECONDS = 60
 _PRUNE_SECONDS = 3600
 _AGE_CHECK_SECONDS = 60
 #: The hour, in the site's time zone, at which the nightly work begins.
@@ -60,7 +62,6 @@ class Maintenance:
         self._save = save
         self._now = now
         self._zone = zone
-        self._drop_lock = trio.Lock()
         self.shortage: Shortage | None = None
 
     def configure(self, config: StoreConfig) -> None:
@@ -129,24 +130,38 @@ class Maintenance:
         await self._store.device_pictures.drop_older(int(kept_since * 1000))
 
     async def _drop(self, day: str, why: str) -> None:
-        async with self._drop_lock:
-            log.info("dropping %s: %s", day, why)
-            with suppress(NoSuchResource):  # it went for space meanwhile
-                await self._store.retention.drop_day(day)
+        log.info("dropping %s: %s", day, why)
+        with suppress(NoSuchResource):  # it went for space meanwhile
+            await self._store.retention.forget_day(day)
 
     async def _drop_for_space(self) -> None:
         stuck: set[str] = set()
         while (oldest := self._retention.oldest_droppable(stuck)) and (
             why := self._exceeds_space()
         ):
+            before = self._disk_space.shortage()
             try:
-                await self._drop(oldest, why)
+                await self._drop(oldest.day, why)
             except HubError as error:
-                _log_postponed(f"{oldest} is dropped later", error)
-                if oldest not in self._store.evidence.problems:
+                _log_postponed(f"{oldest.day} is dropped later", error)
+                if oldest.day not in self._store.evidence.problems:
                     return
                 # Its held evidence needs room: the next day may go and make it.
-                stuck.add(oldest)
+                stuck.add(oldest.day)
+                continue
+            if before is not None:
+                await self._see_freed(before.free_bytes + oldest.bytes // 2)
+
+    async def _see_freed(self, expected: int) -> None:
+        """Wait until the space of a dropped day is free, so that no other day goes for it as well.
+
+        Some file systems free the space of a deleted file only seconds later.
+        """
+        for _ in range(_FREEING_SECONDS):
+            short = self._disk_space.shortage()
+            if short is None or short.free_bytes >= expected:
+                return
+            await trio.sleep(1)
 
     def _exceeds_space(self) -> str:
         stored = sum(use.bytes for use in self._store.retention.days())

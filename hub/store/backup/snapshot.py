@@ -45,7 +45,7 @@ SELECT (SELECT count(*) FROM erasure), (SELECT total(records) FROM erasure),
     (SELECT count(*) FROM record WHERE erased = 1)
 """
 _HAS_TABLE = "SELECT count(*) FROM sqlite_schema WHERE name = ?"
-#: As `drop_day` does: the records go in steps after the start.
+#: As `Retention.forget_day` does: the records go in steps after the start.
 _FORGET_DAY = """
 INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day)
 SELECT first_seq, last_seq, day FROM day WHERE day = ?

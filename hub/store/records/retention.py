@@ -1,4 +1,4 @@
-"""Drops whole days of records with their pictures."""
+"""Drops whole days of records: at once from the log and the disk, their rows one by one later."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ DELETE FROM term WHERE id > ? AND id <= ? AND NOT EXISTS (
     SELECT 1 FROM record WHERE record.term = term.id
 )
 """
+#: How long the rows of forgotten days stay when they cannot be removed.
+_RETRY_SECONDS = 60.0
 #: A step works this long before others may write; its commit takes about as long again.
 _STEP_SECONDS = 0.005
 #: Rows handled at a time within a step.
@@ -119,7 +121,8 @@ class Retention:
         self._days = days
         self._evidence = evidence
         self._now = now
-        self._dropping = trio.Lock()
+        self._forgetting, self._dropping = trio.Lock(), trio.Lock()
+        self._has_dropped = trio.Event()
         self._unlinking = trio.CapacityLimiter(1)
 
     def days(self) -> list[DayUse]:
@@ -129,29 +132,46 @@ class Retention:
             for day in self._days.all()
         ]
 
-    async def drop_day(self, day: str) -> None:
-        """Drop a UTC day, "2026-11-25": its pictures at once, then its records in short steps.
+    async def run(self, *, has_drops: bool) -> None:
+        """Remove the rows of forgotten days until cancelled. `has_drops`: a stop left some."""
+        if has_drops:
+            self._has_dropped.set()
+        while True:
+            await self._has_dropped.wait()
+            self._has_dropped = trio.Event()
+            try:
+                await self.finish_drops()
+            except CannotStoreNow as error:
+                log.info("the rows of dropped days are removed later: %s", error)
+                self._has_dropped.set()
+                await trio.sleep(_RETRY_SECONDS)
 
-        What is held of it is moved before, and stays. Other writes continue between the steps. If
-        this is cancelled or the hub stops, the day is still there, or readers do not see it any
-        more and `finish_drops` removes the rest after the next start.
+    async def forget_day(self, day: str) -> None:
+        """Drop a UTC day, "2026-11-25", from the log, with its pack, whose space is free then.
+
+        What is held of it is moved before, and stays. Its rows, which may take minutes, are left to
+        `run`; any number of days may wait for that. If this is cancelled or the hub stops, the day
+        is still there, or it is forgotten, and the next start goes on.
 
         Raises NoSuchResource if the log does not hold the day, BadParameter for the current day,
         CannotStoreNow if the database cannot be written even after the pack was deleted, or if its
         held evidence cannot be kept, in which case the day stays.
         """
-        known = self._days.get_any(day)
-        if known is None:
-            raise NoSuchResource(f"no records of {day}")
-        if day == day_of(int(self._now() * 1000)):
-            raise BadParameter("the current day cannot be dropped", field="day")
-        await self._evidence.move_before(known, partial(self._forget, day))
-        await self._delete(remove_dropped)
-        await self.finish_drops()
-        log.info("dropped %s: %d records, %d bytes", day, known.records, known.bytes)
+        async with self._forgetting:
+            known = self._days.get_any(day)
+            if known is None:
+                raise NoSuchResource(f"no records of {day}")
+            if day == day_of(int(self._now() * 1000)):
+                raise BadParameter("the current day cannot be dropped", field="day")
+            try:
+                await self._evidence.move_before(known, partial(self._forget, day))
+            finally:
+                self._has_dropped.set()
+            await self._delete(remove_dropped)
+            log.info("dropped %s: %d records, %d bytes", day, known.records, known.bytes)
 
     async def finish_drops(self) -> None:
-        """Remove the records of the days that were dropped."""
+        """Remove the rows of forgotten days in short steps, between which others write."""
         async with self._dropping:
             found = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
             dropped = _dropped_rows.read_all(found, self._damaged)

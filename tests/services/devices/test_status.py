@@ -14,7 +14,7 @@ from hub.wire.uploads.bodies import DeviceInfo
 from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.clock import NOON, FrozenClock
 from tests.support.gate import SN, FakeLink, Gate, gate
-from tests.support.stores import batch
+from tests.support.stores import batch, drop_day
 
 
 async def test_a_reported_status_is_shown_at_once_and_saved_later(
@@ -166,7 +166,7 @@ async def test_the_latest_picture_is_loaded_at_start_and_follows_the_records(
     await wait_all_tasks_blocked()
     assert site.devices.get(device.did).last_picture == "/media/2/face.jpg"
     clock.advance(86_400)
-    await site.store.retention.drop_day("2026-11-25")
+    await drop_day(site.store, "2026-11-25")
     assert site.devices.get(device.did).last_picture is None
     await site.devices.remove(device.did)
     assert device.did not in site.devices._pictures._latest

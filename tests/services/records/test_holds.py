@@ -16,6 +16,7 @@ from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
+from tests.support.stores import drop_day
 
 ANN = Actor("user ann", "10.0.0.7")
 DAY = 86_400
@@ -112,7 +113,7 @@ async def test_released_evidence_of_a_day_that_is_gone_goes(
     await hub.add(face("a", pictures=True))
     await hub.services.holds.create([1], "police", None, by=ANN)
     clock.advance(DAY)
-    await hub.store.retention.drop_day("2026-11-25")
+    await drop_day(hub.store, "2026-11-25")
     assert hub.services.holds.use().records == 1
     await hub.services.holds.release(1, by=ANN)
     await hub.services.holds.tidy()

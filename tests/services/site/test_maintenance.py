@@ -267,6 +267,41 @@ async def test_the_oldest_days_are_dropped_while_disk_space_is_short(
         assert maintenance.shortage is None
 
 
+async def test_no_further_day_goes_while_the_disk_still_frees_the_space_of_the_last_one(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 10)
+    store.free = GB
+    async with trio.open_nursery() as nursery:
+
+        async def freed_later(size: int) -> None:
+            nursery.start_soon(later, size)
+
+        async def later(size: int) -> None:
+            await trio.sleep(20)
+            store.free += size
+
+        store.free_space = freed_later  # type: ignore[method-assign]
+        async with running_maintenance(store, StoreConfig(min_free_gb=3)):
+            assert store.dropped == ["2026-11-16"]
+            await trio.sleep(60)
+            assert store.dropped == ["2026-11-16", "2026-11-17"]
+
+
+async def test_further_days_go_if_a_disk_never_frees_the_space_of_the_last_one(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    store.keep(TODAY, 4)
+    store.free = GB
+
+    async def kept(size: int) -> None: ...
+
+    store.free_space = kept  # type: ignore[method-assign]
+    async with running_maintenance(store, StoreConfig(min_free_gb=3)):
+        await trio.sleep(10 * 60)
+        assert len(store.dropped) == 3
+
+
 async def test_a_later_shortage_is_noticed_within_seconds(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:

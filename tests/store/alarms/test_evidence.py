@@ -18,7 +18,7 @@ from hub.store.tables.erasures import NewErasure, Subject
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.clock import FrozenClock
-from tests.support.stores import FaultyDisk, batch, copy_as_left, is_whole, opened
+from tests.support.stores import FaultyDisk, batch, copy_as_left, drop_day, is_whole, opened
 
 DAY = 86_400
 FIRST = "2026-11-25"
@@ -70,7 +70,7 @@ async def test_the_records_of_an_alarm_outlive_their_day(
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
         await fill(store, clock, ["ann", "", "ann", "bob"])
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert await seqs(store) == [1, 3, 4, 5]
         assert await is_kept(store, clock, 3, "ann")
         assert await store.pictures.read(2, "face") is None
@@ -83,7 +83,7 @@ async def test_they_go_with_the_alarm_once_it_is_old_and_closed(
 ) -> None:
     async with opened(tmp_path / "data", clock) as store:
         await fill(store, clock, ["ann", "bob"])
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         await store.alarms.move([1], Move("closed", clock.ms, "user ann"))
         assert not await store.alarms.forget_before(clock.ms - 2 * DAY * 1000)
         assert await store.alarms.get(1)
@@ -101,7 +101,7 @@ async def test_of_many_records_the_first_and_the_last_are_kept(
     count = MAX_EVIDENCE + 5
     async with opened(tmp_path / "data", clock) as store:
         await fill(store, clock, ["ann"] * count)
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert await seqs(store) == [*range(1, MAX_EVIDENCE), count, count + 1]
 
 
@@ -112,7 +112,7 @@ async def test_a_record_of_a_hold_and_an_alarm_stays_as_long_as_either(
         await fill(store, clock, ["ann"])
         new = NewHold(reason="x", created_by="ann", created_at=clock.ms)
         hold = (await store.holds.create(new, [1])).hold
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert await store.holds.count_only_here(hold.id) == 0
         await store.holds.end(hold.id, "ann", clock.ms)
         await store.evidence.remove_released()
@@ -184,7 +184,7 @@ async def test_on_a_full_disk_the_evidence_of_alarms_does_not_keep_a_day(
     async with opened(tmp_path / "data", clock, disk=disk) as store:
         await fill(store, clock, ["ann", "bob"])
         disk.failing = {"write"}
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert await seqs(store) == [3]
         assert store.evidence.problem == ""
         assert "the evidence of alarms of 2026-11-25 goes" in caplog.text
@@ -200,13 +200,13 @@ async def test_another_fault_of_the_disk_or_a_hold_keeps_the_day(
         disk.failing = {"write"}
         disk.error = OSError(errno.EIO, "input/output error")
         with pytest.raises(CannotStoreNow):
-            await store.retention.drop_day(FIRST)
+            await drop_day(store, FIRST)
         disk.failing = set()
         await store.holds.create(NewHold(reason="x", created_by="ann", created_at=clock.ms), [2])
         disk.failing = {"write"}
         disk.error = OSError(errno.ENOSPC, "no space")
         with pytest.raises(CannotStoreNow):
-            await store.retention.drop_day(FIRST)
+            await drop_day(store, FIRST)
         disk.failing = set()
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert await seqs(store) == [1, 2, 3]

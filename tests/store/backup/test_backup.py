@@ -34,7 +34,7 @@ from hub.store.people.people import PersonPut
 from hub.store.people.person_rows import PersonChange
 from hub.store.tables.devices import NewDevice
 from tests.support.clock import NOON, FrozenClock
-from tests.support.stores import batch, is_whole, opened, upload
+from tests.support.stores import batch, drop_day, is_whole, opened, upload
 
 SITE = SiteDescription("Harbour East", ("192.168.1.5",), NOON)
 DAY = "2026-11-25"
@@ -153,7 +153,7 @@ async def test_a_day_that_is_dropped_meanwhile_is_dropped_in_the_restored_hub(
     file, pace = io.BytesIO(), Pace()
     with working_folder(data) as folder:
         copy = await trio.to_thread.run_sync(take_working_copy, data, folder, pace, 0)
-        await store.retention.drop_day(DAY)
+        await drop_day(store, DAY)
         made = write_backup(file, data, copy, SITE, pictures=True, passphrase=None, pace=pace)
     assert [pack.name for pack in made.omitted.lost] == [f"media/{DAY}.pack"]
     report = restored(file.getvalue(), tmp_path / "new")

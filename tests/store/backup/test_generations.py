@@ -34,7 +34,7 @@ from hub.store.backup.tar import TarReader, TarWriter
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from tests.support.clock import NOON, FrozenClock
-from tests.support.stores import batch, is_whole, opened, upload
+from tests.support.stores import batch, drop_day, is_whole, opened, upload
 
 DAY = "2026-11-25"
 
@@ -160,7 +160,7 @@ async def test_a_day_that_began_anew_does_not_replace_the_pack_of_older_generati
     await site.add(1, 2)
     first = await site.back_up()
     site.clock.advance(86_400)
-    await site.store.retention.drop_day(DAY)
+    await drop_day(site.store, DAY)
     site.clock.advance(-86_400)
     await site.add(3)
     site.clock.advance(60)
@@ -174,7 +174,7 @@ async def test_packs_that_no_generation_names_go(site: Site) -> None:
     first = await site.back_up()
     site.clock.advance(86_400)
     await site.add(2)
-    await site.store.retention.drop_day(DAY)
+    await drop_day(site.store, DAY)
     await site.back_up()
     assert len(site.packs()) == 2
     generations = read_folder(site.folder).generations
@@ -406,7 +406,7 @@ async def test_a_generation_whose_head_is_not_read_stays_and_so_do_all_packs(
     await site.add(1)
     first = await site.back_up()
     site.clock.advance(86_400)
-    await site.store.retention.drop_day(DAY)
+    await drop_day(site.store, DAY)
     await site.add(2)
     for _ in range(2):
         second = await site.back_up()

@@ -14,7 +14,7 @@ from hub.store.records import retention
 from hub.store.records.record_filter import RecordFilter
 from tests.support.clock import FrozenClock
 from tests.support.failing_commits import FailingCommits
-from tests.support.stores import FaultyDisk, batch, is_whole, opened
+from tests.support.stores import FaultyDisk, batch, drop_day, is_whole, opened
 
 DAY = 86_400
 PACK = Path("media", "2026-11-25.pack")
@@ -33,7 +33,7 @@ async def test_a_picture_read_while_a_full_disk_drops_its_day_is_no_damage(
         await store.records.append(batch(clock, 2))
         commits.failing = True
         with pytest.raises(CannotStoreNow):
-            await store.retention.drop_day("2026-11-25")
+            await drop_day(store, "2026-11-25")
         # Its pack went to make room, and the database could not even then be written.
         assert not (tmp_path / PACK).exists()
         assert await store.pictures.read(1, "face") is None
@@ -42,7 +42,7 @@ async def test_a_picture_read_while_a_full_disk_drops_its_day_is_no_damage(
         # It is tried again, as long as the database still has the day.
         assert [day.day for day in store.retention.days()] == ["2026-11-25", "2026-11-26"]
         commits.failing = False
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         assert [day.day for day in store.retention.days()] == ["2026-11-26"]
         assert await is_whole(store, 2, batch(clock, 2, occurred_at=None).uploads[0])
 
@@ -60,7 +60,7 @@ async def test_a_day_whose_pack_went_to_make_room_is_dropped_by_the_next_start(
             await store.records.append(batch(clock, 2))
             commits.failing = True
             with pytest.raises(CannotStoreNow):
-                await store.retention.drop_day("2026-11-25")
+                await drop_day(store, "2026-11-25")
     async with opened(tmp_path, clock) as store:
         assert store.health == StoreHealth()
         assert [day.day for day in store.retention.days()] == ["2026-11-26"]
@@ -82,7 +82,7 @@ async def test_a_clock_set_back_to_a_day_whose_pack_went_begins_it_anew(
         await store.records.append(batch(clock, 2))
         commits.failing = True
         with pytest.raises(CannotStoreNow):
-            await store.retention.drop_day("2026-11-25")
+            await drop_day(store, "2026-11-25")
         commits.failing = False
         clock.advance(-DAY)
         await store.records.append(batch(clock, 3))
@@ -114,7 +114,7 @@ async def test_a_clock_set_back_to_a_day_being_deleted_writes_into_another_file(
         clock.advance(DAY)
         await store.records.append(batch(clock, 2))
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(store.retention.drop_day, "2026-11-25")
+            nursery.start_soon(drop_day, store, "2026-11-25")
             await deleting.wait()
             clock.advance(-DAY)
             await store.records.append(batch(clock, 3))
@@ -139,7 +139,7 @@ async def test_a_pack_that_cannot_be_renamed_is_known_as_dropped_until_it_is_gon
         await store.records.append(batch(clock, 2))
         with monkeypatch.context() as patch:
             patch.setattr(Path, "replace", in_use)
-            await store.retention.drop_day("2026-11-25")
+            await drop_day(store, "2026-11-25")
         assert (tmp_path / PACK).exists()
         dropped = await store.read(lambda c: c.execute("SELECT day FROM dropped_day").fetchall())
         assert dropped == [("2026-11-25",)]
@@ -161,7 +161,7 @@ async def test_a_pack_that_could_not_be_renamed_is_begun_anew_by_a_clock_set_bac
         clock.advance(DAY)
         with monkeypatch.context() as patch:
             patch.setattr(Path, "replace", in_use)
-            await store.retention.drop_day("2026-11-25")
+            await drop_day(store, "2026-11-25")
             clock.advance(-DAY)
             await store.records.append(batch(clock, 3))
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])

@@ -13,7 +13,7 @@ from hub.store.health import StoreHealth
 from hub.store.media.lost_parts import LOST, LostPart, find_lost
 from hub.store.offline.pack_inspection import check_packs
 from tests.support.clock import FrozenClock
-from tests.support.stores import batch, is_whole, opened, upload
+from tests.support.stores import batch, drop_day, is_whole, opened, upload
 
 DAY = "2026-11-25"
 PACK = f"media/{DAY}.pack"
@@ -112,7 +112,7 @@ async def test_what_went_with_its_day_is_not_told_any_more(
     async with opened(tmp_path, clock) as store:
         clock.advance(86_400)
         await store.records.append(batch(clock, 3))
-        await store.retention.drop_day(DAY)
+        await drop_day(store, DAY)
     async with opened(tmp_path, clock) as store:
         assert store.health == StoreHealth()
 

@@ -15,7 +15,7 @@ from hub.store.offline.inspection import Stopped
 from hub.store.offline.pack_inspection import check_packs
 from hub.store.tables.holds import NewHold
 from tests.support.clock import FrozenClock
-from tests.support.stores import batch, opened
+from tests.support.stores import batch, drop_day, opened
 
 
 def ignore(part: float | None) -> None:
@@ -171,7 +171,7 @@ async def test_held_evidence_is_read_after_its_day_has_gone(
         await store.records.append(batch(clock, 4))
         hold = NewHold(reason="police", until=None, created_by="ann", created_at=clock.ms)
         await store.holds.create(hold, [2])
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         found = await trio.to_thread.run_sync(check_packs, tmp_path, ignore)
     assert (found.checked, found.bad) == (6, 0)
     (pack,) = (tmp_path / "media" / "held").glob("*.pack")

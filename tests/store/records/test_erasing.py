@@ -19,7 +19,7 @@ from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.failing_commits import FailingCommits
-from tests.support.stores import FaultyDisk, batch, copy_as_left, is_whole, opened
+from tests.support.stores import FaultyDisk, batch, copy_as_left, drop_day, is_whole, opened
 
 DAY = 86_400
 FIRST, SECOND = "2026-11-25", "2026-11-26"
@@ -164,7 +164,7 @@ async def test_held_records_are_erased_only_if_that_is_asked_for(
         await fill(store, clock)
         hold = NewHold(reason="police", created_by="ann", created_at=clock.ms)
         await store.holds.create(hold, [1, 2])
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         preview = await store.eraser.preview(Subject(uuids=(NUMBER,)), store.records.last_seq)
         assert (preview.records, preview.pictures, preview.held) == (2, 6, 1)
         assert (preview.first_day, preview.last_day, preview.dids) == (FIRST, SECOND, ("7",))

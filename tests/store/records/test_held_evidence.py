@@ -18,7 +18,7 @@ from hub.store.tables import holds
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
-from tests.support.stores import FaultyDisk, batch, copy_as_left, is_whole, opened
+from tests.support.stores import FaultyDisk, batch, copy_as_left, drop_day, is_whole, opened
 
 DAY = 86_400
 FIRST = "2026-11-25"
@@ -55,7 +55,7 @@ async def test_a_held_record_outlives_its_day(tmp_path: Path, clock: FrozenClock
     async with opened(data, clock) as store:
         await fill(store, clock)
         await store.holds.create(new_hold(clock), [2, 3])
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert not (data / "media" / f"{FIRST}.pack").exists()
         assert await seqs(store) == [2, 3, 5]
         assert await seqs(store, name="name 3") == [3]
@@ -77,7 +77,7 @@ async def test_what_nobody_holds_any_more_goes_with_its_pictures(
         await fill(store, clock)
         first = (await store.holds.create(new_hold(clock), [1, 2])).hold
         second = (await store.holds.create(new_hold(clock), [2, 3])).hold
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         size = store.evidence.use().bytes
         await store.holds.end(first.id, "ann", clock.ms)
         await store.evidence.remove_released()
@@ -101,7 +101,7 @@ async def test_a_released_record_stays_as_long_as_its_day(
         await store.holds.end(hold.id, "ann", clock.ms)
         await store.evidence.remove_released()
         assert await is_kept(store, clock, 1)
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert await seqs(store) == [5]
 
 
@@ -127,7 +127,7 @@ async def test_an_interrupted_move_loses_nothing_and_is_finished_later(
         await fill(store, clock)
         await store.holds.create(new_hold(clock), [1, 3])
         disk.is_copying = True
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         disk.is_copying = False
     assert disk.copies == 8
     for number in range(disk.copies):
@@ -135,7 +135,7 @@ async def test_an_interrupted_move_loses_nothing_and_is_finished_later(
             assert await is_kept(store, clock, 1)
             assert await is_kept(store, clock, 3)
             if store.retention.days()[0].day == FIRST:
-                await store.retention.drop_day(FIRST)
+                await drop_day(store, FIRST)
             assert await seqs(store) == [1, 3, 5]
             assert await is_kept(store, clock, 1)
             assert await is_kept(store, clock, 3)
@@ -179,12 +179,12 @@ async def test_a_day_stays_while_its_evidence_cannot_be_written(
         await store.holds.create(new_hold(clock), [1, 3])
         disk.failing = {step}
         with pytest.raises(CannotStoreNow, match="stays, because its held evidence"):
-            await store.retention.drop_day(FIRST)
+            await drop_day(store, FIRST)
         assert store.evidence.problem == "2026-11-25: the disk is full"
         assert await seqs(store) == [1, 2, 3, 4, 5]
         assert await is_kept(store, clock, 2)
         disk.failing = set()
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert store.evidence.problem == ""
         assert await seqs(store) == [1, 3, 5]
         assert await is_kept(store, clock, 1)
@@ -205,7 +205,7 @@ async def test_a_record_that_is_held_while_its_day_moves_is_kept(
             return is_moved
 
         monkeypatch.setattr(store.evidence, "_move_some_locked", hold_another)
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert await seqs(store) == [1, 3, 5]
         assert await is_kept(store, clock, 3)
 
@@ -300,7 +300,7 @@ async def test_a_foreign_file_among_the_held_evidence_is_left_alone(
         foreign = data / "media" / "held" / f"{FIRST}-1.pack"
         foreign.write_bytes(b"pictures")
         await store.holds.create(new_hold(clock), [1])
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
         assert await is_kept(store, clock, 1)
     assert foreign.read_bytes() == b"pictures"
 
@@ -313,7 +313,7 @@ async def test_a_missing_pack_of_held_evidence_is_reported_at_the_start(
     async with opened(data, clock) as store:
         await fill(store, clock)
         await store.holds.create(new_hold(clock), [1])
-        await store.retention.drop_day(FIRST)
+        await drop_day(store, FIRST)
     (data / "media" / "held" / f"{FIRST}-1.pack").unlink()
     async with opened(data, clock) as store:
         assert f"{FIRST}-1.pack is damaged" in store.health.lost

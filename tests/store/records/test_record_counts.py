@@ -35,7 +35,7 @@ from hub.wire.uploads.records import (
 )
 from tests.store.databases import unpack
 from tests.support.clock import FrozenClock
-from tests.support.stores import batch, batch_of, opened, upload
+from tests.support.stores import batch, batch_of, drop_day, opened, upload
 
 HOUR = 3_600_000
 DAY = 86_400
@@ -156,7 +156,7 @@ class Life:
     async def drop(self, store: Store) -> None:
         self._clock.advance(DAY)
         if days := store.retention.days():
-            await store.retention.drop_day(days[0].day)
+            await drop_day(store, days[0].day)
 
 
 def _hold(clock: FrozenClock) -> NewHold:
@@ -394,7 +394,7 @@ async def test_a_damaged_count_loses_no_upload_and_keeps_no_day(
     async with opened(tmp_path, clock) as store:
         assert (await store.records.append(batch(clock, 2))).seqs == (2,)
         clock.advance(DAY)
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         await store.records.append(batch(clock, 3))
         assert await store.records.get(1) is None
 

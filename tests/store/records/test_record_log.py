@@ -25,7 +25,7 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 from tests.support.clock import FrozenClock
-from tests.support.stores import batch, batch_of, is_whole, opened, upload
+from tests.support.stores import batch, batch_of, drop_day, is_whole, opened, upload
 
 HOUR = 3_600_000
 
@@ -386,7 +386,7 @@ async def test_there_is_one_latest_picture_per_device(store: Store, clock: Froze
     assert {did: picture.path for did, picture in latest.items()} == {"1": "/media/2/face.jpg"}
     assert store.records.is_kept(latest["1"])
     clock.advance(86_400)
-    await store.retention.drop_day("2026-11-25")
+    await drop_day(store, "2026-11-25")
     assert not store.records.is_kept(latest["1"])
 
 

@@ -16,7 +16,7 @@ import trio
 import trio.testing
 from msgspec import Raw
 
-from hub.errors import BadParameter, NoSuchResource, TooManyRequests
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.health import StoreHealth
 from hub.store.media import pictures
@@ -25,7 +25,16 @@ from hub.store.records.record_filter import RecordFilter
 from hub.store.sqlite.connection import Job
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
-from tests.support.stores import FaultyDisk, batch, batch_of, copy_as_left, is_whole, opened, upload
+from tests.support.stores import (
+    FaultyDisk,
+    batch,
+    batch_of,
+    copy_as_left,
+    drop_day,
+    is_whole,
+    opened,
+    upload,
+)
 
 DAY = 86_400
 
@@ -75,7 +84,7 @@ async def test_dropping_a_day_removes_its_pictures_and_records(
         await store.records.append(batch(clock, 2))
         clock.advance(DAY)
         await store.records.append(batch(clock, 3))
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         assert [day.day for day in store.retention.days()] == ["2026-11-26"]
         assert not (data / "media" / "2026-11-25.pack").exists()
         page = await store.records.page(RecordFilter())
@@ -104,9 +113,9 @@ async def test_only_a_past_day_in_the_log_can_be_dropped(
     async with opened(tmp_path / "data", clock) as store:
         await store.records.append(batch(clock, 1))
         with pytest.raises(BadParameter, match="day"):
-            await store.retention.drop_day("2026-11-25")
+            await drop_day(store, "2026-11-25")
         with pytest.raises(NoSuchResource):
-            await store.retention.drop_day("2026-11-24")
+            await drop_day(store, "2026-11-24")
         assert await is_whole(store, 1, batch(clock, 1).uploads[0])
 
 
@@ -119,7 +128,7 @@ async def test_a_record_whose_pack_was_removed_has_no_pictures(
         clock.advance(DAY)
         # As if the process ended after it removed the pack, before the records.
         monkeypatch.setattr(retention.Retention, "finish_drops", _nothing)
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         stored = await store.records.get(1)
         assert stored is not None
         assert stored.images == ()
@@ -140,7 +149,7 @@ async def test_an_interrupted_drop_is_finished_after_the_next_start(
         async with opened(data, clock) as store:
             await store.records.append(batch(clock, 1))
             clock.advance(DAY)
-            await store.retention.drop_day("2026-11-25")
+            await drop_day(store, "2026-11-25")
             left = copy_as_left(data, tmp_path / "left")
     # On Windows a reader may have kept the pack.
     (left / "media" / "2026-11-25.pack").write_bytes(b"pictures")
@@ -149,6 +158,57 @@ async def test_an_interrupted_drop_is_finished_after_the_next_start(
         assert await store.records.get(1) is None
         assert not (left / "media" / "2026-11-25.pack").exists()
         assert store.health == StoreHealth()
+
+
+async def test_a_day_is_gone_from_the_disk_while_the_rows_of_others_still_wait(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    media = data / "media"
+
+    async def never_done(self: retention.Retention) -> None:
+        await trio.sleep_forever()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retention.Retention, "finish_drops", never_done)
+        async with opened(data, clock) as store:
+            for seed in range(3):
+                await store.records.append(batch(clock, seed))
+                clock.advance(DAY)
+            for day in ("2026-11-25", "2026-11-26"):
+                await store.retention.forget_day(day)
+                assert not (media / f"{day}.pack").exists()
+            assert not list(media.glob("*.dropped"))
+            assert [use.day for use in store.retention.days()] == ["2026-11-27"]
+            assert await store.records.get(1) is not None
+            left = copy_as_left(data, tmp_path / "left")
+    async with opened(left, clock) as store:
+        await store.retention.finish_drops()
+        assert [item.seq for item in (await store.records.page(RecordFilter())).items] == [3]
+        assert store.health == StoreHealth()
+
+
+async def test_the_store_removes_the_rows_of_forgotten_days_by_itself(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_RETRY_SECONDS", 0.0)
+    finish = retention.Retention.finish_drops
+    attempts = itertools.count()
+    done = trio.Event()
+
+    async def fails_once(self: retention.Retention) -> None:
+        if next(attempts) == 0:
+            raise CannotStoreNow("the disk is full")
+        await finish(self)
+        done.set()
+
+    monkeypatch.setattr(retention.Retention, "finish_drops", fails_once)
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(batch(clock, 1))
+        clock.advance(DAY)
+        await store.retention.forget_day("2026-11-25")
+        await done.wait()
+        assert await store.records.get(1) is None
 
 
 async def test_records_are_removed_in_many_short_steps(
@@ -169,7 +229,7 @@ async def test_records_are_removed_in_many_short_steps(
         entries = tuple(upload(clock, pictures=0) for _ in range(300))
         await store.records.append(batch_of(clock, entries, seed=1))
         clock.advance(DAY)
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         assert (await store.records.page(RecordFilter())).items == ()
     assert max(steps) <= 4 * 20 + 4  # each with its counts; a digest, a span, ended counts
     assert len(steps) >= 15
@@ -214,7 +274,7 @@ async def test_uploads_go_on_while_a_day_is_dropped(tmp_path: Path, clock: Froze
         await store.records.append(batch_of(clock, entries, seed=1))
         clock.advance(DAY)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(store.retention.drop_day, "2026-11-25")
+            nursery.start_soon(drop_day, store, "2026-11-25")
             for seed in range(10, 30):
                 await store.records.append(batch(clock, seed))
         page = await store.records.page(RecordFilter())
@@ -228,12 +288,12 @@ async def test_a_clock_set_back_to_a_dropped_day_writes_a_new_pack(
         await store.records.append(batch(clock, 1))
         clock.advance(DAY)
         await store.records.append(batch(clock, 2))
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         clock.advance(-DAY)
         await store.records.append(batch(clock, 3))
         assert await is_whole(store, 3, batch(clock, 3).uploads[0])
         clock.advance(DAY)
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         page = await store.records.page(RecordFilter())
         assert [item.seq for item in page.items] == [2]
 
@@ -254,7 +314,7 @@ async def test_records_being_written_when_their_day_ends_are_dropped_with_it(
             nursery.start_soon(store.records.append, batch(clock, 2))
             assert await trio.to_thread.run_sync(writing.wait, 10)
             clock.advance(DAY)
-            nursery.start_soon(store.retention.drop_day, "2026-11-25")
+            nursery.start_soon(drop_day, store, "2026-11-25")
             await trio.testing.wait_all_tasks_blocked()
             dropping.set()
         assert store.retention.days() == []
@@ -283,7 +343,7 @@ async def test_a_day_can_be_dropped_from_a_full_disk(
             return write(full, **hooks)
 
         monkeypatch.setattr(store._writer, "write", write_while_full)
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         assert store.retention.days() == []
         assert await store.records.get(1) is None
 
@@ -302,7 +362,7 @@ async def test_pages_of_dropped_records_are_returned_to_the_file_system(
         await store.records.append(batch_of(clock, entries, seed=1))
         before, _ = await store.read(pages)
         clock.advance(DAY)
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         after, free = await store.read(pages)
         assert after < before / 2
         assert free * 4 <= after

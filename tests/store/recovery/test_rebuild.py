@@ -31,7 +31,7 @@ from tests.store.recovery.test_start_check import (
 )
 from tests.support.clock import FrozenClock
 from tests.support.failing_commits import FailingCommits
-from tests.support.stores import batch, is_whole, opened
+from tests.support.stores import batch, drop_day, is_whole, opened
 
 SEEDS = range(1, 8)
 
@@ -356,7 +356,7 @@ async def test_held_evidence_of_a_lost_database_is_in_the_log_again(
         await store.holds.create(hold, [2, 3])
         clock.advance(86_400)
         await store.records.append(batch(clock, 5))
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
         before = await records_of(store)
     (data / DATABASE).unlink()
     report = rebuild(data, Disk(), os.urandom)

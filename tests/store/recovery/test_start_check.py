@@ -14,7 +14,7 @@ import trio
 
 from hub.errors import StartFault
 from tests.support.clock import FrozenClock
-from tests.support.stores import batch, copy_as_left, is_whole, opened, pack_size
+from tests.support.stores import batch, copy_as_left, drop_day, is_whole, opened, pack_size
 
 DATABASE, WAL = "hub.sqlite", "hub.sqlite-wal"
 
@@ -268,7 +268,7 @@ async def test_the_pack_of_a_day_that_is_being_dropped_is_deleted(
     clock.advance(86_400)
     async with opened(data, clock) as store:
         await store.records.append(batch(clock, 2))
-        await store.retention.drop_day("2026-11-25")
+        await drop_day(store, "2026-11-25")
     pack.write_bytes(kept)
     with closing(sqlite3.connect(data / DATABASE)) as connection, connection:
         connection.execute("INSERT INTO dropped_day VALUES (1, 2, '2026-11-25')")

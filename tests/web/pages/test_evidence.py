@@ -12,6 +12,7 @@ from hub.wire.uploads.records import EventDetail, FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
+from tests.support.stores import drop_day
 
 DAY = 86_400
 
@@ -119,7 +120,7 @@ async def test_what_is_released_is_named_first(
     await keep(guard)
     clock.advance(DAY)
     await site.add_record(detail=FaceDetail(name="Later"))
-    await site.hub.store.retention.drop_day("2026-11-25")
+    await drop_day(site.hub.store, "2026-11-25")
     await guard.sign_in("guard")
     await guard.get("/evidence")
     assert "1 record is kept beyond its retention period" in guard.text

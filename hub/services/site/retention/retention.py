@@ -27,6 +27,7 @@ from hub.services.site.clock.dating import DatedDay, date_days
 
 if TYPE_CHECKING:
     from hub.store.db import Store
+    from hub.store.records.retention import DayUse
 
 log = logging.getLogger(__name__)
 
@@ -142,16 +143,14 @@ class RetentionPolicy:
         """Return the current UTC day, by the likeliest time."""
         return utc_day(self._clock.likely_time())
 
-    def oldest_droppable(self, besides: Container[str] = ()) -> str | None:
+    def oldest_droppable(self, besides: Container[str] = ()) -> DayUse | None:
         """Return the first day of the log, unless it is the last, or is being written.
 
         `besides`: days to leave out.
         """
         written = utc_day(self._now()).isoformat()
         days = sorted(self._store.retention.days(), key=lambda use: use.last_seq)[:-1]
-        return next(
-            (use.day for use in days if use.day != written and use.day not in besides), None
-        )
+        return next((use for use in days if use.day != written and use.day not in besides), None)
 
     def is_due(self, night: date) -> bool:
         """Whether old days have not been looked for in this night, and the clock allows it."""

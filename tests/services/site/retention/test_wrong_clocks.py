@@ -11,7 +11,7 @@ from hub.services.site.clock.clock import SiteClock
 from hub.services.site.retention.retention import RetentionPolicy, utc_day
 from tests.support.clock import NOON, FrozenClock
 from tests.support.memory_store import MemoryStore
-from tests.support.stores import batch
+from tests.support.stores import batch, drop_day
 
 DAY = 86_400
 YEAR = 365 * DAY
@@ -73,7 +73,7 @@ class Site:
             name = day.use.day
             age = utc_day(self.true()) - utc_day(self.last[name])
             assert age >= timedelta(days=KEEP_DAYS), f"{name} went after {age.days} days"
-            await self.store.retention.drop_day(name)
+            await drop_day(self.store, name)
             self.gone.append(name)
 
     @property
