@@ -98,6 +98,9 @@ QUESTIONS: dict[str, Callable[[Random], RecordFilter]] = {
     "two categories, camera": lambda c: RecordFilter(categories=(2, 4), did=_face_camera(c)),
     "no pictures": lambda c: RecordFilter(has_pictures=False),
     "no pictures, camera of cars": lambda c: RecordFilter(has_pictures=False, did=_car_camera(c)),
+    "strangers as shown": lambda c: RecordFilter(lists=(0,)),
+    "strangers as shown, camera": lambda c: RecordFilter(lists=(0,), did=_face_camera(c)),
+    "blacklist as shown": lambda c: RecordFilter(lists=(2,)),
     "plate and face (contradiction)": lambda c: RecordFilter(plate="88", kind="face"),
     "name and plate (contradiction)": lambda c: RecordFilter(name=FREQUENT, plate="88"),
 }

@@ -23,6 +23,7 @@ from hub.store.records.record_conditions import (
     conditions_of,
     count_listed,
     index_uses,
+    with_known_lists,
 )
 from hub.store.records.record_counts import HOUR_MS, count_by_hour, is_there
 from hub.store.records.record_filter import RecordFilter, simplified
@@ -105,7 +106,8 @@ class Counting:
         assert self._filter is not None
         self._left = []
         self.is_done = True
-        if not is_there(connection, self._filter):
+        self._filter = with_known_lists(connection, self._filter)
+        if self._filter is None or not is_there(connection, self._filter):
             return
         whole = (self._edges[0], self._edges[-1])
         if _is_counted(self._filter):
@@ -158,7 +160,7 @@ class Counting:
             max(last for _, (_, last) in self._left),
         )
         for index in self._indexes:
-            if len(index.conditions) == len(self._conditions):
+            if len(index.conditions) == len(self._conditions) and not index.either:
                 many = count_listed(connection, index, seqs, _MANY + 1) > _MANY
                 return index if many else None
         return None
@@ -214,18 +216,18 @@ class Counting:
     ) -> None:
         answered = () if index is None else index.conditions
         rest = [one for one in self._conditions if one not in answered]
-        where = [
-            *([] if index is None else [index.sql]),
-            "seq BETWEEN ? AND ?",
-            "occurred_at >= ? AND occurred_at < ?",
-            *(one.on_row for one in rest),
-        ]
-        values = [*(() if index is None else index.values), *window, *times]
-        values += [value for one in rest for value in one.values]
-        sql = _BY_UNIT.format(
-            how="NOT INDEXED" if index is None else f"INDEXED BY {index.name}",
-            where=" AND ".join(where),
-        ).replace(":unit", str(self._unit))
+        how, found = "NOT INDEXED", "seq BETWEEN ? AND ?"
+        values: list[object] = [*window]
+        if index is not None and index.either:
+            listed, chosen = index.listed(window)
+            how, found, values = "", f"seq IN ({listed})", [*chosen]
+        elif index is not None:
+            how, found = f"INDEXED BY {index.name}", f"{index.sql} AND {found}"
+            values = [*index.values, *window]
+        where = [found, "occurred_at >= ? AND occurred_at < ?", *(one.on_row for one in rest)]
+        values += [*times, *(value for one in rest for value in one.values)]
+        sql = _BY_UNIT.format(how=how, where=" AND ".join(where))
+        sql = sql.replace(":unit", str(self._unit))
         for unit, records in connection.execute(sql, values):
             # A range may begin within a unit.
             bucket = self._bucket(max(unit * self._unit, times[0]))
@@ -273,7 +275,7 @@ def _is_by_term(filter: RecordFilter) -> bool:
 
 def _is_counted(filter: RecordFilter) -> bool:
     """Whether the counts per hour know all that a filter asks for."""
-    rest = (filter.plate, filter.name, filter.uuid, filter.has_pictures)
+    rest = (filter.plate, filter.name, filter.uuid, filter.lists, filter.has_pictures)
     return all(one is None for one in rest)
 
 

@@ -10,12 +10,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.store.commit.record_rows import fold, short_uuid
-from hub.store.records.record_filter import RecordFilter
+from hub.store.records.record_filter import RecordFilter, simplified
 from hub.store.sqlite.sql import clamp, one
 
-#: Up to this many matching terms are found by their index; with more, each row is tested.
+#: Up to this many matching terms or people are found by their index; with more, each row is tested.
 _MAX_INDEXED_TERMS = 5000
 #: Pairs of columns that have an index together.
 _PAIRS = (("did", "type"), ("did", "category"), ("did", "term"))
@@ -29,18 +30,33 @@ _HAS_PART, _HAS_PATTERN = "instr(folded, ?) > 0", "folded GLOB ?"
 # An empty list of pictures is "[]".
 _WITH_PICTURES = "(erased IS NULL AND images <> x'5b5d')"
 _WITHOUT_PICTURES = "(erased IS NOT NULL OR images = x'5b5d')"
+_ON_LISTS = "SELECT pid FROM person WHERE category IN (SELECT value FROM json_each(?)) LIMIT ?"
+_IS_ON_LIST = """
+EXISTS (SELECT 1 FROM person WHERE person.pid = record.uuid
+    AND person.category IN (SELECT value FROM json_each(?)))
+"""
+# 2^63 is the number of nobody (D8).
+_IS_STRANGER = """
+(+kind = 'face' AND +category IS NULL AND +term IS NULL AND erased IS NULL
+    AND (+uuid IS NULL OR +uuid IN ('', '0', '9223372036854775808')))
+"""
+_HAS_UNSORTED_FACES = """
+SELECT EXISTS (SELECT 1 FROM record_total WHERE kind = 'face' AND category = '')
+"""
 
 
 class Condition(Struct, frozen=True):
     """What rows must meet. `column` is the indexed column that must be one of some values.
 
-    `test` follows the column's name; without a column it is the whole condition.
+    `test` follows the column's name; without a column it is the whole condition. `either`: the
+    conditions of which one is enough, if each of them has a column.
     """
 
     test: str
     values: tuple[object, ...] = ()
     column: str = ""
     is_one_value: bool = True
+    either: tuple[Condition, ...] = ()
 
     @property
     def on_row(self) -> str:
@@ -52,10 +68,14 @@ class Condition(Struct, frozen=True):
 
 
 class IndexUse(Struct, frozen=True):
-    """An index, and the conditions that it answers."""
+    """An index, and the conditions that it answers.
+
+    `either`: the indexes that answer the one condition together; then there is no other.
+    """
 
     name: str
     conditions: tuple[Condition, ...]
+    either: tuple[IndexUse, ...] = ()
 
     @property
     def sql(self) -> str:
@@ -68,7 +88,23 @@ class IndexUse(Struct, frozen=True):
     @property
     def is_in_order(self) -> bool:
         """Whether it lists its records in the order of `seq`."""
-        return all(one.is_one_value for one in self.conditions)
+        return not self.either and all(one.is_one_value for one in self.conditions)
+
+    def listed(self, seqs: tuple[int, int]) -> tuple[str, tuple[object, ...]]:
+        """Return the statement that lists the seqs in a range, and its values.
+
+        Several indexes may list a seq more than once.
+        """
+        if self.either:
+            each = [one.listed(seqs) for one in self.either]
+            return " UNION ALL ".join(sql for sql, _ in each), tuple(
+                value for _, values in each for value in values
+            )
+        return (
+            f"SELECT seq FROM record INDEXED BY {self.name} "
+            f"WHERE {self.sql} AND seq BETWEEN ? AND ?",
+            (*self.values, *seqs),
+        )
 
 
 def conditions_of(
@@ -86,7 +122,8 @@ def conditions_of(
             if found is None:
                 return None
             terms.append(found)
-    return (*_on_columns(filter), *terms, *_on_rows(filter))
+    lists = () if filter.lists is None else _on_lists(connection, filter.lists)
+    return (*_on_columns(filter), *terms, *lists, *_on_rows(filter))
 
 
 def index_uses(conditions: Sequence[Condition]) -> tuple[IndexUse, ...]:
@@ -103,19 +140,35 @@ def index_uses(conditions: Sequence[Condition]) -> tuple[IndexUse, ...]:
         for column, one in by_column.items()
         if column not in in_pairs
     ]
-    return (*pairs, *alone)
+    together = [
+        IndexUse("", (one,), tuple(IndexUse(f"record_{part.column}", (part,)) for part in parts))
+        for one in conditions
+        if (parts := one.either)
+    ]
+    return (*pairs, *alone, *together)
 
 
 def count_listed(
     connection: sqlite3.Connection, index: IndexUse, seqs: tuple[int, int], most: int
 ) -> int:
     """Return how many rows an index lists from the first to the last seq, counted up to `most`."""
-    listed = (
-        f"SELECT 1 FROM record INDEXED BY {index.name} "
-        f"WHERE {index.sql} AND seq BETWEEN ? AND ? LIMIT ?"
-    )
-    count = one(connection, f"SELECT count(*) FROM ({listed})", (*index.values, *seqs, most))
+    listed, values = index.listed(seqs)
+    count = one(connection, f"SELECT count(*) FROM ({listed} LIMIT ?)", (*values, most))
     return int(str(count))
+
+
+def with_known_lists(connection: sqlite3.Connection, filter: RecordFilter) -> RecordFilter | None:
+    """Return a simplified filter that asks for categories instead of lists, if that is the same.
+
+    Categories are counted and have an index. None if no record can match.
+    """
+    if filter.lists is None or filter.category is not None or filter.categories is not None:
+        return filter
+    if 0 in filter.lists and one(connection, _HAS_UNSORTED_FACES):
+        return filter
+    if connection.execute(_ON_LISTS, (json.dumps(filter.lists), 1)).fetchone() is not None:
+        return filter
+    return simplified(replace(filter, lists=None, categories=filter.lists))
 
 
 def _on_columns(filter: RecordFilter) -> Iterator[Condition]:
@@ -143,6 +196,25 @@ def _on_rows(filter: RecordFilter) -> Iterator[Condition]:
         yield Condition("occurred_at < ?", (clamp(filter.until),))
     if filter.has_pictures is not None:
         yield Condition(_WITH_PICTURES if filter.has_pictures else _WITHOUT_PICTURES)
+
+
+def _on_lists(connection: sqlite3.Connection, lists: tuple[int, ...]) -> Iterator[Condition]:
+    """Yield the condition that somebody is on a list, as the camera or the register has it."""
+    asked = json.dumps([clamp(one) for one in lists])
+    parts = [Condition(_IN, (asked,), "category", is_one_value=False)]
+    found = connection.execute(_ON_LISTS, (asked, _MAX_INDEXED_TERMS + 1))
+    pids = [pid for (pid,) in found]
+    if len(pids) > _MAX_INDEXED_TERMS:
+        parts.append(Condition(_IS_ON_LIST.strip(), (asked,)))
+    elif pids:
+        parts.append(Condition(_IN, (json.dumps(pids),), "uuid", is_one_value=False))
+    if 0 in lists:
+        parts.append(Condition(_IS_STRANGER.strip()))
+    yield Condition(
+        f"({' OR '.join(part.on_row for part in parts)})",
+        tuple(value for part in parts for value in part.values),
+        either=tuple(parts) if all(part.column for part in parts) else (),
+    )
 
 
 def _term_condition(

@@ -20,6 +20,7 @@ _KINDS_WITH: dict[str, frozenset[RecordKind]] = {
     "uuid": frozenset({"face", "event", "access"}),
     "category": frozenset({"face", "event"}),
     "categories": frozenset({"face", "event"}),
+    "lists": frozenset({"face", "event", "access"}),
 }
 
 
@@ -30,6 +31,10 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     ignoring case; in them `?` stands for one character and `*` for any number of them. `dids`: any
     of these cameras, `categories`: any of these; an empty tuple matches nothing. `has_pictures`:
     with or without pictures.
+
+    `category` and `categories` are what the camera sent, which many leave out. `lists` are what
+    pages show: 1 to 4 also match a person whom the register has on such a list, 0 (strangers) also
+    a face that has no category, number or name.
     """
 
     kind: RecordKind | None = None
@@ -43,6 +48,7 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     uuid: str | None = None
     category: int | None = None
     categories: tuple[int, ...] | None = None
+    lists: tuple[int, ...] | None = None
     has_pictures: bool | None = None
 
 
@@ -56,7 +62,7 @@ def simplified(filter: RecordFilter) -> RecordFilter | None:
         return None
     dids = _either(filter.did, filter.dids)
     categories = _either(filter.category, filter.categories)
-    if dids == () or categories == () or not possible_kinds(filter):
+    if () in (dids, categories, filter.lists) or not possible_kinds(filter):
         return None
     return replace(
         filter,

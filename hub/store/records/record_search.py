@@ -26,6 +26,7 @@ from hub.store.records.record_conditions import (
     conditions_of,
     count_listed,
     index_uses,
+    with_known_lists,
 )
 from hub.store.records.record_counts import is_there
 from hub.store.records.record_filter import RecordFilter, possible_kinds, simplified
@@ -131,7 +132,8 @@ class RecordSearch:
         assert self._filter is not None
         self._left = []
         first, last = connection.execute(_ENDS).fetchone()
-        if first is None or not _is_possible(connection, self._filter):
+        self._filter = with_known_lists(connection, self._filter)
+        if first is None or self._filter is None or not _is_possible(connection, self._filter):
             return
         found = conditions_of(connection, self._filter)
         if found is None:
@@ -250,7 +252,7 @@ def _select(
         source, found = f"record INDEXED BY {index.name}", f"{index.sql} AND {between}"
     else:
         # Only seqs are sorted, which an index holds without their rows.
-        listed = f"SELECT seq FROM record INDEXED BY {index.name} WHERE {index.sql} AND {between}"
+        listed, values = index.listed(window)
         source, found = "record", f"seq IN ({listed})"
     answered = () if index is None else index.conditions
     rest = [one for one in conditions if one not in answered]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 from tests.support.clock import FrozenClock
+from tests.support.listed_people import add_people
 from tests.support.stores import batch_of, opened, upload
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -42,6 +44,8 @@ FILTERS = (
     RecordFilter(did="2", type=3),
     RecordFilter(category=0),
     RecordFilter(categories=(0, 2)),
+    RecordFilter(lists=(0, 2)),
+    RecordFilter(lists=(1,)),
     RecordFilter(name="wei"),
     RecordFilter(name="w*i", did="1"),
     RecordFilter(plate="A1"),
@@ -92,6 +96,8 @@ async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
                 batch_of(clock, uploads, seed=seed, did=chance.choice(("1", "2", "3")))
             )
             clock.advance(chance.choice((0, 40, 700, 3000)))
+        with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection, connection:
+            add_people(connection, {"p1": 1})
         yield store
 
 

@@ -18,6 +18,7 @@ from hub.store.commit.record_rows import NewRecord, fold, insert_records, insert
 from hub.store.damage import DamagedRows
 from hub.store.media.pack_format import StoredImage
 from hub.store.records import record_conditions, record_search
+from hub.store.records.record_conditions import with_known_lists
 from hub.store.records.record_filter import RecordFilter, simplified
 from hub.store.records.record_reading import RecordReader
 from hub.store.records.record_search import RecordSearch, seq_range
@@ -33,12 +34,15 @@ from hub.wire.uploads.records import (
     Vehicle,
     VehicleDetail,
 )
+from tests.support.listed_people import add_people
 
 START = 1_764_057_600_000
 MINUTE = 60_000
 NAMES = ("Li Lei", "Han Mei", "Li", "[Bo]", "")
 PLATES = ("京A12345", "沪B8888", "A1?", "")
 UUIDS = ("p1", "p2", "p3")
+#: Those of the register, and the list that each is on.
+LISTED = {"p1": 1, "p2": 2, "p3": 1}
 #: In seqs; the real ones would need large sets.
 SMALL = {"_WINDOW": 8, "_MIN_WINDOW": 2, "_MAX_CANDIDATES": 6}
 
@@ -125,6 +129,7 @@ def random_filter(chance: random.Random) -> RecordFilter:
         "uuid": chance.choice((*UUIDS, "p9")),
         "category": chance.choice((0, 1, 2, 5)),
         "categories": tuple(chance.sample((0, 1, 2, 5), chance.randrange(4))),
+        "lists": tuple(chance.sample((0, 1, 2, 5), chance.randrange(4))),
         "has_pictures": chance.random() < 0.5,
     }
     chosen = chance.sample(sorted(conditions), chance.randrange(1, 6))
@@ -158,9 +163,18 @@ def matches(record: Record, filter: RecordFilter) -> bool:
         filter.uuid in (None, uuid),
         filter.category in (None, category),
         filter.categories is None or category in filter.categories,
+        filter.lists is None or is_on_list(record, filter.lists),
         filter.has_pictures in (None, bool(record.images)),
     ]
     return all(asked)
+
+
+def is_on_list(record: Record, lists: tuple[int, ...]) -> bool:
+    detail = record.detail
+    name, uuid, category = (getattr(detail, key, None) for key in ("name", "uuid", "category"))
+    if category in lists or LISTED.get(uuid or "") in lists:
+        return True
+    return 0 in lists and record.kind == "face" and category is None and not (name or uuid)
 
 
 class JumpingClock:
@@ -228,6 +242,7 @@ def test_pages_of_any_filter_hold_what_matches_in_order(
 ) -> None:
     monkeypatch.setattr(record_search, "_INSTRUCTIONS", 40)
     chance = random.Random(seed)
+    add_people(connection, LISTED)
     kept = [seq for seq in range(1, 300) if chance.random() < 0.9]
     add(connection, [random_record(seq, chance) for seq in kept], lambda seq: seq % 3 == 0)
     log = Log(connection)
@@ -240,6 +255,30 @@ def test_pages_of_any_filter_hold_what_matches_in_order(
             clock = JumpingClock(chance, share)
             found = log.all(filter, newest_first=newest_first, limit=limit, clock=clock)
             assert found == (expected[::-1] if newest_first else expected), filter
+
+
+def test_lists_are_found_as_categories_where_nothing_else_can_be_on_them(
+    connection: sqlite3.Connection,
+) -> None:
+    chance = random.Random(1)
+    sorted_faces = [
+        msgspec.structs.replace(one, detail=FaceDetail(None, uuid=None, category=one.seq % 4))
+        for one in (random_record(seq, chance) for seq in range(1, 200))
+        if one.kind == "face"
+    ]
+    add(connection, sorted_faces, lambda seq: False)
+    lists, categories = RecordFilter(lists=(0, 2)), RecordFilter(categories=(0, 2))
+    assert with_known_lists(connection, lists) == categories
+    add_people(connection, {"p1": 2})
+    assert with_known_lists(connection, lists) == lists
+    assert with_known_lists(connection, RecordFilter(lists=(0, 1))) == RecordFilter(
+        categories=(0, 1)
+    )
+    nameless = msgspec.structs.replace(
+        sorted_faces[-1], seq=500, detail=FaceDetail(None, uuid=None, category=None)
+    )
+    add(connection, [nameless], lambda seq: False)
+    assert with_known_lists(connection, RecordFilter(lists=(0, 1))) == RecordFilter(lists=(0, 1))
 
 
 def test_a_page_that_ran_out_of_time_says_how_far_it_searched(
@@ -280,6 +319,8 @@ def test_a_full_page_is_not_searched_on_for_long(
         RecordFilter(type=1, kind="face"),
         RecordFilter(uuid="p1", kind="hub"),
         RecordFilter(did="1", dids=("2", "3")),
+        RecordFilter(lists=()),
+        RecordFilter(lists=(0, 1), kind="vehicle"),
         RecordFilter(category=1, categories=(0, 2)),
         RecordFilter(dids=()),
         RecordFilter(since=5, until=5),
@@ -313,6 +354,7 @@ def test_what_contradicts_itself_is_answered_without_a_search(filter: RecordFilt
         (RecordFilter(name="li"), "USING COVERING INDEX record_term "),
         (RecordFilter(dids=("9", "8")), "USING COVERING INDEX record_did "),
         (RecordFilter(has_pictures=True), "USING INTEGER PRIMARY KEY (rowid>?"),
+        (RecordFilter(lists=(4,)), ""),
     ],
 )
 def test_the_index_with_the_fewest_records_is_used_without_a_sort(

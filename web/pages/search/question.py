@@ -104,7 +104,7 @@ class Question(Struct, frozen=True, kw_only=True):
     def filter(self, services: Services) -> RecordFilter:
         """What the log is asked. Relative times are relative to now."""
         since, until = self.bounds(services)
-        dids, categories = self._cameras(services), self.categories
+        dids = self._cameras(services)
         return RecordFilter(
             kind=self.kind,
             did=dids[0] if dids and len(dids) == 1 else None,
@@ -115,8 +115,7 @@ class Question(Struct, frozen=True, kw_only=True):
             plate=self.plate or None,
             name=self.name or None,
             uuid=self.uuid or None,
-            category=categories[0] if len(categories) == 1 else None,
-            categories=categories if len(categories) > 1 else None,
+            lists=self.categories or None,
             has_pictures=None if not self.pictures else self.pictures == "yes",
         )
 

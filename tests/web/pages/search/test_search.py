@@ -105,6 +105,25 @@ async def test_each_filter_is_a_chip_that_can_be_removed(site: PageSite, guard: 
         assert len(chips(guard)) == 12
 
 
+async def test_lists_are_those_that_the_cards_show(site: PageSite, guard: Visitor) -> None:
+    """Many cameras send no category: strangers have nothing, and others are in the register."""
+    await site.services.people.put("7", PersonChange(name="Ann", category=2), by=COMMAND_LINE)
+    await site.add_record(detail=FaceDetail(name="Anna", uuid="7", category=None))
+    await site.add_record(detail=FaceDetail(name="Ben", uuid="8", category=3))
+    await site.add_record(detail=FaceDetail(category=None))
+    await site.add_record("event", EventDetail(type=2))
+    for query, expected in {
+        "?category=0": ["Stranger"],
+        "?category=2": ["Anna"],
+        "?category=3": ["Ben"],
+        "?category=2&category=0": ["Stranger", "Anna"],
+        "?category=1": [],
+    }.items():
+        await ask(guard, query)
+        assert titles(guard) == expected, query
+        assert (f">{len(expected)} record" in guard.text) == bool(expected), query
+
+
 async def test_the_filters_are_those_of_the_log(site: PageSite, guard: Visitor) -> None:
     await site.add_record(detail=FaceDetail(name="Anna", uuid="7", category=2), pictures=["face"])
     await site.add_record(detail=FaceDetail(category=0), did="2")
