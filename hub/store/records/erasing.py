@@ -22,6 +22,7 @@ from hub.store.alarms.erasing import erase_alarms_of_people, erase_alarms_of_rec
 from hub.store.alarms.raising import as_pid
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import fold, short_uuid
+from hub.store.commit.steps import Step, in_steps
 from hub.store.damage import is_moment, plain
 from hub.store.disk import Disk
 from hub.store.health import describe
@@ -39,7 +40,6 @@ from hub.store.media.pack_format import (
 )
 from hub.store.media.packs import Packs, day_bounds, day_of, known_images
 from hub.store.records.record_reading import erased_detail, known_detail
-from hub.store.records.retention import Step, in_steps
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.erasures import Erasure, Subject, count_erased, forget_subject

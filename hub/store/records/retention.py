@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -16,6 +15,7 @@ from msgspec.structs import astuple
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit.steps import Step, in_steps
 from hub.store.damage import DamagedRows, RowReader
 from hub.store.media.day_index import DayIndex, forget_day
 from hub.store.media.packs import Packs, as_day, day_bounds, day_of, empty_dropped, remove_dropped
@@ -51,20 +51,11 @@ DELETE FROM term WHERE id > ? AND id <= ? AND NOT EXISTS (
 """
 #: How long the rows of forgotten days stay when they cannot be removed.
 _RETRY_SECONDS = 60.0
-#: A step works this long before others may write; its commit takes about as long again.
-_STEP_SECONDS = 0.005
 #: Rows handled at a time within a step.
 _ROW_COUNT = 20
 _TERM_COUNT = 200
-#: After each step the writer is left to others for so many times as long as the step took with its
-#: wait and its commit: while they store records, and while nobody does.
-_PAUSES, _QUIET_PAUSES = 3.0, 0.5
-_MAX_PAUSE_SECONDS = 1.0
 #: Pages are returned to the file system once more than a quarter of the database is free.
 _FREE_SHARE = 4
-
-#: (connection, start) -> where the next step starts, None at the end.
-Step = Callable[[sqlite3.Connection, int], int | None]
 
 
 class DayUse(Struct, frozen=True):
@@ -176,7 +167,7 @@ class Retention:
             found = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
             dropped = _dropped_rows.read_all(found, self._damaged)
             for first, last, day in map(astuple, dropped):
-                await in_steps(self._writer, _row_step(last, day), first)
+                await in_steps(self._writer, _row_step(last, day), first, last)
                 await self._writer.write(partial(self._forget_dropped, first, day))
                 self._damaged.forget_range(RECORDS, first, last)
             if dropped:
@@ -215,27 +206,6 @@ class Retention:
     async def _delete(self, delete: Callable[[Path], None]) -> None:
         # In a thread, because deleting many gigabytes takes long.
         await trio.to_thread.run_sync(delete, self._packs.directory, limiter=self._unlinking)
-
-
-async def in_steps(writer: GroupCommit, step: Step, start: int) -> None:
-    """Repeat a step until it returns None, in short writes with pauses that follow the load."""
-    at: int | None = start
-    while at is not None:
-        began, last_seq = trio.current_time(), writer.last_seq
-        at = await writer.write(partial(_repeat_step, step, at))
-        if at is not None:
-            pauses = _QUIET_PAUSES if writer.last_seq == last_seq else _PAUSES
-            took = trio.current_time() - began
-            await trio.sleep(min(pauses * took, _MAX_PAUSE_SECONDS))
-
-
-def _repeat_step(step: Step, start: int, connection: sqlite3.Connection) -> int | None:
-    """Repeat a step until its time is over; return where to continue, None at the end."""
-    deadline = time.perf_counter() + _STEP_SECONDS
-    at = step(connection, start)
-    while at is not None and time.perf_counter() < deadline:
-        at = step(connection, at)
-    return at
 
 
 def _row_step(last: int, day: str) -> Step:

@@ -336,7 +336,8 @@ async def test_an_erasure_writes_in_short_steps(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(erasing, "_STEP_RECORDS", 1)
-    monkeypatch.setattr("hub.store.records.retention._STEP_SECONDS", 0.0)
+    monkeypatch.setattr("hub.store.commit.steps._MIN_SECONDS", 0.0)
+    monkeypatch.setattr("hub.store.commit.steps._MAX_SECONDS", 0.0)
     changed: list[int] = []
     async with opened(tmp_path / "data", clock) as store:
         await fill(store, clock)

@@ -7,9 +7,9 @@ import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import trio
@@ -17,7 +17,7 @@ import trio.testing
 from msgspec import Raw
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
-from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit import steps
 from hub.store.health import StoreHealth
 from hub.store.media import pictures
 from hub.store.records import retention
@@ -214,58 +214,28 @@ async def test_the_store_removes_the_rows_of_forgotten_days_by_itself(
 async def test_records_are_removed_in_many_short_steps(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "_STEP_SECONDS", 0.0)  # as on a slow disk
-    steps: list[int] = []
-    for_a_while = retention._repeat_step
+    monkeypatch.setattr(steps, "_MIN_SECONDS", 0.0)
+    monkeypatch.setattr(steps, "_MAX_SECONDS", 0.0)
+    changes: list[int] = []
+    for_a_while = steps._repeat
 
-    def counted(step: retention.Step, start: int, connection: sqlite3.Connection) -> int | None:
+    def counted(
+        step: steps.Step, start: int, seconds: float, connection: sqlite3.Connection
+    ) -> steps._Done:
         before = connection.total_changes
-        following = for_a_while(step, start, connection)
-        steps.append(connection.total_changes - before)
-        return following
+        done = for_a_while(step, start, seconds, connection)
+        changes.append(connection.total_changes - before)
+        return done
 
-    monkeypatch.setattr(retention, "_repeat_step", counted)
+    monkeypatch.setattr(steps, "_repeat", counted)
     async with opened(tmp_path / "data", clock) as store:
         entries = tuple(upload(clock, pictures=0) for _ in range(300))
         await store.records.append(batch_of(clock, entries, seed=1))
         clock.advance(DAY)
         await drop_day(store, "2026-11-25")
         assert (await store.records.page(RecordFilter())).items == ()
-    assert max(steps) <= 4 * 20 + 4  # each with its counts; a digest, a span, ended counts
-    assert len(steps) >= 15
-
-
-class SlowWriter:
-    """Takes a tenth of a second for each write; `records`: so many more are stored meanwhile."""
-
-    def __init__(self, records: int) -> None:
-        self.last_seq = 0
-        self.starts: list[float] = []
-        self._records = records
-
-    async def write(self, job: Callable[[Any], int | None]) -> int | None:
-        self.starts.append(trio.current_time())
-        await trio.sleep(0.1)
-        self.last_seq += self._records
-        return job(None)
-
-    def pauses(self) -> list[float]:
-        return [round(b - a - 0.1, 3) for a, b in itertools.pairwise(self.starts)]
-
-
-@pytest.mark.parametrize(("records", "pause"), [(0, 0.05), (7, 0.3)])
-async def test_between_steps_the_writer_is_left_to_others_and_longer_while_they_store_records(
-    monkeypatch: pytest.MonkeyPatch,
-    autojump_clock: trio.testing.MockClock,
-    records: int,
-    pause: float,
-) -> None:
-    monkeypatch.setattr(retention, "_STEP_SECONDS", 0.0)
-    writer = SlowWriter(records)
-    ends = iter((5, 9, 12, None))
-    await retention.in_steps(cast(GroupCommit, writer), lambda connection, start: next(ends), 0)
-    assert writer.pauses() == [pause] * 3
-    assert trio.current_time() - writer.starts[-1] == pytest.approx(0.1)  # none after the last one
+    assert max(changes) <= 4 * 20 + 4  # each with its counts; a digest, a span, ended counts
+    assert len(changes) >= 15
 
 
 async def test_uploads_go_on_while_a_day_is_dropped(tmp_path: Path, clock: FrozenClock) -> None:
