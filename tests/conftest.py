@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import ipaddress
 import logging
+import os
 import re
+import shutil
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 import hub.log
 from tests.support.clock import FrozenClock
+from tests.support.new_databases import copied_new_databases
 
 # The same examples in each run, and no deadline: the machine may be busy.
 settings.register_profile(
@@ -34,6 +38,25 @@ def pytest_configure(config: pytest.Config) -> None:
         "expects_error(pattern): errors in the log that match the pattern are part of the test, "
         "and there must be one",
     )
+    _write_to_memory()
+
+
+#: A whole run needs a tenth of it.
+_ROOM_IN_MEMORY = 4_000_000_000
+
+
+def _write_to_memory() -> None:
+    """Put the tests' files on a file system in memory, if there is one with room for them.
+
+    A store waits for the disk some forty times until it is open and closed again, and thousands of
+    tests open one. No test needs a disk: what one does wrong is simulated.
+    """
+    memory = Path("/dev/shm")
+    if not (memory.is_dir() and os.access(memory, os.W_OK)):
+        return
+    may_run_programs = not os.statvfs(memory).f_flag & os.ST_NOEXEC
+    if may_run_programs and shutil.disk_usage(memory).free > _ROOM_IN_MEMORY:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_finish() -> None:
@@ -58,6 +81,12 @@ def _as_utf8(data: Any) -> Any:
         case list() | tuple():
             return type(data)(_as_utf8(item) for item in data)
     return data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _new_databases_are_copied() -> Iterator[None]:
+    with copied_new_databases():
+        yield
 
 
 @pytest.fixture

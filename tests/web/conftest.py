@@ -1,12 +1,13 @@
 """What an application derives from the code alone is made once for all tests.
 
-Each test creates an application: its templates, the builders of its addresses and the description
-of its API are the same each time, and take most of that time.
+Each test creates an application: its templates, the builders of its addresses, the description of
+its API and its static files are the same each time, and take most of that time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from quart import Quart
 from werkzeug.routing import Rule
 
 import web.api
+import web.app
 from web.api.endpoint import Endpoint
 
 
@@ -39,6 +41,7 @@ def _the_code_is_looked_at_once() -> Iterator[None]:
         patch.setattr(Quart, "jinja_options", {"bytecode_cache": _Compiled()})
         patch.setattr(Rule, "_compile_builder", _compiled_once(Rule._compile_builder))
         patch.setattr(web.api, "document", _described_once(web.api.document))
+        patch.setattr(web.app, "Assets", cache(web.app.Assets))
         yield
 
 

@@ -51,7 +51,8 @@ class Routes:
     def add(self, endpoint: Endpoint, view: View) -> None:
         """Route `endpoint` to `view`, which returns a Response, or a struct to be sent as JSON."""
         self.endpoints.append(endpoint)
-        read_query, lists = _query_reader(endpoint.query), list_parameters(endpoint.query)
+        lists = list_parameters(endpoint.query)
+        read_query = _query_reader(endpoint.query, lists)
         body = msgspec.json.Decoder(endpoint.body)
 
         async def answer(**path: str) -> Response:
@@ -139,17 +140,16 @@ async def _read_data(endpoint: Endpoint, caller: auth.Caller) -> bytes:
     return data
 
 
-def _query_reader(query: type[Struct]) -> Callable[[], object]:
+def _query_reader(query: type[Struct], lists: frozenset[str]) -> Callable[[], object]:
     """Return what decodes the query of a request as `query`. It raises BadParameter.
 
-    Empty values count as not given, as in 三. The values of a list are separated by commas, or the
+    Empty values count as not given, as in 三. The values of `lists` are separated by commas, or the
     parameter is given more than once. Unknown names are refused: a misspelt filter would
     return everything.
     """
     decoder = msgspec.json.Decoder(query, strict=False)
     # A query may have a name of its own that signatures have too, as `path` of a device's picture.
-    others = {*SIGNATURE} - {field.name for field in msgspec.structs.fields(query)}
-    lists = list_parameters(query)
+    others = {*SIGNATURE}.difference(query.__struct_fields__)
 
     def read() -> object:
         if query is Nothing:

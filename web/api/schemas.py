@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -51,8 +52,9 @@ def parameter_schemas(query: type[Struct]) -> dict[str, dict[str, Any]]:
     return {name: without_null(schema) for name, schema in schemas.items()}
 
 
+@cache
 def list_parameters(query: type[Struct]) -> frozenset[str]:
-    """The parameters that are lists."""
+    """The parameters that are lists. Remembered: many calls take no parameters, or the same."""
     schemas = parameter_schemas(query).items()
     return frozenset(name for name, schema in schemas if schema.get("type") == "array")
 
