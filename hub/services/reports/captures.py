@@ -1,4 +1,8 @@
-"""Captures by camera and hour, known people and strangers, from the counts per hour."""
+"""Captures by camera and hour, known people and strangers, from the counts per hour.
+
+The counts know faces by the category that cameras send. Those that were sent without one are looked
+at in the log: who names somebody is known, others are strangers.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from hub.services.reports.periods import Period
 from hub.services.reports.report import Cell, Chart, Progress, Report, Series, Table, table
+from hub.store.records.time_spans import SeqRange
 from hub.store.reports.counts import HourCount, counts_of
+from hub.store.reports.sightings import parts_of
+from hub.store.reports.unsorted_faces import unsorted_faces_in
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -21,6 +30,7 @@ HOUR_MS = 3_600_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What captures are counted as, in the order of the columns.
 CLASSES = ("known", "strangers", "other_faces", "vehicles", "events", "access")
+_UNSORTED = "other_faces"
 
 
 async def report_captures(
@@ -33,15 +43,33 @@ async def report_captures(
         if day.since % HOUR_MS and number:
             first += 1  # the day before has it
         # Added up in the reader's thread: a month of many cameras has a million counts.
-        await store.read_part(partial(_add_hours, sums, first, end))
+        unsorted = await store.read_part(partial(_add_hours, sums, first, end))
+        if unsorted:
+            await _sort_faces(store, sums, (first * HOUR_MS, end * HOUR_MS))
         on_progress((number + 1) / len(period.days))
     is_exact = period.since % HOUR_MS == 0 and period.until % HOUR_MS == 0
     tables = (sums.by_camera(), sums.by_hour())
     return Report("captures", period, made_at, tables, (sums.chart(),), is_exact)
 
 
-def _add_hours(sums: _Sums, first: int, end: int, connection: sqlite3.Connection) -> None:
-    sums.add(counts_of(first, end, connection))
+def _add_hours(sums: _Sums, first: int, end: int, connection: sqlite3.Connection) -> bool:
+    """Add the counts of some hours. Returns whether there are faces without a category."""
+    counts = counts_of(first, end, connection)
+    sums.add(counts)
+    return any(class_of(one) == _UNSORTED for one in counts)
+
+
+async def _sort_faces(store: Store, sums: _Sums, times: tuple[int, int]) -> None:
+    """Count the faces without a category of some whole hours as those whom they name."""
+    for part in await store.read_part(lambda c: parts_of(c, *times)):
+        await store.read_part(partial(_sort_part, sums, part, times))
+
+
+def _sort_part(
+    sums: _Sums, part: SeqRange, times: tuple[int, int], connection: sqlite3.Connection
+) -> None:
+    found = unsorted_faces_in(part, *times, connection)
+    sums.add([*found, *(replace(one, person="", count=-one.count) for one in found)])
 
 
 def class_of(count: HourCount) -> str:
@@ -52,7 +80,7 @@ def class_of(count: HourCount) -> str:
         case "face", "stranger":
             return "strangers"
         case "face", _:
-            return "other_faces"
+            return _UNSORTED
         case "vehicle", _:
             return "vehicles"
         case "event", _:

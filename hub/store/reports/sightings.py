@@ -19,11 +19,12 @@ from hub.wire.uploads.records import VehicleDetail
 #: Seqs of one part: read in 50 ms or so.
 PART_SEQS = 65_536
 
-# Damaged records are left out.
+# Damaged records are left out, and those of the number of nobody (D8).
 _IN_PART = """
 seq BETWEEN ? AND ? AND occurred_at >= ? AND occurred_at < ? AND erased IS NULL
     AND typeof(occurred_at) = 'integer' AND typeof(did) = 'text'
     AND typeof(uuid) IN ('text', 'null') AND typeof(term) IN ('integer', 'null')
+    AND (uuid IS NULL OR term IS NOT NULL OR uuid NOT IN ('', '0', '9223372036854775808'))
 """.strip()
 _OF_DIDS = " AND did IN (SELECT value FROM json_each(?))"
 _PEOPLE = f"""

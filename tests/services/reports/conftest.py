@@ -70,6 +70,12 @@ class ReportSite:
         (seq,) = (await self.hub.store.records.append(batch)).seqs
         return seq
 
+    async def erase(self, seq: int) -> None:
+        """Mark a record as erased."""
+        await self.hub.store.write(
+            lambda c: c.execute("UPDATE record SET erased = 1 WHERE seq = ?", (seq,)) and None
+        )
+
     async def report(
         self, kind: str, period: str = "day", day: date = TODAY, **more: Any
     ) -> Report:

@@ -34,7 +34,8 @@ _SET_SQL_OF_RECORDS = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND
 async def test_captures_are_counted_by_camera_class_and_hour(site: ReportSite) -> None:
     await site.face(8 * HOUR, "Mei", category=1)
     await site.face(8 * HOUR + MINUTE, None, category=0)
-    await site.face(9 * HOUR, None)
+    erased = await site.face(9 * HOUR, None)
+    await site.erase(erased)
     await site.vehicle(9 * HOUR, "B1", "2")
     await site.face(-1, "Mei", category=1)
     await site.face(24 * HOUR, "Mei", category=1)
@@ -49,6 +50,34 @@ async def test_captures_are_counted_by_camera_class_and_hour(site: ReportSite) -
     assert [
         sum(values) for values in zip(*(s.values for s in week.charts[0].series), strict=True)
     ] == [*(0, 1, 4, 1, 0, 0, 0)]
+
+
+async def test_faces_without_a_category_are_known_if_they_name_somebody(site: ReportSite) -> None:
+    """Many cameras send none (2.1)."""
+    await site.face(8 * HOUR, "Mei", uuid="7")
+    await site.face(8 * HOUR, None, uuid="8", did="2")
+    await site.face(8 * HOUR, "Anna")
+    await site.face(8 * HOUR + MINUTE, None)
+    await site.face(9 * HOUR, None, uuid=str(2**63))
+    await site.face(9 * HOUR, None, category=0)
+    await site.face(-1, None)
+    found = await site.report("captures")
+    assert rows_of(found, "by_camera") == [("1", 2, 3, 0, 0, 0, 0, 5), ("2", 1, 0, 0, 0, 0, 0, 1)]
+    assert {one.name: (one.values[8], one.values[9]) for one in found.charts[0].series} == {
+        **dict.fromkeys(captures.CLASSES, (0, 0)),
+        "known": (3, 0),
+        "strangers": (1, 2),
+    }
+    week = await site.report("captures", "week")
+    assert rows_of(week, "by_camera")[0] == ("1", 2, 4, 0, 0, 0, 0, 6)
+
+
+async def test_nobodys_number_is_nobody_in_an_attendance(site: ReportSite) -> None:
+    await site.access(8 * HOUR, str(2**63))
+    await site.face(8 * HOUR, None, uuid="0")
+    await site.face(8 * HOUR, "Mei", uuid="0")
+    rows = rows_of(await site.report("attendance"), "attendance")
+    assert [(row[1], row[-1]) for row in rows] == [("Mei", 1)]
 
 
 async def test_attendance_is_the_first_and_last_sighting_of_each_day(site: ReportSite) -> None:
@@ -81,10 +110,7 @@ async def test_attendance_can_be_that_of_a_group_of_cameras(site: ReportSite) ->
 
 
 async def test_an_erased_person_is_in_no_report(site: ReportSite) -> None:
-    seq = await site.face(8 * HOUR, "Mei", uuid="7")
-    await site.hub.store.write(
-        lambda c: c.execute("UPDATE record SET erased = 1 WHERE seq = ?", (seq,)) and None
-    )
+    await site.erase(await site.face(8 * HOUR, "Mei", uuid="7"))
     assert rows_of(await site.report("attendance"), "attendance") == []
 
 

@@ -43,7 +43,7 @@ COLUMNS = {
     "camera": N_("Camera"),
     "known": N_("Known faces"),
     "strangers": N_("Strangers"),
-    "other_faces": N_("Faces not compared"),
+    "other_faces": N_("Other faces"),
     "vehicles": N_("Vehicles"),
     "events": N_("Events"),
     "access": N_("Access"),
