@@ -48,7 +48,7 @@ from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import StoredDevice, load_devices
 from hub.store.tables.downloads import Download, load_downloads
 from hub.store.tables.firmware import FILES, FirmwareRows, load_firmware
-from hub.store.tables.outages import KnownOutages, load_outages
+from hub.store.tables.outages import KnownOutages, end_followed, load_outages
 from hub.store.tables.reviews import Review, load_reviews
 from hub.store.tables.saved_searches import SavedSearch, load_saved_searches
 from hub.store.tables.sessions import Session, load_sessions
@@ -151,6 +151,7 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
     box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random)
     if KEY_CHECK not in settings:
         save_setting(connection, KEY_CHECK, box.seal(KEY_CHECK, KEY_CHECK).hex())
+    end_followed(connection)
     state = _mend(connection, load(connection, box, settings, damaged_rows), now)
     note_damaged_secrets(box, state.devices, damaged_rows)
     note_damaged_key_secrets(box, state.api_keys, damaged_rows)

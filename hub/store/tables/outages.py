@@ -37,6 +37,16 @@ WHERE EXISTS (SELECT 1 FROM device WHERE did = ?2)
 ON CONFLICT (id) DO UPDATE SET
     began_at = excluded.began_at, ended_at = excluded.ended_at, cause = excluded.cause
 """
+# What is damaged stays as it is: an end is not made up from it.
+_LATER = """
+SELECT began_at FROM outage AS later
+WHERE later.did = outage.did AND later.id > outage.id AND typeof(later.began_at) = 'integer'
+ORDER BY later.id LIMIT 1
+"""
+_END_FOLLOWED = f"""
+UPDATE outage SET ended_at = max(began_at, ({_LATER}))
+WHERE ended_at IS NULL AND typeof(began_at) = 'integer' AND EXISTS ({_LATER})
+"""
 _OF_DEVICE = f"""
 {_ALL} WHERE did = ? AND id > ? AND id < ? AND began_at < ? AND coalesce(ended_at, ?) > ?
 ORDER BY id {{order}} LIMIT ?
@@ -105,6 +115,15 @@ class KnownOutages(Struct, frozen=True):
 
 _rows = RowReader("outage", Outage, Outage.__struct_fields__, key=("id",))
 _run_rows = RowReader("hub_run", HubRun, HubRun.__struct_fields__, key=("id",))
+
+
+def end_followed(connection: sqlite3.Connection) -> None:
+    """End each outage that seems to last, although another one of its camera followed.
+
+    Its end was never stored (see `hub.services.devices.availability`): it was no later than the
+    beginning of the next one.
+    """
+    connection.execute(_END_FOLLOWED)
 
 
 def load_outages(connection: sqlite3.Connection, damaged: DamagedRows) -> KnownOutages:

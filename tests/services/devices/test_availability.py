@@ -14,7 +14,7 @@ from hub.services.devices.availability import Availability, DeviceAvailability, 
 from hub.services.site.clock.clock import SiteClock
 from hub.store.tables import outages as table
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
-from hub.store.tables.outages import HubRun, Outage, load_outages
+from hub.store.tables.outages import HubRun, Outage, end_followed, load_outages
 from tests.live.test_registry import FakeLink
 from tests.support.clock import FrozenClock
 from tests.support.memory_store import MemoryStore
@@ -38,6 +38,7 @@ class Watched:
 
     def start(self) -> None:
         """Begin as after a start of the hub: nobody is connected."""
+        end_followed(self.store._connection)
         self.store.outages.known = load_outages(self.store._connection, self.store.damaged_rows)
         self.registry = Registry(self.clock)
         changes: Feed[Change] = Feed()
@@ -179,6 +180,38 @@ async def test_an_outage_goes_on_after_the_hub_was_killed(watched: Watched) -> N
     assert history.hub_off == (3_655_000,)
     assert history.availability == Availability(400_000, 395_000, 1)
     assert history.availability.percent == pytest.approx(100 * 5 / 400)
+
+
+async def test_an_outage_whose_end_was_never_stored_ended_before_the_next_one(
+    watched: Watched,
+) -> None:
+    """Beyond a number of changes the oldest are lost, if nothing can be stored for long."""
+    began = watched.clock.ms
+    lost_end = Outage(id=1, did="1", began_at=began, ended_at=None, cause="lost")
+    next_one = Outage(
+        id=2, did="1", began_at=began + 100_000, ended_at=began + 200_000, cause="lost"
+    )
+    lasting = Outage(id=3, did="1", began_at=began + 300_000, ended_at=None, cause="lost")
+    await watched.store.outages.save([lost_end, next_one, lasting], HubRun(1, began, began))
+    watched.off(1000)
+    watched.start()
+    assert await watched.stored() == [(0, 100, "lost"), (100, 100, "lost"), (300, None, "lost")]
+    assert watched.store.outages.known.lasting == (lasting,)
+    watched.connect()
+    await watched.watch(10)
+    assert watched.store.outages.known.last_id == 3
+    assert (await watched.stored())[-1] == (300, 1000 - 300, "lost")
+
+
+async def test_an_open_outage_that_a_closed_one_followed_does_not_last(watched: Watched) -> None:
+    began = watched.clock.ms
+    lost_end = Outage(id=1, did="1", began_at=began + 50_000, ended_at=None, cause="lost")
+    # The clock was set back meanwhile.
+    next_one = Outage(id=2, did="1", began_at=began, ended_at=began + 10_000, cause="lost")
+    await watched.store.outages.save([lost_end, next_one], HubRun(1, began, began))
+    watched.start()
+    assert await watched.stored() == [(50, 0, "lost"), (0, 10, "lost")]
+    assert watched.store.outages.known.lasting == ()
 
 
 async def test_a_computer_that_slept_did_not_watch(watched: Watched) -> None:
