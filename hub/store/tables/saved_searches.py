@@ -17,6 +17,8 @@ from hub.store.sqlite.sql import one, secure_deletion
 
 TABLE = "saved_search"
 MAX_SEARCHES = 100
+#: The scripts from here on, those of China and Japan first, do not separate words by spaces.
+_FIRST_UNSPACED = "\u2e80"
 
 _ALL = "SELECT id, name, query, created_by, created_at FROM saved_search ORDER BY id"
 _ADD = "INSERT INTO saved_search (name, query, created_by, created_at) VALUES (?, ?, ?, ?)"
@@ -41,11 +43,36 @@ class SavedSearch(NewSearch, frozen=True, kw_only=True):
     damaged: bool = False
 
     def names_person(self, uuids: Collection[str], names: Collection[str]) -> bool:
-        """Whether it is about a person with one of these numbers or folded names, or could be."""
+        """Whether it has the number, or says the folded name, of one of these people."""
         asked = parse_qs(self.query)
         texts = [fold(text) for text in (self.name, *asked.get("name", ()))]
-        is_named = any(name in text for name in names for text in texts)
+        is_named = any(_says(text, name) for name in names for text in texts)
         return is_named or not set(uuids).isdisjoint(asked.get("uuid", ()))
+
+
+def _says(text: str, name: str) -> bool:
+    """Whether a text has a name that is no part of a longer word: "li" is not in "lift".
+
+    Chinese has no spaces: a name of two or more of its characters is found among others. A single
+    one is only a part of most words and names, and has to stand alone.
+    """
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        is_joined = (at > 0 and _are_joined(text[at - 1], name[0], is_alone=len(name) == 1)) or (
+            end < len(text) and _are_joined(name[-1], text[end], is_alone=len(name) == 1)
+        )
+        if not is_joined:
+            return True
+        at = text.find(name, at + 1)
+    return False
+
+
+def _are_joined(first: str, second: str, *, is_alone: bool) -> bool:
+    """Whether two characters can be of one word. `is_alone`: one of them is a whole name."""
+    if not (first.isalnum() and second.isalnum()):
+        return False
+    return is_alone or max(first, second) < _FIRST_UNSPACED
 
 
 _rows = RowReader(
