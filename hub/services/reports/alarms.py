@@ -66,22 +66,26 @@ def _handled(alarm: Alarm, steps: Sequence[AlarmStep]) -> _Handled:
 
 
 def _by_kind(handled: Sequence[_Handled]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for kind in KINDS:
-        of_kind = [one for one in handled if one.alarm.kind == kind]
-        if of_kind:
-            rows.append(
-                (
-                    kind,
-                    len(of_kind),
-                    sum(one.alarm.count for one in of_kind),
-                    sum(1 for one in of_kind if one.seconds is not None),
-                    sum(1 for one in of_kind if one.alarm.escalated_at is not None),
-                    *_times(of_kind),
-                )
-            )
+    """Camera events are told apart by their type (2.4)."""
+    of_types: dict[tuple[int, int], list[_Handled]] = {}
+    for one in handled:
+        key = KINDS.index(one.alarm.kind), one.alarm.detail.type or 0
+        of_types.setdefault(key, []).append(one)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            some[0].alarm.kind,
+            some[0].alarm.detail.type,
+            len(some),
+            sum(one.alarm.count for one in some),
+            sum(1 for one in some if one.seconds is not None),
+            sum(1 for one in some if one.alarm.escalated_at is not None),
+            *_times(some),
+        )
+        for _, some in sorted(of_types.items())
+    ]
     columns: list[tuple[str, CellKind]] = [
         ("kind", "code"),
+        ("event_type", "code"),
         ("alarms", "count"),
         ("records", "count"),
         ("acknowledged", "count"),
@@ -112,6 +116,7 @@ def _each(handled: Sequence[_Handled]) -> Table:
             one.alarm.seq,
             one.alarm.first_at,
             one.alarm.kind,
+            one.alarm.detail.type,
             one.alarm.severity,
             _subject(one.alarm),
             one.alarm.dids[0] if one.alarm.dids else None,
@@ -126,6 +131,7 @@ def _each(handled: Sequence[_Handled]) -> Table:
         ("alarm", "count"),
         ("raised", "moment"),
         ("kind", "code"),
+        ("event_type", "code"),
         ("severity", "code"),
         ("subject", "text"),
         ("camera", "camera"),

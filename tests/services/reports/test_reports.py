@@ -247,11 +247,16 @@ async def test_availability_lists_the_worst_camera_first(site: ReportSite) -> No
 
 async def test_alarms_tell_how_soon_and_by_whom_they_were_acknowledged(site: ReportSite) -> None:
     def add(connection: Any) -> None:
-        for seq, kind, state in ((1, "blacklist", "closed"), (2, "event", "new")):
+        for seq, kind, state, detail in (
+            (1, "blacklist", "closed", "{}"),
+            (2, "event", "new", '{"type": 9}'),
+            (3, "event", "new", '{"type": 2}'),
+            (4, "event", "new", '{"type": 2}'),
+        ):
             at = MIDNIGHT + seq * HOUR
-            values = (seq, kind, str(seq), "critical", state, 2, at, at, seq, at, at)
+            values = (seq, kind, str(seq), "critical", state, 2, at, at, seq, at, at, detail)
             connection.execute(
-                "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,NULL,'[\"1\"]','{}','')",
+                "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,NULL,'[\"1\"]',?,'')",
                 values,
             )
             connection.execute(
@@ -265,11 +270,16 @@ async def test_alarms_tell_how_soon_and_by_whom_they_were_acknowledged(site: Rep
     await site.hub.store.write(add)
     found = await site.report("alarms")
     assert rows_of(found, "by_kind") == [
-        ("blacklist", 1, 2, 1, 0, 30, 30),
-        ("event", 1, 2, 0, 0, None, None),
+        ("blacklist", None, 1, 2, 1, 0, 30, 30),
+        ("event", 2, 2, 4, 0, 0, None, None),
+        ("event", 9, 1, 2, 0, 0, None, None),
+    ]
+    assert [row[2:4] for row in rows_of(found, "alarms")] == [
+        *(("blacklist", None), ("event", 9), ("event", 2), ("event", 2))
     ]
     assert rows_of(found, "by_person") == [("user ann", 1, 30, 30)]
-    assert [row[-2:] for row in rows_of(found, "alarms")] == [("user ann", 30), (None, None)]
+    times = [row[-2:] for row in rows_of(found, "alarms")]
+    assert times == [("user ann", 30), *[(None, None)] * 3]
 
 
 async def test_a_report_is_made_once_for_all_who_ask_and_anew_after_a_while(

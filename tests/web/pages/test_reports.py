@@ -10,7 +10,8 @@ import trio
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.reports.report import REPORT_KINDS
-from hub.wire.uploads.records import FaceDetail, Plate, Rect, Vehicle, VehicleDetail
+from hub.wire import code_tables
+from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, Rect, Vehicle, VehicleDetail
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from web.pages.reports import views
@@ -72,6 +73,15 @@ async def test_the_attendance_sheet_names_people_and_times_of_the_site(
     await guard.get("/reports/attendance?period=week")
     for text in ("Mei", "19:00:00", "Main gate", "People seen", "Show as a table"):
         assert text in guard.text, text
+
+
+async def test_alarms_of_events_name_the_event(hub: PageSite, guard: Visitor) -> None:
+    await hub.connect("Main gate")
+    fire = next(number for number, name in code_tables.EVENT_TYPES.items() if name.en == "Fire")
+    await hub.add_record("event", EventDetail(type=fire))
+    await guard.get("/reports/alarms")
+    assert guard.text.count("<td>Camera event</td><td>Fire</td>") == 2
+    assert '<th scope="col">Type of event</th>' in guard.text
 
 
 async def test_a_name_that_looks_like_a_formula_stays_text_in_files(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hub.services import Services
 from hub.services.reports.report import Cell, Column
+from hub.wire import code_tables
 from web.pages import language
 from web.pages.labels import duration
 from web.pages.language import gettext
@@ -38,6 +39,8 @@ class Cells:
         match column.kind:
             case "camera":
                 return self.camera(str(cell))
+            case "code" if column.name == "event_type":
+                return code_tables.event_name(int(cell), language.current().code)
             case "code":
                 return gettext(labels.CODES[column.name].get(str(cell), str(cell)))
             case "text" if column.name == "who":

@@ -68,6 +68,7 @@ COLUMNS = {
     "median_stay": N_("Median stay"),
     "longest_stay": N_("Longest stay"),
     "kind": N_("Type"),
+    "event_type": N_("Type of event"),
     "alarm": N_("Number"),
     "alarms": N_("Alarms"),
     "records": N_("Records"),
