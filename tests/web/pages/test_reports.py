@@ -40,7 +40,9 @@ async def test_each_report_has_a_page_and_files(
     await add_face(hub, "Mei", category=1)
     await guard.get(f"/reports/{kind}?period={period}&date=2026-11-25")
     assert guard.response.status_code == 200
-    assert 'class="report-table' in guard.text or "Choose first" in guard.text
+    is_there = 'class="report-table' in guard.text
+    assert is_there or "Choose first" in guard.text
+    assert ("data-print" in guard.text) == is_there
     for form, mime in (("csv", "text/csv"), ("xlsx", "application/vnd")):
         response = await guard.get(f"/reports/{kind}.{form}?period={period}&date=2026-11-25")
         assert response.status_code == 200
