@@ -87,6 +87,6 @@ def _refuse_others(user: User, saved: SavedSearch) -> None:
 
 def _checked_name(name: str) -> str:
     name = " ".join(name.split())
-    if not 0 < len(name) <= MAX_NAME_LENGTH:
+    if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         raise BadParameter(f"1 to {MAX_NAME_LENGTH} characters are expected", field="name")
     return name

@@ -73,6 +73,7 @@ async def test_what_is_saved_is_the_question_and_nothing_else(
         ("Gate", "There is a saved search with this name"),
         (" ", "Enter a name of at most 80 characters."),
         ("x" * 81, "Enter a name of at most 80 characters."),
+        ("Gate\u202eetag", "Enter a name of at most 80 characters."),
     ],
 )
 async def test_a_name_that_cannot_be_is_asked_for_again(
