@@ -121,6 +121,13 @@ def test_of_several_answers_to_when_the_last_one_counts(
     )
     guard.click('label:has([name="when"][value="week"])')
     assert guard.driver.execute_script(value, '[name="day"]') == ""
+    # "About 15:00" is of one day: of today, and never of a week.
+    guard.driver.execute_script(change, '[name="around"]', "15:00")
+    assert guard.driver.execute_script(value, '[name="when"]:checked') == "today"
+    guard.click('label:has([name="when"][value="yesterday"])')
+    assert guard.driver.execute_script(value, '[name="around"]') == "15:00"
+    guard.click('label:has([name="when"][value="week"])')
+    assert guard.driver.execute_script(value, '[name="around"]') == ""
     guard.driver.execute_script(change, '[name="where"]', "did-3")
     assert guard.find_all("[data-several] input:checked") == []
     guard.click(".search-form .button-main")

@@ -1,15 +1,24 @@
 // The form of the page of search: of several ways to name a time or cameras, the last one counts.
 
 const EXACT = ["day", "since", "until"];
+// What a time of the day can be of; without a day, it is today's.
+const DAYS = ["today", "yesterday"];
 
 export function keepAnswersApart(form) {
   const field = (name) => form.elements.namedItem(name);
-  const anyTime = form.querySelector('[name="when"][value=""]');
+  const when = (value) => form.querySelector(`[name="when"][value="${value}"]`);
+  const anyTime = when("");
   const boxes = [...form.querySelectorAll("[data-several] input")];
 
   form.addEventListener("change", ({ target }) => {
-    if (target.name === "when") for (const name of EXACT) field(name).value = "";
-    else if (EXACT.includes(target.name) && target.value) {
+    if (target.name === "when") {
+      for (const name of EXACT) field(name).value = "";
+      if (!DAYS.includes(target.value)) field("around").value = "";
+    } else if (target.name === "around" && target.value) {
+      const isOfDay = DAYS.includes(field("when").value) || field("day").value;
+      if (!isOfDay) when("today").checked = true;
+      for (const name of ["since", "until"]) field(name).value = "";
+    } else if (EXACT.includes(target.name) && target.value) {
       anyTime.checked = true;
       const others = target.name === "day" ? ["since", "until"] : ["day", "around"];
       for (const name of others) field(name).value = "";
