@@ -223,7 +223,7 @@ async def test_records_of_the_hub_itself_are_counted_once(
         assert "wrong" not in caplog.text
         day = store.retention.days()[0].day
         clock.advance(DAY)
-        await store.retention.drop_day(day)
+        await drop_day(store, day)
     assert counts_of(tmp_path) == ({}, {}, {}, {})
 
 
