@@ -159,7 +159,7 @@ class Store:
         self.camera_groups = CameraGroupTable(writer, start.camera_groups, damaged)
         self.settings = SettingTable(writer, start.settings, damaged)
         self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
-        self.outages = OutageTable(writer, queries, start.outages, damaged)
+        self.outages = OutageTable(writer, queries, searchers, start.outages, damaged)
         self.saved_searches = SavedSearchTable(writer, start.saved_searches, damaged)
         self.audit = AuditTable(writer, queries, damaged)
         self.alarms = AlarmTable(writer, queries, raiser, start.alarms, damaged)

@@ -13,7 +13,7 @@ its beginning moves with it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -361,14 +361,18 @@ class DeviceAvailability:
             found.append(total([span]) - total(overlap(ran, [span])))
         return tuple(found)
 
-    async def of_all(self, since: int, until: int) -> dict[str, Availability]:
-        """Return the availability of every device in a range. Raises like `history`."""
-        by_did: dict[str, list[Outage]] = {}
-        for outage in await self._store.outages.of_all(since, until):
-            by_did.setdefault(outage.did, []).append(outage)
+    async def of_all(
+        self, since: int, until: int, by_did: Mapping[str, Sequence[Outage]] | None = None
+    ) -> dict[str, Availability]:
+        """Return the availability of every device in a range. Raises like `history`.
+
+        `by_did`: the outages that touch the range, if the caller has them.
+        """
+        if by_did is None:
+            by_did = await self._store.outages.of_all(since, until)
         watched, found = await self.watched(since, until), {}
         for device in self._store.devices.all():
-            outages = by_did.get(device.did, [])
+            outages = by_did.get(device.did, ())
             found[device.did] = availability(outages, watched, device.created_at, self._now_ms)
             await trio.lowlevel.checkpoint()
         return found

@@ -24,7 +24,8 @@ async def report_availability(
 ) -> Report:
     """Return how available each camera was, the worst first, and each of its outages."""
     until = max(period.since, min(period.until, made_at))
-    found = await availability.of_all(period.since, until)
+    by_did = await store.outages.of_all(period.since, until)
+    found = await availability.of_all(period.since, until, by_did)
     on_progress(0.5)
     worst = sorted(
         found.items(), key=lambda item: (-item[1].out, -item[1].watched, len(item[0]), item[0])
@@ -47,7 +48,8 @@ async def report_availability(
             None if one.ended_at is None else (one.ended_at - one.began_at) // 1000,
             one.cause,
         )
-        for one in await store.outages.of_all(period.since, until)
+        for did in sorted(by_did)
+        for one in by_did[did]
         if one.cause in FAILURES
     ]
     shown = [item for item in worst[:_IN_CHART] if item[1].out]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
+import trio
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
@@ -51,7 +53,10 @@ _OF_DEVICE = f"""
 {_ALL} WHERE did = ? AND id > ? AND id < ? AND began_at < ? AND coalesce(ended_at, ?) > ?
 ORDER BY id {{order}} LIMIT ?
 """
-_OF_ALL = f"{_ALL} WHERE began_at < ? AND coalesce(ended_at, ?) > ? ORDER BY did, began_at, id"
+_OF_ALL = f"""
+{_ALL} WHERE (did, id) > (?, ?) AND began_at < ? AND coalesce(ended_at, ?) > ?
+ORDER BY did, id LIMIT ?
+"""
 _RUNS = "SELECT id, began_at, seen_at FROM hub_run"
 _PUT_RUN = """
 INSERT INTO hub_run (id, began_at, seen_at) VALUES (?, ?, ?)
@@ -78,6 +83,8 @@ DELETE FROM hub_run WHERE seen_at < ? OR id <= (
 )
 """
 _MAX = 2**63 - 1
+#: Rows that are read at a time: some ms.
+_PART = 2_000
 
 
 class Outage(Struct, frozen=True, kw_only=True):
@@ -144,10 +151,16 @@ class OutageTable:
     """The outages and the runs of the hub. Changes are durable on return."""
 
     def __init__(
-        self, writer: GroupCommit, readers: Readers, known: KnownOutages, damaged: DamagedRows
+        self,
+        writer: GroupCommit,
+        readers: Readers,
+        searchers: Readers,
+        known: KnownOutages,
+        damaged: DamagedRows,
     ) -> None:
         self._writer = writer
         self._readers = readers
+        self._searchers = searchers
         self._damaged = damaged
         #: What the start found.
         self.known = known
@@ -193,12 +206,23 @@ class OutageTable:
         items = _rows.read_all(rows[:limit], self._damaged)
         return OutagePage(tuple(items), rows[limit - 1][0] if len(rows) > limit else None)
 
-    async def of_all(self, since: int, until: int) -> list[Outage]:
-        """Return the outages of all devices that touch a range, by device and beginning."""
-        values = (clamp(until), _MAX, clamp(since))
-        return await self._readers.read(
-            lambda c: _rows.read_all(c.execute(_OF_ALL, values), self._damaged)
-        )
+    async def of_all(self, since: int, until: int) -> dict[str, list[Outage]]:
+        """Return the outages of all devices that touch a range, by device, in order of beginning.
+
+        Reads in parts, where only searches and reports wait.
+        """
+        found: dict[str, list[Outage]] = {}
+        after: tuple[str, int] | None = ("", -(2**63))
+        while after is not None:
+            values = (*after, clamp(until), _MAX, clamp(since), _PART)
+            part = partial(_read_part, values, self._damaged)
+            outages, after = await self._searchers.read(part)
+            for outage in outages:
+                found.setdefault(outage.did, []).append(outage)
+        for of_device in found.values():
+            of_device.sort(key=lambda one: (one.began_at, one.id))
+            await trio.lowlevel.checkpoint()
+        return found
 
     async def runs(self) -> list[HubRun]:
         """Return the known runs of the hub, by id."""
@@ -218,3 +242,12 @@ class OutageTable:
             connection.execute(_FORGET_RUNS, (before, MAX_RUNS))
 
         await self._writer.write(job)
+
+
+def _read_part(
+    values: tuple[object, ...], damaged: DamagedRows, connection: sqlite3.Connection
+) -> tuple[list[Outage], tuple[str, int] | None]:
+    """Return some outages, and the key from which to continue, None at the end."""
+    rows = connection.execute(_OF_ALL, values).fetchall()
+    after = (rows[-1][1], rows[-1][0]) if len(rows) == _PART else None
+    return _rows.read_all(rows, damaged), after
