@@ -86,6 +86,7 @@ from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
+from hub.services.reports.day_summaries import DaySummaries
 from hub.services.reports.delivery import ReportDelivery
 from hub.services.reports.reports import Reports
 from hub.services.signed_times import SignedTimes
@@ -425,6 +426,7 @@ async def open_services(
             ),
             reports=reports,
             report_delivery=report_delivery,
+            day_summaries=DaySummaries(store, site, now),
             jobs=jobs,
             imports=imports,
             photo_searches=PhotoSearches(devices, commands, person_photos, jobs, site, audit),
@@ -480,6 +482,7 @@ async def _run_parts(
         await start("erasing", services.erasures.run)
         await start("the reports", services.reports.run)
         await start("the morning reports", services.report_delivery.run)
+        await start("the summaries of days", services.day_summaries.run)
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)

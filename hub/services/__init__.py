@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from hub.services.records.reviews import Reviews
     from hub.services.records.saved_searches import SavedSearches
     from hub.services.records.thumbnails import Thumbnails
+    from hub.services.reports.day_summaries import DaySummaries
     from hub.services.reports.delivery import ReportDelivery
     from hub.services.reports.reports import Reports
     from hub.services.site.backups.backups import Backups
@@ -130,6 +131,7 @@ class Services:
     erasures: Erasures
     reports: Reports
     report_delivery: ReportDelivery
+    day_summaries: DaySummaries
     jobs: Jobs
     many_devices: ManyDevices
     imports: Imports

@@ -31,6 +31,7 @@ from hub.store.records.held_evidence import HeldEvidence
 from hub.store.records.record_counter import RecordCounter
 from hub.store.records.record_log import RecordLog
 from hub.store.records.retention import Retention
+from hub.store.reports.day_summaries import DaySummaryTable
 from hub.store.sealing import Random
 from hub.store.sqlite.connection import Job
 from hub.store.sqlite.readers import Readers
@@ -121,6 +122,7 @@ class Store:
         self.eraser = Eraser(
             writer, picture_readers, packs, days, held, disk, changing, now, empty_wal
         )
+        self.day_summaries = DaySummaryTable(writer, searchers, damaged)
         self.retention = Retention(
             writer, picture_readers, packs, days, self.evidence, now, damaged
         )

@@ -1,18 +1,25 @@
 """Measure reports of a day and of a month on a log of many records, and what others notice.
 
-    python -m tests.bench.reports DIRECTORY [--records 1000000]
+    python -m tests.bench.reports DIRECTORY [--records 1000000] [--uploads 20] [--from-log]
 
-DIRECTORY is made by `tests.bench.record_sets` unless it is there. While each report is made,
-somebody reads the newest page of the log every 20 ms.
+DIRECTORY is made by `tests.bench.record_sets` unless it is there. The days are summarised first,
+unless they are; with `--from-log`, reports read the log instead. While each report is made,
+somebody reads the newest page of the log every 20 ms, and uploads of 220 KB are stored, so many a
+second.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
+import sqlite3
 import statistics
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,50 +27,88 @@ from zoneinfo import ZoneInfo
 
 import trio
 
+from hub.services.reports.day_summaries import DaySummaries
 from hub.services.reports.report import Report
 from hub.services.reports.reports import Gates, ReportQuery, Reports
 from hub.store.db import Store
 from hub.store.opening import open_store
 from hub.store.records.record_filter import RecordFilter
+from hub.store.sqlite.sql import one
 from hub.store.tables.devices import NewDevice
 from tests.bench.record_sets import CAMERAS, END_MS, make_records
+from tests.bench.retention import Uploads
 from web.pages.reports.cells import Cells
 from web.pages.reports.files import csv_of, xlsx_of
 
 #: The set ends before midnight in UTC.
 _LAST_DAY = date.fromtimestamp(END_MS / 1000 - 43_200)
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS, _QUIET_SECONDS = 0.02, 5.0
 
 
-async def main(data_dir: Path) -> None:
+async def main(data_dir: Path, rate: float, *, from_log: bool) -> None:
     async with open_store(data_dir, now=time.time, on_records=lambda records: None) as store:
-        reports = await _reports(store)
+        reports, uploads = await _reports(store), Uploads(store, rate)
         async with trio.open_nursery() as nursery:
             await nursery.start(reports.run)
-            print(f"newest page, nothing else: {_times(await _read_pages(store, 200))}")
+            async with _beside(store, uploads, "nothing else"):
+                await trio.sleep(_QUIET_SECONDS)
+            if from_log:
+                await store.write(lambda c: c.execute("DELETE FROM report_day") and None)
+            else:
+                async with _beside(store, uploads, "days are summarised"):
+                    await _summaries(store).update()
+                print(f"  {await store.read(_told)}")
             for kind in ("captures", "attendance", "plates"):
                 for period in ("day", "month"):
                     gates = Gates((1,), (2,)) if kind == "plates" else Gates()
                     day = _LAST_DAY - timedelta(days=1)
-                    await _measure(store, reports, ReportQuery(kind, period, day, (), gates))  # type: ignore[arg-type]
+                    query = ReportQuery(kind, period, day, (), gates)  # type: ignore[arg-type]
+                    await _measure(store, reports, uploads, query)
+            groups = ReportQuery("attendance", "month", _LAST_DAY, (1,))
+            await _measure(store, reports, uploads, groups)
             nursery.cancel_scope.cancel()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"memory at most {peak:.0f} MB")
 
 
-async def _measure(store: Store, reports: Reports, query: ReportQuery) -> None:
+async def _measure(store: Store, reports: Reports, uploads: Uploads, query: ReportQuery) -> None:
+    of_groups = " of 8 cameras" if query.groups else ""
+    async with _beside(store, uploads, f"{query.kind} of a {query.period}{of_groups}"):
+        report = await reports.make(query, seconds=600)
+    print(f"  {sum(len(one.rows) for one in report.tables):,} rows")
+    if query.period == "month" and not query.groups:
+        await _measure_files(report)
+
+
+@asynccontextmanager
+async def _beside(store: Store, uploads: Uploads, what: str) -> AsyncIterator[None]:
+    """Read pages and upload while the block runs, and tell how long all took."""
     noticed: list[float] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_reading, store, noticed)
+        if uploads.rate:
+            nursery.start_soon(uploads.run)
         began, cpu = time.perf_counter(), time.process_time()
-        report = await reports.make(query, seconds=600)
+        yield
         took, used = time.perf_counter() - began, time.process_time() - cpu
         nursery.cancel_scope.cancel()
-    rows = sum(len(one.rows) for one in report.tables)
-    print(
-        f"{query.kind} of a {query.period}: {took:.2f} s ({used:.2f} s of CPU), {rows:,} rows; "
-        f"newest page meanwhile {_times(noticed)}"
-    )
-    if query.period == "month":
-        await _measure_files(report)
+    print(f"{what}: {took:.2f} s ({used:.2f} s of CPU)")
+    print(f"  newest page {_times(noticed)}; uploads {_times(uploads.seconds)}")
+    uploads.seconds = []
+
+
+def _told(connection: sqlite3.Connection) -> str:
+    count, size = connection.execute(
+        "SELECT count(*), ifnull(sum(length(data)), 0) FROM report_part"
+    ).fetchone()
+    days = one(connection, "SELECT count(*) FROM report_day WHERE parts IS NOT NULL")
+    return f"{days} days in {count:,} parts, {size / 1e6:.0f} MB"
+
+
+def _summaries(store: Store) -> DaySummaries:
+    """At a quarter past midnight after the last day of the set."""
+    site = SimpleNamespace(zone=_zone)
+    return DaySummaries(store, cast(Any, site), lambda: END_MS / 1000 + 900)
 
 
 async def _measure_files(report: Report) -> None:
@@ -134,7 +179,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--uploads", type=float, default=20.0, help="a second")
+    parser.add_argument("--from-log", action="store_true")
     given = parser.parse_args()
     make_records(given.directory, given.records)
     print(f"{given.records:,} records, {os.cpu_count()} cores")
-    trio.run(main, given.directory)
+    trio.run(partial(main, given.directory, given.uploads, from_log=given.from_log))

@@ -39,7 +39,7 @@ class Uploads:
 
     def __init__(self, store: Store, rate: float) -> None:
         self._store = store
-        self._rate = rate
+        self.rate = rate
         self._numbers = itertools.count()
         self._chance = Random(1)
         self.seconds: list[float] = []
@@ -49,7 +49,7 @@ class Uploads:
         async with trio.open_nursery() as nursery:
             due = trio.current_time()
             while True:
-                due += self._chance.expovariate(self._rate)
+                due += self._chance.expovariate(self.rate)
                 await trio.sleep_until(due)
                 nursery.start_soon(self._upload)
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from hub.store.records.record_filter import RecordFilter
+from hub.store.sqlite.sql import one
 from hub.store.tables.audit import AuditEntry
 from hub.store.tables.reviews import Review
 from hub.wire.uploads.records import AccessDetail, Record
@@ -136,6 +137,16 @@ async def test_saved_searches_are_read_back(schema: int, store: Store) -> None:
 async def test_reviews_are_read_back(schema: int, store: Store) -> None:
     known = store.reviews.get(written.USER.name)
     assert known == (written.REVIEW if schema >= 21 else Review(name=written.USER.name))
+
+
+async def test_summaries_of_days_are_read_back(schema: int, store: Store) -> None:
+    known = await store.day_summaries.all()
+    parts = await store.read(lambda c: one(c, "SELECT count(*) FROM report_part"))
+    assert [(day.since, day.until, day.parts) for day in known] == (
+        [(*written.SUMMARISED[:2], 3)] if schema >= 22 else []
+    )
+    assert parts == (3 if schema >= 22 else 0)
+    assert store.damaged_rows.counts() == {}
 
 
 async def test_starts_are_read_back(schema: int, store: Store) -> None:

@@ -62,6 +62,7 @@ from hub.services.records.record_log import RecordLog
 from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
+from hub.services.reports.day_summaries import DaySummaries
 from hub.services.reports.delivery import ReportDelivery
 from hub.services.reports.reports import Reports
 from hub.services.site.backups.backups import Backups
@@ -255,6 +256,7 @@ async def open_hub_services(
             report_delivery=ReportDelivery(
                 store, reports, site, site_clock, audit, data_dir, clock
             ),
+            day_summaries=DaySummaries(store, site, clock),
             enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
             device_files=device_files,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,26 +13,40 @@ from msgspec.structs import replace
 
 from hub.services.people.register import People
 from hub.services.reports.periods import Day, Period
-from hub.services.reports.report import Cell, CellKind, Chart, Progress, Report, Series, table
+from hub.services.reports.report import (
+    MAX_ROWS,
+    Cell,
+    CellKind,
+    Chart,
+    Progress,
+    Report,
+    Series,
+    table,
+)
 from hub.store.people.person_rows import PersonName
 from hub.store.records.time_spans import SeqRange
-from hub.store.reports.sightings import PersonSeen, Sighting, names_of, parts_of, people_in
+from hub.store.reports.day_summaries import read_people
+from hub.store.reports.sightings import PersonKey, PersonSeen, add_people, names_of, people_in
 
 if TYPE_CHECKING:
     from hub.store.db import Store
 
 #: Names that are looked up at a time.
 _STEP = 500
+_Names = dict[PersonKey, tuple[str, str]]
 
 
 class _Seen(Struct, frozen=True):
+    """Whom a day's records name. Nobody is kept once the days before fill the table."""
+
     day: Day
-    person: PersonSeen
+    people: tuple[PersonSeen, ...]
+    count: int
 
 
 async def report_attendance(
     store: Store,
-    people: People,
+    register: People,
     period: Period,
     dids: Sequence[str] | None,
     made_at: int,
@@ -42,11 +57,18 @@ async def report_attendance(
     A person is who the record names: by number, else by name. Strangers are left out.
     """
     seen: list[_Seen] = []
+    kept = 0
+    latest: dict[PersonKey, int] = {}
     for number, day in enumerate(period.days):
         if day.since <= made_at:
-            seen += [_Seen(day, one) for one in await _people_of(store, day, dids)]
+            found = await _people_of(store, day, dids)
+            for key, one in found.items():
+                latest[key] = max(one.seq, latest.get(key, 0))
+            people = tuple(found.values()) if kept < MAX_ROWS else ()
+            kept += len(people)
+            seen.append(_Seen(day, people, len(found)))
         on_progress((number + 1) / (len(period.days) + 1))
-    names = await _names(store, people, seen)
+    names = await _names(store, register, seen, latest)
     # In a thread: a month of many people takes a second.
     rows = await trio.to_thread.run_sync(_rows, seen, names)
     columns: list[tuple[str, CellKind]] = [
@@ -60,58 +82,53 @@ async def report_attendance(
         ("between", "length"),
         ("sightings", "count"),
     ]
+    listed = table("attendance", columns, rows)
     return Report(
         "attendance",
         period,
         made_at,
-        (table("attendance", columns, rows),),
+        (replace(listed, left_out=sum(one.count for one in seen) - len(listed.rows)),),
         (_chart(seen, period),),
     )
 
 
-async def _people_of(store: Store, day: Day, dids: Sequence[str] | None) -> list[PersonSeen]:
+async def _people_of(
+    store: Store, day: Day, dids: Sequence[str] | None
+) -> dict[PersonKey, PersonSeen]:
     """Return whom the records of a day name, each person once."""
-    found: dict[tuple[str | None, int | None], PersonSeen] = {}
-    parts = await store.read_part(lambda c: parts_of(c, day.since, day.until))
-    for part in parts:
-        for one in await _seen_in(store, part, day, dids):
-            key = (one.uuid, one.term)
-            found[key] = _merged(found[key], one) if key in found else one
-    return list(found.values())
-
-
-async def _seen_in(
-    store: Store, part: SeqRange, day: Day, dids: Sequence[str] | None
-) -> list[PersonSeen]:
-    return await store.read_part(lambda c: people_in(c, part, day.since, day.until, dids))
-
-
-def _merged(one: PersonSeen, other: PersonSeen) -> PersonSeen:
-    def at(sighting: Sighting) -> int:
-        return sighting.at
-
-    return replace(
-        one,
-        first=min(one.first, other.first, key=at),
-        last=max(one.last, other.last, key=at),
-        count=one.count + other.count,
-        seq=max(one.seq, other.seq),
+    found: dict[PersonKey, PersonSeen] = {}
+    damaged = store.damaged_rows
+    parts = await store.read_part(
+        lambda c: read_people(found, day.since, day.until, dids, damaged, c)
     )
+    for part in parts:
+        await store.read_part(partial(_add_part, found, part, day, dids))
+    return found
+
+
+def _add_part(
+    found: dict[PersonKey, PersonSeen],
+    part: SeqRange,
+    day: Day,
+    dids: Sequence[str] | None,
+    connection: sqlite3.Connection,
+) -> None:
+    add_people(found, people_in(connection, part, day.since, day.until, dids))
 
 
 async def _names(
-    store: Store, people: People, seen: Sequence[_Seen]
-) -> dict[tuple[str | None, int | None], tuple[str, str]]:
-    """Return name and pid of each person: those of the register, else the name in the record."""
-    latest: dict[tuple[str | None, int | None], int] = {}
-    for one in seen:
-        key = (one.person.uuid, one.person.term)
-        latest[key] = max(one.person.seq, latest.get(key, 0))
-    keys, found = list(latest), {}
+    store: Store, register: People, seen: Sequence[_Seen], latest: dict[PersonKey, int]
+) -> _Names:
+    """Return name and pid of each person: those of the register, else the name in the record.
+
+    `latest`: the last record of each that has a name.
+    """
+    keys = list({one.key for day in seen for one in day.people})
+    found: _Names = {}
     for start in range(0, len(keys), _STEP):
         some = keys[start : start + _STEP]
         sent = await store.read_part(partial(names_of, [latest[key] for key in some]))
-        known = await people.names([uuid for uuid, _ in some if uuid is not None])
+        known = await register.names([uuid for uuid, _ in some if uuid is not None])
         for key in some:
             found[key] = _name(key[0], known, sent.get(latest[key], ""))
     return found
@@ -123,26 +140,23 @@ def _name(uuid: str | None, known: dict[str, PersonName], sent: str) -> tuple[st
     return sent or uuid or "", ""
 
 
-def _rows(
-    seen: Sequence[_Seen], names: dict[tuple[str | None, int | None], tuple[str, str]]
-) -> list[tuple[Cell, ...]]:
-    return sorted(_row(one, names) for one in seen)
+def _rows(seen: Sequence[_Seen], names: _Names) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
+    for one in seen:
+        date = one.day.date.isoformat()
+        rows += sorted(_row(date, person, names[person.key]) for person in one.people)
+    return rows
 
 
-def _row(
-    seen: _Seen, names: dict[tuple[str | None, int | None], tuple[str, str]]
-) -> tuple[Cell, ...]:
-    person = seen.person
-    name, pid = names[person.uuid, person.term]
+def _row(date: str, person: PersonSeen, name: tuple[str, str]) -> tuple[Cell, ...]:
     return (
-        seen.day.date.isoformat(),
-        name,
-        pid,
-        person.first.at,
-        person.first.did,
-        person.last.at,
-        person.last.did,
-        (person.last.at - person.first.at) // 1000,
+        date,
+        *name,
+        person.first_at,
+        person.first_did,
+        person.last_at,
+        person.last_did,
+        (person.last_at - person.first_at) // 1000,
         person.count,
     )
 
@@ -151,7 +165,7 @@ def _chart(seen: Sequence[_Seen], period: Period) -> Chart:
     """People on each day."""
     numbers = {day.date: 0 for day in period.days}
     for one in seen:
-        numbers[one.day.date] += 1
+        numbers[one.day.date] += one.count
     return Chart(
         "people",
         "day",

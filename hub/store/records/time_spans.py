@@ -18,7 +18,8 @@ _MAX_GAP = 4
 
 # SQLite uses the index record_stray only if its condition is repeated word for word.
 _BLOCKS = f"""
-SELECT block FROM span WHERE latest >= :since AND earliest < :until
+SELECT block FROM span
+WHERE block BETWEEN :first AND :last AND latest >= :since AND earliest < :until
 UNION
 SELECT seq >> 10 FROM record
 WHERE abs(occurred_at - received_at) > {STRAY_MS}
@@ -42,6 +43,8 @@ def ranges_of(
     times = {
         "since": clamp(-(2**63) if since is None else since),
         "until": clamp(2**63 - 1 if until is None else until),
+        "first": seqs[0] >> 10,
+        "last": seqs[1] >> 10,
     }
     blocks = (block for (block,) in connection.execute(_BLOCKS, times))
     ranges = (

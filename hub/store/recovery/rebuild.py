@@ -83,6 +83,8 @@ def rebuild(
         ends = {day.day: day.bytes for day in days.all()}
         tails = [tail for tail in tails_in(media, ends) if tail.day not in ground.dropped]
         spans = [_span(tail, state, is_new=ground.is_new) for tail in tails]
+        # They hold that nothing comes back below the seqs that they cover.
+        connection.execute("DELETE FROM report_day")
         replay = _Replay(connection, days, state, spans, on_progress, is_new=ground.is_new)
         replay.run()
         held = rebuild_held(connection, media)

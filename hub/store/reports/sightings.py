@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from hub.store.damage import plain
 from hub.store.records.record_reading import known_detail
 from hub.store.records.time_spans import SeqRange, ranges_of
-from hub.wire.uploads.records import VehicleDetail
 
 #: Seqs of one part: read in 50 ms or so.
 PART_SEQS = 65_536
+_MAX_SEQ = 2**63 - 1
 
 # Damaged records are left out, and those of the number of nobody (D8).
 _IN_PART = """
@@ -28,47 +29,49 @@ seq BETWEEN ? AND ? AND occurred_at >= ? AND occurred_at < ? AND erased IS NULL
 """.strip()
 _OF_DIDS = " AND did IN (SELECT value FROM json_each(?))"
 _PEOPLE = f"""
-SELECT uuid, iif(uuid IS NULL, term, NULL), min(occurred_at || ' ' || did),
-    max(occurred_at || ' ' || did), count(*),
-    coalesce(max(iif(term IS NULL, NULL, seq)), max(seq))
-FROM record
+SELECT uuid, iif(uuid IS NULL, term, NULL), did, min(occurred_at), max(occurred_at), count(*),
+    max(iif(term IS NULL, 0, seq))
+FROM record NOT INDEXED
 WHERE {_IN_PART} AND kind IN ('face', 'event', 'access') AND (uuid IS NOT NULL OR term IS NOT NULL)
     AND (category IS NULL OR category <> 0){{dids}}
-GROUP BY 1, 2
+GROUP BY 1, 2, 3
 """
-_PLATES = f"""
-SELECT occurred_at, did, term, seq FROM record
-WHERE {_IN_PART} AND kind = 'vehicle' AND term IS NOT NULL{_OF_DIDS}
+_VEHICLES = f"""
+SELECT occurred_at, did, term, seq FROM record NOT INDEXED
+WHERE {_IN_PART} AND kind = 'vehicle' AND term IS NOT NULL{{dids}}
 """
 _DETAILS = """
 SELECT seq, kind, detail FROM record
 WHERE erased IS NULL AND seq IN (SELECT value FROM json_each(?))
 """
+_TERMS = "SELECT id, folded FROM term WHERE id IN (SELECT value FROM json_each(?))"
+
+#: Who a record names: by number, or by the term of a name if it has no number.
+PersonKey = tuple[str | None, int | None]
 
 
-class Sighting(Struct, frozen=True):
-    """A camera saw something. `at`: UNIX milliseconds."""
+class PersonSeen(Struct, array_like=True, gc=False):
+    """How often a person was seen, and when and where first and last. UNIX milliseconds.
 
-    at: int
-    did: str
-
-
-class PersonSeen(Struct, frozen=True):
-    """How often a person was seen in a part, and when first and last.
-
-    `uuid` names the person, or `term` (of a name) if no number does. `seq`: of the last record,
-    if one has a name: of the last one that has.
+    `uuid` names the person, or `term` (of a name) if no number does. `seq`: of the last record that
+    has a name, 0 if none has one.
     """
 
     uuid: str | None
     term: int | None
-    first: Sighting
-    last: Sighting
+    first_at: int
+    first_did: str
+    last_at: int
+    last_did: str
     count: int
     seq: int
 
+    @property
+    def key(self) -> PersonKey:
+        return self.uuid, self.term
 
-class PlateSeen(Struct, frozen=True):
+
+class PlateSeen(Struct, frozen=True, array_like=True, gc=False):
     """One record of a plate. `term` is the same for the same plate."""
 
     at: int
@@ -77,13 +80,18 @@ class PlateSeen(Struct, frozen=True):
     seq: int
 
 
-def parts_of(connection: sqlite3.Connection, since: int, until: int) -> list[SeqRange]:
+def parts_of(
+    connection: sqlite3.Connection,
+    since: int,
+    until: int,
+    seqs: SeqRange = (0, _MAX_SEQ),
+    size: int = PART_SEQS,
+) -> list[SeqRange]:
     """Return the parts of the log that can hold records of a time range, the oldest first."""
-    ranges = ranges_of(connection, since, until, (0, 2**63 - 1))
     return [
-        (begin, min(begin + PART_SEQS - 1, last))
-        for first, last in ranges
-        for begin in range(first, last + 1, PART_SEQS)
+        (begin, min(begin + size - 1, last))
+        for first, last in ranges_of(connection, since, until, seqs)
+        for begin in range(first, last + 1, size)
     ]
 
 
@@ -93,36 +101,70 @@ def people_in(
     since: int,
     until: int,
     dids: Sequence[str] | None,
-) -> list[PersonSeen]:
-    """Return the people whom records of a part name, strangers apart. `dids`: of these cameras."""
-    values: tuple[object, ...] = (*part, since, until)
-    if dids is not None:
-        values = (*values, json.dumps(list(dids)))
-    rows = connection.execute(_PEOPLE.format(dids="" if dids is None else _OF_DIDS), values)
-    return [
-        PersonSeen(uuid, term, _sighting(first), _sighting(last), count, seq)
-        for uuid, term, first, last, count, seq in rows
-    ]
+) -> Iterator[PersonSeen]:
+    """Yield the people whom records of a part name, by camera, without strangers.
+
+    `dids`: of these cameras.
+    """
+    for uuid, term, did, first, last, count, seq in _select(
+        connection, _PEOPLE, part, since, until, dids
+    ):
+        yield PersonSeen(uuid, term, first, did, last, did, count, seq)
 
 
-def plates_in(
-    connection: sqlite3.Connection, part: SeqRange, since: int, until: int, dids: Sequence[str]
-) -> list[PlateSeen]:
-    """Return the records of a part with a plate, of these cameras."""
-    values = (*part, since, until, json.dumps(list(dids)))
-    return [PlateSeen(*row) for row in connection.execute(_PLATES, values)]
+def vehicles_in(
+    connection: sqlite3.Connection,
+    part: SeqRange,
+    since: int,
+    until: int,
+    dids: Sequence[str] | None,
+) -> Iterator[PlateSeen]:
+    """Yield the records of a part with a plate. `dids`: of these cameras."""
+    for row in _select(connection, _VEHICLES, part, since, until, dids):
+        yield PlateSeen(*row)
+
+
+def add_people(found: dict[PersonKey, PersonSeen], seen: Iterable[PersonSeen]) -> None:
+    """Add sightings to those of each person. `found` owns what it gets."""
+    for one in seen:
+        key = (one.uuid, one.term)
+        known = found.get(key)
+        if known is None:
+            found[key] = one
+            continue
+        if (one.first_at, one.first_did) < (known.first_at, known.first_did):
+            known.first_at, known.first_did = one.first_at, one.first_did
+        if (one.last_at, one.last_did) > (known.last_at, known.last_did):
+            known.last_at, known.last_did = one.last_at, one.last_did
+        known.count += one.count
+        if one.seq > known.seq:
+            known.seq = one.seq
 
 
 def names_of(seqs: Sequence[int], connection: sqlite3.Connection) -> dict[int, str]:
-    """Return the name or plate of records, as it was sent, by seq."""
-    found: dict[int, str] = {}
-    for seq, kind, data in connection.execute(_DETAILS, (json.dumps(list(seqs)),)):
-        detail = known_detail(kind, data)
-        plate = detail.plate if isinstance(detail, VehicleDetail) else None
-        found[seq] = (plate.id if plate else getattr(detail, "name", None)) or ""
-    return found
+    """Return the name of the person in records, as it was sent, by seq."""
+    found = connection.execute(_DETAILS, (json.dumps(list(seqs)),))
+    return {seq: getattr(known_detail(kind, data), "name", None) or "" for seq, kind, data in found}
 
 
-def _sighting(text: str) -> Sighting:
-    at, _, did = text.partition(" ")
-    return Sighting(int(at), did)
+def plates_of(terms: Sequence[int], connection: sqlite3.Connection) -> dict[int, str]:
+    """Return plates by term, in capitals however they were sent.
+
+    Not as they were sent, because the details of 100,000 records are all over the database.
+    """
+    found = connection.execute(_TERMS, (json.dumps(list(terms)),))
+    return {id: plain(folded).upper() for id, folded in found if isinstance(folded, str)}
+
+
+def _select(
+    connection: sqlite3.Connection,
+    sql: str,
+    part: SeqRange,
+    since: int,
+    until: int,
+    dids: Sequence[str] | None,
+) -> sqlite3.Cursor:
+    values: tuple[object, ...] = (*part, since, until)
+    if dids is not None:
+        values = (*values, json.dumps(list(dids)))
+    return connection.execute(sql.format(dids="" if dids is None else _OF_DIDS), values)

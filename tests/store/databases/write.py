@@ -32,6 +32,9 @@ from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
 from hub.store.people.people import PersonPut
 from hub.store.people.person_rows import PersonChange
+from hub.store.reports.day_parts import as_vehicles
+from hub.store.reports.day_summaries import ALL_CAMERAS
+from hub.store.reports.sightings import PersonSeen, PlateSeen
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.clock_steps import ClockStep
@@ -145,6 +148,10 @@ ERASURE = NewErasure(
     with_held=False,
     last_seq=5,
 )
+
+#: A day's beginning and end, and when it was summarised.
+SUMMARISED = (NOW * 1000 - 43_200_000, NOW * 1000 + 43_200_000, NOW * 1000 + 43_201_000)
+SEEN = PersonSeen("p1", None, NOW * 1000 - 4, "1", NOW * 1000 - 1, "1", 2, 1)
 
 PREVIOUS_KEY, PREVIOUS_KEY_UNTIL = "OLD PEM", NOW * 1000 + 86_400_000
 SETTING = DeviceSetting(
@@ -268,6 +275,7 @@ async def fill(store: Store) -> None:
     await fill_schema_18(store)
     await fill_schema_19(store)
     await fill_schema_21(store)
+    await fill_schema_22(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -380,6 +388,15 @@ async def fill_schema_19(store: Store) -> None:
 
 async def fill_schema_21(store: Store) -> None:
     await store.reviews.put(REVIEW)
+
+
+async def fill_schema_22(store: Store) -> None:
+    summary = await store.day_summaries.begin(*SUMMARISED)
+    await store.day_summaries.complete(
+        summary,
+        {"1": [SEEN], ALL_CAMERAS: [SEEN]},
+        as_vehicles([PlateSeen(NOW * 1000 - 3, "1", 2, 3)], *SUMMARISED[:2]),
+    )
 
 
 async def write(data_dir: Path) -> None:

@@ -1,0 +1,179 @@
+"""Summarises the days that are over, so that a report of a month need not read its records.
+
+Each day is read once, soon after it has ended, in parts with pauses between them, where only
+searches and reports wait. After an upgrade the older days follow, the newest first. A day whose
+summary was lost, because a record of it was dropped or erased, is made again. Until then reports
+read that day from the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from copy import copy
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+
+import trio
+
+from hub.errors import HubError
+from hub.log import limited
+from hub.services.reports.periods import Day, day_of
+from hub.services.site.site import Site
+from hub.store.media.packs import day_bounds
+from hub.store.records.time_spans import SeqRange
+from hub.store.reports.day_parts import DaySummary, as_vehicles
+from hub.store.reports.day_summaries import ALL_CAMERAS, late_parts
+from hub.store.reports.sightings import (
+    PersonKey,
+    PersonSeen,
+    PlateSeen,
+    add_people,
+    parts_of,
+    people_in,
+    vehicles_in,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+_FIRST_SECONDS, _LOOK_SECONDS = 60.0, 300.0
+#: A day is summarised so long after its end: what came late until then is in the summary.
+_AFTER_MS = 900_000
+_MAX_DAYS = 400
+#: A summary is made again if so many seqs have to be read for what came later.
+_MANY_LATE = 16_384
+#: Read in some ms each, and so many times as long is left to others after each.
+_PART_SEQS = 8_192
+_PAUSES = 3.0
+_MAX_PAUSE_SECONDS = 1.0
+
+
+class DaySummaries:
+    """Keeps the summaries of the days. run() does so in the background."""
+
+    def __init__(self, store: Store, site: Site, now: Callable[[], float]) -> None:
+        """`now`: the hub's clock, in seconds."""
+        self._store = store
+        self._site = site
+        self._now = now
+        #: When it was looked for late records of a day, in UNIX milliseconds, by its `since`.
+        self._looked_at: dict[int, int] = {}
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> NoReturn:
+        """Summarise days until cancelled, beginning a minute after the start."""
+        task_status.started()
+        await trio.sleep(_FIRST_SECONDS)
+        while True:
+            try:
+                await self.update()
+            except HubError as error:
+                limited(log, logging.WARNING, "summaries", "days are summarised later: %s", error)
+            await trio.sleep(_LOOK_SECONDS)
+
+    async def update(self) -> None:
+        """Summarise the days that are over, and forget what is of no day of the site.
+
+        Raises CannotStoreNow, TooManyRequests.
+        """
+        days = self._days()
+        wanted = {day.since: day for day in days}
+        known: dict[int, DaySummary] = {}
+        summaries = self._store.day_summaries
+        for summary in await summaries.all():
+            day = wanted.get(summary.since)
+            if day is None or day.until != summary.until:
+                await summaries.forget(summary.since)
+            elif summary.parts is not None and not summaries.is_damaged(summary.since):
+                known[summary.since] = summary
+        self._looked_at = {since: at for since, at in self._looked_at.items() if since in known}
+        for day in days:
+            summarised = known.get(day.since)
+            if summarised is None or await self._has_many_late(summarised):
+                await self._make(day)
+
+    def _days(self) -> list[Day]:
+        """Return the days of the site that can have a summary, the newest first."""
+        stored = [day.day for day in self._store.retention.days()]
+        if not stored:
+            return []
+        zone, now = self._site.zone(), self._now_ms
+        first, _ = day_bounds(min(stored))
+        at, days = datetime.fromtimestamp(now / 1000, zone).date(), list[Day]()
+        for _ in range(_MAX_DAYS):
+            day = day_of(at, zone)
+            if day.until <= first:
+                break
+            if day.until + _AFTER_MS <= now:
+                days.append(day)
+            at -= timedelta(days=1)
+        return days
+
+    async def _has_many_late(self, summary: DaySummary) -> bool:
+        """Return whether a summary should be made again because of what came after it.
+
+        Looked at after twice the time since the end of the day, again and again: a camera whose
+        clock is hours off costs a few summaries rather than one every five minutes.
+        """
+        last, now = self._looked_at.get(summary.since, summary.made_at), self._now_ms
+        if now - summary.until < 2 * (last - summary.until):
+            return False
+        self._looked_at[summary.since] = now
+        parts = await self._store.read_part(partial(late_parts, summary))
+        return sum(last - first + 1 for first, last in parts) > _MANY_LATE
+
+    async def _make(self, day: Day) -> None:
+        summary = await self._store.day_summaries.begin(day.since, day.until, self._now_ms)
+        reading = _Reading(summary)
+        parts = await self._store.read_part(reading.parts)
+        for part in parts:
+            began = trio.current_time()
+            await self._store.read_part(partial(reading.add, part))
+            await trio.sleep(min(_PAUSES * (trio.current_time() - began), _MAX_PAUSE_SECONDS))
+        people = await trio.to_thread.run_sync(reading.people)
+        vehicles = await trio.to_thread.run_sync(
+            as_vehicles, reading.vehicles, day.since, day.until
+        )
+        await self._store.day_summaries.complete(summary, people, vehicles)
+
+    @property
+    def _now_ms(self) -> int:
+        return int(self._now() * 1000)
+
+
+class _Reading:
+    """What the log says of a day."""
+
+    def __init__(self, summary: DaySummary) -> None:
+        self._summary = summary
+        self._by_camera: dict[str, dict[PersonKey, PersonSeen]] = {}
+        self.vehicles: list[PlateSeen] = []
+
+    def parts(self, connection: sqlite3.Connection) -> list[SeqRange]:
+        """Return the parts of the log that are to be read."""
+        one = self._summary
+        return parts_of(connection, one.since, one.until, (0, one.through), _PART_SEQS)
+
+    def add(self, part: SeqRange, connection: sqlite3.Connection) -> None:
+        """Take what a part says."""
+        since, until = self._summary.since, self._summary.until
+        for seen in people_in(connection, part, since, until, None):
+            add_people(self._by_camera.setdefault(seen.first_did, {}), [seen])
+        self.vehicles += vehicles_in(connection, part, since, until, None)
+
+    def people(self) -> dict[str, Sequence[PersonSeen]]:
+        """Return whom each camera saw, and all of them together."""
+        found: dict[str, Sequence[PersonSeen]] = {
+            did: tuple(seen.values()) for did, seen in self._by_camera.items()
+        }
+        together: dict[PersonKey, PersonSeen] = {}
+        for seen in self._by_camera.values():
+            add_people(together, [copy(one) for one in seen.values()])
+        return {**found, ALL_CAMERAS: tuple(together.values())}
