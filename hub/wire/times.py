@@ -73,7 +73,7 @@ def read_local_time(value: str | None, zone: tzinfo) -> int | None:
 def format_rfc3339(at: int) -> str:
     """UNIX milliseconds as RFC 3339 in UTC with milliseconds."""
     moment = _EPOCH + at * _MILLISECOND
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
+    return f"{moment.isoformat()[:19]}.{at % 1000:03d}Z"
 
 
 def parse_rfc3339(value: str, field: str = "time") -> int:
@@ -81,7 +81,9 @@ def parse_rfc3339(value: str, field: str = "time") -> int:
     try:
         if not _RFC3339.fullmatch(value):
             raise ValueError
-        return (datetime.fromisoformat(value.upper()) - _EPOCH) // _MILLISECOND
+        # In UTC it must be a time of the years 1 to 9999, too.
+        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        return (moment - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError):
         raise BadParameter(
             "a time in RFC 3339 is expected, such as 2026-11-25T08:00:00.000Z", field=field

@@ -98,7 +98,18 @@ def test_rfc3339_has_milliseconds_and_round_trips() -> None:
     assert times.parse_local_time("2022-10-26 10:52:57", "t", UTC) == 1666781577000
 
 
-@pytest.mark.parametrize("text", ["", "2022-10-26", "2022-10-26T10:52:57", "2022-13-26T10:52:57Z"])
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
+def test_the_first_and_the_last_time_of_rfc3339_round_trip(text: str) -> None:
+    assert times.format_rfc3339(times.parse_rfc3339(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2022-10-26", "2022-10-26T10:52:57", "2022-13-26T10:52:57Z"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+    ],
+)
 def test_an_invalid_rfc3339_time_is_420(text: str) -> None:
     with pytest.raises(BadParameter, match="since: a time in RFC 3339"):
         times.parse_rfc3339(text, "since")

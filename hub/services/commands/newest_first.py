@@ -23,6 +23,8 @@ _MOST_OF_A_SECOND = 4 * MOST
 _FULL_PAGE = 32
 #: Commands for one part, after which the caller gets what there is.
 _MAX_COMMANDS = 20
+#: No device has captures from before; and a step further back is a date, too.
+_EARLIEST = datetime(1970, 1, 1)
 #: Where a device reports no total, a first guess: this part of the time.
 _PARTS = 8
 
@@ -77,7 +79,7 @@ class NewestFirst(Generic[Row]):
         self, ask: AskSpan[Row], start: datetime, end: datetime, *, latest: datetime = datetime.max
     ) -> None:
         self._ask = ask
-        self._start = start
+        self._start = max(start, _EARLIEST)
         self._end = end
         self._latest = max(start, min(end, latest))
 
@@ -114,7 +116,8 @@ class NewestFirst(Generic[Row]):
         # Where the last span that held too many began: it is known to hold some.
         crowded = self._end
         while len(rows) < MOST // 2 and before >= self._start and commands < _MAX_COMMANDS:
-            since = max(self._start, before - timedelta(seconds=seconds - 1))
+            reach = int((before - self._start).total_seconds())
+            since = before - timedelta(seconds=min(seconds - 1, reach))
             found = self._ask(since, before)
             room = MOST - len(rows) if since < before else _MOST_OF_A_SECOND
             new, asked = await _read(found, room)

@@ -112,6 +112,10 @@ def _edges(since: int, until: int, bucket_ms: int, zone: tzinfo) -> tuple[int, .
     """Return the edges of all buckets. Raises BadParameter."""
     if bucket_ms not in BUCKETS.values():
         raise BadParameter(f"one of {', '.join(BUCKETS)} is expected", field="bucket")
+    if until - since > BUCKETS["1w"] * MAX_BUCKETS:
+        raise BadParameter(
+            f"at most {MAX_BUCKETS} weeks are counted at once: begin later", field="since"
+        )
     if until - since > bucket_ms * MAX_BUCKETS:
         raise BadParameter(
             f"at most {MAX_BUCKETS} buckets are counted: choose a longer one", field="bucket"

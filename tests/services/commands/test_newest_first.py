@@ -101,6 +101,17 @@ async def test_every_capture_is_returned_once_and_the_newest_first(
     assert max(commands) <= 35
 
 
+async def test_captures_are_listed_from_a_beginning_before_there_were_any() -> None:
+    camera = Camera(every(60, 200))
+    newest = NewestFirst(camera.ask, datetime.min, END)
+    part = await newest.first()
+    rows = list(part.rows)
+    while part.older is not None:
+        part = await newest.older(part.older)
+        rows += part.rows
+    assert rows == camera.newest
+
+
 async def test_a_short_list_takes_as_many_commands_as_it_has_pages() -> None:
     camera = Camera(every(60, MOST))
     await read_all(camera)

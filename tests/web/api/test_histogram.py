@@ -80,6 +80,8 @@ async def test_the_length_of_a_bucket_is_chosen_by_the_range(
         ("bucket=2h", "bucket"),
         ("since=2026-11-25T12:00:00Z&until=2026-11-25T12:00:00Z", "since"),
         ("since=2020-01-01T00:00:00Z&bucket=1m", "bucket"),
+        ("since=1970-01-01T00:00:00Z", "since"),
+        ("since=1970-01-01T00:00:00Z&bucket=1w", "since"),
         ("since=today", "since"),
         ("after=1", "after"),
         ("group=77", "group"),
