@@ -196,7 +196,7 @@ def _table_view(table: Table, cells: Cells, form: ReportForm) -> TableView:
         ],
         total=len(table.rows),
         left_out=table.left_out,
-        is_wide=len(table.columns) > 12,
+        is_wide=len(table.columns) > 10,
         older=at(end) if end < len(table.rows) else "",
         newer=at(max(0, begin - _ROWS_PER_PAGE)) if begin else "",
     )

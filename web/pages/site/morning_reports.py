@@ -6,6 +6,7 @@ from typing import get_args
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
@@ -43,7 +44,10 @@ class Fault(Struct, frozen=True):
 @blueprint.get("/site/reports")
 async def morning_reports() -> Response:
     await auth.require_role("admin")
-    return await _page(msgspec.to_builtins(auth.services().report_delivery.settings))
+    settings = auth.services().report_delivery.settings
+    if settings == DeliverySettings():  # Nobody has chosen anything yet.
+        settings = replace(settings, language=language.current().code)
+    return await _page(msgspec.to_builtins(settings))
 
 
 @blueprint.post("/site/reports")

@@ -35,6 +35,18 @@ async def test_an_administrator_chooses_what_is_sent(
     assert "首次出现" in file.read_text("utf-8-sig")
 
 
+async def test_at_first_the_language_of_the_page_is_offered(
+    hub: PageSite, admin: Visitor, tmp_path: Path
+) -> None:
+    await admin.get("/site/reports", Accept_Language="zh-CN")
+    assert '<option value="zh" selected>' in admin.text
+    await admin.get("/site/reports")
+    assert '<option value="en" selected>' in admin.text
+    await save(admin, folder=str(tmp_path))
+    await admin.get("/site/reports")
+    assert '<option value="zh" selected>' in admin.text
+
+
 async def test_it_needs_the_administrators_own_password(
     hub: PageSite, admin: Visitor, tmp_path: Path
 ) -> None:
