@@ -113,8 +113,9 @@ class NewestFirst(Generic[Row]):
         before, seconds = min(left.before, self._end), max(left.seconds, 1)
         rows: list[Row] = []
         unreadable = commands = 0
-        # Where the last span that held too many began: it is known to hold some.
-        crowded = self._end
+        # From here to `before` there are captures, after the last span that held too many.
+        crowded: datetime | None = None
+        is_after_gap = False
         while len(rows) < MOST // 2 and before >= self._start and commands < _MAX_COMMANDS:
             reach = int((before - self._start).total_seconds())
             since = before - timedelta(seconds=min(seconds - 1, reach))
@@ -123,15 +124,26 @@ class NewestFirst(Generic[Row]):
             new, asked = await _read(found, room)
             commands += asked
             if since < before and (found.wanted is not None or len(new) > room):
-                seconds, crowded = _narrower(seconds, found.total), since
+                crowded = _begin_of_crowd(new, since, before)
+                seconds = _length(crowded, before)
+                if is_after_gap:
+                    seconds = _half(seconds)
+                elif found.total is not None:
+                    seconds = _narrower(seconds, seconds, found.total - len(new))
+                else:
+                    seconds = _narrower(seconds, _length(since, crowded), len(new))
                 if len(rows) >= MOST // 4:
                     break
                 continue
             rows += _sorted(new)
             unreadable += found.unreadable
             before = since - timedelta(seconds=1)
-            if len(new) < MOST // 4:
-                seconds *= 4 if not new and since <= crowded else 2
+            is_after_gap = not new and crowded is not None and crowded <= before
+            if crowded is not None and is_after_gap:
+                # How dense they are on the whole does not tell where they end.
+                seconds = _half(_length(crowded, before))
+            elif len(new) < MOST // 4:
+                seconds *= 2 if new else 4
         read = left.read + len(rows)
         goes_on = before >= self._start
         older = OlderCaptures(before, seconds, read, left.total) if goes_on else None
@@ -155,9 +167,33 @@ async def _read(found: DeviceList[Row], most: int) -> tuple[list[Row], int]:
     return rows, commands
 
 
-def _narrower(seconds: int, total: int | None) -> int:
-    """The next span after one that holds too many captures: by their density, within limits."""
-    guess = seconds * MOST // (2 * total) if total else seconds // 8
+def _begin_of_crowd(rows: Sequence[Capture], since: datetime, before: datetime) -> datetime:
+    """A time from which on a span that holds too many still holds some, by the `rows` read of it.
+
+    A device that lists the oldest first has sent all before them.
+    """
+    try:
+        time = datetime.strptime(rows[-MOST // 4].time, "%Y-%m-%d %H:%M:%S")
+    except (IndexError, ValueError):
+        return since
+    return time if since <= time <= before else since
+
+
+def _length(first: datetime, last: datetime) -> int:
+    """The seconds of a span, both ends included."""
+    return int((last - first).total_seconds()) + 1
+
+
+def _half(seconds: int) -> int:
+    return max(1, seconds // 2)
+
+
+def _narrower(seconds: int, counted: int, count: int) -> int:
+    """The next span within one that holds too many captures: by their density, within limits.
+
+    There are `count` in `counted` seconds.
+    """
+    guess = counted * MOST // (2 * max(count, 1))
     return max(1, seconds // 32, min(guess, seconds // 2))
 
 
