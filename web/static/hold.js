@@ -3,6 +3,7 @@
 // A mouse left over the wall, or a pause that was forgotten, must not stop it for the whole shift.
 const MAX_LOOK_MS = 30_000;
 const MAX_PAUSE_MS = 600_000;
+const SCROLLED = 160;
 const KEEP_SPACE = "input, textarea, select, button, summary, dialog, audio, video";
 
 export class Hold extends EventTarget {
@@ -12,6 +13,8 @@ export class Hold extends EventTarget {
   #usedAt = 0;
   #touchedAt = 0;
   #pausedAt = 0;
+  // Asking for it at any other time may cost a layout of the whole page.
+  #isScrolled = scrollY > SCROLLED;
 
   // The frame is the element around the wall that also contains the button for new cards, so that
   // moving there keeps the wall still.
@@ -22,7 +25,11 @@ export class Hold extends EventTarget {
     const used = () => (this.#usedAt = Date.now());
     for (const name of ["keydown", "focusin"]) document.addEventListener(name, used);
     wall.addEventListener("focusout", () => setTimeout(() => this.#change()));
-    addEventListener("scroll", () => this.#change(), { passive: true });
+    const scrolled = () => {
+      this.#isScrolled = scrollY > SCROLLED;
+      this.#change();
+    };
+    addEventListener("scroll", scrolled, { passive: true });
     setInterval(() => this.#change(), 1_000);
     sign.addEventListener("click", () => this.toggle());
     document.addEventListener("keydown", (event) => this.#pauseBySpace(event));
@@ -34,7 +41,7 @@ export class Hold extends EventTarget {
 
   get isHeld() {
     if (this.isPaused || document.querySelector("#record-dialog[open]")) return true;
-    if (scrollY > 160) return true;
+    if (this.#isScrolled) return true;
     const now = Date.now();
     if (now - this.#touchedAt < MAX_LOOK_MS) return true;
     const isLooking = this.#isHovered || this.#wall.matches(":focus-within");

@@ -57,10 +57,7 @@ export class Places {
   }
 
   #repeated(card) {
-    const { repeat } = card.dataset;
-    if (!repeat) return undefined;
-    const same = this.#wall.querySelectorAll(`:scope > [data-repeat="${CSS.escape(repeat)}"]`);
-    return [...same].find((one) => isRepeat(card, one));
+    return card.dataset.repeat && this.cards.find((one) => isRepeat(card, one));
   }
 
   #putInPlace(card) {
@@ -70,7 +67,7 @@ export class Places {
       if (!this.#most) this.#fit();
       return;
     }
-    const oldest = this.#oldest();
+    const [oldest] = this.#oldest(1);
     this.#note(oldest);
     // A reload may bring cards that are older than all that are shown.
     if (seqOf(card) < seqOf(oldest)) this.#note(card);
@@ -94,19 +91,21 @@ export class Places {
   }
 
   #trim(most) {
-    for (let left = this.cards.length; left > most; left -= 1) {
-      const oldest = this.#oldest();
+    for (const oldest of this.#oldest(this.cards.length - most)) {
       this.#note(oldest);
       oldest.remove();
     }
   }
 
-  // Of the cards that nobody is working with.
-  #oldest() {
-    const cards = this.cards;
-    const free = cards.filter((card) => !card.matches(":focus-within, :has(details[open])"));
-    const choice = free.length ? free : cards;
-    return choice.reduce((one, other) => (seqOf(other) < seqOf(one) ? other : one));
+  // So many cards, the oldest first; those that somebody is working with only if there are no others.
+  #oldest(count) {
+    const found = [];
+    const inUse = [];
+    for (const card of this.cards.sort((one, other) => seqOf(one) - seqOf(other))) {
+      if (found.length >= count) break;
+      (isInUse(card) ? inUse : found).push(card);
+    }
+    return [...found, ...inUse].slice(0, Math.max(count, 0));
   }
 
   #note(card) {
@@ -135,6 +134,9 @@ export class Places {
     return columns * Math.max(rows, 1);
   }
 }
+
+const isInUse = (card) =>
+  card.contains(document.activeElement) || card.querySelector("details[open]") !== null;
 
 // What somebody has opened or focused on a card stays so.
 function replace(present, card) {

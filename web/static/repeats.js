@@ -4,7 +4,14 @@ const REPEAT_MS = 60_000;
 // The hub lists as many.
 const MAX_LISTED = 50;
 
-export const seqOf = (card) => Number(card.dataset.key);
+// An element shows the same record as long as it exists, and its attributes are slow to read.
+const seqs = new WeakMap();
+
+export function seqOf(card) {
+  if (!seqs.has(card)) seqs.set(card, Number(card.dataset.key));
+  return seqs.get(card);
+}
+
 export const countOf = (card) => Number(card.dataset.count ?? 1);
 
 const entriesOf = (card) => [...card.querySelectorAll(".card-repeats li")];

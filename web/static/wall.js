@@ -10,6 +10,7 @@ import { walkByArrows } from "./walk.js";
 const MAX_HELD = 120;
 // The browser lays the wall out anew for each update. Together, cards cost little more than one.
 const UPDATE_MS = 100;
+const CALM_MS = 500;
 
 const isListed = (card) => card.matches(".card-black");
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
@@ -70,8 +71,10 @@ export class Wall {
     const card = template.content.firstElementChild;
     // The page or a reloaded wall may already contain records that the stream still sends.
     if (this.#knows(seqOf(card))) return;
-    card.querySelector(".card-link").href += this.#wall.dataset.query;
-    card.classList.add("card-new");
+    const link = card.querySelector(".card-link");
+    link.setAttribute("href", link.getAttribute("href") + this.#wall.dataset.query);
+    // It comes into view at once.
+    card.querySelector(".card-picture img")?.removeAttribute("loading");
     if (!this.#isWanted(detail)) explain(card);
     this.#keep(card);
     this.#settleSoon();
@@ -156,6 +159,10 @@ export class Wall {
   }
 
   #show() {
+    // In quick succession, fading in would keep the browser at painting all the time.
+    if (performance.now() - this.#updatedAt > CALM_MS) {
+      for (const card of this.#held) card.classList.add("card-new");
+    }
     this.#places.put(this.#held);
     this.#held = [];
     this.#missed = 0;
