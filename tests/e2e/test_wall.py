@@ -219,6 +219,20 @@ def test_a_record_that_is_opened_while_the_hub_is_away_opens_once_it_is_back(
     assert _names(guard)[0] == "Kim"
 
 
+def test_who_was_erased_while_the_hub_was_away_leaves_the_wall(
+    guard: Browser, entrance: Entrance
+) -> None:
+    for name in ("Forgotten", "Remembered"):
+        _show(guard, entrance, name)
+    seq = guard.wall_seqs()[1]
+    entrance.hub.stop()
+    guard.wait_until(guard.find("#connection").is_displayed, "the connection is not lost")
+    entrance.hub.cli("erase", "--seq", str(seq), "--confirm", "1")
+    entrance.hub.start()
+    guard.wait_until(lambda: "Forgotten" not in _names(guard), "the card is as it was")
+    assert "Remembered" in _names(guard)
+
+
 def test_somebody_on_the_blacklist_is_announced_everywhere(
     guard: Browser, entrance: Entrance
 ) -> None:

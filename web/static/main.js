@@ -34,9 +34,9 @@ async function followHub() {
     if (detail.picture) showLastPicture(detail);
   });
   stream.addEventListener("jump", () => wall?.reload());
+  stream.addEventListener("erased", reloadRecords);
   stream.addEventListener("change", ({ detail }) => {
-    // Records that are shown may have been erased.
-    if (detail.kind === "erasure" && document.querySelector(".wall, .record")) location.reload();
+    if (detail.kind === "erasure") reloadRecords();
     for (const part of all(`[data-on~="${CSS.escape(detail.kind)}"]`)) {
       // Without a key, all of that kind have changed.
       if (!part.dataset.of || !detail.key || part.dataset.of === detail.key) refresh(part);
@@ -65,6 +65,11 @@ async function followHub() {
   showNotifications(stream);
   announceListed(stream, () => Boolean(wall?.isSeen));
   stream.start();
+}
+
+// Records that are shown may have been erased.
+function reloadRecords() {
+  if (document.querySelector(".wall, .record")) location.reload();
 }
 
 // `state` is one of `Stream`.

@@ -11,10 +11,12 @@ const MAX_PAUSE_MS = 4_000;
 
 export class Stream extends EventTarget {
   // Events: "card", "alarm", "change", "beat" and "jump" with the data of the hub as `detail`; "stale"
-  // when this tab has missed a change; "state" with "live", "lost" or "signed-out".
+  // when this tab has missed a change; "erased" when records were erased while nothing told it; "state" with "live", "lost" or "signed-out".
   #channel = new BroadcastChannel(CHANNEL);
   #position;
   #changes;
+  // Names the last erasure; undefined before the hub was reached.
+  #erasure;
   #state = "";
   #leads = false;
   #lastMessageAt = Date.now();
@@ -115,12 +117,19 @@ export class Stream extends EventTarget {
   #handle({ name, data }) {
     if (name === "hello") {
       if (this.#leads && this.#state) {
+        if (this.#erasure) this.#channel.postMessage({ name: "erasure", data: { mark: this.#erasure } });
         this.#channel.postMessage({ name: "state", data: this.#state });
         this.#channel.postMessage({ name: "beat", data: { seq: this.#position, changes: this.#changes } });
       }
       return;
     }
     this.#lastMessageAt = Date.now();
+    if (name === "erasure") {
+      const isNew = this.#erasure !== undefined && this.#erasure !== data.mark;
+      this.#erasure = data.mark;
+      if (isNew) this.#emit("erased");
+      return;
+    }
     if (name === "state") {
       if (data === this.#state) return;
       this.#state = data;
@@ -130,11 +139,16 @@ export class Stream extends EventTarget {
       if (data.after > this.#position) this.#emit("jump", data);
       this.#position = data.seq;
     } else if (name === "beat") {
+      // The hub tells of the last erasure first.
+      this.#erasure ??= "";
       if (data.seq > this.#position) {
         this.#position = data.seq;
         this.#emit("jump", data);
       }
     } else if (name === "jump") {
+      this.#erasure ??= "";
+      // Another log: a backup was restored.
+      if (data.seq < this.#position) this.#emit("erased");
       this.#position = data.seq;
     }
     if (data.changes !== undefined && data.changes !== this.#changes) {

@@ -54,8 +54,16 @@ class _Position(Struct, frozen=True):
     changes: int
 
 
+class _LastErasure(Struct, frozen=True):
+    """Tells a page that was not connected whether records were erased meanwhile."""
+
+    mark: str
+
+
 class WallStream(ResponseBody):
     """Server-sent events `card`, `alarm`, `change`, `beat` and `jump`, one stream per browser.
+
+    It begins with `erasure` if anything has ever been erased.
 
     The session is checked with every beat; the stream ends when the user is signed out.
     """
@@ -95,13 +103,20 @@ class WallStream(ResponseBody):
     async def __anext__(self) -> bytes:
         if not self._begun:
             self._begun = True
-            return _encode_event("jump" if self._jumps else "beat", self._position())
+            return await self._encode_last_erasure() + _encode_event(
+                "jump" if self._jumps else "beat", self._position()
+            )
         while True:
             news = await self._events.next()
             if news is None or (news.beat and not await self._is_signed_in()):
                 raise StopAsyncIteration
             if data := await self._encode_news(news):
                 return data
+
+    async def _encode_last_erasure(self) -> bytes:
+        newest = await self._services.erasures.newest(limit=1)
+        marks = [_LastErasure(f"{one.id}-{one.finished_at or 0}") for one in newest]
+        return b"".join(_encode_event("erasure", mark) for mark in marks)
 
     async def _is_signed_in(self) -> bool:
         return await self._services.sessions.user_of(self._session) is not None
@@ -143,5 +158,7 @@ class WallStream(ResponseBody):
         return _encode_event("card", event)
 
 
-def _encode_event(name: str, data: _CardEvent | AlarmEvent | _ChangeEvent | _Position) -> bytes:
+def _encode_event(
+    name: str, data: _CardEvent | AlarmEvent | _ChangeEvent | _Position | _LastErasure
+) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))
