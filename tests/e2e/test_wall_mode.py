@@ -112,6 +112,42 @@ def test_what_was_erased_while_the_hub_was_away_leaves_the_screen(
     )
 
 
+#: Pages that the script fetches arrive once a test lets them.
+_SLOW_PAGES = """
+window.plainFetch = window.fetch;
+window.fetch = async (url, options) => {
+  const response = await window.plainFetch(url, options);
+  if (url !== location.href) return response;
+  window.isFetched = true;
+  await new Promise((done) => (window.deliver = done));
+  return response;
+};
+"""
+
+
+def test_what_comes_while_the_screen_catches_up_stays(
+    staffed_hub: HubProcess, camera: Camera, browser: Browser
+) -> None:
+    gate = Gate(staffed_hub, camera)
+    gate.captures()
+    browser.run_before_each_page(_SLOW_PAGES)
+    browser.sign_in(staffed_hub, "vic")
+    browser.open(f"{staffed_hub.url}/wall")
+    browser.find('#wall [data-key="1"]')
+    staffed_hub.kill()
+    browser.find(".wall-banner:not([hidden])")
+    staffed_hub.start()
+    browser.wait_until(
+        lambda: browser.driver.execute_script("return window.isFetched"), "no fresh page"
+    )
+    gate.captures()
+    browser.find('#wall [data-key="2"]')
+    browser.driver.execute_script("document.querySelector('#wall').firstChild.id = 'old'")
+    browser.driver.execute_script("window.deliver()")
+    browser.wait_until(lambda: not browser.find_all("#wall > #old"), "no fresh cards")
+    assert set(places(browser)) == {"1", "2"}
+
+
 #: It is past four at the site, and the page has been open for a while, as soon as a test says so.
 _AT_NIGHT = """
 document.addEventListener("readystatechange", () => {

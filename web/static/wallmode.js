@@ -10,6 +10,9 @@ const MINUTE_MS = 60_000;
 // A reload at night, so that nothing can grow for a month.
 const RELOAD_HOUR = "04";
 const RELOAD_AFTER_MS = 6 * 60 * MINUTE_MS;
+// As many places as a screen may have.
+const MAX_ARRIVED = 96;
+const RETRY_MS = 10_000;
 
 const { seq, changes, now, zone } = document.body.dataset;
 const language = document.documentElement.lang;
@@ -69,15 +72,37 @@ function look() {
   else if (isNight && performance.now() - startedAt > RELOAD_AFTER_MS) reloadIf(() => true);
 }
 
+let isBehind = false;
+let retry = 0;
+// What came while a fresh page is on its way; null while none is.
+let arrived = null;
+
+// One fetch at a time: an older page must not replace a newer one.
 async function catchUp() {
-  const page = await reloadIf(isNewVersion);
-  if (page) places.replaceWith(page.querySelector("#wall"));
+  isBehind = true;
+  if (arrived) return;
+  while (isBehind) {
+    isBehind = false;
+    arrived = [];
+    const page = await reloadIf(isNewVersion);
+    if (page && !isBehind) places.replaceWith(page.querySelector("#wall"));
+    clearTimeout(retry);
+    if (!page && !isSignedOut) retry = setTimeout(catchUp, RETRY_MS);
+    // The hub may have made the page before it had these.
+    for (const detail of arrived) places.add(detail);
+  }
+  arrived = null;
+}
+
+function add(detail) {
+  if (arrived) arrived = [...arrived, detail].slice(-MAX_ARRIVED);
+  places.add(detail);
 }
 
 function follow() {
   let wasLive = true;
-  stream.addEventListener("card", ({ detail }) => places.add(detail));
-  stream.addEventListener("jump", catchUp);
+  stream.addEventListener("card", ({ detail }) => add(detail));
+  for (const name of ["jump", "erased"]) stream.addEventListener(name, catchUp);
   for (const name of ["alarm", "stale"]) stream.addEventListener(name, () => refresh(alarms));
   stream.addEventListener("change", ({ detail }) => {
     if (detail.kind === "alarm") refresh(alarms);

@@ -17,10 +17,6 @@ export class Places {
     this.#kind = kind;
     this.#dids = dids === undefined ? null : new Set(dids.split(" "));
     this.#most = Number(columns) * Number(rows);
-    const { style } = wall;
-    style.setProperty("--wanted-columns", columns);
-    style.setProperty("--wanted-rows", rows);
-    style.setProperty("--wanted-rows-with-alarm", Math.max(1, rows - 1));
     for (const card of wall.children) makePlain(card);
     // A picture may be gone by now.
     wall.addEventListener("error", ({ target }) => target.remove(), true);
