@@ -28,6 +28,16 @@ def reduce_pattern(text: str) -> str:
     return re.sub(r"\*+", "*", reduce_plate(text))
 
 
+def part_pattern(text: str) -> str:
+    """Return the pattern that finds a plate by a part, as people write it and cameras may send it.
+
+    Full-width forms are reduced; for blanks, dots and hyphens there may be any text, or none.
+    """
+    whole = unicodedata.normalize("NFKC", text[: MAX_PLATE_LENGTH * 4])
+    kept = ("*" if one.isspace() or one in _DOTS_AND_HYPHENS else one for one in whole)
+    return re.sub(r"\*+", "*", "".join(kept))[: MAX_PLATE_LENGTH * 4]
+
+
 def is_wildcard(pattern: str) -> bool:
     """Return whether a pattern can match more than one plate."""
     return any(sign in pattern for sign in _WILDCARDS)

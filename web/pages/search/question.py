@@ -14,6 +14,7 @@ from hub.errors import BadParameter
 from hub.services import Services
 from hub.services.records.record_log import RecordFilter
 from hub.wire.code_tables import CATEGORIES
+from hub.wire.plates import part_pattern
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from web.pages.search.period import Period, read_period, to_ms
 
@@ -31,6 +32,8 @@ _ORDER = (
     *_PERIOD,
     *("did", "group", "kind", "type", "name", "plate", "uuid", "category", "pictures", "order"),
 )
+#: As Chinese keyboards write them.
+_WIDE_WILDCARDS = str.maketrans("？＊", "?*")
 _TEXTS = tuple(name for name in _ORDER if name not in _LISTS)
 
 
@@ -112,8 +115,8 @@ class Question(Struct, frozen=True, kw_only=True):
             since=since,
             until=until,
             type=self.type,
-            plate=self.plate or None,
-            name=self.name or None,
+            plate=part_pattern(self.plate) or None,
+            name=self.name.translate(_WIDE_WILDCARDS) or None,
             uuid=self.uuid or None,
             lists=self.categories or None,
             has_pictures=None if not self.pictures else self.pictures == "yes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -74,6 +75,33 @@ async def test_who_came_through_the_gate_yesterday_at_about_three(
     assert list(chips(guard)) == ["Yesterday, about 15:00", "Main gate"]
     await ask(guard, "?when=yesterday&around=15:00&did=1&order=oldest")
     assert titles(guard) == ["Anna", "Ben"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "typed"),
+    [
+        *(("粤B7K318", one) for one in ("粤B·7K318", "粤b 7k3", "粤Ｂ７Ｋ", "B-7K", " 粤B・7K ")),
+        *(("粤B7K318", one) for one in ("粤？7K", "＊7K318")),
+        *(("粤B·7K318", one) for one in ("粤B·7K318", "粤B 7K", "粤Ｂ-７Ｋ")),
+    ],
+)
+async def test_a_plate_is_found_as_people_and_keyboards_write_it(
+    site: PageSite, guard: Visitor, typed: str, sent: str
+) -> None:
+    for plate in (sent, "粤B8K318"):
+        await site.add_record("vehicle", VehicleDetail(Plate(plate)))
+    await ask(guard, f"?plate={quote(typed)}")
+    assert re.findall(r'<span class="plate[^>]*>(.*?)<', guard.text) == [sent]
+    assert f"Plate: {typed.strip()}" in chips(guard)
+
+
+async def test_the_wildcards_of_a_chinese_keyboard_count_in_names(
+    site: PageSite, guard: Visitor
+) -> None:
+    await site.add_record(detail=FaceDetail(name="王秀英"))
+    await site.add_record(detail=FaceDetail(name="王英"))
+    await ask(guard, f"?name={quote('王？英')}")
+    assert titles(guard) == ["王秀英"]
 
 
 async def test_the_car_whose_plate_has_88(site: PageSite, guard: Visitor) -> None:
