@@ -61,7 +61,8 @@ class Alarm(Struct, frozen=True, kw_only=True):
 
     `first_at`, `last_at`: when that and the latest record occurred; `last_seq`: of the last
     record. `heard_at`: when that arrived. `new_since`: since when nobody has acknowledged it.
-    `over_at`: when what it tells of had passed. `dids`: the cameras that saw it. `note`: the last.
+    `over_at`: when what it tells of had passed. `dids`: the cameras that saw it, the latest last.
+    `note`: the last.
     """
 
     seq: int
@@ -174,7 +175,7 @@ def repeated(alarm: Alarm, sighting: Sighting, received_at: int) -> Alarm:
         last_seq=sighting.seq,
         heard_at=max(alarm.heard_at, received_at),
         over_at=None,
-        dids=_with_did(alarm.dids, sighting.did),
+        dids=_with_did(alarm, sighting),
     )
     if alarm.state == "acknowledged" and _is_renewed(alarm, sighting, received_at):
         return replace(again, state="new", new_since=received_at, escalated_at=None)
@@ -191,8 +192,14 @@ def _is_renewed(alarm: Alarm, sighting: Sighting, received_at: int) -> bool:
     return sighting.at - alarm.last_at > RENEW_MS or received_at - alarm.heard_at > RENEW_MS
 
 
-def _with_did(dids: tuple[str, ...], did: str) -> tuple[str, ...]:
-    return dids if not did or did in dids or len(dids) >= MAX_DIDS else (*dids, did)
+def _with_did(alarm: Alarm, sighting: Sighting) -> tuple[str, ...]:
+    """Return the cameras after one more sighting: a record that is sent late goes not last."""
+    did, others = sighting.did, tuple(one for one in alarm.dids if one != sighting.did)
+    if not did:
+        return alarm.dids
+    if sighting.at >= alarm.last_at:
+        return (*others, did)[-MAX_DIDS:]
+    return alarm.dids if did in alarm.dids else (did, *alarm.dids)[-MAX_DIDS:]
 
 
 class Move(Struct, frozen=True):

@@ -1,8 +1,9 @@
 """Which alarms go first if there are too many: those of the cameras that raise the most.
 
 The room is shared evenly among the cameras that have alarms, so that one camera that raises very
-many pushes out its own alone. An alarm counts for the camera that saw it first; those of the hub
-share one part. Of the alarms beyond a camera's share, those that matter least go first.
+many pushes out its own alone. An alarm counts for the camera that has not seen it for longest;
+those of the hub share one part. Of the alarms beyond a camera's share, those that matter least go
+first.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.alarms.rules import AlarmRule
 from hub.services.records.record_log import RecordFilter
 from hub.store.alarms import raising
+from hub.store.alarms.alarm import MAX_DIDS
 from hub.store.alarms.rows import MAX_EVIDENCE
 from hub.store.commit.record_batch import RecordBatch
 from hub.wire.uploads.bodies import CheckedUpload
@@ -183,7 +184,28 @@ async def test_a_person_is_one_subject_at_all_cameras(site: AlarmSite) -> None:
     await site.face(category=2, uuid="8", did="2")
     last = await site.face(category=2, uuid="8", did="1")
     alarm = await site.one()
-    assert (alarm.count, alarm.dids, alarm.last_seq) == (3, ("1", "2"), last)
+    assert (alarm.count, alarm.dids, alarm.last_seq) == (3, ("2", "1"), last)
+
+
+async def test_the_camera_that_saw_it_last_is_the_last_one(site: AlarmSite) -> None:
+    for did in ("1", "2", "1", "3"):
+        await site.face(category=2, uuid="8", did=did)
+    assert (await site.one()).dids == ("2", "1", "3")
+    # What a camera sends late says not where the person is now.
+    for did in ("2", "4"):
+        await site.face(category=2, uuid="8", did=did, at=site.at - 60_000)
+    assert (await site.one()).dids == ("4", "2", "1", "3")
+
+
+async def test_the_camera_that_saw_it_last_is_listed_however_many_saw_it_before(
+    site: AlarmSite,
+) -> None:
+    for number in range(MAX_DIDS + 1):
+        await site.face(category=2, uuid="8", did=str(number))
+    dids = (await site.one()).dids
+    assert (len(dids), dids[-1]) == (MAX_DIDS, str(MAX_DIDS))
+    await site.face(category=2, uuid="8", did="late", at=site.at - 60_000)
+    assert (await site.one()).dids == dids
 
 
 async def test_people_without_a_number_are_told_apart_by_name_then_by_camera(

@@ -14,10 +14,17 @@ from msgspec.structs import replace
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms import csv_export
-from hub.services.alarms.alarms import Unstored
+from hub.services.alarms.alarms import AlarmFilter, Unstored
 from hub.services.people.register import PersonChange
 from hub.store.alarms.alarm import AlarmDetail, Move, Sighting, raised
-from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, Vehicle, VehicleDetail
+from hub.wire.uploads.records import (
+    EventDetail,
+    FaceDetail,
+    HubDetail,
+    Plate,
+    Vehicle,
+    VehicleDetail,
+)
 from tests.support.browsing import Events, Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
@@ -26,6 +33,7 @@ from web.pages.alarms import events, views
 from web.pages.alarms.state import MAX_SHOWN
 
 INTRUSION, FIRE, PERSON = 2, 8, 11
+UNACKNOWLEDGED = "<strong>Nobody has acknowledged this alarm:</strong>"
 
 
 @pytest.fixture
@@ -460,7 +468,7 @@ async def test_an_alarm_has_a_page_with_its_history(site: PageSite, guard: Visit
     site.clock.advance(300)
     await guard.get(f"/alarms/{seq}")
     assert "Person on the blacklist" in guard.text
-    assert "North gate, Bay" in guard.text
+    assert "Bay, North gate" in guard.text
     assert f'href="/records/{seq}"' in guard.text
     assert f'href="/records/{last}"' in guard.text
     await guard.send(
@@ -486,6 +494,37 @@ async def test_an_alarm_has_a_page_with_its_history(site: PageSite, guard: Visit
         await guard.get(f"/alarms/{seq}/{part}")
         assert "<html" not in guard.text
     assert (await guard.get("/alarms/999")).status_code == 404
+
+
+async def test_the_camera_that_saw_a_person_last_is_named_first_and_its_page_names_all(
+    site: PageSite, guard: Visitor
+) -> None:
+    names = ["North gate", "Bay", "Car park", "Workshop", "Corridor"]
+    for number, name in enumerate(names[2:], start=3):
+        await site.enrol(name, did=str(number))
+    for did in "12345":
+        seq = await _sees(site, "Anna", did=did)
+    first = (await site.services.alarms.page(AlarmFilter())).items[0].seq
+    await guard.get("/")
+    assert "<span>Corridor, Workshop, Car park, 2 more</span>" in guard.text
+    await guard.get("/alarms")
+    assert "Corridor, Workshop, Car park, 2 more" in guard.text
+    assert "<strong>New alarm:</strong> Critical · Anna · Corridor · " in guard.text
+    await _escalate(site, first)
+    await guard.get(f"/alarms/{first}")
+    assert "Cameras, latest first</dt><dd>" + ", ".join(reversed(names)) in guard.text
+    assert f"{UNACKNOWLEDGED} Critical · Anna · Corridor · " in guard.text
+    await _sees(site, "Anna", did="2")
+    await guard.get("/cameras")
+    assert f"{UNACKNOWLEDGED} Critical · Anna · Bay · " in guard.text
+    assert first < seq
+
+
+async def test_a_banner_names_a_camera_that_is_offline_once(site: PageSite, guard: Visitor) -> None:
+    detail = HubDetail("offline", "Bay is offline", {"camera": "Bay"})
+    await site.add_record("hub", detail, did="2")
+    await guard.get("/cameras")
+    assert "<strong>New alarm:</strong> Major · Bay is offline · 20:00:0" in guard.text
 
 
 async def test_a_watched_plate_is_shown_as_a_plate_with_its_list(site: PageSite) -> None:

@@ -52,7 +52,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
     new_since: Annotated[Time, Meta(description="since when it has been new, or was")]
     escalated_at: Annotated[Time | None, Meta(description="null: it was not, since it is new")]
     over_at: Annotated[Time | None, Meta(description="when what it tells of had passed")]
-    dids: Annotated[list[Did], Meta(description="the cameras that saw it, at most 100")]
+    dids: Annotated[list[Did], Meta(description="its cameras, at most 100, the latest last")]
     detail: AlarmDetail
     note: Annotated[str, Meta(description="the last one")]
     record: Annotated[

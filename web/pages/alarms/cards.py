@@ -22,9 +22,10 @@ _MAX_NAMES = 3
 
 
 class AlarmCard(Struct, frozen=True, kw_only=True):
-    """`since`: when it became new. `place`: the names of the cameras. `comment`: what the register
-    or the watch list says. `is_stored`: otherwise it has no page, and cannot be acknowledged.
-    `picture`: of the last record. `photo_url`: the register's photo, or "".
+    """`since`: when it became new. `cameras`: their names, the one that saw it last first; `place`:
+    the first of them in one line. `comment`: what the register or the watch list says. `is_stored`:
+    otherwise it has no page, and cannot be acknowledged. `picture`: of the last record.
+    `photo_url`: the register's photo, or "".
     """
 
     seq: int
@@ -39,6 +40,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     state_text: str
     title: str
     plate: PlateView | None
+    cameras: list[str]
     place: str
     comment: str
     note: str
@@ -52,6 +54,11 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     is_damaged: bool
     picture: CardPicture | None
     photo_url: str
+
+    @property
+    def where(self) -> str:
+        """Where it was seen last; "" if the title names the camera, or there is none."""
+        return "" if self.kind == "offline" or not self.cameras else self.cameras[0]
 
 
 async def make_alarm_cards(
@@ -88,7 +95,8 @@ async def _photo_url(hub: Services, alarm: Alarm) -> str:
 def make_alarm_card(
     hub: Services, alarm: Alarm, record: Record | None = None, photo_url: str = ""
 ) -> AlarmCard:
-    place = _place(hub, alarm)
+    cameras = [_camera_name(hub, did, alarm.detail.device_name) for did in reversed(alarm.dids)]
+    place = _place(cameras)
     pictures = [] if record is None else card_pictures(record)
     return AlarmCard(
         seq=alarm.seq,
@@ -103,6 +111,7 @@ def make_alarm_card(
         state_text=gettext(labels.STATES[alarm.state]),
         title=_title(alarm, place),
         plate=_plate(alarm, record),
+        cameras=cameras,
         place=place,
         comment=alarm.detail.entry_note,
         note=alarm.note,
@@ -160,10 +169,9 @@ def _plate(alarm: Alarm, record: Record | None) -> PlateView | None:
     return PlateView(alarm.detail.plate, seen.colour if seen else "plain")
 
 
-def _place(hub: Services, alarm: Alarm) -> str:
-    """The names of the cameras that saw it."""
-    names = [_camera_name(hub, did, alarm.detail.device_name) for did in alarm.dids[:_MAX_NAMES]]
-    if (others := len(alarm.dids) - len(names)) > 0:
+def _place(cameras: list[str]) -> str:
+    names = cameras[:_MAX_NAMES]
+    if (others := len(cameras) - len(names)) > 0:
         names.append(gettext("%(n)s more") % {"n": others})
     return gettext(", ").join(names)
 
