@@ -50,6 +50,12 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     bind: Annotated[str, "Address of dashboard, uploads and integrator API", FILE_ONLY] = "0.0.0.0"
     port: Annotated[Port, "Port of dashboard, uploads and integrator API", FILE_ONLY] = 8443
     tls: Annotated[bool, "false: plain HTTP on this port", FILE_ONLY] = True
+    prefix: Annotated[
+        str,
+        Meta(max_length=100),
+        "Path below which a reverse proxy serves the hub, such as /hub; blank: none",
+        FILE_ONLY,
+    ] = ""
     trusted_proxies: Annotated[
         str, "Addresses and networks of reverse proxies whose Forwarded counts", FILE_ONLY
     ] = ""

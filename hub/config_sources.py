@@ -7,6 +7,7 @@ Later sources override earlier ones: built-in defaults, `sitehub.toml`, the envi
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 import zoneinfo
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ from hub.config import (
 from hub.errors import StartFault
 
 FILE_NAME = "sitehub.toml"
+#: What `web.prefix` may be.
+_PREFIX = re.compile(r"(/[A-Za-z0-9_-]+)*")
 
 #: From the weakest to the strongest.
 Source = Literal["default", "file", "environment", "set"]
@@ -207,6 +210,11 @@ def _check_combinations(config: Config) -> None:
         raise StartFault(
             f"bad setting web.upload_budget_mb = {config.web.upload_budget_mb}: allowed is at "
             f"least web.max_body_mb ({config.web.max_body_mb}), to accept the largest body"
+        )
+    if not _PREFIX.fullmatch(config.web.prefix):
+        raise StartFault(
+            f"bad setting web.prefix = {config.web.prefix}: allowed is a path such as /hub, of "
+            "letters, digits, - and _, without / at the end"
         )
     try:
         for part in config.web.trusted_proxies.replace(",", " ").split():

@@ -18,6 +18,7 @@ from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refu
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies
 from web.pages import installable
 from web.pages.reports.files import make_render
+from web.proxy.prefix import refuse_own_path
 from web.quart_app import HubQuart
 
 _ROOT = Path(__file__).parent
@@ -37,7 +38,10 @@ _CODES_BY_STATUS = {400: 420, 408: 420, 413: 420, 415: 420, 405: 404, 404: 404, 
 
 
 def create_app(services: Services) -> HubQuart:
-    """The application for one running hub. Pass its `bodies` to web.server.serve."""
+    """The application for one running hub. Pass its `bodies` to web.server.serve.
+
+    Raises StartFault if `web.prefix` is that of an address of the application.
+    """
     # Explicit paths: in the frozen executable Quart cannot derive them from the module.
     app = HubQuart(__name__, root_path=str(_ROOT), template_folder="templates", static_folder=None)
     web = services.config.web
@@ -66,6 +70,7 @@ def create_app(services: Services) -> HubQuart:
     app.register_error_handler(HubError, _answer_hub_error)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.after_request(_set_headers)
+    refuse_own_path(web.prefix, (rule.rule for rule in app.url_map.iter_rules()))
     return app
 
 

@@ -44,8 +44,9 @@ from web.device_api.uploads import PREFIX, device_api, on_plain_port, refuse, ti
 from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
 from web.http.connection import Connection
-from web.http.forwarded import seen_through
 from web.http.hosts import is_host
+from web.proxy.forwarded import seen_through
+from web.proxy.prefix import below
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ async def serve(
     """
     web, devices = services.config.web, services.config.devices
     api = device_api(services, bodies)
-    others = commands_api(services, bodies, app)
+    others = below(web.prefix, commands_api(services, bodies, app))
     closing = trio.Event()
     tls = services.certificates.context if web.tls else None
     limits = Limits(places(web.max_connections), web.max_connections_per_address)

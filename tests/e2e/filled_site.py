@@ -36,12 +36,17 @@ _API = "/api/hub/v1"
 class FilledSite:
     """A hub that runs, with a client of each kind. `setup_path`: of a link for another user."""
 
-    def __init__(self, hub: HubProcess, folder: Path) -> None:
+    def __init__(self, hub: HubProcess, folder: Path, prefix: str = "") -> None:
         self.hub = hub
+        #: Where its pages are: below which path, and at which address.
+        self.prefix = prefix
+        self.url = hub.url + prefix
         self.setup_path = ""
         self._folder = folder
         self._cameras = make_cameras(_CAMERAS, _SEED)
-        self._api = httpx.Client(base_url=f"{hub.url}{_API}", verify=False, timeout=TIMEOUT_SECONDS)
+        self._api = httpx.Client(
+            base_url=f"{self.url}{_API}", verify=False, timeout=TIMEOUT_SECONDS
+        )
         self._headers: dict[str, str] = {}
 
     def close(self) -> None:
@@ -57,7 +62,7 @@ class FilledSite:
 
     def _client(self, cookies: httpx.Cookies | None = None) -> httpx.Client:
         return httpx.Client(
-            base_url=self.hub.url, verify=False, timeout=TIMEOUT_SECONDS, cookies=cookies
+            base_url=self.url, verify=False, timeout=TIMEOUT_SECONDS, cookies=cookies
         )
 
     def set_up(self) -> None:
@@ -78,7 +83,7 @@ class FilledSite:
         for name, role in ((GUARD, "guard"), (VIEWER, "viewer")):
             self.hub.cli("user", "add", name, "--role", role, "--password-stdin", stdin=PASSWORD)
         link = self.hub.cli("user", "setup-link", "--name", "lin", "--role", "guard").strip()
-        self.setup_path = httpx.URL(link.split()[-1]).path
+        self.setup_path = httpx.URL(link.split()[-1]).path.removeprefix(self.prefix)
         self._headers = self.hub.add_api_key()
 
     def fill(self) -> None:
@@ -189,13 +194,15 @@ def _person(person: Person) -> dict[str, object]:
 
 
 @contextmanager
-def open_filled_site(folder: Path) -> Iterator[FilledSite]:
+def open_filled_site(folder: Path, prefix: str = "") -> Iterator[FilledSite]:
     """Start a hub with its data below `folder`, and fill it. It and its cameras end with the block.
+
+    `prefix`: its setting `web.prefix`.
 
     It takes about half a minute. All cameras but one are online, and two wait to be accepted.
     """
-    hub = HubProcess(folder / "data")
-    with closing(hub), closing(FilledSite(hub, folder)) as site:
+    hub = HubProcess(folder / "data", [f"web.prefix={prefix}"] if prefix else [])
+    with closing(hub), closing(FilledSite(hub, folder, prefix)) as site:
         hub.start()
         site.set_up()
         site.fill()

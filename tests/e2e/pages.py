@@ -49,7 +49,7 @@ class Page(msgspec.Struct, frozen=True):
 def find_pages(site: FilledSite) -> list[Page]:
     """All pages that this site has, each once, by rule."""
     with site.signed_in() as client:
-        crawl = _Crawl(client)
+        crawl = _Crawl(client, site.prefix)
         crawl.follow_links()
     found = {_SETUP: site.setup_path, "/sign-in": "/sign-in", "": "/no-such-page"} | crawl.pages
     return [Page(rule, path) for rule, path in sorted(found.items())]
@@ -61,18 +61,22 @@ def rules_of_pages() -> list[str]:
 
 
 class _Crawl:
-    """Follows links; of each rule the first page counts. GET changes nothing."""
+    """Follows links; of each rule the first page counts. GET changes nothing.
 
-    def __init__(self, client: httpx.Client) -> None:
+    `client` knows where the hub is; links begin with `prefix`.
+    """
+
+    def __init__(self, client: httpx.Client, prefix: str) -> None:
         self.pages: dict[str, str] = {}
         self._client = client
+        self._prefix = prefix
         self._rules: MapAdapter = _url_map().bind("")
 
     def follow_links(self) -> None:
         waiting = deque(["/", *(rule for rule in rules_of_pages() if "<" not in rule)])
         asked: set[str] = set()
         while waiting:
-            path = waiting.popleft()
+            path = waiting.popleft().removeprefix(self._prefix)
             rule = self._rule_of(path)
             if not rule or rule in self.pages or path in asked:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -31,6 +32,27 @@ ServiceWorkerContainer.prototype.getRegistration = async () => undefined;
 const visibilityState = { get: () => sessionStorage.visible ?? "visible" };
 Object.defineProperty(document, "visibilityState", visibilityState);
 """
+#: Runs the service worker in a page, clicks a notification, and answers what became of which tab.
+_CLICK = """
+const [script, scope, urls, url, answer] = arguments;
+const heard = {}, events = [];
+const tabOf = (one) => ({
+  url: one,
+  focus: async () => events.push(["focus", one]),
+  navigate: async (to) => events.push(["navigate", to]),
+});
+const clients = {
+  matchAll: async () => urls.map(tabOf),
+  openWindow: async (to) => events.push(["open", to]),
+};
+const names = ["addEventListener", "registration", "clients"];
+const listen = (kind, act) => (heard[kind] = act);
+new Function(...names, script)(listen, { scope }, clients);
+const notification = { close() {}, data: { url } };
+heard.notificationclick({ notification, waitUntil: (done) => done.then(() => answer(events)) });
+"""
+_WORKER = Path(__file__).parents[2] / "web/static/away.js"
+_HOST = "https://intranet.example.org"
 _NOTIFIED = "return window.notified.map(([title, { body, tag }]) => [title, body, tag])"
 
 
@@ -93,6 +115,30 @@ def test_alarms_are_notified_while_no_page_is_visible_and_only_once(
         lambda: browser.driver.current_url.endswith("/alarms/2"), "the alarm was not opened"
     )
     assert browser.console_errors() == []
+
+
+@pytest.mark.parametrize("prefix", ["", "/hub"])
+def test_a_click_on_a_notification_takes_a_tab_of_this_hub_that_is_no_wall(
+    browser: Browser, prefix: str
+) -> None:
+    browser.open("about:blank")
+    script, alarm = _WORKER.read_text("utf-8"), f"{prefix}/alarms/2"
+    # Of another application, of another hub, and of one whose name begins alike.
+    others = [f"{_HOST}/cameras", f"{_HOST}/other/", f"{_HOST}{prefix}2/"] if prefix else []
+
+    def click(*tabs: str) -> object:
+        urls = [*others, *(f"{_HOST}{prefix}{tab}" for tab in tabs)]
+        arguments = (script, f"{_HOST}{prefix}/", urls, alarm)
+        return browser.driver.execute_async_script(_CLICK, *arguments)
+
+    for tabs, taken in (
+        (("/wall?look=dark", "/cameras", "/"), "/cameras"),
+        (("/",), "/"),
+        (("/walls",), "/walls"),
+    ):
+        assert click(*tabs) == [["focus", f"{_HOST}{prefix}{taken}"], ["navigate", alarm]]
+    for tabs in (("/wall", "/wall#x"), ()):
+        assert click(*tabs) == [["open", alarm]]
 
 
 async def _token(hub: HubProcess, camera: Camera, did: str) -> str:

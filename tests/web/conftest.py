@@ -60,14 +60,15 @@ def _compiled_once(compile_builder: Callable[[Rule, bool], Any]) -> Callable[[Ru
     return compile_once
 
 
-def _described_once(describe: Callable[[Sequence[Endpoint], str], Any]) -> Callable[..., Any]:
-    known: list[tuple[list[Endpoint], str, Any]] = []
+def _described_once(describe: Callable[[Sequence[Endpoint], str, str], Any]) -> Callable[..., Any]:
+    known: list[tuple[list[Endpoint], tuple[str, str], Any]] = []
 
-    def describe_once(endpoints: Sequence[Endpoint], version: str) -> Any:
-        for described, of_version, document in known:
-            if described == endpoints and of_version == version:
+    def describe_once(endpoints: Sequence[Endpoint], version: str, prefix: str) -> Any:
+        for described, of_hub, document in known:
+            if described == endpoints and of_hub == (version, prefix):
                 return document
-        known.append((list(endpoints), version, describe(endpoints, version)))
-        return known[-1][2]
+        document = describe(endpoints, version, prefix)
+        known.append((list(endpoints), (version, prefix), document))
+        return document
 
     return describe_once

@@ -163,6 +163,18 @@ async def test_without_tls_the_cookie_has_no_host_prefix(
     assert "Secure" in behind_tls
 
 
+async def test_below_a_prefix_the_cookie_is_not_for_the_whole_host(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    config = Config(web=msgspec.structs.replace(Config().web, prefix="/hub"))
+    async with open_hub_services(tmp_path, clock, config) as hub:
+        client = application(hub).test_client(use_cookies=False)
+        cookie = (await client.get("/remember/abc")).headers["Set-Cookie"]
+    # The path becomes that of the prefix in front of the application.
+    assert cookie.startswith("__Secure-sitehub_session=abc;")
+    assert "Secure" in cookie.split("; ")
+
+
 @pytest.mark.parametrize(
     ("role", "reached"),
     [

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 import trio
-from quart import Blueprint, Response, render_template, request
+from quart import Blueprint, Response, render_template
 
 import hub
 from hub.services import Services
+from web import auth
 from web.api.alarms.alarms import add_alarms
 from web.api.alarms.rules import add_alarm_rules
 from web.api.audit import add_audit
@@ -92,7 +93,7 @@ def blueprint(services: Services) -> Blueprint:
     add_audit(routes, services)
     add_backups(routes, services)
     endpoints = [*routes.endpoints, MEDIA, DEVICE_MEDIA, _OPENAPI, _DOCS]
-    description = _Description(endpoints)
+    description = _Description(endpoints, services.config.web.prefix)
 
     async def openapi_json(call: Call[Nothing, Nothing]) -> Response:
         return Response(await description.encoded(), content_type="application/json")
@@ -103,8 +104,8 @@ def blueprint(services: Services) -> Blueprint:
             "api/docs.html",
             introduction=paragraphs(described["info"]["description"]),
             version=hub.__version__,
-            chapters=chapters(described, request.host_url),
-            host_url=request.host_url,
+            chapters=chapters(described, auth.base_url()),
+            host_url=auth.base_url(),
         )
         return Response(page, content_type="text/html; charset=utf-8")
 
@@ -116,8 +117,9 @@ def blueprint(services: Services) -> Blueprint:
 class _Description:
     """openapi.json: made when it is first asked for, in 50 ms, and kept in a tenth of its size."""
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], prefix: str) -> None:
         self._endpoints = endpoints
+        self._prefix = prefix
         self._compressed = b""
 
     async def encoded(self) -> bytes:
@@ -126,5 +128,5 @@ class _Description:
         return zlib.decompress(self._compressed)
 
     def _make(self) -> bytes:
-        described = document(self._endpoints, hub.__version__)
+        described = document(self._endpoints, hub.__version__, self._prefix)
         return zlib.compress(msgspec.json.encode(described))

@@ -85,28 +85,32 @@ _SECURITY_SCHEMES: Json = {
         "description": "The signature of all query parameters, including `appid` and `ts`; of a "
         "change also `method`, `path` and `body_md5`.",
     },
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "__Host-sitehub_session",
-        "description": "A signed-in user; calls that write need the header `X-CSRF-Token`.",
-    },
 }
 
 
-def document(endpoints: Sequence[Endpoint], version: str) -> Json:
-    """The OpenAPI document, ready to be encoded as JSON."""
+def document(endpoints: Sequence[Endpoint], version: str, prefix: str = "") -> Json:
+    """The OpenAPI document of a hub below `prefix`, ready to be encoded as JSON."""
     schemas = _Schemas(endpoints)
+    security_schemes = _SECURITY_SCHEMES | {"session": _session(prefix)}
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = schemas.describe(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {"title": "sitehub", "version": version, "description": _DESCRIPTION},
-        "servers": [{"url": "/"}],
-        "security": [{name: []} for name in _SECURITY_SCHEMES],
+        "servers": [{"url": prefix or "/"}],
+        "security": [{name: []} for name in security_schemes],
         "paths": paths,
-        "components": {"schemas": schemas.components, "securitySchemes": _SECURITY_SCHEMES},
+        "components": {"schemas": schemas.components, "securitySchemes": security_schemes},
+    }
+
+
+def _session(prefix: str) -> Json:
+    return {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Secure-sitehub_session" if prefix else "__Host-sitehub_session",
+        "description": "A signed-in user; calls that write need the header `X-CSRF-Token`.",
     }
 
 

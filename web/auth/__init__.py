@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from web.auth.api import Caller, authenticate, authenticate_bearer, require_api
 from web.auth.csrf import check_csrf, csrf_token
-from web.auth.current import address_of, client_address, head_of, install, services
+from web.auth.current import address_of, base_url, client_address, head_of, install, services
 from web.auth.sessions import (
     RoleMissing,
     actor,
@@ -40,6 +40,7 @@ __all__ = [
     "address_of",
     "authenticate",
     "authenticate_bearer",
+    "base_url",
     "browser_marks",
     "check_body_md5",
     "check_csrf",

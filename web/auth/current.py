@@ -24,6 +24,11 @@ def services() -> Services:
     return cast(Services, current_app.extensions[_EXTENSION])
 
 
+def base_url() -> str:
+    """The address of this hub that the client of the current request uses, with / at the end."""
+    return f"{request.scheme}://{request.host}{services().config.web.prefix}/"
+
+
 def client_address() -> str:
     """The IP address of the client of the current request."""
     return address_of(request.scope)

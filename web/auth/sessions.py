@@ -108,8 +108,12 @@ def forget(response: Response) -> None:
 
 def cookie_name(name: str, services: Services) -> str:
     """The full name of one of our cookies, as browsers send it."""
-    # The prefix, which needs TLS, keeps a host on a sibling domain from planting a cookie.
-    return f"__Host-{name}" if services.config.web.tls else name
+    web = services.config.web
+    if not web.tls:
+        return name
+    # Both prefixes need TLS. __Host- keeps a host on a sibling domain from planting a cookie, but
+    # demands that it counts for the whole host, other hubs included.
+    return f"__Secure-{name}" if web.prefix else f"__Host-{name}"
 
 
 def set_cookie(

@@ -11,6 +11,13 @@ from web.assets import Assets
 from web.pages import language
 
 _THEME = "#0d1113"
+#: File, sizes and purpose.
+_ICONS = (
+    ("icon-192.png", "192x192", "any"),
+    ("icon-512.png", "512x512", "any"),
+    ("icon-512.png", "512x512", "maskable"),
+    ("mark.svg", "any", "any"),
+)
 
 
 def install(app: QuartTrio, assets: Assets) -> None:
@@ -18,22 +25,20 @@ def install(app: QuartTrio, assets: Assets) -> None:
 
     @app.get("/app.webmanifest")
     async def manifest() -> Response:
-        name = auth.services().site.name()
+        services = auth.services()
+        name, prefix = services.site.name(), services.config.web.prefix
         fields = {
-            "id": "/",
+            "id": f"{prefix}/",
             "name": name,
             "short_name": name[:20],
             "lang": language.current().tag,
-            "start_url": "/",
-            "scope": "/",
+            "start_url": f"{prefix}/",
+            "scope": f"{prefix}/",
             "display": "standalone",
             "theme_color": _THEME,
             "background_color": _THEME,
             "icons": [
-                _icon(assets, "icon-192.png", "192x192", "any"),
-                _icon(assets, "icon-512.png", "512x512", "any"),
-                _icon(assets, "icon-512.png", "512x512", "maskable"),
-                _icon(assets, "mark.svg", "any", "any"),
+                _icon(prefix + assets.url(name), sizes, purpose) for name, sizes, purpose in _ICONS
             ],
         }
         response = Response(msgspec.json.encode(fields))
@@ -50,6 +55,6 @@ def install(app: QuartTrio, assets: Assets) -> None:
         return response
 
 
-def _icon(assets: Assets, name: str, sizes: str, purpose: str) -> dict[str, str]:
-    mime = "image/svg+xml" if name.endswith(".svg") else "image/png"
-    return {"src": assets.url(name), "sizes": sizes, "type": mime, "purpose": purpose}
+def _icon(url: str, sizes: str, purpose: str) -> dict[str, str]:
+    mime = "image/svg+xml" if url.endswith(".svg") else "image/png"
+    return {"src": url, "sizes": sizes, "type": mime, "purpose": purpose}

@@ -1,5 +1,6 @@
 // Alarms on every page: their number, what has escalated, the sound; and the new ones on "Live".
 
+import { addressOf } from "./address.js";
 import { setAttention } from "./attention.js";
 import { refresh, replaceChildren } from "./parts.js";
 import { Sound } from "./sound.js";
@@ -76,7 +77,7 @@ function showInDialog(state, count) {
   button.textContent = text;
   // On other pages than "Live" there are no alarms below it.
   const isLive = document.querySelector("#alarms");
-  button.addEventListener("click", () => (isLive ? dialog.close() : location.assign("/#alarms")));
+  button.addEventListener("click", () => (isLive ? dialog.close() : location.assign(addressOf("/#alarms"))));
   present?.remove();
   dialog.prepend(button);
 }
@@ -196,6 +197,6 @@ function showSound(sound) {
   });
   // Who signs out leaves: the next one turns the sound on again.
   document.addEventListener("submit", ({ target }) => {
-    if (target.matches('[action="/sign-out"]')) sound.turnOff();
+    if (target.matches('[action$="/sign-out"]')) sound.turnOff();
   });
 }

@@ -48,7 +48,9 @@ addEventListener("notificationclick", (event) => {
   const show = async () => {
     const tabs = await clients.matchAll({ type: "window", includeUncontrolled: true });
     // A wall screen stays on its wall.
-    const tab = tabs.find((one) => new URL(one.url).pathname !== "/wall");
+    const { scope } = registration;
+    const isWall = (one) => one.url.split(/[?#]/)[0] === `${scope}wall`;
+    const tab = tabs.find((one) => one.url.startsWith(scope) && !isWall(one));
     if (!tab) return clients.openWindow(url);
     await tab.focus();
     return tab.navigate(url).catch(() => clients.openWindow(url));

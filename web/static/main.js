@@ -233,11 +233,11 @@ selectLocalZone();
 closeMenusOnOutsideClick();
 addSelectAllButtons();
 // The form may appear later, with a pending device.
-onElement('form[data-check], [data-part^="/cameras/waiting"]', async () => {
+onElement('form[data-check], [data-part*="/cameras/waiting"]', async () => {
   const { checkCodes } = await import("./codecheck.js");
   checkCodes();
 });
-onElement('[data-key-file], [data-part^="/cameras/waiting"]', async () => {
+onElement('[data-key-file], [data-part*="/cameras/waiting"]', async () => {
   const { readKeyFiles } = await import("./keyfile.js");
   readKeyFiles();
 });

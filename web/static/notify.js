@@ -1,10 +1,12 @@
 // Shows new alarms as notifications of the computer while nobody looks at a page of the hub.
 
-const KEY = "sitehub-notifications";
+import { addressOf, ownName } from "./address.js";
+
+const KEY = ownName("sitehub-notifications");
 // One tab shows them; when it closes, the next one does.
-const SHOWS = "sitehub-shows-notifications";
+const SHOWS = ownName("sitehub-shows-notifications");
 // Held by each tab that somebody can see.
-const VISIBLE = "sitehub-visible";
+const VISIBLE = ownName("sitehub-visible");
 
 const isSupported = () => "Notification" in window && Boolean(navigator.locks);
 const isWanted = () => localStorage.getItem(KEY) === "on" && Notification.permission === "granted";
@@ -38,7 +40,7 @@ const textOf = (card, selector) => card.querySelector(selector)?.textContent.tri
 
 async function show(seq, card) {
   const icon = document.querySelector('link[rel="icon"]').dataset.alarm;
-  const url = seq > 0 ? `/alarms/${seq}` : "/";
+  const url = addressOf(seq > 0 ? `/alarms/${seq}` : "/");
   const title = `${textOf(card, ".severity, .alarm-head > *")}: ${textOf(card, "h2")}`;
   const parts = [textOf(card, ".alarm-kind"), textOf(card, ".alarm-place")];
   const options = {

@@ -1,6 +1,7 @@
 // Where the cards of the wall are: the newest first; or in fixed places, as many as fit the window,
 // where a new card takes that of the oldest one and moves no other.
 
+import { cookiePath } from "./address.js";
 import { isRepeat, merge, seqOf, seqsOf } from "./repeats.js";
 
 const MAX_CARDS = 120;
@@ -31,7 +32,7 @@ export class Places {
     this.#wall.classList.toggle("wall-places", isFixed);
     const safe = location.protocol === "https:" ? "; Secure" : "";
     const value = isFixed ? `places; Max-Age=${YEAR_S}` : "; Max-Age=0";
-    document.cookie = `${COOKIE}=${value}; Path=/; SameSite=Lax${safe}`;
+    document.cookie = `${COOKIE}=${value}; Path=${cookiePath}; SameSite=Lax${safe}`;
     this.#sort();
     this.#fit();
   }

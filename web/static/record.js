@@ -1,5 +1,6 @@
 // Opens a record in a dialog over the page, with its own address; "back" closes it.
 
+import { addressOf } from "./address.js";
 import { offerActions } from "./record-actions.js";
 
 const RETRY_MS = 3_000;
@@ -77,7 +78,7 @@ export function openRecordsInPlace(dialog) {
     const all = dialog.querySelector('[data-step="newest"]');
     const next = dialog.querySelector('[data-step="newer"]');
     if (!all || !newer.length) return;
-    const urlOf = (seq) => new URL(`/records/${seq}${new URL(wanted).search}`, location.origin);
+    const urlOf = (seq) => new URL(addressOf(`/records/${seq}${new URL(wanted).search}`), location.origin);
     all.href = urlOf(newer.at(-1));
     all.textContent = all.dataset.text.replace("{n}", newer.length);
     all.hidden = false;

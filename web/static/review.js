@@ -1,5 +1,6 @@
 // Tells the hub how far somebody has looked at the wall, and marks cards as reviewed.
 
+import { addressOf } from "./address.js";
 import { seqOf } from "./repeats.js";
 
 const SEEN_MS = 60_000;
@@ -22,7 +23,7 @@ export function followReviews(wall, form) {
   const tell = () => {
     const seq = newest();
     if (!isWhole || Date.now() - usedAt > USED_MS) return;
-    if (navigator.sendBeacon("/wall-seen", body({ seq }))) sent = seq;
+    if (navigator.sendBeacon(addressOf("/wall-seen"), body({ seq }))) sent = seq;
   };
   const tellIfVisible = () => document.visibilityState === "visible" && tell();
   setTimeout(tellIfVisible, FIRST_MS);

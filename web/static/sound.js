@@ -1,9 +1,10 @@
 // The sound of alarms: armed by a person, and heard from one tab of the browser.
 
+import { ownName } from "./address.js";
 import { render } from "./tones.js";
 
-const STORED = "sitehub-sound";
-const LOCK = "sitehub-sound";
+const STORED = ownName("sitehub-sound");
+const LOCK = ownName("sitehub-sound");
 const WATCH_MS = 3_000;
 const FADE_S = 0.03;
 

@@ -3,8 +3,10 @@
 // The tab that holds the lock reads the stream and forwards it to the others; when it closes, the
 // next one takes over. Each tab keeps its own position and detects gaps by itself.
 
-const CHANNEL = "sitehub";
-const LOCK = "sitehub-stream";
+import { addressOf, ownName } from "./address.js";
+
+const CHANNEL = ownName("sitehub");
+const LOCK = ownName("sitehub-stream");
 // The hub sends a beat every 15 s.
 const SILENT_MS = 36_000;
 const MAX_PAUSE_MS = 4_000;
@@ -76,7 +78,7 @@ export class Stream extends EventTarget {
   async #read() {
     this.#reading = new AbortController();
     const silence = setTimeout(() => this.#reading.abort(), SILENT_MS);
-    const response = await fetch(`/stream?after=${this.#position}`, {
+    const response = await fetch(addressOf(`/stream?after=${this.#position}`), {
       signal: this.#reading.signal,
       headers: { Accept: "text/event-stream" },
     });

@@ -12,7 +12,7 @@ def dashboard_urls(services: Services) -> list[str]:
     """Return the URLs of the dashboard on the site's network, at least one."""
     web = services.config.web
     scheme = "https" if web.tls else "http"
-    return [f"{scheme}://{host}:{web.port}/" for host in hosts(services, web.bind)]
+    return [f"{scheme}://{host}:{web.port}{web.prefix}/" for host in hosts(services, web.bind)]
 
 
 def device_urls(services: Services) -> list[str]:

@@ -202,9 +202,9 @@ async def test_the_description_is_made_once_and_not_before_it_is_asked_for(
 ) -> None:
     made: list[str] = []
 
-    def noted(endpoints: Sequence[Endpoint], version: str) -> Any:
+    def noted(endpoints: Sequence[Endpoint], version: str, prefix: str) -> Any:
         made.append(version)
-        return openapi.document(endpoints, version)
+        return openapi.document(endpoints, version, prefix)
 
     monkeypatch.setattr("web.api.document", noted)
     client = create_app(hub.services).test_client(use_cookies=False)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.config import WebConfig
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.site.site import SiteSettings
+from hub.services.site.urls import dashboard_urls
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
@@ -37,6 +39,24 @@ async def link(hub: PageSite) -> str:
 @pytest.fixture
 def visitor(hub: PageSite) -> Visitor:
     return Visitor(hub)
+
+
+async def test_forms_of_links_name_their_address(
+    hub: PageSite, visitor: Visitor, link: str
+) -> None:
+    """Below a prefix, cookies count for addresses with it only, which a form without one misses."""
+    by = COMMAND_LINE
+    for_user = f"/setup/{await hub.services.setup_links.create_for('bob', 'guard', by=by)}"
+    for path in (link, for_user):
+        await visitor.get(path)
+        assert f'method="post" action="{path}"' in visitor.text
+
+
+async def test_links_for_the_first_run_lead_below_the_prefix(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with open_page_site(tmp_path, clock, users=(), web=WebConfig(prefix="/hub")) as site:
+        assert all(url.endswith(":8443/hub/") for url in dashboard_urls(site.services))
 
 
 async def test_the_first_run_creates_an_administrator_and_names_the_site(

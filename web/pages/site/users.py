@@ -153,7 +153,7 @@ def base_url() -> str:
     """The address of this hub as the user's PC can open it: the one that this browser uses."""
     if request.host.rpartition(":")[0] in _LOOPBACK or request.host in _LOOPBACK:
         return dashboard_urls(auth.services())[0]
-    return f"{request.scheme}://{request.host}/"
+    return auth.base_url()
 
 
 @blueprint.post("/withdraw")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hub.net.networks import NO_NETWORKS, Networks
-from web.http.forwarded import seen_through
+from web.proxy.forwarded import seen_through
 
 PROXIES = Networks("10.0.0.1, 10.1.0.0/16 ::1")
 
