@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+import msgspec
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as LifespanConfig
@@ -33,7 +34,7 @@ from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
 from hub.net.loop_turns import LoopTurns
-from hub.net.networks import NO_NETWORKS, Networks
+from hub.net.networks import Networks
 from hub.net.open_files import places
 from hub.net.places import KnownAddresses, Limits
 from hub.services import Services
@@ -45,7 +46,7 @@ from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
 from web.http.connection import Connection
 from web.http.hosts import is_host
-from web.proxy.forwarded import seen_through
+from web.proxy.clients import for_clients
 from web.proxy.prefix import below
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ async def serve(
     others = below(web.prefix, commands_api(services, bodies, app))
     closing = trio.Event()
     tls = services.certificates.context if web.tls else None
-    limits = Limits(places(web.max_connections), web.max_connections_per_address)
+    direct = Limits(places(web.max_connections), web.max_connections_per_address)
+    limits = msgspec.structs.replace(direct, proxies=Networks(web.trusted_proxies))
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
     deadlines = Deadlines()
     answers = AnswerBudget(web.answer_budget_mb * 1024 * 1024)
@@ -85,15 +87,24 @@ async def serve(
         lambda config: answers.resize(config.web.answer_budget_mb * 1024 * 1024)
     )
     known = services.known_addresses
-    app_in_turns = front(api, others, known, Networks(web.trusted_proxies))
-    ports = [_Port("web", listeners, app_in_turns, closing, tls, deadlines, answers)]
+    app_in_turns = front(api, others, known, limits)
+    ports = [_Port("web", listeners, limits, app_in_turns, closing, tls, deadlines, answers)]
     if devices.plain_http_port:
         listeners = await open_listeners(
             devices.bind, devices.plain_http_port, setting="devices.plain_http_port"
         )
-        devices_only = front(on_plain_port(api), _not_found, known)
+        devices_only = front(on_plain_port(api), _not_found, known, direct)
         ports.append(
-            _Port("plain-http", listeners, devices_only, closing, None, deadlines, answers)
+            _Port(
+                "plain-http",
+                listeners,
+                direct,
+                devices_only,
+                closing,
+                None,
+                deadlines,
+                answers,
+            )
         )
     async with _running(app), deadlines.watched(), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
@@ -101,7 +112,6 @@ async def serve(
                 await accepting.start(
                     partial(
                         port.accept,
-                        limits,
                         known,
                         services.old_tls.refuse,
                         connections,
@@ -117,10 +127,7 @@ async def serve(
 
 
 def front(
-    devices: ASGIFramework,
-    others: ASGIFramework,
-    known: KnownAddresses,
-    trusted_proxies: Networks = NO_NETWORKS,
+    devices: ASGIFramework, others: ASGIFramework, known: KnownAddresses, limits: Limits
 ) -> ASGIFramework:
     """Route the paths of devices to `devices`, everything else to `others`.
 
@@ -130,18 +137,22 @@ def front(
     """
     turns = LoopTurns(known)
 
-    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        for_devices = scope["type"] == "http" and tidy(scope["path"]).startswith(PREFIX)
-        if not for_devices and scope["type"] == "http" and not _has_host(scope):
-            await error_responses.refuse(send, BadParameter(_BAD_HOST, field="Host"))
-            return
+    async def in_turn(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "http":
-            if not for_devices:
-                scope = seen_through(scope, trusted_proxies)
-            address = address_of(scope)
-            if not for_devices or address not in known:
-                await turns.turn(address)
-        await (devices if for_devices else others)(scope, receive, send)
+            await turns.turn(address_of(scope))
+        await others(scope, receive, send)
+
+    for_people = for_clients(in_turn, limits.proxies, known, limits.per_address)
+
+    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] == "http" and tidy(scope["path"]).startswith(PREFIX):
+            if address_of(scope) not in known:
+                await turns.turn(address_of(scope))
+            await devices(scope, receive, send)
+        elif scope["type"] == "http" and not _has_host(scope):
+            await error_responses.refuse(send, BadParameter(_BAD_HOST, field="Host"))
+        else:
+            await for_people(scope, receive, send)
 
     return app
 
@@ -181,6 +192,7 @@ class _Port:
         self,
         name: str,
         listeners: Sequence[trio.SocketListener],
+        limits: Limits,
         app: ASGIFramework,
         closing: trio.Event,
         tls: Callable[[], ssl.SSLContext] | None,
@@ -190,6 +202,7 @@ class _Port:
         self._answers = answers
         self._name = name
         self._listeners = listeners
+        self._limits = limits
         self._app = app
         self._closing = closing
         self._tls = tls
@@ -199,7 +212,6 @@ class _Port:
 
     async def accept(
         self,
-        limits: Limits,
         known: KnownAddresses,
         on_old_tls: OnOldTls,
         connections: trio.Nursery,
@@ -210,7 +222,7 @@ class _Port:
             self._name,
             self._listeners,
             self._serve,
-            limits=limits,
+            limits=self._limits,
             known=known,
             tls=self._tls,
             handshake_seconds=_HANDSHAKE_SECONDS,

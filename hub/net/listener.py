@@ -123,6 +123,11 @@ class _PortServer:
 
     def _log_refusal(self, address: str, limit: str) -> None:
         metrics.connections_refused.labels(self._name, limit).inc()
+        most, where = {
+            "connections": (self._limits.connections, "in total"),
+            "per_address": (self._limits.per_address, "from that address"),
+            "proxies": (self._limits.of_proxies, "from trusted proxies"),
+        }[limit]
         limited(
             log,
             logging.WARNING,
@@ -130,8 +135,8 @@ class _PortServer:
             "refused a connection from %s on the %s port: %d are open %s",
             address,
             self._name,
-            getattr(self._limits, limit),
-            "from that address" if limit == "per_address" else "in total",
+            most,
+            where,
         )
 
     def _count_cut(self, source: str) -> None:

@@ -6,6 +6,10 @@ that it has, less those that it can count on if it is known. A newcomer to a ful
 of the source with the largest claim, if that exceeds its own: of this source the silent connections
 go first, and of those the youngest. A place that is kept is out of this: nobody takes it, and it is
 not part of a claim.
+
+Through a reverse proxy come many clients, who are not known before they ask for something. So all
+trusted proxies are one source, which is known and has a limit of its own: half of the places. It
+can count on all of them, and leaves the other half to everybody who connects directly.
 """
 
 from __future__ import annotations
@@ -15,8 +19,12 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from hub.net.networks import network_of
+from hub.net.networks import NO_NETWORKS, Networks, network_of
 
+#: The source of everything that comes through trusted proxies.
+PROXIES = "trusted proxies"
+#: Trusted proxies have 1 / PROXIES_DIVISOR of the places.
+PROXIES_DIVISOR = 2
 #: An address of an enrolled camera or of a signed-in browser can count on so many places.
 PLACES_OF_KNOWN = 16
 #: How many addresses are known at most; the one that was noted longest ago is forgotten.
@@ -24,10 +32,19 @@ MAX_KNOWN = 4096
 
 
 class Limits(Struct, frozen=True):
-    """How many connections a port accepts, in total and from one source."""
+    """How many connections a port accepts, in total and from one source.
+
+    The addresses in `proxies` are those of trusted reverse proxies.
+    """
 
     connections: int
     per_address: int
+    proxies: Networks = NO_NETWORKS
+
+    @property
+    def of_proxies(self) -> int:
+        """How many connections all trusted proxies have together."""
+        return max(self.connections // PROXIES_DIVISOR, 1)
 
 
 class KnownAddresses:
@@ -143,21 +160,30 @@ class Places:
 
         Raises Full.
         """
-        name = self._known.source_of(address)
-        source = self._sources.get(name)
-        if source is None:
-            source = _Source(self, name)
-        if source.total >= self._limits.per_address:
-            raise Full("per_address")
-        source.reserve = PLACES_OF_KNOWN if address in self._known else 0
+        source = self._source_of(address)
+        if source.total >= source.most:
+            raise Full(source.limit)
         source.update()
         if self._taken >= self._limits.connections:
             self._make_room(source.claim + 1)
-        self._sources[name] = source
+        self._sources[source.name] = source
         self._taken += 1
         place = Place(source, cut)
         source.enter(place)
         return place
+
+    def _source_of(self, address: str) -> _Source:
+        """The source of a newcomer, with what it can count on now."""
+        is_proxy = self._limits.proxies.include(address)
+        name = PROXIES if is_proxy else self._known.source_of(address)
+        source = self._sources.get(name) or _Source(self, name)
+        if is_proxy:
+            source.limit, source.most = "proxies", self._limits.of_proxies
+            source.reserve = source.most
+        else:
+            source.limit, source.most = "per_address", self._limits.per_address
+            source.reserve = PLACES_OF_KNOWN if address in self._known else 0
+        return source
 
     def _make_room(self, claim: int) -> None:
         """Cut a connection of the largest source, if its claim exceeds `claim`. Raises Full."""
@@ -191,12 +217,24 @@ class Places:
 class _Source:
     """The connections of one source: silent ones, those that have spoken, and the kept ones."""
 
-    __slots__ = ("_kept", "_listed", "_places", "_silent", "_speaking", "name", "reserve")
+    __slots__ = (
+        "_kept",
+        "_listed",
+        "_places",
+        "_silent",
+        "_speaking",
+        "limit",
+        "most",
+        "name",
+        "reserve",
+    )
 
     def __init__(self, places: Places, name: str) -> None:
         self.name = name
         #: How many places it can count on.
         self.reserve = 0
+        #: How many it can have, and the name of this limit.
+        self.most, self.limit = 0, ""
         self._places = places
         # In the order of their arrival.
         self._silent: dict[Place, None] = {}

@@ -13,6 +13,7 @@ import trio.testing
 from hub import metrics
 from hub.net.binding import open_listeners
 from hub.net.loop_turns import LoopTurns
+from hub.net.networks import Networks
 from hub.net.places import Limits
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.served_port import answers, counted, is_closed, served
@@ -39,6 +40,18 @@ async def test_one_address_cannot_take_all_connections() -> None:
         assert await answers(first)
         assert not await answers(second)
         assert await answers(await port.connect(local_address="127.0.0.2"))
+
+
+async def test_trusted_proxies_have_a_limit_of_their_own() -> None:
+    refused = counted(metrics.connections_refused, "test", "proxies")
+    limits = Limits(connections=4, per_address=1, proxies=Networks("127.0.0.2"))
+    async with served(limits=limits) as port:
+        first, second, third = [await port.connect(local_address="127.0.0.2") for _ in range(3)]
+        assert await answers(first)
+        assert await answers(second)
+        assert not await answers(third)
+        assert counted(metrics.connections_refused, "test", "proxies") == refused + 1
+        assert await answers(await port.connect())
 
 
 async def test_a_closed_connection_makes_room_for_another(context: ssl.SSLContext) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hub.net.networks import Networks
 from hub.net.places import (
     MAX_KNOWN,
     PLACES_OF_KNOWN,
@@ -22,9 +23,10 @@ ATTACKER, OTHER, CAMERA = "10.0.0.66", "10.0.0.67", "10.0.0.1"
 class Port:
     """Places, and the connections that were cut off, by the names that the test gave them."""
 
-    def __init__(self, connections: int, per_address: int = 1000) -> None:
+    def __init__(self, connections: int, per_address: int = 1000, proxies: str = "") -> None:
         self.known = KnownAddresses()
-        self.places = Places(Limits(connections, per_address), self.known)
+        limits = Limits(connections, per_address, Networks(proxies))
+        self.places = Places(limits, self.known)
         self.cut: list[str] = []
 
     def take(self, address: str, name: str = "") -> Place:
@@ -177,6 +179,46 @@ def test_one_address_has_its_own_limit() -> None:
     with pytest.raises(Full) as full:
         port.take(ATTACKER)
     assert full.value.limit == "per_address"
+
+
+def test_trusted_proxies_have_half_of_the_places_together_whatever_one_address_may_have() -> None:
+    port = Port(10, per_address=2, proxies="10.0.1.0/24")
+    for number in range(5):
+        port.take(f"10.0.1.{number % 2}")
+    with pytest.raises(Full) as full:
+        port.take("10.0.1.2")
+    assert full.value.limit == "proxies"
+    assert port.places.taken == 5
+    port.take(ATTACKER)
+
+
+def test_nobody_takes_the_places_of_trusted_proxies() -> None:
+    port = Port(8, proxies="10.0.1.1")
+    for _ in range(4):
+        port.take("10.0.1.1")
+    for number in range(4):
+        port.take(f"10.0.2.{number}")
+    with pytest.raises(Full):
+        port.take(ATTACKER)
+    assert port.cut == []
+
+
+def test_trusted_proxies_get_their_places_although_the_port_is_full() -> None:
+    port = Port(8, proxies="10.0.1.1")
+    for number in range(8):
+        port.take(f"10.0.2.{number}")
+    for _ in range(4):
+        port.take("10.0.1.1")
+    assert len(port.cut) == 4
+    assert port.places.taken == 8
+
+
+def test_a_proxy_that_is_known_has_the_places_of_proxies() -> None:
+    port = Port(8, per_address=2, proxies="10.0.1.1")
+    port.known.note("10.0.1.1")
+    for _ in range(4):
+        port.take("10.0.1.1")
+    assert port.places.taken == 4
 
 
 def test_the_addresses_that_are_known_are_bounded() -> None:

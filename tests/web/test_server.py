@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.net.places import KnownAddresses
+from hub.net.places import KnownAddresses, Limits
 from tests.bench.hub_process import raise_limit_of_open_files
 from tests.support.certificates import server_context
 from tests.support.web import connected, free_port, request, services, serving
@@ -680,7 +680,7 @@ async def test_requests_of_one_source_are_begun_in_turns() -> None:
     async def note(scope: Any, receive: Any, send: Any) -> None:
         begun.append(scope["client"][0])
 
-    app = server.front(note, note, KnownAddresses([camera, flood]))
+    app = server.front(note, note, KnownAddresses([camera, flood]), Limits(100, 100))
 
     async def ask(address: str, path: str) -> None:
         scope: Any = {"type": "http", "path": path, "client": (address, 1), "headers": []}
