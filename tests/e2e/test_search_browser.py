@@ -102,6 +102,23 @@ def test_on_a_phone_a_search_leads_to_what_was_found(
     assert guard.driver.execute_script("return document.documentElement.scrollWidth") <= 390
 
 
+def test_an_answer_is_not_taken_for_that_of_a_question_that_changed(
+    guard: Browser, filled_site: FilledSite
+) -> None:
+    guard.open(f"{filled_site.hub.url}/search?kind=face")
+    changed = "The question has changed."
+    assert not guard.has_text(changed)
+    choose = "document.querySelector(arguments[0]).click()"
+    guard.wait_until(
+        lambda: (
+            guard.driver.execute_script(choose, '[name="when"][value="today"]')
+            or guard.driver.execute_script(choose, '[name="when"][value="yesterday"]')
+            or guard.has_text(changed)
+        ),
+        "it looks as if only yesterday was shown",
+    )
+
+
 def test_of_several_answers_to_when_the_last_one_counts(
     guard: Browser, filled_site: FilledSite
 ) -> None:

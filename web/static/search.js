@@ -27,6 +27,10 @@ export function keepAnswersApart(form) {
     } else if (boxes.includes(target)) chooseSeveral();
   });
 
+  // What is below answers the question before.
+  const stale = document.querySelector(".search-stale");
+  if (stale) form.addEventListener("input", () => (stale.hidden = false));
+
   // Leave the choice of one camera, which would count more than the boxes.
   function chooseSeveral() {
     const where = field("where");

@@ -24,6 +24,7 @@ WHEN: dict[When, str] = {
     "today": N_("Today"),
     "yesterday": N_("Yesterday"),
     "week": N_("Last 7 days"),
+    "month": N_("This month"),
 }
 PICTURES = {"yes": N_("With pictures"), "no": N_("Without pictures")}
 

@@ -12,9 +12,9 @@ _NOBODY = frozenset({"", "0", "9223372036854775808"})
 
 
 def search_url(**values: str | int | None) -> str:
-    """The page of search with these parameters; those that are empty are left out."""
+    """The answer of the page of search to these parameters; those that are empty are left out."""
     given = {name: value for name, value in values.items() if value not in ("", None)}
-    return f"/search?{urlencode(given)}" if given else "/search"
+    return f"/search?{urlencode(given)}#answer" if given else "/search"
 
 
 def of_person(pid: str) -> str:

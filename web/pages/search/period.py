@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal, get_args
 
@@ -9,10 +10,16 @@ from msgspec import Struct
 
 from hub.errors import BadParameter
 
-When = Literal["", "hour", "today", "yesterday", "week"]
+When = Literal["", "hour", "today", "yesterday", "week", "month"]
+#: No answers to "which day".
+_NO_DAYS: tuple[When, ...] = ("hour", "week", "month")
 
 #: "About 15:00" is from 14:45 to 15:15.
 AROUND = timedelta(minutes=15)
+_TIME = re.compile(
+    r"(上午|下午)?\s*(\d{1,2})(?:[:：.点](\d{2})?分?(?::\d{2})?)?\s*([ap]m?|[ap]\.m\.)?", re.I
+)
+_AFTERNOON = ("下午", "p", "pm", "p.")
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +52,7 @@ class Period(Struct, frozen=True, kw_only=True):
         pairs: list[tuple[str, str]] = []
         if self.day is not None:
             pairs.append(("day", self.day.isoformat()))
-        elif self.when and not (self.around and self.when in ("hour", "week")):
+        elif self.when and not (self.around and self.when in _NO_DAYS):
             pairs.append(("when", self.when))
         if self.around is not None:
             pairs.append(("around", f"{self.around:%H:%M}"))
@@ -65,6 +72,8 @@ class Period(Struct, frozen=True, kw_only=True):
             return now.astimezone(UTC) - _HOUR, None
         if self.when == "week" and self.day is None:
             return _midnight(now.date() - 6 * _DAY, now.tzinfo), None
+        if self.when == "month" and self.day is None:
+            return _midnight(now.date().replace(day=1), now.tzinfo), None
         if self.day is None and not self.when:
             return None, None
         return _midnight(day, now.tzinfo), _midnight(day + _DAY, now.tzinfo)
@@ -78,10 +87,10 @@ def read_period(values: dict[str, str], zone: tzinfo) -> Period:
     """
     when = values["when"]
     if when not in get_args(When):
-        raise BadParameter("hour, today, yesterday or week is expected", field="when")
+        raise BadParameter("hour, today, yesterday, week or month is expected", field="when")
     day, around = _read_day(values["day"]), values["around"]
     at: time | None = None
-    if len(around) > len("15:00:00"):
+    if "-" in around:
         moment = _read_moment(around, "around", zone)
         assert moment is not None
         day, at = moment.date(), moment.time()
@@ -129,8 +138,18 @@ def _read_day(text: str) -> date | None:
 
 
 def _read_time(text: str) -> time:
+    """A time of the day as people write it: 15:00, 9.30, 15, 3 pm, 下午3点."""
+    if (found := _TIME.fullmatch(text.strip())) is None:
+        raise BadParameter("a time as hh:mm is expected", field="around")
+    before, hour, minute, after = found.groups()
+    half = (before or after or "").lower()[:2]
+    hours = int(hour)
+    if half and not 1 <= hours <= 12:
+        raise BadParameter("a time as hh:mm is expected", field="around")
+    if half:
+        hours = hours % 12 + (12 if half in _AFTERNOON else 0)
     try:
-        return time.fromisoformat(text)
+        return time(hours, int(minute or 0))
     except ValueError:
         raise BadParameter("a time as hh:mm is expected", field="around") from None
 

@@ -32,6 +32,8 @@ def bounds(**values: str) -> tuple[str, str]:
         ({"when": "today"}, ("25 00:00", "26 00:00")),
         ({"when": "yesterday"}, ("24 00:00", "25 00:00")),
         ({"when": "week"}, ("19 00:00", "")),
+        ({"when": "month"}, ("01 00:00", "")),
+        ({"when": "month", "around": "15"}, ("25 14:45", "25 15:15")),
         ({"day": "2026-11-20"}, ("20 00:00", "21 00:00")),
         ({"when": "yesterday", "around": "15:00"}, ("24 14:45", "24 15:15")),
         ({"around": "15:00"}, ("25 14:45", "25 15:15")),
@@ -48,6 +50,34 @@ def test_a_time_is_meant_as_a_guard_says_it(
     values: dict[str, str], expected: tuple[str, str]
 ) -> None:
     assert bounds(**values) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("15:00", "15:00"),
+        ("15", "15:00"),
+        ("9.30", "09:30"),
+        ("9:05:59", "09:05"),
+        ("3 pm", "15:00"),
+        ("3:30PM", "15:30"),
+        ("12am", "00:00"),
+        ("12 p.m.", "12:00"),
+        ("下午3点", "15:00"),
+        ("上午 9:30", "09:30"),
+        ("15：00", "15:00"),
+        (" 3 ", "03:00"),
+    ],
+)
+def test_a_time_of_the_day_is_read_as_people_write_it(text: str, expected: str) -> None:
+    assert period(around=text).pairs() == [("around", expected)]
+
+
+@pytest.mark.parametrize("text", ["25", "15:60", "13 pm", "0 am", "three", "15:0", "1500", "1:2:3"])
+def test_what_is_no_time_of_the_day_is_refused(text: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        period(around=text)
+    assert caught.value.field == "around"
 
 
 def test_the_more_exact_answer_counts_and_the_address_has_only_that() -> None:
