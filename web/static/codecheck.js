@@ -38,6 +38,8 @@ async function check(form) {
     first.className = fits ? "code-fits" : "";
     line.replaceChildren(first, ` ${more}`);
     line.hidden = false;
+    // What was wrong when the form was sent is not so any more.
+    if (fits) form.querySelector(".problem")?.remove();
   } catch {
     // The hub cannot be reached; the banner says so.
   }

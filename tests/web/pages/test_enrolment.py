@@ -184,7 +184,7 @@ async def test_a_broken_camera_to_replace_is_chosen_by_its_name(admin: Visitor) 
     await admin.get(page)
     broken, _, online = admin.text.partition('label="Online"')
     assert '<option value="12">Gate · Offline</option>' in broken
-    assert '<option value="13">Bay</option>' in online
+    assert '<option value="13">Bay · Online</option>' in online
     form = {"sn": "SN1", "back": "/cameras"}
     await admin.send("/cameras/accept", **form, code="wrong", replaces="12")
     assert (admin.response.status_code, "nothing was saved" in admin.text) == (400, True)
@@ -199,6 +199,44 @@ async def test_a_broken_camera_to_replace_is_chosen_by_its_name(admin: Visitor) 
     assert await hub.audited() == [("user admin", "device.accept", "12")]
     await admin.get(admin.goes_to)
     assert f"It replaces the camera with the serial number {old}" in admin.text
+
+
+async def test_a_camera_that_works_is_not_replaced_without_a_question(admin: Visitor) -> None:
+    hub = admin.hub
+    await hub.set_site_key()
+    await hub.connect("Bay", did="13")
+    hub.pend("SN1")
+    await admin.get("/cameras/waiting/SN1/replace?back=/cameras")
+    form = {"sn": "SN1", "back": "/cameras", "code": CODE, "replaces": "13"}
+    await admin.send("/cameras/accept", **form)
+    assert admin.response.status_code == 409
+    assert "Bay is online. Replace it all the same?" in admin.text
+    assert f'name="code" value="{CODE}"' in admin.text
+    assert hub.services.devices.get("13").sn != "SN1"
+    await admin.send("/cameras/accept", **form, although_online="12")
+    assert admin.response.status_code == 409
+    await admin.send("/cameras/accept", **form, although_online="13")
+    assert admin.response.status_code == 303
+    assert hub.services.devices.get("13").sn == "SN1"
+
+
+async def test_what_was_entered_stays_when_a_code_is_refused(admin: Visitor) -> None:
+    await admin.hub.set_site_key()
+    admin.hub.pend("SN1")
+    await admin.get("/cameras")
+    await admin.send("/cameras/accept", sn="SN1", back="/cameras", code="1234567B", name="Gate 2")
+    assert 'name="code" value="1234567B" required autofocus' in admin.text
+    assert 'name="name" value="Gate 2"' in admin.text
+
+
+async def test_a_missing_key_is_where_to_go_on(admin: Visitor) -> None:
+    admin.hub.pend("SN1")
+    admin.hub.pend("SN2")
+    await admin.get("/cameras")
+    assert admin.text.count('<details class="more" open>') == 2
+    await admin.send("/cameras/accept", sn="SN1", back="/cameras", code=CODE)
+    assert f'name="code" value="{CODE}" required maxlength' in admin.text
+    assert '<textarea name="key" rows="3" autofocus' in admin.text
 
 
 async def test_a_camera_that_is_gone_leads_back_from_its_page(admin: Visitor) -> None:

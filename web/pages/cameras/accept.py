@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 from quart import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
 
 from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests, WrongSignature
 from hub.services.admission.enrolment import CodeCheck
@@ -69,6 +70,8 @@ async def accept() -> Response:
     form = await request.form
     sn, back = form.get("sn", ""), form.get("back", "")
     hub = auth.services()
+    if (question := _doubt(form)) is not None:
+        return await _ask_again(sn, back, question)
     try:
         replaced = _sn_of(form.get("replaces", "").strip())
         accepted = await hub.enrolment.accept(
@@ -87,12 +90,39 @@ async def accept() -> Response:
     return redirect_to(page_url(read_back(back), done=done, did=did, replaced=replaced))
 
 
+def _doubt(form: MultiDict[str, str]) -> str | None:
+    """What to ask before a camera is replaced that works; None if there is nothing to ask."""
+    try:
+        device = auth.services().devices.get(form.get("replaces", "").strip())
+    except NoSuchResource:
+        return None
+    if device.state != "online" or form.get("although_online") == device.did:
+        return None
+    text = gettext("%(name)s is online. Replace it all the same?")
+    return text % {"name": device.name or device.sn}
+
+
 def _sn_of(did: str) -> str:
     """The serial number of the camera to be replaced; "" without one."""
     try:
         return auth.services().devices.get(did).sn if did else ""
     except NoSuchResource:
         return ""  # accept() says so.
+
+
+async def _ask_again(sn: str, back: str, question: str) -> Response:
+    """Show the form of a replacement again, with a question."""
+    waiting = auth.services().enrolment.last_attempt(sn)
+    if waiting is None:
+        return await cameras_page(fault=gettext("That camera is no longer asking to connect."))
+    form = await request.form
+    row = make_pending_row(waiting, key=await read_key(), **_entered(form))
+    return await replace_page(row, read_back(back), question=question)
+
+
+def _entered(form: MultiDict[str, str]) -> dict[str, str]:
+    """What is shown again in the form, besides the key."""
+    return {name: form.get(name, "") for name in ("code", "name", "did", "replaces")}
 
 
 async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
@@ -113,8 +143,13 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
         fault = gettext("The camera was not accepted, and nothing was saved. %(reason)s") % {
             "reason": reason
         }
-    entered = {name: form.get(name, "") for name in ("name", "did", "replaces")}
-    refused: PendingRow = make_pending_row(waiting, fault=fault, key=await read_key(), **entered)
+    key = await read_key()
+    field = error.field if isinstance(error, BadParameter) else ""
+    if not (key or auth.services().devices.site_key()):
+        field = "key"  # without one, no code can be right
+    refused: PendingRow = make_pending_row(
+        waiting, fault=fault, field=field, key=key, **_entered(form)
+    )
     if "replaces" in form:
         return await replace_page(refused, read_back(back))
     if read_back(back) != "/cameras":

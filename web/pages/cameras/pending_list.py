@@ -27,6 +27,9 @@ class PendingRow(Struct, frozen=True):
     clock: str
     #: The values of a form that was refused, and the error; empty at first.
     fault: str = ""
+    #: The field that is wrong, as far as it is known.
+    field: str = ""
+    code: str = ""
     name: str = ""
     key: str = ""
     did: str = ""

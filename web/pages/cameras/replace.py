@@ -33,14 +33,18 @@ async def show(sn: str) -> Response:
     return await replace_page(make_pending_row(waiting), back)
 
 
-async def replace_page(row: PendingRow, back: str) -> Response:
-    """The form for the camera of `row`, which leads back to `back`."""
+async def replace_page(row: PendingRow, back: str, *, question: str = "") -> Response:
+    """The form for the camera of `row`, which leads back to `back`.
+
+    `question`: what to ask before the chosen camera is replaced.
+    """
     hub = auth.services()
     devices = sorted(hub.devices.list(), key=_sort_key)
     return await page(
         "cameras/replace.html",
         area="cameras",
-        status=400 if row.fault else 200,
+        status=400 if row.fault else 409 if question else 200,
+        question=question,
         one=row,
         back=back,
         broken=[_broken_camera(one, row) for one in devices if one.state != "online"],
