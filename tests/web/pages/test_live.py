@@ -435,6 +435,16 @@ async def test_a_wall_whose_search_took_too_long_offers_to_continue(
     assert 'href="/?kind=vehicle&amp;before=4711"' in admin.text
 
 
+async def test_a_record_of_a_clock_at_the_end_of_time_is_shown(admin: Visitor) -> None:
+    """At the site, it is the year 10000."""
+    end_of_year_9999 = 253_402_300_799_999
+    await admin.hub.enrol("Main gate")
+    await admin.hub.add_record(detail=FaceDetail(), occurred_at=end_of_year_9999)
+    await admin.get("/records/1")
+    assert admin.response.status_code == 200
+    assert "Recordings around this time" not in admin.text
+
+
 async def test_a_late_record_shows_when_it_was_received(admin: Visitor) -> None:
     happened = admin.hub.clock.ms
     admin.hub.clock.advance(600)

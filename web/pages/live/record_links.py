@@ -35,7 +35,9 @@ def recordings_url(record: Record) -> str:
     hub = auth.services()
     try:
         hub.devices.device(record.did)
+        at = datetime.fromtimestamp(record.occurred_at / 1000, hub.site.zone())
     except NoSuchResource:
         return ""
-    at = datetime.fromtimestamp(record.occurred_at / 1000, hub.site.zone())
+    except (OverflowError, ValueError, OSError):  # the clock of the camera was wrong
+        return ""
     return f"/cameras/{record.did}/recordings/{at:%Y-%m-%d}?around={at:%H:%M}"
