@@ -392,6 +392,31 @@ def test_navigation_works_by_keyboard(browser: Browser, staffed_hub: HubProcess)
     assert {"/cameras/connect", "/cameras/add"} <= set(paths)
 
 
+_AREAS_OUT_OF_VIEW = """
+return [...document.querySelectorAll(".rail nav a")]
+  .filter((link) => {
+    const { left, right } = link.getBoundingClientRect();
+    return left < 0 || right > innerWidth || link.scrollWidth > link.clientWidth;
+  })
+  .map((link) => link.textContent.trim());
+"""
+
+
+def test_all_areas_are_in_view_in_every_window(browser: Browser, staffed_hub: HubProcess) -> None:
+    browser.sign_in(staffed_hub, "ada")
+    out_of_view = {}
+    for language in ("en", "zh"):
+        browser.driver.add_cookie({"name": "sitehub_language", "value": language})
+        browser.open(f"{staffed_hub.url}/jobs")
+        assert len(browser.find_all(".rail nav a")) == 9
+        for width in (320, 360, 390, 412, 430, 600, 800, 900, 1000, 1280):
+            size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+            browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            if names := browser.driver.execute_script(_AREAS_OUT_OF_VIEW):
+                out_of_view[language, width] = names
+    assert out_of_view == {}
+
+
 def test_the_site_area_fits_a_phone(browser: Browser, staffed_hub: HubProcess) -> None:
     browser.sign_in(staffed_hub, "ada")
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
