@@ -117,7 +117,7 @@ async def test_a_changed_setting_can_be_applied_to_other_cameras(
     changed = {**FACE_VALUES, "mini_face": "45", "alarm_out.interval": "20"}
     await admin.send("/cameras/1/settings/face", **changed)
     await admin.get(admin.goes_to)
-    assert "2 settings were changed." in admin.text
+    assert "2 settings were sent." in admin.text
     (url,) = re.findall(r'href="(/cameras/many/face\?[^"]+)"', admin.text)
     await admin.get(url.replace("&amp;", "&"))
     assert 'value="45"' in field(admin.text, "mini_face")

@@ -61,6 +61,11 @@ async def test_cameras_of_a_group_and_others_get_a_setting_once(
         assert text in admin.text, text
     values = typical_values(RECORDING)
     await admin.send("/cameras/many/recording", did="2", group=str(group.id), **values)
+    assert admin.response.status_code == 409
+    assert "the settings of 3 cameras: Camera 1, Camera 2, Camera 3." in admin.text
+    assert not any(link.asked for link in links)
+    sent = {"did": "2", "group": str(group.id), "overwrite": "1", **values}
+    await admin.send("/cameras/many/recording", **sent)
     page = await follow(running, admin)
     for text in (
         "Camera 1",
@@ -127,7 +132,7 @@ async def test_what_a_camera_answered_is_shown(running: PageSite, admin: Photogr
     await running.connect("Bay", Quirks(refuses=True), did="2")
     for did, outcome in (("1", "Gate</a>.*Done"), ("2", r"Bay</a>.*Failed.*\(code 420\)")):
         await admin.get("/cameras/many/face")
-        await admin.send("/cameras/many/face", did=did, **typical_values(FACE))
+        await admin.send("/cameras/many/face", did=did, overwrite="1", **typical_values(FACE))
         assert re.search(outcome, await follow(running, admin), re.DOTALL)
 
 

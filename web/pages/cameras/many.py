@@ -29,10 +29,13 @@ from web.pages.camera.settings.forms import (
     typical_values,
 )
 from web.pages.labels import DEVICE_STATES
-from web.pages.language import N_, gettext
+from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("many_cameras", __name__, url_prefix="/cameras/many")
+
+#: Cameras that a question names.
+_MAX_NAMES = 5
 
 ChangeName = Literal["face", "recording", "restart"]
 _FORMS: Mapping[str, SettingForm] = {"face": FACE, "recording": RECORDING}
@@ -72,6 +75,8 @@ class ManyForm(Struct, frozen=True):
     dids: Sequence[str] = ()
     groups: Sequence[str] = ()
     values: Mapping[str, str] | None = None
+    #: Settings that the hub does not know may be overwritten.
+    may_overwrite: bool = False
 
     def chosen(self, groups: Sequence[CameraGroup]) -> tuple[str, ...]:
         """The cameras, each once. Raises BadParameter if there are none."""
@@ -107,6 +112,8 @@ async def start(name: str) -> Response:
     form = await _read_form(change)
     try:
         dids = form.chosen(auth.services().camera_groups.list())
+        if not form.may_overwrite and (question := _doubt(change, form, dids)):
+            return await _page(change, form, question=question)
         job = await _start(change, form, dids, auth.actor(me))
     except (BadParameter, NoSuchResource, TooManyRequests) as error:
         return await _page(change, form, error)
@@ -132,15 +139,42 @@ def _check_name(name: str) -> ChangeName:
 async def _read_form(change: ChangeName) -> ManyForm:
     sent = await request.form
     values = read_changes(_FORMS[change], sent.to_dict()) if change in _FORMS else None
-    return ManyForm(sent.getlist("did"), sent.getlist("group"), values)
+    return ManyForm(sent.getlist("did"), sent.getlist("group"), values, "overwrite" in sent)
 
 
-async def _page(change: ChangeName, form: ManyForm, error: HubError | None = None) -> Response:
+def _doubt(change: ChangeName, form: ManyForm, dids: Sequence[str]) -> str:
+    """What to ask before settings are overwritten that nobody knows; "" if there are none.
+
+    Cameras with unknown settings take all of them or none: a part changes nothing on them.
+    Raises BadParameter for a value that is wrong.
+    """
+    if change not in _FORMS:
+        return ""
+    given, needed = form.values or {}, typical_values(_FORMS[change])
+    make_changes(_FORMS[change], given)
+    if not all(given.get(name) for name, value in needed.items() if value):
+        return ""
+    unknown = [one.name for one in _camera_choices(change, dids) if one.chosen and one.is_unknown]
+    if not unknown:
+        return ""
+    template = ngettext(
+        "This hub does not know the settings of %(n)s camera: %(names)s. They are overwritten.",
+        "This hub does not know the settings of %(n)s cameras: %(names)s. They are overwritten.",
+        len(unknown),
+    )
+    names = gettext(", ").join(unknown[:_MAX_NAMES]) + ("…" if len(unknown) > _MAX_NAMES else "")
+    return template % {"n": len(unknown), "names": names}
+
+
+async def _page(
+    change: ChangeName, form: ManyForm, error: HubError | None = None, *, question: str = ""
+) -> Response:
     hub = auth.services()
     return await page(
         "cameras/many.html",
         area="cameras",
-        status=error.status if error else 200,
+        status=error.status if error else 409 if question else 200,
+        question=question,
         change=change,
         title=gettext(_TITLES[change]),
         links=[
