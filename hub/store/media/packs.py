@@ -254,11 +254,11 @@ def remove_dropped(media: Path) -> None:
 
 
 def remove_pack(path: Path) -> None:
-    """Delete a pack. On Windows a pack in use stays, at most until the next start."""
+    """Delete a pack. One that cannot be deleted stays, on Windows because it is in use."""
     try:
         path.unlink(missing_ok=True)
-    except PermissionError:
-        log.info("%s is in use and will be deleted later", path.name)
+    except OSError as error:
+        log.info("%s will be deleted later: %s", path.name, error)
 
 
 def cut_pack(path: Path, disk: Disk, end: int) -> None:

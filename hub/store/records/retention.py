@@ -13,7 +13,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, HubError, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.steps import Step, in_steps
 from hub.store.damage import DamagedRows, RowReader
@@ -132,7 +132,7 @@ class Retention:
             self._has_dropped = trio.Event()
             try:
                 await self.finish_drops()
-            except CannotStoreNow as error:
+            except (HubError, OSError) as error:
                 log.info("the rows of dropped days are removed later: %s", error)
                 self._has_dropped.set()
                 await trio.sleep(_RETRY_SECONDS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from pathlib import Path
 
@@ -147,6 +149,25 @@ async def test_a_pack_that_cannot_be_renamed_is_known_as_dropped_until_it_is_gon
         assert not (tmp_path / PACK).exists()
         await store.retention.finish_drops()
         assert await store.read(lambda c: c.execute("SELECT * FROM dropped_day").fetchall()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EROFS, errno.EACCES])
+async def test_a_pack_that_cannot_be_deleted_now_is_deleted_by_the_next_start(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def fails(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(code, os.strerror(code))
+
+    async with opened(tmp_path, clock) as store:
+        await store.records.append(batch(clock, 1))
+        clock.advance(DAY)
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", fails)
+            await drop_day(store, "2026-11-25")
+        assert [path.name for path in (tmp_path / "media").glob("*-*")] == ["2026-11-25.dropped"]
+    async with opened(tmp_path, clock) as store:
+        assert list((tmp_path / "media").glob("*-*")) == []
+        assert store.health == StoreHealth()
 
 
 async def test_a_pack_that_could_not_be_renamed_is_begun_anew_by_a_clock_set_back(

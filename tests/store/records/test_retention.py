@@ -188,8 +188,16 @@ async def test_a_day_is_gone_from_the_disk_while_the_rows_of_others_still_wait(
         assert store.health == StoreHealth()
 
 
-async def test_the_store_removes_the_rows_of_forgotten_days_by_itself(
-    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "fault",
+    [
+        CannotStoreNow("the disk is full"),
+        TooManyRequests("no reader is free"),
+        OSError(errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+async def test_the_store_removes_the_rows_of_forgotten_days_by_itself_also_after_a_fault(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     monkeypatch.setattr(retention, "_RETRY_SECONDS", 0.0)
     finish = retention.Retention.finish_drops
@@ -198,7 +206,7 @@ async def test_the_store_removes_the_rows_of_forgotten_days_by_itself(
 
     async def fails_once(self: retention.Retention) -> None:
         if next(attempts) == 0:
-            raise CannotStoreNow("the disk is full")
+            raise fault
         await finish(self)
         done.set()
 
@@ -207,7 +215,8 @@ async def test_the_store_removes_the_rows_of_forgotten_days_by_itself(
         await store.records.append(batch(clock, 1))
         clock.advance(DAY)
         await store.retention.forget_day("2026-11-25")
-        await done.wait()
+        with trio.fail_after(10):
+            await done.wait()
         assert await store.records.get(1) is None
 
 
