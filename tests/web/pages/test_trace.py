@@ -22,8 +22,10 @@ from tests.support.web import GATE, services
 from web.app import create_app
 from web.device_api.uploads import device_api
 from web.http.bodies import Bodies
+from web.pages.camera.trace import ENDINGS
 
 API = "/api/hub/v1/devices"
+LINK = Path(__file__).parents[3] / "hub" / "link"
 
 
 @pytest.fixture
@@ -146,6 +148,22 @@ async def test_a_script_gets_an_answer_with_the_number_of_its_request(admin: Pho
     await admin.get(f"/cameras/1/trace/news?after={asked.number}")
     assert f'data-of="{asked.number}"' in admin.text
     assert admin.text.count("data-number=") == 1
+
+
+async def test_the_end_of_a_connection_is_told_in_the_language_of_the_page(
+    admin: Photographer,
+) -> None:
+    for reason in ("the peer ended the connection", "out of order", ""):
+        admin.hub.services.traces.ended(open_ring(admin.hub), reason)
+    await admin.get("/cameras/1/trace", Accept_Language="zh")
+    assert "摄像机断开了连接。" in admin.text
+    assert "out of order" in admin.text
+    assert "the peer" not in admin.text
+
+
+def test_the_reasons_that_are_translated_are_those_of_the_link() -> None:
+    source = "".join(one.read_text(encoding="utf-8") for one in LINK.glob("*.py"))
+    assert [reason for reason in ENDINGS if f'"{reason}"' not in source] == []
 
 
 async def test_text_of_a_device_is_escaped(admin: Photographer) -> None:

@@ -38,6 +38,17 @@ _FRAME_TITLES = {
     ("ended", "in"): N_("Connection closed"),
 }
 
+#: Why connections end most often, by what the link says; the rest is shown as it is.
+ENDINGS = {
+    "the peer ended the connection": N_("The camera ended the connection."),
+    "the peer closed the connection": N_("The camera closed the connection."),
+    "the connection broke": N_("The connection was lost."),
+    "no frame came in time": N_("The camera sent nothing in time."),
+    "it did not read its answer in time": N_("The camera did not read the answer in time."),
+    "a fault of the hub": N_("A fault of the hub: see its log."),
+    "the hub stops": N_("The hub was stopped."),
+}
+
 
 class FrameLine(Struct, frozen=True):
     """One frame as text."""
@@ -93,8 +104,12 @@ def _make_line(frame: TracedFrame) -> FrameLine:
         is_bad=frame.kind == "bad" or frame.code not in (None, 0, OK),
         size=format_size(frame.size) if frame.size else "",
         took=_format_duration(frame),
-        text=frame.text,
+        text=_ending(frame.text) if frame.kind == "ended" else frame.text,
     )
+
+
+def _ending(reason: str) -> str:
+    return gettext(ENDINGS[reason]) if reason in ENDINGS else reason
 
 
 def _format_duration(frame: TracedFrame) -> str:
