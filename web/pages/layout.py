@@ -21,8 +21,9 @@ LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"
 THEMES = ("auto", "light", "dark")
 
-#: Starts with exactly one slash, without characters that browsers treat as one or drop.
-_LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
+#: Starts with exactly one slash, without characters that browsers treat as one or drop, and without
+#: steps upwards, which would leave the path of a reverse proxy. To browsers %2e is a dot.
+_LOCAL_PATH = re.compile(r"/(?![/\\])(?![^?#]*(?<=[/\\])(?:\.|%2[eE]){1,2}(?:[/\\?#]|$))[!-~]*")
 
 NavigationArea = Literal[
     "live",

@@ -38,7 +38,16 @@ def visitor(hub: PageSite) -> Visitor:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/cameras", "/records/1", "/account", "/stream", "/?kind=face&did=12"]
+    "path",
+    [
+        "/",
+        "/cameras",
+        "/records/1",
+        "/account",
+        "/stream",
+        "/?kind=face&did=12",
+        "/search?name=/../",
+    ],
 )
 async def test_signing_in_leads_back_to_the_page(visitor: Visitor, path: str) -> None:
     await visitor.get(path)
@@ -60,6 +69,12 @@ async def test_signing_in_leads_back_to_the_page(visitor: Visitor, path: str) ->
         "/\n/evil.example",
         "/\r/evil.example",
         "evil.example",
+        # Below a prefix, these lead to another application on the same host.
+        "/../mail",
+        "/cameras/../../mail",
+        "/%2e%2E/mail",
+        "/.%2e",
+        "/cameras\\..\\..\\mail",
     ],
 )
 async def test_signing_in_leads_to_no_other_site(visitor: Visitor, wanted: str) -> None:
