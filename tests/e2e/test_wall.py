@@ -257,6 +257,6 @@ def test_somebody_on_the_blacklist_is_announced_everywhere(
     guard.open(f"{entrance.hub.url}/evidence")
     guard.wait_until(lambda: not guard.find_all("#not-updated"), "the page is not live")
     entrance.sees("Max", category=2)
-    guard.wait_until(lambda: "Max" in guard.find(".alarm-newest").text, "no alarm is told")
+    guard.wait_until(lambda: "Max" in guard.find("#alarm-state").text, "no alarm is told")
     guard.wait_until(lambda: not guard.find_all("#listed > *"), "it is announced twice")
     assert guard.console_errors() == []

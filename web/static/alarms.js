@@ -82,9 +82,16 @@ function showInDialog(state, count) {
   dialog.prepend(button);
 }
 
-const sinceOf = (card) => [Number(card.dataset.since), Number(card.dataset.key)];
+// Whether a card comes before another one: the most severe is first, then the newest.
+function isBefore(card, other) {
+  for (const [name, sign] of [["rank", 1], ["since", -1], ["key", -1]]) {
+    const difference = sign * (Number(card.dataset[name]) - Number(other.dataset[name]));
+    if (difference) return difference < 0;
+  }
+  return false;
+}
 
-// Insert, replace or remove one alarm. The oldest is first.
+// Insert, replace or remove one alarm.
 function showAlarm(list, { seq, html }) {
   const present = list.querySelector(`[data-key="${CSS.escape(seq)}"]`);
   const isFull = list.querySelector('[data-key="more"]');
@@ -100,7 +107,7 @@ function showAlarm(list, { seq, html }) {
   const template = document.createElement("template");
   template.innerHTML = html;
   const card = template.content.firstElementChild;
-  if (present?.dataset.since === card.dataset.since) {
+  if (present && ["since", "rank"].every((one) => present.dataset[one] === card.dataset[one])) {
     // Only what was repeated: a note that is being typed stays.
     present.className = card.className;
     for (const part of ["head", "pictures", "facts"]) {
@@ -110,15 +117,11 @@ function showAlarm(list, { seq, html }) {
     return;
   }
   present?.remove();
-  const [since, key] = sinceOf(card);
-  const next = [...list.children].find((one) => {
-    const [otherSince, otherKey] = sinceOf(one);
-    return otherSince > since || (otherSince === since && otherKey > key);
-  });
+  const next = [...list.children].find((one) => isBefore(card, one));
   list.insertBefore(card, next ?? null);
 }
 
-// The key A acknowledges the first alarm, unless somebody is typing.
+// The key A acknowledges the first alarm, which is the worst, unless somebody is typing.
 function acknowledgeByKey(list) {
   const isSteady = watchMoves(list);
   document.addEventListener("keydown", (event) => {

@@ -33,7 +33,8 @@ from web.pages.alarms import events, views
 from web.pages.alarms.state import MAX_SHOWN
 
 INTRUSION, FIRE, PERSON = 2, 8, 11
-UNACKNOWLEDGED = "<strong>Nobody has acknowledged this alarm:</strong>"
+UNACKNOWLEDGED_TEXT = "Nobody has acknowledged this alarm:"
+UNACKNOWLEDGED = f"<strong>{UNACKNOWLEDGED_TEXT}</strong>"
 
 
 @pytest.fixture
@@ -73,6 +74,18 @@ async def _escalate(site: PageSite, seq: int) -> None:
     await site.hub.store.alarms.move([seq], Move("escalated", site.clock.ms))
 
 
+def _keys(visitor: Visitor) -> list[int]:
+    """The alarms on the live page."""
+    found = re.findall(r'<article class="alarm [^>]*data-key="(\d+)"', visitor.text)
+    return [int(key) for key in found]
+
+
+def _banners(visitor: Visitor) -> list[str]:
+    """The lines about alarms on top of a page."""
+    found = re.findall(r'<p class="notice [^"]*alarm-(?:worst|newest).*?</p>', visitor.text)
+    return [" ".join(re.sub(r"<[^>]*>", "", one).split()) for one in found]
+
+
 # New alarms
 
 
@@ -109,35 +122,60 @@ async def test_a_script_that_acknowledges_gets_the_alarms_that_are_still_new(
     assert "<html" not in guard.text
 
 
-async def test_the_oldest_new_alarm_is_first_and_the_last_ones_are_counted(
+async def test_the_newest_of_the_most_severe_alarms_is_first_and_the_last_ones_are_counted(
     site: PageSite, guard: Visitor
 ) -> None:
-    for number in range(MAX_SHOWN + 2):
+    for number in range(MAX_SHOWN + 1):
         await _sees(site, f"Person {number}")
         site.clock.advance(1)
+    minor = await site.add_record("event", EventDetail(type=1), did="3")
     await guard.get("/")
-    assert guard.text.count('<article class="alarm ') == MAX_SHOWN
-    assert guard.text.index(">Person 0<") < guard.text.index(">Person 1<")
+    keys = _keys(guard)
+    assert len(keys) == MAX_SHOWN
+    assert keys == [*range(MAX_SHOWN + 1, 2, -1), minor]
     assert "2 more new alarms" in guard.text
 
 
-async def test_a_severe_alarm_is_shown_however_many_were_there_before(
+async def test_a_severe_alarm_is_first_however_many_come_later(
     site: PageSite, guard: Visitor
 ) -> None:
-    for number in range(MAX_SHOWN + 5):
-        await site.add_record("event", EventDetail(type=100 + number), did="1")
     fire = await _detects(site, FIRE)
+    for number in range(MAX_SHOWN + 5):
+        site.clock.advance(1)
+        await site.add_record("event", EventDetail(type=100 + number), did="1")
     await guard.get("/")
-    keys = re.findall(r'<article class="alarm [^>]*data-key="(\d+)"', guard.text)
+    keys = _keys(guard)
     assert len(keys) == MAX_SHOWN
-    # Still the oldest first.
-    assert keys == sorted(keys, key=int)
-    assert keys[0] == "1"
-    assert keys[-1] == str(fire)
-    # So far down it may be out of sight.
-    assert "Further down:" in guard.text
-    assert f'<a href="/#alarm-{fire}">Show</a>' in guard.text
+    assert keys[:2] == [fire, MAX_SHOWN + 6]
+    assert keys[1:] == sorted(keys[1:], reverse=True)
     assert "6 more new alarms" in guard.text
+
+
+async def test_other_pages_name_the_most_severe_alarm_then_the_latest(
+    site: PageSite, guard: Visitor
+) -> None:
+    minor = await _detects(site, 1)
+    await _escalate(site, minor)
+    site.clock.advance(60)
+    anna = await _sees(site, "Anna", did="2")
+    await guard.get("/cameras")
+    # Nobody has to wait for it to escalate.
+    assert _banners(guard) == [
+        "New alarm: Critical · Anna · Bay · 20:01:00 · 1 more not acknowledged in time Show"
+    ]
+    assert f'<a href="/#alarm-{anna}">Show</a>' in guard.text
+    site.clock.advance(60)
+    intruder = await _detects(site, INTRUSION)
+    await guard.get("/cameras")
+    latest = "Latest alarm: Major · Intrusion or line crossing · North gate · 20:02:00 Show"
+    assert _banners(guard)[1:] == [latest]
+    await _escalate(site, anna)
+    await guard.get("/cameras")
+    worst = f"{UNACKNOWLEDGED_TEXT} Critical · Anna · Bay · since 20:01:00"
+    assert _banners(guard) == [f"{worst} · 1 more not acknowledged in time Show", latest]
+    await site.services.alarms.acknowledge([minor, intruder], "", by=COMMAND_LINE)
+    await guard.get("/cameras")
+    assert _banners(guard) == [f"{worst} Show"]
 
 
 async def test_alarms_of_one_camera_do_not_hide_those_of_another(
@@ -147,10 +185,9 @@ async def test_alarms_of_one_camera_do_not_hide_those_of_another(
         await _sees(site, f"Person {number}", did="1")
     severe, minor = await _sees(site, "Li Wei", did="2"), await _detects(site, 1, did="3")
     await guard.get("/")
-    keys = re.findall(r'<article class="alarm [^>]*data-key="(\d+)"', guard.text)
+    keys = _keys(guard)
     assert len(keys) == MAX_SHOWN
-    assert {str(severe), str(minor)} < set(keys)
-    assert "Further down:" not in guard.text
+    assert {severe, minor} < set(keys)
 
 
 async def test_an_event_of_a_blacklisted_person_tells_both(site: PageSite, guard: Visitor) -> None:
@@ -164,7 +201,7 @@ async def test_an_event_of_a_blacklisted_person_tells_both(site: PageSite, guard
     assert "Fire · Li Wei" in guard.text
 
 
-async def test_an_alarm_that_becomes_new_again_goes_behind_the_others(
+async def test_an_alarm_that_becomes_new_again_comes_before_the_others(
     site: PageSite, guard: Visitor
 ) -> None:
     first = await _sees(site, "Anna")
@@ -175,7 +212,7 @@ async def test_an_alarm_that_becomes_new_again_goes_behind_the_others(
     site.clock.advance(90)
     await _sees(site, "Anna")
     await guard.get("/")
-    assert guard.text.index(">Ben<") < guard.text.index(">Anna<")
+    assert guard.text.index(">Anna<") < guard.text.index(">Ben<")
     assert "2 times since 20:00:01" in guard.text
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hub.errors import HubError, NoSuchResource
 from hub.services import Services
-from hub.services.alarms.alarms import Alarm
+from hub.services.alarms.alarms import SEVERITIES, Alarm, Severity
 from hub.wire import code_tables
 from hub.wire.uploads.records import HubDetail, Record
 from web.pages import language
@@ -34,7 +34,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     kind: str
     kind_text: str
     icon: str
-    severity: str
+    severity: Severity
     severity_text: str
     state: str
     state_text: str
@@ -54,6 +54,11 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     is_damaged: bool
     picture: CardPicture | None
     photo_url: str
+
+    @property
+    def rank(self) -> int:
+        """0: the most severe."""
+        return SEVERITIES.index(self.severity)
 
     @property
     def where(self) -> str:

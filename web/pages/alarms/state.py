@@ -1,4 +1,4 @@
-"""How many alarms are new, and which of them have escalated: on every page."""
+"""How many alarms are new, and which of them matter most: on every page."""
 
 from __future__ import annotations
 
@@ -13,38 +13,43 @@ from web.pages.alarms.cards import AlarmCard, make_alarm_card
 
 #: New alarms on the live page; further ones are counted.
 MAX_SHOWN = 20
-#: The first ones, of which a screen of usual size has room.
-_IN_SIGHT = 4
 #: Places of them that all cameras get in turn, whatever the severity.
 _TURN_PLACES = 5
 
 
 class AlarmState(Struct, frozen=True):
-    """`severity`: the highest of the new ones, "" without any. `worst`: the oldest of the most
-    severe ones that have escalated. `below`: the oldest critical one of those that the live page
-    shows so far down that it may be out of sight. `newest`: the last that came, for the pages that
-    show no alarms; None if `worst` is the only one.
+    """`severity`: the highest of the new ones, "" without any. `escalated`: how many have.
+
+    `worst`: the newest of the most severe ones. `newest`: the last that came; None if it is
+    `worst`.
     """
 
     count: int = 0
     severity: str = ""
     escalated: int = 0
     worst: AlarmCard | None = None
-    below: AlarmCard | None = None
     newest: AlarmCard | None = None
+
+    @property
+    def others_late(self) -> int:
+        """How many have escalated, beside `worst`."""
+        return self.escalated - bool(self.worst and self.worst.is_escalated)
 
 
 def new_alarms(hub: Services) -> list[Alarm]:
-    """The alarms that nobody has acknowledged, the oldest first; also what cannot be stored."""
+    """The alarms that nobody has acknowledged, also what cannot be stored.
+
+    The most severe ones are first, and of these the newest.
+    """
     found = [alarm for alarm in hub.alarms.shown() if alarm.state == "new"]
-    return sorted(found, key=lambda alarm: (alarm.new_since, alarm.seq))
+    return sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -one.new_since, -one.seq))
 
 
 def choose_shown(alarms: Sequence[Alarm]) -> list[Alarm]:
-    """Choose from new alarms, the oldest first, which of them to show; keep that order.
+    """Choose from new alarms which of them to show; keep their order.
 
-    The most severe ones, those of all cameras in turn; and, for the last places, also those of
-    cameras that have no severe ones. So neither older alarms nor those of one camera hide others.
+    The first of all cameras in turn; and, for the last places, also those of cameras that have no
+    severe ones. So neither newer alarms nor those of one camera hide others.
     """
     severe = sorted(
         zip(_turns(alarms, by_severity=True), alarms, strict=True),
@@ -67,32 +72,21 @@ def _turns(alarms: Sequence[Alarm], *, by_severity: bool) -> list[int]:
     counts: Counter[tuple[str, str]] = Counter()
     turns = []
     for alarm in alarms:
-        key = alarm.dids[0] if alarm.dids else "", alarm.severity if by_severity else ""
+        key = alarm.dids[-1] if alarm.dids else "", alarm.severity if by_severity else ""
         turns.append(counts[key])
         counts[key] += 1
     return turns
 
 
-def _critical_below(alarms: Sequence[Alarm]) -> Alarm | None:
-    if not any(alarm.severity == "critical" for alarm in alarms):
-        return None
-    shown = choose_shown(alarms)
-    if any(alarm.severity == "critical" for alarm in shown[:_IN_SIGHT]):
-        return None
-    return next((alarm for alarm in shown if alarm.severity == "critical"), None)
-
-
 def alarm_state(hub: Services) -> AlarmState:
     alarms = new_alarms(hub)
-    escalated = [alarm for alarm in alarms if alarm.escalated_at is not None]
-    worst = min(escalated, key=lambda alarm: SEVERITIES.index(alarm.severity), default=None)
-    below = _critical_below(alarms)
-    newest = alarms[-1] if alarms and alarms[-1] != worst else None
+    if not alarms:
+        return AlarmState()
+    worst, newest = alarms[0], max(alarms, key=lambda alarm: (alarm.new_since, alarm.seq))
     return AlarmState(
         count=len(alarms),
-        severity=min((a.severity for a in alarms), key=SEVERITIES.index, default=""),
-        escalated=len(escalated),
-        worst=make_alarm_card(hub, worst) if worst else None,
-        below=make_alarm_card(hub, below) if below and below != worst else None,
-        newest=make_alarm_card(hub, newest) if newest else None,
+        severity=worst.severity,
+        escalated=sum(alarm.escalated_at is not None for alarm in alarms),
+        worst=make_alarm_card(hub, worst),
+        newest=make_alarm_card(hub, newest) if newest != worst else None,
     )

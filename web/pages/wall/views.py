@@ -19,7 +19,6 @@ blueprint = Blueprint("wall", __name__, url_prefix="/wall")
 
 #: Large alarms at once; the others are counted.
 _MAX_ALARMS = 3
-_SEVERITIES = ("critical", "major", "minor")
 _READ_PER_PLACE = 3
 #: Bounds and default of the places on the screen, across and down.
 _COLUMNS, _ROWS = (1, 12, 6), (1, 8, 3)
@@ -105,10 +104,8 @@ def _read_number(name: str, least: int, most: int, otherwise: int) -> int:
 
 async def _alarms() -> WallAlarms:
     live = await live_alarms()
-    ordered = sorted(
-        live.alarms, key=lambda one: (_SEVERITIES.index(one.severity), -one.since, -one.seq)
-    )
-    return WallAlarms(ordered[:_MAX_ALARMS], max(0, len(ordered) - _MAX_ALARMS) + live.more)
+    more = max(0, len(live.alarms) - _MAX_ALARMS) + live.more
+    return WallAlarms(live.alarms[:_MAX_ALARMS], more)
 
 
 @blueprint.get("/alarms")
