@@ -209,7 +209,7 @@ ROW_FAULTS = {
     ),
     "encoding": N_("The table is neither UTF-8 nor GB18030. In Excel, save it as “CSV UTF-8”."),
     "columns": N_(
-        "The column “%(field)s” is missing, or there are two of it. The first row must name the "
+        "The column “%(field)s” is missing or appears twice. The first row must name the "
         "columns."
     ),
     "values": N_("There are more values than columns."),
