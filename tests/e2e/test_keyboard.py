@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -54,3 +55,41 @@ def test_from_signing_in_to_a_record(filled_site: FilledSite, browser: Browser) 
     assert tabs + tab_to(browser, "#wall .card-link") <= _MOST_TABS
     press(browser, Keys.ENTER)
     _wait_for_focus(browser, "#record-dialog h1")
+
+
+def test_keeping_a_record_and_coming_back_to_its_card(
+    filled_site: FilledSite, browser: Browser
+) -> None:
+    sign_in(browser, filled_site)
+    browser.wait_until(browser.find("[data-live-sign]").is_displayed, "the page is not live")
+    press(browser, Keys.ARROW_RIGHT)
+    _wait_for_focus(browser, "#wall .card-link")
+    press(browser, Keys.ENTER)
+    _wait_for_focus(browser, "#record-dialog h1")
+    press(browser, Keys.ARROW_RIGHT)
+    _wait_for_focus(browser, '[data-step="older"]')
+    kept = browser.driver.current_url
+    press(browser, Keys.ESCAPE)
+    # On the card of the record that was looked at last.
+    _wait_for_focus(browser, f'#wall .card-link[href="{_path(kept)}"]')
+    press(browser, Keys.ENTER)
+    _wait_for_focus(browser, "#record-dialog h1")
+    tab_to(browser, 'dialog a[href^="/evidence/new"]', 10)
+    press(browser, Keys.ENTER)
+    _wait_for_focus(browser, '.evidence-keep [name="hold"], .evidence-keep [name="reason"]')
+    assert browser.find(".evidence-keep .actions a").get_attribute("href") == kept
+    if not _has_focus(browser, '[name="reason"]'):
+        tab_to(browser, '[name="reason"]', 1)
+    press(browser, "Theft", Keys.ENTER)
+    browser.wait_until(lambda: browser.find("h1").text == "Theft", "it is not kept")
+    browser.driver.back()
+    browser.find(".evidence-keep")
+    browser.driver.back()
+    browser.find(".sheet > .record")
+    browser.driver.back()
+    _wait_for_focus(browser, f'#wall .card-link[href="{_path(kept)}"]')
+    assert browser.console_errors() == []
+
+
+def _path(url: str) -> str:
+    return httpx.URL(url).path

@@ -89,6 +89,12 @@ function reloadOnceReachable() {
   }, 4_000);
 }
 
+// If the record was opened on the wall, the browser takes the way back there for one within this page.
+function reloadOnReturn() {
+  const { pathname } = location;
+  addEventListener("popstate", () => location.pathname !== pathname && location.reload());
+}
+
 // A reload would cancel a navigation to another page.
 let isLeaving = false;
 addEventListener("beforeunload", () => {
@@ -276,6 +282,7 @@ const opensRecords = onElement("#record-dialog", async (dialog) => {
   return openRecordsInPlace(dialog);
 });
 onElement(".sheet > .record", async (record) => {
+  reloadOnReturn();
   const { offerActions } = await import("./record-actions.js");
   offerActions(record);
 });

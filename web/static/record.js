@@ -61,8 +61,19 @@ export function openRecordsInPlace(dialog) {
   async function follow(link) {
     opener = link;
     newer = [];
-    if (await show(link.href)) history.pushState({ record: link.href }, "", link.href);
-    else location.href = link.href;
+    if (!(await show(link.href))) return (location.href = link.href);
+    remember(link.href);
+    history.pushState({ record: link.href }, "", link.href);
+  }
+
+  // Whoever comes back to this page, and not only to this document, goes on at the same card.
+  function remember(url) {
+    history.replaceState({ card: seqOf(url) }, "");
+  }
+
+  function focusCard(seq) {
+    const link = document.querySelector(`.card[data-key="${CSS.escape(seq)}"] > .card-link`);
+    (link ?? opener)?.focus({ preventScroll: link === opener });
   }
 
   async function step(link) {
@@ -109,11 +120,12 @@ export function openRecordsInPlace(dialog) {
   });
 
   dialog.addEventListener("close", () => {
+    const seq = seqOf(wanted);
     wanted = "";
     clearTimeout(retry);
     dialog.replaceChildren();
     if (history.state?.record) history.back();
-    opener?.focus({ preventScroll: true });
+    focusCard(seq);
   });
 
   addEventListener("popstate", (event) => {
@@ -121,6 +133,8 @@ export function openRecordsInPlace(dialog) {
     else if (dialog.open) dialog.close();
     else if (location.pathname + location.search !== pageUrl) location.reload();
   });
+
+  if (history.state?.card) focusCard(history.state.card);
 
   return {
     addNewer(seq) {
