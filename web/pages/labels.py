@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services import Services
@@ -22,6 +24,9 @@ from hub.wire.uploads.records import HubDetail
 from web import auth
 from web.pages import language
 from web.pages.language import N_, gettext
+
+#: As the services tell a moment, in the years that every time zone can show.
+_UTC_MOMENT = re.compile(r"(?!0001|9999)\d{4}-\d\d-\d\d \d\d:\d\d UTC", re.ASCII)
 
 ROLES = {"admin": N_("Administrator"), "guard": N_("Guard"), "viewer": N_("Viewer")}
 
@@ -412,6 +417,14 @@ def done_sentence(code: str | None) -> str:
     return gettext(DONE[code]) if code in DONE else ""
 
 
+def shown_value(text: str) -> str:
+    """A value of a sentence about the hub: a moment in the time of the site, or a reason."""
+    if _UTC_MOMENT.fullmatch(text):
+        moment = datetime.fromisoformat(text.removesuffix(" UTC")).replace(tzinfo=UTC)
+        return f"{moment.astimezone(auth.services().site.zone()):%Y-%m-%d %H:%M}"
+    return store_reason(text)
+
+
 def store_reason(text: str) -> str:
     """Why the store or a backup failed, translated as far as it is known; a path stays."""
     if text in STORE_REASONS or text in BACKUP_REASONS:
@@ -426,7 +439,7 @@ def health_sentence(reason: HealthReason) -> str:
     text = HEALTH.get(reason.code)
     if text is None:
         return reason.text
-    args = {name: store_reason(value) for name, value in reason.args.items()}
+    args = {name: shown_value(value) for name, value in reason.args.items()}
     if reason.damaged:
         args["where"] = damaged_places(reason.damaged)
     return gettext(text) % args
@@ -440,7 +453,7 @@ def hub_sentence(detail: HubDetail, camera: str) -> str:
     if text is None:
         return detail.text
     try:
-        return gettext(text) % {name: store_reason(value) for name, value in detail.args.items()}
+        return gettext(text) % {name: shown_value(value) for name, value in detail.args.items()}
     except (KeyError, TypeError, ValueError):  # another version may tell other values
         return detail.text
 

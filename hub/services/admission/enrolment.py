@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Literal
 
@@ -120,6 +121,23 @@ class Enrolment:
         if isinstance(verified, VerifiedSign):
             return CodeCheck("fits", reasons, verified.form)
         return CodeCheck(_MISMATCHES[verified.code], reasons)
+
+    def wrong_codes(self, new: Iterable[NewDevice]) -> list[str]:
+        """Return the sns of those new devices that wait now and sign with another code.
+
+        Without a key, nothing can be said. Raises TooManyRequests.
+        """
+        self._limit_checks()
+        wrong = []
+        for device in new:
+            waiting = self._pending.find(device.sn)
+            keys = self._keys_for(device.sn, device.key)
+            if waiting is None or not keys:
+                continue
+            found = verify_connect(waiting.attempt, keys=keys, code=device.code)
+            if isinstance(found, RefusalReason) and found.code == "code-mismatch":
+                wrong.append(device.sn)
+        return wrong
 
     async def accept(
         self,

@@ -201,6 +201,39 @@ async def test_a_broken_camera_to_replace_is_chosen_by_its_name(admin: Visitor) 
     assert f"It replaces the camera with the serial number {old}" in admin.text
 
 
+async def test_an_import_tells_which_codes_cannot_be_right(admin: Visitor) -> None:
+    await admin.hub.set_site_key()
+    for sn in ("SN1", "SN2"):
+        admin.hub.pend(sn)
+    await admin.get("/cameras/import")
+    await admin.send_file("/cameras/import", "file", "c.csv", b"sn,code\nSN1,WRONG123\n")
+    assert "Security code of SN1: it does not match" in admin.text
+    text = f"sn,code\nSN1,{CODE}\nSN2,{CODE}\nSN9,WHATEVER\n".encode()
+    await admin.send_file("/cameras/import", "file", "c.csv", text)
+    assert "3 cameras will be added" in admin.text
+    assert "does not match" not in admin.text
+
+
+async def test_a_camera_that_went_offline_again_is_not_called_connected(admin: Visitor) -> None:
+    hub = admin.hub
+    link = await hub.connect("Bay", did="13")
+    page = "/cameras/connect?done=accepted-taken&did=13"
+    await admin.get(page)
+    assert ">Connected<" in admin.text
+    hub.hub.registry.touch("13")
+    hub.hub.registry.detach(link)
+    await admin.get(page)
+    assert ">Connected<" not in admin.text
+    assert "Offline again; last online" in admin.text
+
+
+async def test_a_camera_that_never_connected_has_no_outages(admin: Visitor) -> None:
+    await admin.hub.enrol(did="12")
+    await admin.get("/cameras/12")
+    assert "Has not connected yet" in admin.text
+    assert "Never offline" not in admin.text
+
+
 async def test_a_camera_that_works_is_not_replaced_without_a_question(admin: Visitor) -> None:
     hub = admin.hub
     await hub.set_site_key()

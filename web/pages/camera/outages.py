@@ -100,6 +100,9 @@ async def summarise_outages(did: str) -> OutageSummary:
         limit=_ROWS_PER_PAGE,
     )
     last = next((one for one in history.page.items if one.cause in FAILURES), None)
+    device = auth.services().devices.get(did)
+    if last is None and device.last_seen is None and device.state != "online":
+        return OutageSummary(gettext("Has not connected yet"), False)
     if last is None:
         return OutageSummary(gettext("Never offline in the last %(n)s days") % {"n": 7}, False)
     count = history.availability.outages

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from quart import Blueprint, Response
 
-from hub.errors import BadParameter
+from hub.errors import BadParameter, TooManyRequests
 from hub.services.devices.csv_import import (
     MAX_CSV_BYTES,
     BadCsv,
@@ -19,6 +21,7 @@ from web import auth
 from web.forms.file_forms import read_file_form
 from web.pages import language
 from web.pages.labels import describe_field_error, describe_row_fault
+from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.upload_errors import UPLOAD_ERRORS, describe_form_error, file_too_large
 
@@ -28,6 +31,8 @@ blueprint = Blueprint("csv_import", __name__, url_prefix="/cameras")
 _MAX_FORM_BYTES = MAX_CSV_BYTES + (1 << 20)
 #: Rows that a preview shows; the rest is counted.
 _MAX_SHOWN = 200
+#: Cameras that a sentence names.
+_MAX_NAMED = 10
 
 
 class RejectedRow(Struct, frozen=True):
@@ -60,9 +65,12 @@ async def preview() -> Response:
             text = decode_csv(form.file)
         table = await devices.read_csv(text)
         await devices.check_import(table)
+        doubtful = auth.services().enrolment.wrong_codes([row.device for row in table.rows])
+    except TooManyRequests:
+        doubtful = []
     except BadCsv as error:
         return await _import_page(text=text, faults=error.faults)
-    return await _import_page(text=text, table=table)
+    return await _import_page(text=text, table=table, doubtful=doubtful)
 
 
 @blueprint.post("/import/add")
@@ -115,6 +123,7 @@ async def _import_page(
     fault: str = "",
     faults: tuple[RowFault, ...] = (),
     table: DeviceCsv | None = None,
+    doubtful: Sequence[str] = (),
 ) -> Response:
     return await page(
         "cameras/csv_import.html",
@@ -129,6 +138,8 @@ async def _import_page(
         bad=len(faults),
         rows=table.rows[:_MAX_SHOWN] if table else (),
         good=len(table.rows) if table else 0,
+        doubtful=gettext(", ").join(doubtful[:_MAX_NAMED])
+        + ("…" if len(doubtful) > _MAX_NAMED else ""),
         most_bytes=_max_file_mb() << 20,
         too_large=file_too_large(_max_file_mb()),
         has_site_key=auth.services().devices.site_key() is not None,

@@ -19,7 +19,7 @@ from hub.services.site.status.damaged_data import NAMES, DamagedData, DamagedEnt
 from hub.services.site.status.health import HealthReason
 from web import auth
 from web.pages import language
-from web.pages.labels import health_advice, health_sentence, store_reason
+from web.pages.labels import health_advice, health_sentence, shown_value
 from web.pages.language import N_, gettext
 
 
@@ -114,9 +114,9 @@ CONSEQUENCES: dict[str, Consequence] = {
     ),
     "backups": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
     "certificate": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
-    "clock": Consequence(_WRONG_TIMES, "/site/retention", N_("Confirm the clock")),
-    "clock-off-long": Consequence(_WRONG_TIMES, "/site/retention", N_("Confirm the clock")),
-    "clock-doubted": Consequence(_WRONG_TIMES, "/site/retention", N_("Confirm the clock")),
+    "clock": Consequence(_WRONG_TIMES, "/site/retention", N_("Storage")),
+    "clock-off-long": Consequence(_WRONG_TIMES, "/site/retention", N_("Storage")),
+    "clock-doubted": Consequence(_WRONG_TIMES, "/site/retention", N_("Storage")),
     "clock-contradicted": Consequence(_WRONG_TIMES, "/cameras", N_("Cameras")),
     "clock-went-back": Consequence(_WRONG_TIMES),
     "retention-waits": Consequence(
@@ -235,7 +235,7 @@ async def current_problems() -> list[ShownProblem]:
 
 def finding_sentence(text: str, finding: Finding) -> str:
     """A sentence of the doctor in the language of the request."""
-    args = {name: store_reason(value) for name, value in finding.args.items()}
+    args = {name: shown_value(value) for name, value in finding.args.items()}
     return gettext(text) % args if text else ""
 
 
