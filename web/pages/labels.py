@@ -214,8 +214,7 @@ ROW_FAULTS = {
     ),
     "encoding": N_("The table is neither UTF-8 nor GB18030. In Excel, save it as “CSV UTF-8”."),
     "columns": N_(
-        "The column “%(field)s” is missing or appears twice. The first row must name the "
-        "columns."
+        "The column “%(field)s” is missing or appears twice. The first row must name the columns."
     ),
     "values": N_("There are more values than columns."),
     "rows": N_("At most %(most)s cameras can be added at once."),

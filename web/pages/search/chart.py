@@ -67,6 +67,16 @@ async def make_chart(question: Question) -> Chart | None:
     return None
 
 
+def wider_url(question: Question) -> str:
+    """The same question about three times as long; "" if it is about no time with two ends."""
+    services = auth.services()
+    since, until = question.bounds(services)
+    if since is None or until is None:
+        return ""
+    length = until - since
+    return _about(question, since - length, until + length, services.site.zone())
+
+
 async def _count_ahead(matching: RecordFilter) -> int:
     """How many records of a question without an end are dated after now; 0 if unknown."""
     if matching.until is None:

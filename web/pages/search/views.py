@@ -12,7 +12,7 @@ from web import auth
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
-from web.pages.search.chart import Chart, make_chart
+from web.pages.search.chart import Chart, make_chart, wider_url
 from web.pages.search.chips import question_chips
 from web.pages.search.form import apply_where, people_with, search_form
 from web.pages.search.period import Period
@@ -57,6 +57,7 @@ async def _answer(question: Question, place: Place) -> Response:
         is_first=place.is_first,
         newest_url=newest,
         oldest_url=oldest,
+        wider_url="" if chart else wider_url(question),
         any_time_url=replace(question, period=Period()).url() if question.period.pairs() else "",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -131,6 +132,20 @@ async def test_each_filter_is_a_chip_that_can_be_removed(site: PageSite, guard: 
         assert guard.response.status_code == 200
         assert text not in chips(guard)
         assert len(chips(guard)) == 12
+
+
+async def test_where_nothing_is_found_it_leads_to_a_wider_time(
+    site: PageSite, guard: Visitor
+) -> None:
+    await site.add_record(detail=FaceDetail(name="Anna"))
+    await ask(guard, "?name=a&day=2026-11-20&around=15:00")
+    assert "Nothing matches in this period" in guard.text
+    wider = "/search?since=2026-11-20T14%3A15&until=2026-11-20T15%3A45&name=a"
+    assert f'href="{escape(wider)}">Zoom out</a>' in guard.text
+    # Of an open end, nothing is three times as long.
+    await ask(guard, "?name=a&until=2026-11-20T15:00")
+    assert "Nothing matches in this period" in guard.text
+    assert "Zoom out" not in guard.text
 
 
 async def test_lists_are_those_that_the_cards_show(site: PageSite, guard: Visitor) -> None:
