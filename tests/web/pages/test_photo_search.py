@@ -58,6 +58,24 @@ async def test_the_registers_name_of_today_is_shown_beside_the_cameras(
     assert '<a href="/people/7">Show person</a>' in guard.text
 
 
+@pytest.mark.parametrize(
+    ("period", "since"),
+    [
+        ("day", "2026-11-24 20:00:00"),
+        ("week", "2026-11-18 20:00:00"),
+        ("month", "2026-11-01 00:00:00"),
+    ],
+)
+async def test_a_usual_period_needs_one_click(
+    running: PageSite, guard: Photographer, period: str, since: str
+) -> None:
+    gate = await running.connect("Gate")
+    gate.outcome = hits(85)  # type: ignore[assignment]
+    await search(running, guard, period=period)
+    ((_, asked),) = gate.asked[:1]
+    assert (asked["start_time"], asked["end_time"]) == (since, "2026-11-25 20:00:00")
+
+
 async def test_without_cameras_the_page_says_what_to_do_next(admin: Photographer) -> None:
     await admin.get("/photo-search")
     assert 'href="/cameras/connect"' in admin.text

@@ -25,7 +25,7 @@ from web.pages.evidence.times import read_time
 from web.pages.jobs.rows import JobRow, job_row
 from web.pages.jobs.views import may_cancel
 from web.pages.labels import number_expected
-from web.pages.language import gettext
+from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
 from web.pages.people.photo_picker import (
     PictureSource,
@@ -34,12 +34,19 @@ from web.pages.people.photo_picker import (
     read_source,
 )
 from web.pages.photo_search.result import search_result
+from web.pages.search.period import field_text
 from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("photo_search", __name__, url_prefix="/photo-search")
 
 _THRESHOLD = field_specs(PersonSearch)["threshold"]
 _DEFAULT_PERIOD = timedelta(days=1)
+#: The buttons that search at once: text and length. "This month" begins with the first of it.
+_PERIODS = {
+    "day": (N_("Last 24 hours"), timedelta(days=1)),
+    "week": (N_("Last 7 days"), timedelta(days=7)),
+    "month": (N_("This month"), timedelta(days=31)),
+}
 _RECENT = 10
 _ERRORS = (*UPLOAD_ERRORS, *DEVICE_ERRORS, NoSuchResource, TooManyRequests)
 
@@ -118,20 +125,34 @@ async def _result(id: int) -> dict[str, Any]:
 def _default_form() -> SearchForm:
     hub = auth.services()
     now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    # Whole minutes: what is entered needs no seconds then.
+    end = (now + timedelta(minutes=1)).replace(second=0)
     return SearchForm(
         threshold=str(PERSON_SEARCH.example.threshold),
-        start=format_time_field(now - _DEFAULT_PERIOD),
-        end=format_time_field(now),
+        start=field_text(end - _DEFAULT_PERIOD),
+        end=field_text(end),
     )
 
 
 def _read_form(fields: Mapping[str, str]) -> SearchForm:
     threshold, start, end = (fields.get(name, "").strip() for name in ("threshold", "from", "to"))
+    if (quick := fields.get("period")) in _PERIODS:
+        start, end = _quick_period(quick)
     if fields.get("where") != "some":
         return SearchForm(threshold, start, end)
     dids = (name.removeprefix("did-") for name in fields if name.startswith("did-"))
     groups = (name.removeprefix("group-") for name in fields if name.startswith("group-"))
     return SearchForm(threshold, start, end, tuple(dids), tuple(groups) or ("",))
+
+
+def _quick_period(name: str) -> tuple[str, str]:
+    """A period up to now that has a button of its own, as the fields of a form have it."""
+    hub = auth.services()
+    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    begin = now - _PERIODS[name][1]
+    if name == "month":
+        begin = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return format_time_field(begin), format_time_field(now)
 
 
 def _subject(form: SearchForm) -> SearchSubject:
@@ -174,6 +195,7 @@ async def _form_page(
         photo=await photo_picker(source),
         cameras=[Choice(f"did-{d.did}", d.name or d.sn, d.did in form.dids) for d in devices],
         groups=[Choice(f"group-{g.id}", g.name, str(g.id) in form.groups) for g in _groups()],
+        periods=[Choice(name, gettext(text), False) for name, (text, _) in _PERIODS.items()],
         threshold=_THRESHOLD,
         threshold_expected=number_expected(_THRESHOLD),
         zone_name=hub.site.zone_name(),
