@@ -24,6 +24,8 @@ from hub.store.alarms.alarm import Severity as Severity
 from hub.store.alarms.alarm import StepKind as StepKind
 from hub.store.alarms.alarms import AlarmFilter as AlarmFilter
 from hub.store.alarms.alarms import AlarmPage as AlarmPage
+from hub.store.alarms.alarms import ListedAlarms as ListedAlarms
+from hub.store.alarms.listing import ListPlace as ListPlace
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -114,6 +116,16 @@ class Alarms:
         return await self._alarms.page(
             filter, after=after, before=before, newest_first=newest_first, limit=limit
         )
+
+    async def listed(
+        self, filter: AlarmFilter, *, after: ListPlace | None = None, limit: int = 100
+    ) -> ListedAlarms:
+        """Return the alarms that match, as a guard looks through them: what is open first."""
+        return await self._alarms.listed(filter, after=after, limit=limit)
+
+    async def histories(self, seqs: Sequence[int]) -> dict[int, list[AlarmStep]]:
+        """Return the steps of alarms, the oldest first, by the seqs of the alarms."""
+        return await self._alarms.histories(seqs)
 
     # -- changing
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +24,7 @@ from hub.store.alarms.alarm import (
     StepKind,
     moved,
 )
+from hub.store.alarms.listing import CLOSED, ListPlace, in_order, place_of
 from hub.store.alarms.raising import AlarmRaiser, Judge
 from hub.store.alarms.rows import (
     COLUMNS,
@@ -78,12 +80,33 @@ class AlarmFilter(Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None
 
+    def matches(self, alarm: Alarm) -> bool:
+        """Whether an alarm is to be returned."""
+        pairs = (
+            (self.state, alarm.state),
+            (self.severity, alarm.severity),
+            (self.kind, alarm.kind),
+        )
+        return (
+            all(wanted is None or wanted == given for wanted, given in pairs)
+            and (self.did is None or self.did in alarm.dids)
+            and (self.since is None or alarm.first_at >= self.since)
+            and (self.until is None or alarm.first_at < self.until)
+        )
+
 
 class AlarmPage(Struct, frozen=True):
     """Some alarms. `next`: the seq to continue from, None if there are no more."""
 
     items: tuple[Alarm, ...]
     next: int | None
+
+
+class ListedAlarms(Struct, frozen=True):
+    """Some alarms in the order of the list. `next`: continue after it, None at the end."""
+
+    items: tuple[Alarm, ...]
+    next: ListPlace | None
 
 
 class AlarmTable:
@@ -163,6 +186,22 @@ class AlarmTable:
         items = read_alarms(rows[:limit], self._damaged)
         return AlarmPage(tuple(items), rows[limit - 1][0] if len(rows) > limit else None)
 
+    async def listed(
+        self, filter: AlarmFilter, *, after: ListPlace | None = None, limit: int = 100
+    ) -> ListedAlarms:
+        """Return matching alarms behind a place of the list, see `listing`."""
+        matching = (alarm for alarm in self.active() if filter.matches(alarm))
+        found = list(islice(in_order(matching, after), limit + 1))
+        if len(found) <= limit and filter.state in (None, "closed"):
+            sql, values = _closed_query(filter, after)
+            wanted = (*values, limit + 1 - len(found))
+            rows = await self._readers.read(lambda c: c.execute(sql, wanted).fetchall())
+            found += read_alarms(rows, self._damaged)
+        items = tuple(found[:limit])
+        # The place of a damaged one may be anywhere.
+        last = next((alarm for alarm in reversed(items) if not alarm.damaged), None)
+        return ListedAlarms(items, place_of(last) if last and len(found) > limit else None)
+
     async def move(self, seqs: Sequence[int], move: Move) -> tuple[AlarmChange, ...]:
         """Apply a move to alarms, in short writes; return those that it changed."""
         changes: list[AlarmChange] = []
@@ -241,14 +280,34 @@ def _query(
         "seq > ?": None if after is None else clamp(after),
         "seq < ?": None if before is None else clamp(before),
         "state = ?": filter.state,
-        "severity = ?": filter.severity,
-        "kind = ?": filter.kind,
-        "first_at >= ?": None if filter.since is None else clamp(filter.since),
-        "first_at < ?": None if filter.until is None else clamp(filter.until),
-        "dids LIKE ?": None if filter.did is None else f'%"{filter.did}"%',
+        **_conditions(filter),
     }
     given = {sql: value for sql, value in conditions.items() if value is not None}
     where = f" WHERE {' AND '.join(given)}" if given else ""
     order = "DESC" if newest_first else "ASC"
     sql = f"SELECT {COLUMNS} FROM alarm{where} ORDER BY seq {order} LIMIT ?"
     return sql, tuple(given.values())
+
+
+def _closed_query(filter: AlarmFilter, after: ListPlace | None) -> tuple[str, tuple[object, ...]]:
+    """Closed alarms behind a place, those heard of last first."""
+    given = {sql: value for sql, value in _conditions(filter).items() if value is not None}
+    where, values = ["state = 'closed'", *given], list(given.values())
+    if after is not None and after.group == CLOSED:
+        where.append("(heard_at, seq) < (?, ?)")
+        values += [clamp(-after.moment), clamp(-after.seq)]
+    sql = (
+        f"SELECT {COLUMNS} FROM alarm INDEXED BY alarm_heard WHERE {' AND '.join(where)} "
+        "ORDER BY heard_at DESC, seq DESC LIMIT ?"
+    )
+    return sql, tuple(values)
+
+
+def _conditions(filter: AlarmFilter) -> dict[str, object]:
+    return {
+        "severity = ?": filter.severity,
+        "kind = ?": filter.kind,
+        "first_at >= ?": None if filter.since is None else clamp(filter.since),
+        "first_at < ?": None if filter.until is None else clamp(filter.until),
+        "dids LIKE ?": None if filter.did is None else f'%"{filter.did}"%',
+    }

@@ -402,19 +402,36 @@ async def test_the_list_is_filtered_by_state_severity_kind_and_camera(
 async def test_the_list_is_paged_by_key_and_keeps_its_filter(
     site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "_ROWS_PER_PAGE", 3)
-    for number in range(5):
-        await _sees(site, f"Person {number}")
-    await guard.get("/alarms?kind=blacklist")
-    assert ">Person 2<" in guard.text
-    assert ">Person 1<" not in guard.text
-    older = unescape(guard.text.split('rel="next" href="')[1].split('"')[0])
-    assert older == "/alarms?kind=blacklist&before=3"
-    await guard.get(older)
-    assert ">Person 1<" in guard.text
-    assert ">Person 2<" not in guard.text
+    monkeypatch.setattr(views, "_ROWS_PER_PAGE", 2)
+    seqs = [await _sees(site, f"Person {number}") for number in range(5)]
+    await site.services.alarms.close(seqs[:3], "", by=COMMAND_LINE)
+    shown = []
+    url = "/alarms?kind=blacklist"
+    for _ in range(3):
+        await guard.get(url)
+        shown.append(re.findall(r">(Person \d)</a>", guard.text))
+        assert ("Back to the start of the list" in guard.text) == (len(shown) > 1)
+        if 'rel="next"' in guard.text:
+            url = unescape(guard.text.split('rel="next" href="')[1].split('"')[0])
+    assert shown == [["Person 4", "Person 3"], ["Person 2", "Person 1"], ["Person 0"]]
     assert 'rel="next"' not in guard.text
-    assert 'href="/alarms?kind=blacklist"' in guard.text
+    await guard.get("/alarms?after=nonsense")
+    assert ">Person 4<" in guard.text
+
+
+async def test_the_list_begins_with_what_somebody_has_to_see_to(
+    site: PageSite, guard: Visitor
+) -> None:
+    seqs = [await _sees(site, name) for name in ("Anna", "Ben", "Cleo", "Dora")]
+    await site.services.alarms.acknowledge(seqs[:2], "", by=COMMAND_LINE)
+    await site.services.alarms.close([seqs[3]], "", by=COMMAND_LINE)
+    site.clock.advance(300)
+    await _detects(site, INTRUSION)
+    # Back again: it is the oldest one, but new, and worse.
+    await _sees(site, "Anna")
+    await guard.get("/alarms")
+    names = re.findall(r'<th scope="row"><a [^>]*>([^<]+)</a>', guard.text)
+    assert names == ["Anna", "Cleo", "Intrusion or line crossing", "Ben", "Dora"]
 
 
 async def test_an_empty_list_says_what_raises_alarms(guard: Visitor) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.alarms.alarms import Alarm, AlarmStep
+from hub.services.alarms.alarms import Alarm, AlarmStep, ListPlace
 from hub.services.alarms.csv_export import export_csv
 from web import auth
 from web.pages import language
@@ -25,7 +26,7 @@ blueprint = Blueprint("alarms", __name__, url_prefix="/alarms")
 
 _ROWS_PER_PAGE = 50
 _MAX_CAMERA_CHOICES = 200
-_MAX_SEQ = 2**63 - 1
+_PLACE = re.compile(r"[0-9]\.[0-9]{1,18}\.[0-9]{1,18}")
 
 
 class StateLink(Struct, frozen=True):
@@ -46,15 +47,15 @@ class LiveAlarms(Struct, frozen=True):
 
 
 class AlarmTable(Struct, frozen=True, kw_only=True):
-    """One page of the list. `part`, `here`, `newest` and `older` are addresses."""
+    """One page of the list. `part`, `here`, `first` and `further` are addresses."""
 
     form: AlarmForm
     rows: list[AlarmCard]
     has_open: bool
     part: str
     here: str
-    newest: str
-    older: str
+    first: str
+    further: str
 
 
 class StepRow(Struct, frozen=True):
@@ -122,22 +123,31 @@ async def table() -> Response:
 
 
 async def _table(form: AlarmForm) -> AlarmTable:
-    before = request.args.get("before", type=int)
-    before = None if before is None else max(0, min(before, _MAX_SEQ))
-    found = await auth.services().alarms.page(
-        form.matching, before=before, newest_first=True, limit=_ROWS_PER_PAGE
-    )
-    position = {} if before is None else {"before": str(before)}
-    older = "" if found.next is None else str(found.next)
+    after = _read_place(request.args.get("after", ""))
+    found = await auth.services().alarms.listed(form.matching, after=after, limit=_ROWS_PER_PAGE)
+    position = {} if after is None else {"after": _place_text(after)}
+    further = "" if found.next is None else _place_text(found.next)
     return AlarmTable(
         form=form,
         rows=[make_alarm_card(auth.services(), alarm) for alarm in found.items],
         has_open=any(alarm.is_active for alarm in found.items),
         part=make_url("/alarms/table", **form.values, **position),
         here=make_url("/alarms", **form.values, **position),
-        newest="" if before is None else make_url("/alarms", **form.values),
-        older=older and make_url("/alarms", **form.values, before=older),
+        first="" if after is None else make_url("/alarms", **form.values),
+        further=further and make_url("/alarms", **form.values, after=further),
     )
+
+
+def _place_text(place: ListPlace) -> str:
+    return f"{place.group}.{-place.moment}.{-place.seq}"
+
+
+def _read_place(text: str) -> ListPlace | None:
+    """The place of the list where a page continues; None if the text is none."""
+    if not _PLACE.fullmatch(text):
+        return None
+    group, moment, seq = map(int, text.split("."))
+    return ListPlace(group, -moment, -seq)
 
 
 @blueprint.get("/export")
