@@ -21,6 +21,7 @@ from hub.services.reports.report import (
     Progress,
     Report,
     Series,
+    give_way,
     table,
 )
 from hub.store.people.person_rows import PersonName
@@ -145,6 +146,7 @@ def _rows(seen: Sequence[_Seen], names: _Names) -> list[tuple[Cell, ...]]:
     for one in seen:
         date = one.day.date.isoformat()
         rows += sorted(_row(date, person, names[person.key]) for person in one.people)
+        give_way()
     return rows
 
 

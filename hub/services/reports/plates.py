@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -76,13 +76,11 @@ class _Pairing:
     def _is_day(self) -> bool:
         return self._period.kind == "day"
 
-    def add_day(self, day: Day, seen: Iterable[VehiclesSeen]) -> None:
-        """Take the sightings of a day, in the order of time."""
-        for some in seen:
-            passages = self.stays.add(some)
-            self._came.update(self._labels(day, passages.entered))
-            self._left.update(self._labels(day, passages.exited))
-        self.stays.end_day(day.until)
+    def add_day(self, day: Day, seen: Sequence[VehiclesSeen]) -> None:
+        """Take the sightings of the next day."""
+        passages = self.stays.add_day(seen, day.until)
+        self._came.update(self._labels(day, passages.entered))
+        self._left.update(self._labels(day, passages.exited))
 
     def _labels(self, day: Day, moments: Sequence[int]) -> Mapping[Cell, int]:
         if not self._is_day:
@@ -123,7 +121,7 @@ def _shown(pairing: _Pairing, names: dict[int, str]) -> tuple[tuple[Table, ...],
 
 
 async def _seen_on(store: Store, day: Day, dids: Sequence[str]) -> list[VehiclesSeen]:
-    """Return what these cameras saw on a day, in the order of time, and perhaps other cameras."""
+    """Return what these cameras saw on a day, and perhaps others."""
     damaged = store.damaged_rows
     seen, parts = await store.read_part(lambda c: read_vehicles(day.since, day.until, damaged, c))
     late: list[PlateSeen] = []
@@ -155,13 +153,13 @@ def _row(stay: Stay, names: dict[int, str]) -> tuple[Cell, ...]:
 
 
 def _summary(stays: Stays) -> Table:
-    lengths = sorted(stays.lengths)
+    median, longest = stays.lengths.median, stays.lengths.longest
     row: tuple[Cell, ...] = (
         stays.entered,
         stays.exited,
         stays.no_exit,
-        lengths[len(lengths) // 2] // 1000 if lengths else None,
-        lengths[-1] // 1000 if lengths else None,
+        None if median is None else median // 1000,
+        None if longest is None else longest // 1000,
     )
     columns: list[tuple[str, CellKind]] = [
         ("came", "count"),

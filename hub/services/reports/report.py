@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import sleep
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ Cell = str | int | float | None
 
 #: Rows of one table; what is beyond is counted only.
 MAX_ROWS = 100_000
+
+_PAUSE_SECONDS = 0.0005
 
 #: Told how far the report is, from 0 to 1.
 Progress = Callable[[float], None]
@@ -86,3 +89,11 @@ def table(
         tuple(rows[:MAX_ROWS]),
         max(0, len(rows) - MAX_ROWS),
     )
+
+
+def give_way() -> None:
+    """Let other threads work. To be called in a thread after some milliseconds of work.
+
+    They would wait for longer until the interpreter takes its lock away.
+    """
+    sleep(_PAUSE_SECONDS)

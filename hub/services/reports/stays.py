@@ -7,13 +7,19 @@ listed; of the others, only what adds up is kept.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
+from hub.services.reports.report import give_way
 from hub.store.reports.day_parts import REPEAT_MS, VehiclesSeen
 
 _ENTRANCE, _EXIT = 1, 2
+_HOUR_MS = 3_600_000
+
+#: When, by which camera, the term of the plate, and whether it can be of another one's passage.
+_Sighting = tuple[int, str, int, int]
 
 
 class Stay(Struct, gc=False):
@@ -33,8 +39,41 @@ class Passages(Struct, frozen=True):
     exited: list[int]
 
 
+class Lengths:
+    """How long stays were, in milliseconds: those of each day are sorted by themselves."""
+
+    def __init__(self) -> None:
+        self._days: list[array[int]] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, lengths: list[int]) -> None:
+        """Add those of a day, in any order."""
+        if lengths:
+            self._days.append(array("q", sorted(lengths)))
+            self._count += len(lengths)
+
+    @property
+    def longest(self) -> int | None:
+        """None if there is none."""
+        return max((day[-1] for day in self._days), default=None)
+
+    @property
+    def median(self) -> int | None:
+        """The upper one, if their number is even. None if there is none."""
+        if (longest := self.longest) is None:
+            return None
+        return bisect_right(range(longest), self._count // 2, key=self._up_to)
+
+    def _up_to(self, length: int) -> int:
+        """Return how many are not longer."""
+        return sum(bisect_right(day, length) for day in self._days)
+
+
 class Stays:
-    """The stays so far. Sightings are added in the order of time and seq.
+    """The stays so far. Days are added in their order.
 
     `limit`: how many are listed.
     """
@@ -43,16 +82,15 @@ class Stays:
         self._entrances = frozenset(entrances)
         self._exits = frozenset(exits)
         self._limit = limit
-        self._is_full = limit <= 0
         #: Of the vehicles that are inside, by term: when they came, and the stay if it is listed.
         self._came_at: dict[int, int] = {}
         self._inside: dict[int, Stay] = {}
         #: When each was last seen at an entrance, and at an exit.
         self._last_in: dict[int, int] = {}
         self._last_out: dict[int, int] = {}
-        #: The first stays, and how long all were that ended, in milliseconds.
+        #: The first stays, and how long all were that ended.
         self.found: list[Stay] = []
-        self.lengths = array("q")
+        self.lengths = Lengths()
         #: How many vehicles came, and how many left.
         self.entered = 0
         self.exited = 0
@@ -67,40 +105,68 @@ class Stays:
         """How many came, and were not seen to leave."""
         return self.entered - len(self.lengths)
 
-    def add(self, seen: VehiclesSeen) -> Passages:
-        """Take the next sightings. A camera that is in both groups counts as an entrance while the
-        vehicle is outside, and as an exit while it is inside."""
-        # One loop without calls, and nothing but what adds up for most: a month has millions.
-        sides = [self._side(did) for did in seen.dids]
-        entered: list[int] = []
-        exited: list[int] = []
-        came_at, inside, lengths = self._came_at, self._inside, self.lengths
-        columns = (seen.at, seen.camera, seen.term, seen.near)
-        for at, camera, term, near in zip(*columns, strict=True):
-            side = sides[camera]
+    def add_day(self, seen: Sequence[VehiclesSeen], until: int) -> Passages:
+        """Take the sightings of the next day, which ends with `until`.
+
+        A camera that is in both groups counts as an entrance while the vehicle is outside, and as
+        an exit while it is inside.
+        """
+        passages, lengths = Passages([], []), list[int]()
+        if self._is_full:
+            for some in seen:
+                self._count(some, passages, lengths)
+                give_way()
+        else:
+            for hour in _by_hour(seen):
+                self._list(hour, passages, lengths)
+                give_way()
+        self.lengths.add(lengths)
+        self.entered += len(passages.entered)
+        self.exited += len(passages.exited)
+        self._forget_passages_before(until - REPEAT_MS)
+        return passages
+
+    def _list(self, seen: list[_Sighting], passages: Passages, lengths: list[int]) -> None:
+        """Take sightings in the order of time, because the first stays are listed."""
+        for at, did, term, near in sorted(seen):
+            side = self._side(did)
             if not side or (near and self._is_repeat(term, at, side)):
+                continue
+            if side == _ENTRANCE or (side != _EXIT and term not in self._came_at):
+                passages.entered.append(at)
+                self._enter(term, at, did)
+            else:
+                passages.exited.append(at)
+                self._leave(term, at, did, lengths)
+
+    def _count(self, seen: VehiclesSeen, passages: Passages, lengths: list[int]) -> None:
+        """Take sightings plate by plate, as none of their stays is listed.
+
+        The same as `_list` in one loop without calls: a month has millions.
+        """
+        sides = [self._side(did) for did in seen.dids]
+        came_at, inside = self._came_at, self._inside
+        enter, leave, note = passages.entered.append, passages.exited.append, lengths.append
+        pop, is_repeat = came_at.pop, self._is_repeat
+        for at, camera, term, near in zip(seen.at, seen.camera, seen.term, seen.near, strict=True):
+            side = sides[camera]
+            if not side or (near and is_repeat(term, at, side)):
                 continue
             if side == _ENTRANCE or (side != _EXIT and term not in came_at):
                 came_at[term] = at
-                entered.append(at)
-                if not self._is_full:
-                    self._list_entry(Stay(term, came_at=at, entrance=seen.dids[camera]))
-                elif inside:
+                enter(at)
+                if inside:
                     inside.pop(term, None)  # it was not seen to leave
             else:
-                exited.append(at)
-                came = came_at.pop(term, None)
+                leave(at)
+                came = pop(term, None)
                 if came is not None:
-                    lengths.append(at - came)
-                if inside or not self._is_full:
-                    self._list_exit(term, at, seen.dids[camera], is_alone=came is None)
-        self.entered += len(entered)
-        self.exited += len(exited)
-        return Passages(entered, exited)
+                    note(at - came)
+                    if inside and (stay := inside.pop(term, None)) is not None:
+                        stay.left_at, stay.exit = at, seen.dids[camera]
 
-    def end_day(self, until: int) -> None:
-        """Forget what cannot make a sighting after `until` a repeat."""
-        since = until - REPEAT_MS
+    def _forget_passages_before(self, since: int) -> None:
+        """Forget what cannot make a sighting of the next day a repeat."""
         self._last_in = {term: at for term, at in self._last_in.items() if at > since}
         self._last_out = {term: at for term, at in self._last_out.items() if at > since}
 
@@ -117,17 +183,39 @@ class Stays:
             self._last_out[term] = at
         return is_repeat
 
-    def _list_entry(self, stay: Stay) -> None:
-        self._list(stay)
-        self._inside[stay.term] = stay
+    def _enter(self, term: int, at: int, did: str) -> None:
+        self._came_at[term] = at
+        if (stay := self._listed(Stay(term, came_at=at, entrance=did))) is not None:
+            self._inside[term] = stay
+        else:
+            self._inside.pop(term, None)
 
-    def _list_exit(self, term: int, at: int, did: str, *, is_alone: bool) -> None:
-        stay = self._inside.pop(term, None)
-        if stay is not None:
+    def _leave(self, term: int, at: int, did: str, lengths: list[int]) -> None:
+        came = self._came_at.pop(term, None)
+        if came is None:
+            self._listed(Stay(term, left_at=at, exit=did))
+            return
+        lengths.append(at - came)
+        if (stay := self._inside.pop(term, None)) is not None:
             stay.left_at, stay.exit = at, did
-        elif is_alone and not self._is_full:
-            self._list(Stay(term, left_at=at, exit=did))
 
-    def _list(self, stay: Stay) -> None:
+    def _listed(self, stay: Stay) -> Stay | None:
+        """Return the stay if there is room for it in the list."""
+        if self._is_full:
+            return None
         self.found.append(stay)
-        self._is_full = len(self.found) >= self._limit
+        return stay
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self.found) >= self._limit
+
+
+def _by_hour(seen: Sequence[VehiclesSeen]) -> Iterator[list[_Sighting]]:
+    """Yield the sightings of one hour after the other: a short sort holds nobody up."""
+    hours: dict[int, list[_Sighting]] = {}
+    for some in seen:
+        for at, camera, term, near in zip(some.at, some.camera, some.term, some.near, strict=True):
+            hours.setdefault(at // _HOUR_MS, []).append((at, some.dids[camera], term, near))
+    for hour in sorted(hours):
+        yield hours[hour]

@@ -101,7 +101,7 @@ def read_people(
 def read_vehicles(
     since: int, until: int, damaged: DamagedRows, connection: sqlite3.Connection
 ) -> tuple[list[VehiclesSeen], list[SeqRange]]:
-    """Return the vehicles of a day's summary, in the order of time, and as `read_people` does."""
+    """Return the vehicles of a day's summary, and what `read_people` does."""
     with _at_one_time(connection):
         summary = _summary_of(connection, since, until, damaged)
         parts = _decoded(connection, summary, "vehicles", [ALL_CAMERAS], decode_vehicles, damaged)

@@ -37,7 +37,7 @@ WHERE {_IN_PART} AND kind IN ('face', 'event', 'access') AND (uuid IS NOT NULL O
 GROUP BY 1, 2, 3
 """
 _VEHICLES = f"""
-SELECT occurred_at, did, term, seq FROM record NOT INDEXED
+SELECT occurred_at, did, term FROM record NOT INDEXED
 WHERE {_IN_PART} AND kind = 'vehicle' AND term IS NOT NULL{{dids}}
 """
 _DETAILS = """
@@ -77,7 +77,6 @@ class PlateSeen(Struct, frozen=True, array_like=True, gc=False):
     at: int
     did: str
     term: int
-    seq: int
 
 
 def parts_of(

@@ -15,6 +15,7 @@ from hub.services.access.audit import COMMAND_LINE
 from hub.services.reports import attendance, day_summaries, plates
 from hub.services.reports.report import Report
 from hub.services.reports.reports import Gates
+from hub.store.reports import day_parts
 from hub.store.reports.day_parts import VehiclesSeen
 from hub.store.sqlite.sql import one
 from tests.services.reports.conftest import DAY, HOUR, MIDNIGHT, MINUTE, ReportSite, rows_of
@@ -104,7 +105,11 @@ class History:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_a_report_is_the_same_with_and_without_summaries(site: ReportSite, seed: int) -> None:
+async def test_a_report_is_the_same_with_and_without_summaries(
+    site: ReportSite, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(day_parts, "_PEOPLE", 1 + seed)
+    monkeypatch.setattr(day_parts, "_VEHICLES", 1 + 2 * seed)
     gates, group = await groups_of(site)
     history = History(site, seed)
     site.clock.advance(-6 * 86_400)

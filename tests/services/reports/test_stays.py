@@ -42,26 +42,23 @@ def test_stays_are_those_of_a_plain_way(seed: int) -> None:
     span = pick.choice([DAY // 100, 3 * DAY])
     seen = sorted(
         (
-            PlateSeen(DAY + pick.randrange(span), pick.choice("1234"), pick.randrange(6), seq)
-            for seq in range(300)
+            PlateSeen(DAY + pick.randrange(span), pick.choice("1234"), pick.randrange(6))
+            for _ in range(300)
         ),
-        key=lambda one: (one.at, one.seq),
+        key=lambda one: (one.at, one.did, one.term),
     )
     expected, limit = plainly(seen, entrances, exits), pick.choice([5, 1000])
     stays = Stays(entrances, exits, limit)
     for begin in range(DAY, 4 * DAY, DAY):
         of_day = [one for one in seen if begin <= one.at < begin + DAY]
-        middle = begin + DAY // 2
-        for half in (
-            as_vehicles([one for one in of_day if one.at < middle], begin, middle),
-            as_vehicles([one for one in of_day if one.at >= middle], middle, begin + DAY),
-        ):
-            stays.add(half)
-        stays.end_day(begin + DAY)
+        pick.shuffle(of_day)
+        stays.add_day([as_vehicles(of_day, begin, begin + DAY)], begin + DAY)
     found = [(one.term, one.came_at, one.left_at) for one in stays.found]
     assert found == expected[:limit]
     assert stays.left_out == len(expected) - len(found)
     whole = [left - came for _, came, left in expected if came is not None and left is not None]
-    assert sorted(stays.lengths) == sorted(whole)
+    assert len(stays.lengths) == len(whole)
+    assert stays.lengths.longest == max(whole, default=None)
+    assert stays.lengths.median == (sorted(whole)[len(whole) // 2] if whole else None)
     assert stays.entered == sum(came is not None for _, came, _ in expected)
     assert stays.exited == sum(left is not None for _, _, left in expected)

@@ -395,7 +395,7 @@ async def fill_schema_22(store: Store) -> None:
     await store.day_summaries.complete(
         summary,
         {"1": [SEEN], ALL_CAMERAS: [SEEN]},
-        as_vehicles([PlateSeen(NOW * 1000 - 3, "1", 2, 3)], *SUMMARISED[:2]),
+        as_vehicles([PlateSeen(NOW * 1000 - 3, "1", 2)], *SUMMARISED[:2]),
     )
 
 
