@@ -16,8 +16,10 @@ from hub.store.commit.record_rows import fold, short_uuid
 from hub.store.records.record_filter import RecordFilter, simplified
 from hub.store.sqlite.sql import clamp, one
 
-#: Up to this many matching terms or people are found by their index; with more, each row is tested.
+#: Up to this many matching terms are found by their index; with more, each row is tested.
 _MAX_INDEXED_TERMS = 5000
+#: The same for people, of whom each has more records.
+_MAX_INDEXED_PEOPLE = 500
 #: Pairs of columns that have an index together.
 _PAIRS = (("did", "type"), ("did", "category"), ("did", "term"))
 
@@ -202,9 +204,9 @@ def _on_lists(connection: sqlite3.Connection, lists: tuple[int, ...]) -> Iterato
     """Yield the condition that somebody is on a list, as the camera or the register has it."""
     asked = json.dumps([clamp(one) for one in lists])
     parts = [Condition(_IN, (asked,), "category", is_one_value=False)]
-    found = connection.execute(_ON_LISTS, (asked, _MAX_INDEXED_TERMS + 1))
+    found = connection.execute(_ON_LISTS, (asked, _MAX_INDEXED_PEOPLE + 1))
     pids = [pid for (pid,) in found]
-    if len(pids) > _MAX_INDEXED_TERMS:
+    if len(pids) > _MAX_INDEXED_PEOPLE:
         parts.append(Condition(_IS_ON_LIST.strip(), (asked,)))
     elif pids:
         parts.append(Condition(_IN, (json.dumps(pids),), "uuid", is_one_value=False))

@@ -60,6 +60,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SMALL.items():
         monkeypatch.setattr(record_search, name, value)
     monkeypatch.setattr(record_conditions, "_MAX_INDEXED_TERMS", 2)
+    monkeypatch.setattr(record_conditions, "_MAX_INDEXED_PEOPLE", 2)
 
 
 def detail_of(kind: str, chance: random.Random) -> Detail:
