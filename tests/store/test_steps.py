@@ -66,7 +66,7 @@ def disk_of(
     return disk
 
 
-@pytest.mark.parametrize(("is_quiet", "pauses"), [(False, 3.0), (True, 0.5)])
+@pytest.mark.parametrize(("is_quiet", "pauses"), [(False, 7.0), (True, 0.5)])
 async def test_on_a_quick_disk_others_have_the_writer_most_of_the_time(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock, is_quiet: bool, pauses: float
 ) -> None:

@@ -30,7 +30,7 @@ _SHARE, _LATE_SHARE = 0.25, 1.0
 _WRITES = 5
 #: After each write the writer is left to others for so many times as long as it took: while they
 #: store records, and while nobody does.
-_PAUSES, _QUIET_PAUSES = 3.0, 0.5
+_PAUSES, _QUIET_PAUSES = 7.0, 0.5
 _MAX_PAUSE_SECONDS = 1.0
 #: Work whose end is known is to be over within this time.
 _WHOLE_SECONDS = 1800.0
