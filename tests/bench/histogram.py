@@ -10,26 +10,20 @@ are those of `tests.bench.search`.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-import trio
-
 from hub.services.records.histogram import DAY_MS, HOUR_MS, MINUTE_MS, Histograms
 from hub.store.opening import open_store
 from hub.store.records.record_filter import RecordFilter
-from tests.bench import record_sets
 from tests.bench.record_sets import DAYS, END_MS, FREQUENT, RARE, RARE_CAMERA
-from tests.bench.search import percentile
+from tests.bench.sized_sets import measure_sets, percentile
 
 _ROUNDS = 60
 _ROUND_SECONDS = 10.0
@@ -116,20 +110,5 @@ async def _ask(histograms: Histograms, name: str, question: _Question) -> None:
     )
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--records", type=int, nargs="+", default=[100_000, 1_000_000])
-    arguments.add_argument("--sets", type=Path, help="where the sets are kept")
-    arguments.add_argument("--only", nargs="*", default=[], help="questions by name")
-    given = arguments.parse_args()
-    with ExitStack() as stack:
-        sets = given.sets or Path(stack.enter_context(TemporaryDirectory(prefix="sitehub-bench-")))
-        for count in given.records:
-            data_dir = sets / f"records-{count}"
-            record_sets.make_records(data_dir, count)
-            print(f"\n{count:,} records")
-            trio.run(measure, data_dir, given.only)
-
-
 if __name__ == "__main__":
-    main()
+    measure_sets(measure, __doc__ or "")

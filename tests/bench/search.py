@@ -11,14 +11,11 @@ others ask slow questions all the time.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 
 import trio
 
@@ -27,6 +24,7 @@ from hub.store.opening import open_store
 from hub.store.records.record_filter import RecordFilter
 from tests.bench import record_sets
 from tests.bench.record_sets import DAY_MS, DAYS, END_MS, FREQUENT, RARE, RARE_CAMERA, RARE_TYPE
+from tests.bench.sized_sets import measure_sets, percentile
 
 HOUR_MS = 3_600_000
 _ROUNDS = 60
@@ -166,26 +164,5 @@ async def _ask_beside_others(store: Store) -> None:
     )
 
 
-def percentile(values: list[float], percent: int) -> float:
-    """The value that so many percent do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--records", type=int, nargs="+", default=[100_000, 1_000_000])
-    arguments.add_argument("--sets", type=Path, help="where the sets are kept")
-    arguments.add_argument("--only", nargs="*", default=[], help="questions by name")
-    given = arguments.parse_args()
-    with ExitStack() as stack:
-        sets = given.sets or Path(stack.enter_context(TemporaryDirectory(prefix="sitehub-bench-")))
-        for count in given.records:
-            data_dir = sets / f"records-{count}"
-            record_sets.make_records(data_dir, count)
-            print(f"\n{count:,} records")
-            trio.run(measure, data_dir, given.only)
-
-
 if __name__ == "__main__":
-    main()
+    measure_sets(measure, __doc__ or "")
