@@ -41,9 +41,11 @@ EXISTS (SELECT 1 FROM person WHERE person.pid = record.uuid
 _IS_STRANGER = """
 (+kind = 'face' AND +category IS NULL AND +term IS NULL AND erased IS NULL
     AND (+uuid IS NULL OR +uuid IN ('', '0', '9223372036854775808')))
+OR (+kind = 'access' AND +uuid IN ('0', '9223372036854775808'))
 """
-_HAS_UNSORTED_FACES = """
+_HAS_UNSORTED_STRANGERS = """
 SELECT EXISTS (SELECT 1 FROM record_total WHERE kind = 'face' AND category = '')
+    OR EXISTS (SELECT 1 FROM record WHERE uuid IN ('0', '9223372036854775808'))
 """
 
 
@@ -166,7 +168,7 @@ def with_known_lists(connection: sqlite3.Connection, filter: RecordFilter) -> Re
     """
     if filter.lists is None or filter.category is not None or filter.categories is not None:
         return filter
-    if 0 in filter.lists and one(connection, _HAS_UNSORTED_FACES):
+    if 0 in filter.lists and one(connection, _HAS_UNSORTED_STRANGERS):
         return filter
     if connection.execute(_ON_LISTS, (json.dumps(filter.lists), 1)).fetchone() is not None:
         return filter

@@ -34,7 +34,7 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
 
     `category` and `categories` are what the camera sent, which many leave out. `lists` are what
     pages show: 1 to 4 also match a person whom the register has on such a list, 0 (strangers) also
-    a face that has no category, number or name.
+    a face that has no category, number or name, and an access of nobody's number (D8).
     """
 
     kind: RecordKind | None = None

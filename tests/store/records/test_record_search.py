@@ -40,7 +40,9 @@ START = 1_764_057_600_000
 MINUTE = 60_000
 NAMES = ("Li Lei", "Han Mei", "Li", "[Bo]", "")
 PLATES = ("京A12345", "沪B8888", "A1?", "")
-UUIDS = ("p1", "p2", "p3")
+#: The last one is that of nobody.
+NOBODY = str(2**63)
+UUIDS = ("p1", "p2", "p3", NOBODY)
 #: Those of the register, and the list that each is on.
 LISTED = {"p1": 1, "p2": 2, "p3": 1}
 #: In seqs; the real ones would need large sets.
@@ -175,7 +177,10 @@ def is_on_list(record: Record, lists: tuple[int, ...]) -> bool:
     name, uuid, category = (getattr(detail, key, None) for key in ("name", "uuid", "category"))
     if category in lists or LISTED.get(uuid or "") in lists:
         return True
-    return 0 in lists and record.kind == "face" and category is None and not (name or uuid)
+    if record.kind == "access":
+        return 0 in lists and uuid == NOBODY
+    is_nobody = not name and uuid in (None, NOBODY)
+    return 0 in lists and record.kind == "face" and category is None and is_nobody
 
 
 class JumpingClock:
@@ -275,6 +280,12 @@ def test_lists_are_found_as_categories_where_nothing_else_can_be_on_them(
     assert with_known_lists(connection, RecordFilter(lists=(0, 1))) == RecordFilter(
         categories=(0, 1)
     )
+    refused = msgspec.structs.replace(
+        sorted_faces[-1], seq=400, kind="access", detail=AccessDetail(rid="1", uuid=NOBODY)
+    )
+    add(connection, [refused], lambda seq: False)
+    assert with_known_lists(connection, RecordFilter(lists=(0, 1))) == RecordFilter(lists=(0, 1))
+    connection.execute("DELETE FROM record WHERE seq = 400")
     nameless = msgspec.structs.replace(
         sorted_faces[-1], seq=500, detail=FaceDetail(None, uuid=None, category=None)
     )

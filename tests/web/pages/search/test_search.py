@@ -13,7 +13,7 @@ import pytest
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from hub.services.records.record_log import RecordPage
-from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDetail
+from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
@@ -154,12 +154,13 @@ async def test_lists_are_those_that_the_cards_show(site: PageSite, guard: Visito
     await site.add_record(detail=FaceDetail(name="Anna", uuid="7", category=None))
     await site.add_record(detail=FaceDetail(name="Ben", uuid="8", category=3))
     await site.add_record(detail=FaceDetail(category=None))
+    await site.add_record("access", AccessDetail(rid="1", uuid=str(2**63)))
     await site.add_record("event", EventDetail(type=2))
     for query, expected in {
-        "?category=0": ["Stranger"],
+        "?category=0": ["Stranger", "Stranger"],
         "?category=2": ["Anna"],
         "?category=3": ["Ben"],
-        "?category=2&category=0": ["Stranger", "Anna"],
+        "?category=2&category=0": ["Stranger", "Stranger", "Anna"],
         "?category=1": [],
     }.items():
         await ask(guard, query)
