@@ -148,6 +148,11 @@ async def test_plates_are_paired_as_they_come_and_leave(site: ReportSite) -> Non
     assert [sum(one.values) for one in found.charts[0].series] == [2, 2]
 
 
+async def test_plates_are_shown_in_capitals(site: ReportSite) -> None:
+    await site.vehicle(8 * HOUR, "粤b88", "1")
+    assert await stays(site, await gates(site, ["1"], ["2"])) == [("粤B88", 8, None, None)]
+
+
 async def test_a_missed_exit_leaves_a_stay_open(site: ReportSite) -> None:
     chosen = await gates(site, ["1"], ["2"])
     for hour, did in ((8, "1"), (9, "1"), (10, "2")):
@@ -176,6 +181,20 @@ async def test_too_many_rows_are_counted(site: ReportSite, monkeypatch: pytest.M
         await site.face(8 * HOUR, f"Mei {number}")
     (found,) = (await site.report("attendance")).tables
     assert (len(found.rows), found.left_out) == (2, 3)
+
+
+async def test_people_of_days_beyond_the_rows_are_counted(
+    site: ReportSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attendance, "MAX_ROWS", 1)
+    for at in (-25 * HOUR, -HOUR, HOUR):
+        await site.face(at, "Mei")
+        await site.face(at, "Anna")
+    found = await site.report("attendance", "week")
+    (listed,) = found.tables
+    assert [row[:2] for row in listed.rows] == [("2026-11-23", "Anna"), ("2026-11-23", "Mei")]
+    assert listed.left_out == 4
+    assert found.charts[0].series[0].values == (2, 2, 2, 0, 0, 0, 0)
 
 
 async def test_stays_beyond_the_rows_are_counted_but_not_kept(

@@ -17,6 +17,8 @@ from hub.store.health import StoreHealth
 from hub.store.records.record_filter import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
+from hub.store.reports.day_parts import as_vehicles
+from hub.store.reports.day_summaries import ALL_CAMERAS
 from hub.store.tables.devices import NewDevice
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import AccessDetail, FaceDetail, Record
@@ -84,6 +86,20 @@ async def test_an_older_database_gets_the_records_of_its_packs_again(
         again = await store.records.append(batch(clock, 7))
         assert (again.seqs, again.repeated) == ((7,), True)
         assert (await store.records.append(batch(clock, 8))).seqs == (8,)
+
+
+async def test_what_comes_back_is_in_the_reports_of_days_that_were_summarised_without_it(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, range(1, 3))
+    async with opened(tmp_path, clock) as store:
+        summary = await store.day_summaries.begin(0, clock.ms, clock.ms)
+        nobody = as_vehicles([], 0, clock.ms)
+        assert await store.day_summaries.complete(summary, {ALL_CAMERAS: []}, nobody)
+        assert len(await store.day_summaries.all()) == 1
+    rebuild(tmp_path, Disk(), os.urandom)
+    async with opened(tmp_path, clock) as store:
+        assert await store.day_summaries.all() == []
 
 
 async def test_alarms_are_as_in_the_older_database_and_not_raised_again(
