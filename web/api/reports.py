@@ -10,10 +10,19 @@ from msgspec import Meta, Struct
 from hub.errors import BadParameter, NoSuchResource
 from hub.services import Services
 from hub.services.reports.periods import PeriodKind, read_day
-from hub.services.reports.report import REPORT_KINDS, Cell, CellKind, Chart, Report, ReportKind
+from hub.services.reports.report import (
+    REPORT_KINDS,
+    Cell,
+    CellKind,
+    Chart,
+    PlainCell,
+    Report,
+    ReportKind,
+)
 from hub.services.reports.report import Table as ReportTable
 from hub.services.reports.reports import Gates, ReportQuery
 from hub.wire.times import format_rfc3339
+from hub.wire.uploads.records import HubDetail
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
 from web.api.routes import Call, Routes
@@ -194,7 +203,9 @@ def _table(table: ReportTable) -> ReportTableAnswer:
     )
 
 
-def _cell(kind: CellKind, cell: Cell) -> Cell:
+def _cell(kind: CellKind, cell: Cell) -> PlainCell:
+    if isinstance(cell, HubDetail):
+        return cell.text
     if kind in ("clock", "moment") and isinstance(cell, int):
         return format_rfc3339(cell)
     return cell
@@ -205,6 +216,6 @@ def _chart(chart: Chart) -> ReportChart:
         chart.name,
         chart.label_kind,
         chart.unit,
-        list(chart.labels),
+        [_cell("text", label) for label in chart.labels],
         [ReportSeries(one.name, [float(value) for value in one.values]) for one in chart.series],
     )

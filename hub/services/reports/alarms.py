@@ -22,7 +22,7 @@ from hub.services.reports.report import (
     table,
 )
 from hub.store.alarms.alarm import Alarm, AlarmKind, AlarmStep
-from hub.store.alarms.alarms import AlarmFilter
+from hub.wire.uploads.records import HubDetail
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -32,37 +32,58 @@ _STEP = 500
 
 
 class _Handled(Struct, frozen=True):
-    """An alarm, who acknowledged it first ("" if nobody), and after how many seconds."""
+    """An alarm, and what happened to it in the period.
+
+    `raised`: when it became new (UNIX milliseconds). `answers`: who acknowledged it ("" if nobody),
+    and after how many seconds.
+    """
 
     alarm: Alarm
-    who: str = ""
-    seconds: int | None = None
+    raised: tuple[int, ...] = ()
+    again: int | None = None
+    answers: tuple[tuple[str, int], ...] = ()
+    is_escalated: bool = False
 
 
 async def report_alarms(
     store: Store, period: Period, zone: ZoneInfo, made_at: int, on_progress: Progress
 ) -> Report:
-    """Return the alarms that were raised in a period, and what came of them."""
+    """Return the alarms to which something happened in a period, and what came of them."""
     handled: list[_Handled] = []
-    matching, after = AlarmFilter(since=period.since, until=period.until), None
-    while True:
-        page = await store.alarms.page(matching, after=after, limit=_STEP)
-        histories = await store.alarms.histories([alarm.seq for alarm in page.items])
-        handled += [_handled(alarm, histories.get(alarm.seq, ())) for alarm in page.items]
-        if page.next is None:
-            break
-        after = page.next
-        on_progress(0.5)
+    seqs = await store.alarms.touched(period.since, period.until)
+    for start in range(0, len(seqs), _STEP):
+        some = seqs[start : start + _STEP]
+        histories = await store.alarms.histories(some)
+        handled += [
+            _handled(alarm, histories.get(alarm.seq, ()), period)
+            for alarm in await store.alarms.some(some)
+        ]
+        on_progress((start + len(some)) / len(seqs))
     tables = (_by_kind(handled), _by_person(handled), _each(handled))
     return Report("alarms", period, made_at, tables, (_chart(handled, period, zone),))
 
 
-def _handled(alarm: Alarm, steps: Sequence[AlarmStep]) -> _Handled:
-    raised = next((step.at for step in steps if step.step == "raised"), alarm.heard_at)
-    first = next((step for step in steps if step.step in ("acknowledged", "closed")), None)
-    if first is None:
-        return _Handled(alarm)
-    return _Handled(alarm, first.who, max(0, first.at - raised) // 1000)
+def _handled(alarm: Alarm, steps: Sequence[AlarmStep], period: Period) -> _Handled:
+    raised: list[AlarmStep] = []
+    answers: list[tuple[str, int]] = []
+    # The first steps of a very long history are gone.
+    waits_since: int | None = alarm.new_since
+    for step in steps:
+        is_within = period.since <= step.at < period.until
+        if step.step in ("raised", "again"):
+            waits_since = step.at
+            raised += [step] if is_within else []
+        elif step.step in ("acknowledged", "closed") and waits_since is not None:
+            if is_within:
+                answers.append((step.who, max(0, step.at - waits_since) // 1000))
+            waits_since = None
+    return _Handled(
+        alarm,
+        tuple(step.at for step in raised),
+        next((step.at for step in reversed(raised) if step.step == "again"), None),
+        tuple(answers),
+        any(one.step == "escalated" and period.since <= one.at < period.until for one in steps),
+    )
 
 
 def _by_kind(handled: Sequence[_Handled]) -> Table:
@@ -77,9 +98,9 @@ def _by_kind(handled: Sequence[_Handled]) -> Table:
             some[0].alarm.detail.type,
             len(some),
             sum(one.alarm.count for one in some),
-            sum(1 for one in some if one.seconds is not None),
-            sum(1 for one in some if one.alarm.escalated_at is not None),
-            *_times(some),
+            sum(1 for one in some if one.answers),
+            sum(1 for one in some if one.is_escalated),
+            *_times([seconds for one in some for _, seconds in one.answers]),
         )
         for _, some in sorted(of_types.items())
     ]
@@ -98,9 +119,12 @@ def _by_kind(handled: Sequence[_Handled]) -> Table:
 
 def _by_person(handled: Sequence[_Handled]) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for who in sorted({one.who for one in handled if one.seconds is not None}):
-        of_person = [one for one in handled if one.who == who and one.seconds is not None]
-        rows.append((who, len(of_person), *_times(of_person)))
+    of_people: dict[str, list[int]] = {}
+    for one in handled:
+        for who, seconds in one.answers:
+            of_people.setdefault(who, []).append(seconds)
+    for who, times in sorted(of_people.items()):
+        rows.append((who, len(times), *_times(times)))
     columns: list[tuple[str, CellKind]] = [
         ("who", "text"),
         ("acknowledged", "count"),
@@ -115,21 +139,22 @@ def _each(handled: Sequence[_Handled]) -> Table:
         (
             one.alarm.seq,
             one.alarm.first_at,
+            one.again,
             one.alarm.kind,
             one.alarm.detail.type,
             one.alarm.severity,
             _subject(one.alarm),
-            one.alarm.dids[0] if one.alarm.dids else None,
+            one.alarm.dids[-1] if one.alarm.dids else None,
             one.alarm.count,
             one.alarm.state,
-            one.who if one.seconds is not None else None,
-            one.seconds,
+            *(one.answers[-1] if one.answers else (None, None)),
         )
         for one in handled
     ]
     columns: list[tuple[str, CellKind]] = [
         ("alarm", "count"),
         ("raised", "moment"),
+        ("again", "moment"),
         ("kind", "code"),
         ("event_type", "code"),
         ("severity", "code"),
@@ -143,15 +168,17 @@ def _each(handled: Sequence[_Handled]) -> Table:
     return table("alarms", columns, rows)
 
 
-def _subject(alarm: Alarm) -> str:
+def _subject(alarm: Alarm) -> Cell:
     detail = alarm.detail
-    return detail.plate or detail.name or detail.text or detail.device_name
+    if alarm.kind in ("offline", "hub"):
+        return HubDetail(detail.cause, detail.text, detail.args)
+    return detail.plate or detail.name or detail.pid or detail.uuid
 
 
-def _times(handled: Iterable[_Handled]) -> tuple[Cell, Cell]:
+def _times(seconds: Iterable[int]) -> tuple[Cell, Cell]:
     """Return the median and the longest time to acknowledgement."""
-    seconds = sorted(one.seconds for one in handled if one.seconds is not None)
-    return (seconds[len(seconds) // 2], seconds[-1]) if seconds else (None, None)
+    ordered = sorted(seconds)
+    return (ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None)
 
 
 def _chart(handled: Sequence[_Handled], period: Period, zone: ZoneInfo) -> Chart:
@@ -161,8 +188,9 @@ def _chart(handled: Sequence[_Handled], period: Period, zone: ZoneInfo) -> Chart
     )
     found: Counter[tuple[str, Cell]] = Counter()
     for one in handled:
-        local = datetime.fromtimestamp(one.alarm.first_at / 1000, zone)
-        found[one.alarm.kind, local.hour if is_day else local.date().isoformat()] += 1
+        for at in one.raised:
+            local = datetime.fromtimestamp(at / 1000, zone)
+            found[one.alarm.kind, local.hour if is_day else local.date().isoformat()] += 1
     kinds = [kind for kind in KINDS if any(found[kind, label] for label in labels)]
     return Chart(
         "alarms",

@@ -9,17 +9,20 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from hub.services.reports.periods import Period
+from hub.wire.uploads.records import HubDetail
 
 ReportKind = Literal["captures", "attendance", "plates", "alarms", "availability"]
 REPORT_KINDS: tuple[ReportKind, ...] = get_args(ReportKind)
 
 #: What the cells of a column are. text: as it is; code: a code that pages translate; count: a whole
 #: number; camera: a did; person: a pid, or "" if the register has none; day: YYYY-MM-DD; clock and
-#: moment: UNIX milliseconds; length: seconds; percent: a number. None: there is none.
+#: moment: UNIX milliseconds; length: seconds; percent: a number. None: there is none. In a text
+#: column, HubDetail: what the hub itself noticed.
 CellKind = Literal[
     "text", "code", "count", "camera", "person", "day", "clock", "moment", "length", "percent"
 ]
-Cell = str | int | float | None
+PlainCell = str | int | float | None
+Cell = PlainCell | HubDetail
 
 #: Rows of one table; what is beyond is counted only.
 MAX_ROWS = 100_000

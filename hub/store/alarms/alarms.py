@@ -30,6 +30,7 @@ from hub.store.alarms.rows import (
     COLUMNS,
     add_steps,
     alarm_of,
+    alarms_of,
     histories_of,
     load_active,
     read_alarms,
@@ -51,6 +52,7 @@ STEP = 200
 _LATEST = f"SELECT {COLUMNS} FROM alarm WHERE kind = ? AND subject = ? ORDER BY seq DESC LIMIT 1"
 _EVIDENCE = "SELECT seq FROM alarm_record WHERE alarm = ? ORDER BY seq"
 _COUNT_CLOSED = "SELECT count(*) FROM alarm WHERE state = 'closed'"
+_TOUCHED = "SELECT DISTINCT alarm FROM alarm_step WHERE at >= ? AND at < ? ORDER BY alarm"
 _FORGET = """
 DELETE FROM alarm WHERE seq IN (
     SELECT seq FROM alarm INDEXED BY alarm_heard
@@ -185,6 +187,17 @@ class AlarmTable:
         rows = await self._readers.read(lambda c: c.execute(sql, (*values, limit + 1)).fetchall())
         items = read_alarms(rows[:limit], self._damaged)
         return AlarmPage(tuple(items), rows[limit - 1][0] if len(rows) > limit else None)
+
+    async def touched(self, since: int, until: int) -> tuple[int, ...]:
+        """Return the seqs of the alarms to which something happened in `since` <= at < `until`."""
+        span = clamp(since), clamp(until)
+        rows = await self._readers.read(lambda c: c.execute(_TOUCHED, span).fetchall())
+        return tuple(seq for (seq,) in rows)
+
+    async def some(self, seqs: Sequence[int]) -> list[Alarm]:
+        """Return those of these alarms that are there, by seq."""
+        found = await self._readers.read(lambda c: alarms_of(c, seqs, self._damaged))
+        return sorted(found, key=lambda alarm: alarm.seq)
 
     async def listed(
         self, filter: AlarmFilter, *, after: ListPlace | None = None, limit: int = 100

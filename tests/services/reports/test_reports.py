@@ -293,12 +293,66 @@ async def test_alarms_tell_how_soon_and_by_whom_they_were_acknowledged(site: Rep
         ("event", 2, 2, 4, 0, 0, None, None),
         ("event", 9, 1, 2, 0, 0, None, None),
     ]
-    assert [row[2:4] for row in rows_of(found, "alarms")] == [
+    assert [row[3:5] for row in rows_of(found, "alarms")] == [
         *(("blacklist", None), ("event", 9), ("event", 2), ("event", 2))
     ]
     assert rows_of(found, "by_person") == [("user ann", 1, 30, 30)]
     times = [row[-2:] for row in rows_of(found, "alarms")]
     assert times == [("user ann", 30), *[(None, None)] * 3]
+
+
+async def test_alarms_of_a_day_are_those_to_which_something_happened_on_it(
+    site: ReportSite,
+) -> None:
+    day = 24 * HOUR
+    steps = {
+        # Raised and acknowledged the day before, new again today.
+        1: [("raised", -HOUR), ("acknowledged", 30_000 - HOUR), ("again", HOUR)],
+        # Closed today after a note; the day before it was acknowledged.
+        2: [("raised", -HOUR), ("acknowledged", -HOUR), ("acknowledged", 0), ("closed", HOUR)],
+        # Acknowledged today, twice; it escalated the day before.
+        3: [
+            *(("raised", -HOUR), ("escalated", -HOUR), ("acknowledged", 0), ("again", HOUR)),
+            ("acknowledged", HOUR + 10_000),
+        ],
+        # Of other days.
+        4: [("raised", -HOUR), ("closed", -1)],
+        5: [("raised", day)],
+        # Escalated today.
+        6: [("raised", -HOUR), ("escalated", 2 * HOUR)],
+    }
+
+    def add(connection: Any) -> None:
+        for seq, of_alarm in steps.items():
+            at = MIDNIGHT + of_alarm[0][1]
+            alarm = (seq, "plate", str(seq), "major", "new", 1, at, at, seq, at, at)
+            connection.execute(
+                "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,NULL,"
+                "'[\"1\",\"2\"]','{}','')",
+                alarm,
+            )
+            connection.executemany(
+                "INSERT INTO alarm_step VALUES (?, ?, ?, ?, 'user ann', '')",
+                [
+                    (seq, place, MIDNIGHT + moment, step)
+                    for place, (step, moment) in enumerate(of_alarm)
+                ],
+            )
+
+    await site.hub.store.write(add)
+    found = await site.report("alarms")
+    assert rows_of(found, "by_kind") == [("plate", None, 4, 4, 1, 1, 3600, 3600)]
+    assert rows_of(found, "by_person") == [("user ann", 2, 3600, 3600)]
+    each = rows_of(found, "alarms")
+    assert [(row[0], row[2]) for row in each] == [
+        *((1, MIDNIGHT + HOUR), (2, None), (3, MIDNIGHT + HOUR), (6, None)),
+    ]
+    assert [row[-2:] for row in each] == [
+        *((None, None), (None, None), ("user ann", 10), (None, None)),
+    ]
+    # The camera that saw it last.
+    assert each[0][7] == "2"
+    assert sum(found.charts[0].series[0].values) == 2
 
 
 async def test_a_report_is_made_once_for_all_who_ask_and_anew_after_a_while(

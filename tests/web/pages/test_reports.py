@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import pytest
@@ -11,7 +12,15 @@ import trio
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.reports.report import REPORT_KINDS
 from hub.wire import code_tables
-from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, Rect, Vehicle, VehicleDetail
+from hub.wire.uploads.records import (
+    EventDetail,
+    FaceDetail,
+    HubDetail,
+    Plate,
+    Rect,
+    Vehicle,
+    VehicleDetail,
+)
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from web.pages.reports import views
@@ -84,6 +93,21 @@ async def test_alarms_of_events_name_the_event(hub: PageSite, guard: Visitor) ->
     await guard.get("/reports/alarms")
     assert guard.text.count("<td>Camera event</td><td>Fire</td>") == 2
     assert '<th scope="col">Type of event</th>' in guard.text
+
+
+async def test_alarms_of_the_hub_are_worded_as_elsewhere(hub: PageSite, guard: Visitor) -> None:
+    text = "there has been no good backup for 36 days: the last good one is of 2026-10-22"
+    detail = HubDetail("backup-overdue", text, {"days": "36", "day": "2026-10-22"})
+    await hub.add_record("hub", detail)
+    await hub.add_record("hub", HubDetail("offline", "Bay is offline", {"camera": "Bay"}), did="2")
+    await guard.get("/alarms")
+    (sentence,) = set(re.findall(r">(There has been no valid backup[^<]*)<", guard.text))
+    for path in ("/reports/alarms", "/reports/alarms.csv"):
+        await guard.get(path)
+        assert sentence in guard.text
+        assert "Bay is offline" in guard.text
+        assert text not in guard.text
+    assert (await guard.get("/reports/alarms.xlsx")).status_code == 200
 
 
 async def test_a_name_that_looks_like_a_formula_stays_text_in_files(

@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.services import Services
-from hub.services.reports.report import Cell, Column
+from hub.services.reports.report import Cell, Column, PlainCell
 from hub.wire import code_tables
+from hub.wire.uploads.records import HubDetail
 from web.pages import language
-from web.pages.labels import duration
+from web.pages.labels import duration, hub_sentence
 from web.pages.language import gettext
 from web.pages.reports import labels
 from web.pages.site.audit import actor_text
@@ -36,6 +37,8 @@ class Cells:
         """Return a cell as text, "" if there is none."""
         if cell is None:
             return ""
+        if isinstance(cell, HubDetail):
+            return hub_sentence(cell, cell.args.get("camera", ""))
         match column.kind:
             case "camera":
                 return self.camera(str(cell))
@@ -60,11 +63,11 @@ class Cells:
     def camera(self, did: str) -> str:
         return self._names.get(did, did)
 
-    def local(self, cell: Cell) -> datetime:
+    def local(self, cell: PlainCell) -> datetime:
         """Return UNIX milliseconds as a time of the site."""
         return (_EPOCH + timedelta(milliseconds=int(cell or 0))).astimezone(self.zone)
 
-    def _moment(self, cell: Cell) -> str:
+    def _moment(self, cell: PlainCell) -> str:
         if self._pages:
             return language.current().moment(int(cell or 0), self.zone)
         return f"{self.local(cell):%Y-%m-%d %H:%M:%S}"

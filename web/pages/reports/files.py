@@ -13,6 +13,7 @@ from hub.services import Services
 from hub.services.csv_cells import as_text
 from hub.services.reports.delivery import FileForm, Render
 from hub.services.reports.report import Cell, Column, Report, Table
+from hub.wire.uploads.records import HubDetail
 from web.pages import language
 from web.pages.language import gettext
 from web.pages.reports import labels
@@ -133,6 +134,8 @@ def _write(
 ) -> None:
     if cell is None:
         return
+    if isinstance(cell, HubDetail):
+        cell = cells.text(column, cell)
     form = formats.get(column.kind)
     match column.kind:
         case "count" | "percent" if isinstance(cell, int | float):

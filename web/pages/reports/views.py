@@ -58,7 +58,10 @@ class GroupChoice(Struct, frozen=True):
 
 
 class TableView(Struct, frozen=True, kw_only=True):
-    """`numbers`: which columns are numbers, to be aligned. `total`: rows of the whole table."""
+    """`numbers`: which columns are numbers, to be aligned. `total`: rows of the whole table.
+
+    `wraps`: its text is long, and its columns are many.
+    """
 
     name: str
     title: str
@@ -68,6 +71,7 @@ class TableView(Struct, frozen=True, kw_only=True):
     total: int
     left_out: int
     is_wide: bool
+    wraps: bool
     older: str
     newer: str
 
@@ -197,6 +201,7 @@ def _table_view(table: Table, cells: Cells, form: ReportForm) -> TableView:
         total=len(table.rows),
         left_out=table.left_out,
         is_wide=len(table.columns) > 10,
+        wraps=len(table.columns) > 8 and any(one.kind == "text" for one in table.columns),
         older=at(end) if end < len(table.rows) else "",
         newer=at(max(0, begin - _ROWS_PER_PAGE)) if begin else "",
     )
