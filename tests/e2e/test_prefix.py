@@ -43,9 +43,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledSite]:
         yield site
 
 
+@pytest.fixture(scope="module")
+def paths(site: FilledSite) -> list[str]:
+    """Of all pages, without the prefix."""
+    return [page.path for page in find_pages(site) if page.rule]
+
+
 @_STRIPS
 def test_every_address_of_every_page_is_below_the_prefix_and_answers(
-    site: FilledSite, strips: bool
+    site: FilledSite, paths: list[str], strips: bool
 ) -> None:
     with (
         serving_below(PREFIX, site.hub, strips=strips) as origin,
@@ -56,7 +62,7 @@ def test_every_address_of_every_page_is_below_the_prefix_and_answers(
         signed_in = client.post(f"{PREFIX}/sign-in", data=form)
         assert (signed_in.status_code, signed_in.headers["Location"]) == (303, f"{PREFIX}/")
         assert {cookie.path for cookie in client.cookies.jar} == {PREFIX}
-        crawl = _Crawl(client, [page.path for page in find_pages(site) if page.rule])
+        crawl = _Crawl(client, paths)
         crawl.follow()
     assert crawl.outside == []
     assert crawl.failed == []

@@ -22,8 +22,16 @@ from hub.errors import StartFault
 
 #: The attributes of our pages that hold addresses.
 _ATTRIBUTES = (
-    b"href|src|action|formaction|data-(?:part|check|table|copy-link|alarm|source|trace|root)"
+    *(b"href", b"src", b"action", b"formaction", b"data-part", b"data-check", b"data-table"),
+    *(b"data-copy-link", b"data-alarm", b"data-source", b"data-trace", b"data-root"),
 )
+#: Their names with what is around them. In an event stream, HTML is a string in JSON.
+_NAMES = [
+    before + name + b"=" + quote
+    for name in _ATTRIBUTES
+    for before in (rb"\s", rb"\\n")
+    for quote in (rb'"', rb'\\"')
+]
 #: A path of a cookie that counts for the whole host.
 _COOKIE_PATH = re.compile(rb"(;\s*path=)/(?=\s*(?:;|$))", re.IGNORECASE)
 
@@ -92,11 +100,13 @@ class _Addresses:
         # A form's answer knows its page from the Referer, which has the prefix.
         own = rb"/(?!/|%s(?:[/?#\"\\]|$))" % re.escape(self._prefix[1:])
         self._path = re.compile(own)
-        # In an event stream, HTML is a string in JSON.
-        self._attribute = re.compile(rb'((?:\s|\\n)(?:%s)=\\?")(?=%s)' % (_ATTRIBUTES, own))
-        # Whole paths as the hub makes them: cameras have paths that begin like these.
-        picture = rb'/media/(?:\d+/[a-z0-9_]+\.[a-z]+|device/[^"?{]+\?path=[^"]+)"'
-        self._picture = re.compile(rb'(?<!\\)"(?=%s)' % picture)
+        # Looks back for the name: ten times as fast as to look for names first.
+        names = b"|".join(b"(?<=%s)" % name for name in _NAMES)
+        self._attribute = re.compile(rb'=\\?"(?=%s)(?:%s)' % (own, names))
+        # Whole paths as the hub makes them: cameras have paths that begin like these. A quote
+        # behind a backslash is a part of what a person wrote.
+        path = rb'\d+/[a-z0-9_]+\.[a-z]+"|device/[^"?{]+\?path=[^"]+"'
+        self._picture = re.compile(rb'"/media/(?<!\\"/media/)(?=%s)' % path)
 
     def in_header(self, name: bytes, value: bytes) -> bytes:
         match name.lower():
@@ -107,10 +117,10 @@ class _Addresses:
         return value
 
     def in_html(self, data: bytes) -> bytes:
-        return self._attribute.sub(rb"\g<1>" + self._prefix, data)
+        return self._attribute.sub(rb"\g<0>" + self._prefix, data)
 
     def in_json(self, data: bytes) -> bytes:
-        return self._picture.sub(b'"' + self._prefix, data)
+        return self._picture.sub(b'"%s/media/' % self._prefix, data)
 
     def in_events(self, data: bytes) -> bytes:
         return self.in_json(self.in_html(data))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,9 @@ import pytest
 from hub.errors import StartFault
 from web.proxy.prefix import below, refuse_own_path
 
+_SCRIPTS = Path(__file__).parents[3] / "web/static"
+#: A text that is an address, in a script. Selectors compare with the end or a part of one.
+_ADDRESS = re.compile(r"""(?<![$*]=)["'`]/[a-z?#]""")
 HTML, JSON, EVENTS = "text/html; charset=utf-8", "application/json", "text/event-stream"
 
 
@@ -211,3 +216,11 @@ def test_a_prefix_that_the_hub_uses_itself_is_refused() -> None:
         refuse_own_path(prefix, rules)
     with pytest.raises(StartFault, match="the hub itself has addresses below /cameras"):
         refuse_own_path("/cameras/x", rules)
+
+
+@pytest.mark.parametrize("script", sorted(_SCRIPTS.glob("*.js")), ids=lambda script: script.name)
+def test_scripts_ask_where_the_hub_is(script: Path) -> None:
+    """Their own addresses begin where the page says: nothing adds the prefix to them."""
+    for line in script.read_text("utf-8").splitlines():
+        if _ADDRESS.search(line) and not line.startswith("//"):
+            assert "addressOf(" in line
