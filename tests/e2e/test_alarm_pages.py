@@ -406,8 +406,10 @@ def test_a_severe_alarm_comes_onto_a_full_live_page(
     assert len(_names(browser)) == 20
     assert _names(browser)[0] == "Fire · Zhang San"
     browser.wait_for_text("3 more new alarms")
-    # They are in one row: the captures below are in sight.
+    # They are in one row: the captures below are in sight, and the page itself is not wider.
     assert _is_in_sight(browser, browser.find("#wall"))
+    overflow = "return document.documentElement.scrollWidth - innerWidth"
+    assert browser.driver.execute_script(overflow) <= 0
     _until_it_can_be_acknowledged(browser)
     _press(browser, "a")
     browser.wait_until(lambda: "Fire · Zhang San" not in _names(browser), "not acknowledged")
