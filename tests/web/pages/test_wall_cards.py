@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Mapping
 
-from hub.wire.uploads.records import FaceDetail
+import pytest
+
+from hub.services.people.register import PersonName
+from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
+from web.pages.live.record_cards import RecordCard, make_card
+from web.pages.live.stream import WallStream
 
 LI = FaceDetail(name="Li Wei", uuid="7", category=1)
 
@@ -64,6 +71,38 @@ async def test_the_stream_says_who_is_on_the_blacklist(admin: Visitor) -> None:
     assert (first["listed"], second["listed"]) == (False, True)
 
 
+async def test_a_card_is_rendered_once_for_all_who_see_the_same(
+    admin: Visitor, hub: PageSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[int] = []
+
+    def count(record: Record, people: Mapping[str, PersonName]) -> RecordCard:
+        rendered.append(record.seq)
+        return make_card(record, people)
+
+    monkeypatch.setattr(sys.modules[WallStream.__module__], "make_card", count)
+    viewer = await Visitor.signed_in(hub, "viewer")
+    async with (
+        admin.listening("/stream") as first,
+        admin.listening("/stream") as second,
+        viewer.listening("/stream") as third,
+    ):
+        for events in (first, second, third):
+            await events.next()
+        await hub.add_record(detail=LI)
+        cards = [(await events.next())[1] for events in (first, second, third)]
+    assert rendered == [1, 1]
+    assert cards[0] == cards[1]
+    # A viewer cannot keep records.
+    assert "card-keep" in cards[0]["html"]
+    assert "card-keep" not in cards[2]["html"]
+    # What the store gives is not what the feed gave.
+    async with admin.listening("/stream?after=0") as events:
+        await events.next()
+        assert (await events.next())[1] == cards[0]
+    assert rendered == [1, 1, 1]
+
+
 async def test_the_strip_says_since_when_a_camera_is_offline(admin: Visitor) -> None:
     link = await admin.hub.connect("Alpha")
     await admin.hub.enrol("Omega", did="2")
@@ -88,7 +127,7 @@ async def test_a_record_leads_to_more_like_it_and_to_the_recording(admin: Visito
         "/evidence/new?seq=1",
         "/photo-search?from_record=1",
         "/people/add?from_record=1",
-        "/search?uuid=7",
+        "/search?uuid=7#answer",
         "/cameras/1/recordings/2026-11-25?around=20:00",
     ):
         assert f'href="{url}"' in admin.text, url

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +22,7 @@ from web.pages import language
 from web.pages.alarms.events import AlarmEvent, AlarmEvents
 from web.pages.live.known_people import known_people
 from web.pages.live.record_cards import make_card
+from web.pages.live.shared_cards import RenderedCard, shared_cards
 
 #: Cards on a page of the wall; a browser that is further behind reloads the wall.
 CARDS_PER_PAGE = 60
@@ -74,6 +76,7 @@ class WallStream(ResponseBody):
         self._services = auth.services()
         self._session = auth.session_token()
         self._card_template = current_app.jinja_env.get_template("live/_card.html")
+        self._shared = shared_cards()
         self._language = language.current()
         self._alarms = AlarmEvents(self._services, auth.csrf_token(), may_keep=may_keep)
         last = self._services.records.last_seq
@@ -136,26 +139,38 @@ class WallStream(ResponseBody):
         return _Position(self._seq, self._services.change_feed.published)
 
     async def _encode_card(self, record: Record, people: Mapping[str, PersonName]) -> bytes:
-        new_card = make_card(record, people)
-        html = await self._card_template.render_async(
-            card=new_card,
-            query="",
-            language=self._language,
-            zone=self._services.site.zone(),
-            may_keep=self._may_keep,
-            may_review=self._may_keep,
-        )
+        zone = self._services.site.zone()
+        look = (self._language.tag, zone.key, self._may_keep)
+        card = self._shared.get(record, look)
+        if card is None:
+            card = await self._render(record, people, zone)
+            self._shared.keep(record, look, card)
         event = _CardEvent(
             seq=record.seq,
             after=self._seq,
             kind=record.kind,
             did=record.did,
-            picture=new_card.picture.image.path if new_card.picture else "",
-            listed=new_card.look == "black",
-            html=html,
+            picture=card.picture,
+            listed=card.listed,
+            html=card.html,
         )
         self._seq = record.seq
         return _encode_event("card", event)
+
+    async def _render(
+        self, record: Record, people: Mapping[str, PersonName], zone: ZoneInfo
+    ) -> RenderedCard:
+        card = make_card(record, people)
+        html = await self._card_template.render_async(
+            card=card,
+            query="",
+            language=self._language,
+            zone=zone,
+            may_keep=self._may_keep,
+            may_review=self._may_keep,
+        )
+        picture = card.picture.image.path if card.picture else ""
+        return RenderedCard(picture, card.look == "black", html)
 
 
 def _encode_event(
