@@ -58,7 +58,7 @@ class GroupChoice(Struct, frozen=True):
 
 
 class TableView(Struct, frozen=True, kw_only=True):
-    """`numbers`: which columns are numbers, to be aligned. `total`: rows of the whole table.
+    """`numbers`, `moments`: which columns are that. `total`: rows of the whole table.
 
     `wraps`: its text is long, and its columns are many.
     """
@@ -67,6 +67,7 @@ class TableView(Struct, frozen=True, kw_only=True):
     title: str
     columns: list[str]
     numbers: list[bool]
+    moments: list[bool]
     rows: list[list[str]]
     total: int
     left_out: int
@@ -194,6 +195,7 @@ def _table_view(table: Table, cells: Cells, form: ReportForm) -> TableView:
         title=table_name(table),
         columns=[cells.heading(column) for column in table.columns],
         numbers=[column.kind in ("count", "length", "percent") for column in table.columns],
+        moments=[column.kind == "moment" for column in table.columns],
         rows=[
             [cells.text(column, cell) for column, cell in zip(table.columns, row, strict=True)]
             for row in table.rows[begin:end]
