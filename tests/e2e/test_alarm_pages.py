@@ -420,6 +420,21 @@ def test_a_severe_alarm_comes_onto_a_full_live_page(
     browser.click(".alarm-worst a")
     _wait_for_alarm(browser, "Zhang San")
     assert _is_in_sight(browser, browser.find("#wall"))
+    # On a phone the lines are short, and make room for what is read.
+    browser.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True},
+    )
+    browser.open(f"{hub.url}/alarms")
+    line = browser.find(".alarm-worst")
+    assert line.size["height"] < 0.06 * 844
+    browser.driver.execute_script("scrollBy(0, 400)")
+    in_view = "return arguments[0].getBoundingClientRect().bottom > 0"
+    assert not browser.driver.execute_script(in_view, line)
+    browser.driver.execute_script("scrollTo(0, 0)")
+    # All of the line is its link.
+    ActionChains(browser.driver).click(browser.find(".alarm-worst > span")).perform()
+    _wait_for_alarm(browser, "Zhang San")
 
 
 #: Whether all of the list of areas is in view, and whether what is below it is.

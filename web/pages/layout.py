@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -97,8 +98,9 @@ class Notice(Struct, frozen=True):
     url: str = ""
 
 
-def _notices(me: User) -> list[Notice]:
-    reasons = auth.services().health.reasons()
+def _notices(me: User, told: Collection[str]) -> list[Notice]:
+    """The problems of the hub, but for those that are told as alarms."""
+    reasons = [one for one in auth.services().health.reasons() if one.code not in told]
     if auth.reaches(me, "admin"):
         return [
             Notice(health_sentence(one), one.is_serious, advice_url(one.code)) for one in reasons
@@ -151,6 +153,7 @@ async def shared_values() -> dict[str, object]:
     """The values that every template can use."""
     hub = auth.services()
     me = await auth.current_user()
+    alarms = alarm_state(hub) if me else None
     return {
         "language": language.current(),
         "languages": language.LANGUAGES.values(),
@@ -162,8 +165,8 @@ async def shared_values() -> dict[str, object]:
         "may_keep": me is not None and auth.reaches(me, "guard"),
         "may_change": me is not None and auth.reaches(me, "admin"),
         "navigation": _navigation(me) if me else [],
-        "notices": _notices(me) if me else [],
-        "alarm_state": alarm_state(hub) if me else None,
+        "notices": _notices(me, alarms.problems) if me and alarms else [],
+        "alarm_state": alarms,
         "damaged_counts": _damaged_counts() if me else {},
         # Where the event stream of the page starts.
         "seq": hub.records.last_seq,

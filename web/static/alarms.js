@@ -15,11 +15,17 @@ export function followAlarms(stream) {
   const state = document.querySelector("#alarm-state");
   const list = document.querySelector("#alarms");
   let isLost = false;
+  let told = state.firstElementChild?.dataset.problems;
 
   const settle = () => {
     const { count, severity, isLoud } = readState(state);
     showCount(state, count);
     showInDialog(state, count);
+    // A problem of the hub is told once: as an alarm, or as a problem.
+    const { problems } = state.firstElementChild?.dataset ?? {};
+    const notices = document.querySelector("#problems");
+    if (problems !== told && notices) refresh(notices);
+    told = problems;
     if (count) sound.play(severity, isLoud);
     else sound.play(isLost ? "lost" : "");
   };

@@ -16,6 +16,7 @@ from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms import csv_export
 from hub.services.alarms.alarms import AlarmFilter, Unstored
 from hub.services.people.register import PersonChange
+from hub.services.site.status.health import HealthReason
 from hub.store.alarms.alarm import AlarmDetail, Move, Sighting, raised
 from hub.wire.uploads.records import (
     EventDetail,
@@ -34,7 +35,7 @@ from web.pages.alarms.state import MAX_SHOWN
 
 INTRUSION, FIRE, PERSON = 2, 8, 11
 UNACKNOWLEDGED_TEXT = "Nobody has acknowledged this alarm:"
-UNACKNOWLEDGED = f"<strong>{UNACKNOWLEDGED_TEXT}</strong>"
+UNACKNOWLEDGED = f"{UNACKNOWLEDGED_TEXT}</strong>"
 
 
 @pytest.fixture
@@ -563,7 +564,7 @@ async def test_the_camera_that_saw_a_person_last_is_named_first_and_its_page_nam
     assert "<span>Corridor, Workshop, Car park, 2 more</span>" in guard.text
     await guard.get("/alarms")
     assert "Corridor, Workshop, Car park, 2 more" in guard.text
-    assert "<strong>New alarm:</strong> Critical · Anna · Corridor · " in guard.text
+    assert "New alarm:</strong> Critical · Anna · Corridor · " in guard.text
     await _escalate(site, first)
     await guard.get(f"/alarms/{first}")
     assert "Cameras, latest first</dt><dd>" + ", ".join(reversed(names)) in guard.text
@@ -574,11 +575,29 @@ async def test_the_camera_that_saw_a_person_last_is_named_first_and_its_page_nam
     assert first < seq
 
 
+async def test_a_problem_of_the_hub_is_told_once(site: PageSite) -> None:
+    admin = await Visitor.signed_in(site)
+    sentence = "There has been no valid backup for 36 days"
+    reason = HealthReason("backup-overdue", "…", {"days": "36", "day": "2026-10-22"})
+    site.health_reasons = [reason]
+    await admin.get("/cameras")
+    assert admin.text.count(sentence) == 1
+    assert "What to do" in admin.text
+    seq = await site.add_record("hub", HubDetail(reason.code, reason.text, reason.args))
+    await admin.get("/cameras")
+    assert admin.text.count(sentence) == 1
+    assert f"New alarm:</strong> Major · {sentence}" in admin.text
+    assert 'data-problems="backup-overdue"' in admin.text
+    await site.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
+    await admin.get("/notices")
+    assert admin.text.count(sentence) == 1
+
+
 async def test_a_banner_names_a_camera_that_is_offline_once(site: PageSite, guard: Visitor) -> None:
     detail = HubDetail("offline", "Bay is offline", {"camera": "Bay"})
     await site.add_record("hub", detail, did="2")
     await guard.get("/cameras")
-    assert "<strong>New alarm:</strong> Major · Bay is offline · 20:00:0" in guard.text
+    assert "New alarm:</strong> Major · Bay is offline · 20:00:0" in guard.text
 
 
 async def test_a_watched_plate_is_shown_as_a_plate_with_its_list(site: PageSite) -> None:

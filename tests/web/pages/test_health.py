@@ -101,7 +101,7 @@ async def test_cameras_that_are_all_offline_are_one_serious_problem(hub: PageSit
     await hub.enrol()
     hub.health_reasons = [HealthReason("cameras-offline", "")]
     visitor = await visit(hub, "/cameras")
-    banner = visitor.text.partition('"notice notice-bad" role="status">')[2].partition("</p>")[0]
+    banner = visitor.text.partition(' notice notice-bad" role="status">')[2].partition("</p>")[0]
     assert "No camera is online. The hub receives nothing." in words(banner)
     assert "What to do" in words(banner)
     await visitor.get("/site/health")
@@ -202,12 +202,12 @@ async def test_others_are_told_once_that_an_administrator_is_needed(
 async def test_a_banner_leads_to_what_to_do_about_it(hub: PageSite) -> None:
     hub.health_reasons = [HealthReason("backup-overdue", "", {"day": "2026-11-20", "days": "7"})]
     visitor = await visit(hub, "/site")
-    notice = visitor.text.partition('"notice notice-bad" role="status">')[2].partition("</p>")[0]
+    notice = visitor.text.partition(' notice notice-bad" role="status">')[2].partition("</p>")[0]
     assert '<a href="/site/health#problem-backup-overdue">What to do</a>' in notice
     await visitor.get("/site/health")
     assert '<li id="problem-backup-overdue"' in visitor.text
     # What the page says anyhow is in no banner of it, after a refresh neither.
-    assert '"notice notice-bad" role="status"' not in visitor.text
+    assert 'notice notice-bad" role="status"' not in visitor.text
     assert "/notices" not in visitor.text
 
 

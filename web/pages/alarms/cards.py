@@ -24,8 +24,8 @@ _MAX_NAMES = 3
 class AlarmCard(Struct, frozen=True, kw_only=True):
     """`since`: when it became new. `cameras`: their names, the one that saw it last first; `place`:
     the first of them in one line. `comment`: what the register or the watch list says. `is_stored`:
-    otherwise it has no page, and cannot be acknowledged. `picture`: of the last record.
-    `photo_url`: the register's photo, or "".
+    otherwise it has no page, and cannot be acknowledged. `problem`: the code of a problem of the
+    hub, or "". `picture`: of the last record. `photo_url`: the register's photo, or "".
     """
 
     seq: int
@@ -52,6 +52,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     is_over: bool
     is_stored: bool
     is_damaged: bool
+    problem: str
     picture: CardPicture | None
     photo_url: str
 
@@ -128,6 +129,7 @@ def make_alarm_card(
         is_over=alarm.over_at is not None,
         is_stored=alarm.seq > 0,
         is_damaged=alarm.damaged,
+        problem=alarm.detail.cause if alarm.kind == "hub" else "",
         picture=pictures[0] if pictures else None,
         photo_url=photo_url,
     )

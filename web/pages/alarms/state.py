@@ -31,6 +31,12 @@ class AlarmState(Struct, frozen=True):
     newest: AlarmCard | None = None
 
     @property
+    def problems(self) -> list[str]:
+        """The problems of the hub that the lines about alarms tell."""
+        told = [one.problem for one in (self.worst, self.newest) if one is not None]
+        return [problem for problem in told if problem]
+
+    @property
     def others_late(self) -> int:
         """How many have escalated, beside `worst`."""
         return self.escalated - bool(self.worst and self.worst.is_escalated)
