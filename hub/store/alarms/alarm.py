@@ -178,7 +178,8 @@ def repeated(alarm: Alarm, sighting: Sighting, received_at: int) -> Alarm:
         dids=_with_did(alarm, sighting),
     )
     if alarm.state == "acknowledged" and _is_renewed(alarm, sighting, received_at):
-        return replace(again, state="new", new_since=received_at, escalated_at=None)
+        # The note was about the time before; it stays in the history.
+        return replace(again, state="new", new_since=received_at, escalated_at=None, note="")
     return again
 
 

@@ -197,10 +197,12 @@ async def test_a_repeat_after_more_than_60_s_makes_an_acknowledged_alarm_new_aga
         await (site.vehicle("A1") if kind == "vehicle" else site.face(category=2, uuid="8"))
 
     await repeat()
-    await site.alarms.acknowledge([1], "", MEI)
+    await site.alarms.acknowledge([1], "sent away", MEI)
     site.clock.advance(seconds)
     await repeat()
-    assert (await site.one()).state == state
+    # The note was about the time before.
+    note = "" if state == "new" else "sent away"
+    assert ((await site.one()).state, (await site.one()).note) == (state, note)
 
 
 async def test_states_have_who_when_and_a_note(site: AlarmSite) -> None:

@@ -435,6 +435,28 @@ async def test_the_list_begins_with_what_somebody_has_to_see_to(
     assert names == ["Anna", "Cleo", "Intrusion or line crossing", "Ben", "Dora"]
 
 
+async def test_the_list_says_who_acknowledged_an_alarm_and_when(
+    site: PageSite, guard: Visitor
+) -> None:
+    seq, other = await _sees(site, "Anna"), await _detects(site, INTRUSION)
+    await guard.get("/alarms")
+    await guard.send("/alarms/change", seq=str(seq), do="acknowledge", note="sent away")
+    site.clock.advance(60)
+    await site.services.alarms.acknowledge([seq], "left", by=COMMAND_LINE)
+    await site.services.alarms.close([other], "", by=COMMAND_LINE)
+    await guard.get("/alarms")
+    assert '<span class="quiet">guard, 25 Nov 2026 20:00:00</span>' in guard.text
+    assert ", 25 Nov 2026 20:01:00</span>" in guard.text
+    # Back again: nobody has acknowledged that, and the note was about the time before.
+    site.clock.advance(120)
+    await _sees(site, "Anna")
+    await guard.get("/alarms")
+    assert "guard, 25 Nov" not in guard.text
+    assert ">left<" not in guard.text
+    await guard.get(f"/alarms/{seq}")
+    assert guard.text.count("left") == 1
+
+
 async def test_an_empty_list_says_what_raises_alarms(guard: Visitor) -> None:
     await guard.get("/alarms")
     assert "No alarms yet" in guard.text

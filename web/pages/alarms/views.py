@@ -47,10 +47,14 @@ class LiveAlarms(Struct, frozen=True):
 
 
 class AlarmTable(Struct, frozen=True, kw_only=True):
-    """One page of the list. `part`, `here`, `first` and `further` are addresses."""
+    """One page of the list. `part`, `here`, `first` and `further` are addresses.
+
+    `answers`: who acknowledged alarms and when, by their seqs.
+    """
 
     form: AlarmForm
     rows: list[AlarmCard]
+    answers: dict[int, str]
     has_open: bool
     part: str
     here: str
@@ -127,15 +131,33 @@ async def _table(form: AlarmForm) -> AlarmTable:
     found = await auth.services().alarms.listed(form.matching, after=after, limit=_ROWS_PER_PAGE)
     position = {} if after is None else {"after": _place_text(after)}
     further = "" if found.next is None else _place_text(found.next)
+    handled = [alarm.seq for alarm in found.items if alarm.state != "new"]
+    histories = await auth.services().alarms.histories(handled)
     return AlarmTable(
         form=form,
         rows=[make_alarm_card(auth.services(), alarm) for alarm in found.items],
+        answers={seq: _answer(steps) for seq, steps in histories.items()},
         has_open=any(alarm.is_active for alarm in found.items),
         part=make_url("/alarms/table", **form.values, **position),
         here=make_url("/alarms", **form.values, **position),
         first="" if after is None else make_url("/alarms", **form.values),
         further=further and make_url("/alarms", **form.values, after=further),
     )
+
+
+def _answer(steps: list[AlarmStep]) -> str:
+    """Who acknowledged an alarm since it was new last, and when; "" if nobody has."""
+    answer: AlarmStep | None = None
+    for step in steps:
+        if step.step in ("raised", "again"):
+            answer = None
+        elif step.step in ("acknowledged", "closed") and answer is None:
+            answer = step
+    if answer is None:
+        return ""
+    who = actor_text(answer.who) if answer.who else gettext("automatically")
+    time = language.current().moment(answer.at, auth.services().site.zone())
+    return gettext("%(who)s, %(time)s") % {"who": who, "time": time}
 
 
 def _place_text(place: ListPlace) -> str:
