@@ -260,3 +260,24 @@ def test_somebody_on_the_blacklist_is_announced_everywhere(
     guard.wait_until(lambda: "Max" in guard.find("#alarm-state").text, "no alarm is told")
     guard.wait_until(lambda: not guard.find_all("#listed > *"), "it is announced twice")
     assert guard.console_errors() == []
+
+
+#: Where the wall begins, for each text that its sign can show.
+_TOPS = """
+const texts = [...document.querySelectorAll("[data-live-sign] [data-when]")];
+return texts.map((shown) => {
+  for (const one of texts) one.hidden = one !== shown;
+  return document.querySelector("#wall").getBoundingClientRect().top;
+});
+"""
+
+
+def test_the_wall_stays_where_it_is_whatever_its_sign_says(guard: Browser) -> None:
+    for width in (390, *range(900, 1500, 20)):
+        guard.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+        )
+        tops = guard.driver.execute_script(_TOPS)
+        assert len(tops) == 3
+        assert len(set(tops)) == 1, width
