@@ -95,6 +95,16 @@ async def test_alarms_of_events_name_the_event(hub: PageSite, guard: Visitor) ->
     assert '<th scope="col">Type of event</th>' in guard.text
 
 
+async def test_scripts_take_no_table_of_a_report_for_the_new_alarms_of_live(
+    hub: PageSite, guard: Visitor
+) -> None:
+    await guard.get("/")
+    assert 'id="alarms"' in guard.text
+    await guard.get("/reports/alarms")
+    assert 'id="table-alarms"' in guard.text
+    assert 'id="alarms"' not in guard.text
+
+
 async def test_alarms_of_the_hub_are_worded_as_elsewhere(hub: PageSite, guard: Visitor) -> None:
     text = "there has been no good backup for 36 days: the last good one is of 2026-10-22"
     detail = HubDetail("backup-overdue", text, {"days": "36", "day": "2026-10-22"})

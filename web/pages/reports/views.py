@@ -188,7 +188,7 @@ def _table_view(table: Table, cells: Cells, form: ReportForm) -> TableView:
     end = begin + _ROWS_PER_PAGE
 
     def at(row: int) -> str:
-        return form.url(more={f"from_{table.name}": str(row)}) + f"#{table.name}"
+        return form.url(more={f"from_{table.name}": str(row)}) + f"#table-{table.name}"
 
     return TableView(
         name=table.name,
