@@ -49,7 +49,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
     bind: Annotated[str, "Address of dashboard, uploads and integrator API", FILE_ONLY] = "0.0.0.0"
     port: Annotated[Port, "Port of dashboard, uploads and integrator API", FILE_ONLY] = 8443
-    tls: Annotated[bool, "false: plain HTTP on this port", FILE_ONLY] = True
+    tls: Annotated[bool, "Whether this port uses TLS (HTTPS)", FILE_ONLY] = True
     prefix: Annotated[
         str,
         Meta(max_length=100),
@@ -57,7 +57,9 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
         FILE_ONLY,
     ] = ""
     trusted_proxies: Annotated[
-        str, "Addresses and networks of reverse proxies whose Forwarded counts", FILE_ONLY
+        str,
+        "Addresses and networks of reverse proxies whose Forwarded header is trusted",
+        FILE_ONLY,
     ] = ""
     max_body_mb: Annotated[
         int, Meta(ge=1, le=256), "Maximum size of a request body, in MB", AT_ONCE
@@ -86,12 +88,14 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     bind: Annotated[str, "Address of the device WebSocket", FILE_ONLY] = "0.0.0.0"
     port: Annotated[Port, "Port of the device WebSocket", FILE_ONLY] = 8444
-    tls: Annotated[bool, "false: plain ws:// on this port", FILE_ONLY] = True
+    tls: Annotated[bool, "Whether this port uses TLS (wss://)", FILE_ONLY] = True
     legacy_ciphers: Annotated[
         bool, "Whether old cameras may use cipher suites with CBC or RSA key exchange", AT_ONCE
     ] = False
     heartbeat_interval: Annotated[
-        int, Meta(ge=1, le=3600), "Seconds; a device is offline after 2.5 intervals without a frame"
+        int,
+        Meta(ge=1, le=3600),
+        "Heartbeat interval in seconds; a device is offline after 2.5 intervals without a frame",
     ] = 30
     token_ttl: Annotated[int, Meta(ge=2, le=86_400), "Seconds until a token expires", AT_ONCE] = (
         3600
@@ -173,7 +177,7 @@ class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     cert: Annotated[
         str, "PEM file of your own certificate; empty: the hub makes one", FILE_ONLY
     ] = ""
-    key: Annotated[str, "PEM file of its key", FILE_ONLY] = ""
+    key: Annotated[str, "PEM file of the private key for your own certificate", FILE_ONLY] = ""
 
 
 class BackupConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,7 +191,7 @@ class BackupConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Gigabytes, "GB beyond which the oldest backup is deleted; 0: no limit", AT_ONCE
     ] = 0
     pictures: Annotated[
-        bool, "false: nightly backups without the pictures of the records", AT_ONCE
+        bool, "Whether nightly backups include the pictures of the records", AT_ONCE
     ] = True
 
 
@@ -216,7 +220,9 @@ class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[
         Literal["debug", "info", "warning", "error"], "Minimum level that is logged", AT_ONCE
     ] = "info"
-    format: Annotated[Literal["text", "json"], "json: one object per line"] = "text"
+    format: Annotated[Literal["text", "json"], "Format of the log; json: one object per line"] = (
+        "text"
+    )
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,7 +64,7 @@ VEHICLE_TYPES: dict[int, CodeName] = {
     21: CodeName("small SUV", "小型SUV"),
     22: CodeName("compact SUV", "紧凑型SUV"),
     23: CodeName("mid-size SUV", "中型SUV"),
-    24: CodeName("large mid-size SUV", "中大型SUV"),
+    24: CodeName("medium to large SUV", "中大型SUV"),
     25: CodeName("full-size SUV", "大型SUV"),
     26: CodeName("microvan", "微型面包车"),
     27: CodeName("MPV", "MPV"),

@@ -516,6 +516,14 @@ def duration(seconds: float) -> str:
     return " ".join([text % {"n": n} for n, text in units if n][:2])
 
 
+_UNITS = {"s": N_("s"), "min": N_("min")}
+
+
+def unit_text(unit: str) -> str:
+    """The unit of a camera's field, as it stands behind the number; "" for none."""
+    return gettext(_UNITS[unit]) if unit in _UNITS else unit
+
+
 def number_expected(bound: FieldSpec) -> str:
     """The range of a number, as a hint and as an error."""
     return gettext("A whole number from %(least)s to %(most)s.") % {

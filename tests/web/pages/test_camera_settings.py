@@ -254,3 +254,12 @@ async def test_a_limit_and_a_refusal_are_in_chinese(admin: Visitor) -> None:
     await admin.send("/cameras/1/settings/face", **{**FACE_VALUES, "mini_face": "1"})
     assert "30 到 500 的整数。" in admin.text
     assert "有一项内容无效" in admin.text
+
+
+async def test_units_are_in_the_language_of_the_page(admin: Visitor, camera: SimulatedLink) -> None:
+    await admin.get("/cameras/1/settings")
+    assert "<span>s</span>" in admin.text
+    await admin.send("/preferences", language="zh", next="/cameras/1/settings")
+    await admin.get("/cameras/1/settings")
+    assert "<span>秒</span>" in admin.text
+    assert "<span>分钟</span>" in admin.text

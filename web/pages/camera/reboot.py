@@ -13,7 +13,7 @@ from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.device_errors import describe_change_error
-from web.pages.labels import number_expected
+from web.pages.labels import number_expected, unit_text
 from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_reboot", __name__, url_prefix="/cameras/<int:did>/reboot")
@@ -66,6 +66,7 @@ async def _reboot_page(
         status=status,
         delay=delay,
         bound=_DELAY_SECONDS,
+        unit=unit_text(_DELAY_SECONDS.unit),
         expected=number_expected(_DELAY_SECONDS),
         fault=fault,
     )

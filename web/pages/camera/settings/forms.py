@@ -16,7 +16,7 @@ from hub.errors import BadParameter
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.field_specs import FieldSpec, field_specs
 from hub.wire.commands.params import check_changes, check_fields
-from web.pages.labels import number_expected
+from web.pages.labels import number_expected, unit_text
 from web.pages.language import N_, gettext
 
 SettingName = Literal["face", "recording"]
@@ -242,7 +242,7 @@ def _setting_field(
         may_be_empty=may_be_empty,
         least=bound.least,
         most=bound.most,
-        unit=bound.unit,
+        unit=unit_text(bound.unit),
         expected=expected,
         choices=choices,
         fault=expected if is_wrong else "",
@@ -342,7 +342,7 @@ def _value_text(label: SettingLabel, bound: FieldSpec, value: object) -> str:
         return gettext("On") if value else gettext("Off")
     if label.choices and isinstance(value, int) and 0 <= value < len(label.choices):
         return gettext(label.choices[value])
-    return f"{value} {bound.unit}".strip()
+    return f"{value} {unit_text(bound.unit)}".strip()
 
 
 def _nested(values: Mapping[str, str]) -> dict[str, Any]:
