@@ -72,7 +72,7 @@ _CHANGES: dict[StepKind, ChangeKind] = {
 class AlarmFilter(Struct, frozen=True, kw_only=True):
     """Which alarms to return. None matches all; `since` <= first_at < `until`.
 
-    `did`: one of the cameras that saw it.
+    `last_since` <= last_at. `did`: one of the cameras that saw it.
     """
 
     state: AlarmState | None = None
@@ -81,6 +81,7 @@ class AlarmFilter(Struct, frozen=True, kw_only=True):
     did: str | None = None
     since: int | None = None
     until: int | None = None
+    last_since: int | None = None
 
     def matches(self, alarm: Alarm) -> bool:
         """Whether an alarm is to be returned."""
@@ -94,6 +95,7 @@ class AlarmFilter(Struct, frozen=True, kw_only=True):
             and (self.did is None or self.did in alarm.dids)
             and (self.since is None or alarm.first_at >= self.since)
             and (self.until is None or alarm.first_at < self.until)
+            and (self.last_since is None or alarm.last_at >= self.last_since)
         )
 
 
@@ -322,5 +324,6 @@ def _conditions(filter: AlarmFilter) -> dict[str, object]:
         "kind = ?": filter.kind,
         "first_at >= ?": None if filter.since is None else clamp(filter.since),
         "first_at < ?": None if filter.until is None else clamp(filter.until),
+        "last_at >= ?": None if filter.last_since is None else clamp(filter.last_since),
         "dids LIKE ?": None if filter.did is None else f'%"{filter.did}"%',
     }

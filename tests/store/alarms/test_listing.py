@@ -63,6 +63,7 @@ def clock() -> FrozenClock:
         AlarmFilter(state="closed"),
         AlarmFilter(severity="major", kind="plate"),
         AlarmFilter(did="2", since=1, until=4),
+        AlarmFilter(last_since=3),
     ],
 )
 async def test_the_pages_of_the_list_have_each_alarm_once_in_order(

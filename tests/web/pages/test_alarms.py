@@ -440,6 +440,16 @@ async def test_the_list_begins_with_what_somebody_has_to_see_to(
     assert names == ["Anna", "Cleo", "Intrusion or line crossing", "Ben", "Dora"]
 
 
+async def test_the_list_of_a_day_has_what_came_again_on_it(site: PageSite, guard: Visitor) -> None:
+    for name, day in (("Anna", 0), ("Ben", 0), ("Anna", 1), ("Cleo", 2)):
+        detail = FaceDetail(name=name, uuid=name, category=2)
+        await site.add_record(detail=detail, occurred_at=site.clock.ms + day * 86_400_000)
+    for path in ("/alarms/table", "/alarms/export"):
+        await guard.get(f"{path}?since=2026-11-26&until=2026-11-26")
+        shown = [name for name in ("Anna", "Ben", "Cleo") if name in guard.text]
+        assert shown == ["Anna"], path
+
+
 async def test_the_list_says_who_acknowledged_an_alarm_and_when(
     site: PageSite, guard: Visitor
 ) -> None:

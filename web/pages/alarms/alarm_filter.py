@@ -55,7 +55,8 @@ def _matching(values: dict[str, str], since: date | None, until: date | None) ->
         severity=next((one for one in get_args(Severity) if one == values["severity"]), None),
         kind=next((one for one in get_args(AlarmKind) if one == values["kind"]), None),
         did=values["did"] or None,
-        since=begin_of(since) if since else None,
+        # Also what was raised before, and came again.
+        last_since=begin_of(since) if since else None,
         # The last day is included.
         until=begin_of(until + timedelta(days=1)) if until else None,
     )
