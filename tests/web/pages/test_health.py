@@ -97,6 +97,19 @@ async def test_cameras_that_are_offline_are_noted_with_links(hub: PageSite) -> N
     assert "Check their power and network cables." in words(text)
 
 
+async def test_cameras_that_are_refused_are_not_said_to_be_unplugged(hub: PageSite) -> None:
+    await hub.enrol("Gate", did="1")
+    hub.refuse("1", "clock-off", seconds="7140")
+    text = (await visit(hub)).text.partition('<div class="health"')[2]
+    shown = words(text)
+    assert "1 camera is refused Gate" in shown
+    assert "it says which check fails" in shown
+    assert '<a href="/cameras/1">Gate</a>' in text
+    assert "is offline" not in shown
+    assert "Check their power" not in shown
+    assert "The hub itself is working." in shown
+
+
 async def test_cameras_that_are_all_offline_are_one_serious_problem(hub: PageSite) -> None:
     await hub.enrol()
     hub.health_reasons = [HealthReason("cameras-offline", "")]

@@ -11,6 +11,7 @@ from hub.services.doctor.findings import CheckName, Finding, State
 from hub.services.doctor.texts import TEXTS
 from web import auth
 from web.pages import language
+from web.pages.camera.row import ShownState, shown_state
 from web.pages.labels import health_sentence
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
@@ -66,8 +67,8 @@ class ShownRun(Struct, frozen=True):
     part: str
 
 
-class OfflineCamera(Struct, frozen=True):
-    """A camera that is not connected: a note, not a problem of the hub."""
+class NotedCamera(Struct, frozen=True):
+    """A camera that is offline or refused: a note, not a problem of the hub."""
 
     name: str
     url: str
@@ -77,7 +78,8 @@ class HealthView(Struct, frozen=True):
     """What the page shows. `slow`: of the last check of everything, which ended at `checked_at`."""
 
     problems: list[ShownProblem]
-    offline: list[OfflineCamera]
+    offline: list[NotedCamera]
+    refused: list[NotedCamera]
     quick: list[ShownCheck]
     slow: list[ShownCheck]
     checked_at: str
@@ -124,6 +126,7 @@ async def _view() -> HealthView:
     return HealthView(
         problems=await current_problems(),
         offline=_offline(),
+        refused=_noted("refused"),
         quick=[*(_shown(finding) for finding in quick), *_met(quick)],
         slow=[_shown(finding) for finding in slow],
         checked_at=_moment(full.ended_at) if full else "",
@@ -132,14 +135,18 @@ async def _view() -> HealthView:
     )
 
 
-def _offline() -> list[OfflineCamera]:
+def _offline() -> list[NotedCamera]:
     """The cameras that are offline; none if all are, which is a problem of its own."""
     if any(reason.code == "cameras-offline" for reason in auth.services().health.reasons()):
         return []
+    return _noted("offline")
+
+
+def _noted(state: ShownState) -> list[NotedCamera]:
     return [
-        OfflineCamera(one.name or one.sn, f"/cameras/{one.did}")
+        NotedCamera(one.name or one.sn, f"/cameras/{one.did}")
         for one in auth.services().devices.list()
-        if one.enabled and one.state == "offline"
+        if shown_state(one) == state
     ]
 
 
