@@ -172,8 +172,8 @@ WAITING = {
     ),
     # D2 counts attempts of unknown devices by address, so other devices may cause the delay.
     "slowed": N_(
-        "Too many failed attempts, by this camera or by unknown cameras at the same "
-        "address. Answers are delayed until %(time)s. A correct security code is still "
+        "This camera, or an unknown one at the same address, keeps asking to connect without "
+        "success. Answers are delayed until %(time)s. A correct security code is still "
         "accepted immediately."
     ),
 }

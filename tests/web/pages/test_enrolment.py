@@ -85,10 +85,21 @@ async def test_a_pending_device_is_shown_with_every_reason_and_its_attempts(admi
     for words in (
         "The security code does not match",
         "Its clock is 7 h 58 min ahead",
-        "Answers to 1 of these cameras are delayed until",
+        "1 of these cameras keeps asking to connect, so answers to it are delayed until",
         "12 attempts, last at",
     ):
         assert words in admin.text, words
+
+
+async def test_accept_follows_the_key_where_a_key_is_required(admin: Visitor) -> None:
+    admin.hub.pend("SN1")
+    await admin.get("/cameras/waiting")
+    assert "Ask the camera&#39;s manufacturer for the public key." in admin.text.replace(
+        "'", "&#39;"
+    )
+    assert admin.text.index('name="key"') < admin.text.index("Accept</button>")
+    assert admin.text.count("Accept</button>") == 1
+    assert admin.text.index("Accept</button>") < admin.text.index("Ignore</button>")
 
 
 async def test_a_clock_in_sync_is_shown_too(admin: Visitor) -> None:
@@ -287,7 +298,7 @@ async def test_a_delay_is_told_once_for_all_cameras_and_only_where_there_is_one(
         admin.hub.pend(sn, slowed=seconds)
     await admin.get("/cameras/waiting")
     assert admin.text.count("delayed") == 1
-    assert "Answers to 2 of these cameras are delayed" in admin.text
+    assert "2 of these cameras keep asking to connect, so answers to them are delayed" in admin.text
 
 
 # Ignoring

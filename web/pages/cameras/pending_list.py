@@ -118,10 +118,10 @@ def _lockout(shown: list[PendingDevice]) -> str:
     if not ends:
         return ""
     text = ngettext(
-        "Too many attempts failed. Answers to %(n)s of these cameras are delayed until %(time)s. "
-        "A correct security code is still accepted immediately.",
-        "Too many attempts failed. Answers to %(n)s of these cameras are delayed, at the latest "
-        "until %(time)s. A correct security code is still accepted immediately.",
+        "%(n)s of these cameras keeps asking to connect, so answers to it are delayed until "
+        "%(time)s. A correct security code is still accepted immediately.",
+        "%(n)s of these cameras keep asking to connect, so answers to them are delayed, at the "
+        "latest until %(time)s. A correct security code is still accepted immediately.",
         len(ends),
     )
     return text % {
