@@ -250,8 +250,8 @@ HEALTH = {
     "certificate-ends": N_("The certificate expires on %(day)s, in %(days)s days."),
     "certificate-stays": N_("The certificate could not be renewed: %(reason)s"),
     "disk-low": N_(
-        "Only %(free)s GB of disk space is free (%(wanted)s GB should be), and there are no "
-        "older records left to delete."
+        "Only %(free)s GB of disk space is free (%(wanted)s GB should be), and deleting "
+        "older records cannot make room."
     ),
     "evidence-waits": N_(
         "A day of records cannot be deleted because its evidence cannot be copied (%(what)s). "

@@ -21,12 +21,14 @@ from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.retention.retention import RetentionPolicy
 from hub.store.db import Store
+from hub.store.records.retention import DayUse
 
 log = logging.getLogger(__name__)
 
 _DISK_CHECK_SECONDS = 10
-#: How long the space of a dropped day may take to become free.
-_FREEING_SECONDS = 60
+#: How long the space of a dropped day may take to become free; and at most, after days that freed
+#: none, each of which doubles it.
+_FREEING_SECONDS, _MAX_FREEING_SECONDS = 60, 6 * 3600
 _PRUNE_SECONDS = 3600
 _AGE_CHECK_SECONDS = 60
 #: The hour, in the site's time zone, at which the nightly work begins.
@@ -36,8 +38,9 @@ _NIGHT_HOUR = 3
 class Maintenance:
     """Keeps the store within its limits: age, size, and free disk space.
 
-    `shortage` is set while too little disk space is free and no older day is left to drop. Every
-    hour each of `prune` removes expired rows of one kind, and each of `save` saves something.
+    `shortage` is set while too little disk space is free and no older day is left to drop, or the
+    last ones freed none. Every hour each of `prune` removes expired rows of one kind, and each of
+    `save` saves something.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Maintenance:
         self._now = now
         self._zone = zone
         self.shortage: Shortage | None = None
+        self._freeing_seconds = _FREEING_SECONDS
 
     def configure(self, config: StoreConfig) -> None:
         """Take over new limits."""
@@ -150,18 +154,36 @@ class Maintenance:
                 stuck.add(oldest.day)
                 continue
             if before is not None:
-                await self._see_freed(before.free_bytes + oldest.bytes // 2)
+                await self._see_freed(oldest, before.free_bytes)
 
-    async def _see_freed(self, expected: int) -> None:
+    async def _see_freed(self, dropped: DayUse, before: int) -> None:
         """Wait until the space of a dropped day is free, so that no other day goes for it as well.
 
-        Some file systems free the space of a deleted file only seconds later.
+        Some file systems free the space of a deleted file only seconds later; and none frees it
+        while a snapshot, or a backup on the same disk, still has the file. Then all days would go
+        for nothing. `before`: bytes that were free.
         """
-        for _ in range(_FREEING_SECONDS):
-            short = self._disk_space.shortage()
-            if short is None or short.free_bytes >= expected:
+        is_again = self._freeing_seconds > _FREEING_SECONDS
+        end = trio.current_time() + self._freeing_seconds
+        while (short := self._disk_space.shortage()) is not None:
+            if short.free_bytes >= before + dropped.bytes // 2:
+                break
+            if trio.current_time() >= end:
+                if short.free_bytes <= before:
+                    self._note_nothing_freed(dropped.day)
                 return
-            await trio.sleep(1)
+            if is_again:
+                self.shortage = short
+            await trio.sleep(_DISK_CHECK_SECONDS if is_again else 1)
+        self._freeing_seconds = _FREEING_SECONDS
+
+    def _note_nothing_freed(self, day: str) -> None:
+        self._freeing_seconds = min(2 * self._freeing_seconds, _MAX_FREEING_SECONDS)
+        log.warning(
+            "no disk space became free after %s was dropped: perhaps a backup on the same disk, or "
+            "a snapshot of the file system, still has its pictures",
+            day,
+        )
 
     def _exceeds_space(self) -> str:
         stored = sum(use.bytes for use in self._store.retention.days())

@@ -302,6 +302,30 @@ async def test_further_days_go_if_a_disk_never_frees_the_space_of_the_last_one(
         assert len(store.dropped) == 3
 
 
+async def test_days_go_ever_more_slowly_while_none_of_them_frees_any_space(
+    store: KeptDays, autojump_clock: MockClock
+) -> None:
+    """The last backup on the same disk has hard links to their packs."""
+    store.keep(TODAY, 90)
+    store.free = GB
+
+    async def kept(size: int) -> None: ...
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "free_space", kept)
+        async with running_maintenance(store, StoreConfig(min_free_gb=3)) as maintenance:
+            await trio.sleep(6 * HOUR)
+            assert len(store.dropped) == 9
+            assert maintenance.shortage is not None
+            patch.undo()
+            store.free += 3 * GB  # that backup went
+            await trio.sleep(10)
+            assert maintenance.shortage is None
+            store.free = GB
+            await trio.sleep(20)
+            assert len(store.dropped) == 11
+
+
 async def test_a_later_shortage_is_noticed_within_seconds(
     store: KeptDays, autojump_clock: MockClock
 ) -> None:

@@ -258,7 +258,7 @@ class Health:
             yield HealthReason(
                 "disk-low",
                 f"only {free} GB of disk space is free, {wanted} GB is needed, "
-                "and no older day is left to drop",
+                "and dropping older days cannot free any",
                 {"free": free, "wanted": wanted},
             )
         if problem := self._store.evidence.problem:
