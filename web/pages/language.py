@@ -82,6 +82,14 @@ class Language:
             return "–"
         return f"{self.date(ms, zone)} {self.time(ms, zone)}"
 
+    def camera_time(self, text: str) -> str:
+        """A time as cameras write it, "YYYY-MM-DD hh:mm:ss" by their clock; else as it is."""
+        try:
+            at = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        except ValueError:
+            return text
+        return self.moment(int(at.timestamp() * 1000), UTC)
+
     def long_day(self, day: Date) -> str:
         """A date with its weekday, as a title."""
         return format_date(day, self._patterns.long_day, locale=self._locale)

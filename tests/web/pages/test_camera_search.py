@@ -90,9 +90,9 @@ async def test_matches_are_shown_best_first_with_pictures(
     assert "4 captures match the photo" in guard.text
     times = re.findall(r"<time>([^<]*)</time>", guard.text)
     assert times == [
-        "2026-11-25 09:00:00",
-        "2026-11-25 07:00:00",
-        "2026-11-25 08:00:00",
+        "25 Nov 2026 09:00:00",
+        "25 Nov 2026 07:00:00",
+        "25 Nov 2026 08:00:00",
         "&lt;when&gt;",
     ]
     matches = guard.text.partition("</main>")[0]

@@ -277,7 +277,7 @@ def _make_card(
         title=person.name or (gettext("Stranger") if isinstance(capture, FaceCapture) else ""),
         badge=person.badge,
         known_as=person.known_as,
-        time=capture.time,
+        time=language.current().camera_time(capture.time),
         facts=" · ".join(_list_facts(capture)) if isinstance(capture, FaceCapture) else "",
         picture=pictures[0] if pictures else None,
         pictures=tuple(pictures),

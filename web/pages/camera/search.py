@@ -18,6 +18,7 @@ from hub.wire.commands.param_structs import PersonSearch
 from hub.wire.commands.params import check_fields
 from web import auth
 from web.forms.file_forms import read_file_form
+from web.pages import language
 from web.pages.camera.form_fields import (
     describe_photo_error,
     format_time_field,
@@ -163,7 +164,7 @@ def _list_matches(
 def _make_card(match: Match, did: str, people: Mapping[str, PersonName]) -> MatchCard:
     return MatchCard(
         score="" if match.score is None else gettext("%(n)s%% match") % {"n": match.score},
-        time=match.time,
+        time=language.current().camera_time(match.time),
         picture=device_picture_url(did, match.jpeg_url_face) if match.jpeg_url_face else "",
         person=make_recognised(match, people),
     )

@@ -87,7 +87,7 @@ def _card(hit: SearchHit, people: Mapping[str, PersonName]) -> HitCard:
     return HitCard(
         key=f"{hit.did}-{hit.time}-{hit.score}-{hit.picture}",
         score="" if hit.score is None else gettext("%(n)s%% match") % {"n": hit.score},
-        time=hit.time,
+        time=language.current().camera_time(hit.time),
         camera=_camera_name(hit.did),
         camera_url=f"/cameras/{hit.did}",
         picture=device_picture_url(hit.did, hit.picture) if hit.picture else "",
