@@ -566,7 +566,7 @@ def describe_account_error(error: BadParameter) -> str:
 def describe_row_fault(fault: RowFault) -> str:
     """What is wrong with a row of a CSV file."""
     if fault.code == "wrong" and (text := _describe_wrong_field(fault.field)):
-        return text
+        return f"{text} {_no_file_names()}" if fault.field == "key" else text
     values = {
         "columns": gettext(", ").join(gettext(CSV_FIELDS[column]) for column in COLUMNS),
         "most": MAX_ROWS,
@@ -575,6 +575,10 @@ def describe_row_fault(fault: RowFault) -> str:
         "field": gettext(CSV_FIELDS[fault.field]) if fault.field in CSV_FIELDS else "",
     }
     return gettext(ROW_FAULTS[fault.code]) % values
+
+
+def _no_file_names() -> str:
+    return gettext("A file name works only on the command line.")
 
 
 def _describe_wrong_field(field: str) -> str:

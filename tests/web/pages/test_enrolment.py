@@ -523,6 +523,15 @@ async def test_a_csv_file_is_previewed_before_it_is_added(admin: FileSender) -> 
     assert [action for _, action, _ in await admin.hub.audited()] == ["device.add"] * 2
 
 
+async def test_an_import_says_that_files_are_named_on_the_command_line_only(
+    admin: Visitor,
+) -> None:
+    await admin.get("/cameras/import")
+    await send_text(admin, "/cameras/import", f"sn,code,key\nSN1,{CODE},key.pem\n")
+    assert admin.response.status_code == 400
+    assert "A file name works only on the command line." in admin.text
+
+
 @pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
 async def test_every_bad_line_is_listed_and_nothing_is_added(admin: FileSender, path: str) -> None:
     await admin.hub.connect()

@@ -150,10 +150,15 @@ async def test_the_last_sightings_of_a_person_are_shown(hub: PageSite, guard: Ph
     await add_person(hub)
     await guard.get("/people/7")
     assert "No camera has reported this person yet." in guard.text
-    seq = await hub.add_record(detail=FaceDetail(name="W. Fang", uuid="7"))
+    past = hub.clock.ms - 60_000
+    seq = await hub.add_record(detail=FaceDetail(name="W. Fang", uuid="7"), occurred_at=past)
     await hub.add_record(detail=FaceDetail(name="Other", uuid="8"))
     await guard.get("/people/7")
     assert re.findall(r'href="/records/(\d+)"', guard.text) == [str(seq)]
+    assert "Show 1 sighting</a>" in guard.text
+    await hub.add_record(detail=FaceDetail(name="W. Fang", uuid="7"), occurred_at=past)
+    await guard.get("/people/7")
+    assert "Show all 2 sightings</a>" in guard.text
 
 
 @pytest.mark.parametrize("pid", ["0", "x", "18446744073709551616", "8"])

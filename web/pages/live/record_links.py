@@ -23,8 +23,8 @@ class MoreLink(Struct, frozen=True):
 def more_links(record: Record) -> list[MoreLink]:
     """Searches for the same person, plate and camera, as far as the record names them."""
     links = [
-        MoreLink(gettext("More of this person"), more_of_person(record)),
-        MoreLink(gettext("More of this plate"), more_of_plate(record)),
+        MoreLink(gettext("Other records of this person"), more_of_person(record)),
+        MoreLink(gettext("Other records of this plate"), more_of_plate(record)),
         MoreLink(gettext("Same camera around this time"), more_of_camera(record)),
     ]
     return [link for link in links if link.url]

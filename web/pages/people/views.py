@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from quart import Blueprint, Response, request
 
-from hub.errors import NoSuchPath
+from hub.errors import BadParameter, NoSuchPath, TooManyRequests
 from hub.services.people.masking import has_numbers, masked
 from hub.services.people.register import Person
 from hub.services.records.record_log import RecordFilter
@@ -88,6 +89,7 @@ async def person(pid: str) -> Response:
         cameras=await cameras_of_person(found.pid),
         search_url=of_person(found.pid),
         sightings=await make_cards(await _sightings(found)),
+        sighting_count=await _count_sightings(found),
         done=done_sentence(request.args.get("done")),
     )
 
@@ -141,3 +143,11 @@ async def _sightings(found: Person) -> tuple[Record, ...]:
     log = auth.services().records
     newest = await log.page(RecordFilter(uuid=found.pid), newest_first=True, limit=_MAX_SIGHTINGS)
     return newest.items
+
+
+async def _count_sightings(found: Person) -> int | None:
+    """How many records up to now name the person; None if that cannot be counted now."""
+    with suppress(BadParameter, TooManyRequests):
+        counted = await auth.services().histograms.histogram(RecordFilter(uuid=found.pid))
+        return sum(counted.counts) if counted.is_exact else None
+    return None

@@ -77,7 +77,7 @@ FACE = SettingForm(
                     N_("Recognition threshold"),
                     N_("How similar a face must be to count as a known person."),
                 ),
-                SettingLabel("server_enable", N_("Face server")),
+                SettingLabel("server_enable", N_("Use a face server")),
             ),
         ),
         SettingGroup(
@@ -150,7 +150,7 @@ RECORDING = SettingForm(
                     choices=(N_("Overwrite the oldest files"), N_("Stop recording")),
                 ),
                 SettingLabel("audio_enable", N_("Record audio")),
-                SettingLabel("face_server_enable", N_("Face server")),
+                SettingLabel("face_server_enable", N_("Use a face server for recordings")),
             ),
         ),
     ),
