@@ -167,7 +167,7 @@ def _print_report(report: RestoreReport, data_dir: Path) -> None:
     if not head.has_pictures:
         print_line("the backup is without pictures: the records have none now")
     for day in report.restored.forgotten_days:
-        print_line(f"the records of {day} had been deleted as too old while it was made")
+        print_line(f"the records of {day} are not in it: the hub had deleted them already")
     if report.erased:
         print_line(f"{report.erased} records were erased after it was made, and stay erased")
     for line in _incomplete(report.unread):

@@ -207,7 +207,7 @@ def _read_into(
     missing = [unread_pack(new / DATABASE, *one) for one in sorted(unread.items())]
     restored = adapt_restored(
         new / DATABASE,
-        packs=_packs_in(archive),
+        packs=_packs_in(archive) - copied.emptied,
         has_pictures=archive.head.has_pictures,
         settings=new_settings(archive.head),
     )
@@ -216,22 +216,35 @@ def _read_into(
 
 
 class _CopiedPacks(Struct, frozen=True):
-    """The packs of a generation that have changed since, and what of them is zero, by name."""
+    """The packs of a generation that have changed since, and what of them is zero, by name.
+
+    `emptied`: those of days that made room on a full disk, where they are links (`empty_dropped`).
+    """
 
     changed: tuple[str, ...]
+    emptied: frozenset[str]
     unread: dict[str, tuple[Part, ...]]
 
 
 def _copy_packs(archive: Archive, packs: Path, new: Path, pace: Pace) -> _CopiedPacks:
     """Copy the packs of a generation."""
-    changed, unread = [], {}
+    changed, emptied, unread = [], set(), {}
     for pack in archive.head.packs:
+        if _is_emptied(packs / pack.file, pack):
+            emptied.add(pack.name)
+            continue
         now = UnreadParts()
         if not _copy_pack(packs / pack.file, new / pack.name, pack, pace, now):
             changed.append(pack.name)
         if parts := (*pack.unread, *(part for part in now.parts if part not in pack.unread)):
             unread[pack.name] = parts
-    return _CopiedPacks(tuple(changed), unread)
+    return _CopiedPacks(tuple(changed), frozenset(emptied), unread)
+
+
+def _is_emptied(source: Path, pack: StoredPack) -> bool:
+    """Whether the hub has emptied the pack of a day. Held evidence is never emptied."""
+    is_of_day = Path(pack.name).parent.name == MEDIA
+    return is_of_day and pack.bytes > 0 and source.is_file() and source.stat().st_size == 0
 
 
 def _packs_in(archive: Archive) -> frozenset[str]:

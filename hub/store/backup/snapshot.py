@@ -236,7 +236,8 @@ def _number(value: object) -> int:
 class Restored(Struct, frozen=True):
     """What was changed in a restored database.
 
-    `forgotten_days` lost their packs while the backup was made. `has_pictures`: of the backup.
+    `forgotten_days` lost their packs while the backup was made, or on a full disk later.
+    `has_pictures`: of the backup.
     """
 
     forgotten_days: tuple[str, ...]
@@ -248,9 +249,9 @@ def adapt_restored(
 ) -> Restored:
     """Make a restored database fit the packs that were restored with it. Blocks.
 
-    `packs`: their names. Days without a pack were dropped while the backup was made: they are
-    dropped here too. A backup without pictures keeps its records and forgets where their pictures
-    were. `settings` are stored. Raises BackupFault.
+    `packs`: their names. Days without a pack were dropped while the backup was made, or later: they
+    are dropped here too. A backup without pictures keeps its records and forgets where their
+    pictures were. `settings` are stored. Raises BackupFault.
     """
     try:
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:

@@ -29,7 +29,7 @@ from hub.store.backup.generations import (
 )
 from hub.store.backup.making import SiteDescription, take_working_copy, working_folder
 from hub.store.backup.pace import Pace
-from hub.store.backup.restore import restore
+from hub.store.backup.restore import RestoreReport, restore
 from hub.store.backup.tar import TarReader, TarWriter
 from hub.store.db import Store
 from hub.store.health import StoreHealth
@@ -118,10 +118,10 @@ class Site:
                     assert read.data == one.data
 
 
-def put_back(generation: Path, target: Path) -> None:
+def put_back(generation: Path, target: Path) -> RestoreReport:
     target.mkdir()
     with generation.open("rb") as file:
-        restore(file, generation, target, passphrase=None, force=False, pace=Pace())
+        return restore(file, generation, target, passphrase=None, force=False, pace=Pace())
 
 
 @pytest.fixture
@@ -489,3 +489,21 @@ async def test_a_copy_is_whole(site: Site, tmp_path: Path, clock: FrozenClock) -
     put_back(path, tmp_path / "one")
     async with opened(tmp_path / "one", clock) as store:
         assert await is_whole(store, 1, upload(clock, seed=1))
+
+
+async def test_a_day_that_a_full_disk_emptied_is_missing_in_a_backup_that_is_put_back(
+    site: Site, tmp_path: Path
+) -> None:
+    """On the disk of the data directory, its pack is the same file."""
+    await site.add(1, 2)
+    site.clock.advance(86_400)
+    await site.add(3)
+    generation = await site.back_up()
+    (site.folder / "packs" / "2026-11-25.pack").write_bytes(b"")
+    target = tmp_path / "new"
+    report = put_back(generation, target)
+    assert report.restored.forgotten_days == ("2026-11-25",)
+    async with opened(target, site.clock) as store:
+        assert [use.day for use in store.retention.days()] == ["2026-11-26"]
+        assert await is_whole(store, 3, upload(site.clock, seed=3))
+        assert store.health == StoreHealth()
