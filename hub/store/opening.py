@@ -187,10 +187,7 @@ class _RunningStore:
             await self.store.evidence.remove_released()
         except Exception as error:  # nothing else depends on it: the hub goes on
             log.warning("what was released is not all removed yet: %s", error)
-        try:
-            await self.store.retention.run(has_drops=self._start.has_drops)
-        except Exception as error:
-            log.warning("the rows of dropped days stay until the next start: %s", error)
+        await self.store.retention.run(has_drops=self._start.has_drops)
 
     async def _check(self) -> str:
         try:

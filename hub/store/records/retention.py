@@ -13,7 +13,8 @@ import trio
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from hub.errors import BadParameter, CannotStoreNow, HubError, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.log import limited
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.steps import Step, in_steps
 from hub.store.damage import DamagedRows, RowReader
@@ -132,8 +133,9 @@ class Retention:
             self._has_dropped = trio.Event()
             try:
                 await self.finish_drops()
-            except (HubError, OSError) as error:
-                log.info("the rows of dropped days are removed later: %s", error)
+            except Exception as error:  # days go on being forgotten: their rows must not pile up
+                text = "the rows of dropped days are removed later: %s"
+                limited(log, logging.WARNING, "dropped rows", text, error)
                 self._has_dropped.set()
                 await trio.sleep(_RETRY_SECONDS)
 

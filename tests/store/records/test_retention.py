@@ -194,6 +194,7 @@ async def test_a_day_is_gone_from_the_disk_while_the_rows_of_others_still_wait(
         CannotStoreNow("the disk is full"),
         TooManyRequests("no reader is free"),
         OSError(errno.EIO, os.strerror(errno.EIO)),
+        sqlite3.OperationalError("a fault that is none of the disk"),
     ],
 )
 async def test_the_store_removes_the_rows_of_forgotten_days_by_itself_also_after_a_fault(
