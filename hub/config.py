@@ -36,11 +36,14 @@ Gigabytes = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[
-        str, Meta(max_length=100), "Shown on every page; blank: the host name", AT_ONCE
+        str,
+        Meta(max_length=100),
+        "Name of the site, shown on every page; blank: the host name",
+        AT_ONCE,
     ] = ""
-    timezone: Annotated[str, "An IANA name such as Asia/Shanghai; empty: the system's", AT_ONCE] = (
-        ""
-    )
+    timezone: Annotated[
+        str, "Time zone, an IANA name such as Asia/Shanghai; empty: the system's", AT_ONCE
+    ] = ""
     language: Annotated[
         Literal["auto", "zh", "en"], "Language of the pages; auto: the browser's", AT_ONCE
     ] = "auto"
