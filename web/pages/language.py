@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import date as Date
+from functools import cached_property
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import Literal
@@ -23,8 +24,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Stands for a time that cannot be read any more.
 _UNKNOWN_TIME = 0
 _TRANSLATIONS = Path(__file__).parent.parent / "translations"
-#: The texts of the pages, and those of the API's documentation.
+#: The Chinese texts of the pages, and behind them those of the API's documentation.
 CATALOGS = ("zh_CN.po", "api_zh_CN.po")
+
+
+class _Catalog:
+    """One file of translations. Read when it is needed: it takes a megabyte."""
+
+    def __init__(self, name: str) -> None:
+        self._path = _TRANSLATIONS / name
+
+    @cached_property
+    def words(self) -> NullTranslations:
+        return _read_catalog(self._path)
 
 
 class DatePatterns(Struct, frozen=True):
@@ -42,21 +54,34 @@ class Language:
     """One language. `code` is the code tables' name for it, `tag` the one for HTML."""
 
     def __init__(
-        self, code: Code, tag: str, name: str, patterns: DatePatterns, catalog: NullTranslations
+        self,
+        code: Code,
+        tag: str,
+        name: str,
+        patterns: DatePatterns,
+        catalogs: Sequence[str] = (),
     ) -> None:
+        """`catalogs`: names of files; each is read when a text is first looked for in it."""
         self.code: Code = code
         self.tag = tag
         #: Its name in the language itself.
         self.name = name
         self._locale = Locale.parse(tag, sep="-")
         self._patterns = patterns
-        self._words = catalog
+        self._catalogs = [_Catalog(name) for name in catalogs]
 
     def gettext(self, message: str) -> str:
-        return self._words.gettext(message)
+        for catalog in self._catalogs:
+            if (text := catalog.words.gettext(message)) != message:
+                return text
+        return message
 
     def ngettext(self, singular: str, plural: str, n: int) -> str:
-        return self._words.ngettext(singular, plural, n)
+        for catalog in self._catalogs:
+            text = catalog.words.ngettext(singular, plural, n)
+            if text not in (singular, plural):
+                return text
+        return singular if n == 1 else plural
 
     def _format(self, ms: int, zone: tzinfo, pattern: str) -> str:
         if ms == _UNKNOWN_TIME:
@@ -116,13 +141,6 @@ def _read_catalog(path: Path) -> NullTranslations:
     )
 
 
-def _read_catalogs() -> NullTranslations:
-    """The Chinese texts of the pages, and behind them those of the API's documentation."""
-    pages, api = (_read_catalog(_TRANSLATIONS / name) for name in CATALOGS)
-    pages.add_fallback(api)
-    return pages
-
-
 def compile_catalog(path: Path) -> bytes:
     """Compile a .po file to the .mo format."""
     # Imported here because the executable does not contain it.
@@ -141,14 +159,13 @@ LANGUAGES: Mapping[str, Language] = {
         "en",
         "English",
         DatePatterns("d MMM yyyy", "d MMM", "EEEE, d MMMM yyyy", "MMMM yyyy"),
-        NullTranslations(),
     ),
     "zh": Language(
         "zh",
         "zh-CN",
         "中文",
         DatePatterns("yyyy年M月d日", "M月d日", "yyyy年M月d日 EEEE", "yyyy年M月"),
-        _read_catalogs(),
+        CATALOGS,
     ),
 }
 
