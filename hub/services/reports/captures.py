@@ -48,7 +48,7 @@ async def report_captures(
             await _sort_faces(store, sums, (first * HOUR_MS, end * HOUR_MS))
         on_progress((number + 1) / len(period.days))
     is_exact = period.since % HOUR_MS == 0 and period.until % HOUR_MS == 0
-    tables = (sums.by_camera(), sums.by_hour())
+    tables = (sums.by_camera(), sums.by_hour(made_at))
     return Report("captures", period, made_at, tables, (sums.chart(),), is_exact)
 
 
@@ -125,9 +125,17 @@ class _Sums:
             rows,
         )
 
-    def by_hour(self) -> Table:
+    def by_hour(self, now: int) -> Table:
+        """Of a day that is not over, hours to come are empty, unless records are dated in them."""
+        last = 23
+        if self._is_day and self._period.since <= now < self._period.until:
+            last = _local(now // HOUR_MS, self._zone).hour
         rows: list[tuple[Cell, ...]] = [
-            (did, *(self._by_hour[did, hour] for hour in range(24))) for did in self._dids()
+            (
+                did,
+                *(self._by_hour[did, hour] or (0 if hour <= last else None) for hour in range(24)),
+            )
+            for did in self._dids()
         ]
         return table(
             "by_hour",
