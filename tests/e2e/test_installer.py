@@ -128,13 +128,19 @@ def test_an_installer_on_a_phone_connects_cameras_and_replaces_one(
         # It takes the place of the first one, which is chosen by its name.
         browser.open(f"{hub.url}/cameras")
         installer.click(f'{second} [href*="/replace"]')
-        Select(browser.find('[name="replaces"]')).select_by_visible_text("Main gate")
+        Select(browser.find('[name="replaces"]')).select_by_visible_text("Main gate · Online")
         installer.scan(f"SN: {other['sn']}\nSecurity code: {other['code']}", ".narrow")
         key_file = tmp_path / "other.pem"
         key_file.write_text(other["key"], "ascii")
         browser.find('.narrow [name="key_file"]').send_keys(str(key_file))
         browser.find(".narrow .code-fits")
         installer.assert_fits()
+        installer.click(".narrow .button-main")
+        # The first one works: nobody throws it out by a slip of the finger.
+        browser.wait_for_text("Main gate is online. Replace it all the same?")
+        installer.assert_fits()
+        assert browser.find('.narrow [name="code"]').get_attribute("value") == other["code"]
+        installer.click('[name="although_online"]')
         installer.click(".narrow .button-main")
         browser.wait_for_text(f"It replaces the camera with the serial number {one['sn']}.")
         browser.wait_until(

@@ -173,7 +173,7 @@ async def _page(
     return await page(
         "cameras/many.html",
         area="cameras",
-        status=error.status if error else 409 if question else 200,
+        status=error.status if error else 200,
         question=question,
         change=change,
         title=gettext(_TITLES[change]),

@@ -43,7 +43,7 @@ async def replace_page(row: PendingRow, back: str, *, question: str = "") -> Res
     return await page(
         "cameras/replace.html",
         area="cameras",
-        status=400 if row.fault else 409 if question else 200,
+        status=400 if row.fault else 200,
         question=question,
         one=row,
         back=back,
