@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import CannotStoreNow
 from hub.store.db import Store
@@ -49,11 +52,28 @@ async def test_after_a_power_failure_a_record_and_its_alarm_are_both_there_or_ne
     async with opened(data, clock, on_records=on_records, disk=WatchedDisk(at)) as store:
         store.alarms.use(OfCategory2())
         await store.records.append(batch(clock, 1, detail=seen("ann")))
-        armed = True
-        async with trio.open_nursery() as nursery:  # in one group
+
+        def begin(connection: sqlite3.Connection) -> None:
+            nonlocal armed
+            armed = True
+            at("before the rows are complete")
+
+        # While the writer is busy, what waits becomes one group.
+        is_busy, go_on = trio.Event(), threading.Event()
+        token = trio.lowlevel.current_trio_token()
+
+        def keep_busy(connection: sqlite3.Connection) -> None:
+            token.run_sync_soon(is_busy.set)
+            go_on.wait(10)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.write, keep_busy)
+            await is_busy.wait()
             nursery.start_soon(store.records.append, batch(clock, 2, detail=seen("ann")))
             nursery.start_soon(store.records.append, batch(clock, 3, detail=seen("bob")))
-            nursery.start_soon(store.write, lambda connection: at("before the rows are complete"))
+            nursery.start_soon(store.write, begin)
+            await wait_all_tasks_blocked()
+            go_on.set()
     async with opened(left, clock) as store:
         if step == "after the commit":
             assert await facts(store) == (["ann", "ann", "bob"], {"ann": 2, "bob": 1})
