@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 #: The password of every user in these tests.
 PASSWORD = "a long sentence"
+#: How often something is looked for again that the page has replaced.
+_STALE_TRIES = 5
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _OPTIONS = (
     "--headless=new",
@@ -83,7 +85,12 @@ class Browser:
         field.send_keys(text)
 
     def click(self, selector: str) -> None:
-        self.find(selector).click()
+        """Click what is there; find it again if the page has just put another in its place."""
+        for _ in range(_STALE_TRIES):
+            with suppress(StaleElementReferenceException):
+                self.find(selector).click()
+                return
+        raise AssertionError(f"{selector} is replaced all the time")
 
     def has_text(self, text: str) -> bool:
         return text in str(self.driver.execute_script("return document.body.innerText"))

@@ -137,7 +137,9 @@ def _looping(browser: Browser) -> list[dict[str, float]]:
 
 
 def _names(browser: Browser) -> list[str]:
-    return [card.text for card in browser.find_all("#alarms .alarm h2")]
+    # At one moment: the page puts new cards in place of others.
+    script = 'return [...document.querySelectorAll("#alarms .alarm h2")].map((h) => h.innerText)'
+    return list(browser.driver.execute_script(script))
 
 
 def _wait_for_alarm(browser: Browser, name: str) -> None:

@@ -26,7 +26,8 @@ from tests.support.hostile_messages import KB, Place, contents, message, places
 #: As in hub.link.dispatch and hub.services.records.ingest.
 INLINE_BYTES = 256 * KB
 MOST_SECONDS = 0.020
-TRIES = 4
+TRIES = 12
+_SPEED_TRIES = 3
 #: Shapes that are tried in each place.
 SHAPES = 11
 #: How long skipping 4 MB of numbers takes on the machine on which the bound was set.
@@ -48,10 +49,17 @@ LONGEST = ("frame, msg", "face, extra field")
 
 
 @cache
+def _numbers() -> bytes:
+    return b'{"a":[' + b"1," * (2 * KB * KB) + b"1]}"
+
+
 def slowness() -> float:
-    """How many times slower this machine is than usual; at least 1."""
-    body = b'{"a":[' + b"1," * (2 * KB * KB) + b"1]}"
-    return max(1.0, seconds_of(lambda: _SKIP.decode(body)) / USUAL_SECONDS)
+    """How many times slower this machine is now than usual; at least 1.
+
+    Measured anew each time: other programs on the same processor slow it down by more than half.
+    """
+    found = [seconds_of(lambda: _SKIP.decode(_numbers())) for _ in range(_SPEED_TRIES)]
+    return max(1.0, max(found) / USUAL_SECONDS)
 
 
 def seconds_of(work: Callable[[], object]) -> float:
