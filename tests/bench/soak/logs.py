@@ -26,7 +26,8 @@ EXPLAINED = (
     r"^(device .* at )?127\.0\.0\.1 was disconnected: no frame came",
     r"^device .* sends more than \d+ frames a second, and is slowed down",
     r"^the people of device \d+ are (brought in step later|compared another time): ",
-    r"^the TLS handshake with 127\.0\.0\.1 on the \w+ port failed: .*(closed|reset|ended|took|seconds)",
+    r"^the TLS handshake with 127\.0\.0\.1 on the \w+ port failed: "
+    r".*(closed|reset|ended|took|seconds)",
     # What the clock does to it.
     r"^the clock was set by|^the clock changed between two runs|and is doubted$",
     r"^(dropping|dropped) ",
