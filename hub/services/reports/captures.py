@@ -145,14 +145,10 @@ class _Sums:
 
     def chart(self) -> Chart:
         """By hour for a day, else by day."""
-        labels: tuple[Cell, ...] = (
-            tuple(range(24))
-            if self._is_day
-            else tuple(day.date.isoformat() for day in self._period.days)
-        )
+        labels = self._period.labels
         return Chart(
             "captures",
-            "hour" if self._is_day else "day",
+            self._period.label_kind,
             labels,
             tuple(
                 Series(name, tuple(self._over_time[name, one] for one in labels))

@@ -42,6 +42,18 @@ class Period(Struct, frozen=True):
         return self.days[-1].until
 
     @property
+    def label_kind(self) -> Literal["hour", "day"]:
+        """What a chart over the period has a bar for."""
+        return "hour" if self.kind == "day" else "day"
+
+    @property
+    def labels(self) -> tuple[int | str, ...]:
+        """The bars of a chart: hours of the day (0 to 23), or days as YYYY-MM-DD."""
+        if self.label_kind == "hour":
+            return tuple(range(24))
+        return tuple(day.date.isoformat() for day in self.days)
+
+    @property
     def before(self) -> date:
         """A day of the period before this one."""
         return self.first - timedelta(days=1)

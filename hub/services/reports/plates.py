@@ -89,14 +89,10 @@ class _Pairing:
 
     def chart(self) -> Chart:
         """By hour for a day, else by day."""
-        labels: tuple[Cell, ...] = (
-            tuple(range(24))
-            if self._is_day
-            else tuple(day.date.isoformat() for day in self._period.days)
-        )
+        labels = self._period.labels
         return Chart(
             "plates",
-            "hour" if self._is_day else "day",
+            self._period.label_kind,
             labels,
             (
                 Series("came", tuple(self._came[one] for one in labels)),
