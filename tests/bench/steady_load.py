@@ -66,7 +66,7 @@ class Sender:
 
 
 async def run(load: Load) -> LatencyResult:
-    senders = [Sender(await _open(load), token) for token in load.tokens]
+    senders = [Sender(await open_connection(load), token) for token in load.tokens]
     due = _schedule(load)
     times: list[float] = []
     failures = 0
@@ -110,7 +110,7 @@ def _schedule(load: Load) -> list[tuple[float, str, bytes]]:
     return sorted(captures + events)
 
 
-async def _open(load: Load) -> trio.abc.Stream:
+async def open_connection(load: Load) -> trio.abc.Stream:
     stream = await trio.open_tcp_stream(load.host, load.port)
     if not load.tls:
         return stream

@@ -2,10 +2,11 @@
 
     python -m tests.bench.wall [--rate 64] [--seconds 60]
 
-A real hub and a real Chromium, both on this machine, beside simulated cameras with `--rate`
-captures a second in all. One more camera uploads twice a second; its cards are timed from the
-answer 200 to the first frame after they were inserted. Script, style and layout are told as shares
-of one core, in processor time of the page's main thread, as far as other programs leave it a core.
+A real hub and a real Chromium, both on this machine. Sixteen cameras send `--rate` captures a
+second in all, which were drawn beforehand. One more camera uploads twice a second; its cards are
+timed from the answer 200 to the first frame after they were inserted. Script, style and layout are
+told as shares of one core, in processor time of the page's main thread, as far as other programs
+leave it a core.
 """
 
 from __future__ import annotations
@@ -13,18 +14,22 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import trio
 
 from tests.bench.alarm_on_screen import _token
+from tests.bench.drawn_load import DrawnLoad
+from tests.bench.hub_process import HOST
 from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.camera import Camera, upload_sync
-from tests.e2e.hub_process import SITEHUB, HubProcess
+from tests.e2e.hub_process import HubProcess
 
 _WATCH = """
 window.painted = {};
@@ -58,6 +63,9 @@ const total = async (wanted) => {
   done([urls.length, await total(urls), await total(urls.map((url) => url.split("?")[0]))]);
 })();
 """
+_CAMERAS = 16
+#: So long captures come before the first is timed: the wall fills.
+_WARM_UP_SECONDS = 5.0
 _TIMES = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration", "TaskDuration")
 
 
@@ -78,18 +86,14 @@ def main() -> None:
 def _measure(
     hub: HubProcess, browser: Browser, directory: Path, rate: float, seconds: float
 ) -> None:
-    camera = Camera.make(directory)
-    did = hub.add_device(camera.sn, camera.code, camera.public_key)
-    token = trio.run(_token, hub, camera, did)
-    key_file = directory / "apikey.json"
-    key_file.write_text(hub.cli("apikey", "add", "cameras"), "utf-8")
-    command = [*SITEHUB, "simulate", "--hub", "127.0.0.1", "--cameras", "16", "--rate", str(rate)]
-    command += ["--web-port", str(hub.web_port), "--device-port", str(hub.device_port)]
-    command += ["--apikey-file", str(key_file)]
-    simulator = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    cameras = [Camera.make(directory, f"Y3CWALL{number:08d}") for number in range(_CAMERAS)]
+    tokens = {camera.sn: _add(hub, camera) for camera in cameras}
+    token = _add(hub, Camera.make(directory))
+    load = DrawnLoad(HOST, hub.web_port, tokens, rate, seconds + _WARM_UP_SECONDS)
+    with _drawn(load) as start:
         browser.sign_in(hub)
-        browser.wait_until(lambda: len(browser.wall_seqs()) >= 60, "the wall does not fill")
+        start()
+        time.sleep(_WARM_UP_SECONDS)
         # Alarms are measured on their own.
         browser.driver.execute_script("document.querySelector('#alarms').remove()")
         browser.driver.execute_script(_WATCH)
@@ -98,12 +102,8 @@ def _measure(
         answered = _upload(hub, token, seconds)
         took, after, last = time.monotonic() - began, _metrics(browser), browser.wall_seqs()[0]
         painted = browser.driver.execute_script("return window.painted")
-        simulator.kill()
-        browser.driver.set_script_timeout(60)
-        count, small, whole = browser.driver.execute_async_script(_WEIGH)
-    finally:
-        simulator.kill()
-        simulator.wait()
+    browser.driver.set_script_timeout(60)
+    count, small, whole = browser.driver.execute_async_script(_WEIGH)
     waits = sorted(painted[name] - at for name, at in answered.items() if name in painted)
     print(f"{(last - first) / took:.0f} records a second, {took:.0f} s")
     seen = f"{len(waits)} of {len(answered)}"
@@ -113,6 +113,34 @@ def _measure(
     heap = [one["JSHeapUsedSize"] / 1e6 for one in (before, after)]
     print(f"heap: {heap[0]:.1f} MB before, {heap[1]:.1f} MB after; {after['Nodes']:.0f} nodes")
     print(f"{count} pictures: {small / 1e3:.0f} kB as thumbnails, {whole / 1e3:.0f} kB as they are")
+
+
+def _add(hub: HubProcess, camera: Camera) -> str:
+    """Add the camera; return its token."""
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    return trio.run(_token, hub, camera, did)
+
+
+@contextmanager
+def _drawn(load: DrawnLoad) -> Iterator[Callable[[], None]]:
+    """Draw the captures of a load; what is yielded lets them be sent."""
+    command = [sys.executable, "-m", "tests.bench.drawn_load"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            process.stdin.write(msgspec.json.encode(load) + b"\n")
+            process.stdin.flush()
+            process.stdout.readline()
+
+            def start() -> None:
+                assert process.stdin
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+
+            yield start
+        finally:
+            process.kill()
 
 
 def _upload(hub: HubProcess, token: str, seconds: float) -> dict[str, float]:

@@ -9,7 +9,7 @@ import { walkByArrows } from "./walk.js";
 
 const MAX_HELD = 120;
 // The browser lays the wall out anew for each update. Together, cards cost little more than one.
-const UPDATE_MS = 100;
+const UPDATE_MS = 70;
 const CALM_MS = 500;
 
 const isListed = (card) => card.matches(".card-black");
