@@ -106,7 +106,7 @@ def test_an_answer_is_not_taken_for_that_of_a_question_that_changed(
     guard: Browser, filled_site: FilledSite
 ) -> None:
     guard.open(f"{filled_site.hub.url}/search?kind=face")
-    changed = "The question has changed."
+    changed = "The filters have changed."
     assert not guard.has_text(changed)
     choose = "document.querySelector(arguments[0]).click()"
     guard.wait_until(

@@ -131,8 +131,8 @@ REPORT = Endpoint(
         "was first and last seen on each day; `plates`: in and out, and how long they stayed; "
         "`alarms`: by type, with the time to acknowledgement, and who acknowledged them; "
         "`availability`: of the cameras, and their outages. Days are those of the site's time "
-        "zone; a week begins on Monday. A report that takes longer than a minute is 503: it is "
-        "being made all the same, ask again."
+        "zone; a week begins on Monday. If a report takes longer than a minute, the answer is 503; "
+        "it is still being created, so ask again."
     ),
     query=ReportParameters,
     query_example="period=month&date=2026-11-25",

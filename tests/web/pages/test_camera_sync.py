@@ -94,7 +94,7 @@ async def test_the_tab_counts_and_lists_who_is_on_a_camera(
     await settle(running)
     for path in ("/cameras/1/people", "/cameras/1/people/state"):
         await guard.get(path)
-        for text in ("<b>1</b><span>should be on it", "<b>1</b><span>are on it", "王芳", "1 of 1"):
+        for text in ("<b>1</b><span>assigned", "<b>1</b><span>on the camera", "王芳", "1 of 1"):
             assert text in guard.text, text
     for state in ("pending", "failed", "unknown"):
         await guard.get(f"/cameras/1/people?show={state}")

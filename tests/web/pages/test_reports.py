@@ -167,7 +167,7 @@ async def test_a_report_that_takes_long_says_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(views, "_PAGE_SECONDS", 0.0)
     response = await guard.get("/reports/captures?period=month")
-    assert "The report is being made" in guard.text
+    assert "The report is being created" in guard.text
     assert response.headers["Refresh"] == "2"
 
 

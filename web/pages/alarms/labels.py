@@ -31,9 +31,9 @@ ICONS = {
 
 STEPS = {
     "raised": N_("Raised"),
-    "again": N_("New again"),
+    "again": N_("Raised again"),
     "acknowledged": N_("Acknowledged"),
     "escalated": N_("Not acknowledged in time: escalated to everyone"),
-    "over": N_("Over"),
+    "over": N_("Back to normal"),
     "closed": N_("Closed"),
 }

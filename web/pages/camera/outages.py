@@ -51,7 +51,7 @@ def percent_text(percent: float | None) -> str:
     if percent is None:
         return "–"
     shown = int(percent * 100) / 100
-    return gettext("%(n)s %%") % {"n": f"{shown:.2f}".rstrip("0").rstrip(".")}
+    return gettext("%(n)s%%") % {"n": f"{shown:.2f}".rstrip("0").rstrip(".")}
 
 
 @blueprint.get("")
