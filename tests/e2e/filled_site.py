@@ -99,7 +99,7 @@ class FilledSite:
             self._restart(dids[:2])
         rules = [{"types": [2], "severity": "major", "start": "20:00", "end": "06:00"}]
         self._call("PUT", "/alarm-rules", json={"items": rules})
-        self._call("POST", "/groups", json={"name": "Entrances", "dids": dids[:2]})
+        self._add_gates(dids[:2], dids[2:4])
         self.hub.cli("plate-list", "add", "Stolen", "--plate", "粤A33K91")
         seqs = [str(one["seq"]) for one in self._items("/records?kind=vehicle&limit=3")]
         self.hub.cli("hold", "add", *seqs, "--reason", "Theft in the yard")
@@ -112,6 +112,18 @@ class FilledSite:
         alarms = sorted(one["seq"] for one in self._items("/alarms?state=new&limit=200"))
         body = {"seqs": alarms[: len(alarms) - keep], "note": "Seen on patrol"}
         self._call("POST", "/alarms/ack", json=body)
+
+    def _add_gates(self, entrances: list[str], exits: list[str]) -> None:
+        """Group the cameras at the entrances and exits, and choose the groups for reports."""
+        groups = {"Entrances": entrances, "Exits": exits}
+        added = [
+            self._call("POST", "/groups", json={"name": name, "dids": dids})["id"]
+            for name, dids in groups.items()
+        ]
+        with self.signed_in() as client:
+            token = _TOKEN.findall(client.get("/reports/plates").text)[0]
+            form = {"csrf_token": token, "in": added[0], "out": added[1]}
+            assert client.post("/reports/plates/gates", data=form).status_code == 303
 
     def _records_are(self, count: int) -> bool:
         return bool(self._items(f"/records?after={count - 1}&limit=1"))
@@ -191,6 +203,16 @@ def _person(person: Person) -> dict[str, object]:
         "category": person.category,
         "photo": base64.b64encode(face_jpeg(person, 0)).decode(),
     }
+
+
+@contextmanager
+def open_empty_site(folder: Path) -> Iterator[FilledSite]:
+    """Start a hub with its data below `folder`, and its users. It has no camera and no record."""
+    hub = HubProcess(folder / "data")
+    with closing(hub), closing(FilledSite(hub, folder)) as site:
+        hub.start()
+        site.set_up()
+        yield site
 
 
 @contextmanager

@@ -29,17 +29,22 @@ _NOT_IN_NAMES = re.compile(r"<(?:\w+:)?|>")
 
 
 class Page(msgspec.Struct, frozen=True):
-    """An address, and the rule that it fits; `rule` is empty for an address that nothing fits."""
+    """An address, and the rule that it fits; `rule` is empty for an address that nothing fits.
+
+    `state`: what the page shows there, if that is not the usual.
+    """
 
     rule: str
     path: str
+    state: str = ""
 
     @property
     def name(self) -> str:
         """The rule as a part of file names: cameras-did-recordings, and live for the first page."""
         if not self.rule:
             return "not-found"
-        return _NOT_IN_NAMES.sub("", self.rule).strip("/").replace("/", "-") or "live"
+        name = _NOT_IN_NAMES.sub("", self.rule).strip("/").replace("/", "-") or "live"
+        return f"{name}-{self.state}" if self.state else name
 
     @property
     def is_for_users(self) -> bool:

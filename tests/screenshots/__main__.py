@@ -2,6 +2,7 @@
 
 python -m tests.screenshots FOLDER            all of them
 python -m tests.screenshots FOLDER --pages live cameras --looks dark --widths 390 --languages zh
+python -m tests.screenshots FOLDER --empty    of a hub without cameras and records
 python -m tests.screenshots --readme          the pictures of README.md, in place
 
 It starts a hub of its own with a filled site, so nothing else has to run. Chromium and its driver
@@ -19,10 +20,11 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.e2e.browser import open_chromium
-from tests.e2e.filled_site import ADMIN, open_filled_site
+from tests.e2e.filled_site import ADMIN, open_empty_site, open_filled_site
 from tests.e2e.pages import Page, find_pages
 from tests.screenshots.camera import LANGUAGES, LOOKS, WIDTHS, PageCamera, View
 from tests.screenshots.readme import PICTURES, take_readme_pictures
+from tests.screenshots.states import STATES
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,12 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--looks", nargs="+", choices=LOOKS, default=LOOKS)
     parser.add_argument("--widths", nargs="+", type=int, default=WIDTHS, metavar="PIXELS")
     parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=LANGUAGES)
+    parser.add_argument("--empty", action="store_true", help="a hub without cameras and records")
     parser.add_argument("--readme", action="store_true", help="the pictures of README.md")
     return parser
 
 
 def _take_pictures(options: argparse.Namespace, folder: Path) -> int:
-    with open_filled_site(folder) as site:
+    open_site = open_empty_site if options.empty else open_filled_site
+    with open_site(folder) as site:
         pages = find_pages(site)
         with open_chromium(folder / "profile") as browser:
             camera = PageCamera(browser, site.hub.url)
@@ -61,7 +65,7 @@ def _take_pictures(options: argparse.Namespace, folder: Path) -> int:
                 browser.sign_in(site.hub, ADMIN)
                 take_readme_pictures(site, camera, pages)
                 return len(PICTURES)
-            wanted = _wanted(pages, options.pages)
+            wanted = _wanted([*pages, *STATES], options.pages)
             took = 0
             # Pages for everybody first: the browser stays signed in afterwards.
             for is_for_users, some in groupby(wanted, key=lambda page: page.is_for_users):
