@@ -66,9 +66,13 @@ class Language:
         self.tag = tag
         #: Its name in the language itself.
         self.name = name
-        self._locale = Locale.parse(tag, sep="-")
         self._patterns = patterns
         self._catalogs = [_Catalog(name) for name in catalogs]
+
+    @cached_property
+    def _locale(self) -> Locale:
+        """Read when a date is first written: what Babel knows takes two megabytes."""
+        return Locale.parse(self.tag, sep="-")
 
     def gettext(self, message: str) -> str:
         for catalog in self._catalogs:
