@@ -86,6 +86,16 @@ async def test_the_attendance_sheet_names_people_and_times_of_the_site(
         assert text in guard.text, text
 
 
+async def test_only_reports_of_several_days_tell_the_day_of_each_row(
+    hub: PageSite, guard: Visitor
+) -> None:
+    await add_face(hub, "Mei")
+    for period, tells in (("day", False), ("week", True)):
+        await guard.get(f"/reports/attendance?period={period}")
+        assert "Mei" in guard.text
+        assert ('<th scope="col">Day</th>' in guard.text) is tells
+
+
 async def test_alarms_of_events_name_the_event(hub: PageSite, guard: Visitor) -> None:
     await hub.connect("Main gate")
     fire = next(number for number, name in code_tables.EVENT_TYPES.items() if name.en == "Fire")
@@ -139,7 +149,8 @@ async def test_an_export_is_audited(hub: PageSite, guard: Visitor, admin: Visito
     await guard.get("/reports/attendance.csv?period=month&date=2026-11-25")
     await admin.get("/site/audit")
     assert "Exported the report" in admin.text
-    assert "attendance month 2026-11-25 csv" in admin.text
+    assert "<strong>Attendance</strong>" in admin.text
+    assert "Monthly · 25 Nov 2026 · CSV for spreadsheets" in admin.text
 
 
 async def test_entrances_and_exits_are_chosen_once_for_everybody(
@@ -158,8 +169,10 @@ async def test_entrances_and_exits_are_chosen_once_for_everybody(
     await guard.send("/reports/plates/gates?period=day", **{"in": "1", "out": ["2", "99", "x"]})
     assert guard.response.status_code == 303
     await admin.get("/reports/plates")
-    for text in ("B12345", "Gate in", "Gate out", "1 h"):
+    for text in ("B12345", "Gate in", "Gate out", "1 h", '<th scope="col">Plate</th>'):
         assert text in admin.text, text
+    await admin.get("/site/audit")
+    assert "Chose the entrances and exits of reports <strong>In → Out</strong>" in admin.text
 
 
 async def test_a_report_that_takes_long_says_how_far_it_is(

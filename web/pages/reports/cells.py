@@ -31,7 +31,7 @@ class Cells:
 
     def heading(self, column: Column) -> str:
         """Return the name of a column; an hour of the day names itself."""
-        return series_name(column.name)
+        return _name(labels.COLUMNS, column.name)
 
     def text(self, column: Column, cell: Cell) -> str:
         """Return a cell as text, "" if there is none."""
@@ -88,5 +88,9 @@ def length_text(seconds: int, *, pages: bool) -> str:
 
 
 def series_name(name: str) -> str:
-    """Return the name of a column or a series of a chart."""
-    return gettext(labels.COLUMNS[name]) if name in labels.COLUMNS else name
+    """Return the name of a series of a chart."""
+    return _name(labels.SERIES, name)
+
+
+def _name(names: Mapping[str, str], name: str) -> str:
+    return gettext(names[name]) if name in names else name

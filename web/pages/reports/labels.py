@@ -38,7 +38,7 @@ CHARTS = {
     "out": N_("Time offline"),
 }
 
-#: Columns, and the series of charts. Hours of the day are named by themselves.
+#: Columns. Hours of the day are named by themselves.
 COLUMNS = {
     "camera": N_("Camera"),
     "known": N_("Known faces"),
@@ -91,8 +91,10 @@ COLUMNS = {
     "until": N_("Until"),
     "length": N_("Duration"),
     "cause": N_("Reason"),
-    **ALARM_KINDS,
 }
+
+#: The series of charts: those of alarms are kinds, of which one has the name of a column.
+SERIES = COLUMNS | ALARM_KINDS
 
 CODES = {
     "kind": ALARM_KINDS,

@@ -186,6 +186,10 @@ def _table_view(table: Table, cells: Cells, form: ReportForm) -> TableView:
     asked = request.args.get(f"from_{table.name}", default=0, type=int)
     begin = max(0, min(asked, max(0, len(table.rows) - 1)))
     end = begin + _ROWS_PER_PAGE
+    # The title of a daily report tells its day.
+    is_daily = form.query.period == "day"
+    places = [n for n, one in enumerate(table.columns) if not (is_daily and one.kind == "day")]
+    columns = [table.columns[n] for n in places]
 
     def at(row: int) -> str:
         return form.url(more={f"from_{table.name}": str(row)}) + f"#table-{table.name}"
@@ -193,11 +197,11 @@ def _table_view(table: Table, cells: Cells, form: ReportForm) -> TableView:
     return TableView(
         name=table.name,
         title=table_name(table),
-        columns=[cells.heading(column) for column in table.columns],
-        numbers=[column.kind in ("count", "length", "percent") for column in table.columns],
-        moments=[column.kind == "moment" for column in table.columns],
+        columns=[cells.heading(column) for column in columns],
+        numbers=[column.kind in ("count", "length", "percent") for column in columns],
+        moments=[column.kind == "moment" for column in columns],
         rows=[
-            [cells.text(column, cell) for column, cell in zip(table.columns, row, strict=True)]
+            [cells.text(column, row[n]) for n, column in zip(places, columns, strict=True)]
             for row in table.rows[begin:end]
         ],
         total=len(table.rows),

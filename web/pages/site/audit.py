@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from web.pages import language
 from web.pages.labels import ROLES
 from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import make_url, redirect_to
+from web.pages.reports.labels import PERIODS, REPORTS
 from web.pages.site.audit_export import export_csv
 from web.pages.site.audit_filter import GROUPS, read_form
 from web.pages.site.layout import site_page
@@ -132,6 +133,13 @@ ACTIONS = {
 }
 
 _OF_ONE_PERSON = ("person.add", "person.change", "person.put", "person.numbers")
+#: What is exported, by the code of its form.
+_FORMS = {
+    "csv": N_("CSV for spreadsheets"),
+    "print": N_("Printable page"),
+    "xlsx": "Excel",
+    "zip": N_("ZIP with pictures"),
+}
 #: Actors that are neither a user nor an API key.
 _ACTORS = {
     "command line": N_("Command line"),
@@ -328,6 +336,35 @@ def _erasure(entry: AuditEntry) -> AuditTarget:
     return _numbered(entry, "/site/erasures/")
 
 
+def _export(entry: AuditEntry) -> AuditTarget:
+    """An export of records: its form, and what was searched for."""
+    form, _, asked = entry.target.partition(" ")
+    return AuditTarget(_word(_FORMS, form), detail=asked)
+
+
+def _report(entry: AuditEntry) -> AuditTarget:
+    """Of an exported report "KIND PERIOD DAY FORM"; of entrances and exits, their groups."""
+    if entry.action == "report.gates":
+        return AuditTarget(_gates(entry.target))
+    if entry.action != "report.export" or entry.target.count(" ") != 3:
+        return AuditTarget(entry.target)
+    kind, period, day, form = entry.target.split(" ")
+    date = language.current().camera_day(day)
+    detail = " · ".join((_word(PERIODS, period), date, _word(_FORMS, form)))
+    return AuditTarget(_word(REPORTS, kind), detail=detail)
+
+
+def _gates(target: str) -> str:
+    """The groups at the entrances and at the exits, each as IDs with commas, by their names."""
+    names = {str(group.id): group.name for group in auth.services().camera_groups.list()}
+    sides = ([names.get(id, id) for id in side.split(",")] for side in target.split(" "))
+    return " → ".join(", ".join(side) for side in sides)
+
+
+def _word(words: Mapping[str, str], code: str) -> str:
+    return gettext(words[code]) if code in words else code
+
+
 def _numbered(entry: AuditEntry, url: str) -> AuditTarget:
     id, _, count = entry.target.partition(" ")
     if not (id.isdecimal() and (count.isdecimal() or not count)):
@@ -339,6 +376,8 @@ def _numbered(entry: AuditEntry, url: str) -> AuditTarget:
 
 _TARGETS: dict[str, Callable[[AuditEntry], AuditTarget]] = {
     "device": _camera,
+    "record": _export,
+    "report": _report,
     "person": _person,
     "group": _group,
     "settings": _setting,
