@@ -42,7 +42,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
         AT_ONCE,
     ] = ""
     timezone: Annotated[
-        str, "Time zone, an IANA name such as Asia/Shanghai; empty: the system's", AT_ONCE
+        str, "Time zone, an IANA name such as Asia/Shanghai; blank: that of this computer", AT_ONCE
     ] = ""
     language: Annotated[
         Literal["auto", "zh", "en"], "Language of the pages; auto: the browser's", AT_ONCE
@@ -178,7 +178,7 @@ class TimeConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     cert: Annotated[
-        str, "PEM file of your own certificate; empty: the hub makes one", FILE_ONLY
+        str, "PEM file of your own certificate; blank: the hub issues one", FILE_ONLY
     ] = ""
     key: Annotated[str, "PEM file of the private key for your own certificate", FILE_ONLY] = ""
 

@@ -119,6 +119,14 @@ class Language:
             return text
         return self.moment(int(at.timestamp() * 1000), UTC)
 
+    def camera_day(self, text: str) -> str:
+        """The day of such a time, or of a day alone; else as it is."""
+        try:
+            day = datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=UTC)
+        except ValueError:
+            return text
+        return self.date(int(day.timestamp() * 1000), UTC)
+
     def long_day(self, day: Date) -> str:
         """A date with its weekday, as a title."""
         return format_date(day, self._patterns.long_day, locale=self._locale)

@@ -20,7 +20,9 @@ const language = document.documentElement.lang;
 const ahead = Number(now) - Date.now();
 const startedAt = performance.now();
 const hubTime = () => new Date(Date.now() + ahead);
-const format = (options) => new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
+// The day before the month, as on the other pages.
+const locale = language === "en" ? "en-GB" : language;
+const format = (options) => new Intl.DateTimeFormat(locale, { timeZone: zone, ...options });
 const timeFormat = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const dayFormat = format({ weekday: "long", day: "numeric", month: "long" });
 // Digits alone: in Chinese, the hour would be "04时".

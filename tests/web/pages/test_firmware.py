@@ -167,6 +167,9 @@ async def test_a_release_is_added_with_its_files(admin: Operator) -> None:
     await admin.get(admin.goes_to)
     for text in ("The release was added", SHA256, release.components[0].md5, "390.6 KB", "V1.0"):
         assert text in admin.text, text
+    assert "<dd>20 Nov 2026 08:30:00</dd>" in admin.text
+    await admin.get("/firmware")
+    assert "20 Nov 2026 · " in admin.text
 
 
 async def test_uploaded_files_are_kept_when_the_form_is_refused(
