@@ -82,6 +82,7 @@ from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
 from hub.services.records.ingest import Ingest
+from hub.services.records.matches import PartMatching
 from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
@@ -403,6 +404,7 @@ async def open_services(
             records=RecordLog(store, record_feed),
             thumbnails=thumbnails,
             histograms=Histograms(store, site, now),
+            part_matching=PartMatching(store),
             person_photos=person_photos,
             people=people,
             people_sync=people_sync,

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from hub.services.records.histogram import Histograms
     from hub.services.records.holds import Holds
     from hub.services.records.ingest import Ingest
+    from hub.services.records.matches import PartMatching
     from hub.services.records.record_log import RecordLog
     from hub.services.records.reviews import Reviews
     from hub.services.records.saved_searches import SavedSearches
@@ -117,6 +118,7 @@ class Services:
     records: RecordLog
     thumbnails: Thumbnails
     histograms: Histograms
+    part_matching: PartMatching
     person_photos: PersonPhotos
     people: People
     people_sync: PeopleSync

@@ -58,6 +58,7 @@ from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.histogram import Histograms
 from hub.services.records.holds import Holds
+from hub.services.records.matches import PartMatching
 from hub.services.records.record_log import RecordLog
 from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
@@ -267,6 +268,7 @@ async def open_hub_services(
             records=RecordLog(store, record_feed),
             thumbnails=thumbnails,
             histograms=Histograms(store, site, clock),
+            part_matching=PartMatching(store),
             person_photos=person_photos,
             people=people,
             people_sync=PeopleSync(

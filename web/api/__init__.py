@@ -36,6 +36,7 @@ from web.api.people.sync import add_people_sync
 from web.api.records.erasures import add_erasures
 from web.api.records.histogram import add_histogram
 from web.api.records.holds import add_holds
+from web.api.records.matches import add_matches
 from web.api.records.media import DEVICE_MEDIA, MEDIA
 from web.api.records.record_list import RecordLists
 from web.api.records.records import add_records
@@ -83,6 +84,7 @@ def blueprint(services: Services) -> Blueprint:
     lists = RecordLists()
     add_records(routes, services, lists)
     add_histogram(routes, services)
+    add_matches(routes, services)
     add_stream(routes, services)
     add_alarms(routes, services)
     add_alarm_rules(routes, services)

@@ -26,7 +26,7 @@ from hub.store.records.record_conditions import (
     with_known_lists,
 )
 from hub.store.records.record_counts import HOUR_MS, count_by_hour, is_there
-from hub.store.records.record_filter import RecordFilter, simplified
+from hub.store.records.record_filter import RecordFilter, is_by_term, simplified
 from hub.store.records.time_spans import SeqRange, ranges_of
 
 #: (since, until) in UNIX milliseconds.
@@ -134,7 +134,7 @@ class Counting:
         self, connection: sqlite3.Connection, filter: RecordFilter
     ) -> tuple[Condition, ...] | None:
         """Return the conditions; None if no record can meet them."""
-        if self._may_spread and _is_by_term(filter):
+        if self._may_spread and is_by_term(filter):
             return conditions_of(connection, filter, _MAX_SPREAD_TERMS)
         return conditions_of(connection, filter)
 
@@ -263,14 +263,6 @@ class Counting:
             share = records * max(end, 0) // length - records * max(begin, 0) // length
             self.counts[place] += max(share, 0)
             place += 1
-
-
-def _is_by_term(filter: RecordFilter) -> bool:
-    """Whether an index answers a filter by a name or a plate, perhaps of one camera."""
-    term = filter.name if filter.plate is None else filter.plate
-    return term is not None and filter == RecordFilter(
-        name=filter.name, plate=filter.plate, did=filter.did
-    )
 
 
 def _is_counted(filter: RecordFilter) -> bool:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.commit.record_rows import fold, short_uuid
-from hub.store.records.record_filter import RecordFilter, simplified
+from hub.store.records.record_filter import RecordFilter, is_quoted, simplified
 from hub.store.sqlite.sql import clamp, one
 
 #: Up to this many matching terms are found by their index; with more, each row is tested.
@@ -28,7 +28,7 @@ _TERMS = "SELECT id FROM term WHERE field = ? AND {matches} LIMIT ?"
 _HAS_TERM = """
 EXISTS (SELECT 1 FROM term WHERE term.id = record.term AND field = ? AND {matches})
 """
-_HAS_PART, _HAS_PATTERN = "instr(folded, ?) > 0", "folded GLOB ?"
+_HAS_PART, _HAS_PATTERN, _IS_WHOLE = "instr(folded, ?) > 0", "folded GLOB ?", "folded = ?"
 # An empty list of pictures is "[]".
 _WITH_PICTURES = "(erased IS NULL AND images <> x'5b5d')"
 _WITHOUT_PICTURES = "(erased IS NOT NULL OR images = x'5b5d')"
@@ -161,6 +161,29 @@ def count_listed(
     return int(str(count))
 
 
+def rows_of(
+    index: IndexUse | None, conditions: Sequence[Condition], seqs: tuple[int, int]
+) -> tuple[str, tuple[object, ...]]:
+    """Return what follows SELECT ... FROM for the rows of a range that match, and its values."""
+    between = "seq BETWEEN ? AND ?"
+    values: tuple[object, ...] = seqs if index is None else (*index.values, *seqs)
+    if index is None:
+        source, found = "record NOT INDEXED", between
+    elif index.is_in_order:
+        source, found = f"record INDEXED BY {index.name}", f"{index.sql} AND {between}"
+    else:
+        # Only seqs are sorted, which an index holds without their rows.
+        listed, values = index.listed(seqs)
+        source, found = "record", f"seq IN ({listed})"
+    answered = () if index is None else index.conditions
+    rest = [one for one in conditions if one not in answered]
+    where = " AND ".join((found, *(one.on_row for one in rest)))
+    return (
+        f"{source} WHERE {where}",
+        (*values, *(value for one in rest for value in one.values)),
+    )
+
+
 def with_known_lists(connection: sqlite3.Connection, filter: RecordFilter) -> RecordFilter | None:
     """Return a simplified filter that asks for categories instead of lists, if that is the same.
 
@@ -224,10 +247,8 @@ def _on_lists(connection: sqlite3.Connection, lists: tuple[int, ...]) -> Iterato
 def _term_condition(
     connection: sqlite3.Connection, field: str, part: str, max_terms: int
 ) -> Condition | None:
-    folded = fold(part)
-    is_pattern = "?" in folded or "*" in folded
-    matches = _HAS_PATTERN if is_pattern else _HAS_PART
-    values = (field, _glob_of(folded) if is_pattern else folded)
+    matches, text = _comparison(part)
+    values = (field, text)
     found = connection.execute(_TERMS.format(matches=matches), (*values, max_terms + 1))
     ids = [id for (id,) in found]
     if not ids:
@@ -239,6 +260,11 @@ def _term_condition(
     return Condition(_IN, (json.dumps(ids),), "term", is_one_value=False)
 
 
-def _glob_of(folded: str) -> str:
-    """Return the pattern of SQLite's GLOB for texts with such a part."""
-    return f"*{folded.replace('[', '[[]')}*"
+def _comparison(part: str) -> tuple[str, str]:
+    """Return the condition on a name or plate, and its value."""
+    is_whole = is_quoted(part)
+    folded = fold(part[1:-1] if is_whole else part)
+    if "?" in folded or "*" in folded:
+        pattern = folded.replace("[", "[[]")
+        return _HAS_PATTERN, pattern if is_whole else f"*{pattern}*"
+    return (_IS_WHOLE if is_whole else _HAS_PART), folded

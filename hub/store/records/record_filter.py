@@ -28,9 +28,9 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     """Which records to return: those that meet every condition. None is no condition.
 
     `since` <= occurred_at < `until`, in UNIX milliseconds. `plate` and `name` match any part,
-    ignoring case; in them `?` stands for one character and `*` for any number of them. `dids`: any
-    of these cameras, `categories`: any of these; an empty tuple matches nothing. `has_pictures`:
-    with or without pictures.
+    ignoring case; in them `?` stands for one character and `*` for any number of them, and in
+    double quotes they match the whole. `dids`: any of these cameras, `categories`: any of these; an
+    empty tuple matches nothing. `has_pictures`: with or without pictures.
 
     `category` and `categories` are what the camera sent, which many leave out. `lists` are what
     pages show: 1 to 4 also match a person whom the register has on such a list, 0 (strangers) also
@@ -66,6 +66,7 @@ def simplified(filter: RecordFilter) -> RecordFilter | None:
         return None
     return replace(
         filter,
+        kind=None if filter.plate and filter.kind == "vehicle" else filter.kind,
         did=dids[0] if dids and len(dids) == 1 else None,
         dids=dids if dids and len(dids) > 1 else None,
         category=categories[0] if categories and len(categories) == 1 else None,
@@ -80,6 +81,19 @@ def possible_kinds(filter: RecordFilter) -> frozenset[RecordKind]:
         if getattr(filter, name) is not None:
             kinds &= having
     return kinds
+
+
+def is_quoted(part: str) -> bool:
+    """Return whether a text asks for a whole name or plate rather than for a part of it."""
+    return len(part) > 2 and part[0] == part[-1] == '"'
+
+
+def is_by_term(filter: RecordFilter) -> bool:
+    """Return whether an index answers a filter by a name or a plate, perhaps of one camera."""
+    term = filter.name if filter.plate is None else filter.plate
+    return term is not None and filter == RecordFilter(
+        name=filter.name, plate=filter.plate, did=filter.did
+    )
 
 
 def _either(one: T | None, some: tuple[T, ...] | None) -> tuple[T, ...] | None:

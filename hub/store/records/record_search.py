@@ -26,6 +26,7 @@ from hub.store.records.record_conditions import (
     conditions_of,
     count_listed,
     index_uses,
+    rows_of,
     with_known_lists,
 )
 from hub.store.records.record_counts import is_there
@@ -215,9 +216,10 @@ class RecordSearch:
     ) -> None:
         """Take the window's matching rows, until the page is complete."""
         order = "DESC" if self._newest_first else "ASC"
-        sql, values = _select(index, self._conditions, window)
+        found, values = rows_of(index, self._conditions, window)
         rows = connection.execute(
-            f"{sql} ORDER BY seq {order} LIMIT ?", (*values, self._limit + 1 - len(self.items))
+            f"SELECT {COLUMNS} FROM {found} ORDER BY seq {order} LIMIT ?",
+            (*values, self._limit + 1 - len(self.items)),
         )
         try:
             for row in rows:
@@ -238,26 +240,3 @@ def _is_possible(connection: sqlite3.Connection, filter: RecordFilter) -> bool:
     if kinds.issuperset(RECORD_KINDS):
         return is_there(connection, filter)
     return any(is_there(connection, replace(filter, kind=kind)) for kind in kinds)
-
-
-def _select(
-    index: IndexUse | None, conditions: tuple[Condition, ...], window: SeqRange
-) -> tuple[str, tuple[object, ...]]:
-    """Return the statement that finds a window's matching rows, and its values."""
-    between = "seq BETWEEN ? AND ?"
-    values: tuple[object, ...] = window if index is None else (*index.values, *window)
-    if index is None:
-        source, found = "record NOT INDEXED", between
-    elif index.is_in_order:
-        source, found = f"record INDEXED BY {index.name}", f"{index.sql} AND {between}"
-    else:
-        # Only seqs are sorted, which an index holds without their rows.
-        listed, values = index.listed(window)
-        source, found = "record", f"seq IN ({listed})"
-    answered = () if index is None else index.conditions
-    rest = [one for one in conditions if one not in answered]
-    where = " AND ".join((found, *(one.on_row for one in rest)))
-    return (
-        f"SELECT {COLUMNS} FROM {source} WHERE {where}",
-        (*values, *(value for one in rest for value in one.values)),
-    )

@@ -39,6 +39,7 @@ GET /api/hub/v1/groups
 GET /api/hub/v1/groups/{group}
 GET /api/hub/v1/records
 GET /api/hub/v1/records/histogram
+GET /api/hub/v1/records/matches
 GET /api/hub/v1/records/{seq}
 GET /api/hub/v1/status
 GET /api/hub/v1/stream

@@ -13,7 +13,10 @@ from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import RecordKind
 from web.api.endpoint import Did, Integer, Seq, Text
 
-_WILDCARDS = "; case is ignored; `?` stands for one character, `*` for any"
+_WILDCARDS = (
+    "; case is ignored; `?` stands for one character, `*` for any number; in double quotes: "
+    "the whole"
+)
 
 
 class FilterQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

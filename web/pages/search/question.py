@@ -21,7 +21,8 @@ from web.pages.search.period import Period, read_period, to_ms
 Order = Literal["newest", "oldest"]
 Pictures = Literal["", "yes", "no"]
 
-_MAX_TEXT = 100
+#: Characters of a text.
+MAX_TEXT = 100
 #: So many cameras and groups can be chosen one by one.
 MAX_CAMERAS, MAX_GROUPS = 200, 100
 _MAX_TYPE = 2**31 - 1
@@ -32,8 +33,8 @@ _ORDER = (
     *_PERIOD,
     *("did", "group", "kind", "type", "name", "plate", "uuid", "category", "pictures", "order"),
 )
-#: As Chinese keyboards write them.
-_WIDE_WILDCARDS = str.maketrans("？＊", "?*")
+#: As Chinese keyboards write them, and editors quotes.
+_WIDE_SIGNS = str.maketrans("？＊“”„＂", '?*""""')
 _TEXTS = tuple(name for name in _ORDER if name not in _LISTS)
 
 
@@ -115,8 +116,8 @@ class Question(Struct, frozen=True, kw_only=True):
             since=since,
             until=until,
             type=self.type,
-            plate=part_pattern(self.plate) or None,
-            name=self.name.translate(_WIDE_WILDCARDS) or None,
+            plate=part_pattern(self.plate.translate(_WIDE_SIGNS)) or None,
+            name=self.name.translate(_WIDE_SIGNS) or None,
             uuid=self.uuid or None,
             lists=self.categories or None,
             has_pictures=None if not self.pictures else self.pictures == "yes",
@@ -170,10 +171,10 @@ def read_question(sent: Sent, zone: tzinfo) -> Question:
     """Read a question. Raises BadParameter that names the field."""
     texts = dict.fromkeys(_TEXTS, "") | sent.texts
     for name in ("name", "plate", "uuid"):
-        if len(texts[name]) > _MAX_TEXT:
-            raise BadParameter(f"at most {_MAX_TEXT} characters are expected", field=name)
+        if len(texts[name]) > MAX_TEXT:
+            raise BadParameter(f"at most {MAX_TEXT} characters are expected", field=name)
     return Question(
-        period=read_period({name: texts[name][:_MAX_TEXT] for name in _PERIOD}, zone),
+        period=read_period({name: texts[name][:MAX_TEXT] for name in _PERIOD}, zone),
         kind=_one_of(texts["kind"], ("", *RECORD_KINDS), "kind") or None,
         dids=_numbers(sent, "did", MAX_CAMERAS),
         groups=tuple(map(int, _numbers(sent, "group", MAX_GROUPS))),

@@ -15,6 +15,7 @@ from web.pages.layout import page, redirect_to
 from web.pages.search.chart import Chart, make_chart, wider_url
 from web.pages.search.chips import question_chips
 from web.pages.search.form import apply_where, people_with, search_form
+from web.pages.search.matches import FoundMatches, find_matches
 from web.pages.search.period import Period
 from web.pages.search.question import Question, Sent, read_question, read_sent, sent_of
 from web.pages.search.record_place import OPENED_IN
@@ -44,7 +45,7 @@ async def search() -> Response:
 
 async def _answer(question: Question, place: Place) -> Response:
     try:
-        found, chart = await _find(question, place)
+        found, chart, matches = await _find(question, place)
     except TooManyRequests:
         fault = gettext("Too many searches are running. Try again in a moment.")
         return await _page(question, fault=fault)
@@ -54,6 +55,7 @@ async def _answer(question: Question, place: Place) -> Response:
         chips=await question_chips(question),
         found=found,
         chart=chart,
+        matches=matches,
         is_first=place.is_first,
         newest_url=newest,
         oldest_url=oldest,
@@ -62,20 +64,30 @@ async def _answer(question: Question, place: Place) -> Response:
     )
 
 
-async def _find(question: Question, place: Place) -> tuple[ResultPage, Chart | None]:
+async def _find(
+    question: Question, place: Place
+) -> tuple[ResultPage, Chart | None, FoundMatches | None]:
     """Read and count at the same time: each takes 2 s at most. Raises TooManyRequests."""
-    charts: list[Chart | None] = []
+    chart: Chart | None = None
+    matches: FoundMatches | None = None
 
     async def count() -> None:
-        charts.append(await make_chart(question))
+        nonlocal chart
+        chart = await make_chart(question)
+
+    async def match() -> None:
+        nonlocal matches
+        matches = await find_matches(question)
 
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(count)
+            if place.is_first:
+                nursery.start_soon(match)
             found = await result_page(question, place)
     except* TooManyRequests as several:
         raise TooManyRequests("too many searches") from several
-    return found, charts[0]
+    return found, chart, matches
 
 
 async def _choose_person(question: Question, word: str) -> Response:
