@@ -24,6 +24,7 @@ from hub.services.site.backups import schedule
 from hub.services.site.backups.copying import run_copying
 from hub.services.site.backups.nightly import (
     BackupPlan,
+    GivenWay,
     as_bytes,
     back_up,
     find_obstacle,
@@ -43,6 +44,7 @@ from hub.services.site.backups.views import (
 )
 from hub.services.site.site import Site
 from hub.store.backup.generations import Folder
+from hub.store.backup.gone_days import KeptLog
 from hub.store.backup.making import SiteDescription, remove_abandoned
 from hub.store.backup.pace import CopyingStopped, Pace
 from hub.store.backup.sealed_file import check_passphrase
@@ -94,6 +96,7 @@ class Backups:
         now: Callable[[], float],
         speed: float = _COPY_SPEED,
     ) -> None:
+        self._store = store
         self._settings = store.settings
         self._damaged_rows = store.damaged_rows
         self._site = site
@@ -355,14 +358,16 @@ class Backups:
     async def _give_way(self) -> None:
         """Remove old backups from the hub's own disk before records have to make room."""
         plan = self._plan()
+        days = [use.day for use in self._store.retention.days()]
+        kept = KeptLog(self._store.log_id, min(days, default=""))
 
-        def work() -> Folder | None:
-            return give_way(plan, shutil.disk_usage(self._data_dir).free)
+        def work() -> GivenWay | None:
+            return give_way(plan, shutil.disk_usage(self._data_dir).free, kept)
 
         async with self._lock:
-            if (found := await self._in_thread(work)) is not None:
-                log.warning("removed the oldest backup: the disk is low")
-                self._found = found
+            if (given := await self._in_thread(work)) is not None:
+                log.warning("removed %s: the disk is low", given.removed)
+                self._found = given.folder
                 self._publish()
 
     async def look(self) -> None:
@@ -384,7 +389,7 @@ class Backups:
             self._found = found
             self._publish()
 
-    async def _in_thread(self, work: Callable[[], Folder | None]) -> Folder | None:
+    async def _in_thread(self, work: Callable[[], _T | None]) -> _T | None:
         """Run short work on the folder; None if its disk fails."""
         try:
             return await run_copying(work, Pace())

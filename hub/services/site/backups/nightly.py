@@ -21,6 +21,7 @@ from hub.store.backup.generations import (
     remove_generation,
     to_remove,
 )
+from hub.store.backup.gone_days import KeptLog, empty_oldest_gone
 from hub.store.backup.making import SiteDescription, take_working_copy, working_folder
 from hub.store.backup.pace import Pace
 
@@ -43,6 +44,13 @@ class BackupPlan(Struct, frozen=True):
     is_elsewhere: bool
     #: While the clock is not trusted, no generation is removed for its age.
     may_remove_old: Callable[[], bool]
+
+
+class GivenWay(Struct, frozen=True):
+    """What the folder holds after something was removed from it to make room, and what that was."""
+
+    folder: Folder
+    removed: str
 
 
 def back_up(plan: BackupPlan, site: SiteDescription, pace: Pace) -> Folder:
@@ -97,14 +105,23 @@ def look(folder: Path, data_dir: Path) -> Folder:
     return replace(read_folder(folder), is_on_same_disk=is_on_same_disk(folder, data_dir))
 
 
-def give_way(plan: BackupPlan, free: int) -> Folder | None:
-    """Remove the oldest generation if the hub's own disk runs low, before records have to go.
+def give_way(plan: BackupPlan, free: int, kept: KeptLog) -> GivenWay | None:
+    """Make room if the hub's own disk runs low, before records have to go.
 
-    Returns what the folder holds then, None if nothing was removed. Raises OSError.
+    The oldest generation is removed. Once only those are left that always stay, the pictures of the
+    oldest day go of which the hub has no record any more. Returns None if there was nothing to
+    remove. Raises OSError.
     """
     if free >= plan.min_free + YIELD_BYTES or not is_on_same_disk(plan.folder, plan.data_dir):
         return None
-    return look(plan.folder, plan.data_dir) if _remove_oldest(plan.folder) else None
+    if _remove_oldest(plan.folder):
+        return GivenWay(look(plan.folder, plan.data_dir), "the oldest backup")
+    generations = read_folder(plan.folder).generations
+    if any(one.is_unknown for one in generations):
+        return None
+    if day := empty_oldest_gone(plan.folder, generations, plan.data_dir, kept):
+        return GivenWay(look(plan.folder, plan.data_dir), f"the pictures of {day} from the backup")
+    return None
 
 
 def _min_free(plan: BackupPlan) -> int:

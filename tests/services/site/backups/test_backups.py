@@ -19,6 +19,7 @@ from hub.services.site.backups import permits
 from hub.services.site.backups.nightly import YIELD_BYTES, give_way
 from hub.services.site.backups.views import restored_setting
 from hub.store.backup.archive import ArchiveSink, read_archive
+from hub.store.backup.gone_days import KeptLog
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import opened_source
 from tests.support.bad_sectors import BadSectors
@@ -296,12 +297,64 @@ async def test_backups_on_the_disk_of_the_hub_make_room_before_records_go(
     for _ in range(2):
         await back_up(hub)
         clock.advance(DAY)
-    plan = backups._plan()
-    assert give_way(plan, plan.min_free + YIELD_BYTES) is None
-    found = give_way(plan, plan.min_free + YIELD_BYTES - 1)
-    assert found is not None
-    assert len(found.generations) == 1
-    assert give_way(plan, 0) is None
+    plan, kept = backups._plan(), KeptLog("", "")
+    assert give_way(plan, plan.min_free + YIELD_BYTES, kept) is None
+    given = give_way(plan, plan.min_free + YIELD_BYTES - 1, kept)
+    assert given is not None
+    assert len(given.folder.generations) == 1
+    assert give_way(plan, 0, kept) is None
+
+
+async def test_the_last_backup_on_the_disk_of_the_hub_does_not_keep_the_room_of_dropped_days(
+    hub: HubServices, clock: FrozenClock
+) -> None:
+    """A full disk drops the oldest day; the last backup has its pictures as well."""
+    days = []
+    for name in ("Ann", "Bo", "Cy"):
+        await hub.add_faces(name, pictures=True)
+        days.append(hub.store.retention.days()[-1].day)
+        clock.advance(DAY)
+    await back_up(hub)
+    await hub.store.retention.forget_day(days[0])
+    plan = hub.services.backups._plan()
+    packs = [plan.folder / "packs" / f"{day}.pack" for day in days]
+
+    def emptied() -> list[bool]:
+        return [path.stat().st_size == 0 for path in packs]
+
+    log_id = hub.store.log_id
+    assert give_way(plan, plan.min_free + YIELD_BYTES, KeptLog(log_id, days[1])) is None
+    # Of another log, the backup may have what nothing else has; so it may of days in between.
+    assert give_way(plan, 0, KeptLog("another", days[1])) is None
+    assert give_way(plan, 0, KeptLog(log_id, days[0])) is None
+    assert emptied() == [False] * 3
+    given = give_way(plan, 0, KeptLog(log_id, days[1]))
+    assert given is not None
+    assert given.removed == f"the pictures of {days[0]} from the backup"
+    assert emptied() == [True, False, False]
+    assert [one.is_restorable for one in given.folder.generations] == [True]
+    # What the hub has is a file of its own or the same: emptying it makes no room.
+    assert give_way(plan, 0, KeptLog(log_id, "9999-01-01")) is None
+    await hub.store.retention.forget_day(days[1])
+    os.link(packs[1], plan.folder / "another name")
+    assert give_way(plan, 0, KeptLog(log_id, days[2])) is None
+
+
+async def test_a_low_disk_frees_the_room_of_dropped_days_by_itself(
+    hub: HubServices, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.add_faces("Ann", pictures=True)
+    day = hub.store.retention.days()[0].day
+    clock.advance(DAY)
+    await hub.add_faces("Bo", pictures=True)
+    backups = hub.services.backups
+    await back_up(hub)
+    await hub.store.retention.forget_day(day)
+    pack = backups.folder / "packs" / f"{day}.pack"
+    monkeypatch.setattr(backups, "_min_free", 2**62)
+    assert pack.stat().st_size > 0
+    await backups._give_way()
+    assert pack.stat().st_size == 0
 
 
 async def test_an_end_of_the_hub_stops_a_backup(hub: HubServices) -> None:
