@@ -20,13 +20,14 @@ from hub.config import DevicesConfig, WebConfig
 from hub.services.records.ingest import Ingest
 from hub.store.opening import open_store
 from hub.store.tables.devices import NewDevice
+from tests.support.best_of_tries import Tries
 from tests.support.clock import FrozenClock
 from tests.support.device_call import Call
 from tests.support.hostile_messages import KB, contents, message, places
 from tests.support.loop_steps import measured_steps
 from tests.support.plug import device_port
 from tests.support.web import services
-from tests.wire.test_message_cost import MOST_SECONDS, TRIES, slowness
+from tests.wire.test_message_cost import MOST_SECONDS
 from web.device_api.uploads import device_api
 from web.http.bodies import Bodies
 
@@ -38,15 +39,13 @@ _PART_BYTES = 64 * KB
 
 async def check(name: str, send: Callable[[], Awaitable[None]]) -> None:
     """Check that the tasks of this name take no long step while something is sent."""
-    found: list[float] = []
-    while len(found) < TRIES:
+    tries = Tries(MOST_SECONDS)
+    while tries.go_on():
         with measured_steps(name) as steps:
             await send()
         assert steps.longest > 0
-        found.append(steps.longest)
-        if found[-1] <= MOST_SECONDS:
-            return
-    assert min(found) <= MOST_SECONDS * slowness()
+        tries.add(steps.longest)
+    assert tries.is_within_bound, tries
 
 
 @pytest.mark.parametrize("shape", SHAPES)

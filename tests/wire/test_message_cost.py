@@ -3,8 +3,7 @@
 `tests/link/test_loop_time.py` measures the loop itself, with the dearest of these messages.
 
 Measured is processor time of this thread, not the time of the clock: in the loop all of it, in a
-thread the longest stretch in which no other thread can run, which is the longest call of C. What is
-measured is compared with the speed of the machine, and tried again before it counts.
+thread the longest stretch in which no other thread can run, which is the longest call of C.
 """
 
 from __future__ import annotations
@@ -13,26 +12,19 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 
-import msgspec
 import pytest
-from msgspec import Raw
 
 from hub.errors import HubError
 from hub.wire.json_limits import weight
+from tests.support.best_of_tries import Tries, thread_seconds_of
 from tests.support.hostile_messages import KB, Place, contents, message, places
 
 #: As in hub.link.dispatch and hub.services.records.ingest.
 INLINE_BYTES = 256 * KB
 MOST_SECONDS = 0.020
-TRIES = 12
-_SPEED_TRIES = 3
 #: Shapes that are tried in each place.
 SHAPES = 11
-#: How long skipping 4 MB of numbers takes on the machine on which the bound was set.
-USUAL_SECONDS = 0.016
-_SKIP = msgspec.json.Decoder(dict[str, Raw])
 PLACES = places()
 #: Of what takes time in proportion to its length, as long as it may be.
 WHOLE = (
@@ -48,25 +40,12 @@ WHOLE = (
 LONGEST = ("frame, msg", "face, extra field")
 
 
-@cache
-def _numbers() -> bytes:
-    return b'{"a":[' + b"1," * (2 * KB * KB) + b"1]}"
-
-
-def slowness() -> float:
-    """How many times slower this machine is now than usual; at least 1.
-
-    Measured anew each time: other programs on the same processor slow it down by more than half.
-    """
-    found = [seconds_of(lambda: _SKIP.decode(_numbers())) for _ in range(_SPEED_TRIES)]
-    return max(1.0, max(found) / USUAL_SECONDS)
-
-
 def seconds_of(work: Callable[[], object]) -> float:
-    began = time.thread_time()
-    with suppress(HubError):
-        work()
-    return time.thread_time() - began
+    def refused_or_not() -> None:
+        with suppress(HubError):
+            work()
+
+    return thread_seconds_of(refused_or_not)
 
 
 def longest_stretch(work: Callable[[], object]) -> float:
@@ -99,12 +78,10 @@ def cost_of(place: Place, data: bytes) -> float:
 
 def check_cost(place: Place, shape: str, size: int) -> None:
     data = message(place, contents()[shape], size)
-    costs: list[float] = []
-    while len(costs) < TRIES:
-        costs.append(cost_of(place, data))
-        if costs[-1] <= MOST_SECONDS:
-            return
-    assert min(costs) <= MOST_SECONDS * slowness(), shape
+    tries = Tries(MOST_SECONDS)
+    while tries.go_on():
+        tries.add(cost_of(place, data))
+    assert tries.is_within_bound, f"{shape}: {tries}"
 
 
 @pytest.mark.parametrize("name", PLACES)
