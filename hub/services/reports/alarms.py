@@ -66,8 +66,9 @@ async def report_alarms(
 def _handled(alarm: Alarm, steps: Sequence[AlarmStep], period: Period) -> _Handled:
     raised: list[AlarmStep] = []
     answers: list[tuple[str, int]] = []
-    # The first steps of a very long history are gone.
-    waits_since: int | None = alarm.new_since
+    # The first steps of a very long history are gone: the alarm may have become new since.
+    is_known = bool(steps) and alarm.new_since <= steps[0].at
+    waits_since = alarm.new_since if is_known else None
     for step in steps:
         is_within = period.since <= step.at < period.until
         if step.step in ("raised", "again"):

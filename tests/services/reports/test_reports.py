@@ -302,6 +302,31 @@ async def test_alarms_tell_how_soon_and_by_whom_they_were_acknowledged(site: Rep
     assert times == [("user ann", 30), *[(None, None)] * 3]
 
 
+async def test_a_history_whose_beginning_is_gone_tells_no_time_that_nobody_knows(
+    site: ReportSite,
+) -> None:
+    """The alarm was acknowledged, and became new again: since when it was new before is gone."""
+    first, again = MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR
+
+    def add(connection: Any) -> None:
+        alarm = (1, "plate", "1", "major", "new", 600, first, again, 1, again, again)
+        connection.execute(
+            "INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,NULL,NULL,'[\"1\"]','{}','')", alarm
+        )
+        for place, at, step in (
+            (300, first, "acknowledged"),
+            (301, again, "again"),
+            (302, again + 40_000, "acknowledged"),
+        ):
+            connection.execute(
+                "INSERT INTO alarm_step VALUES (1, ?, ?, ?, 'user ann', '')", (place, at, step)
+            )
+
+    await site.hub.store.write(add)
+    found = await site.report("alarms")
+    assert rows_of(found, "by_person") == [("user ann", 1, 40, 40)]
+
+
 async def test_alarms_of_a_day_are_those_to_which_something_happened_on_it(
     site: ReportSite,
 ) -> None:
