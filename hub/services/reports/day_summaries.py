@@ -100,8 +100,12 @@ class DaySummaries:
                 await self._make(day)
 
     def _days(self) -> list[Day]:
-        """Return the days of the site that can have a summary, the newest first."""
-        stored = [day.day for day in self._store.retention.days()]
+        """Return the days of the site that can have a summary, the newest first.
+
+        One that overlaps a UTC day whose records are being removed would lose it again and again.
+        """
+        retention = self._store.retention
+        stored = [day.day for day in retention.days()]
         if not stored:
             return []
         zone, now = self._site.zone(), self._now_ms
@@ -109,7 +113,7 @@ class DaySummaries:
         at, days = datetime.fromtimestamp(now / 1000, zone).date(), list[Day]()
         for _ in range(_MAX_DAYS):
             day = day_of(at, zone)
-            if day.until <= first:
+            if day.until <= first or (day.since < first and retention.is_dropping):
                 break
             if day.until + _AFTER_MS <= now:
                 days.append(day)

@@ -124,13 +124,17 @@ class Retention:
             for day in self._days.all()
         ]
 
+    @property
+    def is_dropping(self) -> bool:
+        """Whether rows of forgotten days are still there."""
+        return self._has_dropped.is_set() or self._dropping.locked()
+
     async def run(self, *, has_drops: bool) -> None:
         """Remove the rows of forgotten days until cancelled. `has_drops`: a stop left some."""
         if has_drops:
             self._has_dropped.set()
         while True:
             await self._has_dropped.wait()
-            self._has_dropped = trio.Event()
             try:
                 await self.finish_drops()
             except Exception as error:  # days go on being forgotten: their rows must not pile up
@@ -166,6 +170,7 @@ class Retention:
     async def finish_drops(self) -> None:
         """Remove the rows of forgotten days in short steps, between which others write."""
         async with self._dropping:
+            self._has_dropped = trio.Event()
             found = await self._readers.read(lambda c: c.execute(_DROPPED).fetchall())
             dropped = _dropped_rows.read_all(found, self._damaged)
             for first, last, day in map(astuple, dropped):

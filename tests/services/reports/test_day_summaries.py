@@ -230,6 +230,28 @@ async def test_a_dropped_day_is_in_no_summary(busy: ReportSite) -> None:
     ]
 
 
+async def test_a_day_of_which_records_are_being_removed_is_summarised_afterwards(
+    site: ReportSite,
+) -> None:
+    """The day of the site begins an hour before that of UTC."""
+    site.clock.advance(-86_400)
+    await site.face(-DAY, "Mei")
+    site.clock.advance(86_400)
+    await site.face(HOUR // 2, "Li")
+    await site.face(2 * HOUR, "Li")
+    site.clock.advance(86_400)
+    await site.face(DAY, "Li")
+    retention = site.hub.store.retention
+    await retention.forget_day("2026-11-24")
+    assert retention.is_dropping
+    await site.services.day_summaries.update()
+    assert await summaries(site) == []
+    await retention.finish_drops()
+    assert not retention.is_dropping
+    await site.services.day_summaries.update()
+    assert [since for since, _ in await summaries(site)] == [MIDNIGHT]
+
+
 @pytest.mark.parametrize(
     "change",
     ["DELETE FROM record WHERE seq = 1", "UPDATE record SET erased = 1 WHERE seq = 1"],
