@@ -6,11 +6,9 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
 from hub.services import Services
-from hub.services.csv_cells import as_text
 from hub.services.reports.delivery import FileForm, Render
 from hub.services.reports.report import Cell, Column, Report, Table
 from hub.wire.uploads.records import HubDetail
@@ -18,11 +16,12 @@ from web.pages import language
 from web.pages.language import gettext
 from web.pages.reports import labels
 from web.pages.reports.cells import Cells
+from web.pages.reports.columns import LocalTimes, csv_column, sheet_column, text_column
 
-#: Writing a file keeps the interpreter busy: it pauses after so many cells, for so long.
-_CELLS_AT_A_TIME, _PAUSE_SECONDS = 500, 0.005
-#: Excel shows no day before it.
-_FIRST_DAY = datetime(1900, 3, 1)
+#: Writing a file keeps the interpreter busy: after so much processor time, it pauses for as long.
+_WORK_SECONDS = 0.002
+#: Cells between two looks at that time.
+_CELLS_AT_A_TIME = 200
 _WIDTHS = {"text": 24, "camera": 22, "moment": 20, "code": 22, "day": 12, "person": 22}
 _FORMATS = {
     "moment": "yyyy-mm-dd hh:mm:ss",
@@ -60,25 +59,19 @@ def csv_of(report: Report, cells: Cells) -> bytes:
     """Return all tables, one below the other; each begins with its name. Blocks for seconds."""
     out = io.StringIO()
     writer = csv.writer(out)
+    times = LocalTimes(cells)
     for number, table in enumerate(report.tables):
         if number:
             writer.writerow(())
         if len(report.tables) > 1:
             writer.writerow((table_name(table),))
         writer.writerow([cells.heading(column) for column in table.columns])
-        for row in _paced(table):
-            writer.writerow(
-                [
-                    _cell(column, cells.text(column, cell))
-                    for column, cell in zip(table.columns, row, strict=True)
-                ]
-            )
+        columns = [csv_column(column, cells, times) for column in table.columns]
+        writer.writerows(
+            [text(cell) for text, cell in zip(columns, row, strict=True)] for row in _paced(table)
+        )
     # Excel takes a file without this mark for one in the code page of the PC.
     return "\ufeff".encode() + out.getvalue().encode("utf-8", "replace")
-
-
-def _cell(column: Column, text: str) -> str:
-    return as_text(text) if column.kind in ("text", "code", "camera", "person") else text
 
 
 def xlsx_of(report: Report, cells: Cells) -> bytes:
@@ -100,6 +93,7 @@ def xlsx_of(report: Report, cells: Cells) -> bytes:
     with xlsxwriter.Workbook(out, options) as book:
         book.set_properties({"title": title_of(report)})
         formats = {kind: book.add_format({"num_format": text}) for kind, text in _FORMATS.items()}
+        times = LocalTimes(cells)
         head = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
         for table in report.tables:
             sheet = book.add_worksheet(table_name(table)[:31])
@@ -107,9 +101,14 @@ def xlsx_of(report: Report, cells: Cells) -> bytes:
             for place, column in enumerate(table.columns):
                 sheet.set_column(place, place, _WIDTHS.get(column.kind, 11))
                 sheet.write_string(0, place, cells.heading(column), head)
+            writers = [
+                _writer(sheet, place, column, cells, times, formats)
+                for place, column in enumerate(table.columns)
+            ]
             for number, row in enumerate(_paced(table), 1):
-                for place, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
-                    _write(sheet, (number, place), column, cell, cells, formats)
+                for write, cell in zip(writers, row, strict=True):
+                    if cell is not None:
+                        write(number, cell)
             if table.rows:
                 sheet.autofilter(0, 0, len(table.rows), len(table.columns) - 1)
     return out.getvalue()
@@ -118,36 +117,38 @@ def xlsx_of(report: Report, cells: Cells) -> bytes:
 def _paced(table: Table) -> Iterator[tuple[Cell, ...]]:
     """Yield the rows of a table, and let the event loop run now and then."""
     at_a_time = max(1, _CELLS_AT_A_TIME // len(table.columns))
+    began = time.thread_time()
     for number, row in enumerate(table.rows, 1):
         yield row
-        if number % at_a_time == 0:
-            time.sleep(_PAUSE_SECONDS)
+        if number % at_a_time == 0 and (worked := time.thread_time() - began) >= _WORK_SECONDS:
+            time.sleep(worked)
+            began = time.thread_time()
 
 
-def _write(
+def _writer(
     sheet: Any,
-    place: tuple[int, int],
+    place: int,
     column: Column,
-    cell: Cell,
     cells: Cells,
+    times: LocalTimes,
     formats: dict[str, Any],
-) -> None:
-    if cell is None:
-        return
-    if isinstance(cell, HubDetail):
-        cell = cells.text(column, cell)
-    form = formats.get(column.kind)
-    match column.kind:
-        case "count" | "percent" if isinstance(cell, int | float):
-            sheet.write_number(*place, cell, form)
-        case "length":
-            sheet.write_datetime(*place, timedelta(seconds=int(cell)), form)
-        case "moment" | "clock" if (local := cells.local(cell).replace(tzinfo=None)) >= _FIRST_DAY:
-            sheet.write_datetime(*place, local if column.kind == "moment" else local.time(), form)
-        case "day":
-            sheet.write_datetime(*place, datetime.fromisoformat(str(cell)), form)
-        case _:
-            sheet.write_string(*place, cells.text(column, cell))
+) -> Callable[[int, Cell], None]:
+    """Return what writes the cells of a column, by row."""
+    form, text, number = (
+        formats.get(column.kind),
+        text_column(column, cells),
+        sheet_column(column, times),
+    )
+    write_number, write_string = sheet.write_number, sheet.write_string
+
+    def write(row: int, cell: Cell) -> None:
+        found = None if number is None or isinstance(cell, HubDetail) else number(cell)
+        if found is None:
+            write_string(row, place, text(cell))
+        else:
+            write_number(row, place, found, form)
+
+    return write
 
 
 def table_name(table: Table) -> str:
