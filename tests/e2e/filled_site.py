@@ -22,6 +22,8 @@ from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 
 #: The administrator whom the set-up of the site creates; a guard and a viewer are there as well.
 ADMIN = "ada"
+#: The time zone of the site.
+ZONE = "Asia/Shanghai"
 GUARD, VIEWER = "mei", "vic"
 _CAMERAS = 6
 _RECORDS = 150
@@ -76,7 +78,7 @@ class FilledSite:
                 "name": ADMIN,
                 "password": PASSWORD,
                 "site_name": "Riverside School",
-                "zone": "Asia/Shanghai",
+                "zone": ZONE,
                 "language": "auto",
             }
             assert client.post(self.hub.url + path, data=form).status_code == 303

@@ -12,6 +12,7 @@ are needed. A picture is FOLDER/en-light-1280/cameras.png.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.e2e.browser import open_chromium
-from tests.e2e.filled_site import ADMIN, open_empty_site, open_filled_site
+from tests.e2e.filled_site import ADMIN, ZONE, open_empty_site, open_filled_site
 from tests.e2e.pages import Page, find_pages
 from tests.screenshots.camera import LANGUAGES, LOOKS, WIDTHS, PageCamera, View
 from tests.screenshots.readme import PICTURES, take_readme_pictures
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     if options.folder is None and not options.readme:
         _parser().error("give a FOLDER, or --readme")
+    _live_in_zone_of_site()
     with tempfile.TemporaryDirectory(prefix="sitehub-screenshots-") as folder:
         took = _take_pictures(options, Path(folder))
     print(f"{took} pictures")
@@ -52,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--empty", action="store_true", help="a hub without cameras and records")
     parser.add_argument("--readme", action="store_true", help="the pictures of README.md")
     return parser
+
+
+def _live_in_zone_of_site() -> None:
+    """Simulated cameras write the local time of this process; let their clocks be right."""
+    if sys.platform != "win32":
+        os.environ["TZ"] = ZONE
+        time.tzset()
 
 
 def _take_pictures(options: argparse.Namespace, folder: Path) -> int:
