@@ -5,7 +5,8 @@ counts; what is finer than an hour, and a filter by name, plate, number or pictu
 It is walked from its newest part in windows of seqs, which are small where many rows have to be
 looked at, so that a count can stop between two of them. A name, a plate or a number that is in very
 many records is counted on its index alone, per block of 1,024 seqs, and a block's records are
-spread over the span of its times: buckets of an hour and more are then nearly right.
+spread over the span of its times: buckets of an hour and more are then nearly right. Where millions
+of rows would have to be looked at, a sample of them is, evenly over the log.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 from hub.store.records.record_conditions import (
     Condition,
     IndexUse,
+    besides,
     conditions_of,
     count_listed,
     index_uses,
@@ -50,11 +52,22 @@ _BLOCK_WINDOW = 1_000_000
 _TERMS_WINDOW = 4_000_000
 #: With more different names or plates, each row is tested instead.
 _MAX_SPREAD_TERMS = 300_000
+#: Of more than so many rows, unless an index lists at most so many of them, about so many are
+#: looked at, in runs of so many.
+_MOST_ROWS, _FEW, _SAMPLE, _RUN = 500_000, 150_000, 250_000, 64
 
 _ENDS = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)"
 _SPANS = "SELECT block, earliest, latest FROM span WHERE block BETWEEN ? AND ?"
 _BY_UNIT = """
 SELECT occurred_at / :unit - (occurred_at % :unit < 0), count(*) FROM record {how}
+WHERE {where} GROUP BY 1
+"""
+_SAMPLED = """
+WITH RECURSIVE run (begin) AS (
+    SELECT ? UNION ALL SELECT begin + :stride FROM run WHERE begin + :stride <= ?
+)
+SELECT occurred_at / :unit - (occurred_at % :unit < 0), count(*)
+FROM run CROSS JOIN record NOT INDEXED ON seq BETWEEN run.begin AND run.begin + :rest
 WHERE {where} GROUP BY 1
 """
 
@@ -74,8 +87,12 @@ class Counting:
         edges: Sequence[int],
         bucket_ms: int,
         clock: Callable[[], float],
+        *,
+        besides: tuple[int, ...] = (),
     ) -> None:
+        """`besides`: records of these categories are not counted; the filter has none then."""
         self._filter = simplified(replace(filter, since=None, until=None))
+        self._besides = besides
         self._edges = edges
         self._clock = clock
         self._unit = _COARSE_MS if bucket_ms >= _COARSE_MS else _FINE_MS
@@ -84,6 +101,8 @@ class Counting:
         self._conditions: tuple[Condition, ...] = ()
         self._indexes: tuple[IndexUse, ...] = ()
         self._spread_by: IndexUse | None = None
+        #: One of so many rows is looked at.
+        self._sampling = 1
         self._window = _WINDOW
         #: The number of records in each bucket, as far as they are counted.
         self.counts = [0] * (len(edges) - 1)
@@ -109,6 +128,8 @@ class Counting:
         self._filter = with_known_lists(connection, self._filter)
         if self._filter is None or not is_there(connection, self._filter):
             return
+        if self._besides and self._filter.lists is None:
+            return  # lists are nothing but categories here
         whole = (self._edges[0], self._edges[-1])
         if _is_counted(self._filter):
             self._add_hours(connection, self._filter)
@@ -118,6 +139,8 @@ class Counting:
         found = self._found(connection, self._filter) if ranges else None
         if found is None:
             return
+        if self._besides:
+            found = besides(found, self._besides)
         self._conditions, self._indexes = found, index_uses(found)
         lowest, highest = connection.execute(_ENDS).fetchone()
         if lowest is None:
@@ -128,6 +151,9 @@ class Counting:
             for seqs in ranges_of(connection, *times, (lowest, highest))
         ]
         self._spread_by = self._frequent(connection)
+        if self._spread_by is None:
+            self._sampling = self._choose_sampling(connection)
+            self.is_exact = self._sampling == 1
         self.is_done = not self._left
 
     def _found(
@@ -155,15 +181,30 @@ class Counting:
         """Return the index that answers the whole filter, if it lists very many records."""
         if not self._may_spread or not self._left:
             return None
-        seqs = (
+        for index in self._indexes:
+            if len(index.conditions) == len(self._conditions) and not index.either:
+                many = count_listed(connection, index, self._whole, _MANY + 1) > _MANY
+                return index if many else None
+        return None
+
+    @property
+    def _whole(self) -> SeqRange:
+        """The range of all seqs that are left."""
+        assert self._left
+        return (
             min(first for _, (first, _) in self._left),
             max(last for _, (_, last) in self._left),
         )
+
+    def _choose_sampling(self, connection: sqlite3.Connection) -> int:
+        """Return of how many rows one is looked at."""
+        rows = sum(last - first + 1 for _, (first, last) in self._left or ())
+        if rows <= _MOST_ROWS:
+            return 1
         for index in self._indexes:
-            if len(index.conditions) == len(self._conditions) and not index.either:
-                many = count_listed(connection, index, seqs, _MANY + 1) > _MANY
-                return index if many else None
-        return None
+            if count_listed(connection, index, self._whole, _FEW + 1) <= _FEW:
+                return 1
+        return -(-rows // _SAMPLE)
 
     # -- the log
 
@@ -175,6 +216,9 @@ class Counting:
             size = _BLOCK_WINDOW if self._spread_by.is_in_order else _TERMS_WINDOW
             begin = max(first, last - size + 1)
             self._spread(connection, self._spread_by, (begin, last))
+        elif self._sampling > 1:
+            begin = max(first, last - _WINDOW * self._sampling + 1)
+            self._add_sample(connection, times, (begin, last))
         else:
             begin = max(first, last - self._window + 1)
             if not self._count_rows(connection, times, (begin, last)):
@@ -227,12 +271,30 @@ class Counting:
         where = [found, "occurred_at >= ? AND occurred_at < ?", *(one.on_row for one in rest)]
         values += [*times, *(value for one in rest for value in one.values)]
         sql = _BY_UNIT.format(how=how, where=" AND ".join(where))
-        sql = sql.replace(":unit", str(self._unit))
-        for unit, records in connection.execute(sql, values):
+        self._add_units(connection, sql, values, times)
+
+    def _add_sample(
+        self, connection: sqlite3.Connection, times: _TimeRange, window: SeqRange
+    ) -> None:
+        """Look at some rows of a window, and count each as many."""
+        where = ["occurred_at >= ? AND occurred_at < ?", *(one.on_row for one in self._conditions)]
+        values = [*window, *times, *(value for one in self._conditions for value in one.values)]
+        sql = _SAMPLED.format(where=" AND ".join(where)).replace(":rest", str(_RUN - 1))
+        sql = sql.replace(":stride", str(_RUN * self._sampling))
+        self._add_units(connection, sql, values, times)
+
+    def _add_units(
+        self,
+        connection: sqlite3.Connection,
+        sql: str,
+        values: Sequence[object],
+        times: _TimeRange,
+    ) -> None:
+        for unit, records in connection.execute(sql.replace(":unit", str(self._unit)), values):
             # A range may begin within a unit.
             bucket = self._bucket(max(unit * self._unit, times[0]))
             if bucket is not None:
-                self.counts[bucket] += records
+                self.counts[bucket] += records * self._sampling
 
     def _spread(self, connection: sqlite3.Connection, index: IndexUse, window: SeqRange) -> None:
         """Count the records of each block, and put them where the times of the block are."""

@@ -130,6 +130,18 @@ def conditions_of(
     return (*_on_columns(filter), *terms, *lists, *_on_rows(filter))
 
 
+def besides(conditions: Sequence[Condition], categories: Sequence[int]) -> tuple[Condition, ...]:
+    """Return conditions that records of these categories do not meet, and others as before.
+
+    `conditions`: with no category but that of lists.
+    """
+    asked = json.dumps([clamp(one) for one in categories])
+    others = [
+        part for one in conditions for part in one.either or (one,) if part.column != "category"
+    ]
+    return (*others, Condition(f"(+category IS NULL OR +category NOT {_IN})", (asked,)))
+
+
 def index_uses(conditions: Sequence[Condition]) -> tuple[IndexUse, ...]:
     """Return the indexes that can find the records, those that answer more conditions first."""
     by_column = {one.column: one for one in conditions if one.column}

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hub.errors import TooManyRequests
 from hub.store.records.counting import Counting
+from hub.store.records.list_counting import ListCounting
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.term_counting import TermCounting, texts_of
 from hub.store.sqlite.readers import Readers
@@ -72,7 +73,10 @@ class RecordCounter:
         first. Raises TooManyRequests if no reader becomes free in time, CannotStoreNow if the
         database cannot be read.
         """
-        counting = Counting(filter, edges, bucket_ms, time.monotonic)
+        has_category = filter.category is not None or filter.categories is not None
+        is_of_lists = filter.lists is not None and not has_category
+        make = ListCounting if is_of_lists else Counting
+        counting = make(filter, edges, bucket_ms, time.monotonic)
         readers = self._searchers if filter.name or filter.plate else self._readers
         await self._run(counting, readers)
         return BucketCounts(tuple(counting.counts), counting.is_exact and counting.is_done)

@@ -203,3 +203,74 @@ async def test_whole_hours_are_not_looked_for_in_the_log(
     assert counted.is_done
     assert sum(counted.counts) > 0
     assert not [one for one in statements if "FROM record " in one]
+
+
+@pytest.mark.parametrize(
+    "filter",
+    [
+        RecordFilter(lists=(0, 2)),
+        RecordFilter(lists=(1,)),
+        RecordFilter(lists=(1, 2), did="1"),
+        RecordFilter(lists=(3,)),
+        RecordFilter(lists=(0,), kind="face"),
+        RecordFilter(lists=(1,), has_pictures=True),
+        RecordFilter(lists=(2,), name="wei"),
+        RecordFilter(lists=(1,), category=2),
+        RecordFilter(lists=(0,), kind="vehicle"),
+    ],
+)
+async def test_people_on_lists_are_counted_as_the_cameras_and_the_register_have_them(
+    filter: RecordFilter, store: Store
+) -> None:
+    for bucket_ms, edges in (
+        (HOUR, tuple(NOON + hour * HOUR for hour in range(24))),
+        (DAY, (NOON - DAY, NOON + HOUR // 2, NOON + DAY + HOUR // 2)),
+    ):
+        counted = await store.counter.by_bucket(filter, edges, bucket_ms)
+        assert list(counted.counts) == await expected(store, filter, edges)
+        assert counted.is_exact
+
+
+async def test_whom_the_cameras_put_on_a_list_is_not_looked_for_in_the_log(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside them, a sample tells enough of millions of rows."""
+    monkeypatch.setattr(counting, "_MOST_ROWS", 80)
+    monkeypatch.setattr(counting, "_SAMPLE", 80)
+    monkeypatch.setattr(counting, "_FEW", 4)
+    monkeypatch.setattr(counting, "_RUN", 1)
+    edges = (NOON, NOON + 12 * HOUR, NOON + 24 * HOUR)
+    counted = await store.counter.by_bucket(RecordFilter(lists=(0,)), edges, DAY)
+    by_camera = await expected(store, RecordFilter(category=0), edges)
+    right = await expected(store, RecordFilter(lists=(0,)), edges)
+    assert not counted.is_exact
+    assert all(found >= least for found, least in zip(counted.counts, by_camera, strict=True))
+    assert sum(by_camera) <= sum(counted.counts) < 2 * sum(right)
+
+
+@pytest.mark.parametrize("run", [1, 4])
+async def test_of_very_many_rows_a_sample_is_looked_at(
+    run: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filter = RecordFilter(has_pictures=True)
+    edges = (NOON - 40 * DAY, NOON + 40 * DAY)
+    (right,) = await expected(store, filter, edges)
+    monkeypatch.setattr(counting, "_MOST_ROWS", 8)
+    monkeypatch.setattr(counting, "_SAMPLE", store.records.last_seq // 3)
+    monkeypatch.setattr(counting, "_FEW", 4)
+    monkeypatch.setattr(counting, "_RUN", run)
+    counted = await count(store, filter, edges, DAY)
+    assert not counted.is_exact
+    assert counted.counts[0] % 4 == 0
+    assert right * 0.7 < counted.counts[0] < right * 1.3
+
+
+async def test_no_sample_is_taken_where_an_index_lists_few(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "_MOST_ROWS", 8)
+    filter = RecordFilter(has_pictures=True, kind="vehicle")
+    edges = (NOON - 40 * DAY, NOON + 40 * DAY)
+    counted = await count(store, filter, edges, DAY)
+    assert counted.is_exact
+    assert counted.counts == await expected(store, filter, edges)
