@@ -13,8 +13,9 @@ from tests.e2e.browser import PASSWORD, Browser, open_chromium
 from tests.e2e.camera import Camera
 from tests.e2e.faketime import FakeClock, make_fake_clock
 from tests.e2e.faulty_disk import FaultyDisk, compile_library
-from tests.e2e.filled_site import FilledSite, open_filled_site
+from tests.e2e.filled_site import FilledSite, make_filled_site, open_copy
 from tests.e2e.hub_process import HubProcess, copy_certificates
+from tests.support.shared_folder import shared_folder
 
 MakeHub = Callable[..., HubProcess]
 
@@ -64,9 +65,17 @@ def staffed_hub(make_hub: MakeHub, staffed_data: Path, tmp_path: Path) -> HubPro
 
 
 @pytest.fixture(scope="session")
-def filled_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledSite]:
-    """A hub whose every page shows something, shared by the whole run. Tests only look at it."""
-    with open_filled_site(tmp_path_factory.mktemp("filled")) as site:
+def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site whose every page shows something, made once for all workers, for `open_copy`."""
+    return shared_folder(tmp_path_factory, "filled", make_filled_site)
+
+
+@pytest.fixture(scope="session")
+def filled_site(
+    filled_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FilledSite]:
+    """A hub of that site, shared by all tests of a worker. They only look at it."""
+    with open_copy(filled_folder, tmp_path_factory.mktemp("site")) as site:
         yield site
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.identity import CameraIdentity, make_cameras
@@ -33,23 +35,36 @@ _FAST, _QUIET = 40, 0.001
 _SEED = 7
 _TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
 _API = "/api/hub/v1"
+#: The name of a file beside the data.
+_OUTSIDE = "outside.json"
+
+
+class _Outside(msgspec.Struct):
+    """What a filled site consists of beside the data of its hub."""
+
+    cameras: tuple[CameraIdentity, ...]
+    setup_path: str = ""
+    headers: dict[str, str] = {}
 
 
 class FilledSite:
-    """A hub that runs, with a client of each kind. `setup_path`: of a link for another user."""
+    """A hub that runs, with a client of each kind."""
 
     def __init__(self, hub: HubProcess, folder: Path, prefix: str = "") -> None:
         self.hub = hub
         #: Where its pages are: below which path, and at which address.
         self.prefix = prefix
         self.url = hub.url + prefix
-        self.setup_path = ""
         self._folder = folder
-        self._cameras = make_cameras(_CAMERAS, _SEED)
+        self._outside = _Outside(make_cameras(_CAMERAS, _SEED))
         self._api = httpx.Client(
             base_url=f"{self.url}{_API}", verify=False, timeout=TIMEOUT_SECONDS
         )
-        self._headers: dict[str, str] = {}
+
+    @property
+    def setup_path(self) -> str:
+        """The path of a set-up link for another user, without the prefix."""
+        return self._outside.setup_path
 
     def close(self) -> None:
         self._api.close()
@@ -85,15 +100,15 @@ class FilledSite:
         for name, role in ((GUARD, "guard"), (VIEWER, "viewer")):
             self.hub.cli("user", "add", name, "--role", role, "--password-stdin", stdin=PASSWORD)
         link = self.hub.cli("user", "setup-link", "--name", "lin", "--role", "guard").strip()
-        self.setup_path = httpx.URL(link.split()[-1]).path.removeprefix(self.prefix)
-        self._headers = self.hub.add_api_key()
+        self._outside.setup_path = httpx.URL(link.split()[-1]).path
+        self._outside.headers = self.hub.add_api_key()
 
     def fill(self) -> None:
         """Add people, cameras and what they see, and one of everything else."""
         for person in make_population().known:
             self._call("PUT", f"/people/{person.uuid}", json=_person(person))
-        dids = [self._add_device(camera) for camera in self._cameras]
-        with running_cameras(self.hub, self._cameras, rate=_FAST):
+        dids = [self._add_device(camera) for camera in self._outside.cameras]
+        with running_cameras(self.hub, self._outside.cameras, rate=_FAST):
             self._wait(lambda: self._records_are(_RECORDS))
             # An erasure also removes what was searched for before.
             self.hub.cli("erase", "--seq", "1", "--confirm", "1", "--with-held")
@@ -108,6 +123,15 @@ class FilledSite:
         self._add_firmware(dids)
         self.hub.cli("device", "disable", dids[-1])
         self.acknowledge_alarms(keep=_NEW_ALARMS)
+
+    def save(self) -> None:
+        """Write into the folder what `load` reads."""
+        (self._folder / _OUTSIDE).write_bytes(msgspec.json.encode(self._outside))
+
+    def load(self, folder: Path) -> None:
+        """Take what the site in another folder consists of beside its data."""
+        text = (folder / _OUTSIDE).read_bytes()
+        self._outside = msgspec.json.decode(text, type=_Outside)
 
     def acknowledge_alarms(self, *, keep: int = 0) -> None:
         """Acknowledge the new alarms but for the last ones."""
@@ -161,7 +185,7 @@ class FilledSite:
         """Keep the cameras online within the block, quiet; two others ask to be accepted."""
         waiting = make_cameras(2, _SEED + 1)
         with (
-            running_cameras(self.hub, self._cameras, rate=_QUIET),
+            running_cameras(self.hub, self._outside.cameras, rate=_QUIET),
             running_cameras(self.hub, waiting, rate=_QUIET),
         ):
             self._wait_for_cameras()
@@ -180,7 +204,7 @@ class FilledSite:
         return items
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
-        response = self._api.request(method, path, headers=self._headers, **options)
+        response = self._api.request(method, path, headers=self._outside.headers, **options)
         assert response.status_code < 300, f"{method} {path}: {response.text}"
         return response.json() if response.content else None
 
@@ -210,25 +234,52 @@ def _person(person: Person) -> dict[str, object]:
 @contextmanager
 def open_empty_site(folder: Path) -> Iterator[FilledSite]:
     """Start a hub with its data below `folder`, and its users. It has no camera and no record."""
-    hub = HubProcess(folder / "data")
-    with closing(hub), closing(FilledSite(hub, folder)) as site:
-        hub.start()
+    with _site_in(folder) as site:
+        site.hub.start()
         site.set_up()
         yield site
 
 
 @contextmanager
-def open_filled_site(folder: Path, prefix: str = "") -> Iterator[FilledSite]:
+def open_filled_site(folder: Path) -> Iterator[FilledSite]:
     """Start a hub with its data below `folder`, and fill it. It and its cameras end with the block.
-
-    `prefix`: its setting `web.prefix`.
 
     It takes about half a minute. All cameras but one are online, and two wait to be accepted.
     """
-    hub = HubProcess(folder / "data", [f"web.prefix={prefix}"] if prefix else [])
-    with closing(hub), closing(FilledSite(hub, folder, prefix)) as site:
-        hub.start()
+    with _site_in(folder) as site:
+        site.hub.start()
         site.set_up()
         site.fill()
         with site.cameras_online():
             yield site
+
+
+def make_filled_site(folder: Path) -> None:
+    """Fill a site below `folder`, and end its hub: `open_copy` starts others with the data."""
+    with _site_in(folder) as site:
+        site.hub.start()
+        site.set_up()
+        site.fill()
+        site.save()
+        assert site.hub.stop() == 0, site.hub.err
+
+
+@contextmanager
+def open_copy(made: Path, folder: Path, prefix: str = "") -> Iterator[FilledSite]:
+    """As `open_filled_site`, in a second or two, with what was made in the folder `made`.
+
+    `prefix`: the setting `web.prefix` of its hub.
+    """
+    shutil.copytree(made / "data", folder / "data")
+    with _site_in(folder, prefix) as site:
+        site.load(made)
+        site.hub.start()
+        with site.cameras_online():
+            yield site
+
+
+@contextmanager
+def _site_in(folder: Path, prefix: str = "") -> Iterator[FilledSite]:
+    hub = HubProcess(folder / "data", [f"web.prefix={prefix}"] if prefix else [])
+    with closing(hub), closing(FilledSite(hub, folder, prefix)) as site:
+        yield site

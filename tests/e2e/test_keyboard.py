@@ -50,6 +50,8 @@ def _wait_for_focus(browser: Browser, selector: str) -> None:
 
 def test_from_signing_in_to_a_record(filled_site: FilledSite, browser: Browser) -> None:
     sign_in(browser, filled_site)
+    # Until then the key opens the record as a page of its own.
+    browser.wait_until(browser.find("[data-live-sign]").is_displayed, "the page is not live")
     tabs = tab_to(browser, 'a.skip[href="#wall"]')
     press(browser, Keys.ENTER)
     assert tabs + tab_to(browser, "#wall .card-link") <= _MOST_TABS

@@ -19,7 +19,7 @@ from hub.simulator.scenario.population import make_population
 from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.camera import Camera, Capture, upload_sync
 from tests.e2e.conftest import MakeHub
-from tests.e2e.filled_site import ADMIN, FilledSite, open_filled_site
+from tests.e2e.filled_site import ADMIN, FilledSite, open_copy
 from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 from tests.e2e.pages import find_pages
 from tests.e2e.reverse_proxy import serving_below
@@ -38,8 +38,8 @@ _STRIPS = pytest.mark.parametrize("strips", [True, False], ids=["removed", "kept
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledSite]:
-    with open_filled_site(tmp_path_factory.mktemp("prefix"), PREFIX) as site:
+def site(filled_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilledSite]:
+    with open_copy(filled_folder, tmp_path_factory.mktemp("prefix"), PREFIX) as site:
         yield site
 
 
