@@ -102,6 +102,21 @@ def test_on_a_phone_a_search_leads_to_what_was_found(
     assert guard.driver.execute_script("return document.documentElement.scrollWidth") <= 390
 
 
+def test_what_was_found_is_not_behind_the_lines_about_alarms(
+    guard: Browser, filled_site: FilledSite
+) -> None:
+    guard.open(f"{filled_site.hub.url}/search?kind=face#answer")
+    guard.find("#alarm-state .notice")
+    bounds = """
+    const bottom = (selector) => document.querySelector(selector).getBoundingClientRect().bottom;
+    const { top } = document.querySelector("#answer").getBoundingClientRect();
+    return [window.scrollY, bottom(".notices"), top];
+    """
+    scrolled, notices, answer = guard.driver.execute_script(bounds)
+    assert scrolled > 0
+    assert notices <= answer < notices + 100
+
+
 def test_an_answer_is_not_taken_for_that_of_a_question_that_changed(
     guard: Browser, filled_site: FilledSite
 ) -> None:
