@@ -37,7 +37,7 @@ async def test_the_overview_says_how_often_the_camera_was_offline_and_when_last(
         (5 * HOUR, 4 * HOUR, "disabled"),
     )
     await viewer.get("/cameras/1")
-    assert "Offline 2 times in the last 7 days, last 25 Nov 10:00–11:00" in viewer.text
+    assert "Offline 2 times in the last 7 days, last 25 Nov 10:00–11:00 (1 h)" in viewer.text
     await viewer.get("/cameras/1/outages/summary")
     assert "Offline 2 times" in viewer.text
 

@@ -143,7 +143,7 @@ def _row(outage: Outage, hub_off: int, now: int) -> OutageRow:
 
 
 def _span(outage: Outage) -> str:
-    """Begin and end of an outage, as short as they can be without a doubt."""
+    """Begin, end and length of an outage, as short as they can be without a doubt."""
     lang, zone = language.current(), auth.services().site.zone()
     begin = f"{lang.day(outage.began_at, zone)} {lang.time(outage.began_at, zone)[:5]}"
     if outage.ended_at is None:
@@ -151,7 +151,9 @@ def _span(outage: Outage) -> str:
     end = lang.time(outage.ended_at, zone)[:5]
     if _day(outage.began_at) != _day(outage.ended_at):
         end = f"{lang.day(outage.ended_at, zone)} {end}"
-    return f"{begin}–{end}"
+    length = duration((outage.ended_at - outage.began_at) / 1000)
+    text = gettext("%(begin)s–%(end)s (%(length)s)")
+    return text % {"begin": begin, "end": end, "length": length}
 
 
 def _day(ms: int) -> object:
