@@ -153,6 +153,8 @@ class Devices:
         await self._store.devices.change(did, change)
         if change.sn is not UNSET:
             self._forget_camera(before)
+            # What the camera before has shown says nothing about this one.
+            self._pictures.forget(did)
         if disconnects:
             await self._disconnect(did, "the device was changed")
         if is_other or _may_change_refusal(change):

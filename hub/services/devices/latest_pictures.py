@@ -29,7 +29,7 @@ class LatestPictures:
         return latest.path if latest is not None and self._records.is_kept(latest) else None
 
     def forget(self, did: str) -> None:
-        """Forget the picture of a device that was removed."""
+        """Forget the picture of a device that was removed, or is another camera now."""
         self._latest.pop(did, None)
 
     async def follow(

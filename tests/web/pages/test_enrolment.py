@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from hub.config import WebConfig
 from hub.errors import AlreadyExists
@@ -89,6 +90,14 @@ async def test_a_pending_device_is_shown_with_every_reason_and_its_attempts(admi
         "12 attempts, last at",
     ):
         assert words in admin.text, words
+
+
+async def test_what_comes_and_goes_does_not_move_the_fields_in_which_somebody_types(
+    admin: Visitor,
+) -> None:
+    admin.hub.pend("SN1", tries=12, slowed=30)
+    await admin.get("/cameras/waiting")
+    assert 0 < admin.text.index('name="code"') < admin.text.index("keeps asking to connect")
 
 
 async def test_accept_follows_the_key_where_a_key_is_required(admin: Visitor) -> None:
@@ -205,7 +214,8 @@ async def test_a_broken_camera_to_replace_is_chosen_by_its_name(admin: Visitor) 
     await admin.send("/cameras/accept", **form, code=CODE, replaces="12", did="12")
     assert "Leave the device ID (did) blank" in admin.text
     await admin.send("/cameras/accept", **form, code=CODE, replaces="12")
-    assert admin.goes_to == f"/cameras?done=accepted-taken&did=12&replaced={old}"
+    at = hub.clock.ms
+    assert admin.goes_to == f"/cameras?done=accepted-taken&did=12&replaced={old}&since={at}"
     assert hub.services.devices.get("12").sn == "SN1"
     assert await hub.audited() == [("user admin", "device.accept", "12")]
     await admin.get(admin.goes_to)
@@ -236,6 +246,35 @@ async def test_a_camera_that_went_offline_again_is_not_called_connected(admin: V
     await admin.get(page)
     assert ">Connected<" not in admin.text
     assert "Offline again; last online" in admin.text
+
+
+async def test_what_the_broken_camera_did_does_not_count_for_the_new_one(admin: Visitor) -> None:
+    hub = admin.hub
+    await hub.set_site_key()
+    old = await hub.connect("Bay", did="13")
+    hub.hub.registry.touch("13")
+    await hub.add_record(did="13", pictures=("face",))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(hub.services.devices.run)
+        hub.hub.registry.detach(old)
+        hub.pend("SN1")
+        page = "/cameras/connect?first=1"
+        await admin.get(page)
+        await admin.send("/cameras/accept", sn="SN1", back=page, code=CODE, replaces="13")
+        followed = admin.goes_to
+        await admin.get(followed)
+        assert "Waiting for the camera to connect" in admin.text
+        assert "Offline again" not in admin.text
+        assert "First picture received" not in admin.text
+        assert "The first picture is here" not in admin.text
+        hub.clock.advance(1)
+        hub.hub.registry.touch("13")
+        await hub.add_record(did="13", pictures=("face",))
+        await trio.testing.wait_all_tasks_blocked()
+        await admin.get(followed)
+        assert "Offline again; last online" in admin.text
+        assert "The first picture is here" in admin.text
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_camera_that_never_connected_has_no_outages(admin: Visitor) -> None:

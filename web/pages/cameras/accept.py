@@ -86,8 +86,10 @@ async def accept() -> Response:
         await hub.audit.add(auth.actor(me), "device.accept", did)
     except (BadParameter, WrongSignature, NoSuchResource) as error:
         return await _show_refusal(sn, back, error)
+    since = str(int(hub.now() * 1000)) if replaced else ""
     done = f"accepted-{accepted.outcome}"
-    return redirect_to(page_url(read_back(back), done=done, did=did, replaced=replaced))
+    note = {"done": done, "did": did, "replaced": replaced, "since": since}
+    return redirect_to(page_url(read_back(back), **note))
 
 
 def _doubt(form: MultiDict[str, str]) -> str | None:

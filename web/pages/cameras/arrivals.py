@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
@@ -17,6 +19,7 @@ blueprint = Blueprint("arrivals", __name__, url_prefix="/cameras/connect/arrival
 #: Cameras that were accepted so recently are shown until their first picture is there, and with it.
 _RECENT_MS = 3_600_000
 _MAX_SHOWN = 6
+_MS = re.compile(r"[0-9]{1,15}")
 
 
 class AcceptedNote(Struct, frozen=True):
@@ -35,11 +38,15 @@ class AcceptedNote(Struct, frozen=True):
 
 
 class Arrival(Struct, frozen=True):
-    """A camera on its way to its first picture. `reason`: why it cannot connect."""
+    """A camera on its way to its first picture. `reason`: why it cannot connect.
+
+    `last_seen`: in UNIX milliseconds; None also if only the camera was seen that it replaces.
+    """
 
     device: DeviceView
     name: str
     reason: str
+    last_seen: int | None
 
 
 class Arrivals(Struct, frozen=True):
@@ -69,6 +76,7 @@ def find_arrivals() -> Arrivals:
     Cameras that were added in advance belong to them once they have connected.
     """
     hub, did = auth.services(), request.args.get("did", "")
+    replaced_at = request.args.get("since", "")
     since = int(hub.now() * 1000) - _RECENT_MS
     found = [
         one
@@ -78,14 +86,33 @@ def find_arrivals() -> Arrivals:
     found.sort(key=lambda one: (one.did == did, one.created_at, len(one.did), one.did))
     is_first = "first" in request.args
     return Arrivals(
-        rows=[_make_arrival(one) for one in found[: -_MAX_SHOWN - 1 : -1]],
-        part=make_url("/cameras/connect/arrivals", did=did, first="1" if is_first else ""),
+        rows=[
+            _make_arrival(one, _read_ms(replaced_at) if one.did == did else 0)
+            for one in found[: -_MAX_SHOWN - 1 : -1]
+        ],
+        part=make_url(
+            "/cameras/connect/arrivals",
+            did=did,
+            since=str(_read_ms(replaced_at) or ""),
+            first="1" if is_first else "",
+        ),
         is_first=is_first,
     )
 
 
-def _make_arrival(device: DeviceView) -> Arrival:
-    return Arrival(device, device.name or device.sn, device_reason(device))
+def _read_ms(text: str) -> int:
+    return int(text) if _MS.fullmatch(text) else 0
+
+
+def _make_arrival(device: DeviceView, replaced_at: int) -> Arrival:
+    """`replaced_at`: since when it is this camera, in UNIX milliseconds; 0 for a new one."""
+    seen = device.last_seen
+    return Arrival(
+        device,
+        device.name or device.sn,
+        device_reason(device),
+        seen if seen is not None and seen > replaced_at else None,
+    )
 
 
 def accepted_note() -> AcceptedNote | None:
