@@ -18,8 +18,9 @@ from hub.store.reports.day_parts import REPEAT_MS, VehiclesSeen
 _ENTRANCE, _EXIT = 1, 2
 _HOUR_MS = 3_600_000
 
-#: When, by which camera, the term of the plate, and whether it can be of another one's passage.
-_Sighting = tuple[int, str, int, int]
+#: When, by which camera, the term of the plate, whether it can be of another one's passage, and the
+#: side of the gate.
+_Sighting = tuple[int, str, int, int, int]
 
 
 class Stay(Struct, gc=False):
@@ -117,7 +118,7 @@ class Stays:
                 self._count(some, passages, lengths)
                 give_way()
         else:
-            for hour in _by_hour(seen):
+            for hour in self._by_hour(seen):
                 self._list(hour, passages, lengths)
                 give_way()
         self.lengths.add(lengths)
@@ -128,9 +129,8 @@ class Stays:
 
     def _list(self, seen: list[_Sighting], passages: Passages, lengths: list[int]) -> None:
         """Take sightings in the order of time, because the first stays are listed."""
-        for at, did, term, near in sorted(seen):
-            side = self._side(did)
-            if not side or (near and self._is_repeat(term, at, side)):
+        for at, did, term, near, side in sorted(seen):
+            if near and self._is_repeat(term, at, side):
                 continue
             if side == _ENTRANCE or (side != _EXIT and term not in self._came_at):
                 passages.entered.append(at)
@@ -164,6 +164,20 @@ class Stays:
                     note(at - came)
                     if inside and (stay := inside.pop(term, None)) is not None:
                         stay.left_at, stay.exit = at, seen.dids[camera]
+
+    def _by_hour(self, seen: Sequence[VehiclesSeen]) -> Iterator[list[_Sighting]]:
+        """Yield the sightings at the gates, hour by hour: a short sort holds nobody up."""
+        hours: dict[int, list[_Sighting]] = {}
+        for some in seen:
+            sides = [self._side(did) for did in some.dids]
+            for at, camera, term, near in zip(
+                some.at, some.camera, some.term, some.near, strict=True
+            ):
+                if side := sides[camera]:
+                    one = at, some.dids[camera], term, near, side
+                    hours.setdefault(at // _HOUR_MS, []).append(one)
+        for hour in sorted(hours):
+            yield hours[hour]
 
     def _forget_passages_before(self, since: int) -> None:
         """Forget what cannot make a sighting of the next day a repeat."""
@@ -209,13 +223,3 @@ class Stays:
     @property
     def _is_full(self) -> bool:
         return len(self.found) >= self._limit
-
-
-def _by_hour(seen: Sequence[VehiclesSeen]) -> Iterator[list[_Sighting]]:
-    """Yield the sightings of one hour after the other: a short sort holds nobody up."""
-    hours: dict[int, list[_Sighting]] = {}
-    for some in seen:
-        for at, camera, term, near in zip(some.at, some.camera, some.term, some.near, strict=True):
-            hours.setdefault(at // _HOUR_MS, []).append((at, some.dids[camera], term, near))
-    for hour in sorted(hours):
-        yield hours[hour]
