@@ -166,4 +166,8 @@ async def _set_headers(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers.setdefault("Cache-Control", CACHE_CONTROL)
+    own = response.headers.get("Location", "")
+    if own.startswith(request.host_url):
+        # Quart's own, of "//cameras": as a path, it is right below `web.prefix` too.
+        response.headers["Location"] = "/" + own.removeprefix(request.host_url).lstrip("/")
     return response
