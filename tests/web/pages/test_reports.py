@@ -86,6 +86,14 @@ async def test_the_attendance_sheet_names_people_and_times_of_the_site(
         assert text in guard.text, text
 
 
+async def test_a_report_without_cameras_says_what_to_do(hub: PageSite, guard: Visitor) -> None:
+    await guard.get("/reports/captures")
+    assert "There are no cameras yet." in guard.text
+    await hub.connect("Main gate")
+    await guard.get("/reports/captures?period=week")
+    assert "There are no cameras yet." not in guard.text
+
+
 async def test_only_reports_of_several_days_tell_the_day_of_each_row(
     hub: PageSite, guard: Visitor
 ) -> None:

@@ -115,6 +115,7 @@ async def one(kind: str) -> Response:
         entrances=_groups(query.gates.entrances) if query.kind == "plates" else [],
         exits=_groups(query.gates.exits) if query.kind == "plates" else [],
         needs_gates=needs_gates,
+        has_cameras=hub.devices.overview.count > 0,
         progress=None if isinstance(found, Report) or needs_gates else int(found * 100),
         report=report,
         made_at="" if report is None else language.current().moment(report.made_at, cells.zone),

@@ -336,6 +336,12 @@ def _erasure(entry: AuditEntry) -> AuditTarget:
     return _numbered(entry, "/site/erasures/")
 
 
+def _api_key(entry: AuditEntry) -> AuditTarget:
+    """A key that was added by its name; a removed one by its appid."""
+    appid, _, name = entry.target.partition(" ")
+    return AuditTarget(name or appid, detail=appid if name else "")
+
+
 def _export(entry: AuditEntry) -> AuditTarget:
     """An export of records: its form, and what was searched for."""
     form, _, asked = entry.target.partition(" ")
@@ -375,6 +381,7 @@ def _numbered(entry: AuditEntry, url: str) -> AuditTarget:
 
 
 _TARGETS: dict[str, Callable[[AuditEntry], AuditTarget]] = {
+    "apikey": _api_key,
     "device": _camera,
     "record": _export,
     "report": _report,
