@@ -16,6 +16,7 @@ from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms import csv_export
 from hub.services.alarms.alarms import AlarmFilter, Unstored
 from hub.services.people.register import PersonChange
+from hub.services.site.site import SiteSettings
 from hub.services.site.status.health import HealthReason
 from hub.store.alarms.alarm import AlarmDetail, Move, Sighting, raised
 from hub.wire.uploads.records import (
@@ -403,6 +404,31 @@ async def test_the_list_is_filtered_by_state_severity_kind_and_camera(
         )
     await guard.get("/alarms?severity=minor")
     assert "No alarms match." in guard.text
+
+
+async def test_the_list_is_asked_for_a_time_in_the_words_of_a_guard(
+    site: PageSite, guard: Visitor
+) -> None:
+    await _sees(site, "Anna")
+    await guard.get("/alarms?state=new&severity=critical")
+    for when, text in (("night", "Last night"), ("week", "Last 7 days")):
+        link = f'href="/alarms?state=new&amp;severity=critical&amp;when={when}"'
+        assert re.search(f"{re.escape(link)}[^>]*>{text}</a>", guard.text), when
+    for zone, shown in (
+        ("America/Anchorage", {"night", "today", "week", "nonsense"}),  # It is 03:00.
+        ("Asia/Shanghai", {"today", "week", "nonsense"}),  # It is 20:00.
+        ("Pacific/Auckland", {"night", "today", "week", "nonsense"}),  # It is 01:00.
+    ):
+        await site.services.site.set(SiteSettings("Harbour East", zone, "auto"))
+        found = set()
+        for when in ("night", "today", "yesterday", "week", "nonsense"):
+            await guard.get(f"/alarms?when={when}")
+            found |= {when} if ">Anna</a>" in guard.text else set()
+        assert found == shown, zone
+    await guard.get("/alarms?when=night&kind=blacklist")
+    assert '<input type="hidden" name="when" value="night">' in guard.text
+    await guard.get("/alarms?when=yesterday&since=2026-11-25")
+    assert ">Anna</a>" in guard.text, "a day that was entered counts more"
 
 
 async def test_the_list_is_paged_by_key_and_keeps_its_filter(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import get_args
+from datetime import date, datetime, time, timedelta
+from typing import Literal, get_args
 
 from msgspec import Struct
 from quart import request
 
 from hub.services.alarms.alarms import AlarmFilter, AlarmKind, AlarmState, Severity
+from web import auth
 from web.pages.date_fields import begin_of, read_day
 
-_FIELDS = ("state", "severity", "kind", "did", "since", "until")
+When = Literal["night", "today", "yesterday", "week"]
+
+#: "Last night" is from the evening of yesterday to this morning, in the time of the site.
+NIGHT = (time(20), time(8))
+_DAY = timedelta(days=1)
+_FIELDS = ("state", "severity", "kind", "did", "since", "until", "when")
 _CODES = {
     "state": get_args(AlarmState),
     "severity": get_args(Severity),
     "kind": get_args(AlarmKind),
+    "when": get_args(When),
 }
 
 
@@ -31,12 +38,15 @@ class AlarmForm(Struct, frozen=True):
 
     @property
     def has_fields(self) -> bool:
-        """Whether more is chosen than the state, which has links of its own."""
-        return any(value for name, value in self.values.items() if name != "state")
+        """Whether more is chosen than the state and the time, which have links of their own."""
+        return any(value for name, value in self.values.items() if name not in ("state", "when"))
 
 
 def read_form() -> AlarmForm:
-    """Read the filter of this request. A field that is not valid is left empty."""
+    """Read the filter of this request. A field that is not valid is left empty.
+
+    Days that were entered count more than `when`.
+    """
     values = {name: request.args.get(name, "").strip()[:100] for name in _FIELDS}
     for name, codes in _CODES.items():
         if values[name] not in codes:
@@ -45,18 +55,40 @@ def read_form() -> AlarmForm:
     values |= {
         "since": since.isoformat() if since else "",
         "until": until.isoformat() if until else "",
+        "when": "" if since or until else values["when"],
     }
-    return AlarmForm(values, _matching(values, since, until))
+    return AlarmForm(values, _matching(values, *_bounds(values["when"], since, until)))
 
 
-def _matching(values: dict[str, str], since: date | None, until: date | None) -> AlarmFilter:
+def _bounds(when: str, since: date | None, until: date | None) -> tuple[int | None, int | None]:
+    """From when until when, in UNIX milliseconds; None where it is open. `until` is included."""
+    hub = auth.services()
+    zone = hub.site.zone()
+    today = datetime.fromtimestamp(hub.now(), zone).date()
+    if when == "night":
+        evening, morning = NIGHT
+        return _ms(datetime.combine(today - _DAY, evening, zone)), _ms(
+            datetime.combine(today, morning, zone)
+        )
+    if when in ("today", "yesterday"):
+        since = until = today if when == "today" else today - _DAY
+    elif when == "week":
+        since = today - 6 * _DAY
+    return begin_of(since) if since else None, begin_of(until + _DAY) if until else None
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _matching(values: dict[str, str], since: int | None, until: int | None) -> AlarmFilter:
+    """Alarms that came between two times, in UNIX milliseconds."""
     return AlarmFilter(
         state=next((one for one in get_args(AlarmState) if one == values["state"]), None),
         severity=next((one for one in get_args(Severity) if one == values["severity"]), None),
         kind=next((one for one in get_args(AlarmKind) if one == values["kind"]), None),
         did=values["did"] or None,
         # Also what was raised before, and came again.
-        last_since=begin_of(since) if since else None,
-        # The last day is included.
-        until=begin_of(until + timedelta(days=1)) if until else None,
+        last_since=since,
+        until=until,
     )

@@ -14,7 +14,7 @@ from hub.services.alarms.csv_export import export_csv
 from web import auth
 from web.pages import language
 from web.pages.alarms import labels
-from web.pages.alarms.alarm_filter import AlarmForm, read_form
+from web.pages.alarms.alarm_filter import NIGHT, AlarmForm, read_form
 from web.pages.alarms.cards import AlarmCard, make_alarm_card, make_alarm_cards
 from web.pages.alarms.state import MAX_SHOWN, choose_shown, new_alarms
 from web.pages.labels import done_sentence
@@ -29,13 +29,17 @@ _MAX_CAMERA_CHOICES = 200
 _PLACE = re.compile(r"[0-9]\.[0-9]{1,18}\.[0-9]{1,18}")
 
 
-class StateLink(Struct, frozen=True):
-    """A link to the alarms in one state. `count`: 0 where it is not shown."""
+class FilterLink(Struct, frozen=True):
+    """A link to the alarms in one state, or of one time.
+
+    `count`: 0 where it is not shown. `hint`: what its text means exactly; may be "".
+    """
 
     text: str
     url: str
     chosen: bool
     count: int = 0
+    hint: str = ""
 
 
 class LiveAlarms(Struct, frozen=True):
@@ -112,6 +116,7 @@ async def _list_page(fault: str = "") -> Response:
         fault=fault,
         done=done_sentence(request.args.get("done")),
         states=_state_links(form),
+        times=_time_links(form),
         severities=_choices(labels.SEVERITIES),
         kinds=_choices(labels.KINDS),
         cameras=devices[:_MAX_CAMERA_CHOICES],
@@ -193,15 +198,32 @@ async def export() -> Response:
     return response
 
 
-def _state_links(form: AlarmForm) -> list[StateLink]:
-    def link(state: str, text: str, count: int = 0) -> StateLink:
+def _state_links(form: AlarmForm) -> list[FilterLink]:
+    def link(state: str, text: str, count: int = 0) -> FilterLink:
         url = make_url("/alarms", **{**form.values, "state": state})
-        return StateLink(text, url, form.values["state"] == state, count)
+        return FilterLink(text, url, form.values["state"] == state, count)
 
     counts = {"new": auth.services().alarms.new_count}
     return [
         link("", gettext("All")),
         *(link(code, text, counts.get(code, 0)) for code, text in _choices(labels.STATES)),
+    ]
+
+
+def _time_links(form: AlarmForm) -> list[FilterLink]:
+    entered = form.values["since"] or form.values["until"]
+
+    def link(when: str, text: str, hint: str = "") -> FilterLink:
+        url = make_url("/alarms", **{**form.values, "when": when, "since": "", "until": ""})
+        return FilterLink(text, url, not entered and form.values["when"] == when, hint=hint)
+
+    evening, morning = NIGHT
+    return [
+        link("", gettext("Any time")),
+        link("night", gettext("Last night"), f"{evening:%H:%M}–{morning:%H:%M}"),
+        link("today", gettext("Today")),
+        link("yesterday", gettext("Yesterday")),
+        link("week", gettext("Last 7 days")),
     ]
 
 
