@@ -13,6 +13,7 @@ from tests.e2e.filled_site import FilledSite
 from tests.e2e.pages import find_pages
 from tests.screenshots.camera import PageCamera, View
 from tests.screenshots.readme import FOLDER, PICTURES
+from tests.screenshots.states import STATES
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +30,13 @@ def test_the_pages_are_found_by_following_links(filled_site: FilledSite) -> None
     assert "reports-kind" in pages
     # Parts of pages, event streams and downloads.
     assert not {"alarms-table", "stream", "strip", "cameras-export.csv"} & set(pages)
+
+
+def test_states_are_pages_with_names_of_their_own(filled_site: FilledSite) -> None:
+    names = [page.name for page in (*find_pages(filled_site), *STATES)]
+    assert len(names) == len(set(names))
+    with filled_site.signed_in() as client:
+        assert {client.get(page.path).status_code for page in STATES} == {200}
 
 
 def test_a_picture_has_the_width_look_and_language_asked_for(
