@@ -38,6 +38,8 @@ async def test_the_overview_says_how_often_the_camera_was_offline_and_when_last(
     )
     await viewer.get("/cameras/1")
     assert "Offline 2 times in the last 7 days, last 25 Nov 10:00–11:00 (1 h)" in viewer.text
+    # On a phone the facts take two screens.
+    assert viewer.text.index("Offline 2 times") < viewer.text.index("Serial number")
     await viewer.get("/cameras/1/outages/summary")
     assert "Offline 2 times" in viewer.text
 
