@@ -58,6 +58,10 @@ class Browser:
     def open(self, url: str) -> None:
         self.driver.get(url)
 
+    def open_tab(self) -> None:
+        """Open an empty tab, and go on in it."""
+        self.driver.switch_to.new_window("tab")
+
     def find_all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.browser import PASSWORD, Browser, open_chromium
+from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.camera import Camera
+from tests.e2e.chromium import SharedChromium
 from tests.e2e.faketime import FakeClock, make_fake_clock
 from tests.e2e.faulty_disk import FaultyDisk, compile_library
 from tests.e2e.filled_site import FilledSite, make_filled_site, open_copy
@@ -79,9 +80,16 @@ def filled_site(
         yield site
 
 
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedChromium]:
+    with closing(SharedChromium(tmp_path_factory.mktemp("chromium"))) as chromium:
+        yield chromium
+
+
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    with open_chromium(tmp_path / "profile") as browser:
+def browser(chromium: SharedChromium) -> Iterator[Browser]:
+    """A browser that was never used before."""
+    with chromium.new_profile() as browser:
         yield browser
 
 

@@ -51,6 +51,11 @@ _LOSE_SOON = """
 const wait = window.setTimeout;
 window.setTimeout = (what, ms, ...more) => wait(what, ms === 15_000 ? 100 : ms, ...more);
 """
+#: Lets a test hold the time that the page measures.
+_HOLD_TIME = """
+const now = performance.now.bind(performance);
+performance.now = () => window.held ?? now();
+"""
 _RENDER = """
 const [name, isLoud, done] = arguments;
 const folder = document.querySelector('script[src$="main.js"]').src.replace("main.js", "");
@@ -120,6 +125,7 @@ def guard(gate: Gate, browser: Browser) -> Browser:
     """A guard on the live page, with the sound on."""
     browser.run_before_each_page(_LISTEN)
     browser.run_before_each_page(_LOSE_SOON)
+    browser.run_before_each_page(_HOLD_TIME)
     browser.sign_in(gate.hub)
     browser.click("#sound-bar:not([hidden]) button")
     browser.find('#sound[data-state="on"]')
@@ -156,6 +162,18 @@ def _until_it_can_be_acknowledged(browser: Browser) -> None:
     browser.driver.execute_async_script("setTimeout(arguments[0], 800)")
 
 
+def _acknowledge(browser: Browser) -> None:
+    """Press the key of the only alarm, again if it was ignored, since something has just moved."""
+
+    def is_gone() -> bool:
+        if _names(browser):
+            _until_it_can_be_acknowledged(browser)
+            _press(browser, "a")
+        return not _names(browser)
+
+    browser.wait_until(is_gone, "the alarm is still new")
+
+
 def test_a_blacklisted_person_walks_by_and_the_guard_acknowledges_by_keyboard(
     gate: Gate, guard: Browser
 ) -> None:
@@ -173,9 +191,7 @@ def test_a_blacklisted_person_walks_by_and_the_guard_acknowledges_by_keyboard(
     guard.click('.rail a[href="/"]')
     _wait_for_alarm(guard, "Li Wei")
     guard.wait_until(lambda: _looping(guard), "the tone has ended with the page")
-    _until_it_can_be_acknowledged(guard)
-    _press(guard, "a")
-    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+    _acknowledge(guard)
     guard.wait_until(lambda: not _looping(guard), "the tone does not end")
     assert guard.driver.title.startswith("Live")
     assert "mark-alarm" not in str(guard.find('link[rel="icon"]').get_attribute("href"))
@@ -197,7 +213,8 @@ def test_no_alarm_is_acknowledged_by_accident(gate: Gate, guard: Browser) -> Non
     _until_it_can_be_acknowledged(guard)
     assert _names(guard) == names
     # The note is sent with Enter. The others move up: a key or a click at once may be meant for
-    # the one that was there before.
+    # the one that was there before. At once it is, however slow this machine is.
+    guard.driver.execute_script("window.held = performance.now()")
     _press(guard, Keys.ENTER)
     guard.wait_until(lambda: _names(guard) == names[1:], "the note does not acknowledge")
     _press(guard, "a")
@@ -205,14 +222,13 @@ def test_no_alarm_is_acknowledged_by_accident(gate: Gate, guard: Browser) -> Non
     _until_it_can_be_acknowledged(guard)
     assert _names(guard) == names[1:]
     assert _looping(guard)
+    guard.driver.execute_script("window.held = undefined")
     guard.click(".alarm .button-main")
     guard.wait_until(lambda: _names(guard) == names[2:], "the button does not acknowledge")
     # Whoever works by keyboard stays at the alarms.
     focused = "return document.activeElement.id"
     guard.wait_until(lambda: guard.driver.execute_script(focused) == "alarms", "the focus is lost")
-    _until_it_can_be_acknowledged(guard)
-    _press(guard, "a")
-    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+    _acknowledge(guard)
 
 
 def test_an_open_record_says_that_there_is_an_alarm(gate: Gate, guard: Browser) -> None:
@@ -227,9 +243,7 @@ def test_an_open_record_says_that_there_is_an_alarm(gate: Gate, guard: Browser) 
     _press(guard, "a")
     guard.click(".dialog-alarms")
     _wait_for_alarm(guard, "Emil")
-    _until_it_can_be_acknowledged(guard)
-    _press(guard, "a")
-    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+    _acknowledge(guard)
 
 
 def test_a_record_opened_from_a_person_leads_to_the_new_alarm(gate: Gate, guard: Browser) -> None:
@@ -242,16 +256,14 @@ def test_a_record_opened_from_a_person_leads_to_the_new_alarm(gate: Gate, guard:
     gate.sees("Paul")
     guard.click("dialog[open] .dialog-alarms")
     _wait_for_alarm(guard, "Paul")
-    _until_it_can_be_acknowledged(guard)
-    _press(guard, "a")
-    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+    _acknowledge(guard)
 
 
 def test_the_sound_is_heard_from_one_tab_and_turned_off_on_purpose(
     gate: Gate, guard: Browser
 ) -> None:
     first = guard.driver.current_window_handle
-    guard.driver.switch_to.new_window("tab")
+    guard.open_tab()
     guard.run_before_each_page(_LISTEN)
     guard.open(gate.hub.url)
     second = guard.driver.current_window_handle
@@ -279,8 +291,7 @@ def test_the_sound_is_heard_from_one_tab_and_turned_off_on_purpose(
     assert guard.find("#sound-bar").is_displayed()
     guard.click('#sound [data-sound-action="on"]')
     guard.wait_until(lambda: _looping(guard), "the tone does not come back")
-    _press(guard, "a")
-    guard.wait_until(lambda: not _names(guard), "the alarm is still new")
+    _acknowledge(guard)
 
 
 def test_a_lost_connection_is_heard(gate: Gate, guard: Browser) -> None:

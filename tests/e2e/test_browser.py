@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from tests.e2e.browser import PASSWORD, Browser, open_chromium
+from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.conftest import MakeHub
 from tests.e2e.hub_process import SITEHUB, TIMEOUT_SECONDS, HubProcess
 
@@ -228,7 +228,7 @@ def test_two_tabs_share_one_stream(
     browser.sign_in(busy_hub)
     browser.wait_until(browser.wall_seqs, "no records arrive")
     first = browser.driver.current_window_handle
-    browser.driver.switch_to.new_window("tab")
+    browser.open_tab()
     browser.open(busy_hub.url)
     second = browser.driver.current_window_handle
     browser.wait_until(browser.wall_seqs, "the second tab has no wall")
@@ -440,23 +440,22 @@ def test_the_site_area_fits_a_phone(browser: Browser, staffed_hub: HubProcess) -
     assert browser.console_errors() == []
 
 
-def test_the_pages_work_without_javascript(staffed_hub: HubProcess, tmp_path: Path) -> None:
-    with open_chromium(tmp_path / "profile") as browser:
-        browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-        browser.sign_in(staffed_hub, "ada")
-        browser.find('.rail a[href="/cameras"]').click()
-        browser.find('.head a[href="/cameras/add"]').click()
-        browser.fill("sn", "Y3CA9PGDTKM7R1C")
-        browser.fill("code", "12345678")
-        browser.fill("name", "Gate")
-        browser.click("main .button-main")
-        browser.wait_until(
-            lambda: browser.find("h1").text == "Gate", "the new camera's page does not open"
-        )
-        browser.click('.tabs a[href$="/manage"]')
-        browser.click('.button-bad[href$="/remove"]')
-        browser.click("main .button-bad")
-        browser.wait_until(lambda: browser.find(".done").text, "the removal is not confirmed")
+def test_the_pages_work_without_javascript(staffed_hub: HubProcess, browser: Browser) -> None:
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.sign_in(staffed_hub, "ada")
+    browser.find('.rail a[href="/cameras"]').click()
+    browser.find('.head a[href="/cameras/add"]').click()
+    browser.fill("sn", "Y3CA9PGDTKM7R1C")
+    browser.fill("code", "12345678")
+    browser.fill("name", "Gate")
+    browser.click("main .button-main")
+    browser.wait_until(
+        lambda: browser.find("h1").text == "Gate", "the new camera's page does not open"
+    )
+    browser.click('.tabs a[href$="/manage"]')
+    browser.click('.button-bad[href$="/remove"]')
+    browser.click("main .button-bad")
+    browser.wait_until(lambda: browser.find(".done").text, "the removal is not confirmed")
     assert json.loads(staffed_hub.cli("device", "list", "--json")) == []
 
 
