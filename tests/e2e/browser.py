@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 #: The password of every user in these tests.
 PASSWORD = "a long sentence"
+#: For a script: axe-core examines a large page for seconds even on an idle machine.
+_SCRIPT_SECONDS = 4 * TIMEOUT_SECONDS
 #: How often something is looked for again that the page has replaced.
 _STALE_TRIES = 5
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -164,6 +166,7 @@ def open_chromium(profile: Path) -> Iterator[Browser]:
     options.accept_insecure_certs = True
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = Chrome(options, Service(_find_program(("chromedriver",))))
+    driver.set_script_timeout(_SCRIPT_SECONDS)
     try:
         yield Browser(driver)
     finally:
