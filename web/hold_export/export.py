@@ -23,6 +23,7 @@ import trio
 from msgspec import Struct
 
 import hub
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.records.holds import Hold
 from hub.services.streamed_zip import Archive
 from hub.wire.pictures import EXTENSIONS
@@ -77,7 +78,7 @@ class ExportFacts(Struct, frozen=True, kw_only=True):
 def about_hold(hold: Hold, words: language.Language, zone: tzinfo) -> About:
     """Say which records are those of a hold."""
     held_at = words.moment(hold.created_at, zone)
-    held_by = words.gettext("Kept by"), f"{_person(hold.created_by)}, {held_at}"
+    held_by = words.gettext("Kept by"), f"{_person(hold.created_by, words)}, {held_at}"
     return About(
         folder=f"sitehub-hold-{hold.id}",
         title=hold.reason,
@@ -182,7 +183,7 @@ class _Export:
             "about": self._facts.about,
             "language": self._words,
             "zone": self._facts.zone,
-            "exported_by": _person(self._facts.exported_by),
+            "exported_by": _person(self._facts.exported_by, self._words),
             "records": self._records,
             "pictures": len(self._paths),
         }
@@ -219,8 +220,10 @@ class _Export:
         return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
-def _person(who: str) -> str:
+def _person(who: str, words: language.Language) -> str:
     """An actor of the audit log, without the word that says what it is."""
+    if who == COMMAND_LINE.who:
+        return words.gettext("Command line")
     return who.removeprefix("user ").removeprefix("key ")
 
 

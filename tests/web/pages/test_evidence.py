@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from hub.services.access.audit import Actor
+from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.wire.uploads.records import EventDetail, FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
@@ -141,6 +143,17 @@ async def test_reason_and_end_are_changed(site: PageSite, guard: Visitor) -> Non
     assert 'value="2027-01-31"' in guard.text
     await guard.send("/evidence/1/change", reason="", until="")
     assert "Say why the records are kept" in guard.text
+
+
+async def test_an_export_tells_in_both_languages_who_kept_the_records(
+    site: PageSite, guard: Visitor
+) -> None:
+    await site.services.holds.create([1], "Theft", None, by=COMMAND_LINE)
+    for code, text in (("en", "Command line, "), ("zh", "命令行, ")):
+        guard._client.set_cookie("localhost", "sitehub_language", code)
+        response = await guard._client.get("/evidence/1/export")
+        with zipfile.ZipFile(io.BytesIO(await response.get_data(as_text=False))) as archive:
+            assert text in archive.read("sitehub-hold-1/index.html").decode()
 
 
 async def test_another_guard_may_look_and_export_but_not_release(
