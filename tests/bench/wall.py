@@ -63,7 +63,7 @@ const total = async (wanted) => {
   done([urls.length, await total(urls), await total(urls.map((url) => url.split("?")[0]))]);
 })();
 """
-_CAMERAS = 16
+CAMERAS = 16
 #: So long captures come before the first is timed: the wall fills.
 _WARM_UP_SECONDS = 5.0
 _TIMES = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration", "TaskDuration")
@@ -86,11 +86,10 @@ def main() -> None:
 def _measure(
     hub: HubProcess, browser: Browser, directory: Path, rate: float, seconds: float
 ) -> None:
-    cameras = [Camera.make(directory, f"Y3CWALL{number:08d}") for number in range(_CAMERAS)]
-    tokens = {camera.sn: _add(hub, camera) for camera in cameras}
+    tokens = add_cameras(hub, directory, CAMERAS)
     token = _add(hub, Camera.make(directory))
     load = DrawnLoad(HOST, hub.web_port, tokens, rate, seconds + _WARM_UP_SECONDS)
-    with _drawn(load) as start:
+    with drawn(load) as start:
         browser.sign_in(hub)
         start()
         time.sleep(_WARM_UP_SECONDS)
@@ -98,9 +97,9 @@ def _measure(
         browser.driver.execute_script("document.querySelector('#alarms').remove()")
         browser.driver.execute_script(_WATCH)
         browser.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
-        began, before, first = time.monotonic(), _metrics(browser), browser.wall_seqs()[0]
+        began, before, first = time.monotonic(), metrics(browser), browser.wall_seqs()[0]
         answered = _upload(hub, token, seconds)
-        took, after, last = time.monotonic() - began, _metrics(browser), browser.wall_seqs()[0]
+        took, after, last = time.monotonic() - began, metrics(browser), browser.wall_seqs()[0]
         painted = browser.driver.execute_script("return window.painted")
     browser.driver.set_script_timeout(60)
     count, small, whole = browser.driver.execute_async_script(_WEIGH)
@@ -115,6 +114,12 @@ def _measure(
     print(f"{count} pictures: {small / 1e3:.0f} kB as thumbnails, {whole / 1e3:.0f} kB as they are")
 
 
+def add_cameras(hub: HubProcess, directory: Path, count: int) -> dict[str, str]:
+    """Add so many cameras; return their tokens by serial number."""
+    cameras = [Camera.make(directory, f"Y3CWALL{number:08d}") for number in range(count)]
+    return {camera.sn: _add(hub, camera) for camera in cameras}
+
+
 def _add(hub: HubProcess, camera: Camera) -> str:
     """Add the camera; return its token."""
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
@@ -122,7 +127,7 @@ def _add(hub: HubProcess, camera: Camera) -> str:
 
 
 @contextmanager
-def _drawn(load: DrawnLoad) -> Iterator[Callable[[], None]]:
+def drawn(load: DrawnLoad) -> Iterator[Callable[[], None]]:
     """Draw the captures of a load; what is yielded lets them be sent."""
     command = [sys.executable, "-m", "tests.bench.drawn_load"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -158,7 +163,8 @@ def _upload(hub: HubProcess, token: str, seconds: float) -> dict[str, float]:
     return answered
 
 
-def _metrics(browser: Browser) -> dict[str, float]:
+def metrics(browser: Browser) -> dict[str, float]:
+    """What Chromium counts of the page (`Performance.getMetrics`), after collecting garbage."""
     browser.driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
     found = browser.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
     return {one["name"]: float(one["value"]) for one in found}
