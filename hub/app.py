@@ -23,7 +23,7 @@ from typing import Protocol
 import trio
 
 from hub import __version__
-from hub.config import ListeningPort, udp_ports_of
+from hub.config import ListeningPort, ports_of, udp_ports_of
 from hub.config_sources import Loaded
 from hub.link.listener import serve_devices
 from hub.live.feed import Change, Feed
@@ -72,6 +72,7 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
+from hub.services.forwarding.targets import Targets
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.import_export.imports import Imports
@@ -105,6 +106,7 @@ from hub.services.site.site import Site
 from hub.services.site.status.figures import SiteFigures
 from hub.services.site.status.health import Health
 from hub.services.site.updates.updates import Updates, find_obstacle
+from hub.services.site.urls import web_urls
 from hub.store.opening import open_store
 from hub.update.update_file import built_in_key
 from hub.wire.redaction import redact_frame
@@ -335,6 +337,17 @@ async def open_services(
         reports = Reports(store, site, people, camera_groups, availability, audit, now)
         thumbnails = Thumbnails(store.pictures, precedence)
         report_delivery = ReportDelivery(store, reports, site, clock, audit, data_dir, now)
+        targets = Targets(
+            store,
+            site,
+            audit,
+            record_feed,
+            change_feed,
+            own_ports=lambda: frozenset(one.port for one in ports_of(settings.current)),
+            base_url=lambda: web_urls(site, settings.current.web)[0].rstrip("/"),
+            now=now,
+            random=random.random,
+        )
         health = Health(
             store,
             registry,
@@ -426,6 +439,7 @@ async def open_services(
                 now,
                 (reports.forget, thumbnails.forget),
             ),
+            targets=targets,
             reports=reports,
             report_delivery=report_delivery,
             day_summaries=DaySummaries(store, site, now),
@@ -485,6 +499,7 @@ async def _run_parts(
         await start("the reports", services.reports.run)
         await start("the morning reports", services.report_delivery.run)
         await start("the summaries of days", services.day_summaries.run)
+        await start("forwarding the records", services.targets.run)
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)

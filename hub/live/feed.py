@@ -39,6 +39,7 @@ class Change(Struct, frozen=True):
         "job",
         "alarm",
         "alarm-rules",
+        "target",
     ]
     key: str = ""
 

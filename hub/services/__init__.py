@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hub.services.firmware.campaigns import Campaigns
     from hub.services.firmware.downloads import Downloads
     from hub.services.firmware.releases import Releases
+    from hub.services.forwarding.targets import Targets
     from hub.services.jobs.jobs import Jobs
     from hub.services.people.groups import CameraGroups
     from hub.services.people.import_export.imports import Imports
@@ -131,6 +132,7 @@ class Services:
     saved_searches: SavedSearches
     reviews: Reviews
     erasures: Erasures
+    targets: Targets
     reports: Reports
     report_delivery: ReportDelivery
     day_summaries: DaySummaries

@@ -56,6 +56,7 @@ from hub.store.tables.tokens import TokenTable
 from hub.store.tables.used_signatures import UsedSignatureTable
 from hub.store.tables.user_links import UserLinkTable
 from hub.store.tables.users import UserTable
+from hub.store.targets.targets import TargetTable
 
 T = TypeVar("T")
 
@@ -155,6 +156,8 @@ class Store:
         self.downloads = DownloadTable(writer, start.downloads)
         #: The key that signs links to firmware files. It stays the same across restarts.
         self.link_key = start.box.derived("firmware links")
+        #: The key that signs links to pictures.
+        self.picture_link_key = start.box.derived("picture links")
         #: The key that signs the marks of browsers in which a user has signed in.
         self.browser_key = start.box.derived("known browsers")
         self.people = PersonTable(writer, queries, damaged)
@@ -167,6 +170,15 @@ class Store:
         self.alarms = AlarmTable(writer, queries, raiser, start.alarms, damaged)
         self.alarm_rules = AlarmRuleTable(writer, start.alarm_rules, damaged)
         self.plate_lists = PlateListTable(writer, start.plate_lists, damaged)
+        self.targets = TargetTable(
+            writer,
+            queries,
+            start.box,
+            start.targets,
+            start.target_gaps,
+            start.parked_counts,
+            damaged,
+        )
         self.jobs = JobTable(writer, queries, damaged)
         self.wishes = WishTable(writer, queries, start.wish_dids, damaged)
 

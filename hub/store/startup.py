@@ -61,12 +61,23 @@ from hub.store.tables.used_signatures import (
 )
 from hub.store.tables.user_links import UserLink, load_user_links
 from hub.store.tables.users import User, load_users
+from hub.store.targets.target import Gap
+from hub.store.targets.targets import (
+    SealedTarget,
+    count_parked,
+    load_gaps,
+    load_targets,
+    note_damaged_target_secrets,
+)
 
 KEY_CHECK = "store.key_check"
 log = logging.getLogger(__name__)
 
 _DROPS = "SELECT count(*) FROM dropped_day"
-_HAS_SECRETS = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)"
+_HAS_SECRETS = """
+SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)
+    OR EXISTS (SELECT 1 FROM target)
+"""
 
 
 class StartState(Struct, frozen=True):
@@ -104,6 +115,9 @@ class StartState(Struct, frozen=True):
     alarms: list[Alarm]
     alarm_rules: list[AlarmRule]
     plate_lists: list[PlateList]
+    targets: list[SealedTarget]
+    target_gaps: list[Gap]
+    parked_counts: dict[int, int]
     damaged_rows: DamagedRows
     damage: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -155,6 +169,7 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
     state = _mend(connection, load(connection, box, settings, damaged_rows), now)
     note_damaged_secrets(box, state.devices, damaged_rows)
     note_damaged_key_secrets(box, state.api_keys, damaged_rows)
+    note_damaged_target_secrets(box, state.targets, damaged_rows)
     lost = _note_lost(connection, data_dir / MEDIA, state)
     losses = (
         *(part.text for part in lost if not part.is_accepted),
@@ -223,6 +238,9 @@ def load(
         alarms=load_active(connection, damaged),
         alarm_rules=load_rules(connection, damaged),
         plate_lists=load_plate_lists(connection, damaged),
+        targets=load_targets(connection, damaged),
+        target_gaps=load_gaps(connection, damaged),
+        parked_counts=count_parked(connection),
         damaged_rows=damaged,
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -49,6 +50,7 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
+from hub.services.forwarding.targets import Targets
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.import_export.imports import Imports
@@ -166,8 +168,12 @@ async def open_hub_services(
     *,
     disk: Disk | None = None,
     update_key: Ed25519PublicKey | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[HubServices]:
-    """A `Loaded` says where settings are read again, and written; else in `data_dir`."""
+    """A `Loaded` says where settings are read again, and written; else in `data_dir`.
+
+    `transport`: what webhooks are sent through.
+    """
     loaded = config if isinstance(config, Loaded) else Loaded(config or Config(), Sources(data_dir))
     config = loaded.config
     record_feed: Feed[Record] = Feed()
@@ -306,6 +312,18 @@ async def open_hub_services(
                 older_copies(data_dir, backups.list),
                 clock,
                 (reports.forget, thumbnails.forget),
+            ),
+            targets=Targets(
+                store,
+                site,
+                audit,
+                record_feed,
+                change_feed,
+                own_ports=lambda: frozenset({8443}),
+                base_url=lambda: "https://hub:8443",
+                now=clock,
+                random=lambda: 0.0,
+                transport=transport,
             ),
             jobs=jobs,
             imports=imports,

@@ -56,10 +56,11 @@ def _rows(services: Services, simulated: int | None) -> Iterator[tuple[str, list
     config = services.config
     yield "Dashboard", dashboard_urls(services)
     yield "Cameras", device_urls(services)
+    cameras = hosts(services.site, config.devices.bind)
     if port := config.devices.plain_ws_port:
-        yield "  without TLS", [f"ws://{h}:{port}/" for h in hosts(services, config.devices.bind)]
+        yield "  without TLS", [f"ws://{host}:{port}/" for host in cameras]
     if port := config.devices.plain_http_port:
-        yield "  uploads", [f"http://{h}:{port}/" for h in hosts(services, config.devices.bind)]
+        yield "  uploads", [f"http://{host}:{port}/" for host in cameras]
     known = str(len(services.devices.list()))
     yield "Known cameras", [f"{known}, {simulated} of them simulated" if simulated else known]
     yield "Data", [str(services.data_dir)]

@@ -5,27 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hub.config import WebConfig
     from hub.services import Services
+    from hub.services.site.site import Site
 
 
 def dashboard_urls(services: Services) -> list[str]:
     """Return the URLs of the dashboard on the site's network, at least one."""
-    web = services.config.web
+    return web_urls(services.site, services.config.web)
+
+
+def web_urls(site: Site, web: WebConfig) -> list[str]:
+    """Return the URLs of the web port on the site's network, at least one."""
     scheme = "https" if web.tls else "http"
-    return [f"{scheme}://{host}:{web.port}{web.prefix}/" for host in hosts(services, web.bind)]
+    return [f"{scheme}://{host}:{web.port}{web.prefix}/" for host in hosts(site, web.bind)]
 
 
 def device_urls(services: Services) -> list[str]:
     """Return the URLs to enter on cameras, at least one."""
     devices = services.config.devices
     scheme = "wss" if devices.tls else "ws"
-    return [f"{scheme}://{host}:{devices.port}/" for host in hosts(services, devices.bind)]
+    return [f"{scheme}://{host}:{devices.port}/" for host in hosts(services.site, devices.bind)]
 
 
-def hosts(services: Services, bind: str) -> list[str]:
+def hosts(site: Site, bind: str) -> list[str]:
     """Return the addresses of a port bound to `bind`, as hosts of a URL."""
     found = [bind]
     if bind in ("0.0.0.0", "::"):
         both = bind == "::"
-        found = [host for host in services.site.addresses() if both or ":" not in host]
+        found = [host for host in site.addresses() if both or ":" not in host]
     return [f"[{host}]" if ":" in host else host for host in found or ["localhost"]]

@@ -44,6 +44,12 @@ from hub.store.tables.tokens import load_accepted, load_tokens
 from hub.store.tables.used_signatures import load_used_signatures
 from hub.store.tables.user_links import load_user_links
 from hub.store.tables.users import load_users
+from hub.store.targets.targets import (
+    check_parked,
+    load_gaps,
+    load_targets,
+    note_damaged_target_secrets,
+)
 
 #: Each decodes the rows of some tables.
 READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
@@ -76,12 +82,14 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     load_groups,
     check_wishes,
     check_day_summaries,
+    load_gaps,
+    check_parked,
 )
 _TABLES = """
 SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'
     AND name NOT IN (
         'record', 'record_log', 'record_count', 'record_total', 'upload', 'start', 'day', 'span',
-        'term'
+        'term', 'alarm_change'
     )
 """
 
@@ -99,9 +107,11 @@ def check_entries(data_dir: Path) -> tuple[int, DamagedRows]:
         releases = load_firmware(connection, damaged).releases
         load_campaigns(connection, {release.id for release in releases}, damaged)
         devices, keys = load_devices(connection, damaged), load_api_keys(connection, damaged)
+        targets = load_targets(connection, damaged)
         if box is not None:
             note_damaged_secrets(box, devices, damaged)
             note_damaged_key_secrets(box, keys, damaged)
+            note_damaged_target_secrets(box, targets, damaged)
         tables = [name for (name,) in connection.execute(_TABLES)]
         counts = [one(connection, f"SELECT count(*) FROM {name}") for name in tables]
     return sum(count for count in counts if isinstance(count, int)), damaged

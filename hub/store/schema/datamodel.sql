@@ -759,3 +759,61 @@ CREATE TABLE audit (
     target TEXT NOT NULL,
     address TEXT NOT NULL
 ) STRICT;
+
+
+-- Targets: other systems that the record log is forwarded to --------------------------------------
+
+CREATE TABLE target (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,             -- webhook, mqtt, nats
+    name TEXT NOT NULL UNIQUE,
+    options TEXT NOT NULL,          -- JSON: the address, and what is forwarded
+    secrets BLOB NOT NULL,          -- JSON, sealed
+    created_at INTEGER NOT NULL,
+    held TEXT NOT NULL,             -- why nothing is sent until a person looks; '': it is sent
+    -- The cursor: whatever this log has up to this seq was delivered, parked, left out by choice,
+    -- or is in a gap.
+    log TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    alarm_number INTEGER NOT NULL   -- the same for alarm_change.number
+) STRICT;
+
+-- Records that a target refused for ever.
+CREATE TABLE parked_record (
+    target INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
+    log TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    parked_at INTEGER NOT NULL,
+    PRIMARY KEY (target, log, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Records that were deleted before a target had them.
+CREATE TABLE target_gap (
+    target INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
+    log TEXT NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    reason TEXT NOT NULL,           -- age, size, disk, confirmed, lost
+    made_at INTEGER NOT NULL,
+    told_at INTEGER,                -- when the target was told
+    seen_at INTEGER,                -- when a person said that it is known
+    PRIMARY KEY (target, log, first_seq)
+) STRICT, WITHOUT ROWID;
+
+-- The last change of each alarm, numbered in the order of the changes.
+CREATE TABLE alarm_change (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    alarm INTEGER NOT NULL UNIQUE   -- alarm.seq
+) STRICT;
+CREATE TRIGGER alarm_raised AFTER INSERT ON alarm BEGIN
+    DELETE FROM alarm_change WHERE alarm = new.seq;
+    INSERT INTO alarm_change (alarm) VALUES (new.seq);
+END;
+CREATE TRIGGER alarm_changed AFTER UPDATE ON alarm BEGIN
+    DELETE FROM alarm_change WHERE alarm = new.seq;
+    INSERT INTO alarm_change (alarm) VALUES (new.seq);
+END;
+CREATE TRIGGER alarm_forgotten AFTER DELETE ON alarm BEGIN
+    DELETE FROM alarm_change WHERE alarm = old.seq;
+END;

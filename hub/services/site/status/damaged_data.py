@@ -109,6 +109,9 @@ _KINDS: dict[str, DataKind] = {
     "review": "users",
     "saved_search": "settings",
     "setting": "settings",
+    "target": "settings",
+    "target_gap": "settings",
+    "parked_record": "settings",
 }
 
 

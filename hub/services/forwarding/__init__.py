@@ -1,0 +1,1 @@
+"""Forwards the record log to other systems: targets with a durable cursor each."""

@@ -1,0 +1,309 @@
+"""Brings the record log to one target, in order, and knows how far it is.
+
+The cursor moves only after the target has said yes. A crash between the two sends something again,
+with the same id; nothing is left out. Alarms go first: whoever is a week behind hears of them now.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+import trio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hub.errors import CannotStoreNow, TooManyRequests
+from hub.live.feed import Subscription
+from hub.log import visible
+from hub.services.forwarding.retries import Retries
+from hub.services.forwarding.sender import (
+    AlarmItem,
+    GapItem,
+    Item,
+    NeedsPerson,
+    RecordItem,
+    Refused,
+    Sender,
+    TryLater,
+)
+from hub.store.records.record_filter import RecordFilter
+from hub.store.targets.target import Cursor, Gap, ParkedRecord, Target
+from hub.store.targets.targets import MAX_PARKED
+from hub.wire.uploads.records import Record
+
+if TYPE_CHECKING:
+    from hub.store.db import Store
+
+log = logging.getLogger(__name__)
+
+TargetState = Literal["current", "behind", "waiting", "held"]
+
+#: What is read from the log at a time.
+_PAGE_RECORDS, _PAGE_BYTES = 200, 4 * 1024 * 1024
+_ALARMS = 50
+#: The cursor is saved so often while it moves, and when the target has everything.
+_SAVE_SECONDS = 1.0
+#: How long to wait if the store cannot be read or written.
+_BUSY_SECONDS = 1.0
+#: So many refused in a row are not the records' fault.
+_MAX_REFUSED_IN_A_ROW = 20
+_LAST_SAVE_SECONDS = 3.0
+
+
+class Waiting(Struct, frozen=True):
+    """Why a target gets nothing now, since when, and when it is tried again (UNIX ms)."""
+
+    reason: str
+    since: int
+    next_try: int
+
+
+class Forwarder:
+    """Forwards to one target, by one task: run()."""
+
+    def __init__(
+        self,
+        target: Target,
+        sender: Sender,
+        store: Store,
+        now: Callable[[], float],
+        random: Callable[[], float],
+        tell: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`tell` is called when the state changes."""
+        self.target = target
+        self._sender = sender
+        self._store = store
+        self._tell = tell
+        self._now = now
+        self._retries = Retries(random)
+        self._retry = trio.Event()
+        self._wakeup = trio.Event()
+        self._again: dict[int, None] = {}
+        self._saved = self.cursor = _on_this_log(target.cursor, store)
+        self._saved_at = trio.current_time()
+        self._refused_in_a_row = 0
+        self.waiting: Waiting | None = None
+        #: When the first record that the target does not have arrived; None if it has all.
+        self.behind_since: int | None = None
+
+    # -- what is shown
+
+    @property
+    def behind(self) -> int:
+        """How many records of the log come after the cursor."""
+        return max(0, self._store.records.last_seq - self.cursor.seq)
+
+    @property
+    def state(self) -> TargetState:
+        if self.target.held:
+            return "held"
+        if self.waiting is not None:
+            return "waiting"
+        return "behind" if self.behind else "current"
+
+    def retry_now(self) -> None:
+        """Try at once what waits."""
+        self._retries.reset()
+        self._retry.set()
+
+    def send_again(self, seqs: Sequence[int]) -> None:
+        """Send these records again, before any others, whether they were delivered or refused."""
+        self._again.update(dict.fromkeys(seqs))
+        self._wakeup.set()
+
+    def look_again(self) -> None:
+        """Look for something to tell besides new records and alarms."""
+        self._wakeup.set()
+
+    # -- the work
+
+    async def run(self, records: Subscription[Record]) -> NoReturn:
+        """Forward until cancelled. Failures of the target and of the store are waited out.
+
+        `records`: wakes it up; what it holds is not looked at.
+        """
+        try:
+            while True:
+                try:
+                    await self._forward(records)
+                except (CannotStoreNow, TooManyRequests):
+                    await trio.sleep(_BUSY_SECONDS)
+        finally:
+            with trio.move_on_after(_LAST_SAVE_SECONDS, shield=True), suppress(CannotStoreNow):
+                await self._save()
+            with trio.move_on_after(_LAST_SAVE_SECONDS, shield=True):
+                await self._sender.aclose()
+
+    async def _forward(self, records: Subscription[Record]) -> None:
+        """Bring the target up to date, and wait for more."""
+        self._wakeup = trio.Event()
+        # Before looking, so that what is committed meanwhile wakes it up.
+        records.catch_up()
+        while True:
+            await self._send_chosen()
+            await self._tell_gaps()
+            is_done = await self._send_alarms()
+            if await self._send_records() and is_done:
+                break
+        await self._save()
+        self.behind_since = None
+        async with trio.open_nursery() as nursery:
+            for wait in (records.next, self._wakeup.wait):
+                nursery.start_soon(_until, wait, nursery.cancel_scope)
+
+    async def _send_chosen(self) -> None:
+        """Send what somebody wants to be sent again. What is delivered is not parked any more."""
+        while self._again:
+            seq = next(iter(self._again))
+            record = await self._store.records.get(seq)
+            is_delivered = record is None or await self._deliver(await self._items([record]))
+            self._again.pop(seq, None)
+            if is_delivered:
+                await self._store.targets.unpark(self.target.id, self.cursor.log, seq)
+
+    async def _tell_gaps(self) -> None:
+        """Tell of what the target will never get, once the cursor is there."""
+        for gap in self._store.targets.gaps(self.target.id):
+            if gap.told_at is None and (gap.log != self.cursor.log or self._is_next(gap)):
+                await self._deliver([GapItem(gap)])
+                await self._store.targets.tell_gap(gap, self._ms())
+                if gap.log == self.cursor.log and gap.last_seq > self.cursor.seq:
+                    self.cursor = replace(self.cursor, seq=gap.last_seq)
+
+    def _is_next(self, gap: Gap) -> bool:
+        return gap.first_seq <= self.cursor.seq + 1
+
+    async def _send_alarms(self) -> bool:
+        """Tell of some changes of alarms; return whether these were all."""
+        if not self.target.options.selection.alarms:
+            return True
+        changes = await self._store.targets.alarm_changes(self.cursor.alarm_number, _ALARMS)
+        for number, seq in changes:
+            if (alarm := await self._store.alarms.get(seq)) is not None:
+                record = await self._store.records.get(seq)
+                await self._deliver([AlarmItem(number, alarm, record)])
+            await self._move(replace(self.cursor, alarm_number=number))
+        return len(changes) < _ALARMS
+
+    async def _send_records(self) -> bool:
+        """Send some records; return whether these were all."""
+        page = await self._store.records.page(
+            RecordFilter(), after=self.cursor.seq, limit=_PAGE_RECORDS, max_bytes=_PAGE_BYTES
+        )
+        if page.items:
+            self.behind_since = page.items[0].received_at
+        wanted = [one for one in page.items if self.target.options.selection.wants(one)]
+        items = await self._items(wanted)
+        for start in range(0, len(items), self._sender.batch):
+            some = items[start : start + self._sender.batch]
+            await self._deliver(some)
+            await self._move(replace(self.cursor, seq=some[-1].record.seq))
+        end = page.items[-1].seq if page.items and page.next is None else page.next
+        if end is not None and end > self.cursor.seq:
+            await self._move(replace(self.cursor, seq=end))
+        return page.next is None
+
+    async def _items(self, records: Sequence[Record]) -> list[RecordItem]:
+        choice = self.target.options.selection.pictures
+        shown: frozenset[int] = frozenset()
+        if choice == "alarms" and records:
+            shown = await self._store.targets.with_alarm([record.seq for record in records])
+        return [RecordItem(one, choice == "all" or one.seq in shown) for one in records]
+
+    async def _deliver(self, items: Sequence[Item]) -> bool:
+        """Return once all items are delivered, or parked: whether none had to be parked."""
+        is_whole = True
+        while items:
+            try:
+                await self._sender.send(items)
+            except Refused as refused:
+                is_whole = False
+                await self._park(items[refused.position], str(refused))
+                items = items[refused.position + 1 :]
+            except TryLater as failure:
+                await self._wait(str(failure), self._retries.next_wait(failure.after))
+            except NeedsPerson as reason:
+                await self._hold(str(reason))
+            else:
+                self._refused_in_a_row = 0
+                break
+        self._retries.reset()
+        if self.waiting is not None:
+            self.waiting = None
+            self._tell()
+        return is_whole
+
+    async def _park(self, item: Item, reason: str) -> None:
+        """Note that an item is refused for ever. Too many of them are the target's fault."""
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row > _MAX_REFUSED_IN_A_ROW:
+            await self._hold(f"it refuses everything: {reason}")
+        if not isinstance(item, RecordItem):
+            log.warning("target %d refused what is no record: %s", self.target.id, visible(reason))
+            return
+        parked = ParkedRecord(
+            self.target.id, self.cursor.log, item.record.seq, reason[:500], self._ms()
+        )
+        if await self._store.targets.park(parked) >= MAX_PARKED:
+            await self._hold(f"it refused {MAX_PARKED} records: {reason}")
+
+    async def _wait(self, reason: str, seconds: float) -> None:
+        """Wait before the next try, or until a person wants it now."""
+        since = self.waiting.since if self.waiting is not None else self._ms()
+        if self.waiting is None:
+            log.warning("target %d gets nothing now: %s", self.target.id, visible(reason))
+        self._tell()
+        self.waiting = Waiting(reason[:500], since, self._ms() + int(seconds * 1000))
+        await self._save()
+        self._retry = trio.Event()
+        with trio.move_on_after(seconds):
+            await self._retry.wait()
+
+    async def _hold(self, reason: str) -> NoReturn:
+        """Send nothing more until this task is cancelled: a person has to look."""
+        log.warning("target %d is held: %s", self.target.id, visible(reason))
+        self.waiting = None
+        while True:
+            try:
+                await self._store.targets.hold(self.target.id, reason[:500])
+                break
+            except CannotStoreNow:
+                await trio.sleep(_BUSY_SECONDS)
+        self.target = replace(self.target, held=reason)
+        self._tell()
+        await self._save()
+        await trio.sleep_forever()
+        raise AssertionError("not reached")
+
+    async def _move(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        if trio.current_time() - self._saved_at >= _SAVE_SECONDS:
+            await self._save()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    async def _save(self) -> None:
+        """Save the cursor. Raises CannotStoreNow."""
+        self._saved_at = trio.current_time()
+        if (cursor := self.cursor) != self._saved:
+            await self._store.targets.move({self.target.id: cursor})
+            self._saved = cursor
+
+    def _ms(self) -> int:
+        return int(self._now() * 1000)
+
+
+def _on_this_log(cursor: Cursor, store: Store) -> Cursor:
+    """Return a cursor on the log of the store: at its beginning, if it was on another."""
+    if cursor.log == store.log_id:
+        return replace(cursor, seq=min(cursor.seq, store.records.last_seq))
+    return Cursor(store.log_id, 0, 0)
+
+
+async def _until(wait: Callable[[], object], scope: trio.CancelScope) -> None:
+    await wait()  # type: ignore[misc]
+    scope.cancel()

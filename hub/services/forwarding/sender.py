@@ -1,0 +1,105 @@
+"""What a forwarder gives to a sender, and how a sender says what became of it.
+
+A sender knows one way to deliver (a webhook, MQTT, NATS) and nothing of the log or of cursors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from hub.store.alarms.alarm import Alarm
+from hub.store.targets.target import Gap
+from hub.wire.uploads.records import Record
+
+
+class RecordItem(Struct, frozen=True):
+    """A record. `with_pictures`: whether the target gets its pictures."""
+
+    record: Record
+    with_pictures: bool
+
+
+class AlarmItem(Struct, frozen=True):
+    """An alarm as it is after a change, with the record that raised it if that is still there.
+
+    `number`: of the change; a later one of the same alarm replaces it.
+    """
+
+    number: int
+    alarm: Alarm
+    record: Record | None
+
+
+class GapItem(Struct, frozen=True):
+    """Records that the target will never get."""
+
+    gap: Gap
+
+
+Item = RecordItem | AlarmItem | GapItem
+
+
+class Delivery(Struct, frozen=True):
+    """One attempt to deliver a message. `at`: UNIX ms. `status`: of HTTP, None without an answer.
+
+    `reason`: why it failed; "" if it did not.
+    """
+
+    id: str
+    at: int
+    took_ms: int
+    status: int | None
+    reason: str = ""
+
+
+class Refused(Exception):
+    """The target refuses the item at `position` for ever; those before it were delivered."""
+
+    def __init__(self, reason: str, position: int = 0) -> None:
+        super().__init__(reason)
+        self.position = position
+
+
+class TryLater(Exception):
+    """Nothing of this is known to be delivered. `after`: seconds to wait at least, if told."""
+
+    def __init__(self, reason: str, after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class NeedsPerson(Exception):
+    """The target can get nothing until a person looks at it."""
+
+
+class Sender(Protocol):
+    """Delivers items to one target."""
+
+    @property
+    def batch(self) -> int:
+        """The most items that `send` takes at a time."""
+        ...
+
+    async def send(self, items: Sequence[Item]) -> None:
+        """Deliver items in this order; return once the other side has said yes to all.
+
+        Raises Refused, TryLater, NeedsPerson. If cancelled, some may be delivered; they are sent
+        again.
+        """
+        ...
+
+    async def test(self) -> Delivery:
+        """Deliver something that says nothing; return what became of it. Raises nothing."""
+        ...
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """The last attempts, the newest last, as far as they are kept."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        ...

@@ -1,0 +1,169 @@
+"""Sends to a webhook: Standard Webhooks 1.0.0, signed, one message at a time, in order."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import trio
+
+from hub.log import visible
+from hub.services.forwarding.sender import Delivery, Item, NeedsPerson, Refused, TryLater
+from hub.services.forwarding.webhook_bodies import WebhookBodies
+from hub.store.targets.target import TargetOptions, TargetSecrets
+
+if TYPE_CHECKING:
+    import httpx
+
+#: From looking up the name to the answer's head.
+_TIMEOUT_SECONDS = 30.0
+_KEPT_DELIVERIES = 100
+#: The message is wrong, not the place or its state: it would be refused again.
+_REFUSALS = frozenset({400, 406, 411, 413, 414, 415, 417, 422, 431})
+_GONE = 410
+
+
+class WebhookSender:
+    """Delivers to one address. Redirects are not followed; what is answered is not read."""
+
+    batch = 1
+
+    def __init__(
+        self,
+        options: TargetOptions,
+        keys: TargetSecrets,
+        bodies: WebhookBodies,
+        log_id: str,
+        now: Callable[[], float],
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`transport`: replaces the network."""
+        self._options = options
+        self._secrets = keys
+        self._bodies = bodies
+        self._log_id = log_id
+        self._now = now
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        #: The last attempts, the newest last.
+        self.deliveries: deque[Delivery] = deque(maxlen=_KEPT_DELIVERIES)
+
+    async def send(self, items: Sequence[Item]) -> None:
+        for item in items:
+            id = self._bodies.id_of(item, self._log_id)
+            await self.post(id, self._bodies.body_of(item, self._log_id))
+
+    async def test(self) -> Delivery:
+        id = f"{self._log_id}-test-{secrets.token_hex(4)}"
+        with suppress(Refused, TryLater, NeedsPerson):
+            await self.post(id, self._bodies.test_body(self._log_id))
+        return self.deliveries[-1]
+
+    async def post(self, id: str, body: bytes) -> None:
+        """Deliver one message. Raises Refused, TryLater, NeedsPerson."""
+        began, at = trio.current_time(), int(self._now() * 1000)
+
+        def note(status: int | None, reason: str = "") -> None:
+            took = int((trio.current_time() - began) * 1000)
+            self.deliveries.append(Delivery(id, at, took, status, reason))
+
+        try:
+            status, retry_after = await self._post(id, body)
+        except TryLater as failure:
+            note(None, str(failure))
+            raise
+        if 200 <= status < 300:
+            note(status)
+            return
+        reason = f"it answered {status}"
+        note(status, reason)
+        if status == _GONE:
+            raise NeedsPerson("it answered 410: this address does not exist any more")
+        if status in _REFUSALS:
+            raise Refused(reason)
+        raise TryLater(reason, _seconds_of(retry_after, self._now()))
+
+    async def aclose(self) -> None:
+        if (client := self._client) is not None:
+            self._client = None
+            await client.aclose()
+
+    async def _post(self, id: str, body: bytes) -> tuple[int, str]:
+        """Return the status and the header Retry-After. Raises TryLater without an answer."""
+        import httpx  # most hubs have no target, and it takes memory
+
+        with trio.move_on_after(_TIMEOUT_SECONDS):
+            try:
+                async with self._open_client().stream(
+                    "POST", self._options.url, content=body, headers=self._headers(id, body)
+                ) as answer:
+                    return answer.status_code, answer.headers.get("Retry-After", "")
+            # UnicodeError: a name that cannot be looked up.
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
+                raise TryLater(visible(str(error)) or type(error).__name__) from error
+        # The connection may hold half an answer.
+        await self.aclose()
+        raise TryLater(f"it did not answer within {_TIMEOUT_SECONDS:.0f} s")
+
+    def _headers(self, id: str, body: bytes) -> dict[str, str]:
+        from standardwebhooks import Webhook
+
+        moment = datetime.fromtimestamp(int(self._now()), UTC)
+        text = body.decode()
+        signatures = [Webhook(key).sign(id, moment, text) for key in self._keys()]
+        return {
+            "Content-Type": "application/json",
+            "User-Agent": "sitehub",
+            "webhook-id": id,
+            "webhook-timestamp": str(int(moment.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
+
+    def _keys(self) -> list[str]:
+        keys = self._secrets
+        is_changing = keys.previous and keys.previous_until > self._now() * 1000
+        return [keys.secret, *([keys.previous] if is_changing else [])]
+
+    def _open_client(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            self._client = httpx.AsyncClient(
+                timeout=httpx.Timeout(_TIMEOUT_SECONDS),
+                follow_redirects=False,
+                trust_env=False,
+                verify=_tls_of(self._options),
+                transport=self._transport,
+                limits=httpx.Limits(max_connections=1),
+            )
+        return self._client
+
+
+def _tls_of(options: TargetOptions) -> ssl.SSLContext:
+    """Return what checks the certificate. Raises TryLater if the authority cannot be used."""
+    context = ssl.create_default_context()
+    if options.ca:
+        try:
+            context.load_verify_locations(cadata=options.ca)
+        except ssl.SSLError as error:
+            raise TryLater(f"the certificate of the authority: {error}") from error
+    return context
+
+
+def _seconds_of(retry_after: str, now: float) -> float:
+    """Return the seconds that Retry-After asks for; 0 if it says nothing usable."""
+    if retry_after.strip().isdecimal():
+        return float(retry_after[:12])
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except (TypeError, ValueError):
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now)

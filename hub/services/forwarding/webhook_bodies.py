@@ -1,0 +1,128 @@
+"""The JSON that webhooks carry: `{"type", "timestamp", "log", "hub", "data"}`.
+
+`data` is a record or an alarm as the integrator API has it, with `log` and `hub` in it too, so that
+it can be kept as it is. Pictures are absolute links that are good for a day without a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from hub.services.forwarding.picture_links import PictureLinks
+from hub.services.forwarding.sender import AlarmItem, GapItem, Item, RecordItem, Refused
+from hub.store.alarms.alarm import Alarm
+from hub.wire.times import format_rfc3339
+from hub.wire.uploads.records import Record, render
+
+#: Larger bodies leave out what devices sent beside the fields of the specification.
+MAX_BODY_BYTES = 20_000
+
+#: Encodes an alarm as the API shows it, with its record if that is there.
+RenderAlarm = Callable[[Alarm, Record | None], bytes]
+
+
+class WebhookBodies:
+    """Makes the bodies for one target.
+
+    `hub`: the name under which the target knows this hub. `base_url`: returns how the hub is
+    reached, without a slash at the end.
+    """
+
+    def __init__(
+        self,
+        hub: str,
+        links: PictureLinks,
+        base_url: Callable[[], str],
+        render_alarm: RenderAlarm,
+        now: Callable[[], float],
+    ) -> None:
+        self._hub = hub
+        self._links = links
+        self._base_url = base_url
+        self._render_alarm = render_alarm
+        self._now = now
+
+    def id_of(self, item: Item, log: str) -> str:
+        """Return the id of a message: the same whenever it is sent again."""
+        match item:
+            case RecordItem():
+                return f"{log}-{item.record.seq}"
+            case AlarmItem():
+                return f"{log}-{item.alarm.seq}-alarm-{item.number}"
+            case GapItem():
+                return f"{item.gap.log}-{item.gap.first_seq}-gap-{item.gap.last_seq}"
+
+    def body_of(self, item: Item, log: str) -> bytes:
+        """Return the body of a message. Raises Refused if it is too large whatever is left out."""
+        match item:
+            case RecordItem():
+                return self._record_body(item, log)
+            case AlarmItem():
+                data = _decoded(self._render_alarm(item.alarm, item.record))
+                return self._fitting("alarm", _without_pictures(data), log)
+            case GapItem():
+                return self._body("gap", _gap_fields(item), item.gap.log)
+
+    def test_body(self, log: str) -> bytes:
+        """Return the body of a message that only tries out the target."""
+        return self._body("test", {}, log)
+
+    def _record_body(self, item: RecordItem, log: str) -> bytes:
+        data = _decoded(render(item.record))
+        base = self._base_url()
+        data["images"] = {
+            image.name: f"{base}{image.path}?{self._links.query(image.path)}"
+            for image in (item.record.images if item.with_pictures else ())
+        }
+        return self._fitting("record", data, log)
+
+    def _fitting(self, type: str, data: dict[str, Any], log: str) -> bytes:
+        """Return a body that is not too large, if need be without what is not specified."""
+        body = self._body(type, data, log)
+        if len(body) > MAX_BODY_BYTES:
+            body = self._body(type, _shortened(data), log)
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused(f"it is larger than {MAX_BODY_BYTES} bytes")
+        return body
+
+    def _body(self, type: str, data: dict[str, Any], log: str) -> bytes:
+        return msgspec.json.encode(
+            {
+                "type": type,
+                "timestamp": format_rfc3339(int(self._now() * 1000)),
+                "log": log,
+                "hub": self._hub,
+                "data": {**data, "log": log, "hub": self._hub},
+            }
+        )
+
+
+def _decoded(json: bytes) -> dict[str, Any]:
+    """Return the fields of an object, each as it is encoded."""
+    return dict(msgspec.json.decode(json, type=dict[str, Raw]))
+
+
+def _without_pictures(alarm: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an alarm, its record without paths that need a key."""
+    record = msgspec.json.decode(alarm["record"], type=dict[str, Raw] | None)
+    return {**alarm, "record": None if record is None else {**record, "images": {}}}
+
+
+def _shortened(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record, or of an alarm with its record, without the long ones."""
+    if isinstance(data.get("record"), dict):
+        return {**data, "record": _shortened(data["record"])}
+    emptied: dict[str, Any] = {name: {} for name in ("extra", "data") if name in data}
+    return {**data, **emptied, "shortened": True}
+
+
+def _gap_fields(item: GapItem) -> dict[str, Any]:
+    return {
+        "from": item.gap.first_seq,
+        "to": item.gap.last_seq,
+        "reason": item.gap.reason,
+    }

@@ -1,0 +1,1 @@
+"""What is known of the targets that the record log is forwarded to."""

@@ -1,0 +1,120 @@
+"""The shapes of targets: other systems that the record log is forwarded to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from hub.store.damage import Moment
+from hub.wire.uploads.records import Record, RecordKind
+
+TargetKind = Literal["webhook", "mqtt", "nats"]
+#: Whose pictures a target gets: nobody's, those of records that raised an alarm, or all.
+PictureChoice = Literal["none", "alarms", "all"]
+#: Why records were deleted before a target had them: by age, `store.max_gb`, the disk's free
+#: space, a person who let the day go, or because a restored backup did not have them.
+GapReason = Literal["age", "size", "disk", "confirmed", "restore"]
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Which records a target gets. What is empty leaves out nothing.
+
+    `kinds`: kinds of records. `dids`: cameras; records of the hub itself have none. `types`: types
+    of events (2.4); records of other kinds are not affected. `alarms`: whether it also hears of
+    every change of an alarm.
+    """
+
+    kinds: tuple[RecordKind, ...] = ()
+    dids: tuple[str, ...] = ()
+    types: tuple[int, ...] = ()
+    alarms: bool = True
+    pictures: PictureChoice = "none"
+
+    def wants(self, record: Record) -> bool:
+        """Whether the target gets a record."""
+        if self.kinds and record.kind not in self.kinds:
+            return False
+        if self.dids and record.did not in self.dids:
+            return False
+        is_event = record.kind == "event"
+        return not (self.types and is_event) or getattr(record.detail, "type", None) in self.types
+
+
+class TargetOptions(Struct, frozen=True, kw_only=True):
+    """Where a target is, and what it gets. No secrets.
+
+    `url`: https:// or http:// of a webhook. `ca`: PEM of the authority that signed its
+    certificate; "": one that this computer knows. `hub`: the name under which it knows this hub.
+    """
+
+    url: str
+    hub: str = ""
+    ca: str = ""
+    selection: Selection = Selection()
+
+
+class TargetSecrets(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What only the target and the hub know.
+
+    `secret`: signs webhooks, as `whsec_` and base64. `previous`: the one before, which also signs
+    until `previous_until` (UNIX milliseconds).
+    """
+
+    secret: str = ""
+    previous: str = ""
+    previous_until: Moment = 0
+
+
+class Cursor(Struct, frozen=True):
+    """How far a target is: it needs nothing more of `log` up to `seq`.
+
+    `alarm_number`: the same of the changes of alarms.
+    """
+
+    log: str
+    seq: int
+    alarm_number: int = 0
+
+
+class NewTarget(Struct, frozen=True, kw_only=True):
+    kind: TargetKind
+    name: str
+    options: TargetOptions
+    created_at: Moment
+    cursor: Cursor
+
+
+class Target(NewTarget, frozen=True, kw_only=True):
+    """A target. `held`: why nothing is sent until a person looks; "" if it is sent."""
+
+    id: int
+    held: str = ""
+    #: A part of it cannot be read, and is left out.
+    damaged: bool = False
+
+
+class ParkedRecord(Struct, frozen=True):
+    """A record that a target refused for ever."""
+
+    target: int
+    log: str
+    seq: int
+    reason: str
+    parked_at: Moment
+
+
+class Gap(Struct, frozen=True):
+    """Records from `first_seq` to `last_seq` that were deleted before a target had them.
+
+    `told_at`: when the target was told. `seen_at`: when a person said that it is known.
+    """
+
+    target: int
+    log: str
+    first_seq: int
+    last_seq: int
+    reason: GapReason
+    made_at: Moment
+    told_at: Moment | None = None
+    seen_at: Moment | None = None
