@@ -361,6 +361,7 @@ async def open_services(
             guesses,
             now=now,
             report_failure=lambda: report_delivery.failure,
+            targets=targets.list,
         )
         alarms = Alarms(store, audit, change_feed, now)
         alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons, alarms)

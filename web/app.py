@@ -12,6 +12,7 @@ from hub.errors import HubError, NoSuchPath
 from hub.services import Services
 from hub.services.site.status.exposition import read_metrics
 from web import api, auth, pages
+from web.api.alarms.answers import alarm_json
 from web.api.records import media
 from web.assets import Assets
 from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
@@ -59,6 +60,7 @@ def create_app(services: Services) -> HubQuart:
 
     services.settings.on_change(take_over)
     services.report_delivery.render = make_render(services)
+    services.targets.render_alarm = alarm_json
     auth.install(app, services)
     assets = Assets(_ROOT / "static")
     _serve_assets(app, assets)

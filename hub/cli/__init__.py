@@ -35,6 +35,7 @@ _MODULES = {
     "simulate": "simulate.command",
     "site-key": "site_key",
     "status": "status",
+    "target": "target",
     "update": "update",
     "user": "user",
     "version": "version",

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Raw
 
@@ -231,10 +232,12 @@ async def open_page_site(
     users: Sequence[str] = ("admin", "guard", "viewer"),
     web: WebConfig | None = None,
     update_key: Ed25519PublicKey | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[PageSite]:
-    """`users` are named after their roles."""
+    """`users` are named after their roles. `transport`: what webhooks are sent through."""
     config = Config(web=web or WebConfig(tls=False))
-    async with open_hub_services(data_dir, clock, config, update_key=update_key) as hub:
+    opened = open_hub_services(data_dir, clock, config, update_key=update_key, transport=transport)
+    async with opened as hub:
         site = PageSite(hub, clock)
         await site.name_site()
         for role in users:

@@ -44,6 +44,7 @@ from web.api.records.stream import add_stream
 from web.api.reports import add_reports
 from web.api.routes import Call, Routes
 from web.api.status import add_status
+from web.api.targets import add_targets
 
 _OPENAPI = Endpoint(
     method="GET",
@@ -89,6 +90,7 @@ def blueprint(services: Services) -> Blueprint:
     add_alarms(routes, services)
     add_alarm_rules(routes, services)
     add_reports(routes, services)
+    add_targets(routes, services)
     add_holds(routes, services, lists)
     add_erasures(routes, services)
     add_status(routes, services)

@@ -57,6 +57,10 @@ DONE = {
     "plate-list-removed": N_("The plate list was removed. Its plates no longer raise alarms."),
     "search-saved": N_("The search was saved."),
     "search-removed": N_("The search was deleted."),
+    "target-changed": N_("The target was saved."),
+    "target-removed": N_("The target was removed. Nothing more is sent to it."),
+    "target-retried": N_("It is being tried again now."),
+    "gaps-confirmed": N_("The gaps were confirmed."),
     "delivery-changed": N_("Saved. The next reports are sent at the time you chose."),
     "delivery-sent": N_("Yesterday's reports were sent."),
     "hold-added": N_("These records are kept."),
@@ -295,6 +299,8 @@ HEALTH = {
         "Someone who has the cameras' key is trying security codes for %(devices)s. Connections "
         "from other addresses are delayed."
     ),
+    "target-held": N_("Nothing is forwarded to %(targets)s until someone looks at it: %(reason)s."),
+    "target-gap": N_("Up to %(records)s records were deleted before %(targets)s had them."),
     "report-failed": N_("Yesterday's reports could not be sent (%(reason)s)."),
     "restored-elsewhere": N_(
         "This hub was restored from a backup. Cameras reached it at %(before)s, but this "
@@ -327,6 +333,8 @@ TOPICS = {
     "backup-incomplete": N_("the backup"),
     "backup-overdue": N_("the backup"),
     "backup-missing": N_("the backup"),
+    "target-held": N_("the forwarding of records"),
+    "target-gap": N_("the forwarding of records"),
     "report-failed": N_("the morning reports"),
     "codes-guessed": N_("attacks on cameras"),
     "restored-elsewhere": N_("the address of this hub"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from urllib.parse import urlencode
 
+#: Of links, and of pictures for whoever has a key.
+PREFIX = "/media/link/"
+_MEDIA = "/media/"
 _LIFE_SECONDS = 86_400
 #: Within an hour, a picture gets the same link again, so that a message that is sent again is the
 #: same. A link is good for at least a day.
@@ -20,18 +22,21 @@ class PictureLinks:
         self._key = key
         self._now = now
 
-    def query(self, path: str) -> str:
-        """Return the query string that opens the picture at a URL path."""
+    def path_of(self, path: str) -> str:
+        """Return the URL path that opens the picture at a path of a record (`/media/...`)."""
         step = int(self._now()) // _STEP_SECONDS * _STEP_SECONDS
         expires = step + _STEP_SECONDS + _LIFE_SECONDS
-        return urlencode({"expires": expires, "signature": self._signature(path, expires)})
+        picture = path.removeprefix(_MEDIA)
+        return f"{PREFIX}{expires}/{self._signature(picture, expires)}/{picture}"
 
-    def opens(self, path: str, expires: int, signature: str) -> bool:
-        """Whether a link is one of ours, for this picture, and still good."""
-        expected = self._signature(path, expires)
+    def opens(self, picture: str, expires: str, signature: str) -> bool:
+        """Whether a link is one of ours, for this picture (SEQ/NAME.EXTENSION), and still good."""
+        if not (expires.isascii() and expires.isdecimal()) or len(expires) > 12:
+            return False
+        expected = self._signature(picture, int(expires))
         is_ours = hmac.compare_digest(expected.encode(), signature.encode())
-        return is_ours and expires >= self._now()
+        return is_ours and int(expires) >= self._now()
 
-    def _signature(self, path: str, expires: int) -> str:
-        text = f"{expires}\n{path}".encode()
+    def _signature(self, picture: str, expires: int) -> str:
+        text = f"{expires}\n{picture}".encode()
         return hmac.digest(self._key, text, "sha256")[:_MAC_BYTES].hex()

@@ -19,7 +19,8 @@ from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.net.own_address import leads_to_us
 from hub.services.access.audit import Actor, Audit
-from hub.services.forwarding.forwarder import Forwarder, TargetState
+from hub.services.forwarding.forwarder import Forwarder
+from hub.services.forwarding.forwarder import TargetState as TargetState
 from hub.services.forwarding.picture_links import PictureLinks
 from hub.services.forwarding.sender import Delivery as Delivery
 from hub.services.forwarding.sender import Sender, TryLater
@@ -33,13 +34,13 @@ from hub.store.targets.target import (
     GapReason,
     NewTarget,
     Target,
-    TargetKind,
     TargetOptions,
     TargetSecrets,
 )
 from hub.store.targets.target import ParkedRecord as ParkedRecord
 from hub.store.targets.target import PictureChoice as PictureChoice
 from hub.store.targets.target import Selection as Selection
+from hub.store.targets.target import TargetKind as TargetKind
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
 
     `behind`: how many records of the log it has not had; `behind_since`: when the first of them
     arrived, if it is known. `reason`: why it waits or is held; `next_try`: when it is tried again.
-    `gaps`: what it will never get; `untold`: how many of them nobody has confirmed.
+    `gaps`: what it will never get.
     """
 
     target: Target
@@ -81,7 +82,13 @@ class TargetView(Struct, frozen=True, kw_only=True):
 
     @property
     def unseen_gaps(self) -> int:
+        """How many gaps nobody has confirmed."""
         return sum(gap.seen_at is None for gap in self.gaps)
+
+    @property
+    def unseen_lost(self) -> int:
+        """How many records these gaps have at most."""
+        return sum(1 + gap.last_seq - gap.first_seq for gap in self.gaps if gap.seen_at is None)
 
 
 class TargetChange(Struct, frozen=True, kw_only=True):
@@ -430,7 +437,7 @@ class Targets:
             state=state,
             cursor=cursor,
             behind=behind,
-            behind_since=None if forwarder is None else forwarder.behind_since,
+            behind_since=forwarder.behind_since if forwarder is not None and behind else None,
             reason=target.held or (waiting.reason if waiting else ""),
             waiting_since=waiting.since if waiting else None,
             next_try=waiting.next_try if waiting else None,

@@ -75,7 +75,7 @@ class WebhookBodies:
         data = _decoded(render(item.record))
         base = self._base_url()
         data["images"] = {
-            image.name: f"{base}{image.path}?{self._links.query(image.path)}"
+            image.name: base + self._links.path_of(image.path)
             for image in (item.record.images if item.with_pictures else ())
         }
         return self._fitting("record", data, log)

@@ -125,6 +125,18 @@ PUT /api/hub/v1/people/{pid}
 POST /api/hub/v1/plate-lists
 DELETE /api/hub/v1/plate-lists/{plate_list}
 PUT /api/hub/v1/plate-lists/{plate_list}
+GET /api/hub/v1/targets
+POST /api/hub/v1/targets
+DELETE /api/hub/v1/targets/{target}
+GET /api/hub/v1/targets/{target}
+PATCH /api/hub/v1/targets/{target}
+GET /api/hub/v1/targets/{target}/deliveries
+POST /api/hub/v1/targets/{target}/gaps/confirm
+GET /api/hub/v1/targets/{target}/parked
+POST /api/hub/v1/targets/{target}/records/{seq}/send
+POST /api/hub/v1/targets/{target}/retry
+POST /api/hub/v1/targets/{target}/secret
+POST /api/hub/v1/targets/{target}/test
 """
 ROLES = {
     call: role

@@ -21,6 +21,8 @@ from hub.services.alarms.alarms import (
 )
 from hub.services.alarms.alarms import AlarmStep as StoredStep
 from hub.wire.times import format_rfc3339
+from hub.wire.uploads.records import Record as StoredRecord
+from hub.wire.uploads.records import render
 from web.api.answers import Damaged, Did, Time, damaged_flag
 from web.api.records.answers import FaceRecord, Record
 from web.api.records.shown import Render
@@ -161,6 +163,12 @@ async def one_alarm(services: Services, alarm: StoredAlarm, render: Render) -> A
 async def alarm_event(services: Services, change: AlarmChange, render: Render) -> AlarmEvent:
     record = await _rendered(services, change.alarm.seq, render)
     return AlarmEvent(**_fields(change.alarm, record), change=change.change)
+
+
+def alarm_json(alarm: StoredAlarm, record: StoredRecord | None) -> bytes:
+    """Encode an alarm as keys get it, with the record that raised it if that is there."""
+    raw = None if record is None else msgspec.Raw(render(record))
+    return msgspec.json.encode(Alarm(**_fields(alarm, raw)))
 
 
 async def _rendered(services: Services, seq: int, render: Render) -> msgspec.Raw | None:

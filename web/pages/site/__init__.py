@@ -25,6 +25,7 @@ from web.pages.site import (
     retention,
     screens,
     settings,
+    targets,
     update,
     users,
 )
@@ -38,6 +39,7 @@ BLUEPRINTS = (
     users.blueprint,
     screens.blueprint,
     api_keys.blueprint,
+    targets.blueprint,
     certificate.blueprint,
     backups.blueprint,
     settings.blueprint,

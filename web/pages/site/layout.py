@@ -40,6 +40,7 @@ SECTIONS = (
     Section("users", "/site/users", N_("Users")),
     Section("screens", "/site/screens", N_("Wall screens")),
     Section("api-keys", "/site/api-keys", N_("API keys")),
+    Section("targets", "/site/targets", N_("Forwarding")),
     Section("certificate", "/site/certificate", N_("Certificate")),
     Section("settings", "/site/settings", N_("Settings")),
     Section("erasures", "/site/erasures", N_("Erase a person")),

@@ -159,6 +159,16 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/update",
         N_("Update"),
     ),
+    "target-held": Consequence(
+        N_("The other system gets no records. They are kept here and sent later."),
+        "/site/targets",
+        N_("Forwarding"),
+    ),
+    "target-gap": Consequence(
+        N_("The other system never gets these records, and was told so."),
+        "/site/targets",
+        N_("Forwarding"),
+    ),
     "report-failed": Consequence(
         N_("The recipients do not get the reports. They are available on the Reports page."),
         "/site/reports",

@@ -30,12 +30,14 @@ its work.
     backup-missing          days
     restored-elsewhere      before, now (addresses)
     report-failed           reason
+    target-held             targets (names), reason
+    target-gap              targets (names), records
     codes-guessed           devices (names)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 
@@ -46,6 +48,7 @@ from hub import metrics
 from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
+from hub.services.forwarding.targets import TargetView
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import SiteClock, steady_seconds
@@ -88,6 +91,8 @@ NoticeCode = Literal[
     "certificate-stays",
     "certificate-ends",
     "update-undone",
+    "target-held",
+    "target-gap",
     "report-failed",
 ]
 #: Notices for which somebody has to do something at once. They are shown like faults.
@@ -152,12 +157,14 @@ class Health:
         now: Callable[[], float],
         steady_now: Callable[[], float] = steady_seconds,
         report_failure: Callable[[], str] = lambda: "",
+        targets: Callable[[], Sequence[TargetView]] = lambda: (),
     ) -> None:
         """`steady_now`: seconds that pass evenly, whatever the clock is set to.
 
         `report_failure`: why reports could not be sent, "" if they could.
         """
         self._report_failure = report_failure
+        self._targets = targets
         self._guesses = guesses
         self._store = store
         self._registry = registry
@@ -226,8 +233,28 @@ class Health:
                 f"the reports of yesterday could not be sent: {failure_of_reports}",
                 {"reason": failure_of_reports},
             )
+        yield from self._check_targets()
         yield from self._check_guesses()
         yield from self._check_cameras()
+
+    def _check_targets(self) -> Iterator[HealthReason]:
+        held = [view for view in self._targets() if view.state == "held"]
+        if held:
+            names, reason = _some([view.target.name for view in held]), held[0].reason
+            yield HealthReason(
+                "target-held",
+                f"nothing is forwarded to {names} until somebody looks at it: {reason}",
+                {"targets": names, "reason": reason},
+            )
+        gaps = [view for view in self._targets() if view.unseen_gaps]
+        if gaps:
+            names = _some([view.target.name for view in gaps])
+            records = str(sum(view.unseen_lost for view in gaps))
+            yield HealthReason(
+                "target-gap",
+                f"up to {records} records were deleted before {names} had them",
+                {"targets": names, "records": records},
+            )
 
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
@@ -375,7 +402,7 @@ class Health:
         devices = [self._store.devices.by_did(did) for did in self._guesses.attacked()]
         names = [device.name or device.sn for device in devices if device is not None]
         if names:
-            shown = ", ".join(names[:_MAX_NAMES]) + (", …" if len(names) > _MAX_NAMES else "")
+            shown = _some(names)
             yield HealthReason(
                 "codes-guessed",
                 f"somebody who has the key of the cameras tries security codes for {shown}: "
@@ -420,6 +447,11 @@ class Health:
                 f"the certificate could not be renewed: {certificates.problem}",
                 {"reason": certificates.problem},
             )
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names as text."""
+    return ", ".join(names[:_MAX_NAMES]) + (", …" if len(names) > _MAX_NAMES else "")
 
 
 def _utc(moment: float) -> datetime:

@@ -109,6 +109,13 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Find out who has access to the cameras' network: the log and the Audit log page show "
         "the address. Give the cameras new security codes, and new keys if possible."
     ),
+    "target-held": (
+        "Look at the target on the Forwarding page, mend what it says, and press Retry there."
+    ),
+    "target-gap": (
+        "The records are gone here, too. Tell whoever runs the other system, find out why it was "
+        "unreachable for so long, and confirm the gap on the Forwarding page."
+    ),
     "report-failed": (
         "Check that the folder or the web address can be reached, and send the reports on the "
         "Morning reports page. The hub also tries again automatically."

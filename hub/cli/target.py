@@ -1,0 +1,183 @@
+"""`sitehub target`: other systems that the site's records are forwarded to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from hub.cli.options import data_option
+from hub.errors import StartFault
+
+if TYPE_CHECKING:
+    from hub.process.control.targets import ListedTarget
+    from hub.services.forwarding.targets import PictureChoice, TargetKind
+
+_KINDS = ("face", "event", "vehicle", "access", "hub")
+_URL = "Its address: https:// or http://."
+_NAME = "What it is called here; by default the host of its address."
+_CA = "PEM file of the authority that signed its certificate."
+_CHOICE = click.option(
+    "--pictures",
+    type=click.Choice(("none", "alarms", "all")),
+    help="Whose pictures it gets: of no record, of those with an alarm, of all.",
+)
+_CHOSEN_KINDS = click.option(
+    "--kinds", metavar="K,...", help=f"Only records of these kinds: {', '.join(_KINDS)}."
+)
+
+
+@click.group()
+def target() -> None:
+    """Other systems that get the site's records as they come, in order, without a gap."""
+
+
+@target.command("add")
+@click.argument("kind", type=click.Choice(("webhook",)))
+@click.option("--url", required=True, help=_URL)
+@click.option("--name", default="", help=_NAME)
+@_CHOSEN_KINDS
+@_CHOICE
+@click.option("--no-alarms", is_flag=True, help="It does not hear of alarms.")
+@click.option("--ca", type=click.Path(path_type=Path), help=_CA)
+@click.option("--hub", "hub_name", default="", help="What it calls this hub.")
+@click.option(
+    "--from",
+    "begin",
+    type=click.Choice(("now", "beginning")),
+    default="now",
+    show_default=True,
+    help="With the next record, or with the first one of the log.",
+)
+@data_option()
+def add(
+    data_dir: Path,
+    kind: TargetKind,
+    url: str,
+    name: str,
+    kinds: str | None,
+    pictures: PictureChoice | None,
+    no_alarms: bool,
+    ca: Path | None,
+    hub_name: str,
+    begin: Literal["now", "beginning"],
+) -> None:
+    """Add a target and print {"id", "secret"}. The secret cannot be shown again."""
+    from hub.cli.output import print_json
+    from hub.cli.requests import execute
+    from hub.process.control.targets import AddTarget
+    from hub.services.forwarding.targets import Selection
+
+    selection = Selection(
+        kinds=_kinds(kinds),  # type: ignore[arg-type]
+        alarms=not no_alarms,
+        pictures=pictures or "none",
+    )
+    request = AddTarget(kind, url, name, _read(ca) or "", selection, hub_name, begin)
+    print_json(execute(data_dir, request))
+
+
+@target.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@data_option()
+def list_(data_dir: Path, as_json: bool) -> None:
+    """List the targets, and how far they are."""
+    from hub.cli.output import print_json, print_table
+    from hub.cli.requests import execute
+    from hub.process.control.targets import ListTargets
+
+    found = execute(data_dir, ListTargets())
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("TARGET", "KIND", "NAME", "STATE", "BEHIND", "PARKED", "GAPS", "WHY"),
+            [_row(one) for one in found],
+        )
+
+
+@target.command("set")
+@click.argument("which", metavar="TARGET")
+@click.option("--name", help=_NAME)
+@click.option("--url", help=_URL)
+@click.option("--ca", type=click.Path(path_type=Path), help=_CA)
+@_CHOSEN_KINDS
+@_CHOICE
+@data_option()
+def set_(
+    data_dir: Path,
+    which: str,
+    name: str | None,
+    url: str | None,
+    ca: Path | None,
+    kinds: str | None,
+    pictures: str | None,
+) -> None:
+    """Change a target, given by its number or name."""
+    from hub.cli.requests import execute
+    from hub.process.control.targets import ChangeTarget
+
+    chosen = None if kinds is None else _kinds(kinds)
+    execute(data_dir, ChangeTarget(which, name, url, _read(ca), chosen, pictures))
+
+
+@target.command("remove")
+@click.argument("which", metavar="TARGET")
+@data_option()
+def remove(data_dir: Path, which: str) -> None:
+    """Remove a target: nothing more is sent to it."""
+    from hub.cli.requests import execute
+    from hub.process.control.targets import RemoveTarget
+
+    execute(data_dir, RemoveTarget(which))
+
+
+@target.command("test")
+@click.argument("which", metavar="TARGET")
+@data_option()
+def test(data_dir: Path, which: str) -> None:
+    """Send a message that says nothing; say what became of it. Exit status 1 if it failed."""
+    from hub.cli.output import print_line
+    from hub.cli.requests import execute
+    from hub.process.control.targets import TestTarget
+
+    delivery = execute(data_dir, TestTarget(which))
+    if delivery.reason:
+        raise StartFault(f"it was not delivered: {delivery.reason}")
+    print_line(f"delivered in {delivery.took_ms} ms: it answered {delivery.status}")
+
+
+@target.command("retry")
+@click.argument("which", metavar="TARGET")
+@data_option()
+def retry(data_dir: Path, which: str) -> None:
+    """Try at once what waits, is held, or was refused."""
+    from hub.cli.output import print_line
+    from hub.cli.requests import execute
+    from hub.process.control.targets import RetryTarget
+
+    now = execute(data_dir, RetryTarget(which))
+    print_line(f"{now.state}, {now.behind} records behind, {now.parked} refused")
+
+
+def _row(one: ListedTarget) -> tuple[str, ...]:
+    numbers = (one.behind, one.parked, one.gaps)
+    return (str(one.id), one.kind, one.name, one.state, *map(str, numbers), one.reason)
+
+
+def _kinds(text: str | None) -> tuple[str, ...]:
+    """Return the kinds of records in a list. Raises UsageError."""
+    kinds = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    if wrong := [kind for kind in kinds if kind not in _KINDS]:
+        raise click.UsageError(f"--kinds: {wrong[0]!r} is none of {', '.join(_KINDS)}")
+    return kinds
+
+
+def _read(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartFault(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,183 @@
+"""Requests about the targets that the record log is forwarded to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from msgspec import Struct
+
+from hub.errors import NoSuchResource
+from hub.process.control.request import ControlRequest
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.forwarding.sender import Delivery
+from hub.services.forwarding.targets import (
+    Selection,
+    TargetChange,
+    TargetKind,
+    TargetState,
+    TargetView,
+)
+from hub.wire.times import format_rfc3339
+
+if TYPE_CHECKING:
+    from hub.services import Services
+
+
+class AddedTarget(Struct, frozen=True):
+    """A new target, and the secret that signs its webhooks."""
+
+    id: int
+    secret: str
+
+
+class ListedTarget(Struct, frozen=True, kw_only=True):
+    """A target as `target list` shows it; times are RFC 3339."""
+
+    id: int
+    kind: TargetKind
+    name: str
+    url: str
+    hub: str
+    kinds: tuple[str, ...]
+    pictures: str
+    state: TargetState
+    behind: int
+    behind_since: str | None
+    reason: str
+    next_try: str | None
+    cursor: dict[str, str | int]
+    parked: int
+    gaps: int
+
+
+class AddTarget(ControlRequest[AddedTarget], frozen=True, tag="target.add"):
+    """Add a target."""
+
+    kind: TargetKind
+    url: str
+    name: str
+    ca: str
+    selection: Selection
+    hub: str
+    begin: Literal["now", "beginning"]
+    result: ClassVar[Any] = AddedTarget
+
+    async def perform(self, services: Services) -> AddedTarget:
+        view, secret = await services.targets.add(
+            self.kind,
+            self.url,
+            name=self.name,
+            ca=self.ca,
+            selection=self.selection,
+            hub=self.hub,
+            begin=self.begin,
+            by=COMMAND_LINE,
+        )
+        return AddedTarget(view.target.id, secret)
+
+
+class ListTargets(ControlRequest[list[ListedTarget]], frozen=True, tag="target.list"):
+    """Return the targets, the oldest first."""
+
+    result: ClassVar[Any] = list[ListedTarget]
+
+    async def perform(self, services: Services) -> list[ListedTarget]:
+        return [_listed(view) for view in services.targets.list()]
+
+
+class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
+    """Change a target, given by its id or name. None leaves something as it is."""
+
+    which: str
+    name: str | None = None
+    url: str | None = None
+    ca: str | None = None
+    kinds: tuple[str, ...] | None = None
+    pictures: str | None = None
+    result: ClassVar[Any] = type(None)
+
+    async def perform(self, services: Services) -> None:
+        view = _find(services, self.which)
+        before = view.target.options.selection
+        selection = Selection(
+            kinds=before.kinds if self.kinds is None else self.kinds,  # type: ignore[arg-type]
+            dids=before.dids,
+            types=before.types,
+            alarms=before.alarms,
+            pictures=before.pictures if self.pictures is None else self.pictures,  # type: ignore[arg-type]
+        )
+        change = TargetChange(name=self.name, url=self.url, ca=self.ca, selection=selection)
+        await services.targets.change(view.target.id, change, by=COMMAND_LINE)
+
+
+class RemoveTarget(ControlRequest[None], frozen=True, tag="target.remove"):
+    """Remove a target, given by its id or name."""
+
+    which: str
+    result: ClassVar[Any] = type(None)
+
+    async def perform(self, services: Services) -> None:
+        await services.targets.remove(_find(services, self.which).target.id, by=COMMAND_LINE)
+
+
+class TestTarget(ControlRequest[Delivery], frozen=True, tag="target.test"):
+    """Send a message that says nothing to a target, given by its id or name."""
+
+    #: It is no test of ours.
+    __test__: ClassVar[bool] = False
+    which: str
+    result: ClassVar[Any] = Delivery
+
+    async def perform(self, services: Services) -> Delivery:
+        return await services.targets.test(_find(services, self.which).target.id, by=COMMAND_LINE)
+
+
+class RetryTarget(ControlRequest[ListedTarget], frozen=True, tag="target.retry"):
+    """Try at once what waits, is held or was parked."""
+
+    which: str
+    result: ClassVar[Any] = ListedTarget
+
+    async def perform(self, services: Services) -> ListedTarget:
+        id = _find(services, self.which).target.id
+        return _listed(await services.targets.retry(id, by=COMMAND_LINE))
+
+
+def _find(services: Services, which: str) -> TargetView:
+    """Return the target with this id, or else with this name. Raises NoSuchResource."""
+    views = services.targets.list()
+    found = [one for one in views if str(one.target.id) == which] or [
+        one for one in views if one.target.name == which
+    ]
+    if not found:
+        raise NoSuchResource(f"no target {which}")
+    return found[0]
+
+
+def _listed(view: TargetView) -> ListedTarget:
+    target, options = view.target, view.target.options
+    return ListedTarget(
+        id=target.id,
+        kind=target.kind,
+        name=target.name,
+        url=options.url,
+        hub=options.hub,
+        kinds=options.selection.kinds,
+        pictures=options.selection.pictures,
+        state=view.state,
+        behind=view.behind,
+        behind_since=_time(view.behind_since),
+        reason=view.reason,
+        next_try=_time(view.next_try),
+        cursor={"log": view.cursor.log, "seq": view.cursor.seq},
+        parked=view.parked,
+        gaps=len(view.gaps),
+    )
+
+
+def _time(moment: int | None) -> str | None:
+    return None if moment is None else format_rfc3339(moment)
+
+
+#: Distinguished by their tags.
+AnyTargetRequest = AddTarget | ListTargets | ChangeTarget | RemoveTarget | TestTarget | RetryTarget

@@ -1,0 +1,55 @@
+"""`sitehub target` where no hub runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Sitehub
+
+URL = "https://vms.example/in"
+
+
+def test_targets_are_added_listed_changed_and_removed(sitehub: Sitehub) -> None:
+    added = sitehub("target", "add", "webhook", "--url", URL, "--kinds", "face,event")
+    assert added.status == 0, added.err
+    found = json.loads(added.out)
+    assert found["id"] == 1
+    assert found["secret"].startswith("whsec_")
+    assert sitehub("target", "set", "vms.example", "--name", "VMS", "--pictures", "all").status == 0
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert (shown["name"], shown["kinds"], shown["pictures"]) == ("VMS", ["face", "event"], "all")
+    assert (shown["state"], shown["behind"], shown["parked"]) == ("current", 0, 0)
+    head, row = [line.split() for line in sitehub("target", "list").out.splitlines()]
+    assert head == ["TARGET", "KIND", "NAME", "STATE", "BEHIND", "PARKED", "GAPS", "WHY"]
+    assert row == ["1", "webhook", "VMS", "current", "0", "0", "0"]
+    assert sitehub("target", "remove", "1").status == 0
+    assert json.loads(sitehub("target", "list", "--json").out) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "text"),
+    [
+        (("add", "webhook", "--url", "ftp://x"), 1, "url"),
+        (("add", "webhook", "--url", URL, "--kinds", "fax"), 2, "fax"),
+        (("add", "fax", "--url", URL), 2, "fax"),
+        (("add", "webhook", "--url", URL, "--ca", "missing.pem"), 1, "missing.pem"),
+        (("remove", "7"), 1, "no target 7"),
+        (("test", "7"), 1, "no target 7"),
+    ],
+)
+def test_mistakes_are_named(
+    sitehub: Sitehub, args: tuple[str, ...], status: int, text: str
+) -> None:
+    done = sitehub("target", *args)
+    assert done.status == status
+    assert text in done.err
+
+
+def test_a_test_that_fails_says_why(sitehub: Sitehub, data_dir: Path) -> None:
+    sitehub("target", "add", "webhook", "--url", "http://127.0.0.1:9/")
+    done = sitehub("target", "test", "1")
+    assert done.status == 1
+    assert "it was not delivered" in done.err

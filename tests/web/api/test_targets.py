@@ -1,0 +1,168 @@
+"""/targets: other systems that get the site's records, and links to pictures without a key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.forwarding.targets import Selection
+from tests.services.forwarding.conftest import Forwarding, Receiver, open_forwarding
+from tests.support.clock import FrozenClock
+from tests.web.api.test_api import Client, refusal
+
+URL = "https://vms.example/in"
+
+
+@pytest.fixture
+async def forwarding(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Forwarding]:
+    async with open_forwarding(tmp_path, clock, Receiver()) as forwarding:
+        yield forwarding
+
+
+@pytest.fixture
+async def client(forwarding: Forwarding) -> Client:
+    return Client(forwarding.hub, await forwarding.hub.bearer())
+
+
+async def test_a_target_is_added_shown_changed_and_removed(
+    client: Client, forwarding: Forwarding
+) -> None:
+    await forwarding.hub.add_faces("a")
+    body = {"kind": "webhook", "url": URL, "kinds": ["face"], "from": "beginning"}
+    added = await client.send("POST", "targets", body)
+    assert added["secret"].startswith("whsec_")
+    assert (added["name"], added["kinds"], added["pictures"]) == ("vms.example", ["face"], "none")
+    id = added["id"]
+    await forwarding.until_current(id)
+    shown = await client.get(f"targets/{id}")
+    assert "secret" not in shown
+    assert (shown["state"], shown["behind"], shown["parked"], shown["gaps"]) == (
+        "current",
+        0,
+        0,
+        [],
+    )
+    assert shown["cursor"] == {"log": forwarding.services.records.log_id, "seq": 1}
+    assert await client.get("targets") == {"items": [shown], "next": None}
+    changed = await client.send("PATCH", f"targets/{id}", {"name": "VMS", "pictures": "all"})
+    assert (changed["name"], changed["pictures"], changed["url"]) == ("VMS", "all", URL)
+    assert changed["kinds"] == ["face"]
+    gone = await client.send("DELETE", f"targets/{id}")
+    assert gone["name"] == "VMS"
+    assert (await client.get("targets"))["items"] == []
+    assert (await refusal(await client.raw("GET", f"targets/{id}")))[:2] == (404, 426)
+
+
+async def test_what_waits_is_told_and_tried_again(client: Client, forwarding: Forwarding) -> None:
+    forwarding.receiver.answer = lambda received: httpx.Response(503)
+    id = (await client.send("POST", "targets", {"kind": "webhook", "url": URL}))["id"]
+    await forwarding.hub.add_faces("a")
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "waiting")
+    shown = await client.get(f"targets/{id}")
+    assert (shown["state"], shown["behind"]) == ("waiting", 1)
+    assert shown["reason"] == "it answered 503"
+    assert shown["next_try"] == "2026-11-25T12:00:05.000Z"
+    (delivery,) = (await client.get(f"targets/{id}/deliveries"))["items"]
+    assert (delivery["status"], delivery["reason"]) == (503, "it answered 503")
+    tested = await client.send("POST", f"targets/{id}/test")
+    assert tested["status"] == 503
+    forwarding.receiver.answer = lambda received: httpx.Response(422)
+    await client.send("POST", f"targets/{id}/retry")
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 1)
+    (parked,) = (await client.get(f"targets/{id}/parked"))["items"]
+    assert (parked["seq"], parked["reason"]) == (1, "it answered 422")
+    forwarding.receiver.answer = lambda received: httpx.Response(204)
+    await client.send("POST", f"targets/{id}/records/1/send")
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 0)
+    assert forwarding.receiver.seqs == [1]
+    secret = (await client.send("POST", f"targets/{id}/secret"))["secret"]
+    await forwarding.hub.add_faces("b")
+    await forwarding.receiver.until(lambda: forwarding.receiver.seqs == [1, 2])
+    assert forwarding.receiver.kept[-1].is_signed_by(secret)
+
+
+async def test_gaps_are_listed_until_a_person_confirms_them(
+    client: Client, forwarding: Forwarding
+) -> None:
+    forwarding.receiver.answer = lambda received: httpx.Response(503)
+    body = {"kind": "webhook", "url": URL, "from": "beginning"}
+    id = (await client.send("POST", "targets", body))["id"]
+    await forwarding.hub.add_faces("a", "b")
+    await forwarding.targets.note_dropped(1, 1, "age")
+    (gap,) = (await client.get(f"targets/{id}"))["gaps"]
+    assert (gap["from"], gap["to"], gap["reason"], gap["confirmed"]) == (1, 1, "age", False)
+    (gap,) = (await client.send("POST", f"targets/{id}/gaps/confirm"))["gaps"]
+    assert gap["confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"kind": "webhook", "url": "ftp://x/"}, 400, "url"),
+        ({"kind": "fax", "url": URL}, 400, "kind"),
+        ({"kind": "webhook", "url": URL, "kinds": ["fax"]}, 400, "kinds"),
+        ({"kind": "webhook", "url": URL, "from": "yesterday"}, 400, "from"),
+        ({"kind": "webhook", "url": URL, "colour": 1}, 400, "colour"),
+        ({"url": URL}, 400, "kind"),
+    ],
+)
+async def test_wrong_fields_are_named(
+    client: Client, body: dict[str, object], status: int, text: str
+) -> None:
+    found, _, message = await refusal(await client.raw("POST", "targets", body))
+    assert found == status
+    assert text in message
+
+
+async def test_only_administrators_and_keys_that_write_see_targets(
+    forwarding: Forwarding,
+) -> None:
+    reader = Client(forwarding.hub, await forwarding.hub.bearer(read_only=True))
+    assert (await reader.raw("GET", "targets")).status_code == 200
+    answer = await reader.raw("POST", "targets", {"kind": "webhook", "url": URL})
+    assert answer.status_code == 403
+
+
+async def test_a_link_opens_its_picture_without_a_key_and_no_other(
+    client: Client, forwarding: Forwarding, clock: FrozenClock
+) -> None:
+    await forwarding.add(selection=Selection(alarms=False, pictures="all"))
+    (seq,) = await forwarding.hub.add_faces("a", pictures=True)
+    await forwarding.receiver.until(lambda: bool(forwarding.receiver.kept))
+    link = forwarding.receiver.kept[0].body["data"]["images"]["face"]
+    path = link.removeprefix("https://hub:8443")
+    answer = await client.raw("GET", path, headers={})
+    assert answer.status_code == 200
+    assert answer.mimetype == "image/jpeg"
+    assert answer.headers["Cache-Control"].startswith("private")
+    for wrong in (
+        path.replace(f"/{seq}/", f"/{seq + 1}/"),
+        path.replace("face.jpg", "background.jpg"),
+        path.replace("/link/", "/link/9"),
+        f"/media/{seq}/face.jpg",
+    ):
+        assert (await client.raw("GET", wrong, headers={})).status_code == 401
+    clock.advance(86_400 + 3_601)
+    assert (await client.raw("GET", path, headers={})).status_code == 401
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_the_secret_of_a_target_is_nowhere_but_in_its_answer(
+    client: Client, forwarding: Forwarding, tmp_path: Path
+) -> None:
+    added = await client.send("POST", "targets", {"kind": "webhook", "url": URL})
+    plain = added["secret"].encode()
+    entries = await forwarding.services.audit.oldest()
+    assert not any(added["secret"] in json.dumps([e.target, e.action]) for e in entries)
+    kept = b"".join(contents(tmp_path))
+    assert b"vms.example" in kept
+    assert plain not in kept
+    await forwarding.targets.remove(added["id"], by=COMMAND_LINE)

@@ -1,0 +1,149 @@
+"""The page of forwarding: targets, how far they are, and what went wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+
+from hub.services.access.audit import COMMAND_LINE
+from tests.services.forwarding.conftest import Receiver
+from tests.support.clock import FrozenClock
+from tests.support.page_site import PASSWORD, PageSite, open_page_site
+from tests.support.photographer import Photographer
+
+TARGETS = "/site/targets"
+URL = "https://vms.example/in"
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, clock: FrozenClock, receiver: Receiver) -> AsyncIterator[PageSite]:
+    async with (
+        open_page_site(tmp_path, clock, transport=receiver) as site,
+        trio.open_nursery() as nursery,
+    ):
+        await nursery.start(site.services.targets.run)
+        yield site
+        nursery.cancel_scope.cancel()
+
+
+async def add(admin: Photographer, **fields: str) -> None:
+    await admin.get(TARGETS)
+    await admin.send(f"{TARGETS}/add", **{"url": URL, "own_password": PASSWORD, **fields})
+
+
+async def test_a_target_is_added_and_its_secret_shown_once(
+    hub: PageSite, admin: Photographer, receiver: Receiver
+) -> None:
+    await add(admin, alarms="1", kinds="face")
+    assert admin.response.status_code == 200
+    (secret,) = re.findall(r'<code id="secret">(whsec_[^<]+)<', admin.text)
+    await hub.hub.add_faces("a")
+    await receiver.until(lambda: bool(receiver.kept))
+    assert receiver.kept[0].is_signed_by(secret.replace("&#43;", "+"))
+    await admin.get(TARGETS)
+    assert "vms.example" in admin.text
+    assert "Up to date" in admin.text
+    assert "whsec_" not in admin.text
+    await admin.get(f"{TARGETS}/1")
+    assert "whsec_" not in admin.text
+    assert re.search(r'value="face" checked', admin.text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"own_password": "a guess"}, "Your password is wrong."),
+        ({"url": "ftp://x"}, "Enter an address that begins with https://"),
+        ({"ca": "nonsense"}, "Paste one or more certificates in PEM format."),
+        ({"name": "x" * 90}, "Enter a name of at most 80 characters."),
+    ],
+)
+async def test_wrong_entries_are_explained_and_kept(
+    admin: Photographer, hub: PageSite, fields: dict[str, str], sentence: str
+) -> None:
+    await add(admin, **fields)
+    assert admin.response.status_code == 400
+    assert sentence in admin.text
+    assert f'value="{fields.get("url", URL)}"' in admin.text
+    assert hub.services.targets.list() == ()
+
+
+async def test_what_went_wrong_is_shown_and_tried_again(
+    admin: Photographer, hub: PageSite, receiver: Receiver
+) -> None:
+    receiver.answer = lambda received: httpx.Response(503)
+    await add(admin)
+    await hub.hub.add_faces("a", "b")
+    await receiver.until(lambda: hub.services.targets.get(1).state == "waiting")
+    await admin.get(TARGETS)
+    assert "Waiting" in admin.text
+    assert "it answered 503" in admin.text
+    assert "2 records" in admin.text
+    await admin.get(f"{TARGETS}/1")
+    await admin.send(f"{TARGETS}/1/test")
+    assert "The test message was not delivered: 503." in admin.text
+    receiver.answer = lambda received: httpx.Response(422)
+    await admin.send(f"{TARGETS}/1/retry")
+    assert admin.goes_to == f"{TARGETS}/1?done=target-retried"
+    await receiver.until(lambda: hub.services.targets.get(1).parked == 2)
+    await admin.get(f"{TARGETS}/1")
+    assert "The target refused these records." in admin.text
+    assert '<a href="/records/1">1</a>' in admin.text
+    receiver.answer = lambda received: httpx.Response(200)
+    await admin.send(f"{TARGETS}/1/test")
+    assert "The test message was delivered" in admin.text
+
+
+async def test_gaps_are_shown_until_they_are_confirmed(
+    admin: Photographer, hub: PageSite, receiver: Receiver
+) -> None:
+    receiver.answer = lambda received: httpx.Response(503)
+    await add(admin, begin="beginning")
+    await hub.hub.add_faces("a", "b", "c")
+    await hub.services.targets.note_dropped(1, 2, "disk")
+    await admin.get(f"{TARGETS}/1")
+    assert "the disk was full" in admin.text
+    assert "I know about these gaps" in admin.text
+    await admin.send(f"{TARGETS}/1/confirm")
+    assert admin.goes_to == f"{TARGETS}/1?done=gaps-confirmed"
+    await admin.get(f"{TARGETS}/1")
+    assert "I know about these gaps" not in admin.text
+
+
+async def test_a_target_is_changed_with_the_own_password_and_removed(
+    admin: Photographer, hub: PageSite
+) -> None:
+    await add(admin)
+    path = f"{TARGETS}/1"
+    await admin.get(path)
+    await admin.send(path, url=URL, name="VMS", own_password="a guess")
+    assert "Your password is wrong." in admin.text
+    await admin.send(path, url=URL, name="VMS", pictures="all", own_password=PASSWORD)
+    assert admin.goes_to == f"{path}?done=target-changed"
+    target = hub.services.targets.get(1).target
+    assert (target.name, target.options.selection.pictures) == ("VMS", "all")
+    assert not target.options.selection.alarms
+    await admin.send(f"{path}/secret", own_password=PASSWORD)
+    assert 'id="secret"' in admin.text
+    await admin.get(f"{path}/remove")
+    assert "Remove the target VMS?" in admin.text
+    await admin.send(f"{path}/remove")
+    assert admin.goes_to == f"{TARGETS}?done=target-removed"
+    assert (await admin.get(path)).status_code == 404
+
+
+async def test_only_administrators_see_targets(hub: PageSite) -> None:
+    guard = await Photographer.signed_in(hub, "guard")
+    await hub.services.targets.add("webhook", URL, by=COMMAND_LINE)
+    for path in (TARGETS, f"{TARGETS}/1", f"{TARGETS}/1/remove"):
+        assert (await guard.get(path)).status_code == 403
