@@ -149,6 +149,23 @@ async def test_summaries_of_days_are_read_back(schema: int, store: Store) -> Non
     assert store.damaged_rows.counts() == {}
 
 
+async def test_targets_are_read_back(schema: int, store: Store) -> None:
+    found = store.targets.all()
+    if schema < 23:
+        assert found == ()
+        return
+    (target,) = found
+    assert (target.name, target.options, target.cursor) == (
+        *(written.TARGET.name, written.TARGET.options, written.TARGET.cursor),
+    )
+    assert store.targets.secrets(target.id) == written.TARGET_SECRETS
+    assert [(one.seq, one.reason) for one in await store.targets.parked(target.id)] == [
+        (7, "it answered 422")
+    ]
+    assert [(gap.first_seq, gap.last_seq) for gap in store.targets.gaps(target.id)] == [(1, 3)]
+    assert store.damaged_rows.counts() == {}
+
+
 async def test_starts_are_read_back(schema: int, store: Store) -> None:
     rows = await store.read(
         lambda c: c.execute("SELECT started_at, ended_at FROM start").fetchall()

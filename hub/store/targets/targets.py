@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, RowReader, as_text
+from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_text
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, one
@@ -83,11 +83,11 @@ class _Row(Struct, frozen=True, kw_only=True):
     kind: str
     name: str
     options: TargetOptions
-    created_at: int
+    created_at: Moment
     held: str
     log: str
-    seq: int
-    alarm_number: int
+    seq: Size
+    alarm_number: Size
     damaged: bool = False
 
 

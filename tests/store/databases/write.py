@@ -52,6 +52,14 @@ from hub.store.tables.tokens import AcceptedConnect
 from hub.store.tables.used_signatures import UsedSignature
 from hub.store.tables.user_links import UserLink
 from hub.store.tables.users import User
+from hub.store.targets.target import (
+    Cursor,
+    NewTarget,
+    ParkedRecord,
+    Selection,
+    TargetOptions,
+    TargetSecrets,
+)
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.firmware import Versions
@@ -225,6 +233,17 @@ SAVED_SEARCH = NewSearch(
     created_at=NOW * 1000,
 )
 
+TARGET = NewTarget(
+    kind="webhook",
+    name="VMS",
+    options=TargetOptions(
+        url="https://192.168.1.20/in", hub="school-1f9a0c", selection=Selection(kinds=("face",))
+    ),
+    created_at=NOW * 1000,
+    cursor=Cursor("log", 7, 2),
+)
+TARGET_SECRETS = TargetSecrets(secret="whsec_" + "AAAA" * 8)
+
 #: In the order of the columns.
 ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("device_people", ("1", "managed", 0, 1, "fw1 sw1", 1, NOW * 1000)),
@@ -276,6 +295,7 @@ async def fill(store: Store) -> None:
     await fill_schema_19(store)
     await fill_schema_21(store)
     await fill_schema_22(store)
+    await fill_schema_23(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -397,6 +417,12 @@ async def fill_schema_22(store: Store) -> None:
         {"1": [SEEN], ALL_CAMERAS: [SEEN]},
         as_vehicles([PlateSeen(NOW * 1000 - 3, "1", 2)], *SUMMARISED[:2]),
     )
+
+
+async def fill_schema_23(store: Store) -> None:
+    target = await store.targets.add(TARGET, TARGET_SECRETS)
+    await store.targets.park(ParkedRecord(target.id, "log", 7, "it answered 422", NOW * 1000))
+    await store.targets.add_gaps({target.id: (1, 3)}, "log", "age", NOW * 1000)
 
 
 async def write(data_dir: Path) -> None:

@@ -15,7 +15,10 @@ from hub.store.tables.firmware import load_firmware
 from tests.store.databases import unpack
 
 #: Pictures that can be read from the device again, and what is not decoded but compared.
-NOT_DECODED = {"device_picture", "latest_access", "hold_record", "held_record", "alarm_record"}
+NOT_DECODED = {
+    *("device_picture", "latest_access", "hold_record", "held_record", "alarm_record"),
+    "alarm_change",
+}
 #: Of the records: another check decodes them, and a start that cannot read them stops.
 OF_RECORDS = {"record", "record_log", "start", "upload", "day", "span", "term"} | {
     "record_count",
