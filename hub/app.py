@@ -273,6 +273,18 @@ async def open_services(
             audit,
             now,
         )
+        targets = Targets(
+            store,
+            site,
+            audit,
+            record_feed,
+            change_feed,
+            hold_days=config.targets.hold_days,
+            own_ports=lambda: frozenset(one.port for one in ports_of(settings.current)),
+            base_url=lambda: web_urls(site, settings.current.web)[0].rstrip("/"),
+            now=now,
+            random=random.random,
+        )
         maintenance = Maintenance(
             store,
             config.store,
@@ -290,6 +302,8 @@ async def open_services(
             save=(api_keys.save_used,),
             now=now,
             zone=site.zone,
+            is_needed=targets.needs,
+            note_dropped=targets.note_dropped,
         )
         updates = Updates(
             data_dir,
@@ -337,17 +351,6 @@ async def open_services(
         reports = Reports(store, site, people, camera_groups, availability, audit, now)
         thumbnails = Thumbnails(store.pictures, precedence)
         report_delivery = ReportDelivery(store, reports, site, clock, audit, data_dir, now)
-        targets = Targets(
-            store,
-            site,
-            audit,
-            record_feed,
-            change_feed,
-            own_ports=lambda: frozenset(one.port for one in ports_of(settings.current)),
-            base_url=lambda: web_urls(site, settings.current.web)[0].rstrip("/"),
-            now=now,
-            random=random.random,
-        )
         health = Health(
             store,
             registry,
@@ -372,6 +375,7 @@ async def open_services(
             lambda config: disk_space.configure(config.store.min_free_gb),
             lambda config: retention.configure(config.store.keep_days),
             lambda config: maintenance.configure(config.store),
+            lambda config: targets.configure(config.targets.hold_days),
             lambda config: figures.configure(config.store.min_free_gb),
             lambda config: api_keys.configure(config.devices.clock_skew),
             lambda config: authentication.configure(config.devices),

@@ -219,6 +219,15 @@ class AlarmsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 180
 
 
+class TargetsConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    hold_days: Annotated[
+        int,
+        Meta(ge=0, le=36_500),
+        "Days to keep records that a target has not received, unless the disk is full",
+        AT_ONCE,
+    ] = 7
+
+
 class LogConfig(Struct, frozen=True, forbid_unknown_fields=True):
     level: Annotated[
         Literal["debug", "info", "warning", "error"], "Minimum level that is logged", AT_ONCE
@@ -238,6 +247,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     backup: BackupConfig = BackupConfig()
     people: PeopleConfig = PeopleConfig()
     alarms: AlarmsConfig = AlarmsConfig()
+    targets: TargetsConfig = TargetsConfig()
     log: LogConfig = LogConfig()
 
 

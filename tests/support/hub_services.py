@@ -319,6 +319,7 @@ async def open_hub_services(
                 audit,
                 record_feed,
                 change_feed,
+                hold_days=config.targets.hold_days,
                 own_ports=lambda: frozenset({8443}),
                 base_url=lambda: "https://hub:8443",
                 now=clock,

@@ -7,7 +7,7 @@ with the same id; nothing is left out. Alarms go first: whoever is a week behind
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -171,11 +171,20 @@ class Forwarder:
             if gap.told_at is None and (gap.log != self.cursor.log or self._is_next(gap)):
                 await self._deliver([GapItem(gap)])
                 await self._store.targets.tell_gap(gap, self._ms())
-                if gap.log == self.cursor.log and gap.last_seq > self.cursor.seq:
-                    self.cursor = replace(self.cursor, seq=gap.last_seq)
 
     def _is_next(self, gap: Gap) -> bool:
         return gap.first_seq <= self.cursor.seq + 1
+
+    async def _note_hole(self, first: int, last: int) -> None:
+        """Tell of records that are not in the log, unless a gap that is known says so."""
+        known = self._store.targets.gaps(self.target.id)
+        if not any(
+            gap.log == self.cursor.log and gap.first_seq <= first and last <= gap.last_seq
+            for gap in known
+        ):
+            lost = {self.target.id: (first, last)}
+            await self._store.targets.add_gaps(lost, self.cursor.log, "lost", self._ms())
+        await self._tell_gaps()
 
     async def _send_alarms(self) -> bool:
         """Tell of some changes of alarms; return whether these were all."""
@@ -191,21 +200,35 @@ class Forwarder:
 
     async def _send_records(self) -> bool:
         """Send some records; return whether these were all."""
+        end = self._store.records.last_seq
         page = await self._store.records.page(
             RecordFilter(), after=self.cursor.seq, limit=_PAGE_RECORDS, max_bytes=_PAGE_BYTES
         )
         if page.items:
             self.behind_since = page.items[0].received_at
-        wanted = [one for one in page.items if self.target.options.selection.wants(one)]
+        for run in _unbroken(page.items):
+            await self._close_hole(run[0].seq - 1)
+            await self._send_run(run)
+        if page.next is None and (not page.items or page.items[-1].seq < end):
+            await self._close_hole(end)
+        return page.next is None
+
+    async def _close_hole(self, last: int) -> None:
+        """Move the cursor to `last`; nothing after it is in the log up to there."""
+        if last > self.cursor.seq:
+            await self._note_hole(self.cursor.seq + 1, last)
+            await self._move(replace(self.cursor, seq=last))
+
+    async def _send_run(self, records: Sequence[Record]) -> None:
+        """Send those records that the target gets, of some that follow each other."""
+        wanted = [one for one in records if self.target.options.selection.wants(one)]
         items = await self._items(wanted)
         for start in range(0, len(items), self._sender.batch):
             some = items[start : start + self._sender.batch]
             await self._deliver(some)
             await self._move(replace(self.cursor, seq=some[-1].record.seq))
-        end = page.items[-1].seq if page.items and page.next is None else page.next
-        if end is not None and end > self.cursor.seq:
-            await self._move(replace(self.cursor, seq=end))
-        return page.next is None
+        if records[-1].seq > self.cursor.seq:
+            await self._move(replace(self.cursor, seq=records[-1].seq))
 
     async def _items(self, records: Sequence[Record]) -> list[RecordItem]:
         choice = self.target.options.selection.pictures
@@ -295,6 +318,15 @@ class Forwarder:
 
     def _ms(self) -> int:
         return int(self._now() * 1000)
+
+
+def _unbroken(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Yield the records in parts whose seqs follow each other."""
+    start = 0
+    for place in range(1, len(records) + 1):
+        if place == len(records) or records[place].seq != records[place - 1].seq + 1:
+            yield records[start:place]
+            start = place
 
 
 def _on_this_log(cursor: Cursor, store: Store) -> Cursor:

@@ -8,6 +8,7 @@ import re
 import secrets
 import ssl
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ from hub.services.forwarding.webhook import WebhookSender
 from hub.services.forwarding.webhook_bodies import RenderAlarm, WebhookBodies
 from hub.services.reports.delivery import check_url
 from hub.services.site.site import Site
+from hub.store.records.retention import DayUse
 from hub.store.targets.target import Cursor as Cursor
 from hub.store.targets.target import Gap as Gap
 from hub.store.targets.target import (
@@ -118,6 +120,7 @@ class Targets:
         record_feed: Feed[Record],
         change_feed: Feed[Change],
         *,
+        hold_days: int,
         own_ports: Callable[[], frozenset[int]],
         base_url: Callable[[], str],
         now: Callable[[], float],
@@ -132,6 +135,7 @@ class Targets:
         self._audit = audit
         self._record_feed = record_feed
         self._change_feed = change_feed
+        self._hold_days = hold_days
         self._own_ports = own_ports
         self._base_url = base_url
         self._now = now
@@ -300,17 +304,23 @@ class Targets:
 
     # -- retention
 
-    def awaited_after(self) -> int | None:
-        """Return the seq after which some target needs records; None if none needs any."""
-        cursors = [
-            self._cursor(target).seq
-            for target in self._store.targets.all()
-            if target.cursor.log == self._store.log_id
-        ]
-        return min(cursors, default=None)
+    def configure(self, hold_days: int) -> None:
+        """Take over for how many days records are kept that a target has not had."""
+        self._hold_days = hold_days
 
-    async def note_dropped(self, first: int, last: int, reason: GapReason) -> None:
-        """Note that the records from `first` to `last` are gone. Raises CannotStoreNow."""
+    def needs(self, day: DayUse) -> bool:
+        """Whether a target has not had all records of a day that may still wait for it."""
+        today = datetime.fromtimestamp(self._now(), UTC).date()
+        if date.fromisoformat(day.day) < today - timedelta(days=self._hold_days):
+            return False
+        return any(
+            target.cursor.log == self._store.log_id and self._cursor(target).seq < day.last_seq
+            for target in self._store.targets.all()
+        )
+
+    async def note_dropped(self, day: DayUse, reason: GapReason) -> None:
+        """Note that the records of a day are gone. Raises CannotStoreNow."""
+        first, last = day.first_seq, day.last_seq
         gaps = {
             target.id: (max(first, seq + 1), last)
             for target in self._store.targets.all()

@@ -22,8 +22,11 @@ from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.retention.retention import RetentionPolicy
 from hub.store.db import Store
 from hub.store.records.retention import DayUse
+from hub.store.targets.target import GapReason
 
 log = logging.getLogger(__name__)
+
+NoteDropped = Callable[[DayUse, GapReason], Awaitable[None]]
 
 _DISK_CHECK_SECONDS = 10
 #: How long the space of a dropped day may take to become free; and at most, after days that freed
@@ -55,7 +58,14 @@ class Maintenance:
         save: Sequence[Callable[[], Awaitable[None]]] = (),
         now: Callable[[], float],
         zone: Callable[[], tzinfo],
+        is_needed: Callable[[DayUse], bool] = lambda day: False,
+        note_dropped: NoteDropped | None = None,
     ) -> None:
+        """`is_needed`: whether a day has to wait for targets, unless the disk is full or a person
+        lets it go. `note_dropped` is told of each day that went.
+        """
+        self._is_needed = is_needed
+        self._note_dropped = note_dropped
         self._store = store
         self._config = config
         self._disk_space = disk_space
@@ -123,29 +133,39 @@ class Maintenance:
         self._retention.confirmed = trio.Event()
         for day in sorted(self._retention.confirmed_days()):
             with suppress(BadParameter):  # it is being written: later
-                await self._drop(day, "a person let it go")
+                await self._drop(day, "a person let it go", "confirmed")
         await self._retention.settle()
 
     async def _drop_old(self, night: date) -> None:
         plan = await self._retention.look(night)
         for day in plan.due:
-            await self._drop(day.use.day, f"it is more than {self._config.keep_days} days old")
+            if not self._is_needed(day.use):
+                why = f"it is more than {self._config.keep_days} days old"
+                await self._drop(day.use.day, why, "age")
         kept_since = self._now() - timedelta(days=self._config.keep_days).total_seconds()
         await self._store.device_pictures.drop_older(int(kept_since * 1000))
 
-    async def _drop(self, day: str, why: str) -> None:
+    async def _drop(self, day: str, why: str, reason: GapReason) -> None:
         log.info("dropping %s: %s", day, why)
-        with suppress(NoSuchResource):  # it went for space meanwhile
+        dropped = next((use for use in self._store.retention.days() if use.day == day), None)
+        try:
             await self._store.retention.forget_day(day)
+        except NoSuchResource:  # it went for space meanwhile
+            return
+        if self._note_dropped is not None and dropped is not None:
+            await self._note_dropped(dropped, reason)
 
     async def _drop_for_space(self) -> None:
         stuck: set[str] = set()
         while (oldest := self._retention.oldest_droppable(stuck)) and (
-            why := self._exceeds_space()
+            excess := self._exceeds_space()
         ):
+            reason, why = excess
+            if reason == "size" and self._is_needed(oldest):
+                return
             before = self._disk_space.shortage()
             try:
-                await self._drop(oldest.day, why)
+                await self._drop(oldest.day, why, reason)
             except HubError as error:
                 _log_postponed(f"{oldest.day} is dropped later", error)
                 if oldest.day not in self._store.evidence.problems:
@@ -185,16 +205,19 @@ class Maintenance:
             day,
         )
 
-    def _exceeds_space(self) -> str:
+    def _exceeds_space(self) -> tuple[GapReason, str] | None:
+        """Return why a day must go, None if none must."""
         stored = sum(use.bytes for use in self._store.retention.days())
         most = self._config.max_gb * GB
         # Held evidence counts for up to a half, so that it cannot displace all days.
         stored += min(self._store.evidence.use().bytes, int(most / 2))
+        size = ""
         if most and stored > most:
-            return f"the pictures take more than {self._config.max_gb:g} GB"
+            size = f"the pictures take more than {self._config.max_gb:g} GB"
+        # First: a full disk does not wait for anybody.
         if shortage := self._disk_space.shortage():
-            return f"only {shortage.free_bytes / GB:.1f} GB of disk space is free"
-        return ""
+            return "disk", f"only {shortage.free_bytes / GB:.1f} GB of disk space is free"
+        return ("size", size) if size else None
 
     def _night(self) -> date:
         """Return the date of the current night, which begins at 3:00 in the site's time zone."""

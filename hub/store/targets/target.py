@@ -13,8 +13,8 @@ TargetKind = Literal["webhook", "mqtt", "nats"]
 #: Whose pictures a target gets: nobody's, those of records that raised an alarm, or all.
 PictureChoice = Literal["none", "alarms", "all"]
 #: Why records were deleted before a target had them: by age, `store.max_gb`, the disk's free
-#: space, a person who let the day go, or because a restored backup did not have them.
-GapReason = Literal["age", "size", "disk", "confirmed", "restore"]
+#: space, a person who let the day go; or they are lost.
+GapReason = Literal["age", "size", "disk", "confirmed", "lost"]
 
 
 class Selection(Struct, frozen=True, kw_only=True):

@@ -122,7 +122,7 @@ _gap_rows = RowReader(
     Gap,
     Gap.__struct_fields__,
     key=("target", "log", "first_seq"),
-    fallbacks={"made_at": 0, "told_at": None, "seen_at": None, "reason": "restore"},
+    fallbacks={"made_at": 0, "told_at": None, "seen_at": None, "reason": "lost"},
 )
 _parked_rows = RowReader(
     "parked_record",

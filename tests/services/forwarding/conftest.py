@@ -17,11 +17,17 @@ from standardwebhooks import Webhook
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection, TargetView
 from hub.store.alarms.alarm import Alarm
+from hub.store.records.retention import DayUse
 from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
 URL = "https://receiver.example/in"
+
+
+def day_of(first: int, last: int) -> DayUse:
+    """A day of the log with these records."""
+    return DayUse("2026-11-25", 0, 1 + last - first, first, last)
 
 
 class Received:

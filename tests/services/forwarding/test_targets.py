@@ -19,6 +19,7 @@ from tests.services.forwarding.conftest import (
     Forwarding,
     Received,
     Receiver,
+    day_of,
     open_forwarding,
 )
 from tests.support.clock import FrozenClock
@@ -364,7 +365,7 @@ async def test_what_was_deleted_before_a_target_had_it_is_told(forwarding: Forwa
     await forwarding.hub.store.write(
         lambda c: c.execute("DELETE FROM record WHERE seq <= 2").rowcount
     )
-    await forwarding.targets.note_dropped(1, 2, "disk")
+    await forwarding.targets.note_dropped(day_of(1, 2), "disk")
     forwarding.receiver.answer = status(200)
     await forwarding.targets.retry(id, by=COMMAND_LINE)
     view = await forwarding.until_current(id)
@@ -382,9 +383,9 @@ async def test_a_target_that_has_everything_gets_no_gap(forwarding: Forwarding) 
     target, _ = await forwarding.add()
     await forwarding.hub.add_faces("a", "b")
     await forwarding.until_current(target.target.id)
-    await forwarding.targets.note_dropped(1, 2, "age")
+    await forwarding.targets.note_dropped(day_of(1, 2), "age")
     assert forwarding.targets.get(target.target.id).gaps == ()
-    assert forwarding.targets.awaited_after() == 2
+    assert not forwarding.targets.needs(day_of(1, 2))
 
 
 async def test_an_answer_that_never_comes_is_a_failure(

@@ -11,7 +11,12 @@ import pytest
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection
-from tests.services.forwarding.conftest import Forwarding, Receiver, open_forwarding
+from tests.services.forwarding.conftest import (
+    Forwarding,
+    Receiver,
+    day_of,
+    open_forwarding,
+)
 from tests.support.clock import FrozenClock
 from tests.web.api.test_api import Client, refusal
 
@@ -93,7 +98,7 @@ async def test_gaps_are_listed_until_a_person_confirms_them(
     body = {"kind": "webhook", "url": URL, "from": "beginning"}
     id = (await client.send("POST", "targets", body))["id"]
     await forwarding.hub.add_faces("a", "b")
-    await forwarding.targets.note_dropped(1, 1, "age")
+    await forwarding.targets.note_dropped(day_of(1, 1), "age")
     (gap,) = (await client.get(f"targets/{id}"))["gaps"]
     assert (gap["from"], gap["to"], gap["reason"], gap["confirmed"]) == (1, 1, "age", False)
     (gap,) = (await client.send("POST", f"targets/{id}/gaps/confirm"))["gaps"]

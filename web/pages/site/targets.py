@@ -54,7 +54,7 @@ _GAP_REASONS = {
     "size": N_("the space for pictures was used up"),
     "disk": N_("the disk was full"),
     "confirmed": N_("someone confirmed their deletion"),
-    "restore": N_("the hub was restored from a backup"),
+    "lost": N_("they are lost"),
 }
 _MAX_SHOWN_PARKED = 50
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from hub.services.access.audit import COMMAND_LINE
-from tests.services.forwarding.conftest import Receiver
+from tests.services.forwarding.conftest import Receiver, day_of
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
 from tests.support.photographer import Photographer
@@ -110,7 +110,7 @@ async def test_gaps_are_shown_until_they_are_confirmed(
     receiver.answer = lambda received: httpx.Response(503)
     await add(admin, begin="beginning")
     await hub.hub.add_faces("a", "b", "c")
-    await hub.services.targets.note_dropped(1, 2, "disk")
+    await hub.services.targets.note_dropped(day_of(1, 2), "disk")
     await admin.get(f"{TARGETS}/1")
     assert "the disk was full" in admin.text
     assert "I know about these gaps" in admin.text
