@@ -114,6 +114,13 @@ start_time = _gauge("start_time_seconds", "When the hub started, in UNIX seconds
 healthy = _gauge("healthy", "1 if /healthz answers 200, else 0")
 problems = _gauge("problem", "1 for each problem of the hub by code", "code", "severity")
 alarms = _gauge("alarms", "Alarms that are not closed by state and severity", "state", "severity")
+target_behind = _gauge(
+    "target_behind_records", "Records of the log that a target has not had", "target", "kind"
+)
+target_state = _gauge("target_state", "1 for the state of each target", "target", "kind", "state")
+target_parked = _gauge(
+    "target_parked_records", "Records that a target refused for ever", "target", "kind"
+)
 alarms_escalated = _gauge(
     "alarms_escalated", "Alarms that were not acknowledged in time by severity", "severity"
 )

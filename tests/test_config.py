@@ -109,7 +109,7 @@ def test_bounds_are_wide_enough_for_a_test_site(tmp_path: Path) -> None:
             "wed.port=1",
             "unknown setting wed.port (from --set): "
             "allowed are the sections "
-            "site, web, devices, store, time, tls, backup, people, alarms, log",
+            "site, web, devices, store, time, tls, backup, people, alarms, targets, log",
         ),
         (
             "web.port",

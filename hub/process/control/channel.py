@@ -42,6 +42,7 @@ from hub.process.control.request import ControlRequest
 from hub.process.control.retention import AnyRetentionRequest
 from hub.process.control.settings import AnySettingsRequest
 from hub.process.control.status import AnyStatusRequest
+from hub.process.control.targets import AnyTargetRequest
 from hub.process.control.updates import AnyUpdateRequest
 from hub.services import Services
 from hub.services.shielding import shielded
@@ -80,6 +81,7 @@ class _Request(Struct, frozen=True):
         | AnyAccessRequest
         | AnyFirmwareRequest
         | AnyStatusRequest
+        | AnyTargetRequest
         | AnyAlarmRequest
         | AnyBackupRequest
         | AnyErasureRequest

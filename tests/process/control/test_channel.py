@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+import pkgutil
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
+from hub.process import control
+from hub.process.control import channel
 from hub.process.control.channel import Strangers, _serve_one
+from hub.process.control.request import ControlRequest
 
 SECRET = "s" * 43
 PEER: Any = None
@@ -91,3 +96,19 @@ async def test_a_request_with_the_secret_may_come_in_parts_and_be_long() -> None
             for start in range(0, len(sent), parts):
                 await client.stream.send_all(sent[start : start + parts])
             assert b"does not know this command" in await client.read()
+
+
+def test_a_running_hub_knows_the_requests_of_all_commands() -> None:
+    modules = [module.name for module in pkgutil.iter_modules(control.__path__)]
+    for name in modules:
+        importlib.import_module(f"{control.__name__}.{name}")
+    known = get_args(get_type_hints(channel._Request)["operation"])
+    assert {one for one in _all_below(ControlRequest) if one.__module__.startswith("hub.")} == {
+        *known
+    }
+
+
+def _all_below(kind: type) -> set[type]:
+    """The requests of all modules: classes of a kind without their generic forms."""
+    below = set(kind.__subclasses__())
+    return {one for one in below if not one.__subclasses__()}.union(*map(_all_below, below))

@@ -32,6 +32,7 @@ GROUPS = {
     "record": N_("Records"),
     "search": N_("Saved searches"),
     "report": N_("Reports"),
+    "target": N_("Forwarding"),
     "erasure": N_("Erasure of people"),
     "retention": N_("Storage"),
     "clock": N_("Clock"),

@@ -83,8 +83,12 @@ class TargetRow(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryRow(Struct, frozen=True):
+    """`url`: of the record or the alarm, "" if there is none. `id`: of the message."""
+
     at: str
     id: str
+    text: str
+    url: str
     took: str
     answer: str
     is_good: bool
@@ -356,12 +360,27 @@ def _delivery_rows(deliveries: Sequence[Delivery], zone: tzinfo) -> list[Deliver
         DeliveryRow(
             shown.moment(one.at, zone),
             one.id,
+            *_message(one.id),
             gettext("%(ms)s ms") % {"ms": f"{one.took_ms:,}"},
             one.reason if one.status is None else str(one.status),
             not one.reason,
         )
         for one in deliveries
     ]
+
+
+def _message(id: str) -> tuple[str, str]:
+    """What a message is about, and its address, by its id: LOG-SEQ, LOG-SEQ-alarm-N and others."""
+    log, _, rest = id.partition("-")
+    is_here = log == auth.services().records.log_id
+    seq, _, more = rest.partition("-")
+    if seq == "test":
+        return gettext("Test message"), ""
+    if more.startswith("alarm"):
+        return gettext("Alarm %(seq)s") % {"seq": seq}, f"/alarms/{seq}" if is_here else ""
+    if more.startswith("gap"):
+        return gettext("Gap from record %(seq)s") % {"seq": seq}, ""
+    return gettext("Record %(name)s") % {"name": seq}, f"/records/{seq}" if is_here else ""
 
 
 def _parked_row(parked: ParkedRecord, zone: tzinfo) -> ParkedRow:

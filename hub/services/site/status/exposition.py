@@ -65,6 +65,16 @@ async def _update_devices(services: Services) -> None:
         metrics.device_clock_offsets.labels(did).set(offset)
 
 
+async def _update_targets(services: Services) -> None:
+    for gauge in (metrics.target_behind, metrics.target_state, metrics.target_parked):
+        gauge.clear()
+    for view in services.targets.list():
+        which = (str(view.target.id), view.target.kind)
+        metrics.target_behind.labels(*which).set(view.behind)
+        metrics.target_state.labels(*which, view.state).set(1)
+        metrics.target_parked.labels(*which).set(view.parked)
+
+
 async def _update_people(services: Services) -> None:
     devices = await services.people_sync.summary()
     metrics.device_people.labels("held").set(sum(one.is_ for one in devices))
@@ -124,6 +134,7 @@ _UPDATES: tuple[Callable[[Services], Awaitable[None]], ...] = (
     _update_health,
     _update_devices,
     _update_people,
+    _update_targets,
     _update_alarms,
     _update_store,
     _update_records,
