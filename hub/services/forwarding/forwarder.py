@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NoReturn
 
+import msgspec
 import trio
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,6 +25,7 @@ from hub.services.forwarding.sender import (
     GapItem,
     Item,
     NeedsPerson,
+    Position,
     RecordItem,
     Refused,
     Sender,
@@ -32,6 +34,7 @@ from hub.services.forwarding.sender import (
 from hub.store.records.record_filter import RecordFilter
 from hub.store.targets.target import Cursor, Gap, ParkedRecord, Target
 from hub.store.targets.targets import MAX_PARKED
+from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
@@ -61,6 +64,17 @@ class Waiting(Struct, frozen=True):
     next_try: int
 
 
+class _CursorMoved(Exception):
+    """The other side is not where the cursor was: read the log from where it is."""
+
+
+class _Shown(Struct, frozen=True):
+    """Fields by which a record is recognised."""
+
+    did: str = ""
+    received_at: str = ""
+
+
 class Forwarder:
     """Forwards to one target, by one task: run()."""
 
@@ -79,7 +93,8 @@ class Forwarder:
         self._store = store
         self._tell = tell
         self._now = now
-        self._retries = Retries(random)
+        self._retries = Retries(random, sender.retry_plan)
+        self._is_placed = False
         self._retry = trio.Event()
         self._wakeup = trio.Event()
         self._again: dict[int, None] = {}
@@ -127,11 +142,15 @@ class Forwarder:
         `records`: wakes it up; what it holds is not looked at.
         """
         try:
-            while True:
-                try:
-                    await self._forward(records)
-                except (CannotStoreNow, TooManyRequests):
-                    await trio.sleep(_BUSY_SECONDS)
+            async with self._sender.running():
+                while True:
+                    try:
+                        await self._forward(records)
+                    except _CursorMoved:
+                        continue
+                    except (CannotStoreNow, TooManyRequests):
+                        self._is_placed = False
+                        await trio.sleep(_BUSY_SECONDS)
         finally:
             with trio.move_on_after(_LAST_SAVE_SECONDS, shield=True), suppress(CannotStoreNow):
                 await self._save()
@@ -143,6 +162,8 @@ class Forwarder:
         self._wakeup = trio.Event()
         # Before looking, so that what is committed meanwhile wakes it up.
         records.catch_up()
+        if not self._is_placed:
+            await self._find_place()
         while True:
             await self._send_chosen()
             await self._tell_gaps()
@@ -237,6 +258,47 @@ class Forwarder:
             shown = await self._store.targets.with_alarm([record.seq for record in records])
         return [RecordItem(one, choice == "all" or one.seq in shown) for one in records]
 
+    async def _find_place(self) -> None:
+        """Ask the other side how far it is. Raises _CursorMoved if that is not where we are."""
+        place = await self._ask_place()
+        self._is_placed = True
+        if place is None:
+            return
+        if not await self._is_ours(place):
+            await self._hold(f"another hub sends as {self.target.options.hub} too")
+        self._end_waiting()
+        if place.seq != self.cursor.seq:
+            log.info(
+                "target %d has the records up to %d, not %d",
+                self.target.id,
+                place.seq,
+                self.cursor.seq,
+            )
+            self.cursor = replace(self.cursor, log=place.log, seq=place.seq)
+            raise _CursorMoved
+
+    async def _ask_place(self) -> Position | None:
+        while True:
+            try:
+                return await self._sender.position(self.cursor)
+            except TryLater as failure:
+                await self._wait(str(failure), self._retries.next_wait(failure.after))
+            except NeedsPerson as reason:
+                await self._hold(str(reason))
+
+    async def _is_ours(self, place: Position) -> bool:
+        """Whether the record that the other side has last is the one that we know."""
+        if place.seq > self._store.records.last_seq:
+            return False
+        record = await self._store.records.get(place.seq) if place.record else None
+        if record is None:
+            return True
+        try:
+            shown = msgspec.json.decode(place.record, type=_Shown)
+        except msgspec.MsgspecError:
+            return False
+        return (shown.did, shown.received_at) == (record.did, format_rfc3339(record.received_at))
+
     async def _deliver(self, items: Sequence[Item]) -> bool:
         """Return once all items are delivered, or parked: whether none had to be parked."""
         is_whole = True
@@ -249,16 +311,20 @@ class Forwarder:
                 items = items[refused.position + 1 :]
             except TryLater as failure:
                 await self._wait(str(failure), self._retries.next_wait(failure.after))
+                await self._find_place()
             except NeedsPerson as reason:
                 await self._hold(str(reason))
             else:
                 self._refused_in_a_row = 0
                 break
+        self._end_waiting()
+        return is_whole
+
+    def _end_waiting(self) -> None:
         self._retries.reset()
         if self.waiting is not None:
             self.waiting = None
             self._tell()
-        return is_whole
 
     async def _park(self, item: Item, reason: str) -> None:
         """Note that an item is refused for ever. Too many of them are the target's fault."""

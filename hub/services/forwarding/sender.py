@@ -6,12 +6,14 @@ A sender knows one way to deliver (a webhook, MQTT, NATS) and nothing of the log
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from msgspec import Struct
 
+from hub.services.forwarding.retries import RetryPlan
 from hub.store.alarms.alarm import Alarm
-from hub.store.targets.target import Gap
+from hub.store.targets.target import Cursor, Gap
 from hub.wire.uploads.records import Record
 
 
@@ -55,6 +57,17 @@ class Delivery(Struct, frozen=True):
     reason: str = ""
 
 
+class Position(Struct, frozen=True):
+    """How far the other side says it is: it has, of `log`, all up to `seq` that is selected.
+
+    `record`: its last record as JSON, which must be ours; b"" if there is nothing to compare.
+    """
+
+    log: str
+    seq: int
+    record: bytes = b""
+
+
 class Refused(Exception):
     """The target refuses the item at `position` for ever; those before it were delivered."""
 
@@ -83,6 +96,27 @@ class Sender(Protocol):
         """The most items that `send` takes at a time."""
         ...
 
+    @property
+    def retry_plan(self) -> RetryPlan:
+        """When to try again what failed."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What the other side is, as far as it said so; "" if nothing is known."""
+        ...
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Run what is needed in the background while `position` and `send` are used."""
+        ...
+
+    async def position(self, cursor: Cursor) -> Position | None:
+        """Return how far the other side says it is; None if it does not say such a thing.
+
+        Called before the first `send`, and after each that failed. Raises TryLater, NeedsPerson.
+        """
+        ...
+
     async def send(self, items: Sequence[Item]) -> None:
         """Deliver items in this order; return once the other side has said yes to all.
 
@@ -92,7 +126,10 @@ class Sender(Protocol):
         ...
 
     async def test(self) -> Delivery:
-        """Deliver something that says nothing; return what became of it. Raises nothing."""
+        """Deliver something that says nothing; return what became of it. Raises nothing.
+
+        Not while it is running.
+        """
         ...
 
     @property

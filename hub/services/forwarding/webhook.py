@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import trio
 
 from hub.log import visible
+from hub.services.forwarding.retries import WEBHOOK_PLAN
 from hub.services.forwarding.sender import Delivery, Item, NeedsPerson, Refused, TryLater
 from hub.services.forwarding.webhook_bodies import WebhookBodies
-from hub.store.targets.target import TargetOptions, TargetSecrets
+from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +34,8 @@ class WebhookSender:
     """Delivers to one address. Redirects are not followed; what is answered is not read."""
 
     batch = 1
+    retry_plan = WEBHOOK_PLAN
+    about = ""
 
     def __init__(
         self,
@@ -53,6 +56,13 @@ class WebhookSender:
         self._client: httpx.AsyncClient | None = None
         #: The last attempts, the newest last.
         self.deliveries: deque[Delivery] = deque(maxlen=_KEPT_DELIVERIES)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        yield
+
+    async def position(self, cursor: Cursor) -> None:
+        return None
 
     async def send(self, items: Sequence[Item]) -> None:
         for item in items:
