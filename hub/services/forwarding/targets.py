@@ -22,6 +22,11 @@ from hub.net.own_address import leads_to_us
 from hub.services.access.audit import Actor, Audit
 from hub.services.forwarding.forwarder import Forwarder
 from hub.services.forwarding.forwarder import TargetState as TargetState
+from hub.services.forwarding.nats.address import check_servers, checked_partition, partition_of
+from hub.services.forwarding.nats.identity import Identity as Identity
+from hub.services.forwarding.nats.identity import check_identity
+from hub.services.forwarding.nats.messages import Messages
+from hub.services.forwarding.nats.sender import NatsSender
 from hub.services.forwarding.picture_links import PictureLinks
 from hub.services.forwarding.sender import Delivery as Delivery
 from hub.services.forwarding.sender import Sender, TryLater
@@ -68,7 +73,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
 
     `behind`: how many records of the log it has not had; `behind_since`: when the first of them
     arrived, if it is known. `reason`: why it waits or is held; `next_try`: when it is tried again.
-    `gaps`: what it will never get.
+    `about`: what the other side is, "" if it is not known. `gaps`: what it will never get.
     """
 
     target: Target
@@ -80,6 +85,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
     waiting_since: int | None
     next_try: int | None
     parked: int
+    about: str
     gaps: tuple[Gap, ...]
 
     @property
@@ -181,30 +187,42 @@ class Targets:
         selection: Selection | None = None,
         hub: str = "",
         begin: Literal["now", "beginning"] = "now",
+        identity: Identity | None = None,
+        partition: int | None = None,
         by: Actor,
     ) -> tuple[TargetView, str]:
         """Add a target; return it with the secret of a webhook, which is shown only now.
 
         `hub`: the name under which it knows this hub; "": the one that others know. `begin`: with
-        the next record, or with the first one of the log. Raises BadParameter, AlreadyExists.
+        the next record, or with the first one of the log. `identity` and `partition` are of NATS;
+        without one, the hub's name decides. Raises BadParameter, AlreadyExists.
         """
-        if kind != "webhook":
-            raise BadParameter('"webhook" is expected', field="kind")
+        if kind not in ("webhook", "nats"):
+            raise BadParameter('"webhook" or "nats" is expected', field="kind")
+        identity = check_identity(identity or Identity(), kind, url)
+        cursor = await self._first_cursor(begin)
+        hub = _checked_hub(hub) if hub else await self._hub_name()
         options = TargetOptions(
-            url=await self._checked_url(url),
+            url=await self._checked_url(kind, url),
             ca=_checked_ca(ca),
             selection=_checked_selection(selection or Selection()),
-            hub=_checked_hub(hub) if hub else await self._hub_name(),
+            hub=hub,
+            user=identity.user,
+            cert=identity.cert,
+            partition=partition_of(hub) if partition is None else checked_partition(partition),
+            begin_log=cursor.log,
+            begin_seq=cursor.seq,
         )
-        secret = _new_secret()
+        secret = _new_secret() if kind == "webhook" else ""
         new = NewTarget(
             kind=kind,
             name=_checked_name(name or (urlsplit(url).hostname or kind)),
             options=options,
             created_at=self._ms(),
-            cursor=await self._first_cursor(begin),
+            cursor=cursor,
         )
-        target = await self._store.targets.add(new, TargetSecrets(secret=secret))
+        keys = TargetSecrets(secret=secret, password=identity.password, key=identity.key)
+        target = await self._store.targets.add(new, keys)
         await self._audit.add(by, "target.add", f"{target.id} {target.name}")
         self._start(target)
         self._tell(target.id)
@@ -215,7 +233,7 @@ class Targets:
         old = self._store.targets.get(id)
         options = old.options
         if change.url is not None:
-            options = replace(options, url=await self._checked_url(change.url))
+            options = replace(options, url=await self._checked_url(old.kind, change.url))
         if change.ca is not None:
             options = replace(options, ca=_checked_ca(change.ca))
         if change.selection is not None:
@@ -404,9 +422,12 @@ class Targets:
         self._tell(id)
 
     def _sender(self, target: Target) -> Sender:
+        keys = self._store.targets.secrets(target.id) or TargetSecrets()
+        if target.kind == "nats":
+            return NatsSender(target.options, keys, self._messages(target), self._now)
         return WebhookSender(
             target.options,
-            self._store.targets.secrets(target.id) or TargetSecrets(),
+            keys,
             self._bodies(target),
             self._store.log_id,
             self._now,
@@ -416,6 +437,16 @@ class Targets:
     def _bodies(self, target: Target) -> WebhookBodies:
         return WebhookBodies(
             target.options.hub, self.links, self._base_url, self._alarm_json, self._now
+        )
+
+    def _messages(self, target: Target) -> Messages:
+        options = target.options
+        return Messages(
+            options.hub,
+            options.partition,
+            self._store.log_id,
+            self._store.pictures,
+            self._alarm_json,
         )
 
     def _alarm_json(self, *args: object) -> bytes:
@@ -452,6 +483,7 @@ class Targets:
             waiting_since=waiting.since if waiting else None,
             next_try=waiting.next_try if waiting else None,
             parked=self._store.targets.parked_count(target.id),
+            about="" if running is None else running.sender.about,
             gaps=self._store.targets.gaps(target.id),
         )
 
@@ -461,13 +493,18 @@ class Targets:
 
     # -- checks
 
-    async def _checked_url(self, url: str) -> str:
-        """Return an address that a webhook may have. Raises BadParameter."""
-        check_url(url)
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        if await leads_to_us(parts.hostname or "", port, self._own_ports()):
-            raise BadParameter("an address of another system than this hub", field="url")
+    async def _checked_url(self, kind: TargetKind, url: str) -> str:
+        """Return an address that a target may have. Raises BadParameter."""
+        if kind == "nats":
+            places = check_servers(url)
+        else:
+            check_url(url)
+            parts = urlsplit(url)
+            default = 443 if parts.scheme == "https" else 80
+            places = [(parts.hostname or "", parts.port or default)]
+        for host, port in places:
+            if await leads_to_us(host, port, self._own_ports()):
+                raise BadParameter("an address of another system than this hub", field="url")
         return url
 
     async def _first_cursor(self, begin: str) -> Cursor:

@@ -44,13 +44,22 @@ class Selection(Struct, frozen=True, kw_only=True):
 class TargetOptions(Struct, frozen=True, kw_only=True):
     """Where a target is, and what it gets. No secrets.
 
-    `url`: https:// or http:// of a webhook. `ca`: PEM of the authority that signed its
-    certificate; "": one that this computer knows. `hub`: the name under which it knows this hub.
+    `url`: https:// or http:// of a webhook; tls:// or nats:// of servers, separated by commas.
+    `ca`: PEM of the authority that signed its certificate; "": one that this computer knows.
+    `hub`: the name under which it knows this hub. `begin_seq`: it gets what comes after it in
+    `begin_log`.
+
+    NATS alone: `user` with a password, or `cert` (PEM) with a key; `partition`: 0 to 15.
     """
 
     url: str
     hub: str = ""
     ca: str = ""
+    user: str = ""
+    cert: str = ""
+    partition: int = 0
+    begin_log: str = ""
+    begin_seq: int = 0
     selection: Selection = Selection()
 
 
@@ -58,12 +67,14 @@ class TargetSecrets(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What only the target and the hub know.
 
     `secret`: signs webhooks, as `whsec_` and base64. `previous`: the one before, which also signs
-    until `previous_until` (UNIX milliseconds).
+    until `previous_until` (UNIX milliseconds). `password` of a user; `key` (PEM) of a certificate.
     """
 
     secret: str = ""
     previous: str = ""
     previous_until: Moment = 0
+    password: str = ""
+    key: str = ""
 
 
 class Cursor(Struct, frozen=True):

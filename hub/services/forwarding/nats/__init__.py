@@ -1,0 +1,1 @@
+"""Sends to NATS JetStream: each record exactly once and in order, by compare-and-set."""

@@ -1,0 +1,65 @@
+"""Who a hub is to the servers of NATS: a certificate of its own, or a user with a password."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+
+from hub.errors import BadParameter
+from hub.services.forwarding.nats.address import is_encrypted
+
+_MAX_TEXT, _MAX_PEM = 200, 64 * 1024
+
+
+class Identity(Struct, frozen=True):
+    """`cert` and `key`: PEM. What is empty is not used."""
+
+    user: str = ""
+    password: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+def check_identity(identity: Identity, kind: str, url: str) -> Identity:
+    """Return an identity that a target may have. Raises BadParameter."""
+    if identity == Identity():
+        return identity
+    if kind == "webhook":
+        raise BadParameter("a webhook has no user and no certificate", field="user")
+    for name in ("user", "password"):
+        if len(getattr(identity, name)) > _MAX_TEXT:
+            raise BadParameter(f"at most {_MAX_TEXT} characters are expected", field=name)
+    if bool(identity.user) != bool(identity.password):
+        raise BadParameter("a user and a password are expected", field="user")
+    if bool(identity.cert) != bool(identity.key):
+        raise BadParameter("a certificate and its key are expected", field="cert")
+    if identity.cert:
+        _check_certificate(identity, url)
+    return identity
+
+
+def load_certificate(context: ssl.SSLContext, cert: str, key: str) -> None:
+    """Load a certificate and its key, which can only be read from a file.
+
+    Raises ssl.SSLError, ValueError.
+    """
+    with TemporaryDirectory(prefix="sitehub-") as folder:
+        path = Path(folder) / "client.pem"
+        path.touch(mode=0o600)
+        path.write_text(f"{cert}\n{key}\n", encoding="ascii")
+        # The password: a key that needs one would ask for it on the terminal.
+        context.load_cert_chain(path, password="")
+
+
+def _check_certificate(identity: Identity, url: str) -> None:
+    if not is_encrypted(url):
+        raise BadParameter("a certificate needs servers with tls://", field="url")
+    if max(len(identity.cert), len(identity.key)) > _MAX_PEM:
+        raise BadParameter(f"at most {_MAX_PEM} characters are expected", field="cert")
+    try:
+        load_certificate(ssl.create_default_context(), identity.cert, identity.key)
+    except (ssl.SSLError, ValueError) as error:
+        raise BadParameter("a certificate and its key as PEM are expected", field="cert") from error

@@ -1,0 +1,137 @@
+"""The messages that NATS carries: subjects, headers and bodies.
+
+`sitehub.<partition>.<hub>.rec`: a record as the API shows it, with `log` and `hub` in it too.
+`.pic`: a picture, before its record. `.alarm`: an alarm as it is after a change, with `number`, of
+which a later one replaces an earlier one. `.gap`: records that will never come. Only records are
+there exactly once; the others may be repeated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from hub.services.forwarding.nats.address import stream_of
+from hub.services.forwarding.sender import AlarmItem, GapItem, Item, RecordItem
+from hub.store.alarms.alarm import Alarm
+from hub.store.media.pictures import StoredPicture
+from hub.wire.uploads.records import Record, render
+
+SEQ, LOG = "Sitehub-Seq", "Sitehub-Log"
+PICTURE, DIGEST = "Sitehub-Picture", "Sitehub-Digest"
+#: Of a record that is sent again: how far the target is. Else that is the record's own number.
+REACHED = "Sitehub-Reached"
+#: Which run of which hub sent a record: another one must not send under the same name.
+SESSION = "Sitehub-Session"
+#: The headers of a message and those that are added, with room.
+_HEAD_BYTES = 512
+
+
+class Message(Struct, frozen=True):
+    """A message. `item`: the position of its item among those that are sent.
+
+    `seq`: of the record that it is; 0 if it is something else. `headers` may be added to.
+    """
+
+    subject: str
+    headers: dict[str, str]
+    payload: bytes
+    item: int
+    seq: int = 0
+
+
+class Pictures(Protocol):
+    async def read(self, seq: int, name: str) -> StoredPicture | None: ...
+
+
+class Messages:
+    """Makes the messages of one hub."""
+
+    def __init__(
+        self,
+        hub: str,
+        partition: int,
+        log_id: str,
+        pictures: Pictures,
+        render_alarm: Callable[[Alarm, Record | None], bytes],
+    ) -> None:
+        self.stream = stream_of(partition)
+        self.subject = f"sitehub.{partition}.{hub}"
+        self.record_subject = f"{self.subject}.rec"
+        self.log_id = log_id
+        self._pictures = pictures
+        self._render_alarm = render_alarm
+        self._tail = _fields(log=log_id, hub=hub)
+        self._hub = hub
+
+    async def of(self, item: Item, position: int) -> list[Message]:
+        """Return the messages of an item, a record after its pictures."""
+        match item:
+            case RecordItem():
+                return await self._record(item, position)
+            case AlarmItem():
+                alarm = self._render_alarm(item.alarm, item.record)
+                tail = _fields(log=self.log_id, hub=self._hub, number=item.number)
+                return [self._message("alarm", _joined(alarm, tail), position)]
+            case GapItem():
+                return [self._message("gap", self._gap(item), position, log=item.gap.log)]
+
+    async def _record(self, item: RecordItem, position: int) -> list[Message]:
+        record = item.record
+        seq = str(record.seq)
+        found = []
+        for image in record.images if item.with_pictures else ():
+            # None: erased, or dropped with its day.
+            if (picture := await self._pictures.read(record.seq, image.name)) is not None:
+                found.append(self._picture(seq, image.name, picture, position))
+        headers = {SEQ: seq, LOG: self.log_id}
+        payload = _joined(render(record), self._tail)
+        return [*found, Message(self.record_subject, headers, payload, position, record.seq)]
+
+    def _picture(self, seq: str, name: str, picture: StoredPicture, position: int) -> Message:
+        headers = {
+            SEQ: seq,
+            LOG: self.log_id,
+            PICTURE: name,
+            DIGEST: f"sha256:{hashlib.sha256(picture.data).hexdigest()}",
+            "Content-Type": picture.mime,
+        }
+        return Message(f"{self.subject}.pic", headers, picture.data, position)
+
+    def _gap(self, item: GapItem) -> bytes:
+        gap = item.gap
+        return msgspec.json.encode(
+            {
+                "from": gap.first_seq,
+                "to": gap.last_seq,
+                "reason": gap.reason,
+                "log": gap.log,
+                "hub": self._hub,
+            }
+        )
+
+    def _message(self, kind: str, payload: bytes, position: int, log: str = "") -> Message:
+        return Message(f"{self.subject}.{kind}", {LOG: log or self.log_id}, payload, position)
+
+
+def size_of(messages: Sequence[Message]) -> int:
+    """Return about how many bytes messages take on the wire."""
+    return sum(len(message.payload) + _HEAD_BYTES for message in messages)
+
+
+def largest_of(messages: Sequence[Message]) -> int:
+    """Return what the largest of some messages counts against the server's limit."""
+    return max(len(message.payload) for message in messages) + _HEAD_BYTES
+
+
+def _fields(**values: str | int) -> bytes:
+    return b"," + msgspec.json.encode(values)[1:]
+
+
+def _joined(fields: bytes, tail: bytes) -> bytes:
+    """Return an object with more fields at its end."""
+    return fields[:-1] + tail

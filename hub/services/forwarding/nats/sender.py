@@ -1,0 +1,344 @@
+"""Sends to NATS JetStream: in batches that are stored as a whole, each after the one before.
+
+Each batch names the last record that the stream must have (compare-and-set on the subject). So what
+was in flight when a connection broke is neither lost nor stored twice: the next connection asks for
+the last record, and goes on from there. Servers before 2.12 get the same message by message.
+"""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from hub.log import visible
+from hub.services.forwarding.nats.address import is_encrypted, servers_of
+from hub.services.forwarding.nats.identity import load_certificate
+from hub.services.forwarding.nats.messages import (
+    LOG,
+    REACHED,
+    SEQ,
+    SESSION,
+    Message,
+    Messages,
+    largest_of,
+    size_of,
+)
+from hub.services.forwarding.retries import RetryPlan
+from hub.services.forwarding.sender import (
+    Delivery,
+    Item,
+    NeedsPerson,
+    Position,
+    Refused,
+    TryLater,
+)
+from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
+
+if TYPE_CHECKING:
+    from hub.services.forwarding.nats.connection import ApiError, Connection
+    from hub.services.forwarding.nats.stream import LastMessage, Stream
+
+_BATCH_MESSAGES, _BATCH_BYTES, _BATCH_SECONDS = 200, 4 * 1024 * 1024, 0.25
+_KEPT_DELIVERIES = 100
+#: Thousands of hubs come back after a cut: spread over a minute.
+PLAN = RetryPlan(waits=(1.0,), spread_seconds=59.0)
+_WRONG_SEQUENCE = frozenset({10071, 10164})
+_TOO_LARGE = frozenset({10054})
+#: So often another hub may have sent under our name, or the sequence may be wrong in a row.
+_MAX_OTHERS, _MAX_WRONG = 3, 5
+#: No subject has so many.
+_IMPOSSIBLE = str(2**53)
+
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_BATCH_ID, _BATCH_SEQUENCE, _COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
+
+
+class NatsSender:
+    """Delivers to one subject of one stream, through one connection at a time."""
+
+    batch = _BATCH_MESSAGES
+
+    def __init__(
+        self,
+        options: TargetOptions,
+        keys: TargetSecrets,
+        messages: Messages,
+        now: Callable[[], float],
+        plan: RetryPlan = PLAN,
+    ) -> None:
+        self.retry_plan = plan
+        self._options = options
+        self._secrets = keys
+        self._messages = messages
+        self._now = now
+        self._session = secrets.token_hex(8)
+        self._loop: Any = None
+        self._connection: Connection | None = None
+        self._has_batches = False
+        #: The stream's number of our last record; 0 if there is none.
+        self._last = 0
+        #: The seq of our last record that the stream is known to have, None before it was asked.
+        self._reached: int | None = None
+        self._others = self._wrong = 0
+        #: What the server is, and how records go there; "" before the first connection.
+        self.about = ""
+        #: The last attempts, the newest last.
+        self.deliveries: deque[Delivery] = deque(maxlen=_KEPT_DELIVERIES)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        # Imported here because most hubs have no such target, and it takes memory.
+        from hub.services.forwarding.nats.connection import run_loop
+
+        async with trio.open_nursery() as nursery:
+            self._loop, loop_scope = await nursery.start(run_loop)
+            try:
+                yield
+            finally:
+                try:
+                    await self.aclose()
+                finally:
+                    loop_scope.cancel()
+
+    # -- where the stream is
+
+    async def position(self, cursor: Cursor) -> Position:
+        stream = await self._connect()
+        assert self._connection is not None
+        from hub.services.forwarding.nats.stream import last_message
+
+        name, subject = self._messages.stream, self._messages.record_subject
+        last = await self._dropping(last_message, self._connection, name, stream, subject)
+        self._check_sender(last)
+        place = self._place(cursor, stream, last)
+        self._last = 0 if last is None else last.stream_seq
+        self._reached = place.seq
+        return place
+
+    def _place(self, cursor: Cursor, stream: Stream, last: LastMessage | None) -> Position:
+        """Return from where to go on, given the last record of the stream."""
+        log_id = self._messages.log_id
+        if last is None and stream.has_expired(self._now()):
+            return Position(log_id, cursor.seq)
+        if last is None or last.headers.get(LOG) != log_id:
+            begin = self._options.begin_seq if self._options.begin_log == log_id else 0
+            return Position(log_id, min(begin, cursor.seq))
+        seq = _number(last.headers.get(SEQ, ""))
+        reached = _number(last.headers.get(REACHED, "")) or seq
+        if reached == self._reached:
+            # What comes between it and the cursor was not selected.
+            return Position(log_id, max(cursor.seq, reached))
+        return Position(log_id, reached, last.payload if reached == seq else b"")
+
+    def _check_sender(self, last: LastMessage | None) -> None:
+        """Raise NeedsPerson if another hub sends under our name again and again."""
+        is_first = self._reached is None
+        if is_first or last is None or last.stream_seq == self._last:
+            return
+        if last.headers.get(SESSION) != self._session:
+            # The first may have been in flight when this hub was started.
+            self._others += 1
+        if self._others >= _MAX_OTHERS:
+            raise NeedsPerson(f"another hub sends as {self._options.hub} too")
+
+    async def _connect(self) -> Stream:
+        """Open a connection, if there is none; return the stream."""
+        from hub.services.forwarding.nats.connection import open_connection
+        from hub.services.forwarding.nats.stream import find_stream, has_batches
+
+        if self._connection is None:
+            options = self._options
+            self._connection = await open_connection(
+                self._loop,
+                servers_of(options.url),
+                self._login(),
+                options.hub,
+                wants_tls=is_encrypted(options.url),
+            )
+        connection = self._connection
+        subjects = f"sitehub.{self._options.partition}.>"
+        name = self._messages.stream
+        stream: Stream = await self._dropping(find_stream, connection, name, subjects)
+        self._has_batches = has_batches(connection, stream)
+        how = "in batches" if self._has_batches else "one by one"
+        self.about = f"NATS {visible(connection.version)}, stream {name}, {how}"
+        return stream
+
+    def _login(self) -> Any:
+        """Return how to prove who we are. Raises TryLater if the certificate cannot be used."""
+        from hub.services.forwarding.nats.connection import Login
+
+        options, keys = self._options, self._secrets
+        tls = _tls_of(options, keys) if is_encrypted(options.url) else None
+        return Login(options.user, keys.password, tls)
+
+    async def _dropping(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do some work with the connection, which is closed if that fails."""
+        try:
+            return await work(*args)
+        except TryLater:
+            await self.aclose()
+            raise
+
+    # -- sending
+
+    async def send(self, items: Sequence[Item]) -> None:
+        group: list[Message] = []
+        began = trio.current_time()
+        for position, item in enumerate(items):
+            try:
+                messages = await self._checked_messages(item, position)
+            except Refused:
+                await self._publish(group)
+                raise
+            if group and (
+                len(group) + len(messages) > _BATCH_MESSAGES
+                or size_of(group) + size_of(messages) > _BATCH_BYTES
+                or trio.current_time() - began > _BATCH_SECONDS
+            ):
+                await self._publish(group)
+                group, began = [], trio.current_time()
+            group += messages
+        await self._publish(group)
+
+    async def _checked_messages(self, item: Item, position: int) -> list[Message]:
+        """Return the messages of an item. Raises Refused if one is too large for the server."""
+        if self._connection is None or self._connection.is_broken:
+            await self.aclose()
+            raise TryLater("the connection broke")
+        messages = await self._messages.of(item, position)
+        if (size := largest_of(messages)) > self._connection.max_payload:
+            limit = self._connection.max_payload
+            raise Refused(f"{size} bytes are more than the server takes ({limit})", position)
+        return messages
+
+    async def _publish(self, group: Sequence[Message]) -> None:
+        """Publish the messages of some items, and note what became of it."""
+        if not group:
+            return
+        began, at = trio.current_time(), int(self._now() * 1000)
+        failure = ""
+        try:
+            # A batch of one would only use up what the server has for batches.
+            if self._has_batches and len(group) > 1:
+                await self._publish_batch(group)
+            else:
+                for message in group:
+                    await self._publish_one(message)
+        except (TryLater, NeedsPerson, Refused) as error:
+            failure = str(error)
+            raise
+        finally:
+            took = int((trio.current_time() - began) * 1000)
+            seqs = [message.seq for message in group if message.seq]
+            id = f"{self._messages.log_id}-{_range(seqs)}"
+            self.deliveries.append(Delivery(id, at, took, None, failure))
+
+    async def _publish_batch(self, group: Sequence[Message]) -> None:
+        assert self._connection is not None
+        id = secrets.token_hex(16)
+        is_first = True
+        for number, message in enumerate(group, 1):
+            message.headers.update({_BATCH_ID: id, _BATCH_SEQUENCE: str(number)})
+            if message.seq:
+                self._mark(message)
+                if is_first:
+                    message.headers[EXPECTED] = str(self._last)
+                    is_first = False
+        group[-1].headers[_COMMIT] = "1"
+        ack = await self._dropping(self._connection.publish_batch, group)
+        if ack.error is not None:
+            await self._failed(ack.error, group[-1].item)
+        self._note_stored(group[-1], ack.seq)
+
+    async def _publish_one(self, message: Message) -> None:
+        assert self._connection is not None
+        if message.seq:
+            self._mark(message)
+            message.headers[EXPECTED] = str(self._last)
+        ack = await self._dropping(self._connection.publish, message)
+        if ack.error is not None:
+            await self._failed(ack.error, message.item)
+        self._note_stored(message, ack.seq)
+
+    def _mark(self, message: Message) -> None:
+        message.headers[SESSION] = self._session
+        if message.seq < (self._reached or 0):
+            message.headers[REACHED] = str(self._reached)
+
+    def _note_stored(self, message: Message, stream_seq: int) -> None:
+        if message.seq:
+            self._last = stream_seq
+            self._reached = max(self._reached or 0, message.seq)
+            self._wrong = 0
+
+    async def _failed(self, error: ApiError, position: int) -> None:
+        """Raise what a refusal of the stream means."""
+        if error.err_code in _TOO_LARGE and not self._has_batches:
+            raise Refused(str(error), position)
+        await self.aclose()
+        if error.err_code in _WRONG_SEQUENCE:
+            self._wrong += 1
+            if self._wrong >= _MAX_WRONG:
+                raise NeedsPerson(f"another hub sends as {self._options.hub} too: {error}")
+        raise TryLater(f"stream {self._messages.stream}: {error}")
+
+    # -- trying it out
+
+    async def test(self) -> Delivery:
+        began, at = trio.current_time(), int(self._now() * 1000)
+        reason = ""
+        try:
+            async with self.running():
+                reason = await self._try_out()
+        except TryLater as failure:
+            reason = str(failure)
+        took = int((trio.current_time() - began) * 1000)
+        return Delivery(f"{self._messages.log_id}-test-{self._session}", at, took, None, reason)
+
+    async def _try_out(self) -> str:
+        """Return why nothing could be sent; "" if it could."""
+        try:
+            await self._connect()
+            assert self._connection is not None
+            headers = {EXPECTED: _IMPOSSIBLE}
+            # It is refused for its sequence, and so only if it was allowed otherwise.
+            message = Message(self._messages.record_subject, headers, b"", 0)
+            ack = await self._dropping(self._connection.publish, message)
+        except TryLater as failure:
+            return str(failure)
+        if ack.error is not None and ack.error.err_code not in _WRONG_SEQUENCE:
+            return str(ack.error)
+        return ""
+
+    async def aclose(self) -> None:
+        if (connection := self._connection) is not None:
+            self._connection = None
+            await connection.aclose()
+
+
+def _range(seqs: Sequence[int]) -> str:
+    if not seqs:
+        return "other"
+    return str(seqs[0]) if len(seqs) == 1 else f"{seqs[0]}-{seqs[-1]}"
+
+
+def _tls_of(options: TargetOptions, keys: TargetSecrets) -> ssl.SSLContext:
+    """Return what checks the server and shows our certificate. Raises TryLater."""
+    try:
+        context = ssl.create_default_context(cadata=options.ca or None)
+        if options.cert:
+            load_certificate(context, options.cert, keys.key)
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise TryLater(f"the certificates: {error}") from error
+    return context
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 20 else 0

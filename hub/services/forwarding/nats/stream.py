@@ -1,0 +1,164 @@
+"""The stream that a hub sends to: what it says of itself, and how it is made if it is missing."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hub.services.forwarding.nats.connection import ApiError, Connection
+from hub.services.forwarding.sender import TryLater
+
+Answer = TypeVar("Answer", bound=Struct)
+
+_NS = 1_000_000_000
+MAX_AGE_SECONDS = 14 * 86_400
+#: The first version with atomic batches.
+_BATCH_VERSION = (2, 12)
+_NOT_FOUND, _NO_MESSAGE = 10059, 10037
+
+
+class StreamConfig(Struct, frozen=True):
+    allow_atomic: bool = False
+    allow_direct: bool = False
+    max_age: int = 0
+    max_msg_size: int = -1
+    num_replicas: int = 1
+
+
+class Stream(Struct, frozen=True):
+    """A stream as the server describes it."""
+
+    config: StreamConfig
+    created: datetime
+
+    def has_expired(self, now: float) -> bool:
+        """Whether messages can have gone because of their age."""
+        age = now - self.created.timestamp()
+        return 0 < self.config.max_age / _NS < age
+
+
+class LastMessage(Struct, frozen=True):
+    """The last message of a subject. `stream_seq`: its number in the stream."""
+
+    stream_seq: int
+    headers: dict[str, str]
+    payload: bytes
+
+
+class _Info(Struct, frozen=True):
+    config: StreamConfig = StreamConfig()
+    created: datetime = datetime.fromtimestamp(0, UTC)
+    error: ApiError | None = None
+
+
+class _Stored(Struct, frozen=True):
+    """A message as the API that is not direct gives it; `data` and `hdrs` in base64."""
+
+    seq: int = 0
+    hdrs: str = ""
+    data: str = ""
+
+
+class _Got(Struct, frozen=True):
+    message: _Stored = _Stored()
+    error: ApiError | None = None
+
+
+def has_batches(connection: Connection, stream: Stream) -> bool:
+    """Whether many messages can be published at once, all or none."""
+    return _version(connection) >= _BATCH_VERSION and stream.config.allow_atomic
+
+
+async def find_stream(connection: Connection, name: str, subjects: str) -> Stream:
+    """Return a stream; make it if it is missing and this hub is allowed to. Raises TryLater."""
+    info = await _ask(connection, f"STREAM.INFO.{name}", b"", _Info)
+    if info.error is not None and info.error.err_code == _NOT_FOUND:
+        info = await _make(connection, name, subjects)
+    if info.error is not None:
+        raise TryLater(f"stream {name}: {info.error}")
+    return Stream(info.config, info.created)
+
+
+async def last_message(
+    connection: Connection, name: str, stream: Stream, subject: str
+) -> LastMessage | None:
+    """Return the last message of a subject, None if there is none. Raises TryLater."""
+    if not stream.config.allow_direct:
+        return await _last_of_leader(connection, name, subject)
+    reply = await connection.request(f"$JS.API.DIRECT.GET.{name}.{subject}")
+    if reply.status == "404":
+        return None
+    if reply.status:
+        raise TryLater(f"stream {name}: {reply.headers.get('Description', reply.status)}")
+    return LastMessage(_number(reply.headers.get("Nats-Sequence", "")), reply.headers, reply.data)
+
+
+async def _last_of_leader(connection: Connection, name: str, subject: str) -> LastMessage | None:
+    asked = msgspec.json.encode({"last_by_subj": subject})
+    got = await _ask(connection, f"STREAM.MSG.GET.{name}", asked, _Got)
+    if got.error is not None:
+        if got.error.err_code == _NO_MESSAGE:
+            return None
+        raise TryLater(f"stream {name}: {got.error}")
+    try:
+        headers = _headers(base64.b64decode(got.message.hdrs))
+        return LastMessage(got.message.seq, headers, base64.b64decode(got.message.data))
+    except ValueError as error:
+        raise TryLater("what it answered makes no sense") from error
+
+
+async def _make(connection: Connection, name: str, subjects: str) -> _Info:
+    """Make a stream, on three servers if there are so many."""
+    info = _Info()
+    for replicas in (3, 1):
+        config = msgspec.json.encode(_config(connection, name, subjects, replicas))
+        info = await _ask(connection, f"STREAM.CREATE.{name}", config, _Info)
+        if info.error is None:
+            break
+    return info
+
+
+def _config(connection: Connection, name: str, subjects: str, replicas: int) -> dict[str, Any]:
+    config = {
+        "name": name,
+        "subjects": [subjects],
+        "retention": "limits",
+        "storage": "file",
+        "num_replicas": replicas,
+        "max_age": MAX_AGE_SECONDS * _NS,
+        "discard": "new",
+        "allow_direct": True,
+    }
+    if _version(connection) >= _BATCH_VERSION:
+        config["allow_atomic"] = True
+    return config
+
+
+async def _ask(connection: Connection, what: str, payload: bytes, type: type[Answer]) -> Answer:
+    reply = await connection.request(f"$JS.API.{what}", payload)
+    try:
+        return msgspec.json.decode(reply.data, type=type)
+    except msgspec.MsgspecError as error:
+        raise TryLater("what it answered makes no sense") from error
+
+
+def _version(connection: Connection) -> tuple[int, ...]:
+    return tuple(_number(part) for part in connection.version.split(".")[:2])
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 20 else 0
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    """Return the headers in a block as NATS stores it."""
+    found = {}
+    for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,185 @@
+"""After each failure a hub asks the stream where it is, and goes on from there."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import trio
+
+from hub.store.names import DATABASE
+from tests.services.forwarding.nats.conftest import STREAM, NatsForwarding, open_nats_forwarding
+from tests.support.clock import FrozenClock
+from tests.support.nats_server import NatsServer
+
+
+async def names(forwarding: NatsForwarding, count: int) -> list[int]:
+    return await forwarding.hub.add_faces(*(f"n{number}" for number in range(count)))
+
+
+async def test_a_server_that_is_killed_and_comes_back_has_everything_once(
+    forwarding: NatsForwarding,
+) -> None:
+    id = (await forwarding.add()).target.id
+    seqs = await names(forwarding, 30)
+    await forwarding.until_current(id)
+    forwarding.server.kill()
+    seqs += await names(forwarding, 30)
+    view = await forwarding.until(id, lambda view: view.state == "waiting")
+    assert view.behind == 30
+    forwarding.server.start()
+    view = await forwarding.until_current(id)
+    assert await forwarding.stored_seqs() == seqs
+    assert (view.reason, view.next_try) == ("", None)
+
+
+async def test_a_hub_whose_cursor_was_not_saved_sends_nothing_twice(
+    tmp_path: Path, clock: FrozenClock, server: NatsServer
+) -> None:
+    data = tmp_path / "hub"
+    async with open_nats_forwarding(data, clock, server) as forwarding:
+        id = (await forwarding.add()).target.id
+        seqs = await names(forwarding, 5)
+        await forwarding.until_current(id)
+    change_database(data, "UPDATE target SET seq = 2")
+    async with open_nats_forwarding(data, clock, server) as forwarding:
+        seqs += await names(forwarding, 2)
+        await forwarding.until(id, lambda view: view.cursor.seq == seqs[-1])
+        assert await forwarding.stored_seqs() == seqs
+
+
+async def test_what_the_server_has_lost_is_sent_again(
+    forwarding: NatsForwarding, tmp_path: Path
+) -> None:
+    id = (await forwarding.add()).target.id
+    seqs = await names(forwarding, 4)
+    await forwarding.until_current(id)
+    forwarding.server.kill()
+    shutil.copytree(tmp_path / "nats" / "js", tmp_path / "older")
+    forwarding.server.start()
+    seqs += await names(forwarding, 4)
+    await forwarding.until_current(id)
+    forwarding.server.kill()
+    shutil.rmtree(tmp_path / "nats" / "js")
+    shutil.copytree(tmp_path / "older", tmp_path / "nats" / "js")
+    forwarding.server.start()
+    seqs += await names(forwarding, 1)
+    await forwarding.until(id, lambda view: view.state == "waiting")
+    await forwarding.until(id, lambda view: view.cursor.seq == seqs[-1])
+    assert await forwarding.stored_seqs() == seqs
+
+
+async def test_a_stream_that_was_made_anew_gets_all_that_the_target_is_for(
+    forwarding: NatsForwarding,
+) -> None:
+    old = await names(forwarding, 2)
+    id = (await forwarding.add(begin="now")).target.id
+    seqs = await names(forwarding, 3)
+    await forwarding.until(id, lambda view: view.cursor.seq == seqs[-1] and not view.behind)
+    await forwarding.ask(f"STREAM.DELETE.{STREAM}")
+    seqs += await names(forwarding, 1)
+    await forwarding.until(id, lambda view: view.state == "waiting")
+    await forwarding.until(id, lambda view: view.cursor.seq == seqs[-1])
+    assert await forwarding.stored_seqs() == seqs
+    assert old[0] not in seqs
+
+
+async def test_what_has_expired_in_the_stream_is_not_sent_again(
+    new_forwarding: NatsForwarding, clock: FrozenClock
+) -> None:
+    forwarding = new_forwarding
+    config = {"name": STREAM, "subjects": ["sitehub.3.>"], "max_age": 10**9, "discard": "new"}
+    await forwarding.ask(f"STREAM.CREATE.{STREAM}", config)
+    id = (await forwarding.add()).target.id
+    await names(forwarding, 3)
+    await forwarding.until_current(id)
+    while await forwarding.stored_seqs():  # noqa: ASYNC110  the server does not tell
+        await trio.sleep(0.1)
+    await forwarding.ask(f"STREAM.UPDATE.{STREAM}", {**config, "max_age": 2 * 10**9})
+    forwarding.server.kill()
+    clock.seconds = time.time() + 60
+    seqs = await names(forwarding, 1)
+    await forwarding.until(id, lambda view: view.state == "waiting")
+    forwarding.server.start()
+    await forwarding.until_current(id)
+    assert await forwarding.stored_seqs() == seqs
+
+
+async def test_a_full_stream_makes_the_target_wait_until_there_is_room(
+    forwarding: NatsForwarding,
+) -> None:
+    config = {"name": STREAM, "subjects": ["sitehub.3.>"], "max_msgs": 3, "discard": "new"}
+    await forwarding.ask(f"STREAM.CREATE.{STREAM}", config)
+    id = (await forwarding.add()).target.id
+    seqs = await names(forwarding, 2)
+    await forwarding.until_current(id)
+    seqs += await names(forwarding, 3)
+    view = await forwarding.until(id, lambda view: view.state == "waiting")
+    assert "maximum messages exceeded" in view.reason
+    await forwarding.ask(f"STREAM.UPDATE.{STREAM}", {**config, "max_msgs": 100})
+    await forwarding.until_current(id)
+    assert await forwarding.stored_seqs() == seqs
+
+
+async def test_a_cloned_hub_is_held(tmp_path: Path, clock: FrozenClock, server: NatsServer) -> None:
+    async with open_nats_forwarding(tmp_path / "one", clock, server) as one:
+        id = (await one.add()).target.id
+        seqs = await names(one, 2)
+        await one.until_current(id)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    later = FrozenClock(clock.seconds + 1)
+    async with (
+        open_nats_forwarding(tmp_path / "one", clock, server) as one,
+        open_nats_forwarding(tmp_path / "two", later, server) as two,
+    ):
+        seqs += await names(one, 2)
+        await one.until(id, lambda view: view.cursor.seq == seqs[-1])
+        await names(two, 3)
+        view = await two.until(id, lambda view: view.state == "held")
+        assert view.reason == "another hub sends as site-1 too"
+        seqs += await names(one, 1)
+        await one.until(id, lambda view: view.cursor.seq == seqs[-1])
+        assert await one.stored_seqs() == seqs
+
+
+async def test_two_hubs_that_were_given_one_name_are_held(
+    tmp_path: Path, clock: FrozenClock, server: NatsServer
+) -> None:
+    async with (
+        open_nats_forwarding(tmp_path / "one", clock, server) as one,
+        open_nats_forwarding(tmp_path / "two", clock, server) as two,
+    ):
+        ids = {hub: (await hub.add()).target.id for hub in (one, two)}
+        with trio.fail_after(60):
+            while "held" not in (states := {hub.targets.get(ids[hub]).state for hub in ids}):
+                for hub in ids:
+                    await names(hub, 1)
+                await trio.sleep(0.1)
+        assert "held" in states
+
+
+async def test_a_restored_hub_sends_its_new_log_from_the_beginning(
+    tmp_path: Path, clock: FrozenClock, server: NatsServer
+) -> None:
+    data = tmp_path / "hub"
+    async with open_nats_forwarding(data, clock, server) as forwarding:
+        id = (await forwarding.add()).target.id
+        seqs = await names(forwarding, 3)
+        await forwarding.until_current(id)
+        old = forwarding.hub.store.log_id
+    change_database(data, "UPDATE record_log SET log_id = hex(randomblob(16))")
+    async with open_nats_forwarding(data, clock, server) as forwarding:
+        again = [*seqs, *await names(forwarding, 1)]
+        await forwarding.until(id, lambda view: view.cursor.seq == again[-1])
+        new = forwarding.hub.store.log_id
+        stored = [(one.headers["Sitehub-Log"], one.record_seq) for one in await forwarding.stored()]
+        assert stored == [*((old, seq) for seq in seqs), *((new, seq) for seq in again)]
+
+
+def change_database(data: Path, sql: str) -> None:
+    """Change the database of a hub that does not run."""
+    with closing(sqlite3.connect(data / DATABASE)) as connection, connection:
+        connection.execute(sql)
