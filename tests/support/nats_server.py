@@ -176,3 +176,29 @@ def _version(program: str) -> tuple[int, int]:
     found = re.search(r"v(\d+)\.(\d+)", told.stdout)
     assert found is not None
     return int(found[1]), int(found[2])
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[list[NatsServer]]:
+    """Run three servers that replicate streams; skip the test if there is no server."""
+    program = _new_program()
+    if program is None:
+        pytest.skip("there is no nats-server 2.12 or later (extra 'servers')")
+    folder.mkdir(exist_ok=True)
+    ports = [free_port() for _ in range(3)]
+    routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
+    servers = []
+    for number, port in enumerate(ports):
+        (folder / f"{number}").mkdir()
+        config = (
+            f"server_name: n{number}\n"
+            f'cluster {{ name: c, listen: "127.0.0.1:{port}", routes: [{routes}] }}'
+        )
+        servers.append(NatsServer(program, folder / f"{number}", config))
+    try:
+        for server in servers:
+            server.start()
+        yield servers
+    finally:
+        for server in servers:
+            server.kill()

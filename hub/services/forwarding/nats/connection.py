@@ -28,6 +28,8 @@ from hub.services.forwarding.sender import TryLater
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+# It warns of each TLS connection that the server closes.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 10.0
@@ -109,7 +111,6 @@ class Connection:
         self._loop = loop
         self._client = _Client(wants_tls=wants_tls)
         self._reason = ""
-        self._denied = ""
         #: Done when nothing more can come.
         self._broken: asyncio.Future[None] = loop.create_future()
 
@@ -192,14 +193,14 @@ class Connection:
         except NoRespondersError as error:
             raise TryLater("no stream of the server takes it: is JetStream on?") from error
         except NatsTimeout as error:
-            raise TryLater(self._denied or "it did not answer in time") from error
+            raise TryLater("it did not answer in time") from error
         # ValueError, UnicodeError: what the server sends makes no sense.
         except (TimeoutError, NatsError, OSError, ValueError) as error:
             raise TryLater(self._reason or _text(error)) from error
         finally:
             # Not waited for: the client does not always end when it is cancelled.
             task.cancel()
-        raise TryLater(self._reason or self._denied or "the connection broke")
+        raise TryLater(self._reason or "the connection broke")
 
     async def _close(self) -> None:
         task = self._loop.create_task(self._client.close())
@@ -209,12 +210,8 @@ class Connection:
 
     async def _note(self, error: Exception) -> None:
         """Note what the client tells of."""
-        text = _text(error)
-        if "permissions violation" in text.lower():
-            # What was asked for gets no answer.
-            self._denied = text
-            return
-        self._reason = text
+        self._reason = _text(error)
+        # Also what was not permitted: it gets no answer.
         if self._client.is_connected:
             self._break()
 

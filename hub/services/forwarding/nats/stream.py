@@ -77,7 +77,10 @@ async def find_stream(connection: Connection, name: str, subjects: str) -> Strea
     """Return a stream; make it if it is missing and this hub is allowed to. Raises TryLater."""
     info = await _ask(connection, f"STREAM.INFO.{name}", b"", _Info)
     if info.error is not None and info.error.err_code == _NOT_FOUND:
-        info = await _make(connection, name, subjects)
+        try:
+            info = await _make(connection, name, subjects)
+        except TryLater as failure:
+            raise TryLater(f"stream {name} is missing and cannot be made: {failure}") from failure
     if info.error is not None:
         raise TryLater(f"stream {name}: {info.error}")
     return Stream(info.config, info.created)

@@ -52,12 +52,12 @@ class NatsForwarding:
                 await trio.sleep(0.01)
         return view
 
-    async def stored(self, stream: str = STREAM) -> list[Stored]:
-        return await trio.to_thread.run_sync(self.server.read, stream)
+    async def stored(self, **login: str) -> list[Stored]:
+        return await trio.to_thread.run_sync(lambda: self.server.read(STREAM, **login))
 
-    async def stored_seqs(self) -> list[int]:
+    async def stored_seqs(self, **login: str) -> list[int]:
         """The numbers of the records in the stream, in its order."""
-        return [one.record_seq for one in await self.stored() if one.kind == "rec"]
+        return [one.record_seq for one in await self.stored(**login) if one.kind == "rec"]
 
     async def ask(self, subject: str, body: object = None) -> dict[str, Any]:
         return await trio.to_thread.run_sync(self.server.ask, f"$JS.API.{subject}", body)

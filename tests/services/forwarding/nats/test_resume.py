@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 import trio
 
+from hub.services.forwarding.targets import Selection
 from hub.store.names import DATABASE
+from hub.wire.pictures import Picture
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.records import FaceDetail
 from tests.services.forwarding.nats.conftest import STREAM, NatsForwarding, open_nats_forwarding
 from tests.support.clock import FrozenClock
 from tests.support.nats_server import NatsServer
@@ -183,3 +189,28 @@ def change_database(data: Path, sql: str) -> None:
     """Change the database of a hub that does not run."""
     with closing(sqlite3.connect(data / DATABASE)) as connection, connection:
         connection.execute(sql)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+async def test_a_server_that_hangs_does_not_hold_up_the_end_of_the_hub(
+    tmp_path: Path, clock: FrozenClock, new_server: NatsServer
+) -> None:
+    data = tmp_path / "hub"
+    async with open_nats_forwarding(data, clock, new_server) as forwarding:
+        id = (await forwarding.add(selection=Selection(pictures="all"))).target.id
+        await names(forwarding, 2)
+        await forwarding.until_current(id)
+        new_server.stop_answering()
+        large = Picture("face", "image/jpeg", b"\xff\xd8\xff" + bytes(900_000))
+        upload = CheckedUpload(
+            kind="face", occurred_at=0, detail=FaceDetail(name="x"), pictures=(large,)
+        )
+        for _ in range(20):
+            await forwarding.hub.add(upload)
+        await forwarding.until(id, lambda view: view.behind > 0)
+    # Here it has ended.
+    new_server.kill()
+    new_server.start()
+    async with open_nats_forwarding(data, clock, new_server) as forwarding:
+        await forwarding.until(id, lambda view: view.cursor.seq == 22)
+        assert await forwarding.stored_seqs() == list(range(1, 23))

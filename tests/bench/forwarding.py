@@ -1,0 +1,146 @@
+"""Measure how fast one hub brings its log to NATS, and what that costs.
+
+    python -m tests.bench.forwarding [--records 20000] [--faces 3000]
+
+A store of records of about 1 KB, and one of records with a face of 15 KB, are forwarded to a real
+server (extra `servers`), at 0 and 50 ms of round trip: a proxy in a process of its own delays what
+passes. *CPU* is that of the hub's process, per record, with the reading of the log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import trio
+from msgspec import Raw
+
+from hub.live.feed import Feed
+from hub.services.forwarding.forwarder import Forwarder
+from hub.services.forwarding.nats.messages import Messages
+from hub.services.forwarding.nats.sender import NatsSender
+from hub.store.commit.record_batch import RecordBatch
+from hub.store.db import Store
+from hub.store.opening import open_store
+from hub.store.targets.target import (
+    Cursor,
+    NewTarget,
+    Selection,
+    TargetOptions,
+    TargetSecrets,
+)
+from hub.wire.pictures import Picture
+from hub.wire.uploads.bodies import CheckedUpload
+from hub.wire.uploads.records import FaceDetail, Record
+from tests.support.nats_server import running_nats
+
+_ROUND_TRIPS = (0, 50)
+_PADDING = "x" * 600
+_FACE_BYTES = 15_000
+_GROUP = 100
+
+
+async def main(records: int, faces: int) -> None:
+    print(f"{'':24}{'round trip':>12}{'records/s':>12}{'CPU µs':>10}")
+    for name, count, has_faces in (("1 KB", records, False), ("15 KB face", faces, True)):
+        with TemporaryDirectory() as folder:
+            async with open_store(
+                Path(folder), now=time.time, on_records=lambda records: None
+            ) as store:
+                await _fill(store, count, has_faces=has_faces)
+                for milliseconds in _ROUND_TRIPS:
+                    with (
+                        running_nats(Path(folder) / f"nats{milliseconds}") as server,
+                        _delayed(server.port, milliseconds) as port,
+                    ):
+                        rate, cpu = await _measure(store, port, count)
+                    print(f"{name:24}{milliseconds:>9} ms{rate:>12,.0f}{cpu * 1e6:>10.0f}")
+
+
+async def _fill(store: Store, count: int, *, has_faces: bool) -> None:
+    pictures = (Picture("face", "image/jpeg", os.urandom(_FACE_BYTES)),) if has_faces else ()
+    upload = CheckedUpload(
+        kind="face",
+        occurred_at=int(time.time() * 1000),
+        detail=FaceDetail(name="王芳", age=30, gender=1, uuid="1234567890"),
+        pictures=pictures,
+        extra=Raw(msgspec.json.encode({"note": _PADDING})),
+    )
+
+    async def append() -> None:
+        batch = RecordBatch(
+            [upload],
+            did="1",
+            sn="SN1",
+            device_name="Gate",
+            digest=secrets.token_bytes(16),
+            arrived_at=0,
+        )
+        await store.records.append(batch)
+
+    for start in range(0, count, _GROUP):
+        async with trio.open_nursery() as nursery:
+            for _ in range(min(_GROUP, count - start)):
+                nursery.start_soon(append)
+
+
+async def _measure(store: Store, port: int, count: int) -> tuple[float, float]:
+    """Forward all records; return records per second, and CPU seconds per record."""
+    options = TargetOptions(
+        url=f"nats://127.0.0.1:{port}",
+        hub="bench",
+        selection=Selection(alarms=False, pictures="all"),
+    )
+    new = NewTarget(
+        kind="nats",
+        name=f"{port}",
+        options=options,
+        created_at=0,
+        cursor=Cursor(store.log_id, 0),
+    )
+    target = await store.targets.add(new, TargetSecrets())
+    messages = Messages("bench", 0, store.log_id, store.pictures, lambda alarm, record: b"{}")
+    sender = NatsSender(options, TargetSecrets(), messages, time.time)
+    forwarder = Forwarder(target, sender, store, time.time, lambda: 0.0)
+    feed: Feed[Record] = Feed()
+    began, cpu = time.perf_counter(), time.process_time()
+    async with trio.open_nursery() as nursery:
+        with feed.subscribe() as records:
+            nursery.start_soon(forwarder.run, records)
+            while forwarder.behind:  # noqa: ASYNC110  what happens has no event
+                await trio.sleep(0.02)
+            took, used = time.perf_counter() - began, time.process_time() - cpu
+            nursery.cancel_scope.cancel()
+    return count / took, used / count
+
+
+@contextmanager
+def _delayed(port: int, milliseconds: int) -> Iterator[int]:
+    """Yield the port through which a server answers after so many milliseconds."""
+    if milliseconds == 0:
+        yield port
+        return
+    command = [sys.executable, "-m", "tests.bench.delay_proxy", str(port), str(milliseconds / 2)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
+        assert proxy.stdout is not None
+        try:
+            yield int(proxy.stdout.readline())
+        finally:
+            proxy.kill()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--faces", type=int, default=3_000)
+    asked = parser.parse_args()
+    trio.run(main, asked.records, asked.faces)

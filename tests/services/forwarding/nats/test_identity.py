@@ -1,0 +1,202 @@
+"""A hub shows who it is, needs few rights, and tells nothing to a server that it cannot check."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import time
+from pathlib import Path
+
+import pytest
+import trio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hub.services.access.audit import COMMAND_LINE
+from hub.services.forwarding.targets import Identity, TargetView
+from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
+from tests.support.clock import FrozenClock
+from tests.support.nats_server import NatsServer, running_nats
+
+ADMIN = {"user": "admin", "password": "for the test"}
+#: What docs/many-sites.md gives to a hub.
+PERMISSIONS = f"""{{
+  publish: [
+    "sitehub.3.{HUB}.>"
+    "$JS.API.STREAM.INFO.SITEHUB_3"
+    "$JS.API.DIRECT.GET.SITEHUB_3.sitehub.3.{HUB}.>"
+  ]
+  subscribe: ["_INBOX.{HUB}.>"]
+}}"""
+
+
+def users(hub: str) -> str:
+    return f"""
+authorization {{ users: [
+  {{ user: admin, password: "for the test" }}
+  {{ {hub}, permissions: {PERMISSIONS} }}
+] }}
+"""
+
+
+async def until_told(forwarding: NatsForwarding, view: TargetView, reason: str) -> None:
+    view = await forwarding.until(view.target.id, lambda view: bool(view.reason))
+    assert reason.lower() in view.reason.lower()
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["batches", "one by one"])
+async def test_a_hub_needs_no_right_beyond_its_own_subjects(
+    tmp_path: Path, clock: FrozenClock, old: bool
+) -> None:
+    config = users(f'user: "{HUB}", password: secret-1')
+    with running_nats(tmp_path / "nats", old=old, config=config) as server:
+        await make_stream(server)
+        async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
+            seqs = await forwarding.hub.add_faces("a", "b")
+            identity = Identity(user=HUB, password="secret-1")
+            id = (await forwarding.add(identity=identity)).target.id
+            await forwarding.until_current(id)
+            assert (await forwarding.targets.test(id, by=COMMAND_LINE)).reason == ""
+            assert await forwarding.stored_seqs(**ADMIN) == seqs
+
+            other = await forwarding.add(identity=identity, hub="site-2", name="other")
+            await until_told(forwarding, other, "permissions violation")
+
+
+async def test_a_wrong_password_is_told(tmp_path: Path, clock: FrozenClock) -> None:
+    config = users(f'user: "{HUB}", password: secret-1')
+    with running_nats(tmp_path / "nats", config=config) as server:
+        async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
+            view = await forwarding.add(identity=Identity(user=HUB, password="secret-2"))
+            await until_told(forwarding, view, "authorization violation")
+            delivery = await forwarding.targets.test(view.target.id, by=COMMAND_LINE)
+            assert "authorization violation" in delivery.reason.lower()
+
+
+async def test_a_hub_that_may_not_make_the_stream_says_so(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    config = users(f'user: "{HUB}", password: secret-1')
+    with running_nats(tmp_path / "nats", config=config) as server:
+        async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
+            view = await forwarding.add(identity=Identity(user=HUB, password="secret-1"))
+            await until_told(forwarding, view, "stream SITEHUB_3 is missing and cannot be made")
+            await make_stream(server)
+            await forwarding.hub.add_faces("a")
+            await forwarding.until_current(view.target.id)
+            assert await forwarding.stored_seqs(**ADMIN) == [1]
+
+
+async def test_a_hub_shows_its_certificate(tmp_path: Path, clock: FrozenClock) -> None:
+    site = Authority(tmp_path)
+    config = f'authorization {{ users: [ {{ user: "CN={HUB}" }} ] }}\n' + site.tls_config()
+    with running_nats(tmp_path / "nats", config=config) as server:
+        url = server.url.replace("nats://", "tls://")
+        async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
+            await forwarding.hub.add_faces("a")
+            cert, key = site.issue(HUB)
+            fields = {"url": url, "ca": site.pem, "identity": Identity(cert=cert, key=key)}
+            view = await forwarding.add(**fields)
+            view = await forwarding.until(view.target.id, lambda view: view.cursor.seq == 1)
+            assert "stream SITEHUB_3" in view.about
+
+            stranger, key = site.issue("site-9")
+            identity = Identity(cert=stranger, key=key)
+            view = await forwarding.add(**{**fields, "identity": identity, "name": "stranger"})
+            await until_told(forwarding, view, "authorization violation")
+
+
+async def test_a_server_of_another_authority_gets_nothing(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    with running_nats(tmp_path / "nats", config=Authority(tmp_path).tls_config()) as server:
+        url = server.url.replace("nats://", "tls://")
+        async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
+            view = await forwarding.add(url=url)
+            await until_told(forwarding, view, "certificate verify failed")
+
+
+async def test_a_server_without_tls_gets_no_password(tmp_path: Path, clock: FrozenClock) -> None:
+    with running_nats(tmp_path / "nats", config="debug: true, trace: true") as server:
+        url = server.url.replace("nats://", "tls://")
+        async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
+            identity = Identity(user=HUB, password="secret-1")
+            view = await forwarding.add(url=url, identity=identity)
+            await until_told(forwarding, view, "the server does not use TLS")
+    assert "CONNECT" not in (tmp_path / "nats" / "server.log").read_text()
+
+
+class Authority:
+    """Signs certificates."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._cert = _signed("authority", self._key, None, self._key, is_authority=True)
+        self.pem = _pem(self._cert)
+
+    def issue(self, name: str) -> tuple[str, str]:
+        """Return a certificate for a name, and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return _pem(_signed(name, key, self._cert, self._key)), key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode()
+
+    def tls_config(self) -> str:
+        """Return the configuration of a server that maps certificates to users."""
+        cert, key = self.issue("server")
+        files = {"server.crt": cert, "server.key": key, "ca.crt": self.pem}
+        for name, text in files.items():
+            (self._folder / name).write_text(text)
+        folder = self._folder.as_posix()
+        return (
+            f'tls {{ cert_file: "{folder}/server.crt", key_file: "{folder}/server.key", '
+            f'ca_file: "{folder}/ca.crt", verify_and_map: true }}\n'
+        )
+
+
+def _signed(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Certificate | None,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    *,
+    is_authority: bool = False,
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    begin = datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin - datetime.timedelta(days=1))
+        .not_valid_after(begin + datetime.timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+    )
+    if not is_authority:
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+async def make_stream(server: NatsServer) -> None:
+    config = {
+        "name": "SITEHUB_3",
+        "subjects": ["sitehub.3.>"],
+        "allow_direct": True,
+        "allow_atomic": True,
+        "discard": "new",
+    }
+    await trio.to_thread.run_sync(
+        lambda: server.ask("$JS.API.STREAM.CREATE.SITEHUB_3", config, **ADMIN)
+    )
