@@ -172,9 +172,17 @@ class Forwarder:
                 break
         await self._save()
         self.behind_since = None
+        broken: list[str] = []
+
+        async def watch() -> None:
+            broken.append(await self._sender.wait_broken())
+
         async with trio.open_nursery() as nursery:
-            for wait in (records.next, self._wakeup.wait):
+            for wait in (records.next, self._wakeup.wait, watch):
                 nursery.start_soon(_until, wait, nursery.cancel_scope)
+        if broken:
+            await self._wait(broken[0], self._retries.next_wait())
+            await self._find_place()
 
     async def _send_chosen(self) -> None:
         """Send what somebody wants to be sent again. What is delivered is not parked any more."""
@@ -274,8 +282,18 @@ class Forwarder:
                 place.seq,
                 self.cursor.seq,
             )
+            if place.has_lost:
+                await self._note_gap(place)
             self.cursor = replace(self.cursor, log=place.log, seq=place.seq)
             raise _CursorMoved
+
+    async def _note_gap(self, place: Position) -> None:
+        """Note what the other side has lost and the hub does not have any more."""
+        page = await self._store.records.page(RecordFilter(), after=place.seq, limit=1)
+        first = page.items[0].seq if page.items else self._store.records.last_seq + 1
+        if first > place.seq + 1:
+            gap = (place.seq + 1, first - 1)
+            await self._store.targets.add_gaps({self.target.id: gap}, place.log, "age", self._ms())
 
     async def _ask_place(self) -> Position | None:
         while True:

@@ -61,11 +61,13 @@ class Position(Struct, frozen=True):
     """How far the other side says it is: it has, of `log`, all up to `seq` that is selected.
 
     `record`: its last record as JSON, which must be ours; b"" if there is nothing to compare.
+    `has_lost`: whether it had more before.
     """
 
     log: str
     seq: int
     record: bytes = b""
+    has_lost: bool = False
 
 
 class Refused(Exception):
@@ -115,6 +117,10 @@ class Sender(Protocol):
 
         Called before the first `send`, and after each that failed. Raises TryLater, NeedsPerson.
         """
+        ...
+
+    async def wait_broken(self) -> str:
+        """Return why once the connection has ended, if one is kept open between deliveries."""
         ...
 
     async def send(self, items: Sequence[Item]) -> None:

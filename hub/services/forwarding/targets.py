@@ -105,6 +105,7 @@ class TargetChange(Struct, frozen=True, kw_only=True):
     name: str | None = None
     url: str | None = None
     ca: str | None = None
+    identity: Identity | None = None
     selection: Selection | None = None
 
 
@@ -238,10 +239,15 @@ class Targets:
             options = replace(options, ca=_checked_ca(change.ca))
         if change.selection is not None:
             options = replace(options, selection=_checked_selection(change.selection))
+        keys = None
+        if change.identity is not None:
+            identity = check_identity(change.identity, old.kind, options.url)
+            options = replace(options, user=identity.user, cert=identity.cert)
+            keys = replace(self._keys(old), password=identity.password, key=identity.key)
         name = old.name if change.name is None else _checked_name(change.name)
         await self._stop(id)
         try:
-            target = await self._store.targets.change(id, name=name, options=options)
+            target = await self._store.targets.change(id, name=name, options=options, secrets=keys)
         finally:
             self._start_again(id)
         await self._audit.add(by, "target.set", f"{id} {target.name}")
@@ -260,9 +266,14 @@ class Targets:
         self._tell(id)
 
     async def change_secret(self, id: int, *, by: Actor) -> str:
-        """Give a webhook another secret; return it. The old one signs too for a day."""
+        """Give a webhook another secret; return it. The old one signs too for a day.
+
+        Raises NoSuchResource, BadParameter for a target of another kind.
+        """
         target = self._store.targets.get(id)
-        old = self._store.targets.secrets(id) or TargetSecrets()
+        if target.kind != "webhook":
+            raise BadParameter("only a webhook has a secret of ours", field="target")
+        old = self._keys(target)
         secret = _new_secret()
         until = self._ms() + _ROTATION_SECONDS * 1000
         new = TargetSecrets(secret=secret, previous=old.secret, previous_until=until)
@@ -422,7 +433,7 @@ class Targets:
         self._tell(id)
 
     def _sender(self, target: Target) -> Sender:
-        keys = self._store.targets.secrets(target.id) or TargetSecrets()
+        keys = self._keys(target)
         if target.kind == "nats":
             return NatsSender(target.options, keys, self._messages(target), self._now)
         return WebhookSender(
@@ -438,6 +449,9 @@ class Targets:
         return WebhookBodies(
             target.options.hub, self.links, self._base_url, self._alarm_json, self._now
         )
+
+    def _keys(self, target: Target) -> TargetSecrets:
+        return self._store.targets.secrets(target.id) or TargetSecrets()
 
     def _messages(self, target: Target) -> Messages:
         options = target.options

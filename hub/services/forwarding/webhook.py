@@ -64,6 +64,10 @@ class WebhookSender:
     async def position(self, cursor: Cursor) -> None:
         return None
 
+    async def wait_broken(self) -> str:
+        await trio.sleep_forever()
+        raise AssertionError("not reached")
+
     async def send(self, items: Sequence[Item]) -> None:
         for item in items:
             id = self._bodies.id_of(item, self._log_id)

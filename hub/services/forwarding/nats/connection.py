@@ -113,6 +113,7 @@ class Connection:
         self._reason = ""
         #: Done when nothing more can come.
         self._broken: asyncio.Future[None] = loop.create_future()
+        self._end = trio.Event()
 
     @property
     def version(self) -> str:
@@ -126,6 +127,11 @@ class Connection:
     def max_payload(self) -> int:
         """The largest message with its headers, in bytes."""
         return int(self._client.max_payload)
+
+    async def wait_broken(self) -> str:
+        """Return why once it is broken."""
+        await self._end.wait()
+        return self._reason or "the connection broke"
 
     async def request(self, subject: str, payload: bytes = b"") -> Reply:
         """Ask a server something."""
@@ -221,6 +227,7 @@ class Connection:
     def _break(self) -> None:
         if not self._broken.done():
             self._broken.set_result(None)
+            self._end.set()
 
     async def _run(
         self, work: Callable[[Any, float], Coroutine[Any, Any, T]], what: object, seconds: float

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
+from msgspec.structs import replace
 
 from hub.log import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of
@@ -117,9 +118,17 @@ class NatsSender:
         last = await self._dropping(last_message, self._connection, name, stream, subject)
         self._check_sender(last)
         place = self._place(cursor, stream, last)
+        has_lost = place.seq < (self._reached or 0)
         self._last = 0 if last is None else last.stream_seq
         self._reached = place.seq
-        return place
+        return replace(place, has_lost=has_lost)
+
+    async def wait_broken(self) -> str:
+        if self._connection is None:
+            return "it is not connected"
+        reason = await self._connection.wait_broken()
+        await self.aclose()
+        return reason
 
     def _place(self, cursor: Cursor, stream: Stream, last: LastMessage | None) -> Position:
         """Return from where to go on, given the last record of the stream."""

@@ -14,10 +14,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from hub.errors import BadParameter
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Identity, TargetView
+from hub.services.forwarding.targets import Identity, TargetChange, TargetView
 from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
 from tests.support.clock import FrozenClock
+from tests.support.hub_services import open_hub_services
 from tests.support.nats_server import NatsServer, running_nats
 
 ADMIN = {"user": "admin", "password": "for the test"}
@@ -71,8 +73,27 @@ async def test_a_wrong_password_is_told(tmp_path: Path, clock: FrozenClock) -> N
         async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
             view = await forwarding.add(identity=Identity(user=HUB, password="secret-2"))
             await until_told(forwarding, view, "authorization violation")
-            delivery = await forwarding.targets.test(view.target.id, by=COMMAND_LINE)
+            id = view.target.id
+            delivery = await forwarding.targets.test(id, by=COMMAND_LINE)
             assert "authorization violation" in delivery.reason.lower()
+            await make_stream(server)
+            right = TargetChange(identity=Identity(user=HUB, password="secret-1"))
+            await forwarding.targets.change(id, right, by=COMMAND_LINE)
+            await forwarding.until(id, lambda view: "SITEHUB_3" in view.about)
+
+
+async def test_a_password_is_not_replaced_by_a_webhooks_secret(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with open_hub_services(tmp_path, clock) as hub:
+        identity = Identity(user=HUB, password="secret-1")
+        targets = hub.services.targets
+        view, _ = await targets.add("nats", "nats://10.0.0.1", identity=identity, by=COMMAND_LINE)
+        with pytest.raises(BadParameter):
+            await targets.change_secret(view.target.id, by=COMMAND_LINE)
+        kept = hub.store.targets.secrets(view.target.id)
+        assert kept is not None
+        assert kept.password == "secret-1"
 
 
 async def test_a_hub_that_may_not_make_the_stream_says_so(

@@ -42,6 +42,39 @@ async def test_a_server_that_is_killed_and_comes_back_has_everything_once(
     assert (view.reason, view.next_try) == ("", None)
 
 
+async def test_a_connection_that_breaks_is_told_and_made_again_without_new_records(
+    new_forwarding: NatsForwarding,
+) -> None:
+    forwarding = new_forwarding
+    id = (await forwarding.add()).target.id
+    await names(forwarding, 1)
+    await forwarding.until_current(id)
+    forwarding.server.kill()
+    view = await forwarding.until(id, lambda view: view.state == "waiting")
+    assert view.behind == 0
+    forwarding.server.start()
+    view = await forwarding.until_current(id)
+    assert view.reason == ""
+
+
+async def test_what_the_server_has_lost_and_the_hub_has_no_more_is_told_as_a_gap(
+    new_forwarding: NatsForwarding, tmp_path: Path
+) -> None:
+    forwarding = new_forwarding
+    id = (await forwarding.add()).target.id
+    await names(forwarding, 4)
+    await forwarding.until_current(id)
+    await forwarding.hub.store.write(
+        lambda c: c.execute("DELETE FROM record WHERE seq < 3").rowcount
+    )
+    await forwarding.ask(f"STREAM.DELETE.{STREAM}")
+    await names(forwarding, 1)
+    await forwarding.until(id, lambda view: view.cursor.seq == 5 and bool(view.gaps))
+    (gap,) = forwarding.targets.get(id).gaps
+    assert (gap.first_seq, gap.last_seq) == (1, 2)
+    assert [one.kind for one in await forwarding.stored()] == ["gap", "rec", "rec", "rec"]
+
+
 async def test_a_hub_whose_cursor_was_not_saved_sends_nothing_twice(
     tmp_path: Path, clock: FrozenClock, server: NatsServer
 ) -> None:
