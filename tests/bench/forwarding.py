@@ -1,10 +1,11 @@
 """Measure how fast one hub brings its log to NATS, and what that costs.
 
-    python -m tests.bench.forwarding [--records 20000] [--faces 3000]
+    python -m tests.bench.forwarding [--records 20000] [--faces 3000] [--week 340000]
 
-A store of records of about 1 KB, and one of records with a face of 15 KB, are forwarded to a real
-server (extra `servers`), at 0 and 50 ms of round trip: a proxy in a process of its own delays what
-passes. *CPU* is that of the hub's process, per record, with the reading of the log.
+A store of records of about 1 KB, one of records with a face of 15 KB, and a week of a site's
+records without pictures are forwarded to a real server (extra `servers`), at 0 and 50 ms of round
+trip: a proxy in a process of its own delays what passes. *CPU* is that of the hub's process, per
+record, with the reading of the log; *memory* is by how much it has grown meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import trio
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from hub.live.feed import Feed
 from hub.services.forwarding.forwarder import Forwarder
@@ -41,6 +42,7 @@ from hub.store.targets.target import (
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail, Record
+from tests.bench.record_sets import make_records
 from tests.support.nats_server import running_nats
 
 _ROUND_TRIPS = (0, 50)
@@ -49,21 +51,37 @@ _FACE_BYTES = 15_000
 _GROUP = 100
 
 
-async def main(records: int, faces: int) -> None:
-    print(f"{'':24}{'round trip':>12}{'records/s':>12}{'CPU µs':>10}")
-    for name, count, has_faces in (("1 KB", records, False), ("15 KB face", faces, True)):
-        with TemporaryDirectory() as folder:
-            async with open_store(
-                Path(folder), now=time.time, on_records=lambda records: None
-            ) as store:
-                await _fill(store, count, has_faces=has_faces)
-                for milliseconds in _ROUND_TRIPS:
-                    with (
-                        running_nats(Path(folder) / f"nats{milliseconds}") as server,
-                        _delayed(server.port, milliseconds) as port,
-                    ):
-                        rate, cpu = await _measure(store, port, count)
-                    print(f"{name:24}{milliseconds:>9} ms{rate:>12,.0f}{cpu * 1e6:>10.0f}")
+class _Figures(Struct, frozen=True):
+    rate: float
+    cpu_seconds: float
+    grown_bytes: int
+
+
+def main(records: int, faces: int, week: int) -> None:
+    print(f"{'':14}{'round trip':>12}{'records/s':>12}{'CPU µs':>10}{'memory MB':>12}")
+    for name, count in (("1 KB", records), ("15 KB face", faces), ("a week", week)):
+        if count:
+            with TemporaryDirectory() as folder:
+                if name == "a week":
+                    make_records(Path(folder), count)
+                trio.run(_forward, name, count, Path(folder))
+
+
+async def _forward(name: str, count: int, folder: Path) -> None:
+    async with open_store(folder, now=time.time, on_records=lambda records: None) as store:
+        if not store.records.last_seq:
+            await _fill(store, count, has_faces=name != "1 KB")
+        for milliseconds in _ROUND_TRIPS:
+            with (
+                running_nats(folder / f"nats{milliseconds}") as server,
+                _delayed(server.port, milliseconds) as port,
+            ):
+                found = await _measure(store, port, count, with_pictures=name != "a week")
+            print(
+                f"{name:14}{milliseconds:>9} ms{found.rate:>12,.0f}"
+                f"{found.cpu_seconds * 1e6:>10.0f}{found.grown_bytes / 1e6:>12.1f}",
+                flush=True,
+            )
 
 
 async def _fill(store: Store, count: int, *, has_faces: bool) -> None:
@@ -93,12 +111,12 @@ async def _fill(store: Store, count: int, *, has_faces: bool) -> None:
                 nursery.start_soon(append)
 
 
-async def _measure(store: Store, port: int, count: int) -> tuple[float, float]:
-    """Forward all records; return records per second, and CPU seconds per record."""
+async def _measure(store: Store, port: int, count: int, *, with_pictures: bool) -> _Figures:
+    """Forward all records."""
     options = TargetOptions(
         url=f"nats://127.0.0.1:{port}",
         hub="bench",
-        selection=Selection(alarms=False, pictures="all"),
+        selection=Selection(alarms=False, pictures="all" if with_pictures else "none"),
     )
     new = NewTarget(
         kind="nats",
@@ -112,6 +130,7 @@ async def _measure(store: Store, port: int, count: int) -> tuple[float, float]:
     sender = NatsSender(options, TargetSecrets(), messages, time.time)
     forwarder = Forwarder(target, sender, store, time.time, lambda: 0.0)
     feed: Feed[Record] = Feed()
+    memory = _resident_bytes()
     began, cpu = time.perf_counter(), time.process_time()
     async with trio.open_nursery() as nursery:
         with feed.subscribe() as records:
@@ -119,8 +138,14 @@ async def _measure(store: Store, port: int, count: int) -> tuple[float, float]:
             while forwarder.behind:  # noqa: ASYNC110  what happens has no event
                 await trio.sleep(0.02)
             took, used = time.perf_counter() - began, time.process_time() - cpu
+            grown = _resident_bytes() - memory
             nursery.cancel_scope.cancel()
-    return count / took, used / count
+    return _Figures(count / took, used / count, grown)
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
@@ -142,5 +167,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--faces", type=int, default=3_000)
+    parser.add_argument("--week", type=int, default=340_000)
     asked = parser.parse_args()
-    trio.run(main, asked.records, asked.faces)
+    main(asked.records, asked.faces, asked.week)

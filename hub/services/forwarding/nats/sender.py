@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
-from msgspec.structs import replace
 
 from hub.log import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of
@@ -84,8 +83,10 @@ class NatsSender:
         self._has_batches = False
         #: The stream's number of our last record; 0 if there is none.
         self._last = 0
-        #: The seq of our last record that the stream is known to have, None before it was asked.
-        self._reached: int | None = None
+        #: The seq of our last record that the stream is known to have; 0 if there is none.
+        self._reached = 0
+        #: Whether the stream was asked, and what it was then taken to need no more.
+        self._is_placed, self._floor = False, 0
         self._others = self._wrong = 0
         #: What the server is, and how records go there; "" before the first connection.
         self.about = ""
@@ -118,10 +119,10 @@ class NatsSender:
         last = await self._dropping(last_message, self._connection, name, stream, subject)
         self._check_sender(last)
         place = self._place(cursor, stream, last)
-        has_lost = place.seq < (self._reached or 0)
+        self._is_placed = True
+        self._floor = place.seq
         self._last = 0 if last is None else last.stream_seq
-        self._reached = place.seq
-        return replace(place, has_lost=has_lost)
+        return place
 
     async def wait_broken(self) -> str:
         if self._connection is None:
@@ -133,22 +134,25 @@ class NatsSender:
     def _place(self, cursor: Cursor, stream: Stream, last: LastMessage | None) -> Position:
         """Return from where to go on, given the last record of the stream."""
         log_id = self._messages.log_id
-        if last is None and stream.has_expired(self._now()):
-            return Position(log_id, cursor.seq)
-        if last is None or last.headers.get(LOG) != log_id:
-            begin = self._options.begin_seq if self._options.begin_log == log_id else 0
+        begin = self._options.begin_seq if self._options.begin_log == log_id else 0
+        known, self._reached = self._reached, 0
+        if last is None:
+            if stream.has_expired(self._now()):
+                return Position(log_id, cursor.seq)
+            return Position(log_id, min(begin, cursor.seq), has_lost=known > 0)
+        if last.headers.get(LOG) != log_id:
             return Position(log_id, min(begin, cursor.seq))
         seq = _number(last.headers.get(SEQ, ""))
-        reached = _number(last.headers.get(REACHED, "")) or seq
-        if reached == self._reached:
+        self._reached = _number(last.headers.get(REACHED, "")) or seq
+        if self._reached == known:
             # What comes between it and the cursor was not selected.
-            return Position(log_id, max(cursor.seq, reached))
-        return Position(log_id, reached, last.payload if reached == seq else b"")
+            return Position(log_id, max(cursor.seq, known))
+        record = last.payload if self._reached == seq else b""
+        return Position(log_id, self._reached, record, has_lost=self._reached < known)
 
     def _check_sender(self, last: LastMessage | None) -> None:
         """Raise NeedsPerson if another hub sends under our name again and again."""
-        is_first = self._reached is None
-        if is_first or last is None or last.stream_seq == self._last:
+        if not self._is_placed or last is None or last.stream_seq == self._last:
             return
         if last.headers.get(SESSION) != self._session:
             # The first may have been in flight when this hub was started.
@@ -278,13 +282,13 @@ class NatsSender:
 
     def _mark(self, message: Message) -> None:
         message.headers[SESSION] = self._session
-        if message.seq < (self._reached or 0):
-            message.headers[REACHED] = str(self._reached)
+        if message.seq < (reached := max(self._reached, self._floor)):
+            message.headers[REACHED] = str(reached)
 
     def _note_stored(self, message: Message, stream_seq: int) -> None:
         if message.seq:
             self._last = stream_seq
-            self._reached = max(self._reached or 0, message.seq)
+            self._reached = max(self._reached, self._floor, message.seq)
             self._wrong = 0
 
     async def _failed(self, error: ApiError, position: int) -> None:
