@@ -95,6 +95,7 @@ class Forwarder:
         self._now = now
         self._retries = Retries(random, sender.retry_plan)
         self._is_placed = False
+        self._lost: Position | None = None
         self._retry = trio.Event()
         self._wakeup = trio.Event()
         self._again: dict[int, None] = {}
@@ -282,8 +283,8 @@ class Forwarder:
                 place.seq,
                 self.cursor.seq,
             )
-            if place.has_lost:
-                await self._note_gap(place)
+            # Believed once the next record is taken: a server may be behind the others.
+            self._lost = place if place.has_lost else None
             self.cursor = replace(self.cursor, log=place.log, seq=place.seq)
             raise _CursorMoved
 
@@ -294,6 +295,7 @@ class Forwarder:
         if first > place.seq + 1:
             gap = (place.seq + 1, first - 1)
             await self._store.targets.add_gaps({self.target.id: gap}, place.log, "age", self._ms())
+            self.look_again()
 
     async def _ask_place(self) -> Position | None:
         while True:
@@ -334,6 +336,9 @@ class Forwarder:
                 await self._hold(str(reason))
             else:
                 self._refused_in_a_row = 0
+                if self._lost is not None and isinstance(items[0], RecordItem):
+                    lost, self._lost = self._lost, None
+                    await self._note_gap(lost)
                 break
         self._end_waiting()
         return is_whole

@@ -50,8 +50,9 @@ _KEPT_DELIVERIES = 100
 PLAN = RetryPlan(waits=(1.0,), spread_seconds=59.0)
 _WRONG_SEQUENCE = frozenset({10071, 10164})
 _TOO_LARGE = frozenset({10054})
-#: So often another hub may have sent under our name, or the sequence may be wrong in a row.
-_MAX_OTHERS, _MAX_WRONG = 3, 5
+#: So often another hub may have sent under our name, or the sequence may be wrong in a row: the
+#: server that is asked may be behind the others for a while.
+_MAX_OTHERS, _MAX_WRONG = 3, 20
 #: No subject has so many.
 _IMPOSSIBLE = str(2**53)
 

@@ -43,7 +43,9 @@ async def main(data: Path, url: str, *, until_current: bool) -> None:
             if not until_current:
                 for _ in range(_AT_A_TIME):
                     nursery.start_soon(_add_records, hub)
-            while not until_current or targets.list()[0].state != "current":  # noqa: ASYNC110
+            while not until_current or targets.list()[0].state != "current":
+                if targets.list()[0].state == "held":
+                    sys.exit(targets.list()[0].reason)
                 await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
 

@@ -72,7 +72,8 @@ async def test_what_the_server_has_lost_and_the_hub_has_no_more_is_told_as_a_gap
     await forwarding.until(id, lambda view: view.cursor.seq == 5 and bool(view.gaps))
     (gap,) = forwarding.targets.get(id).gaps
     assert (gap.first_seq, gap.last_seq) == (1, 2)
-    assert [one.kind for one in await forwarding.stored()] == ["gap", "rec", "rec", "rec"]
+    await forwarding.until(id, lambda view: view.gaps[0].told_at is not None)
+    assert [one.kind for one in await forwarding.stored()] == ["rec", "rec", "rec", "gap"]
 
 
 async def test_what_was_not_selected_is_not_lost_when_a_connection_breaks(
