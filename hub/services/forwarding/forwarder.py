@@ -95,7 +95,8 @@ class Forwarder:
         self._now = now
         self._retries = Retries(random, sender.retry_plan)
         self._is_placed = False
-        self._lost: Position | None = None
+        #: Up to here, the target needs nothing that is not in the log.
+        self._handled = 0
         self._retry = trio.Event()
         self._wakeup = trio.Event()
         self._again: dict[int, None] = {}
@@ -246,7 +247,8 @@ class Forwarder:
     async def _close_hole(self, last: int) -> None:
         """Move the cursor to `last`; nothing after it is in the log up to there."""
         if last > self.cursor.seq:
-            await self._note_hole(self.cursor.seq + 1, last)
+            if last > (known := max(self.cursor.seq, self._handled)):
+                await self._note_hole(known + 1, last)
             await self._move(replace(self.cursor, seq=last))
 
     async def _send_run(self, records: Sequence[Record]) -> None:
@@ -283,19 +285,10 @@ class Forwarder:
                 place.seq,
                 self.cursor.seq,
             )
-            # Believed once the next record is taken: a server may be behind the others.
-            self._lost = place if place.has_lost else None
+            # What is not in the log any more up to here was delivered, or not selected.
+            self._handled = 0 if place.has_lost else self.cursor.seq
             self.cursor = replace(self.cursor, log=place.log, seq=place.seq)
             raise _CursorMoved
-
-    async def _note_gap(self, place: Position) -> None:
-        """Note what the other side has lost and the hub does not have any more."""
-        page = await self._store.records.page(RecordFilter(), after=place.seq, limit=1)
-        first = page.items[0].seq if page.items else self._store.records.last_seq + 1
-        if first > place.seq + 1:
-            gap = (place.seq + 1, first - 1)
-            await self._store.targets.add_gaps({self.target.id: gap}, place.log, "age", self._ms())
-            self.look_again()
 
     async def _ask_place(self) -> Position | None:
         while True:
@@ -336,9 +329,6 @@ class Forwarder:
                 await self._hold(str(reason))
             else:
                 self._refused_in_a_row = 0
-                if self._lost is not None and isinstance(items[0], RecordItem):
-                    lost, self._lost = self._lost, None
-                    await self._note_gap(lost)
                 break
         self._end_waiting()
         return is_whole

@@ -14,6 +14,7 @@ from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Identity, Selection
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail
+from tests.services.forwarding.conftest import day_of
 from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
@@ -74,7 +75,7 @@ async def test_alarms_and_gaps_have_subjects_of_their_own(forwarding: NatsForwar
     await forwarding.hub.store.write(
         lambda c: c.execute("DELETE FROM record WHERE seq IN (2, 3)").rowcount
     )
-    await forwarding.targets.note_dropped(2, 3, "disk")
+    await forwarding.targets.note_dropped(day_of(2, 3), "disk")
     forwarding.server.start()
     await forwarding.until_current(id)
     stored = {one.kind: msgspec.json.decode(one.data) for one in await forwarding.stored()}
