@@ -70,12 +70,13 @@ def password_option() -> Callable[[F], F]:
         "--password-stdin",
         "password",
         is_flag=True,
-        callback=lambda context, parameter, from_stdin: _read_password(from_stdin),
+        callback=lambda context, parameter, from_stdin: read_password(from_stdin),
         help="Read the password from standard input instead of prompting for it.",
     )
 
 
-def _read_password(from_stdin: bool) -> str:
+def read_password(from_stdin: bool) -> str:
+    """Return a password from standard input or the terminal. Raises UsageError without either."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():

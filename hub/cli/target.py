@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from hub.cli.options import data_option
+from hub.cli.options import data_option, read_password
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
     from hub.process.control.targets import ListedTarget
-    from hub.services.forwarding.targets import PictureChoice, TargetKind
+    from hub.services.forwarding.targets import Identity, PictureChoice, TargetKind
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _KINDS = ("face", "event", "vehicle", "access", "hub")
-_URL = "Its address: https:// or http://."
+_URL = "Its address: https:// or http://; of NATS tls:// or nats://, servers separated by commas."
 _NAME = "What it is called here; by default the host of its address."
 _CA = "PEM file of the authority that signed its certificate."
 _CHOICE = click.option(
@@ -28,13 +31,26 @@ _CHOSEN_KINDS = click.option(
 )
 
 
+def _identity_options(command: F) -> F:
+    """Add how a hub proves to NATS who it is."""
+    path = click.Path(path_type=Path)
+    for option in (
+        click.option("--key", type=path, help="PEM file of the key of that certificate."),
+        click.option("--cert", type=path, help="PEM file of the hub's certificate, for NATS."),
+        click.option("--password-stdin", is_flag=True, help="Read the password from there."),
+        click.option("--user", default="", help="The user that the hub is to NATS."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group()
 def target() -> None:
     """Other systems that get the site's records as they come, in order, without a gap."""
 
 
 @target.command("add")
-@click.argument("kind", type=click.Choice(("webhook",)))
+@click.argument("kind", type=click.Choice(("webhook", "nats")))
 @click.option("--url", required=True, help=_URL)
 @click.option("--name", default="", help=_NAME)
 @_CHOSEN_KINDS
@@ -42,6 +58,12 @@ def target() -> None:
 @click.option("--no-alarms", is_flag=True, help="It does not hear of alarms.")
 @click.option("--ca", type=click.Path(path_type=Path), help=_CA)
 @click.option("--hub", "hub_name", default="", help="What it calls this hub.")
+@click.option(
+    "--partition",
+    type=click.IntRange(0, 15),
+    help="The stream of NATS, SITEHUB_0 to SITEHUB_15; by default the name of the hub decides.",
+)
+@_identity_options
 @click.option(
     "--from",
     "begin",
@@ -61,9 +83,17 @@ def add(
     no_alarms: bool,
     ca: Path | None,
     hub_name: str,
+    partition: int | None,
+    user: str,
+    password_stdin: bool,
+    cert: Path | None,
+    key: Path | None,
     begin: Literal["now", "beginning"],
 ) -> None:
-    """Add a target and print {"id", "secret"}. The secret cannot be shown again."""
+    """Add a target and print {"id", "secret"}. The secret cannot be shown again.
+
+    A webhook alone has a secret.
+    """
     from hub.cli.output import print_json
     from hub.cli.requests import execute
     from hub.process.control.targets import AddTarget
@@ -74,7 +104,10 @@ def add(
         alarms=not no_alarms,
         pictures=pictures or "none",
     )
-    request = AddTarget(kind, url, name, _read(ca) or "", selection, hub_name, begin)
+    identity = _identity(user, password_stdin, cert, key)
+    request = AddTarget(
+        kind, url, name, _read(ca) or "", selection, hub_name, begin, identity, partition
+    )
     print_json(execute(data_dir, request))
 
 
@@ -104,6 +137,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @click.option("--ca", type=click.Path(path_type=Path), help=_CA)
 @_CHOSEN_KINDS
 @_CHOICE
+@_identity_options
 @data_option()
 def set_(
     data_dir: Path,
@@ -113,13 +147,21 @@ def set_(
     ca: Path | None,
     kinds: str | None,
     pictures: str | None,
+    user: str,
+    password_stdin: bool,
+    cert: Path | None,
+    key: Path | None,
 ) -> None:
-    """Change a target, given by its number or name."""
+    """Change a target, given by its number or name.
+
+    A user or a certificate replaces both.
+    """
     from hub.cli.requests import execute
     from hub.process.control.targets import ChangeTarget
 
     chosen = None if kinds is None else _kinds(kinds)
-    execute(data_dir, ChangeTarget(which, name, url, _read(ca), chosen, pictures))
+    identity = _identity(user, password_stdin, cert, key)
+    execute(data_dir, ChangeTarget(which, name, url, _read(ca), chosen, pictures, identity))
 
 
 @target.command("remove")
@@ -145,7 +187,8 @@ def test(data_dir: Path, which: str) -> None:
     delivery = execute(data_dir, TestTarget(which))
     if delivery.reason:
         raise StartFault(f"it was not delivered: {delivery.reason}")
-    print_line(f"delivered in {delivery.took_ms} ms: it answered {delivery.status}")
+    answer = "" if delivery.status is None else f": it answered {delivery.status}"
+    print_line(f"delivered in {delivery.took_ms} ms{answer}")
 
 
 @target.command("retry")
@@ -172,6 +215,17 @@ def _kinds(text: str | None) -> tuple[str, ...]:
     if wrong := [kind for kind in kinds if kind not in _KINDS]:
         raise click.UsageError(f"--kinds: {wrong[0]!r} is none of {', '.join(_KINDS)}")
     return kinds
+
+
+def _identity(
+    user: str, password_stdin: bool, cert: Path | None, key: Path | None
+) -> Identity | None:
+    """Return who the hub is to a target; None if nothing is said of it."""
+    from hub.services.forwarding.targets import Identity
+
+    password = read_password(password_stdin) if user or password_stdin else ""
+    identity = Identity(user, password, _read(cert) or "", _read(key) or "")
+    return None if identity == Identity() else identity
 
 
 def _read(path: Path | None) -> str | None:

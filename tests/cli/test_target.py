@@ -29,6 +29,19 @@ def test_targets_are_added_listed_changed_and_removed(sitehub: Sitehub) -> None:
     assert json.loads(sitehub("target", "list", "--json").out) == []
 
 
+def test_a_target_of_nats_is_added_with_a_user_and_has_no_secret(sitehub: Sitehub) -> None:
+    nats = ("target", "add", "nats", "--url", "nats://127.0.0.1:9", "--hub", "site-1")
+    added = sitehub(*nats, "--partition", "3", "--user", "a", "--password-stdin", stdin="secret\n")
+    assert added.status == 0, added.err
+    assert json.loads(added.out) == {"id": 1}
+    changed = sitehub("target", "set", "1", "--user", "b", "--password-stdin", stdin="other\n")
+    assert changed.status == 0, changed.err
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert (shown["kind"], shown["hub"], shown["partition"]) == ("nats", "site-1", 3)
+    assert (shown["user"], shown["about"]) == ("b", "")
+    assert "secret" not in json.dumps(shown)
+
+
 @pytest.mark.parametrize(
     ("args", "status", "text"),
     [
@@ -36,6 +49,11 @@ def test_targets_are_added_listed_changed_and_removed(sitehub: Sitehub) -> None:
         (("add", "webhook", "--url", URL, "--kinds", "fax"), 2, "fax"),
         (("add", "fax", "--url", URL), 2, "fax"),
         (("add", "webhook", "--url", URL, "--ca", "missing.pem"), 1, "missing.pem"),
+        (("add", "nats", "--url", URL), 1, "tls://"),
+        (("add", "nats", "--url", "nats://x", "--partition", "16"), 2, "16"),
+        (("add", "nats", "--url", "nats://x", "--user", "a"), 2, "--password-stdin"),
+        (("add", "nats", "--url", "tls://x", "--cert", "missing.pem"), 1, "missing.pem"),
+        (("add", "webhook", "--url", URL, "--partition", "3"), 1, "partition"),
         (("remove", "7"), 1, "no target 7"),
         (("test", "7"), 1, "no target 7"),
     ],

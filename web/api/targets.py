@@ -13,6 +13,7 @@ from hub.services.forwarding.targets import (
     MAX_NAME_LENGTH,
     Delivery,
     Gap,
+    Identity,
     ParkedRecord,
     PictureChoice,
     Selection,
@@ -33,7 +34,14 @@ _ALL = f"{PREFIX}/targets"
 _ONE = f"{_ALL}/{{target}}"
 
 _Name = Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
-_Url = Annotated[str, Meta(max_length=500, description="https:// or http://; not this hub")]
+_Url = Annotated[
+    str,
+    Meta(
+        max_length=500,
+        description="https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
+        "not this hub",
+    ),
+]
 _Ca = Annotated[
     str,
     Meta(
@@ -41,6 +49,12 @@ _Ca = Annotated[
         description="PEM of the authority of its certificate; empty: one that this computer knows",
     ),
 ]
+_User = Annotated[str, Meta(max_length=200, description="NATS: what this hub is to it")]
+_Password = Annotated[str, Meta(max_length=200)]
+_Cert = Annotated[
+    str, Meta(max_length=MAX_CA_LENGTH, description="NATS: PEM of the hub's certificate")
+]
+_Key = Annotated[str, Meta(max_length=MAX_CA_LENGTH, description="PEM of its key")]
 _Kinds = Annotated[tuple[RecordKind, ...], Meta(max_length=5, description="empty: all")]
 _Dids = Annotated[tuple[DidParameter, ...], Meta(max_length=500, description="cameras; empty: all")]
 _Types = Annotated[
@@ -67,7 +81,19 @@ class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin
     hub: Annotated[
         Text, Meta(description="what it calls this hub; empty: made of the site's name")
     ] = ""
+    partition: Annotated[
+        Integer | None,
+        Meta(description="NATS: 0 to 15, the stream; null: the name of the hub decides"),
+    ] = None
+    user: _User = ""
+    password: _Password = ""
+    cert: _Cert = ""
+    key: _Key = ""
     begin: Literal["now", "beginning"] = "now"
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.user, self.password, self.cert, self.key)
 
     @property
     def selection(self) -> Selection:
@@ -81,7 +107,7 @@ class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin
 
 
 class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of CHANGE. What is left out stays as it is."""
+    """Body of CHANGE. What is left out stays as it is; of user and certificate, all or nothing."""
 
     name: _Name | UnsetType = UNSET
     url: _Url | UnsetType = UNSET
@@ -91,6 +117,10 @@ class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
     types: _Types | UnsetType = UNSET
     alarms: _Alarms | UnsetType = UNSET
     pictures: _Pictures | UnsetType = UNSET
+    user: _User | UnsetType = UNSET
+    password: _Password | UnsetType = UNSET
+    cert: _Cert | UnsetType = UNSET
+    key: _Key | UnsetType = UNSET
 
     def change_of(self, selection: Selection) -> TargetChange:
         """Return what changes of a target with this selection."""
@@ -103,8 +133,17 @@ class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
             name=self.name or None,
             url=self.url or None,
             ca=None if self.ca is UNSET else self.ca,
+            identity=self._identity(),
             selection=replace(selection, **chosen),
         )
+
+    def _identity(self) -> Identity | None:
+        given = {
+            name: value
+            for name in Identity.__struct_fields__
+            if (value := getattr(self, name)) is not UNSET
+        }
+        return Identity(**given) if given else None
 
 
 class CursorAnswer(Struct, frozen=True):
@@ -134,6 +173,9 @@ class TargetAnswer(Struct, frozen=True, kw_only=True):
     name: str
     url: str
     hub: str
+    partition: Annotated[int | None, Meta(description="NATS: the stream; else null")]
+    user: str
+    about: Annotated[str, Meta(description="what the other side is, as far as it said so")]
     kinds: list[RecordKind]
     dids: list[Did]
     types: list[int]
@@ -154,9 +196,9 @@ class TargetAnswer(Struct, frozen=True, kw_only=True):
 
 
 class AddedTarget(TargetAnswer, frozen=True, kw_only=True):
-    """A new target. `secret` signs its webhooks, and is not shown again."""
+    """A new target. `secret` signs the messages of a webhook, and is not shown again."""
 
-    secret: str
+    secret: str | UnsetType = UNSET
 
 
 class Targets(Struct, frozen=True):
@@ -201,6 +243,9 @@ _EXAMPLE = TargetAnswer(
     name="VMS",
     url="https://192.168.1.20/in",
     hub="north-school-1f9a0c",
+    partition=None,
+    user="",
+    about="",
     kinds=["face", "event"],
     dids=[],
     types=[],
@@ -243,11 +288,12 @@ ADD = Endpoint(
         '`{"type": "record" | "alarm" | "gap" | "test", "timestamp", "log", "hub", "data"}` with '
         "at most 20 KB; pictures are links that are good for a day without a key. A message that "
         "is sent again has the same `webhook-id`. Answer 2xx within 30 s; 410 holds the target, "
-        "400 and 422 park the record."
+        "400 and 422 park the record. NATS gets each record exactly once: docs/many-sites.md says "
+        "under which subjects and with which headers."
     ),
     body=TargetBody,
     body_example=TargetBody("webhook", "https://192.168.1.20/in", "VMS", kinds=("face", "event")),
-    max_body_bytes=2 * MAX_CA_LENGTH,
+    max_body_bytes=4 * MAX_CA_LENGTH,
     answer=AddedTarget,
     answer_example=_ADDED,
     role="admin",
@@ -269,7 +315,7 @@ CHANGE = Endpoint(
     summary="Change a target",
     body=TargetPatch,
     body_example=TargetPatch(pictures="all"),
-    max_body_bytes=2 * MAX_CA_LENGTH,
+    max_body_bytes=4 * MAX_CA_LENGTH,
     answer=TargetAnswer,
     answer_example=_EXAMPLE,
     role="admin",
@@ -377,12 +423,14 @@ def add_targets(routes: Routes, services: Services) -> None:
             selection=body.selection,
             hub=body.hub,
             begin=body.begin,
+            identity=body.identity,
+            partition=body.partition,
             by=call.caller.actor,
         )
         fields = _fields(view)
         return AddedTarget(
             **{name: getattr(fields, name) for name in TargetAnswer.__struct_fields__},
-            secret=secret,
+            secret=secret or UNSET,
         )
 
     async def get_target(call: Call[Nothing, Nothing]) -> TargetAnswer:
@@ -448,6 +496,9 @@ def _fields(view: TargetView) -> TargetAnswer:
         name=target.name,
         url=options.url,
         hub=options.hub,
+        partition=options.partition if target.kind == "nats" else None,
+        user=options.user,
+        about=view.about,
         kinds=list(chosen.kinds),
         dids=list(chosen.dids),
         types=list(chosen.types),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.sender import Delivery
 from hub.services.forwarding.targets import (
+    Identity,
     Selection,
     TargetChange,
     TargetKind,
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class AddedTarget(Struct, frozen=True):
-    """A new target, and the secret that signs its webhooks."""
+    """A new target, and the secret that signs its webhooks, if it is one."""
 
     id: int
-    secret: str
+    secret: str | UnsetType = UNSET
 
 
 class ListedTarget(Struct, frozen=True, kw_only=True):
@@ -38,6 +39,9 @@ class ListedTarget(Struct, frozen=True, kw_only=True):
     name: str
     url: str
     hub: str
+    partition: int | None
+    user: str
+    about: str
     kinds: tuple[str, ...]
     pictures: str
     state: TargetState
@@ -60,6 +64,8 @@ class AddTarget(ControlRequest[AddedTarget], frozen=True, tag="target.add"):
     selection: Selection
     hub: str
     begin: Literal["now", "beginning"]
+    identity: Identity | None = None
+    partition: int | None = None
     result: ClassVar[Any] = AddedTarget
 
     async def perform(self, services: Services) -> AddedTarget:
@@ -71,9 +77,11 @@ class AddTarget(ControlRequest[AddedTarget], frozen=True, tag="target.add"):
             selection=self.selection,
             hub=self.hub,
             begin=self.begin,
+            identity=self.identity,
+            partition=self.partition,
             by=COMMAND_LINE,
         )
-        return AddedTarget(view.target.id, secret)
+        return AddedTarget(view.target.id, secret or UNSET)
 
 
 class ListTargets(ControlRequest[list[ListedTarget]], frozen=True, tag="target.list"):
@@ -94,6 +102,7 @@ class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
     ca: str | None = None
     kinds: tuple[str, ...] | None = None
     pictures: str | None = None
+    identity: Identity | None = None
     result: ClassVar[Any] = type(None)
 
     async def perform(self, services: Services) -> None:
@@ -106,7 +115,13 @@ class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
             alarms=before.alarms,
             pictures=before.pictures if self.pictures is None else self.pictures,  # type: ignore[arg-type]
         )
-        change = TargetChange(name=self.name, url=self.url, ca=self.ca, selection=selection)
+        change = TargetChange(
+            name=self.name,
+            url=self.url,
+            ca=self.ca,
+            identity=self.identity,
+            selection=selection,
+        )
         await services.targets.change(view.target.id, change, by=COMMAND_LINE)
 
 
@@ -162,6 +177,9 @@ def _listed(view: TargetView) -> ListedTarget:
         name=target.name,
         url=options.url,
         hub=options.hub,
+        partition=options.partition if target.kind == "nats" else None,
+        user=options.user,
+        about=view.about,
         kinds=options.selection.kinds,
         pictures=options.selection.pictures,
         state=view.state,

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-import msgspec
 import trio
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,6 +18,7 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.live.feed import Subscription
 from hub.log import visible
+from hub.services.forwarding.places import is_ours
 from hub.services.forwarding.retries import Retries
 from hub.services.forwarding.sender import (
     AlarmItem,
@@ -34,7 +34,6 @@ from hub.services.forwarding.sender import (
 from hub.store.records.record_filter import RecordFilter
 from hub.store.targets.target import Cursor, Gap, ParkedRecord, Target
 from hub.store.targets.targets import MAX_PARKED
-from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
@@ -66,13 +65,6 @@ class Waiting(Struct, frozen=True):
 
 class _CursorMoved(Exception):
     """The other side is not where the cursor was: read the log from where it is."""
-
-
-class _Shown(Struct, frozen=True):
-    """Fields by which a record is recognised."""
-
-    did: str = ""
-    received_at: str = ""
 
 
 class Forwarder:
@@ -275,7 +267,7 @@ class Forwarder:
         self._is_placed = True
         if place is None:
             return
-        if not await self._is_ours(place):
+        if not await is_ours(place, self._store):
             await self._hold(f"another hub sends as {self.target.options.hub} too")
         self._end_waiting()
         if place.seq != self.cursor.seq:
@@ -298,19 +290,6 @@ class Forwarder:
                 await self._wait(str(failure), self._retries.next_wait(failure.after))
             except NeedsPerson as reason:
                 await self._hold(str(reason))
-
-    async def _is_ours(self, place: Position) -> bool:
-        """Whether the record that the other side has last is the one that we know."""
-        if place.seq > self._store.records.last_seq:
-            return False
-        record = await self._store.records.get(place.seq) if place.record else None
-        if record is None:
-            return True
-        try:
-            shown = msgspec.json.decode(place.record, type=_Shown)
-        except msgspec.MsgspecError:
-            return False
-        return (shown.did, shown.received_at) == (record.did, format_rfc3339(record.received_at))
 
     async def _deliver(self, items: Sequence[Item]) -> bool:
         """Return once all items are delivered, or parked: whether none had to be parked."""

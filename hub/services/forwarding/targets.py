@@ -210,7 +210,7 @@ class Targets:
             hub=hub,
             user=identity.user,
             cert=identity.cert,
-            partition=partition_of(hub) if partition is None else checked_partition(partition),
+            partition=_checked_partition(kind, hub, partition),
             begin_log=cursor.log,
             begin_seq=cursor.seq,
         )
@@ -555,6 +555,14 @@ def _checked_hub(hub: str) -> str:
     if not _HUB_NAME.fullmatch(hub):
         raise BadParameter("at most 63 of a to z, 0 to 9 and - are expected", field="hub")
     return hub
+
+
+def _checked_partition(kind: TargetKind, hub: str, partition: int | None) -> int:
+    if kind != "nats":
+        if partition is not None:
+            raise BadParameter("only NATS has partitions", field="partition")
+        return 0
+    return partition_of(hub) if partition is None else checked_partition(partition)
 
 
 def _checked_ca(ca: str) -> str:

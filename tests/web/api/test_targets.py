@@ -171,3 +171,37 @@ async def test_the_secret_of_a_target_is_nowhere_but_in_its_answer(
     assert b"vms.example" in kept
     assert plain not in kept
     await forwarding.targets.remove(added["id"], by=COMMAND_LINE)
+
+
+async def test_a_target_of_nats_has_a_user_and_a_stream_but_no_secret(
+    client: Client, forwarding: Forwarding, tmp_path: Path
+) -> None:
+    body = {
+        "kind": "nats",
+        "url": "tls://10.0.0.1:4222,tls://10.0.0.2:4222",
+        "hub": "site-1",
+        "partition": 3,
+        "user": "site-1",
+        "password": "only they know",
+    }
+    added = await client.send("POST", "targets", body)
+    assert "secret" not in added
+    assert "password" not in added
+    shown = await client.get(f"targets/{added['id']}")
+    assert (shown["hub"], shown["partition"], shown["user"]) == ("site-1", 3, "site-1")
+    changed = await client.send(
+        "PATCH", f"targets/{added['id']}", {"user": "site-2", "password": "another one"}
+    )
+    assert changed["user"] == "site-2"
+    keys = forwarding.hub.store.targets.secrets(added["id"])
+    assert keys is not None
+    assert keys.password == "another one"
+    kept = b"".join(contents(tmp_path))
+    assert b"only they know" not in kept
+    for wrong, field in ({"partition": 16}, "partition"), ({"password": ""}, "user"):
+        answer = await client.raw("POST", "targets", {**body, **wrong, "name": "other"})
+        status, code, message = await refusal(answer)
+        assert (status, code) == (400, 420)
+        assert field in message
+    webhook = await client.send("POST", "targets", {"kind": "webhook", "url": URL})
+    assert (webhook["partition"], webhook["user"], webhook["about"]) == (None, "", "")

@@ -277,6 +277,8 @@ async def _target_page(
         section="targets",
         status=200 if fault is None else fault.status,
         row=_row(view),
+        has_secret=view.target.kind == "webhook",
+        about=view.about,
         hub_name=view.target.options.hub,
         fault=fault,
         tested=None if tested is None else _delivery_rows([tested], zone)[0],
@@ -362,7 +364,7 @@ def _delivery_rows(deliveries: Sequence[Delivery], zone: tzinfo) -> list[Deliver
             one.id,
             *_message(one.id),
             gettext("%(ms)s ms") % {"ms": f"{one.took_ms:,}"},
-            one.reason if one.status is None else str(one.status),
+            (one.reason or gettext("delivered")) if one.status is None else str(one.status),
             not one.reason,
         )
         for one in deliveries

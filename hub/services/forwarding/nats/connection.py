@@ -135,7 +135,7 @@ class Connection:
 
     async def request(self, subject: str, payload: bytes = b"") -> Reply:
         """Ask a server something."""
-        return await self._run(self._request, Message(subject, {}, payload, 0), _ANSWER_SECONDS)
+        return await self._run(self._request, Message(subject, {}, payload), _ANSWER_SECONDS)
 
     async def publish(self, message: Message) -> Ack:
         """Publish a message; return what the stream says."""
@@ -206,7 +206,9 @@ class Connection:
         finally:
             # Not waited for: the client does not always end when it is cancelled.
             task.cancel()
-        raise TryLater(self._reason or "the connection broke")
+        if self._broken.done():
+            raise TryLater(self._reason or "the connection broke")
+        raise TryLater("it did not answer in time")
 
     async def _close(self) -> None:
         task = self._loop.create_task(self._client.close())

@@ -32,15 +32,14 @@ _HEAD_BYTES = 512
 
 
 class Message(Struct, frozen=True):
-    """A message. `item`: the position of its item among those that are sent.
+    """A message. `headers` may be added to.
 
-    `seq`: of the record that it is; 0 if it is something else. `headers` may be added to.
+    `seq`: of the record that it is; 0 if it is something else.
     """
 
     subject: str
     headers: dict[str, str]
     payload: bytes
-    item: int
     seq: int = 0
 
 
@@ -68,31 +67,31 @@ class Messages:
         self._tail = _fields(log=log_id, hub=hub)
         self._hub = hub
 
-    async def of(self, item: Item, position: int) -> list[Message]:
+    async def of(self, item: Item) -> list[Message]:
         """Return the messages of an item, a record after its pictures."""
         match item:
             case RecordItem():
-                return await self._record(item, position)
+                return await self._record(item)
             case AlarmItem():
                 alarm = self._render_alarm(item.alarm, item.record)
                 tail = _fields(log=self.log_id, hub=self._hub, number=item.number)
-                return [self._message("alarm", _joined(alarm, tail), position)]
+                return [self._message("alarm", _joined(alarm, tail))]
             case GapItem():
-                return [self._message("gap", self._gap(item), position, log=item.gap.log)]
+                return [self._message("gap", self._gap(item), log=item.gap.log)]
 
-    async def _record(self, item: RecordItem, position: int) -> list[Message]:
+    async def _record(self, item: RecordItem) -> list[Message]:
         record = item.record
         seq = str(record.seq)
         found = []
         for image in record.images if item.with_pictures else ():
             # None: erased, or dropped with its day.
             if (picture := await self._pictures.read(record.seq, image.name)) is not None:
-                found.append(self._picture(seq, image.name, picture, position))
+                found.append(self._picture(seq, image.name, picture))
         headers = {SEQ: seq, LOG: self.log_id}
         payload = _joined(render(record), self._tail)
-        return [*found, Message(self.record_subject, headers, payload, position, record.seq)]
+        return [*found, Message(self.record_subject, headers, payload, record.seq)]
 
-    def _picture(self, seq: str, name: str, picture: StoredPicture, position: int) -> Message:
+    def _picture(self, seq: str, name: str, picture: StoredPicture) -> Message:
         headers = {
             SEQ: seq,
             LOG: self.log_id,
@@ -100,7 +99,7 @@ class Messages:
             DIGEST: f"sha256:{hashlib.sha256(picture.data).hexdigest()}",
             "Content-Type": picture.mime,
         }
-        return Message(f"{self.subject}.pic", headers, picture.data, position)
+        return Message(f"{self.subject}.pic", headers, picture.data)
 
     def _gap(self, item: GapItem) -> bytes:
         gap = item.gap
@@ -114,8 +113,8 @@ class Messages:
             }
         )
 
-    def _message(self, kind: str, payload: bytes, position: int, log: str = "") -> Message:
-        return Message(f"{self.subject}.{kind}", {LOG: log or self.log_id}, payload, position)
+    def _message(self, kind: str, payload: bytes, log: str = "") -> Message:
+        return Message(f"{self.subject}.{kind}", {LOG: log or self.log_id}, payload)
 
 
 def size_of(messages: Sequence[Message]) -> int:

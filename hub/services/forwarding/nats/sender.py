@@ -12,7 +12,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
 
@@ -45,11 +45,12 @@ if TYPE_CHECKING:
     from hub.services.forwarding.nats.stream import LastMessage, Stream
 
 _BATCH_MESSAGES, _BATCH_BYTES, _BATCH_SECONDS = 200, 4 * 1024 * 1024, 0.25
+#: What a slow line brings through before the acknowledgement is given up.
+_MIN_BATCH_BYTES = 256 * 1024
 _KEPT_DELIVERIES = 100
 #: Thousands of hubs come back after a cut: spread over a minute.
 PLAN = RetryPlan(waits=(1.0,), spread_seconds=59.0)
 _WRONG_SEQUENCE = frozenset({10071, 10164})
-_TOO_LARGE = frozenset({10054})
 #: So often another hub may have sent under our name, or the sequence may be wrong in a row: the
 #: server that is asked may be behind the others for a while.
 _MAX_OTHERS, _MAX_WRONG = 3, 20
@@ -81,7 +82,9 @@ class NatsSender:
         self._session = secrets.token_hex(8)
         self._loop: Any = None
         self._connection: Connection | None = None
-        self._has_batches = False
+        self._has_batches, self._max_bytes = False, 0
+        #: Halved when a batch did not get through.
+        self._batch_bytes = _BATCH_BYTES
         #: The stream's number of our last record; 0 if there is none.
         self._last = 0
         #: The seq of our last record that the stream is known to have; 0 if there is none.
@@ -180,6 +183,7 @@ class NatsSender:
         name = self._messages.stream
         stream: Stream = await self._dropping(find_stream, connection, name, subjects)
         self._has_batches = has_batches(connection, stream)
+        self._max_bytes = stream.max_bytes(connection.max_payload)
         how = "in batches" if self._has_batches else "one by one"
         self.about = f"NATS {visible(connection.version)}, stream {name}, {how}"
         return stream
@@ -213,7 +217,7 @@ class NatsSender:
                 raise
             if group and (
                 len(group) + len(messages) > _BATCH_MESSAGES
-                or size_of(group) + size_of(messages) > _BATCH_BYTES
+                or size_of(group) + size_of(messages) > self._batch_bytes
                 or trio.current_time() - began > _BATCH_SECONDS
             ):
                 await self._publish(group)
@@ -226,10 +230,10 @@ class NatsSender:
         if self._connection is None or self._connection.is_broken:
             await self.aclose()
             raise TryLater("the connection broke")
-        messages = await self._messages.of(item, position)
-        if (size := largest_of(messages)) > self._connection.max_payload:
-            limit = self._connection.max_payload
-            raise Refused(f"{size} bytes are more than the server takes ({limit})", position)
+        messages = await self._messages.of(item)
+        if (size := largest_of(messages)) > self._max_bytes:
+            reason = f"{size} bytes are more than the server takes ({self._max_bytes})"
+            raise Refused(reason, position)
         return messages
 
     async def _publish(self, group: Sequence[Message]) -> None:
@@ -237,7 +241,7 @@ class NatsSender:
         if not group:
             return
         began, at = trio.current_time(), int(self._now() * 1000)
-        failure = ""
+        failure = "it was interrupted"
         try:
             # A batch of one would only use up what the server has for batches.
             if self._has_batches and len(group) > 1:
@@ -245,8 +249,11 @@ class NatsSender:
             else:
                 for message in group:
                     await self._publish_one(message)
+            self._batch_bytes = min(_BATCH_BYTES, 2 * self._batch_bytes)
+            failure = ""
         except (TryLater, NeedsPerson, Refused) as error:
             failure = str(error)
+            self._batch_bytes = max(_MIN_BATCH_BYTES, self._batch_bytes // 2)
             raise
         finally:
             took = int((trio.current_time() - began) * 1000)
@@ -268,7 +275,7 @@ class NatsSender:
         group[-1].headers[_COMMIT] = "1"
         ack = await self._dropping(self._connection.publish_batch, group)
         if ack.error is not None:
-            await self._failed(ack.error, group[-1].item)
+            await self._failed(ack.error)
         self._note_stored(group[-1], ack.seq)
 
     async def _publish_one(self, message: Message) -> None:
@@ -278,7 +285,7 @@ class NatsSender:
             message.headers[EXPECTED] = str(self._last)
         ack = await self._dropping(self._connection.publish, message)
         if ack.error is not None:
-            await self._failed(ack.error, message.item)
+            await self._failed(ack.error)
         self._note_stored(message, ack.seq)
 
     def _mark(self, message: Message) -> None:
@@ -292,10 +299,8 @@ class NatsSender:
             self._reached = max(self._reached, self._floor, message.seq)
             self._wrong = 0
 
-    async def _failed(self, error: ApiError, position: int) -> None:
+    async def _failed(self, error: ApiError) -> NoReturn:
         """Raise what a refusal of the stream means."""
-        if error.err_code in _TOO_LARGE and not self._has_batches:
-            raise Refused(str(error), position)
         await self.aclose()
         if error.err_code in _WRONG_SEQUENCE:
             self._wrong += 1
@@ -323,7 +328,7 @@ class NatsSender:
             assert self._connection is not None
             headers = {EXPECTED: _IMPOSSIBLE}
             # It is refused for its sequence, and so only if it was allowed otherwise.
-            message = Message(self._messages.record_subject, headers, b"", 0)
+            message = Message(self._messages.record_subject, headers, b"")
             ack = await self._dropping(self._connection.publish, message)
         except TryLater as failure:
             return str(failure)

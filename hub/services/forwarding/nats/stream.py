@@ -35,6 +35,11 @@ class Stream(Struct, frozen=True):
     config: StreamConfig
     created: datetime
 
+    def max_bytes(self, max_payload: int) -> int:
+        """Return how large a message with its headers may be, given the limit of the server."""
+        size = self.config.max_msg_size
+        return min(max_payload, size) if size > 0 else max_payload
+
     def has_expired(self, now: float) -> bool:
         """Whether messages can have gone because of their age."""
         age = now - self.created.timestamp()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 import trio
 from cryptography import x509
@@ -22,25 +25,22 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
 from tests.support.nats_server import NatsServer, running_nats
 
-ADMIN = {"user": "admin", "password": "for the test"}
-#: What docs/many-sites.md gives to a hub.
-PERMISSIONS = f"""{{
-  publish: [
-    "sitehub.3.{HUB}.>"
-    "$JS.API.STREAM.INFO.SITEHUB_3"
-    "$JS.API.DIRECT.GET.SITEHUB_3.sitehub.3.{HUB}.>"
-  ]
-  subscribe: ["_INBOX.{HUB}.>"]
-}}"""
+ADMIN = {"user": "admin", "password": "secret-0"}
+_PAGE = Path(__file__).parents[4] / "docs" / "many-sites.md"
 
 
-def users(hub: str) -> str:
-    return f"""
-authorization {{ users: [
-  {{ user: admin, password: "for the test" }}
-  {{ {hub}, permissions: {PERMISSIONS} }}
-] }}
-"""
+def documented_rights() -> str:
+    """Return the configuration that the page gives for a hub."""
+    found = re.search(r"```conf\n(.*?)```", _PAGE.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def documented_stream() -> dict[str, Any]:
+    """Return the stream that the page tells to make."""
+    found = re.search(r"```json\n(.*?)```", _PAGE.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    return msgspec.json.decode(found[1], type=dict[str, Any])
 
 
 async def until_told(forwarding: NatsForwarding, view: TargetView, reason: str) -> None:
@@ -52,8 +52,7 @@ async def until_told(forwarding: NatsForwarding, view: TargetView, reason: str) 
 async def test_a_hub_needs_no_right_beyond_its_own_subjects(
     tmp_path: Path, clock: FrozenClock, old: bool
 ) -> None:
-    config = users(f'user: "{HUB}", password: secret-1')
-    with running_nats(tmp_path / "nats", old=old, config=config) as server:
+    with running_nats(tmp_path / "nats", old=old, config=documented_rights()) as server:
         await make_stream(server)
         async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
             seqs = await forwarding.hub.add_faces("a", "b")
@@ -68,8 +67,7 @@ async def test_a_hub_needs_no_right_beyond_its_own_subjects(
 
 
 async def test_a_wrong_password_is_told(tmp_path: Path, clock: FrozenClock) -> None:
-    config = users(f'user: "{HUB}", password: secret-1')
-    with running_nats(tmp_path / "nats", config=config) as server:
+    with running_nats(tmp_path / "nats", config=documented_rights()) as server:
         async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
             view = await forwarding.add(identity=Identity(user=HUB, password="secret-2"))
             await until_told(forwarding, view, "authorization violation")
@@ -99,8 +97,7 @@ async def test_a_password_is_not_replaced_by_a_webhooks_secret(
 async def test_a_hub_that_may_not_make_the_stream_says_so(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
-    config = users(f'user: "{HUB}", password: secret-1')
-    with running_nats(tmp_path / "nats", config=config) as server:
+    with running_nats(tmp_path / "nats", config=documented_rights()) as server:
         async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
             view = await forwarding.add(identity=Identity(user=HUB, password="secret-1"))
             await until_told(forwarding, view, "stream SITEHUB_3 is missing and cannot be made")
@@ -211,13 +208,7 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 async def make_stream(server: NatsServer) -> None:
-    config = {
-        "name": "SITEHUB_3",
-        "subjects": ["sitehub.3.>"],
-        "allow_direct": True,
-        "allow_atomic": True,
-        "discard": "new",
-    }
+    config = documented_stream()
     await trio.to_thread.run_sync(
         lambda: server.ask("$JS.API.STREAM.CREATE.SITEHUB_3", config, **ADMIN)
     )

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ from hub.wire.uploads.records import FaceDetail
 from tests.services.forwarding.nats.conftest import STREAM, NatsForwarding, open_nats_forwarding
 from tests.support.clock import FrozenClock
 from tests.support.nats_server import NatsServer
+
+can_be_stopped = pytest.mark.skipif(
+    not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here"
+)
 
 
 async def names(forwarding: NatsForwarding, count: int) -> list[int]:
@@ -252,7 +257,39 @@ def change_database(data: Path, sql: str) -> None:
         connection.execute(sql)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+def large_face(size: int) -> CheckedUpload:
+    picture = Picture("face", "image/jpeg", b"\xff\xd8\xff" + bytes(size))
+    return CheckedUpload(
+        kind="face", occurred_at=0, detail=FaceDetail(name="x"), pictures=(picture,)
+    )
+
+
+@can_be_stopped
+async def test_a_batch_that_does_not_get_through_is_tried_in_halves(
+    new_forwarding: NatsForwarding,
+) -> None:
+    forwarding = new_forwarding
+    selection = Selection(pictures="all", alarms=False)
+    id = (await forwarding.add(selection=selection)).target.id
+    await names(forwarding, 1)
+    await forwarding.until_current(id)
+    forwarding.server.stop_answering()
+    await names(forwarding, 1)
+    for _ in range(60):
+        await forwarding.hub.add(large_face(100_000))
+    forwarding.server.kill()
+    await forwarding.until(id, lambda view: view.state == "waiting")
+    forwarding.server.start()
+    await forwarding.until_current(id)
+    attempts = forwarding.targets.deliveries(id)
+    first = next(one for one, before in pairwise(attempts) if before.reason)
+    seqs = first.id.split("-")[1:]
+    # 2 MB instead of 4.
+    assert int(seqs[-1]) - int(seqs[0]) <= 20
+    assert await forwarding.stored_seqs() == list(range(1, 63))
+
+
+@can_be_stopped
 async def test_a_server_that_hangs_does_not_hold_up_the_end_of_the_hub(
     tmp_path: Path, clock: FrozenClock, new_server: NatsServer
 ) -> None:
@@ -262,12 +299,8 @@ async def test_a_server_that_hangs_does_not_hold_up_the_end_of_the_hub(
         await names(forwarding, 2)
         await forwarding.until_current(id)
         new_server.stop_answering()
-        large = Picture("face", "image/jpeg", b"\xff\xd8\xff" + bytes(900_000))
-        upload = CheckedUpload(
-            kind="face", occurred_at=0, detail=FaceDetail(name="x"), pictures=(large,)
-        )
         for _ in range(20):
-            await forwarding.hub.add(upload)
+            await forwarding.hub.add(large_face(900_000))
         await forwarding.until(id, lambda view: view.behind > 0)
     # Here it has ended.
     new_server.kill()

@@ -15,7 +15,12 @@ from hub.services.forwarding.targets import Identity, Selection
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail
 from tests.services.forwarding.conftest import day_of
-from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
+from tests.services.forwarding.nats.conftest import (
+    HUB,
+    STREAM,
+    NatsForwarding,
+    open_nats_forwarding,
+)
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
 from tests.support.nats_server import running_nats
@@ -174,3 +179,15 @@ async def test_hubs_are_spread_over_the_streams(tmp_path: Path, clock: FrozenClo
             )
         partitions = {view.target.options.partition for view in hub.services.targets.list()}
         assert len(partitions) > 5
+
+
+async def test_a_record_that_is_too_large_for_the_stream_is_parked(
+    forwarding: NatsForwarding,
+) -> None:
+    config = {"name": STREAM, "subjects": ["sitehub.3.>"], "max_msg_size": 4000}
+    await forwarding.ask(f"STREAM.CREATE.{STREAM}", config)
+    id = (await forwarding.add()).target.id
+    await forwarding.hub.add_faces("a", "b" * 5_000, "c")
+    view = await forwarding.until_current(id)
+    assert view.parked == 1
+    assert await forwarding.stored_seqs() == [1, 3]

@@ -142,6 +142,13 @@ async def test_a_target_is_changed_with_the_own_password_and_removed(
     assert (await admin.get(path)).status_code == 404
 
 
+async def test_a_target_of_nats_has_no_secret_to_change(hub: PageSite, admin: Photographer) -> None:
+    await hub.services.targets.add("nats", "nats://127.0.0.1:9", by=COMMAND_LINE)
+    await admin.get(f"{TARGETS}/1")
+    assert admin.response.status_code == 200
+    assert f"{TARGETS}/1/secret" not in admin.text
+
+
 async def test_only_administrators_see_targets(hub: PageSite) -> None:
     guard = await Photographer.signed_in(hub, "guard")
     await hub.services.targets.add("webhook", URL, by=COMMAND_LINE)
