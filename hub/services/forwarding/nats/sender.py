@@ -208,20 +208,21 @@ class NatsSender:
 
     async def send(self, items: Sequence[Item]) -> None:
         group: list[Message] = []
-        began = trio.current_time()
+        began, size = trio.current_time(), 0
         for position, item in enumerate(items):
             try:
                 messages = await self._checked_messages(item, position)
             except Refused:
                 await self._publish(group)
                 raise
+            size += (added := size_of(messages))
             if group and (
                 len(group) + len(messages) > _BATCH_MESSAGES
-                or size_of(group) + size_of(messages) > self._batch_bytes
+                or size > self._batch_bytes
                 or trio.current_time() - began > _BATCH_SECONDS
             ):
                 await self._publish(group)
-                group, began = [], trio.current_time()
+                group, began, size = [], trio.current_time(), added
             group += messages
         await self._publish(group)
 
