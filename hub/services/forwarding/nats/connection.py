@@ -18,7 +18,7 @@ from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
+from nats.errors import NoRespondersError, UnexpectedEOF
 from nats.errors import TimeoutError as NatsTimeout
 
 from hub.log import visible
@@ -290,4 +290,6 @@ def _ack(reply: Reply) -> Ack:
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, UnexpectedEOF):
+        return "the server closed the connection"
     return visible(str(error).removeprefix("nats: ")) or type(error).__name__
