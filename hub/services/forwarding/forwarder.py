@@ -339,7 +339,8 @@ class Forwarder:
             log.warning("target %d gets nothing now: %s", self.target.id, visible(reason))
         self._tell()
         self.waiting = Waiting(reason[:500], since, self._ms() + int(seconds * 1000))
-        await self._save()
+        with suppress(CannotStoreNow):  # later: a full disk must not make it ask again at once
+            await self._save()
         self._retry = trio.Event()
         with trio.move_on_after(seconds):
             await self._retry.wait()

@@ -248,11 +248,13 @@ class Targets:
         await self._stop(id)
         try:
             target = await self._store.targets.change(id, name=name, options=options, secrets=keys)
+            if old.held and (options != old.options or keys is not None):
+                await self._store.targets.hold(id, "")
         finally:
             self._start_again(id)
         await self._audit.add(by, "target.set", f"{id} {target.name}")
         self._tell(id)
-        return self._view(target)
+        return self.get(id)
 
     async def remove(self, id: int, *, by: Actor) -> None:
         """Remove a target; nothing more is sent to it. Raises NoSuchResource."""

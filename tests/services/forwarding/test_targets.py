@@ -166,6 +166,19 @@ async def test_410_holds_a_target_until_a_person_lets_it_go_on(
     assert forwarding.receiver.seqs == [*seqs, seqs[0] + 1]
 
 
+async def test_another_address_lets_a_held_target_go_on(forwarding: Forwarding) -> None:
+    forwarding.receiver.answer = status(410)
+    target, _ = await forwarding.add()
+    id = target.target.id
+    seqs = await forwarding.hub.add_faces("a")
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "held")
+    forwarding.receiver.answer = status(200)
+    change = TargetChange(url="https://other.example/in")
+    assert (await forwarding.targets.change(id, change, by=COMMAND_LINE)).state != "held"
+    await forwarding.until_current(id)
+    assert forwarding.receiver.seqs == seqs
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [("120", 120), ("Wed, 25 Nov 2026 12:02:00 GMT", 120), ("soon", 5), ("9" * 30, 86_400)],
