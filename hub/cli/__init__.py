@@ -17,6 +17,7 @@ _MODULES = {
     "apikey": "apikey",
     "audit": "audit",
     "backup": "backup",
+    "central": "central",
     "device": "device.commands",
     "doctor": "doctor",
     "erase": "erase",

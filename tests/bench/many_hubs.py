@@ -39,7 +39,7 @@ class _NoPictures:
         return None
 
 
-class _Hub:
+class Hub:
     """Sends its records in parts of some length by chance."""
 
     def __init__(self, number: int, server: NatsServer) -> None:
@@ -94,7 +94,7 @@ def _record(seq: int) -> Record:
 
 async def main(hubs: int, count: int, folder: Path) -> None:
     with running_nats(folder / "nats") as server:
-        all_hubs = [_Hub(number, server) for number in range(hubs)]
+        all_hubs = [Hub(number, server) for number in range(hubs)]
         began = time.perf_counter()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_kill_once, server)
@@ -113,7 +113,7 @@ async def _kill_once(server: NatsServer) -> None:
     await trio.to_thread.run_sync(server.start)
 
 
-def _check(server: NatsServer, hubs: list[_Hub], count: int) -> None:
+def _check(server: NatsServer, hubs: list[Hub], count: int) -> None:
     found: dict[str, list[int]] = defaultdict(list)
     for partition in sorted({hub.partition for hub in hubs}):
         for stored in server.read(stream_of(partition)):

@@ -78,6 +78,10 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("alarm", "alarm list", "alarm ack", "alarm close"),
         *("plate-list", "plate-list add", "plate-list list"),
         *("plate-list set", "plate-list remove"),
+        *("target", "target add", "target list", "target set", "target remove"),
+        *("target test", "target retry"),
+        *("central", "central init", "central prepare", "central enrol", "central remove"),
+        *("central run", "central status"),
         *("hold", "hold list", "hold add", "hold release", "hold export", "erase"),
         *("retention", "retention confirm", "retention confirm-clock", "reload"),
         # Hidden: an update runs it.

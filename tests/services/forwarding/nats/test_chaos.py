@@ -44,7 +44,7 @@ def test_nothing_is_lost_or_doubled_when_one_of_three_servers_is_killed(tmp_path
 def _kill_in_a_loop(data: Path, servers: list[NatsServer]) -> None:
     url = ",".join(server.url for server in servers)
     for number in range(_ROUNDS):
-        with _publisher(data, url) as hub:
+        with publisher(data, url) as hub:
             time.sleep(_CHANCE.uniform(0.5, 2))
             server = servers[number % len(servers)]
             server.kill()
@@ -55,7 +55,7 @@ def _kill_in_a_loop(data: Path, servers: list[NatsServer]) -> None:
             server.start()
             time.sleep(_CHANCE.uniform(0.5, 2))
             hub.kill()
-    with _publisher(data, url, "--until-current") as hub:
+    with publisher(data, url, "--until-current") as hub:
         assert hub.wait(_END_SECONDS) == 0
     stored = [one for one in servers[0].read(STREAM) if one.kind == "rec"]
     with closing(sqlite3.connect(data / DATABASE)) as connection:
@@ -65,7 +65,7 @@ def _kill_in_a_loop(data: Path, servers: list[NatsServer]) -> None:
 
 
 @contextmanager
-def _publisher(data: Path, url: str, *more: str) -> Iterator[subprocess.Popen[str]]:
+def publisher(data: Path, url: str, *more: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.services.forwarding.nats.publisher", str(data), url]
     with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True) as process:
         try:

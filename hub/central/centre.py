@@ -1,0 +1,242 @@
+"""The centre: takes what hubs have sent, stores it, and then acknowledges it.
+
+It keeps nothing: what it has taken and not stored yet is bounded, and comes again, to this centre
+or another one, if it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Literal, Protocol, TypeVar
+
+import trio
+from msgspec import Struct
+
+from hub.central import metrics
+from hub.central.counts import Counts
+from hub.central.hubs import Hub, Limits, count_states, utc_now
+from hub.central.messages import RecordRow
+from hub.central.reader import Reader, Servers, StreamGone, open_reader
+from hub.central.received import Received
+from hub.services.forwarding.nats.address import PARTITIONS, stream_of
+from hub.services.forwarding.sender import TryLater
+
+T = TypeVar("T")
+Side = Literal["nats", "database"]
+
+log = logging.getLogger(__name__)
+
+#: What is stored in one transaction, about.
+_BATCH_MESSAGES, _BATCH_BYTES = 2_000, 8 * 1024 * 1024
+#: A stream is asked for more while no more of its messages wait here.
+_WAITING_MESSAGES = 500
+_MISSING_STREAM_SECONDS = 5.0
+_WATCH_SECONDS = 15.0
+_MAX_WAIT = 10.0
+
+
+class Store(Protocol):
+    """Where messages go. Everything here blocks; what fails raises TryLater."""
+
+    def store(self, messages: Sequence[Received]) -> Counts: ...
+
+    def hubs(self) -> list[Hub]: ...
+
+    def close(self) -> None: ...
+
+
+class Health(Struct):
+    """Why a side does not work; "" if it does."""
+
+    nats: str = "not connected yet"
+    database: str = "not connected yet"
+
+    @property
+    def is_good(self) -> bool:
+        return not self.nats and not self.database
+
+
+class Centre:
+    """Serves all streams through one connection to NATS and one to the database."""
+
+    def __init__(
+        self, servers: Servers, open_store: Callable[[], Store], limits: Limits | None = None
+    ) -> None:
+        self.health = Health()
+        self._servers = servers
+        self._open_store = open_store
+        self._limits = limits or Limits()
+        self._store: Store | None = None
+        #: One transaction at a time, or one look at the hubs.
+        self._storing = trio.Lock()
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises StartFault if the database cannot be used by this version."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch_hubs)
+                await self._serve()
+        finally:
+            self._close_store()
+
+    async def _serve(self) -> None:
+        while True:
+            try:
+                async with open_reader(self._servers) as reader:
+                    self._note("nats", "")
+                    log.info("connected to NATS %s", reader.version)
+                    await self._session(reader)
+            except* TryLater as failures:
+                self._note("nats", str(first_error(failures)))
+            await trio.sleep(random.uniform(1, _MAX_WAIT))
+
+    async def _session(self, reader: Reader) -> None:
+        """Serve a connection until it is broken. Raises TryLater in an exception group."""
+        queue = _Queue()
+        async with trio.open_nursery() as nursery:
+            for partition in range(PARTITIONS):
+                nursery.start_soon(self._consume, reader, stream_of(partition), queue)
+            nursery.start_soon(self._watch_streams, reader)
+            nursery.start_soon(_wait_broken, reader)
+            while True:
+                messages = await queue.take()
+                await self._save(messages, reader)
+                queue.done(messages)
+
+    async def _consume(self, reader: Reader, stream: str, queue: _Queue) -> None:
+        """Take what comes in a stream, once there is one. Raises TryLater."""
+        while True:
+            if await reader.prepare(stream) is not None:
+                with suppress(StreamGone):
+                    await reader.consume(stream, partial(queue.wait_room, stream), queue.put)
+            await trio.sleep(_MISSING_STREAM_SECONDS)
+
+    async def _save(self, messages: Sequence[Received], reader: Reader) -> None:
+        """Store messages and acknowledge them; try until it succeeds. Raises TryLater."""
+        while True:
+            # What is stored is also acknowledged, or it would come again.
+            with trio.CancelScope(shield=True):
+                began = time.perf_counter()
+                counts = await self._with_store(lambda store: store.store(messages))
+                if counts is not None:
+                    _count(messages, counts, time.perf_counter() - began)
+                    await reader.acknowledge(messages)
+                    return
+            await trio.sleep(random.uniform(1, _MAX_WAIT))
+
+    async def _with_store(self, work: Callable[[Store], T]) -> T | None:
+        """Return what some work with the store gives; None if it failed. Raises StartFault."""
+        async with self._storing:
+            try:
+                found = await trio.to_thread.run_sync(self._work, work)
+            except TryLater as failure:
+                self._close_store()
+                self._note("database", str(failure))
+                return None
+            self._note("database", "")
+            return found
+
+    def _work(self, work: Callable[[Store], T]) -> T:
+        if self._store is None:
+            self._store = self._open_store()
+        return work(self._store)
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    async def _watch_hubs(self) -> None:
+        """Count the hubs that are silent or behind, from time to time."""
+        while True:
+            hubs = await self._with_store(lambda store: store.hubs())
+            if hubs is not None:
+                for state, count in count_states(hubs, utc_now(), self._limits).items():
+                    metrics.hubs.labels(state).set(count)
+            await trio.sleep(_WATCH_SECONDS)
+
+    async def _watch_streams(self, reader: Reader) -> None:
+        """Note how much of each stream is not stored yet, from time to time. Raises TryLater."""
+        while True:
+            for stream in map(stream_of, range(PARTITIONS)):
+                found = await reader.consumed(stream)
+                if found.error is None:
+                    metrics.pending.labels(stream).set(found.num_pending)
+                    metrics.unacknowledged.labels(stream).set(found.num_ack_pending)
+            await trio.sleep(_WATCH_SECONDS)
+
+    def _note(self, side: Side, reason: str) -> None:
+        """Note why a side does not work, or that it does."""
+        if reason:
+            metrics.failures.labels(side).inc()
+        if reason != getattr(self.health, side):
+            setattr(self.health, side, reason)
+            if reason:
+                log.warning("%s: %s", side, reason)
+            else:
+                log.info("%s: connected", side)
+        metrics.up.labels(side).set(not reason)
+
+
+class _Queue:
+    """What was taken and is not stored yet, as it came."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Received] = deque()
+        #: By stream, with what is being stored.
+        self._counts: Counter[str] = Counter()
+        self._came, self._freed = trio.Event(), trio.Event()
+
+    def put(self, message: Received) -> None:
+        self._messages.append(message)
+        self._counts[message.stream] += 1
+        self._came.set()
+
+    async def take(self) -> list[Received]:
+        """Return what is there, up to the size of a transaction; wait for the first."""
+        await self._came.wait()
+        taken, size = [self._messages.popleft()], 0
+        while self._messages and len(taken) < _BATCH_MESSAGES and size < _BATCH_BYTES:
+            taken.append(self._messages.popleft())
+            size += len(taken[-1].payload)
+        if not self._messages:
+            self._came = trio.Event()
+        return taken
+
+    def done(self, messages: Sequence[Received]) -> None:
+        self._counts.subtract(Counter(one.stream for one in messages))
+        self._freed.set()
+        self._freed = trio.Event()
+
+    async def wait_room(self, stream: str) -> None:
+        """Return once little of a stream waits."""
+        while self._counts[stream] >= _WAITING_MESSAGES:
+            await self._freed.wait()
+
+
+async def _wait_broken(reader: Reader) -> None:
+    raise TryLater(await reader.wait_broken())
+
+
+def _count(messages: Sequence[Received], counts: Counts, seconds: float) -> None:
+    for name in Counts.__struct_fields__:
+        getattr(metrics, name).inc(getattr(counts, name))
+    metrics.store_seconds.observe(seconds)
+    now = utc_now()
+    for message in messages:
+        if isinstance(message.row, RecordRow):
+            metrics.delay_seconds.observe((now - message.row.received_at).total_seconds())
+
+
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in a group of groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

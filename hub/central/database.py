@@ -1,0 +1,314 @@
+"""Writes what hubs have sent into PostgreSQL: many messages in one transaction, each once.
+
+Everything here blocks, and runs in a thread. A message may come again, also to another centre at
+the same time: what is there already stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import errors
+
+from hub.central.counts import Counts
+from hub.central.erasing import ERASURE_LOCK, erase, is_erased
+from hub.central.hubs import Hub, read_hubs
+from hub.central.messages import AlarmRow, ErasureRow, GapRow, PictureFile, RecordRow, Sender
+from hub.central.migrations import SCHEMA_LOCK, bring_up_to_date
+from hub.central.months import Month, bounds_of, month_of, table_of
+from hub.central.pictures import PictureFolder
+from hub.central.received import Received
+from hub.errors import StartFault
+from hub.log import visible
+from hub.services.forwarding.sender import TryLater
+
+_CONNECT_SECONDS = 10
+_STATEMENT_MS = 60_000
+#: A connection whose other side has gone is given up after about this time.
+_KEEPALIVE: dict[str, Any] = {
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+#: Errors of one message, not of the database: it would be refused again and again.
+_BAD_MESSAGE = (psycopg.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex)
+
+_STAGE = """
+CREATE TEMPORARY TABLE staged (
+    hub text, log text, seq bigint, received_at timestamptz, occurred_at timestamptz,
+    kind text, did text, erased boolean, body jsonb
+) ON COMMIT DELETE ROWS
+"""
+_COPY = """
+COPY staged (hub, log, seq, received_at, occurred_at, kind, did, erased, body) FROM STDIN
+"""
+_EMPTY_STAGED = """
+UPDATE staged SET erased = true, body = sitehub.emptied(body)
+FROM sitehub.erasure AS erasure
+WHERE erasure.hub = staged.hub AND erasure.log = staged.log
+AND staged.seq BETWEEN erasure.first_seq AND erasure.last_seq AND NOT staged.erased
+"""
+# In the order of the key, so that two centres with the same records do not wait for each other.
+# What a hub has erased replaces what was there before.
+_RECORDS = """
+INSERT INTO sitehub.record AS there
+    (hub, log, seq, received_at, occurred_at, kind, did, erased, body)
+SELECT DISTINCT ON (hub, log, seq, received_at)
+    hub, log, seq, received_at, occurred_at, kind, did, erased, body
+FROM staged
+ORDER BY hub, log, seq, received_at, erased DESC
+ON CONFLICT (hub, log, seq, received_at) DO UPDATE
+SET erased = true, body = excluded.body
+WHERE excluded.erased AND NOT there.erased
+"""
+_ALARM = """
+INSERT INTO sitehub.alarm AS there
+    (hub, log, seq, number, kind, severity, state, last_at, body)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (hub, log, seq) DO UPDATE
+SET number = excluded.number, kind = excluded.kind, severity = excluded.severity,
+    state = excluded.state, last_at = excluded.last_at, body = excluded.body,
+    stored_at = clock_timestamp()
+WHERE excluded.number > there.number
+"""
+_GAP = """
+INSERT INTO sitehub.gap (hub, log, first_seq, last_seq, reason)
+VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_UNREADABLE = """
+INSERT INTO sitehub.unreadable (stream, stream_seq, subject, headers, payload, reason)
+VALUES (%s, %s, %s, %s, %s, %s)
+"""
+_SEEN = """
+INSERT INTO sitehub.hub (name, partition, seen_at) VALUES (%s, %s, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET partition = excluded.partition, seen_at = excluded.seen_at
+"""
+# A log that is sent once more, or another one from its beginning, is older than what is known.
+_REACHED = """
+UPDATE sitehub.hub SET log = %s, seq = %s, received_at = %s, record_at = clock_timestamp()
+WHERE name = %s AND (received_at IS NULL OR received_at <= %s)
+"""
+
+
+class Database:
+    """A connection to the database, whose schema is of this version. Use `open_database`."""
+
+    def __init__(self, connection: Any, pictures: PictureFolder | None) -> None:
+        self.connection = connection
+        #: None: pictures are not kept.
+        self._pictures = pictures
+        self._months: set[Month] = set()
+
+    def store(self, messages: Sequence[Received]) -> Counts:
+        """Store messages, all or none. Raises TryLater; then close this."""
+        try:
+            self._make_tables(messages)
+            try:
+                with self.connection.transaction():
+                    return self._store_all(messages)
+            except _BAD_MESSAGE:
+                with self.connection.transaction():
+                    return self._store_one_by_one(messages)
+        except psycopg.Error as error:
+            raise TryLater(f"PostgreSQL: {_text(error)}") from error
+        except OSError as error:
+            raise TryLater(f"the folder of pictures: {error}") from error
+
+    def hubs(self) -> list[Hub]:
+        """Return all hubs. Raises TryLater; then close this."""
+        try:
+            return read_hubs(self.connection)
+        except psycopg.Error as error:
+            raise TryLater(f"PostgreSQL: {_text(error)}") from error
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _store_all(self, messages: Sequence[Received]) -> Counts:
+        rows = [one.row for one in messages if one.row is not None]
+        records = [row for row in rows if isinstance(row, RecordRow)]
+        pictures = [row for row in rows if isinstance(row, PictureFile)]
+        alarms = [row for row in rows if isinstance(row, AlarmRow)]
+        gaps = [row for row in rows if isinstance(row, GapRow)]
+        erasures = [row for row in rows if isinstance(row, ErasureRow)]
+        unreadable = [one for one in messages if one.row is None]
+        # Nothing is stored between an erasure and its being known, by no other centre either.
+        kind = "" if erasures else "_shared"
+        self.connection.execute(f"SELECT pg_advisory_xact_lock{kind}(%s)", (ERASURE_LOCK,))
+        kept = self._store_pictures(pictures)
+        added = self._store_records(records)
+        self._store_alarms(alarms)
+        self._store_gaps(gaps)
+        erase(self.connection, erasures, self._pictures)
+        self._store_unreadable(unreadable)
+        self._note_hubs([row.sender for row in rows], records)
+        return Counts(
+            records=added,
+            repeated=len(records) - added,
+            alarms=len(alarms),
+            gaps=len(gaps),
+            erasures=len(erasures),
+            pictures=kept,
+            unreadable=len(unreadable),
+        )
+
+    def _store_one_by_one(self, messages: Sequence[Received]) -> Counts:
+        """Store messages of which the database refuses some: those are kept as they came."""
+        found = []
+        for message in messages:
+            try:
+                with self.connection.transaction():
+                    found.append(self._store_all([message]))
+            except _BAD_MESSAGE as error:
+                self._store_unreadable([message], f"PostgreSQL does not take it: {_text(error)}")
+                found.append(Counts(unreadable=1))
+        return Counts(
+            *(sum(getattr(one, name) for one in found) for name in Counts.__struct_fields__)
+        )
+
+    def _store_pictures(self, pictures: Sequence[PictureFile]) -> int:
+        """Return how many are kept."""
+        if self._pictures is None or not pictures:
+            return 0
+        gone = is_erased(self.connection, pictures)
+        kept = [picture for picture in pictures if (picture.sender, picture.seq) not in gone]
+        self._pictures.store(kept)
+        return len(kept)
+
+    def _store_records(self, records: Sequence[RecordRow]) -> int:
+        """Return how many are new, or newly erased."""
+        if not records:
+            return 0
+        with self.connection.cursor() as cursor:
+            with cursor.copy(_COPY) as copy:
+                for row in records:
+                    copy.write_row(_fields(row))
+            cursor.execute(_EMPTY_STAGED)
+            cursor.execute(_RECORDS)
+            return int(cursor.rowcount)
+
+    def _store_alarms(self, alarms: Iterable[AlarmRow]) -> None:
+        rows = sorted(
+            (
+                *(row.sender.hub, row.sender.log, row.seq, row.number),
+                *(row.kind, row.severity, row.state, row.last_at, row.body),
+            )
+            for row in alarms
+        )
+        self._execute_many(_ALARM, rows)
+
+    def _store_gaps(self, gaps: Iterable[GapRow]) -> None:
+        rows = sorted(
+            (row.sender.hub, row.sender.log, row.first_seq, row.last_seq, row.reason)
+            for row in gaps
+        )
+        self._execute_many(_GAP, rows)
+
+    def _store_unreadable(self, messages: Iterable[Received], reason: str = "") -> None:
+        rows = [
+            (
+                *(one.stream, one.stream_seq, visible(one.subject)),
+                *(json.dumps({name: visible(text) for name, text in one.headers.items()}),),
+                *(one.payload, visible(reason or one.reason)),
+            )
+            for one in messages
+        ]
+        self._execute_many(_UNREADABLE, rows)
+
+    def _note_hubs(self, senders: Iterable[Sender], records: Iterable[RecordRow]) -> None:
+        """Note which hubs have sent something, and how far they are."""
+        last: dict[str, RecordRow] = {}
+        for row in records:
+            known = last.get(row.sender.hub)
+            if known is None or (row.received_at, row.seq) >= (known.received_at, known.seq):
+                last[row.sender.hub] = row
+        self._execute_many(_SEEN, sorted({(one.hub, one.partition) for one in senders}))
+        reached = [
+            (row.sender.log, row.seq, row.received_at, hub, row.received_at)
+            for hub, row in sorted(last.items())
+        ]
+        self._execute_many(_REACHED, reached)
+
+    def _execute_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            with self.connection.cursor() as cursor:
+                cursor.executemany(sql, rows)
+
+    def _make_tables(self, messages: Iterable[Received]) -> None:
+        """Make the tables of the months that are new."""
+        times = {one.row.received_at for one in messages if isinstance(one.row, RecordRow)}
+        for month in sorted(_months(times) - self._months):
+            # The table for the rest has some of it: it was dropped, and records came again.
+            with suppress(errors.CheckViolation):
+                self._make_table(month)
+            self._months.add(month)
+
+    def _make_table(self, month: Month) -> None:
+        first, following = bounds_of(month)
+        with self.connection.transaction():
+            self.connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
+            self.connection.execute(
+                f"CREATE TABLE IF NOT EXISTS sitehub.{table_of(month)} "
+                "PARTITION OF sitehub.record "
+                f"FOR VALUES FROM ('{first}') TO ('{following}')"
+            )
+
+
+def open_database(address: str, pictures: PictureFolder | None) -> Database:
+    """Connect to a database and bring its schema up to date. Blocks.
+
+    `address`: as libpq has it; "": as the environment says. Raises StartFault if it cannot be
+    used, TryLater if it is not there now.
+    """
+    connection = connect(address)
+    try:
+        bring_up_to_date(connection)
+        connection.execute(_STAGE)
+        return Database(connection, pictures)
+    except psycopg.errors.InsufficientPrivilege as error:
+        connection.close()
+        raise StartFault(f"PostgreSQL: {_text(error)}") from error
+    except psycopg.Error as error:
+        connection.close()
+        raise TryLater(f"PostgreSQL: {_text(error)}") from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def connect(address: str) -> Any:
+    """Return a connection in autocommit mode. Raises StartFault, TryLater."""
+    try:
+        return psycopg.connect(
+            address,
+            autocommit=True,
+            connect_timeout=_CONNECT_SECONDS,
+            application_name="sitehub central",
+            options=f"-c statement_timeout={_STATEMENT_MS} -c client_encoding=UTF8",
+            **_KEEPALIVE,
+        )
+    except psycopg.ProgrammingError as error:
+        raise StartFault(f"--database: {_text(error)}") from error
+    except psycopg.Error as error:
+        raise TryLater(f"PostgreSQL: {_text(error)}") from error
+
+
+def _fields(row: RecordRow) -> tuple[Any, ...]:
+    return (
+        *(row.sender.hub, row.sender.log, row.seq, row.received_at, row.occurred_at),
+        *(row.kind, row.did, row.erased, row.body),
+    )
+
+
+def _months(times: Iterable[datetime]) -> set[Month]:
+    return {month for time in times if (month := month_of(time)) is not None}
+
+
+def _text(error: psycopg.Error) -> str:
+    return visible(" ".join(str(error).split())) or type(error).__name__

@@ -1,0 +1,182 @@
+"""The folder of an owner of many sites: who may use the servers, and the authority.
+
+`central.json` is who the centre is to the servers, `hubs.json` the hubs that are enrolled, and
+`accounts.conf` is made of both for the configuration of the servers. `ca.key`, `central.json` and,
+with passwords, `hubs.json` and `accounts.conf` are secret.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hub.central.accounts import Account, accounts_conf
+from hub.central.certificates import CA, issue, make_authority
+from hub.durable_files import PUBLIC, SECRET, write_file
+from hub.errors import BadParameter, StartFault
+from hub.services.forwarding.nats.address import (
+    check_servers,
+    checked_partition,
+    is_encrypted,
+    partition_of,
+)
+
+T = TypeVar("T")
+
+ACCOUNTS = "accounts.conf"
+_CENTRAL, _HUBS = "central.json", "hubs.json"
+_SERVER, _SERVER_KEY = "server.pem", "server.key"
+#: The centre's user. No hub may be called so.
+CENTRAL_USER = "sitehub-central"
+_HUB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+
+
+class Credentials(Struct, frozen=True, omit_defaults=True):
+    """How to reach the servers and who one is to them, as `sitehub target add --file` takes it.
+
+    `kind` is always nats. `ca`, `cert`, `key`: PEM. The centre has neither `hub` nor `partition`.
+    """
+
+    kind: Literal["nats"]
+    url: str
+    name: str = ""
+    hub: str = ""
+    partition: int | None = None
+    user: str = ""
+    password: str = ""
+    cert: str = ""
+    key: str = ""
+    ca: str = ""
+
+
+class _Enrolled(Struct, frozen=True, omit_defaults=True):
+    """A hub. `password`: "" with a certificate."""
+
+    name: str
+    partition: int
+    password: str = ""
+
+
+class _Hubs(Struct):
+    """What `hubs.json` has. `identity`: how hubs prove who they are."""
+
+    identity: Literal["certificate", "password"]
+    hubs: list[_Enrolled]
+
+
+def make_folder(folder: Path, url: str, *, with_passwords: bool) -> list[str]:
+    """Make the folder for servers at `url`; return the names of its files.
+
+    With tls:// it gets an authority and a certificate for the servers, and hubs prove who they are
+    with certificates, unless `with_passwords`. Raises StartFault, BadParameter.
+    """
+    hosts = [host for host, _ in check_servers(url)]
+    if (folder / _HUBS).exists():
+        raise StartFault(f"{folder} is in use already")
+    folder.mkdir(parents=True, exist_ok=True)
+    has_certificates = is_encrypted(url) and not with_passwords
+    central = Credentials(kind="nats", url=url)
+    if is_encrypted(url):
+        make_authority(folder)
+        cert, key = issue(folder, hosts[0], dict.fromkeys(hosts))
+        write_file(folder / _SERVER, cert.encode("ascii"))
+        write_file(folder / _SERVER_KEY, key.encode("ascii"), SECRET)
+        central = msgspec.structs.replace(central, ca=(folder / CA).read_text("ascii"))
+    central = _identified(folder, central, CENTRAL_USER, with_certificate=has_certificates)
+    _write(folder / _CENTRAL, central)
+    _save(folder, _Hubs("certificate" if has_certificates else "password", []), central)
+    return sorted(path.name for path in folder.iterdir())
+
+
+def enrol(folder: Path, name: str, partition: int | None = None) -> Credentials:
+    """Add a hub, or give one that is there a new identity; return its credentials.
+
+    A hub that is enrolled again keeps its partition. Raises StartFault, BadParameter.
+    """
+    if not _HUB_NAME.fullmatch(name) or name == CENTRAL_USER:
+        raise BadParameter("1 to 63 of a to z, 0 to 9 and - are expected", field="name")
+    hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
+    known = next((one for one in hubs.hubs if one.name == name), None)
+    if partition is None:
+        partition = partition_of(name) if known is None else known.partition
+    elif known is not None and known.partition != checked_partition(partition):
+        raise BadParameter(f"{name} is in {known.partition} already", field="partition")
+    hub = Credentials(
+        kind="nats",
+        url=central.url,
+        name="central",
+        hub=name,
+        partition=checked_partition(partition),
+        ca=central.ca,
+    )
+    hub = _identified(folder, hub, name, with_certificate=hubs.identity == "certificate")
+    hubs.hubs = [one for one in hubs.hubs if one.name != name]
+    hubs.hubs.append(_Enrolled(name, partition, hub.password))
+    _save(folder, hubs, central)
+    return hub
+
+
+def remove(folder: Path, name: str) -> None:
+    """Remove a hub: the servers take nothing of it any more. Raises StartFault."""
+    hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
+    left = [one for one in hubs.hubs if one.name != name]
+    if len(left) == len(hubs.hubs):
+        raise StartFault(f"there is no hub {name}")
+    hubs.hubs = left
+    _save(folder, hubs, central)
+
+
+def read_central(folder: Path) -> Credentials:
+    """Return who the centre is. Raises StartFault."""
+    return _read(folder / _CENTRAL, Credentials)
+
+
+def write_credentials(path: Path, credentials: Credentials) -> None:
+    """Write the file that a hub takes. Raises StartFault."""
+    _write(path, credentials)
+
+
+def _identified(
+    folder: Path, credentials: Credentials, user: str, *, with_certificate: bool
+) -> Credentials:
+    """Return credentials with a new certificate or password."""
+    if with_certificate:
+        cert, key = issue(folder, user)
+        return msgspec.structs.replace(credentials, cert=cert, key=key)
+    return msgspec.structs.replace(credentials, user=user, password=secrets.token_urlsafe(24))
+
+
+def _save(folder: Path, hubs: _Hubs, central: Credentials) -> None:
+    hubs.hubs.sort(key=lambda hub: hub.name)
+    _write(folder / _HUBS, hubs)
+    accounts = [Account(hub.name, hub.partition, hub.password) for hub in hubs.hubs]
+    text = accounts_conf(
+        Account(CENTRAL_USER, None, central.password),
+        accounts,
+        with_certificates=hubs.identity == "certificate",
+    )
+    mode = PUBLIC if hubs.identity == "certificate" else SECRET
+    write_file(folder / ACCOUNTS, text.encode("ascii"), mode)
+
+
+def _write(path: Path, value: Struct) -> None:
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    try:
+        write_file(path, text + b"\n", SECRET)
+    except OSError as error:
+        raise StartFault(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _read(path: Path, type: type[T]) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=type)
+    except OSError as error:
+        remedy = 'begin with "sitehub central init"'
+        raise StartFault(f"{path} cannot be read: {error.strerror}; {remedy}") from error
+    except msgspec.MsgspecError as error:
+        raise StartFault(f"{path} is damaged: {error}") from error

@@ -1,0 +1,56 @@
+"""Answers /healthz and /metrics of a centre, in a thread of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from hub.central import metrics
+from hub.central.centre import Health
+
+_REQUEST_SECONDS = 10
+
+
+@contextmanager
+def health_server(address: tuple[str, int], health: Health) -> Iterator[int]:
+    """Serve until the end of the block; yield the port. Raises OSError."""
+    server = ThreadingHTTPServer(address, _handler(health))
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _REQUEST_SECONDS
+
+        def do_GET(self) -> None:
+            if self.path == "/healthz":
+                body = json.dumps({"nats": health.nats, "database": health.database}).encode()
+                self._answer(200 if health.is_good else 503, "application/json", body)
+            elif self.path == "/metrics":
+                self._answer(200, "text/plain; version=0.0.4", metrics.exposition())
+            else:
+                self._answer(404, "text/plain", b"/healthz and /metrics are here\n")
+
+        def _answer(self, status: int, mime: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", mime)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Write no log of requests."""
+
+    return Handler

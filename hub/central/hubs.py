@@ -1,0 +1,76 @@
+"""The hubs that a centre knows, and whether they are silent or behind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from msgspec import Struct
+
+HubState = Literal["current", "behind", "silent", "never"]
+#: In the order in which a person wants to see them.
+STATES: tuple[HubState, ...] = ("never", "silent", "behind", "current")
+
+_SELECT = """
+SELECT name, partition, enrolled_at, seen_at, log, seq, received_at, record_at
+FROM sitehub.hub ORDER BY name
+"""
+_ENROL = """
+INSERT INTO sitehub.hub (name, partition, enrolled_at) VALUES (%s, %s, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET partition = excluded.partition, enrolled_at = excluded.enrolled_at
+"""
+
+
+class Limits(Struct, frozen=True):
+    """When a hub counts as silent, and as behind."""
+
+    silent: timedelta = timedelta(hours=1)
+    behind: timedelta = timedelta(minutes=5)
+
+
+class Hub(Struct, frozen=True):
+    """A hub. `log`, `seq`, `received_at`: its last record; `record_at`: when that was stored."""
+
+    name: str
+    partition: int
+    enrolled_at: datetime | None
+    seen_at: datetime | None
+    log: str
+    seq: int
+    received_at: datetime | None
+    record_at: datetime | None
+
+    @property
+    def lag(self) -> timedelta | None:
+        """How old its last record was when it was stored; None before the first."""
+        if self.record_at is None or self.received_at is None:
+            return None
+        return self.record_at - self.received_at
+
+    def state(self, now: datetime, limits: Limits) -> HubState:
+        if self.seen_at is None:
+            return "never"
+        if now - self.seen_at > limits.silent:
+            return "silent"
+        return "behind" if self.lag is not None and self.lag > limits.behind else "current"
+
+
+def read_hubs(connection: Any) -> list[Hub]:
+    """Return all hubs by name. Blocks. Raises psycopg.Error."""
+    return [Hub(*row) for row in connection.execute(_SELECT).fetchall()]
+
+
+def note_enrolled(connection: Any, name: str, partition: int) -> None:
+    """Note a hub that is expected. Blocks. Raises psycopg.Error."""
+    connection.execute(_ENROL, (name, partition))
+
+
+def count_states(hubs: list[Hub], now: datetime, limits: Limits) -> dict[HubState, int]:
+    counts: dict[HubState, int] = dict.fromkeys(STATES, 0)
+    for hub in hubs:
+        counts[hub.state(now, limits)] += 1
+    return counts
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

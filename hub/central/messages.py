@@ -1,0 +1,232 @@
+"""Reads the messages of hubs: one of NATS becomes a row, or a picture. Pure.
+
+Which hub it is says the subject alone, since the servers let a hub send to its own only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from hub.services.forwarding.nats.address import PARTITIONS
+from hub.services.forwarding.nats.messages import LOG, PICTURE, SEQ
+
+_SUBJECT = re.compile(
+    r"sitehub\.(?P<partition>\d{1,2})\.(?P<hub>[a-z0-9][a-z0-9-]{0,62})\.(?P<kind>[a-z]+)",
+    re.ASCII,
+)
+_LOG_ID = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
+_PICTURE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_REPLACEMENT = "\ufffd"
+_MAX_SEQ = 2**63 - 1
+
+
+class Unreadable(Exception):
+    """A message that no hub sends. It is kept as it is, for a person to look at."""
+
+
+class Sender(Struct, frozen=True):
+    """Who sent a message: the hub, and the log of it that the message is about."""
+
+    hub: str
+    partition: int
+    log: str
+
+
+class RecordRow(Struct, frozen=True):
+    """A record. `body`: all of it, as JSON that PostgreSQL takes."""
+
+    sender: Sender
+    seq: int
+    received_at: datetime
+    occurred_at: datetime | None
+    kind: str
+    did: str
+    erased: bool
+    body: str
+
+
+class AlarmRow(Struct, frozen=True):
+    """An alarm as it is after the change `number`."""
+
+    sender: Sender
+    seq: int
+    number: int
+    kind: str
+    severity: str
+    state: str
+    last_at: datetime
+    body: str
+
+
+class GapRow(Struct, frozen=True):
+    """Records of a log that will never come."""
+
+    sender: Sender
+    first_seq: int
+    last_seq: int
+    reason: str
+
+
+class ErasureRow(Struct, frozen=True):
+    """Records that a hub has erased. `seqs`: first and last of each range."""
+
+    sender: Sender
+    seqs: tuple[tuple[int, int], ...]
+
+
+class PictureFile(Struct, frozen=True):
+    """A picture of a record."""
+
+    sender: Sender
+    seq: int
+    name: str
+    mime: str
+    data: bytes
+
+
+Row = RecordRow | AlarmRow | GapRow | ErasureRow | PictureFile
+
+
+class _Record(Struct, frozen=True):
+    seq: int
+    received_at: datetime
+    occurred_at: datetime | None = None
+    kind: str = ""
+    did: str | None = None
+    erased: bool = False
+
+
+class _Alarm(Struct, frozen=True):
+    seq: int
+    number: int
+    last_at: datetime
+    kind: str = ""
+    severity: str = ""
+    state: str = ""
+
+
+class _Gap(Struct, frozen=True, rename={"first": "from", "last": "to"}):
+    first: int
+    last: int
+    reason: str = ""
+
+
+class _Erasure(Struct, frozen=True):
+    seqs: tuple[tuple[int, int], ...]
+
+
+def row_of(subject: str, headers: Mapping[str, str], payload: bytes) -> Row:
+    """Return what a message says. Raises Unreadable."""
+    found = _SUBJECT.fullmatch(subject)
+    if found is None or int(found["partition"]) >= PARTITIONS:
+        raise Unreadable("a subject that no hub has")
+    log = headers.get(LOG, "")
+    if not _LOG_ID.fullmatch(log):
+        raise Unreadable(f"{LOG} is missing or wrong")
+    sender = Sender(found["hub"], int(found["partition"]), log)
+    try:
+        match found["kind"]:
+            case "rec":
+                return _record(sender, payload)
+            case "pic":
+                return _picture(sender, headers, payload)
+            case "alarm":
+                return _alarm(sender, payload)
+            case "gap":
+                return _gap(sender, payload)
+            case "erasure":
+                return _erasure(sender, payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from error
+    raise Unreadable("a kind of message that this version does not know")
+
+
+def _record(sender: Sender, payload: bytes) -> RecordRow:
+    body = _json(payload)
+    record = msgspec.json.decode(body, type=_Record)
+    return RecordRow(
+        sender,
+        _seq(record.seq),
+        _utc(record.received_at),
+        None if record.occurred_at is None else _utc(record.occurred_at),
+        _text(record.kind),
+        _text(record.did or ""),
+        record.erased,
+        body,
+    )
+
+
+def _alarm(sender: Sender, payload: bytes) -> AlarmRow:
+    body = _json(payload)
+    alarm = msgspec.json.decode(body, type=_Alarm)
+    return AlarmRow(
+        sender,
+        _seq(alarm.seq),
+        _seq(alarm.number),
+        _text(alarm.kind),
+        _text(alarm.severity),
+        _text(alarm.state),
+        _utc(alarm.last_at),
+        body,
+    )
+
+
+def _gap(sender: Sender, payload: bytes) -> GapRow:
+    gap = msgspec.json.decode(payload, type=_Gap)
+    return GapRow(sender, _seq(gap.first), _seq(gap.last), _text(gap.reason))
+
+
+def _erasure(sender: Sender, payload: bytes) -> ErasureRow:
+    ranges = msgspec.json.decode(payload, type=_Erasure).seqs
+    return ErasureRow(sender, tuple((_seq(first), _seq(last)) for first, last in ranges))
+
+
+def _picture(sender: Sender, headers: Mapping[str, str], payload: bytes) -> PictureFile:
+    seq, name = headers.get(SEQ, ""), headers.get(PICTURE, "")
+    if not seq.isdecimal() or not _PICTURE_NAME.fullmatch(name):
+        raise Unreadable(f"{SEQ} or {PICTURE} is missing or wrong")
+    return PictureFile(sender, _seq(int(seq)), name, headers.get("Content-Type", ""), payload)
+
+
+def _seq(seq: int) -> int:
+    if not 0 <= seq <= _MAX_SEQ:
+        raise ValueError("a number is out of range")
+    return seq
+
+
+def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a time has no zone")
+    return moment.astimezone(UTC)
+
+
+def _json(payload: bytes) -> str:
+    """Return JSON that jsonb takes: without NUL and lone surrogates, which can only be escaped."""
+    text = payload.decode()
+    if "\\u" not in text:
+        return text
+    return json.dumps(_cleaned(json.loads(text)), ensure_ascii=False)
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return _text(value)
+        case list():
+            return [_cleaned(one) for one in value]
+        case dict():
+            return {_text(name): _cleaned(one) for name, one in value.items()}
+    return value
+
+
+def _text(text: str) -> str:
+    """Return text that PostgreSQL takes."""
+    return _SURROGATE.sub(_REPLACEMENT, text.replace("\0", _REPLACEMENT))

@@ -1,0 +1,52 @@
+"""The folder of pictures: <hub>/<log>/<seq in tens of thousands>/<seq>-<name>.<kind>."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from hub.central.messages import PictureFile, Sender
+from hub.durable_files import write_file
+
+_ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/bmp": ".bmp", "image/webp": ".webp"}
+#: As many pictures' records as share a folder.
+_FOLDER_SEQS = 10_000
+
+
+class PictureFolder:
+    """Keeps pictures as files. The same picture that comes again replaces itself. Blocks."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def store(self, pictures: Iterable[PictureFile]) -> int:
+        """Write pictures; return their bytes, all on the disk. Raises OSError."""
+        size = 0
+        for picture in pictures:
+            write_file(self.path_of(picture), picture.data)
+            size += len(picture.data)
+        return size
+
+    def path_of(self, picture: PictureFile) -> Path:
+        ending = _ENDINGS.get(picture.mime, ".bin")
+        folder = self._folder(picture.sender, picture.seq)
+        return folder / f"{picture.seq}-{picture.name}{ending}"
+
+    def erase(self, sender: Sender, ranges: Iterable[tuple[int, int]]) -> None:
+        """Delete the pictures of records, given as first and last of each range. Raises OSError."""
+        log = self._root / sender.hub / sender.log
+        folders = {int(path.name): path for path in log.glob("*") if path.name.isdecimal()}
+        for first, last in ranges:
+            for number, folder in folders.items():
+                if first // _FOLDER_SEQS <= number <= last // _FOLDER_SEQS:
+                    _erase_in(folder, first, last)
+
+    def _folder(self, sender: Sender, seq: int) -> Path:
+        return self._root / sender.hub / sender.log / str(seq // _FOLDER_SEQS)
+
+
+def _erase_in(folder: Path, first: int, last: int) -> None:
+    for path in folder.glob("*-*"):
+        seq = path.name.partition("-")[0]
+        if seq.isdecimal() and first <= int(seq) <= last:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,59 @@
+"""Makes the streams and the consumers on the servers, as far as they are missing."""
+
+from __future__ import annotations
+
+import trio
+from msgspec import Struct
+
+from hub.central.reader import Servers, open_reader
+from hub.services.forwarding.nats.address import PARTITIONS, stream_of
+from hub.services.forwarding.nats.stream import find_stream, has_batches
+
+_DAY_NS = 86_400 * 10**9
+
+
+class Prepared(Struct, frozen=True):
+    """A stream as it is. `days`: how long messages are kept, 0 for ever; `batches`: as a whole."""
+
+    stream: str
+    replicas: int
+    days: float
+    batches: bool
+    pending: int
+    unacknowledged: int
+
+
+async def prepare(servers: Servers) -> list[Prepared]:
+    """Make what is missing; return all streams. Raises TryLater in an exception group."""
+    found = []
+    async with open_reader(servers) as reader:
+        for partition in range(PARTITIONS):
+            name = stream_of(partition)
+            stream = await find_stream(reader, name, f"sitehub.{partition}.>")
+            consumed = await reader.prepare(name)
+            found.append(
+                Prepared(
+                    name,
+                    stream.config.num_replicas,
+                    stream.config.max_age / _DAY_NS,
+                    has_batches(reader, stream),
+                    0 if consumed is None else consumed.num_pending,
+                    0 if consumed is None else consumed.num_ack_pending,
+                )
+            )
+    return found
+
+
+async def read_streams(servers: Servers, seconds: float = 20) -> dict[str, tuple[int, int]]:
+    """Return what is pending and what is not acknowledged of each stream that is consumed.
+
+    Raises TryLater in an exception group, trio.TooSlowError.
+    """
+    found = {}
+    with trio.fail_after(seconds):
+        async with open_reader(servers) as reader:
+            for stream in map(stream_of, range(PARTITIONS)):
+                info = await reader.consumed(stream)
+                if info.error is None:
+                    found[stream] = (info.num_pending, info.num_ack_pending)
+    return found

@@ -1,0 +1,228 @@
+"""Takes messages from the streams, as many as there is room for, and acknowledges what is stored.
+
+All centres pull from one durable consumer of each stream, so each message goes to one of them. A
+message that is not acknowledged in time, as of a centre that was killed, goes to another one.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import trio
+import trio_asyncio
+from msgspec import Struct
+from nats.aio.msg import Msg
+
+from hub.central.received import Received, read_message
+from hub.errors import StartFault
+from hub.services.forwarding.nats.address import is_encrypted, servers_of
+from hub.services.forwarding.nats.connection import ApiError, Connection, Login, run_loop
+from hub.services.forwarding.nats.identity import load_certificate
+from hub.services.forwarding.sender import TryLater
+
+#: The durable consumer of each stream.
+CONSUMER = "sitehub-central"
+#: No hub may be called so: its inbox would be ours.
+_INBOX_NAME = "sitehub_central"
+_ACK_WAIT_SECONDS = 30
+_PULL_MESSAGES, _PULL_BYTES = 500, 4 * 1024 * 1024
+_PULL_SECONDS = 20
+#: The server says so often that it is there while it has nothing.
+_HEARTBEAT_SECONDS = 5
+_SILENT_SECONDS = 3 * _HEARTBEAT_SECONDS
+#: All centres together may hold so many messages of a stream.
+_MAX_ACK_PENDING = 20_000
+_NS = 1_000_000_000
+_NO_STREAM, _NO_CONSUMER = 10059, 10014
+_CONFIG = {
+    "durable_name": CONSUMER,
+    "ack_policy": "explicit",
+    "ack_wait": _ACK_WAIT_SECONDS * _NS,
+    "max_ack_pending": _MAX_ACK_PENDING,
+    "deliver_policy": "all",
+}
+
+
+Take = Callable[[Received], None]
+WaitRoom = Callable[[], Awaitable[None]]
+
+
+class StreamGone(Exception):
+    """The stream or its consumer is not there any more."""
+
+
+class Servers(Struct, frozen=True):
+    """Where the streams are, and who we are to the servers. `ca`, `cert`, `key`: PEM."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+    cert: str = ""
+    key: str = ""
+    ca: str = ""
+
+
+class Consumed(Struct, frozen=True):
+    """How far the consumer of a stream is.
+
+    `num_pending`: messages that nobody has taken; `num_ack_pending`: taken and not stored yet.
+    """
+
+    num_pending: int = 0
+    num_ack_pending: int = 0
+    error: ApiError | None = None
+
+
+class Reader(Connection):
+    """An open connection that takes messages. Use `open_reader`."""
+
+    async def consume(self, stream: str, wait_room: WaitRoom, put: Take) -> None:
+        """Give what comes in a stream to `put`; ask for more once there is room.
+
+        Raises TryLater, StreamGone.
+        """
+        pull = _Pull(stream, put)
+        inbox = f"_INBOX.{_INBOX_NAME}.{stream}"
+        await self._run(self._subscribe, (inbox, pull), 10)
+        while True:
+            await wait_room()
+            pull.begin()
+            await self._run(self._ask_next, (stream, inbox), 10)
+            await self._until_over(pull)
+            if pull.is_gone:
+                raise StreamGone
+
+    async def prepare(self, stream: str) -> Consumed | None:
+        """Return how far the consumer of a stream is; make it if it is missing.
+
+        None: there is no such stream. Raises TryLater.
+        """
+        found = await self.consumed(stream)
+        if found.error is not None and found.error.err_code == _NO_CONSUMER:
+            body = msgspec.json.encode({"stream_name": stream, "config": _CONFIG})
+            found = await self._ask(f"CONSUMER.CREATE.{stream}.{CONSUMER}", body)
+        if found.error is not None and found.error.err_code == _NO_STREAM:
+            return None
+        if found.error is not None:
+            raise TryLater(f"stream {stream}: {found.error}")
+        return found
+
+    async def consumed(self, stream: str) -> Consumed:
+        """Return how far the consumer of a stream is. Raises TryLater."""
+        return await self._ask(f"CONSUMER.INFO.{stream}.{CONSUMER}")
+
+    async def _ask(self, what: str, body: bytes = b"") -> Consumed:
+        reply = await self.request(f"$JS.API.{what}", body)
+        try:
+            return msgspec.json.decode(reply.data, type=Consumed)
+        except msgspec.MsgspecError as error:
+            raise TryLater("what it answered makes no sense") from error
+
+    async def acknowledge(self, messages: Sequence[Received]) -> None:
+        """Tell the streams that messages are stored. Raises TryLater."""
+        await self._run(self._acknowledge, messages, 30)
+
+    async def _until_over(self, pull: _Pull) -> None:
+        """Return when a pull has ended. Raises TryLater if the server says nothing any more."""
+        while not pull.is_over:
+            with trio.move_on_after(_SILENT_SECONDS) as scope:
+                await pull.wait_sign()
+            if scope.cancelled_caught:
+                raise TryLater("the server says nothing")
+            if self.is_broken:
+                raise TryLater(await self.wait_broken())
+
+    # -- in asyncio
+
+    async def _subscribe(self, what: Any, seconds: float) -> None:
+        inbox, pull = what
+        await self._client.subscribe(inbox, cb=pull.receive)
+
+    async def _ask_next(self, what: Any, seconds: float) -> None:
+        stream, inbox = what
+        body = msgspec.json.encode(
+            {
+                "batch": _PULL_MESSAGES,
+                "max_bytes": _PULL_BYTES,
+                "expires": _PULL_SECONDS * _NS,
+                "idle_heartbeat": _HEARTBEAT_SECONDS * _NS,
+            }
+        )
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{CONSUMER}"
+        await self._client.publish(subject, body, reply=inbox)
+
+    async def _acknowledge(self, messages: Sequence[Received], seconds: float) -> None:
+        for message in messages:
+            await self._client.publish(message.reply, b"+ACK")
+        await self._client.flush(int(seconds))
+
+
+@asynccontextmanager
+async def open_reader(servers: Servers) -> AsyncIterator[Reader]:
+    """Connect to one of the servers. Raises TryLater, also in an exception group."""
+    login = Login(servers.user, servers.password, _tls_of(servers))
+    async with trio.open_nursery() as nursery:
+        loop, loop_scope = await nursery.start(run_loop)
+        reader = Reader(loop, wants_tls=is_encrypted(servers.url))
+        connect = trio_asyncio.aio_as_trio(reader.open, loop=loop)
+        try:
+            await connect(servers_of(servers.url), login, _INBOX_NAME)
+            yield reader
+        finally:
+            try:
+                await reader.aclose()
+            finally:
+                loop_scope.cancel()
+
+
+def _tls_of(servers: Servers) -> ssl.SSLContext | None:
+    """Return what checks the servers and shows our certificate. Raises StartFault."""
+    if not is_encrypted(servers.url):
+        return None
+    try:
+        context = ssl.create_default_context(cadata=servers.ca or None)
+        if servers.cert:
+            load_certificate(context, servers.cert, servers.key)
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise StartFault(f"the certificates cannot be used: {error}") from error
+    return context
+
+
+class _Pull:
+    """What comes of the requests for a stream's next messages, of which one runs at a time."""
+
+    def __init__(self, stream: str, put: Take) -> None:
+        self.is_over = True
+        self.is_gone = False
+        self._stream = stream
+        self._put = put
+        self._left = 0
+        self._sign = trio.Event()
+
+    def begin(self) -> None:
+        self.is_over = False
+        self._left = _PULL_MESSAGES
+
+    async def wait_sign(self) -> None:
+        """Return when anything has come."""
+        await self._sign.wait()
+        self._sign = trio.Event()
+
+    async def receive(self, message: Msg) -> None:
+        """Take a message, or what the server says of the request."""
+        headers = dict(message.headers or {})
+        if message.reply and not headers.get("Status"):
+            self._put(
+                read_message(self._stream, message.subject, headers, message.data, message.reply)
+            )
+            self._left -= 1
+            self.is_over = self._left <= 0
+        # 100: it is still there. All else ends the request: no more time, or no more bytes.
+        elif (status := headers.get("Status", "")) != "100":
+            self.is_over = True
+            self.is_gone = status == "503" or "Deleted" in headers.get("Description", "")
+        self._sign.set()

@@ -1,0 +1,354 @@
+"""`sitehub central`: receives what the hubs of many sites send, and stores it in PostgreSQL."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from hub.cli.options import data_option
+from hub.errors import StartFault
+
+if TYPE_CHECKING:
+    from hub.central.hubs import Hub, Limits
+    from hub.central.reader import Servers
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+_MISSING = (
+    "this needs psycopg, which a hub does without: pip install 'sitehub[central]' "
+    "(the executable cannot have it)"
+)
+
+
+def _folder_option(command: F) -> F:
+    """Add `--folder`, and what all commands have."""
+    command = data_option(expose_value=False)(command)
+    return click.option(
+        "--folder",
+        envvar="SITEHUB_CENTRAL_FOLDER",
+        type=click.Path(path_type=Path),
+        default=Path("sitehub-central"),
+        show_default=True,
+        callback=_with_extra,
+        help="Accounts, certificates, and who the centre is; also SITEHUB_CENTRAL_FOLDER.",
+    )(command)
+
+
+def _with_extra(context: click.Context, parameter: click.Parameter, folder: Path) -> Path:
+    """Raise StartFault where the extra is missing; all commands have this option."""
+    if find_spec("psycopg") is None:
+        raise StartFault(_MISSING)
+    return folder
+
+
+def _database_option(command: F) -> F:
+    return click.option(
+        "--database",
+        envvar="SITEHUB_CENTRAL_DATABASE",
+        default="",
+        metavar="ADDRESS",
+        help="PostgreSQL, e.g. postgresql://host/name; also SITEHUB_CENTRAL_DATABASE, or PGHOST "
+        "and so on.",
+    )(command)
+
+
+def _limit_options(command: F) -> F:
+    for option in (
+        click.option(
+            "--behind-after",
+            type=click.FloatRange(min=0.1),
+            default=5.0,
+            show_default=True,
+            metavar="MINUTES",
+            help="A hub is behind if its last record was older than this when it was stored.",
+        ),
+        click.option(
+            "--silent-after",
+            type=click.FloatRange(min=0.1),
+            default=60.0,
+            show_default=True,
+            metavar="MINUTES",
+            help="A hub is silent if nothing of it was stored for so long.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def central() -> None:
+    """The centre of many sites: from NATS JetStream, where hubs send to, into PostgreSQL.
+
+    Needs the extra: pip install 'sitehub[central]'. docs/many-sites.md goes through all steps.
+    """
+
+
+@central.command("init")
+@click.option("--url", required=True, help="The servers, tls:// or nats://, separated by commas.")
+@click.option(
+    "--passwords",
+    is_flag=True,
+    help="With tls://: hubs have passwords rather than certificates.",
+)
+@_folder_option
+def init(folder: Path, url: str, passwords: bool) -> None:
+    """Make the folder: the centre's identity, and with tls:// an authority of your own.
+
+    It is written to nowhere else. Copy accounts.conf, ca.pem, server.pem and server.key to each
+    server. Keep a copy of the folder: it is what lets hubs in.
+    """
+    from hub.central.folder import make_folder
+    from hub.cli.output import print_line
+
+    names = make_folder(folder, url, with_passwords=passwords)
+    print_line(f"{folder}: {', '.join(names)}")
+
+
+@central.command("prepare")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@_folder_option
+def prepare(folder: Path, as_json: bool) -> None:
+    """Make the streams SITEHUB_0 to SITEHUB_15 and their consumers, as far as they are missing."""
+    from functools import partial
+
+    from hub.central import prepare as preparing
+    from hub.cli.output import print_json, print_table
+
+    found = _run(partial(preparing.prepare, _servers(folder)))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ("STREAM", "SERVERS", "DAYS", "IN BATCHES", "PENDING"),
+            [
+                (
+                    *(one.stream, str(one.replicas), f"{one.days:g}"),
+                    *("yes" if one.batches else "no", str(one.pending)),
+                )
+                for one in found
+            ],
+        )
+
+
+@central.command("enrol")
+@click.argument("name")
+@click.option(
+    "--partition",
+    type=click.IntRange(0, 15),
+    help="The stream; by default the name decides.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The file for the hub [default: NAME.json].",
+)
+@_database_option
+@_folder_option
+def enrol(folder: Path, name: str, partition: int | None, out: Path | None, database: str) -> None:
+    """Let a hub in, and write the file for "sitehub target add --file".
+
+    The file holds the hub's password or key. Enrolling a hub again gives it a new one. Then copy
+    accounts.conf to the servers, and run "nats-server --signal reload" there.
+    """
+    from hub.central import folder as folders
+    from hub.cli.output import print_line
+
+    hub = folders.enrol(folder, name, partition)
+    path = out or Path(f"{name}.json")
+    folders.write_credentials(path, hub)
+    if database:
+        from hub.central.database import open_database
+        from hub.central.hubs import note_enrolled
+
+        assert hub.partition is not None
+        store = _trying(lambda: open_database(database, None))
+        try:
+            note_enrolled(store.connection, name, hub.partition)
+        finally:
+            store.close()
+    print_line(f"{path}: {name}, SITEHUB_{hub.partition}")
+    print_line(f"now copy {folder / folders.ACCOUNTS} to each server, and reload it")
+
+
+@central.command("remove")
+@click.argument("name")
+@_folder_option
+def remove(folder: Path, name: str) -> None:
+    """Let a hub in no more, from the next reload of the servers on. What it sent stays."""
+    from hub.central import folder as folders
+    from hub.cli.output import print_line
+
+    folders.remove(folder, name)
+    print_line(f"now copy {folder / folders.ACCOUNTS} to each server, and reload it")
+
+
+@central.command("run")
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    help="The folder of pictures; without it they are not kept.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:8460",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where /healthz and /metrics are.",
+)
+@_limit_options
+@_database_option
+@_folder_option
+def run(
+    folder: Path,
+    database: str,
+    pictures: Path | None,
+    listen: str,
+    silent_after: float,
+    behind_after: float,
+) -> None:
+    """Store what hubs send, until Ctrl-C. Several may run, also on several computers."""
+    from functools import partial
+
+    from hub import log
+    from hub.central.centre import Centre
+    from hub.central.database import open_database
+    from hub.central.health_server import health_server
+    from hub.central.pictures import PictureFolder
+    from hub.config import LogConfig
+
+    kept = None if pictures is None else PictureFolder(pictures)
+    limits = _limits(silent_after, behind_after)
+    centre = Centre(_servers(folder), partial(open_database, database, kept), limits)
+    stop_log = log.start(LogConfig(), None, sys.stderr)
+    try:
+        with health_server(_address(listen), centre.health):
+            _run(partial(_until_signal, centre.run))
+    finally:
+        stop_log()
+
+
+@central.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@_limit_options
+@_database_option
+@_folder_option
+def status(
+    folder: Path, database: str, as_json: bool, silent_after: float, behind_after: float
+) -> None:
+    """Show which hubs are silent or behind, and what is not stored yet."""
+    from functools import partial
+
+    from hub.central.database import open_database
+    from hub.central.hubs import utc_now
+    from hub.central.prepare import read_streams
+    from hub.cli.output import print_json, print_table
+
+    limits, now = _limits(silent_after, behind_after), utc_now()
+    store = _trying(lambda: open_database(database, None))
+    try:
+        hubs = _trying(store.hubs)
+    finally:
+        store.close()
+    streams = _run(partial(read_streams, _servers(folder)))
+    if as_json:
+        print_json(
+            {
+                "hubs": [_listed(hub, hub.state(now, limits)) for hub in hubs],
+                "streams": [
+                    {"stream": name, "pending": pending, "unacknowledged": taken}
+                    for name, (pending, taken) in streams.items()
+                ],
+            }
+        )
+        return
+    print_table(
+        ("HUB", "STREAM", "STATE", "LAST SEEN", "LAST RECORD", "LAG"),
+        [_row(hub, hub.state(now, limits)) for hub in hubs],
+    )
+    print_table(
+        ("STREAM", "PENDING", "TAKEN"),
+        [(name, str(pending), str(taken)) for name, (pending, taken) in streams.items()],
+    )
+
+
+def _row(hub: Hub, state: str) -> tuple[str, ...]:
+    lag = "" if hub.lag is None else f"{hub.lag.total_seconds():.1f} s"
+    seen = "" if hub.seen_at is None else f"{hub.seen_at:%Y-%m-%d %H:%M:%S}Z"
+    return (hub.name, str(hub.partition), state, seen, str(hub.seq or ""), lag)
+
+
+def _listed(hub: Hub, state: str) -> dict[str, object]:
+    from msgspec.structs import asdict
+
+    lag = None if hub.lag is None else round(hub.lag.total_seconds(), 3)
+    return {**asdict(hub), "state": state, "lag_seconds": lag}
+
+
+def _limits(silent_after: float, behind_after: float) -> Limits:
+    from hub.central.hubs import Limits
+
+    return Limits(timedelta(minutes=silent_after), timedelta(minutes=behind_after))
+
+
+def _servers(folder: Path) -> Servers:
+    from hub.central.folder import read_central
+    from hub.central.reader import Servers
+
+    central = read_central(folder)
+    return Servers(
+        central.url, central.user, central.password, central.cert, central.key, central.ca
+    )
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise click.UsageError("--listen: HOST:PORT is expected")
+    return host.strip("[]"), int(port)
+
+
+def _trying(work: Callable[[], T]) -> T:
+    """Return what some work gives. Raises StartFault."""
+    from hub.services.forwarding.sender import TryLater
+
+    try:
+        return work()
+    except TryLater as failure:
+        raise StartFault(str(failure)) from failure
+
+
+def _run(work: Callable[[], Any]) -> Any:
+    """Run some work in trio; return its result. Raises StartFault."""
+    import trio
+
+    from hub.services.forwarding.sender import TryLater
+
+    found: Any = None
+    try:
+        found = trio.run(work)
+    except* (TryLater, trio.TooSlowError) as failures:
+        from hub.central.centre import first_error
+
+        raise StartFault(f"NATS: {first_error(failures)}") from failures
+    return found
+
+
+async def _until_signal(work: Callable[[], Any]) -> None:
+    """Do some work until the process is told to stop."""
+    import trio
+
+    from hub.process.signals import STOP_SIGNALS
+
+    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work)
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+                break

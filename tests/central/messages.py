@@ -1,0 +1,74 @@
+"""Messages as hubs send them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from hub.central.received import Received, read_message
+
+LOG = "0a" * 16
+STREAM = "SITEHUB_3"
+
+
+def record(seq: int, hub: str = "site-1", log: str = LOG, **fields: Any) -> Received:
+    body = {
+        "seq": seq,
+        "kind": "face",
+        "did": "1",
+        "sn": "SN1",
+        "device_name": "Gate",
+        "occurred_at": "2026-11-25T08:00:00.000Z",
+        "received_at": "2026-11-25T08:00:00.210Z",
+        "name": "王芳",
+        "uuid": "1234567890",
+        "images": {"face": f"/api/v1/records/{seq}/images/face"},
+        "extra": {},
+        "log": log,
+        "hub": hub,
+    }
+    return message("rec", {**body, **fields}, hub, log, seq)
+
+
+def picture(
+    seq: int, data: bytes, name: str = "face", hub: str = "site-1", log: str = LOG
+) -> Received:
+    headers = {"Sitehub-Picture": name, "Content-Type": "image/jpeg"}
+    return message("pic", data, hub, log, seq, **headers)
+
+
+def alarm(seq: int, number: int, state: str = "new", log: str = LOG, **fields: Any) -> Received:
+    body = {
+        "seq": seq,
+        "number": number,
+        "kind": "blacklist",
+        "severity": "critical",
+        "state": state,
+        "last_at": "2026-11-25T08:00:00.210Z",
+        "detail": {"name": "王芳"},
+        "record": {"seq": seq, "name": "王芳"},
+        "log": log,
+        "hub": "site-1",
+    }
+    return message("alarm", {**body, **fields}, "site-1", log)
+
+
+def gap(first: int, last: int, reason: str = "deleted", log: str = LOG) -> Received:
+    body = {"from": first, "to": last, "reason": reason, "log": log, "hub": "site-1"}
+    return message("gap", body, "site-1", log)
+
+
+def erasure(*ranges: tuple[int, int], hub: str = "site-1", log: str = LOG) -> Received:
+    return message("erasure", {"seqs": ranges, "number": 1, "log": log, "hub": hub}, hub, log)
+
+
+def message(
+    kind: str, body: object, hub: str = "site-1", log: str = LOG, seq: int = 0, **headers: str
+) -> Received:
+    payload = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    all_headers = {"Sitehub-Log": log, **headers}
+    if seq:
+        all_headers["Sitehub-Seq"] = str(seq)
+    reply = f"$JS.ACK.{STREAM}.sitehub-central.1.{seq}.7.1795600000000000000.0"
+    return read_message(STREAM, f"sitehub.3.{hub}.{kind}", all_headers, payload, reply)

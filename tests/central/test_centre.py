@@ -1,0 +1,163 @@
+"""A centre acknowledges what is stored, and only that."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from hub.central.centre import Centre, Store
+from hub.central.counts import Counts
+from hub.central.hubs import Hub
+from hub.central.reader import Consumed, Servers
+from hub.central.received import Received
+from hub.services.forwarding.sender import TryLater
+from tests.central.messages import STREAM, record
+
+
+class FakeReader:
+    """A connection to servers with one stream, from which it takes as many as there is room for."""
+
+    version = "2.12.0"
+
+    def __init__(self, messages: Sequence[Received], part: int = 100) -> None:
+        self._messages = list(messages)
+        self._part = part
+        self.taken = 0
+        self.acknowledged: list[int] = []
+        self.broken = trio.Event()
+
+    async def prepare(self, stream: str) -> Consumed | None:
+        return Consumed() if stream == STREAM else None
+
+    async def consumed(self, stream: str) -> Consumed:
+        return Consumed(num_pending=3)
+
+    async def consume(
+        self, stream: str, wait_room: Callable[[], Awaitable[None]], put: Callable[[Received], None]
+    ) -> None:
+        while self.taken < len(self._messages):
+            await wait_room()
+            for one in self._messages[self.taken : self.taken + self._part]:
+                put(one)
+            self.taken += self._part
+            await trio.lowlevel.checkpoint()
+        await trio.sleep_forever()
+
+    async def acknowledge(self, messages: Sequence[Received]) -> None:
+        self.acknowledged += [one.stream_seq for one in messages]
+
+    async def wait_broken(self) -> str:
+        await self.broken.wait()
+        return "the server closed the connection"
+
+
+class FakeStore:
+    """Keeps what it is given, after it has failed some times."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.stored: list[int] = []
+        self.opened = 0
+
+    def open(self) -> Store:
+        self.opened += 1
+        return self
+
+    def store(self, messages: Sequence[Received]) -> Counts:
+        if self.failures:
+            self.failures -= 1
+            raise TryLater("PostgreSQL: it is not there")
+        self.stored += [one.stream_seq for one in messages]
+        return Counts(records=len(messages))
+
+    def hubs(self) -> list[Hub]:
+        return []
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def centre_of(reader: FakeReader, store: FakeStore) -> tuple[Centre, Callable[[], Any]]:
+    """Return a centre and what serves the connection."""
+    centre = Centre(Servers("nats://127.0.0.1:4222"), store.open)
+    return centre, lambda: centre._session(reader)  # type: ignore[arg-type]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(60):
+        while not condition():  # noqa: ASYNC110  what happens has no event
+            await trio.sleep(0.01)
+
+
+async def test_what_is_stored_is_acknowledged() -> None:
+    reader, store = FakeReader([record(seq) for seq in range(1, 6)]), FakeStore()
+    centre, serve = centre_of(reader, store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await until(lambda: len(reader.acknowledged) == 5)
+        nursery.cancel_scope.cancel()
+    assert store.stored == reader.acknowledged == [1, 2, 3, 4, 5]
+    assert centre.health.database == ""
+
+
+async def test_what_cannot_be_stored_is_tried_again_and_not_acknowledged(
+    autojump_clock: MockClock,
+) -> None:
+    reader, store = FakeReader([record(1)]), FakeStore(failures=3)
+    centre, serve = centre_of(reader, store)
+    reasons = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        while not reader.acknowledged:
+            reasons.append(centre.health.database)
+            assert not store.stored or not reasons[-1]
+            await trio.sleep(0.5)
+        nursery.cancel_scope.cancel()
+    assert "PostgreSQL: it is not there" in reasons
+    assert store.stored == reader.acknowledged == [1]
+    # A connection that failed is not used again.
+    assert store.opened == 4
+    assert centre.health.database == ""
+
+
+async def test_no_more_is_taken_while_much_waits_to_be_stored(autojump_clock: MockClock) -> None:
+    reader = FakeReader([record(seq) for seq in range(1, 5_001)], part=500)
+    store = FakeStore(failures=1_000_000)
+    _, serve = centre_of(reader, store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await trio.sleep(60)
+        assert reader.taken == 500
+        store.failures = 0
+        await until(lambda: len(reader.acknowledged) == 5_000)
+        nursery.cancel_scope.cancel()
+    assert store.stored == list(range(1, 5_001))
+
+
+async def test_a_broken_connection_is_given_up() -> None:
+    reader, store = FakeReader([]), FakeStore()
+    _, serve = centre_of(reader, store)
+    reader.broken.set()
+    with pytest.RaisesGroup(pytest.RaisesExc(TryLater, match="closed the connection")):
+        await serve()
+
+
+async def test_a_centre_that_ends_acknowledges_what_it_is_storing() -> None:
+    reader, store = FakeReader([record(1)]), FakeStore()
+    _, serve = centre_of(reader, store)
+    async with trio.open_nursery() as nursery:
+        begun = trio.Event()
+
+        def stop(messages: Sequence[Received]) -> Counts:
+            trio.from_thread.run_sync(begun.set)
+            trio.from_thread.run_sync(nursery.cancel_scope.cancel)
+            return FakeStore.store(store, messages)
+
+        store.store = stop  # type: ignore[method-assign]
+        nursery.start_soon(serve)
+        await begun.wait()
+    assert store.stored == reader.acknowledged == [1]

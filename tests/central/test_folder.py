@@ -1,0 +1,106 @@
+"""The folder of an owner: who may use the servers, and the files for hubs."""
+
+from __future__ import annotations
+
+import ssl
+import stat
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hub.central.folder import Credentials, enrol, make_folder, read_central, remove
+from hub.errors import BadParameter, StartFault
+from hub.services.forwarding.nats.identity import Identity, check_identity
+
+TLS = "tls://a.example.org:4222,tls://b.example.org:4222,tls://192.0.2.7:4222"
+PLAIN = "nats://127.0.0.1:4222"
+
+
+def test_a_hub_gets_a_certificate_that_the_owners_authority_has_signed(tmp_path: Path) -> None:
+    make_folder(tmp_path, TLS, with_passwords=False)
+    hub = enrol(tmp_path, "site-1", 3)
+    assert (hub.kind, hub.url, hub.hub, hub.partition, hub.user) == ("nats", TLS, "site-1", 3, "")
+    identity = check_identity(Identity(cert=hub.cert, key=hub.key), "nats", hub.url)
+    assert identity.cert.startswith("-----BEGIN CERTIFICATE-----")
+    ssl.create_default_context(cadata=hub.ca)
+    accounts = (tmp_path / "accounts.conf").read_text()
+    assert '{ user: "CN=sitehub-central", permissions' in accounts
+    assert '{ user: "CN=site-1", permissions: { publish: ["sitehub.3.site-1.>"' in accounts
+    assert "password" not in accounts
+
+
+def test_with_passwords_each_has_its_own(tmp_path: Path) -> None:
+    make_folder(tmp_path, PLAIN, with_passwords=False)
+    first, second = enrol(tmp_path, "site-1"), enrol(tmp_path, "site-2")
+    passwords = {first.password, second.password, read_central(tmp_path).password}
+    assert len(passwords) == 3
+    accounts = (tmp_path / "accounts.conf").read_text()
+    assert all(f'password: "{password}"' in accounts for password in passwords)
+    assert (first.user, first.cert, first.ca) == ("site-1", "", "")
+
+
+def test_a_hub_that_is_enrolled_again_stays_in_its_stream_with_a_new_identity(
+    tmp_path: Path,
+) -> None:
+    make_folder(tmp_path, PLAIN, with_passwords=False)
+    before, after = enrol(tmp_path, "site-1", 9), enrol(tmp_path, "site-1")
+    assert after.partition == before.partition == 9
+    assert before.password not in (tmp_path / "accounts.conf").read_text()
+    with pytest.raises(BadParameter, match="9 already"):
+        enrol(tmp_path, "site-1", 4)
+
+
+def test_a_hub_that_is_removed_has_no_account(tmp_path: Path) -> None:
+    make_folder(tmp_path, PLAIN, with_passwords=False)
+    enrol(tmp_path, "site-1")
+    enrol(tmp_path, "site-2")
+    remove(tmp_path, "site-1")
+    accounts = (tmp_path / "accounts.conf").read_text()
+    assert '"site-1"' not in accounts
+    assert '"site-2"' in accounts
+    with pytest.raises(StartFault, match="no hub site-1"):
+        remove(tmp_path, "site-1")
+
+
+@pytest.mark.parametrize("name", ["", "Site", "a.b", "-a", "a" * 64, "sitehub-central", "a/b"])
+def test_a_name_that_no_hub_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    make_folder(tmp_path, PLAIN, with_passwords=False)
+    with pytest.raises(BadParameter, match="a to z"):
+        enrol(tmp_path, name)
+
+
+def test_a_folder_is_not_made_twice(tmp_path: Path) -> None:
+    make_folder(tmp_path, PLAIN, with_passwords=False)
+    with pytest.raises(StartFault, match="in use already"):
+        make_folder(tmp_path, PLAIN, with_passwords=False)
+
+
+def test_a_command_without_a_folder_says_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(StartFault, match="sitehub central init"):
+        enrol(tmp_path, "site-1")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        (TLS, {"ca.key", "server.key", "central.json", "hubs.json"}),
+        (PLAIN, {"central.json", "hubs.json", "accounts.conf"}),
+    ],
+)
+def test_what_is_secret_only_its_owner_can_read(tmp_path: Path, url: str, secret: set[str]) -> None:
+    make_folder(tmp_path, url, with_passwords=False)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert {name for name, mode in modes.items() if mode == 0o600} == secret
+
+
+def test_the_file_of_a_hub_has_the_fields_that_a_target_has(tmp_path: Path) -> None:
+    from web.api.targets import TargetBody
+
+    make_folder(tmp_path, TLS, with_passwords=False)
+    text = msgspec.json.encode(enrol(tmp_path, "site-1"))
+    body = msgspec.json.decode(text, type=TargetBody)
+    assert (body.kind, body.hub, body.url) == ("nats", "site-1", TLS)
+    assert msgspec.json.decode(text, type=Credentials).cert == body.cert

@@ -1,0 +1,48 @@
+"""A hub is current, behind, silent, or was never heard of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hub.central.hubs import Hub, Limits, count_states
+
+NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
+
+
+def hub(seen: float | None, lag: float | None = 0.2) -> Hub:
+    """A hub that was seen so many seconds ago; its last record was then so old."""
+    seen_at = None if seen is None else NOW - timedelta(seconds=seen)
+    received_at = None if seen_at is None or lag is None else seen_at - timedelta(seconds=lag)
+    record_at = None if received_at is None else seen_at
+    return Hub("site-1", 3, None, seen_at, "", 0, received_at, record_at)
+
+
+@pytest.mark.parametrize(
+    ("seen", "lag", "state"),
+    [
+        (None, None, "never"),
+        (10, 0.2, "current"),
+        (10, None, "current"),
+        (10, 301, "behind"),
+        (3_601, 0.2, "silent"),
+        (3_601, 301, "silent"),
+    ],
+)
+def test_a_hub_is_in_the_state_that_its_times_say(
+    seen: float | None, lag: float | None, state: str
+) -> None:
+    assert hub(seen, lag).state(NOW, Limits()) == state
+
+
+def test_what_counts_as_silent_and_behind_can_be_chosen() -> None:
+    limits = Limits(silent=timedelta(minutes=1), behind=timedelta(seconds=1))
+    assert hub(61).state(NOW, limits) == "silent"
+    assert hub(1, lag=2).state(NOW, limits) == "behind"
+
+
+def test_hubs_are_counted_by_state() -> None:
+    hubs = [hub(None), hub(10), hub(20), hub(10, lag=600)]
+    found = count_states(hubs, NOW, Limits())
+    assert found == {"never": 1, "silent": 0, "behind": 1, "current": 2}

@@ -1,0 +1,181 @@
+"""From a hub through NATS into PostgreSQL, with the real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from hub.__main__ import run as command
+from hub.central.certificates import issue
+from hub.central.folder import enrol, make_folder, read_central
+from hub.central.received import Received
+from tests.central.messages import STREAM, alarm, erasure, gap, message, picture, record
+from tests.support.central import running_centres
+from tests.support.nats_server import NatsServer, running_nats
+from tests.support.postgres import rows
+
+_SECONDS = 60.0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    with running_nats(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path, server: NatsServer) -> Path:
+    """The centre's, with streams that are made."""
+    folder = tmp_path / "central"
+    make_folder(folder, server.url, with_passwords=False)
+    assert command(["central", "prepare", "--folder", str(folder)]) == 0
+    return folder
+
+
+def publish(server: NatsServer, messages: Sequence[Received]) -> None:
+    async def send() -> None:
+        from nats.aio.client import Client
+
+        client = Client()
+        await client.connect(server.url, allow_reconnect=False)
+        try:
+            js = client.jetstream()
+            for one in messages:
+                await js.publish(one.subject, one.payload, headers=dict(one.headers))
+        finally:
+            await client.close()
+
+    asyncio.run(send())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def count(address: str, table: str) -> int:
+    found = rows(address, f"SELECT count(*) FROM sitehub.{table}")
+    number: int = found[0][0]
+    return number
+
+
+def test_everything_that_a_hub_sends_arrives(
+    server: NatsServer, folder: Path, address: str, tmp_path: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    with running_centres(1, folder, address, "--pictures", str(pictures)) as (centre,):
+        publish(server, [picture(1, b"JPEG"), record(1), record(2), alarm(1, 1), gap(3, 4)])
+        publish(server, [record(5), erasure((2, 2)), message("new", {})])
+        until(lambda: count(address, "record") == 3 and count(address, "unreadable") == 1)
+        until(lambda: centre.metric("sitehub_central_records_total") == 3)
+        assert count(address, "alarm") == count(address, "gap") == count(address, "erasure") == 1
+        assert centre.stop() == 0
+    found = rows(address, "SELECT seq FROM sitehub.record WHERE erased")
+    assert found == [(2,)]
+    assert [path.read_bytes() for path in pictures.rglob("*.jpg")] == [b"JPEG"]
+    consumer = server.ask(f"$JS.API.CONSUMER.INFO.{STREAM}.sitehub-central")
+    assert (consumer["num_pending"], consumer["num_ack_pending"]) == (0, 0)
+
+
+def test_what_was_sent_while_no_centre_ran_is_stored_later(
+    server: NatsServer, folder: Path, address: str
+) -> None:
+    publish(server, [record(seq) for seq in range(1, 1_201)])
+    with running_centres(2, folder, address):
+        until(lambda: count(address, "record") == 1_200)
+
+
+def test_a_database_that_is_away_is_told_and_waited_for(
+    server: NatsServer, folder: Path, address: str
+) -> None:
+    away = address.replace("/test", "/nowhere")
+    with running_nats(folder / "other"):  # Any server: the centre's own is in `folder`.
+        from tests.support.central import CentreProcess
+
+        centre = CentreProcess(folder, away)
+        centre.start()
+        try:
+            until(lambda: "does not exist" in (centre.health() or {}).get("database", ""))
+            assert (centre.health() or {})["nats"] == ""
+        finally:
+            centre.kill()
+
+
+def test_the_status_tells_of_hubs_and_streams(
+    server: NatsServer, folder: Path, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--folder", str(folder), "--database", address]
+    out = ["--out", str(folder / "hub.json")]
+    assert command(["central", "enrol", "site-9", *out, *options]) == 0
+    publish(server, [record(1)])
+    with running_centres(1, folder, address):
+        until(lambda: count(address, "record") == 1)
+    capfd.readouterr()
+    assert command(["central", "status", "--json", *options]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert {hub["name"]: hub["state"] for hub in told["hubs"]} == {
+        "site-1": "behind" if told["hubs"][0]["lag_seconds"] > 300 else "current",
+        "site-9": "never",
+    }
+    assert len(told["streams"]) == 16
+    assert command(["central", "status", *options]) == 0
+    assert "site-9" in capfd.readouterr().out
+
+
+def test_servers_let_a_hub_send_as_itself_alone(tmp_path: Path) -> None:
+    """With the accounts and certificates that `init` and `enrol` make."""
+    with running_nats(tmp_path / "nats") as server:
+        folder = tmp_path / "central"
+        url = server.url.replace("nats://", "tls://")
+        make_folder(folder, url, with_passwords=False)
+        hub = enrol(folder, "site-1", 3)
+        server.kill()
+        server.configure(_tls_config(folder))
+        server.start()
+        assert command(["central", "prepare", "--folder", str(folder)]) == 0
+        assert asyncio.run(_is_allowed(folder, hub.cert, hub.key, "sitehub.3.site-1.rec", url))
+        assert not asyncio.run(_is_allowed(folder, hub.cert, hub.key, "sitehub.3.site-2.rec", url))
+        stranger = issue(folder, "site-2")
+        with pytest.raises(Exception, match="Authorization Violation"):
+            asyncio.run(_is_allowed(folder, *stranger, "sitehub.3.site-2.rec", url))
+        assert read_central(folder).cert
+
+
+def _tls_config(folder: Path) -> str:
+    files = {"cert_file": "server.pem", "key_file": "server.key", "ca_file": "ca.pem"}
+    lines = ", ".join(f'{name}: "{(folder / file).as_posix()}"' for name, file in files.items())
+    accounts = (folder / "accounts.conf").read_text()
+    return f"tls {{ {lines}, verify_and_map: true }}\n{accounts}"
+
+
+async def _is_allowed(folder: Path, cert: str, key: str, subject: str, url: str) -> bool:
+    """Whether the holder of a certificate may send to a subject."""
+    import ssl
+
+    from nats.aio.client import Client
+
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    path = folder / "client.pem"
+    path.write_text(cert + key)
+    context.load_cert_chain(path)
+    refused: list[Exception] = []
+
+    async def note(error: Exception) -> None:
+        refused.append(error)
+
+    client = Client()
+    await client.connect(
+        url, allow_reconnect=False, tls=context, error_cb=note, max_reconnect_attempts=1
+    )
+    await client.publish(subject, b"{}", headers={"Sitehub-Log": "0a"})
+    await client.flush()
+    await asyncio.sleep(0.1)
+    await client.close()
+    return not refused

@@ -1,0 +1,56 @@
+"""packaging/central: the dashboard shows what a centre tells, the servers take their files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.central import metrics
+from hub.central.folder import enrol, make_folder
+
+FOLDER = Path(__file__).parent.parent.parent / "packaging" / "central"
+DASHBOARD: dict[str, Any] = json.loads((FOLDER / "grafana-dashboard.json").read_text("utf-8"))
+
+
+def test_the_dashboard_shows_what_a_centre_tells() -> None:
+    known = set(re.findall(r"^# TYPE (\w+) ", metrics.exposition().decode(), re.MULTILINE))
+    known |= {f"{name}_bucket" for name in known}
+    expressions = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    named = set(re.findall(r"\bsitehub_\w+", " ".join(expressions)))
+    assert len(named) > 5
+    assert named <= known
+
+
+@pytest.mark.parametrize("url", ["tls://127.0.0.1:4222", "nats://127.0.0.1:4222"])
+def test_servers_take_the_configuration_with_the_accounts(tmp_path: Path, url: str) -> None:
+    program = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
+    if program is None:
+        pytest.skip("there is no nats-server (extra 'servers')")
+    make_folder(tmp_path, url, with_passwords=False)
+    enrol(tmp_path, "site-1")
+    text = (FOLDER / "nats.conf").read_text()
+    if url.startswith("nats://"):
+        text = re.sub(r"^ *tls \{.*?^ *\}\n", "", text, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "nats.conf").write_text(text)
+    environment = {
+        "NATS_NAME": "n1",
+        "NATS_PORT": "4222",
+        "NATS_CLUSTER_PORT": "6222",
+        "NATS_MONITOR": "127.0.0.1:8222",
+        "NATS_STORE": str(tmp_path / "js"),
+    }
+    told = subprocess.run(
+        [program, "-t", "-c", "nats.conf"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
