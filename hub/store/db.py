@@ -56,6 +56,7 @@ from hub.store.tables.tokens import TokenTable
 from hub.store.tables.used_signatures import UsedSignatureTable
 from hub.store.tables.user_links import UserLinkTable
 from hub.store.tables.users import UserTable
+from hub.store.targets.erased import ErasedRecords
 from hub.store.targets.targets import TargetTable
 
 T = TypeVar("T")
@@ -179,6 +180,7 @@ class Store:
             start.parked_counts,
             damaged,
         )
+        self.erased = ErasedRecords(queries, damaged)
         self.jobs = JobTable(writer, queries, damaged)
         self.wishes = WishTable(writer, queries, start.wish_dids, damaged)
 

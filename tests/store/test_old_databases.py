@@ -166,6 +166,14 @@ async def test_targets_are_read_back(schema: int, store: Store) -> None:
     assert store.damaged_rows.counts() == {}
 
 
+async def test_erased_records_are_read_back(schema: int, store: Store) -> None:
+    page = await store.erased.after(0, 9)
+    found = [] if page is None else [(one.log, one.seq) for one in page.items]
+    assert found == ([written.ERASED] if schema >= 24 else [])
+    assert await store.erased.last_number() == len(found)
+    assert store.damaged_rows.counts() == {}
+
+
 async def test_starts_are_read_back(schema: int, store: Store) -> None:
     rows = await store.read(
         lambda c: c.execute("SELECT started_at, ended_at FROM start").fetchall()

@@ -18,10 +18,12 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.live.feed import Subscription
 from hub.log import visible
-from hub.services.forwarding.places import is_ours
+from hub.services.forwarding.erasures import MAX_RECORDS, erasure_items
+from hub.services.forwarding.places import erasures_of, is_ours, on_this_log
 from hub.services.forwarding.retries import Retries
 from hub.services.forwarding.sender import (
     AlarmItem,
+    ErasureItem,
     GapItem,
     Item,
     NeedsPerson,
@@ -63,8 +65,8 @@ class Waiting(Struct, frozen=True):
     next_try: int
 
 
-class _CursorMoved(Exception):
-    """The other side is not where the cursor was: read the log from where it is."""
+class _ReadAgain(Exception):
+    """Read the log from the cursor: it has moved, or some of what was read is erased now."""
 
 
 class Forwarder:
@@ -92,7 +94,7 @@ class Forwarder:
         self._retry = trio.Event()
         self._wakeup = trio.Event()
         self._again: dict[int, None] = {}
-        self._saved = self.cursor = _on_this_log(target.cursor, store)
+        self._saved = self.cursor = on_this_log(target.cursor, store)
         self._saved_at = trio.current_time()
         self._refused_in_a_row = 0
         self.waiting: Waiting | None = None
@@ -140,7 +142,7 @@ class Forwarder:
                 while True:
                     try:
                         await self._forward(records)
-                    except _CursorMoved:
+                    except _ReadAgain:
                         continue
                     except (CannotStoreNow, TooManyRequests):
                         self._is_placed = False
@@ -159,6 +161,7 @@ class Forwarder:
         if not self._is_placed:
             await self._find_place()
         while True:
+            await self._tell_erasures()
             await self._send_chosen()
             await self._tell_gaps()
             is_done = await self._send_alarms()
@@ -177,6 +180,22 @@ class Forwarder:
         if broken:
             await self._wait(broken[0], self._retries.next_wait())
             await self._find_place()
+
+    async def _tell_erasures(self) -> None:
+        """Tell of what was erased. Whatever is read from the log after this is without it."""
+        while page := await self._store.erased.after(self.cursor.erasure_number, MAX_RECORDS):
+            for item in erasure_items(page):
+                await self._deliver([item])
+            await self._move(replace(self.cursor, erasure_number=page.last))
+
+    async def _check_unerased(self, items: Sequence[Item]) -> None:
+        """Raise _ReadAgain if records were erased since these items were read."""
+        if isinstance(items[0], ErasureItem):
+            return
+        if await self._store.erased.last_number() > self.cursor.erasure_number:
+            # Some of a batch may be delivered already.
+            self._is_placed = False
+            raise _ReadAgain
 
     async def _send_chosen(self) -> None:
         """Send what somebody wants to be sent again. What is delivered is not parked any more."""
@@ -214,6 +233,8 @@ class Forwarder:
         if not self.target.options.selection.alarms:
             return True
         changes = await self._store.targets.alarm_changes(self.cursor.alarm_number, _ALARMS)
+        if changes and await self._store.erased.is_under_way():
+            return True  # for now: they may name the person until that is over
         for number, seq in changes:
             if (alarm := await self._store.alarms.get(seq)) is not None:
                 record = await self._store.records.get(seq)
@@ -262,7 +283,7 @@ class Forwarder:
         return [RecordItem(one, choice == "all" or one.seq in shown) for one in records]
 
     async def _find_place(self) -> None:
-        """Ask the other side how far it is. Raises _CursorMoved if that is not where we are."""
+        """Ask the other side how far it is. Raises _ReadAgain if that is not where we are."""
         place = await self._ask_place()
         self._is_placed = True
         if place is None:
@@ -270,7 +291,8 @@ class Forwarder:
         if not await is_ours(place, self._store):
             await self._hold(f"another hub sends as {self.target.options.hub} too")
         self._end_waiting()
-        if place.seq != self.cursor.seq:
+        erased = erasures_of(place, self.cursor)
+        if (place.seq, erased) != (self.cursor.seq, self.cursor.erasure_number):
             log.info(
                 "target %d has the records up to %d, not %d",
                 self.target.id,
@@ -279,8 +301,8 @@ class Forwarder:
             )
             # What is not in the log any more up to here was delivered, or not selected.
             self._handled = 0 if place.has_lost else self.cursor.seq
-            self.cursor = replace(self.cursor, log=place.log, seq=place.seq)
-            raise _CursorMoved
+            self.cursor = replace(self.cursor, log=place.log, seq=place.seq, erasure_number=erased)
+            raise _ReadAgain
 
     async def _ask_place(self) -> Position | None:
         while True:
@@ -295,6 +317,7 @@ class Forwarder:
         """Return once all items are delivered, or parked: whether none had to be parked."""
         is_whole = True
         while items:
+            await self._check_unerased(items)
             try:
                 await self._sender.send(items)
             except Refused as refused:
@@ -386,13 +409,6 @@ def _unbroken(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         if place == len(records) or records[place].seq != records[place - 1].seq + 1:
             yield records[start:place]
             start = place
-
-
-def _on_this_log(cursor: Cursor, store: Store) -> Cursor:
-    """Return a cursor on the log of the store: at its beginning, if it was on another."""
-    if cursor.log == store.log_id:
-        return replace(cursor, seq=min(cursor.seq, store.records.last_seq))
-    return Cursor(store.log_id, 0, 0)
 
 
 async def _until(wait: Callable[[], object], scope: trio.CancelScope) -> None:

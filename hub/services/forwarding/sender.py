@@ -41,7 +41,19 @@ class GapItem(Struct, frozen=True):
     gap: Gap
 
 
-Item = RecordItem | AlarmItem | GapItem
+class ErasureItem(Struct, frozen=True):
+    """Records of a log that were erased here: the target is to erase them too.
+
+    `seqs`: (first, last) of at most 400 ranges, ascending. `number`: of the last of them; a target
+    that has heard of it knows of all before.
+    """
+
+    log: str
+    seqs: tuple[tuple[int, int], ...]
+    number: int
+
+
+Item = RecordItem | AlarmItem | GapItem | ErasureItem
 
 
 class Delivery(Struct, frozen=True):
@@ -61,13 +73,15 @@ class Position(Struct, frozen=True):
     """How far the other side says it is: it has, of `log`, all up to `seq` that is selected.
 
     `record`: its last record as JSON, which must be ours; b"" if there is nothing to compare.
-    `has_lost`: whether it had more before.
+    `has_lost`: whether it had more before. `erasure_number`: of the last erasure that it has, None
+    if it does not say.
     """
 
     log: str
     seq: int
     record: bytes = b""
     has_lost: bool = False
+    erasure_number: int | None = None
 
 
 class Refused(Exception):

@@ -374,18 +374,18 @@ class Targets:
                 for target in self._store.targets.all():
                     self._start(target)
                 task_status.started()
-                await self._watch_alarms()
+                await self._watch_changes()
             finally:
                 self._nursery = None
 
-    async def _watch_alarms(self) -> None:
-        """Wake up the forwarders when an alarm has changed."""
+    async def _watch_changes(self) -> None:
+        """Wake up the forwarders when an alarm has changed, or something was erased."""
         with self._change_feed.subscribe() as changes:
             while True:
                 items = await changes.next()
                 if changes.lagged:
                     changes.catch_up()
-                elif not any(change.kind == "alarm" for change in items):
+                elif not any(change.kind in ("alarm", "erasure") for change in items):
                     continue
                 for running in self._running.values():
                     running.forwarder.look_again()
@@ -525,9 +525,10 @@ class Targets:
 
     async def _first_cursor(self, begin: str) -> Cursor:
         if begin == "beginning":
-            return Cursor(self._store.log_id, 0, 0)
-        number = await self._store.targets.last_alarm_change()
-        return Cursor(self._store.log_id, self._store.records.last_seq, number)
+            return Cursor(self._store.log_id, 0)
+        alarm = await self._store.targets.last_alarm_change()
+        erased = await self._store.erased.last_number()
+        return Cursor(self._store.log_id, self._store.records.last_seq, alarm, erased)
 
     async def _hub_name(self) -> str:
         """Return the name under which targets know this hub; made at first use."""

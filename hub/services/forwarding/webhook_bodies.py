@@ -13,7 +13,14 @@ import msgspec
 from msgspec import Raw
 
 from hub.services.forwarding.picture_links import PictureLinks
-from hub.services.forwarding.sender import AlarmItem, GapItem, Item, RecordItem, Refused
+from hub.services.forwarding.sender import (
+    AlarmItem,
+    ErasureItem,
+    GapItem,
+    Item,
+    RecordItem,
+    Refused,
+)
 from hub.store.alarms.alarm import Alarm
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record, render
@@ -55,6 +62,8 @@ class WebhookBodies:
                 return f"{log}-{item.alarm.seq}-alarm-{item.number}"
             case GapItem():
                 return f"{item.gap.log}-{item.gap.first_seq}-gap-{item.gap.last_seq}"
+            case ErasureItem():
+                return f"{item.log}-{item.seqs[0][0]}-erasure-{item.number}-{item.seqs[-1][1]}"
 
     def body_of(self, item: Item, log: str) -> bytes:
         """Return the body of a message. Raises Refused if it is too large whatever is left out."""
@@ -66,6 +75,9 @@ class WebhookBodies:
                 return self._fitting("alarm", _without_pictures(data), log)
             case GapItem():
                 return self._body("gap", _gap_fields(item), item.gap.log)
+            case ErasureItem():
+                data = {"seqs": item.seqs, "number": item.number}
+                return self._body("erasure", data, item.log)
 
     def test_body(self, log: str) -> bytes:
         """Return the body of a message that only tries out the target."""

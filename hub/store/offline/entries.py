@@ -44,6 +44,7 @@ from hub.store.tables.tokens import load_accepted, load_tokens
 from hub.store.tables.used_signatures import load_used_signatures
 from hub.store.tables.user_links import load_user_links
 from hub.store.tables.users import load_users
+from hub.store.targets.erased import check_erased
 from hub.store.targets.targets import (
     check_parked,
     load_gaps,
@@ -84,6 +85,7 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     check_day_summaries,
     load_gaps,
     check_parked,
+    check_erased,
 )
 _TABLES = """
 SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'

@@ -775,7 +775,8 @@ CREATE TABLE target (
     -- or is in a gap.
     log TEXT NOT NULL,
     seq INTEGER NOT NULL,
-    alarm_number INTEGER NOT NULL   -- the same for alarm_change.number
+    alarm_number INTEGER NOT NULL,  -- the same for alarm_change.number
+    erasure_number INTEGER NOT NULL DEFAULT 0 -- and for erased_record.number
 ) STRICT;
 
 -- Records that a target refused for ever.
@@ -816,4 +817,33 @@ CREATE TRIGGER alarm_changed AFTER UPDATE ON alarm BEGIN
 END;
 CREATE TRIGGER alarm_forgotten AFTER DELETE ON alarm BEGIN
     DELETE FROM alarm_change WHERE alarm = old.seq;
+END;
+
+-- Which records were erased, numbered in the order of that; the last ones, and those that a target
+-- has not heard of.
+CREATE TABLE erased_record (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    log TEXT NOT NULL,              -- the present log, or an earlier one that has this record too
+    seq INTEGER NOT NULL
+) STRICT;
+-- Ids that the log had before a restore, or before records of it were lost.
+CREATE TABLE earlier_log (
+    log TEXT NOT NULL PRIMARY KEY,
+    last_seq INTEGER NOT NULL       -- up to here, the present log has the same records
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER log_renamed AFTER UPDATE OF log_id ON record_log
+WHEN new.log_id <> old.log_id BEGIN
+    INSERT OR REPLACE INTO earlier_log SELECT old.log_id, coalesce(max(seq), 0) FROM record;
+END;
+CREATE TRIGGER erasure_noted AFTER UPDATE OF erased ON record
+WHEN new.erased = 1 AND old.erased IS NULL BEGIN
+    INSERT INTO erased_record (log, seq)
+        SELECT log_id, new.seq FROM record_log
+        UNION ALL SELECT log, new.seq FROM earlier_log WHERE last_seq >= new.seq;
+END;
+CREATE TRIGGER erased_record_trimmed AFTER INSERT ON erased_record BEGIN
+    DELETE FROM erased_record WHERE number <= min(
+        new.number - 100000,
+        coalesce((SELECT min(erasure_number) FROM target), new.number)
+    );
 END;

@@ -80,12 +80,13 @@ class TargetSecrets(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Cursor(Struct, frozen=True):
     """How far a target is: it needs nothing more of `log` up to `seq`.
 
-    `alarm_number`: the same of the changes of alarms.
+    `alarm_number`: the same of the changes of alarms. `erasure_number`: of what was erased.
     """
 
     log: str
     seq: int
     alarm_number: int = 0
+    erasure_number: int = 0
 
 
 class NewTarget(Struct, frozen=True, kw_only=True):

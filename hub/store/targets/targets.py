@@ -31,16 +31,18 @@ MAX_TARGETS = 20
 #: Of one target.
 MAX_PARKED, MAX_GAPS = 1_000, 200
 
-_COLUMNS = "id, kind, name, options, created_at, held, log, seq, alarm_number"
+_COLUMNS = "id, kind, name, options, created_at, held, log, seq, alarm_number, erasure_number"
 _ALL = f"SELECT {_COLUMNS}, secrets FROM target ORDER BY id"
 _ADD = """
-INSERT INTO target (kind, name, options, secrets, created_at, held, log, seq, alarm_number)
-VALUES (?, ?, ?, x'', ?, '', ?, ?, ?)
+INSERT INTO target (kind, name, options, secrets, created_at, held, log, seq, alarm_number,
+    erasure_number) VALUES (?, ?, ?, x'', ?, '', ?, ?, ?, ?)
 """
 _CHANGE = "UPDATE target SET name = ?, options = ? WHERE id = ?"
 _SEAL = "UPDATE target SET secrets = ? WHERE id = ?"
 _HOLD = "UPDATE target SET held = ? WHERE id = ?"
-_MOVE = "UPDATE target SET log = ?, seq = ?, alarm_number = ? WHERE id = ?"
+_MOVE = """
+UPDATE target SET log = ?, seq = ?, alarm_number = ?, erasure_number = ? WHERE id = ?
+"""
 _REMOVE = "DELETE FROM target WHERE id = ?"
 _TAKEN = "SELECT EXISTS (SELECT 1 FROM target WHERE name = ? AND id <> ?)"
 _COUNT = "SELECT count(*) FROM target"
@@ -88,6 +90,7 @@ class _Row(Struct, frozen=True, kw_only=True):
     log: str
     seq: Size
     alarm_number: Size
+    erasure_number: Size
     damaged: bool = False
 
 
@@ -114,6 +117,7 @@ _rows = RowReader(
         "log": "",
         "seq": 0,
         "alarm_number": 0,
+        "erasure_number": 0,
     },
     decoders={"options": lambda text: msgspec.json.decode(as_text(text), type=TargetOptions)},
 )
@@ -147,7 +151,7 @@ def load_targets(connection: sqlite3.Connection, damaged: DamagedRows) -> list[S
             options=row.options,
             created_at=row.created_at,
             held=row.held or (_UNREADABLE if not row.options.url else ""),
-            cursor=Cursor(row.log, row.seq, row.alarm_number),
+            cursor=Cursor(row.log, row.seq, row.alarm_number, row.erasure_number),
             damaged=row.damaged,
         )
         found.append(SealedTarget(target, secrets if isinstance(secrets, bytes) else b""))
@@ -222,9 +226,7 @@ class TargetTable:
                 raise BadParameter(f"there are at most {MAX_TARGETS} targets", field="target")
             _check_name(connection, new.name, 0)
             values = (new.kind, new.name, _encode(new.options), new.created_at)
-            cursor = new.cursor
-            places = (cursor.log, clamp(cursor.seq), cursor.alarm_number)
-            id = connection.execute(_ADD, (*values, *places)).lastrowid or 0
+            id = connection.execute(_ADD, (*values, *_places(new.cursor))).lastrowid or 0
             sealed = self._sealed(id, secrets)
             connection.execute(_SEAL, (sealed, id))
             return SealedTarget(Target(id=id, **msgspec.structs.asdict(new)), sealed)
@@ -262,7 +264,7 @@ class TargetTable:
 
     async def move(self, cursors: Mapping[int, Cursor]) -> None:
         """Save how far targets are. Those that are gone are left out."""
-        rows = [(c.log, clamp(c.seq), clamp(c.alarm_number), id) for id, c in cursors.items()]
+        rows = [(*_places(cursor), id) for id, cursor in cursors.items()]
 
         def moved(_: object) -> None:
             for id, cursor in cursors.items():
@@ -397,6 +399,11 @@ def note_damaged_target_secrets(
 
 def _context(id: int) -> str:
     return f"target/{id}/secrets"
+
+
+def _places(cursor: Cursor) -> tuple[str, int, int, int]:
+    numbers = (cursor.seq, cursor.alarm_number, cursor.erasure_number)
+    return cursor.log, *map(clamp, numbers)  # type: ignore[return-value]
 
 
 def _encode(options: TargetOptions) -> str:

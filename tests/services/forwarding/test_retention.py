@@ -77,8 +77,9 @@ async def test_what_is_kept_of_a_dropped_day_still_arrives(behind: Forwarding) -
     behind.receiver.error = None
     await behind.targets.retry(1, by=COMMAND_LINE)
     view = await behind.until_current(1)
-    # The first one was in the hand of the forwarder when its day went.
-    assert behind.receiver.seqs[-2:] == [2, later]
+    # Others may have been in the hand of the forwarder when their day went.
+    assert {2, later} <= set(behind.receiver.seqs)
+    assert behind.receiver.seqs[-1] == later
     assert [one.body["type"] for one in behind.receiver.kept].count("gap") == 1
     assert len(view.gaps) == 1
 

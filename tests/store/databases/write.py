@@ -244,6 +244,8 @@ TARGET = NewTarget(
 )
 TARGET_SECRETS = TargetSecrets(secret="whsec_" + "AAAA" * 8)
 
+EARLIER_LOG, ERASED = ("0" * 32, 5), ("0" * 32, 3)
+
 #: In the order of the columns.
 ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("device_people", ("1", "managed", 0, 1, "fw1 sw1", 1, NOW * 1000)),
@@ -296,6 +298,7 @@ async def fill(store: Store) -> None:
     await fill_schema_21(store)
     await fill_schema_22(store)
     await fill_schema_23(store)
+    await store.write(fill_schema_24)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -423,6 +426,11 @@ async def fill_schema_23(store: Store) -> None:
     target = await store.targets.add(TARGET, TARGET_SECRETS)
     await store.targets.park(ParkedRecord(target.id, "log", 7, "it answered 422", NOW * 1000))
     await store.targets.add_gaps({target.id: (1, 3)}, "log", "age", NOW * 1000)
+
+
+def fill_schema_24(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO earlier_log VALUES (?, ?)", EARLIER_LOG)
+    connection.execute("INSERT INTO erased_record (log, seq) VALUES (?, ?)", ERASED)
 
 
 async def write(data_dir: Path) -> None:

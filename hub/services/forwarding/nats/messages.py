@@ -2,8 +2,8 @@
 
 `sitehub.<partition>.<hub>.rec`: a record as the API shows it, with `log` and `hub` in it too.
 `.pic`: a picture, before its record. `.alarm`: an alarm as it is after a change, with `number`, of
-which a later one replaces an earlier one. `.gap`: records that will never come. Only records are
-there exactly once; the others may be repeated.
+which a later one replaces an earlier one. `.gap`: records that will never come. `.erasure`: records
+to erase. Only records are there exactly once; the others may be repeated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.services.forwarding.nats.address import stream_of
-from hub.services.forwarding.sender import AlarmItem, GapItem, Item, RecordItem
+from hub.services.forwarding.sender import AlarmItem, ErasureItem, GapItem, Item, RecordItem
 from hub.store.alarms.alarm import Alarm
 from hub.store.media.pictures import StoredPicture
 from hub.wire.uploads.records import Record, render
@@ -25,6 +25,8 @@ SEQ, LOG = "Sitehub-Seq", "Sitehub-Log"
 PICTURE, DIGEST = "Sitehub-Picture", "Sitehub-Digest"
 #: Of a record that is sent again: how far the target is. Else that is the record's own number.
 REACHED = "Sitehub-Reached"
+#: Of an erasure: its number.
+ERASURE = "Sitehub-Erasure"
 #: Which run of which hub sent a record: another one must not send under the same name.
 SESSION = "Sitehub-Session"
 #: The headers of a message and those that are added, with room.
@@ -61,6 +63,7 @@ class Messages:
         self.stream = stream_of(partition)
         self.subject = f"sitehub.{partition}.{hub}"
         self.record_subject = f"{self.subject}.rec"
+        self.erasure_subject = f"{self.subject}.erasure"
         self.log_id = log_id
         self._pictures = pictures
         self._render_alarm = render_alarm
@@ -78,6 +81,8 @@ class Messages:
                 return [self._message("alarm", _joined(alarm, tail))]
             case GapItem():
                 return [self._message("gap", self._gap(item), log=item.gap.log)]
+            case ErasureItem():
+                return [self._erasure(item)]
 
     async def _record(self, item: RecordItem) -> list[Message]:
         record = item.record
@@ -112,6 +117,11 @@ class Messages:
                 "hub": self._hub,
             }
         )
+
+    def _erasure(self, item: ErasureItem) -> Message:
+        fields = {"seqs": item.seqs, "number": item.number, "log": item.log, "hub": self._hub}
+        headers = {LOG: item.log, ERASURE: str(item.number)}
+        return Message(self.erasure_subject, headers, msgspec.json.encode(fields))
 
     def _message(self, kind: str, payload: bytes, log: str = "") -> Message:
         return Message(f"{self.subject}.{kind}", {LOG: log or self.log_id}, payload)

@@ -15,11 +15,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
+from msgspec.structs import replace
 
 from hub.log import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of
 from hub.services.forwarding.nats.identity import load_certificate
 from hub.services.forwarding.nats.messages import (
+    ERASURE,
     LOG,
     REACHED,
     SEQ,
@@ -122,11 +124,22 @@ class NatsSender:
         name, subject = self._messages.stream, self._messages.record_subject
         last = await self._dropping(last_message, self._connection, name, stream, subject)
         self._check_sender(last)
-        place = self._place(cursor, stream, last)
+        place = replace(
+            self._place(cursor, stream, last),
+            erasure_number=await self._last_erasure(stream) if cursor.erasure_number else None,
+        )
         self._is_placed = True
         self._floor = place.seq
         self._last = 0 if last is None else last.stream_seq
         return place
+
+    async def _last_erasure(self, stream: Stream) -> int | None:
+        """Return the number of the last erasure that the stream has, None if it has none."""
+        from hub.services.forwarding.nats.stream import last_message
+
+        name, subject = self._messages.stream, self._messages.erasure_subject
+        last = await self._dropping(last_message, self._connection, name, stream, subject)
+        return None if last is None else _number(last.headers.get(ERASURE, ""))
 
     async def wait_broken(self) -> str:
         if self._connection is None:

@@ -112,6 +112,8 @@ _KINDS: dict[str, DataKind] = {
     "target": "settings",
     "target_gap": "settings",
     "parked_record": "settings",
+    "erased_record": "settings",
+    "earlier_log": "settings",
 }
 
 

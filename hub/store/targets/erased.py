@@ -1,0 +1,75 @@
+"""Which records were erased, in the order of that: what targets still have to hear.
+
+Triggers note each record in the transaction that hides it, under the ids of all logs that have it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from msgspec import Struct
+
+from hub.store.damage import DamagedRows, RowReader, Size
+from hub.store.sqlite.readers import Readers
+from hub.store.sqlite.sql import clamp, one
+
+_AFTER = "SELECT number, log, seq FROM erased_record WHERE number > ? ORDER BY number LIMIT ?"
+_UNDER_WAY = "SELECT EXISTS (SELECT 1 FROM record WHERE erased = 1)"
+_LAST = "SELECT coalesce(max(number), 0) FROM erased_record"
+
+
+class ErasedRecord(Struct, frozen=True):
+    """A record that is an empty shell now. `number`: of the order in which this happened."""
+
+    number: Size
+    log: str
+    seq: Size
+
+
+class ErasedPage(Struct, frozen=True):
+    """Some of them. `last`: the number of the last one, whether or not it can be read."""
+
+    items: tuple[ErasedRecord, ...]
+    last: int
+
+
+class _EarlierLog(Struct, frozen=True):
+    log: str
+    last_seq: Size
+
+
+_rows = RowReader("erased_record", ErasedRecord, ("number", "log", "seq"), key=("number",))
+_log_rows = RowReader("earlier_log", _EarlierLog, ("log", "last_seq"), key=("log",))
+
+
+def check_erased(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
+    """Decode all rows; note what is damaged."""
+    for row in connection.execute("SELECT number, log, seq FROM erased_record"):
+        _rows.read(row, damaged)
+    for row in connection.execute("SELECT log, last_seq FROM earlier_log"):
+        _log_rows.read(row, damaged)
+
+
+class ErasedRecords:
+    """The last 100,000 of them, and those that a target has not heard of."""
+
+    def __init__(self, readers: Readers, damaged: DamagedRows) -> None:
+        self._readers = readers
+        self._damaged = damaged
+
+    async def after(self, number: int, limit: int) -> ErasedPage | None:
+        """Return those after a number, None if there are none."""
+        rows = await self._readers.read(
+            lambda c: c.execute(_AFTER, (clamp(number), limit)).fetchall()
+        )
+        if not rows:
+            return None
+        return ErasedPage(tuple(_rows.read_all(rows, self._damaged)), rows[-1][0])
+
+    async def is_under_way(self) -> bool:
+        """Whether records are being erased, whose alarms may still say more than they will."""
+        return bool(await self._readers.read(lambda c: one(c, _UNDER_WAY)))
+
+    async def last_number(self) -> int:
+        """Return the number of the last one, 0 before the first."""
+        return await self._readers.read(lambda c: int(str(one(c, _LAST))))
