@@ -12,8 +12,8 @@ from hub.cli.options import data_option, read_password
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
-    from hub.process.control.targets import ListedTarget
-    from hub.services.forwarding.targets import Identity, PictureChoice, TargetKind
+    from hub.process.control.targets import AddTarget, ListedTarget
+    from hub.services.forwarding.targets import Identity, PictureChoice, Selection, TargetKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,8 +50,14 @@ def target() -> None:
 
 
 @target.command("add")
-@click.argument("kind", type=click.Choice(("webhook", "nats")))
-@click.option("--url", required=True, help=_URL)
+@click.argument("kind", type=click.Choice(("webhook", "nats")), required=False)
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Take the connection from what `sitehub central enrol` has written for this hub.",
+)
+@click.option("--url", default="", help=_URL)
 @click.option("--name", default="", help=_NAME)
 @_CHOSEN_KINDS
 @_CHOICE
@@ -75,7 +81,8 @@ def target() -> None:
 @data_option()
 def add(
     data_dir: Path,
-    kind: TargetKind,
+    kind: TargetKind | None,
+    file: Path | None,
     url: str,
     name: str,
     kinds: str | None,
@@ -92,7 +99,7 @@ def add(
 ) -> None:
     """Add a target and print {"id", "secret"}. The secret cannot be shown again.
 
-    A webhook alone has a secret.
+    A webhook alone has a secret. Needs either KIND with --url, or --file.
     """
     from hub.cli.output import print_json
     from hub.cli.requests import execute
@@ -104,10 +111,17 @@ def add(
         alarms=not no_alarms,
         pictures=pictures or "none",
     )
-    identity = _identity(user, password_stdin, cert, key)
-    request = AddTarget(
-        kind, url, name, _read(ca) or "", selection, hub_name, begin, identity, partition
-    )
+    if file is not None:
+        if any((kind, url, ca, hub_name, partition is not None, user, password_stdin, cert, key)):
+            raise click.UsageError("--file says where the target is: leave out what it says")
+        request = _of_file(file, name, selection, begin)
+    elif kind is None or not url:
+        raise click.UsageError("KIND and --url are expected, or --file")
+    else:
+        identity = _identity(user, password_stdin, cert, key)
+        request = AddTarget(
+            kind, url, name, _read(ca) or "", selection, hub_name, begin, identity, partition
+        )
     print_json(execute(data_dir, request))
 
 
@@ -202,6 +216,32 @@ def retry(data_dir: Path, which: str) -> None:
 
     now = execute(data_dir, RetryTarget(which))
     print_line(f"{now.state}, {now.behind} records behind, {now.parked} refused")
+
+
+def _of_file(
+    path: Path, name: str, selection: Selection, begin: Literal["now", "beginning"]
+) -> AddTarget:
+    """Return a request with what a file says of the connection."""
+    from hub.errors import BadParameter
+    from hub.process.control.targets import AddTarget
+    from hub.services.forwarding.target_file import MAX_BYTES, read_target_file
+
+    try:
+        with path.open("rb") as file:
+            found = read_target_file(file.read(MAX_BYTES + 1))
+    except (OSError, BadParameter) as error:
+        raise StartFault(f"{path} cannot be used: {error}") from error
+    return AddTarget(
+        found.kind,
+        found.url,
+        name or found.name,
+        found.ca,
+        selection,
+        found.hub,
+        begin,
+        found.identity,
+        found.partition,
+    )
 
 
 def _row(one: ListedTarget) -> tuple[str, ...]:

@@ -42,6 +42,38 @@ def test_a_target_of_nats_is_added_with_a_user_and_has_no_secret(sitehub: Sitehu
     assert "secret" not in json.dumps(shown)
 
 
+def test_a_target_is_added_from_the_file_of_the_centre(sitehub: Sitehub, tmp_path: Path) -> None:
+    file = tmp_path / "site-1.json"
+    file.write_text(json.dumps({"hub": "site-1", "partition": 3, **FILE}))
+    added = sitehub("target", "add", "--file", str(file), "--pictures", "all")
+    assert added.status == 0, added.err
+    assert json.loads(added.out) == {"id": 1}
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert (shown["kind"], shown["name"], shown["url"]) == ("nats", "Centre", FILE["url"])
+    assert (shown["hub"], shown["partition"], shown["user"]) == ("site-1", 3, "a")
+    assert shown["pictures"] == "all"
+
+
+FILE = {
+    "kind": "nats",
+    "name": "Centre",
+    "url": "nats://127.0.0.1:9",
+    "user": "a",
+    "password": "secret",
+}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"kind": "webhook", "url": "https://x"}', '{"kind": "nats", "url": 7}']
+)
+def test_another_file_is_refused(sitehub: Sitehub, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "site-1.json"
+    file.write_text(text)
+    done = sitehub("target", "add", "--file", str(file))
+    assert done.status == 1
+    assert f"{file} cannot be used" in done.err
+
+
 @pytest.mark.parametrize(
     ("args", "status", "text"),
     [
@@ -54,6 +86,11 @@ def test_a_target_of_nats_is_added_with_a_user_and_has_no_secret(sitehub: Sitehu
         (("add", "nats", "--url", "nats://x", "--user", "a"), 2, "--password-stdin"),
         (("add", "nats", "--url", "tls://x", "--cert", "missing.pem"), 1, "missing.pem"),
         (("add", "webhook", "--url", URL, "--partition", "3"), 1, "partition"),
+        (("add", "--file", "missing.json"), 1, "missing.json"),
+        (("add", "nats", "--file", "a.json"), 2, "--file"),
+        (("add", "--file", "a.json", "--user", "a"), 2, "--file"),
+        (("add", "webhook"), 2, "--url"),
+        (("add",), 2, "--file"),
         (("remove", "7"), 1, "no target 7"),
         (("test", "7"), 1, "no target 7"),
     ],

@@ -57,6 +57,7 @@ DONE = {
     "plate-list-removed": N_("The plate list was removed. Its plates no longer raise alarms."),
     "search-saved": N_("The search was saved."),
     "search-removed": N_("The search was deleted."),
+    "target-added": N_("The target was added."),
     "target-changed": N_("The target was saved."),
     "target-removed": N_("The target was removed. Nothing more is sent to it."),
     "target-retried": N_("It is being tried again now."),

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import get_args
 
 from msgspec import Struct
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
-from hub.errors import AlreadyExists, BadParameter
+from hub.errors import BadParameter
 from hub.services.forwarding.targets import (
     Delivery,
     Gap,
     ParkedRecord,
-    PictureChoice,
     Selection,
     TargetChange,
     TargetState,
     TargetView,
 )
-from hub.wire.uploads.records import RecordKind
 from web import auth
 from web.pages import language
-from web.pages.labels import KINDS
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 from web.pages.own_password import FIELD, check_own_password
 from web.pages.site.layout import site_page
+from web.pages.site.target_form import (
+    Fault,
+    Values,
+    entered,
+    fault_of,
+    form_of,
+    new_identity,
+    values_of,
+)
 
 blueprint = Blueprint("site_targets", __name__, url_prefix="/site/targets")
 
@@ -44,11 +49,6 @@ _LOOKS: dict[TargetState, str] = {
     "waiting": "refused",
     "held": "refused",
 }
-_PICTURES: dict[PictureChoice, str] = {
-    "none": N_("No pictures"),
-    "alarms": N_("Only pictures of records with an alarm"),
-    "all": N_("All pictures"),
-}
 _GAP_REASONS = {
     "age": N_("they were past the retention period"),
     "size": N_("the space for pictures was used up"),
@@ -57,12 +57,6 @@ _GAP_REASONS = {
     "lost": N_("they are lost"),
 }
 _MAX_SHOWN_PARKED = 50
-
-
-class Choice(Struct, frozen=True):
-    value: str
-    text: str
-    chosen: bool
 
 
 class TargetRow(Struct, frozen=True, kw_only=True):
@@ -111,31 +105,6 @@ class GapRow(Struct, frozen=True):
     is_seen: bool
 
 
-class Values(Struct, frozen=True, kw_only=True):
-    """What is entered in the form of a target."""
-
-    name: str = ""
-    url: str = ""
-    ca: str = ""
-    kinds: tuple[str, ...] = ()
-    pictures: str = "none"
-    alarms: bool = True
-    begin: str = "now"
-
-    @property
-    def selection(self) -> Selection:
-        kinds = tuple(kind for kind in get_args(RecordKind) if kind in self.kinds)
-        choices: tuple[PictureChoice, ...] = get_args(PictureChoice)
-        pictures = next((one for one in choices if one == self.pictures), choices[0])
-        return Selection(kinds=kinds, pictures=pictures, alarms=self.alarms)
-
-
-class Fault(Struct, frozen=True):
-    field: str
-    sentence: str
-    status: int = 400
-
-
 @blueprint.get("")
 async def targets() -> Response:
     await auth.require_role("admin")
@@ -147,7 +116,7 @@ async def add() -> Response:
     """Add a webhook, and show its secret this once. Needs the administrator's own password."""
     me = await auth.require_role("admin")
     await auth.check_csrf()
-    values = await _entered()
+    values = await entered()
     if (wrong := await check_own_password(me)) is not None:
         return await _list_page(values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
@@ -161,7 +130,7 @@ async def add() -> Response:
             by=auth.actor(me),
         )
     except BadParameter as error:
-        return await _list_page(values, _fault(error))
+        return await _list_page(values, fault_of("webhook", values, error))
     return await _secret_page(view, secret)
 
 
@@ -169,14 +138,14 @@ async def add() -> Response:
 async def target(id: int) -> Response:
     await auth.require_role("admin")
     view = auth.services().targets.get(id)
-    return await _target_page(view, _values_of(view))
+    return await _target_page(view, values_of(view))
 
 
 @blueprint.post("/<int:id>")
 async def change(id: int) -> Response:
     me = await auth.require_role("admin")
     await auth.check_csrf()
-    hub, values = auth.services(), await _entered()
+    hub, values = auth.services(), await entered()
     view = hub.targets.get(id)
     if (wrong := await check_own_password(me)) is not None:
         return await _target_page(view, values, Fault(FIELD, wrong.sentence, wrong.status))
@@ -189,11 +158,17 @@ async def change(id: int) -> Response:
         alarms=chosen.alarms,
         pictures=chosen.pictures,
     )
-    changed = TargetChange(name=values.name, url=values.url, ca=values.ca, selection=selection)
+    changed = TargetChange(
+        name=values.name,
+        url=values.url,
+        ca=values.ca,
+        identity=new_identity(values, view),
+        selection=selection,
+    )
     try:
         await hub.targets.change(id, changed, by=auth.actor(me))
     except BadParameter as error:
-        return await _target_page(view, values, _fault(error))
+        return await _target_page(view, values, fault_of(view.target.kind, values, error))
     return redirect_to(f"/site/targets/{id}?done=target-changed")
 
 
@@ -204,7 +179,7 @@ async def test(id: int) -> Response:
     await auth.check_csrf()
     delivery = await auth.services().targets.test(id, by=auth.actor(me))
     view = auth.services().targets.get(id)
-    return await _target_page(view, _values_of(view), tested=delivery)
+    return await _target_page(view, values_of(view), tested=delivery)
 
 
 @blueprint.post("/<int:id>/retry")
@@ -232,7 +207,7 @@ async def change_secret(id: int) -> Response:
     view = hub.targets.get(id)
     if (wrong := await check_own_password(me)) is not None:
         fault = Fault("secret", wrong.sentence, wrong.status)
-        return await _target_page(view, _values_of(view), fault)
+        return await _target_page(view, values_of(view), fault)
     return await _secret_page(view, await hub.targets.change_secret(id, by=auth.actor(me)))
 
 
@@ -257,8 +232,7 @@ async def _list_page(values: Values, fault: Fault | None = None) -> Response:
         section="targets",
         status=200 if fault is None else fault.status,
         rows=[_row(view) for view in auth.services().targets.list()],
-        fault=fault,
-        **_form(values),
+        **form_of("webhook", values, fault),
     )
 
 
@@ -280,7 +254,7 @@ async def _target_page(
         has_secret=view.target.kind == "webhook",
         about=view.about,
         hub_name=view.target.options.hub,
-        fault=fault,
+        partition=view.target.options.partition,
         tested=None if tested is None else _delivery_rows([tested], zone)[0],
         deliveries=_delivery_rows(hub.targets.deliveries(id), zone),
         parked=[_parked_row(one, zone) for one in parked[:_MAX_SHOWN_PARKED]],
@@ -288,52 +262,13 @@ async def _target_page(
         gaps=[_gap_row(gap, zone) for gap in reversed(view.gaps)],
         unseen_gaps=view.unseen_gaps,
         since=shown.moment(view.target.created_at, zone),
-        **_form(values),
+        **form_of(view.target.kind, values, fault),
     )
 
 
 async def _secret_page(view: TargetView, secret: str) -> Response:
     return await site_page(
         "site/target_secret.html", section="targets", row=_row(view), secret=secret
-    )
-
-
-def _form(values: Values) -> dict[str, object]:
-    return {
-        "values": values,
-        "kinds": [
-            Choice(kind, gettext(KINDS[kind]), kind in values.kinds)
-            for kind in get_args(RecordKind)
-        ],
-        "pictures": [
-            Choice(one, gettext(text), one == values.pictures) for one, text in _PICTURES.items()
-        ],
-    }
-
-
-async def _entered() -> Values:
-    form = await request.form
-    return Values(
-        name=form.get("name", "").strip(),
-        url=form.get("url", "").strip(),
-        ca=form.get("ca", "").strip(),
-        kinds=tuple(form.getlist("kinds")),
-        pictures=form.get("pictures", "none"),
-        alarms="alarms" in form,
-        begin=form.get("begin", "now"),
-    )
-
-
-def _values_of(view: TargetView) -> Values:
-    options = view.target.options
-    chosen = options.selection
-    return Values(
-        name=view.target.name,
-        url=options.url,
-        ca=options.ca,
-        kinds=chosen.kinds,
-        pictures=chosen.pictures,
-        alarms=chosen.alarms,
     )
 
 
@@ -382,6 +317,8 @@ def _message(id: str) -> tuple[str, str]:
         return gettext("Alarm %(seq)s") % {"seq": seq}, f"/alarms/{seq}" if is_here else ""
     if more.startswith("gap"):
         return gettext("Gap from record %(seq)s") % {"seq": seq}, ""
+    if more.startswith("erasure"):
+        return gettext("Erased records"), ""
     return gettext("Record %(name)s") % {"name": seq}, f"/records/{seq}" if is_here else ""
 
 
@@ -403,23 +340,3 @@ def _gap_row(gap: Gap, zone: tzinfo) -> GapRow:
         gap.told_at is not None,
         gap.seen_at is not None,
     )
-
-
-def _fault(error: BadParameter) -> Fault:
-    if isinstance(error, AlreadyExists):
-        return Fault("name", gettext("There is already a target with this name."), 409)
-    match error.field:
-        case "url":
-            text = gettext(
-                "Enter an address that begins with https:// or http://, without user name and "
-                "password, of another system than this hub."
-            )
-        case "ca":
-            text = gettext("Paste one or more certificates in PEM format.")
-        case "name":
-            text = gettext("Enter a name of at most 80 characters.")
-        case "target":
-            text = gettext("There are too many targets. Remove one first.")
-        case _:
-            text = error.message
-    return Fault(error.field, text)

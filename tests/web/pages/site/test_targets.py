@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import trio
 
@@ -17,6 +18,7 @@ from tests.support.page_site import PASSWORD, PageSite, open_page_site
 from tests.support.photographer import Photographer
 
 TARGETS = "/site/targets"
+NATS = f"{TARGETS}/nats"
 URL = "https://vms.example/in"
 
 
@@ -149,8 +151,103 @@ async def test_a_target_of_nats_has_no_secret_to_change(hub: PageSite, admin: Ph
     assert f"{TARGETS}/1/secret" not in admin.text
 
 
+FILE: dict[str, object] = {
+    "kind": "nats",
+    "name": "Centre",
+    "url": "nats://127.0.0.1:9",
+    "hub": "site-1",
+    "partition": 3,
+    "user": "a",
+    "password": "a secret",
+}
+
+
+async def test_a_target_of_nats_is_added_with_the_file_of_the_centre(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(NATS)
+    fields = {"pictures": "all", "own_password": PASSWORD}
+    await admin.send_file(NATS, "file", "site-1.json", msgspec.json.encode(FILE), **fields)
+    assert admin.goes_to == f"{TARGETS}/1?done=target-added"
+    target = hub.services.targets.get(1).target
+    options = target.options
+    assert (target.kind, target.name, options.hub, options.partition) == (
+        *("nats", "Centre", "site-1", 3),
+    )
+    assert (options.user, options.selection.pictures) == ("a", "all")
+    secrets = hub.hub.store.targets.secrets(1)
+    assert secrets is not None
+    assert secrets.password == "a secret"
+    await admin.get(f"{TARGETS}/1")
+    assert "site-1" in admin.text
+    assert "a secret" not in admin.text
+
+
+BY_HAND = {"url": "nats://127.0.0.1:9", "hub": "site-2", "user": "a", "password": "a secret"}
+
+
+async def test_a_target_of_nats_is_entered_by_hand_and_changed(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(NATS)
+    await admin.send(NATS, **BY_HAND, partition="15", begin="beginning", own_password=PASSWORD)
+    assert admin.goes_to == f"{TARGETS}/1?done=target-added"
+    target = hub.services.targets.get(1).target
+    assert (target.options.hub, target.options.partition) == ("site-2", 15)
+    path = f"{TARGETS}/1"
+    await admin.get(path)
+    kept = {"url": "nats://127.0.0.1:8", "user": "a", "own_password": PASSWORD}
+    await admin.send(path, name="Centre", **kept)
+    assert admin.goes_to == f"{path}?done=target-changed"
+    assert hub.services.targets.get(1).target.options.url == kept["url"]
+    assert (secrets := hub.hub.store.targets.secrets(1)) is not None
+    assert secrets.password == "a secret"
+    await admin.send(path, name="Centre", **{**kept, "password": "another"})
+    assert (secrets := hub.hub.store.targets.secrets(1)) is not None
+    assert secrets.password == "another"
+    await admin.send(path, name="Centre", **{**kept, "user": "b"})
+    assert admin.response.status_code == 400
+    assert "Enter both the user name and the password" in admin.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"own_password": "a guess"}, "own_password", "Your password is wrong."),
+        ({"url": "https://x"}, "url", "Enter addresses that begin with tls:// or nats://"),
+        ({"url": ""}, "url", "Enter addresses that begin with tls:// or nats://"),
+        ({"hub": "Ä"}, "hub", "Use at most 63 lower-case letters"),
+        ({"partition": "16"}, "partition", "Enter a number from 0 to 15."),
+        ({"partition": "x"}, "partition", "Enter a number from 0 to 15."),
+        ({"password": ""}, "user", "Enter both the user name and the password"),
+        ({"cert": "x", "key": "y"}, "url", "With a certificate, the addresses must begin with"),
+        ({"cert": "x"}, "cert", "Paste the certificate and its private key"),
+        ({"ca": "x"}, "ca", "Paste one or more certificates"),
+        ({"name": "x" * 90}, "name", "Enter a name of at most 80 characters."),
+    ],
+)
+async def test_what_is_wrong_with_a_target_of_nats_is_said_at_the_field(
+    admin: Photographer, hub: PageSite, fields: dict[str, str], field: str, sentence: str
+) -> None:
+    await admin.get(NATS)
+    await admin.send(NATS, **{**BY_HAND, "own_password": PASSWORD, **fields})
+    assert admin.response.status_code == 400
+    assert sentence in admin.text
+    assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
+    assert fields.get("hub", "site-2") in admin.text
+    assert "a secret" not in admin.text
+    assert hub.services.targets.list() == ()
+
+
+async def test_another_file_is_refused(admin: Photographer, hub: PageSite) -> None:
+    await admin.get(NATS)
+    await admin.send_file(NATS, "file", "site-1.json", b"{}", own_password=PASSWORD)
+    assert admin.response.status_code == 400
+    assert "This is not a file that was made for a hub" in admin.text
+
+
 async def test_only_administrators_see_targets(hub: PageSite) -> None:
     guard = await Photographer.signed_in(hub, "guard")
     await hub.services.targets.add("webhook", URL, by=COMMAND_LINE)
-    for path in (TARGETS, f"{TARGETS}/1", f"{TARGETS}/1/remove"):
+    for path in (TARGETS, NATS, f"{TARGETS}/1", f"{TARGETS}/1/remove"):
         assert (await guard.get(path)).status_code == 403

@@ -1,0 +1,92 @@
+"""Adding a target of NATS: by the file that the centre has made for this hub, or by hand."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from quart import Blueprint, Response, request
+from werkzeug.datastructures import FileStorage
+
+from hub.errors import BadParameter
+from hub.services.forwarding.target_file import MAX_BYTES, read_target_file
+from web import auth
+from web.pages.layout import redirect_to
+from web.pages.own_password import FIELD, check_own_password
+from web.pages.site.layout import site_page
+from web.pages.site.target_form import Fault, Values, entered, fault_of, form_of
+
+blueprint = Blueprint("site_nats_targets", __name__, url_prefix="/site/targets/nats")
+
+
+@blueprint.get("")
+async def ask() -> Response:
+    await auth.require_role("admin")
+    return await _page(Values())
+
+
+@blueprint.post("")
+async def add() -> Response:
+    """Needs the administrator's own password."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    values = await entered()
+    if (wrong := await check_own_password(me)) is not None:
+        return await _page(values, Fault(FIELD, wrong.sentence, wrong.status))
+    try:
+        values = _filled(values, await _file())
+        view, _ = await auth.services().targets.add(
+            "nats",
+            values.url,
+            name=values.name,
+            ca=values.ca,
+            selection=values.selection,
+            hub=values.hub,
+            begin="beginning" if values.begin == "beginning" else "now",
+            identity=values.identity,
+            partition=_partition(values.partition),
+            by=auth.actor(me),
+        )
+    except BadParameter as error:
+        return await _page(values, fault_of("nats", values, error))
+    return redirect_to(f"/site/targets/{view.target.id}?done=target-added")
+
+
+async def _page(values: Values, fault: Fault | None = None) -> Response:
+    return await site_page(
+        "site/target_nats.html",
+        section="targets",
+        status=200 if fault is None else fault.status,
+        **form_of("nats", values, fault),
+    )
+
+
+async def _file() -> bytes:
+    """Return the chosen file, b"" if none was chosen."""
+    file: FileStorage | None = (await request.files).get("file")
+    return b"" if file is None else file.read(MAX_BYTES + 1)
+
+
+def _filled(values: Values, data: bytes) -> Values:
+    """Return what was entered, with what a file says in its place. Raises BadParameter."""
+    if not data:
+        return values
+    file = read_target_file(data)
+    return replace(
+        values,
+        name=values.name or file.name,
+        url=file.url,
+        hub=file.hub,
+        partition="" if file.partition is None else str(file.partition),
+        user=file.user,
+        password=file.password,
+        cert=file.cert,
+        key=file.key,
+        ca=file.ca,
+    )
+
+
+def _partition(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 4):
+        raise BadParameter("0 to 15 is expected", field="partition")
+    return int(text)

@@ -1,0 +1,179 @@
+"""The forms of targets: what is entered, and what is wrong with it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import get_args
+
+from markupsafe import Markup
+from msgspec import Struct
+from quart import request
+
+from hub.errors import AlreadyExists, BadParameter
+from hub.services.forwarding.targets import (
+    Identity,
+    PictureChoice,
+    Selection,
+    TargetKind,
+    TargetView,
+)
+from hub.wire.uploads.records import RecordKind
+from web.pages.labels import KINDS
+from web.pages.language import N_, gettext
+
+_PICTURES: dict[PictureChoice, str] = {
+    "none": N_("No pictures"),
+    "alarms": N_("Only pictures of records with an alarm"),
+    "all": N_("All pictures"),
+}
+#: What is expected of a field.
+_EXPECTED = {
+    "ca": N_("Paste one or more certificates in PEM format."),
+    "name": N_("Enter a name of at most 80 characters."),
+    "hub": N_("Use at most 63 lower-case letters (a to z), digits and hyphens."),
+    "partition": N_("Enter a number from 0 to 15."),
+    "user": N_("Enter both the user name and the password, at most 200 characters each."),
+    "password": N_("Enter both the user name and the password, at most 200 characters each."),
+    "cert": N_("Paste the certificate and its private key in PEM format, without a passphrase."),
+    "file": N_("This is not a file that was made for a hub by “sitehub central enrol”."),
+    "target": N_("There are too many targets. Remove one first."),
+}
+_WEB_ADDRESS = N_(
+    "Enter an address that begins with https:// or http://, without user name and "
+    "password, of another system than this hub."
+)
+_SERVERS = N_(
+    "Enter addresses that begin with tls:// or nats://, separated by commas, without user name and "
+    "password, of other systems than this hub."
+)
+_TLS_SERVERS = N_("With a certificate, the addresses must begin with tls://.")
+
+
+#: Fields at which a sentence can stand.
+_FIELDS = frozenset({"url", "ca", "name", "hub", "partition", "user", "password", "cert", "file"})
+
+
+class Choice(Struct, frozen=True):
+    value: str
+    text: str
+    chosen: bool
+
+
+class Values(Struct, frozen=True, kw_only=True):
+    """What is entered in the form of a target. `password` and `key` are never shown again."""
+
+    name: str = ""
+    url: str = ""
+    ca: str = ""
+    kinds: tuple[str, ...] = ()
+    pictures: str = "none"
+    alarms: bool = True
+    begin: str = "now"
+    hub: str = ""
+    partition: str = ""
+    user: str = ""
+    password: str = ""
+    cert: str = ""
+    key: str = ""
+
+    @property
+    def selection(self) -> Selection:
+        kinds = tuple(kind for kind in get_args(RecordKind) if kind in self.kinds)
+        choices: tuple[PictureChoice, ...] = get_args(PictureChoice)
+        pictures = next((one for one in choices if one == self.pictures), choices[0])
+        return Selection(kinds=kinds, pictures=pictures, alarms=self.alarms)
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.user, self.password, self.cert, self.key)
+
+
+class Fault(Struct, frozen=True):
+    """What is wrong. `sentence` stands at its field, if it has a place there."""
+
+    field: str
+    sentence: str
+    status: int = 400
+
+    @property
+    def has_place(self) -> bool:
+        return self.field in _FIELDS
+
+
+async def entered() -> Values:
+    form = await request.form
+    texts = ("name", "url", "ca", "hub", "partition", "user", "cert", "key")
+    return Values(
+        **{name: form.get(name, "").strip() for name in texts},
+        password=form.get("password", ""),
+        kinds=tuple(form.getlist("kinds")),
+        pictures=form.get("pictures", "none"),
+        alarms="alarms" in form,
+        begin=form.get("begin", "now"),
+    )
+
+
+def values_of(view: TargetView) -> Values:
+    options = view.target.options
+    chosen = options.selection
+    return Values(
+        name=view.target.name,
+        url=options.url,
+        ca=options.ca,
+        kinds=chosen.kinds,
+        pictures=chosen.pictures,
+        alarms=chosen.alarms,
+        user=options.user,
+        cert=options.cert,
+    )
+
+
+def new_identity(values: Values, view: TargetView) -> Identity | None:
+    """Return who the hub is to a target from now on; None if it stays as it is.
+
+    A target of another kind has no identity: what was entered of it counts for nothing.
+    """
+    options = view.target.options
+    is_old = (values.user, values.cert) == (options.user, options.cert)
+    if view.target.kind != "nats" or (is_old and not values.password and not values.key):
+        return None
+    return values.identity
+
+
+def form_of(kind: TargetKind, values: Values, fault: Fault | None) -> dict[str, object]:
+    """Return what the template of a form needs."""
+    return {
+        "is_nats": kind == "nats",
+        "values": values,
+        "fault": fault,
+        "faulty": partial(_attributes, fault),
+        "kinds": [
+            Choice(one, gettext(KINDS[one]), one in values.kinds) for one in get_args(RecordKind)
+        ],
+        "pictures": [
+            Choice(one, gettext(text), one == values.pictures) for one, text in _PICTURES.items()
+        ],
+    }
+
+
+def _attributes(fault: Fault | None, name: str) -> Markup:
+    """Return what a field has in its tag if it is wrong: see `fault_text` of _target_fault.html."""
+    if fault is None or fault.field != name:
+        return Markup()
+    return Markup(' aria-invalid="true" aria-describedby="fault-{}" autofocus').format(name)
+
+
+def fault_of(kind: TargetKind, values: Values, error: BadParameter) -> Fault:
+    """Return what to say of a field that is wrong."""
+    if isinstance(error, AlreadyExists):
+        return Fault("name", gettext("There is already a target with this name."), 409)
+    if error.field == "url":
+        return Fault("url", gettext(_expected_url(kind, values)))
+    expected = _EXPECTED.get(error.field)
+    return Fault(error.field, error.message if expected is None else gettext(expected))
+
+
+def _expected_url(kind: TargetKind, values: Values) -> str:
+    if kind != "nats":
+        return _WEB_ADDRESS
+    return _TLS_SERVERS if values.cert and values.url.startswith("nats://") else _SERVERS
