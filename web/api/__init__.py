@@ -44,7 +44,7 @@ from web.api.records.stream import add_stream
 from web.api.reports import add_reports
 from web.api.routes import Call, Routes
 from web.api.status import add_status
-from web.api.targets import add_targets
+from web.api.targets.targets import add_targets
 
 _OPENAPI = Endpoint(
     method="GET",

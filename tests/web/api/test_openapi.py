@@ -45,7 +45,7 @@ from web.api.records import answers
 from web.api.records.erasures import ErasureBody
 from web.api.records.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
 from web.api.routes import Routes
-from web.api.targets import TargetBody, TargetPatch
+from web.api.targets.bodies import TargetBody, TargetPatch
 from web.app import create_app
 from web.pages import language
 

@@ -16,7 +16,7 @@ import trio
 from hub.log import visible
 from hub.services.forwarding.retries import WEBHOOK_PLAN
 from hub.services.forwarding.sender import Delivery, Item, NeedsPerson, Refused, TryLater
-from hub.services.forwarding.webhook_bodies import WebhookBodies
+from hub.services.forwarding.webhooks.bodies import WebhookBodies
 from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
 
 if TYPE_CHECKING:

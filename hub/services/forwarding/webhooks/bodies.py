@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from hub.services.forwarding.picture_links import PictureLinks
 from hub.services.forwarding.sender import (
     AlarmItem,
     ErasureItem,
@@ -21,6 +20,7 @@ from hub.services.forwarding.sender import (
     RecordItem,
     Refused,
 )
+from hub.services.forwarding.webhooks.picture_links import PictureLinks
 from hub.store.alarms.alarm import Alarm
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record, render

@@ -1,0 +1,77 @@
+"""Makes the sender of each kind of target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hub.services.forwarding.nats.messages import Messages
+from hub.services.forwarding.nats.sender import NatsSender
+from hub.services.forwarding.sender import Sender, TryLater
+from hub.services.forwarding.webhooks.bodies import RenderAlarm, WebhookBodies
+from hub.services.forwarding.webhooks.picture_links import PictureLinks
+from hub.services.forwarding.webhooks.sender import WebhookSender
+from hub.store.targets.target import Target, TargetSecrets
+
+if TYPE_CHECKING:
+    import httpx
+
+    from hub.store.db import Store
+
+
+class Senders:
+    """Makes senders. `render_alarm` is set by the web server, which knows the API."""
+
+    def __init__(
+        self,
+        store: Store,
+        links: PictureLinks,
+        base_url: Callable[[], str],
+        now: Callable[[], float],
+        transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        """`base_url`: how the hub is reached. `transport`: replaces the network of webhooks."""
+        self._store = store
+        self._links = links
+        self._base_url = base_url
+        self._now = now
+        self._transport = transport
+        self.render_alarm: RenderAlarm | None = None
+
+    def of(self, target: Target) -> Sender:
+        """Return a new sender of a target. The caller closes it."""
+        keys = self.secrets_of(target)
+        if target.kind == "nats":
+            return NatsSender(target.options, keys, self._messages(target), self._now)
+        return WebhookSender(
+            target.options,
+            keys,
+            self._bodies(target),
+            self._store.log_id,
+            self._now,
+            self._transport,
+        )
+
+    def secrets_of(self, target: Target) -> TargetSecrets:
+        """Return what only the target and the hub know; nothing, if it cannot be read any more."""
+        return self._store.targets.secrets(target.id) or TargetSecrets()
+
+    def _bodies(self, target: Target) -> WebhookBodies:
+        return WebhookBodies(
+            target.options.hub, self._links, self._base_url, self._alarm_json, self._now
+        )
+
+    def _messages(self, target: Target) -> Messages:
+        options = target.options
+        return Messages(
+            options.hub,
+            options.partition,
+            self._store.log_id,
+            self._store.pictures,
+            self._alarm_json,
+        )
+
+    def _alarm_json(self, *args: object) -> bytes:
+        if self.render_alarm is None:
+            raise TryLater("the hub is still starting")
+        return self.render_alarm(*args)  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""A target as people and programs see it: how far it is, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from hub.services.forwarding.forwarder import TargetState
+from hub.store.targets.target import Cursor, Gap, Target
+
+if TYPE_CHECKING:
+    from hub.services.forwarding.forwarders import Running
+    from hub.store.db import Store
+
+
+class TargetView(Struct, frozen=True, kw_only=True):
+    """A target as it is now. Times in UNIX milliseconds.
+
+    `behind`: how many records of the log it has not had; `behind_since`: when the first of them
+    arrived, if it is known. `reason`: why it waits or is held; `next_try`: when it is tried again.
+    `about`: what the other side is, "" if it is not known. `gaps`: what it will never get.
+    """
+
+    target: Target
+    state: TargetState
+    cursor: Cursor
+    behind: int
+    behind_since: int | None
+    reason: str
+    waiting_since: int | None
+    next_try: int | None
+    parked: int
+    about: str
+    gaps: tuple[Gap, ...]
+
+    @property
+    def unseen_gaps(self) -> int:
+        """How many gaps nobody has confirmed."""
+        return sum(gap.seen_at is None for gap in self.gaps)
+
+    @property
+    def unseen_lost(self) -> int:
+        """How many records these gaps have at most."""
+        return sum(1 + gap.last_seq - gap.first_seq for gap in self.gaps if gap.seen_at is None)
+
+
+def view_of(target: Target, running: Running | None, store: Store) -> TargetView:
+    """Return a target as it is now. `running`: its forwarder, if it has one."""
+    forwarder = None if running is None else running.forwarder
+    waiting = None if forwarder is None else forwarder.waiting
+    cursor = target.cursor if forwarder is None else forwarder.cursor
+    behind = max(0, store.records.last_seq - cursor.seq)
+    state: TargetState = "behind" if behind else "current"
+    if forwarder is not None:
+        state = forwarder.state
+    if target.held:
+        state = "held"
+    return TargetView(
+        target=target,
+        state=state,
+        cursor=cursor,
+        behind=behind,
+        behind_since=forwarder.behind_since if forwarder is not None and behind else None,
+        reason=target.held or (waiting.reason if waiting else ""),
+        waiting_since=waiting.since if waiting else None,
+        next_try=waiting.next_try if waiting else None,
+        parked=store.targets.parked_count(target.id),
+        about="" if running is None else running.sender.about,
+        gaps=store.targets.gaps(target.id),
+    )

@@ -1,0 +1,132 @@
+"""What is sent to add or change a target."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
+
+from hub.services.forwarding.targets import (
+    MAX_CA_LENGTH,
+    MAX_NAME_LENGTH,
+    Identity,
+    PictureChoice,
+    Selection,
+    TargetChange,
+    TargetKind,
+)
+from hub.wire.uploads.records import RecordKind
+from web.api.endpoint import Did, Integer, Text
+
+_Name = Annotated[str, Meta(max_length=MAX_NAME_LENGTH)]
+_Url = Annotated[
+    str,
+    Meta(
+        max_length=500,
+        description="https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
+        "not this hub",
+    ),
+]
+_Ca = Annotated[
+    str,
+    Meta(
+        max_length=MAX_CA_LENGTH,
+        description="PEM of the authority of its certificate; empty: one that this computer knows",
+    ),
+]
+_User = Annotated[str, Meta(max_length=200, description="NATS: what this hub is to it")]
+_Password = Annotated[str, Meta(max_length=200)]
+_Cert = Annotated[
+    str, Meta(max_length=MAX_CA_LENGTH, description="NATS: PEM of the hub's certificate")
+]
+_Key = Annotated[str, Meta(max_length=MAX_CA_LENGTH, description="PEM of its key")]
+_Kinds = Annotated[tuple[RecordKind, ...], Meta(max_length=5, description="empty: all")]
+_Dids = Annotated[tuple[Did, ...], Meta(max_length=500, description="cameras; empty: all")]
+_Types = Annotated[
+    tuple[Integer, ...], Meta(max_length=500, description="types of events (2.4); empty: all")
+]
+_Alarms = Annotated[bool, Meta(description="whether it also hears of each change of an alarm")]
+_Pictures = Annotated[
+    PictureChoice, Meta(description="alarms: of records that raised one, or are kept with one")
+]
+
+
+class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin": "from"}):
+    """Body of ADD. `from`: with the next record, or with the first one of the log."""
+
+    kind: TargetKind
+    url: _Url
+    name: _Name = ""
+    ca: _Ca = ""
+    kinds: _Kinds = ()
+    dids: _Dids = ()
+    types: _Types = ()
+    alarms: _Alarms = True
+    pictures: _Pictures = "none"
+    hub: Annotated[
+        Text, Meta(description="what it calls this hub; empty: made of the site's name")
+    ] = ""
+    partition: Annotated[
+        Integer | None,
+        Meta(description="NATS: 0 to 15, the stream; null: the name of the hub decides"),
+    ] = None
+    user: _User = ""
+    password: _Password = ""
+    cert: _Cert = ""
+    key: _Key = ""
+    begin: Literal["now", "beginning"] = "now"
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.user, self.password, self.cert, self.key)
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(
+            kinds=self.kinds,
+            dids=self.dids,
+            types=self.types,
+            alarms=self.alarms,
+            pictures=self.pictures,
+        )
+
+
+class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of CHANGE. What is left out stays as it is; of user and certificate, all or nothing."""
+
+    name: _Name | UnsetType = UNSET
+    url: _Url | UnsetType = UNSET
+    ca: _Ca | UnsetType = UNSET
+    kinds: _Kinds | UnsetType = UNSET
+    dids: _Dids | UnsetType = UNSET
+    types: _Types | UnsetType = UNSET
+    alarms: _Alarms | UnsetType = UNSET
+    pictures: _Pictures | UnsetType = UNSET
+    user: _User | UnsetType = UNSET
+    password: _Password | UnsetType = UNSET
+    cert: _Cert | UnsetType = UNSET
+    key: _Key | UnsetType = UNSET
+
+    def change_of(self, selection: Selection) -> TargetChange:
+        """Return what changes of a target with this selection."""
+        chosen = {
+            name: value
+            for name in Selection.__struct_fields__
+            if (value := getattr(self, name)) is not UNSET
+        }
+        return TargetChange(
+            name=self.name or None,
+            url=self.url or None,
+            ca=None if self.ca is UNSET else self.ca,
+            identity=self._identity(),
+            selection=replace(selection, **chosen),
+        )
+
+    def _identity(self) -> Identity | None:
+        given = {
+            name: value
+            for name in Identity.__struct_fields__
+            if (value := getattr(self, name)) is not UNSET
+        }
+        return Identity(**given) if given else None

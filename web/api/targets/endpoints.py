@@ -1,0 +1,191 @@
+"""The calls about targets, as the description of the API shows them."""
+
+from __future__ import annotations
+
+from hub.services.forwarding.targets import MAX_CA_LENGTH
+from web.api.endpoint import PREFIX, Endpoint
+from web.api.targets.answers import (
+    AddedTarget,
+    CursorAnswer,
+    Deliveries,
+    DeliveryAnswer,
+    Parked,
+    ParkedAnswer,
+    Secret,
+    TargetAnswer,
+    Targets,
+)
+from web.api.targets.bodies import TargetBody, TargetPatch
+
+TAG = "Targets"
+_ALL = f"{PREFIX}/targets"
+_ONE = f"{_ALL}/{{target}}"
+
+_EXAMPLE = TargetAnswer(
+    id=1,
+    kind="webhook",
+    name="VMS",
+    url="https://192.168.1.20/in",
+    hub="north-school-1f9a0c",
+    partition=None,
+    user="",
+    about="",
+    kinds=["face", "event"],
+    dids=[],
+    types=[],
+    alarms=True,
+    pictures="alarms",
+    state="waiting",
+    behind=12,
+    behind_since="2026-11-25T08:00:00.210Z",
+    reason="it answered 503",
+    next_try="2026-11-25T08:05:00.210Z",
+    cursor=CursorAnswer("6b1f0e7d5a2c4b3e9d8f7a6b5c4d3e2f", 4699),
+    parked=0,
+    gaps=[],
+    created_at="2026-11-20T08:00:00.000Z",
+)
+_SECRET = "whsec_" + "AAAA" * 8
+_ADDED = AddedTarget(
+    **{name: getattr(_EXAMPLE, name) for name in TargetAnswer.__struct_fields__}, secret=_SECRET
+)
+_DELIVERY = DeliveryAnswer("6b1f0e7d-4700", "2026-11-25T08:00:00.250Z", 41, 503, "it answered 503")
+_PATH = {"target": "1"}
+
+LIST = Endpoint(
+    method="GET",
+    path=_ALL,
+    tag=TAG,
+    summary="The targets",
+    answer=Targets,
+    answer_example=Targets([_EXAMPLE]),
+    role="admin",
+)
+ADD = Endpoint(
+    method="POST",
+    path=_ALL,
+    tag=TAG,
+    summary="Add a target",
+    description=(
+        "Webhooks follow Standard Webhooks 1.0.0: signed, one at a time, in the order of `seq`, "
+        "tried again for as long as the records are kept. The body is "
+        '`{"type": "record" | "alarm" | "gap" | "erasure" | "test", "timestamp", "log", "hub", '
+        '"data"}` with at most 20 KB; pictures are links that are good for a day without a key. A '
+        "message that is sent again has the same `webhook-id`. Answer 2xx within 30 s; 410 holds "
+        "the target, 400 and 422 park the record. NATS gets each record exactly once: "
+        "docs/many-sites.md says under which subjects and with which headers."
+    ),
+    body=TargetBody,
+    body_example=TargetBody("webhook", "https://192.168.1.20/in", "VMS", kinds=("face", "event")),
+    max_body_bytes=4 * MAX_CA_LENGTH,
+    answer=AddedTarget,
+    answer_example=_ADDED,
+    role="admin",
+)
+ONE = Endpoint(
+    method="GET",
+    path=_ONE,
+    tag=TAG,
+    summary="A target",
+    answer=TargetAnswer,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example=_PATH,
+)
+CHANGE = Endpoint(
+    method="PATCH",
+    path=_ONE,
+    tag=TAG,
+    summary="Change a target",
+    body=TargetPatch,
+    body_example=TargetPatch(pictures="all"),
+    max_body_bytes=4 * MAX_CA_LENGTH,
+    answer=TargetAnswer,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example=_PATH,
+)
+REMOVE = Endpoint(
+    method="DELETE",
+    path=_ONE,
+    tag=TAG,
+    summary="Remove a target",
+    description="Answers with the target as it was.",
+    answer=TargetAnswer,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example=_PATH,
+)
+TEST = Endpoint(
+    method="POST",
+    path=f"{_ONE}/test",
+    tag=TAG,
+    summary="Send a message that says nothing",
+    answer=DeliveryAnswer,
+    answer_example=_DELIVERY,
+    role="admin",
+    path_example=_PATH,
+)
+RETRY = Endpoint(
+    method="POST",
+    path=f"{_ONE}/retry",
+    tag=TAG,
+    summary="Try at once what waits, is held, or was parked",
+    answer=TargetAnswer,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example=_PATH,
+)
+SECRET = Endpoint(
+    method="POST",
+    path=f"{_ONE}/secret",
+    tag=TAG,
+    summary="Give a webhook another secret",
+    description="For a day, messages carry the signatures of both.",
+    answer=Secret,
+    answer_example=Secret(_SECRET),
+    role="admin",
+    path_example=_PATH,
+)
+DELIVERIES = Endpoint(
+    method="GET",
+    path=f"{_ONE}/deliveries",
+    tag=TAG,
+    summary="The last 100 attempts since the hub started, the newest first",
+    answer=Deliveries,
+    answer_example=Deliveries([_DELIVERY]),
+    role="admin",
+    path_example=_PATH,
+)
+PARKED = Endpoint(
+    method="GET",
+    path=f"{_ONE}/parked",
+    tag=TAG,
+    summary="Records that a target refused for ever",
+    answer=Parked,
+    answer_example=Parked(
+        [ParkedAnswer(_EXAMPLE.cursor.log, 4698, "it answered 422", "2026-11-25T08:00:00.000Z")]
+    ),
+    role="admin",
+    path_example=_PATH,
+)
+SEND_AGAIN = Endpoint(
+    method="POST",
+    path=f"{_ONE}/records/{{seq}}/send",
+    tag=TAG,
+    summary="Send a record again",
+    answer=TargetAnswer,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example={"target": "1", "seq": "4698"},
+)
+CONFIRM_GAPS = Endpoint(
+    method="POST",
+    path=f"{_ONE}/gaps/confirm",
+    tag=TAG,
+    summary="Note that the gaps of a target are known",
+    answer=TargetAnswer,
+    answer_example=_EXAMPLE,
+    role="admin",
+    path_example=_PATH,
+)
