@@ -48,7 +48,7 @@ class Hub:
         messages = Messages(
             self.name, self.partition, _LOG, _NoPictures(), lambda alarm, record: b"{}"
         )
-        self._sender = NatsSender(options, TargetSecrets(), messages, time.time, _PLAN)
+        self._sender = NatsSender(options, TargetSecrets(), messages, time.time, plan=_PLAN)
         self._chance = random.Random(number)
         self.failures = 0
 

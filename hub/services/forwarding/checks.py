@@ -35,17 +35,27 @@ def checked_hub(hub: str) -> str:
 
 async def checked_url(kind: TargetKind, url: str, own_ports: frozenset[int]) -> str:
     """Return an address that leads to another system. `own_ports`: TCP ports of this hub."""
-    if kind == "nats":
-        places = check_servers(url)
-    else:
+    if kind != "nats":
         check_url(url)
-        parts = urlsplit(url)
-        default = 443 if parts.scheme == "https" else 80
-        places = [(parts.hostname or "", parts.port or default)]
-    for host, port in places:
-        if await leads_to_us(host, port, own_ports):
-            raise BadParameter("an address of another system than this hub", field="url")
+    if await leads_to_this_hub(kind, url, own_ports):
+        raise BadParameter("an address of another system than this hub", field="url")
     return url
+
+
+async def leads_to_this_hub(kind: TargetKind, url: str, own_ports: frozenset[int]) -> bool:
+    """Whether one of the addresses of a target is of this hub, as names are looked up now."""
+    for host, port in _places(kind, url):
+        if await leads_to_us(host, port, own_ports):
+            return True
+    return False
+
+
+def _places(kind: TargetKind, url: str) -> list[tuple[str, int]]:
+    """Return host and port of each address of a target."""
+    if kind == "nats":
+        return check_servers(url)
+    parts = urlsplit(url)
+    return [(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))]
 
 
 def partition_for(kind: TargetKind, hub: str, partition: int | None) -> int:

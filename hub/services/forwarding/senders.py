@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from hub.services.forwarding.checks import leads_to_this_hub
 from hub.services.forwarding.nats.messages import Messages
 from hub.services.forwarding.nats.sender import NatsSender
 from hub.services.forwarding.sender import Sender, TryLater
@@ -27,13 +29,17 @@ class Senders:
         store: Store,
         links: PictureLinks,
         base_url: Callable[[], str],
+        own_ports: Callable[[], frozenset[int]],
         now: Callable[[], float],
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        """`base_url`: how the hub is reached. `transport`: replaces the network of webhooks."""
+        """`base_url`: how the hub is reached, on `own_ports`. `transport`: replaces the network of
+        webhooks.
+        """
         self._store = store
         self._links = links
         self._base_url = base_url
+        self._own_ports = own_ports
         self._now = now
         self._transport = transport
         self.render_alarm: RenderAlarm | None = None
@@ -42,19 +48,29 @@ class Senders:
         """Return a new sender of a target. The caller closes it."""
         keys = self.secrets_of(target)
         if target.kind == "nats":
-            return NatsSender(target.options, keys, self._messages(target), self._now)
+            return NatsSender(
+                target.options,
+                keys,
+                self._messages(target),
+                self._now,
+                partial(self._is_this_hub, target),
+            )
         return WebhookSender(
             target.options,
             keys,
             self._bodies(target),
             self._store.log_id,
             self._now,
+            partial(self._is_this_hub, target),
             self._transport,
         )
 
     def secrets_of(self, target: Target) -> TargetSecrets:
         """Return what only the target and the hub know; nothing, if it cannot be read any more."""
         return self._store.targets.secrets(target.id) or TargetSecrets()
+
+    async def _is_this_hub(self, target: Target) -> bool:
+        return await leads_to_this_hub(target.kind, target.options.url, self._own_ports())
 
     def _bodies(self, target: Target) -> WebhookBodies:
         return WebhookBodies(

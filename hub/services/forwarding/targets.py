@@ -98,7 +98,7 @@ class Targets:
         self._own_ports = own_ports
         self._now = now
         self.links = PictureLinks(store.picture_link_key, now)
-        self._senders = Senders(store, self.links, base_url, now, transport)
+        self._senders = Senders(store, self.links, base_url, own_ports, now, transport)
         self._forwarders = Forwarders(store, self._senders, record_feed, change_feed, now, random)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -37,6 +37,8 @@ _ANSWER_SECONDS = 10.0
 _BATCH_SECONDS = 60.0
 _CLOSE_SECONDS = 2.0
 _PING_SECONDS = 20
+#: What is told of what a server says.
+_MAX_TEXT, _MAX_VERSION = 300, 40
 #: More than a batch, so that it is written in one go.
 _PENDING_BYTES = 8 * 1024 * 1024
 
@@ -68,7 +70,7 @@ class ApiError(Struct, frozen=True):
     description: str = ""
 
     def __str__(self) -> str:
-        return visible(self.description) or f"error {self.err_code or self.code}"
+        return visible(self.description[:_MAX_TEXT]) or f"error {self.err_code or self.code}"
 
 
 class Ack(Struct, frozen=True):
@@ -94,7 +96,7 @@ class _Client(Client):
 
     @property
     def version(self) -> str:
-        return str(self._server_info.get("version", "0.0.0"))
+        return visible(str(self._server_info.get("version", "0.0.0"))[:_MAX_VERSION])
 
     def abort(self) -> None:
         """Close the socket at once. What waits for it ends."""
@@ -292,4 +294,4 @@ def _ack(reply: Reply) -> Ack:
 def _text(error: BaseException) -> str:
     if isinstance(error, UnexpectedEOF):
         return "the server closed the connection"
-    return visible(str(error).removeprefix("nats: ")) or type(error).__name__
+    return visible(str(error).removeprefix("nats: ")[:_MAX_TEXT]) or type(error).__name__

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,12 +50,25 @@ def load_certificate(context: ssl.SSLContext, cert: str, key: str) -> None:
 
     Raises ssl.SSLError, ValueError.
     """
+    with _readable(f"{cert}\n{key}\n".encode("ascii")) as path:
+        # The password: a key that needs one would ask for it on the terminal.
+        context.load_cert_chain(path, password="")
+
+
+@contextmanager
+def _readable(pem: bytes) -> Iterator[Path]:
+    """Yield a path under which this process can read a key: in memory alone, if it can be."""
+    if sys.platform == "linux" and Path("/proc/self/fd").exists():
+        with os.fdopen(os.memfd_create("client.pem"), "wb") as file:
+            file.write(pem)
+            file.flush()
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+        return
     with TemporaryDirectory(prefix="sitehub-") as folder:
         path = Path(folder) / "client.pem"
         path.touch(mode=0o600)
-        path.write_text(f"{cert}\n{key}\n", encoding="ascii")
-        # The password: a key that needs one would ask for it on the terminal.
-        context.load_cert_chain(path, password="")
+        path.write_bytes(pem)
+        yield path
 
 
 def _check_certificate(identity: Identity, url: str) -> None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
 from msgspec.structs import replace
 
-from hub.log import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of
 from hub.services.forwarding.nats.identity import load_certificate
 from hub.services.forwarding.nats.messages import (
@@ -74,13 +73,16 @@ class NatsSender:
         keys: TargetSecrets,
         messages: Messages,
         now: Callable[[], float],
+        is_this_hub: Callable[[], Awaitable[bool]] | None = None,
         plan: RetryPlan = PLAN,
     ) -> None:
+        """`is_this_hub`: whether one of the addresses leads here."""
         self.retry_plan = plan
         self._options = options
         self._secrets = keys
         self._messages = messages
         self._now = now
+        self._is_this_hub = is_this_hub
         self._session = secrets.token_hex(8)
         self._loop: Any = None
         self._connection: Connection | None = None
@@ -184,10 +186,13 @@ class NatsSender:
 
         if self._connection is None:
             options = self._options
+            # Each time: a name may lead elsewhere than when the target was added.
+            if self._is_this_hub is not None and await self._is_this_hub():
+                raise TryLater("the address leads to this hub")
             self._connection = await open_connection(
                 self._loop,
                 servers_of(options.url),
-                self._login(),
+                await self._login(),
                 options.hub,
                 wants_tls=is_encrypted(options.url),
             )
@@ -198,15 +203,18 @@ class NatsSender:
         self._has_batches = has_batches(connection, stream)
         self._max_bytes = stream.max_bytes(connection.max_payload)
         how = "in batches" if self._has_batches else "one by one"
-        self.about = f"NATS {visible(connection.version)}, stream {name}, {how}"
+        self.about = f"NATS {connection.version}, stream {name}, {how}"
         return stream
 
-    def _login(self) -> Any:
+    async def _login(self) -> Any:
         """Return how to prove who we are. Raises TryLater if the certificate cannot be used."""
         from hub.services.forwarding.nats.connection import Login
 
         options, keys = self._options, self._secrets
-        tls = _tls_of(options, keys) if is_encrypted(options.url) else None
+        tls = None
+        if is_encrypted(options.url):
+            # In a thread: it reads all authorities that this computer knows.
+            tls = await trio.to_thread.run_sync(_tls_of, options, keys)
         return Login(options.user, keys.password, tls)
 
     async def _dropping(self, work: Callable[..., Any], *args: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from hub.log import visible
 from hub.services.forwarding.nats.connection import ApiError, Connection
 from hub.services.forwarding.sender import TryLater
 
@@ -18,6 +19,7 @@ _NS = 1_000_000_000
 MAX_AGE_SECONDS = 14 * 86_400
 #: The first version with atomic batches.
 _BATCH_VERSION = (2, 12)
+_MAX_TEXT = 300
 _NOT_FOUND, _NO_MESSAGE = 10059, 10037
 
 
@@ -101,7 +103,8 @@ async def last_message(
     if reply.status == "404":
         return None
     if reply.status:
-        raise TryLater(f"stream {name}: {reply.headers.get('Description', reply.status)}")
+        said = reply.headers.get("Description", reply.status)[:_MAX_TEXT]
+        raise TryLater(f"stream {name}: {visible(said)}")
     return LastMessage(_number(reply.headers.get("Nats-Sequence", "")), reply.headers, reply.data)
 
 

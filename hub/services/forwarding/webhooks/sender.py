@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,14 +24,17 @@ if TYPE_CHECKING:
 
 #: From looking up the name to the answer's head.
 _TIMEOUT_SECONDS = 30.0
+#: An answer is read to its end, so that the connection can be used again, if it is this short.
+_ANSWER_BYTES, _ANSWER_SECONDS = 16 * 1024, 1.0
+_MAX_REASON = 300
 _KEPT_DELIVERIES = 100
 #: The message is wrong, not the place or its state: it would be refused again.
 _REFUSALS = frozenset({400, 406, 411, 413, 414, 415, 417, 422, 431})
-_GONE = 410
+_NO_CONTENT, _GONE = 204, 410
 
 
 class WebhookSender:
-    """Delivers to one address. Redirects are not followed; what is answered is not read."""
+    """Delivers to one address. Redirects are not followed; of an answer, only its head counts."""
 
     batch = 1
     retry_plan = WEBHOOK_PLAN
@@ -44,14 +47,16 @@ class WebhookSender:
         bodies: WebhookBodies,
         log_id: str,
         now: Callable[[], float],
+        is_this_hub: Callable[[], Awaitable[bool]],
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`transport`: replaces the network."""
+        """`is_this_hub`: whether the address leads here. `transport`: replaces the network."""
         self._options = options
         self._secrets = keys
         self._bodies = bodies
         self._log_id = log_id
         self._now = now
+        self._is_this_hub = is_this_hub
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
         #: The last attempts, the newest last.
@@ -113,14 +118,20 @@ class WebhookSender:
         import httpx  # most hubs have no target, and it takes memory
 
         with trio.move_on_after(_TIMEOUT_SECONDS):
+            # Each time: a name may lead elsewhere than when the target was added.
+            if await self._is_this_hub():
+                raise TryLater("the address leads to this hub")
             try:
-                async with self._open_client().stream(
+                client = await self._open_client()
+                async with client.stream(
                     "POST", self._options.url, content=body, headers=self._headers(id, body)
                 ) as answer:
+                    await _read_short(answer)
                     return answer.status_code, answer.headers.get("Retry-After", "")
             # UnicodeError: a name that cannot be looked up.
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
-                raise TryLater(visible(str(error)) or type(error).__name__) from error
+                reason = visible(str(error)[:_MAX_REASON]) or type(error).__name__
+                raise TryLater(reason) from error
         # The connection may hold half an answer.
         await self.aclose()
         raise TryLater(f"it did not answer within {_TIMEOUT_SECONDS:.0f} s")
@@ -144,19 +155,33 @@ class WebhookSender:
         is_changing = keys.previous and keys.previous_until > self._now() * 1000
         return [keys.secret, *([keys.previous] if is_changing else [])]
 
-    def _open_client(self) -> httpx.AsyncClient:
+    async def _open_client(self) -> httpx.AsyncClient:
         if self._client is None:
             import httpx
 
+            # In a thread: it reads all authorities that this computer knows.
+            tls = await trio.to_thread.run_sync(_tls_of, self._options)
             self._client = httpx.AsyncClient(
                 timeout=httpx.Timeout(_TIMEOUT_SECONDS),
                 follow_redirects=False,
                 trust_env=False,
-                verify=_tls_of(self._options),
+                verify=tls,
                 transport=self._transport,
                 limits=httpx.Limits(max_connections=1),
             )
         return self._client
+
+
+async def _read_short(answer: httpx.Response) -> None:
+    """Read an answer to its end if it says that it is short, and comes at once."""
+    import httpx
+
+    length = "0" if answer.status_code == _NO_CONTENT else answer.headers.get("Content-Length", "")
+    if not (length.isdecimal() and len(length) < 12 and int(length) <= _ANSWER_BYTES):
+        return
+    with trio.move_on_after(_ANSWER_SECONDS), suppress(httpx.HTTPError, httpx.StreamError):
+        async for _ in answer.aiter_raw():
+            pass
 
 
 def _tls_of(options: TargetOptions) -> ssl.SSLContext:
