@@ -144,14 +144,14 @@ class Hub:
     def bearer(self, *, read_only: bool = False) -> str:
         """Add an API key; return the value of the Authorization header."""
         words = ["apikey", "add", f"bench{secrets.token_hex(4)}", *["--read-only"] * read_only]
-        key = msgspec.json.decode(self._run(*words), type=dict[str, str])
+        key = msgspec.json.decode(self.run(*words), type=dict[str, str])
         return f"Bearer {key['appid']}:{key['secret']}"
 
     def administrator(self) -> tuple[str, str]:
         """Add an administrator; return name and password."""
         name, password = f"admin{secrets.token_hex(4)}", secrets.token_hex(8)
         words = ("user", "add", name, "--role", "admin", "--password-stdin")
-        self._run(*words, stdin=password.encode())
+        self.run(*words, stdin=password.encode())
         return name, password
 
     def _enrol(self, directory: Path) -> None:
@@ -164,10 +164,11 @@ class Hub:
         rows = [f"{one.sn},{CODE},{one.did},," for one in self.identities]
         table = directory / "devices.csv"
         table.write_text("\n".join(["sn,code,did,name,key", *rows, ""]))
-        self._run("site-key", str(public))
-        self._run("device", "import", str(table))
+        self.run("site-key", str(public))
+        self.run("device", "import", str(table))
 
-    def _run(self, *words: str, stdin: bytes = b"") -> bytes:
+    def run(self, *words: str, stdin: bytes = b"") -> bytes:
+        """Run a command of `sitehub` on its data; return what it prints."""
         command = [*self._program, *words, "--data", str(self.data)]
         return subprocess.run(
             command, check=True, input=stdin, stdout=subprocess.PIPE, stderr=self._log
