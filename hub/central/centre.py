@@ -90,7 +90,6 @@ class Centre:
             try:
                 async with open_reader(self._servers) as reader:
                     self._note("nats", "")
-                    log.info("connected to NATS %s", reader.version)
                     await self._session(reader)
             except* TryLater as failures:
                 self._note("nats", str(first_error(failures)))
@@ -180,7 +179,7 @@ class Centre:
             if reason:
                 log.warning("%s: %s", side, reason)
             else:
-                log.info("%s: connected", side)
+                log.info("%s: it works", side)
         metrics.up.labels(side).set(not reason)
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
 import trio
 from msgspec import Struct
 
-from hub.central.reader import Servers, open_reader
+from hub.central.reader import Reader, Servers, open_reader
 from hub.services.forwarding.nats.address import PARTITIONS, stream_of
 from hub.services.forwarding.nats.stream import find_stream, has_batches
+from hub.services.forwarding.sender import TryLater
+
+T = TypeVar("T")
 
 _DAY_NS = 86_400 * 10**9
+_ATTEMPTS, _PAUSE_SECONDS = 5, 2.0
 
 
 class Prepared(Struct, frozen=True):
@@ -29,8 +37,9 @@ async def prepare(servers: Servers) -> list[Prepared]:
     async with open_reader(servers) as reader:
         for partition in range(PARTITIONS):
             name = stream_of(partition)
-            stream = await find_stream(reader, name, f"sitehub.{partition}.>")
-            consumed = await reader.prepare(name)
+            subjects = f"sitehub.{partition}.>"
+            stream = await _patiently(reader, partial(find_stream, reader, name, subjects))
+            consumed = await _patiently(reader, partial(reader.prepare, name))
             found.append(
                 Prepared(
                     name,
@@ -42,6 +51,18 @@ async def prepare(servers: Servers) -> list[Prepared]:
                 )
             )
     return found
+
+
+async def _patiently(reader: Reader, work: Callable[[], Awaitable[T]]) -> T:
+    """Do some work with servers that may still be choosing their leader. Raises TryLater."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await work()
+        except TryLater:
+            if reader.is_broken:
+                raise
+        await trio.sleep(_PAUSE_SECONDS)
+    return await work()
 
 
 async def read_streams(servers: Servers, seconds: float = 20) -> dict[str, tuple[int, int]]:

@@ -248,7 +248,7 @@ def status(
     from hub.central.database import open_database
     from hub.central.hubs import utc_now
     from hub.central.prepare import read_streams
-    from hub.cli.output import print_json, print_table
+    from hub.cli.output import print_json, print_line, print_table
 
     limits, now = _limits(silent_after, behind_after), utc_now()
     store = _trying(lambda: open_database(database, None))
@@ -272,10 +272,11 @@ def status(
         ("HUB", "STREAM", "STATE", "LAST SEEN", "LAST RECORD", "LAG"),
         [_row(hub, hub.state(now, limits)) for hub in hubs],
     )
-    print_table(
-        ("STREAM", "PENDING", "TAKEN"),
-        [(name, str(pending), str(taken)) for name, (pending, taken) in streams.items()],
-    )
+    waiting = {name: counts for name, counts in streams.items() if any(counts)}
+    for name, (pending, taken) in waiting.items():
+        print_line(f"{name}: {pending} messages wait, {taken} are being stored")
+    if not waiting:
+        print_line(f"nothing waits in {len(streams)} streams")
 
 
 def _row(hub: Hub, state: str) -> tuple[str, ...]:

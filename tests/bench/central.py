@@ -17,61 +17,78 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 import trio
 
-from hub.__main__ import run as command
 from hub.central.folder import make_folder
+from hub.central.prepare import prepare
+from hub.central.reader import Servers
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.forwarding.nats.address import PARTITIONS, stream_of
 from hub.services.forwarding.targets import Selection
 from tests.bench.many_hubs import Hub
-from tests.support.central import running_centres
+from tests.support.central import CentreProcess, running_centres
 from tests.support.hub_services import open_hub_services
 from tests.support.nats_server import NatsServer, running_nats
 from tests.support.postgres import PostgresServer, rows, running_postgres
 
-T = TypeVar("T")
-
 _COUNT = "SELECT count(*) FROM sitehub.record"
+_SIZE = """
+SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('sitehub.record') WHERE isleaf
+"""
 
 
 def main(hubs: int, records: int, seconds: float, rate: float) -> None:
     with running_postgres() as postgres:
-        for name, measure in (("many hubs", _together), ("backlog", _backlog)):
-            found = _with_servers(postgres, lambda *args, run=measure: run(*args, hubs, records))
-            print(f"{name}: {hubs} hubs, {hubs * records:,} records: {found:,.0f}/s", flush=True)
+        _with_servers(postgres, lambda *args: _together(*args, hubs, records))
+        _with_servers(postgres, lambda *args: _backlog(*args, hubs, records))
         _with_servers(postgres, lambda *args: _delay(*args, seconds, rate))
 
 
-def _with_servers(postgres: PostgresServer, measure: Callable[..., T]) -> T:
+def _with_servers(postgres: PostgresServer, measure: Callable[..., None]) -> None:
     """Measure with a new server of NATS, the folder of a centre, and an empty database."""
     with TemporaryDirectory() as folder, running_nats(Path(folder) / "nats") as server:
         central = Path(folder) / "central"
         make_folder(central, server.url, with_passwords=False)
-        return measure(server, central, postgres.make_database())
+        trio.run(prepare, Servers(server.url))
+        measure(server, central, postgres.make_database())
 
 
-def _together(server: NatsServer, central: Path, address: str, hubs: int, records: int) -> float:
-    _make_streams(central)
-    with running_centres(1, central, address):
+def _together(server: NatsServer, central: Path, address: str, hubs: int, records: int) -> None:
+    with running_centres(1, central, address) as (centre,):
         began = time.perf_counter()
         trio.run(_send, server, hubs, records)
         _wait(address, hubs * records)
-        return hubs * records / (time.perf_counter() - began)
+        _print("many hubs", centre, hubs * records, time.perf_counter() - began)
 
 
-def _backlog(server: NatsServer, central: Path, address: str, hubs: int, records: int) -> float:
-    _make_streams(central)
+def _backlog(server: NatsServer, central: Path, address: str, hubs: int, records: int) -> None:
     trio.run(_send, server, hubs, records)
-    with running_centres(1, central, address):
+    with running_centres(1, central, address) as (centre,):
         began, there = time.perf_counter(), rows(address, _COUNT)[0][0]
         _wait(address, hubs * records)
-        return (hubs * records - there) / (time.perf_counter() - began)
+        _print("backlog", centre, hubs * records - there, time.perf_counter() - began)
+    ((size,),) = rows(address, _SIZE)
+    print(f"bytes per record: {_stream_bytes(server) / (hubs * records):.0f} in NATS, ", end="")
+    print(f"{size / (hubs * records):.0f} in PostgreSQL, with indexes")
 
 
-def _make_streams(central: Path) -> None:
-    assert command(["central", "prepare", "--folder", str(central)]) == 0
+def _stream_bytes(server: NatsServer) -> int:
+    states = [
+        server.ask(f"$JS.API.STREAM.INFO.{stream_of(number)}")["state"]
+        for number in range(PARTITIONS)
+    ]
+    return sum(state["bytes"] for state in states)  # type: ignore[index]
+
+
+def _print(name: str, centre: CentreProcess, count: int, seconds: float) -> None:
+    cpu = centre.metric("process_cpu_seconds_total") / count * 1e6
+    memory = centre.metric("process_resident_memory_bytes") / 1e6
+    print(
+        f"{name}: {count / seconds:,.0f} records/s; the centre: {cpu:.0f} µs of CPU per record "
+        f"with its start, {memory:.0f} MB",
+        flush=True,
+    )
 
 
 async def _send(server: NatsServer, hubs: int, records: int) -> None:
@@ -86,7 +103,6 @@ def _wait(address: str, count: int) -> None:
 
 
 def _delay(server: NatsServer, central: Path, address: str, seconds: float, rate: float) -> None:
-    _make_streams(central)
     with running_centres(1, central, address):
         trio.run(_send_steadily, server, central / "hub", seconds, rate)
         _wait(address, int(seconds * rate))
@@ -122,10 +138,11 @@ async def _send_steadily(server: NatsServer, folder: Path, seconds: float, rate:
         async with trio.open_nursery() as nursery:
             await nursery.start(hub.services.targets.run)
             began = trio.current_time()
-            for number in range(int(seconds * rate)):
-                await trio.sleep_until(began + number / rate)
-                nursery.start_soon(hub.add_faces, f"n{number}")
-            while hub.services.targets.list()[0].state != "current":  # noqa: ASYNC110
+            async with trio.open_nursery() as adding:
+                for number in range(int(seconds * rate)):
+                    await trio.sleep_until(began + number / rate)
+                    adding.start_soon(hub.add_faces, f"n{number}")
+            while hub.services.targets.list()[0].cursor.seq < hub.store.records.last_seq:  # noqa: ASYNC110
                 await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
 

@@ -57,6 +57,8 @@ class PostgresServer:
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self._folder),
+            # Nothing of it stays in memory when it is killed.
+            "dynamic_shared_memory_type": "mmap",
         }
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
