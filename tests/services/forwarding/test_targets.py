@@ -373,8 +373,9 @@ async def test_what_was_deleted_before_a_target_had_it_is_told(forwarding: Forwa
     forwarding.receiver.answer = status(500)
     target, _ = await forwarding.add()
     id = target.target.id
-    await forwarding.hub.add_faces("a", "b", "c")
+    await forwarding.hub.add_faces("a")
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "waiting")
+    await forwarding.hub.add_faces("b", "c")
     await forwarding.hub.store.write(
         lambda c: c.execute("DELETE FROM record WHERE seq <= 2").rowcount
     )
