@@ -152,6 +152,13 @@ class Sender(Protocol):
         """
         ...
 
+    async def forget(self) -> None:
+        """Let the other side keep nothing that says how this hub is now; the target is given up.
+
+        Within seconds, and raises nothing. Not while it is running.
+        """
+        ...
+
     @property
     def deliveries(self) -> Sequence[Delivery]:
         """The last attempts, the newest last, as far as they are kept."""

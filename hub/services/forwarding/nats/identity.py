@@ -1,4 +1,4 @@
-"""Who a hub is to the servers of NATS: a certificate of its own, or a user with a password."""
+"""Who a hub is to servers: a certificate of its own, or a user with a password."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 
 from hub.errors import BadParameter
-from hub.services.forwarding.nats.address import is_encrypted
 
 _MAX_TEXT, _MAX_PEM = 200, 64 * 1024
+_ENCRYPTED = ("tls://", "mqtts://")
 
 
 class Identity(Struct, frozen=True):
@@ -72,8 +72,8 @@ def _readable(pem: bytes) -> Iterator[Path]:
 
 
 def _check_certificate(identity: Identity, url: str) -> None:
-    if not is_encrypted(url):
-        raise BadParameter("a certificate needs servers with tls://", field="url")
+    if not url.startswith(_ENCRYPTED):
+        raise BadParameter("a certificate needs an address with tls:// or mqtts://", field="url")
     if max(len(identity.cert), len(identity.key)) > _MAX_PEM:
         raise BadParameter(f"at most {_MAX_PEM} characters are expected", field="cert")
     try:

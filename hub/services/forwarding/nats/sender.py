@@ -358,6 +358,9 @@ class NatsSender:
             return str(ack.error)
         return ""
 
+    async def forget(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         if (connection := self._connection) is not None:
             self._connection = None

@@ -71,8 +71,8 @@ class WebhookBodies:
             case RecordItem():
                 return self._record_body(item, log)
             case AlarmItem():
-                data = _decoded(self._render_alarm(item.alarm, item.record))
-                return self._fitting("alarm", _without_pictures(data), log)
+                data = decoded(self._render_alarm(item.alarm, item.record))
+                return self._fitting("alarm", without_pictures(data), log)
             case GapItem():
                 return self._body("gap", _gap_fields(item), item.gap.log)
             case ErasureItem():
@@ -84,7 +84,7 @@ class WebhookBodies:
         return self._body("test", {}, log)
 
     def _record_body(self, item: RecordItem, log: str) -> bytes:
-        data = _decoded(render(item.record))
+        data = decoded(render(item.record))
         base = self._base_url()
         data["images"] = {
             image.name: base + self._links.path_of(image.path)
@@ -96,7 +96,7 @@ class WebhookBodies:
         """Return a body that is not too large, if need be without what is not specified."""
         body = self._body(type, data, log)
         if len(body) > MAX_BODY_BYTES:
-            body = self._body(type, _shortened(data), log)
+            body = self._body(type, shortened(data), log)
         if len(body) > MAX_BODY_BYTES:
             raise Refused(f"it is larger than {MAX_BODY_BYTES} bytes")
         return body
@@ -113,21 +113,21 @@ class WebhookBodies:
         )
 
 
-def _decoded(json: bytes) -> dict[str, Any]:
+def decoded(json: bytes) -> dict[str, Any]:
     """Return the fields of an object, each as it is encoded."""
     return dict(msgspec.json.decode(json, type=dict[str, Raw]))
 
 
-def _without_pictures(alarm: dict[str, Any]) -> dict[str, Any]:
+def without_pictures(alarm: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of an alarm, its record without paths that need a key."""
     record = msgspec.json.decode(alarm["record"], type=dict[str, Raw] | None)
     return {**alarm, "record": None if record is None else {**record, "images": {}}}
 
 
-def _shortened(data: dict[str, Any]) -> dict[str, Any]:
+def shortened(data: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a record, or of an alarm with its record, without the long ones."""
     if isinstance(data.get("record"), dict):
-        return {**data, "record": _shortened(data["record"])}
+        return {**data, "record": shortened(data["record"])}
     emptied: dict[str, Any] = {name: {} for name in ("extra", "data") if name in data}
     return {**data, **emptied, "shortened": True}
 

@@ -84,6 +84,9 @@ class WebhookSender:
             await self.post(id, self._bodies.test_body(self._log_id))
         return self.deliveries[-1]
 
+    async def forget(self) -> None:
+        pass
+
     async def post(self, id: str, body: bytes) -> None:
         """Deliver one message. Raises Refused, TryLater, NeedsPerson."""
         began, at = trio.current_time(), int(self._now() * 1000)

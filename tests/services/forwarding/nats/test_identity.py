@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import trio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from hub.errors import BadParameter
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Identity, TargetChange, TargetView
 from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
+from tests.support.authority import Authority
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
 from tests.support.nats_server import NatsServer, running_nats
@@ -109,7 +103,7 @@ async def test_a_hub_that_may_not_make_the_stream_says_so(
 
 async def test_a_hub_shows_its_certificate(tmp_path: Path, clock: FrozenClock) -> None:
     site = Authority(tmp_path)
-    config = f'authorization {{ users: [ {{ user: "CN={HUB}" }} ] }}\n' + site.tls_config()
+    config = f'authorization {{ users: [ {{ user: "CN={HUB}" }} ] }}\n' + tls_config(site)
     with running_nats(tmp_path / "nats", config=config) as server:
         url = server.url.replace("nats://", "tls://")
         async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
@@ -129,7 +123,7 @@ async def test_a_hub_shows_its_certificate(tmp_path: Path, clock: FrozenClock) -
 async def test_a_server_of_another_authority_gets_nothing(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
-    with running_nats(tmp_path / "nats", config=Authority(tmp_path).tls_config()) as server:
+    with running_nats(tmp_path / "nats", config=tls_config(Authority(tmp_path))) as server:
         url = server.url.replace("nats://", "tls://")
         async with open_nats_forwarding(tmp_path / "hub", clock, server) as forwarding:
             view = await forwarding.add(url=url)
@@ -146,65 +140,13 @@ async def test_a_server_without_tls_gets_no_password(tmp_path: Path, clock: Froz
     assert "CONNECT" not in (tmp_path / "nats" / "server.log").read_text()
 
 
-class Authority:
-    """Signs certificates."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._cert = _signed("authority", self._key, None, self._key, is_authority=True)
-        self.pem = _pem(self._cert)
-
-    def issue(self, name: str) -> tuple[str, str]:
-        """Return a certificate for a name, and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        return _pem(_signed(name, key, self._cert, self._key)), key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode()
-
-    def tls_config(self) -> str:
-        """Return the configuration of a server that maps certificates to users."""
-        cert, key = self.issue("server")
-        files = {"server.crt": cert, "server.key": key, "ca.crt": self.pem}
-        for name, text in files.items():
-            (self._folder / name).write_text(text)
-        folder = self._folder.as_posix()
-        return (
-            f'tls {{ cert_file: "{folder}/server.crt", key_file: "{folder}/server.key", '
-            f'ca_file: "{folder}/ca.crt", verify_and_map: true }}\n'
-        )
-
-
-def _signed(
-    name: str,
-    key: ec.EllipticCurvePrivateKey,
-    issuer: x509.Certificate | None,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    *,
-    is_authority: bool = False,
-) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    begin = datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject if issuer is None else issuer.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin - datetime.timedelta(days=1))
-        .not_valid_after(begin + datetime.timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+def tls_config(site: Authority) -> str:
+    """Return the configuration of a server that maps certificates to users."""
+    folder = site.write_server_files().as_posix()
+    return (
+        f'tls {{ cert_file: "{folder}/server.crt", key_file: "{folder}/server.key", '
+        f'ca_file: "{folder}/ca.crt", verify_and_map: true }}\n'
     )
-    if not is_authority:
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 async def make_stream(server: NatsServer) -> None:
