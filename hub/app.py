@@ -72,6 +72,7 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
+from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.targets import Targets
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
@@ -273,15 +274,22 @@ async def open_services(
             audit,
             now,
         )
+        alarms = Alarms(store, audit, change_feed, now)
+
+        def base_url() -> str:
+            return web_urls(site, settings.current.web)[0].rstrip("/")
+
+        view = SiteView(store, site, devices, alarms, commands, audit, change_feed, now, base_url)
         targets = Targets(
             store,
             site,
             audit,
             record_feed,
             change_feed,
+            view,
             hold_days=config.targets.hold_days,
             own_ports=lambda: frozenset(one.port for one in ports_of(settings.current)),
-            base_url=lambda: web_urls(site, settings.current.web)[0].rstrip("/"),
+            base_url=base_url,
             now=now,
             random=random.random,
         )
@@ -366,7 +374,6 @@ async def open_services(
             report_failure=lambda: report_delivery.failure,
             targets=targets.list,
         )
-        alarms = Alarms(store, audit, change_feed, now)
         alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons, alarms)
         ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
         for take_over in (

@@ -50,6 +50,7 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Releases
+from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.targets import Targets
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
@@ -319,6 +320,17 @@ async def open_hub_services(
                 audit,
                 record_feed,
                 change_feed,
+                SiteView(
+                    store,
+                    site,
+                    devices,
+                    alarms,
+                    commands,
+                    audit,
+                    change_feed,
+                    clock,
+                    base_url=lambda: "https://hub:8443",
+                ),
                 hold_days=config.targets.hold_days,
                 own_ports=lambda: frozenset({8443}),
                 base_url=lambda: "https://hub:8443",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Actor(Struct, frozen=True):
-    """Who makes a change, as logged: "user NAME", "key APPID", "signal NAME" or "command line"."""
+    """Who makes a change, as logged: "user NAME", "key APPID", "target NAME" and others."""
 
     who: str
     address: str = ""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from hub.errors import BadParameter
 from hub.net.own_address import leads_to_us
+from hub.services.forwarding.mqtt.address import check_broker
 from hub.services.forwarding.nats.address import check_servers, checked_partition, partition_of
 from hub.services.reports.delivery import check_url
 from hub.store.targets.target import Selection, TargetKind
@@ -35,7 +36,7 @@ def checked_hub(hub: str) -> str:
 
 async def checked_url(kind: TargetKind, url: str, own_ports: frozenset[int]) -> str:
     """Return an address that leads to another system. `own_ports`: TCP ports of this hub."""
-    if kind != "nats":
+    if kind == "webhook":
         check_url(url)
     if await leads_to_this_hub(kind, url, own_ports):
         raise BadParameter("an address of another system than this hub", field="url")
@@ -54,6 +55,8 @@ def _places(kind: TargetKind, url: str) -> list[tuple[str, int]]:
     """Return host and port of each address of a target."""
     if kind == "nats":
         return check_servers(url)
+    if kind == "mqtt":
+        return [check_broker(url)]
     parts = urlsplit(url)
     return [(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))]
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hub.services.forwarding.checks import leads_to_this_hub
+from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.nats.messages import Messages
 from hub.services.forwarding.nats.sender import NatsSender
 from hub.services.forwarding.sender import Sender, TryLater
@@ -27,6 +28,7 @@ class Senders:
     def __init__(
         self,
         store: Store,
+        view: SiteView,
         links: PictureLinks,
         base_url: Callable[[], str],
         own_ports: Callable[[], frozenset[int]],
@@ -37,6 +39,7 @@ class Senders:
         webhooks.
         """
         self._store = store
+        self._view = view
         self._links = links
         self._base_url = base_url
         self._own_ports = own_ports
@@ -55,6 +58,8 @@ class Senders:
                 self._now,
                 partial(self._is_this_hub, target),
             )
+        if target.kind == "mqtt":
+            return self._mqtt(target, keys)
         return WebhookSender(
             target.options,
             keys,
@@ -68,6 +73,17 @@ class Senders:
     def secrets_of(self, target: Target) -> TargetSecrets:
         """Return what only the target and the hub know; nothing, if it cannot be read any more."""
         return self._store.targets.secrets(target.id) or TargetSecrets()
+
+    def _mqtt(self, target: Target, keys: TargetSecrets) -> Sender:
+        # Imported here because most hubs have no such target, and it takes memory.
+        from hub.services.forwarding.mqtt.messages import MqttMessages
+        from hub.services.forwarding.mqtt.sender import MqttSender
+
+        store = self._store
+        messages = MqttMessages(target.options.hub, store.log_id, store.pictures, self._alarm_json)
+        return MqttSender(
+            target, keys, messages, self._view, self._now, partial(self._is_this_hub, target)
+        )
 
     async def _is_this_hub(self, target: Target) -> bool:
         return await leads_to_this_hub(target.kind, target.options.url, self._own_ports())

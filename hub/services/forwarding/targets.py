@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -29,6 +29,9 @@ from hub.services.forwarding.checks import (
 )
 from hub.services.forwarding.forwarder import TargetState as TargetState
 from hub.services.forwarding.forwarders import Forwarders
+from hub.services.forwarding.mqtt.options import MqttOptions as MqttOptions
+from hub.services.forwarding.mqtt.options import check_mqtt, leaves, with_mqtt
+from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.nats.identity import Identity as Identity
 from hub.services.forwarding.nats.identity import check_identity
 from hub.services.forwarding.sender import Delivery as Delivery
@@ -68,6 +71,7 @@ class TargetChange(Struct, frozen=True, kw_only=True):
     ca: str | None = None
     identity: Identity | None = None
     selection: Selection | None = None
+    mqtt: MqttOptions | None = None
 
 
 class Targets:
@@ -80,6 +84,7 @@ class Targets:
         audit: Audit,
         record_feed: Feed[Record],
         change_feed: Feed[Change],
+        view: SiteView,
         *,
         hold_days: int,
         own_ports: Callable[[], frozenset[int]],
@@ -98,7 +103,7 @@ class Targets:
         self._own_ports = own_ports
         self._now = now
         self.links = PictureLinks(store.picture_link_key, now)
-        self._senders = Senders(store, self.links, base_url, own_ports, now, transport)
+        self._senders = Senders(store, view, self.links, base_url, own_ports, now, transport)
         self._forwarders = Forwarders(store, self._senders, record_feed, change_feed, now, random)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -149,16 +154,19 @@ class Targets:
         begin: Literal["now", "beginning"] = "now",
         identity: Identity | None = None,
         partition: int | None = None,
+        mqtt: MqttOptions | None = None,
         by: Actor,
     ) -> tuple[TargetView, str]:
         """Add a target; return it with the secret of a webhook, which is shown only now.
 
         `hub`: the name under which it knows this hub; "": the one that others know. `begin`: with
-        the next record, or with the first one of the log. `identity` and `partition` are of NATS;
-        without one, the hub's name decides. Raises BadParameter, AlreadyExists.
+        the next record, or with the first one of the log. `identity` is of NATS and MQTT, `mqtt`
+        of MQTT, which begins with the next record always, and `partition` of NATS; without one, the
+        hub's name decides. Raises BadParameter, AlreadyExists.
         """
-        if kind not in ("webhook", "nats"):
-            raise BadParameter('"webhook" or "nats" is expected', field="kind")
+        if kind == "mqtt" and begin != "now":
+            raise BadParameter("MQTT begins with the next record", field="from")
+        mqtt = check_mqtt(kind, mqtt)
         identity = check_identity(identity or Identity(), kind, url)
         cursor = await self._first_cursor(begin)
         hub = checked_hub(hub) if hub else await self._hub_name()
@@ -172,6 +180,8 @@ class Targets:
             partition=partition_for(kind, hub, partition),
             begin_log=cursor.log,
             begin_seq=cursor.seq,
+            home_assistant=mqtt.home_assistant is not False,
+            commands=bool(mqtt.commands),
         )
         secret = _new_secret() if kind == "webhook" else ""
         new = NewTarget(
@@ -199,6 +209,7 @@ class Targets:
             options = replace(options, ca=checked_ca(change.ca))
         if change.selection is not None:
             options = replace(options, selection=checked_selection(change.selection))
+        options = with_mqtt(options, check_mqtt(old.kind, change.mqtt))
         keys = None
         if change.identity is not None:
             identity = check_identity(change.identity, old.kind, options.url)
@@ -208,8 +219,11 @@ class Targets:
             )
         name = old.name if change.name is None else checked_name(change.name)
         await self._forwarders.stop(id)
+        before = self._senders.of(old)
         try:
             target = await self._store.targets.change(id, name=name, options=options, secrets=keys)
+            if leaves(old.options, options):
+                await before.forget()
             if old.held and (options != old.options or keys is not None):
                 await self._store.targets.hold(id, "")
         finally:
@@ -222,8 +236,10 @@ class Targets:
         """Remove a target; nothing more is sent to it. Raises NoSuchResource."""
         target = self._store.targets.get(id)
         await self._forwarders.stop(id)
+        sender = self._senders.of(target)
         try:
             await self._store.targets.remove(id)
+            await sender.forget()
         finally:
             self._forwarders.start_again(id)
         await self._audit.add(by, "target.remove", f"{id} {target.name}")
@@ -309,7 +325,7 @@ class Targets:
         return any(
             target.cursor.log == self._store.log_id
             and self._forwarders.cursor(target).seq < day.last_seq
-            for target in self._store.targets.all()
+            for target in self._lossless()
         )
 
     async def note_dropped(self, day: DayUse, reason: GapReason) -> None:
@@ -317,7 +333,7 @@ class Targets:
         first, last = day.first_seq, day.last_seq
         gaps = {
             target.id: (max(first, seq + 1), last)
-            for target in self._store.targets.all()
+            for target in self._lossless()
             if (seq := self._forwarders.cursor(target).seq) < last
         }
         if gaps:
@@ -326,6 +342,10 @@ class Targets:
                 self._forwarders.tell(id)
                 if (running := self._forwarders.get(id)) is not None:
                     running.forwarder.look_again()
+
+    def _lossless(self) -> Sequence[Target]:
+        """Return the targets that get everything: not those that are told what happens now."""
+        return [target for target in self._store.targets.all() if target.kind != "mqtt"]
 
     # -- parts
 

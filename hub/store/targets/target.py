@@ -44,12 +44,15 @@ class Selection(Struct, frozen=True, kw_only=True):
 class TargetOptions(Struct, frozen=True, kw_only=True):
     """Where a target is, and what it gets. No secrets.
 
-    `url`: https:// or http:// of a webhook; tls:// or nats:// of servers, separated by commas.
+    `url`: https:// or http:// of a webhook; tls:// or nats:// of servers, separated by commas;
+    mqtts:// or mqtt:// of a broker.
     `ca`: PEM of the authority that signed its certificate; "": one that this computer knows.
     `hub`: the name under which it knows this hub. `begin_seq`: it gets what comes after it in
     `begin_log`.
 
-    NATS alone: `user` with a password, or `cert` (PEM) with a key; `partition`: 0 to 15.
+    NATS and MQTT: `user` with a password, or `cert` (PEM) with a key. NATS alone: `partition`: 0 to
+    15. MQTT alone: `home_assistant`: whether it is told which cameras there are; `commands`:
+    whether a broker may restart cameras and acknowledge alarms.
     """
 
     url: str
@@ -58,6 +61,8 @@ class TargetOptions(Struct, frozen=True, kw_only=True):
     user: str = ""
     cert: str = ""
     partition: int = 0
+    home_assistant: bool = True
+    commands: bool = False
     begin_log: str = ""
     begin_seq: int = 0
     selection: Selection = Selection()

@@ -1,0 +1,407 @@
+"""One connection to a broker, driven by trio without a thread. It never reconnects.
+
+Imports paho-mqtt, which takes memory: import this only where there is a target of this kind.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import trio
+from msgspec import Struct
+from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from hub.log import visible
+from hub.services.forwarding.mqtt.broker import Broker, open_socket
+from hub.services.forwarding.mqtt.messages import Publication
+from hub.services.forwarding.sender import TryLater
+
+_CONNECT_SECONDS = 10.0
+#: How long a broker may take to acknowledge.
+_ANSWER_SECONDS = 30.0
+_KEEPALIVE_SECONDS = 30
+_TICK_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
+#: Messages that are not acknowledged yet, and their bytes (one may be larger).
+_WINDOW, _WINDOW_BYTES = 20, 1024 * 1024
+#: What a broker may send at a time: a command is a word.
+_MAX_INCOMING = 64 * 1024
+_MAX_WAITING = 200
+#: Reason codes of MQTT 5.
+_UNSUPPORTED_VERSION, TAKEN_OVER = 132, 142
+
+
+class Incoming(Struct, frozen=True):
+    """A message of the broker. `is_kept`: it was published before the subscription."""
+
+    topic: str
+    payload: bytes
+    is_kept: bool
+
+
+class NotTaken(Exception):
+    """The broker refuses a message, and would again."""
+
+
+class Ticket:
+    """What is on its way. `done` is set once the broker has answered, or cannot any more.
+
+    `refusal`: why it does not take it; "" if it does.
+    """
+
+    def __init__(self, size: int = 0) -> None:
+        self.size = size
+        self.done = trio.Event()
+        self.is_answered = False
+        self.refusal = ""
+
+    def answer(self, refusal: str = "") -> None:
+        self.is_answered, self.refusal = True, refusal
+        self.done.set()
+
+
+class _Client(Client):
+    """A client on a socket that is connected already, so that nothing here ever blocks."""
+
+    def __init__(self, connected: socket.socket, client_id: str) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5, reconnect_on_failure=False
+        )
+        self._connected = connected
+
+    def _create_socket(self) -> Any:
+        return self._connected
+
+
+class Connection:
+    """An open connection. All methods raise TryLater if it is broken; then close it."""
+
+    def __init__(self, sock: socket.socket, broker: Broker) -> None:
+        """Use `open_connection`."""
+        self._sock = sock
+        self._client = client = _Client(sock, broker.client_id)
+        self._login = Ticket()
+        self._end = trio.Event()
+        self._reason = ""
+        self._log = ""
+        self._is_closed = False
+        self._wants_write = trio.Event()
+        self._freed = trio.Event()
+        self._waiting: dict[int, Ticket] = {}
+        self._subscribed: dict[int, Ticket] = {}
+        self._bytes = 0
+        self._window = _WINDOW
+        self._max_packet: int | None = None
+        self._keeps_messages = True
+        self._inbox, self.inbox = trio.open_memory_channel[Incoming](_MAX_WAITING)
+        #: The reason code with which the broker ended it; 0 if it did not.
+        self.end_code = 0
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_log = self._on_log
+        client.on_socket_close = self._on_socket_close
+        client.on_socket_register_write = self._on_register_write
+        client.on_socket_unregister_write = self._on_unregister_write
+        client.max_inflight_messages = _WINDOW
+        if broker.user:
+            client.username_pw_set(broker.user, broker.password)
+        if (will := broker.will) is not None:
+            client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
+
+    @property
+    def about(self) -> str:
+        """What is known of the connection."""
+        version = self._sock.version() if isinstance(self._sock, ssl.SSLSocket) else None
+        return f"MQTT 5, {version}" if version else "MQTT 5"
+
+    @property
+    def is_broken(self) -> bool:
+        return self._end.is_set()
+
+    async def wait_broken(self) -> str:
+        """Return why once it is broken."""
+        await self._end.wait()
+        return self._reason
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Read and write until it is broken, or cancelled."""
+        try:
+            async with trio.open_nursery() as nursery:
+                for work in (self._read, self._write, self._tick):
+                    nursery.start_soon(work)
+                task_status.started()
+                await self._end.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._break("the connection was closed")
+
+    async def log_in(self, host: str, port: int) -> None:
+        """Tell the broker who we are. Raises TryLater. `run` must run."""
+        wanted = _properties(PacketTypes.CONNECT)
+        wanted.MaximumPacketSize = _MAX_INCOMING
+        wanted.ReceiveMaximum = _WINDOW
+        self._step(
+            lambda: self._client.connect(
+                host, port, _KEEPALIVE_SECONDS, clean_start=True, properties=wanted
+            )
+        )
+        with trio.move_on_after(_CONNECT_SECONDS):
+            await self._login.done.wait()
+        if self._login.refusal:
+            raise TryLater(self._login.refusal)
+        if not self._login.is_answered:
+            raise TryLater(self._reason or "it did not answer in time")
+
+    async def start(self, message: Publication) -> Ticket:
+        """Send a message as soon as the window has room. Raises NotTaken, TryLater."""
+        size = message.size
+        if self._max_packet is not None and size > self._max_packet:
+            raise NotTaken(f"{size} bytes are more than the broker takes ({self._max_packet})")
+        with trio.move_on_after(_ANSWER_SECONDS) as in_time:
+            while self._waiting and (
+                len(self._waiting) >= self._window or self._bytes + size > _WINDOW_BYTES
+            ):
+                self._freed = trio.Event()
+                await self._freed.wait()
+                if self._end.is_set():
+                    break
+        if in_time.cancelled_caught:
+            raise self._silent()
+        return self._send(message)
+
+    async def wait(self, ticket: Ticket) -> None:
+        """Wait until the broker has a message. Raises NotTaken, TryLater."""
+        with trio.move_on_after(_ANSWER_SECONDS):
+            await ticket.done.wait()
+        if ticket.refusal:
+            raise NotTaken(ticket.refusal)
+        if not ticket.is_answered:
+            raise TryLater(self._reason) if self._end.is_set() else self._silent()
+
+    async def subscribe(self, topics: Sequence[str]) -> None:
+        """Get what is published under topics, but not by ourselves. Raises NotTaken, TryLater."""
+        options = SubscribeOptions(qos=1, noLocal=True)
+        ticket = Ticket()
+
+        def subscribe() -> MQTTErrorCode:
+            code, mid = self._client.subscribe([(topic, options) for topic in topics])
+            if mid is not None:
+                self._subscribed[mid] = ticket
+            return code
+
+        self._step(subscribe)
+        await self.wait(ticket)
+
+    async def aclose(self, goodbye: Publication | None = None) -> None:
+        """Say goodbye if that is possible within a second, and close. `run` need not run."""
+        with trio.move_on_after(_CLOSE_SECONDS, shield=True):
+            if not self._end.is_set() and self._login.is_answered:
+                await self._say(goodbye)
+        self._break("the connection was closed")
+        self._close_socket()
+
+    # -- the work
+
+    async def _say(self, goodbye: Publication | None) -> None:
+        with suppress(TryLater, NotTaken, trio.ClosedResourceError):
+            if goodbye is not None:
+                self._send(goodbye)
+            self._step(self._client.disconnect)
+            while self._client.want_write() and not self._end.is_set():
+                await trio.lowlevel.wait_writable(self._sock)
+                self._step(self._client.loop_write)
+
+    async def _read(self) -> None:
+        while not self._end.is_set():
+            with suppress(trio.ClosedResourceError):
+                await trio.lowlevel.wait_readable(self._sock)
+            self._step_in_background(self._client.loop_read)
+            # What is decrypted already does not show at the socket.
+            while not self._end.is_set() and _pending(self._sock):
+                self._step_in_background(self._client.loop_read)
+
+    async def _write(self) -> None:
+        while not self._end.is_set():
+            await self._wants_write.wait()
+            if self._end.is_set():
+                return
+            with suppress(trio.ClosedResourceError):
+                await trio.lowlevel.wait_writable(self._sock)
+            # First what the broker has said: writing may fail because it says goodbye.
+            self._step_in_background(self._client.loop_read)
+            self._step_in_background(self._client.loop_write)
+
+    async def _tick(self) -> None:
+        while not self._end.is_set():
+            await trio.sleep(_TICK_SECONDS)
+            self._step_in_background(self._client.loop_misc)
+
+    def _step_in_background(self, work: Callable[[], MQTTErrorCode]) -> None:
+        with suppress(TryLater):
+            self._step(work)
+
+    def _step(self, work: Callable[[], MQTTErrorCode]) -> None:
+        """Let the client do something that does not wait. Raises TryLater."""
+        if self._end.is_set():
+            raise TryLater(self._reason)
+        try:
+            code = work()
+        except Exception as error:
+            # Whatever a broker sends that makes no sense shows so.
+            self._break(f"it makes no sense: {visible(str(error)) or type(error).__name__}")
+            raise TryLater(self._reason) from error
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._break(self._log or "the connection broke")
+        if self._end.is_set():
+            raise TryLater(self._reason)
+
+    def _send(self, message: Publication) -> Ticket:
+        properties = _properties(PacketTypes.PUBLISH)
+        if message.content_type:
+            properties.ContentType = message.content_type
+        ticket = Ticket(message.size)
+
+        def publish() -> MQTTErrorCode:
+            info = self._client.publish(
+                message.topic,
+                message.payload,
+                qos=1,
+                retain=message.retain and self._keeps_messages,
+                properties=properties,
+            )
+            self._waiting[info.mid] = ticket
+            self._bytes += ticket.size
+            return info.rc
+
+        self._step(publish)
+        return ticket
+
+    def _silent(self) -> TryLater:
+        self._break("it did not acknowledge in time")
+        return TryLater(self._reason)
+
+    def _break(self, reason: str) -> None:
+        if not self._end.is_set():
+            self._reason = reason
+            self._end.set()
+            self._wants_write.set()
+            self._freed.set()
+            for ticket in (self._login, *self._waiting.values(), *self._subscribed.values()):
+                ticket.done.set()
+
+    def _close_socket(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            if self._sock.fileno() != -1:
+                trio.lowlevel.notify_closing(self._sock)
+            self._sock.close()
+        self._inbox.close()
+
+    # -- what the client tells
+
+    def _on_connect(
+        self, client: Client, data: object, flags: object, code: ReasonCode, told: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self._login.answer(_refusal_text(code))
+        else:
+            self._window = max(1, min(_WINDOW, getattr(told, "ReceiveMaximum", _WINDOW)))
+            self._max_packet = getattr(told, "MaximumPacketSize", None)
+            self._keeps_messages = bool(getattr(told, "RetainAvailable", 1))
+            self._login.answer()
+
+    def _on_disconnect(
+        self, client: Client, data: object, flags: DisconnectFlags, code: ReasonCode, told: object
+    ) -> None:
+        text = self._log
+        if flags.is_disconnect_packet_from_server and code.is_failure:
+            self.end_code = int(code.value)
+            text = f"the broker ended the connection: {visible(code.getName())}"
+        self._break(text or "the broker closed the connection")
+
+    def _on_publish(
+        self, client: Client, data: object, mid: int, code: ReasonCode, told: object
+    ) -> None:
+        if (ticket := self._waiting.pop(mid, None)) is not None:
+            self._bytes -= ticket.size
+            name = visible(code.getName())
+            ticket.answer(f"the broker refuses it: {name}" if code.is_failure else "")
+        self._freed.set()
+
+    def _on_subscribe(
+        self, client: Client, data: object, mid: int, codes: list[ReasonCode], told: object
+    ) -> None:
+        if (ticket := self._subscribed.pop(mid, None)) is not None:
+            names = [visible(code.getName()) for code in codes if code.is_failure]
+            ticket.answer(f"the broker refuses a subscription: {names[0]}" if names else "")
+
+    def _on_message(self, client: Client, data: object, message: MQTTMessage) -> None:
+        with suppress(UnicodeDecodeError, trio.WouldBlock, trio.BrokenResourceError):
+            incoming = Incoming(message.topic, bytes(message.payload), message.retain)
+            self._inbox.send_nowait(incoming)
+
+    def _on_log(self, client: Client, data: object, level: int, text: str) -> None:
+        if text.startswith(("failed to", "timeout")):
+            self._log = visible(text.removeprefix("failed to receive on socket: "))
+
+    def _on_socket_close(self, client: Client, data: object, sock: object) -> None:
+        if not self._is_closed and self._sock.fileno() != -1:
+            self._is_closed = True
+            trio.lowlevel.notify_closing(self._sock)
+
+    def _on_register_write(self, client: Client, data: object, sock: object) -> None:
+        self._wants_write.set()
+
+    def _on_unregister_write(self, client: Client, data: object, sock: object) -> None:
+        if not self._end.is_set():
+            self._wants_write = trio.Event()
+
+
+async def open_connection(nursery: trio.Nursery, broker: Broker) -> Connection:
+    """Connect to a broker, and run the connection in a nursery. The caller closes it.
+
+    Raises TryLater.
+    """
+    try:
+        with trio.fail_after(_CONNECT_SECONDS):
+            sock = await open_socket(broker)
+    # UnicodeError: a name that cannot be looked up. ValueError: of the certificates.
+    except (OSError, ValueError) as error:
+        raise TryLater(visible(str(error)) or type(error).__name__) from error
+    except trio.TooSlowError as error:
+        raise TryLater("it cannot be reached in time") from error
+    connection = Connection(sock, broker)
+    try:
+        await nursery.start(connection.run)
+        await connection.log_in(broker.host, broker.port)
+    except BaseException:
+        await connection.aclose()
+        raise
+    return connection
+
+
+def _properties(kind: int) -> Properties:
+    made: Properties = Properties(kind)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _pending(sock: socket.socket) -> bool:
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+
+
+def _refusal_text(code: ReasonCode) -> str:
+    if code.value == _UNSUPPORTED_VERSION:
+        return "the broker does not know MQTT 5"
+    return f"the broker refuses us: {visible(code.getName())}"
