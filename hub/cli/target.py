@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _KINDS = ("face", "event", "vehicle", "access", "hub")
-_URL = "Its address: https:// or http://; of NATS tls:// or nats://, servers separated by commas."
+_URL = (
+    "Its address: https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
+    "of MQTT mqtts:// or mqtt://."
+)
 _NAME = "What it is called here; by default the host of its address."
 _CA = "PEM file of the authority that signed its certificate."
 _CHOICE = click.option(
@@ -32,13 +35,31 @@ _CHOSEN_KINDS = click.option(
 
 
 def _identity_options(command: F) -> F:
-    """Add how a hub proves to NATS who it is."""
+    """Add how a hub proves to NATS or MQTT who it is."""
     path = click.Path(path_type=Path)
     for option in (
         click.option("--key", type=path, help="PEM file of the key of that certificate."),
-        click.option("--cert", type=path, help="PEM file of the hub's certificate, for NATS."),
+        click.option("--cert", type=path, help="PEM file of the hub's certificate for NATS, MQTT."),
         click.option("--password-stdin", is_flag=True, help="Read the password from there."),
-        click.option("--user", default="", help="The user that the hub is to NATS."),
+        click.option("--user", default="", help="The user that the hub is to NATS or MQTT."),
+    ):
+        command = option(command)
+    return command
+
+
+def _mqtt_options(command: F) -> F:
+    """Add what MQTT alone has."""
+    for option in (
+        click.option(
+            "--commands/--no-commands",
+            default=None,
+            help="MQTT may restart cameras and acknowledge alarms; off unless it is switched on.",
+        ),
+        click.option(
+            "--home-assistant/--no-home-assistant",
+            default=None,
+            help="Home Assistant is told by MQTT which cameras there are; on by default.",
+        ),
     ):
         command = option(command)
     return command
@@ -50,7 +71,7 @@ def target() -> None:
 
 
 @target.command("add")
-@click.argument("kind", type=click.Choice(("webhook", "nats")), required=False)
+@click.argument("kind", type=click.Choice(("webhook", "mqtt", "nats")), required=False)
 @click.option(
     "--file",
     "file",
@@ -70,6 +91,7 @@ def target() -> None:
     help="The stream of NATS, SITEHUB_0 to SITEHUB_15; by default the name of the hub decides.",
 )
 @_identity_options
+@_mqtt_options
 @click.option(
     "--from",
     "begin",
@@ -95,6 +117,8 @@ def add(
     password_stdin: bool,
     cert: Path | None,
     key: Path | None,
+    home_assistant: bool | None,
+    commands: bool | None,
     begin: Literal["now", "beginning"],
 ) -> None:
     """Add a target and print {"id", "secret"}. The secret cannot be shown again.
@@ -104,15 +128,17 @@ def add(
     from hub.cli.output import print_json
     from hub.cli.requests import execute
     from hub.process.control.targets import AddTarget
-    from hub.services.forwarding.targets import Selection
+    from hub.services.forwarding.targets import MqttOptions, Selection
 
+    mqtt = MqttOptions(home_assistant=home_assistant, commands=commands)
     selection = Selection(
         kinds=_kinds(kinds),  # type: ignore[arg-type]
         alarms=not no_alarms,
         pictures=pictures or "none",
     )
     if file is not None:
-        if any((kind, url, ca, hub_name, partition is not None, user, password_stdin, cert, key)):
+        said = (kind, url, ca, hub_name, partition is not None, user, password_stdin, cert, key)
+        if any(said) or mqtt != MqttOptions():
             raise click.UsageError("--file says where the target is: leave out what it says")
         request = _of_file(file, name, selection, begin)
     elif kind is None or not url:
@@ -120,7 +146,7 @@ def add(
     else:
         identity = _identity(user, password_stdin, cert, key)
         request = AddTarget(
-            kind, url, name, _read(ca) or "", selection, hub_name, begin, identity, partition
+            kind, url, name, _read(ca) or "", selection, hub_name, begin, identity, partition, mqtt
         )
     print_json(execute(data_dir, request))
 
@@ -152,6 +178,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @_CHOSEN_KINDS
 @_CHOICE
 @_identity_options
+@_mqtt_options
 @data_option()
 def set_(
     data_dir: Path,
@@ -165,6 +192,8 @@ def set_(
     password_stdin: bool,
     cert: Path | None,
     key: Path | None,
+    home_assistant: bool | None,
+    commands: bool | None,
 ) -> None:
     """Change a target, given by its number or name.
 
@@ -172,10 +201,12 @@ def set_(
     """
     from hub.cli.requests import execute
     from hub.process.control.targets import ChangeTarget
+    from hub.services.forwarding.targets import MqttOptions
 
     chosen = None if kinds is None else _kinds(kinds)
     identity = _identity(user, password_stdin, cert, key)
-    execute(data_dir, ChangeTarget(which, name, url, _read(ca), chosen, pictures, identity))
+    mqtt = MqttOptions(home_assistant=home_assistant, commands=commands)
+    execute(data_dir, ChangeTarget(which, name, url, _read(ca), chosen, pictures, identity, mqtt))
 
 
 @target.command("remove")

@@ -74,6 +74,22 @@ def test_another_file_is_refused(sitehub: Sitehub, tmp_path: Path, text: str) ->
     assert f"{file} cannot be used" in done.err
 
 
+def test_a_target_of_mqtt_is_told_to_home_assistant_and_obeys_nothing_unless_that_is_changed(
+    sitehub: Sitehub,
+) -> None:
+    mqtt = ("target", "add", "mqtt", "--url", "mqtt://127.0.0.1:9", "--hub", "site-1")
+    added = sitehub(*mqtt, "--user", "a", "--password-stdin", stdin="secret\n")
+    assert added.status == 0, added.err
+    assert json.loads(added.out) == {"id": 1}
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert (shown["home_assistant"], shown["commands"], shown["partition"]) == (True, False, None)
+    assert sitehub("target", "set", "1", "--commands").status == 0
+    changed = sitehub("target", "set", "1", "--no-home-assistant", "--pictures", "all")
+    assert changed.status == 0, changed.err
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert (shown["home_assistant"], shown["commands"], shown["user"]) == (False, True, "a")
+
+
 @pytest.mark.parametrize(
     ("args", "status", "text"),
     [
@@ -86,6 +102,9 @@ def test_another_file_is_refused(sitehub: Sitehub, tmp_path: Path, text: str) ->
         (("add", "nats", "--url", "nats://x", "--user", "a"), 2, "--password-stdin"),
         (("add", "nats", "--url", "tls://x", "--cert", "missing.pem"), 1, "missing.pem"),
         (("add", "webhook", "--url", URL, "--partition", "3"), 1, "partition"),
+        (("add", "webhook", "--url", URL, "--commands"), 1, "commands"),
+        (("add", "mqtt", "--url", URL), 1, "mqtts://"),
+        (("add", "mqtt", "--url", "mqtt://x", "--from", "beginning"), 1, "from"),
         (("add", "--file", "missing.json"), 1, "missing.json"),
         (("add", "nats", "--file", "a.json"), 2, "--file"),
         (("add", "--file", "a.json", "--user", "a"), 2, "--file"),

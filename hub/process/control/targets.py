@@ -12,6 +12,7 @@ from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.sender import Delivery
 from hub.services.forwarding.targets import (
     Identity,
+    MqttOptions,
     Selection,
     TargetChange,
     TargetKind,
@@ -41,6 +42,8 @@ class ListedTarget(Struct, frozen=True, kw_only=True):
     hub: str
     partition: int | None
     user: str
+    home_assistant: bool | None
+    commands: bool | None
     about: str
     kinds: tuple[str, ...]
     pictures: str
@@ -66,6 +69,7 @@ class AddTarget(ControlRequest[AddedTarget], frozen=True, tag="target.add"):
     begin: Literal["now", "beginning"]
     identity: Identity | None = None
     partition: int | None = None
+    mqtt: MqttOptions = MqttOptions()
     result: ClassVar[Any] = AddedTarget
 
     async def perform(self, services: Services) -> AddedTarget:
@@ -79,6 +83,7 @@ class AddTarget(ControlRequest[AddedTarget], frozen=True, tag="target.add"):
             begin=self.begin,
             identity=self.identity,
             partition=self.partition,
+            mqtt=self.mqtt,
             by=COMMAND_LINE,
         )
         return AddedTarget(view.target.id, secret or UNSET)
@@ -103,6 +108,7 @@ class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
     kinds: tuple[str, ...] | None = None
     pictures: str | None = None
     identity: Identity | None = None
+    mqtt: MqttOptions = MqttOptions()
     result: ClassVar[Any] = type(None)
 
     async def perform(self, services: Services) -> None:
@@ -121,6 +127,7 @@ class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
             ca=self.ca,
             identity=self.identity,
             selection=selection,
+            mqtt=self.mqtt,
         )
         await services.targets.change(view.target.id, change, by=COMMAND_LINE)
 
@@ -179,6 +186,8 @@ def _listed(view: TargetView) -> ListedTarget:
         hub=options.hub,
         partition=options.partition if target.kind == "nats" else None,
         user=options.user,
+        home_assistant=options.home_assistant if target.kind == "mqtt" else None,
+        commands=options.commands if target.kind == "mqtt" else None,
         about=view.about,
         kinds=options.selection.kinds,
         pictures=options.selection.pictures,

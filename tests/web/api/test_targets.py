@@ -205,3 +205,39 @@ async def test_a_target_of_nats_has_a_user_and_a_stream_but_no_secret(
         assert field in message
     webhook = await client.send("POST", "targets", {"kind": "webhook", "url": URL})
     assert (webhook["partition"], webhook["user"], webhook["about"]) == (None, "", "")
+
+
+async def test_a_target_of_mqtt_obeys_nothing_and_is_told_to_home_assistant_by_default(
+    client: Client, forwarding: Forwarding, tmp_path: Path
+) -> None:
+    body = {
+        "kind": "mqtt",
+        "url": "mqtt://127.0.0.1:9",
+        "hub": "site-1",
+        "user": "site-1",
+        "password": "only they know",
+    }
+    added = await client.send("POST", "targets", body)
+    assert "secret" not in added
+    assert (added["home_assistant"], added["commands"], added["partition"]) == (True, False, None)
+    changed = await client.send(
+        "PATCH", f"targets/{added['id']}", {"home_assistant": False, "commands": True}
+    )
+    assert (changed["home_assistant"], changed["commands"]) == (False, True)
+    assert changed["user"] == "site-1"
+    assert b"only they know" not in b"".join(contents(tmp_path))
+    for wrong, field in (
+        ({"url": "nats://127.0.0.1"}, "url"),
+        ({"from": "beginning"}, "from"),
+        ({"partition": 1}, "partition"),
+        (
+            {"kind": "webhook", "url": URL, "user": "", "password": "", "commands": False},
+            "commands",
+        ),
+    ):
+        answer = await client.raw("POST", "targets", {**body, "name": "other", **wrong})
+        status, code, message = await refusal(answer)
+        assert (status, code) == (400, 420)
+        assert field in message
+    webhook = await client.send("POST", "targets", {"kind": "webhook", "url": URL})
+    assert (webhook["home_assistant"], webhook["commands"]) == (None, None)

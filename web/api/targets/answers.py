@@ -49,6 +49,8 @@ class TargetAnswer(Struct, frozen=True, kw_only=True):
     hub: str
     partition: Annotated[int | None, Meta(description="NATS: the stream; else null")]
     user: str
+    home_assistant: Annotated[bool | None, Meta(description="MQTT; else null")]
+    commands: Annotated[bool | None, Meta(description="MQTT; else null")]
     about: Annotated[str, Meta(description="what the other side is, as far as it said so")]
     kinds: list[RecordKind]
     dids: list[Did]
@@ -122,6 +124,8 @@ def target_answer(view: TargetView) -> TargetAnswer:
         hub=options.hub,
         partition=options.partition if target.kind == "nats" else None,
         user=options.user,
+        home_assistant=options.home_assistant if target.kind == "mqtt" else None,
+        commands=options.commands if target.kind == "mqtt" else None,
         about=view.about,
         kinds=list(chosen.kinds),
         dids=list(chosen.dids),

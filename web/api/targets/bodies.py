@@ -11,6 +11,7 @@ from hub.services.forwarding.targets import (
     MAX_CA_LENGTH,
     MAX_NAME_LENGTH,
     Identity,
+    MqttOptions,
     PictureChoice,
     Selection,
     TargetChange,
@@ -25,7 +26,7 @@ _Url = Annotated[
     Meta(
         max_length=500,
         description="https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
-        "not this hub",
+        "of MQTT mqtts:// or mqtt://; not this hub",
     ),
 ]
 _Ca = Annotated[
@@ -35,10 +36,10 @@ _Ca = Annotated[
         description="PEM of the authority of its certificate; empty: one that this computer knows",
     ),
 ]
-_User = Annotated[str, Meta(max_length=200, description="NATS: what this hub is to it")]
+_User = Annotated[str, Meta(max_length=200, description="NATS, MQTT: what this hub is to it")]
 _Password = Annotated[str, Meta(max_length=200)]
 _Cert = Annotated[
-    str, Meta(max_length=MAX_CA_LENGTH, description="NATS: PEM of the hub's certificate")
+    str, Meta(max_length=MAX_CA_LENGTH, description="NATS, MQTT: PEM of the hub's certificate")
 ]
 _Key = Annotated[str, Meta(max_length=MAX_CA_LENGTH, description="PEM of its key")]
 _Kinds = Annotated[tuple[RecordKind, ...], Meta(max_length=5, description="empty: all")]
@@ -47,6 +48,19 @@ _Types = Annotated[
     tuple[Integer, ...], Meta(max_length=500, description="types of events (2.4); empty: all")
 ]
 _Alarms = Annotated[bool, Meta(description="whether it also hears of each change of an alarm")]
+_HomeAssistant = Annotated[
+    bool,
+    Meta(
+        description="MQTT: whether Home Assistant is told which cameras there are; by default it is"
+    ),
+]
+_Commands = Annotated[
+    bool,
+    Meta(
+        description="MQTT: whether whoever may publish there may restart cameras and acknowledge "
+        "alarms; by default not"
+    ),
+]
 _Pictures = Annotated[
     PictureChoice, Meta(description="alarms: of records that raised one, or are kept with one")
 ]
@@ -75,7 +89,13 @@ class TargetBody(Struct, frozen=True, forbid_unknown_fields=True, rename={"begin
     password: _Password = ""
     cert: _Cert = ""
     key: _Key = ""
+    home_assistant: _HomeAssistant | UnsetType = UNSET
+    commands: _Commands | UnsetType = UNSET
     begin: Literal["now", "beginning"] = "now"
+
+    @property
+    def mqtt(self) -> MqttOptions:
+        return _mqtt(self.home_assistant, self.commands)
 
     @property
     def identity(self) -> Identity:
@@ -107,6 +127,8 @@ class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
     password: _Password | UnsetType = UNSET
     cert: _Cert | UnsetType = UNSET
     key: _Key | UnsetType = UNSET
+    home_assistant: _HomeAssistant | UnsetType = UNSET
+    commands: _Commands | UnsetType = UNSET
 
     def change_of(self, selection: Selection) -> TargetChange:
         """Return what changes of a target with this selection."""
@@ -121,6 +143,7 @@ class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
             ca=None if self.ca is UNSET else self.ca,
             identity=self._identity(),
             selection=replace(selection, **chosen),
+            mqtt=_mqtt(self.home_assistant, self.commands),
         )
 
     def _identity(self) -> Identity | None:
@@ -130,3 +153,10 @@ class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
             if (value := getattr(self, name)) is not UNSET
         }
         return Identity(**given) if given else None
+
+
+def _mqtt(home_assistant: bool | UnsetType, commands: bool | UnsetType) -> MqttOptions:
+    return MqttOptions(
+        home_assistant=None if home_assistant is UNSET else home_assistant,
+        commands=None if commands is UNSET else commands,
+    )

@@ -29,6 +29,8 @@ _EXAMPLE = TargetAnswer(
     hub="north-school-1f9a0c",
     partition=None,
     user="",
+    home_assistant=None,
+    commands=None,
     about="",
     kinds=["face", "event"],
     dids=[],
@@ -73,7 +75,9 @@ ADD = Endpoint(
         '"data"}` with at most 20 KB; pictures are links that are good for a day without a key. A '
         "message that is sent again has the same `webhook-id`. Answer 2xx within 30 s; 410 holds "
         "the target, 400 and 422 park the record. NATS gets each record exactly once: "
-        "docs/many-sites.md says under which subjects and with which headers."
+        "docs/many-sites.md says under which subjects and with which headers. MQTT is told what "
+        "happens now, and Home Assistant finds the cameras by it: docs/home-assistant.md has the "
+        "topics."
     ),
     body=TargetBody,
     body_example=TargetBody("webhook", "https://192.168.1.20/in", "VMS", kinds=("face", "event")),

@@ -54,6 +54,7 @@ def add_targets(routes: Routes, services: Services) -> None:
             begin=body.begin,
             identity=body.identity,
             partition=body.partition,
+            mqtt=body.mqtt,
             by=call.caller.actor,
         )
         fields = target_answer(view)

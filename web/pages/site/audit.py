@@ -248,6 +248,8 @@ def actor_text(who: str) -> str:
     if kind == "key":
         key = auth.services().api_keys.get(name)
         return gettext("API key %(name)s") % {"name": key.name if key else name}
+    if kind == "target":
+        return gettext("Target %(name)s") % {"name": name}
     return name or who
 
 
