@@ -12,6 +12,7 @@ from quart import request
 from hub.errors import AlreadyExists, BadParameter
 from hub.services.forwarding.targets import (
     Identity,
+    MqttOptions,
     PictureChoice,
     Selection,
     TargetKind,
@@ -47,6 +48,11 @@ _SERVERS = N_(
     "password, of other systems than this hub."
 )
 _TLS_SERVERS = N_("With a certificate, the addresses must begin with tls://.")
+_BROKER = N_(
+    "Enter an address that begins with mqtts:// or mqtt://, without user name, password and path, "
+    "of another system than this hub."
+)
+_TLS_BROKER = N_("With a certificate, the address must begin with mqtts://.")
 
 
 #: Fields at which a sentence can stand.
@@ -75,6 +81,8 @@ class Values(Struct, frozen=True, kw_only=True):
     password: str = ""
     cert: str = ""
     key: str = ""
+    home_assistant: bool = True
+    commands: bool = False
 
     @property
     def selection(self) -> Selection:
@@ -86,6 +94,10 @@ class Values(Struct, frozen=True, kw_only=True):
     @property
     def identity(self) -> Identity:
         return Identity(self.user, self.password, self.cert, self.key)
+
+    @property
+    def mqtt(self) -> MqttOptions:
+        return MqttOptions(home_assistant=self.home_assistant, commands=self.commands)
 
 
 class Fault(Struct, frozen=True):
@@ -109,6 +121,8 @@ async def entered() -> Values:
         kinds=tuple(form.getlist("kinds")),
         pictures=form.get("pictures", "none"),
         alarms="alarms" in form,
+        home_assistant="home_assistant" in form,
+        commands="commands" in form,
         begin=form.get("begin", "now"),
     )
 
@@ -125,17 +139,19 @@ def values_of(view: TargetView) -> Values:
         alarms=chosen.alarms,
         user=options.user,
         cert=options.cert,
+        home_assistant=options.home_assistant,
+        commands=options.commands,
     )
 
 
 def new_identity(values: Values, view: TargetView) -> Identity | None:
     """Return who the hub is to a target from now on; None if it stays as it is.
 
-    A target of another kind has no identity: what was entered of it counts for nothing.
+    A webhook has no identity: what was entered of it counts for nothing.
     """
     options = view.target.options
     is_old = (values.user, values.cert) == (options.user, options.cert)
-    if view.target.kind != "nats" or (is_old and not values.password and not values.key):
+    if view.target.kind == "webhook" or (is_old and not values.password and not values.key):
         return None
     return values.identity
 
@@ -144,6 +160,7 @@ def form_of(kind: TargetKind, values: Values, fault: Fault | None) -> dict[str, 
     """Return what the template of a form needs."""
     return {
         "is_nats": kind == "nats",
+        "is_mqtt": kind == "mqtt",
         "values": values,
         "fault": fault,
         "faulty": partial(_attributes, fault),
@@ -174,6 +191,8 @@ def fault_of(kind: TargetKind, values: Values, error: BadParameter) -> Fault:
 
 
 def _expected_url(kind: TargetKind, values: Values) -> str:
-    if kind != "nats":
+    if kind == "webhook":
         return _WEB_ADDRESS
+    if kind == "mqtt":
+        return _TLS_BROKER if values.cert and values.url.startswith("mqtt://") else _BROKER
     return _TLS_SERVERS if values.cert and values.url.startswith("nats://") else _SERVERS

@@ -164,6 +164,7 @@ async def change(id: int) -> Response:
         ca=values.ca,
         identity=new_identity(values, view),
         selection=selection,
+        mqtt=values.mqtt if view.target.kind == "mqtt" else None,
     )
     try:
         await hub.targets.change(id, changed, by=auth.actor(me))

@@ -19,6 +19,7 @@ from tests.support.photographer import Photographer
 
 TARGETS = "/site/targets"
 NATS = f"{TARGETS}/nats"
+MQTT = f"{TARGETS}/mqtt"
 URL = "https://vms.example/in"
 
 
@@ -246,8 +247,56 @@ async def test_another_file_is_refused(admin: Photographer, hub: PageSite) -> No
     assert "This is not a file that was made for a hub" in admin.text
 
 
+BROKER = {"url": "mqtt://127.0.0.1:9", "hub": "site-3", "user": "a", "password": "a secret"}
+
+
+async def test_a_target_of_mqtt_is_added_and_changed(hub: PageSite, admin: Photographer) -> None:
+    await admin.get(MQTT)
+    assert re.search(r'name="home_assistant"[^>]* checked', admin.text)
+    assert not re.search(r'name="commands"[^>]* checked', admin.text)
+    await admin.send(MQTT, **BROKER, home_assistant="1", own_password=PASSWORD)
+    path = f"{TARGETS}/1"
+    assert admin.goes_to == f"{path}?done=target-added"
+    target = hub.services.targets.get(1).target
+    assert (target.kind, target.options.hub) == ("mqtt", "site-3")
+    assert (target.options.home_assistant, target.options.commands) == (True, False)
+    await admin.get(path)
+    assert "a secret" not in admin.text
+    assert f"{path}/secret" not in admin.text
+    kept = {"url": BROKER["url"], "user": "a", "own_password": PASSWORD}
+    await admin.send(path, name="Home", commands="1", **kept)
+    assert admin.goes_to == f"{path}?done=target-changed"
+    options = hub.services.targets.get(1).target.options
+    assert (options.home_assistant, options.commands, options.user) == (False, True, "a")
+    assert (secrets := hub.hub.store.targets.secrets(1)) is not None
+    assert secrets.password == "a secret"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"own_password": "a guess"}, "own_password", "Your password is wrong."),
+        ({"url": "https://x"}, "url", "Enter an address that begins with mqtts:// or mqtt://"),
+        ({"hub": "Ä"}, "hub", "Use at most 63 lower-case letters"),
+        ({"password": ""}, "user", "Enter both the user name and the password"),
+        ({"cert": "x", "key": "y"}, "url", "With a certificate, the address must begin with"),
+        ({"ca": "x"}, "ca", "Paste one or more certificates"),
+    ],
+)
+async def test_what_is_wrong_with_a_target_of_mqtt_is_said_at_the_field(
+    admin: Photographer, hub: PageSite, fields: dict[str, str], field: str, sentence: str
+) -> None:
+    await admin.get(MQTT)
+    await admin.send(MQTT, **{**BROKER, "own_password": PASSWORD, **fields})
+    assert admin.response.status_code == 400
+    assert sentence in admin.text
+    assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
+    assert "a secret" not in admin.text
+    assert hub.services.targets.list() == ()
+
+
 async def test_only_administrators_see_targets(hub: PageSite) -> None:
     guard = await Photographer.signed_in(hub, "guard")
     await hub.services.targets.add("webhook", URL, by=COMMAND_LINE)
-    for path in (TARGETS, NATS, f"{TARGETS}/1", f"{TARGETS}/1/remove"):
+    for path in (TARGETS, NATS, MQTT, f"{TARGETS}/1", f"{TARGETS}/1/remove"):
         assert (await guard.get(path)).status_code == 403

@@ -1,0 +1,54 @@
+"""Adding a target of MQTT, by which Home Assistant finds the cameras."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response
+
+from hub.errors import BadParameter
+from web import auth
+from web.pages.layout import redirect_to
+from web.pages.own_password import FIELD, check_own_password
+from web.pages.site.layout import site_page
+from web.pages.site.target_form import Fault, Values, entered, fault_of, form_of
+
+blueprint = Blueprint("site_mqtt_targets", __name__, url_prefix="/site/targets/mqtt")
+
+
+@blueprint.get("")
+async def ask() -> Response:
+    await auth.require_role("admin")
+    return await _page(Values())
+
+
+@blueprint.post("")
+async def add() -> Response:
+    """Needs the administrator's own password."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    values = await entered()
+    if (wrong := await check_own_password(me)) is not None:
+        return await _page(values, Fault(FIELD, wrong.sentence, wrong.status))
+    try:
+        view, _ = await auth.services().targets.add(
+            "mqtt",
+            values.url,
+            name=values.name,
+            ca=values.ca,
+            selection=values.selection,
+            hub=values.hub,
+            identity=values.identity,
+            mqtt=values.mqtt,
+            by=auth.actor(me),
+        )
+    except BadParameter as error:
+        return await _page(values, fault_of("mqtt", values, error))
+    return redirect_to(f"/site/targets/{view.target.id}?done=target-added")
+
+
+async def _page(values: Values, fault: Fault | None = None) -> Response:
+    return await site_page(
+        "site/target_mqtt.html",
+        section="targets",
+        status=200 if fault is None else fault.status,
+        **form_of("mqtt", values, fault),
+    )
