@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hub.central.messages import PictureFile, Sender
@@ -11,6 +12,7 @@ from hub.durable_files import write_file
 _ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "image/bmp": ".bmp", "image/webp": ".webp"}
 #: As many pictures' records as share a folder.
 _FOLDER_SEQS = 10_000
+_WRITERS = 16
 
 
 class PictureFolder:
@@ -18,14 +20,12 @@ class PictureFolder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        # A file is waited for until it is on the disk; many at a time are flushed together.
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="picture")
 
     def store(self, pictures: Iterable[PictureFile]) -> int:
         """Write pictures; return their bytes, all on the disk. Raises OSError."""
-        size = 0
-        for picture in pictures:
-            write_file(self.path_of(picture), picture.data)
-            size += len(picture.data)
-        return size
+        return sum(self._writers.map(self._write, pictures))
 
     def path_of(self, picture: PictureFile) -> Path:
         ending = _ENDINGS.get(picture.mime, ".bin")
@@ -40,6 +40,10 @@ class PictureFolder:
             for number, folder in folders.items():
                 if first // _FOLDER_SEQS <= number <= last // _FOLDER_SEQS:
                     _erase_in(folder, first, last)
+
+    def _write(self, picture: PictureFile) -> int:
+        write_file(self.path_of(picture), picture.data)
+        return len(picture.data)
 
     def _folder(self, sender: Sender, seq: int) -> Path:
         return self._root / sender.hub / sender.log / str(seq // _FOLDER_SEQS)

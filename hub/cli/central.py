@@ -214,24 +214,33 @@ def run(
     behind_after: float,
 ) -> None:
     """Store what hubs send, until Ctrl-C. Several may run, also on several computers."""
+    from hub import log
+    from hub.config import LogConfig
+
+    address, limits = _address(listen), _limits(silent_after, behind_after)
+    # Before the client of NATS is imported, which makes a logger of its own quieter.
+    stop_log = log.start(LogConfig(), None, sys.stderr)
+    try:
+        _serve(folder, database, pictures, address, limits)
+    finally:
+        stop_log()
+
+
+def _serve(
+    folder: Path, database: str, pictures: Path | None, address: tuple[str, int], limits: Limits
+) -> None:
+    """Run a centre until the process is told to stop."""
     from functools import partial
 
-    from hub import log
     from hub.central.centre import Centre
     from hub.central.database import open_database
     from hub.central.health_server import health_server
     from hub.central.pictures import PictureFolder
-    from hub.config import LogConfig
 
     kept = None if pictures is None else PictureFolder(pictures)
-    limits = _limits(silent_after, behind_after)
     centre = Centre(_servers(folder), partial(open_database, database, kept), limits)
-    stop_log = log.start(LogConfig(), None, sys.stderr)
-    try:
-        with health_server(_address(listen), centre.health):
-            _run(partial(_until_signal, centre.run))
-    finally:
-        stop_log()
+    with health_server(address, centre.health):
+        _run(partial(_until_signal, centre.run))
 
 
 @central.command("status")
