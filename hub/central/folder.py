@@ -1,6 +1,6 @@
 """The folder of an owner of many sites: who may use the servers, and the authority.
 
-`central.json` is who the centre is to the servers, `hubs.json` the hubs that are enrolled, and
+`central.json` is who the centre is to the servers, in the form of a hub's file, `hubs.json` the hubs that are enrolled, and
 `accounts.conf` is made of both for the configuration of the servers. `ca.key`, `central.json` and,
 with passwords, `hubs.json` and `accounts.conf` are secret.
 """
@@ -25,6 +25,7 @@ from hub.services.forwarding.nats.address import (
     is_encrypted,
     partition_of,
 )
+from hub.services.forwarding.target_file import TargetFile
 
 T = TypeVar("T")
 
@@ -34,24 +35,6 @@ _SERVER, _SERVER_KEY = "server.pem", "server.key"
 #: The centre's user. No hub may be called so.
 CENTRAL_USER = "sitehub-central"
 _HUB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-
-
-class Credentials(Struct, frozen=True, omit_defaults=True):
-    """How to reach the servers and who one is to them, as `sitehub target add --file` takes it.
-
-    `kind` is always nats. `ca`, `cert`, `key`: PEM. The centre has neither `hub` nor `partition`.
-    """
-
-    kind: Literal["nats"]
-    url: str
-    name: str = ""
-    hub: str = ""
-    partition: int | None = None
-    user: str = ""
-    password: str = ""
-    cert: str = ""
-    key: str = ""
-    ca: str = ""
 
 
 class _Enrolled(Struct, frozen=True, omit_defaults=True):
@@ -80,7 +63,7 @@ def make_folder(folder: Path, url: str, *, with_passwords: bool) -> list[str]:
         raise StartFault(f"{folder} is in use already")
     folder.mkdir(parents=True, exist_ok=True)
     has_certificates = is_encrypted(url) and not with_passwords
-    central = Credentials(kind="nats", url=url)
+    central = TargetFile(kind="nats", url=url)
     if is_encrypted(url):
         make_authority(folder)
         cert, key = issue(folder, hosts[0], dict.fromkeys(hosts))
@@ -93,7 +76,7 @@ def make_folder(folder: Path, url: str, *, with_passwords: bool) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def enrol(folder: Path, name: str, partition: int | None = None) -> Credentials:
+def enrol(folder: Path, name: str, partition: int | None = None) -> TargetFile:
     """Add a hub, or give one that is there a new identity; return its credentials.
 
     A hub that is enrolled again keeps its partition. Raises StartFault, BadParameter.
@@ -106,7 +89,7 @@ def enrol(folder: Path, name: str, partition: int | None = None) -> Credentials:
         partition = partition_of(name) if known is None else known.partition
     elif known is not None and known.partition != checked_partition(partition):
         raise BadParameter(f"{name} is in {known.partition} already", field="partition")
-    hub = Credentials(
+    hub = TargetFile(
         kind="nats",
         url=central.url,
         name="central",
@@ -131,19 +114,19 @@ def remove(folder: Path, name: str) -> None:
     _save(folder, hubs, central)
 
 
-def read_central(folder: Path) -> Credentials:
+def read_central(folder: Path) -> TargetFile:
     """Return who the centre is. Raises StartFault."""
-    return _read(folder / _CENTRAL, Credentials)
+    return _read(folder / _CENTRAL, TargetFile)
 
 
-def write_credentials(path: Path, credentials: Credentials) -> None:
+def write_credentials(path: Path, credentials: TargetFile) -> None:
     """Write the file that a hub takes. Raises StartFault."""
     _write(path, credentials)
 
 
 def _identified(
-    folder: Path, credentials: Credentials, user: str, *, with_certificate: bool
-) -> Credentials:
+    folder: Path, credentials: TargetFile, user: str, *, with_certificate: bool
+) -> TargetFile:
     """Return credentials with a new certificate or password."""
     if with_certificate:
         cert, key = issue(folder, user)
@@ -151,7 +134,7 @@ def _identified(
     return msgspec.structs.replace(credentials, user=user, password=secrets.token_urlsafe(24))
 
 
-def _save(folder: Path, hubs: _Hubs, central: Credentials) -> None:
+def _save(folder: Path, hubs: _Hubs, central: TargetFile) -> None:
     hubs.hubs.sort(key=lambda hub: hub.name)
     _write(folder / _HUBS, hubs)
     accounts = [Account(hub.name, hub.partition, hub.password) for hub in hubs.hubs]

@@ -7,12 +7,13 @@ import stat
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from hub.central.folder import Credentials, enrol, make_folder, read_central, remove
+from hub.central.folder import enrol, make_folder, read_central, remove, write_credentials
 from hub.errors import BadParameter, StartFault
+from hub.services.forwarding.nats.address import partition_of
 from hub.services.forwarding.nats.identity import Identity, check_identity
+from hub.services.forwarding.target_file import read_target_file
 
 TLS = "tls://a.example.org:4222,tls://b.example.org:4222,tls://192.0.2.7:4222"
 PLAIN = "nats://127.0.0.1:4222"
@@ -96,11 +97,11 @@ def test_what_is_secret_only_its_owner_can_read(tmp_path: Path, url: str, secret
     assert {name for name, mode in modes.items() if mode == 0o600} == secret
 
 
-def test_the_file_of_a_hub_has_the_fields_that_a_target_has(tmp_path: Path) -> None:
-    from web.api.targets import TargetBody
-
-    make_folder(tmp_path, TLS, with_passwords=False)
-    text = msgspec.json.encode(enrol(tmp_path, "site-1"))
-    body = msgspec.json.decode(text, type=TargetBody)
-    assert (body.kind, body.hub, body.url) == ("nats", "site-1", TLS)
-    assert msgspec.json.decode(text, type=Credentials).cert == body.cert
+def test_the_file_of_a_hub_is_one_of_which_a_target_is_made(tmp_path: Path) -> None:
+    make_folder(tmp_path / "central", TLS, with_passwords=False)
+    hub = enrol(tmp_path / "central", "site-1")
+    path = tmp_path / "site-1.json"
+    write_credentials(path, hub)
+    read = read_target_file(path.read_bytes())
+    assert read == hub
+    assert (read.hub, read.partition) == ("site-1", partition_of("site-1"))
