@@ -1,8 +1,8 @@
 """The folder of an owner of many sites: who may use the servers, and the authority.
 
-`central.json` is who the centre is to the servers, in the form of a hub's file, `hubs.json` the hubs that are enrolled, and
-`accounts.conf` is made of both for the configuration of the servers. `ca.key`, `central.json` and,
-with passwords, `hubs.json` and `accounts.conf` are secret.
+`central.json` is who the centre is to the servers, in the form of a hub's file; `hubs.json` has the
+hubs that are enrolled. `accounts.conf` is made of both for the configuration of the servers.
+`ca.key`, `central.json`, `hubs.json` and, with passwords, `accounts.conf` are secret.
 """
 
 from __future__ import annotations
