@@ -68,7 +68,6 @@ class Discovery:
             "identifiers": [self._topics.device_id(did)],
             "name": camera.name,
             "serial_number": camera.sn,
-            "model": camera.model,
             "sw_version": camera.software,
             "hw_version": camera.hardware,
             "via_device": self._topics.device_id(""),

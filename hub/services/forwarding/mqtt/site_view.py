@@ -34,7 +34,6 @@ class Camera(Struct, frozen=True):
     did: str
     name: str
     sn: str
-    model: str
     software: str
     hardware: str
     is_online: bool
@@ -84,7 +83,6 @@ class SiteView:
             did,
             view.name or view.sn,
             view.sn,
-            view.dev_name or "",
             view.fw_ver or view.sw_ver or "",
             view.hw_ver or "",
             view.state == "online",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
+from jinja2.sandbox import SandboxedEnvironment
 
 from hub.services.forwarding.mqtt.topics import HOME_ASSISTANT_STATUS
 from hub.services.forwarding.targets import Selection
@@ -63,6 +65,26 @@ async def test_each_entity_says_where_its_state_is_and_is_named_once(
     assert camera["alarm"]["state_topic"] == f"{ROOT}/1/alarm/state"
     assert camera["alarm"]["availability_topic"] == f"{ROOT}/status"
     assert camera["reboot"]["command_topic"] == f"{ROOT}/1/command"
+
+
+@pytest.mark.parametrize(
+    ("record", "state"),
+    [({"name": "Ann"}, "Ann"), ({}, "Stranger"), ({"name": "x" * 300}, "x" * 255)],
+)
+async def test_the_last_face_is_shown_by_its_name_and_what_is_known_of_it(
+    forwarding: MqttForwarding, broker: FakeBroker, record: dict[str, str], state: str
+) -> None:
+    await forwarding.add_camera("1")
+    await forwarding.add_told()
+    await forwarding.until(lambda: CAMERA in broker.kept)
+    face = forwarding.document("1")["cmps"]["face"]
+    told = {"seq": 7, "occurred_at": "2026-11-25T08:00:00.000Z", **record}
+    templates = SandboxedEnvironment()
+    assert templates.from_string(face["value_template"]).render(value_json=told) == state
+    shown = templates.from_string(face["json_attributes_template"]).render(value_json=told)
+    attributes = msgspec.json.decode(shown)
+    assert (attributes["seq"], attributes["uuid"]) == (7, None)
+    assert "name" not in attributes
 
 
 async def test_what_is_switched_off_is_removed(
