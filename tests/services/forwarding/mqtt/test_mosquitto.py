@@ -115,4 +115,6 @@ async def test_a_real_broker_checks_the_certificate_of_a_hub(
             assert forwarding.targets.get(id).about == "MQTT 5, TLSv1.3"
             stranger = await forwarding.add(url=url, ca=site.pem, name="stranger", hub="site-2")
             view = await forwarding.until_state(stranger.target.id, "waiting")
-            assert "certificate" in view.reason.lower() or "closed" in view.reason
+            # With TLS 1.3 the refusal may come after the handshake, as a reset.
+            assert view.reason
+            assert "sitehub/site-2/status" not in heard.kept
