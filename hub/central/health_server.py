@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,15 +11,24 @@ from threading import Thread
 
 from hub.central import metrics
 from hub.central.centre import Health
+from hub.errors import StartFault
 
 _REQUEST_SECONDS = 10
 
 
+class _Server(ThreadingHTTPServer):
+    # On Windows it would let two centres listen at the same port.
+    allow_reuse_address = sys.platform != "win32"
+    daemon_threads = True
+
+
 @contextmanager
 def health_server(address: tuple[str, int], health: Health) -> Iterator[int]:
-    """Serve until the end of the block; yield the port. Raises OSError."""
-    server = ThreadingHTTPServer(address, _handler(health))
-    server.daemon_threads = True
+    """Serve until the end of the block; yield the port. Raises StartFault."""
+    try:
+        server = _Server(address, _handler(health))
+    except OSError as error:
+        raise StartFault(f"--listen {address[0]}:{address[1]}: {error.strerror}") from error
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
