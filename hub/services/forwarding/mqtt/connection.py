@@ -173,7 +173,9 @@ class Connection:
             while self._waiting and (
                 len(self._waiting) >= self._window or self._bytes + size > _WINDOW_BYTES
             ):
-                self._freed = trio.Event()
+                # Others may wait for it too.
+                if self._freed.is_set():
+                    self._freed = trio.Event()
                 await self._freed.wait()
                 if self._end.is_set():
                     break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import Raw
 from hub.errors import BadParameter
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.mqtt import sender as mqtt_sender
+from hub.services.forwarding.mqtt.topics import HOME_ASSISTANT_STATUS
 from hub.services.forwarding.retries import RetryPlan
 from hub.services.forwarding.targets import Identity, MqttOptions, Selection, TargetChange
 from hub.wire.pictures import Picture
@@ -85,6 +87,22 @@ async def test_records_come_in_order_and_no_more_than_a_window_is_on_its_way(
     told = [msgspec.json.decode(one)["name"] for one in broker.payloads(f"{ROOT}/1/face")]
     assert told == NAMES
     assert 0 < broker.most_unanswered <= 5
+
+
+async def test_states_and_records_share_a_narrow_window(
+    forwarding: MqttForwarding, broker: FakeBroker
+) -> None:
+    broker.told = b"\x21\x00\x01"  # Receive Maximum 1
+    for did in NAMES[1:9]:
+        await forwarding.add_camera(did)
+    await forwarding.add_told()
+    await forwarding.until(lambda: f"{ROOT}/8/alarm/state" in broker.kept)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(broker.publish, HOME_ASSISTANT_STATUS, b"online")
+        nursery.start_soon(partial(forwarding.hub.add_faces, *NAMES[:20]))
+    await forwarding.until(lambda: len(broker.payloads(f"{ROOT}/1/face")) == 20)
+    await forwarding.until(lambda: len(broker.payloads(f"{ROOT}/8/alarm/state")) == 2)
+    assert len(broker.logins) == 1
 
 
 async def test_a_picture_comes_before_its_record_if_the_target_gets_pictures(
