@@ -19,6 +19,8 @@ from tests.support.central import running_centres
 from tests.support.nats_server import NatsServer, running_nats
 from tests.support.postgres import rows
 
+pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
+
 _SECONDS = 60.0
 
 
