@@ -121,6 +121,7 @@ class FilledSite:
         seqs = [str(one["seq"]) for one in self._items("/records?kind=vehicle&limit=3")]
         self.hub.cli("hold", "add", *seqs, "--reason", "Theft in the yard")
         self._add_firmware(dids)
+        self._add_targets()
         self.hub.cli("device", "disable", dids[-1])
         self.acknowledge_alarms(keep=_NEW_ALARMS)
 
@@ -161,6 +162,12 @@ class FilledSite:
         text = ("--description", "Fewer false alarms in rain.", "--reports", "fwVer=V1.9.0")
         release = self.hub.cli("firmware", "add", *words, *text).strip()
         self.hub.cli("firmware", "give", release, *dids[:3])
+
+    def _add_targets(self) -> None:
+        """Add targets that cannot be reached: nobody listens at this port."""
+        add = ["target", "add"]
+        self.hub.cli(*add, "webhook", "--name", "Doors", "--url", "https://127.0.0.1:9/records")
+        self.hub.cli(*add, "mqtt", "--name", "Lights", "--url", "mqtt://127.0.0.1:9")
 
     def _search_by_photo(self, dids: list[str]) -> None:
         photo = base64.b64encode(face_jpeg(make_population().known[1], 0)).decode()

@@ -72,6 +72,8 @@ def _execute(
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - until the process ends
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    # A newer version of the program takes the command over from there.
+    sys.argv[1:] = words
     from hub.__main__ import main
 
     main(words)

@@ -763,6 +763,7 @@ CREATE TABLE audit (
 
 -- Targets: other systems that the record log is forwarded to --------------------------------------
 
+-- Each has a cursor of its own on the log.
 CREATE TABLE target (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL,             -- webhook, mqtt, nats
