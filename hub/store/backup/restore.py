@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -323,13 +323,22 @@ def _move_aside(data_dir: Path, now: Callable[[], float]) -> str:
     if not old:
         return ""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now()))
-    aside = data_dir / f"{_BEFORE}{stamp}"
+    aside = _folder_for(old, data_dir / f"{_BEFORE}{stamp}")
     aside.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     for path in old:
         path.replace(aside / path.name)
     flush_directory_if_possible(aside)
     flush_directory_if_possible(data_dir)
     return aside.name
+
+
+def _folder_for(old: Sequence[Path], folder: Path) -> Path:
+    """Return a folder that has nothing of these names: another restore may be as old."""
+    found, number = folder, 1
+    while any((found / path.name).exists() for path in old):
+        number += 1
+        found = folder.with_name(f"{folder.name}-{number}")
+    return found
 
 
 def _discard(data_dir: Path) -> None:

@@ -390,6 +390,22 @@ async def test_a_restore_that_is_killed_at_any_step_is_completed_by_the_next_sta
     assert steps > 6
 
 
+async def test_two_restores_within_a_second_set_the_old_data_aside_apart(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    await fill(store, clock, range(1, 4))
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    target = tmp_path / "new"
+    for _ in range(3):
+        (target / "firmware").mkdir(parents=True, exist_ok=True)
+        (target / "firmware" / "mine").write_bytes(b"mine")
+        restored(file, target, force=True)
+    aside = sorted(target.glob("before-*"))
+    name = "before-restore-20261125-120000"
+    assert [path.name for path in aside] == [name, f"{name}-2", f"{name}-3"]
+    assert [(path / "firmware" / "mine").read_bytes() for path in aside] == [b"mine"] * 3
+
+
 async def test_a_restore_that_was_killed_while_reading_changes_nothing(
     store: Store, clock: FrozenClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
