@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from quart import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -168,8 +170,9 @@ async def _set_headers(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers.setdefault("Cache-Control", CACHE_CONTROL)
-    own = response.headers.get("Location", "")
-    if own.startswith(request.host_url):
+    if response.status_code == HTTPStatus.PERMANENT_REDIRECT:
         # Quart's own, of "//cameras": as a path, it is right below `web.prefix` too.
-        response.headers["Location"] = "/" + own.removeprefix(request.host_url).lstrip("/")
+        own = urlsplit(response.headers["Location"])
+        path = "/" + own.path.lstrip("/")
+        response.headers["Location"] = urlunsplit(("", "", path, own.query, ""))
     return response

@@ -66,6 +66,12 @@ async def test_an_address_with_slashes_too_many_leads_to_a_path(
     assert visitor.response.headers.get("Location") == target
 
 
+@pytest.mark.parametrize("host", ["xn--", "xn--a"])
+async def test_a_host_that_is_no_name_is_no_fault(visitor: Visitor, host: str) -> None:
+    await visitor.get("/sign-in", Host=host)
+    assert visitor.response.status_code == 200
+
+
 @pytest.mark.parametrize("referer", ["http://[", "//[", "http://[::1"])
 async def test_a_referer_that_is_no_url_is_ignored(visitor: Visitor, referer: str) -> None:
     await visitor.get("/sign-in")
