@@ -5,15 +5,14 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.listening import wait_for_port
 from tests.support.web import free_port
 
 _START_SECONDS = 20.0
@@ -45,15 +44,7 @@ class Mosquitto:
             self._process = subprocess.Popen(
                 [self._program, "-c", str(self._config)], stdout=log, stderr=log
             )
-        until = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
+        wait_for_port(self.port, _START_SECONDS)
 
     def kill(self) -> None:
         """End it as a power cut does."""

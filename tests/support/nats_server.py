@@ -12,10 +12,8 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sysconfig
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -26,6 +24,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from tests.support.listening import wait_for_port
 from tests.support.web import free_port
 
 _START_SECONDS = 20.0
@@ -77,15 +76,7 @@ class NatsServer:
             self._process = subprocess.Popen(
                 [self._program, "-c", str(self._config)], stdout=log, stderr=log
             )
-        until = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
+        wait_for_port(self.port, _START_SECONDS)
 
     def kill(self) -> None:
         """End it as a power cut does."""
