@@ -8,8 +8,7 @@ from hub.errors import BadParameter
 from web import auth
 from web.pages.layout import redirect_to
 from web.pages.own_password import FIELD, check_own_password
-from web.pages.site.layout import site_page
-from web.pages.site.target_form import Fault, Values, entered, fault_of, form_of
+from web.pages.site.target_form import Fault, Values, adding_page, entered, fault_of
 
 blueprint = Blueprint("site_mqtt_targets", __name__, url_prefix="/site/targets/mqtt")
 
@@ -17,7 +16,7 @@ blueprint = Blueprint("site_mqtt_targets", __name__, url_prefix="/site/targets/m
 @blueprint.get("")
 async def ask() -> Response:
     await auth.require_role("admin")
-    return await _page(Values())
+    return await adding_page("mqtt", Values())
 
 
 @blueprint.post("")
@@ -27,7 +26,7 @@ async def add() -> Response:
     await auth.check_csrf()
     values = await entered()
     if (wrong := await check_own_password(me)) is not None:
-        return await _page(values, Fault(FIELD, wrong.sentence, wrong.status))
+        return await adding_page("mqtt", values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         view, _ = await auth.services().targets.add(
             "mqtt",
@@ -41,14 +40,5 @@ async def add() -> Response:
             by=auth.actor(me),
         )
     except BadParameter as error:
-        return await _page(values, fault_of("mqtt", values, error))
+        return await adding_page("mqtt", values, fault_of("mqtt", values, error))
     return redirect_to(f"/site/targets/{view.target.id}?done=target-added")
-
-
-async def _page(values: Values, fault: Fault | None = None) -> Response:
-    return await site_page(
-        "site/target_mqtt.html",
-        section="targets",
-        status=200 if fault is None else fault.status,
-        **form_of("mqtt", values, fault),
-    )

@@ -11,8 +11,7 @@ from hub.services.forwarding.target_file import MAX_BYTES, read_target_file
 from web import auth
 from web.pages.layout import redirect_to
 from web.pages.own_password import FIELD, check_own_password
-from web.pages.site.layout import site_page
-from web.pages.site.target_form import Fault, Values, entered, fault_of, form_of
+from web.pages.site.target_form import Fault, Values, adding_page, entered, fault_of
 
 blueprint = Blueprint("site_nats_targets", __name__, url_prefix="/site/targets/nats")
 
@@ -20,7 +19,7 @@ blueprint = Blueprint("site_nats_targets", __name__, url_prefix="/site/targets/n
 @blueprint.get("")
 async def ask() -> Response:
     await auth.require_role("admin")
-    return await _page(Values())
+    return await adding_page("nats", Values())
 
 
 @blueprint.post("")
@@ -30,7 +29,7 @@ async def add() -> Response:
     await auth.check_csrf()
     values = await entered()
     if (wrong := await check_own_password(me)) is not None:
-        return await _page(values, Fault(FIELD, wrong.sentence, wrong.status))
+        return await adding_page("nats", values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         values = _filled(values, await _file())
         view, _ = await auth.services().targets.add(
@@ -46,17 +45,8 @@ async def add() -> Response:
             by=auth.actor(me),
         )
     except BadParameter as error:
-        return await _page(values, fault_of("nats", values, error))
+        return await adding_page("nats", values, fault_of("nats", values, error))
     return redirect_to(f"/site/targets/{view.target.id}?done=target-added")
-
-
-async def _page(values: Values, fault: Fault | None = None) -> Response:
-    return await site_page(
-        "site/target_nats.html",
-        section="targets",
-        status=200 if fault is None else fault.status,
-        **form_of("nats", values, fault),
-    )
 
 
 async def _file() -> bytes:

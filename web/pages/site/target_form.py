@@ -7,7 +7,7 @@ from typing import get_args
 
 from markupsafe import Markup
 from msgspec import Struct
-from quart import request
+from quart import Response, request
 
 from hub.errors import AlreadyExists, BadParameter
 from hub.services.forwarding.targets import (
@@ -21,6 +21,7 @@ from hub.services.forwarding.targets import (
 from hub.wire.uploads.records import RecordKind
 from web.pages.labels import KINDS
 from web.pages.language import N_, gettext
+from web.pages.site.layout import site_page
 
 _PICTURES: dict[PictureChoice, str] = {
     "none": N_("No pictures"),
@@ -196,3 +197,13 @@ def _expected_url(kind: TargetKind, values: Values) -> str:
     if kind == "mqtt":
         return _TLS_BROKER if values.cert and values.url.startswith("mqtt://") else _BROKER
     return _TLS_SERVERS if values.cert and values.url.startswith("nats://") else _SERVERS
+
+
+async def adding_page(kind: TargetKind, values: Values, fault: Fault | None = None) -> Response:
+    """Return the page on which a target of this kind is added."""
+    return await site_page(
+        f"site/target_{kind}.html",
+        section="targets",
+        status=200 if fault is None else fault.status,
+        **form_of(kind, values, fault),
+    )
