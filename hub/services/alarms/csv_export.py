@@ -7,13 +7,14 @@ import io
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from hub.services.alarms.alarms import Alarm, AlarmFilter, Alarms, AlarmStep
+from hub.services.alarms.answers import last_answer, may_have_answer
 from hub.services.csv_cells import as_text
 from hub.wire.code_tables import event_name
 from hub.wire.times import format_rfc3339
 
 HEAD = (
     *("seq", "kind", "severity", "state", "what", "plate", "person", "cameras", "count"),
-    *("first", "last", "acknowledged", "acknowledged_by", "closed", "closed_by", "note"),
+    *("first", "last", "acknowledged", "acknowledged_by", "closed", "closed_by", "note", "again"),
 )
 _PART = 200
 
@@ -30,7 +31,9 @@ async def export_csv(
     before: int | None = None
     while True:
         found = await alarms.page(matching, before=before, newest_first=True, limit=_PART)
-        steps = [() if one.state == "new" else await alarms.history(one.seq) for one in found.items]
+        steps = [
+            await alarms.history(one.seq) if may_have_answer(one) else () for one in found.items
+        ]
         yield _lines(map(_cells, found.items, steps, map(describe, found.items)))
         if found.next is None:
             return
@@ -58,7 +61,15 @@ def _cells(alarm: Alarm, steps: Sequence[AlarmStep], words: tuple[str, str]) -> 
         *_last(steps, "acknowledged"),
         *_last(steps, "closed"),
         as_text(alarm.note),
+        _again(alarm, steps),
     )
+
+
+def _again(alarm: Alarm, steps: Sequence[AlarmStep]) -> str:
+    """Since when an alarm that was acknowledged is new again; "" if it is not."""
+    answer = last_answer(alarm, steps)
+    again_at = None if answer is None else answer.again_at
+    return "" if again_at is None else format_rfc3339(again_at)
 
 
 def _last(steps: Sequence[AlarmStep], wanted: str) -> tuple[str, str]:

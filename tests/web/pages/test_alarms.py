@@ -72,6 +72,11 @@ async def _shown(stream: Events, count: int) -> dict[int, str]:
     return shown
 
 
+async def _text(visitor: Visitor, path: str, **headers: str) -> str:
+    await visitor.get(path, **headers)
+    return visitor.text
+
+
 async def _escalate(site: PageSite, seq: int) -> None:
     await site.hub.store.alarms.move([seq], Move("escalated", site.clock.ms))
 
@@ -492,10 +497,39 @@ async def test_the_list_says_who_acknowledged_an_alarm_and_when(
     site.clock.advance(120)
     await _sees(site, "Anna")
     await guard.get("/alarms")
-    assert "guard, 25 Nov" not in guard.text
+    assert '<span class="quiet">guard, 25 Nov' not in guard.text
     assert ">left<" not in guard.text
     await guard.get(f"/alarms/{seq}")
     assert guard.text.count("left") == 1
+
+
+async def test_an_alarm_that_is_new_again_says_who_acknowledged_it_before(
+    site: PageSite, guard: Visitor
+) -> None:
+    seq = await _sees(site, "Anna")
+    assert f"/alarms/{seq}" in (await _text(guard, "/alarms"))
+    assert "New again" not in guard.text
+    await guard.send("/alarms/change", seq=str(seq), do="acknowledge")
+    site.clock.advance(120)
+    await _sees(site, "Anna")
+    again = "Acknowledged by guard, 25 Nov 2026 20:00:00. New again since 25 Nov 2026 20:02:00."
+    for path in ("/alarms", "/alarms?state=new", f"/alarms/{seq}", f"/alarms/{seq}/now"):
+        assert again in await _text(guard, path), path
+    chinese = await _text(guard, "/alarms", Accept_Language="zh")
+    assert "guard 已于 2026年11月25日 20:00:00 确认，2026年11月25日 20:02:00 再次出现。" in chinese
+    await guard.get("/alarms/export")
+    (row,) = csv.DictReader(guard.text.removeprefix("\ufeff").splitlines())
+    assert (row["state"], row["acknowledged_by"]) == ("new", "user guard")
+    assert row["acknowledged"] == "2026-11-25T12:00:00.000Z"
+    assert row["again"] == "2026-11-25T12:02:00.000Z"
+    # Acknowledged once more, the first time is history.
+    site.clock.advance(60)
+    await site.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
+    assert "New again" not in await _text(guard, "/alarms")
+    assert ", 25 Nov 2026 20:03:00</span>" in guard.text
+    await guard.get("/alarms/export")
+    (row,) = csv.DictReader(guard.text.removeprefix("\ufeff").splitlines())
+    assert (row["acknowledged_by"], row["again"]) == ("command line", "")
 
 
 async def test_an_empty_list_says_what_raises_alarms(guard: Visitor) -> None:

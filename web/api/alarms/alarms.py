@@ -93,7 +93,8 @@ CSV = Endpoint(
     path=f"{PREFIX}/alarms.csv",
     tag=TAG,
     summary="Alarms as CSV",
-    description="The newest first, with who acknowledged and closed them. It is audited.",
+    description="The newest first, with who acknowledged and closed them; `again`: since when one "
+    "that was acknowledged is new again. It is audited.",
     query=FilterQuery,
     query_example="kind=blacklist",
     media_type="text/csv",

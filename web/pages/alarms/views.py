@@ -10,6 +10,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.alarms.alarms import Alarm, AlarmStep, ListPlace
+from hub.services.alarms.answers import Answer, last_answer, may_have_answer
 from hub.services.alarms.csv_export import export_csv
 from web import auth
 from web.pages import language
@@ -53,7 +54,7 @@ class LiveAlarms(Struct, frozen=True):
 class AlarmTable(Struct, frozen=True, kw_only=True):
     """One page of the list. `part`, `here`, `first` and `further` are addresses.
 
-    `answers`: who acknowledged alarms and when, by their seqs.
+    `answers`: who acknowledged alarms and when, and since when they are new again, by their seqs.
     """
 
     form: AlarmForm
@@ -136,12 +137,15 @@ async def _table(form: AlarmForm) -> AlarmTable:
     found = await auth.services().alarms.listed(form.matching, after=after, limit=_ROWS_PER_PAGE)
     position = {} if after is None else {"after": _place_text(after)}
     further = "" if found.next is None else _place_text(found.next)
-    handled = [alarm.seq for alarm in found.items if alarm.state != "new"]
-    histories = await auth.services().alarms.histories(handled)
+    answered = [alarm for alarm in found.items if may_have_answer(alarm)]
+    histories = await auth.services().alarms.histories([alarm.seq for alarm in answered])
     return AlarmTable(
         form=form,
         rows=[make_alarm_card(auth.services(), alarm) for alarm in found.items],
-        answers={seq: _answer(steps) for seq, steps in histories.items()},
+        answers={
+            alarm.seq: _answer_text(last_answer(alarm, histories.get(alarm.seq, ())))
+            for alarm in answered
+        },
         has_open=any(alarm.is_active for alarm in found.items),
         part=make_url("/alarms/table", **form.values, **position),
         here=make_url("/alarms", **form.values, **position),
@@ -150,19 +154,22 @@ async def _table(form: AlarmForm) -> AlarmTable:
     )
 
 
-def _answer(steps: list[AlarmStep]) -> str:
-    """Who acknowledged an alarm since it was new last, and when; "" if nobody has."""
-    answer: AlarmStep | None = None
-    for step in steps:
-        if step.step in ("raised", "again"):
-            answer = None
-        elif step.step in ("acknowledged", "closed") and answer is None:
-            answer = step
+def _answer_text(answer: Answer | None) -> str:
     if answer is None:
         return ""
-    who = actor_text(answer.who) if answer.who else gettext("automatically")
-    time = language.current().moment(answer.at, auth.services().site.zone())
-    return gettext("%(who)s, %(time)s") % {"who": who, "time": time}
+    texts = {"who": _who(answer), "time": _moment(answer.at)}
+    if answer.again_at is None:
+        return gettext("%(who)s, %(time)s") % texts
+    texts["again"] = _moment(answer.again_at)
+    return gettext("Acknowledged by %(who)s, %(time)s. New again since %(again)s.") % texts
+
+
+def _who(answer: Answer) -> str:
+    return actor_text(answer.who) if answer.who else gettext("automatically")
+
+
+def _moment(at: int) -> str:
+    return language.current().moment(at, auth.services().site.zone())
 
 
 def _place_text(place: ListPlace) -> str:
@@ -251,20 +258,24 @@ async def history(seq: int) -> Response:
 
 async def _one_page(template: str, seq: int) -> Response:
     hub = auth.services()
-    (card,) = await make_alarm_cards(hub, [await hub.alarms.get(seq)])
+    alarm = await hub.alarms.get(seq)
+    (card,) = await make_alarm_cards(hub, [alarm])
+    steps = await hub.alarms.history(seq)
+    answer = last_answer(alarm, steps)
     return await page(
         template,
         area="alarms",
         done=done_sentence(request.args.get("done")),
         alarm=card,
-        steps=[_step_row(step) for step in await hub.alarms.history(seq)],
+        again=_answer_text(answer) if answer and answer.again_at is not None else "",
+        steps=[_step_row(step) for step in steps],
     )
 
 
 def _step_row(step: AlarmStep) -> StepRow:
     by_itself = gettext("automatically") if step.step == "closed" else ""
     return StepRow(
-        time=language.current().moment(step.at, auth.services().site.zone()),
+        time=_moment(step.at),
         text=gettext(labels.STEPS[step.step]),
         who=actor_text(step.who) if step.who else by_itself,
         note=step.note,
