@@ -78,7 +78,7 @@ class PageSite:
         self, name: str = "Gate", *, did: str = "1", sn: str = "", enabled: bool = True
     ) -> str:
         """Enrol a camera that is offline; return its serial number."""
-        sn = sn or f"Y3CA9PGDTKM{int(did):04d}"
+        sn = sn or _sn(did)
         await self.services.devices.add(NewDevice(sn=sn, code=CODE, did=did, name=name))
         if not enabled:
             await self.services.devices.change(did, DeviceChange(enabled=False))
@@ -97,7 +97,7 @@ class PageSite:
     async def enrol_many(self, names: Sequence[str], *, online: bool = False) -> None:
         """Enrol cameras 1, 2, ... with these names."""
         rows = [
-            NewDevice(sn=f"Y3CA9PGDTKM{did:04d}", code=CODE, did=str(did), name=name)
+            NewDevice(sn=_sn(str(did)), code=CODE, did=str(did), name=name)
             for did, name in enumerate(names, 1)
         ]
         for device in await self.hub.store.devices.add(rows):
@@ -208,10 +208,11 @@ class PageSite:
                     ),
                 )
             )
+        device = self.hub.store.devices.by_did(did)
         batch = RecordBatch(
             uploads,
             did=did,
-            sn=f"Y3CA9PGDTKM{int(did):04d}",
+            sn=_sn(did) if device is None else device.sn,
             device_name=device_name,
             digest=self._uploads.to_bytes(16, "big"),
             arrived_at=self.clock.ms,
@@ -222,6 +223,11 @@ class PageSite:
         """Audit entries as (who, action, target), oldest first; without sign-ins."""
         entries = await self.services.audit.oldest()
         return [(e.who, e.action, e.target) for e in entries if not e.action.startswith("user.")]
+
+
+def _sn(did: str) -> str:
+    """The serial number of a camera unless another is given."""
+    return f"Y3CA9PGDTKM{int(did):04d}"
 
 
 @asynccontextmanager

@@ -44,9 +44,9 @@ _LATEST_PICTURES = f"""
 SELECT seq, did, received_at, images FROM record WHERE seq IN (
     SELECT (
         SELECT seq FROM (
-            SELECT seq, images FROM record WHERE did = device.did AND erased IS NULL
+            SELECT seq, sn, images FROM record WHERE did = device.did AND erased IS NULL
             ORDER BY seq DESC LIMIT {_PICTURE_SEARCH_COUNT}
-        ) WHERE images <> x'5b5d' LIMIT 1
+        ) WHERE images <> x'5b5d' AND sn = device.sn LIMIT 1
     ) FROM device
 )
 """
@@ -185,7 +185,10 @@ class RecordLog:
         )
 
     async def latest_pictures(self) -> dict[str, LatestPicture]:
-        """Return, by did, the first picture of each device's latest record that has one."""
+        """Return, by did, the first picture of each device's latest record that has one.
+
+        What a camera has sent that was replaced since does not count.
+        """
         rows = await self._readers.read(lambda c: c.execute(_LATEST_PICTURES).fetchall())
         return {
             did: LatestPicture(seq, received_at, public_images(seq, pictures)[0].path)

@@ -154,7 +154,7 @@ async def test_the_latest_picture_is_loaded_at_start_and_follows_the_records(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     site = gate(clock)
-    device = await site.enrol()
+    device = await site.enrol("SN1")  # as `batch` names the camera 1
     await site.store.records.append(batch(clock, 1, did=device.did))
     await running(site, nursery)
     assert site.devices.get(device.did).last_picture == "/media/1/face.jpg"

@@ -14,7 +14,7 @@ import trio
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.records.record_filter import RecordFilter
-from hub.store.tables.devices import NewDevice
+from hub.store.tables.devices import DeviceChange, NewDevice
 from hub.wire.uploads.records import (
     AccessDetail,
     EventDetail,
@@ -377,7 +377,7 @@ async def test_a_lone_picture_refers_to_the_devices_latest_access_record(
 
 
 async def test_there_is_one_latest_picture_per_device(store: Store, clock: FrozenClock) -> None:
-    await store.devices.add([NewDevice(sn=f"S{n}", code="c", did=str(n)) for n in (1, 2, 3)])
+    await store.devices.add([NewDevice(sn=f"SN{n}", code="c", did=str(n)) for n in (1, 2, 3)])
     await store.records.append(batch(clock, 1, did="1"))
     await store.records.append(batch(clock, 2, did="1"))
     await store.records.append(batch(clock, 3, did="1", pictures=0))
@@ -388,6 +388,17 @@ async def test_there_is_one_latest_picture_per_device(store: Store, clock: Froze
     clock.advance(86_400)
     await drop_day(store, "2026-11-25")
     assert not store.records.is_kept(latest["1"])
+
+
+async def test_the_last_picture_of_a_camera_that_was_replaced_is_not_that_of_the_new_one(
+    store: Store, clock: FrozenClock
+) -> None:
+    await store.devices.add([NewDevice(sn="SN1", code="c", did="1")])
+    await store.records.append(batch(clock, 1, did="1"))
+    await store.devices.change("1", DeviceChange(sn="SN2"))
+    assert await store.records.latest_pictures() == {}
+    await store.devices.change("1", DeviceChange(sn="SN1"))
+    assert {*await store.records.latest_pictures()} == {"1"}
 
 
 async def test_lists_of_cameras_and_categories_match_any_of_them(
