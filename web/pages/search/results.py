@@ -41,6 +41,11 @@ class ResultPage(Struct, frozen=True, kw_only=True):
     next: str
     go_on: str
 
+    @property
+    def has_repeats(self) -> bool:
+        """Whether one of the cards stands for several records."""
+        return self.records > len(self.cards)
+
 
 class _Reading(Struct, frozen=True, kw_only=True):
     """Records in the order of the page, and what is before and after them.

@@ -201,6 +201,9 @@ async def test_repeats_are_one_card_and_strangers_are_not(site: PageSite, guard:
     assert "×<b>2</b>" in guard.text
     assert 'href="/records/1?kind=face&amp;in=search"' in guard.text
     assert "4 records" in guard.text
+    assert "On this page: 4 records, 3 without repeats" in guard.text
+    await ask(guard, "?kind=face&person=&name=nobody")
+    assert "without repeats" not in guard.text
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
