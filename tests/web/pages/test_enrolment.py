@@ -49,7 +49,10 @@ async def test_a_code_for_an_unknown_device_is_refused(admin: Visitor) -> None:
     assert answer["text"].startswith("This camera has not tried to connect recently")
 
 
-async def test_codes_are_checked_at_a_limited_rate(admin: Visitor) -> None:
+async def test_codes_are_checked_at_a_limited_rate(
+    admin: Visitor, mock_clock: trio.testing.MockClock
+) -> None:
+    # The clock stands still: on a busy machine, checks would come more slowly than allowed.
     admin.hub.pend("SN1")
     await admin.get("/cameras/connect")
     statuses: list[int] = []
