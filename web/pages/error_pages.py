@@ -90,10 +90,6 @@ MESSAGE_TEXTS = (
     (r"no photo of a person (?P<pid>.+)", N_("There is no photo of the person %(pid)s.")),
     (r"there is no such report", N_("There is no such report.")),
     (r"no group (?P<id>\S+)", N_("There is no group %(id)s.")),
-    (
-        r"the record (?P<seq>\S+) has no picture of a person",
-        N_("The record %(seq)s has no picture of a person."),
-    ),
     (r"there is no API key (?P<appid>.+)", N_("There is no API key %(appid)s.")),
     (r"there is no setting (?P<key>.+)", N_("There is no setting %(key)s.")),
     (r"there is no (address|action) .+", N_("There is no such address.")),

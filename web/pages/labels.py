@@ -78,6 +78,7 @@ DONE = {
         "The camera was accepted. Its initial parameters will be sent once it connects "
         "with a valid signature."
     ),
+    "accepted-connected": N_("The camera was accepted and is connected."),
     "attempt-ignored": N_(
         "The camera is ignored: its attempts to connect are not shown. It is not accepted."
     ),

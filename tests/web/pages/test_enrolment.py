@@ -15,10 +15,11 @@ from hub.config import WebConfig
 from hub.errors import AlreadyExists
 from hub.live.registry import DeviceAnswer
 from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import DeviceChange as StoreChange
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.file_sender import FileSender
-from tests.support.gate import public_pem
+from tests.support.gate import FakeLink, public_pem
 from tests.support.page_site import CODE, PageSite, open_page_site
 from web.pages.cameras.pending_list import ROWS_PER_PAGE
 
@@ -182,10 +183,41 @@ async def test_manual_steps_are_shown_after_accepting(admin: Visitor) -> None:
     await admin.get("/cameras?done=accepted-refused&did=12")
     for words in ("it answered “404 no such uri”", "enter this one on its web page", ">12<"):
         assert words in admin.text, words
-    await admin.get("/cameras?done=accepted-taken&did=12")
-    assert "enter this one" not in admin.text
     await admin.get("/cameras?done=accepted-refused&did=99")
     assert admin.response.status_code == 200
+
+
+async def test_the_note_about_an_accepted_camera_follows_what_becomes_of_it(
+    admin: Visitor,
+) -> None:
+    hub = admin.hub
+    await hub.enrol(did="12")
+    await admin.get("/cameras?done=accepted-not-sent&did=12&replaced=OLD")
+    assert "Its initial parameters will be sent once it connects" in admin.text
+    part = "/cameras/accepted?done=accepted-not-sent&amp;did=12&amp;replaced=OLD"
+    assert f'data-part="{part}" data-on="device" data-of="12"' in admin.text
+    part = part.replace("&amp;", "&")
+    await admin.get(part)
+    assert "Its initial parameters will be sent once it connects" in admin.text
+    # It knew its device ID, so that nothing had to be sent.
+    link = FakeLink("192.168.1.77")
+    link.did = "12"
+    hub.hub.registry.attach(link)
+    await admin.get(part)
+    assert "will be sent" not in admin.text
+    assert "The camera was accepted and is connected." in admin.text
+    assert "It replaces the camera with the serial number OLD" in admin.text
+    for outcome, words in (
+        ("refused with 404 no such uri", "but rejected the initial parameters"),
+        ("taken", "has applied its initial parameters"),
+    ):
+        await hub.hub.store.devices.change("12", StoreChange(init_outcome=outcome))
+        await admin.get(part)
+        assert words in admin.text
+        assert ("enter this one on its web page" in admin.text) == (outcome != "taken")
+    await hub.services.devices.remove("12")
+    await admin.get(part)
+    assert "accepted" not in admin.text
 
 
 async def test_an_accepted_camera_that_cannot_connect_yet_is_explained(admin: Visitor) -> None:
@@ -583,7 +615,7 @@ async def test_every_bad_line_is_listed_and_nothing_is_added(admin: FileSender, 
     for words in (
         "4 rows have errors",
         "Same as in row 2: Serial number.",
-        '<th scope="row">4</th><td class="mono">B</td>',
+        '<th scope="row" data-label="Row">4</th><td class="mono">B</td>',
         "The security code is missing",
         "Already used by another camera: Device ID (did).",
         "There are more values than columns.",
@@ -627,7 +659,7 @@ async def test_a_bad_line_far_down_is_listed(admin: FileSender) -> None:
     rows = [f"SN{n},1" for n in range(5000)] + ["SN7,1"]
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import", "\n".join(["sn,code", *rows]))
-    assert '<th scope="row">5002</th>' in admin.text
+    assert '<th scope="row" data-label="Row">5002</th>' in admin.text
     assert "Same as in row 9: Serial number." in admin.text
 
 

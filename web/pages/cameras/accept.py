@@ -11,6 +11,7 @@ from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests, 
 from hub.services.admission.enrolment import CodeCheck
 from web import auth
 from web.forms.key_field import read_key
+from web.pages.cameras.arrivals import accepted_note
 from web.pages.cameras.connect import connect_page
 from web.pages.cameras.pending_list import (
     PendingRow,
@@ -42,6 +43,13 @@ async def waiting() -> Response:
     return await page(
         "cameras/_pending.html", pending=pending_list(read_back(request.args.get("back", "")))
     )
+
+
+@blueprint.get("/accepted")
+async def accepted() -> Response:
+    """The note about a camera that was just accepted, as it is now."""
+    await auth.require_role("admin")
+    return await page("cameras/_accepted.html", accepted=accepted_note())
 
 
 @blueprint.post("/check")

@@ -8,10 +8,11 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchResource
+from hub.services.admission.provisioning import stored_delivery
 from hub.services.devices.validation import MAX_SN_LENGTH
 from hub.services.devices.views import DeviceView
 from web import auth
-from web.pages.labels import DONE, device_reason, init_outcome
+from web.pages.labels import DONE, device_reason, done_sentence, init_outcome
 from web.pages.layout import make_url, page
 
 blueprint = Blueprint("arrivals", __name__, url_prefix="/cameras/connect/arrivals")
@@ -25,9 +26,12 @@ _MS = re.compile(r"[0-9]{1,15}")
 class AcceptedNote(Struct, frozen=True):
     """What the page says about a camera that was just accepted.
 
-    `replaced`: the serial number of the broken camera that it replaces; "" for a new one.
+    `part`: the address of the note. `replaced`: the serial number of the broken camera that it
+    replaces; "" for a new one.
     """
 
+    part: str
+    sentence: str
     device: DeviceView
     name: str
     reason: str
@@ -116,7 +120,7 @@ def _make_arrival(device: DeviceView, replaced_at: int) -> Arrival:
 
 
 def accepted_note() -> AcceptedNote | None:
-    """The note for the camera in the address, if it was just accepted."""
+    """The note for the camera in the address, if it was just accepted: as it is now."""
     done, did = request.args.get("done", ""), request.args.get("did", "")
     if not done.startswith("accepted-") or done not in DONE or not did:
         return None
@@ -124,11 +128,24 @@ def accepted_note() -> AcceptedNote | None:
         device = auth.services().devices.get(did)
     except NoSuchResource:
         return None
+    replaced = request.args.get("replaced", "")[:MAX_SN_LENGTH]
+    now = _outcome_now(device, done)
     return AcceptedNote(
+        part=make_url("/cameras/accepted", done=done, did=did, replaced=replaced),
+        sentence=done_sentence(now),
         device=device,
         name=device.name or device.sn,
         reason=device_reason(device),
         init=init_outcome(device.init_outcome),
-        by_hand=done in ("accepted-refused", "accepted-silent"),
-        replaced=request.args.get("replaced", "")[:MAX_SN_LENGTH],
+        by_hand=now in ("accepted-refused", "accepted-silent"),
+        replaced=replaced,
     )
+
+
+def _outcome_now(device: DeviceView, done: str) -> str:
+    """What there is to say of an accepted camera, of which `done` was said at first."""
+    if device.init_outcome is not None:
+        return f"accepted-{stored_delivery(device.init_outcome).outcome}"
+    if done == "accepted-not-sent" and device.state == "online":
+        return "accepted-connected"
+    return done
