@@ -29,6 +29,14 @@ def test_targets_are_added_listed_changed_and_removed(sitehub: Sitehub) -> None:
     assert json.loads(sitehub("target", "list", "--json").out) == []
 
 
+def test_what_is_secret_in_an_address_is_not_listed(sitehub: Sitehub) -> None:
+    added = sitehub("target", "add", "webhook", "--url", f"{URL}?token=abc")
+    assert added.status == 0, added.err
+    listed = sitehub("target", "list", "--json").out
+    assert json.loads(listed)[0]["url"] == f"{URL}?token=***"
+    assert "abc" not in listed
+
+
 def test_a_target_of_nats_is_added_with_a_user_and_has_no_secret(sitehub: Sitehub) -> None:
     nats = ("target", "add", "nats", "--url", "nats://127.0.0.1:9", "--hub", "site-1")
     added = sitehub(*nats, "--partition", "3", "--user", "a", "--password-stdin", stdin="secret\n")

@@ -6,6 +6,7 @@ import base64
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
 from hub.services.forwarding.checks import MAX_CA_LENGTH as MAX_CA_LENGTH
@@ -38,6 +39,7 @@ from hub.services.forwarding.sender import Delivery as Delivery
 from hub.services.forwarding.senders import Senders
 from hub.services.forwarding.views import TargetView as TargetView
 from hub.services.forwarding.views import view_of
+from hub.services.forwarding.webhooks.address import masked, secret_address
 from hub.services.forwarding.webhooks.bodies import RenderAlarm
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
 from hub.services.site.site import Site
@@ -108,6 +110,7 @@ class Targets:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Forward to all targets until cancelled."""
+        await self._seal_addresses()
         await self._forwarders.run(task_status=task_status)
 
     @property
@@ -170,8 +173,9 @@ class Targets:
         identity = check_identity(identity or Identity(), kind, url)
         cursor = await self._first_cursor(begin)
         hub = checked_hub(hub) if hub else await self._hub_name()
+        url = await checked_url(kind, url, self._own_ports())
         options = TargetOptions(
-            url=await checked_url(kind, url, self._own_ports()),
+            url=masked(url),
             ca=checked_ca(ca),
             selection=checked_selection(selection or Selection()),
             hub=hub,
@@ -191,7 +195,9 @@ class Targets:
             created_at=self._ms(),
             cursor=cursor,
         )
-        keys = TargetSecrets(secret=secret, password=identity.password, key=identity.key)
+        keys = TargetSecrets(
+            secret=secret, password=identity.password, key=identity.key, url=secret_address(url)
+        )
         target = await self._store.targets.add(new, keys)
         await self._audit.add(by, "target.add", f"{target.id} {target.name}")
         self._forwarders.start(target)
@@ -199,23 +205,28 @@ class Targets:
         return self._view(target), secret
 
     async def change(self, id: int, change: TargetChange, *, by: Actor) -> TargetView:
-        """Change a target. Raises NoSuchResource, BadParameter, AlreadyExists."""
+        """Change a target; an address as it is shown stays as it is.
+
+        Raises NoSuchResource, BadParameter, AlreadyExists.
+        """
         old = self._store.targets.get(id)
-        options = old.options
-        if change.url is not None:
+        options, keys = old.options, None
+        if change.url is not None and change.url != masked(options.url):
             url = await checked_url(old.kind, change.url, self._own_ports())
-            options = replace(options, url=url)
+            options = replace(options, url=masked(url))
+            known = self._senders.secrets_of(old)
+            if (secret := secret_address(url)) != known.url:
+                keys = replace(known, url=secret)
         if change.ca is not None:
             options = replace(options, ca=checked_ca(change.ca))
         if change.selection is not None:
             options = replace(options, selection=checked_selection(change.selection))
         options = with_mqtt(options, check_mqtt(old.kind, change.mqtt))
-        keys = None
         if change.identity is not None:
             identity = check_identity(change.identity, old.kind, options.url)
             options = replace(options, user=identity.user, cert=identity.cert)
             keys = replace(
-                self._senders.secrets_of(old), password=identity.password, key=identity.key
+                keys or self._senders.secrets_of(old), password=identity.password, key=identity.key
             )
         name = old.name if change.name is None else checked_name(change.name)
         await self._forwarders.stop(id)
@@ -256,7 +267,7 @@ class Targets:
         old = self._senders.secrets_of(target)
         secret = _new_secret()
         until = self._ms() + _ROTATION_SECONDS * 1000
-        new = TargetSecrets(secret=secret, previous=old.secret, previous_until=until)
+        new = replace(old, secret=secret, previous=old.secret, previous_until=until)
         await self._forwarders.stop(id)
         try:
             await self._store.targets.change(
@@ -358,6 +369,20 @@ class Targets:
         alarm = await self._store.targets.last_alarm_change()
         erased = await self._store.erased.last_number()
         return Cursor(self._store.log_id, self._store.records.last_seq, alarm, erased)
+
+    async def _seal_addresses(self) -> None:
+        """Seal what is secret in addresses that were entered before that was done."""
+        for target in self._store.targets.all():
+            shown = masked(url := target.options.url)
+            if shown == url or target.damaged:
+                continue
+            if (keys := self._store.targets.secrets(target.id)) is None:
+                continue
+            options = replace(target.options, url=shown)
+            with suppress(CannotStoreNow):  # at the next start
+                await self._store.targets.change(
+                    target.id, name=target.name, options=options, secrets=replace(keys, url=url)
+                )
 
     async def _hub_name(self) -> str:
         """Return the name under which targets know this hub; made at first use."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.services.forwarding.forwarder import TargetState
+from hub.services.forwarding.webhooks.address import masked
 from hub.store.targets.target import Cursor, Gap, Target
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TargetView(Struct, frozen=True, kw_only=True):
-    """A target as it is now. Times in UNIX milliseconds.
+    """A target as it is now. Times in UNIX milliseconds. What is secret in an address is masked.
 
     `behind`: how many records of the log it has not had; `behind_since`: when the first of them
     arrived, if it is known. `reason`: why it waits or is held; `next_try`: when it is tried again.
@@ -57,7 +59,7 @@ def view_of(target: Target, running: Running | None, store: Store) -> TargetView
     if target.held:
         state = "held"
     return TargetView(
-        target=target,
+        target=replace(target, options=replace(target.options, url=masked(target.options.url))),
         state=state,
         cursor=cursor,
         behind=behind,

@@ -44,8 +44,8 @@ class Selection(Struct, frozen=True, kw_only=True):
 class TargetOptions(Struct, frozen=True, kw_only=True):
     """Where a target is, and what it gets. No secrets.
 
-    `url`: https:// or http:// of a webhook; tls:// or nats:// of servers, separated by commas;
-    mqtts:// or mqtt:// of a broker.
+    `url`: https:// or http:// of a webhook, with *** for what is secret in it; tls:// or nats:// of
+    servers, separated by commas; mqtts:// or mqtt:// of a broker.
     `ca`: PEM of the authority that signed its certificate; "": one that this computer knows.
     `hub`: the name under which it knows this hub. `begin_seq`: it gets what comes after it in
     `begin_log`.
@@ -73,6 +73,7 @@ class TargetSecrets(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `secret`: signs webhooks, as `whsec_` and base64. `previous`: the one before, which also signs
     until `previous_until` (UNIX milliseconds). `password` of a user; `key` (PEM) of a certificate.
+    `url`: a webhook's address, if some of it is secret.
     """
 
     secret: str = ""
@@ -80,6 +81,7 @@ class TargetSecrets(Struct, frozen=True, kw_only=True, omit_defaults=True):
     previous_until: Moment = 0
     password: str = ""
     key: str = ""
+    url: str = ""
 
 
 class Cursor(Struct, frozen=True):

@@ -63,6 +63,19 @@ async def test_a_target_is_added_shown_changed_and_removed(
     assert (await refusal(await client.raw("GET", f"targets/{id}")))[:2] == (404, 426)
 
 
+async def test_what_is_secret_in_an_address_is_not_answered(
+    client: Client, forwarding: Forwarding
+) -> None:
+    added = await client.send("POST", "targets", {"kind": "webhook", "url": f"{URL}?token=abc"})
+    shown = await client.get(f"targets/{added['id']}")
+    assert added["url"] == shown["url"] == f"{URL}?token=***"
+    same = {"url": shown["url"], "name": "VMS"}
+    assert (await client.send("PATCH", f"targets/{shown['id']}", same))["name"] == "VMS"
+    await forwarding.hub.add_faces("a")
+    await forwarding.receiver.until(lambda: bool(forwarding.receiver.kept))
+    assert forwarding.receiver.kept[0].url == f"{URL}?token=abc"
+
+
 async def test_what_waits_is_told_and_tried_again(client: Client, forwarding: Forwarding) -> None:
     forwarding.receiver.answer = lambda received: httpx.Response(503)
     id = (await client.send("POST", "targets", {"kind": "webhook", "url": URL}))["id"]

@@ -26,7 +26,8 @@ _Url = Annotated[
     Meta(
         max_length=500,
         description="https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
-        "of MQTT mqtts:// or mqtt://; not this hub",
+        "of MQTT mqtts:// or mqtt://; not this hub. The values of a webhook's query are "
+        "sealed, and answered as ***; an address as it is answered changes nothing",
     ),
 ]
 _Ca = Annotated[

@@ -18,6 +18,7 @@ from hub.services.forwarding.targets import (
     TargetKind,
     TargetView,
 )
+from hub.services.forwarding.webhooks.address import HIDDEN
 from hub.wire.uploads.records import RecordKind
 from web.pages.labels import KINDS
 from web.pages.language import N_, gettext
@@ -43,6 +44,9 @@ _EXPECTED = {
 _WEB_ADDRESS = N_(
     "Enter an address that begins with https:// or http://, without user name and "
     "password, of another system than this hub."
+)
+_WHOLE_ADDRESS = N_(
+    "Enter the whole address, including the part that is shown as ***, or leave it as it was."
 )
 _SERVERS = N_(
     "Enter addresses that begin with tls:// or nats://, separated by commas, without user name and "
@@ -193,7 +197,7 @@ def fault_of(kind: TargetKind, values: Values, error: BadParameter) -> Fault:
 
 def _expected_url(kind: TargetKind, values: Values) -> str:
     if kind == "webhook":
-        return _WEB_ADDRESS
+        return _WHOLE_ADDRESS if HIDDEN in values.url else _WEB_ADDRESS
     if kind == "mqtt":
         return _TLS_BROKER if values.cert and values.url.startswith("mqtt://") else _BROKER
     return _TLS_SERVERS if values.cert and values.url.startswith("nats://") else _SERVERS

@@ -16,6 +16,7 @@ import trio
 from hub.log import visible
 from hub.services.forwarding.retries import WEBHOOK_PLAN
 from hub.services.forwarding.sender import Delivery, Item, NeedsPerson, Refused, TryLater
+from hub.services.forwarding.webhooks.address import whole_address, without_address
 from hub.services.forwarding.webhooks.bodies import WebhookBodies
 from hub.store.targets.target import Cursor, TargetOptions, TargetSecrets
 
@@ -97,7 +98,7 @@ class WebhookSender:
 
         try:
             status, retry_after = await self._post(id, body)
-        except TryLater as failure:
+        except (TryLater, NeedsPerson) as failure:
             note(None, str(failure))
             raise
         if 200 <= status < 300:
@@ -117,9 +118,13 @@ class WebhookSender:
             await client.aclose()
 
     async def _post(self, id: str, body: bytes) -> tuple[int, str]:
-        """Return the status and the header Retry-After. Raises TryLater without an answer."""
+        """Return the status and the header Retry-After.
+
+        Raises TryLater without an answer, NeedsPerson if the address is not known.
+        """
         import httpx  # most hubs have no target, and it takes memory
 
+        address = whole_address(self._options, self._secrets)
         with trio.move_on_after(_TIMEOUT_SECONDS):
             # Each time: a name may lead elsewhere than when the target was added.
             if await self._is_this_hub():
@@ -127,13 +132,14 @@ class WebhookSender:
             try:
                 client = await self._open_client()
                 async with client.stream(
-                    "POST", self._options.url, content=body, headers=self._headers(id, body)
+                    "POST", address, content=body, headers=self._headers(id, body)
                 ) as answer:
                     await _read_short(answer)
                     return answer.status_code, answer.headers.get("Retry-After", "")
             # UnicodeError: a name that cannot be looked up.
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
-                reason = visible(str(error)[:_MAX_REASON]) or type(error).__name__
+                text = without_address(str(error), address)
+                reason = visible(text[:_MAX_REASON]) or type(error).__name__
                 raise TryLater(reason) from error
         # The connection may hold half an answer.
         await self.aclose()

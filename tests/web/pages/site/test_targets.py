@@ -62,6 +62,24 @@ async def test_a_target_is_added_and_its_secret_shown_once(
     assert re.search(r'value="face" checked', admin.text)
 
 
+async def test_what_is_secret_in_an_address_is_not_shown(
+    hub: PageSite, admin: Photographer, receiver: Receiver
+) -> None:
+    await add(admin, url=f"{URL}?token=abc")
+    for page in (TARGETS, f"{TARGETS}/1"):
+        await admin.get(page)
+        assert f"{URL}?token=***" in admin.text
+        assert "token=abc" not in admin.text
+    changed = {"name": "VMS", "own_password": PASSWORD, "url": f"{URL}?token=***"}
+    await admin.send(f"{TARGETS}/1", **changed)
+    await hub.hub.add_faces("a")
+    await receiver.until(lambda: bool(receiver.kept))
+    assert receiver.kept[0].url == f"{URL}?token=abc"
+    await admin.get(f"{TARGETS}/1")
+    await admin.send(f"{TARGETS}/1", **{**changed, "url": "https://else.example?token=***"})
+    assert "Enter the whole address" in admin.text
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
