@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from hub.errors import BadParameter
 from hub.net.own_address import leads_to_us
-from hub.services.forwarding.mqtt.address import check_broker
+from hub.services.forwarding.mqtt.options import check_broker
 from hub.services.forwarding.nats.address import check_servers, checked_partition, partition_of
 from hub.services.reports.delivery import check_url
 from hub.store.targets.target import Selection, TargetKind

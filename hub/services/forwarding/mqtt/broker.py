@@ -1,4 +1,4 @@
-"""Where a broker is, and a socket to it that never blocks."""
+"""How a broker is reached: where it is, who the hub is to it, and a socket that never blocks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import trio
 from msgspec import Struct
 
 from hub.services.forwarding.mqtt.messages import Publication
+from hub.services.forwarding.mqtt.options import check_broker, is_encrypted
+from hub.services.forwarding.nats.identity import load_certificate
+from hub.services.forwarding.sender import TryLater
+from hub.store.targets.target import TargetOptions, TargetSecrets
 
 
 class Broker(Struct, frozen=True):
@@ -24,6 +28,29 @@ class Broker(Struct, frozen=True):
     password: str = ""
     tls: ssl.SSLContext | None = None
     will: Publication | None = None
+
+
+async def broker_of(
+    options: TargetOptions, keys: TargetSecrets, client_id: str, will: Publication | None
+) -> Broker:
+    """Return the broker of a target. Raises TryLater if a certificate cannot be used."""
+    host, port = check_broker(options.url)
+    tls = None
+    if is_encrypted(options.url):
+        # In a thread: it reads all authorities that this computer knows.
+        tls = await trio.to_thread.run_sync(_tls_of, options.ca, options.cert, keys.key)
+    return Broker(host, port, client_id, options.user, keys.password, tls, will)
+
+
+def _tls_of(ca: str, cert: str, key: str) -> ssl.SSLContext:
+    """Return what checks the broker and shows our certificate. Raises TryLater."""
+    try:
+        context = ssl.create_default_context(cadata=ca or None)
+        if cert:
+            load_certificate(context, cert, key)
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise TryLater(f"the certificates: {error}") from error
+    return context
 
 
 async def open_socket(broker: Broker) -> socket.socket:

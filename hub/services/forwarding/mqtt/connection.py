@@ -23,6 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from hub.log import visible
 from hub.services.forwarding.mqtt.broker import Broker, open_socket
 from hub.services.forwarding.mqtt.messages import Publication
+from hub.services.forwarding.mqtt.window import MAX_MESSAGES, NotTaken, Ticket, Window
 from hub.services.forwarding.sender import TryLater
 
 _CONNECT_SECONDS = 10.0
@@ -31,8 +32,6 @@ _ANSWER_SECONDS = 30.0
 _KEEPALIVE_SECONDS = 30
 _TICK_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
-#: Messages that are not acknowledged yet, and their bytes (one may be larger).
-_WINDOW, _WINDOW_BYTES = 20, 1024 * 1024
 #: What a broker may send at a time: a command is a word.
 _MAX_INCOMING = 64 * 1024
 _MAX_WAITING = 200
@@ -46,27 +45,6 @@ class Incoming(Struct, frozen=True):
     topic: str
     payload: bytes
     is_kept: bool
-
-
-class NotTaken(Exception):
-    """The broker refuses a message, and would again."""
-
-
-class Ticket:
-    """What is on its way. `done` is set once the broker has answered, or cannot any more.
-
-    `refusal`: why it does not take it; "" if it does.
-    """
-
-    def __init__(self, size: int = 0) -> None:
-        self.size = size
-        self.done = trio.Event()
-        self.is_answered = False
-        self.refusal = ""
-
-    def answer(self, refusal: str = "") -> None:
-        self.is_answered, self.refusal = True, refusal
-        self.done.set()
 
 
 class _Client(Client):
@@ -95,12 +73,8 @@ class Connection:
         self._log = ""
         self._is_closed = False
         self._wants_write = trio.Event()
-        self._freed = trio.Event()
-        self._waiting: dict[int, Ticket] = {}
+        self._window = Window()
         self._subscribed: dict[int, Ticket] = {}
-        self._bytes = 0
-        self._window = _WINDOW
-        self._max_packet: int | None = None
         self._keeps_messages = True
         self._inbox, self.inbox = trio.open_memory_channel[Incoming](_MAX_WAITING)
         #: The reason code with which the broker ended it; 0 if it did not.
@@ -114,7 +88,7 @@ class Connection:
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_register_write
         client.on_socket_unregister_write = self._on_unregister_write
-        client.max_inflight_messages = _WINDOW
+        client.max_inflight_messages = MAX_MESSAGES
         if broker.user:
             client.username_pw_set(broker.user, broker.password)
         if (will := broker.will) is not None:
@@ -151,7 +125,7 @@ class Connection:
         """Tell the broker who we are. Raises TryLater. `run` must run."""
         wanted = _properties(PacketTypes.CONNECT)
         wanted.MaximumPacketSize = _MAX_INCOMING
-        wanted.ReceiveMaximum = _WINDOW
+        wanted.ReceiveMaximum = MAX_MESSAGES
         self._step(
             lambda: self._client.connect(
                 host, port, _KEEPALIVE_SECONDS, clean_start=True, properties=wanted
@@ -166,19 +140,8 @@ class Connection:
 
     async def start(self, message: Publication) -> Ticket:
         """Send a message as soon as the window has room. Raises NotTaken, TryLater."""
-        size = message.size
-        if self._max_packet is not None and size > self._max_packet:
-            raise NotTaken(f"{size} bytes are more than the broker takes ({self._max_packet})")
         with trio.move_on_after(_ANSWER_SECONDS) as in_time:
-            while self._waiting and (
-                len(self._waiting) >= self._window or self._bytes + size > _WINDOW_BYTES
-            ):
-                # Others may wait for it too.
-                if self._freed.is_set():
-                    self._freed = trio.Event()
-                await self._freed.wait()
-                if self._end.is_set():
-                    break
+            await self._window.wait_for_room(message.size)
         if in_time.cancelled_caught:
             raise self._silent()
         return self._send(message)
@@ -283,8 +246,7 @@ class Connection:
                 retain=message.retain and self._keeps_messages,
                 properties=properties,
             )
-            self._waiting[info.mid] = ticket
-            self._bytes += ticket.size
+            self._window.add(info.mid, ticket)
             return info.rc
 
         self._step(publish)
@@ -299,8 +261,8 @@ class Connection:
             self._reason = reason
             self._end.set()
             self._wants_write.set()
-            self._freed.set()
-            for ticket in (self._login, *self._waiting.values(), *self._subscribed.values()):
+            self._window.end()
+            for ticket in (self._login, *self._subscribed.values()):
                 ticket.done.set()
 
     def _close_socket(self) -> None:
@@ -319,8 +281,10 @@ class Connection:
         if code.is_failure:
             self._login.answer(_refusal_text(code))
         else:
-            self._window = max(1, min(_WINDOW, getattr(told, "ReceiveMaximum", _WINDOW)))
-            self._max_packet = getattr(told, "MaximumPacketSize", None)
+            self._window.limit(
+                getattr(told, "ReceiveMaximum", MAX_MESSAGES),
+                getattr(told, "MaximumPacketSize", None),
+            )
             self._keeps_messages = bool(getattr(told, "RetainAvailable", 1))
             self._login.answer()
 
@@ -336,11 +300,8 @@ class Connection:
     def _on_publish(
         self, client: Client, data: object, mid: int, code: ReasonCode, told: object
     ) -> None:
-        if (ticket := self._waiting.pop(mid, None)) is not None:
-            self._bytes -= ticket.size
-            name = visible(code.getName())
-            ticket.answer(f"the broker refuses it: {name}" if code.is_failure else "")
-        self._freed.set()
+        name = visible(code.getName())
+        self._window.answer(mid, f"the broker refuses it: {name}" if code.is_failure else "")
 
     def _on_subscribe(
         self, client: Client, data: object, mid: int, codes: list[ReasonCode], told: object

@@ -1,12 +1,17 @@
-"""What a target of MQTT alone has."""
+"""What may be entered for a target of MQTT: its address, and what it alone has."""
 
 from __future__ import annotations
+
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter
 from hub.store.targets.target import TargetKind, TargetOptions
+
+_PORTS = {"mqtts": 8883, "mqtt": 1883}
+_MAX_URL = 500
 
 
 class MqttOptions(Struct, frozen=True, kw_only=True):
@@ -41,3 +46,32 @@ def with_mqtt(options: TargetOptions, changed: MqttOptions) -> TargetOptions:
 def leaves(before: TargetOptions, after: TargetOptions) -> bool:
     """Whether the other side should forget what it was told of the hub's state."""
     return before.url != after.url or (before.home_assistant and not after.home_assistant)
+
+
+def check_broker(url: str) -> tuple[str, int]:
+    """Return host and port of the broker of a target. Raises BadParameter."""
+    if len(url) > _MAX_URL:
+        raise BadParameter(f"at most {_MAX_URL} characters are expected", field="url")
+    parts = _parts(url)
+    if parts.username or parts.password:
+        raise BadParameter("an address without user name and password", field="url")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise BadParameter("an address without a path", field="url")
+    return parts.hostname or "", parts.port or _PORTS[parts.scheme]
+
+
+def is_encrypted(url: str) -> bool:
+    """Whether the broker must prove who it is."""
+    return url.startswith("mqtts://")
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        is_good = False
+    if not is_good or not url.isascii() or any(c <= " " for c in url):
+        raise BadParameter("an address that begins with mqtts:// or mqtt://", field="url")
+    return parts
