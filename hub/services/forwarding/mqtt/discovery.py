@@ -11,8 +11,11 @@ from hub.services.forwarding.mqtt.site_view import Camera
 from hub.services.forwarding.mqtt.topics import Topics
 
 _MAKER = "sitehub"
-#: A state of Home Assistant has at most 255 characters.
-_FACE_NAME = "{{ (value_json.get('name') or 'Stranger')[:255] }}"
+#: A state of Home Assistant has at most 255 characters; `none` makes it unknown.
+_FACE_NAME = (
+    "{{ none if value_json.get('erased') else (value_json.get('name') or 'Stranger')[:255] }}"
+)
+_FACE_TIME = "{{ none if value_json.get('erased') else value_json.occurred_at }}"
 _FACE_FIELDS = ("seq", "uuid", "category", "age", "gender", "occurred_at")
 _FACE_ATTRIBUTES = (
     "{{ {"
@@ -128,7 +131,7 @@ class Discovery:
             **self._availability,
             "device_class": "timestamp",
             "state_topic": self._topics.record(did, "face"),
-            "value_template": "{{ value_json.occurred_at }}",
+            "value_template": _FACE_TIME,
         }
 
     def _last_picture(self, did: str) -> dict[str, Any]:

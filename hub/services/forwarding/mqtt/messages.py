@@ -62,7 +62,8 @@ class MqttMessages:
     async def of(self, item: Item) -> list[Publication]:
         """Return the messages of an item, a record after its picture.
 
-        Gaps and erasures have none: nothing of what they are about is kept by the broker.
+        Gaps have none, and of an erasure, `nobody` says what is shown: nothing of what they are
+        about is kept by the broker.
         """
         match item:
             case RecordItem():
@@ -71,6 +72,16 @@ class MqttMessages:
                 return [self._alarm(item)]
             case GapItem() | ErasureItem():
                 return []
+
+    def nobody(self, did: str, *, with_picture: bool) -> list[Publication]:
+        """Return what replaces the last face of a camera that was erased."""
+        told = Publication(
+            self.topics.record(did, "face"),
+            self._fitting({"kind": "face", "did": did, "erased": True, "images": {}}),
+            content_type=JSON,
+        )
+        picture = Publication(self.topics.picture(did, "face"), b"")
+        return [picture, told] if with_picture else [told]
 
     async def _record(self, item: RecordItem) -> list[Publication]:
         record = item.record

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -20,6 +20,7 @@ from hub.log import visible
 from hub.services.forwarding.mqtt.broker import Broker, broker_of
 from hub.services.forwarding.mqtt.commands import BrokerCommands
 from hub.services.forwarding.mqtt.connection import TAKEN_OVER, Connection, open_connection
+from hub.services.forwarding.mqtt.last_faces import LastFaces
 from hub.services.forwarding.mqtt.messages import MqttMessages, Publication
 from hub.services.forwarding.mqtt.session import Session
 from hub.services.forwarding.mqtt.site_view import SiteView
@@ -77,6 +78,7 @@ class MqttSender:
         self._now = now
         self._is_this_hub = is_this_hub
         self._commands = BrokerCommands(site, target.name) if options.commands else None
+        self._faces = LastFaces(messages.log_id, site.records, options.selection.wants)
         self._nursery: trio.Nursery | None = None
         self._session: Session | None = None
         self._about = ""
@@ -154,6 +156,7 @@ class MqttSender:
             self._options,
             self._site,
             self._commands,
+            lambda: self._taken_back(self._faces.taken_back),
         )
 
     async def _end(self) -> None:
@@ -206,7 +209,7 @@ class MqttSender:
         refusal: tuple[Item, str] | None = None
         for item in told:
             try:
-                for message in await self._messages.of(item):
+                for message in await self._messages_of(item):
                     tickets.append((item, await connection.start(message)))
             except NotTaken as error:
                 refusal = (item, str(error))
@@ -216,8 +219,22 @@ class MqttSender:
                 await connection.wait(ticket)
             except NotTaken as error:
                 raise Refused(str(error), items.index(item)) from error
+            self._faces.told(item)
         if refusal is not None:
             raise Refused(refusal[1], items.index(refusal[0]))
+
+    async def _messages_of(self, item: Item) -> list[Publication]:
+        if isinstance(item, ErasureItem):
+            return self._taken_back(await self._faces.erase(item))
+        self._faces.telling(item)
+        return await self._messages.of(item)
+
+    def _taken_back(self, dids: Iterable[str]) -> list[Publication]:
+        """Return what replaces the last faces of cameras."""
+        with_picture = self._options.selection.pictures != "none"
+        return [
+            one for did in dids for one in self._messages.nobody(did, with_picture=with_picture)
+        ]
 
     def _is_told(self, item: Item) -> bool:
         """Whether it may be news. An alarm that somebody has acknowledged always is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import trio
@@ -44,14 +44,18 @@ class Session:
         options: TargetOptions,
         site: SiteView,
         commands: BrokerCommands | None,
+        taken_back: Callable[[], Sequence[Publication]] = lambda: (),
     ) -> None:
-        """`commands`: None if the broker may ask for nothing."""
+        """`commands`: None if the broker may ask for nothing. `taken_back`: what replaces faces
+        that were erased.
+        """
         self.connection = connection
         #: How the broker is spoken to, and what it does not take.
         self.about = connection.about
         self._topics = topics
         self._has_home_assistant = options.home_assistant
         self._commands = commands
+        self._taken_back = taken_back
         selection = options.selection
         discovery = Discovery(
             topics,
@@ -132,6 +136,7 @@ class Session:
         if message.topic == HOME_ASSISTANT_STATUS:
             if message.payload == HOME_ASSISTANT_ONLINE and not message.is_kept:
                 await self._states.tell_again()
+                await self.publish(self._taken_back())
         elif (did := topics.camera_of(message.topic, "online")) is not None:
             if did and message.is_kept and message.payload and not self._states.is_known(did):
                 await self._states.forget(did)

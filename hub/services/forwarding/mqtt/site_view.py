@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.site.site import Site
 from hub.store.records.record_filter import RecordFilter
+from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -115,6 +116,10 @@ class SiteView:
                 return seq
             before = page.next
         return (before or 1) - 1
+
+    async def records(self, seqs: Sequence[int]) -> list[Record]:
+        """Return those of these records that are there. Raises like `recent_after`."""
+        return await self._store.records.some(seqs)
 
     def is_recent(self, moment: int) -> bool:
         """Whether a moment (UNIX milliseconds) is recent."""

@@ -69,10 +69,16 @@ async def test_each_entity_says_where_its_state_is_and_is_named_once(
 
 @pytest.mark.parametrize(
     ("record", "state"),
-    [({"name": "Ann"}, "Ann"), ({}, "Stranger"), ({"name": "x" * 300}, "x" * 255)],
+    [
+        ({"name": "Ann"}, "Ann"),
+        ({}, "Stranger"),
+        ({"name": "x" * 300}, "x" * 255),
+        # Home Assistant takes this for "unknown".
+        ({"erased": True}, "None"),
+    ],
 )
 async def test_the_last_face_is_shown_by_its_name_and_what_is_known_of_it(
-    forwarding: MqttForwarding, broker: FakeBroker, record: dict[str, str], state: str
+    forwarding: MqttForwarding, broker: FakeBroker, record: dict[str, object], state: str
 ) -> None:
     await forwarding.add_camera("1")
     await forwarding.add_told()
