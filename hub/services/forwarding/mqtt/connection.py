@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hub.log import visible
+from hub.services.forwarding.connect_errors import reason_of
 from hub.services.forwarding.mqtt.broker import Broker, open_socket
 from hub.services.forwarding.mqtt.messages import Publication
 from hub.services.forwarding.mqtt.window import MAX_MESSAGES, NotTaken, Ticket, Window
@@ -342,7 +343,7 @@ async def open_connection(nursery: trio.Nursery, broker: Broker) -> Connection:
             sock = await open_socket(broker)
     # UnicodeError: a name that cannot be looked up. ValueError: of the certificates.
     except (OSError, ValueError) as error:
-        raise TryLater(visible(str(error)) or type(error).__name__) from error
+        raise TryLater(reason_of(error)) from error
     except trio.TooSlowError as error:
         raise TryLater("it cannot be reached in time") from error
     connection = Connection(sock, broker)

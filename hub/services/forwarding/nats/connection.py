@@ -22,6 +22,7 @@ from nats.errors import NoRespondersError, UnexpectedEOF
 from nats.errors import TimeoutError as NatsTimeout
 
 from hub.log import visible
+from hub.services.forwarding.connect_errors import reason_of
 from hub.services.forwarding.nats.messages import Message
 from hub.services.forwarding.sender import TryLater
 
@@ -294,4 +295,4 @@ def _ack(reply: Reply) -> Ack:
 def _text(error: BaseException) -> str:
     if isinstance(error, UnexpectedEOF):
         return "the server closed the connection"
-    return visible(str(error).removeprefix("nats: ")[:_MAX_TEXT]) or type(error).__name__
+    return reason_of(error).removeprefix("nats: ")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hub.log import visible
+from hub.services.forwarding.connect_errors import reason_of
 from hub.services.forwarding.retries import WEBHOOK_PLAN
 from hub.services.forwarding.sender import Delivery, Item, NeedsPerson, Refused, TryLater
 from hub.services.forwarding.webhooks.address import whole_address, without_address
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 30.0
 #: An answer is read to its end, so that the connection can be used again, if it is this short.
 _ANSWER_BYTES, _ANSWER_SECONDS = 16 * 1024, 1.0
-_MAX_REASON = 300
 _KEPT_DELIVERIES = 100
 #: The message is wrong, not the place or its state: it would be refused again.
 _REFUSALS = frozenset({400, 406, 411, 413, 414, 415, 417, 422, 431})
@@ -138,8 +137,7 @@ class WebhookSender:
                     return answer.status_code, answer.headers.get("Retry-After", "")
             # UnicodeError: a name that cannot be looked up.
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
-                text = without_address(str(error), address)
-                reason = visible(text[:_MAX_REASON]) or type(error).__name__
+                reason = reason_of(error, lambda text: without_address(text, address))
                 raise TryLater(reason) from error
         # The connection may hold half an answer.
         await self.aclose()
