@@ -1,36 +1,39 @@
 """Captures by camera and hour, known people and strangers, from the counts per hour.
 
-The counts know faces by the category that cameras send. Those that were sent without one are looked
-at in the log: who names somebody is known, others are strangers.
+The counts know faces by the category that cameras send. Those that were sent without one are told
+apart by the summaries of the days, and by the log for what these do not have: who names somebody is
+known, others are strangers.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from msgspec.structs import replace
-
-from hub.services.reports.periods import Period
+from hub.services.reports.periods import Day, Period
 from hub.services.reports.report import Cell, Chart, Progress, Report, Series, Table, table
 from hub.store.records.time_spans import SeqRange
 from hub.store.reports.counts import HourCount, counts_of
+from hub.store.reports.day_summaries import read_unsorted_faces
 from hub.store.reports.sightings import parts_of
-from hub.store.reports.unsorted_faces import unsorted_faces_in
+from hub.store.reports.unsorted_faces import FaceCount, unsorted_faces_in
 
 if TYPE_CHECKING:
+    from hub.store.damage import DamagedRows
     from hub.store.db import Store
 
 HOUR_MS = 3_600_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What captures are counted as, in the order of the columns.
 CLASSES = ("known", "strangers", "other_faces", "vehicles", "events", "access")
-_UNSORTED = "other_faces"
+_KNOWN, _STRANGERS, _OTHER_FACES = 0, 1, 2
+#: The places in CLASSES of kinds that are not told apart further.
+_PLACES = {"vehicle": 3, "event": 4, "access": 5}
 
 
 async def report_captures(
@@ -45,7 +48,7 @@ async def report_captures(
         # Added up in the reader's thread: a month of many cameras has a million counts.
         unsorted = await store.read_part(partial(_add_hours, sums, first, end))
         if unsorted:
-            await _sort_faces(store, sums, (first * HOUR_MS, end * HOUR_MS))
+            await _sort_faces(store, sums, day, first * HOUR_MS, end * HOUR_MS)
         on_progress((number + 1) / len(period.days))
     is_exact = period.since % HOUR_MS == 0 and period.until % HOUR_MS == 0
     tables = (sums.by_camera(), sums.by_hour(made_at))
@@ -56,36 +59,48 @@ def _add_hours(sums: _Sums, first: int, end: int, connection: sqlite3.Connection
     """Add the counts of some hours. Returns whether there are faces without a category."""
     counts = counts_of(first, end, connection)
     sums.add(counts)
-    return any(class_of(one) == _UNSORTED for one in counts)
+    return any(one.untold and one.kind == "face" for one in counts)
 
 
-async def _sort_faces(store: Store, sums: _Sums, times: tuple[int, int]) -> None:
-    """Count the faces without a category of some whole hours as those whom they name."""
-    for part in await store.read_part(lambda c: parts_of(c, *times)):
-        await store.read_part(partial(_sort_part, sums, part, times))
+async def _sort_faces(store: Store, sums: _Sums, day: Day, since: int, until: int) -> None:
+    """Count the faces without a category of some whole hours as those whom they name.
+
+    The hours begin on the day, or before it. What they have of the days beside it, where these do
+    not begin with an hour of UTC, is in the log.
+    """
+    parts = await store.read_part(partial(_sort_day, sums, day, since, store.damaged_rows))
+    await _sort_parts(store, sums, parts, max(since, day.since), day.until)
+    for begin, end in ((since, day.since), (day.until, until)):
+        if begin < end:
+            parts = await store.read_part(partial(_parts_of, begin, end))
+            await _sort_parts(store, sums, parts, begin, end)
+
+
+def _parts_of(since: int, until: int, connection: sqlite3.Connection) -> list[SeqRange]:
+    return parts_of(connection, since, until)
+
+
+async def _sort_parts(
+    store: Store, sums: _Sums, parts: Sequence[SeqRange], since: int, until: int
+) -> None:
+    """Sort the faces in parts of the log."""
+    for part in parts:
+        await store.read_part(partial(_sort_part, sums, part, since, until))
+
+
+def _sort_day(
+    sums: _Sums, day: Day, since: int, damaged: DamagedRows, connection: sqlite3.Connection
+) -> list[SeqRange]:
+    """Sort the faces in the summary of a day; return the parts of the log that it lacks."""
+    found, parts = read_unsorted_faces(day.since, day.until, damaged, connection)
+    sums.sort([one for one in found if one.hour * HOUR_MS >= since])
+    return parts
 
 
 def _sort_part(
-    sums: _Sums, part: SeqRange, times: tuple[int, int], connection: sqlite3.Connection
+    sums: _Sums, part: SeqRange, since: int, until: int, connection: sqlite3.Connection
 ) -> None:
-    found = unsorted_faces_in(part, *times, connection)
-    sums.add([*found, *(replace(one, person="", count=-one.count) for one in found)])
-
-
-def class_of(count: HourCount) -> str:
-    """Return what captures count as."""
-    match count.kind, count.person:
-        case "face", "known":
-            return "known"
-        case "face", "stranger":
-            return "strangers"
-        case "face", _:
-            return _UNSORTED
-        case "vehicle", _:
-            return "vehicles"
-        case "event", _:
-            return "events"
-    return "access"
+    sums.sort(unsorted_faces_in(part, since, until, connection))
 
 
 class _Sums:
@@ -94,30 +109,51 @@ class _Sums:
     def __init__(self, period: Period, zone: ZoneInfo) -> None:
         self._period = period
         self._zone = zone
-        self._by_camera: Counter[tuple[str, str]] = Counter()
-        self._by_hour: Counter[tuple[str, int]] = Counter()
-        self._over_time: Counter[tuple[str, Cell]] = Counter()
+        #: Of each camera by class, of each camera by hour of the day, and of each bar by class.
+        self._by_camera: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
+        self._by_hour: defaultdict[str, list[int]] = defaultdict(lambda: [0] * 24)
+        self._over_time: defaultdict[Cell, list[int]] = defaultdict(lambda: [0] * len(CLASSES))
 
     @property
     def _is_day(self) -> bool:
         return self._period.kind == "day"
 
     def add(self, counts: Sequence[HourCount]) -> None:
-        times = {hour: _local(hour, self._zone) for hour in {one.hour for one in counts}}
-        places: dict[int, Cell] = {
-            hour: local.hour if self._is_day else local.date().isoformat()
+        """Add captures of all kinds."""
+        places = self._places({one.hour for one in counts})
+        for one in counts:
+            hour, bar = places[one.hour]
+            self._by_hour[one.did][hour] += one.captures
+            for numbers in (self._by_camera[one.did], self._over_time[bar]):
+                if one.kind == "face":
+                    numbers[_KNOWN] += one.captures - one.strangers - one.untold
+                    numbers[_STRANGERS] += one.strangers
+                    numbers[_OTHER_FACES] += one.untold
+                else:
+                    numbers[_PLACES[one.kind]] += one.captures
+
+    def sort(self, faces: Sequence[FaceCount]) -> None:
+        """Tell faces apart that were added as those of which it is not told who they are."""
+        places = self._places({one.hour for one in faces})
+        for one in faces:
+            _, bar = places[one.hour]
+            for numbers in (self._by_camera[one.did], self._over_time[bar]):
+                numbers[_KNOWN] += one.faces - one.strangers
+                numbers[_STRANGERS] += one.strangers
+                numbers[_OTHER_FACES] -= one.faces
+
+    def _places(self, hours: Collection[int]) -> dict[int, tuple[int, Cell]]:
+        """Return the hour of the day, and the bar of the chart, of hours in UTC."""
+        times = {hour: _local(hour, self._zone) for hour in hours}
+        return {
+            hour: (local.hour, local.hour if self._is_day else local.date().isoformat())
             for hour, local in times.items()
         }
-        for one in counts:
-            name = class_of(one)
-            self._by_camera[one.did, name] += one.count
-            self._by_hour[one.did, times[one.hour].hour] += one.count
-            self._over_time[name, places[one.hour]] += one.count
 
     def by_camera(self) -> Table:
         rows: list[tuple[Cell, ...]] = []
         for did in self._dids():
-            numbers = [self._by_camera[did, name] for name in CLASSES]
+            numbers = self._by_camera[did]
             rows.append((did, *numbers, sum(numbers)))
         return table(
             "by_camera",
@@ -133,7 +169,10 @@ class _Sums:
         rows: list[tuple[Cell, ...]] = [
             (
                 did,
-                *(self._by_hour[did, hour] or (0 if hour <= last else None) for hour in range(24)),
+                *(
+                    count or (0 if hour <= last else None)
+                    for hour, count in enumerate(self._by_hour[did])
+                ),
             )
             for did in self._dids()
         ]
@@ -151,13 +190,13 @@ class _Sums:
             self._period.label_kind,
             labels,
             tuple(
-                Series(name, tuple(self._over_time[name, one] for one in labels))
-                for name in CLASSES
+                Series(name, tuple(self._over_time[one][place] for one in labels))
+                for place, name in enumerate(CLASSES)
             ),
         )
 
     def _dids(self) -> list[str]:
-        return sorted({did for did, _ in self._by_camera}, key=_did_order)
+        return sorted(self._by_camera, key=_did_order)
 
 
 def _local(hour: int, zone: ZoneInfo) -> datetime:

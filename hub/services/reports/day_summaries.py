@@ -9,8 +9,7 @@ read that day from the log.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from copy import copy
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -20,20 +19,24 @@ import trio
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.reports.periods import Day, day_of
+from hub.services.reports.report import give_way
 from hub.services.site.site import Site
 from hub.store.media.packs import day_bounds
 from hub.store.records.time_spans import SeqRange
-from hub.store.reports.day_parts import DaySummary, as_vehicles
-from hub.store.reports.day_summaries import ALL_CAMERAS, late_parts
+from hub.store.reports.day_parts import FORM, DaySummary, Part, part_of
+from hub.store.reports.day_summaries import late_parts
+from hub.store.reports.people_parts import encode_people, encode_people_by_camera
 from hub.store.reports.sightings import (
     PersonKey,
     PersonSeen,
     PlateSeen,
-    add_people,
+    join,
     parts_of,
     people_in,
     vehicles_in,
 )
+from hub.store.reports.unsorted_faces import FaceCount, encode_faces, unsorted_faces_in
+from hub.store.reports.vehicle_parts import as_vehicles, encode_vehicles
 
 if TYPE_CHECKING:
     import sqlite3
@@ -91,7 +94,9 @@ class DaySummaries:
             day = wanted.get(summary.since)
             if day is None or day.until != summary.until:
                 await summaries.forget(summary.since)
-            elif summary.parts is not None and not summaries.is_damaged(summary.since):
+                continue
+            is_whole = summary.parts is not None and not summaries.is_damaged(summary.since)
+            if is_whole and summary.form == FORM:
                 known[summary.since] = summary
         self._looked_at = {since: at for since, at in self._looked_at.items() if since in known}
         for day in days:
@@ -141,11 +146,9 @@ class DaySummaries:
             began = trio.current_time()
             await self._store.read_part(partial(reading.add, part))
             await trio.sleep(min(_PAUSES * (trio.current_time() - began), _MAX_PAUSE_SECONDS))
-        people = await trio.to_thread.run_sync(reading.people)
-        vehicles = await trio.to_thread.run_sync(
-            as_vehicles, reading.vehicles, day.since, day.until
+        await self._store.day_summaries.complete(
+            summary, await trio.to_thread.run_sync(reading.encoded)
         )
-        await self._store.day_summaries.complete(summary, people, vehicles)
 
     @property
     def _now_ms(self) -> int:
@@ -157,8 +160,11 @@ class _Reading:
 
     def __init__(self, summary: DaySummary) -> None:
         self._summary = summary
-        self._by_camera: dict[str, dict[PersonKey, PersonSeen]] = {}
-        self.vehicles: list[PlateSeen] = []
+        #: Of each person, what each camera saw.
+        self._people: dict[PersonKey, dict[str, PersonSeen]] = {}
+        self._vehicles: list[PlateSeen] = []
+        #: Of each hour and camera: all without a category, and strangers among them.
+        self._faces: dict[tuple[int, str], tuple[int, int]] = {}
 
     def parts(self, connection: sqlite3.Connection) -> list[SeqRange]:
         """Return the parts of the log that are to be read."""
@@ -169,15 +175,33 @@ class _Reading:
         """Take what a part says."""
         since, until = self._summary.since, self._summary.until
         for seen in people_in(connection, part, since, until, None):
-            add_people(self._by_camera.setdefault(seen.first_did, {}), [seen])
-        self.vehicles += vehicles_in(connection, part, since, until, None)
+            known = self._people.setdefault(seen.key, {}).setdefault(seen.first_did, seen)
+            if known is not seen:
+                join(known, seen)
+        self._vehicles += vehicles_in(connection, part, since, until, None)
+        for faces in unsorted_faces_in(part, since, until, connection):
+            key = faces.hour, faces.did
+            count, strangers = self._faces.get(key, (0, 0))
+            self._faces[key] = count + faces.faces, strangers + faces.strangers
 
-    def people(self) -> dict[str, Sequence[PersonSeen]]:
-        """Return whom each camera saw, and all of them together."""
-        found: dict[str, Sequence[PersonSeen]] = {
-            did: tuple(seen.values()) for did, seen in self._by_camera.items()
-        }
-        together: dict[PersonKey, PersonSeen] = {}
-        for seen in self._by_camera.values():
-            add_people(together, [copy(one) for one in seen.values()])
-        return {**found, ALL_CAMERAS: tuple(together.values())}
+    def encoded(self) -> list[Part]:
+        """Return the parts of the summary, in some hundred milliseconds."""
+        found: list[Part] = []
+        for kind, contents in self._contents():
+            for number, content in enumerate(contents):
+                found.append(part_of(self._summary, kind, number, content))
+                give_way()
+        return found
+
+    def _contents(self) -> Iterator[tuple[str, Iterator[bytes]]]:
+        since, until = self._summary.since, self._summary.until
+        # In an order of their own: which record came first is nobody's business here.
+        keys = sorted(self._people, key=lambda key: (key[0] or "", key[1] or 0))
+        people = [list(self._people[key].values()) for key in keys]
+        yield "people", encode_people(people)
+        yield "people_by_camera", encode_people_by_camera(people, since)
+        vehicles, repeats = as_vehicles(self._vehicles, since, until)
+        yield "vehicles", map(encode_vehicles, vehicles)
+        yield "repeats", map(encode_vehicles, repeats)
+        faces = (FaceCount(*key, *counts) for key, counts in self._faces.items())
+        yield "faces", encode_faces(faces)

@@ -27,9 +27,9 @@ from hub.services.reports.report import (
 )
 from hub.services.reports.stays import Stay, Stays
 from hub.store.records.time_spans import SeqRange
-from hub.store.reports.day_parts import VehiclesSeen, as_sightings, as_vehicles
 from hub.store.reports.day_summaries import read_vehicles
 from hub.store.reports.sightings import PlateSeen, plates_of, vehicles_in
+from hub.store.reports.vehicle_parts import VehiclesSeen, as_sightings, as_vehicles
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -48,7 +48,7 @@ async def report_plates(
     on_progress: Progress,
 ) -> Report:
     """Return the stays of vehicles that the cameras at these entrances and exits saw."""
-    pairing = _Pairing(Stays(entrances, exits, MAX_ROWS), period, zone)
+    pairing = _Pairing(Stays(entrances, exits, period.since, MAX_ROWS), period, zone)
     dids = sorted({*entrances, *exits})
     for number, day in enumerate(period.days):
         if day.since <= made_at and dids:
@@ -78,14 +78,17 @@ class _Pairing:
 
     def add_day(self, day: Day, seen: Sequence[VehiclesSeen]) -> None:
         """Take the sightings of the next day."""
-        passages = self.stays.add_day(seen, day.until)
+        passages = self.stays.add_day(seen, day.since, day.until)
         self._came.update(self._labels(day, passages.entered))
         self._left.update(self._labels(day, passages.exited))
 
     def _labels(self, day: Day, moments: Sequence[int]) -> Mapping[Cell, int]:
         if not self._is_day:
             return {day.date.isoformat(): len(moments)}
-        return Counter(datetime.fromtimestamp(at / 1000, self._zone).hour for at in moments)
+        since = self._period.since
+        return Counter(
+            datetime.fromtimestamp((since + at) / 1000, self._zone).hour for at in moments
+        )
 
     def chart(self) -> Chart:
         """By hour for a day, else by day."""
@@ -119,14 +122,21 @@ def _shown(pairing: _Pairing, names: dict[int, str]) -> tuple[tuple[Table, ...],
 async def _seen_on(store: Store, day: Day, dids: Sequence[str]) -> list[VehiclesSeen]:
     """Return what these cameras saw on a day, and perhaps others."""
     damaged = store.damaged_rows
-    seen, parts = await store.read_part(lambda c: read_vehicles(day.since, day.until, damaged, c))
+    seen, repeats, parts = await store.read_part(
+        lambda c: read_vehicles(day.since, day.until, damaged, c)
+    )
     late: list[PlateSeen] = []
     for part in parts:
         late += await _seen_in(store, part, day, dids)
     if not late:
         return seen
-    together = chain(late, *map(as_sightings, seen))
-    return [await trio.to_thread.run_sync(as_vehicles, together, day.since, day.until)]
+    return await trio.to_thread.run_sync(_together, [*seen, *repeats], late, day)
+
+
+def _together(seen: Sequence[VehiclesSeen], late: list[PlateSeen], day: Day) -> list[VehiclesSeen]:
+    sightings = chain(late, *(as_sightings(some, day.since) for some in seen))
+    to_pair, _ = as_vehicles(sightings, day.since, day.until)
+    return to_pair
 
 
 async def _seen_in(store: Store, part: SeqRange, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
@@ -135,7 +145,7 @@ async def _seen_in(store: Store, part: SeqRange, day: Day, dids: Sequence[str]) 
 
 async def _names(store: Store, stays: Sequence[Stay]) -> dict[int, str]:
     """Return the plates by term."""
-    terms = list({stay.term for stay in stays})
+    terms = sorted({stay.term for stay in stays})  # near each other in the database
     found: dict[int, str] = {}
     for start in range(0, len(terms), _STEP):
         found |= await store.read_part(partial(plates_of, terms[start : start + _STEP]))

@@ -1,22 +1,32 @@
 """Pairs what cameras at entrances and exits saw: when each vehicle came, left, and how long it was.
 
 A month has millions of sightings, so a stay is an object only while it is one of those that are
-listed; of the others, only what adds up is kept.
+listed; of the others, only what adds up is kept. Where no plate is twice in a part, all of its
+sightings are paired at once, by functions that take lists.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
+from itertools import compress, repeat
+from operator import sub
 
 from msgspec import Struct
 
 from hub.services.reports.report import give_way
-from hub.store.reports.day_parts import REPEAT_MS, VehiclesSeen
+from hub.store.reports.packed_numbers import unpacked
+from hub.store.reports.vehicle_parts import REPEAT_MS, VehiclesSeen
 
-_ENTRANCE, _EXIT = 1, 2
+_ENTRANCE, _EXIT, _BOTH = 1, 2, 3
 _HOUR_MS = 3_600_000
+#: What marks the sightings of a part by one side only, by the side of each.
+_ONLY = {side: bytes(other == side for other in range(256)) for side in (_ENTRANCE, _EXIT, _BOTH)}
+#: In place of when a vehicle came, in milliseconds: it is not inside. No period lasts so long.
+_OUTSIDE = 1 << 44
+#: Tells stays of the list from times: see `Stays`.
+_LISTED = 1 << 45
 
 #: When, by which camera, the term of the plate, whether it can be of another one's passage, and the
 #: side of the gate.
@@ -34,32 +44,32 @@ class Stay(Struct, gc=False):
 
 
 class Passages(Struct, frozen=True):
-    """When vehicles came and when they left, in UNIX milliseconds."""
+    """When vehicles came and when they left, in milliseconds since the first day began."""
 
     entered: list[int]
     exited: list[int]
 
 
 class Lengths:
-    """How long stays were, in milliseconds: those of each day are sorted by themselves."""
+    """How long stays were, in milliseconds. What is added at a time is sorted by itself."""
 
     def __init__(self) -> None:
-        self._days: list[array[int]] = []
+        self._parts: list[array[int]] = []
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, lengths: list[int]) -> None:
-        """Add those of a day, in any order."""
+        """Add some, in any order."""
         if lengths:
-            self._days.append(array("q", sorted(lengths)))
+            self._parts.append(array("q", sorted(lengths)))
             self._count += len(lengths)
 
     @property
     def longest(self) -> int | None:
         """None if there is none."""
-        return max((day[-1] for day in self._days), default=None)
+        return max((part[-1] for part in self._parts), default=None)
 
     @property
     def median(self) -> int | None:
@@ -70,22 +80,27 @@ class Lengths:
 
     def _up_to(self, length: int) -> int:
         """Return how many are not longer."""
-        return sum(bisect_right(day, length) for day in self._days)
+        return sum(bisect_right(part, length) for part in self._parts)
 
 
 class Stays:
     """The stays so far. Days are added in their order.
 
-    `limit`: how many are listed.
+    `since`: when the first of them begins, in UNIX milliseconds. `limit`: stays that are listed.
     """
 
-    def __init__(self, entrances: Collection[str], exits: Collection[str], limit: int) -> None:
+    def __init__(
+        self, entrances: Collection[str], exits: Collection[str], since: int, limit: int
+    ) -> None:
         self._entrances = frozenset(entrances)
         self._exits = frozenset(exits)
         self._limit = limit
-        #: Of the vehicles that are inside, by term: when they came, and the stay if it is listed.
-        self._came_at: dict[int, int] = {}
-        self._inside: dict[int, Stay] = {}
+        #: Times are in milliseconds since then, except those of the listed stays.
+        self._since = since
+        #: Of the vehicles that are inside, by term: when they came, or -n * _LISTED if that is told
+        #: by the nth stay of the list. So what is left of a later time without this number tells
+        #: at once how long the vehicle stayed, that it was not inside, or which stay ends.
+        self._inside: dict[int, int] = {}
         #: When each was last seen at an entrance, and at an exit.
         self._last_in: dict[int, int] = {}
         self._last_out: dict[int, int] = {}
@@ -106,86 +121,88 @@ class Stays:
         """How many came, and were not seen to leave."""
         return self.entered - len(self.lengths)
 
-    def add_day(self, seen: Sequence[VehiclesSeen], until: int) -> Passages:
-        """Take the sightings of the next day, which ends with `until`.
+    def add_day(self, seen: Iterable[VehiclesSeen], since: int, until: int) -> Passages:
+        """Take the sightings of the next day: `since` <= time < `until`.
 
         A camera that is in both groups counts as an entrance while the vehicle is outside, and as
-        an exit while it is inside.
+        an exit while it is inside. Raises ValueError if a part cannot be read.
         """
-        passages, lengths = Passages([], []), list[int]()
+        begin, day = since - self._since, Passages([], [])
         if self._is_full:
             for some in seen:
-                self._count(some, passages, lengths)
+                self._count(some, begin, day)
                 give_way()
         else:
-            for hour in self._by_hour(seen):
-                self._list(hour, passages, lengths)
+            for hour in self._by_hour(seen, begin):
+                # The first stays are listed, so they are looked for in the order of time.
+                self._follow(hour if self._is_full else sorted(hour), day)
                 give_way()
+        self.entered += len(day.entered)
+        self.exited += len(day.exited)
+        self._forget_passages_before(until - REPEAT_MS - self._since)
+        return day
+
+    def _count(self, seen: VehiclesSeen, begin: int, day: Passages) -> None:
+        """Take a part, none of whose stays is listed."""
+        sides = self._sides(seen)
+        if seen.near or _BOTH in sides:
+            self._follow(_sightings(seen, sides, begin), day)
+            return
+        if _ENTRANCE in sides:
+            terms, times = _of_side(_ENTRANCE, sides, seen, begin)
+            self._inside.update(zip(terms, times, strict=True))
+            day.entered.extend(times)
+        if _EXIT in sides:
+            terms, times = _of_side(_EXIT, sides, seen, begin)
+            lengths = list(map(sub, times, map(self._inside.pop, terms, repeat(_OUTSIDE))))
+            if max(lengths) >= _LISTED:
+                cameras = list(compress(seen.camera, sides.translate(_ONLY[_EXIT])))
+                for place, length in enumerate(lengths):
+                    if length >= _LISTED:
+                        did = seen.dids[cameras[place]]
+                        lengths[place] = self._end(length, times[place], did)
+            self.lengths.add([length for length in lengths if length >= 0])
+            day.exited.extend(times)
+
+    def _follow(self, seen: Iterable[_Sighting], day: Passages) -> None:
+        """Take sightings one by one, those of each plate in the order of time."""
+        inside, found, lengths = self._inside, self.found, list[int]()
+        for at, did, term, near, side in seen:
+            if not side or (near and self._is_repeat(term, at, side)):
+                continue
+            if side == _ENTRANCE or (side == _BOTH and term not in inside):
+                day.entered.append(at)
+                inside[term] = at
+                if len(found) < self._limit:
+                    found.append(Stay(term, came_at=self._since + at, entrance=did))
+                    inside[term] = -len(found) * _LISTED
+                continue
+            day.exited.append(at)
+            length = at - inside.pop(term, _OUTSIDE)
+            if length >= _LISTED:
+                length = self._end(length, at, did)
+            if length >= 0:
+                lengths.append(length)
+            elif len(found) < self._limit:
+                found.append(Stay(term, left_at=self._since + at, exit=did))
         self.lengths.add(lengths)
-        self.entered += len(passages.entered)
-        self.exited += len(passages.exited)
-        self._forget_passages_before(until - REPEAT_MS)
-        return passages
 
-    def _list(self, seen: list[_Sighting], passages: Passages, lengths: list[int]) -> None:
-        """Take sightings in the order of time, because the first stays are listed."""
-        for at, did, term, near, side in sorted(seen):
-            if near and self._is_repeat(term, at, side):
-                continue
-            if side == _ENTRANCE or (side != _EXIT and term not in self._came_at):
-                passages.entered.append(at)
-                self._enter(term, at, did)
-            else:
-                passages.exited.append(at)
-                self._leave(term, at, did, lengths)
-
-    def _count(self, seen: VehiclesSeen, passages: Passages, lengths: list[int]) -> None:
-        """Take sightings plate by plate, as none of their stays is listed.
-
-        The same as `_list` in one loop without calls: a month has millions.
-        """
-        sides = [self._side(did) for did in seen.dids]
-        came_at, inside = self._came_at, self._inside
-        enter, leave, note = passages.entered.append, passages.exited.append, lengths.append
-        pop, is_repeat = came_at.pop, self._is_repeat
-        for at, camera, term, near in zip(seen.at, seen.camera, seen.term, seen.near, strict=True):
-            side = sides[camera]
-            if not side or (near and is_repeat(term, at, side)):
-                continue
-            if side == _ENTRANCE or (side != _EXIT and term not in came_at):
-                came_at[term] = at
-                enter(at)
-                if inside:
-                    inside.pop(term, None)  # it was not seen to leave
-            else:
-                leave(at)
-                came = pop(term, None)
-                if came is not None:
-                    note(at - came)
-                    if inside and (stay := inside.pop(term, None)) is not None:
-                        stay.left_at, stay.exit = at, seen.dids[camera]
-
-    def _by_hour(self, seen: Sequence[VehiclesSeen]) -> Iterator[list[_Sighting]]:
+    def _by_hour(self, seen: Iterable[VehiclesSeen], begin: int) -> Iterator[list[_Sighting]]:
         """Yield the sightings at the gates, hour by hour: a short sort holds nobody up."""
         hours: dict[int, list[_Sighting]] = {}
         for some in seen:
-            sides = [self._side(did) for did in some.dids]
-            for at, camera, term, near in zip(
-                some.at, some.camera, some.term, some.near, strict=True
-            ):
-                if side := sides[camera]:
-                    one = at, some.dids[camera], term, near, side
-                    hours.setdefault(at // _HOUR_MS, []).append(one)
+            for one in _sightings(some, self._sides(some), begin):
+                if one[4]:
+                    hours.setdefault(one[0] // _HOUR_MS, []).append(one)
+            give_way()
         for hour in sorted(hours):
             yield hours[hour]
 
-    def _forget_passages_before(self, since: int) -> None:
-        """Forget what cannot make a sighting of the next day a repeat."""
-        self._last_in = {term: at for term, at in self._last_in.items() if at > since}
-        self._last_out = {term: at for term, at in self._last_out.items() if at > since}
-
-    def _side(self, did: str) -> int:
-        return _ENTRANCE * (did in self._entrances) | _EXIT * (did in self._exits)
+    def _end(self, length: int, at: int, did: str) -> int:
+        """End the listed stay that a difference of times tells. Return how long it was."""
+        stay = self.found[length // _LISTED - 1]
+        stay.left_at, stay.exit = self._since + at, did
+        return stay.left_at - (stay.came_at or 0)
 
     def _is_repeat(self, term: int, at: int, side: int) -> bool:
         is_repeat = False
@@ -197,29 +214,38 @@ class Stays:
             self._last_out[term] = at
         return is_repeat
 
-    def _enter(self, term: int, at: int, did: str) -> None:
-        self._came_at[term] = at
-        if (stay := self._listed(Stay(term, came_at=at, entrance=did))) is not None:
-            self._inside[term] = stay
-        else:
-            self._inside.pop(term, None)
+    def _forget_passages_before(self, at: int) -> None:
+        """Forget what cannot make a sighting of the next day a repeat."""
+        self._last_in = {term: last for term, last in self._last_in.items() if last > at}
+        self._last_out = {term: last for term, last in self._last_out.items() if last > at}
 
-    def _leave(self, term: int, at: int, did: str, lengths: list[int]) -> None:
-        came = self._came_at.pop(term, None)
-        if came is None:
-            self._listed(Stay(term, left_at=at, exit=did))
-            return
-        lengths.append(at - came)
-        if (stay := self._inside.pop(term, None)) is not None:
-            stay.left_at, stay.exit = at, did
+    def _sides(self, seen: VehiclesSeen) -> bytes:
+        """Return the side of each sighting of a part, 0 for that of no gate."""
+        return seen.camera.translate(bytes(map(self._side, seen.dids)).ljust(256, b"\0"))
 
-    def _listed(self, stay: Stay) -> Stay | None:
-        """Return the stay if there is room for it in the list."""
-        if self._is_full:
-            return None
-        self.found.append(stay)
-        return stay
+    def _side(self, did: str) -> int:
+        return _ENTRANCE * (did in self._entrances) | _EXIT * (did in self._exits)
 
     @property
     def _is_full(self) -> bool:
         return len(self.found) >= self._limit
+
+
+def _of_side(
+    side: int, sides: bytes, seen: VehiclesSeen, begin: int
+) -> tuple[Iterator[int], list[int]]:
+    """Return terms and times of the sightings of a part by one side."""
+    chosen = sides.translate(_ONLY[side])
+    times = [begin + at for at in compress(unpacked(seen.at), chosen)]
+    return compress(unpacked(seen.term), chosen), times
+
+
+def _sightings(seen: VehiclesSeen, sides: bytes, begin: int) -> Iterator[_Sighting]:
+    return zip(
+        [begin + at for at in unpacked(seen.at)],
+        map(seen.dids.__getitem__, seen.camera),
+        unpacked(seen.term),
+        seen.near or bytes(len(seen.camera)),
+        sides,
+        strict=True,
+    )

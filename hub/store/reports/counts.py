@@ -6,24 +6,29 @@ import sqlite3
 
 from msgspec import Struct
 
+# Grouped by the beginning of the key of the table, so nothing is sorted.
 _COUNTS = """
-SELECT hour, did, kind, CASE category WHEN '' THEN '' WHEN 0 THEN 'stranger' ELSE 'known' END,
-    sum(records)
+SELECT hour, did, kind, sum(records), sum(iif(category = 0, records, 0)),
+    sum(iif(category = '', records, 0))
 FROM record_count
 WHERE hour >= ? AND hour < ? AND did <> '*' AND kind IN ('face', 'event', 'vehicle', 'access')
     AND typeof(records) = 'integer' AND records > 0
-GROUP BY 1, 2, 3, 4
+GROUP BY hour, did, kind
 """
 
 
-class HourCount(Struct, frozen=True):
-    """`hour`: hours since 1970 in UTC. `person`: known, stranger, or "" if it is not told."""
+class HourCount(Struct, frozen=True, gc=False):
+    """How many captures there were, and of how many a stranger, and of how many that is not told.
+
+    `hour`: hours since 1970 in UTC. `strangers` and `untold` are among `captures`.
+    """
 
     hour: int
     did: str
     kind: str
-    person: str
-    count: int
+    captures: int
+    strangers: int
+    untold: int
 
 
 def counts_of(first: int, end: int, connection: sqlite3.Connection) -> list[HourCount]:

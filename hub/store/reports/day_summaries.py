@@ -9,26 +9,20 @@ one while the summary is being made.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.steps import in_steps
 from hub.store.damage import DamagedRows, RowReader
 from hub.store.records.time_spans import SeqRange
-from hub.store.reports.day_parts import (
-    DaySummary,
-    PartName,
-    VehiclesSeen,
-    checked,
-    decode_people,
-    decode_vehicles,
-    encode_people,
-    encode_vehicles,
-    with_checksum,
-)
+from hub.store.reports.day_parts import ALL_CAMERAS, FORM, DaySummary, Part, checked
+from hub.store.reports.people_parts import decode_people, decode_people_by_camera, people_of
 from hub.store.reports.sightings import PersonKey, PersonSeen, add_people, parts_of
+from hub.store.reports.unsorted_faces import FaceCount, decode_faces
+from hub.store.reports.vehicle_parts import VehiclesSeen, decode_vehicles
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
 
@@ -36,7 +30,7 @@ T = TypeVar("T")
 
 TABLE, PART_TABLE = "report_day", "report_part"
 
-_ALL = "SELECT since, until, through, made_at, parts FROM report_day"
+_ALL = "SELECT since, until, through, made_at, parts, form FROM report_day"
 _OF_DAY = f"{_ALL} WHERE since = ?"
 _COUNT_PARTS = "SELECT count(*) FROM report_part WHERE since = ?"
 _PARTS = """
@@ -45,24 +39,22 @@ WHERE since = ? AND kind = ? AND did = ? ORDER BY part
 """
 _ALL_PARTS = "SELECT since, kind, did, part, data FROM report_part"
 _BEGIN = """
-INSERT INTO report_day (since, until, through, made_at)
-VALUES (?, ?, ifnull((SELECT max(seq) FROM record), 0), ?) RETURNING through
+INSERT INTO report_day (since, until, through, made_at, form)
+VALUES (?, ?, ifnull((SELECT max(seq) FROM record), 0), ?, ?) RETURNING through
 """
 _IS_GOING_ON = "SELECT 1 FROM report_day WHERE since = ? AND through = ? AND parts IS NULL"
 _PUT = "INSERT INTO report_part (since, kind, did, part, data) VALUES (?, ?, ?, ?, ?)"
 _COMPLETE = "UPDATE report_day SET parts = ? WHERE since = ?"
 _FORGET = "DELETE FROM report_day WHERE since = ?"
-#: In place of a did: all cameras together.
-ALL_CAMERAS = "*"
 
 _days = RowReader(TABLE, DaySummary, DaySummary.__struct_fields__, key=("since",))
-_DECODERS: dict[str, Callable[[DaySummary, memoryview], object]] = {
+_DECODERS: dict[str, Callable[[memoryview], object]] = {
     "people": decode_people,
+    "people_by_camera": decode_people_by_camera,
     "vehicles": decode_vehicles,
+    "repeats": decode_vehicles,
+    "faces": decode_faces,
 }
-
-#: The name of a part, and its data.
-_Part = tuple[PartName, bytes]
 
 
 def check_day_summaries(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
@@ -70,8 +62,9 @@ def check_day_summaries(connection: sqlite3.Connection, damaged: DamagedRows) ->
     known = {day.since: day for day in _days.read_all(connection.execute(_ALL), damaged)}
     for since, kind, did, part, data in connection.execute(_ALL_PARTS):
         try:
-            summary, decode = known[since], _DECODERS[kind]
-            decode(summary, checked(summary, (kind, did, part), data))
+            summary = known[since]
+            if summary.form == FORM:  # the parts of another one are never read
+                _DECODERS[kind](checked(summary, (kind, did, part), data))
         except (LookupError, TypeError, ValueError):
             damaged.note(PART_TABLE, f"{since} {kind} {did} {part}", ["data"])
 
@@ -91,8 +84,7 @@ def read_people(
     """
     with _at_one_time(connection):
         summary = _summary_of(connection, since, until, damaged)
-        chosen = [ALL_CAMERAS] if dids is None else list(dids)
-        parts = _decoded(connection, summary, "people", chosen, decode_people, damaged)
+        parts = _people(connection, summary, dids, damaged)
         for people in parts or ():
             add_people(found, people)
         return _rest(connection, since, until, summary if parts is not None else None)
@@ -100,13 +92,32 @@ def read_people(
 
 def read_vehicles(
     since: int, until: int, damaged: DamagedRows, connection: sqlite3.Connection
-) -> tuple[list[VehiclesSeen], list[SeqRange]]:
-    """Return the vehicles of a day's summary, and what `read_people` does."""
+) -> tuple[list[VehiclesSeen], list[VehiclesSeen], list[SeqRange]]:
+    """Return vehicles of a day's summary: to be paired, and repeats; and what `read_people` does.
+
+    Repeats are left out if no part of the log is to be read: they matter to what came late only.
+    """
     with _at_one_time(connection):
         summary = _summary_of(connection, since, until, damaged)
-        parts = _decoded(connection, summary, "vehicles", [ALL_CAMERAS], decode_vehicles, damaged)
+        seen = _decoded(connection, summary, "vehicles", decode_vehicles, damaged)
+        rest = _rest(connection, since, until, summary if seen is not None else None)
+        if seen is None or not rest:
+            return seen or [], [], rest
+        repeats = _decoded(connection, summary, "repeats", decode_vehicles, damaged)
+        if repeats is None:
+            return [], [], _rest(connection, since, until, None)
+        return seen, repeats, rest
+
+
+def read_unsorted_faces(
+    since: int, until: int, damaged: DamagedRows, connection: sqlite3.Connection
+) -> tuple[list[FaceCount], list[SeqRange]]:
+    """Return the counts of a day's summary of `unsorted_faces_in`, and what `read_people` does."""
+    with _at_one_time(connection):
+        summary = _summary_of(connection, since, until, damaged)
+        parts = _decoded(connection, summary, "faces", decode_faces, damaged)
         rest = _rest(connection, since, until, summary if parts is not None else None)
-        return parts or [], rest
+        return [count for part in parts or () for count in part], rest
 
 
 def late_parts(summary: DaySummary, connection: sqlite3.Connection) -> list[SeqRange]:
@@ -133,24 +144,18 @@ class DaySummaryTable:
 
         def job(connection: sqlite3.Connection) -> int:
             connection.execute(_FORGET, (since,))
-            return int(str(one(connection, _BEGIN, (since, until, at))))
+            return int(str(one(connection, _BEGIN, (since, until, at, FORM))))
 
         through = await self._writer.write(job)
         self._forget_damage(since)
         return DaySummary(since, until, through, at, None)
 
-    async def complete(
-        self,
-        summary: DaySummary,
-        people: Mapping[str, Sequence[PersonSeen]],
-        vehicles: VehiclesSeen,
-    ) -> bool:
+    async def complete(self, summary: DaySummary, parts: Sequence[Part]) -> bool:
         """Store what a summary says, in short writes with pauses that follow the load.
 
-        `people`: of each camera, and with ALL_CAMERAS those of all together. Returns whether it is
-        stored: it is not if a record of the day has been deleted, erased or changed meanwhile.
+        Returns whether it is stored: it is not if a record of the day has been deleted, erased or
+        changed meanwhile.
         """
-        parts = list(_parts(summary, people, vehicles))
         is_stored = True
 
         def step(connection: sqlite3.Connection, start: int) -> int | None:
@@ -198,10 +203,10 @@ def _at_one_time(connection: sqlite3.Connection) -> Iterator[None]:
 def _summary_of(
     connection: sqlite3.Connection, since: int, until: int, damaged: DamagedRows
 ) -> DaySummary | None:
-    """Return the summary of a day, if it is complete and whole."""
+    """Return the summary of a day, if it is complete, whole, and of the form of now."""
     row = connection.execute(_OF_DAY, (since,)).fetchone()
     found = None if row is None else _days.read(row, damaged)
-    if found is None or found.until != until or found.parts is None:
+    if found is None or (found.until, found.form) != (until, FORM) or found.parts is None:
         return None
     if one(connection, _COUNT_PARTS, (since,)) != found.parts:
         damaged.note(TABLE, since, ["parts"])
@@ -209,25 +214,41 @@ def _summary_of(
     return found
 
 
+def _people(
+    connection: sqlite3.Connection,
+    summary: DaySummary | None,
+    dids: Sequence[str] | None,
+    damaged: DamagedRows,
+) -> list[list[PersonSeen]] | None:
+    if summary is None:
+        return None
+    if dids is None:
+        return _decoded(connection, summary, "people", decode_people, damaged)
+    decode = partial(_people_of, summary, frozenset(dids))
+    return _decoded(connection, summary, "people_by_camera", decode, damaged)
+
+
+def _people_of(summary: DaySummary, dids: Collection[str], content: memoryview) -> list[PersonSeen]:
+    return list(people_of(decode_people_by_camera(content), summary.since, dids))
+
+
 def _decoded(
     connection: sqlite3.Connection,
     summary: DaySummary | None,
     kind: str,
-    dids: Sequence[str],
-    decode: Callable[[DaySummary, memoryview], T],
+    decode: Callable[[memoryview], T],
     damaged: DamagedRows,
 ) -> list[T] | None:
-    """Return what these parts say, None if one is damaged."""
+    """Return what the parts of a kind say, None if one is damaged."""
     if summary is None:
         return None
     found: list[T] = []
-    for did in dids:
-        for since, _, _, part, data in connection.execute(_PARTS, (summary.since, kind, did)):
-            try:
-                found.append(decode(summary, checked(summary, (kind, did, part), data)))
-            except (ValueError, TypeError):
-                damaged.note(PART_TABLE, f"{since} {kind} {did} {part}", ["data"])
-                return None
+    for since, _, did, part, data in connection.execute(_PARTS, (summary.since, kind, ALL_CAMERAS)):
+        try:
+            found.append(decode(checked(summary, (kind, did, part), data)))
+        except (ValueError, TypeError):
+            damaged.note(PART_TABLE, f"{since} {kind} {did} {part}", ["data"])
+            return None
     return found
 
 
@@ -237,16 +258,3 @@ def _rest(
     if summary is None:
         return parts_of(connection, since, until)
     return parts_of(connection, since, until, (summary.through + 1, 2**63 - 1))
-
-
-def _parts(
-    summary: DaySummary,
-    people: Mapping[str, Sequence[PersonSeen]],
-    vehicles: VehiclesSeen,
-) -> Iterator[_Part]:
-    people_of = {did: encode_people(seen) for did, seen in people.items()}
-    contents = [("people", did, found) for did, found in people_of.items()]
-    contents.append(("vehicles", ALL_CAMERAS, encode_vehicles(summary, vehicles)))
-    for kind, did, found in contents:
-        for part, content in enumerate(found):
-            yield (kind, did, part), with_checksum(summary, (kind, did, part), content)

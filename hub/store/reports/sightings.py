@@ -125,22 +125,22 @@ def vehicles_in(
 
 def add_people(found: dict[PersonKey, PersonSeen], seen: Iterable[PersonSeen]) -> None:
     """Add sightings to those of each person. `found` owns what it gets."""
-    get = found.get
     for one in seen:
-        key = (one.uuid, one.term)
-        known = get(key)
-        if known is None:
-            found[key] = one
-            continue
-        # Cameras are compared only at the same time: forty see millions in a month.
-        first, last = one.first_at, one.last_at
-        if first < known.first_at or (first == known.first_at and one.first_did < known.first_did):
-            known.first_at, known.first_did = first, one.first_did
-        if last > known.last_at or (last == known.last_at and one.last_did > known.last_did):
-            known.last_at, known.last_did = last, one.last_did
-        known.count += one.count
-        if one.seq > known.seq:
-            known.seq = one.seq
+        known = found.setdefault((one.uuid, one.term), one)
+        if known is not one:
+            join(known, one)
+
+
+def join(known: PersonSeen, one: PersonSeen) -> None:
+    """Add sightings of a person to `known`, which are others of the same."""
+    first, last = one.first_at, one.last_at
+    if first < known.first_at or (first == known.first_at and one.first_did < known.first_did):
+        known.first_at, known.first_did = first, one.first_did
+    if last > known.last_at or (last == known.last_at and one.last_did > known.last_did):
+        known.last_at, known.last_did = last, one.last_did
+    known.count += one.count
+    if one.seq > known.seq:
+        known.seq = one.seq
 
 
 def names_of(seqs: Sequence[int], connection: sqlite3.Connection) -> dict[int, str]:

@@ -698,14 +698,15 @@ CREATE TABLE report_day (
     until INTEGER NOT NULL,
     through INTEGER NOT NULL,   -- the last seq that is in it: later ones came late
     made_at INTEGER NOT NULL,
-    parts INTEGER               -- how many there are; NULL while it is being made
+    parts INTEGER,              -- how many there are; NULL while it is being made
+    form INTEGER NOT NULL DEFAULT 1 -- what it consists of: see FORM in hub/store/reports/day_parts.py
 ) STRICT;
 
 -- What the summaries say.
 CREATE TABLE report_part (
     since INTEGER NOT NULL,     -- the day
-    kind TEXT NOT NULL,         -- 'people', 'vehicles'
-    did TEXT NOT NULL,          -- of whose records; '*': of all cameras
+    kind TEXT NOT NULL,         -- people, people_by_camera, vehicles, repeats, faces
+    did TEXT NOT NULL,          -- '*': of all cameras
     part INTEGER NOT NULL,      -- from 0
     data BLOB NOT NULL,         -- checksum and MessagePack, see hub/store/reports/day_parts.py
     PRIMARY KEY (since, kind, did, part)

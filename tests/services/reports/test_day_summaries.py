@@ -12,11 +12,10 @@ import trio
 
 from hub.errors import NoSuchResource
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.reports import attendance, day_summaries, plates
+from hub.services.reports import attendance, captures, day_summaries, plates
 from hub.services.reports.report import Report
 from hub.services.reports.reports import Gates
-from hub.store.reports import day_parts
-from hub.store.reports.day_parts import VehiclesSeen
+from hub.store.reports import day_parts, people_parts, unsorted_faces, vehicle_parts
 from hub.store.sqlite.sql import one
 from tests.services.reports.conftest import DAY, HOUR, MIDNIGHT, MINUTE, ReportSite, rows_of
 from tests.support.stores import drop_day
@@ -38,12 +37,13 @@ async def run_sql(site: ReportSite, sql: str, *values: object) -> None:
     await site.hub.store.write(lambda c: c.execute(sql, values) and None)
 
 
-async def both_reports(site: ReportSite, gates: Gates, group: int) -> list[Report]:
+async def all_reports(site: ReportSite, gates: Gates, group: int) -> list[Report]:
     site.services.reports.forget()
     return [
         await site.report("attendance", "month"),
         await site.report("attendance", "month", groups=(group,)),
         await site.report("plates", "month", gates=gates),
+        await site.report("captures", "month"),
     ]
 
 
@@ -64,7 +64,8 @@ class History:
         self.random = random.Random(seed)
 
     async def step(self) -> None:
-        kinds = [self.capture] * 30 + [self.time, self.time, self.summarise, self.erase]
+        kinds = [self.capture] * 40 + [self.time] * 4 + [self.summarise, self.erase]
+        kinds += [self.erase_one, self.change_group]
         if self.random.random() < 0.02:
             await self.drop()
         await self.random.choice(kinds)()
@@ -98,18 +99,34 @@ class History:
                 await erasures.begin(subject, with_held=True, by=COMMAND_LINE)
                 await erasures.carry_out()
 
+    async def erase_one(self) -> None:
+        await self.site.erase(self.random.randrange(1, 60))
+
+    async def change_group(self) -> None:
+        """Groups change, and cameras leave; their records stay."""
+        groups = self.site.services.camera_groups
+        group = self.random.choice(groups.list())
+        cameras = [device.did for device in self.site.hub.store.devices.all()]
+        dids = self.random.sample(cameras, self.random.randrange(1, 3))
+        await groups.change(group.id, dids=dids, by=COMMAND_LINE)
+        if "4" in cameras and self.random.random() < 0.1:
+            await self.site.services.devices.remove("4")
+
     async def drop(self) -> None:
         stored = self.site.hub.store.retention.days()
         if len(stored) > 1:
             await drop_day(self.site.hub.store, stored[0].day)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 async def test_a_report_is_the_same_with_and_without_summaries(
     site: ReportSite, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(day_parts, "_PEOPLE", 1 + seed)
-    monkeypatch.setattr(day_parts, "_VEHICLES", 1 + 2 * seed)
+    monkeypatch.setattr(people_parts, "_PEOPLE", 1 + seed)
+    monkeypatch.setattr(people_parts, "_ENTRIES", 2 + 2 * seed)
+    monkeypatch.setattr(people_parts, "MAX_CAMERAS", 2 + seed)
+    monkeypatch.setattr(vehicle_parts, "_SIGHTINGS", 1 + 2 * seed)
+    monkeypatch.setattr(unsorted_faces, "_COUNTS", 1 + seed)
     gates, group = await groups_of(site)
     history = History(site, seed)
     site.clock.advance(-6 * 86_400)
@@ -120,10 +137,10 @@ async def test_a_report_is_the_same_with_and_without_summaries(
         await history.summarise()
         for _ in range(10):
             await history.capture()
-        with_summaries = await both_reports(site, gates, group)
+        with_summaries = await all_reports(site, gates, group)
         checked += len(await summaries(site))
         await run_sql(site, "DELETE FROM report_day")
-        from_log = await both_reports(site, gates, group)
+        from_log = await all_reports(site, gates, group)
         for report, expected in zip(with_summaries, from_log, strict=True):
             assert (report.tables, report.charts) == (expected.tables, expected.charts)
     assert checked > 0
@@ -145,7 +162,7 @@ async def test_a_day_that_is_over_is_not_read_from_the_log(
 ) -> None:
     gates, group = await groups_of(busy)
     await busy.services.day_summaries.update()
-    before = await both_reports(busy, gates, group)
+    before = await all_reports(busy, gates, group)
     read: list[int] = []
 
     def noted(real: Any) -> Any:
@@ -156,12 +173,18 @@ async def test_a_day_that_is_over_is_not_read_from_the_log(
 
         return read_part
 
+    def noted_faces(part: Any, since: int, *more: Any) -> Any:
+        found = unsorted_faces.unsorted_faces_in(part, since, *more)
+        read.extend(since for _ in found)
+        return found
+
     monkeypatch.setattr(attendance, "people_in", noted(attendance.people_in))
     monkeypatch.setattr(plates, "vehicles_in", noted(plates.vehicles_in))
-    after = await both_reports(busy, gates, group)
+    monkeypatch.setattr(captures, "unsorted_faces_in", noted_faces)
+    after = await all_reports(busy, gates, group)
     assert [one.tables for one in after] == [one.tables for one in before]
     assert set(read) == {MIDNIGHT}
-    assert [len(one.tables[-1].rows) for one in after] == [2, 1, 1]
+    assert [len(one.tables[-1].rows) for one in after] == [2, 1, 1, 2]
 
 
 async def test_a_day_is_summarised_a_quarter_of_an_hour_after_its_end(site: ReportSite) -> None:
@@ -185,6 +208,25 @@ async def test_what_came_late_is_in_the_report(busy: ReportSite) -> None:
         ("Mei", "2", "3", 2),
         ("Mei", "1", "1", 1),
     ]
+
+
+async def test_what_came_late_can_be_of_a_passage_that_was_sent_several_times(
+    site: ReportSite,
+) -> None:
+    """Of which the summary pairs the first sighting only."""
+    gates, _ = await groups_of(site)
+    site.clock.advance(-86_400)
+    for after in (0, 100_000):
+        await site.vehicle(-2 * HOUR + after, "B1", "1")
+    site.clock.advance(86_400)
+    await site.services.day_summaries.update()
+    kinds = "SELECT group_concat(kind, ' ') FROM report_part"
+    assert await site.hub.store.read(lambda c: one(c, kinds)) == "repeats vehicles"
+    await site.vehicle(-2 * HOUR + 200_000, "B1", "3")
+    await site.vehicle(-2 * HOUR + 330_000, "B1", "3")
+    found = await site.report("plates", "week", gates=gates)
+    times = [row[1] - MIDNIGHT for row in rows_of(found, "stays")]
+    assert times == [-2 * HOUR, -2 * HOUR + 330_000]
 
 
 async def test_a_day_of_which_much_came_late_is_summarised_again(
@@ -261,7 +303,7 @@ async def test_a_summary_is_given_up_if_a_record_goes_while_it_is_made(
 ) -> None:
     real = day_summaries.as_vehicles
 
-    def meanwhile(*values: Any) -> VehiclesSeen:
+    def meanwhile(*values: Any) -> Any:
         trio.from_thread.run(run_sql, busy, change)
         return real(*values)
 
@@ -288,7 +330,8 @@ async def test_what_a_crash_left_of_a_summary_is_not_used(busy: ReportSite) -> N
     [
         ("UPDATE report_part SET data = CAST(x'00' || substr(data, 2) AS BLOB)", "report_part"),
         ("UPDATE report_part SET data = x''", "report_part"),
-        ("DELETE FROM report_part WHERE did = '2'", "report_day"),
+        ("DELETE FROM report_part WHERE kind = 'people_by_camera'", "report_day"),
+        ("DELETE FROM report_part WHERE kind = 'faces'", "report_day"),
         ("UPDATE report_day SET through = through + 1", "report_part"),
         ("UPDATE report_day SET made_at = -1", "report_day"),
     ],
@@ -297,17 +340,67 @@ async def test_a_damaged_summary_is_found_and_made_again(
     busy: ReportSite, sql: str, table: str
 ) -> None:
     gates, group = await groups_of(busy)
-    expected = await both_reports(busy, gates, group)
+    expected = await all_reports(busy, gates, group)
     await busy.services.day_summaries.update()
     await run_sql(busy, sql)
-    found = await both_reports(busy, gates, group)
+    found = await all_reports(busy, gates, group)
     assert [one.tables for one in found] == [one.tables for one in expected]
     damaged = busy.hub.store.damaged_rows
     assert damaged.knows(table)
     await busy.services.day_summaries.update()
-    found = await both_reports(busy, gates, group)
+    found = await all_reports(busy, gates, group)
     assert [one.tables for one in found] == [one.tables for one in expected]
     assert damaged.counts() == {}
+
+
+async def test_a_summary_of_an_earlier_form_is_not_read_but_made_again(busy: ReportSite) -> None:
+    gates, group = await groups_of(busy)
+    expected = await all_reports(busy, gates, group)
+    await busy.services.day_summaries.update()
+    await run_sql(busy, "UPDATE report_day SET form = 1")
+    await run_sql(busy, "UPDATE report_part SET data = x'00'")
+    found = await all_reports(busy, gates, group)
+    assert [one.tables for one in found] == [one.tables for one in expected]
+    assert busy.hub.store.damaged_rows.counts() == {}
+    await busy.services.day_summaries.update()
+    forms = "SELECT group_concat(form) FROM report_day"
+    assert await busy.hub.store.read(lambda c: one(c, forms)) == str(day_parts.FORM)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Australia/Lord_Howe", "Asia/Kathmandu"])
+async def test_days_that_begin_within_an_hour_of_utc_have_the_same_captures(
+    site: ReportSite, zone: str
+) -> None:
+    """Such an hour counts to the day in which it begins, so its faces are in two summaries."""
+    await site.hub.store.settings.set("site.timezone", zone)
+    site.clock.advance(-5 * 86_400)
+    pick = random.Random(zone)
+    for _ in range(120):
+        at = pick.randrange(-6 * DAY, 0, 10 * MINUTE)
+        await site.face(at, pick.choice(["Mei", None]), did=pick.choice("12"))
+    site.clock.advance(5 * 86_400)
+    from_log = [await site.report("captures", period) for period in ("month", "week", "day")]
+    await site.services.day_summaries.update()
+    assert len(await summaries(site)) >= 5
+    site.services.reports.forget()
+    found = [await site.report("captures", period) for period in ("month", "week", "day")]
+    assert [(one.tables, one.charts) for one in found] == [
+        (one.tables, one.charts) for one in from_log
+    ]
+    faces = rows_of(found[0], "by_camera")
+    assert sum(row[-1] for row in faces) == 120
+    assert [row[3] for row in faces] == [0, 0]
+
+
+async def test_faces_of_today_are_told_apart_with_those_of_days_that_are_over(
+    busy: ReportSite,
+) -> None:
+    await busy.services.day_summaries.update()
+    await busy.face(-HOUR, None, did="2")
+    await busy.face(-HOUR, "Li", category=1, did="2")
+    await busy.erase(await busy.face(HOUR, "Li", did="2"))
+    found = rows_of(await busy.report("captures", "week"), "by_camera")
+    assert [row[:4] for row in found] == [("1", 1, 0, 0), ("2", 2, 1, 1)]
 
 
 async def test_another_zone_has_other_days(busy: ReportSite) -> None:

@@ -216,7 +216,7 @@ async def test_stays_beyond_the_rows_are_counted_but_not_kept(
 @pytest.mark.parametrize(
     ("kind", "module", "step"),
     [
-        ("captures", captures, "class_of"),
+        ("captures", captures, "counts_of"),
         ("attendance", attendance, "_row"),
         ("plates", plates, "_row"),
     ],

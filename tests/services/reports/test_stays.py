@@ -7,8 +7,9 @@ import random
 import pytest
 
 from hub.services.reports.stays import Stays
-from hub.store.reports.day_parts import REPEAT_MS, as_vehicles
+from hub.store.reports import vehicle_parts
 from hub.store.reports.sightings import PlateSeen
+from hub.store.reports.vehicle_parts import REPEAT_MS, as_vehicles
 
 DAY = 86_400_000
 _Stay = tuple[int, int | None, int | None]
@@ -35,24 +36,36 @@ def plainly(seen: list[PlateSeen], entrances: set[str], exits: set[str]) -> list
     return [(term or 0, came, left) for term, came, left in stays]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_stays_are_those_of_a_plain_way(seed: int) -> None:
+def sightings(pick: random.Random, at: int, plates: int) -> list[PlateSeen]:
+    """A camera sends a vehicle once, or several times while it passes."""
+    did, term = pick.choice("1234"), pick.randrange(plates)
+    more = [pick.randrange(2 * REPEAT_MS) for _ in range(pick.choice([0, 0, 1, 3]))]
+    return [PlateSeen(min(at + after, 4 * DAY - 1), did, term) for after in (0, *more)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_stays_are_those_of_a_plain_way(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pick = random.Random(seed)
+    monkeypatch.setattr(vehicle_parts, "_SIGHTINGS", pick.choice([2, 7, 4_096]))
+    monkeypatch.setattr(vehicle_parts, "MAX_CAMERAS", pick.choice([1, 3, 255]))
+    monkeypatch.setattr(vehicle_parts, "_MAX_ROUNDS", pick.choice([1, 5, 40]))
     entrances, exits = {"1", "2"}, {"3", *pick.choice([(), ("2",)])}
-    span = pick.choice([DAY // 100, 3 * DAY])
+    span = pick.choice([DAY // 100, DAY, 3 * DAY])
     seen = sorted(
         (
-            PlateSeen(DAY + pick.randrange(span), pick.choice("1234"), pick.randrange(6))
+            one
             for _ in range(300)
+            for one in sightings(pick, DAY + pick.randrange(span), plates=pick.choice([6, 90]))
         ),
         key=lambda one: (one.at, one.did, one.term),
     )
-    expected, limit = plainly(seen, entrances, exits), pick.choice([5, 1000])
-    stays = Stays(entrances, exits, limit)
+    expected, limit = plainly(seen, entrances, exits), pick.choice([0, 5, 30, 1000])
+    stays = Stays(entrances, exits, DAY, limit)
     for begin in range(DAY, 4 * DAY, DAY):
         of_day = [one for one in seen if begin <= one.at < begin + DAY]
         pick.shuffle(of_day)
-        stays.add_day([as_vehicles(of_day, begin, begin + DAY)], begin + DAY)
+        to_pair, _ = as_vehicles(of_day, begin, begin + DAY)
+        stays.add_day(to_pair, begin, begin + DAY)
     found = [(one.term, one.came_at, one.left_at) for one in stays.found]
     assert found == expected[:limit]
     assert stays.left_out == len(expected) - len(found)

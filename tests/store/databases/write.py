@@ -32,9 +32,11 @@ from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
 from hub.store.people.people import PersonPut
 from hub.store.people.person_rows import PersonChange
-from hub.store.reports.day_parts import as_vehicles
-from hub.store.reports.day_summaries import ALL_CAMERAS
+from hub.store.reports.day_parts import part_of
+from hub.store.reports.people_parts import encode_people, encode_people_by_camera
 from hub.store.reports.sightings import PersonSeen, PlateSeen
+from hub.store.reports.unsorted_faces import FaceCount, encode_faces
+from hub.store.reports.vehicle_parts import as_vehicles, encode_vehicles
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.clock_steps import ClockStep
@@ -415,11 +417,17 @@ async def fill_schema_21(store: Store) -> None:
 
 async def fill_schema_22(store: Store) -> None:
     summary = await store.day_summaries.begin(*SUMMARISED)
-    await store.day_summaries.complete(
-        summary,
-        {"1": [SEEN], ALL_CAMERAS: [SEEN]},
-        as_vehicles([PlateSeen(NOW * 1000 - 3, "1", 2)], *SUMMARISED[:2]),
-    )
+    times = (NOW * 1000 - 3, NOW * 1000 - 2)  # the same passage
+    vehicles, repeats = as_vehicles([PlateSeen(at, "1", 2) for at in times], *SUMMARISED[:2])
+    contents = {
+        "people": encode_people([[SEEN]]),
+        "people_by_camera": encode_people_by_camera([[SEEN]], SUMMARISED[0]),
+        "vehicles": map(encode_vehicles, vehicles),
+        "repeats": map(encode_vehicles, repeats),
+        "faces": encode_faces([FaceCount(NOW // 3600, "1", 1, 0)]),
+    }
+    parts = [part_of(summary, kind, 0, next(content)) for kind, content in contents.items()]
+    await store.day_summaries.complete(summary, parts)
 
 
 async def fill_schema_23(store: Store) -> None:

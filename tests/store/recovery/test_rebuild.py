@@ -17,8 +17,6 @@ from hub.store.health import StoreHealth
 from hub.store.records.record_filter import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
-from hub.store.reports.day_parts import as_vehicles
-from hub.store.reports.day_summaries import ALL_CAMERAS
 from hub.store.tables.devices import NewDevice
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import AccessDetail, FaceDetail, Record
@@ -94,8 +92,7 @@ async def test_what_comes_back_is_in_the_reports_of_days_that_were_summarised_wi
     await filled(tmp_path, clock, range(1, 3))
     async with opened(tmp_path, clock) as store:
         summary = await store.day_summaries.begin(0, clock.ms, clock.ms)
-        nobody = as_vehicles([], 0, clock.ms)
-        assert await store.day_summaries.complete(summary, {ALL_CAMERAS: []}, nobody)
+        assert await store.day_summaries.complete(summary, [])
         assert len(await store.day_summaries.all()) == 1
     rebuild(tmp_path, Disk(), os.urandom)
     async with opened(tmp_path, clock) as store:
