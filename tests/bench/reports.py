@@ -1,11 +1,13 @@
 """Measure reports of a day and of a month on a log of many records, and what others notice.
 
     python -m tests.bench.reports DIRECTORY [--records 1000000] [--uploads 20] [--from-log]
+        [--no-categories] [--files]
 
 DIRECTORY is made by `tests.bench.record_sets` unless it is there. The days are summarised first,
-unless they are; with `--from-log`, reports read the log instead. While each report is made,
+unless they are; with `--from-log`, reports read the log instead; with `--no-categories`, half of
+the faces have no category, from then on. A month is the whole set. While each report is made,
 somebody reads the newest page of the log every 20 ms, and uploads of 220 KB are stored, so many a
-second.
+second. The time of CPU is that of the report and of these. With `--files`, CSV and XLSX are made.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from zoneinfo import ZoneInfo
 
 import trio
 
+from hub.services.reports import reports as reports_module
 from hub.services.reports.day_summaries import DaySummaries
+from hub.services.reports.periods import Period, PeriodKind, day_of, period_of
 from hub.services.reports.report import Report
 from hub.services.reports.reports import Gates, ReportQuery, Reports
 from hub.store.db import Store
@@ -35,7 +39,7 @@ from hub.store.opening import open_store
 from hub.store.records.record_filter import RecordFilter
 from hub.store.sqlite.sql import one
 from hub.store.tables.devices import NewDevice
-from tests.bench.record_sets import CAMERAS, END_MS, make_records
+from tests.bench.record_sets import CAMERAS, DAYS, END_MS, make_records, take_categories
 from tests.bench.retention import Uploads
 from web.pages.reports.cells import Cells
 from web.pages.reports.files import csv_of, xlsx_of
@@ -43,11 +47,14 @@ from web.pages.reports.files import csv_of, xlsx_of
 #: The set ends before midnight in UTC.
 _LAST_DAY = date.fromtimestamp(END_MS / 1000 - 43_200)
 _PAUSE_SECONDS, _QUIET_SECONDS = 0.02, 5.0
+#: Groups of cameras, and the first and the last of each: vehicles pass the cameras 48 to 63.
+_GROUPS = (("In", 48, 55), ("Out", 56, 63), ("Eight", 1, 8), ("Forty", 1, 40))
 
 
-async def main(data_dir: Path, rate: float, *, from_log: bool) -> None:
+async def main(data_dir: Path, rate: float, *, from_log: bool, with_files: bool) -> None:
     async with open_store(data_dir, now=time.time, on_records=lambda records: None) as store:
-        reports, uploads = await _reports(store), Uploads(store, rate)
+        groups = await _groups(store)
+        reports, uploads = _reports(store), Uploads(store, rate)
         async with trio.open_nursery() as nursery:
             await nursery.start(reports.run)
             async with _beside(store, uploads, "nothing else"):
@@ -58,25 +65,30 @@ async def main(data_dir: Path, rate: float, *, from_log: bool) -> None:
                 async with _beside(store, uploads, "days are summarised"):
                     await _summaries(store).update()
                 print(f"  {await store.read(_told)}")
-            for kind in ("captures", "attendance", "plates"):
-                for period in ("day", "month"):
-                    gates = Gates((1,), (2,)) if kind == "plates" else Gates()
-                    day = _LAST_DAY - timedelta(days=1)
-                    query = ReportQuery(kind, period, day, (), gates)  # type: ignore[arg-type]
-                    await _measure(store, reports, uploads, query)
-            groups = ReportQuery("attendance", "month", _LAST_DAY, (1,))
-            await _measure(store, reports, uploads, groups)
+            day = _LAST_DAY - timedelta(days=1)
+            gates = Gates((groups["In"],), (groups["Out"],))
+            periods: tuple[PeriodKind, ...] = ("day", "month")
+            for period in periods:
+                for query in (
+                    ReportQuery("captures", period, day),
+                    ReportQuery("attendance", period, day),
+                    ReportQuery("attendance", period, day, (groups["Eight"],)),
+                    ReportQuery("attendance", period, day, (groups["Forty"],)),
+                    ReportQuery("plates", period, day, (), gates),
+                ):
+                    await _measure(store, reports, uploads, query, with_files=with_files)
             nursery.cancel_scope.cancel()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"memory at most {peak:.0f} MB")
 
 
-async def _measure(store: Store, reports: Reports, uploads: Uploads, query: ReportQuery) -> None:
-    of_groups = " of 8 cameras" if query.groups else ""
-    async with _beside(store, uploads, f"{query.kind} of a {query.period}{of_groups}"):
+async def _measure(
+    store: Store, reports: Reports, uploads: Uploads, query: ReportQuery, *, with_files: bool
+) -> None:
+    names = [store.camera_groups.get(id).name for id in query.groups]
+    cameras = f" of cameras ({names[0]})" if names else ""
+    async with _beside(store, uploads, f"{query.kind} of a {query.period}{cameras}"):
         report = await reports.make(query, seconds=600)
-    print(f"  {sum(len(one.rows) for one in report.tables):,} rows")
-    if query.period == "month" and not query.groups:
+    print(f"  {sum(len(one.rows) for one in report.tables):,} rows; {_memory():.0f} MB so far")
+    if with_files and query.period == "month" and not query.groups:
         await _measure_files(report)
 
 
@@ -136,8 +148,8 @@ async def _read_pages(store: Store, count: int) -> list[float]:
     return times
 
 
-async def _reports(store: Store) -> Reports:
-    """Reports of a site in UTC, whose vehicles pass the cameras 48 to 63."""
+async def _groups(store: Store) -> dict[str, int]:
+    """Add the cameras, unless they are there. Return the groups by name."""
     if not store.devices.all():
         await store.devices.add(
             [
@@ -145,8 +157,16 @@ async def _reports(store: Store) -> Reports:
                 for did in range(1, CAMERAS + 1)
             ]
         )
-        await store.camera_groups.add("In", [str(did) for did in range(48, 56)])
-        await store.camera_groups.add("Out", [str(did) for did in range(56, 64)])
+    known = {group.name: group.id for group in store.camera_groups.all()}
+    for name, first, last in _GROUPS:
+        if name not in known:
+            dids = [str(did) for did in range(first, last + 1)]
+            known[name] = (await store.camera_groups.add(name, dids)).id
+    return known
+
+
+def _reports(store: Store) -> Reports:
+    """Reports of a site in UTC."""
     site = SimpleNamespace(zone=_zone, zone_name=lambda: "UTC")
     groups = SimpleNamespace(
         get=store.camera_groups.get,
@@ -160,12 +180,25 @@ async def _reports(store: Store) -> Reports:
     )
 
 
+def _period_of(kind: PeriodKind, day: date, zone: ZoneInfo) -> Period:
+    """Return the 30 days of the set in place of a month: they are of two calendar months."""
+    if kind != "month":
+        return period_of(kind, day, zone)
+    dates = [_LAST_DAY - timedelta(days=before) for before in reversed(range(DAYS))]
+    return Period(kind, tuple(day_of(one, zone) for one in dates))
+
+
 async def _nobody(uuids: object) -> dict[str, Any]:
     return {}
 
 
 def _zone() -> ZoneInfo:
     return ZoneInfo("UTC")
+
+
+def _memory() -> float:
+    """Return the most memory that the process took, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _times(seconds: list[float]) -> str:
@@ -181,7 +214,13 @@ if __name__ == "__main__":
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--uploads", type=float, default=20.0, help="a second")
     parser.add_argument("--from-log", action="store_true")
+    parser.add_argument("--no-categories", action="store_true")
+    parser.add_argument("--files", action="store_true")
     given = parser.parse_args()
     make_records(given.directory, given.records)
+    if given.no_categories:
+        take_categories(given.directory)
     print(f"{given.records:,} records, {os.cpu_count()} cores")
-    trio.run(partial(main, given.directory, given.uploads, from_log=given.from_log))
+    reports_module.period_of = _period_of
+    run = partial(main, from_log=given.from_log, with_files=given.files)
+    trio.run(run, given.directory, given.uploads)
