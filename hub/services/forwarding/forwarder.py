@@ -20,7 +20,7 @@ from hub.live.feed import Subscription
 from hub.log import visible
 from hub.services.forwarding.erasures import MAX_RECORDS, erasure_items
 from hub.services.forwarding.making_way import pause_after
-from hub.services.forwarding.places import erasures_of, is_ours, on_this_log
+from hub.services.forwarding.places import erasures_of, is_ours, on_this_log, without_expired
 from hub.services.forwarding.retries import Retries
 from hub.services.forwarding.sender import (
     AlarmItem,
@@ -293,6 +293,7 @@ class Forwarder:
         if not await is_ours(place, self._store):
             await self._hold(f"another hub sends as {self.target.options.hub} too")
         self._end_waiting()
+        place = await without_expired(place, self.cursor, self._store)
         erased = erasures_of(place, self.cursor)
         if (place.seq, erased) != (self.cursor.seq, self.cursor.erasure_number):
             log.info(

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.services.forwarding.sender import Position
+from hub.store.records.record_filter import RecordFilter
 from hub.store.targets.target import Cursor
 from hub.wire.times import format_rfc3339
 
@@ -38,6 +39,31 @@ async def is_ours(place: Position, store: Store) -> bool:
     except msgspec.MsgspecError:
         return False
     return (shown.did, shown.received_at) == (record.did, format_rfc3339(record.received_at))
+
+
+async def without_expired(place: Position, cursor: Cursor, store: Store) -> Position:
+    """Return a place after what is too old to be there, if the other side keeps nothing for ever.
+
+    What arrived here later cannot be too old there: it was lost. Raises TooManyRequests,
+    CannotStoreNow.
+    """
+    if place.expired_before is None:
+        return place
+    older = await _last_before(place.expired_before, cursor.seq, store)
+    return replace(place, seq=max(place.seq, older))
+
+
+async def _last_before(moment: int, end: int, store: Store) -> int:
+    """Return the last seq up to `end` before the records that arrived at `moment` (ms) or later."""
+    low, high = 0, end
+    while low < high:
+        middle = (low + high) // 2
+        page = await store.records.page(RecordFilter(), after=middle, limit=1)
+        if page.items and page.items[0].received_at < moment:
+            low = page.items[0].seq
+        else:
+            high = middle
+    return min(low, end)
 
 
 def on_this_log(cursor: Cursor, store: Store) -> Cursor:

@@ -74,7 +74,8 @@ class Position(Struct, frozen=True):
 
     `record`: its last record as JSON, which must be ours; b"" if there is nothing to compare.
     `has_lost`: whether it had more before. `erasure_number`: of the last erasure that it has, None
-    if it does not say.
+    if it does not say. `expired_before`: it has nothing, of what it was sent before this (UNIX ms)
+    because that was too old; None if that is not why.
     """
 
     log: str
@@ -82,6 +83,7 @@ class Position(Struct, frozen=True):
     record: bytes = b""
     has_lost: bool = False
     erasure_number: int | None = None
+    expired_before: int | None = None
 
 
 class Refused(Exception):

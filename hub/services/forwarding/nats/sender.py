@@ -156,9 +156,12 @@ class NatsSender:
         begin = self._options.begin_seq if self._options.begin_log == log_id else 0
         known, self._reached = self._reached, 0
         if last is None:
-            if stream.has_expired(self._now()):
+            if (expired := stream.expired_before(self._now())) is None:
+                return Position(log_id, min(begin, cursor.seq), has_lost=known > 0)
+            if self._is_placed and not known:
+                # It was so before, and nothing was sent since.
                 return Position(log_id, cursor.seq)
-            return Position(log_id, min(begin, cursor.seq), has_lost=known > 0)
+            return Position(log_id, min(begin, cursor.seq), expired_before=expired)
         if last.headers.get(LOG) != log_id:
             return Position(log_id, min(begin, cursor.seq))
         seq = _number(last.headers.get(SEQ, ""))

@@ -42,10 +42,15 @@ class Stream(Struct, frozen=True):
         size = self.config.max_msg_size
         return min(max_payload, size) if size > 0 else max_payload
 
-    def has_expired(self, now: float) -> bool:
-        """Whether messages can have gone because of their age."""
-        age = now - self.created.timestamp()
-        return 0 < self.config.max_age / _NS < age
+    def expired_before(self, now: float) -> int | None:
+        """Return before which UNIX ms all messages have gone because of their age.
+
+        None: the stream is not so old that any can have.
+        """
+        max_age = self.config.max_age / _NS
+        if not 0 < max_age < now - self.created.timestamp():
+            return None
+        return int((now - max_age) * 1000)
 
 
 class LastMessage(Struct, frozen=True):

@@ -180,6 +180,27 @@ async def test_what_has_expired_in_the_stream_is_not_sent_again(
     assert await forwarding.stored_seqs() == seqs
 
 
+async def test_what_an_old_stream_has_lost_is_sent_again(
+    forwarding: NatsForwarding, clock: FrozenClock
+) -> None:
+    config = {"name": STREAM, "subjects": ["sitehub.3.>"], "max_age": 3_600 * 10**9}
+    await forwarding.ask(f"STREAM.CREATE.{STREAM}", {**config, "allow_direct": True})
+    # By the clock of the hub the stream is older than its messages may be.
+    clock.seconds = time.time() + 7_200
+    id = (await forwarding.add()).target.id
+    await names(forwarding, 2)
+    await forwarding.until_current(id)
+    clock.advance(3_601)
+    seqs = await names(forwarding, 3)
+    await forwarding.until_current(id)
+    await forwarding.ask(f"STREAM.PURGE.{STREAM}")
+    seqs += await names(forwarding, 1)
+    await forwarding.until(id, lambda view: view.state == "waiting")
+    await forwarding.until(id, lambda view: view.cursor.seq == seqs[-1])
+    assert await forwarding.stored_seqs() == seqs
+    assert forwarding.targets.get(id).gaps == ()
+
+
 async def test_a_full_stream_makes_the_target_wait_until_there_is_room(
     forwarding: NatsForwarding,
 ) -> None:
