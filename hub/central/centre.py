@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 #: What is stored in one transaction, about.
 _BATCH_MESSAGES, _BATCH_BYTES = 2_000, 8 * 1024 * 1024
-#: A stream is asked for more while no more of its messages wait here.
-_WAITING_MESSAGES = 500
+#: A stream is asked for more while less of it waits here.
+_WAITING_MESSAGES, _WAITING_BYTES = 500, 1024 * 1024
 _MISSING_STREAM_SECONDS = 5.0
 _WATCH_SECONDS = 15.0
 _MAX_WAIT = 10.0
@@ -75,6 +75,8 @@ class Centre:
         self._store: Store | None = None
         #: One transaction at a time, or one look at the hubs.
         self._storing = trio.Lock()
+        #: Why streams give nothing, of those that should.
+        self._faults: dict[str, str] = {}
 
     async def run(self) -> None:
         """Run until cancelled. Raises StartFault if the database cannot be used by this version."""
@@ -89,6 +91,7 @@ class Centre:
         while True:
             try:
                 async with open_reader(self._servers) as reader:
+                    self._faults.clear()
                     self._note("nats", "")
                     await self._session(reader)
             except* TryLater as failures:
@@ -111,9 +114,17 @@ class Centre:
     async def _consume(self, reader: Reader, stream: str, queue: _Queue) -> None:
         """Take what comes in a stream, once there is one. Raises TryLater."""
         while True:
-            if await reader.prepare(stream) is not None:
-                with suppress(StreamGone):
-                    await reader.consume(stream, partial(queue.wait_room, stream), queue.put)
+            try:
+                found = await reader.prepare(stream)
+                self._note_fault(stream, "")
+                if found is not None:
+                    with suppress(StreamGone):
+                        await reader.consume(stream, partial(queue.wait_room, stream), queue.put)
+            except TryLater as failure:
+                self._note_fault(stream, str(failure))
+                # Its server may be away alone, and the others' streams go on.
+                if reader.is_broken or len(self._faults) == PARTITIONS:
+                    raise
             await trio.sleep(_MISSING_STREAM_SECONDS)
 
     async def _save(self, messages: Sequence[Received], reader: Reader) -> None:
@@ -161,14 +172,24 @@ class Centre:
             await trio.sleep(_WATCH_SECONDS)
 
     async def _watch_streams(self, reader: Reader) -> None:
-        """Note how much of each stream is not stored yet, from time to time. Raises TryLater."""
+        """Note how much of each stream is not stored yet, from time to time."""
         while True:
             for stream in map(stream_of, range(PARTITIONS)):
-                found = await reader.consumed(stream)
-                if found.error is None:
+                with suppress(TryLater):
+                    found = await reader.consumed(stream)
+                    if found.error is not None:
+                        continue
                     metrics.pending.labels(stream).set(found.num_pending)
                     metrics.unacknowledged.labels(stream).set(found.num_ack_pending)
             await trio.sleep(_WATCH_SECONDS)
+
+    def _note_fault(self, stream: str, reason: str) -> None:
+        """Note why a stream gives nothing, or that it does."""
+        if reason:
+            self._faults[stream] = reason
+        elif self._faults.pop(stream, None) is None:
+            return
+        self._note("nats", next(iter(self._faults.values()), ""))
 
     def _note(self, side: Side, reason: str) -> None:
         """Note why a side does not work, or that it does."""
@@ -190,11 +211,13 @@ class _Queue:
         self._messages: deque[Received] = deque()
         #: By stream, with what is being stored.
         self._counts: Counter[str] = Counter()
+        self._sizes: Counter[str] = Counter()
         self._came, self._freed = trio.Event(), trio.Event()
 
     def put(self, message: Received) -> None:
         self._messages.append(message)
         self._counts[message.stream] += 1
+        self._sizes[message.stream] += message.size
         self._came.set()
 
     async def take(self) -> list[Received]:
@@ -203,20 +226,25 @@ class _Queue:
         taken, size = [self._messages.popleft()], 0
         while self._messages and len(taken) < _BATCH_MESSAGES and size < _BATCH_BYTES:
             taken.append(self._messages.popleft())
-            size += len(taken[-1].payload)
+            size += taken[-1].size
         if not self._messages:
             self._came = trio.Event()
         return taken
 
     def done(self, messages: Sequence[Received]) -> None:
-        self._counts.subtract(Counter(one.stream for one in messages))
+        for message in messages:
+            self._counts[message.stream] -= 1
+            self._sizes[message.stream] -= message.size
         self._freed.set()
         self._freed = trio.Event()
 
     async def wait_room(self, stream: str) -> None:
         """Return once little of a stream waits."""
-        while self._counts[stream] >= _WAITING_MESSAGES:
+        while self._is_much(stream):
             await self._freed.wait()
+
+    def _is_much(self, stream: str) -> bool:
+        return self._counts[stream] >= _WAITING_MESSAGES or self._sizes[stream] >= _WAITING_BYTES
 
 
 async def _wait_broken(reader: Reader) -> None:

@@ -7,7 +7,7 @@ the same time: what is there already stays as it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors
 
 from hub.central.counts import Counts
-from hub.central.erasing import ERASURE_LOCK, erase, is_erased
+from hub.central.erasing import ERASURE_LOCK, erase, erased_sql, is_erased
 from hub.central.hubs import Hub, read_hubs
 from hub.central.messages import AlarmRow, ErasureRow, GapRow, PictureFile, RecordRow, Sender
 from hub.central.migrations import SCHEMA_LOCK, bring_up_to_date
@@ -48,11 +48,9 @@ CREATE TEMPORARY TABLE staged (
 _COPY = """
 COPY staged (hub, log, seq, received_at, occurred_at, kind, did, erased, body) FROM STDIN
 """
-_EMPTY_STAGED = """
+_EMPTY_STAGED = f"""
 UPDATE staged SET erased = true, body = sitehub.emptied(body)
-FROM sitehub.erasure AS erasure
-WHERE erasure.hub = staged.hub AND erasure.log = staged.log
-AND staged.seq BETWEEN erasure.first_seq AND erasure.last_seq AND NOT staged.erased
+WHERE NOT staged.erased AND {erased_sql("staged")}
 """
 # In the order of the key, so that two centres with the same records do not wait for each other.
 # What a hub has erased replaces what was there before.
@@ -145,8 +143,8 @@ class Database:
         added = self._store_records(records)
         self._store_alarms(alarms)
         self._store_gaps(gaps)
-        erase(self.connection, erasures, self._pictures)
         self._store_unreadable(unreadable)
+        erase(self.connection, erasures, self._pictures)
         self._note_hubs([row.sender for row in rows], records)
         return Counts(
             records=added,
@@ -214,7 +212,7 @@ class Database:
         rows = [
             (
                 *(one.stream, one.stream_seq, visible(one.subject)),
-                *(json.dumps({name: visible(text) for name, text in one.headers.items()}),),
+                *(_visible_json(one.headers),),
                 *(one.payload, visible(reason or one.reason)),
             )
             for one in messages
@@ -304,6 +302,10 @@ def _fields(row: RecordRow) -> tuple[Any, ...]:
         *(row.sender.hub, row.sender.log, row.seq, row.received_at, row.occurred_at),
         *(row.kind, row.did, row.erased, row.body),
     )
+
+
+def _visible_json(headers: Mapping[str, str]) -> str:
+    return json.dumps({visible(name): visible(text) for name, text in headers.items()})
 
 
 def _months(times: Iterable[datetime]) -> set[Month]:

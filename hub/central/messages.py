@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hub.services.forwarding.erasures import MAX_RECORDS
 from hub.services.forwarding.nats.address import PARTITIONS
-from hub.services.forwarding.nats.messages import LOG, PICTURE, SEQ
+from hub.services.forwarding.nats.messages import DIGEST, LOG, PICTURE, SEQ, digest_of
 
 _SUBJECT = re.compile(
     r"sitehub\.(?P<partition>\d{1,2})\.(?P<hub>[a-z0-9][a-z0-9-]{0,62})\.(?P<kind>[a-z]+)",
@@ -23,6 +24,8 @@ _SUBJECT = re.compile(
 )
 _LOG_ID = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
 _PICTURE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+#: A header that only servers write, into what they read from a stream.
+ANSWERED = "Nats-Stream"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 _MAX_SEQ = 2**63 - 1
@@ -128,6 +131,9 @@ def row_of(subject: str, headers: Mapping[str, str], payload: bytes) -> Row:
     found = _SUBJECT.fullmatch(subject)
     if found is None or int(found["partition"]) >= PARTITIONS:
         raise Unreadable("a subject that no hub has")
+    if ANSWERED in headers:
+        # Whoever asks can name the subject of another hub for the answer.
+        raise Unreadable("an answer of a server, which no hub sends")
     log = headers.get(LOG, "")
     if not _LOG_ID.fullmatch(log):
         raise Unreadable(f"{LOG} is missing or wrong")
@@ -144,7 +150,8 @@ def row_of(subject: str, headers: Mapping[str, str], payload: bytes) -> Row:
                 return _gap(sender, payload)
             case "erasure":
                 return _erasure(sender, payload)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    # ArithmeticError: a time that is in no year, once it is in UTC.
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
         raise Unreadable(str(error)) from error
     raise Unreadable("a kind of message that this version does not know")
 
@@ -186,6 +193,10 @@ def _gap(sender: Sender, payload: bytes) -> GapRow:
 
 def _erasure(sender: Sender, payload: bytes) -> ErasureRow:
     ranges = msgspec.json.decode(payload, type=_Erasure).seqs
+    if len(ranges) > MAX_RECORDS:
+        raise ValueError(f"more than {MAX_RECORDS} ranges")
+    if any(first > last for first, last in ranges):
+        raise ValueError("a range ends before it begins")
     return ErasureRow(sender, tuple((_seq(first), _seq(last)) for first, last in ranges))
 
 
@@ -193,6 +204,8 @@ def _picture(sender: Sender, headers: Mapping[str, str], payload: bytes) -> Pict
     seq, name = headers.get(SEQ, ""), headers.get(PICTURE, "")
     if not seq.isdecimal() or not _PICTURE_NAME.fullmatch(name):
         raise Unreadable(f"{SEQ} or {PICTURE} is missing or wrong")
+    if headers.get(DIGEST) != digest_of(payload):
+        raise Unreadable(f"{DIGEST} is missing or wrong")
     return PictureFile(sender, _seq(int(seq)), name, headers.get("Content-Type", ""), payload)
 
 

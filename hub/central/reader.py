@@ -6,6 +6,7 @@ message that is not acknowledged in time, as of a centre that was killed, goes t
 
 from __future__ import annotations
 
+import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,8 +20,10 @@ from nats.aio.msg import Msg
 
 from hub.central.received import Received, read_message
 from hub.errors import StartFault
+from hub.log import visible
 from hub.services.forwarding.nats.address import is_encrypted, servers_of
 from hub.services.forwarding.nats.connection import ApiError, Connection, Login, run_loop
+from hub.services.forwarding.nats.headers import DESCRIPTION, STATUS
 from hub.services.forwarding.nats.identity import load_certificate
 from hub.services.forwarding.sender import TryLater
 
@@ -30,6 +33,12 @@ CONSUMER = "sitehub-central"
 _INBOX_NAME = "sitehub_central"
 _ACK_WAIT_SECONDS = 30
 _PULL_MESSAGES, _PULL_BYTES = 500, 4 * 1024 * 1024
+#: What comes with a message beside what the server counts against its limit.
+_MESSAGE_ROOM = 16 * 1024
+#: Before a stream is asked again that had nothing to give.
+_PAUSE_SECONDS = 1.0
+#: Only what a stream holds is acknowledged: all else is what the server says of a request.
+_ACK = "$JS.ACK."
 _PULL_SECONDS = 20
 #: The server says so often that it is there while it has nothing.
 _HEARTBEAT_SECONDS = 5
@@ -86,7 +95,8 @@ class Reader(Connection):
         Raises TryLater, StreamGone.
         """
         pull = _Pull(stream, put)
-        inbox = f"_INBOX.{_INBOX_NAME}.{stream}"
+        # Of its own: centres have one name, and would get what another one has asked for.
+        inbox = f"_INBOX.{_INBOX_NAME}.{secrets.token_hex(8)}"
         await self._run(self._subscribe, (inbox, pull), 10)
         while True:
             await wait_room()
@@ -95,6 +105,11 @@ class Reader(Connection):
             await self._until_over(pull)
             if pull.is_gone:
                 raise StreamGone
+            if pull.refusal:
+                if pull.is_too_large:
+                    # The servers may take more than when the connection was opened.
+                    raise TryLater(f"stream {stream}: {pull.refusal}")
+                await trio.sleep(_PAUSE_SECONDS)
 
     async def prepare(self, stream: str) -> Consumed | None:
         """Return how far the consumer of a stream is; make it if it is missing.
@@ -147,7 +162,8 @@ class Reader(Connection):
         body = msgspec.json.encode(
             {
                 "batch": _PULL_MESSAGES,
-                "max_bytes": _PULL_BYTES,
+                # A message that is larger would stay there for ever, with all that come after it.
+                "max_bytes": max(_PULL_BYTES, self.max_payload + _MESSAGE_ROOM),
                 "expires": _PULL_SECONDS * _NS,
                 "idle_heartbeat": _HEARTBEAT_SECONDS * _NS,
             }
@@ -198,13 +214,20 @@ class _Pull:
     def __init__(self, stream: str, put: Take) -> None:
         self.is_over = True
         self.is_gone = False
+        #: Why the server has ended it before anything came; "" if it was for the time.
+        self.refusal = ""
         self._stream = stream
         self._put = put
         self._left = 0
         self._sign = trio.Event()
 
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the next message was larger than what was asked for."""
+        return "MaxBytes" in self.refusal
+
     def begin(self) -> None:
-        self.is_over = False
+        self.is_over, self.refusal = False, ""
         self._left = _PULL_MESSAGES
 
     async def wait_sign(self) -> None:
@@ -215,14 +238,17 @@ class _Pull:
     async def receive(self, message: Msg) -> None:
         """Take a message, or what the server says of the request."""
         headers = dict(message.headers or {})
-        if message.reply and not headers.get("Status"):
+        if message.reply.startswith(_ACK):
             self._put(
                 read_message(self._stream, message.subject, headers, message.data, message.reply)
             )
             self._left -= 1
             self.is_over = self._left <= 0
         # 100: it is still there. All else ends the request: no more time, or no more bytes.
-        elif (status := headers.get("Status", "")) != "100":
+        elif (status := headers.get(STATUS, "")) != "100":
+            said = headers.get(DESCRIPTION, "")
             self.is_over = True
-            self.is_gone = status == "503" or "Deleted" in headers.get("Description", "")
+            self.is_gone = status == "503" or "Deleted" in said
+            if status != "408" and self._left == _PULL_MESSAGES:
+                self.refusal = visible(f"{status} {said}")
         self._sign.set()

@@ -21,6 +21,11 @@ class Received(Struct, frozen=True):
     row: Row | None
     reason: str = ""
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it is."""
+        return len(self.payload) + sum(map(len, (*self.headers, *self.headers.values())))
+
 
 def read_message(
     stream: str, subject: str, headers: Mapping[str, str], payload: bytes, reply: str

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from hub.central.received import Received, read_message
+from hub.services.forwarding.nats.messages import digest_of
 
 LOG = "0a" * 16
 STREAM = "SITEHUB_3"
@@ -34,7 +35,11 @@ def record(seq: int, hub: str = "site-1", log: str = LOG, **fields: Any) -> Rece
 def picture(
     seq: int, data: bytes, name: str = "face", hub: str = "site-1", log: str = LOG
 ) -> Received:
-    headers = {"Sitehub-Picture": name, "Content-Type": "image/jpeg"}
+    headers = {
+        "Sitehub-Picture": name,
+        "Sitehub-Digest": digest_of(data),
+        "Content-Type": "image/jpeg",
+    }
     return message("pic", data, hub, log, seq, **headers)
 
 

@@ -15,7 +15,7 @@ from hub.central.hubs import Hub
 from hub.central.reader import Consumed, Servers
 from hub.central.received import Received
 from hub.services.forwarding.sender import TryLater
-from tests.central.messages import STREAM, record
+from tests.central.messages import STREAM, message, record
 
 
 class FakeReader:
@@ -29,8 +29,16 @@ class FakeReader:
         self.taken = 0
         self.acknowledged: list[int] = []
         self.broken = trio.Event()
+        #: Why streams give nothing.
+        self.faults: dict[str, str] = {}
+
+    @property
+    def is_broken(self) -> bool:
+        return self.broken.is_set()
 
     async def prepare(self, stream: str) -> Consumed | None:
+        if stream in self.faults:
+            raise TryLater(self.faults[stream])
         return Consumed() if stream == STREAM else None
 
     async def consumed(self, stream: str) -> Consumed:
@@ -136,6 +144,40 @@ async def test_no_more_is_taken_while_much_waits_to_be_stored(autojump_clock: Mo
         await until(lambda: len(reader.acknowledged) == 5_000)
         nursery.cancel_scope.cancel()
     assert store.stored == list(range(1, 5_001))
+
+
+async def test_no_more_is_taken_while_large_messages_wait(autojump_clock: MockClock) -> None:
+    large = [message("rec", bytes(300_000), seq=seq) for seq in range(1, 101)]
+    reader, store = FakeReader(large, part=2), FakeStore(failures=1_000_000)
+    _, serve = centre_of(reader, store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await trio.sleep(60)
+        assert reader.taken <= 6
+        store.failures = 0
+        await until(lambda: len(reader.acknowledged) == 100)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_stream_that_gives_nothing_holds_up_no_other(autojump_clock: MockClock) -> None:
+    reader, store = FakeReader([record(1)]), FakeStore()
+    reader.faults = {"SITEHUB_5": "it did not answer in time"}
+    centre, serve = centre_of(reader, store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await until(lambda: reader.acknowledged == [1])
+        assert centre.health.nats == "it did not answer in time"
+        reader.faults.clear()
+        await until(lambda: centre.health.nats == "")
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_that_gives_nothing_is_given_up(autojump_clock: MockClock) -> None:
+    reader, store = FakeReader([]), FakeStore()
+    reader.faults = {f"SITEHUB_{number}": "it did not answer in time" for number in range(16)}
+    _, serve = centre_of(reader, store)
+    with pytest.RaisesGroup(pytest.RaisesExc(TryLater, match="in time"), flatten_subgroups=True):
+        await serve()
 
 
 async def test_a_broken_connection_is_given_up() -> None:

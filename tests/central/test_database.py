@@ -88,6 +88,15 @@ def test_what_cannot_be_read_is_kept_as_it_came(database: Database, address: str
     assert found == [("sitehub.3.site-1.rec", b"\0no JSON")]
 
 
+def test_a_header_that_postgresql_does_not_take_holds_up_nothing(
+    database: Database, address: str
+) -> None:
+    strange = message("rec", b"x", **{"a\0b": "c\0d"})
+    assert database.store([record(1), strange]) == Counts(records=1, unreadable=1)
+    found = rows(address, "SELECT headers->>'a\\x00b' FROM sitehub.unreadable")
+    assert found == [(r"c\x00d",)]
+
+
 def test_what_postgresql_refuses_holds_up_nothing(database: Database, address: str) -> None:
     large = record(2, extra={"n": 1}).payload.replace(b'{"n":1}', b'{"n":1e1000000}')
     counts = database.store([record(1), message("rec", large), record(3)])
@@ -130,6 +139,48 @@ def test_what_comes_after_its_erasure_is_stored_empty(
     assert found == [(2, True, False), (3, False, True)]
     left = [path.name for path in (tmp_path / "pictures").rglob("*.jpg")]
     assert left == ["3-face.jpg"]
+
+
+def test_erasures_that_overlap_become_one(database: Database, address: str) -> None:
+    database.store([erasure((5, 6), (8, 8), (20, 30)), erasure((1, 1))])
+    database.store([erasure((20, 22)), erasure((4, 9)), erasure((9, 11), (29, 40))])
+    found = rows(address, "SELECT first_seq, last_seq FROM sitehub.erasure ORDER BY first_seq")
+    assert found == [(1, 1), (4, 11), (20, 40)]
+    database.store([record(seq) for seq in (1, 2, 3, 4, 7, 11, 12, 19, 20, 40, 41)])
+    found = rows(address, "SELECT seq FROM sitehub.record WHERE erased ORDER BY seq")
+    assert found == [(1,), (4,), (7,), (11,), (20,), (40,)]
+
+
+def test_ranges_that_overlapped_in_an_earlier_version_are_joined(address: str) -> None:
+    open_database(address, None).close()
+    rows(address, "UPDATE sitehub.version SET number = 1 RETURNING number")
+    rows(
+        address,
+        "INSERT INTO sitehub.erasure (hub, log, first_seq, last_seq) VALUES "
+        "('a', '1', 1, 9), ('a', '1', 2, 3), ('a', '1', 9, 12), ('a', '1', 20, 21), "
+        "('a', '2', 2, 3), ('b', '1', 2, 3) RETURNING hub",
+    )
+    open_database(address, None).close()
+    found = rows(
+        address, "SELECT hub, log, first_seq, last_seq FROM sitehub.erasure ORDER BY 1,2,3"
+    )
+    assert found == [
+        *(("a", "1", 1, 12), ("a", "1", 20, 21)),
+        *(("a", "2", 2, 3), ("b", "1", 2, 3)),
+    ]
+
+
+def test_an_erasure_takes_what_could_not_be_read_too(database: Database, address: str) -> None:
+    broken = [message("rec", b"Wang Fang", seq=seq) for seq in (1, 2)]
+    other = message("rec", b"Wang Fang", hub="site-2", seq=2)
+    database.store([*broken, other, message("rec", b"x", **{"Sitehub-Seq": "x"})])
+    database.store([erasure((2, 3))])
+    found = rows(address, "SELECT subject, headers->>'Sitehub-Seq' FROM sitehub.unreadable")
+    assert sorted(found) == [
+        ("sitehub.3.site-1.rec", "1"),
+        ("sitehub.3.site-1.rec", "x"),
+        ("sitehub.3.site-2.rec", "2"),
+    ]
 
 
 def test_an_erasure_is_of_one_hub_and_one_log(database: Database, address: str) -> None:

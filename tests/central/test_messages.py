@@ -80,7 +80,17 @@ def test_the_other_messages_become_what_they_are() -> None:
             {"Sitehub-Log": LOG},
             record(1, received_at="2026-11-25T08:00:00").payload,
         ),
+        (
+            "sitehub.3.site-1.rec",
+            {"Sitehub-Log": LOG},
+            record(1, received_at="9999-12-31T23:59:59-01:00").payload,
+        ),
         ("sitehub.3.site-1.rec", {"Sitehub-Log": LOG}, b"[" * 100_000),
+        (
+            "sitehub.3.site-1.erasure",
+            {"Sitehub-Log": LOG},
+            erasure(*((seq, seq) for seq in range(0, 802, 2))).payload,
+        ),
         ("sitehub.3.site-1.pic", {"Sitehub-Log": LOG, "Sitehub-Seq": "1"}, b"JPEG"),
         (
             "sitehub.3.site-1.pic",
@@ -94,6 +104,14 @@ def test_what_no_hub_sends_is_unreadable(
 ) -> None:
     with pytest.raises(Unreadable):
         row_of(subject, headers, payload)
+
+
+@pytest.mark.parametrize("digest", [{}, {"Sitehub-Digest": "sha256:" + 64 * "0"}])
+def test_a_picture_that_is_not_what_the_hub_sent_is_unreadable(digest: dict[str, str]) -> None:
+    good = picture(1, b"JPEG")
+    headers = {name: text for name, text in good.headers.items() if name != "Sitehub-Digest"}
+    with pytest.raises(Unreadable, match="Sitehub-Digest is missing or wrong"):
+        row_of(good.subject, {**headers, **digest}, good.payload)
 
 
 def test_an_unreadable_message_says_why_and_where_it_was() -> None:

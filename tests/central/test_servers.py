@@ -15,7 +15,8 @@ from hub.central.certificates import issue
 from hub.central.folder import enrol, make_folder, read_central
 from hub.central.received import Received
 from tests.central.messages import STREAM, alarm, erasure, gap, message, picture, record
-from tests.support.central import running_centres
+from tests.central.test_rights import tls_config
+from tests.support.central import CentreProcess, running_centres
 from tests.support.nats_server import NatsServer, running_nats
 from tests.support.postgres import rows
 
@@ -90,8 +91,18 @@ def test_what_was_sent_while_no_centre_ran_is_stored_later(
     server: NatsServer, folder: Path, address: str
 ) -> None:
     publish(server, [record(seq) for seq in range(1, 1_201)])
-    with running_centres(2, folder, address):
+    with running_centres(2, folder, address) as centres:
         until(lambda: count(address, "record") == 1_200)
+        until(lambda: _sum(centres, "sitehub_central_records_total") == 1_200)
+        # Each message goes to one of them.
+        publish(server, [record(seq) for seq in range(1_201, 1_211)])
+        until(lambda: _sum(centres, "sitehub_central_records_total") == 1_210)
+        time.sleep(0.5)
+        assert _sum(centres, "sitehub_central_repeated_total") == 0
+
+
+def _sum(centres: Sequence[CentreProcess], name: str) -> float:
+    return sum(centre.metric(name) for centre in centres)
 
 
 def test_a_database_that_is_away_is_told_and_waited_for(
@@ -99,8 +110,6 @@ def test_a_database_that_is_away_is_told_and_waited_for(
 ) -> None:
     away = address.replace("/test", "/nowhere")
     with running_nats(folder / "other"):  # Any server: the centre's own is in `folder`.
-        from tests.support.central import CentreProcess
-
         centre = CentreProcess(folder, away)
         centre.start()
         try:
@@ -139,7 +148,7 @@ def test_servers_let_a_hub_send_as_itself_alone(tmp_path: Path) -> None:
         make_folder(folder, url, with_passwords=False)
         hub = enrol(folder, "site-1", 3)
         server.kill()
-        server.configure(_tls_config(folder))
+        server.configure(tls_config(folder))
         server.start()
         assert command(["central", "prepare", "--folder", str(folder)]) == 0
         assert asyncio.run(_is_allowed(folder, hub.cert, hub.key, "sitehub.3.site-1.rec", url))
@@ -148,13 +157,6 @@ def test_servers_let_a_hub_send_as_itself_alone(tmp_path: Path) -> None:
         with pytest.raises(Exception, match="Authorization Violation"):
             asyncio.run(_is_allowed(folder, *stranger, "sitehub.3.site-2.rec", url))
         assert read_central(folder).cert
-
-
-def _tls_config(folder: Path) -> str:
-    files = {"cert_file": "server.pem", "key_file": "server.key", "ca_file": "ca.pem"}
-    lines = ", ".join(f'{name}: "{(folder / file).as_posix()}"' for name, file in files.items())
-    accounts = (folder / "accounts.conf").read_text()
-    return f"tls {{ {lines}, verify_and_map: true }}\n{accounts}"
 
 
 async def _is_allowed(folder: Path, cert: str, key: str, subject: str, url: str) -> bool:

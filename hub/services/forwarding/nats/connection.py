@@ -23,6 +23,7 @@ from nats.errors import TimeoutError as NatsTimeout
 
 from hub.log import visible
 from hub.services.forwarding.connect_errors import reason_of
+from hub.services.forwarding.nats.headers import STATUS, headers_of
 from hub.services.forwarding.nats.messages import Message
 from hub.services.forwarding.sender import TryLater
 
@@ -60,7 +61,7 @@ class Reply(Struct, frozen=True):
 
     @property
     def status(self) -> str:
-        return self.headers.get("Status", "")
+        return self.headers.get(STATUS, "")
 
 
 class ApiError(Struct, frozen=True):
@@ -83,7 +84,10 @@ class Ack(Struct, frozen=True):
 
 
 class _Client(Client):
-    """A client that gives nothing to a server without TLS where TLS is wanted."""
+    """A client that gives nothing to a server without TLS where TLS is wanted.
+
+    Nor does it fail at what others have written into messages: it would read nothing more.
+    """
 
     def __init__(self, *, wants_tls: bool) -> None:
         super().__init__()
@@ -94,6 +98,15 @@ class _Client(Client):
         if self._wants_tls and not self._server_info.get("tls_required"):
             raise ConnectionRefusedError("the server does not use TLS")
         return super()._connect_command()
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        return headers_of(headers) if headers else None
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Any:
+        subject = subject.decode("utf-8", "replace").encode()
+        return super()._build_message(sid, subject, reply, data, headers)
 
     @property
     def version(self) -> str:

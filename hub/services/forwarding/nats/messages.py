@@ -101,7 +101,7 @@ class Messages:
             SEQ: seq,
             LOG: self.log_id,
             PICTURE: name,
-            DIGEST: f"sha256:{hashlib.sha256(picture.data).hexdigest()}",
+            DIGEST: digest_of(picture.data),
             "Content-Type": picture.mime,
         }
         return Message(f"{self.subject}.pic", headers, picture.data)
@@ -125,6 +125,11 @@ class Messages:
 
     def _message(self, kind: str, payload: bytes, log: str = "") -> Message:
         return Message(f"{self.subject}.{kind}", {LOG: log or self.log_id}, payload)
+
+
+def digest_of(data: bytes) -> str:
+    """Return what the header of a picture says of it."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def size_of(messages: Sequence[Message]) -> int:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from hub.log import visible
 from hub.services.forwarding.nats.connection import ApiError, Connection
+from hub.services.forwarding.nats.headers import headers_of
 from hub.services.forwarding.sender import TryLater
 
 Answer = TypeVar("Answer", bound=Struct)
@@ -121,7 +122,7 @@ async def _last_of_leader(connection: Connection, name: str, subject: str) -> La
             return None
         raise TryLater(f"stream {name}: {got.error}")
     try:
-        headers = _headers(base64.b64decode(got.message.hdrs))
+        headers = headers_of(base64.b64decode(got.message.hdrs))
         return LastMessage(got.message.seq, headers, base64.b64decode(got.message.data))
     except ValueError as error:
         raise TryLater("what it answered makes no sense") from error
@@ -168,13 +169,3 @@ def _version(connection: Connection) -> tuple[int, ...]:
 
 def _number(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 20 else 0
-
-
-def _headers(block: bytes) -> dict[str, str]:
-    """Return the headers in a block as NATS stores it."""
-    found = {}
-    for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
-        name, colon, value = line.partition(":")
-        if colon:
-            found[name.strip()] = value.strip()
-    return found
