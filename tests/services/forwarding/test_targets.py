@@ -181,7 +181,14 @@ async def test_another_address_lets_a_held_target_go_on(forwarding: Forwarding) 
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("120", 120), ("Wed, 25 Nov 2026 12:02:00 GMT", 120), ("soon", 5), ("9" * 30, 86_400)],
+    [
+        ("120", 120),
+        ("Wed, 25 Nov 2026 12:02:00 GMT", 120),
+        ("soon", 5),
+        ("9" * 30, 86_400),
+        ("Wed, 25 Nov 99999999999 12:02:00 GMT", 5),
+        ("Wed, 25 Nov 2026 12:02:00 +99999999999", 5),
+    ],
 )
 async def test_retry_after_is_honoured(
     forwarding: Forwarding, clock: FrozenClock, header: str, seconds: int

@@ -208,7 +208,8 @@ def _seconds_of(retry_after: str, now: float) -> float:
         return float(retry_after[:12])
     try:
         moment = parsedate_to_datetime(retry_after)
-    except (TypeError, ValueError):
+    # OverflowError: a year or a zone that no date can have.
+    except (TypeError, ValueError, OverflowError):
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
