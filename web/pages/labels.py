@@ -24,6 +24,7 @@ from hub.wire.uploads.records import HubDetail
 from web import auth
 from web.pages import language
 from web.pages.language import N_, gettext
+from web.pages.target_reasons import target_reason
 
 #: As the services tell a moment, in the years that every time zone can show.
 _UTC_MOMENT = re.compile(r"(?!0001|9999)\d{4}-\d\d-\d\d \d\d:\d\d UTC", re.ASCII)
@@ -61,6 +62,7 @@ DONE = {
     "target-changed": N_("The target was saved."),
     "target-removed": N_("The target was removed. Nothing more is sent to it."),
     "target-retried": N_("It is being tried again now."),
+    "record-sent-again": N_("The record is being sent again."),
     "gaps-confirmed": N_("The gaps were confirmed."),
     "delivery-changed": N_("Saved. The next reports are sent at the time you chose."),
     "delivery-sent": N_("Yesterday's reports were sent."),
@@ -431,7 +433,7 @@ def shown_value(text: str) -> str:
     if _UTC_MOMENT.fullmatch(text):
         moment = datetime.fromisoformat(text.removesuffix(" UTC")).replace(tzinfo=UTC)
         return f"{moment.astimezone(auth.services().site.zone()):%Y-%m-%d %H:%M}"
-    return store_reason(text)
+    return store_reason(target_reason(text))
 
 
 def store_reason(text: str) -> str:

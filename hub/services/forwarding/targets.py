@@ -310,6 +310,8 @@ class Targets:
     def send_again(self, id: int, seq: int) -> None:
         """Send a record again, whether it was delivered or refused. Raises NoSuchResource."""
         target = self._store.targets.get(id)
+        if not 0 < seq <= self._store.records.last_seq:
+            raise NoSuchResource(f"there is no record {seq}")
         running = self._forwarders.get(id)
         if running is None:
             raise NoSuchResource(f"target {target.id} gets nothing now")

@@ -33,6 +33,7 @@ from web.pages.site.target_form import (
     new_identity,
     values_of,
 )
+from web.pages.target_reasons import target_reason
 
 blueprint = Blueprint("site_targets", __name__, url_prefix="/site/targets")
 
@@ -77,12 +78,16 @@ class TargetRow(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryRow(Struct, frozen=True):
-    """`url`: of the record or the alarm, "" if there is none. `id`: of the message."""
+    """`url`: of the record or the alarm, "" if there is none. `id`: of the message.
+
+    `seq`: of the record; 0 if it is none that could be sent again.
+    """
 
     at: str
     id: str
     text: str
     url: str
+    seq: int
     took: str
     answer: str
     is_good: bool
@@ -191,6 +196,15 @@ async def retry(id: int) -> Response:
     return redirect_to(f"/site/targets/{id}?done=target-retried")
 
 
+@blueprint.post("/<int:id>/send/<int:seq>")
+async def send_again(id: int, seq: int) -> Response:
+    """Send a record again, whether it was delivered or refused."""
+    await auth.require_role("admin")
+    await auth.check_csrf()
+    auth.services().targets.send_again(id, seq)
+    return redirect_to(f"/site/targets/{id}?done=record-sent-again")
+
+
 @blueprint.post("/<int:id>/confirm")
 async def confirm_gaps(id: int) -> Response:
     me = await auth.require_role("admin")
@@ -253,6 +267,7 @@ async def _target_page(
         status=200 if fault is None else fault.status,
         row=_row(view),
         has_secret=view.target.kind == "webhook",
+        can_send_again=view.target.kind == "webhook" and view.state != "held",
         about=view.about,
         hub_name=view.target.options.hub,
         partition=view.target.options.partition,
@@ -284,7 +299,7 @@ def _row(view: TargetView) -> TargetRow:
         look=_LOOKS[view.state],
         behind=f"{view.behind:,}" if view.behind else "",
         since=shown.moment(view.behind_since, zone) if view.behind_since and view.behind else "",
-        reason=view.reason,
+        reason=target_reason(view.reason),
         next_try="" if view.next_try is None else shown.moment(view.next_try, zone),
         parked=view.parked,
         gaps=view.unseen_gaps,
@@ -300,34 +315,44 @@ def _delivery_rows(deliveries: Sequence[Delivery], zone: tzinfo) -> list[Deliver
             one.id,
             *_message(one.id),
             gettext("%(ms)s ms") % {"ms": f"{one.took_ms:,}"},
-            (one.reason or gettext("delivered")) if one.status is None else str(one.status),
+            _answer(one),
             not one.reason,
         )
         for one in deliveries
     ]
 
 
-def _message(id: str) -> tuple[str, str]:
-    """What a message is about, and its address, by its id: LOG-SEQ, LOG-SEQ-alarm-N and others."""
+def _answer(delivery: Delivery) -> str:
+    if delivery.status is not None:
+        return str(delivery.status)
+    return target_reason(delivery.reason) or gettext("delivered")
+
+
+def _message(id: str) -> tuple[str, str, int]:
+    """What a message is about, its address, and the seq of a record, by its id.
+
+    Ids are LOG-SEQ, LOG-SEQ-alarm-N and others.
+    """
     log, _, rest = id.partition("-")
     is_here = log == auth.services().records.log_id
     seq, _, more = rest.partition("-")
     if seq == "test":
-        return gettext("Test message"), ""
+        return gettext("Test message"), "", 0
     if more.startswith("alarm"):
-        return gettext("Alarm %(seq)s") % {"seq": seq}, f"/alarms/{seq}" if is_here else ""
+        return gettext("Alarm %(seq)s") % {"seq": seq}, f"/alarms/{seq}" if is_here else "", 0
     if more.startswith("gap"):
-        return gettext("Gap from record %(seq)s") % {"seq": seq}, ""
+        return gettext("Gap from record %(seq)s") % {"seq": seq}, "", 0
     if more.startswith("erasure"):
-        return gettext("Erased records"), ""
-    return gettext("Record %(name)s") % {"name": seq}, f"/records/{seq}" if is_here else ""
+        return gettext("Erased records"), "", 0
+    name = gettext("Record %(name)s") % {"name": seq}
+    return (name, f"/records/{seq}", int(seq)) if is_here else (name, "", 0)
 
 
 def _parked_row(parked: ParkedRecord, zone: tzinfo) -> ParkedRow:
     return ParkedRow(
         parked.seq,
         language.current().moment(parked.parked_at, zone),
-        parked.reason,
+        target_reason(parked.reason),
         parked.log == auth.services().records.log_id,
     )
 

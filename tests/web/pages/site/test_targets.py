@@ -125,6 +125,33 @@ async def test_what_went_wrong_is_shown_and_tried_again(
     assert "The test message was delivered" in admin.text
 
 
+async def test_a_record_is_sent_again(
+    admin: Photographer, hub: PageSite, receiver: Receiver
+) -> None:
+    await add(admin)
+    seqs = await hub.hub.add_faces("a", "b")
+    await receiver.until(lambda: receiver.seqs == seqs)
+    await admin.get(f"{TARGETS}/1")
+    assert f'aria-label="Resend record {seqs[0]}"' in admin.text
+    await admin.send(f"{TARGETS}/1/send/{seqs[0]}")
+    assert admin.goes_to == f"{TARGETS}/1?done=record-sent-again"
+    await receiver.until(lambda: receiver.seqs == [*seqs, seqs[0]])
+    assert receiver.kept[0].id == receiver.kept[-1].id
+    for seq in (0, seqs[-1] + 1, 10**30):
+        assert (await admin.send(f"{TARGETS}/1/send/{seq}")).status_code == 404
+
+
+async def test_a_target_that_is_held_offers_no_record_again(
+    admin: Photographer, hub: PageSite, receiver: Receiver
+) -> None:
+    receiver.answer = lambda received: httpx.Response(410)
+    await add(admin)
+    await hub.hub.add_faces("a")
+    await receiver.until(lambda: hub.services.targets.get(1).state == "held")
+    await admin.get(f"{TARGETS}/1")
+    assert "/send/" not in admin.text
+
+
 async def test_gaps_are_shown_until_they_are_confirmed(
     admin: Photographer, hub: PageSite, receiver: Receiver
 ) -> None:
