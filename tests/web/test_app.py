@@ -220,10 +220,19 @@ async def test_an_internal_error_is_a_page_that_says_so(
 ) -> None:
     await visitor.sign_in()
     monkeypatch.setattr(hub.services.enrolment, "waiting", lambda: 1 / 0)
-    await visitor.get("/")
+    await visitor.get("/?kind=face")
     assert visitor.response.status_code == 500
     assert "Something went wrong" in visitor.text
     assert "ZeroDivisionError" not in visitor.text
+    assert 'href="/?kind=face">Try again</a>' in visitor.text
+
+
+@pytest.mark.parametrize("path", ["//evil.example/a", "/nobody"])
+async def test_nothing_is_tried_again_that_stays_as_it_is(visitor: Visitor, path: str) -> None:
+    await visitor.sign_in()
+    await visitor.get(path)
+    assert visitor.response.status_code in (404, 308)
+    assert "Try again" not in visitor.text
 
 
 async def test_the_web_app_is_described_to_anybody(visitor: Visitor) -> None:

@@ -13,7 +13,7 @@ from web import auth
 from web.pages.device_errors import DEVICE_ERRORS, describe_change_error
 from web.pages.labels import ROLES
 from web.pages.language import N_, gettext
-from web.pages.layout import page, redirect_to
+from web.pages.layout import local_path, page, redirect_to
 
 
 class _ErrorText(Struct, frozen=True):
@@ -126,7 +126,13 @@ async def error_page(error: Exception, status: int) -> Response:
         advice=advice,
         number=status,
         detail=_describe_detail(error, status),
+        again=local_path(request.full_path.rstrip("?")) if _may_pass(status) else "",
     )
+
+
+def _may_pass(status: int) -> bool:
+    """Whether the same address may open a moment later. A form would not be sent again."""
+    return status in (429, 500, 503) and request.method == "GET"
 
 
 class _ErrorDetail(Struct, frozen=True):
