@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ _BARS = """
 return [...document.querySelectorAll("[data-chart] svg a")].flatMap(
   (bar, at) => (bar.querySelector(".bar") ? [at] : []));
 """
+_COLOUR = "return getComputedStyle(arguments[0]).color"
 
 
 @pytest.fixture
@@ -168,3 +170,22 @@ def test_of_several_answers_to_when_the_last_one_counts(
         "it asks for something else",
     )
     assert guard.console_errors() == []
+
+
+def test_what_is_printed_is_dark_on_white_in_the_dark_theme_too(
+    guard: Browser, filled_site: FilledSite
+) -> None:
+    url, driver = filled_site.hub.url, guard.driver
+    guard.open(f"{url}/search?kind=face")
+    record = guard.find(".card-link").get_attribute("href") or ""
+    driver.add_cookie({"name": "sitehub_theme", "value": "dark", "path": "/"})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        for page in (record, f"{url}/search/export/print?kind=face", f"{url}/reports/captures"):
+            guard.open(page)
+            guard.find("html[data-theme='dark']")
+            colour = driver.execute_script(_COLOUR, guard.find("h1"))
+            assert max(map(int, re.findall(r"\d+", colour))) < 64, (page, colour)
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        driver.delete_cookie("sitehub_theme")
