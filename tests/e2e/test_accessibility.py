@@ -38,6 +38,7 @@ _NO_PAGES = frozenset(
         "/cameras/<int:did>/people/state",
         "/cameras/<int:did>/state",
         "/cameras/<int:did>/trace/news",
+        "/cameras/accepted",
         "/cameras/connect/<id>.svg",
         "/cameras/connect/arrivals",
         "/cameras/export.csv",
