@@ -331,7 +331,7 @@ def _answer(delivery: Delivery) -> str:
 def _message(id: str) -> tuple[str, str, int]:
     """What a message is about, its address, and the seq of a record, by its id.
 
-    Ids are LOG-SEQ, LOG-SEQ-alarm-N and others.
+    Ids are LOG-SEQ, LOG-SEQ-alarm-N, LOG-FIRST-LAST, LOG-other and others.
     """
     log, _, rest = id.partition("-")
     is_here = log == auth.services().records.log_id
@@ -344,6 +344,10 @@ def _message(id: str) -> tuple[str, str, int]:
         return gettext("Gap from record %(seq)s") % {"seq": seq}, "", 0
     if more.startswith("erasure"):
         return gettext("Erased records"), "", 0
+    if not seq.isdecimal():
+        return gettext("Alarms and the like"), "", 0
+    if more.isdecimal():
+        return gettext("Records %(first)s to %(last)s") % {"first": seq, "last": more}, "", 0
     name = gettext("Record %(name)s") % {"name": seq}
     return (name, f"/records/{seq}", int(seq)) if is_here else (name, "", 0)
 

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.forwarding.targets import Delivery
 from tests.services.forwarding.conftest import Receiver, day_of
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
@@ -139,6 +140,30 @@ async def test_a_record_is_sent_again(
     assert receiver.kept[0].id == receiver.kept[-1].id
     for seq in (0, seqs[-1] + 1, 10**30):
         assert (await admin.send(f"{TARGETS}/1/send/{seq}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("id", "text"),
+    [
+        ("7", "Record 7"),
+        ("3-200", "Records 3 to 200"),
+        ("other", "Alarms and the like"),
+        ("7-alarm-2", "Alarm 7"),
+        ("7-gap-9", "Gap from record 7"),
+        ("7-erasure-1-9", "Erased records"),
+        ("test-0a1b", "Test message"),
+    ],
+)
+async def test_a_delivery_is_named_by_what_it_is_about(
+    admin: Photographer, hub: PageSite, id: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.services.targets.add("nats", "nats://127.0.0.1:9", by=COMMAND_LINE)
+    log = hub.services.records.log_id
+    found = (Delivery(f"{log}-{id}", 0, 12, None),)
+    monkeypatch.setattr(hub.services.targets, "deliveries", lambda id: found)
+    await admin.get(f"{TARGETS}/1")
+    assert admin.response.status_code == 200
+    assert f">{text}<" in admin.text
 
 
 async def test_a_target_that_is_held_offers_no_record_again(
