@@ -68,7 +68,7 @@ class TargetRow(Struct, frozen=True, kw_only=True):
     url: str
     state: str
     look: str
-    behind: str
+    behind: int
     since: str
     reason: str
     next_try: str
@@ -103,7 +103,7 @@ class ParkedRow(Struct, frozen=True):
 class GapRow(Struct, frozen=True):
     """`records`: at most so many."""
 
-    records: str
+    records: int
     reason: str
     at: str
     is_told: bool
@@ -297,7 +297,7 @@ def _row(view: TargetView) -> TargetRow:
         url=target.options.url,
         state=gettext(_STATES[view.state]),
         look=_LOOKS[view.state],
-        behind=f"{view.behind:,}" if view.behind else "",
+        behind=view.behind,
         since=shown.moment(view.behind_since, zone) if view.behind_since and view.behind else "",
         reason=target_reason(view.reason),
         next_try="" if view.next_try is None else shown.moment(view.next_try, zone),
@@ -364,7 +364,7 @@ def _parked_row(parked: ParkedRecord, zone: tzinfo) -> ParkedRow:
 def _gap_row(gap: Gap, zone: tzinfo) -> GapRow:
     shown = language.current()
     return GapRow(
-        f"{1 + gap.last_seq - gap.first_seq:,}",
+        1 + gap.last_seq - gap.first_seq,
         gettext(_GAP_REASONS[gap.reason]),
         shown.moment(gap.made_at, zone),
         gap.told_at is not None,

@@ -186,6 +186,7 @@ async def test_gaps_are_shown_until_they_are_confirmed(
     await hub.services.targets.note_dropped(day_of(1, 2), "disk")
     await admin.get(f"{TARGETS}/1")
     assert "the disk was full" in admin.text
+    assert ">2 records<" in admin.text
     assert "I know about these gaps" in admin.text
     await admin.send(f"{TARGETS}/1/confirm")
     assert admin.goes_to == f"{TARGETS}/1?done=gaps-confirmed"
