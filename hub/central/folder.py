@@ -20,6 +20,7 @@ from hub.central.certificates import CA, issue, make_authority
 from hub.durable_files import PUBLIC, SECRET, write_file
 from hub.errors import BadParameter, StartFault
 from hub.services.forwarding.nats.address import (
+    HUB_NAME,
     check_servers,
     checked_partition,
     is_encrypted,
@@ -34,7 +35,6 @@ _CENTRAL, _HUBS = "central.json", "hubs.json"
 _SERVER, _SERVER_KEY = "server.pem", "server.key"
 #: The centre's user. No hub may be called so.
 CENTRAL_USER = "sitehub-central"
-_HUB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 class _Enrolled(Struct, frozen=True, omit_defaults=True):
@@ -81,7 +81,7 @@ def enrol(folder: Path, name: str, partition: int | None = None) -> TargetFile:
 
     A hub that is enrolled again keeps its partition. Raises StartFault, BadParameter.
     """
-    if not _HUB_NAME.fullmatch(name) or name == CENTRAL_USER:
+    if not re.fullmatch(HUB_NAME, name, re.ASCII) or name == CENTRAL_USER:
         raise BadParameter("1 to 63 of a to z, 0 to 9 and - are expected", field="name")
     hubs, central = _read(folder / _HUBS, _Hubs), read_central(folder)
     known = next((one for one in hubs.hubs if one.name == name), None)

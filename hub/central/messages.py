@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from hub.services.forwarding.erasures import MAX_RECORDS
-from hub.services.forwarding.nats.address import PARTITIONS
+from hub.services.forwarding.nats.address import HUB_NAME, PARTITIONS
 from hub.services.forwarding.nats.messages import DIGEST, LOG, PICTURE, SEQ, digest_of
 
 _SUBJECT = re.compile(
-    r"sitehub\.(?P<partition>\d{1,2})\.(?P<hub>[a-z0-9][a-z0-9-]{0,62})\.(?P<kind>[a-z]+)",
+    rf"sitehub\.(?P<partition>\d{{1,2}})\.(?P<hub>{HUB_NAME})\.(?P<kind>[a-z]+)",
     re.ASCII,
 )
 _LOG_ID = re.compile(r"[0-9a-f]{1,64}", re.ASCII)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -23,20 +23,6 @@ pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central'
 
 _SECONDS = 25.0
 _RECORDS, _HEADERS = b"sitehub.3.site-1.rec", f"NATS/1.0\r\nSitehub-Log: {LOG}\r\n".encode()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    with running_nats(tmp_path / "nats", config="max_payload: 8MB") as server:
-        yield server
-
-
-@pytest.fixture
-def folder(tmp_path: Path, server: NatsServer) -> Path:
-    folder = tmp_path / "central"
-    make_folder(folder, server.url, with_passwords=False)
-    assert command(["central", "prepare", "--folder", str(folder)]) == 0
-    return folder
 
 
 def no_headers(hub: RawNats) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,21 +23,6 @@ from tests.support.postgres import rows
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
 
 _SECONDS = 60.0
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    with running_nats(tmp_path / "nats") as server:
-        yield server
-
-
-@pytest.fixture
-def folder(tmp_path: Path, server: NatsServer) -> Path:
-    """The centre's, with streams that are made."""
-    folder = tmp_path / "central"
-    make_folder(folder, server.url, with_passwords=False)
-    assert command(["central", "prepare", "--folder", str(folder)]) == 0
-    return folder
 
 
 def publish(server: NatsServer, messages: Sequence[Received]) -> None:

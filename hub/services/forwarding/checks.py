@@ -9,14 +9,18 @@ from urllib.parse import urlsplit
 from hub.errors import BadParameter
 from hub.net.own_address import leads_to_us
 from hub.services.forwarding.mqtt.options import check_broker
-from hub.services.forwarding.nats.address import check_servers, checked_partition, partition_of
+from hub.services.forwarding.nats.address import (
+    HUB_NAME,
+    check_servers,
+    checked_partition,
+    partition_of,
+)
 from hub.services.reports.delivery import check_url
 from hub.store.targets.target import Selection, TargetKind
 
 MAX_NAME_LENGTH = 80
 #: Certificates of authorities, as PEM.
 MAX_CA_LENGTH = 64 * 1024
-_HUB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _MAX_CHOSEN = 500
 
 
@@ -29,7 +33,7 @@ def checked_name(name: str) -> str:
 
 
 def checked_hub(hub: str) -> str:
-    if not _HUB_NAME.fullmatch(hub):
+    if not re.fullmatch(HUB_NAME, hub, re.ASCII):
         raise BadParameter("at most 63 of a to z, 0 to 9 and - are expected", field="hub")
     return hub
 

@@ -9,6 +9,8 @@ from hub.errors import BadParameter
 
 #: Streams of a site's owner: SITEHUB_0 and so on. One alone would not serve thousands of hubs.
 PARTITIONS = 16
+#: What a hub may be called, and so a token of subjects.
+HUB_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 _DEFAULT_PORT = 4222
 _MAX_URL = 1_000
 _MAX_SERVERS = 9
