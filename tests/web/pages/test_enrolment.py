@@ -214,6 +214,7 @@ async def test_the_note_about_an_accepted_camera_follows_what_becomes_of_it(
         await hub.hub.store.devices.change("12", StoreChange(init_outcome=outcome))
         await admin.get(part)
         assert words in admin.text
+        assert ("“404 no such uri”" in admin.text) == (outcome != "taken")
         assert ("enter this one on its web page" in admin.text) == (outcome != "taken")
     await hub.services.devices.remove("12")
     await admin.get(part)

@@ -26,7 +26,8 @@ _MS = re.compile(r"[0-9]{1,15}")
 class AcceptedNote(Struct, frozen=True):
     """What the page says about a camera that was just accepted.
 
-    `part`: the address of the note. `replaced`: the serial number of the broken camera that it
+    `part`: the address of the note. `init`: how the camera refused its initial parameters; "" if it
+    did not, which the sentence tells. `replaced`: the serial number of the broken camera that it
     replaces; "" for a new one.
     """
 
@@ -136,7 +137,7 @@ def accepted_note() -> AcceptedNote | None:
         device=device,
         name=device.name or device.sn,
         reason=device_reason(device),
-        init=init_outcome(device.init_outcome),
+        init=init_outcome(device.init_outcome) if now == "accepted-refused" else "",
         by_hand=now in ("accepted-refused", "accepted-silent"),
         replaced=replaced,
     )
