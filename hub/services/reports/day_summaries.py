@@ -9,10 +9,10 @@ read that day from the log.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import trio
 
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _FIRST_SECONDS, _LOOK_SECONDS = 60.0, 300.0
 #: A day is summarised so long after its end: what came late until then is in the summary.
 _AFTER_MS = 900_000
@@ -55,6 +57,8 @@ _MANY_LATE = 16_384
 _PART_SEQS = 8_192
 _PAUSES = 3.0
 _MAX_PAUSE_SECONDS = 1.0
+#: What all cameras saw of so many people is encoded in some milliseconds.
+_PEOPLE = 256
 
 
 class DaySummaries:
@@ -185,7 +189,7 @@ class _Reading:
             self._faces[key] = count + faces.faces, strangers + faces.strangers
 
     def encoded(self) -> list[Part]:
-        """Return the parts of the summary, in some hundred milliseconds."""
+        """Return the parts of the summary, in some hundred milliseconds with pauses."""
         found: list[Part] = []
         for kind, contents in self._contents():
             for number, content in enumerate(contents):
@@ -199,9 +203,15 @@ class _Reading:
         keys = sorted(self._people, key=lambda key: (key[0] or "", key[1] or 0))
         people = [list(self._people[key].values()) for key in keys]
         yield "people", encode_people(people)
-        yield "people_by_camera", encode_people_by_camera(people, since)
-        vehicles, repeats = as_vehicles(self._vehicles, since, until)
+        yield "people_by_camera", encode_people_by_camera(_with_pauses(people), since)
+        vehicles, repeats = as_vehicles(self._vehicles, since, until, give_way)
         yield "vehicles", map(encode_vehicles, vehicles)
         yield "repeats", map(encode_vehicles, repeats)
         faces = (FaceCount(*key, *counts) for key, counts in self._faces.items())
         yield "faces", encode_faces(faces)
+
+
+def _with_pauses(people: Sequence[T]) -> Iterator[T]:
+    for start in range(0, len(people), _PEOPLE):
+        give_way()
+        yield from people[start : start + _PEOPLE]

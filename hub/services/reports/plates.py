@@ -23,6 +23,7 @@ from hub.services.reports.report import (
     Report,
     Series,
     Table,
+    give_way,
     table,
 )
 from hub.services.reports.stays import Stay, Stays
@@ -135,7 +136,7 @@ async def _seen_on(store: Store, day: Day, dids: Sequence[str]) -> list[Vehicles
 
 def _together(seen: Sequence[VehiclesSeen], late: list[PlateSeen], day: Day) -> list[VehiclesSeen]:
     sightings = chain(late, *(as_sightings(some, day.since) for some in seen))
-    to_pair, _ = as_vehicles(sightings, day.since, day.until)
+    to_pair, _ = as_vehicles(sightings, day.since, day.until, give_way)
     return to_pair
 
 

@@ -12,7 +12,7 @@ record that comes late can make a difference of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 
 import msgspec
@@ -55,13 +55,16 @@ decode_vehicles = msgspec.msgpack.Decoder(VehiclesSeen).decode
 
 
 def as_vehicles(
-    seen: Iterable[PlateSeen], since: int, until: int
+    seen: Iterable[PlateSeen], since: int, until: int, give_way: Callable[[], None]
 ) -> tuple[list[VehiclesSeen], list[VehiclesSeen]]:
-    """Return all sightings of a day in parts: those that are to be paired, and the repeats."""
+    """Return all sightings of a day in parts: those that are to be paired, and the repeats.
+
+    `give_way` is called again and again, after some milliseconds of work.
+    """
     rounds: list[list[PlateSeen]] = [[] for _ in range(_MAX_ROUNDS)]
     others, repeats = list[PlateSeen](), list[PlateSeen]()
     near = bytearray()
-    for of_plate in _by_plate(seen):
+    for of_plate in _by_plate(seen, give_way):
         found = _passages(of_plate, since, until)
         if found is None or len(found[0]) > _MAX_ROUNDS:
             others += of_plate
@@ -70,8 +73,9 @@ def as_vehicles(
         for some, one in zip(rounds, found[0], strict=False):
             some.append(one)
         repeats += found[1]
-    parts = [part for some in rounds for part in _parts(some, since)]
-    return parts + _parts(others, since, near), _parts(repeats, since)
+    parts = [part for some in rounds for part in _parts(some, since, give_way)]
+    parts += _parts(others, since, give_way, near)
+    return parts, list(_parts(repeats, since, give_way))
 
 
 def as_sightings(seen: VehiclesSeen, since: int) -> Iterator[PlateSeen]:
@@ -80,12 +84,13 @@ def as_sightings(seen: VehiclesSeen, since: int) -> Iterator[PlateSeen]:
         yield PlateSeen(since + at, seen.dids[camera], term)
 
 
-def _by_plate(seen: Iterable[PlateSeen]) -> Iterator[list[PlateSeen]]:
+def _by_plate(seen: Iterable[PlateSeen], give_way: Callable[[], None]) -> Iterator[list[PlateSeen]]:
     """Yield the sightings of each plate, by time, then camera."""
     buckets: dict[int, list[PlateSeen]] = {}
     for one in seen:
         buckets.setdefault(one.term >> _TERM_BITS, []).append(one)
     for _, bucket in sorted(buckets.items()):
+        give_way()
         bucket.sort(key=lambda one: (one.term, one.at, one.did))
         for _, of_plate in groupby(bucket, key=lambda one: one.term):
             yield list(of_plate)
@@ -122,20 +127,22 @@ def _near(of_plate: Sequence[PlateSeen], since: int, until: int) -> bytes:
 
 
 def _parts(
-    seen: Sequence[PlateSeen], since: int, near: bytes | bytearray = b""
-) -> list[VehiclesSeen]:
-    """Return sightings in parts: not too many in each, nor of too many cameras."""
+    seen: Sequence[PlateSeen],
+    since: int,
+    give_way: Callable[[], None],
+    near: bytes | bytearray = b"",
+) -> Iterator[VehiclesSeen]:
+    """Yield sightings in parts: not too many in each, nor of too many cameras."""
     edges, dids = [0], set[str]()
     for place, one in enumerate(seen):
         dids.add(one.did)
         if place - edges[-1] >= _SIGHTINGS or len(dids) > MAX_CAMERAS:
             edges.append(place)
             dids = {one.did}
-    return [
-        _part(seen[start:end], since, bytes(near[start:end]))
-        for start, end in pairwise((*edges, len(seen)))
-        if start < end
-    ]
+    for start, end in pairwise((*edges, len(seen))):
+        if start < end:
+            give_way()
+            yield _part(seen[start:end], since, bytes(near[start:end]))
 
 
 def _part(some: Sequence[PlateSeen], since: int, near: bytes) -> VehiclesSeen:

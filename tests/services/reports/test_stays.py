@@ -64,7 +64,7 @@ def test_stays_are_those_of_a_plain_way(seed: int, monkeypatch: pytest.MonkeyPat
     for begin in range(DAY, 4 * DAY, DAY):
         of_day = [one for one in seen if begin <= one.at < begin + DAY]
         pick.shuffle(of_day)
-        to_pair, _ = as_vehicles(of_day, begin, begin + DAY)
+        to_pair, _ = as_vehicles(of_day, begin, begin + DAY, lambda: None)
         stays.add_day(to_pair, begin, begin + DAY)
     found = [(one.term, one.came_at, one.left_at) for one in stays.found]
     assert found == expected[:limit]

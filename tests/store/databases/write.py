@@ -418,7 +418,8 @@ async def fill_schema_21(store: Store) -> None:
 async def fill_schema_22(store: Store) -> None:
     summary = await store.day_summaries.begin(*SUMMARISED)
     times = (NOW * 1000 - 3, NOW * 1000 - 2)  # the same passage
-    vehicles, repeats = as_vehicles([PlateSeen(at, "1", 2) for at in times], *SUMMARISED[:2])
+    seen = [PlateSeen(at, "1", 2) for at in times]
+    vehicles, repeats = as_vehicles(seen, *SUMMARISED[:2], lambda: None)
     contents = {
         "people": encode_people([[SEEN]]),
         "people_by_camera": encode_people_by_camera([[SEEN]], SUMMARISED[0]),
