@@ -210,8 +210,9 @@ async def test_what_came_late_is_in_the_report(busy: ReportSite) -> None:
     ]
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
 async def test_what_came_late_can_be_of_a_passage_that_was_sent_several_times(
-    site: ReportSite,
+    site: ReportSite, is_damaged: bool
 ) -> None:
     """Of which the summary pairs the first sighting only."""
     gates, _ = await groups_of(site)
@@ -222,11 +223,14 @@ async def test_what_came_late_can_be_of_a_passage_that_was_sent_several_times(
     await site.services.day_summaries.update()
     kinds = "SELECT group_concat(kind, ' ') FROM report_part"
     assert await site.hub.store.read(lambda c: one(c, kinds)) == "repeats vehicles"
+    if is_damaged:
+        await run_sql(site, "UPDATE report_part SET data = x'' WHERE kind = 'repeats'")
     await site.vehicle(-2 * HOUR + 200_000, "B1", "3")
     await site.vehicle(-2 * HOUR + 330_000, "B1", "3")
     found = await site.report("plates", "week", gates=gates)
     times = [row[1] - MIDNIGHT for row in rows_of(found, "stays")]
     assert times == [-2 * HOUR, -2 * HOUR + 330_000]
+    assert site.hub.store.damaged_rows.knows("report_part") == is_damaged
 
 
 async def test_a_day_of_which_much_came_late_is_summarised_again(
