@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_MAX_DIGITS = 18
 _KINDS = ("face", "event", "vehicle", "access", "hub")
 _URL = (
     "Its address: https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
@@ -31,6 +32,12 @@ _CHOICE = click.option(
 )
 _CHOSEN_KINDS = click.option(
     "--kinds", metavar="K,...", help=f"Only records of these kinds: {', '.join(_KINDS)}."
+)
+
+
+_CAMERAS = click.option("--cameras", metavar="ID,...", help="Only records of these cameras.")
+_TYPES = click.option(
+    "--types", metavar="N,...", help="Of events only these types, e.g. 3; see the code tables."
 )
 
 
@@ -81,6 +88,8 @@ def target() -> None:
 @click.option("--url", default="", help=_URL)
 @click.option("--name", default="", help=_NAME)
 @_CHOSEN_KINDS
+@_CAMERAS
+@_TYPES
 @_CHOICE
 @click.option("--no-alarms", is_flag=True, help="It does not hear of alarms.")
 @click.option("--ca", type=click.Path(path_type=Path), help=_CA)
@@ -108,6 +117,8 @@ def add(
     url: str,
     name: str,
     kinds: str | None,
+    cameras: str | None,
+    types: str | None,
     pictures: PictureChoice | None,
     no_alarms: bool,
     ca: Path | None,
@@ -133,6 +144,8 @@ def add(
     mqtt = MqttOptions(home_assistant=home_assistant, commands=commands)
     selection = Selection(
         kinds=_kinds(kinds),  # type: ignore[arg-type]
+        dids=_numbers("--cameras", cameras),
+        types=tuple(map(int, _numbers("--types", types))),
         alarms=not no_alarms,
         pictures=pictures or "none",
     )
@@ -176,6 +189,8 @@ def list_(data_dir: Path, as_json: bool) -> None:
 @click.option("--url", help=_URL)
 @click.option("--ca", type=click.Path(path_type=Path), help=_CA)
 @_CHOSEN_KINDS
+@_CAMERAS
+@_TYPES
 @_CHOICE
 @_identity_options
 @_mqtt_options
@@ -187,6 +202,8 @@ def set_(
     url: str | None,
     ca: Path | None,
     kinds: str | None,
+    cameras: str | None,
+    types: str | None,
     pictures: str | None,
     user: str,
     password_stdin: bool,
@@ -197,7 +214,7 @@ def set_(
 ) -> None:
     """Change a target, given by its number or name.
 
-    A user or a certificate replaces both.
+    A user or a certificate replaces both. An empty list of kinds, cameras or types means all.
     """
     from hub.cli.requests import execute
     from hub.process.control.targets import ChangeTarget
@@ -206,7 +223,12 @@ def set_(
     chosen = None if kinds is None else _kinds(kinds)
     identity = _identity(user, password_stdin, cert, key)
     mqtt = MqttOptions(home_assistant=home_assistant, commands=commands)
-    execute(data_dir, ChangeTarget(which, name, url, _read(ca), chosen, pictures, identity, mqtt))
+    dids = None if cameras is None else _numbers("--cameras", cameras)
+    numbers = None if types is None else tuple(map(int, _numbers("--types", types)))
+    execute(
+        data_dir,
+        ChangeTarget(which, name, url, _read(ca), chosen, pictures, identity, mqtt, dids, numbers),
+    )
 
 
 @target.command("remove")
@@ -286,6 +308,15 @@ def _kinds(text: str | None) -> tuple[str, ...]:
     if wrong := [kind for kind in kinds if kind not in _KINDS]:
         raise click.UsageError(f"--kinds: {wrong[0]!r} is none of {', '.join(_KINDS)}")
     return kinds
+
+
+def _numbers(option: str, text: str | None) -> tuple[str, ...]:
+    """Return the numbers in a list. Raises UsageError."""
+    numbers = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    for one in numbers:
+        if not (one.isascii() and one.isdecimal()) or len(one) > _MAX_DIGITS:
+            raise click.UsageError(f"{option}: {one!r} is no number")
+    return numbers
 
 
 def _identity(

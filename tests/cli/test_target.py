@@ -29,6 +29,17 @@ def test_targets_are_added_listed_changed_and_removed(sitehub: Sitehub) -> None:
     assert json.loads(sitehub("target", "list", "--json").out) == []
 
 
+def test_a_target_gets_records_of_some_cameras_and_events(sitehub: Sitehub) -> None:
+    asked = ("--cameras", "7, 8", "--types", "3,11")
+    assert sitehub("target", "add", "webhook", "--url", URL, *asked).status == 0
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert (shown["dids"], shown["types"]) == (["7", "8"], [3, 11])
+    assert sitehub("target", "set", "1", "--cameras", "").status == 0
+    (shown,) = json.loads(sitehub("target", "list", "--json").out)
+    assert (shown["dids"], shown["types"]) == ([], [3, 11])
+    assert "'x' is no number" in sitehub("target", "set", "1", "--types", "x").err
+
+
 def test_what_is_secret_in_an_address_is_not_listed(sitehub: Sitehub) -> None:
     added = sitehub("target", "add", "webhook", "--url", f"{URL}?token=abc")
     assert added.status == 0, added.err

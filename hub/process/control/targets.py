@@ -46,6 +46,8 @@ class ListedTarget(Struct, frozen=True, kw_only=True):
     commands: bool | None
     about: str
     kinds: tuple[str, ...]
+    dids: tuple[str, ...]
+    types: tuple[int, ...]
     pictures: str
     state: TargetState
     behind: int
@@ -109,6 +111,8 @@ class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
     pictures: str | None = None
     identity: Identity | None = None
     mqtt: MqttOptions = MqttOptions()
+    dids: tuple[str, ...] | None = None
+    types: tuple[int, ...] | None = None
     result: ClassVar[Any] = type(None)
 
     async def perform(self, services: Services) -> None:
@@ -116,8 +120,8 @@ class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
         before = view.target.options.selection
         selection = Selection(
             kinds=before.kinds if self.kinds is None else self.kinds,  # type: ignore[arg-type]
-            dids=before.dids,
-            types=before.types,
+            dids=before.dids if self.dids is None else self.dids,
+            types=before.types if self.types is None else self.types,
             alarms=before.alarms,
             pictures=before.pictures if self.pictures is None else self.pictures,  # type: ignore[arg-type]
         )
@@ -190,6 +194,8 @@ def _listed(view: TargetView) -> ListedTarget:
         commands=options.commands if target.kind == "mqtt" else None,
         about=view.about,
         kinds=options.selection.kinds,
+        dids=options.selection.dids,
+        types=options.selection.types,
         pictures=options.selection.pictures,
         state=view.state,
         behind=view.behind,

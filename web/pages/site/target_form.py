@@ -19,7 +19,10 @@ from hub.services.forwarding.targets import (
     TargetView,
 )
 from hub.services.forwarding.webhooks.address import HIDDEN
+from hub.wire import code_tables
 from hub.wire.uploads.records import RecordKind
+from web import auth
+from web.pages import language
 from web.pages.labels import KINDS
 from web.pages.language import N_, gettext
 from web.pages.site.layout import site_page
@@ -60,6 +63,8 @@ _BROKER = N_(
 _TLS_BROKER = N_("With a certificate, the address must begin with mqtts://.")
 
 
+#: Digits of a camera's id, and of a type of events.
+_MAX_DID, _MAX_TYPE = 20, 9
 #: Fields at which a sentence can stand.
 _FIELDS = frozenset({"url", "ca", "name", "hub", "partition", "user", "password", "cert", "file"})
 
@@ -77,6 +82,8 @@ class Values(Struct, frozen=True, kw_only=True):
     url: str = ""
     ca: str = ""
     kinds: tuple[str, ...] = ()
+    dids: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     pictures: str = "none"
     alarms: bool = True
     begin: str = "now"
@@ -94,7 +101,13 @@ class Values(Struct, frozen=True, kw_only=True):
         kinds = tuple(kind for kind in get_args(RecordKind) if kind in self.kinds)
         choices: tuple[PictureChoice, ...] = get_args(PictureChoice)
         pictures = next((one for one in choices if one == self.pictures), choices[0])
-        return Selection(kinds=kinds, pictures=pictures, alarms=self.alarms)
+        return Selection(
+            kinds=kinds,
+            dids=self.dids,
+            types=tuple(map(int, self.types)),
+            pictures=pictures,
+            alarms=self.alarms,
+        )
 
     @property
     def identity(self) -> Identity:
@@ -124,12 +137,18 @@ async def entered() -> Values:
         **{name: form.get(name, "").strip() for name in texts},
         password=form.get("password", ""),
         kinds=tuple(form.getlist("kinds")),
+        dids=_numbers(form.getlist("did"), _MAX_DID),
+        types=_numbers(form.getlist("type"), _MAX_TYPE),
         pictures=form.get("pictures", "none"),
         alarms="alarms" in form,
         home_assistant="home_assistant" in form,
         commands="commands" in form,
         begin=form.get("begin", "now"),
     )
+
+
+def _numbers(texts: list[str], digits: int) -> tuple[str, ...]:
+    return tuple(one for one in texts if one.isascii() and one.isdecimal() and len(one) <= digits)
 
 
 def values_of(view: TargetView) -> Values:
@@ -140,6 +159,8 @@ def values_of(view: TargetView) -> Values:
         url=options.url,
         ca=options.ca,
         kinds=chosen.kinds,
+        dids=chosen.dids,
+        types=tuple(map(str, chosen.types)),
         pictures=chosen.pictures,
         alarms=chosen.alarms,
         user=options.user,
@@ -172,10 +193,28 @@ def form_of(kind: TargetKind, values: Values, fault: Fault | None) -> dict[str, 
         "kinds": [
             Choice(one, gettext(KINDS[one]), one in values.kinds) for one in get_args(RecordKind)
         ],
+        "cameras": _cameras(values.dids),
+        "types": _types(values.types),
         "pictures": [
             Choice(one, gettext(text), one == values.pictures) for one, text in _PICTURES.items()
         ],
     }
+
+
+def _cameras(dids: tuple[str, ...]) -> list[Choice]:
+    """Return all cameras by name, and those that were chosen and are not there any more."""
+    devices = auth.services().devices.list()
+    names = {one.did: one.name or one.sn for one in devices} | {
+        did: did for did in dids if did not in {one.did for one in devices}
+    }
+    ordered = sorted(names, key=lambda did: names[did].casefold())
+    return [Choice(did, names[did], did in dids) for did in ordered]
+
+
+def _types(chosen: tuple[str, ...]) -> list[Choice]:
+    code = language.current().code
+    numbers = sorted({*code_tables.EVENT_TYPES, *map(int, chosen)})
+    return [Choice(str(n), code_tables.event_name(n, code), str(n) in chosen) for n in numbers]
 
 
 def _attributes(fault: Fault | None, name: str) -> Markup:

@@ -13,7 +13,6 @@ from hub.services.forwarding.targets import (
     Delivery,
     Gap,
     ParkedRecord,
-    Selection,
     TargetChange,
     TargetState,
     TargetView,
@@ -154,21 +153,12 @@ async def change(id: int) -> Response:
     view = hub.targets.get(id)
     if (wrong := await check_own_password(me)) is not None:
         return await _target_page(view, values, Fault(FIELD, wrong.sentence, wrong.status))
-    old = view.target.options.selection
-    chosen = values.selection
-    selection = Selection(
-        kinds=chosen.kinds,
-        dids=old.dids,
-        types=old.types,
-        alarms=chosen.alarms,
-        pictures=chosen.pictures,
-    )
     changed = TargetChange(
         name=values.name,
         url=values.url,
         ca=values.ca,
         identity=new_identity(values, view),
-        selection=selection,
+        selection=values.selection,
         mqtt=values.mqtt if view.target.kind == "mqtt" else None,
     )
     try:

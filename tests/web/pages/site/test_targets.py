@@ -216,6 +216,27 @@ async def test_a_target_is_changed_with_the_own_password_and_removed(
     assert (await admin.get(path)).status_code == 404
 
 
+async def test_a_target_gets_records_of_some_cameras_and_events(
+    admin: Photographer, hub: PageSite
+) -> None:
+    await hub.enrol("Gate", did="1")
+    await hub.enrol("Yard", did="2")
+    await admin.get(TARGETS)
+    assert 'name="did" value="2"><span>Yard</span>' in admin.text
+    fields = {"url": URL, "own_password": PASSWORD}
+    await admin.send(f"{TARGETS}/add", **fields, did=["2", "999"], type=["3", "x"])
+    selection = hub.services.targets.get(1).target.options.selection
+    assert (selection.dids, selection.types) == (("2", "999"), (3,))
+    await admin.get(f"{TARGETS}/1")
+    assert 'name="did" value="2" checked><span>Yard</span>' in admin.text
+    # A camera that is not there any more stays chosen.
+    assert 'name="did" value="999" checked><span>999</span>' in admin.text
+    assert 'name="type" value="3" checked>' in admin.text
+    await admin.send(f"{TARGETS}/1", **fields, name="VMS")
+    selection = hub.services.targets.get(1).target.options.selection
+    assert (selection.dids, selection.types) == ((), ())
+
+
 async def test_a_target_of_nats_has_no_secret_to_change(hub: PageSite, admin: Photographer) -> None:
     await hub.services.targets.add("nats", "nats://127.0.0.1:9", by=COMMAND_LINE)
     await admin.get(f"{TARGETS}/1")
