@@ -1,4 +1,4 @@
-"""Why a target gets nothing, in the language of the page.
+"""Why a target gets nothing, and what it is, in the language of the page.
 
 The hub says it in the words of these templates (hub/services/forwarding), or passes on what another
 system has said, which stays as it is where it is not known here.
@@ -53,6 +53,9 @@ _TEMPLATES = (
     N_("the broker refuses a subscription: %(why)s"),
     N_("the broker refuses us: %(why)s"),
     N_("the broker does not know MQTT 5"),
+    # What a target is.
+    N_("NATS %(version)s, stream %(stream)s, in batches"),
+    N_("NATS %(version)s, stream %(stream)s, one by one"),
     # What servers and this computer say most often.
     N_("authorization violation"),
     N_("permissions violation for %(what)s"),

@@ -81,6 +81,7 @@ def test_what_the_hub_says_is_translated(reason: str) -> None:
             "(_ssl.c:1016)",
             "证书验证失败：self-signed certificate",
         ),
+        ("NATS 2.10.27, stream SITEHUB_5, one by one", "NATS 2.10.27，流 SITEHUB_5，逐条写入"),
         ("what another system says", "what another system says"),
         ("", ""),
     ],

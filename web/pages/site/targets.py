@@ -258,7 +258,7 @@ async def _target_page(
         row=_row(view),
         has_secret=view.target.kind == "webhook",
         can_send_again=view.target.kind == "webhook" and view.state != "held",
-        about=view.about,
+        about=target_reason(view.about),
         hub_name=view.target.options.hub,
         partition=view.target.options.partition,
         tested=None if tested is None else _delivery_rows([tested], zone)[0],
