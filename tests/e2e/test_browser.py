@@ -380,8 +380,11 @@ def test_the_camera_list_updates_live_and_keeps_typed_text(
 def test_navigation_works_by_keyboard(browser: Browser, staffed_hub: HubProcess) -> None:
     browser.sign_in(staffed_hub, "ada")
     browser.open(f"{staffed_hub.url}/cameras")
-    # The button for the sound is there once the script is.
-    browser.wait_until(browser.find(".sound summary").is_displayed, "no button for the sound")
+    # The button for the sound is there once the script is; the page may load a second time, if
+    # something changed before its stream began.
+    browser.wait_until(
+        lambda: browser.find(".sound summary").is_displayed(), "no button for the sound"
+    )
     reached = []
     for _ in range(15):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
