@@ -220,7 +220,12 @@ async def change_secret(id: int) -> Response:
 async def ask_to_remove(id: int) -> Response:
     await auth.require_role("admin")
     view = auth.services().targets.get(id)
-    return await site_page("site/target_remove.html", section="targets", row=_row(view))
+    return await site_page(
+        "site/target_remove.html",
+        section="targets",
+        row=_row(view),
+        is_mqtt=view.target.kind == "mqtt",
+    )
 
 
 @blueprint.post("/<int:id>/remove")

@@ -355,6 +355,7 @@ async def test_a_target_of_mqtt_is_added_and_changed(hub: PageSite, admin: Photo
     await admin.get(path)
     assert "a secret" not in admin.text
     assert f"{path}/secret" not in admin.text
+    assert "Leave blank to use the host" not in admin.text
     kept = {"url": BROKER["url"], "user": "a", "own_password": PASSWORD}
     await admin.send(path, name="Home", commands="1", **kept)
     assert admin.goes_to == f"{path}?done=target-changed"
@@ -362,6 +363,8 @@ async def test_a_target_of_mqtt_is_added_and_changed(hub: PageSite, admin: Photo
     assert (options.home_assistant, options.commands, options.user) == (False, True, "a")
     assert (secrets := hub.hub.store.targets.secrets(1)) is not None
     assert secrets.password == "a secret"
+    await admin.get(f"{path}/remove")
+    assert "Home Assistant removes its devices" in admin.text
 
 
 @pytest.mark.parametrize(
