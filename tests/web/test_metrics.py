@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hub import __version__
 from hub.errors import CannotStoreNow
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.forwarding.targets import ParkedRecord
 from hub.services.people.register import PersonChange, PersonPut
 from hub.services.site.status import exposition
 from hub.services.site.status.exposition import read_metrics
@@ -71,6 +72,23 @@ async def test_the_figures_of_the_site_are_read_when_they_are_asked_for(
     for name in ("disk_free_bytes", "disk_needed_bytes", "pictures_bytes", "database_bytes"):
         assert found[f"sitehub_{name}",] > 0
     assert found["sitehub_store_queue_writes",] == 0
+
+
+async def test_how_far_targets_are_is_told_by_target(hub: PageSite) -> None:
+    url = "nats://127.0.0.1:9"
+    targets = hub.services.targets
+    for name, begin in (("Wall", "beginning"), ("Centre", "now")):
+        await targets.add("nats", url, name=name, begin=begin, by=COMMAND_LINE)  # type: ignore[arg-type]
+        await hub.add_record()
+    await hub.hub.store.targets.hold(1, "somebody must look")
+    await hub.hub.store.targets.park(ParkedRecord(2, hub.services.records.log_id, 2, "large", 0))
+    found = await read(hub)
+    assert [found["sitehub_target_behind_records", "nats", id] for id in "12"] == [2, 1]
+    assert [found["sitehub_target_parked_records", "nats", id] for id in "12"] == [0, 1]
+    assert found["sitehub_target_state", "nats", "held", "1"] == 1
+    assert found["sitehub_target_state", "nats", "behind", "2"] == 1
+    await targets.remove(1, by=COMMAND_LINE)
+    assert ("sitehub_target_behind_records", "nats", "1") not in await read(hub)
 
 
 async def test_problems_are_figures_as_long_as_they_last(hub: PageSite) -> None:

@@ -201,6 +201,16 @@ async def test_retry_after_is_honoured(
     assert forwarding.targets.get(id).next_try == clock.ms + seconds * 1000
 
 
+async def test_a_redirect_is_not_followed(forwarding: Forwarding) -> None:
+    forwarding.receiver.answer = status(302, Location="https://other.example/in")
+    target, _ = await forwarding.add()
+    await forwarding.hub.add_faces("a")
+    id = target.target.id
+    await forwarding.receiver.until(lambda: forwarding.targets.get(id).state == "waiting")
+    assert forwarding.targets.get(id).reason == "it answered 302"
+    assert [one.url for one in forwarding.receiver.asked] == [URL]
+
+
 async def test_nothing_is_lost_or_skipped_by_a_restart(
     tmp_path: Path, clock: FrozenClock, receiver: Receiver
 ) -> None:

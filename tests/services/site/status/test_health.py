@@ -16,6 +16,7 @@ import trio.testing
 from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
+from hub.services.forwarding.targets import TargetView
 from hub.services.site.backups.backups import Backups
 from hub.services.site.backups.views import Backup, BackupFailure, RestoredFrom, backup_of
 from hub.services.site.certificates.certificates import Certificates
@@ -96,6 +97,7 @@ class Parts:
         self.backups = BackupState()
         self.changes: Feed[Change] = Feed()
         self.guesses = CodeGuesses(clock)
+        self.targets: list[SimpleNamespace] = []
         self.health = Health(
             cast("Store", self.store),
             self.registry,
@@ -109,6 +111,7 @@ class Parts:
             self.guesses,
             now=clock,
             steady_now=clock,
+            targets=lambda: cast("list[TargetView]", self.targets),
         )
         self.health.mark_serving()
 
@@ -429,3 +432,34 @@ def test_a_hub_that_was_restored_elsewhere_says_which_address_cameras_know(parts
         "this computer has 10.0.0.9"
     )
     assert parts.faults() == []
+
+
+def target(name: str, state: str = "current", reason: str = "", lost: int = 0) -> SimpleNamespace:
+    """What Health reads of a target. `lost`: records of a gap that nobody has confirmed."""
+    return SimpleNamespace(
+        target=SimpleNamespace(name=name),
+        state=state,
+        reason=reason,
+        unseen_gaps=1 if lost else 0,
+        unseen_lost=lost,
+    )
+
+
+def test_a_target_that_only_waits_is_no_problem(parts: Parts) -> None:
+    parts.targets = [target("Doors", "waiting", "it answered 500"), target("Wall", "behind")]
+    assert parts.codes() == []
+
+
+def test_a_target_that_a_person_must_look_at_is_a_notice(parts: Parts) -> None:
+    parts.targets = [target("Doors", "held", "it answered 410"), target("Wall")]
+    assert (parts.codes(), parts.faults()) == (["target-held"], [])
+    assert (
+        parts.sentence()
+        == "nothing is forwarded to Doors until somebody looks at it: it answered 410"
+    )
+
+
+def test_records_that_a_target_will_never_get_are_a_notice(parts: Parts) -> None:
+    parts.targets = [target("Doors", lost=3), target("Wall"), target("Centre", lost=4)]
+    assert (parts.codes(), parts.faults()) == (["target-gap"], [])
+    assert parts.sentence() == "up to 7 records were deleted before Doors, Centre had them"
