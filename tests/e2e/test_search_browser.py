@@ -172,7 +172,7 @@ def test_of_several_answers_to_when_the_last_one_counts(
     assert guard.console_errors() == []
 
 
-def test_what_is_printed_is_dark_on_white_in_the_dark_theme_too(
+def test_what_is_printed_is_dark_on_white_and_the_page_without_its_frame(
     guard: Browser, filled_site: FilledSite
 ) -> None:
     url, driver = filled_site.hub.url, guard.driver
@@ -181,11 +181,15 @@ def test_what_is_printed_is_dark_on_white_in_the_dark_theme_too(
     driver.add_cookie({"name": "sitehub_theme", "value": "dark", "path": "/"})
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
-        for page in (record, f"{url}/search/export/print?kind=face", f"{url}/reports/captures"):
+        paths = ("/search/export/print?kind=face", "/reports/captures", "/alarms")
+        for page in (record, *(url + path for path in paths)):
             guard.open(page)
             guard.find("html[data-theme='dark']")
-            colour = driver.execute_script(_COLOUR, guard.find("h1"))
+            colour = driver.execute_script(_COLOUR, guard.find("main h1"))
             assert max(map(int, re.findall(r"\d+", colour))) < 64, (page, colour)
+            frame = guard.find_all(".rail, .skip, .notices, .tabs, .actions, .record-steps")
+            assert frame
+            assert [one.get_attribute("class") for one in frame if one.is_displayed()] == []
     finally:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
         driver.delete_cookie("sitehub_theme")
