@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator
 from itertools import compress, repeat
 from operator import sub
@@ -25,6 +26,8 @@ _HOUR_MS = 3_600_000
 _ONLY = {side: bytes(other == side for other in range(256)) for side in (_ENTRANCE, _EXIT, _BOTH)}
 #: In place of when a vehicle came, in milliseconds: it is not inside. No period lasts so long.
 _OUTSIDE = 1 << 44
+#: Terms up to this one have a place in a list: 32 MB.
+_MAX_PLACES = 1 << 22
 #: Tells stays of the list from times: see `Stays`.
 _LISTED = 1 << 45
 
@@ -97,10 +100,11 @@ class Stays:
         self._limit = limit
         #: Times are in milliseconds since then, except those of the listed stays.
         self._since = since
-        #: Of the vehicles that are inside, by term: when they came, or -n * _LISTED if that is told
-        #: by the nth stay of the list. So what is left of a later time without this number tells
-        #: at once how long the vehicle stayed, that it was not inside, or which stay ends.
-        self._inside: dict[int, int] = {}
+        #: By term: _OUTSIDE; of a vehicle that is inside when it came, or -n * _LISTED if that is
+        #: told by the nth stay of the list. So a later time minus this number tells at once how
+        #: long the vehicle stayed, that it was not inside, or which stay ends. A list, because
+        #: terms ascend in a part: what is near in memory is quicker than in a dictionary.
+        self._inside: list[int] | defaultdict[int, int] = []
         #: When each was last seen at an entrance, and at an exit.
         self._last_in: dict[int, int] = {}
         self._last_out: dict[int, int] = {}
@@ -144,17 +148,19 @@ class Stays:
 
     def _count(self, seen: VehiclesSeen, begin: int, day: Passages) -> None:
         """Take a part, none of whose stays is listed."""
-        sides = self._sides(seen)
+        self._make_room(seen)
+        inside, sides = self._inside, self._sides(seen)
         if seen.near or _BOTH in sides:
             self._follow(_sightings(seen, sides, begin), day)
             return
         if _ENTRANCE in sides:
             terms, times = _of_side(_ENTRANCE, sides, seen, begin)
-            self._inside.update(zip(terms, times, strict=True))
+            _do(map(inside.__setitem__, terms, times))
             day.entered.extend(times)
         if _EXIT in sides:
             terms, times = _of_side(_EXIT, sides, seen, begin)
-            lengths = list(map(sub, times, map(self._inside.pop, terms, repeat(_OUTSIDE))))
+            lengths = list(map(sub, times, map(inside.__getitem__, terms)))
+            _do(map(inside.__setitem__, terms, repeat(_OUTSIDE)))
             if max(lengths) >= _LISTED:
                 cameras = list(compress(seen.camera, sides.translate(_ONLY[_EXIT])))
                 for place, length in enumerate(lengths):
@@ -170,7 +176,7 @@ class Stays:
         for at, did, term, near, side in seen:
             if not side or (near and self._is_repeat(term, at, side)):
                 continue
-            if side == _ENTRANCE or (side == _BOTH and term not in inside):
+            if side == _ENTRANCE or (side == _BOTH and inside[term] == _OUTSIDE):
                 day.entered.append(at)
                 inside[term] = at
                 if len(found) < self._limit:
@@ -178,7 +184,8 @@ class Stays:
                     inside[term] = -len(found) * _LISTED
                 continue
             day.exited.append(at)
-            length = at - inside.pop(term, _OUTSIDE)
+            length = at - inside[term]
+            inside[term] = _OUTSIDE
             if length >= _LISTED:
                 length = self._end(length, at, did)
             if length >= 0:
@@ -191,12 +198,24 @@ class Stays:
         """Yield the sightings at the gates, hour by hour: a short sort holds nobody up."""
         hours: dict[int, list[_Sighting]] = {}
         for some in seen:
+            self._make_room(some)
             for one in _sightings(some, self._sides(some), begin):
                 if one[4]:
                     hours.setdefault(one[0] // _HOUR_MS, []).append(one)
             give_way()
         for hour in sorted(hours):
             yield hours[hour]
+
+    def _make_room(self, seen: VehiclesSeen) -> None:
+        """Let there be a place in `_inside` for all terms of a part."""
+        inside, last = self._inside, unpacked(seen.term)[-1]
+        if not isinstance(inside, list):
+            return
+        if last < _MAX_PLACES:
+            inside.extend(repeat(_OUTSIDE, last + 1 - len(inside)))
+        else:
+            known = ((term, came) for term, came in enumerate(inside) if came != _OUTSIDE)
+            self._inside = defaultdict(lambda: _OUTSIDE, known)
 
     def _end(self, length: int, at: int, did: str) -> int:
         """End the listed stay that a difference of times tells. Return how long it was."""
@@ -231,13 +250,17 @@ class Stays:
         return len(self.found) >= self._limit
 
 
+#: Does what an iterator does.
+_do = deque[None](maxlen=0).extend
+
+
 def _of_side(
     side: int, sides: bytes, seen: VehiclesSeen, begin: int
-) -> tuple[Iterator[int], list[int]]:
+) -> tuple[list[int], list[int]]:
     """Return terms and times of the sightings of a part by one side."""
     chosen = sides.translate(_ONLY[side])
     times = [begin + at for at in compress(unpacked(seen.at), chosen)]
-    return compress(unpacked(seen.term), chosen), times
+    return list(compress(unpacked(seen.term), chosen)), times
 
 
 def _sightings(seen: VehiclesSeen, sides: bytes, begin: int) -> Iterator[_Sighting]:

@@ -35,7 +35,7 @@ REPEAT_MS = 120_000
 
 
 class VehiclesSeen(Struct, array_like=True, gc=False):
-    """Sightings of plates on a day: one value of each in each field.
+    """Sightings of plates on a day: one value of each in each field. Terms ascend.
 
     `camera`: a place in `dids`. Packed: `at`, in ms since the day began; `term`. `near`: 1 if it
     can be of the same passage as another sighting of the plate, by any camera or on another day;

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from hub.services.reports import stays as stays_module
 from hub.services.reports.stays import Stays
 from hub.store.reports import vehicle_parts
 from hub.store.reports.sightings import PlateSeen
@@ -46,6 +47,7 @@ def sightings(pick: random.Random, at: int, plates: int) -> list[PlateSeen]:
 @pytest.mark.parametrize("seed", range(40))
 def test_stays_are_those_of_a_plain_way(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pick = random.Random(seed)
+    monkeypatch.setattr(stays_module, "_MAX_PLACES", pick.choice([0, 4, 1000]))
     monkeypatch.setattr(vehicle_parts, "_SIGHTINGS", pick.choice([2, 7, 4_096]))
     monkeypatch.setattr(vehicle_parts, "MAX_CAMERAS", pick.choice([1, 3, 255]))
     monkeypatch.setattr(vehicle_parts, "_MAX_ROUNDS", pick.choice([1, 5, 40]))
