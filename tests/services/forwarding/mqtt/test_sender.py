@@ -210,6 +210,23 @@ async def test_a_broken_connection_is_opened_again_and_loses_nothing_that_is_new
     assert broker.kept[f"{ROOT}/status"] == b"online"
 
 
+async def test_a_connection_that_has_ended_tells_nothing_through_the_next_one(
+    forwarding: MqttForwarding, broker: FakeBroker
+) -> None:
+    await forwarding.add_camera("1")
+    await forwarding.add_told()
+    online = f"{ROOT}/1/online"
+    for times in (1, 2, 3):
+        await forwarding.until(lambda: len(broker.payloads(online)) == times)  # noqa: B023
+        await broker.cut()
+    await forwarding.until(lambda: len(broker.payloads(online)) == 4)
+    forwarding.attach("1")
+    await forwarding.until(lambda: broker.kept[online] == b"online")
+    await forwarding.hub.add_faces("a")
+    await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/face")))
+    assert broker.payloads(online) == [*[b"offline"] * 4, b"online"]
+
+
 async def test_what_was_not_acknowledged_is_sent_again(
     forwarding: MqttForwarding, broker: FakeBroker
 ) -> None:
