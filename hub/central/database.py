@@ -288,7 +288,7 @@ def connect(address: str) -> Any:
             autocommit=True,
             connect_timeout=_CONNECT_SECONDS,
             application_name="sitehub central",
-            # Compiling costs more than any statement here: a staged table looks dear to the planner.
+            # Compiling costs more than any statement here, of which some look dear to the planner.
             options=f"-c statement_timeout={_STATEMENT_MS} -c client_encoding=UTF8 -c jit=off",
             **_KEEPALIVE,
         )
