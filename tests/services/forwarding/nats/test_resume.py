@@ -272,6 +272,33 @@ async def test_a_restored_hub_sends_its_new_log_from_the_beginning(
         assert stored == [*((old, seq) for seq in seqs), *((new, seq) for seq in again)]
 
 
+async def test_a_hub_whose_disk_was_put_back_is_held(
+    tmp_path: Path, clock: FrozenClock, server: NatsServer
+) -> None:
+    """Unlike a backup, an image of it gives numbers again under the same id of the log."""
+    data = tmp_path / "hub"
+    async with open_nats_forwarding(data, clock, server) as forwarding:
+        id = (await forwarding.add()).target.id
+        await names(forwarding, 2)
+        await forwarding.until_current(id)
+    shutil.copytree(data, tmp_path / "image")
+    async with open_nats_forwarding(data, clock, server) as forwarding:
+        seqs = [1, 2, *await names(forwarding, 2)]
+        await forwarding.until(id, lambda view: view.cursor.seq == seqs[-1])
+    later = FrozenClock(clock.seconds + 60)
+    async with open_nats_forwarding(tmp_path / "image", later, server) as forwarding:
+        await names(forwarding, 3)
+        view = await forwarding.until(id, lambda view: view.state == "held")
+        assert view.reason == "another hub sends as site-1 too"
+        # Nothing of it was sent, and under another name all of it is.
+        assert await forwarding.stored_seqs() == seqs
+        await forwarding.targets.remove(id, by=COMMAND_LINE)
+        id = (await forwarding.add(hub="site-1b")).target.id
+        await forwarding.until(id, lambda view: view.cursor.seq == 5)
+        stored = [one for one in await forwarding.stored() if "site-1b" in one.subject]
+        assert [one.record_seq for one in stored] == [1, 2, 3, 4, 5]
+
+
 def change_database(data: Path, sql: str) -> None:
     """Change the database of a hub that does not run."""
     with closing(sqlite3.connect(data / DATABASE)) as connection, connection:
