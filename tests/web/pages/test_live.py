@@ -260,6 +260,7 @@ CHANGES = [
     "/site/targets/1/remove",
     "/site/targets/1/retry",
     "/site/targets/1/secret",
+    "/site/targets/1/send/1",
     "/site/targets/1/test",
     "/site/targets/add",
     "/site/targets/mqtt",
@@ -298,7 +299,7 @@ WITH_FILE = {
 async def test_every_form_of_the_pages_is_listed_here(admin: Visitor) -> None:
     rules = admin.app.url_map.iter_rules()
     ours = {
-        re.sub("<int:(did|id|number)>", "1", rule.rule)
+        re.sub("<int:(did|id|number|seq)>", "1", rule.rule)
         .replace("<pid>", "7")
         .replace("many/<name>", "many/face")
         .replace("<decision>", "take-over")
