@@ -513,7 +513,7 @@ async def test_an_alarm_that_is_new_again_says_who_acknowledged_it_before(
     site.clock.advance(120)
     await _sees(site, "Anna")
     again = "Acknowledged by guard, 25 Nov 2026 20:00:00. New again since 25 Nov 2026 20:02:00."
-    for path in ("/alarms", "/alarms?state=new", f"/alarms/{seq}", f"/alarms/{seq}/now"):
+    for path in ("/", "/alarms", "/alarms?state=new", f"/alarms/{seq}", f"/alarms/{seq}/now"):
         assert again in await _text(guard, path), path
     chinese = await _text(guard, "/alarms", Accept_Language="zh")
     assert "guard 已于 2026年11月25日 20:00:00 确认，2026年11月25日 20:02:00 再次出现。" in chinese

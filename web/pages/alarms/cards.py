@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.errors import HubError, NoSuchResource
 from hub.services import Services
@@ -13,6 +14,7 @@ from hub.wire import code_tables
 from hub.wire.uploads.records import HubDetail, Record
 from web.pages import language
 from web.pages.alarms import labels
+from web.pages.alarms.answers import answer_texts
 from web.pages.labels import hub_sentence
 from web.pages.language import gettext
 from web.pages.live.record_cards import CardPicture, PlateView, card_pictures, make_card
@@ -23,9 +25,10 @@ _MAX_NAMES = 3
 
 class AlarmCard(Struct, frozen=True, kw_only=True):
     """`since`: when it became new. `cameras`: their names, the one that saw it last first; `place`:
-    the first of them in one line. `comment`: what the register or the watch list says. `is_stored`:
-    otherwise it has no page, and cannot be acknowledged. `problem`: the code of a problem of the
-    hub, or "". `picture`: of the last record. `photo_url`: the register's photo, or "".
+    the first of them in one line. `comment`: what the register or the watch list says. `again`: who
+    acknowledged it before it was new again, or "". `is_stored`: otherwise it has no page and cannot
+    be acknowledged. `problem`: the code of a problem of the hub, or "". `picture`: of the last
+    record. `photo_url`: the register's photo, or "".
     """
 
     seq: int
@@ -43,6 +46,7 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     cameras: list[str]
     place: str
     comment: str
+    again: str
     note: str
     count: int
     first_at: int
@@ -75,8 +79,15 @@ async def make_alarm_cards(
     cards = []
     for alarm in alarms:
         record = known.get(alarm.last_seq) or await _record(hub, alarm.last_seq)
-        cards.append(make_alarm_card(hub, alarm, record, await _photo_url(hub, alarm)))
+        card = make_alarm_card(hub, alarm, record, await _photo_url(hub, alarm))
+        cards.append(replace(card, again=await _again(hub, alarm)))
     return cards
+
+
+async def _again(hub: Services, alarm: Alarm) -> str:
+    if alarm.state != "new":
+        return ""
+    return (await answer_texts(hub, [alarm])).get(alarm.seq, "")
 
 
 async def _record(hub: Services, seq: int) -> Record | None:
@@ -120,6 +131,7 @@ def make_alarm_card(
         cameras=cameras,
         place=place,
         comment=alarm.detail.entry_note,
+        again="",
         note=alarm.note,
         count=alarm.count,
         first_at=alarm.first_at,

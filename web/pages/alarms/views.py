@@ -10,18 +10,18 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.alarms.alarms import Alarm, AlarmStep, ListPlace
-from hub.services.alarms.answers import Answer, last_answer, may_have_answer
 from hub.services.alarms.csv_export import export_csv
 from web import auth
 from web.pages import language
+from web.pages.actors import actor_text
 from web.pages.alarms import labels
 from web.pages.alarms.alarm_filter import NIGHT, AlarmForm, read_form
+from web.pages.alarms.answers import answer_texts
 from web.pages.alarms.cards import AlarmCard, make_alarm_card, make_alarm_cards
 from web.pages.alarms.state import MAX_SHOWN, choose_shown, new_alarms
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
-from web.pages.site.audit import actor_text
 
 blueprint = Blueprint("alarms", __name__, url_prefix="/alarms")
 
@@ -137,39 +137,16 @@ async def _table(form: AlarmForm) -> AlarmTable:
     found = await auth.services().alarms.listed(form.matching, after=after, limit=_ROWS_PER_PAGE)
     position = {} if after is None else {"after": _place_text(after)}
     further = "" if found.next is None else _place_text(found.next)
-    answered = [alarm for alarm in found.items if may_have_answer(alarm)]
-    histories = await auth.services().alarms.histories([alarm.seq for alarm in answered])
     return AlarmTable(
         form=form,
         rows=[make_alarm_card(auth.services(), alarm) for alarm in found.items],
-        answers={
-            alarm.seq: _answer_text(last_answer(alarm, histories.get(alarm.seq, ())))
-            for alarm in answered
-        },
+        answers=await answer_texts(auth.services(), list(found.items)),
         has_open=any(alarm.is_active for alarm in found.items),
         part=make_url("/alarms/table", **form.values, **position),
         here=make_url("/alarms", **form.values, **position),
         first="" if after is None else make_url("/alarms", **form.values),
         further=further and make_url("/alarms", **form.values, after=further),
     )
-
-
-def _answer_text(answer: Answer | None) -> str:
-    if answer is None:
-        return ""
-    texts = {"who": _who(answer), "time": _moment(answer.at)}
-    if answer.again_at is None:
-        return gettext("%(who)s, %(time)s") % texts
-    texts["again"] = _moment(answer.again_at)
-    return gettext("Acknowledged by %(who)s, %(time)s. New again since %(again)s.") % texts
-
-
-def _who(answer: Answer) -> str:
-    return actor_text(answer.who) if answer.who else gettext("automatically")
-
-
-def _moment(at: int) -> str:
-    return language.current().moment(at, auth.services().site.zone())
 
 
 def _place_text(place: ListPlace) -> str:
@@ -258,24 +235,20 @@ async def history(seq: int) -> Response:
 
 async def _one_page(template: str, seq: int) -> Response:
     hub = auth.services()
-    alarm = await hub.alarms.get(seq)
-    (card,) = await make_alarm_cards(hub, [alarm])
-    steps = await hub.alarms.history(seq)
-    answer = last_answer(alarm, steps)
+    (card,) = await make_alarm_cards(hub, [await hub.alarms.get(seq)])
     return await page(
         template,
         area="alarms",
         done=done_sentence(request.args.get("done")),
         alarm=card,
-        again=_answer_text(answer) if answer and answer.again_at is not None else "",
-        steps=[_step_row(step) for step in steps],
+        steps=[_step_row(step) for step in await hub.alarms.history(seq)],
     )
 
 
 def _step_row(step: AlarmStep) -> StepRow:
     by_itself = gettext("automatically") if step.step == "closed" else ""
     return StepRow(
-        time=_moment(step.at),
+        time=language.current().moment(step.at, auth.services().site.zone()),
         text=gettext(labels.STEPS[step.step]),
         who=actor_text(step.who) if step.who else by_itself,
         note=step.note,

@@ -7,9 +7,9 @@ from msgspec import Struct
 from hub.services.records.holds import Hold
 from web import auth
 from web.pages import language
+from web.pages.actors import actor_text
 from web.pages.evidence.times import last_day_field
 from web.pages.language import gettext
-from web.pages.site.audit import actor_text
 
 
 class HoldRow(Struct, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from msgspec import Struct
 from hub.services.jobs.jobs import ItemState, Job, JobKind, JobState
 from web import auth
 from web.pages import language
+from web.pages.actors import actor_text
 from web.pages.language import N_, gettext
-from web.pages.site.audit import actor_text
 
 KINDS: dict[JobKind, str] = {
     "import": N_("Import of people"),

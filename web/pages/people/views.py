@@ -14,6 +14,7 @@ from hub.services.records.record_log import RecordFilter
 from hub.wire.commands.param_structs import MAX_PID
 from hub.wire.uploads.records import Record
 from web import auth
+from web.pages.actors import actor_text
 from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to, wants_part
 from web.pages.live.known_people import make_cards
@@ -23,7 +24,6 @@ from web.pages.people.cameras_of_person import cameras_of_person, undecided_came
 from web.pages.people.people_list import category_options, group_options, people_list, read_query
 from web.pages.people.rows import person_facts, photo_url, validity_text, where_text
 from web.pages.search.links import of_person
-from web.pages.site.audit import actor_text
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
 

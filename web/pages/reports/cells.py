@@ -11,10 +11,10 @@ from hub.services.reports.report import Cell, Column, PlainCell
 from hub.wire import code_tables
 from hub.wire.uploads.records import HubDetail
 from web.pages import language
+from web.pages.actors import actor_text
 from web.pages.labels import duration, hub_sentence
 from web.pages.language import gettext
 from web.pages.reports import labels
-from web.pages.site.audit import actor_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -19,12 +19,12 @@ from hub.services.records.saved_searches import (
 )
 from web import auth
 from web.pages import language
+from web.pages.actors import actor_text
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.search.chips import question_text
 from web.pages.search.question import Question, read_question, read_sent
-from web.pages.site.audit import actor_text
 
 blueprint = Blueprint("saved_search", __name__, url_prefix="/search/saved")
 

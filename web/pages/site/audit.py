@@ -12,6 +12,7 @@ from hub.errors import NoSuchResource
 from hub.services.access.audit import AuditEntry
 from web import auth
 from web.pages import language
+from web.pages.actors import actor_text
 from web.pages.labels import ROLES
 from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import make_url, redirect_to
@@ -147,14 +148,6 @@ _FORMS = {
     "xlsx": "Excel",
     "zip": N_("ZIP with pictures"),
 }
-#: Actors that are neither a user nor an API key.
-_ACTORS = {
-    "command line": N_("Command line"),
-    "set-up link": N_("Setup link"),
-    "demo": N_("Demo"),
-    "signal SIGHUP": N_("Signal (SIGHUP)"),
-    "hub": N_("The hub itself"),
-}
 
 
 class AuditTarget(Struct, frozen=True):
@@ -238,19 +231,6 @@ def _row(entry: AuditEntry) -> AuditRow:
         target=_target(entry),
         damaged=entry.damaged,
     )
-
-
-def actor_text(who: str) -> str:
-    """An actor of the audit log, for people."""
-    if who in _ACTORS:
-        return gettext(_ACTORS[who])
-    kind, _, name = who.partition(" ")
-    if kind == "key":
-        key = auth.services().api_keys.get(name)
-        return gettext("API key %(name)s") % {"name": key.name if key else name}
-    if kind == "target":
-        return gettext("Target %(name)s") % {"name": name}
-    return name or who
 
 
 def _target(entry: AuditEntry) -> AuditTarget:

@@ -12,10 +12,10 @@ from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.services.records.erasures import MAX_SEQS, Erasure, Match, Preview, Subject
 from web import auth
 from web.pages import language
+from web.pages.actors import actor_text
 from web.pages.labels import size_text
 from web.pages.language import gettext
 from web.pages.layout import make_url, page, redirect_to
-from web.pages.site.audit import actor_text
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_erasures", __name__, url_prefix="/site/erasures")

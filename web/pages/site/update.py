@@ -13,10 +13,10 @@ from hub.update.update_file import MAX_BYTES
 from web import auth
 from web.forms.update_form import received_update
 from web.pages import language
+from web.pages.actors import actor_text
 from web.pages.firmware.labels import size_text
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to, wants_part
-from web.pages.site.audit import actor_text
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("update", __name__, url_prefix="/site/update")

@@ -1,0 +1,38 @@
+"""Who acknowledged an alarm, and since when it is new again, as pages say it."""
+
+from __future__ import annotations
+
+from hub.services import Services
+from hub.services.alarms.alarms import Alarm
+from hub.services.alarms.answers import Answer, last_answer, may_have_answer
+from web import auth
+from web.pages import language
+from web.pages.actors import actor_text
+from web.pages.language import gettext
+
+
+async def answer_texts(hub: Services, alarms: list[Alarm]) -> dict[int, str]:
+    """The answers of alarms, by their seqs; "" where nobody has answered."""
+    answered = [alarm for alarm in alarms if may_have_answer(alarm)]
+    if not answered:
+        return {}
+    histories = await hub.alarms.histories([alarm.seq for alarm in answered])
+    return {
+        alarm.seq: _answer_text(last_answer(alarm, histories.get(alarm.seq, ())))
+        for alarm in answered
+    }
+
+
+def _answer_text(answer: Answer | None) -> str:
+    if answer is None:
+        return ""
+    who = actor_text(answer.who) if answer.who else gettext("automatically")
+    texts = {"who": who, "time": _moment(answer.at)}
+    if answer.again_at is None:
+        return gettext("%(who)s, %(time)s") % texts
+    texts["again"] = _moment(answer.again_at)
+    return gettext("Acknowledged by %(who)s, %(time)s. New again since %(again)s.") % texts
+
+
+def _moment(at: int) -> str:
+    return language.current().moment(at, auth.services().site.zone())
