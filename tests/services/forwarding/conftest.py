@@ -116,15 +116,24 @@ def receiver() -> Receiver:
 
 
 @asynccontextmanager
-async def open_forwarding(
-    data: Path, clock: FrozenClock, receiver: Receiver
-) -> AsyncIterator[Forwarding]:
-    async with open_hub_services(data, clock, transport=receiver) as hub:
+async def open_forwarding_hub(
+    data: Path, clock: FrozenClock, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[HubServices]:
+    """A hub whose targets run. `transport`: the network of its webhooks."""
+    async with open_hub_services(data, clock, transport=transport) as hub:
         hub.services.targets.render_alarm = _alarm_json
         async with trio.open_nursery() as nursery:
             await nursery.start(hub.services.targets.run)
-            yield Forwarding(hub, clock, receiver)
+            yield hub
             nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_forwarding(
+    data: Path, clock: FrozenClock, receiver: Receiver
+) -> AsyncIterator[Forwarding]:
+    async with open_forwarding_hub(data, clock, receiver) as hub:
+        yield Forwarding(hub, clock, receiver)
 
 
 @pytest.fixture

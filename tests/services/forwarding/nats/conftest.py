@@ -7,16 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import trio
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection, TargetView
-from hub.store.alarms.alarm import Alarm
-from hub.wire.uploads.records import Record
+from tests.services.forwarding.conftest import open_forwarding_hub
 from tests.support.clock import FrozenClock
-from tests.support.hub_services import HubServices, open_hub_services
+from tests.support.hub_services import HubServices
 from tests.support.nats_server import NatsServer, Stored, running_nats
 
 HUB, STREAM = "site-1", "SITEHUB_3"
@@ -67,12 +65,8 @@ class NatsForwarding:
 async def open_nats_forwarding(
     data: Path, clock: FrozenClock, server: NatsServer
 ) -> AsyncIterator[NatsForwarding]:
-    async with open_hub_services(data, clock) as hub:
-        hub.services.targets.render_alarm = _alarm_json
-        async with trio.open_nursery() as nursery:
-            await nursery.start(hub.services.targets.run)
-            yield NatsForwarding(hub, server)
-            nursery.cancel_scope.cancel()
+    async with open_forwarding_hub(data, clock) as hub:
+        yield NatsForwarding(hub, server)
 
 
 @pytest.fixture(params=["new", "old"])
@@ -102,8 +96,3 @@ async def new_forwarding(
 ) -> AsyncIterator[NatsForwarding]:
     async with open_nats_forwarding(tmp_path / "hub", clock, new_server) as forwarding:
         yield forwarding
-
-
-def _alarm_json(alarm: Alarm, record: Record | None) -> bytes:
-    seq = None if record is None else {"seq": record.seq}
-    return msgspec.json.encode({"seq": alarm.seq, "state": alarm.state, "record": seq})
