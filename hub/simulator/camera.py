@@ -176,7 +176,8 @@ class Camera:
         """After each start report the device (2.2), then query for new releases (2.3)."""
         while True:
             with trio.CancelScope() as self._uptime_scope:
-                await self.upload(device_info(self.identity, self.state.versions))
+                edition = self.quirks.edition
+                await self.upload(device_info(self.identity, self.state.versions, edition))
                 self._reported.set()
                 while True:
                     await self._upgrade()

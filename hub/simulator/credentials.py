@@ -16,7 +16,7 @@ class Credentials:
     """Identity and token of a camera. `now` is its clock; `token` is None until it is admitted."""
 
     def __init__(self, identity: CameraIdentity, quirks: Quirks, now: Callable[[], float]) -> None:
-        no_did = quirks.did == "never"
+        no_did = quirks.did == "never" or quirks.edition > 1
         self.identity = msgspec.structs.replace(identity, did=None) if no_did else identity
         self.token: str | None = None
         #: Set when an upload is answered 401, so that the link connects again.
@@ -46,10 +46,14 @@ class Credentials:
         await self._has_token.wait()
 
     def set_did(self, did: str | None) -> None:
+        if self._quirks.edition > 1:
+            return
         self.identity = msgspec.structs.replace(self.identity, did=did)
 
     def who(self) -> dict[str, object]:
         """Return the fields that identify the camera in a request or an upload."""
+        if self._quirks.edition > 1:
+            return {"sn": self.identity.sn}
         return {"did": self.identity.did or "", "sn": self.identity.sn}
 
     def connect_param(self) -> dict[str, str | int]:
@@ -60,6 +64,8 @@ class Credentials:
         # The hub accepts each ts once (D2), so every connect needs a greater one.
         self._last_ts = max(int(self._now()), self._last_ts + 1)
         param: dict[str, str | int] = {"sn": identity.sn, "ts": self._last_ts}
+        if self._quirks.edition == 3:
+            return param
         if self._quirks.signs:
             code = f"not {identity.code}" if self._quirks.wrong_code else identity.code
             param["sign"] = sign_connect(self._key, sn=identity.sn, code=code, ts=self._last_ts)

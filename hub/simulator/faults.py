@@ -6,18 +6,24 @@ is a name for some of them that `sitehub simulate --fault` accepts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from hub.errors import BadParameter
+from hub.wire.commands.capabilities import EDITIONS, Edition
 
 
 class Quirks(Struct, frozen=True):
-    """How one camera deviates from the documented protocol; by default it does not."""
+    """How one camera deviates from the documented protocol; by default it does not.
 
+    `edition`: the one that it speaks (D12), with the misprints that later ones have on the wire.
+    """
+
+    edition: Edition = 1
     # Connect (1.1) and provisioning (D3).
     wrong_code: bool = False
     signs: bool = True
@@ -196,3 +202,12 @@ def quirks_of(names: Iterable[str]) -> Quirks:
             if changes.setdefault(field, value) != value:
                 raise BadParameter(f'"{name}" contradicts another fault of the same camera')
     return msgspec.structs.replace(FAULTLESS, **changes)
+
+
+def with_editions(quirks: Sequence[Quirks], edition: str) -> tuple[Quirks, ...]:
+    """The quirks of the cameras in turn. `edition`: "1", "2", "3", or "mixed" for all three."""
+    wanted = EDITIONS if edition == "mixed" else tuple(e for e in EDITIONS if str(e) == edition)
+    return tuple(
+        msgspec.structs.replace(quirks[at % len(quirks)], edition=wanted[at % len(wanted)])
+        for at in range(math.lcm(len(quirks), len(wanted)))
+    )

@@ -107,5 +107,6 @@ def _observe(camera: Camera, sighting: Sighting) -> Observation:
         sighting=sighting,
         observed_at=observed_at,
         picture_stem=capture.stem if capture else "",
-        is_real_format=camera.quirks.bodies == "real",
+        is_real_format=camera.quirks.bodies == "real" or camera.quirks.edition > 1,
+        edition=camera.quirks.edition,
     )

@@ -43,6 +43,17 @@ class CameraIdentity(Struct, frozen=True):
         """The address that it reports (1.1): a fixed one in a private network."""
         return f"192.168.1.{random.Random(self.sn).randint(10, 250)}"
 
+    @property
+    def devid(self) -> str:
+        """The short number that a camera of edition 3 has for itself (D12)."""
+        return str(random.Random(f"{self.sn} devid").randint(1, 99_999))
+
+    @property
+    def mac(self) -> str:
+        """Its hardware address, a locally administered one."""
+        digits = random.Random(f"{self.sn} mac").randbytes(5).hex(":")
+        return f"02:{digits}"
+
     def public_pem(self) -> str:
         """Return the public key as enrolled in the hub: PEM, SubjectPublicKeyInfo."""
         public = self.signer().public_key()

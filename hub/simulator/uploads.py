@@ -10,10 +10,12 @@ import msgspec
 import pybase64
 from msgspec import Struct
 
+from hub.simulator import later_uploads
 from hub.simulator.drawing import people, scenes, vehicles
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import Person
 from hub.simulator.scenario.schedule import AccessGranted, CarSeen, EventSeen, FaceSeen, Sighting
+from hub.wire.commands.capabilities import Edition
 from hub.wire.uploads.firmware import Versions
 
 #: Latin names of provinces, for number plates: not every font has their Chinese characters.
@@ -38,6 +40,8 @@ class Observation(Struct, frozen=True):
     picture_stem: str = ""
     #: Whether it is uploaded in the format of real cameras (D8), or as documented.
     is_real_format: bool = False
+    #: Whose shapes the uploads have (D12). That of real cameras (D8) is edition 2's.
+    edition: Edition = 1
 
 
 def upload_of(observation: Observation, rng: random.Random) -> UploadRequest:
@@ -52,15 +56,19 @@ def upload_of(observation: Observation, rng: random.Random) -> UploadRequest:
     return _access(observation, sighting)
 
 
-def device_info(identity: CameraIdentity, versions: Versions) -> UploadRequest:
+def device_info(
+    identity: CameraIdentity, versions: Versions, edition: Edition = 1
+) -> UploadRequest:
     """Make the report of the device itself (2.2), sent after each start."""
     body = {**_who(identity), **msgspec.to_builtins(versions), "devName": identity.name}
+    if edition == 3:
+        body = later_uploads.report_of_3(identity, versions.fw_ver)
     return UploadRequest("POST", "/api/v1/device/report/info", msgspec.json.encode(body))
 
 
 def _face(seen: Observation, face: FaceSeen, rng: random.Random) -> UploadRequest:
     person = face.person
-    body = {
+    body: dict[str, object] = {
         **_who(seen.identity),
         "time": int(seen.observed_at),
         "age": person.age,
@@ -78,6 +86,8 @@ def _face(seen: Observation, face: FaceSeen, rng: random.Random) -> UploadReques
             "feature": [rng.uniform(-1e12, 1e12) for _ in range(64)],
         }
     body["data"] = _portraits(seen, person, face.pose, face.position)
+    if seen.edition == 3:
+        body = later_uploads.face_of_3(body, person, face.position, rng)
     return _post(seen, "/api/v1/adapter/lenfocus/face/capture", body)
 
 
@@ -85,8 +95,8 @@ def _event(seen: Observation, event: EventSeen) -> UploadRequest:
     body = {
         **_who(seen.identity),
         "type": event.type,
-        # 2.4 asks for milliseconds; real cameras send seconds (D8).
-        "time": int(seen.observed_at) if seen.is_real_format else _milliseconds(seen),
+        # 2.4 asks for milliseconds; cameras of late 2024 send seconds (D8).
+        "time": int(seen.observed_at) if _sends_seconds(seen) else _milliseconds(seen),
     }
     if event.person is None:
         picture = scenes.scene_jpeg(
@@ -110,7 +120,7 @@ def _vehicle(seen: Observation, sighting: CarSeen) -> UploadRequest:
     full, vehicle, plate = vehicles.vehicle_jpegs(
         car, province, seen.identity.place, _hour(seen), caption=_caption(seen)
     )
-    body = {
+    body: dict[str, object] = {
         **_who(seen.identity),
         "time": str(_milliseconds(seen)),
         "data": {
@@ -127,6 +137,9 @@ def _vehicle(seen: Observation, sighting: CarSeen) -> UploadRequest:
             },
         },
     }
+    if seen.edition == 3:
+        flat = later_uploads.vehicle_of_3(body, car)
+        return _post(seen, later_uploads.VEHICLE_PATH, flat)
     return _post(seen, "/api/v1/vehicle/capture", body)
 
 
@@ -182,8 +195,14 @@ def _portraits(seen: Observation, person: Person, pose: int, position: float) ->
     }
 
 
+def _sends_seconds(seen: Observation) -> bool:
+    return seen.is_real_format and seen.edition < 3
+
+
 def _post(seen: Observation, path: str, body: Mapping[str, object]) -> UploadRequest:
-    return UploadRequest("POST", path, _encode(seen, body))
+    # As the address that an installer enters with a slash at its end leads to.
+    slash = "/" if seen.edition == 3 else ""
+    return UploadRequest("POST", slash + path, _encode(seen, body))
 
 
 def _encode(seen: Observation, body: Mapping[str, object]) -> bytes:

@@ -21,7 +21,7 @@ class CodeName(Struct, frozen=True):
         return self.zh if language == "zh" else self.en
 
 
-#: Types of events (2.4).
+#: Types of events: 1 to 14 of 2.4, the others of boxes (D12).
 EVENT_TYPES: dict[int, CodeName] = {
     1: CodeName("Motion detected", "移动侦测"),
     2: CodeName("Intrusion or line crossing", "区域入侵或绊线"),
@@ -37,6 +37,22 @@ EVENT_TYPES: dict[int, CodeName] = {
     12: CodeName("Listed person", "关注人员"),
     13: CodeName("Post left", "离岗"),
     14: CodeName("Body temperature", "体温检测"),
+    16: CodeName("Fall", "跌倒"),
+    17: CodeName("Vital signs", "呼吸心跳"),
+    18: CodeName("Kitchen hygiene", "明厨亮灶"),
+    19: CodeName("Behaviour", "行为"),
+    20: CodeName("Non-motor vehicle", "非机动车"),
+}
+
+#: The types of a box from 12 on (D12) -> type of 2.4 or of a box, and category of the person. A
+#: person on no list or a harmless one is a person detected (11), which raises no alarm by itself.
+BOX_EVENT_TYPES: dict[int, tuple[int, int | None]] = {
+    12: (11, 1),
+    13: (12, 2),
+    14: (11, 3),
+    15: (13, None),
+    **{number: (number, None) for number in range(16, 21)},
+    21: (11, 0),
 }
 
 #: Types of vehicles (2.5). 14 is not assigned.

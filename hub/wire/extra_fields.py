@@ -35,8 +35,9 @@ T = TypeVar("T")
 #: A name and its undecoded value.
 ExtraField = tuple[str, Raw]
 
-#: Holds several hundred numbers in each capture; not stored (D8).
-DROPPED_FIELD = "feature"
+#: Not stored, wherever they are: several hundred numbers that tell a face from all others (D8), and
+#: what a camera takes for somebody's race (D12).
+DROPPED_FIELDS = frozenset({"feature", "race"})
 NO_EXTRA = Raw(b"{}")
 #: Bytes of all extra fields of one record. Real ones have a few hundred.
 MAX_EXTRA_BYTES = 64 * 1024
@@ -46,9 +47,15 @@ _FURTHER = "omitted_fields"
 
 _TEXT: msgspec.json.Decoder[LooseText] = msgspec.json.Decoder(LooseText)
 _NUMBER: msgspec.json.Decoder[LooseNumber] = msgspec.json.Decoder(LooseNumber)
+_BOOLEAN: msgspec.json.Decoder[bool | int | str | None] = msgspec.json.Decoder(
+    bool | int | str | None
+)
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _FRACTION = re.compile(rb"-?[0-9]{1,16}\.[0-9]{1,20}")
 _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
+_ITEMS = msgspec.json.Decoder(list[Raw])
+_DROPPED_KEY = re.compile(rb'"\s*(?:feature|race)\s*"')
 #: A longer value is not repaired in place: if anything in it is doubtful, all of it becomes text.
 _MAX_REPAIRED_BYTES = 64 << 10
 #: By how much replacement characters may make a value longer.
@@ -108,7 +115,7 @@ def omitted_of(raw: Raw) -> Omitted | None:
 
 
 def extra_object(fields: Iterable[ExtraField], limit: int = MAX_EXTRA_BYTES) -> ExtraObject:
-    """A JSON object of extra fields, without DROPPED_FIELD, of about `limit` bytes at most.
+    """A JSON object of extra fields, without DROPPED_FIELDS, of about `limit` bytes at most.
 
     A field that does not fit into what is left is replaced by Omitted. If that does not fit either,
     the field is only counted, and so is one that was sent with the name of this count.
@@ -117,7 +124,7 @@ def extra_object(fields: Iterable[ExtraField], limit: int = MAX_EXTRA_BYTES) -> 
     omitted: list[str] = []
     left, further = limit, 0
     for name, value in fields:
-        if name == DROPPED_FIELD:
+        if name in DROPPED_FIELDS:
             continue
         key = msgspec.json.encode(name) + b":"
         kept = None if name == _FURTHER else _within(left - len(key), value)
@@ -136,11 +143,61 @@ def extra_object(fields: Iterable[ExtraField], limit: int = MAX_EXTRA_BYTES) -> 
     return ExtraObject(Raw(b"{" + b",".join(members) + b"}"), tuple(omitted))
 
 
+def tidy_keys(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """The fields under the names that are meant: cameras misprint some (D12).
+
+    Blanks around a key are removed, and `jepg`, which stands for `jpeg`, is corrected. A field that
+    has the name already wins.
+    """
+    if not any(map(_is_untidy, fields)):
+        return fields
+    tidied: dict[str, Raw] = {}
+    for key, raw in fields.items():
+        name = _tidy_key(key) if _is_untidy(key) else key
+        if name == key or name not in fields:
+            tidied[name] = raw
+    return tidied
+
+
+def _is_untidy(key: str) -> bool:
+    return key[:1].isspace() or key[-1:].isspace() or "jepg" in key or key[:5] == "jpeg-"
+
+
+def _tidy_key(key: str) -> str:
+    key = key.strip()
+    is_path = key.startswith(("jepg", "jpeg-"))
+    return key.replace("jepg", "jpeg").replace("-", "_") if is_path else key
+
+
+def _without_dropped(value: Raw) -> Raw:
+    """The value without DROPPED_FIELDS in any of its objects; itself if it has none."""
+    data = bytes(value)
+    if data[:1] not in (b"{", b"[") or not _DROPPED_KEY.search(data):
+        return value
+    return Raw(_stripped(data))
+
+
+def _stripped(data: bytes) -> bytes:
+    try:
+        if data[:1] == b"{":
+            members = [
+                b"%b:%b" % (msgspec.json.encode(key), _stripped(bytes(inner)))
+                for key, inner in _FIELDS.decode(data).items()
+                if key.strip() not in DROPPED_FIELDS
+            ]
+            return b"{%b}" % b",".join(members)
+        if data[:1] == b"[":
+            return b"[%b]" % b",".join([_stripped(bytes(one)) for one in _ITEMS.decode(data)])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return b"null"
+    return data
+
+
 def _within(limit: int, value: Raw) -> bytes | None:
     """The value as strict JSON, unless it is longer than `limit`."""
     if len(memoryview(value)) > limit:
         return None
-    kept = to_strict_json(value)
+    kept = to_strict_json(_without_dropped(value))
     return kept if len(kept) <= limit else None
 
 
@@ -169,7 +226,12 @@ class FieldReader:
     @classmethod
     def decode(cls, raw: Raw | bytes, path: str = "") -> FieldReader:
         """Decode one level of an object. Raises BadParameter."""
-        return cls(json_limits.decode(_FIELDS, bytes(raw), "the body", path=path), path)
+        fields = json_limits.decode(_FIELDS, bytes(raw), "the body", path=path)
+        return cls(tidy_keys(fields), path)
+
+    def has(self, *keys: str) -> bool:
+        """Whether any of these fields is left."""
+        return any(key in self._raws for key in keys)
 
     def path_of(self, key: str) -> str:
         """The path of a field, for messages."""
@@ -189,6 +251,16 @@ class FieldReader:
     def number(self, key: str) -> int | float | None:
         """A number within 2^53, sent as a number or as a string of digits."""
         return coerce_number(self._take(key, _NUMBER), self.path_of(key))
+
+    def boolean(self, key: str) -> bool | None:
+        """A boolean, also sent as 1 or 0, or as text."""
+        value = self._take(key, _BOOLEAN)
+        if value is None or value == "":
+            return None
+        known = _BOOLEANS.get(str(value).strip().lower())
+        if known is None:
+            raise BadParameter("true or false is expected", field=self.path_of(key))
+        return known
 
     def scalar(self, key: str) -> LooseNumber:
         """A string or a number, unchanged."""

@@ -42,6 +42,7 @@ def test_a_capture_is_decoded_with_all_its_pictures(cameras: Cameras, real: bool
         gender=person.gender,
         uuid=person.uuid,
         category=1 if real else None,
+        attributes={"helmet": "no", "smoking": "no", "carrying": "no"} if real else {},
     )
     assert [picture.name for picture in read.pictures] == ["face", "body", "background"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hub.wire import code_tables
 
 
-def test_2_4_has_fourteen_event_types_with_names_in_both_languages() -> None:
-    assert list(code_tables.EVENT_TYPES) == list(range(1, 15))
+def test_2_4_has_fourteen_event_types_and_boxes_five_more_with_names_in_both_languages() -> None:
+    assert list(code_tables.EVENT_TYPES) == [*range(1, 15), *range(16, 21)]
     assert code_tables.event_name(12) == "Listed person"
     assert code_tables.event_name(12, "zh") == "关注人员"
     assert code_tables.event_name(15) == "type 15"

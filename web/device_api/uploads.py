@@ -44,7 +44,7 @@ from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.coercion import LooseText
 from hub.wire.signing import body_md5
-from hub.wire.uploads.firmware import OtaAnswer, base_url
+from hub.wire.uploads.firmware import OtaAnswer, PlainOtaAnswer, base_url
 from web.device_api.firmware_downloads import PATH as DOWNLOADS
 from web.device_api.firmware_downloads import FirmwareDownloads
 from web.error_responses import refusal
@@ -69,7 +69,8 @@ MAX_WAIT_SECONDS = 2.0
 _MAX_PATH_LENGTH = 200
 _OK_BODY = msgspec.json.encode({"code": OK, "msg": CODES[OK]})
 
-_Handler = Callable[[Device, bytes], Awaitable[OtaAnswer | None]]
+_OtaAnswer = OtaAnswer | PlainOtaAnswer
+_Handler = Callable[[Device, bytes], Awaitable[_OtaAnswer | None]]
 _Headers = list[tuple[bytes, bytes]]
 
 
@@ -124,7 +125,7 @@ async def refuse(send: ASGISendCallable, error: HubError) -> None:
     await _send(send, error.device_status, refusal(error.code, error.message), headers)
 
 
-def _ok_body(data: OtaAnswer) -> bytes:
+def _ok_body(data: _OtaAnswer) -> bytes:
     return msgspec.json.encode({"code": OK, "msg": CODES[OK], "data": data})
 
 
@@ -145,9 +146,11 @@ class _DeviceApi:
         ingest = services.ingest
         self._handlers: dict[tuple[str, str], _Handler] = {
             ("POST", "/api/v1/adapter/lenfocus/face/capture"): ingest.face,
+            ("POST", "/api/v1/face/capture"): ingest.face,
             ("POST", "/api/v1/device/report/info"): ingest.device_info,
             ("POST", "/api/v1/device/report/event"): ingest.event,
             ("POST", "/api/v1/vehicle/capture"): ingest.vehicle,
+            ("POST", "/api/v1/adapter/lenfocus/vehicle/capture"): ingest.vehicle,
             ("PUT", "/api/v1/access/record"): ingest.access,
             ("POST", "/api/v1/access/record"): ingest.access,
             ("POST", "/api/v1/access/upload/base64img"): ingest.base64img,
@@ -226,7 +229,7 @@ class _DeviceApi:
 
     async def _answer_ota_query(
         self, scope: HTTPScope, device: Device, body: bytes
-    ) -> OtaAnswer | None:
+    ) -> _OtaAnswer | None:
         """Answer a query for a release (2.3), the only upload whose answer has data."""
         base = base_url(scope["scheme"], _host(scope))
         return await self._ota_query(device, body, base_url=base)
@@ -250,7 +253,7 @@ class _DeviceApi:
         progress: _UploadProgress,
         scope: HTTPScope,
         receive: ASGIReceiveCallable,
-    ) -> OtaAnswer | None:
+    ) -> _OtaAnswer | None:
         address = _address(scope)
         query = _query(scope["query_string"])
         device = progress.device = self._identify(scope, query, address)

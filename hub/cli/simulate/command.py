@@ -118,6 +118,14 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, wanted: bo
     "others have no faults [default: none].",
 )
 @click.option(
+    "--edition",
+    type=click.Choice(["1", "2", "3", "mixed"]),
+    default="1",
+    show_default=True,
+    help="The edition of the protocol that the cameras speak. With mixed they have all three in "
+    "turn. Cameras of edition 3 connect without a signature.",
+)
+@click.option(
     "--faults",
     is_flag=True,
     is_eager=True,
@@ -137,6 +145,7 @@ def simulate(
     device_port: int,
     no_tls: bool,
     quirks: tuple[Quirks, ...],
+    edition: str,
 ) -> None:
     """Run simulated cameras against a hub, until Ctrl-C.
 
@@ -148,6 +157,7 @@ def simulate(
 
     from hub.cli.simulate.fleet_run import FleetRun, read_api_key, simulate_cameras
     from hub.simulator.endpoint import HubEndpoint
+    from hub.simulator.faults import with_editions
 
     endpoint = HubEndpoint(
         host, ws_port=device_port, http_port=web_port, ws_tls=not no_tls, http_tls=not no_tls
@@ -160,6 +170,6 @@ def simulate(
         seed=secrets.randbits(32) if seed is None else seed,
         api_key=None if apikey_file is None else read_api_key(apikey_file),
         csv_file=csv_file,
-        quirks=quirks,
+        quirks=with_editions(quirks, edition),
     )
     simulate_cameras(simulation)

@@ -66,13 +66,16 @@ class Authentication:
     def by_address(self, sn: str, did: str, address: str) -> Device | None:
         """D8: return the device with this SN if it is online from this address, otherwise None.
 
-        Raises DeviceNotRegistered if a `did` is given but no device has it, and NotAuthorised.
+        Raises DeviceNotRegistered if a `did` is given but no device has it, and NotAuthorised. A
+        camera that cannot store a did may send a number of its own (D12).
         """
         if not self._registry.is_online_from(sn, address):
             return None
-        if did and self._store.devices.by_did(did) is None:
+        device = self._store.devices.by_sn(sn)
+        has_did = device is None or device.did_state != "none"
+        if did and has_did and self._store.devices.by_did(did) is None:
             raise DeviceNotRegistered(f"did: no device with did {did} is registered")
-        return self._mark_seen(self._store.devices.by_sn(sn))
+        return self._mark_seen(device)
 
     def is_address_known(self, address: str) -> bool:
         """Whether any device is online from this address."""

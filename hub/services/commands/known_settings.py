@@ -14,9 +14,11 @@ from hub.log import limited
 from hub.store.db import Store
 from hub.store.tables.device_settings import DeviceSetting, SettingName
 from hub.store.tables.devices import Device
+from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.param_structs import FaceParam, RecordParam
 from hub.wire.commands.params import check_param
+from hub.wire.commands.settings import face_edition
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +63,10 @@ class KnownSettings:
     def of_device(self, did: str) -> DeviceSettings:
         return DeviceSettings(self._known(did, SET_FACE), self._known(did, SET_RECORDING))
 
-    def uris(self, did: str, command: Command[Any, Any]) -> list[str]:
-        """Return the uris of the command in the order to try them: a known good one first."""
-        known = self._store.device_settings.get(did, _NAMES[command.name])
-        return sorted(command.uris, key=lambda uri: known is None or uri != known.uri)
+    def learnt(self, did: str) -> Capabilities:
+        """Return the edition of 1.5 that the device took, by the uri that it answered."""
+        known = self._store.device_settings.get(did, _NAMES[SET_FACE.name])
+        return Capabilities(face=face_edition(known.uri) if known and known.uri else None)
 
     async def note(
         self,

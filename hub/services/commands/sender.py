@@ -33,6 +33,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
+from hub.wire.commands.settings import editions_of, to_edition
 
 log = logging.getLogger(__name__)
 
@@ -107,15 +108,19 @@ class CommandSender:
     async def _request_setting(
         self, did: str, command: Command[Any, Any], param: Raw
     ) -> DeviceAnswer:
-        """Try the uri that this device is known to support; after a 404, try the other."""
-        uris = self._settings.uris(did, command)
+        """Say the setting in the edition that this device is known to take; after a 404, in others.
+
+        Silence and all other codes end it: the device may have taken the setting (D12).
+        """
+        editions = list(editions_of(command, self._settings.learnt(did)))
         while True:
-            uri = uris.pop(0)
+            said = to_edition(command, param, editions.pop(0))
             link, release = await self._acquire(did, command)
             camera = self._store.devices.by_did(did)
-            answer = await link.request(uri, param, seconds=command.seconds, on_free=release)
-            if answer.code != NoSuchPath.code or not uris:
-                await self._settings.note(camera, command, uri, param, answer)
+            seconds = command.seconds
+            answer = await link.request(said.uri, said.param, seconds=seconds, on_free=release)
+            if answer.code != NoSuchPath.code or not editions:
+                await self._settings.note(camera, command, said.uri, param, answer)
                 return answer
 
     async def _acquire(

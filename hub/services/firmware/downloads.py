@@ -26,6 +26,7 @@ from hub.net.rate_limits import TokenBucket
 from hub.services.devices.directory import Device, Devices
 from hub.services.expiry import is_current
 from hub.services.firmware.campaigns import Campaigns
+from hub.services.firmware.one_use_links import ONE_USE_PREFIX, OneUseLinks
 from hub.services.firmware.releases import Component, StoredFile
 from hub.store.db import Store
 from hub.store.tables.downloads import Download as Download
@@ -61,8 +62,11 @@ _LAST_SAVE_SECONDS = 5.0
 class Transfer:
     """One request for a file or a part of it: a context manager that holds a download slot."""
 
-    def __init__(self, downloads: Downloads, device: Device, file: StoredFile) -> None:
+    def __init__(
+        self, downloads: Downloads, device: Device, file: StoredFile, token: str = ""
+    ) -> None:
         self._downloads = downloads
+        self._token = token
         self._device = device
         self.did = device.did
         self.file = file
@@ -92,6 +96,7 @@ class Transfer:
 
     async def sent(self, offset: int, size: int) -> None:
         """Record that these bytes were sent. The last bytes of a file complete the download."""
+        self._downloads.used(self._token, offset, offset + size, self.file.size)
         if self._downloads.is_same_camera(self._device):
             self._record = await self._downloads.note(self._record, self, offset, size)
 
@@ -117,6 +122,7 @@ class Downloads:
         self._now = now
         self._lives = lives
         self._slots: Counter[str] = Counter()
+        self._one_use = OneUseLinks(lives)
         self._rate_limit = TokenBucket(MAX_BYTES_PER_SECOND, burst=STEP_BYTES)
 
     async def run(
@@ -144,12 +150,31 @@ class Downloads:
         token = base64.urlsafe_b64encode(head + mac)
         return f"{PATH}{token.decode().rstrip('=')}/{file_name(component.name)}"
 
+    def one_use_path_for(self, did: str, component: Component) -> str:
+        """Return a URL path that is good until the file was sent whole, or for an hour (D12).
+
+        For cameras that have no digest to check what they got: nobody else can fetch or guess it.
+        """
+        device = self._devices.device(did)
+        token = self._one_use.issue(device, component.sha256)
+        return f"{PATH}{token}/{file_name(component.name)}"
+
     def find(self, token: str) -> Transfer:
         """Return the transfer that a link allows. Raises NoSuchPath if it is not valid."""
-        device, file = self._read_link(token)
+        if token.startswith(ONE_USE_PREFIX):
+            device, file = self._read_one_use_link(token)
+        else:
+            device, file = self._read_link(token)
         if not self.is_allowed(device, file.sha256):
             raise NoSuchPath("this link is no longer valid")
-        return Transfer(self, device, file)
+        return Transfer(self, device, file, token)
+
+    def _read_one_use_link(self, token: str) -> tuple[Device, StoredFile]:
+        link = self._one_use.find(token)
+        for file in self._firmware.files():
+            if file.sha256 == link.sha256:
+                return link.device, file
+        raise NoSuchPath("no such link")
 
     def is_allowed(self, device: Device, sha256: str) -> bool:
         """Whether the device is enabled, and a campaign that is not stopped gives it this file."""
@@ -165,6 +190,10 @@ class Downloads:
             return self._devices.device(device.did).sn == device.sn
         except NoSuchResource:
             return False
+
+    def used(self, token: str, start: int, end: int, size: int) -> None:
+        """Note that a part of the file was sent by a link, which may be good for one download."""
+        self._one_use.used(token, start, end, size)
 
     def acquire_slot(self, did: str) -> None:
         """Take a slot for the device. Raises CannotStoreNow if none is free."""

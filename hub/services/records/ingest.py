@@ -16,7 +16,7 @@ from hub.log import limited
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
-from hub.services.firmware.releases import Release
+from hub.services.firmware.releases import Component, Release
 from hub.services.site.site import Site
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
@@ -25,7 +25,14 @@ from hub.threads import WorkerThreads
 from hub.wire.json_limits import weight
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo
-from hub.wire.uploads.firmware import OtaAnswer, OtaComponent, Versions, decode_ota_query
+from hub.wire.uploads.firmware import (
+    OtaAnswer,
+    OtaComponent,
+    PlainOtaAnswer,
+    Versions,
+    decode_ota_query,
+    to_edition_3,
+)
 from hub.wire.uploads.records import AccessDetail
 
 log = logging.getLogger(__name__)
@@ -111,10 +118,13 @@ class Ingest:
         await self._take_report(device, info)
         await self._devices.flush()
 
-    async def ota_query(self, device: Device, body: bytes, *, base_url: str) -> OtaAnswer | None:
+    async def ota_query(
+        self, device: Device, body: bytes, *, base_url: str
+    ) -> OtaAnswer | PlainOtaAnswer | None:
         """Return the release that the device should install (2.3); None if it runs it already.
 
-        The links to its files begin with `base_url`. Also raises ClientTooOld and NoSuchResource.
+        The links to its files begin with `base_url`; those for edition 3, which names the number of
+        what it runs, are good for one download (D12). Also raises ClientTooOld and NoSuchResource.
         """
         query = decode_ota_query(body, max_depth=self._config.max_depth)
         await self._take_report(device, query.info)
@@ -122,14 +132,27 @@ class Ingest:
             raise NoSuchResource("otaId: does not belong to this device")
         reported = Versions.of(self._devices.device(device.did))
         release = await self._campaigns.offer(device.did, reported)
-        return None if release is None else self._ota_answer(device, release, base_url)
+        if release is None:
+            return None
+        if query.ver_code is None:
+            return self._ota_answer(device, release, base_url, self._downloads.path_for)
+        if query.ver_code >= release.ver_code:
+            return None
+        path_for = self._downloads.one_use_path_for
+        return to_edition_3(self._ota_answer(device, release, base_url, path_for))
 
     async def _take_report(self, device: Device, info: DeviceInfo) -> None:
-        _check_owner(device, did=info.did, sn=info.sn)
+        _check_owner(device, did=info.did, sn=info.sn, names_itself=bool(info.sn))
         self._devices.note_report(device, info)
         await self._campaigns.reported(device.did)
 
-    def _ota_answer(self, device: Device, release: Release, base_url: str) -> OtaAnswer:
+    def _ota_answer(
+        self,
+        device: Device,
+        release: Release,
+        base_url: str,
+        path_for: Callable[[str, Component], str],
+    ) -> OtaAnswer:
         return OtaAnswer(
             ver_code=release.ver_code,
             ver_name=release.ver_name,
@@ -142,7 +165,7 @@ class Ingest:
                     size=one.size,
                     md5=one.md5,
                     sha256=one.sha256,
-                    url=base_url + self._downloads.path_for(device.did, one),
+                    url=base_url + path_for(device.did, one),
                 )
                 for one in release.components
             ),
@@ -161,7 +184,9 @@ class Ingest:
         follows_access: bool = False,
     ) -> None:
         for entry in entries:
-            _check_owner(device, did=entry.did, sn=entry.sn)
+            # The sn of access records is that of the whole body; each may name a did.
+            names_itself = bool(entry.sn) and entry.kind != "access"
+            _check_owner(device, did=entry.did, sn=entry.sn, names_itself=names_itself)
         batch = RecordBatch(
             entries,
             did=device.did,
@@ -177,12 +202,18 @@ class Ingest:
             _report_omitted(device, omitted)
 
 
-def _check_owner(device: Device, *, did: str | None, sn: str | None) -> None:
-    """Raise NotAuthorised if a body names another device (D5); an empty field is allowed."""
-    if did and did != device.did:
-        raise NotAuthorised("did: does not belong to this token")
+def _check_owner(
+    device: Device, *, did: str | None, sn: str | None, names_itself: bool = False
+) -> None:
+    """Raise NotAuthorised if a body names another device (D5); an empty field is allowed.
+
+    A camera that names itself by its sn, or cannot store a did, may send a number of its own as
+    `did` (D12).
+    """
     if sn and sn != device.sn:
         raise NotAuthorised("sn: does not belong to this token")
+    if did and did != device.did and not names_itself and device.did_state != "none":
+        raise NotAuthorised("did: does not belong to this token")
 
 
 def _report_omitted(device: Device, names: Sequence[str]) -> None:

@@ -20,19 +20,21 @@ from hub.simulator.device.actions import (
     SendTruncated,
     Wait,
 )
+from hub.simulator.device.editions import command_of, read_param, success_code
+from hub.simulator.device.later_results import LaterResults
 from hub.simulator.device.results import CommandResults, PageWindow
 from hub.simulator.device.state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.commands.dialect import (
-    DIALECT,
     FILE_READ,
     PERSON_ADD,
+    PERSON_SEARCH,
     REBOOT,
     SET_FACE,
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.param_structs import FileRead, PersonSearch
+from hub.wire.commands.later_commands import PHOTO_SEARCH
 from hub.wire.commands.params import check_param
 from hub.wire.envelope import Request
 
@@ -41,8 +43,8 @@ _ANSWER_URIS = {
     SET_FACE.name: " /ivp/facecap_param_set",
     SET_RECORDING.name: " /storage/record_set",
 }
-_SETTINGS_SUCCESS = 200
 _SUCCESS = 0
+_DRAWN = (FILE_READ, PERSON_SEARCH, PHOTO_SEARCH)
 
 _OTHER_URI = "/device/other"
 _HUGE_LIST_LENGTH = 20_000
@@ -76,19 +78,16 @@ class Responder:
         self._state = state
         self._quirks = quirks
         self._results = CommandResults(state)
+        self._later_results = LaterResults(state, self._results)
 
     def is_drawn(self, request: Request) -> bool:
         """Whether `respond` draws pictures for this request; if so, call it in a thread."""
-        try:
-            return DIALECT.by_uri(request.uri).param in (FileRead, PersonSearch)
-        except BadParameter:
-            return False
+        return command_of(self._quirks.edition, request.uri) in _DRAWN
 
     def respond(self, request: Request) -> tuple[Action, ...]:
         """Carry out a request, and return what the camera does in response, in order."""
-        try:
-            command = DIALECT.by_uri(request.uri)
-        except BadParameter:
+        command = command_of(self._quirks.edition, request.uri)
+        if command is None:
             return self._take_initial_parameters(request)
         if self._quirks.drops == "command":
             return (Disconnect(),)
@@ -105,8 +104,13 @@ class Responder:
         return self._state.people.loses_answer(pid)
 
     def _take_initial_parameters(self, request: Request) -> tuple[Action, ...]:
-        """Accept initial parameters (D3) under any uri; answer 404 to any other param."""
+        """Accept initial parameters (D3) under any uri; answer 404 to any other param.
+
+        Later editions have none.
+        """
         try:
+            if self._quirks.edition > 1:
+                raise msgspec.ValidationError
             initial = msgspec.json.decode(request.param, type=_InitialParameters)
         except msgspec.MsgspecError:
             return self._send(request, _error_answer(request.uri, NoSuchPath()))
@@ -124,11 +128,14 @@ class Responder:
             uri = _OTHER_URI
         try:
             self._apply_refusals(command, request)
-            param = check_param(command, request.param)
-            result = self._results.result(param, self._window(command, param))
+            param = read_param(quirks.edition, command, request)
+            if command.group is not None:
+                result: object = self._later_results.result(command, param)
+            else:
+                result = self._results.result(param, self._window(command, param))
         except HubError as error:
             return _error_answer(uri, error)
-        code = _SETTINGS_SUCCESS if command in (SET_FACE, SET_RECORDING) else _SUCCESS
+        code = success_code(quirks.edition, command)
         return _Answer(
             uri,
             code if quirks.success is None else quirks.success,
@@ -174,6 +181,9 @@ class Responder:
         """Return the actions that send an answer, with the quirks applied."""
         quirks = self._quirks
         text = _encode(request.msgid, answer)
+        if quirks.edition == 3:
+            # As the examples of its document have it (D12).
+            text = text.replace('{"msgid":', '{"msgid ":', 1)
         actions: list[Action] = [Wait(quirks.delay)] if quirks.delay else []
         actions += (Send(_unrequested_answer(number)) for number in range(quirks.flood))
         if quirks.garbage:

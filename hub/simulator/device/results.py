@@ -152,6 +152,11 @@ class CommandResults:
         photo = pybase64.b64decode(param.photo, validate=True)
         self._state.people.add(_person_row(param), photo)
 
+    def update_person(self, param: PersonAdd) -> None:
+        """Replace a person (D12). Raises NoSuchResource if there is none."""
+        self._state.people.remove(param.pid)
+        self._person_add(param, PageWindow(number=0, size=1, first=0))
+
     def _person_list(self, param: PersonList, window: PageWindow) -> PersonPage:
         found = [entry for entry in self._state.people.entries() if _matches(entry.row, param)]
         rows = window.rows(found, lambda entry: entry.row, "pid")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from msgspec import Struct
+
 from hub.simulator.device.history import History
 from hub.simulator.device.library import FaceLibrary
 from hub.simulator.drawing import people
@@ -14,6 +16,8 @@ from hub.simulator.scenario.population import Person, Population
 from hub.wire.commands.param_structs import FaceParam, RecordParam
 from hub.wire.uploads.firmware import Versions
 
+#: The build of a new camera of edition 3, which is part of its firmware's name.
+FACTORY_BUILD = 57
 #: The versions of a new camera.
 FACTORY_VERSIONS = Versions(fw_ver="V2.4.11", sw_ver="V1.8.3", os_ver="V4.9.84", hw_ver="V1.2")
 
@@ -34,13 +38,19 @@ class DeviceState:
         quirks: Quirks = FAULTLESS,
     ) -> None:
         self.sn = identity.sn
+        self.identity = identity
         self.versions = FACTORY_VERSIONS
         #: The number of the installed release; a newer release has a greater one (2.3).
         self.ver_code = 0
+        if quirks.edition == 3:
+            self.ver_code = FACTORY_BUILD
+            self.versions = Versions(fw_ver=f"1.1.{FACTORY_BUILD}_sim")
         #: Assigned with the initial parameters (D3).
         self.ota_id = ""
         self.face: FaceParam | None = None
         self.recording: RecordParam | None = None
+        #: What edition 3 was told by other commands, by the command's name (D12).
+        self.told: dict[str, Struct] = {}
         preloaded = population.known if preload_faces else ()
         self.people = FaceLibrary(quirks, preloaded)
         self._now = now

@@ -50,11 +50,16 @@ class RecordDays(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Recording(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A recording (1.8). No field is required."""
+    """A recording (1.8). No field is required.
+
+    `date` (yyyyMMdd) and `type` (`alarm` or `normal`) are of edition 3 (D12).
+    """
 
     filename: str | None = None
     start_time: str | None = None
     end_time: str | None = None
+    date: str | None = None
+    type: str | None = None
 
 
 class RecordListPage(Struct, frozen=True, kw_only=True, omit_defaults=True):

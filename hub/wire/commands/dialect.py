@@ -1,6 +1,7 @@
 """How each command is sent: the table of uris, params, answers and codes (D4).
 
-Firmware that speaks another dialect gets another table (D9).
+The settings of 1.5 and 1.6 have other words in other editions: `hub.wire.commands.settings`. The
+commands that only edition 3 has are in `hub.wire.commands.later_commands` (D12).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from hub.wire.commands.answers import (
     RecordListPage,
     SearchResult,
 )
+from hub.wire.commands.capabilities import CommandGroup
 from hub.wire.commands.param_structs import (
     AlarmOut,
     FaceHistory,
@@ -56,7 +58,8 @@ class Command(Struct, Generic[P, A], frozen=True, kw_only=True):
     next. `param`, `answer`: their structs. `example`: a valid param. `first_page`: the documented
     number of the first page, if the command has pages. `has_photo`: a photo is sent or returned,
     which takes long; a device handles one such command at a time. `booleans`: how they are sent,
-    as true/false (`bool`) or 1/0 (`int`). `ok_codes`: codes that mean success.
+    as true/false (`bool`) or 1/0 (`int`). `ok_codes`: codes that mean success. `group`: of which
+    commands it is one, if only later editions have it (D12).
     """
 
     name: str
@@ -69,6 +72,7 @@ class Command(Struct, Generic[P, A], frozen=True, kw_only=True):
     has_photo: bool = False
     booleans: type[bool] | type[int] = bool
     ok_codes: frozenset[int] = frozenset({0, 200})
+    group: CommandGroup | None = None
 
     @property
     def uri(self) -> str:

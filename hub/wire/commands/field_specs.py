@@ -14,14 +14,18 @@ from msgspec import Struct, inspect
 
 from hub.wire.commands.param_structs import MAX_PHOTO_BYTES, MAX_PID
 
-FieldKind = Literal["integer", "boolean", "text", "time", "pid", "photo", "object"]
+FieldKind = Literal[
+    "integer", "boolean", "text", "time", "pid", "photo", "object", "list", "choice", "address"
+]
 
 
 class FieldSpec(Struct, frozen=True, kw_only=True):
     """The allowed values of one field.
 
     `least`, `most`: bounds of a number, or of the length of a text. `default`: used if the field is
-    not given; None means that it is not sent. `inner`: the fields of an object; `type`: its struct.
+    not given; None means that it is not sent. `inner`: the fields of an object, or of each in a
+    list, of which `least` and `most` count the items; `type`: its struct. `choices`: the texts that
+    are allowed.
     """
 
     kind: FieldKind
@@ -33,6 +37,7 @@ class FieldSpec(Struct, frozen=True, kw_only=True):
     description: str = ""
     type: type[Struct] | None = None
     inner: Mapping[str, FieldSpec] = {}
+    choices: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
@@ -50,6 +55,12 @@ class FieldSpec(Struct, frozen=True, kw_only=True):
                 return f"a JPEG of at most {MAX_PHOTO_BYTES >> 20} MB as base64"
             case "object":
                 return "an object"
+            case "list":
+                return f"a list of {self.least or 0} to {self.most} objects"
+            case "choice":
+                return f"one of {', '.join(self.choices)}"
+            case "address":
+                return "an IPv4 address"
             case _ if self.least:
                 return f"a text of {self.least} to {self.most} characters"
             case _:
@@ -91,6 +102,12 @@ def _spec(field: inspect.Field) -> FieldSpec:
             return change(spec, least=kind.min_length, most=kind.max_length)
         case inspect.StructType():
             return change(spec, kind="object", type=kind.cls, inner=field_specs(kind.cls))
+        case inspect.LiteralType():
+            return change(spec, kind="choice", choices=tuple(map(str, kind.values)))
+        case inspect.VarTupleType(item_type=inspect.StructType(cls=item)):
+            least, most = kind.min_length, kind.max_length
+            inner = field_specs(item)
+            return change(spec, kind="list", type=item, inner=inner, least=least, most=most)
     raise TypeError(f"{field.name}: unsupported field type: {kind}")
 
 

@@ -58,7 +58,11 @@ class AlarmOut(Struct, frozen=True, kw_only=True):
 
 
 class FaceParam(Struct, frozen=True, kw_only=True):
-    """Set the face recognition parameters (1.5). Sizes in pixels. None: the field is not sent."""
+    """Set the face recognition parameters (1.5). Sizes in pixels. None: the field is not sent.
+
+    The fields from `push_white` on are of later editions; `hub.wire.commands.settings` says what
+    each edition can express, and how (D12). `relay_interval` in seconds.
+    """
 
     enable: bool
     show_face: bool
@@ -81,6 +85,35 @@ class FaceParam(Struct, frozen=True, kw_only=True):
     quality_human: Percent
     server_enable: bool | None = None
     alarm_out: AlarmOut
+    push_white: bool | None = None
+    push_black: bool | None = None
+    push_vip: bool | None = None
+    push_friend: bool | None = None
+    push_body: bool | None = None
+    push_attr: bool | None = None
+    app_push: Annotated[int, Meta(ge=0, le=2, description="0 off, 1 basic, 2 enhanced")] | None = (
+        None
+    )
+    alarm_stranger: bool | None = None
+    alarm_white: bool | None = None
+    alarm_black: bool | None = None
+    alarm_vip: bool | None = None
+    alarm_friend: bool | None = None
+    relay: bool | None = None
+    relay_interval: Annotated[int, Meta(ge=5, le=60, extra={"unit": "s"})] | None = None
+    relay_stranger: bool | None = None
+    relay_white: bool | None = None
+    relay_black: bool | None = None
+    relay_vip: bool | None = None
+    relay_friend: bool | None = None
+    record_stranger: bool | None = None
+    record_white: bool | None = None
+    record_black: bool | None = None
+    record_vip: bool | None = None
+    record_friend: bool | None = None
+    record_face: bool | None = None
+    record_body: bool | None = None
+    record_bg: bool | None = None
 
 
 class PreRecord(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from ipaddress import IPv4Address
 from typing import Any, TypeVar
 
 import msgspec
@@ -58,7 +59,7 @@ def encode_param(command: Command[P, Any], param: P) -> Raw:
 
     Fields that are None are left out; booleans are written as the command writes them.
     """
-    sent = _to_wire(param, command.booleans)
+    sent = to_wire(param, command.booleans)
     if command.first_page is not None:
         sent.setdefault("page_num", command.first_page)
     return Raw(msgspec.json.encode(sent))
@@ -111,12 +112,15 @@ def _decode_object(data: bytes) -> dict[str, object]:
         raise
 
 
-def _to_wire(param: Struct, booleans: Callable[[bool], object]) -> dict[str, object]:
+def to_wire(param: Struct, booleans: Callable[[bool], object]) -> dict[str, object]:
+    """The fields as they are sent: without those that are None, booleans as `booleans` does."""
     sent: dict[str, object] = {}
     for name in param.__struct_fields__:
         value = getattr(param, name)
         if isinstance(value, Struct):
-            sent[name] = _to_wire(value, booleans)
+            sent[name] = to_wire(value, booleans)
+        elif isinstance(value, tuple):
+            sent[name] = [to_wire(item, booleans) for item in value]
         elif value is not None:
             sent[name] = booleans(value) if isinstance(value, bool) else value
     return sent
@@ -249,6 +253,34 @@ def _object(spec: FieldSpec, sent: object, field: str) -> Struct:
     return _checked_struct(spec.type, sent, field)
 
 
+def _list(spec: FieldSpec, sent: object, field: str) -> tuple[Struct, ...]:
+    if not isinstance(sent, list | tuple) or spec.type is None:
+        raise _wrong_value(spec, field)
+    if not (spec.least or 0) <= len(sent) <= (spec.most or 0):
+        raise _wrong_value(spec, field)
+    items: list[Struct] = []
+    for at, item in enumerate(sent):
+        path = f"{field}[{at}]"
+        if not isinstance(item, Mapping):
+            raise BadParameter("an object is expected", field=path)
+        items.append(_checked_struct(spec.type, item, path))
+    return tuple(items)
+
+
+def _choice(spec: FieldSpec, sent: object, field: str) -> str:
+    if not isinstance(sent, str) or sent.strip() not in spec.choices:
+        raise _wrong_value(spec, field)
+    return sent.strip()
+
+
+def _address(spec: FieldSpec, sent: object, field: str) -> str:
+    """An IPv4 address in the one form that every reader takes: no leading zeros."""
+    try:
+        return str(IPv4Address(sent.strip() if isinstance(sent, str) else ""))
+    except ValueError:
+        raise _wrong_value(spec, field) from None
+
+
 _READERS: dict[str, Callable[[FieldSpec, object, str], object]] = {
     "integer": _integer,
     "boolean": _boolean,
@@ -257,6 +289,9 @@ _READERS: dict[str, Callable[[FieldSpec, object, str], object]] = {
     "pid": _pid,
     "photo": _photo,
     "object": _object,
+    "list": _list,
+    "choice": _choice,
+    "address": _address,
 }
 
 

@@ -19,12 +19,15 @@ from hub.wire.commands.answers import Done
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.field_specs import unwrapped_type
 from hub.wire.extra_fields import FieldReader
+from hub.wire.pictures import Picture
 
 A = TypeVar("A", bound=Struct)
 
 _LIST = msgspec.json.Decoder(list[Raw])
 #: These also mean an empty list: some JSON writers cannot tell it from an empty object.
 _EMPTY_LISTS = (b"null", b"{}", b'""')
+#: Other names under which cameras send a list (D12).
+_MISPRINTED = {"ap_list": ("aplist",), "patrolNodesList": ("patrolsList",)}
 #: Results that say that there is nothing, and values of fields.
 _NOTHING = (b"", b"null", b"{}", b'""', b"[]")
 _NO_VALUES = (b"null", b'""', b"0")
@@ -98,7 +101,9 @@ def _object(kind: type[A], fields: FieldReader) -> A:
     values: dict[str, object] = {}
     for spec in _answer_fields(kind):
         if isinstance(spec.type, inspect.VarTupleType):
-            values[spec.name], values["unreadable"] = _rows(spec, spec.type, fields)
+            values[spec.name], unreadable = _rows(spec, spec.type, fields)
+            if "unreadable" in kind.__struct_fields__:
+                values["unreadable"] = unreadable
             continue
         value = _value(spec, fields)
         if value is not None:
@@ -114,6 +119,8 @@ def _rows(
     """The readable rows, and the number of unreadable ones."""
     assert isinstance(kind.item_type, inspect.StructType)
     name, raw = fields.path_of(spec.key), fields.raw(spec.key)
+    for misprint in _MISPRINTED.get(spec.key, ()) if raw is None else ():
+        raw = raw or fields.raw(misprint)
     if raw is None or bytes(raw) in _EMPTY_LISTS:
         return (), 0
     raws = json_limits.decode(_LIST, bytes(raw), "the list", path=name)
@@ -139,12 +146,29 @@ def _value(spec: _AnswerField, fields: FieldReader) -> object:
                 return _within(fields.integer(spec.key), least, most, fields.path_of(spec.key))
             case inspect.StrType():
                 return fields.text(spec.key)
+            case inspect.BoolType():
+                return fields.boolean(spec.key)
+            case inspect.StructType(cls=inner) if inner is not Picture:
+                return _nested(inner, fields, spec.key)
             case _:
                 return fields.picture(spec.key, spec.name)
     except BadParameter:
         if spec.required:
             raise
         return None
+
+
+def _nested(kind: type[A], fields: FieldReader, key: str) -> A | None:
+    """The object; the first one if a list of them was sent. Raises BadParameter."""
+    raw = fields.raw(key)
+    if raw is None or bytes(raw) in _EMPTY_LISTS:
+        return None
+    if bytes(raw)[:1] == b"[":
+        items = json_limits.decode(_LIST, bytes(raw), "the list", path=fields.path_of(key))
+        if not items:
+            return None
+        raw = items[0]
+    return _object(kind, FieldReader.decode(raw, fields.path_of(key)))
 
 
 def _within(value: int | None, least: int | None, most: int | None, field: str) -> int | None:

@@ -5,16 +5,16 @@ Each function coerces and checks the documented fields. Extra fields are kept un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import tzinfo
-from typing import TypeVar
 
 from msgspec import Raw, Struct
 
 from hub.errors import BadParameter, UnknownEventType
 from hub.wire import json_limits, times
-from hub.wire.code_tables import EVENT_TYPES
+from hub.wire.code_tables import BOX_EVENT_TYPES
 from hub.wire.coercion import LooseNumber, coerce_int, coerce_text
+from hub.wire.commands.capabilities import Edition
 from hub.wire.extra_fields import (
     MAX_EXTRA_BYTES,
     NO_EXTRA,
@@ -22,9 +22,12 @@ from hub.wire.extra_fields import (
     ExtraObject,
     FieldReader,
     extra_object,
+    tidy_keys,
 )
 from hub.wire.pictures import Picture, decode_picture, picture_of_text
+from hub.wire.uploads import later_editions
 from hub.wire.uploads.body_decoder import ABSENT, EVENT, FACE, VEHICLE
+from hub.wire.uploads.fields import read_rect, undocumented, without_none
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
@@ -32,12 +35,9 @@ from hub.wire.uploads.records import (
     FaceDetail,
     Plate,
     RecordKind,
-    Rect,
     Vehicle,
     VehicleDetail,
 )
-
-T = TypeVar("T")
 
 #: Access records in one upload (D8).
 MAX_ACCESS_RECORDS = 1000
@@ -53,7 +53,7 @@ class CheckedUpload(Struct, frozen=True, kw_only=True):
 
     `did` and `sn`: as in the body; None if absent. `occurred_at`: UNIX milliseconds; None if the
     body has no time. `extra`: a JSON object of the extra fields; `omitted` names those that were
-    too long to be kept.
+    too long to be kept. `edition`: whose shape the body has (D12); None if it does not show.
     """
 
     kind: RecordKind
@@ -64,6 +64,7 @@ class CheckedUpload(Struct, frozen=True, kw_only=True):
     extra: Raw = NO_EXTRA
     omitted: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    edition: Edition | None = None
 
 
 class AccessBody(Struct, frozen=True):
@@ -87,42 +88,59 @@ class DeviceInfo(Struct, frozen=True):
 
 
 def decode_face(body: bytes, *, max_depth: int) -> CheckedUpload:
-    """Decode a face capture (2.1). Raises BadParameter."""
+    """Decode a face capture (2.1), of any edition (D12). Raises BadParameter."""
     sent, extra = FACE.decode(body, max_depth)
-    data = FieldReader(sent.data or {}, "data")
+    data = FieldReader(tidy_keys(sent.data or {}), "data")
     pictures = _face_pictures(data)
+    name = coerce_text(sent.name, "name")
     uuid = coerce_text(sent.uuid, "uuid") or _pid(sent.pid, extra)
-    category = _undocumented(FieldReader.integer, sent.category, "category", extra)
-    kept = _extra(extra, data)
+    category = undocumented(FieldReader.integer, sent.category, "category", extra)
+    reading = later_editions.read_face(
+        extra,
+        age=coerce_int(sent.age, "age"),
+        gender=coerce_int(sent.gender, "gender"),
+        sender=later_editions.sender_of(
+            extra, names=name is not None or category is not None, uuid=uuid
+        ),
+    )
+    kept = _extra(reading.extra, data)
     return CheckedUpload(
         kind="face",
         did=coerce_text(sent.did, "did"),
         sn=coerce_text(sent.sn, "sn"),
         occurred_at=times.require_device_time(sent.time, "time"),
         detail=FaceDetail(
-            name=coerce_text(sent.name, "name"),
-            age=coerce_int(sent.age, "age"),
-            gender=coerce_int(sent.gender, "gender"),
+            name=name,
+            age=reading.age,
+            gender=reading.gender,
             uuid=uuid,
             category=category,
+            attributes=reading.attributes,
+            face_loc=reading.face_loc,
+            body_loc=reading.body_loc,
+            width=reading.width,
+            height=reading.height,
         ),
         extra=kept.json,
         omitted=kept.omitted,
         pictures=pictures,
+        edition=reading.edition,
     )
 
 
 def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> CheckedUpload:
     """Decode an event (2.4). Raises BadParameter.
 
-    A type beyond 14 raises UnknownEventType unless `keep_unknown`.
+    A type beyond 14 raises UnknownEventType unless `keep_unknown`. A box, which sends a `state`,
+    has further types, and other meanings of some (D12).
     """
     sent, extra = EVENT.decode(body, max_depth)
-    data = FieldReader(sent.data or {}, "data")
+    data = FieldReader(tidy_keys(sent.data or {}), "data")
     pictures = _face_pictures(data)
-    name = _undocumented(FieldReader.text, sent.name, "name", extra)
-    uuid = _undocumented(FieldReader.text, sent.uuid, "uuid", extra) or _pid(sent.pid, extra)
-    category = _undocumented(FieldReader.integer, sent.category, "category", extra)
+    name = undocumented(FieldReader.text, sent.name, "name", extra)
+    uuid = undocumented(FieldReader.text, sent.uuid, "uuid", extra) or _pid(sent.pid, extra)
+    category = undocumented(FieldReader.integer, sent.category, "category", extra)
+    number = _event_type(sent.type, keep_unknown, is_box=any(key == "state" for key, _ in extra))
     inner, outer = extra_object(data.remaining()), extra_object(extra)
     return CheckedUpload(
         kind="event",
@@ -130,11 +148,11 @@ def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> CheckedU
         sn=coerce_text(sent.sn, "sn"),
         occurred_at=times.require_device_time(sent.time, "time"),
         detail=EventDetail(
-            type=_event_type(sent.type, keep_unknown),
+            type=number.type,
             data=inner.json,
             name=name,
             uuid=uuid,
-            category=category,
+            category=number.category if category is None else category,
         ),
         extra=outer.json,
         omitted=(*outer.omitted, *_paths("data", inner)),
@@ -145,22 +163,13 @@ def decode_event(body: bytes, *, max_depth: int, keep_unknown: bool) -> CheckedU
 def decode_vehicle(body: bytes, *, max_depth: int) -> CheckedUpload:
     """Decode a vehicle and its plate (2.5). Raises BadParameter."""
     sent, extra = VEHICLE.decode(body, max_depth)
-    data = FieldReader(sent.data or {}, "data")
-    plate = data.nested("plate") or FieldReader({}, "data.plate")
-    pictures = _without_none(
-        data.picture("full_image", "full"),
-        data.picture("vehicle_pic", "vehicle"),
-        plate.picture("plate_pic", "plate"),
-    )
-    detail = VehicleDetail(
-        plate=Plate(
-            id=plate.text("id"), type=plate.integer("plate_type"), loc=_rect(plate, "plate_loc")
-        ),
-        vehicle=Vehicle(
-            type=data.integer("type"), brand=data.text("brand"), loc=_rect(data, "vehicle_loc")
-        ),
-    )
-    data.put_back("plate", plate.remaining())
+    data = FieldReader(tidy_keys(sent.data or {}), "data")
+    top = FieldReader(dict(extra))
+    edition: Edition = 3 if later_editions.is_flat_vehicle(top) else 1
+    if edition == 3:
+        detail, pictures, extra = later_editions.read_flat_vehicle(top, data)
+    else:
+        detail, pictures = _nested_vehicle(data)
     kept = _extra(extra, data)
     return CheckedUpload(
         kind="vehicle",
@@ -171,7 +180,27 @@ def decode_vehicle(body: bytes, *, max_depth: int) -> CheckedUpload:
         extra=kept.json,
         omitted=kept.omitted,
         pictures=pictures,
+        edition=edition,
     )
+
+
+def _nested_vehicle(data: FieldReader) -> tuple[VehicleDetail, tuple[Picture, ...]]:
+    plate = data.nested("plate") or FieldReader({}, "data.plate")
+    pictures = without_none(
+        data.picture("full_image", "full"),
+        data.picture("vehicle_pic", "vehicle"),
+        plate.picture("plate_pic", "plate"),
+    )
+    detail = VehicleDetail(
+        plate=Plate(
+            id=plate.text("id"), type=plate.integer("plate_type"), loc=read_rect(plate, "plate_loc")
+        ),
+        vehicle=Vehicle(
+            type=data.integer("type"), brand=data.text("brand"), loc=read_rect(data, "vehicle_loc")
+        ),
+    )
+    data.put_back("plate", plate.remaining())
+    return detail, pictures
 
 
 def decode_access(body: bytes, *, max_depth: int, zone: tzinfo) -> AccessBody:
@@ -218,29 +247,12 @@ def _fields(body: bytes, max_depth: int) -> FieldReader:
 
 
 def _face_pictures(data: FieldReader) -> tuple[Picture, ...]:
-    return _without_none(*(data.picture(key, name) for key, name in FACE_PICTURES))
-
-
-def _without_none(*pictures: Picture | None) -> tuple[Picture, ...]:
-    return tuple(picture for picture in pictures if picture is not None)
-
-
-def _undocumented(
-    read: Callable[[FieldReader, str], T | None], raw: Raw, key: str, extra: list[ExtraField]
-) -> T | None:
-    """Read an undocumented field (D8). If it is unreadable, keep it as an extra field."""
-    if raw is ABSENT:
-        return None
-    try:
-        return read(FieldReader({key: raw}), key)
-    except BadParameter:
-        extra.append((key, raw))
-        return None
+    return without_none(*(data.picture(key, name) for key, name in FACE_PICTURES))
 
 
 def _pid(raw: Raw, extra: list[ExtraField]) -> str | None:
     """Read the `pid` that cameras send instead of `uuid` (D8). Keep it as an extra field too."""
-    uuid = _undocumented(FieldReader.text, raw, "pid", [])
+    uuid = undocumented(FieldReader.text, raw, "pid", [])
     if raw is not ABSENT:
         extra.append(("pid", raw))
     return uuid
@@ -260,26 +272,20 @@ def _paths(name: str, nested: ExtraObject) -> list[str]:
     return [f"{name}.{one}" for one in nested.omitted]
 
 
-def _event_type(sent: LooseNumber, keep_unknown: bool) -> int:
+class _EventType(Struct, frozen=True):
+    type: int
+    category: int | None = None
+
+
+def _event_type(sent: LooseNumber, keep_unknown: bool, *, is_box: bool) -> _EventType:
     if sent is None or sent == "":
         raise BadParameter("an event type from 1 to 14 is required", field="type")
     number = coerce_int(sent, "type")
-    if number is None or (number not in EVENT_TYPES and not (keep_unknown and number > 0)):
+    if is_box and number in BOX_EVENT_TYPES:
+        return _EventType(*BOX_EVENT_TYPES[number])
+    if number is None or (number not in range(1, 15) and not (keep_unknown and number > 0)):
         raise UnknownEventType(f"type: {number} is not one of the event types 1 to 14")
-    return number
-
-
-def _rect(fields: FieldReader, key: str) -> Rect | None:
-    """A rectangle in the full picture. Either all four numbers must be given, or none."""
-    rect = fields.nested(key)
-    sides = {side: rect.number(side) for side in "xywh"} if rect else {}
-    given = [value for value in sides.values() if value is not None]
-    if not given:
-        return None
-    for side, value in sides.items():
-        if value is None:
-            raise BadParameter("a number is required", field=f"{fields.path_of(key)}.{side}")
-    return Rect(*given)
+    return _EventType(number)
 
 
 def _access_entry(
@@ -297,7 +303,7 @@ def _access_entry(
         temperature=entry.scalar("temperature"),
         score=entry.scalar("score"),
     )
-    pictures = _without_none(entry.picture("faceImg", "face"))
+    pictures = without_none(entry.picture("faceImg", "face"))
     kept = extra_object(entry.remaining(), max_extra_bytes)
     return CheckedUpload(
         kind="access",

@@ -12,7 +12,8 @@ from msgspec import Raw, Struct
 
 from hub.wire import json_limits
 from hub.wire.coercion import LooseNumber, LooseText
-from hub.wire.extra_fields import ExtraField, FieldReader
+from hub.wire.extra_fields import ExtraField, FieldReader, tidy_keys
+from hub.wire.uploads.attributes import SENT_BY_3
 
 #: The default of undecoded fields. Compare by identity: a device may send the same bytes.
 ABSENT = Raw()
@@ -63,6 +64,13 @@ _USUAL_EXTRA = (
     "feature",
 )
 
+#: What edition 3 sends beside the attributes (D12).
+_SCENE = ("bg_width", "bg_height", "face_rect", "body_rect", "race")
+_VEHICLE_OF_3 = (
+    *("bg_width", "bg_height", "plate_rect", "car_rect"),
+    *("plate", "plate_color", "car_color", "car_type", "car_maker"),
+)
+
 B = TypeVar("B", bound=CommonBody)
 
 
@@ -104,17 +112,35 @@ class BodyDecoder(Generic[B]):
 
     def _decode_long(self, body: bytes) -> tuple[B, list[ExtraField]]:
         """Decode without copying the extra fields."""
-        fields = json_limits.distinct_fields(body, self._texts, "the body")
-        known = {name: raw for name, raw in fields.items() if name in self._names}
-        sent = json_limits.decode(self._known, msgspec.json.encode(known), "the body")
-        return sent, [(name, raw) for name, raw in fields.items() if name not in self._names]
+        return self._decode_fields(json_limits.distinct_fields(body, self._texts, "the body"))
 
     def _decode_any(self, body: bytes) -> tuple[B, list[ExtraField]]:
         sent = json_limits.decode(self._known, body, "the body")
         fields = FieldReader.decode(body).remaining()
+        if {name for name, _ in fields} & self._names - _names_of(sent):
+            # A documented field has blanks around its key.
+            return self._decode_fields(dict(fields))
         return sent, [(name, raw) for name, raw in fields if name not in self._names]
 
+    def _decode_fields(self, sent: dict[str, Raw]) -> tuple[B, list[ExtraField]]:
+        fields = tidy_keys(sent)
+        known = {name: raw for name, raw in fields.items() if name in self._names}
+        body = json_limits.decode(self._known, msgspec.json.encode(known), "the body")
+        return body, [(name, raw) for name, raw in fields.items() if name not in self._names]
 
-FACE = BodyDecoder(FaceBody, (*_USUAL_EXTRA, "type"))
-EVENT = BodyDecoder(EventBody, (*_USUAL_EXTRA, "age", "gender"))
-VEHICLE = BodyDecoder(CommonBody)
+
+def _names_of(body: CommonBody) -> set[str]:
+    """The names of the fields that were sent, and are not null."""
+    return {
+        name
+        for name in body.__struct_fields__
+        if (value := getattr(body, name)) is not None and value is not ABSENT
+    }
+
+
+FACE = BodyDecoder(
+    FaceBody,
+    tuple(dict.fromkeys((*_USUAL_EXTRA, "type", "ic_card", *_SCENE, *SENT_BY_3))),
+)
+EVENT = BodyDecoder(EventBody, (*_USUAL_EXTRA, "age", "gender", "state"))
+VEHICLE = BodyDecoder(CommonBody, _VEHICLE_OF_3)

@@ -17,7 +17,12 @@ from hub.wire.uploads.bodies import DeviceInfo, decode_device_info
 #: Kinds of components by their `type` (2.3).
 COMPONENT_TYPES = {1: "description", 2: "firmware", 3: "app", 4: "model", 5: "license"}
 
-_NUMBERS = re.compile(r"\s*[Vv]?\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,7})\s*", re.ASCII)
+#: What follows an underscore tells nothing of the order: edition 3 reports `1.1.57_…` (D12).
+_NUMBERS = re.compile(
+    r"\s*[Vv]?\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,7})(?:_[\w.-]{0,100})?\s*", re.ASCII
+)
+#: The types of components that edition 3 has.
+_TYPES_OF_3 = (1, 2)
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 _MAX_FILE_NAME_LENGTH = 64
@@ -82,10 +87,14 @@ VERSION_NAMES = dict(
 
 
 class OtaQuery(Struct, frozen=True):
-    """A firmware query (2.3). If `ota_id` is None, the token identifies the device."""
+    """A firmware query (2.3). If `ota_id` is None, the token identifies the device.
+
+    `ver_code`: the number of what is installed, which only edition 3 sends (D12).
+    """
 
     ota_id: str | None
     info: DeviceInfo
+    ver_code: int | None = None
 
 
 class OtaComponent(Struct, frozen=True, kw_only=True):
@@ -109,10 +118,37 @@ class OtaAnswer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
     component_list: tuple[OtaComponent, ...]
 
 
+class PlainComponent(Struct, frozen=True):
+    """A file of a release in edition 3: 1 version file, 2 firmware."""
+
+    type: int
+    url: str
+
+
+class PlainOtaAnswer(Struct, frozen=True, rename="camel"):
+    """The `data` of the answer in edition 3 (D12): it has neither sizes nor digests."""
+
+    ver_name: str
+    component_list: tuple[PlainComponent, ...]
+
+
+def to_edition_3(answer: OtaAnswer) -> PlainOtaAnswer:
+    """The answer as cameras of edition 3 read it, without the components that they do not know."""
+    return PlainOtaAnswer(
+        answer.ver_name,
+        tuple(
+            PlainComponent(one.type, one.url)
+            for one in answer.component_list
+            if one.type in _TYPES_OF_3
+        ),
+    )
+
+
 def decode_ota_query(body: bytes, *, max_depth: int) -> OtaQuery:
-    """Decode a firmware query (2.3). Raises BadParameter."""
+    """Decode a firmware query (2.3), of any edition. Raises BadParameter."""
     info = decode_device_info(body, max_depth=max_depth)
-    return OtaQuery(FieldReader.decode(body).text("otaId"), info)
+    fields = FieldReader.decode(body)
+    return OtaQuery(fields.text("otaId"), info, fields.integer("verCode"))
 
 
 def parse_version(text: str) -> tuple[int, ...] | None:

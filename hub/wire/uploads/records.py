@@ -31,13 +31,22 @@ class Rect(Struct, frozen=True):
 
 
 class FaceDetail(Struct, frozen=True, omit_defaults=True):
-    """The detail of a face capture (2.1). Codes as in hub.wire.code_tables."""
+    """The detail of a face capture (2.1). Codes as in hub.wire.code_tables.
+
+    Of later editions (D12): `attributes` as in hub.wire.uploads.attributes; `face_loc`, `body_loc`
+    in the scene, whose `width` and `height` are in pixels.
+    """
 
     name: str | None = None
     age: int | None = None
     gender: int | None = None
     uuid: str | None = None
     category: int | None = None
+    attributes: dict[str, str] = {}
+    face_loc: Rect | None = None
+    body_loc: Rect | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 class EventDetail(Struct, frozen=True, omit_defaults=True):
@@ -51,19 +60,21 @@ class EventDetail(Struct, frozen=True, omit_defaults=True):
 
 
 class Plate(Struct, frozen=True, omit_defaults=True):
-    """A number plate (2.5). `loc`: its place in the full picture."""
+    """A number plate (2.5). `loc`: its place in the full picture. `colour`: a word (D12)."""
 
     id: str | None = None
     type: int | None = None
     loc: Rect | None = None
+    colour: str | None = None
 
 
 class Vehicle(Struct, frozen=True, omit_defaults=True):
-    """A vehicle (2.5). `loc`: its place in the full picture."""
+    """A vehicle (2.5). `loc`: its place in the full picture. `colour`: a word (D12)."""
 
     type: int | None = None
     brand: str | None = None
     loc: Rect | None = None
+    colour: str | None = None
 
 
 class VehicleDetail(Struct, frozen=True):
@@ -175,7 +186,9 @@ def _shown(detail: Detail) -> dict[str, object]:
     if isinstance(detail, VehicleDetail):
         return {"plate": detail.plate, "vehicle": detail.vehicle}
     shown = {
-        name: value for name, value in msgspec.structs.asdict(detail).items() if value is not None
+        name: value
+        for name, value in msgspec.structs.asdict(detail).items()
+        if value is not None and (value != {} or name != "attributes")
     }
     if isinstance(detail, EventDetail):
         shown["type_name"] = event_name(detail.type)

@@ -17,6 +17,7 @@ from tests.support.commanded_device import commanded_device, commands_of
 from tests.support.commanded_link import answer
 
 FIRST, SECOND = SET_FACE.uris
+THIRD = "/ivp/face_param_set"
 FACE = SET_FACE.example
 RECORDING = SET_RECORDING.example
 TAKEN = answer(200)
@@ -91,17 +92,18 @@ async def test_the_first_uri_is_found_again_after_an_upgrade(
         one.link.reply = lambda uri, param, known=known: TAKEN if uri == known else NO_SUCH_URI
         await one.commands.call(one.did, SET_FACE, FACE)
         await one.commands.call(one.did, SET_FACE, FACE)
-    assert one.link.uris == [FIRST, SECOND, SECOND, SECOND, FIRST, FIRST]
+    # D12: after the uri that it knew, the later edition is tried before the earlier one.
+    assert one.link.uris == [FIRST, SECOND, SECOND, SECOND, THIRD, FIRST, FIRST]
 
 
-async def test_a_device_that_knows_neither_uri_refuses(
+async def test_a_device_that_knows_none_of_the_uris_refuses(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     one = await commanded_device(clock, nursery, lambda uri, param: NO_SUCH_URI)
     for _ in range(2):
         with pytest.raises(DeviceRefused, match="404 no such uri"):
             await one.commands.call(one.did, SET_FACE, FACE)
-    assert one.link.uris == [FIRST, SECOND, FIRST, SECOND]
+    assert one.link.uris == [FIRST, SECOND, THIRD] * 2
     known = one.commands.settings(one.did).face
     assert known is not None
     assert (known.taken, known.code) == (None, 404)

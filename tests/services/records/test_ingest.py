@@ -156,6 +156,22 @@ async def test_d5_whose_did_the_did_or_sn_of_another_device_is_401_and_nothing_i
     assert hub.reports == []
 
 
+@pytest.mark.parametrize("did", ["31", "2"])
+async def test_d12_a_camera_with_its_sn_may_send_a_number_of_its_own_as_did(
+    hub: Hub, did: str
+) -> None:
+    await hub.ingest.face(hub.gate, face(did=did, sn="SN1"))
+    (record,) = await hub.records()
+    assert (record.did, record.sn) == (hub.gate.did, "SN1")
+
+
+async def test_d12_a_camera_without_a_did_may_send_a_number_of_its_own(hub: Hub) -> None:
+    camera = msgspec.structs.replace(hub.gate, did_state="none")
+    await hub.ingest.event(camera, body(time=SECONDS, type=1, did="31"))
+    (record,) = await hub.records()
+    assert record.did == hub.gate.did
+
+
 async def test_d5_repeats_are_one_record(hub: Hub) -> None:
     for _ in range(3):
         await hub.ingest.face(hub.gate, face())

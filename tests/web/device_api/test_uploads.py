@@ -41,6 +41,8 @@ PATHS = {
     ("POST", "/api/v1/ota/query"): "ota_query",
     ("POST", "/api/v1/device/report/event"): "event",
     ("POST", "/api/v1/vehicle/capture"): "vehicle",
+    ("POST", "/api/v1/adapter/lenfocus/vehicle/capture"): "vehicle",
+    ("POST", "/api/v1/face/capture"): "face",
     ("PUT", "/api/v1/access/record"): "access",
     ("POST", "/api/v1/access/record"): "access",
     ("POST", "/api/v1/access/upload/base64img"): "base64img",

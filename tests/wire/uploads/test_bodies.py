@@ -137,7 +137,14 @@ def test_d8_a_capture_as_a_real_camera_sends_it() -> None:
     )
     upload = face(sent.encode())
     assert (upload.did, upload.sn) == (None, "Y3C122AP1234512")
-    assert upload.detail == FaceDetail(name=None, age=33, gender=1, uuid="7", category=0)
+    assert upload.detail == FaceDetail(
+        name=None,
+        age=33,
+        gender=1,
+        uuid="7",
+        category=0,
+        attributes={"helmet": "no", "smoking": "no", "carrying": "no"},
+    )
     assert pictures_of(upload) == {"face": JPEG[:-1]}
     assert extra_of(upload) == {
         "id_card": "44030019",

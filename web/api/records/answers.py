@@ -22,12 +22,14 @@ class Plate(Struct, frozen=True, omit_defaults=True):
     id: str | None = None
     type: int | None = None
     loc: Rect | None = None
+    colour: Annotated[str | None, Meta(description='such as "blue", "yellow, one row"')] = None
 
 
 class Vehicle(Struct, frozen=True, omit_defaults=True):
     type: int | None = None
     brand: str | None = None
     loc: Rect | None = None
+    colour: Annotated[str | None, Meta(description='such as "red", "silver"')] = None
 
 
 class _Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -74,6 +76,14 @@ class FaceRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="fa
         int | None,
         Meta(description="0 stranger, 1 whitelist, 2 blacklist, 3 VIP, 4 visitor"),
     ] = None
+    attributes: Annotated[
+        dict[str, str],
+        Meta(description='what the camera saw of the person, such as {"helmet": "yes"} (D12)'),
+    ] = {}
+    face_loc: Annotated[Rect | None, Meta(description="in the scene, in pixels")] = None
+    body_loc: Annotated[Rect | None, Meta(description="in the scene, in pixels")] = None
+    width: Annotated[int | None, Meta(description="of the scene, in pixels")] = None
+    height: Annotated[int | None, Meta(description="of the scene, in pixels")] = None
 
 
 class EventRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="event"):

@@ -16,6 +16,7 @@ from hub.services.records.repeat_groups import RepeatGroup, repeat_key
 from hub.wire import code_tables
 from hub.wire.extra_fields import omitted_of
 from hub.wire.pictures import Image
+from hub.wire.uploads import attributes, vehicle_tables
 from hub.wire.uploads.records import (
     AccessDetail,
     DamagedDetail,
@@ -82,6 +83,17 @@ _PLATE_COLOURS = {
 
 #: Looks up a number in a code table of the specification.
 TableName = Callable[[int, language.Code], str]
+
+#: D12: the same by the colour that the camera names.
+_COLOURS_BY_WORD = {
+    "blue": "blue",
+    "yellow, one row": "yellow",
+    "yellow, two rows": "yellow",
+    "yellow-green": "green",
+    "green": "green",
+    "black": "black",
+    "white": "white",
+}
 
 
 class ListBadge(Struct, frozen=True):
@@ -296,7 +308,8 @@ def _title(record: Record) -> str:
                 if vehicle.type is None
                 else code_tables.vehicle_name(vehicle.type, _language_code())
             )
-            return _capitalise(" ".join(filter(None, (vehicle.brand, kind)))) or (
+            brand = vehicle_tables.vehicle_word(vehicle.brand or "", _language_code())
+            return _capitalise(" ".join(filter(None, (brand, kind)))) or (
                 gettext("Vehicle") if plate.id else gettext("Vehicle without a plate")
             )
         case HubDetail() as noticed:
@@ -321,7 +334,8 @@ def _make_plate(record: Record) -> PlateView | None:
     if not isinstance(record.detail, VehicleDetail) or not record.detail.plate.id:
         return None
     plate = record.detail.plate
-    return PlateView(plate.id or "", _PLATE_COLOURS.get(plate.type or 0, "plain"))
+    colour = _PLATE_COLOURS.get(plate.type or 0) or _COLOURS_BY_WORD.get(plate.colour or "")
+    return PlateView(plate.id or "", colour or "plain")
 
 
 def record_fields(record: Record) -> list[RecordField]:
@@ -348,6 +362,11 @@ def _list_known_fields(record: Record) -> Iterator[RecordField]:
             yield RecordField(_("List"), table_text(face.category, code_tables.category_name))
             yield RecordField(_("Gender"), table_text(face.gender, code_tables.gender_name))
             yield RecordField(_("Age"), _format_number(face.age))
+            for key, value in face.attributes.items():
+                yield RecordField(
+                    attributes.attribute_name(key, code),
+                    _capitalise(attributes.value_name(key, value, code)),
+                )
         case EventDetail() as event:
             yield RecordField(
                 _("Event"), f"{code_tables.event_name(event.type, code)} ({event.type})"
@@ -358,10 +377,12 @@ def _list_known_fields(record: Record) -> Iterator[RecordField]:
         case VehicleDetail() as seen:
             yield RecordField(_("Plate"), seen.plate.id or "")
             yield RecordField(_("Plate type"), table_text(seen.plate.type, code_tables.plate_name))
+            yield RecordField(_("Plate colour"), _vehicle_text(seen.plate.colour))
             yield RecordField(
                 _("Vehicle type"), table_text(seen.vehicle.type, code_tables.vehicle_name)
             )
-            yield RecordField(_("Brand"), seen.vehicle.brand or "")
+            yield RecordField(_("Brand"), _vehicle_text(seen.vehicle.brand))
+            yield RecordField(_("Vehicle colour"), _vehicle_text(seen.vehicle.colour))
         case AccessDetail() as access:
             yield RecordField(_("Person ID"), access.uuid or "")
             yield RecordField(_("Record ID on the camera"), access.rid or "")
@@ -370,6 +391,11 @@ def _list_known_fields(record: Record) -> Iterator[RecordField]:
             yield RecordField(_("Temperature"), _format_number(access.temperature))
             yield RecordField(_("Similarity"), _format_number(access.score))
             yield RecordField(_("Belongs to record"), _format_number(access.of))
+
+
+def _vehicle_text(kept: str | None) -> str:
+    """A colour or maker in the language of the page, capitalised."""
+    return _capitalise(vehicle_tables.vehicle_word(kept or "", _language_code()))
 
 
 def table_text(number: int | None, name: TableName) -> str:

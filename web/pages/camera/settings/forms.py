@@ -35,6 +35,7 @@ class SettingLabel(Struct, frozen=True):
 class SettingGroup(Struct, frozen=True):
     title: str
     labels: tuple[SettingLabel, ...]
+    note: str = ""
 
 
 class SettingForm(Struct, frozen=True):
@@ -49,6 +50,8 @@ class SettingForm(Struct, frozen=True):
         param: type[Struct] = self.command.param
         return dict(_flat_bounds(field_specs(param)))
 
+
+_LATER = N_("Only cameras of later editions can do this. The others are not told.")
 
 FACE = SettingForm(
     "face",
@@ -116,6 +119,61 @@ FACE = SettingForm(
                 ),
                 SettingLabel("alarm_out.alarm_push", N_("Send alarms to the hub")),
             ),
+        ),
+        SettingGroup(
+            N_("More that is sent to the hub"),
+            (
+                SettingLabel("push_white", N_("Include the whitelist")),
+                SettingLabel("push_black", N_("Include the blacklist")),
+                SettingLabel("push_vip", N_("Include VIPs")),
+                SettingLabel("push_friend", N_("Include visitors")),
+                SettingLabel("push_body", N_("Body picture")),
+                SettingLabel("push_attr", N_("What people wear and carry")),
+            ),
+            note=_LATER,
+        ),
+        SettingGroup(
+            N_("Whom alarms are about"),
+            (
+                SettingLabel("alarm_stranger", N_("Alarm for strangers")),
+                SettingLabel("alarm_white", N_("Alarm for the whitelist")),
+                SettingLabel("alarm_black", N_("Alarm for the blacklist")),
+                SettingLabel("alarm_vip", N_("Alarm for VIPs")),
+                SettingLabel("alarm_friend", N_("Alarm for visitors")),
+                SettingLabel(
+                    "app_push",
+                    N_("Push to the maker's app"),
+                    choices=(N_("Off"), N_("Basic"), N_("Enhanced")),
+                ),
+            ),
+            note=_LATER,
+        ),
+        SettingGroup(
+            N_("Relay"),
+            (
+                SettingLabel("relay", N_("Switch the relay")),
+                SettingLabel("relay_interval", N_("Minimum time between signals")),
+                SettingLabel("relay_stranger", N_("Relay for strangers")),
+                SettingLabel("relay_white", N_("Relay for the whitelist")),
+                SettingLabel("relay_black", N_("Relay for the blacklist")),
+                SettingLabel("relay_vip", N_("Relay for VIPs")),
+                SettingLabel("relay_friend", N_("Relay for visitors")),
+            ),
+            note=_LATER,
+        ),
+        SettingGroup(
+            N_("Kept on the camera's card"),
+            (
+                SettingLabel("record_stranger", N_("Keep strangers")),
+                SettingLabel("record_white", N_("Keep the whitelist")),
+                SettingLabel("record_black", N_("Keep the blacklist")),
+                SettingLabel("record_vip", N_("Keep VIPs")),
+                SettingLabel("record_friend", N_("Keep visitors")),
+                SettingLabel("record_face", N_("Keep the face picture")),
+                SettingLabel("record_body", N_("Keep the body picture")),
+                SettingLabel("record_bg", N_("Keep the scene picture")),
+            ),
+            note=_LATER,
         ),
     ),
     SET_FACE,
@@ -187,6 +245,7 @@ class SettingField(Struct, frozen=True, kw_only=True):
 class FieldGroup(Struct, frozen=True):
     title: str
     fields: tuple[SettingField, ...]
+    note: str = ""
 
 
 def field_groups(
@@ -216,6 +275,7 @@ def field_groups(
                 )
                 for label in group.labels
             ),
+            gettext(group.note) if group.note else "",
         )
         for group in form.groups
     ]

@@ -1,0 +1,276 @@
+"""The results of the commands that only edition 3 has (D12), from a simulated camera's state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pybase64
+from msgspec import Struct
+
+from hub.errors import BadParameter, NoSuchResource
+from hub.simulator.device.results import CommandResults
+from hub.simulator.device.similarity import similarity
+from hub.simulator.device.state import DeviceState
+from hub.simulator.drawing import people
+from hub.simulator.scenario.population import Person
+from hub.wire.commands import later_commands as later
+from hub.wire.commands.dialect import Command
+from hub.wire.commands.later_params import (
+    PatrolNodeAdd,
+    PatrolNodeDelete,
+    PatrolOf,
+    PatrolSpeed,
+    PatrolStay,
+    PersonUpdate,
+    PhotoSearch,
+    PresetOf,
+    PresetSet,
+)
+
+Result = dict[str, Any] | None
+
+#: How similar a photo must be to a face of the library.
+_LEAST_SCORE = 80
+_FACTORY_OSD = {
+    "b_showOSD": True,
+    "time_format": "YYYY-MM-DD hh:mm:ss",
+    "position": "left_bottom",
+    "time_pos": "right_top",
+}
+_MAIN_STREAM = later.SET_STREAMS.example
+_MOST_MASKS = 4
+
+
+class _Patrol(Struct):
+    """A patrol: its presets in order, each with the seconds that it stays."""
+
+    stops: list[tuple[int, int]]
+    speed: int = 100
+    is_started: bool = False
+
+
+class LaterResults:
+    """Carries out commands of edition 3 on `state`, and returns their results."""
+
+    def __init__(self, state: DeviceState, results: CommandResults) -> None:
+        self._state = state
+        self._results = results
+        self._presets: dict[int, str] = {1: "Gate"}
+        self._patrols: dict[int, _Patrol] = {}
+        self._by_name: dict[str, Callable[[Any], Result]] = {
+            later.GET_INFO.name: self._info,
+            later.PERSON_UPDATE.name: self._update,
+            later.PERSON_CLEAR.name: self._clear,
+            later.PHOTO_SEARCH.name: self._who_is,
+            later.GET_STREAMS.name: self._streams,
+            later.GET_AUDIO_INPUT.name: self._audio_input,
+            later.GET_AUDIO_OUTPUT.name: self._audio_output,
+            later.GET_OSD.name: self._osd,
+            later.GET_EXPOSURE.name: self._exposure,
+            later.GET_PRIVACY.name: self._privacy,
+            later.GET_INTERFACES.name: self._interfaces,
+            later.LIST_ACCESS_POINTS.name: self._access_points,
+            later.PATROL_CREATE.name: self._create_patrol,
+            later.PATROL_DELETE.name: self._delete_patrol,
+            later.GET_PATROLS.name: self._list_patrols,
+            later.GET_PATROL_NODES.name: self._list_nodes,
+            later.PATROL_ADD_NODE.name: self._add_node,
+            later.PATROL_DELETE_NODE.name: self._delete_node,
+            later.PATROL_SET_SPEED.name: self._set_speed,
+            later.PATROL_SET_STAY.name: self._set_stay,
+            later.PATROL_START.name: self._start_patrol,
+            later.PATROL_STOP.name: self._stop_patrols,
+            later.PRESET_SET.name: self._set_preset,
+            later.PRESET_LOCATE.name: self._check_preset,
+            later.PRESET_DELETE.name: self._delete_preset,
+            later.GET_PRESETS.name: self._list_presets,
+        }
+
+    def result(self, command: Command[Any, Any], param: Struct) -> Result:
+        """Carry out the command; None if success has no result. Raises HubError.
+
+        What only sets something is remembered in `state.told`.
+        """
+        act = self._by_name.get(command.name)
+        if act is None:
+            self._state.told[command.name] = param
+            return None
+        return act(param)
+
+    def _told(self, command: Command[Any, Any]) -> dict[str, Any]:
+        told = self._state.told.get(command.name, command.example)
+        fields = msgspec.to_builtins(told)
+        assert isinstance(fields, dict)
+        return {name: value for name, value in fields.items() if not name.startswith("channel")}
+
+    def _info(self, _param: Struct) -> Result:
+        identity = self._state.identity
+        return {
+            "type": "SIM1126",
+            "hardware": "V1.2",
+            "sn": identity.sn,
+            "devid": identity.devid,
+            "auth_code": identity.code,
+            "firmware": self._state.versions.fw_ver,
+            "model": "SIM-C3",
+            "algorithm": "sim 3.0",
+            "syslanguage": "zh",
+            "supported_langs": ["zh", "en"],
+        }
+
+    def _update(self, param: PersonUpdate) -> None:
+        self._results.update_person(param)
+
+    def _clear(self, _param: Struct) -> None:
+        self._state.people.clear()
+
+    def _who_is(self, param: PhotoSearch) -> Result:
+        photo = pybase64.b64decode(param.photo, validate=True)
+        best, found = _LEAST_SCORE, None
+        for entry in self._state.people.entries():
+            if not isinstance(entry.photo, Person):
+                continue
+            try:
+                score = similarity(photo, people.face_jpeg(entry.photo, 0))
+            except OSError:
+                raise BadParameter("there is no face in the photo", field="param.photo") from None
+            if score >= best:
+                best, found = score, entry.row
+        if found is None:
+            return {"name": "", "jepg_url": ""}
+        return {
+            "name": found.name,
+            "jepg_url": found.photo,
+            "age": found.age,
+            "gender": found.gender,
+            "feature": [0.5] * 512,
+        }
+
+    def _streams(self, _param: Struct) -> Result:
+        return self._told(later.SET_STREAMS)
+
+    def _audio_input(self, _param: Struct) -> Result:
+        return {**self._told(later.SET_AUDIO_INPUT), "sample_rate": 8000, "bit_width": 16}
+
+    def _audio_output(self, _param: Struct) -> Result:
+        told = self._told(later.SET_AUDIO_OUTPUT)
+        return {**told, "enc_type": "g711u", "sample_rate": 8000, "ao_dev": "built-in"}
+
+    def _osd(self, _param: Struct) -> Result:
+        if later.SET_OSD.name not in self._state.told:
+            return {**_FACTORY_OSD, "channel_name": "IPC"}
+        fields = msgspec.to_builtins(self._state.told[later.SET_OSD.name])
+        assert isinstance(fields, dict)
+        return {name: value for name, value in fields.items() if name != "channelId"}
+
+    def _exposure(self, _param: Struct) -> Result:
+        return self._told(later.SET_EXPOSURE)
+
+    def _privacy(self, _param: Struct) -> Result:
+        limits = {"maxRect": _MOST_MASKS, "maxW": 2560, "maxH": 1440}
+        if later.SET_PRIVACY.name not in self._state.told:
+            return {**limits, "bEnable": False, "rects_cnt": 0, "rects": []}
+        return {**limits, **self._told(later.SET_PRIVACY)["region"]}
+
+    def _interfaces(self, _param: Struct) -> Result:
+        identity = self._state.identity
+        return {
+            "iface": "eth0",
+            "eth": {
+                "name": "eth0",
+                "dhcp": True,
+                "addr": identity.ip,
+                "mask": "255.255.255.0",
+                "gateway": "192.168.1.1",
+                "mac": identity.mac,
+                "dns": "192.168.1.1",
+            },
+            "wifi": {"name": "null", "quality": 0, "keystat": 0, "mode": "", "dhcp": False},
+            "_4G": {"quality": 0},
+        }
+
+    def _access_points(self, _param: Struct) -> Result:
+        point = {"ssid": "Site", "passwd": "not-a-password-1", "quality": 70, "keystat": 1}
+        return {"aplist": [point]}
+
+    def _create_patrol(self, _param: Struct) -> Result:
+        number = next(n for n in range(len(self._patrols) + 1) if n not in self._patrols)
+        self._patrols[number] = _Patrol([])
+        return {"patrolid": number}
+
+    def _patrol(self, number: int) -> _Patrol:
+        patrol = self._patrols.get(number)
+        if patrol is None:
+            raise NoSuchResource(f"there is no patrol {number}")
+        return patrol
+
+    def _delete_patrol(self, param: PatrolOf) -> None:
+        self._patrol(param.patrolid)
+        del self._patrols[param.patrolid]
+
+    def _list_patrols(self, _param: PatrolOf) -> Result:
+        return {
+            "patrolsList": [
+                {
+                    "patrolid": number,
+                    "bStart": patrol.is_started,
+                    "speed": patrol.speed,
+                    "preset_cnt": len(patrol.stops),
+                    "preset": [
+                        {**self._named(preset), "staySeconds": seconds}
+                        for preset, seconds in patrol.stops
+                    ],
+                }
+                for number, patrol in self._patrols.items()
+            ]
+        }
+
+    def _named(self, preset: int) -> dict[str, Any]:
+        return {"presetno": preset, "name": self._presets.get(preset, "")}
+
+    def _list_nodes(self, param: PatrolOf) -> Result:
+        stops = self._patrol(param.patrolid).stops
+        nodes = [{"preset": [self._named(one)], "staySeconds": seconds} for one, seconds in stops]
+        return {"patrolsList": nodes}
+
+    def _add_node(self, param: PatrolNodeAdd) -> None:
+        self._check_preset(PresetOf(presetno=param.presetno))
+        self._patrol(param.patrolid).stops.append((param.presetno, param.staySeconds))
+
+    def _delete_node(self, param: PatrolNodeDelete) -> None:
+        stops = self._patrol(param.patrolid).stops
+        if param.presetindex >= len(stops):
+            raise NoSuchResource(f"there is no node {param.presetindex}")
+        del stops[param.presetindex]
+
+    def _set_speed(self, param: PatrolSpeed) -> None:
+        self._patrol(param.patrolid).speed = param.speed
+
+    def _set_stay(self, param: PatrolStay) -> None:
+        patrol = self._patrol(param.patrolid)
+        patrol.stops = [(preset, param.staySeconds) for preset, _ in patrol.stops]
+
+    def _start_patrol(self, param: PatrolOf) -> None:
+        self._stop_patrols(param)
+        self._patrol(param.patrolid).is_started = True
+
+    def _stop_patrols(self, _param: Struct) -> None:
+        for patrol in self._patrols.values():
+            patrol.is_started = False
+
+    def _set_preset(self, param: PresetSet) -> None:
+        self._presets[param.presetno] = param.name
+
+    def _check_preset(self, param: PresetOf) -> None:
+        if param.presetno not in self._presets:
+            raise NoSuchResource(f"there is no preset {param.presetno}")
+
+    def _delete_preset(self, param: PresetOf) -> None:
+        self._check_preset(param)
+        del self._presets[param.presetno]
+
+    def _list_presets(self, _param: Struct) -> Result:
+        presets = [self._named(number) for number in self._presets]
+        return {"presets_cnt": len(presets), "presets": presets}
