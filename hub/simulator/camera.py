@@ -15,7 +15,7 @@ import trio
 from msgspec import Struct
 from trio_websocket import ConnectionClosed
 
-from hub.simulator import firmware_upgrade
+from hub.simulator import firmware_upgrade, later_upgrade
 from hub.simulator.credentials import Credentials
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState
@@ -92,13 +92,16 @@ class Camera:
             rng=rng,
             connect_retry_seconds=timing.connect_retry_seconds,
             on_restart=self._restart_soon,
+            on_upgrade=self._upgrade_now,
             drawing_limiter=drawing_limiter,
         )
         self._reported = trio.Event()
+        self._is_told_to_upgrade = trio.Event()
         # A restart cancels both: the connection, and what runs between two restarts.
         self._connection_scope = trio.CancelScope()
         self._uptime_scope = trio.CancelScope()
         self._is_restarting = False
+        self._asks_at_once = True
 
     @property
     def identity(self) -> CameraIdentity:
@@ -175,18 +178,38 @@ class Camera:
     async def _report_and_upgrade(self) -> None:
         """After each start report the device (2.2), then query for new releases (2.3)."""
         while True:
+            self._asks_at_once = True
             with trio.CancelScope() as self._uptime_scope:
                 edition = self.quirks.edition
                 await self.upload(device_info(self.identity, self.state.versions, edition))
                 self._reported.set()
                 while True:
+                    await self._wait_for_upgrade()
                     await self._upgrade()
-                    pause = self._timing.upgrade_check_seconds
-                    await trio.sleep(pause * self._rng.uniform(0.8, 1.2))
+
+    async def _wait_for_upgrade(self) -> None:
+        """Wait until it is time to ask for a release: at the start and then now and again.
+
+        A camera of edition 3 asks when it is told to (D12).
+        """
+        if self.quirks.edition == 3:
+            await self._is_told_to_upgrade.wait()
+            self._is_told_to_upgrade = trio.Event()
+        elif self._asks_at_once:
+            self._asks_at_once = False
+        else:
+            pause = self._timing.upgrade_check_seconds
+            await trio.sleep(pause * self._rng.uniform(0.8, 1.2))
+
+    def _upgrade_now(self) -> None:
+        self._is_told_to_upgrade.set()
 
     async def _upgrade(self) -> None:
         """Install a new release if there is one, and restart."""
         await self._credentials.wait_token()
+        if self.quirks.edition == 3:
+            await self._upgrade_edition_3()
+            return
         try:
             release = await firmware_upgrade.query(
                 self._http, self.state, self._credentials.who(), self._credentials.http_token
@@ -200,6 +223,20 @@ class Camera:
         if self.quirks.upgrades == "installed":
             firmware_upgrade.install(self.state, release, versions)
             self._events.report("upgraded", release.ver_name)
+            self._restart_soon(0)
+
+    async def _upgrade_edition_3(self) -> None:
+        state, credentials = self.state, self._credentials
+        try:
+            offer = await later_upgrade.query(self._http, state, credentials.http_token)
+            if offer is None or self.quirks.upgrades == "ignored":
+                return
+            firmware = await later_upgrade.download(self._http, offer)
+        except (HubAway, firmware_upgrade.UpgradeRefused) as error:
+            log.debug("simulated camera %s is not upgraded: %s", self.identity.sn, error)
+            return
+        if self.quirks.upgrades == "installed" and later_upgrade.install(state, firmware):
+            self._events.report("upgraded", firmware)
             self._restart_soon(0)
 
     async def _restart_periodically(self) -> None:

@@ -17,6 +17,7 @@ from hub.errors import DeviceBusy, HubError
 from hub.simulator.credentials import Credentials
 from hub.simulator.device.actions import (
     Action,
+    AskForFirmware,
     Disconnect,
     ReconnectAs,
     Restart,
@@ -50,7 +51,7 @@ class Link:
 
     `drawing_limiter` limits the threads in which answers with pictures are drawn; without it they
     are drawn in the calling task. `on_restart` is called with the seconds until the camera must
-    restart (1.9).
+    restart (1.9), `on_upgrade` when it is told to ask for a release (D12).
     """
 
     #: Of the current connection.
@@ -69,6 +70,7 @@ class Link:
         rng: random.Random,
         connect_retry_seconds: float,
         on_restart: Callable[[float], None],
+        on_upgrade: Callable[[], None],
         drawing_limiter: trio.CapacityLimiter | None,
     ) -> None:
         self._endpoint = endpoint
@@ -80,6 +82,7 @@ class Link:
         self._rng = rng
         self._connect_retry_seconds = connect_retry_seconds
         self._on_restart = on_restart
+        self._on_upgrade = on_upgrade
         self._drawing_limiter = drawing_limiter
         self._msgids = itertools.count(1)
         self._connects = itertools.count()
@@ -237,6 +240,8 @@ class Link:
                     self._provisioned.set()
                 case Restart():
                     self._on_restart(action.seconds)
+                case AskForFirmware():
+                    self._on_upgrade()
 
 
 def _decode_result(response: Response, type_: type[R]) -> R:

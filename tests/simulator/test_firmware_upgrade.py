@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from hub.simulator.camera import Timing
 from hub.simulator.device.state import FACTORY_VERSIONS
-from hub.simulator.faults import quirks_of
+from hub.simulator.faults import Quirks, quirks_of
 from hub.simulator.identity import CameraIdentity
 from tests.simulator.running_camera import RunningCamera
 from tests.support.fake_hub import INFO, OTA
@@ -127,3 +127,35 @@ async def test_fails_upgrade_downloads_and_keeps_its_versions(
     assert len(running.hub.fetched) == 2 * 3
     assert {query["swVer"] for query in queries} == {FACTORY_VERSIONS.sw_ver}
     await running.camera.aclose()
+
+
+VERSION_FILE = b'{"fwVer": "1.1.58_sim"}'
+
+
+async def test_edition_3_asks_when_it_is_told_to_and_installs_what_is_newer(
+    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...], autojump_clock: MockClock
+) -> None:
+    running = RunningCamera(nursery, cameras[0], Quirks(edition=3), Timing(restart_seconds=5))
+    hub = running.hub
+    hub.files = {"/once/a-ver.bin": VERSION_FILE, PATH.partition("?")[0]: APP}
+    hub.release = {
+        "verName": "1.1.58",
+        "componentList": [
+            {"type": 1, "url": "https://hub.example:8443/once/a-ver.bin"},
+            {"type": 2, "url": f"https://hub.example:8443{PATH}"},
+        ],
+    }
+    (before,) = await running.wait_reports(INFO, 1)
+    assert before["fwVer"] == "1.1.57_sim"
+    await trio.sleep(600)
+    assert [path for path, _ in hub.reports] == [INFO]
+    for _ in range(2):
+        await running.command("/system/maintain/update_ota", {"type": 1})
+        await trio.sleep(30)
+    _, after = await running.wait_reports(INFO, 2)
+    assert after["fwVer"] == "1.1.58_sim"
+    queries = await running.wait_reports(OTA, 2)
+    assert [query["verCode"] for query in queries] == [57, 58]
+    assert queries[0] == {"otaId": "", "sn": cameras[0].sn, "did": "", "verCode": 57}
+    assert [one.code for one in running.answers()] == [200, 200]
+    assert running.states().count("upgraded") == 1

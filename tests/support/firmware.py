@@ -14,7 +14,7 @@ from hub.services.firmware.campaign_views import Campaign
 from hub.services.firmware.downloads import PATH, Transfer
 from hub.services.firmware.releases import NewComponent, NewRelease, Release, StoredFile
 from hub.services.records.ingest import Ingest
-from hub.wire.uploads.firmware import OtaAnswer, Versions
+from hub.wire.uploads.firmware import OtaAnswer, PlainOtaAnswer, Versions
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
@@ -66,6 +66,20 @@ class FirmwareSite:
 
     async def ask(self, camera: str, /, **fields: object) -> OtaAnswer | None:
         """Ask for a release, as a camera does (2.3)."""
+        answer = await self._ask(camera, fields)
+        assert not isinstance(answer, PlainOtaAnswer)
+        return answer
+
+    async def ask_as_edition_3(self, camera: str, ver_code: int) -> PlainOtaAnswer | None:
+        """Ask for a release, as a camera of edition 3 does (D12)."""
+        sn = self.devices.device(camera).sn
+        answer = await self._ask(camera, {"otaId": "", "sn": sn, "did": "", "verCode": ver_code})
+        assert not isinstance(answer, OtaAnswer)
+        return answer
+
+    async def _ask(
+        self, camera: str, fields: dict[str, object]
+    ) -> OtaAnswer | PlainOtaAnswer | None:
         device = self.devices.device(camera)
         return await self.ingest.ota_query(device, msgspec.json.encode(fields), base_url=BASE)
 

@@ -43,4 +43,17 @@ class Restart(Struct, frozen=True):
     seconds: float
 
 
-Action = Send | SendFragmented | SendTruncated | Disconnect | Wait | ReconnectAs | Restart
+class AskForFirmware(Struct, frozen=True):
+    """Ask for a release now (4.1 of edition 3)."""
+
+
+Action = (
+    Send
+    | SendFragmented
+    | SendTruncated
+    | Disconnect
+    | Wait
+    | ReconnectAs
+    | Restart
+    | AskForFirmware
+)

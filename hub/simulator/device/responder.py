@@ -12,6 +12,7 @@ from msgspec import Struct
 from hub.errors import BadParameter, HubError, NoSuchPath
 from hub.simulator.device.actions import (
     Action,
+    AskForFirmware,
     Disconnect,
     ReconnectAs,
     Restart,
@@ -34,7 +35,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.later_commands import PHOTO_SEARCH
+from hub.wire.commands.later_commands import OTA_START, PHOTO_SEARCH
 from hub.wire.commands.params import check_param
 from hub.wire.envelope import Request
 
@@ -97,6 +98,8 @@ class Responder:
         if command == PERSON_ADD and self._loses_answer(request):
             return ()
         actions = self._send(request, answer)
+        if command == OTA_START and answer.code in OTA_START.ok_codes:
+            return (*actions, AskForFirmware())
         return (*actions, *_restart(request, answer)) if command == REBOOT else actions
 
     def _loses_answer(self, request: Request) -> bool:

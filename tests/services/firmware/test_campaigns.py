@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from hub.errors import AlreadyExists, BadParameter, ClientTooOld, NoSuchResource, NotAuthorised
+from hub.errors import (
+    AlreadyExists,
+    BadParameter,
+    ClientTooOld,
+    NoSuchPath,
+    NoSuchResource,
+    NotAuthorised,
+)
 from hub.services.devices.directory import DeviceChange
 from hub.services.firmware import campaigns as campaigns_module
 from hub.services.firmware.downloads import PATH
-from hub.wire.uploads.firmware import Versions
+from hub.wire.uploads.firmware import PlainOtaAnswer, Versions
 from tests.support.clock import FrozenClock
 from tests.support.firmware import BASE, FirmwareSite, firmware_site
 
@@ -369,3 +376,55 @@ async def test_the_campaign_of_a_device_can_be_read(site: FirmwareSite) -> None:
     assert found is not None
     assert (found.campaign.id, found.device.state) == (started.id, "offered")
     assert site.campaigns.of_device("2") is None
+
+
+async def test_d12_edition_3_gets_types_and_addresses_that_are_good_once(
+    site: FirmwareSite,
+) -> None:
+    release = await site.add_release(
+        b'{"fwVer": "1.1.58_x"}',
+        b"firmware",
+        b"app",
+        ver_code=58,
+        ver_name="1.1.58",
+        reports=Versions(fw_ver="1.1.58"),
+    )
+    campaign = await site.campaigns.start(release.id, ["1"])
+    answer = await site.ask_as_edition_3("1", 57)
+    assert isinstance(answer, PlainOtaAnswer)
+    assert answer.ver_name == "1.1.58"
+    assert [one.type for one in answer.component_list] == [1, 2]
+    tokens = [one.url.removeprefix(BASE + PATH).split("/")[0] for one in answer.component_list]
+    again = await site.ask_as_edition_3("1", 57)
+    assert isinstance(again, PlainOtaAnswer)
+    assert again.component_list != answer.component_list
+    assert await site.fetch(tokens[1], 0, 3) == b"fir"
+    assert await site.fetch(tokens[1]) == b"firmware"
+    with pytest.raises(NoSuchPath, match="no longer valid"):
+        await site.fetch(tokens[1])
+    assert await site.fetch(tokens[0]) == b'{"fwVer": "1.1.58_x"}'
+    assert site.state(campaign) != "done"
+    await site.report("1", fwVer="1.1.58_x")
+    assert site.states(campaign) == {"1": "done"}
+
+
+async def test_d12_an_address_for_one_download_is_of_the_device_and_its_campaign(
+    site: FirmwareSite,
+) -> None:
+    release = await site.add_release(b"a", b"firmware", ver_code=58)
+    campaign = await site.campaigns.start(release.id, ["1"])
+    answer = await site.ask_as_edition_3("1", 57)
+    assert isinstance(answer, PlainOtaAnswer)
+    token = answer.component_list[0].url.removeprefix(BASE + PATH).split("/")[0]
+    await site.campaigns.stop(campaign.id)
+    with pytest.raises(NoSuchPath):
+        await site.fetch(token)
+
+
+@pytest.mark.parametrize("running", [58, 59])
+async def test_d12_a_camera_whose_number_is_not_below_that_of_the_release_gets_none(
+    site: FirmwareSite, running: int
+) -> None:
+    release = await site.add_release(b"a", b"firmware", ver_code=58)
+    await site.campaigns.start(release.id, ["1"])
+    assert await site.ask_as_edition_3("1", running) is None

@@ -50,6 +50,11 @@ def test_a_version_is_dotted_numbers_with_or_without_a_v(
     assert parse_version(text) == numbers
 
 
+@pytest.mark.parametrize("text", ["1.1.57_x", "1.1.57_RV1126-20260221.a", "V1.1.57_"])
+def test_d12_what_follows_an_underscore_does_not_count(text: str) -> None:
+    assert parse_version(text) == (1, 1, 57)
+
+
 @given(NUMBERS, NUMBERS)
 def test_versions_compare_as_numbers(one: list[int], other: list[int]) -> None:
     texts = [".".join(map(str, numbers)) for numbers in (one, other)]
