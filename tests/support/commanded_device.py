@@ -8,6 +8,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import HubError
+from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
 from hub.wire.commands.dialect import PERSON_ADD
 from tests.support.clock import FrozenClock
@@ -65,8 +66,10 @@ class CommandedDevice:
         self.site.registry.detach(self.link)
 
 
-def commands_of(site: Gate) -> Commands:
-    return Commands(site.store, site.registry, site.devices, site.changes, site.clock)
+def commands_of(site: Gate, abilities: Abilities | None = None) -> Commands:
+    return Commands(
+        site.store, site.registry, site.devices, site.changes, site.clock, abilities=abilities
+    )
 
 
 async def commanded_device(

@@ -12,6 +12,7 @@ from hub.errors import DeviceNonsense, DeviceRefused
 from hub.live.feed import Change, Feed
 from hub.live.registry import DeviceAnswer as DeviceAnswer
 from hub.live.registry import Registry
+from hub.services.commands.abilities import Abilities, NothingKnown
 from hub.services.commands.known_settings import MAX_MSG_LENGTH, DeviceSettings, KnownSettings
 from hub.services.commands.paging import DeviceList
 from hub.services.commands.sender import CommandSender
@@ -43,6 +44,7 @@ from hub.wire.commands.dialect import (
     RECORD_LIST,
     Command,
 )
+from hub.wire.commands.later_commands import PERSON_UPDATE
 from hub.wire.commands.paging import LIST_START, ListPosition, PageCursor
 from hub.wire.commands.param_structs import (
     FaceHistory,
@@ -88,10 +90,14 @@ class Commands:
         devices: Devices,
         changes: Feed[Change],
         now: Callable[[], float],
+        abilities: Abilities | None = None,
     ) -> None:
+        """`abilities`: what is known of what devices can do; by default nothing is."""
         self._devices = devices
         self._settings = KnownSettings(store, now)
-        self._sender = CommandSender(store, registry, devices, changes, self._settings)
+        self._sender = CommandSender(
+            store, registry, devices, changes, self._settings, abilities or NothingKnown()
+        )
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
         #: Called with did and command before a command for the person `pid` is sent.
         self.before_person: BeforePerson | None = None
@@ -127,7 +133,7 @@ class Commands:
         await self._sender.people_changed(did)
 
     async def _tell_person(self, did: str, command: Command[Any, Any], param: Struct) -> None:
-        if command in (PERSON_ADD, PERSON_DELETE) and self.before_person is not None:
+        if command in (PERSON_ADD, PERSON_DELETE, PERSON_UPDATE) and self.before_person is not None:
             await self.before_person(did, command, getattr(param, "pid", ""))
 
     async def _decode(self, command: Command[Any, A], answer: DeviceAnswer) -> A:

@@ -15,15 +15,18 @@ from typing import Any
 
 import trio
 from msgspec import Raw
+from msgspec.structs import replace
 
 from hub.errors import DeviceOffline, HubError, NoSuchPath, Unanswered
 from hub.live.feed import Change, Feed
 from hub.live.registry import DeviceAnswer, Link, Registry
 from hub.log import limited
+from hub.services.commands.abilities import Abilities, from_answer, from_setting
 from hub.services.commands.known_settings import KnownSettings, is_setting
 from hub.services.commands.queue import CommandQueues
 from hub.services.devices.directory import Devices
 from hub.store.db import Store
+from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.dialect import (
     FILE_READ,
     PERSON_ADD,
@@ -33,6 +36,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
+from hub.wire.commands.later_commands import PERSON_CLEAR, PERSON_UPDATE
 from hub.wire.commands.settings import editions_of, to_edition
 
 log = logging.getLogger(__name__)
@@ -40,9 +44,11 @@ log = logging.getLogger(__name__)
 #: Names of the commands that change the state of a device.
 CHANGING = {
     command.name for command in (SET_FACE, SET_RECORDING, REBOOT, PERSON_ADD, PERSON_DELETE)
-}
+} | {PERSON_UPDATE.name, PERSON_CLEAR.name}
 #: After these, stored pictures are stale: a path may be reused for a new person's photo.
-_CHANGING_PEOPLE = {PERSON_ADD.name, PERSON_DELETE.name}
+_CHANGING_PEOPLE = {
+    command.name for command in (PERSON_ADD, PERSON_DELETE, PERSON_UPDATE, PERSON_CLEAR)
+}
 
 #: Devices of which it is known when their people were changed; of all others the latest such time.
 _MAX_PEOPLE_CHANGED = 4096
@@ -58,12 +64,14 @@ class CommandSender:
         devices: Devices,
         changes: Feed[Change],
         settings: KnownSettings,
+        abilities: Abilities,
     ) -> None:
         self._store = store
         self._registry = registry
         self._devices = devices
         self._changes = changes
         self._settings = settings
+        self._abilities = abilities
         self._queues = CommandQueues()
         #: did -> when its people were changed last, by trio's clock; the latest is last.
         self._people_changed: OrderedDict[str, float] = OrderedDict()
@@ -103,7 +111,10 @@ class CommandSender:
         if is_setting(command):
             return await self._request_setting(did, command, param)
         link, release = await self._acquire(did, command)
-        return await link.request(command.uri, param, seconds=command.seconds, on_free=release)
+        answer = await link.request(command.uri, param, seconds=command.seconds, on_free=release)
+        if command.group is not None:
+            await self._abilities.learn(did, from_answer(command, answer), "answer")
+        return answer
 
     async def _request_setting(
         self, did: str, command: Command[Any, Any], param: Raw
@@ -112,7 +123,7 @@ class CommandSender:
 
         Silence and all other codes end it: the device may have taken the setting (D12).
         """
-        editions = list(editions_of(command, self._settings.learnt(did)))
+        editions = list(editions_of(command, self._known(did)))
         while True:
             said = to_edition(command, param, editions.pop(0))
             link, release = await self._acquire(did, command)
@@ -121,7 +132,17 @@ class CommandSender:
             answer = await link.request(said.uri, said.param, seconds=seconds, on_free=release)
             if answer.code != NoSuchPath.code or not editions:
                 await self._settings.note(camera, command, said.uri, param, answer)
+                is_ok = answer.code in command.ok_codes
+                learn = from_setting(command.name, said.edition, answer, is_ok=is_ok)
+                await self._abilities.learn(did, learn, "answer")
                 return answer
+
+    def _known(self, did: str) -> Capabilities:
+        """Return what is known of the device; earlier versions kept only the uri of 1.5."""
+        known = self._abilities.of(did)
+        if known.face is not None:
+            return known
+        return replace(known, face=self._settings.learnt(did).face)
 
     async def _acquire(
         self, did: str, command: Command[Any, Any]

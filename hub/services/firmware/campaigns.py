@@ -80,6 +80,19 @@ class Campaigns:
         campaign = self._rows.last_of(did)
         return None if campaign is None else self._views.device(campaign, did)
 
+    def waiting_dids(self) -> set[str]:
+        """Return the devices that may update now, and have not got the whole release."""
+        found: set[str] = set()
+        for campaign in self._rows.all():
+            if campaign.desired_state == "running":
+                pilot = campaign.pilot_did
+                found |= {
+                    target.did
+                    for target in campaign.targets
+                    if target.state in _BEFORE_DOWNLOAD and pilot in (None, target.did)
+                }
+        return found
+
     # Actions of operators
 
     async def start(self, release_id: int, dids: Sequence[str]) -> Campaign:
@@ -240,6 +253,8 @@ class Campaigns:
         return int(self._now() * 1000)
 
 
+#: A device in one of these has not got the whole release.
+_BEFORE_DOWNLOAD: tuple[TargetState, ...] = ("waiting", "offered", "downloading")
 #: The order of states. Only "too_old" can go back: the release may be offered to the device again.
 _ORDER: tuple[TargetState, ...] = ("waiting", "offered", "downloading", "downloaded", "done")
 

@@ -13,6 +13,7 @@ from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import NoSuchResource, NotAuthorised
 from hub.log import limited
+from hub.services.commands.abilities import Abilities, NothingKnown, from_upload
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
@@ -61,7 +62,10 @@ class Ingest:
         downloads: Downloads,
         config: DevicesConfig,
         now: Callable[[], float],
+        abilities: Abilities | None = None,
     ) -> None:
+        """`abilities`: keeps whose shapes a device uploads."""
+        self._abilities = abilities or NothingKnown()
         self._records = store.records
         self._devices = devices
         self._site = site
@@ -198,8 +202,16 @@ class Ingest:
         )
         if (await self._records.append(batch)).repeated:
             metrics.repeats.inc()
-        elif omitted := [name for entry in entries for name in entry.omitted]:
+            return
+        await self._learn(device, entries)
+        if omitted := [name for entry in entries for name in entry.omitted]:
             _report_omitted(device, omitted)
+
+    async def _learn(self, device: Device, entries: Sequence[CheckedUpload]) -> None:
+        """Keep whose shapes the device uploads, if they are of a later edition (D12)."""
+        for entry in entries:
+            if entry.edition in (2, 3) and self._abilities.of(device.did).uploads != entry.edition:
+                await self._abilities.learn(device.did, from_upload(entry.edition), "upload")
 
 
 def _check_owner(
