@@ -44,7 +44,7 @@ from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.coercion import LooseText
 from hub.wire.signing import body_md5
-from hub.wire.uploads.firmware import OtaAnswer, PlainOtaAnswer, base_url
+from hub.wire.uploads.firmware import OtaAnswer, PlainOtaAnswer, base_url, tls_base_url
 from web.device_api.firmware_downloads import PATH as DOWNLOADS
 from web.device_api.firmware_downloads import FirmwareDownloads
 from web.error_responses import refusal
@@ -156,6 +156,8 @@ class _DeviceApi:
             ("POST", "/api/v1/access/upload/base64img"): ingest.base64img,
         }
         self._ota_query = ingest.ota_query
+        web = services.config.web
+        self._tls_port = web.port if web.tls else None
         self._downloads = FirmwareDownloads(services)
         self._now = services.now
         self._clock = services.clock
@@ -231,8 +233,12 @@ class _DeviceApi:
         self, scope: HTTPScope, device: Device, body: bytes
     ) -> _OtaAnswer | None:
         """Answer a query for a release (2.3), the only upload whose answer has data."""
-        base = base_url(scope["scheme"], _host(scope))
-        return await self._ota_query(device, body, base_url=base)
+        host = _host(scope)
+        base = base_url(scope["scheme"], host)
+        if self._tls_port is None or not _is_plain(scope):
+            return await self._ota_query(device, body, base_url=base)
+        secure = tls_base_url(host, self._tls_port)
+        return await self._ota_query(device, body, base_url=base, tls_base_url=secure)
 
     async def _tell_time(self, send: ASGISendCallable) -> None:
         """Answer the time in UNIX seconds (D8). Cameras ask for it before they have a token.

@@ -123,12 +123,13 @@ class Ingest:
         await self._devices.flush()
 
     async def ota_query(
-        self, device: Device, body: bytes, *, base_url: str
+        self, device: Device, body: bytes, *, base_url: str, tls_base_url: str = ""
     ) -> OtaAnswer | PlainOtaAnswer | None:
         """Return the release that the device should install (2.3); None if it runs it already.
 
         The links to its files begin with `base_url`; those for edition 3, which names the number of
-        what it runs, are good for one download (D12). Also raises ClientTooOld and NoSuchResource.
+        what it runs, are good for one download (D12), and begin with `tls_base_url` if the query
+        came over a port without TLS. Also raises ClientTooOld and NoSuchResource.
         """
         query = decode_ota_query(body, max_depth=self._config.max_depth)
         await self._take_report(device, query.info)
@@ -143,6 +144,7 @@ class Ingest:
         if query.ver_code >= release.ver_code:
             return None
         path_for = self._downloads.one_use_path_for
+        base_url = tls_base_url or base_url
         return to_edition_3(self._ota_answer(device, release, base_url, path_for))
 
     async def _take_report(self, device: Device, info: DeviceInfo) -> None:

@@ -24,6 +24,7 @@ _NUMBERS = re.compile(
 #: The types of components that edition 3 has.
 _TYPES_OF_3 = (1, 2)
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+_PORT = re.compile(r":[0-9]{1,5}\Z", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 _MAX_FILE_NAME_LENGTH = 64
 
@@ -193,6 +194,15 @@ def base_url(scheme: str, host: str) -> str:
             "the hub's address is expected, as a host name or IP address", field="Host"
         )
     return f"{scheme}://{host}"
+
+
+def tls_base_url(host: str, port: int) -> str:
+    """The hub's address as the device used it, but over TLS on this port (D12).
+
+    Raises BadParameter if `host` is invalid.
+    """
+    base_url("https", host)
+    return f"https://{_PORT.sub('', host)}:{port}"
 
 
 def file_name(component_name: str) -> str:

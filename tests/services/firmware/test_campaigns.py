@@ -428,3 +428,18 @@ async def test_d12_a_camera_whose_number_is_not_below_that_of_the_release_gets_n
     release = await site.add_release(b"a", b"firmware", ver_code=58)
     await site.campaigns.start(release.id, ["1"])
     assert await site.ask_as_edition_3("1", running) is None
+
+
+async def test_d12_a_query_without_tls_is_answered_with_addresses_over_tls(
+    site: FirmwareSite,
+) -> None:
+    release = await site.add_release(b"a", b"firmware", ver_code=58)
+    await site.campaigns.start(release.id, ["1"])
+    answer = await site.ingest.ota_query(
+        site.devices.device("1"),
+        b'{"sn": "SN1", "verCode": 57}',
+        base_url="http://hub.site:8080",
+        tls_base_url="https://hub.site:8443",
+    )
+    assert isinstance(answer, PlainOtaAnswer)
+    assert all(one.url.startswith("https://hub.site:8443/") for one in answer.component_list)

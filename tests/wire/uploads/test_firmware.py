@@ -19,6 +19,7 @@ from hub.wire.uploads.firmware import (
     is_older,
     is_same,
     parse_version,
+    tls_base_url,
 )
 
 NUMBERS = st.lists(st.integers(0, 10**9 - 1), min_size=1, max_size=8)
@@ -48,6 +49,21 @@ def test_a_version_is_dotted_numbers_with_or_without_a_v(
     text: str, numbers: tuple[int, ...] | None
 ) -> None:
     assert parse_version(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("hub", "https://hub:8443"),
+        ("10.0.0.5:8080", "https://10.0.0.5:8443"),
+        ("[fd00::1]:8080", "https://[fd00::1]:8443"),
+        ("[fd00::1]", "https://[fd00::1]:8443"),
+    ],
+)
+def test_d12_the_address_over_tls_has_the_port_of_tls(host: str, url: str) -> None:
+    assert tls_base_url(host, 8443) == url
+    with pytest.raises(BadParameter, match="Host"):
+        tls_base_url("hub/..", 8443)
 
 
 @pytest.mark.parametrize("text", ["1.1.57_x", "1.1.57_RV1126-20260221.a", "V1.1.57_"])
