@@ -40,6 +40,7 @@ from hub.store.tables.api_keys import ApiKeyTable
 from hub.store.tables.audit import AuditTable
 from hub.store.tables.campaigns import CampaignTable
 from hub.store.tables.clock_steps import ClockStepTable
+from hub.store.tables.device_capabilities import CapabilityTable
 from hub.store.tables.device_pictures import DevicePictureTable
 from hub.store.tables.device_settings import DeviceSettingTable
 from hub.store.tables.device_table import DeviceTable
@@ -130,6 +131,7 @@ class Store:
         )
         self.tokens = TokenTable(writer, start.tokens, start.accepted, now)
         self.device_settings = DeviceSettingTable(writer, start.device_settings, damaged)
+        self.capabilities = CapabilityTable(writer, start.capabilities, damaged)
         self.device_pictures = DevicePictureTable(writer, picture_readers)
         self.devices = DeviceTable(
             writer,
@@ -159,6 +161,8 @@ class Store:
         self.link_key = start.box.derived("firmware links")
         #: The key that signs links to pictures.
         self.picture_link_key = start.box.derived("picture links")
+        #: The key of the hashes of unsigned devices' `auth_code` (D12).
+        self.auth_code_key = start.box.derived("auth codes")
         #: The key that signs the marks of browsers in which a user has signed in.
         self.browser_key = start.box.derived("known browsers")
         self.people = PersonTable(writer, queries, damaged)
@@ -239,6 +243,7 @@ class Store:
         """Update the other tables in memory after a camera was replaced (see `reset_camera`)."""
         self.tokens.forget_device(did)
         self.device_settings.forget_device(did)
+        self.capabilities.forget_device(did)
         self.device_people.reset_camera(did)
         self.device_pictures.forget_device(did)
         self.downloads.forget_device(did)

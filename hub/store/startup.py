@@ -43,6 +43,7 @@ from hub.store.sqlite.sql import one
 from hub.store.tables.api_keys import SealedApiKey, load_api_keys, note_damaged_key_secrets
 from hub.store.tables.campaigns import StoredCampaign, load_campaigns
 from hub.store.tables.clock_steps import ClockStep, load_clock_steps
+from hub.store.tables.device_capabilities import CapabilityRow, load_capabilities
 from hub.store.tables.device_settings import DeviceSetting, load_device_settings
 from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import StoredDevice, load_devices
@@ -94,6 +95,7 @@ class StartState(Struct, frozen=True):
     held: HeldRows
     devices: list[StoredDevice]
     device_settings: list[DeviceSetting]
+    capabilities: dict[str, tuple[CapabilityRow, ...]]
     device_people: list[DevicePeople]
     tokens: list[StoredToken]
     accepted: list[AcceptedConnect]
@@ -215,6 +217,7 @@ def load(
         held=load_held(connection, damaged),
         devices=load_devices(connection, damaged),
         device_settings=load_device_settings(connection, damaged),
+        capabilities=load_capabilities(connection, damaged),
         device_people=load_device_people(connection, damaged),
         tokens=load_tokens(connection, damaged),
         accepted=load_accepted(connection, damaged),

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from hub.store.db import Store
@@ -95,7 +96,7 @@ async def test_the_log_goes_on_where_it_ended(store: Store, clock: FrozenClock) 
 
 
 async def test_devices_and_their_secrets_are_read_back(schema: int, store: Store) -> None:
-    first, second = store.devices.all()
+    first, second, *_ = store.devices.all()
     assert (first.did, first.sn, first.name, first.key) == ("1", "SN1", "North gate", None)
     assert first.enabled
     assert first.clock_trusted
@@ -110,6 +111,23 @@ async def test_devices_and_their_secrets_are_read_back(schema: int, store: Store
     assert len(store.devices.secrets("2").secret) == 32
     key = (written.PREVIOUS_KEY, written.PREVIOUS_KEY_UNTIL) if schema >= 2 else (None, None)
     assert (first.previous_key, first.previous_key_until) == key
+
+
+async def test_unsigned_devices_and_capabilities_are_read_back(schema: int, store: Store) -> None:
+    first, _, *unsigned = store.devices.all()
+    assert first.connects == "signed"
+    if schema < 26:
+        assert (unsigned, store.capabilities.of("1")) == ([], ())
+        return
+    (device,) = unsigned
+    pins, mark = written.UNSIGNED.pins, written.SUSPICION
+    assert pins is not None
+    assert (device.sn, device.connects) == ("SN3", "unsigned")
+    for wanted in (pins, mark):
+        for name in wanted.__struct_fields__:
+            value = getattr(wanted, name)
+            assert value is UNSET or getattr(device, name) == value, name
+    assert store.capabilities.of("1") == (written.CAPABILITY,)
 
 
 async def test_tokens_and_used_timestamps_are_read_back(store: Store) -> None:

@@ -43,7 +43,7 @@ async def test_programs_get_records_pictures_and_devices(services: Services) -> 
             answer = await program.get(item["images"][picture.name], Authorization=BEARER)
             assert await answer.get_data(as_text=False) == picture.data
     devices = await (await program.get("/api/hub/v1/devices", Authorization=BEARER)).get_json()
-    assert [device["sn"] for device in devices["items"]] == ["SN1", "SN2"]
+    assert [device["sn"] for device in devices["items"]][:2] == ["SN1", "SN2"]
 
 
 async def test_people_sign_in_and_see_them(services: Services) -> None:

@@ -28,6 +28,7 @@ from hub.store.tables.api_keys import load_api_keys, note_damaged_key_secrets
 from hub.store.tables.audit import check_audit
 from hub.store.tables.campaigns import load_campaigns
 from hub.store.tables.clock_steps import load_clock_steps
+from hub.store.tables.device_capabilities import load_capabilities
 from hub.store.tables.device_settings import load_device_settings
 from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import load_devices
@@ -60,6 +61,7 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     load_sessions,
     load_used_signatures,
     load_device_settings,
+    load_capabilities,
     load_tokens,
     load_accepted,
     load_downloads,

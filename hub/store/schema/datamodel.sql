@@ -288,7 +288,30 @@ CREATE TABLE device (
     created_at INTEGER NOT NULL,
     previous_key TEXT,              -- also accepted until the device signs with `key`,
     previous_key_until INTEGER,     -- at most until this time
-    address TEXT                    -- of its last good connect, as the hub sees it
+    address TEXT,                   -- of its last good connect, as the hub sees it
+    connects TEXT NOT NULL DEFAULT 'signed', -- signed, unsigned (D12); of a signed one the rest is NULL
+    pinned_address TEXT,            -- as it was approved, like the MAC and its own number
+    pinned_mac TEXT,
+    pinned_devid TEXT,
+    auth_code_hash TEXT,            -- hexadecimal: an HMAC with a key that is derived from hub.key
+    path_hash TEXT,                 -- SHA-256 of the secret in its path; NULL: any path
+    next_path_hash TEXT,            -- of the one that it was sent, and has not come back by
+    suspect TEXT,                   -- what did not fit: address, mac, facts; NULL: nothing
+    suspect_address TEXT,
+    suspect_mac TEXT,
+    suspect_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What is known of a device's firmware, part by part (D12).
+CREATE TABLE device_capability (
+    did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
+    part TEXT NOT NULL,             -- connect, face, recording, uploads, ..., or a group of commands
+    learnt TEXT,                    -- NULL: not known
+    source TEXT,                    -- what it was learnt from; NULL if it was not
+    firmware TEXT NOT NULL,         -- for which it was learnt, as the device names it; may be empty
+    learnt_at INTEGER,
+    override TEXT,                  -- an administrator's, in place of what was learnt; NULL: none
+    PRIMARY KEY (did, part)
 ) STRICT, WITHOUT ROWID;
 
 -- When devices were without a connection, for more than a minute.

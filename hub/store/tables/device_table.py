@@ -18,12 +18,14 @@ from hub.store.sealing import Random, SecretBox
 from hub.store.tables import devices as rows
 from hub.store.tables.devices import (
     CAMERA_DEFAULTS,
+    SIGNED,
     Device,
     DeviceChange,
     DeviceSecrets,
     NewDevice,
     StatusUpdate,
     StoredDevice,
+    UnsignedPins,
 )
 
 _Secret = Literal["code", "secret"]
@@ -61,6 +63,7 @@ class DeviceTable:
         self.name_changes = 0
         self._by_sn: dict[str, str] = {}
         self._by_appid: dict[str, str] = {}
+        self._by_path: dict[str, str] = {}
         for stored in devices:
             self._put(stored)
 
@@ -73,6 +76,10 @@ class DeviceTable:
 
     def by_appid(self, appid: str) -> Device | None:
         return self.by_did(self._by_appid.get(appid, ""))
+
+    def by_path(self, path_hash: str) -> Device | None:
+        """Return the unsigned device with this secret in its path, also if it is to come by it."""
+        return self.by_did(self._by_path.get(path_hash, ""))
 
     @property
     def count(self) -> int:
@@ -237,6 +244,8 @@ class DeviceTable:
             init_outcome=None,
             created_at=int(self._now() * 1000),
         )
+        if new.pins is not None:
+            device = replace(device, **_unsigned(new.pins))
         code = self._box.seal(new.code, _context(did, "code"))
         return StoredDevice(device, code, self._new_secret(did))
 
@@ -248,14 +257,18 @@ class DeviceTable:
 
     def _changed(self, stored: StoredDevice, change: DeviceChange) -> StoredDevice:
         wanted = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not UNSET}
-        code = wanted.pop("code", None)
+        code, pins = wanted.pop("code", None), wanted.pop("pins", None)
         if code is not None:
+            # Whoever sets a code expects signatures that it belongs to.
+            wanted = {**SIGNED, **wanted}
             sealed = self._box.seal(code, _context(stored.device.did, "code"))
             stored = replace(stored, code=sealed)
         if wanted.get("sn", stored.device.sn) != stored.device.sn:
             names = {"appid": self._new_name("D"), "ota_id": self._new_name("O")}
             wanted = {**CAMERA_DEFAULTS, **names, **wanted}
             stored = replace(stored, secret=self._new_secret(stored.device.did))
+        if pins is not None:
+            wanted |= _unsigned(pins)
         return replace(stored, device=replace(stored.device, damaged=False, **wanted))
 
     def _change_each_without_key(self, change: Callable[[Device], Device]) -> None:
@@ -273,6 +286,9 @@ class DeviceTable:
         self._by_sn[device.sn] = device.did
         if device.appid:
             self._by_appid[device.appid] = device.did
+        for path_hash in (device.path_hash, device.next_path_hash):
+            if path_hash:
+                self._by_path[path_hash] = device.did
 
     def _replace(self, stored: StoredDevice) -> None:
         self._drop(stored.device.did)
@@ -285,6 +301,13 @@ class DeviceTable:
             self.name_changes += 1
             self._by_sn.pop(stored.device.sn, None)
             self._by_appid.pop(stored.device.appid, None)
+            for path_hash in (stored.device.path_hash, stored.device.next_path_hash):
+                self._by_path.pop(path_hash or "", None)
+
+
+def _unsigned(pins: UnsignedPins) -> dict[str, object]:
+    """Return the fields of a device that connects without a signature."""
+    return {**SIGNED, **msgspec.structs.asdict(pins), "connects": "unsigned"}
 
 
 def note_damaged_secrets(

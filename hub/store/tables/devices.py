@@ -20,6 +20,10 @@ ClockOffset = Annotated[float, Meta(ge=-1e12, le=1e12)]
 #: D2, D3: "unknown" until the device is sent its did, "sent" until it connects with it ("known"),
 #: "none" if it connects without one.
 DidState = Literal["unknown", "sent", "none", "known"]
+#: D12: whether a device signs its connects.
+Connects = Literal["signed", "unsigned"]
+#: D12: what of an unsigned connect did not fit: its address, its MAC, or whose facts they are.
+Suspicion = Literal["address", "mac", "facts"]
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -54,12 +58,40 @@ class Device(Struct, frozen=True, kw_only=True):
     previous_key: str | None = None
     previous_key_until: Moment | None = None
     address: str | None = None
+    #: D12: of an unsigned one, what it is held to; see UnsignedPins and `schema/datamodel.sql`.
+    connects: Connects = "signed"
+    pinned_address: str | None = None
+    pinned_mac: str | None = None
+    pinned_devid: str | None = None
+    auth_code_hash: str | None = None
+    path_hash: str | None = None
+    next_path_hash: str | None = None
+    #: What did not fit at a connect since somebody last looked at it; None: nothing.
+    suspect: Suspicion | None = None
+    suspect_address: str | None = None
+    suspect_mac: str | None = None
+    suspect_at: Moment | None = None
     #: A part of it cannot be read, and is left out; what it needs to connect may be among it.
     damaged: bool = False
 
 
+class UnsignedPins(Struct, frozen=True):
+    """What an unsigned device is held to at each connect (D12)."""
+
+    pinned_address: str
+    pinned_mac: str
+    pinned_devid: str
+    auth_code_hash: str
+
+    def __repr__(self) -> str:
+        return "UnsignedPins(...)"
+
+
 class NewDevice(Struct, frozen=True, kw_only=True):
-    """A device to be enrolled. Without a `did` the store assigns one."""
+    """A device to be enrolled. Without a `did` the store assigns one.
+
+    `pins`: it connects without a signature, and is held to these.
+    """
 
     sn: str
     code: str
@@ -67,6 +99,7 @@ class NewDevice(Struct, frozen=True, kw_only=True):
     name: str = ""
     key: str | None = None
     clock_trusted: bool = True
+    pins: UnsignedPins | None = None
 
     def __repr__(self) -> str:
         return f"NewDevice({self.sn!r})"
@@ -96,6 +129,16 @@ class DeviceChange(Struct, frozen=True, kw_only=True):
     init_outcome: str | UnsetType | None = UNSET
     previous_key: str | UnsetType | None = UNSET
     previous_key_until: int | UnsetType | None = UNSET
+    #: Of the camera with the new `sn`; without them it signs its connects.
+    pins: UnsignedPins | UnsetType = UNSET
+    pinned_address: str | UnsetType = UNSET
+    pinned_mac: str | UnsetType = UNSET
+    path_hash: str | UnsetType | None = UNSET
+    next_path_hash: str | UnsetType | None = UNSET
+    suspect: Suspicion | UnsetType | None = UNSET
+    suspect_address: str | UnsetType | None = UNSET
+    suspect_mac: str | UnsetType | None = UNSET
+    suspect_at: int | UnsetType | None = UNSET
 
     def __repr__(self) -> str:
         return "DeviceChange(...)"
@@ -125,6 +168,20 @@ class StoredDevice(Struct, frozen=True):
     secret: bytes
 
 
+#: Fields of a device that signs its connects (D12).
+SIGNED = {
+    "connects": "signed",
+    "pinned_address": None,
+    "pinned_mac": None,
+    "pinned_devid": None,
+    "auth_code_hash": None,
+    "path_hash": None,
+    "next_path_hash": None,
+    "suspect": None,
+    "suspect_address": None,
+    "suspect_mac": None,
+    "suspect_at": None,
+}
 #: Fields that are reset when the physical camera is replaced (D3). Its tokens, settings, pictures,
 #: names and secret go too.
 CAMERA_DEFAULTS = {
@@ -141,6 +198,7 @@ CAMERA_DEFAULTS = {
     "init_outcome": None,
     "previous_key": None,
     "previous_key_until": None,
+    **SIGNED,
 }
 _COLUMNS = tuple(name for name in Device.__struct_fields__ if name != "damaged")
 _STATUS_COLUMNS = StatusUpdate.__struct_fields__
@@ -166,6 +224,7 @@ _REMOVE = "DELETE FROM device WHERE did = ?"
 _RESET_CAMERA = (
     "DELETE FROM token WHERE did = ?",
     "DELETE FROM device_setting WHERE did = ?",
+    "DELETE FROM device_capability WHERE did = ?",
     "DELETE FROM device_picture WHERE did = ?",
     "DELETE FROM firmware_download WHERE did = ?",
     "UPDATE campaign_device SET state = 'waiting', offered_at = NULL, downloaded_at = NULL "

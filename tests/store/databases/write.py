@@ -40,9 +40,10 @@ from hub.store.reports.vehicle_parts import as_vehicles, encode_vehicles
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.clock_steps import ClockStep
+from hub.store.tables.device_capabilities import CapabilityRow
 from hub.store.tables.device_pictures import stored_picture
 from hub.store.tables.device_settings import DeviceSetting
-from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
+from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate, UnsignedPins
 from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
 from hub.store.tables.firmware import NewComponent, NewRelease, StoredFile
 from hub.store.tables.holds import NewHold
@@ -248,6 +249,28 @@ TARGET_SECRETS = TargetSecrets(secret="whsec_" + "AAAA" * 8)
 
 EARLIER_LOG, ERASED = ("0" * 32, 5), ("0" * 32, 3)
 
+UNSIGNED = NewDevice(
+    sn="SN3",
+    code="CODE0003",
+    did="3",
+    pins=UnsignedPins("192.168.1.30", "00:1b:2c:3d:4e:5f", "3001", "ab" * 32),
+)
+SUSPICION = DeviceChange(
+    next_path_hash="cd" * 32,
+    suspect="address",
+    suspect_address="192.168.1.99",
+    suspect_mac="00:1b:2c:3d:4e:5f",
+    suspect_at=NOW * 1000,
+)
+CAPABILITY = CapabilityRow(
+    part="face",
+    learnt="3",
+    source="answer",
+    firmware="1.1.7_x",
+    learnt_at=NOW * 1000,
+    override="1",
+)
+
 #: In the order of the columns.
 ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("device_people", ("1", "managed", 0, 1, "fw1 sw1", 1, NOW * 1000)),
@@ -301,6 +324,7 @@ async def fill(store: Store) -> None:
     await fill_schema_22(store)
     await fill_schema_23(store)
     await store.write(fill_schema_24)
+    await fill_schema_26(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -440,6 +464,12 @@ async def fill_schema_23(store: Store) -> None:
 def fill_schema_24(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO earlier_log VALUES (?, ?)", EARLIER_LOG)
     connection.execute("INSERT INTO erased_record (log, seq) VALUES (?, ?)", ERASED)
+
+
+async def fill_schema_26(store: Store) -> None:
+    await store.devices.add([UNSIGNED])
+    await store.devices.change("3", SUSPICION)
+    await store.capabilities.save("1", "SN1", [CAPABILITY])
 
 
 async def write(data_dir: Path) -> None:

@@ -80,6 +80,7 @@ _KINDS: dict[str, DataKind] = {
     "plate_entry": "alarms",
     "device": "cameras",
     "device_setting": "cameras",
+    "device_capability": "cameras",
     "device_wish": "cameras",
     "outage": "cameras",
     "camera_group": "cameras",

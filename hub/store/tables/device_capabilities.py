@@ -1,0 +1,105 @@
+"""What is known of each device's firmware, part by part, and what administrators set (D12)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.tables.devices import check_camera
+
+#: What a part was learnt from; None if it was not.
+CapabilitySource = Literal["connect", "get_info", "upload", "answer"]
+
+
+class CapabilityRow(Struct, frozen=True, kw_only=True):
+    """One part of what a device can do, as text; hub/services/devices/capabilities.py reads it.
+
+    `learnt`: what the device has shown; `override`: an administrator's, which counts instead. One
+    of them is given. `firmware`: for which it was learnt. `learnt_at`: UNIX milliseconds.
+    """
+
+    part: str
+    learnt: str | None = None
+    source: CapabilitySource | None = None
+    firmware: str = ""
+    learnt_at: Moment | None = None
+    override: str | None = None
+
+
+class _StoredRow(CapabilityRow, frozen=True, kw_only=True):
+    did: str
+
+
+_FIELDS = CapabilityRow.__struct_fields__
+_COLUMNS = ("did", *_FIELDS)
+_ALL = f"SELECT {', '.join(_COLUMNS)} FROM device_capability ORDER BY did, part"
+_FORGET = "DELETE FROM device_capability WHERE did = ?"
+_PUT = f"INSERT INTO device_capability ({', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_FIELDS)})"
+
+#: A part that cannot be read is not known, and learnt again.
+_rows = RowReader(
+    "device_capability",
+    _StoredRow,
+    _COLUMNS,
+    key=("did", "part"),
+    fallbacks={"learnt": None, "source": None, "firmware": "", "learnt_at": None, "override": None},
+)
+
+
+def load_capabilities(
+    connection: sqlite3.Connection, damaged: DamagedRows
+) -> dict[str, tuple[CapabilityRow, ...]]:
+    """Return the rows of each device by its did."""
+    found: dict[str, tuple[CapabilityRow, ...]] = {}
+    for row in _rows.read_all(connection.execute(_ALL), damaged):
+        part = CapabilityRow(**{name: getattr(row, name) for name in _FIELDS})
+        found[row.did] = (*found.get(row.did, ()), part)
+    return found
+
+
+class CapabilityTable:
+    """What is known of all devices, in memory. Changes are durable on return."""
+
+    def __init__(
+        self, writer: GroupCommit, rows: dict[str, tuple[CapabilityRow, ...]], damaged: DamagedRows
+    ) -> None:
+        self._writer = writer
+        self._rows = rows
+        self._damaged = damaged
+
+    def of(self, did: str) -> tuple[CapabilityRow, ...]:
+        """Return the parts of which something is known or set."""
+        return self._rows.get(did, ())
+
+    async def save(self, did: str, sn: str, rows: Sequence[CapabilityRow]) -> None:
+        """Replace all that is known of the camera with this SN.
+
+        Raises NoSuchResource if the device's camera was replaced meanwhile, and CannotStoreNow.
+        """
+        kept = tuple(rows)
+
+        def saved(_: None) -> None:
+            for row in (*self.of(did), *kept):
+                self._damaged.forget("device_capability", f"{did} {row.part}")
+            self._rows[did] = kept
+
+        await self._writer.write(partial(_save, did=did, sn=sn, rows=kept), saved)
+
+    def forget_device(self, did: str) -> None:
+        """Remove the device's rows from memory, as the database did."""
+        self._rows.pop(did, None)
+
+
+def _save(
+    connection: sqlite3.Connection, *, did: str, sn: str, rows: Sequence[CapabilityRow]
+) -> None:
+    check_camera(connection, did, sn)
+    connection.execute(_FORGET, (did,))
+    connection.executemany(_PUT, [(did, *astuple(row)) for row in rows])
