@@ -55,6 +55,7 @@ from hub.services.admission.authentication import Authentication
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission
 from hub.services.admission.enrolment import Enrolment
+from hub.services.admission.unsigned.addresses import SecretAddresses
 from hub.services.alarms.alarms import Alarms
 from hub.services.alarms.plate_lists import PlateLists
 from hub.services.alarms.rules import AlarmRules
@@ -65,12 +66,14 @@ from hub.services.commands.many import ManyDevices
 from hub.services.commands.photo_search import PhotoSearches
 from hub.services.commands.photos import Photos
 from hub.services.devices.availability import DeviceAvailability
+from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
+from hub.services.firmware.prompting import FirmwarePrompts
 from hub.services.firmware.releases import Releases
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.targets import Targets
@@ -232,7 +235,7 @@ async def open_services(
         authentication = Authentication(
             store, registry, config.devices, times, clock.lives, clock.forget_before
         )
-        guesses = CodeGuesses()
+        guesses, capabilities = CodeGuesses(), CameraCapabilities(store, now)
         admission = Admission(
             store,
             registry,
@@ -245,12 +248,14 @@ async def open_services(
             now,
             guesses=guesses,
             audit=audit,
+            capabilities=capabilities,
             times=times,
         )
+        secret_addresses = SecretAddresses(store, registry, devices, lambda: settings.current)
         releases = Releases(store, site, disk_space, change_feed, now)
         campaigns = Campaigns(store, releases, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now, clock.lives)
-        commands = Commands(store, registry, devices, change_feed, now)
+        commands = Commands(store, registry, devices, change_feed, now, capabilities)
         retention = RetentionPolicy(store, clock, audit, config.store.keep_days, now)
         jobs = Jobs(store, audit, change_feed, now)
         person_photos = PersonPhotos()
@@ -373,9 +378,12 @@ async def open_services(
             now=now,
             report_failure=lambda: report_delivery.failure,
             targets=targets.list,
+            misused=authentication.misuse.devices,
         )
         alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons, alarms)
-        ingest = Ingest(store, devices, site, campaigns, downloads, config.devices, now)
+        ingest = Ingest(
+            store, devices, site, campaigns, downloads, config.devices, now, capabilities
+        )
         for take_over in (
             lambda config: set_level(config.log.level),
             site.configure,
@@ -419,6 +427,11 @@ async def open_services(
             enrolment=enrolment,
             authentication=authentication,
             admission=admission,
+            secret_addresses=secret_addresses,
+            capabilities=capabilities,
+            firmware_prompts=FirmwarePrompts(
+                campaigns, devices, commands, change_feed, capabilities
+            ),
             commands=commands,
             device_files=device_files,
             photos=Photos(),
@@ -515,6 +528,7 @@ async def _run_parts(
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)
+        await start("telling cameras of their releases", services.firmware_prompts.run)
         await start("the register of people", services.people.run)
         await start("the people on the cameras", services.people_sync.run)
         await start("saving the downloads", services.downloads.run)

@@ -118,6 +118,17 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["token", "token-or-address"],
         "Whether the address of an online device replaces a missing token",
     ] = "token"
+    unsigned: Annotated[
+        Literal["refuse", "ask"],
+        "What to do with cameras that connect without a signature; ask: somebody may approve them",
+        AT_ONCE,
+    ] = "refuse"
+    unsigned_networks: Annotated[
+        str,
+        Meta(max_length=500),
+        "Addresses and networks from which cameras may connect without a signature",
+        AT_ONCE,
+    ] = ""
     unknown_event_types: Annotated[
         Literal["refuse", "keep"], "What to do with event types other than 1 to 14", AT_ONCE
     ] = "refuse"

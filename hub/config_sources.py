@@ -216,14 +216,8 @@ def _check_combinations(config: Config) -> None:
             f"bad setting web.prefix = {config.web.prefix}: allowed is a path such as /hub, of "
             "letters, digits, - and _, without / at the end"
         )
-    try:
-        for part in config.web.trusted_proxies.replace(",", " ").split():
-            ip_network(part, strict=False)
-    except ValueError:
-        raise StartFault(
-            f"bad setting web.trusted_proxies = {config.web.trusted_proxies}: allowed are "
-            "addresses and networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas"
-        ) from None
+    _check_networks("web.trusted_proxies", config.web.trusted_proxies)
+    _check_networks("devices.unsigned_networks", config.devices.unsigned_networks)
     if config.site.timezone:
         try:
             zoneinfo.ZoneInfo(config.site.timezone)
@@ -232,6 +226,17 @@ def _check_combinations(config: Config) -> None:
                 f"bad setting site.timezone = {config.site.timezone}: "
                 "allowed is an IANA name such as Asia/Shanghai or Europe/Berlin"
             ) from None
+
+
+def _check_networks(name: str, value: str) -> None:
+    try:
+        for part in value.replace(",", " ").split():
+            ip_network(part, strict=False)
+    except ValueError:
+        raise StartFault(
+            f"bad setting {name} = {value}: allowed are "
+            "addresses and networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas"
+        ) from None
 
 
 def _check_ports(config: Config) -> None:

@@ -183,6 +183,7 @@ def test_another_file_can_be_named_and_must_then_exist(tmp_path: Path) -> None:
         (["web.prefix=/a b"], "bad setting web.prefix = /a b"),
         (["web.prefix=/.."], "bad setting web.prefix = /.."),
         (["web.trusted_proxies=proxy"], "bad setting web.trusted_proxies = proxy"),
+        (["devices.unsigned_networks=10.0.0.0/33"], "devices.unsigned_networks = 10.0.0.0/33"),
         (["site.timezone=Asia/Shangai"], "bad setting site.timezone = Asia/Shangai"),
         (["site.timezone=../../etc/passwd"], "bad setting site.timezone"),
     ],

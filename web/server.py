@@ -41,7 +41,7 @@ from hub.services import Services
 from web import error_responses
 from web.api.devices.commands import commands_api
 from web.auth import address_of
-from web.device_api.uploads import PREFIX, device_api, on_plain_port, refuse, tidy
+from web.device_api.uploads import device_api, is_of_devices, on_plain_port, refuse
 from web.http.answers import AnswerBudget
 from web.http.bodies import Bodies
 from web.http.connection import Connection
@@ -145,7 +145,7 @@ def front(
     for_people = for_clients(in_turn, limits.proxies, known, limits.per_address)
 
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if scope["type"] == "http" and tidy(scope["path"]).startswith(PREFIX):
+        if scope["type"] == "http" and is_of_devices(scope["path"]):
             if address_of(scope) not in known:
                 await turns.turn(address_of(scope))
             await devices(scope, receive, send)

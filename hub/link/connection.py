@@ -174,6 +174,16 @@ class DeviceLink:
         with trio.move_on_after(CLOSE_SECONDS):
             await self._socket.finish(final)
 
+    @property
+    def path(self) -> str:
+        """The path of the upgrade; "" before it."""
+        return self._socket.path or ""
+
+    @property
+    def hub_address(self) -> str:
+        """See hub.live.registry.Link: from the Host header of the upgrade."""
+        return f"{'wss' if self.cipher_suite else 'ws'}://{self._socket.host}"
+
     def expire(self) -> None:
         """The deadline has passed: end the connection."""
         self._scope.cancel()

@@ -19,7 +19,7 @@ from hub.link.connection import DeviceLink
 from hub.link.ending import TRY_AGAIN_LATER
 from hub.live.frame_trace import FrameTraces
 from hub.live.old_tls import OldTls
-from hub.services.admission.connect import Admission, Admitted
+from hub.services.admission.connect import Admission, Admitted, Quarantined
 from hub.services.admission.connect_checks import MissingDid
 from hub.services.admission.enrolment import Enrolment
 from hub.threads import WorkerThreads
@@ -118,6 +118,13 @@ class Dispatch:
                 link.start_soon(partial(self._enrolment.provisioning.offer, error.did, link))
         else:
             await link.send(answer)
+            if request.uri == CONNECT and self._admission.needs_proof(link):
+                link.start_soon(partial(self._prove, link))
+
+    async def _prove(self, link: DeviceLink) -> None:
+        """Ask a camera in quarantine who it is (D12), and put it online if that fits."""
+        if (admitted := await self._admission.prove(link)) is not None:
+            self._admit(link, admitted)
 
     def _handler_for(self, link: DeviceLink, request: Request) -> RequestHandler:
         if request.uri == CONNECT:
@@ -141,7 +148,11 @@ class Dispatch:
                 link.is_pending = True
             raise
         metrics.connects.labels("200").inc()
-        self._admit(link, admitted)
+        if isinstance(admitted, Quarantined):
+            link.is_pending = True
+            link.token = admitted.result.token
+        else:
+            self._admit(link, admitted)
         return encode_ok(request, admitted.result)
 
     def _admit(self, link: DeviceLink, admitted: Admitted) -> None:

@@ -64,6 +64,8 @@ class DeviceSocket(WebSocketConnection):
         self._room = room
         #: Bytes of the largest message that is accepted.
         self.limit = limit
+        #: The Host header of the upgrade; "" before it.
+        self.host = ""
         self._fragments = bytearray()
         self._torn = False
 
@@ -176,6 +178,7 @@ class DeviceSocket(WebSocketConnection):
                 return Ending(code, "a text message must be UTF-8")
             return Ending(code, event.reason or "the peer closed the connection")
         elif isinstance(event, Request):
+            self.host = event.host
             await self._accept(event, None, [])
         return None
 

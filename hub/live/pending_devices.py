@@ -69,6 +69,11 @@ class PendingDevice(Struct, frozen=True):
         return next((reason for reason in self.reasons if reason.code in _TIME_CODES), None)
 
     @property
+    def may_be_unsigned(self) -> bool:
+        """Whether it connects without a signature, and may be approved so (D12)."""
+        return any(reason.code == "unsigned" for reason in self.reasons)
+
+    @property
     def all_reasons(self) -> tuple[RefusalReason, ...]:
         """Every reason, the most important first, and the backoff."""
         if self.slowed_until is None:

@@ -21,6 +21,18 @@ RefusalCode = Literal[
     "foreign-did",
     "no-did",
     "slowed",
+    # D12: connects without a signature
+    "unsigned",
+    "unsigned-off",
+    "unsigned-network",
+    "signature-dropped",
+    "label-mismatch",
+    "other-path",
+    "still-online",
+    "not-proved",
+    "changed-facts",
+    "changed-mac",
+    "changed-address",
 ]
 
 #: The field of the connect (1.1) that each code is about.
@@ -37,10 +49,26 @@ _FIELDS: dict[RefusalCode, str] = {
     "foreign-did": "did",
     "no-did": "did",
     "slowed": "sn",
+    "unsigned": "sign",
+    "unsigned-off": "sign",
+    "unsigned-network": "sign",
+    "signature-dropped": "sign",
+    "label-mismatch": "code",
+    "other-path": "sn",
+    "still-online": "sn",
+    "not-proved": "sn",
+    "changed-facts": "sn",
+    "changed-mac": "sn",
+    "changed-address": "sn",
 }
 
 #: Codes that mean that no signature by a known key was seen.
-_WITHOUT_KEY: tuple[RefusalCode, ...] = ("no-signature", "bad-signature", "no-key", "key-mismatch")
+_WITHOUT_KEY: tuple[RefusalCode, ...] = (
+    *("no-signature", "bad-signature", "no-key", "key-mismatch"),
+    *("unsigned", "unsigned-off", "unsigned-network", "signature-dropped"),
+    *("label-mismatch", "other-path", "still-online", "not-proved"),
+    *("changed-facts", "changed-mac", "changed-address"),
+)
 
 _SENTENCES: dict[RefusalCode, str] = {
     "unknown": "it is not known here: accept it with its security code",
@@ -53,6 +81,27 @@ _SENTENCES: dict[RefusalCode, str] = {
     "disabled": "it is disabled",
     "foreign-did": "it gives the did {did}, which is not its own",
     "no-did": "it does not know its did yet: the hub sends it",
+    "unsigned": (
+        "it connects without a signature, as later editions of the protocol do: "
+        "approve it with the code of its label"
+    ),
+    "unsigned-off": (
+        "it connects without a signature, as later editions of the protocol do, and this site "
+        "does not allow that (devices.unsigned)"
+    ),
+    "unsigned-network": (
+        "it connects without a signature, from an address that is not in devices.unsigned_networks"
+    ),
+    "signature-dropped": (
+        "it was enrolled with a signature and now connects without one: it may be another device"
+    ),
+    "label-mismatch": "the code is not the one that the camera names",
+    "other-path": "it does not use the address of the hub that was given to it alone",
+    "still-online": "it is connected already, and that connection is alive",
+    "not-proved": "it did not say who it is",
+    "changed-facts": "its device number or its code is not that of the camera that was approved",
+    "changed-mac": "its MAC is not that of the camera that was approved",
+    "changed-address": "its address is not that of the camera that was approved",
 }
 
 

@@ -37,6 +37,14 @@ class Link(Protocol):
         """The peer's address, as the hub sees it."""
 
     @property
+    def path(self) -> str:
+        """The path of its WebSocket, as the device asked for it."""
+
+    @property
+    def hub_address(self) -> str:
+        """The address by which the device reached the hub, as it says: `wss://HOST:PORT`."""
+
+    @property
     def since(self) -> int:
         """When the device was admitted, in UNIX milliseconds."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hub.services.admission.authentication import Authentication
     from hub.services.admission.connect import Admission
     from hub.services.admission.enrolment import Enrolment
+    from hub.services.admission.unsigned.addresses import SecretAddresses
     from hub.services.alarms.alarms import Alarms
     from hub.services.alarms.plate_lists import PlateLists
     from hub.services.alarms.rules import AlarmRules
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
     from hub.services.commands.photo_search import PhotoSearches
     from hub.services.commands.photos import Photos
     from hub.services.devices.availability import DeviceAvailability
+    from hub.services.devices.capabilities import CameraCapabilities
     from hub.services.devices.directory import Devices
     from hub.services.devices.frame_trace import Trace
     from hub.services.doctor.health_checks import HealthChecks
     from hub.services.firmware.campaigns import Campaigns
     from hub.services.firmware.downloads import Downloads
+    from hub.services.firmware.prompting import FirmwarePrompts
     from hub.services.firmware.releases import Releases
     from hub.services.forwarding.targets import Targets
     from hub.services.jobs.jobs import Jobs
@@ -105,15 +108,18 @@ class Services:
     old_tls: OldTls
     devices: Devices
     availability: DeviceAvailability
+    capabilities: CameraCapabilities
     enrolment: Enrolment
     authentication: Authentication
     admission: Admission
+    secret_addresses: SecretAddresses
     commands: Commands
     device_files: DeviceFiles
     photos: Photos
     releases: Releases
     campaigns: Campaigns
     downloads: Downloads
+    firmware_prompts: FirmwarePrompts
     ingest: Ingest
     precedence: Precedence
     records: RecordLog

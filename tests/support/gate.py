@@ -21,6 +21,7 @@ from hub.services.admission.authentication import Authentication
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission, Admitted
 from hub.services.admission.enrolment import Enrolment
+from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Device, Devices, NewDevice
 from hub.services.signed_times import SignedTimes
 from hub.wire.session import ConnectParam
@@ -59,6 +60,8 @@ class FakeLink:
         self.sn = ""
         self.address = address
         self.ip = ""
+        self.path = "/"
+        self.hub_address = "wss://hub:8444"
         self.since = 0
         self.closed: str | None = None
         self.held: list[float] = []
@@ -119,6 +122,7 @@ class Gate:
         )
         self.guesses = CodeGuesses(clock)
         self.audit = Audit(store, clock)
+        self.capabilities = CameraCapabilities(store, clock)
         self.admission = Admission(
             store,
             self.registry,
@@ -131,6 +135,7 @@ class Gate:
             clock,
             guesses=self.guesses,
             audit=self.audit,
+            capabilities=self.capabilities,
             times=times,
         )
         self._ts = itertools.count(int(clock.seconds))
@@ -154,6 +159,7 @@ class Gate:
     async def connect(self, link: FakeLink, param: ConnectParam) -> Admitted:
         """Connect, and go online on success, as the link does."""
         admitted = await self.admission.connect(param, link)
+        assert isinstance(admitted, Admitted)
         link.did, link.sn = admitted.device.did, admitted.device.sn
         self.admission.enter(link)
         return admitted

@@ -33,6 +33,7 @@ from hub.services.access.setup_links import SetupLinks
 from hub.services.access.sign_in import SignIn
 from hub.services.access.users import Users
 from hub.services.admission.enrolment import Enrolment
+from hub.services.admission.unsigned.addresses import SecretAddresses
 from hub.services.alarms.alarms import Alarms
 from hub.services.alarms.plate_lists import PlateLists
 from hub.services.alarms.rules import AlarmRules
@@ -43,12 +44,14 @@ from hub.services.commands.many import ManyDevices
 from hub.services.commands.photo_search import PhotoSearches
 from hub.services.commands.photos import Photos
 from hub.services.devices.availability import DeviceAvailability
+from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
+from hub.services.firmware.prompting import FirmwarePrompts
 from hub.services.firmware.releases import Releases
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.targets import Targets
@@ -202,7 +205,8 @@ async def open_hub_services(
         room_on_disk = DiskSpace(config.store.min_free_gb, free)
         releases = Releases(store, site, room_on_disk, change_feed, clock)
         campaigns = Campaigns(store, releases, devices, change_feed, clock)
-        commands = Commands(store, registry, devices, change_feed, clock)
+        capabilities = CameraCapabilities(store, clock)
+        commands = Commands(store, registry, devices, change_feed, clock, capabilities)
         person_photos = PersonPhotos()
         people = People(store, person_photos, audit, change_feed, clock, sends_id_numbers=True)
         device_files = DeviceFiles(store, commands, clock)
@@ -370,6 +374,11 @@ async def open_hub_services(
                 change_feed,
                 clock,
             ),
+            capabilities=capabilities,
+            firmware_prompts=FirmwarePrompts(
+                campaigns, devices, commands, change_feed, capabilities
+            ),
+            secret_addresses=SecretAddresses(store, registry, devices, lambda: settings.current),
             # Not used by these tests.
             certificates=cast(Any, None),
             authentication=cast(Any, None),

@@ -52,7 +52,9 @@ class KeptDays:
         self.held = 0
 
     def enrol(self, did: str, *, enabled: bool = True) -> None:
-        self.enrolled.append(SimpleNamespace(did=did, enabled=enabled))
+        self.enrolled.append(
+            SimpleNamespace(did=did, enabled=enabled, name="", sn=f"SN{did}", suspect=None)
+        )
 
     def keep(self, newest: str, count: int, size: int = GB) -> None:
         """Hold `count` days of `size` bytes each, the last one `newest`."""

@@ -82,10 +82,12 @@ class Port:
         self.nursery.start_soon(link.run)
         return link
 
-    async def camera(self, sn: str = SN, address: str = ADDRESS) -> Camera:
+    async def camera(
+        self, sn: str = SN, address: str = ADDRESS, *, path: str = "/any/path"
+    ) -> Camera:
         """A camera with an open WebSocket."""
         stream = self.plug(address)
-        socket = await wrap_client_stream(self.nursery, stream, "hub", "/any/path")
+        socket = await wrap_client_stream(self.nursery, stream, "hub", path)
         return Camera(self.site, socket, self.links[-1], sn)
 
 

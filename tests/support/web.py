@@ -46,8 +46,13 @@ class FakeAuthentication:
         self.tokens |= {str(n): Device(str(100 + n), f"SN{n}") for n in range(1, 100)}
         self.on_signature: Callable[[dict[str, str]], Device] | None = None
         self.online_from: dict[tuple[str, str], Device] = {}
+        #: By the hash of its path and its address.
+        self.by_paths: dict[tuple[str, str], Device] = {}
 
-    def by_token(self, token: str | None) -> Device:
+    def by_path(self, path_hash: str, address: str) -> Device | None:
+        return self.by_paths.get((path_hash, address))
+
+    def by_token(self, token: str | None, address: str = "") -> Device:
         if token is None or token not in self.tokens:
             raise NotAuthorised
         return self.tokens[token]

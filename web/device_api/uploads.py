@@ -38,6 +38,7 @@ from hub.errors import (
 from hub.log import limited
 from hub.net.rate_limits import TokenBuckets
 from hub.services import Services
+from hub.services.admission.unsigned.paths import hash_path, without_secret
 from hub.services.devices.directory import Device
 from hub.services.devices.frame_trace import TracedUpload
 from hub.threads import WorkerThreads
@@ -106,6 +107,11 @@ def on_plain_port(api: ASGIFramework) -> ASGIFramework:
         await api({**scope, "extensions": extensions}, receive, send)
 
     return app
+
+
+def is_of_devices(path: str) -> bool:
+    """Whether a path belongs to the interface, also behind the secret of an unsigned camera."""
+    return without_secret(tidy(path)).startswith(PREFIX)
 
 
 def tidy(path: str) -> str:
@@ -178,6 +184,10 @@ class _DeviceApi:
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         assert scope["type"] == "http"
+        path_hash = hash_path(tidy(scope["path"]))
+        if path_hash:
+            # Nothing behind this sees the secret: not the trace, and not the log.
+            scope = {**scope, "path": without_secret(tidy(scope["path"]))}
         path = tidy(scope["path"])
         route = (scope["method"], path)
         if route == _SERVER_TIME:
@@ -191,7 +201,7 @@ class _DeviceApi:
         try:
             if handle is None:
                 raise NoSuchPath(f"no such path: {scope['method']} {path}")
-            answer = await self._upload(handle, progress, scope, receive)
+            answer = await self._upload(handle, progress, scope, receive, path_hash)
         except HubError as error:
             metrics.uploads.labels(path if handle else "other", error.code).inc()
             self._trace(scope, progress, error.device_status, error.code, error.message)
@@ -259,10 +269,15 @@ class _DeviceApi:
         progress: _UploadProgress,
         scope: HTTPScope,
         receive: ASGIReceiveCallable,
+        path_hash: str,
     ) -> _OtaAnswer | None:
         address = _address(scope)
         query = _query(scope["query_string"])
-        device = progress.device = self._identify(scope, query, address)
+        device = progress.device = (
+            self._identify_by_path(path_hash, address)
+            if path_hash
+            else self._identify(scope, query, address)
+        )
         sender = BodySender("device", device.did) if device else BodySender("address", address)
         if device is not None:
             self._note_address(address)
@@ -299,11 +314,18 @@ class _DeviceApi:
                 raise WrongSignature("body_md5: must be signed too on a port without TLS")
             return self._authentication.by_signature(query)
         try:
-            return self._authentication.by_token(token)
+            return self._authentication.by_token(token, address)
         except NotAuthorised:
             if self._allows_address and self._authentication.is_address_known(address):
                 return None
             raise
+
+    def _identify_by_path(self, path_hash: str, address: str) -> Device:
+        """The unsigned camera whose secret is in the path (D12). Raises NotAuthorised."""
+        device = self._authentication.by_path(path_hash, address)
+        if device is None:
+            raise NotAuthorised("no device with this address of the hub is online from yours")
+        return device
 
     async def _identify_by_body(self, body: bytes, address: str) -> Device:
         """The sender by the body and the address (D8, "token-or-address").

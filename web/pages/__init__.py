@@ -6,7 +6,16 @@ from quart_trio import QuartTrio
 
 from web.pages import account, language, setup, site
 from web.pages.alarms import views as alarms
-from web.pages.camera import captures, manage, outages, overview, reboot, trace
+from web.pages.camera import (
+    capabilities,
+    captures,
+    manage,
+    outages,
+    overview,
+    reboot,
+    trace,
+    unsigned,
+)
 from web.pages.camera import search as camera_search
 from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
@@ -55,6 +64,8 @@ _BLUEPRINTS = (
     camera_sync.blueprint,
     camera_search.blueprint,
     manage.blueprint,
+    unsigned.blueprint,
+    capabilities.blueprint,
     trace.blueprint,
     accept.blueprint,
     connect.blueprint,

@@ -76,6 +76,15 @@ DONE = {
         "The camera was accepted. It did not respond to the initial parameters; many "
         "cameras do not support them and work anyway."
     ),
+    "accepted-unsigned": N_(
+        "The camera was approved. It reconnects now, and is checked again before it gets anything."
+    ),
+    "taken-over": N_("The change was taken over. The camera is checked when it connects again."),
+    "dismissed": N_("The notice was dismissed. The approved address and MAC address still apply."),
+    "address-given": N_(
+        "The camera took its secret address. It reconnects by it, usually within a minute."
+    ),
+    "address-withdrawn": N_("The camera may connect by any address of this hub again."),
     "accepted-not-sent": N_(
         "The camera was accepted. Its initial parameters will be sent once it connects "
         "with a valid signature."
@@ -175,6 +184,40 @@ WAITING = {
     "no-key": N_("There is no key to verify its signature with. Enter its key, or set a site key."),
     "disabled": N_("It is disabled. Enable it so that it can connect."),
     "foreign-did": N_("It reports the wrong device ID (did). Correct it on the camera."),
+    "unsigned": N_(
+        "It connects without a signature, as cameras of later editions do. Enter the code on its "
+        "label: it must be the one that the camera itself reports."
+    ),
+    "unsigned-off": N_(
+        "It connects without a signature. Cameras of later editions always do; on others, signing "
+        "is turned off. This site does not allow that. Turn on signing in its settings, or, if it "
+        "has no such setting, allow cameras without a signature in this hub's settings."
+    ),
+    "unsigned-network": N_(
+        "It connects without a signature, and its address is not in the networks from which this "
+        "site allows that. Move it to the cameras' network, or change the setting."
+    ),
+    "signature-dropped": N_(
+        "It used to sign its connection requests, and now something with its serial number "
+        "connects without a signature. This may be another device. If its firmware was changed, "
+        "remove the camera and accept it again."
+    ),
+    "label-mismatch": N_(
+        "This code is not the one that the camera reports. Check every character, and whether "
+        "this is the camera in front of you."
+    ),
+    "other-path": N_(
+        "It did not use the secret address that was given to this camera alone. If the camera was "
+        "reset, withdraw its address under Manage."
+    ),
+    "still-online": N_(
+        "Something else with this serial number tries to connect, while the camera is connected "
+        "and answers."
+    ),
+    "not-proved": N_("It did not report its code, device number and MAC address in time."),
+    "changed-facts": N_("Its code or its device number is not that of the approved camera."),
+    "changed-mac": N_("Its MAC address is not that of the approved camera."),
+    "changed-address": N_("Its network address is not the approved one."),
     "no-did": N_(
         "It has no device ID (did) yet. One was sent to it, and it should reconnect shortly."
     ),
@@ -199,6 +242,17 @@ CHECKS: dict[RefusalCode, str] = {
     "disabled": N_("Disabled"),
     "foreign-did": N_("Device ID (did)"),
     "no-did": N_("Device ID (did)"),
+    "unsigned": N_("Signature"),
+    "unsigned-off": N_("Signature"),
+    "unsigned-network": N_("Network address"),
+    "signature-dropped": N_("Signature"),
+    "label-mismatch": N_("Security code"),
+    "other-path": N_("Secret address"),
+    "still-online": N_("Serial number"),
+    "not-proved": N_("Code and MAC address"),
+    "changed-facts": N_("Security code"),
+    "changed-mac": N_("MAC address"),
+    "changed-address": N_("Network address"),
 }
 
 CSV_FIELDS = {
@@ -303,6 +357,10 @@ HEALTH = {
         "Someone who has the cameras' key is trying security codes for %(devices)s. Connections "
         "from other addresses are delayed."
     ),
+    "cameras-suspect": N_(
+        "A camera without a signature does not fit its approval, or something else claims to be "
+        "it: %(devices)s. It gets nothing until an administrator looks at it."
+    ),
     "target-held": N_("Nothing is forwarded to %(targets)s until someone looks at it: %(reason)s."),
     "target-gap": N_("Up to %(records)s records were deleted before %(targets)s had them."),
     "report-failed": N_("Yesterday's reports could not be sent (%(reason)s)."),
@@ -341,6 +399,7 @@ TOPICS = {
     "target-gap": N_("the forwarding of records"),
     "report-failed": N_("the morning reports"),
     "codes-guessed": N_("attacks on cameras"),
+    "cameras-suspect": N_("attacks on cameras"),
     "restored-elsewhere": N_("the address of this hub"),
 }
 

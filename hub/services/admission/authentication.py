@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -14,11 +15,16 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.live.registry import Registry
+from hub.log import limited
 from hub.services.admission.tokens import DeviceTokens
+from hub.services.admission.unsigned.misuse import Misuse
+from hub.services.admission.unsigned.policy import UnsignedPolicy
 from hub.services.devices.directory import Device
 from hub.services.signed_times import SignedTimes
 from hub.store.db import Store
 from hub.wire.signing import ts_seconds, verify_params_sign
+
+log = logging.getLogger(__name__)
 
 
 class Authentication:
@@ -37,17 +43,27 @@ class Authentication:
         self._store = store
         self._registry = registry
         self._config = config
+        self._policy = UnsignedPolicy(config)
         self._times = times
+        #: Tokens of unsigned devices that came from elsewhere.
+        self.misuse = Misuse()
         self.tokens = DeviceTokens(store.tokens, config.token_ttl, lives, forget_before)
 
     def configure(self, config: DevicesConfig) -> None:
         """Take over new settings."""
         self._config = config
+        self._policy.configure(config)
         self.tokens.configure(config.token_ttl)
 
-    def by_token(self, token: str | None) -> Device:
-        """Return the device that the token was issued to. Raises NotAuthorised."""
-        return self._mark_seen(self._store.devices.by_did(self.tokens.lookup(token).did))
+    def by_token(self, token: str | None, address: str = "") -> Device:
+        """Return the device that the token was issued to. Raises NotAuthorised.
+
+        The token of an unsigned device counts only from its address (D12).
+        """
+        device = self._store.devices.by_did(self.tokens.lookup(token).did)
+        if device is not None and device.connects == "unsigned":
+            self._check_address(device, address)
+        return self._mark_seen(device)
 
     def by_signature(self, query: Mapping[str, str]) -> Device:
         """Return the device that signed the query as in 三, with the appid and secret of D3.
@@ -56,7 +72,7 @@ class Authentication:
         body. Raises InvalidAppId, WrongSignature, NotAuthorised.
         """
         device = self._store.devices.by_appid(query.get("appid", ""))
-        if device is None:
+        if device is None or device.connects == "unsigned":
             raise InvalidAppId()
         if not verify_params_sign(query, self._store.devices.secrets(device.did).secret):
             raise WrongSignature("the signature does not match the parameters")
@@ -75,11 +91,42 @@ class Authentication:
         has_did = device is None or device.did_state != "none"
         if did and has_did and self._store.devices.by_did(did) is None:
             raise DeviceNotRegistered(f"did: no device with did {did} is registered")
+        if device is not None and device.connects == "unsigned":
+            self._check_address(device, address)
+            if device.path_hash is not None:
+                raise NotAuthorised("the device has an address of the hub of its own")
+        return self._mark_seen(device)
+
+    def by_path(self, path_hash: str, address: str) -> Device | None:
+        """D12: return the unsigned device whose secret this is, if it is online from there.
+
+        `path_hash`: see hub.services.admission.unsigned.paths. Raises NotAuthorised.
+        """
+        device = self._store.devices.by_path(path_hash)
+        if device is None or not self._registry.is_online_from(device.sn, address):
+            return None
+        self._check_address(device, address)
         return self._mark_seen(device)
 
     def is_address_known(self, address: str) -> bool:
         """Whether any device is online from this address."""
         return self._registry.is_any_online_from(address)
+
+    def _check_address(self, device: Device, address: str) -> None:
+        """Check that an unsigned device sends from where it was approved. Raises NotAuthorised."""
+        if self._policy.objection(address) is not None:
+            raise NotAuthorised("devices without a signature are not allowed from this address")
+        if address != device.pinned_address:
+            self.misuse.note(device.did)
+            limited(
+                log,
+                logging.WARNING,
+                f"misuse {device.did}",
+                "the token of %s, which connects without a signature, was used from %s: refused",
+                device.name or device.sn,
+                address,
+            )
+            raise NotAuthorised("the token counts only from the address of its device")
 
     def _check_time(self, device: Device, ts_text: str) -> None:
         try:

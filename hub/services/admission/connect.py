@@ -6,13 +6,21 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+import trio
 from msgspec import Struct
 
 from hub import metrics
 from hub.config import DevicesConfig
-from hub.errors import CannotStoreNow, DeviceNotRegistered, NotAuthorised, WrongSignature
+from hub.errors import (
+    CannotStoreNow,
+    DeviceNotRegistered,
+    HubError,
+    NotAuthorised,
+    WrongSignature,
+)
 from hub.live.feed import Change, Feed
 from hub.live.pending_devices import ConnectAttempt, PendingDevices
+from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import Link, Registry
 from hub.log import limited
 from hub.net.networks import network_of
@@ -22,10 +30,13 @@ from hub.services.admission.code_guesses import CodeGuesses, Guessed
 from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Refused, replayed
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
+from hub.services.admission.unsigned.connects import UnsignedConnects
+from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Device, Devices
 from hub.services.signed_times import SignedTimes
 from hub.store.db import Store
 from hub.store.tables.tokens import AcceptedConnect, TokenRow
+from hub.wire.commands.capabilities import connect_shape, with_connect
 from hub.wire.session import (
     ConnectParam,
     ConnectResult,
@@ -43,6 +54,12 @@ _FAILURE_WINDOW_SECONDS = 60.0
 
 class Admitted(Struct, frozen=True):
     device: Device
+    result: ConnectResult
+
+
+class Quarantined(Struct, frozen=True):
+    """The camera may be answered 200, but is not admitted: its token is good for nothing (D12)."""
+
     result: ConnectResult
 
 
@@ -66,6 +83,7 @@ class Admission:
         *,
         guesses: CodeGuesses,
         audit: Audit,
+        capabilities: CameraCapabilities,
         times: SignedTimes | None = None,
     ) -> None:
         """`now` is the wall clock, which may be wrong; `times` judges what is signed by it."""
@@ -83,20 +101,37 @@ class Admission:
         self._changes = changes
         self._config = config
         self._now = now
+        self._enrolment = enrolment
+        self._quarantine = enrolment.quarantine
+        self._unsigned = UnsignedConnects(
+            store,
+            registry,
+            devices,
+            tokens,
+            capabilities,
+            enrolment.quarantine,
+            enrolment.policy,
+            now,
+        )
+        self._capabilities = capabilities
         self._backoff = Backoff(now, free=FREE_FAILURES, window=_FAILURE_WINDOW_SECONDS)
 
     def configure(self, config: DevicesConfig) -> None:
         """Take over new settings."""
         self._config = config
         self._checks.configure(config)
+        self._unsigned.configure(config)
 
-    async def connect(self, param: ConnectParam, link: Link) -> Admitted:
+    async def connect(self, param: ConnectParam, link: Link) -> Admitted | Quarantined:
         """1.1: run the checks of D2 in their order, and issue a token.
 
-        Raises DeviceNotRegistered, WrongSignature, NotAuthorised or MissingDid, after a delay if
-        the peer fails too often; and CannotStoreNow.
+        A connect without a signature is at most put into quarantine (D12); see `prove`. Raises
+        DeviceNotRegistered, WrongSignature, NotAuthorised or MissingDid, after a delay if the peer
+        fails too often; and CannotStoreNow.
         """
         device = self._store.devices.by_sn(param.sn)
+        if not param.sign and (unsigned := await self._connect_unsigned(device, param, link)):
+            return unsigned
         if device is None:
             await self._refuse_unknown(param, link)
             raise DeviceNotRegistered(f"sn: no device with sn {param.sn} is registered")
@@ -109,6 +144,10 @@ class Admission:
             await self._checks.check_empty_did(device, param)
             await self._devices.keys.settle(device, verified.key)
             token = await self._issue(device, param)
+            shape = connect_shape(sign=param.sign, did=param.did)
+            await self._capabilities.learn(
+                device.did, lambda known: with_connect(known, shape), "connect"
+            )
         except Refused as refusal:
             await self._refuse(device, guessed, param, link, refusal)
             raise refusal.error from None
@@ -124,8 +163,7 @@ class Admission:
             clock_offset=offset,
             sign_form=verified.form,
         )
-        result = ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
-        return Admitted(device, result)
+        return Admitted(device, self._result(token))
 
     def enter(self, link: Link) -> None:
         """Put the device online on this link, whose connect got a 200; close an older link."""
@@ -142,9 +180,40 @@ class Admission:
     def leave(self, link: Link, why: str) -> None:
         """Take the device offline: the connection has ended."""
         self._pending.leave(link)
+        self._quarantine.leave(link)
         if self._registry.detach(link):
             log.info("%s is offline: %s", self._label(link), why)
             self._changes.publish([Change("device", link.did)])
+
+    def needs_proof(self, link: Link) -> bool:
+        """Whether the link is in quarantine, as a device that nobody is asking who it is."""
+        claim = self._quarantine.of_link(link)
+        return claim is not None and bool(claim.did) and not claim.is_checked
+
+    async def prove(self, link: Link) -> Admitted | None:
+        """D12: ask the camera in quarantine who it is.
+
+        Returns None if it is not what was approved; its connection is then closed, after a delay if
+        it fails too often. Not to be called in the task that reads the link.
+        """
+        claim = self._quarantine.of_link(link)
+        if claim is None or claim.is_checked:
+            return None
+        claim.is_checked = True
+        try:
+            proved = await self._unsigned.prove(claim)
+        except Refused as refusal:
+            self._pending.keep_open(link, claim.sn)
+            delay = self._note_refusal(claim.did, claim.attempt, refusal)
+            await trio.sleep(delay)
+            link.close(str(refusal))
+        except HubError as error:
+            link.close(error.message)
+        else:
+            return Admitted(proved.device, self._result(proved.token))
+        finally:
+            claim.is_checked = False
+        return None
 
     def heartbeat(self, token: str | None, param: KeepaliveParam, link: Link) -> HeartbeatResult:
         """1.3: return how many seconds the token is still valid.
@@ -172,6 +241,58 @@ class Admission:
         if row.did != link.did:
             raise NotAuthorised("the token belongs to another device")
         return row
+
+    async def _connect_unsigned(
+        self, device: Device | None, param: ConnectParam, link: Link
+    ) -> Admitted | Quarantined | None:
+        """D12: put a connect without a signature into quarantine; None leaves it to the checks."""
+        if device is None:
+            if link.did or self._enrolment.policy.objection(link.address) is not None:
+                return None
+            return await self._enter_unknown(param, link)
+        if device.connects == "signed":
+            return None
+        if link.did == device.did and self._registry.get(device.did) is link:
+            return Admitted(device, self._result(await self._tokens.issue(device.did)))
+        if link.did:
+            raise NotAuthorised("another device is admitted on this connection")
+        attempt = self._attempt(param, link)
+        self._pending.keep_open(link, param.sn)
+        try:
+            claim = await self._unsigned.enter(device, attempt, link)
+        except Refused as refusal:
+            await self._delay(link, self._note_refusal(device.did, attempt, refusal))
+            raise refusal.error from None
+        return Quarantined(self._result(claim.token))
+
+    async def _enter_unknown(self, param: ConnectParam, link: Link) -> Quarantined:
+        """Put a camera that somebody may approve into quarantine."""
+        delay = self._backoff.failed(network_of(link.address))
+        attempt = self._attempt(param, link)
+        reasons = (RefusalReason("unsigned"),)
+        self._pending.record_unknown(attempt, reasons, link, slowed_seconds=delay)
+        claim = self._unsigned.enter_unknown(attempt, link)
+        await self._delay(link, delay)
+        return Quarantined(self._result(claim.token))
+
+    def _note_refusal(self, did: str, attempt: ConnectAttempt, refusal: Refused) -> float:
+        """Note why an unsigned connect of a device is refused; return the delay in seconds."""
+        delay = self._backoff.failed((attempt.sn, network_of(attempt.address)))
+        self._pending.record_failure(did, attempt, refusal.reasons, slowed_seconds=delay)
+        limited(
+            log,
+            logging.WARNING,
+            f"refused {did} {network_of(attempt.address)}",
+            "refused device %s (%s) at %s: %s",
+            did,
+            attempt.sn,
+            attempt.address,
+            refusal,
+        )
+        return delay
+
+    def _result(self, token: str) -> ConnectResult:
+        return ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
 
     async def _await_turn(self, device: Device, guessed: Guessed, link: Link) -> None:
         """Hold the connect back, without looking at it, while codes of its device are guessed.
@@ -229,6 +350,8 @@ class Admission:
         attempt = self._attempt(param, link)
         time = self._checks.time_reason(param, self._pending.find(param.sn))
         reasons = self._devices.refusals.of_unknown(attempt, time)
+        if not param.sign and (objection := self._enrolment.policy.objection(link.address)):
+            reasons = (RefusalReason(objection),)
         self._pending.record_unknown(attempt, reasons, link, slowed_seconds=delay)
         limited(
             log,

@@ -75,6 +75,9 @@ class ConnectChecks:
         if device.clock_trusted:
             time = self.time_reason(param, self._pending.failure(device.did))
         if isinstance(verified, RefusalReason):
+            if verified.code == "no-signature" and self._devices.device(device.did).sign_form:
+                # D12: it signed before. Never reclassify it, or this would be the attack.
+                verified = RefusalReason("signature-dropped")
             reasons = all_reasons(verified, time)
             raise Refused(WrongSignature(verified.refusal), *reasons, signed=False)
         if time is not None:

@@ -36,6 +36,9 @@ from hub.services.admission.provisioning import (
     DeliveryOutcome,
     Provisioning,
 )
+from hub.services.admission.unsigned.approval import Approval
+from hub.services.admission.unsigned.policy import UnsignedPolicy
+from hub.services.admission.unsigned.quarantine import Quarantine
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.validation import MAX_CODE_LENGTH, check_key, check_new, check_text
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
@@ -92,6 +95,9 @@ class Enrolment:
         self._pending = pending
         self.provisioning = Provisioning(store, devices, config)
         self.ignored = IgnoredDevices(store.settings, pending.publish)
+        #: Connects without a signature (D12); admission uses both.
+        self.policy, self.quarantine = UnsignedPolicy(config), Quarantine()
+        self.approval = Approval(store, devices, pending, self.quarantine)
         self._checks = TokenBucket(CHECKS_PER_SECOND, burst=CHECKS_PER_SECOND)
 
     def waiting(self) -> list[PendingDevice]:
@@ -116,6 +122,9 @@ class Enrolment:
             check_key(key)
         self._limit_checks()
         waiting = self._last_failure(sn)
+        if self._is_unsigned(waiting):
+            # The camera is asked for it when it is accepted, not at each key.
+            return CodeCheck("no-signature", (RefusalReason("unsigned"),))
         verified = verify_connect(waiting.attempt, keys=self._keys_for(sn, key), code=code)
         reasons = all_reasons(verified, waiting.time_reason)
         if isinstance(verified, VerifiedSign):
@@ -154,20 +163,20 @@ class Enrolment:
         `replaces`: the did of a broken camera. The new one takes over its did and history, and its
         name unless `name` is given. Raises NoSuchResource if no such device is pending,
         BadParameter, AlreadyExists, and WrongSignature if code and key do not match its last
-        signature; it then stays pending.
+        signature; it then stays pending. A camera without a signature is approved (D12).
         """
         waiting = self._waiting_of(sn)
         new = NewDevice(sn=sn, code=code, did=did, name=name, key=key)
         check_new(new)
+        if self._is_unsigned(waiting):
+            return await self._approve(new, replaces)
         verified = self._devices.refusals.verify_pending(waiting, key=key, code=code)
         connection = self._pending.connection_of(sn)
         if replaces is None:
             device = await self._devices.add(new)
         else:
             device = await self._devices.change(replaces, _replacement(new))
-        if sn in self.ignored:
-            with suppress(CannotStoreNow):
-                await self.ignored.remove(sn)
+        await self._show_again(sn)
         if verified is None:
             delivery = NOT_SENT_UNSIGNED
         else:
@@ -175,6 +184,25 @@ class Enrolment:
             delivery = await self._deliver_if_open(device.did, connection, waiting)
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
         return AcceptedDevice(self._devices.get(device.did), delivery.outcome, delivery.message)
+
+    def _is_unsigned(self, waiting: PendingDevice) -> bool:
+        """Whether a device waits that may connect without a signature, and does."""
+        attempt = waiting.attempt
+        return not attempt.sign and self.policy.objection(attempt.address) is None
+
+    async def _approve(self, new: NewDevice, replaces: str | None) -> AcceptedDevice:
+        self._limit_checks()
+        if replaces is not None:
+            _replacement(new)  # checks that no did is given
+        device = await self.approval.approve(new, replaces)
+        await self._show_again(new.sn)
+        log.info("device %s (%s) was approved without a signature", device.did, device.sn)
+        return AcceptedDevice(device, "not-sent", NOT_SENT_UNSIGNED.message)
+
+    async def _show_again(self, sn: str) -> None:
+        if sn in self.ignored:
+            with suppress(CannotStoreNow):
+                await self.ignored.remove(sn)
 
     def _limit_checks(self) -> None:
         if self._checks.take(trio.current_time(), max_wait=0):

@@ -114,6 +114,8 @@ class Provisioning:
         Raises NoSuchResource.
         """
         device = self._devices.device(did)
+        if device.connects == "unsigned":
+            return NOT_SENT_UNSIGNED
         connection = self._devices.link(did)
         if connection is not None:
             if self.is_offering(did):

@@ -39,13 +39,15 @@ class DeviceTokens:
         """Take over a new lifetime, for tokens issued from now on."""
         self._lifetime_ms = lifetime_seconds * 1000
 
-    async def issue(self, did: str, accepted: AcceptedConnect | None = None) -> str:
+    async def issue(
+        self, did: str, accepted: AcceptedConnect | None = None, *, token: str | None = None
+    ) -> str:
         """Issue a token, durable on return; `accepted` is the connect (sn, ts) that it answers.
 
-        Raises WrongSignature if that connect was answered before, and NotAuthorised if the device
-        was removed.
+        `token`: one that the device has already, of `new_token` (D12). Raises WrongSignature if
+        that connect was answered before, and NotAuthorised if the device was removed.
         """
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        token = token or new_token()
         now = int(self._lives() * 1000)
         try:
             await self._tokens.issue(
@@ -82,6 +84,11 @@ class DeviceTokens:
         await self._tokens.prune(
             tokens_before=int(self._lives() * 1000), connects_before=self._forget_before()
         )
+
+
+def new_token() -> str:
+    """Return a token that is good for nothing until it is issued."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def _hash_of(token: str) -> bytes:

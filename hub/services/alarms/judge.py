@@ -50,6 +50,7 @@ _HUB_SEVERITIES: Mapping[str, Severity] = {
         (
             *("database-unread", "backups-unreadable", "backup-failed", "backup-missing"),
             *("backup-overdue", "backup-incomplete", "disk-low", "pictures-lost", "codes-guessed"),
+            "cameras-suspect",
         ),
         "major",
     ),

@@ -105,9 +105,10 @@ class Commands:
     async def send(self, did: str, uri: str, param: Raw | bytes) -> DeviceAnswer:
         """Check and send an integrator's command; return the device's answer as it is."""
         command = DIALECT.by_uri(uri)
+        is_bare = self._is_bare(did)
 
         def encoded() -> tuple[Struct, Raw]:
-            checked = check_param(command, param)
+            checked = _bare(check_param(command, param), is_bare=is_bare)
             return checked, encode_param(command, checked)
 
         checked, sent = await self._threads.run(weight(bytes(param)), encoded)
@@ -117,7 +118,8 @@ class Commands:
     async def call(self, did: str, command: Command[P, A], param: P) -> A:
         """Send a command, and return the device's result."""
         await self._tell_person(did, command, param)
-        answer = await self._sender.send(did, command, encode_param(command, param))
+        encoded = encode_param(command, _bare(param, is_bare=self._is_bare(did)))
+        answer = await self._sender.send(did, command, encoded)
         return await self._decode(command, answer)
 
     async def exchange(self, did: str, command: Command[P, A], param: P | Raw) -> A:
@@ -131,6 +133,10 @@ class Commands:
     async def people_changed(self, did: str) -> None:
         """Note that `exchange` changed the device's people: pictures of it may be others now."""
         await self._sender.people_changed(did)
+
+    def _is_bare(self, did: str) -> bool:
+        """Whether the device is given no personal numbers, because it does not sign (D12)."""
+        return self._devices.device(did).connects == "unsigned"
 
     async def _tell_person(self, did: str, command: Command[Any, Any], param: Struct) -> None:
         if command in (PERSON_ADD, PERSON_DELETE, PERSON_UPDATE) and self.before_person is not None:
@@ -234,3 +240,10 @@ class Commands:
             return page
 
         return DeviceList(PageCursor(command.first_page or 0, page=start, left=left), ask)
+
+
+def _bare(param: P, *, is_bare: bool) -> P:
+    """The param without the personal numbers of a person whom it adds."""
+    if is_bare and isinstance(param, PersonAdd):
+        return replace(param, id_card_no="", ic_card_no="", phone=None)
+    return param

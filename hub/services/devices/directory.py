@@ -145,7 +145,12 @@ class Devices:
         if change.sn is not UNSET:
             self.refusals.check_replacement(before, change.sn, change)
         is_other = change.sn is not UNSET or change.code is not UNSET
-        disconnects = is_other or change.enabled is False or change.previous_key is None
+        disconnects = (
+            is_other
+            or change.enabled is False
+            or change.previous_key is None
+            or change.pinned_address is not UNSET
+        )
         if is_other or change.previous_key is None:
             change = replace(change, previous_key=None, previous_key_until=None)
         elif change.key is not UNSET:
@@ -257,6 +262,11 @@ class Devices:
             ip=ip, address=address, clock_offset=clock_offset, sign_form=sign_form
         )
         self._status.add(sn, update)
+
+    def note_facts(self, device: Device, *, address: str, firmware: str) -> None:
+        """D12: remember where an unsigned camera was admitted, and its firmware."""
+        update = StatusUpdate(ip=address, address=address, fw_ver=firmware or None)
+        self._status.add(device.sn, update)
 
     def note_report(self, device: Device, info: DeviceInfo) -> None:
         """2.2: remember the versions and the name that a device reported."""

@@ -76,6 +76,9 @@ class Refusals:
         self._pending.forget(device.sn)
         if pending is None:
             return
+        if device.connects == "unsigned":
+            self._pending.reassess_failure(device.did, pending, ())
+            return
         verified = verify_connect(pending.attempt, keys=self._keys.of(device), code=code)
         reasons = list(all_reasons(verified, self._time_reason(device, pending)))
         if isinstance(verified, VerifiedSign):

@@ -12,7 +12,11 @@ from hub.live.registry import Registry
 from hub.services.devices.keys import DeviceKeys
 from hub.services.devices.latest_pictures import LatestPictures
 from hub.services.devices.status import DeviceStatus
-from hub.store.tables.devices import Device
+from hub.store.tables.devices import Connects, Device, Suspicion
+
+#: D12: whether an unsigned device has a secret address, was sent one and has not come back by it,
+#: or has none.
+PathState = Literal["none", "sent", "used"]
 
 
 class DeviceView(Struct, frozen=True, kw_only=True):
@@ -45,6 +49,16 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     init_outcome: str | None
     last_picture: str | None
     created_at: int
+    connects: Connects = "signed"
+    #: D12: of an unsigned one, what it is held to, and what did not fit since somebody looked.
+    pinned_address: str | None = None
+    pinned_mac: str | None = None
+    pinned_devid: str | None = None
+    path_state: PathState = "none"
+    suspect: Suspicion | None = None
+    suspect_address: str | None = None
+    suspect_mac: str | None = None
+    suspect_at: int | None = None
     #: A part of it, or of its secrets, cannot be read.
     damaged: bool = False
 
@@ -105,5 +119,20 @@ class DeviceViews:
             init_outcome=device.init_outcome,
             last_picture=self._pictures.path(device.did),
             created_at=device.created_at,
+            connects=device.connects,
+            pinned_address=device.pinned_address,
+            pinned_mac=device.pinned_mac,
+            pinned_devid=device.pinned_devid,
+            path_state=_path_state(device),
+            suspect=device.suspect,
+            suspect_address=device.suspect_address,
+            suspect_mac=device.suspect_mac,
+            suspect_at=device.suspect_at,
             damaged=device.damaged or self._is_damaged(device.did),
         )
+
+
+def _path_state(device: Device) -> PathState:
+    if device.next_path_hash is not None:
+        return "sent"
+    return "none" if device.path_hash is None else "used"

@@ -62,7 +62,7 @@ async def test_the_reason_names_what_the_installer_should_know_first(clock: Froz
     row = site.enrolment.waiting()[0]
     assert row.reason == "its clock is 7 h 58 min behind: set its time and time zone"
     assert row.attempt.clock_offset == -28_680
-    assert await reason(sign=None) == "no-signature"
+    assert await reason(sign=None) == "unsigned-off"
 
 
 async def test_accepting_a_device_sends_its_parameters_over_the_open_connection(

@@ -21,7 +21,7 @@ from hub.config import Config, DevicesConfig
 from hub.errors import CODES
 from hub.services.admission.authentication import Authentication
 from hub.services.admission.code_guesses import CodeGuesses
-from hub.services.admission.connect import Admission
+from hub.services.admission.connect import Admission, Admitted
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
 from hub.services.signed_times import SignedTimes
@@ -88,6 +88,7 @@ class Hub(FirmwareSite):
             clock,
             guesses=CodeGuesses(clock),
             audit=hub.services.audit,
+            capabilities=hub.services.capabilities,
         )
         parts = replace(hub.services, authentication=authentication, ingest=self.ingest)
         self.api = device_api(parts, Bodies(parts.config.web))
@@ -102,6 +103,7 @@ class Hub(FirmwareSite):
         sign = sign_connect(private_key(0), sn=SN, code=CODE, ts=ts)
         param = ConnectParam(sn=SN, ts=float(ts), ts_text=str(ts), sign=sign, did=DID)
         admitted = await self.admission.connect(param, link)
+        assert isinstance(admitted, Admitted)
         link.did, link.sn = DID, SN
         self.admission.enter(link)
         self.token = admitted.result.token

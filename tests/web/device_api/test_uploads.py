@@ -25,12 +25,13 @@ from hub.errors import (
 from hub.net.byte_budget import SENDER_DIVISOR
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.users import User
+from hub.services.admission.unsigned.paths import hash_path
 from hub.wire.signing import body_md5
 from tests.support.clock import NOON
 from tests.support.device_call import FACE, Call, ask
 from tests.support.web import GATE, Device, services
 from web.auth.api import Caller
-from web.device_api.uploads import MAX_WAIT_SECONDS, device_api, on_plain_port
+from web.device_api.uploads import MAX_WAIT_SECONDS, device_api, is_of_devices, on_plain_port
 from web.http import budget
 from web.http.bodies import Bodies
 from web.http.budget import BodySender
@@ -93,6 +94,23 @@ async def test_the_address_of_a_camera_with_a_token_is_known(api: Any, parts: An
     assert "10.0.0.8" not in parts.known_addresses
     await ask(api)
     assert "10.0.0.8" in parts.known_addresses
+
+
+async def test_the_secret_of_an_unsigned_camera_stands_for_a_token_and_is_not_traced(
+    api: Any, parts: Any
+) -> None:
+    secret = "/c/" + 22 * "k"
+    parts.authentication.by_paths[hash_path(secret), "10.0.0.8"] = GATE
+    for path in (f"{secret}{FACE}", f"/{secret}/{FACE}/"):
+        assert is_of_devices(path)
+        assert (await ask(api, path=path, token=None)).outcome == (200, 200)
+    assert [kind for kind, _, _ in parts.ingest.taken] == ["face", "face"]
+    assert 22 * "k" not in repr(parts.trace.uploads)
+    for path in (f"/c/{22 * 'x'}{FACE}", f"/c/{21 * 'k'}{FACE}"):
+        assert (await ask(api, path=path, token="good")).outcome in ((401, 401), (404, 404))
+    other = await ask(api, path=f"{secret}{FACE}", token=None, address="10.0.0.9")
+    assert other.outcome == (401, 401)
+    assert len(parts.ingest.taken) == 2
 
 
 async def test_d8_the_time_needs_no_token(api: Any) -> None:

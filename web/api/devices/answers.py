@@ -99,7 +99,8 @@ class WaitingDevice(Struct, frozen=True):
         list[str],
         Meta(
             description="the codes of the reasons: unknown, no-signature, bad-signature, no-key, "
-            "key-mismatch, code-mismatch, clock-off, replayed, slowed"
+            "key-mismatch, code-mismatch, clock-off, replayed, slowed; of connects without a "
+            "signature: unsigned, unsigned-off, unsigned-network, label-mismatch, not-proved"
         ),
     ]
     tries: Annotated[int, Meta(description="connects since first_seen")]

@@ -7,7 +7,14 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
-from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests, WrongSignature
+from hub.errors import (
+    BadParameter,
+    DeviceNonsense,
+    HubError,
+    NoSuchResource,
+    TooManyRequests,
+    WrongSignature,
+)
 from hub.services.admission.enrolment import CodeCheck
 from web import auth
 from web.forms.key_field import read_key
@@ -92,10 +99,12 @@ async def accept() -> Response:
         )
         did = accepted.device.did
         await hub.audit.add(auth.actor(me), "device.accept", did)
-    except (BadParameter, WrongSignature, NoSuchResource) as error:
+    except (BadParameter, WrongSignature, NoSuchResource, DeviceNonsense) as error:
         return await _show_refusal(sn, back, error)
     since = str(int(hub.now() * 1000)) if replaced else ""
     done = f"accepted-{accepted.outcome}"
+    if accepted.device.connects == "unsigned":
+        done = "accepted-unsigned"
     note = {"done": done, "did": did, "replaced": replaced, "since": since}
     return redirect_to(page_url(read_back(back), **note))
 
@@ -144,18 +153,20 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
     fault = describe_field_error(error)
     if isinstance(error, NoSuchResource):
         fault = gettext("The camera to be replaced does not exist.")
+        if not form.get("replaces"):
+            fault = gettext("The camera is not connected now. Try again once it reconnects.")
     if isinstance(error, BadParameter) and error.field == "did" and form.get("replaces"):
         fault = gettext(
             "Leave the device ID (did) blank: the camera takes over the ID of the one it replaces."
         )
-    if isinstance(error, WrongSignature):
+    if isinstance(error, WrongSignature | DeviceNonsense):
         reason = " ".join(waiting_reasons(waiting))
         fault = gettext("The camera was not accepted, and nothing was saved. %(reason)s") % {
             "reason": reason
         }
     key = await read_key()
     field = error.field if isinstance(error, BadParameter) else ""
-    if not (key or auth.services().devices.site_key()):
+    if not (key or auth.services().devices.site_key() or waiting.may_be_unsigned):
         field = "key"  # without one, no code can be right
     refused: PendingRow = make_pending_row(
         waiting, fault=fault, field=field, key=key, **_entered(form)

@@ -90,6 +90,11 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/audit",
         N_("Audit log"),
     ),
+    "cameras-suspect": Consequence(
+        N_("Someone may be impersonating one of your cameras, or a camera has moved."),
+        "/cameras",
+        N_("Cameras"),
+    ),
     "disk": Consequence(
         N_("Records may be kept for fewer days than you want, or come late."),
         "/site/retention",

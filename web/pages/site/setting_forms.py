@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from hub.config import Value
 from hub.errors import BackupFault
+from hub.net.networks import Networks
 from web import auth
 from web.pages.labels import store_reason
 from web.pages.language import N_, gettext
@@ -18,6 +19,8 @@ _PROTECTS_CAMERAS = N_(
     "This setting protects camera connections. A weaker value makes it easier for others to read "
     "them or to impersonate a camera."
 )
+
+_NETWORKS_ALLOWED = N_("Addresses and networks, separated by commas, for example %(example)s.")
 
 
 async def _no_fault(value: Value) -> str:
@@ -61,6 +64,15 @@ async def _look_at_folder() -> None:
     await auth.services().backups.look()
 
 
+async def _networks_fault(networks: Value) -> str:
+    """That a part is no address and no network; "" if each is one."""
+    try:
+        Networks(str(networks))
+    except ValueError:
+        return gettext("A part of this is no address and no network.")
+    return ""
+
+
 _PLAIN = SettingForm()
 _FORMS = {
     "backup.folder": SettingForm(
@@ -82,6 +94,13 @@ _FORMS = {
     "devices.clock_skew": SettingForm(risk=_PROTECTS_CAMERAS),
     "devices.http_auth": SettingForm(risk=_PROTECTS_CAMERAS),
     "devices.plain_body_md5": SettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.unsigned": SettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.unsigned_networks": SettingForm(
+        allowed=_NETWORKS_ALLOWED,
+        example="192.168.20.0/24",
+        risk=_PROTECTS_CAMERAS,
+        find_fault=_networks_fault,
+    ),
 }
 
 

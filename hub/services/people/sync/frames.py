@@ -19,6 +19,9 @@ from hub.wire.commands.params import encode_param
 #: Of the people sent last, for the devices that get them next.
 MAX_BYTES = 8 << 20
 
+#: pid, revision, and whether it is without personal numbers.
+_Key = tuple[str, int, bool]
+
 
 class Frame(Struct, frozen=True):
     """A person of the register and the encoded param; None without a photo."""
@@ -47,9 +50,9 @@ class Frames:
         self._simplify = simplify
         self._year = year
         self._sends_id_numbers = sends_id_numbers
-        self._kept: OrderedDict[tuple[str, int], Frame] = OrderedDict()
+        self._kept: OrderedDict[_Key, Frame] = OrderedDict()
         self._bytes = 0
-        self._reads: dict[tuple[str, int], trio.Event] = {}
+        self._reads: dict[_Key, trio.Event] = {}
 
     def configure(self, *, sends_id_numbers: bool) -> None:
         if sends_id_numbers != self._sends_id_numbers:
@@ -57,12 +60,13 @@ class Frames:
             self._kept.clear()
             self._bytes = 0
 
-    async def frame(self, pid: str, revision: int) -> Frame | None:
+    async def frame(self, pid: str, revision: int, *, is_bare: bool = False) -> Frame | None:
         """Return the person as it is now; None if it is not in the register any more.
 
-        `revision`: the one that is expected.
+        `revision`: the one that is expected. `is_bare`: without personal numbers, for a device that
+        connects without a signature (D12).
         """
-        key = (pid, revision)
+        key = (pid, revision, is_bare)
         while (frame := self._kept.get(key)) is None and key in self._reads:
             await self._reads[key].wait()
         if frame is not None:
@@ -76,16 +80,16 @@ class Frames:
             read.set()
         if person is None:
             return None
-        frame = Frame(person, self._encoded(person, person.jpeg))
-        self._keep(frame)
+        frame = Frame(person, self._encoded(person, person.jpeg, is_bare=is_bare))
+        self._keep(frame, is_bare=is_bare)
         return frame
 
-    async def again(self, pid: str) -> Raw | None:
+    async def again(self, pid: str, *, is_bare: bool = False) -> Raw | None:
         """Return the param with the photo prepared once more (D10)."""
         person = await self._load(pid)
         if person is None or person.jpeg is None:
             return None
-        return self._encoded(person, await self._simplify(person.jpeg))
+        return self._encoded(person, await self._simplify(person.jpeg), is_bare=is_bare)
 
     def is_same(self, person: RegisterPerson, row: Person) -> bool:
         """Whether a device's row says what the register says, as far as it says anything."""
@@ -109,10 +113,10 @@ class Frames:
             return person.age
         return min(150, max(0, self._year() - person.birth_year))
 
-    def _encoded(self, person: RegisterPerson, jpeg: bytes | None) -> Raw | None:
+    def _encoded(self, person: RegisterPerson, jpeg: bytes | None, *, is_bare: bool) -> Raw | None:
         if jpeg is None:
             return None
-        sends = self._sends_id_numbers
+        sends = self._sends_id_numbers and not is_bare
         # 1.12 requires gender and age: what the register does not say is sent as 1 and 0.
         param = PersonAdd(
             pid=person.pid,
@@ -125,12 +129,12 @@ class Frames:
             department=person.department,
             photo=pybase64.b64encode(jpeg).decode(),
             category=person.category,
-            phone=person.phone or None,
+            phone=None if is_bare else person.phone or None,
         )
         return encode_param(PERSON_ADD, param)
 
-    def _keep(self, frame: Frame) -> None:
-        key = (frame.person.pid, frame.person.revision)
+    def _keep(self, frame: Frame, *, is_bare: bool) -> None:
+        key = (frame.person.pid, frame.person.revision, is_bare)
         if frame.param is None or key in self._kept:
             return
         # The photo is in the param.

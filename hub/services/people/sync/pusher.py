@@ -26,7 +26,7 @@ from hub.services.commands.calls import Commands
 from hub.services.commands.known_settings import MAX_MSG_LENGTH
 from hub.services.people.sync.backoff import pause_after
 from hub.services.people.sync.device_check import DeviceCheck
-from hub.services.people.sync.frames import Frames
+from hub.services.people.sync.frames import Frame, Frames
 from hub.services.people.sync.steps import Outcome, Reply, Request, Steps, put, remove
 from hub.store.db import Store
 from hub.store.people.holdings import ABSENT, OTHER, REMOVAL, ItemResult, Known, SyncItem
@@ -213,7 +213,7 @@ class Pusher:
         holds = None if item.known is None else item.known != ABSENT
         if not item.revision:
             return await self._run(item, remove(holds=holds), holds)
-        frame = await self._tools.frames.frame(item.pid, item.revision)
+        frame = await self._frame(item)
         if frame is None or frame.person.revision != item.revision:
             # Changed since it was looked for: then it is looked at again.
             self.look_at(item.pid)
@@ -265,6 +265,16 @@ class Pusher:
             return Reply(refusal.device_code, refusal.device_msg[:MAX_MSG_LENGTH])
         return Reply()
 
+    async def _frame(self, item: SyncItem) -> Frame | None:
+        frames = self._tools.frames
+        return await frames.frame(item.pid, item.revision, is_bare=self._is_bare)
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether the device is given no personal numbers, because it does not sign (D12)."""
+        device = self._tools.store.devices.by_did(self.did)
+        return device is None or device.connects == "unsigned"
+
     async def _query(self, item: SyncItem) -> Reply:
         """1.14. A device that shows nothing does not hold the person.
 
@@ -286,15 +296,14 @@ class Pusher:
     async def _is_same(self, item: SyncItem, row: Person) -> bool:
         if not item.revision:
             return False
-        frame = await self._tools.frames.frame(item.pid, item.revision)
+        frame = await self._frame(item)
         return frame is not None and self._tools.frames.is_same(frame.person, row)
 
     async def _add(self, item: SyncItem, *, again: bool) -> None:
-        frames = self._tools.frames
-        frame = await frames.frame(item.pid, item.revision)
+        frame = await self._frame(item)
         param = frame.param if frame is not None else None
         if again:
-            param = await frames.again(item.pid)
+            param = await self._tools.frames.again(item.pid, is_bare=self._is_bare)
         if param is None:
             raise DeviceRefused(BadParameter.code, "the person has no photo any more")
         async with self._tools.turns:

@@ -33,6 +33,7 @@ its work.
     target-held             targets (names), reason
     target-gap              targets (names), records
     codes-guessed           devices (names)
+    cameras-suspect         devices (names)
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ NoticeCode = Literal[
     "database-unread",
     "restored-elsewhere",
     "codes-guessed",
+    "cameras-suspect",
     "disk-low",
     "backups-unreadable",
     "backup-failed",
@@ -158,11 +160,14 @@ class Health:
         steady_now: Callable[[], float] = steady_seconds,
         report_failure: Callable[[], str] = lambda: "",
         targets: Callable[[], Sequence[TargetView]] = lambda: (),
+        misused: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
         """`steady_now`: seconds that pass evenly, whatever the clock is set to.
 
-        `report_failure`: why reports could not be sent, "" if they could.
+        `report_failure`: why reports could not be sent, "" if they could. `misused`: the dids of
+        devices whose tokens were used from other addresses (D12).
         """
+        self._misused = misused
         self._report_failure = report_failure
         self._targets = targets
         self._guesses = guesses
@@ -235,6 +240,7 @@ class Health:
             )
         yield from self._check_targets()
         yield from self._check_guesses()
+        yield from self._check_suspects()
         yield from self._check_cameras()
 
     def _check_targets(self) -> Iterator[HealthReason]:
@@ -407,6 +413,22 @@ class Health:
                 "codes-guessed",
                 f"somebody who has the key of the cameras tries security codes for {shown}: "
                 "their connects from other addresses are held back",
+                {"devices": shown},
+            )
+
+    def _check_suspects(self) -> Iterator[HealthReason]:
+        misused = frozenset(self._misused())
+        names = [
+            device.name or device.sn
+            for device in self._store.devices.all()
+            if device.suspect is not None or device.did in misused
+        ]
+        if names:
+            shown = _some(names)
+            yield HealthReason(
+                "cameras-suspect",
+                f"something else than the camera claims to be {shown}, or it has changed: it "
+                "connects without a signature, and is kept in quarantine",
                 {"devices": shown},
             )
 

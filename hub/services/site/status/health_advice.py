@@ -109,6 +109,11 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Find out who has access to the cameras' network: the log and the Audit log page show "
         "the address. Give the cameras new security codes, and new keys if possible."
     ),
+    "cameras-suspect": (
+        "Open the camera's page, Manage, and look at what differs. If somebody moved or replaced "
+        "the camera, take the change over there. If not, find out what is connected at that "
+        "address."
+    ),
     "target-held": (
         "Look at the target on the Forwarding page, mend what it says, and press Retry there."
     ),

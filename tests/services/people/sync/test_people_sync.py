@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from hub.live.feed import Change
 from hub.simulator.faults import Quirks
-from hub.store.tables.devices import DeviceChange
+from hub.store.tables.devices import DeviceChange, UnsignedPins
 from hub.wire.commands.dialect import PERSON_DELETE
 from hub.wire.commands.param_structs import PersonDelete
 from tests.support.synced_site import ADA, JPEG, SyncedCamera, SyncedSite
@@ -760,6 +760,25 @@ async def test_numbers_of_cards_are_sent_only_where_the_site_says_so(
         ("110101199003071234", "00FF") if sends else ("", "")
     )
     assert row.phone == "138"
+
+
+async def test_a_camera_without_a_signature_gets_no_personal_numbers(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    signed, unsigned = await site.add_camera(), await site.add_camera()
+    device = site.store.devices.by_did(unsigned.did)
+    assert device is not None
+    pins = UnsignedPins("10.0.0.8", "00:1b:2c:3d:4e:5f", "3001", "ab" * 32)
+    changed = DeviceChange(code="nobody knows", pins=pins)
+    await site.store.devices.change(unsigned.did, changed)
+    await site.put("1", id_card_no="110101199003071234", ic_card_no="00FF", phone="138")
+    await site.settle()
+    for camera, numbers in (
+        (signed, ("110101199003071234", "00FF", "138")),
+        (unsigned, ("", "", "")),
+    ):
+        row = camera.state.people["1"].row
+        assert (row.id_card_no, row.ic_card_no, row.phone or "") == numbers
 
 
 async def test_the_age_follows_the_year_of_birth(

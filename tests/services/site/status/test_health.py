@@ -112,7 +112,9 @@ class Parts:
             now=clock,
             steady_now=clock,
             targets=lambda: cast("list[TargetView]", self.targets),
+            misused=lambda: self.misused,
         )
+        self.misused: list[str] = []
         self.health.mark_serving()
 
     def codes(self) -> list[str]:
@@ -375,6 +377,18 @@ def test_a_disabled_camera_is_not_missed(parts: Parts, clock: FrozenClock) -> No
     parts.store.enrol("1", enabled=False)
     clock.advance(3600)
     assert parts.codes() == []
+
+
+def test_a_camera_that_does_not_fit_its_approval_is_a_notice(parts: Parts) -> None:
+    parts.store.enrol("1")
+    parts.store.enrol("2")
+    parts.store.enrol("3")
+    assert parts.codes() == []
+    parts.store.enrolled[1].suspect = "address"
+    parts.misused = ["3"]
+    assert parts.codes() == ["cameras-suspect"]
+    (reason,) = parts.health.reasons()
+    assert reason.args == {"devices": "SN2, SN3"}
 
 
 def test_a_failed_backup_is_a_notice_at_once(parts: Parts) -> None:

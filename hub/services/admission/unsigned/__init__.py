@@ -1,0 +1,1 @@
+"""Cameras that connect without a signature (D12): quarantine, approval, secret addresses."""

@@ -1,0 +1,181 @@
+"""What a camera without a signature says of itself, and whether it is what was approved (D12).
+
+Only commands that read are sent. What they answer is bearer knowledge: whoever has read it once can
+say it as well.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from hub.errors import BadParameter, DeviceNonsense, NotSent, Unanswered
+from hub.live.registry import DeviceAnswer, Link
+from hub.store.tables.devices import Device, Suspicion, UnsignedPins
+from hub.wire import json_limits
+from hub.wire.coercion import LooseText, coerce_text
+from hub.wire.envelope import read_tolerantly
+
+_T = TypeVar("_T")
+
+GET_INFO = "/system/device/get_info"
+GET_INET = "/net/ifconfig_get_inet"
+#: How long a camera may take to answer each of them.
+FACT_SECONDS = 10.0
+#: How long the earlier connection of a camera may take to show that it is alive.
+ALIVE_SECONDS = 5.0
+
+_OK_CODES = (0, 200)
+_MAX_LENGTH = 64
+_MAX_FIRMWARE_LENGTH = 100
+_MAX_BYTES = 16 * 1024
+_MAX_DEPTH = 16
+_NOT_HEXADECIMAL = re.compile("[^0-9a-f]")
+_MAC_DIGITS = 12
+
+
+class Unproven(Exception):
+    """The camera did not say who it is: it is silent, or answers nothing that can be used."""
+
+
+class Facts(Struct, frozen=True):
+    """What a camera says of itself. `mac`: lower case with colons."""
+
+    sn: str
+    devid: str
+    mac: str
+    auth_code: str
+    firmware: str = ""
+    model: str = ""
+
+    def __repr__(self) -> str:
+        return f"Facts({self.sn!r})"
+
+
+class _Info(Struct):
+    sn: LooseText = None
+    devid: LooseText = None
+    auth_code: LooseText = None
+    firmware: LooseText = None
+    model: LooseText = None
+
+
+class _Wired(Struct):
+    mac: LooseText = None
+
+
+class _Inet(Struct):
+    eth: _Wired | None = None
+
+
+_INFO = msgspec.json.Decoder(_Info)
+_INET = msgspec.json.Decoder(_Inet)
+
+
+async def ask_facts(link: Link) -> Facts:
+    """Ask the camera on this connection who it is. Raises Unproven.
+
+    Never call it in the task that reads the connection.
+    """
+    info = _decoded(_INFO, await _asked(link, GET_INFO))
+    inet = _decoded(_INET, await _asked(link, GET_INET))
+    mac = normalise_mac(_text(inet.eth.mac if inet.eth else None, "mac"))
+    if not mac:
+        raise Unproven("it does not say its MAC")
+    firmware = _text(info.firmware, "firmware", _MAX_FIRMWARE_LENGTH)
+    return Facts(
+        sn=_text(info.sn, "sn"),
+        devid=_text(info.devid, "devid"),
+        mac=mac,
+        auth_code=_text(info.auth_code, "auth_code"),
+        firmware=firmware if firmware.isprintable() else "",
+        model=_text(info.model, "model"),
+    )
+
+
+async def is_alive(link: Link) -> bool:
+    """Whether the device on this connection still answers."""
+    try:
+        await link.request(GET_INFO, {}, seconds=ALIVE_SECONDS)
+    except Unanswered:
+        return False
+    except (NotSent, DeviceNonsense):
+        # It is busy, or talks: it is there.
+        return True
+    return True
+
+
+def normalise_mac(text: str) -> str:
+    """A MAC in lower case with colons; "" if it is none, or nobody's."""
+    digits = _NOT_HEXADECIMAL.sub("", text.lower())
+    if len(digits) != _MAC_DIGITS or not digits.strip("0") or not digits.strip("f"):
+        return ""
+    return ":".join(digits[at : at + 2] for at in range(0, _MAC_DIGITS, 2))
+
+
+def hash_code(key: bytes, sn: str, code: str) -> str:
+    """The hash of a code that is kept, in hexadecimal. Case does not matter: people type it."""
+    return hmac.digest(key, f"{sn}\n{code.strip().upper()}".encode(), "sha256").hex()
+
+
+def pins_of(key: bytes, facts: Facts, address: str) -> UnsignedPins:
+    """What a camera is held to that was approved with these facts, at this address."""
+    return UnsignedPins(address, facts.mac, facts.devid, hash_code(key, facts.sn, facts.auth_code))
+
+
+def find_suspicion(key: bytes, device: Device, facts: Facts, address: str) -> Suspicion | None:
+    """What does not fit the approval of the device; None if everything does.
+
+    All is compared, in constant time, whatever differs first.
+    """
+    hashed = hash_code(key, device.sn, facts.auth_code)
+    is_camera = [
+        _is_same(facts.sn, device.sn),
+        _is_same(facts.devid, device.pinned_devid),
+        _is_same(hashed, device.auth_code_hash),
+    ]
+    is_mac, is_address = (
+        _is_same(facts.mac, device.pinned_mac),
+        _is_same(address, device.pinned_address),
+    )
+    if not all(is_camera):
+        return "facts"
+    if not is_mac:
+        return "mac"
+    return None if is_address else "address"
+
+
+def _is_same(told: str, kept: str | None) -> bool:
+    return bool(kept) and hmac.compare_digest(told.encode(), (kept or "").encode())
+
+
+async def _asked(link: Link, uri: str) -> DeviceAnswer:
+    try:
+        answer = await link.request(uri, {}, seconds=FACT_SECONDS)
+    except (NotSent, Unanswered, DeviceNonsense) as error:
+        raise Unproven(f"it does not answer {uri}: {error.message}") from None
+    if answer.code not in _OK_CODES or answer.result is None:
+        raise Unproven(f"it answers {uri} with {answer.code}")
+    return answer
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], answer: DeviceAnswer) -> _T:
+    result = bytes(answer.result or b"")
+    try:
+        if len(result) > _MAX_BYTES:
+            raise BadParameter("it is too long")
+        json_limits.check_limits(result, _MAX_DEPTH)
+        return read_tolerantly(lambda data: json_limits.decode(decoder, data, "it"), result)
+    except BadParameter as error:
+        raise Unproven(f"its answer cannot be used: {error.message}") from None
+
+
+def _text(value: LooseText, field: str, max_length: int = _MAX_LENGTH) -> str:
+    try:
+        return (coerce_text(value, field, max_length=max_length) or "").strip()
+    except BadParameter as error:
+        raise Unproven(f"its answer cannot be used: {error.message}") from None

@@ -1,0 +1,526 @@
+"""Cameras without a signature, and those who pretend to be one (D12): an attack for each rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from hub.config import Config, DevicesConfig
+from hub.errors import (
+    BadParameter,
+    DeviceOffline,
+    HubError,
+    NoSuchResource,
+    NotAuthorised,
+    WrongSignature,
+)
+from hub.services.admission.unsigned.addresses import AnotherIsMoving, SecretAddresses
+from hub.services.admission.unsigned.paths import hash_path
+from hub.services.admission.unsigned.quarantine import MAX_CLAIMS
+from hub.services.devices.directory import DeviceChange
+from hub.wire.redaction import redact_frame
+from tests.support.gate import ADDRESS, CODE, SN, pending_codes, public_pem, refusal_codes
+from tests.support.plug import Port, device_port
+from tests.support.unsigned_camera import (
+    ASK,
+    MAC,
+    UnsignedCamera,
+    approved,
+    is_online,
+    settle,
+    unsigned_camera,
+)
+
+ELSEWHERE, OUTSIDE = "10.0.0.66", "10.9.9.9"
+FACTS = ["/system/device/get_info", "/net/ifconfig_get_inet"]
+
+
+def device(port: Port, sn: str = SN) -> Any:
+    return port.site.store.devices.by_sn(sn)
+
+
+async def heartbeat(camera: UnsignedCamera) -> int:
+    return int((await camera.ask("/heartbeat"))["code"])
+
+
+# -- off by default
+
+
+async def test_a_site_that_does_not_want_them_answers_421_and_says_what_it_is(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port() as port:
+        camera = await unsigned_camera(port)
+        assert (await camera.connect())["code"] == 421
+        assert pending_codes(port.site) == ["unsigned-off"]
+        assert camera.asked == []
+
+
+async def test_switching_it_off_disconnects_them_and_ends_their_tokens(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        for take_over in (port.site.admission, port.site.authentication):
+            take_over.configure(DevicesConfig())
+        await camera.closed.wait()
+        assert not is_online(port.site)
+        with pytest.raises(NotAuthorised):
+            port.site.authentication.by_token(camera.token, ADDRESS)
+        again = await unsigned_camera(port)
+        assert (await again.connect())["code"] == 423
+        assert refusal_codes(port.site, device(port).did) == ["unsigned-off"]
+
+
+# -- quarantine and approval
+
+
+async def test_a_camera_is_approved_by_its_code_and_asked_again_when_it_connects(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        waiting = await unsigned_camera(port)
+        assert (await waiting.connect())["code"] == 200
+        assert await heartbeat(waiting) == 401
+        await settle()
+        assert waiting.asked == []
+        assert pending_codes(port.site) == ["unsigned"]
+        accepted = await port.site.enrolment.accept(SN, f"{CODE.lower()}", name="Gate")
+        assert (accepted.device.connects, accepted.device.pinned_mac) == ("unsigned", MAC)
+        assert waiting.uris == FACTS
+        await waiting.closed.wait()
+        camera = await unsigned_camera(port)
+        await camera.connect()
+        await settle()
+        assert camera.uris == FACTS
+        assert await heartbeat(camera) == 200
+        assert port.site.authentication.by_token(camera.token, ADDRESS).sn == SN
+        assert port.site.devices.device(device(port).did).fw_ver == "1.1.7_x"
+
+
+async def test_the_code_is_not_stored_and_no_signature_with_it_is_good(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        await approved(port)
+        stored = port.site.store.rows("SELECT * FROM device")
+        assert CODE not in repr(stored)
+        assert port.site.store.devices.secrets(device(port).did).code != CODE
+        await port.site.devices.set_site_key(public_pem())
+        signed = await port.camera()
+        assert (await signed.connect())["code"] == 423
+
+
+@pytest.mark.parametrize("code", ["WRONG123", CODE[:-1], f"{CODE}0"])
+async def test_another_code_approves_nothing(autojump_clock: MockClock, code: str) -> None:
+    async with device_port(**ASK) as port:
+        camera = await unsigned_camera(port)
+        await camera.connect()
+        with pytest.raises(WrongSignature):
+            await port.site.enrolment.accept(SN, code)
+        assert device(port) is None
+        assert pending_codes(port.site) == ["unsigned", "label-mismatch"]
+        await port.site.enrolment.accept(SN, CODE)
+
+
+async def test_a_camera_that_names_another_sn_is_not_approved(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        camera = await unsigned_camera(port, sn="OTHER")
+        camera.facts["sn"] = SN
+        await camera.connect()
+        with pytest.raises(WrongSignature):
+            await port.site.enrolment.accept("OTHER", CODE)
+
+
+async def test_a_camera_that_has_left_cannot_be_approved(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        camera = await unsigned_camera(port)
+        await camera.connect()
+        await camera.camera.socket.aclose()
+        await settle()
+        with pytest.raises(NoSuchResource, match="not connected"):
+            await port.site.enrolment.accept(SN, CODE)
+        assert device(port) is None
+
+
+async def test_the_token_of_quarantine_is_good_for_nothing(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        await approved(port)
+        link = port.site.registry.get(device(port).did)
+        assert link is not None
+        link.close("gone")
+        await settle()
+        camera = await unsigned_camera(port)
+        camera.answers = False
+        await camera.connect()
+        for uri in ("/heartbeat", "/token/update", "/no/such/uri"):
+            assert (await camera.ask(uri))["code"] == 401
+        with pytest.raises(NotAuthorised):
+            port.site.authentication.by_token(camera.token, ADDRESS)
+        assert not is_online(port.site)
+
+
+# -- attacks
+
+
+async def test_a_stolen_sn_from_outside_the_networks_is_refused_and_disturbs_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        asked = list(camera.asked)
+        for _ in range(3):
+            thief = await unsigned_camera(port, address=OUTSIDE)
+            assert (await thief.connect())["code"] == 423
+        assert camera.asked == asked
+        assert await heartbeat(camera) == 200
+        assert device(port).suspect is None
+        stranger = await unsigned_camera(port, sn="NOBODY", address=OUTSIDE)
+        assert (await stranger.connect())["code"] == 421
+        assert pending_codes(port.site, "NOBODY") == ["unsigned-network"]
+
+
+async def test_a_copied_token_is_refused_from_another_address_and_reported(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        for address in (ELSEWHERE, OUTSIDE, ""):
+            with pytest.raises(NotAuthorised):
+                port.site.authentication.by_token(camera.token, address)
+        assert port.site.authentication.misuse.devices() == [device(port).did]
+        assert port.site.authentication.by_token(camera.token, ADDRESS).sn == SN
+        thief = await unsigned_camera(port, sn="OTHER", address=ELSEWHERE)
+        await thief.connect()
+        thief.token = camera.token
+        assert await heartbeat(thief) == 401
+
+
+async def test_a_second_connect_never_displaces_a_camera_that_is_alive(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        for address in (ELSEWHERE, ADDRESS):
+            second = await unsigned_camera(port, address=address)
+            assert (await second.connect())["code"] == 423
+        assert camera.uris == [*FACTS, FACTS[0], FACTS[0]]
+        assert port.site.registry.get(device(port).did) is camera.link
+        assert await heartbeat(camera) == 200
+
+
+async def test_a_connection_that_is_silent_makes_room_for_its_camera(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        dead = await approved(port)
+        dead.answers = False
+        camera = await unsigned_camera(port)
+        began = trio.current_time()
+        assert (await camera.connect())["code"] == 200
+        assert trio.current_time() - began == pytest.approx(5, abs=0.5)
+        await settle()
+        assert port.site.registry.get(device(port).did) is camera.link
+        assert await heartbeat(camera) == 200
+
+
+async def test_of_many_connects_at_once_at_most_one_is_admitted(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        cameras = [await unsigned_camera(port) for _ in range(MAX_CLAIMS - 1)]
+        async with trio.open_nursery() as nursery:
+            for camera in cameras:
+                nursery.start_soon(camera.connect)
+        await settle()
+        online = port.site.registry.get(device(port).did)
+        assert [camera.link for camera in cameras].count(online) == 1
+
+
+async def test_a_camera_that_drops_its_signature_is_refused_and_never_reclassified(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        await port.site.enrol()
+        signed = await port.camera()
+        assert (await signed.connect())["code"] == 200
+        await signed.socket.aclose()
+        await settle()
+        camera = await unsigned_camera(port)
+        assert (await camera.connect())["code"] == 423
+        assert refusal_codes(port.site, device(port).did) == ["signature-dropped"]
+        assert device(port).connects == "signed"
+        with pytest.raises(HubError):
+            await port.site.enrolment.accept(SN, CODE)
+        assert (camera.asked, device(port).connects) == ([], "signed")
+
+
+async def test_a_fake_camera_that_waits_for_people_is_asked_two_questions_and_gets_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        fake = await unsigned_camera(port, auth_code="GUESSED0")
+        assert (await fake.connect())["code"] == 200
+        await settle()
+        await fake.closed.wait()
+        assert fake.uris == FACTS
+        assert not is_online(port.site)
+        assert (device(port).suspect, device(port).suspect_address) == ("facts", ADDRESS)
+        with pytest.raises(BadParameter):
+            await port.site.enrolment.approval.take_over(device(port).did)
+
+
+async def test_a_fake_camera_that_answers_nothing_is_closed(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        fake = await unsigned_camera(port)
+        fake.answers = False
+        await fake.connect()
+        await fake.closed.wait()
+        assert refusal_codes(port.site, device(port).did) == ["not-proved"]
+        assert device(port).suspect is None
+
+
+@pytest.mark.parametrize(
+    ("address", "facts", "suspect"),
+    [
+        (ELSEWHERE, {}, "address"),
+        (ADDRESS, {"mac": "00:1b:2c:3d:4e:60"}, "mac"),
+        (ELSEWHERE, {"mac": "00:1b:2c:3d:4e:60"}, "mac"),
+        (ADDRESS, {"devid": "3002"}, "facts"),
+        (ADDRESS, {"auth_code": ""}, "facts"),
+    ],
+)
+async def test_what_differs_is_quarantine_and_a_mark_and_shuts_the_camera_not_out(
+    autojump_clock: MockClock, address: str, facts: dict[str, str], suspect: str
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        other = await unsigned_camera(port, address=address, **facts)
+        await other.connect()
+        await other.closed.wait()
+        assert not is_online(port.site)
+        assert (device(port).suspect, device(port).suspect_address) == (suspect, address)
+        camera = await unsigned_camera(port)
+        await camera.connect()
+        await settle()
+        assert await heartbeat(camera) == 200
+        assert device(port).suspect == suspect
+        await port.site.enrolment.approval.dismiss(device(port).did)
+        assert device(port).suspect is None
+        assert await heartbeat(camera) == 200
+
+
+async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        old = await approved(port)
+        old.link.close("gone")
+        await settle()
+        moved = await unsigned_camera(port, address=ELSEWHERE)
+        await moved.connect()
+        await moved.closed.wait()
+        await port.site.enrolment.approval.take_over(device(port).did)
+        assert (device(port).suspect, device(port).pinned_address) == (None, ELSEWHERE)
+        again = await unsigned_camera(port, address=ELSEWHERE)
+        await again.connect()
+        await settle()
+        assert await heartbeat(again) == 200
+        with pytest.raises(NotAuthorised):
+            port.site.authentication.by_token(old.token, ADDRESS)
+
+
+async def test_a_flood_of_claims_is_bounded_and_keeps_the_place_of_the_camera(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        camera = await unsigned_camera(port)
+        camera.answers = False
+        await camera.connect()
+        flood = []
+        for number in range(MAX_CLAIMS + 4):
+            one = await unsigned_camera(port, address=f"10.0.0.{100 + number}")
+            one.answers = False
+            await one.connect()
+            flood.append(one)
+        await wait_all_tasks_blocked()
+        assert len(port.site.enrolment.quarantine) <= MAX_CLAIMS
+        assert not camera.closed.is_set()
+        assert sum(one.closed.is_set() for one in flood) == 5
+
+
+async def test_a_device_that_is_changed_while_it_is_asked_is_not_admitted(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        camera = await unsigned_camera(port)
+        camera.answers = False
+        await camera.connect()
+        await port.site.devices.change(device(port).did, DeviceChange(enabled=False))
+        camera.answers = True
+        await trio.sleep(15)
+        assert not is_online(port.site)
+        disabled = await unsigned_camera(port)
+        assert (await disabled.connect())["code"] == 401
+
+
+async def test_a_new_code_makes_it_a_camera_that_signs(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        await port.site.devices.change(device(port).did, DeviceChange(code=CODE))
+        await camera.closed.wait()
+        assert (device(port).connects, device(port).auth_code_hash) == ("signed", None)
+        again = await unsigned_camera(port)
+        assert (await again.connect())["code"] == 423
+
+
+async def test_it_is_never_sent_the_secret_of_initial_parameters(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**{**ASK, "require_did": "always"}) as port:
+        camera = await approved(port)
+        delivery = await port.site.enrolment.provisioning.send_again(device(port).did)
+        assert delivery.outcome == "not-sent"
+        assert set(camera.uris) == set(FACTS)
+
+
+# -- secret addresses
+
+
+def addresses(port: Port) -> SecretAddresses:
+    return SecretAddresses(port.site.store, port.site.registry, port.site.devices, lambda: Config())
+
+
+def sent_path(camera: UnsignedCamera) -> str:
+    """The path of the address that the camera was sent last."""
+    uri, param = camera.asked[-1]
+    assert uri == "/net/advanced/server_set_param"
+    assert param["websocket"]["enable"] is True
+    scheme, path = param["websocket"]["websocket_addr"].split("://hub", 1)
+    assert (scheme, param["http_addr"]) == ("ws", f"https://hub:8443{path}")
+    return str(path)
+
+
+async def test_after_it_came_by_its_secret_address_its_sn_is_refused_elsewhere(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        await addresses(port).give(device(port).did)
+        path = sent_path(camera)
+        assert len(path) == len("/c/") + 22
+        assert path[3:] not in repr(port.site.store.rows("SELECT * FROM device"))
+        await camera.closed.wait()
+        assert device(port).path_hash is None
+        again = await unsigned_camera(port, path=f"/{path}/ws")
+        await again.connect()
+        await settle()
+        assert is_online(port.site)
+        assert (device(port).path_hash, device(port).next_path_hash) == (hash_path(path), None)
+        again.link.close("gone")
+        await settle()
+        for wrong in ("/", "/c/" + 22 * "A", path[:-1]):
+            thief = await unsigned_camera(port, path=wrong)
+            assert (await thief.connect())["code"] == 423
+        assert refusal_codes(port.site, device(port).did) == ["other-path"]
+
+
+async def test_an_upload_by_the_secret_address_needs_no_token(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        await addresses(port).give(device(port).did)
+        path = sent_path(camera)
+        await camera.closed.wait()
+        find = port.site.authentication.by_path
+        assert find(hash_path(path), ADDRESS) is None  # it is offline
+        again = await unsigned_camera(port, path=path)
+        await again.connect()
+        await settle()
+        found = find(hash_path(path), ADDRESS)
+        assert found is not None
+        assert found.sn == SN
+        assert find(hash_path(path), ELSEWHERE) is None
+        assert find(hash_path("/c/" + 22 * "A"), ADDRESS) is None
+        with pytest.raises(NotAuthorised):
+            port.site.authentication.by_address(SN, "", ADDRESS)
+
+
+async def test_cameras_are_sent_their_addresses_one_at_a_time(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        first = await approved(port)
+        second = await approved(port, "SECOND", "10.0.0.9", auth_code="SECOND00")
+        give = addresses(port).give
+        await give(device(port).did)
+        for sn in ("SECOND", SN):
+            with pytest.raises(AnotherIsMoving):
+                await give(device(port, sn).did)
+        again = await unsigned_camera(port, path=sent_path(first))
+        await again.connect()
+        await settle()
+        await give(device(port, "SECOND").did)
+        assert sent_path(second)
+
+
+async def test_an_address_that_the_camera_refuses_is_forgotten(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        camera.link.close("gone")
+        await settle()
+        with pytest.raises(DeviceOffline):
+            await addresses(port).give(device(port).did)
+        assert device(port).next_path_hash is None
+        assert not addresses(port).moving()
+
+
+async def test_a_camera_that_was_reset_comes_back_after_its_address_is_withdrawn(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        await addresses(port).give(device(port).did)
+        again = await unsigned_camera(port, path=sent_path(camera))
+        await again.connect()
+        await settle()
+        again.link.close("reset")
+        await settle()
+        await addresses(port).withdraw(device(port).did)
+        reset = await unsigned_camera(port)
+        await reset.connect()
+        await settle()
+        assert await heartbeat(reset) == 200
+
+
+async def test_a_signed_camera_is_given_no_secret_address(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        await port.site.enrol()
+        with pytest.raises(BadParameter):
+            await addresses(port).give(device(port).did)
+
+
+async def test_the_trace_has_no_code_and_no_secret_address(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        await addresses(port).give(device(port).did)
+        path = sent_path(camera)
+        entries = port.traces.entries(SN, ADDRESS)
+        shown = "\n".join(
+            redact_frame(entry.kept) for entry in entries if isinstance(entry.kept, str | bytes)
+        )
+        assert "get_info" in shown
+        assert "server_set_param" in shown
+        for secret in (CODE, path[3:], str(camera.token)):
+            assert secret not in shown

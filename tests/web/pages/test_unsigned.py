@@ -1,0 +1,187 @@
+"""Pages of cameras without a signature, and of what a camera can do (D12)."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.errors import DeviceSilent
+from hub.live.pending_devices import ConnectAttempt
+from hub.live.refusal_reasons import RefusalReason
+from hub.live.registry import DeviceAnswer
+from hub.services.devices.directory import DeviceChange, NewDevice
+from hub.store.tables.devices import UnsignedPins
+from tests.support.browsing import Visitor
+from tests.support.gate import FakeLink
+from tests.support.page_site import PageSite
+
+ADDRESS, MAC = "192.168.1.77", "00:1b:2c:3d:4e:5f"
+PINS = UnsignedPins(ADDRESS, MAC, "3001", "ab" * 32)
+MARK = DeviceChange(
+    suspect="address", suspect_address="192.168.1.99", suspect_mac=MAC, suspect_at=1_795_608_000_000
+)
+
+
+async def enrol(hub: PageSite, did: str = "1", name: str = "Yard") -> FakeLink:
+    """Enrol a camera without a signature; return its connection, on which it is online."""
+    new = NewDevice(sn=f"UNSIGNED{did}", code="nobody knows", did=did, name=name, pins=PINS)
+    await hub.services.devices.add(new)
+    link = FakeLink(ADDRESS)
+    link.did, link.sn = did, new.sn
+    hub.hub.registry.attach(link)
+    return link
+
+
+async def test_the_page_says_what_it_cannot_prove_and_what_it_is_held_to(
+    hub: PageSite, admin: Visitor
+) -> None:
+    await enrol(hub)
+    await admin.get("/cameras/1")
+    assert "cannot prove its identity" in admin.text
+    assert "/cameras/1/unsigned" in admin.text
+    await admin.get("/cameras/1/unsigned")
+    for text in ("VLAN", "port isolation", ADDRESS, MAC, "3001", "Give it a secret address"):
+        assert text in admin.text, text
+    await admin.send("/preferences", language="zh", next="/cameras/1/unsigned")
+    await admin.get("/cameras/1/unsigned")
+    assert "端口隔离" in admin.text
+
+
+async def test_a_camera_that_signs_has_no_such_page(hub: PageSite, admin: Visitor) -> None:
+    await hub.connect()
+    await admin.get("/cameras/1/manage")
+    assert "/cameras/1/unsigned" not in admin.text
+    assert (await admin.get("/cameras/1/unsigned")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["", "/address", "/take-over", "/dismiss", "/withdraw"])
+async def test_the_pages_are_for_administrators(hub: PageSite, guard: Visitor, path: str) -> None:
+    await enrol(hub)
+    await guard.get("/cameras/1")
+    ask = guard.get if path in ("", "/address") else guard.send
+    assert (await ask(f"/cameras/1/unsigned{path}")).status_code == 403
+
+
+async def test_a_change_is_shown_and_taken_over_as_it_was_shown(
+    hub: PageSite, admin: Visitor
+) -> None:
+    await enrol(hub)
+    await hub.services.devices.change("1", MARK)
+    await admin.get("/cameras/1")
+    assert "does not fit its approval" in admin.text
+    await admin.get("/cameras/1/unsigned")
+    assert "192.168.1.99" in admin.text
+    other = {"address": "192.168.1.98", "mac": MAC}
+    assert (await admin.send("/cameras/1/unsigned/take-over", **other)).status_code == 409
+    shown = {"address": "192.168.1.99", "mac": MAC}
+    assert (await admin.send("/cameras/1/unsigned/take-over", **shown)).status_code == 303
+    device = hub.services.devices.device("1")
+    assert (device.pinned_address, device.suspect) == ("192.168.1.99", None)
+    assert ("user admin", "device.take-over", "1") in await hub.audited()
+
+
+async def test_other_facts_can_only_be_dismissed(hub: PageSite, admin: Visitor) -> None:
+    await enrol(hub)
+    await hub.services.devices.change(
+        "1", DeviceChange(suspect="facts", suspect_address=ADDRESS, suspect_mac=MAC, suspect_at=1)
+    )
+    await admin.get("/cameras/1/unsigned")
+    assert "/take-over" not in admin.text
+    shown = {"address": ADDRESS, "mac": MAC}
+    assert (await admin.send("/cameras/1/unsigned/take-over", **shown)).status_code == 409
+    await admin.send("/cameras/1/unsigned/dismiss")
+    assert hub.services.devices.device("1").suspect is None
+    assert ("user admin", "device.dismiss", "1") in await hub.audited()
+
+
+async def test_a_secret_address_is_sent_after_asking_once_and_one_at_a_time(
+    hub: PageSite, admin: Visitor
+) -> None:
+    link, _ = await enrol(hub), await enrol(hub, "2", "Bay")
+    await admin.get("/cameras/1/unsigned/address")
+    assert "Send the address" in admin.text
+    assert link.requests == []
+    link.answers = [DeviceAnswer(0)]
+    assert (await admin.send("/cameras/1/unsigned/address")).status_code == 303
+    ((uri, _),) = link.requests
+    assert uri == "/net/advanced/server_set_param"
+    assert hub.services.devices.get("1").path_state == "sent"
+    await admin.get("/cameras/1/unsigned")
+    assert "has not come back by it yet" in admin.text
+    assert (await admin.send("/cameras/2/unsigned/address")).status_code == 409
+    assert "Yard was sent its secret address" in admin.text
+    await admin.send("/cameras/1/unsigned/withdraw")
+    assert hub.services.devices.get("1").path_state == "none"
+    actions = [action for _, action, _ in await hub.audited()]
+    assert actions == ["device.give-address", "device.withdraw-address"]
+
+
+async def test_a_camera_that_does_not_answer_may_have_taken_its_address(
+    hub: PageSite, admin: Visitor
+) -> None:
+    link = await enrol(hub)
+    await admin.get("/cameras/1/unsigned/address")
+    link.answers = [DeviceSilent("no answer")]
+    assert (await admin.send("/cameras/1/unsigned/address")).status_code == 504
+    assert hub.services.devices.get("1").path_state == "sent"
+    await admin.send("/cameras/1/unsigned/withdraw")
+    link.answers = [DeviceAnswer(404)]
+    assert (await admin.send("/cameras/1/unsigned/address")).status_code == 502
+    assert hub.services.devices.get("1").path_state == "none"
+
+
+def pend(hub: PageSite, *codes: str) -> FakeLink:
+    link = FakeLink(ADDRESS)
+    attempt = ConnectAttempt("NEW1", ADDRESS, ADDRESS, None, "1795608000", 0.0)
+    reasons = [RefusalReason(code) for code in codes]  # type: ignore[arg-type]
+    hub.hub.pending_devices.record_unknown(attempt, reasons, link)
+    return link
+
+
+async def test_the_installer_reads_what_an_unsigned_camera_is_and_what_to_do(
+    hub: PageSite, admin: Visitor
+) -> None:
+    pend(hub, "unsigned-off")
+    await admin.get("/cameras")
+    assert "allow cameras without a signature in this hub" in admin.text
+    pend(hub, "unsigned-network")
+    await admin.get("/cameras")
+    assert "not in the networks" in admin.text
+
+
+async def test_an_unsigned_camera_is_accepted_with_the_code_of_its_label_alone(
+    hub: PageSite, admin: Visitor
+) -> None:
+    pend(hub, "unsigned")
+    await admin.get("/cameras")
+    for text in ("What a camera without a signature cannot prove", "VLAN"):
+        assert text in admin.text, text
+    assert "Public key (PEM)" not in admin.text
+
+
+# -- what a camera can do
+
+
+async def test_what_a_camera_can_do_is_shown_with_its_source_and_set_by_an_administrator(
+    hub: PageSite, admin: Visitor
+) -> None:
+    await hub.connect()
+    page = "/cameras/1/capabilities"
+    await admin.get(page)
+    assert "not known yet" in admin.text
+    assert (await admin.send(page, capability="face", value="3")).status_code == 303
+    assert hub.services.capabilities.of("1").face == 3
+    await admin.get(page)
+    assert "as of 2026" in admin.text
+    assert (await admin.send(page, capability="face", value="9")).status_code == 400
+    assert (await admin.send(page, capability="connect", value="signed")).status_code == 400
+    await admin.send(page, capability="face", value="")
+    assert hub.services.capabilities.of("1").face is None
+    assert ("user admin", "device.capability", "1 face=3") in await hub.audited()
+
+
+async def test_a_guard_does_not_set_what_a_camera_can_do(hub: PageSite, guard: Visitor) -> None:
+    await hub.connect()
+    await guard.get("/cameras/1")
+    page = "/cameras/1/capabilities"
+    assert (await guard.get(page)).status_code == 403
+    assert (await guard.send(page, capability="face", value="3")).status_code == 403

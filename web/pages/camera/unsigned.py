@@ -1,0 +1,119 @@
+"""A camera without a signature: what it is held to, what differs, its secret address (D12)."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, HubError, NoSuchResource
+from hub.services.admission.unsigned.addresses import AnotherIsMoving
+from hub.services.devices.views import DeviceView
+from web import auth
+from web.pages.camera.audited_action import perform_audited
+from web.pages.camera.layout import camera_page, get_camera
+from web.pages.device_errors import describe_change_error
+from web.pages.language import gettext
+from web.pages.layout import redirect_to
+
+blueprint = Blueprint("camera_unsigned", __name__, url_prefix="/cameras/<int:did>/unsigned")
+
+
+def _get_unsigned(did: int) -> DeviceView:
+    """Return the camera. Raises NoSuchResource also if it signs."""
+    device = get_camera(did)
+    if device.connects != "unsigned":
+        raise NoSuchResource("this camera signs its connects")
+    return device
+
+
+@blueprint.get("")
+async def show(did: int) -> Response:
+    await auth.require_role("admin")
+    return await _unsigned_page(_get_unsigned(did))
+
+
+@blueprint.post("/take-over")
+async def take_over(did: int) -> Response:
+    """Pin what differs, as it was shown: it may be something else by now."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    form = await request.form
+    device = _get_unsigned(did)
+    shown = (form.get("address", ""), form.get("mac", ""))
+    if shown != (device.suspect_address, device.suspect_mac):
+        return await _unsigned_page(device, _changed_meanwhile(), 409)
+    try:
+        await auth.services().enrolment.approval.take_over(device.did)
+    except BadParameter:
+        return await _unsigned_page(device, _changed_meanwhile(), 409)
+    await auth.services().audit.add(auth.actor(me), "device.take-over", device.did)
+    return redirect_to(f"/cameras/{did}/unsigned?done=taken-over")
+
+
+@blueprint.post("/dismiss")
+async def dismiss(did: int) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    device = _get_unsigned(did)
+    await auth.services().enrolment.approval.dismiss(device.did)
+    await auth.services().audit.add(auth.actor(me), "device.dismiss", device.did)
+    return redirect_to(f"/cameras/{did}/unsigned?done=dismissed")
+
+
+@blueprint.get("/address")
+async def ask_to_give(did: int) -> Response:
+    await auth.require_role("admin")
+    return await camera_page("camera/unsigned_address.html", _get_unsigned(did), tab="/manage")
+
+
+@blueprint.post("/address")
+async def give(did: int) -> Response:
+    """Send the camera its secret address, one camera at a time."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    device, hub = _get_unsigned(did), auth.services()
+    try:
+        error = await perform_audited(
+            device, me, "device.give-address", lambda: hub.secret_addresses.give(device.did)
+        )
+    except AnotherIsMoving as moving:
+        text = gettext(
+            "%(name)s was sent its secret address and has not come back by it yet. Wait for it, or "
+            "withdraw its address."
+        )
+        return await _address_page(device, text % {"name": moving.name}, moving)
+    except BadParameter as bad:
+        text = gettext("The camera does not say by which address it reaches this hub.")
+        return await _address_page(device, text, bad)
+    if error is not None:
+        return await _address_page(device, describe_change_error(error), error)
+    return redirect_to(f"/cameras/{did}/unsigned?done=address-given")
+
+
+@blueprint.post("/withdraw")
+async def withdraw(did: int) -> Response:
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    device = _get_unsigned(did)
+    await auth.services().secret_addresses.withdraw(device.did)
+    await auth.services().audit.add(auth.actor(me), "device.withdraw-address", device.did)
+    return redirect_to(f"/cameras/{did}/unsigned?done=address-withdrawn")
+
+
+def _changed_meanwhile() -> str:
+    return gettext("What differs has changed meanwhile. Look at it again.")
+
+
+async def _unsigned_page(device: DeviceView, fault: str = "", status: int = 200) -> Response:
+    return await camera_page(
+        "camera/unsigned.html", device, tab="/manage", status=status, fault=fault
+    )
+
+
+async def _address_page(device: DeviceView, fault: str, error: HubError) -> Response:
+    return await camera_page(
+        "camera/unsigned_address.html",
+        device,
+        tab="/manage",
+        status=error.status,
+        fault=fault,
+    )
