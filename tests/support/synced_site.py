@@ -37,6 +37,7 @@ from hub.wire.envelope import Request, Response, decode_frame
 from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock
 from tests.support.gate import Gate
+from tests.support.known_abilities import KnownAbilities
 from tests.support.memory_store import MemoryStore
 
 ADA = Actor("user ada", "10.0.0.1")
@@ -205,11 +206,14 @@ class SyncedSite:
         self._sends_id_numbers = sends_id_numbers
         self.random = random.Random(1)
         self.precedence = Precedence()
+        self.abilities = KnownAbilities()
 
     async def start(self) -> PeopleSync:
         """Start the sync, or start it again as after a crash."""
         self.stop()
-        self.commands = Commands(self.store, self.registry, self.devices, self.changes, self.clock)
+        self.commands = Commands(
+            self.store, self.registry, self.devices, self.changes, self.clock, self.abilities
+        )
         self.sync = PeopleSync(
             self.store,
             self.people,

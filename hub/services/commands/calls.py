@@ -29,6 +29,7 @@ from hub.wire.commands.answers import (
     Recording,
     SearchResult,
 )
+from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.commands.dialect import (
     DIALECT,
     FACE_HISTORY,
@@ -95,8 +96,9 @@ class Commands:
         """`abilities`: what is known of what devices can do; by default nothing is."""
         self._devices = devices
         self._settings = KnownSettings(store, now)
+        self._abilities = abilities or NothingKnown()
         self._sender = CommandSender(
-            store, registry, devices, changes, self._settings, abilities or NothingKnown()
+            store, registry, devices, changes, self._settings, self._abilities
         )
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
         #: Called with did and command before a command for the person `pid` is sent.
@@ -129,6 +131,16 @@ class Commands:
         """
         encoded = param if isinstance(param, Raw) else encode_param(command, param)
         return await self._decode(command, await self._sender.exchange(did, command, encoded))
+
+    def may_update_people(self, did: str) -> bool:
+        """Whether to update a person who is on the device; a 404 then tells that it cannot (D12).
+
+        Edition 1 cannot: there a person is added again.
+        """
+        known = self._abilities.of(did)
+        if known.people_update is not None:
+            return known.people_update
+        return supposed_edition(known) > 1
 
     async def people_changed(self, did: str) -> None:
         """Note that `exchange` changed the device's people: pictures of it may be others now."""

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from hub.errors import BadParameter, CannotStoreNow, ClientTooOld, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, ClientTooOld, HubError, NoSuchResource
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.scenario.population import Person
 from hub.wire.commands.answers import Person as PersonRow
@@ -73,6 +73,18 @@ class FaceLibrary:
         self._photo_bytes += len(kept or b"")
         # Many cameras hold the same people.
         self._people[row.pid] = LibraryPerson(_shared(row), checksum, kept)
+
+    def update(self, row: PersonRow, photo: bytes) -> None:
+        """Replace a person (D12). Raises NoSuchResource if there is none, and as `add` does."""
+        entry = self._people.get(row.pid)
+        self.remove(row.pid)
+        try:
+            self.add(row, photo)
+        except HubError:
+            assert entry is not None
+            self._people[row.pid] = entry
+            self._photo_bytes += len(entry.photo) if isinstance(entry.photo, bytes) else 0
+            raise
 
     def remove(self, pid: str) -> None:
         """Remove a person. Raises NoSuchResource if there is none."""

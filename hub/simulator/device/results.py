@@ -154,8 +154,8 @@ class CommandResults:
 
     def update_person(self, param: PersonAdd) -> None:
         """Replace a person (D12). Raises NoSuchResource if there is none."""
-        self._state.people.remove(param.pid)
-        self._person_add(param, PageWindow(number=0, size=1, first=0))
+        photo = pybase64.b64decode(param.photo, validate=True)
+        self._state.people.update(_person_row(param), photo)
 
     def _person_list(self, param: PersonList, window: PageWindow) -> PersonPage:
         found = [entry for entry in self._state.people.entries() if _matches(entry.row, param)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from math import inf
+from typing import Any
 
 import trio
 from msgspec import Struct
@@ -17,6 +18,7 @@ from hub.errors import (
     DeviceNoResult,
     DeviceRefused,
     HubError,
+    NoSuchResource,
     NotSent,
     Unanswered,
 )
@@ -30,8 +32,9 @@ from hub.services.people.sync.frames import Frame, Frames
 from hub.services.people.sync.steps import Outcome, Reply, Request, Steps, put, remove
 from hub.store.db import Store
 from hub.store.people.holdings import ABSENT, OTHER, REMOVAL, ItemResult, Known, SyncItem
-from hub.wire.commands.answers import Person
-from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, PERSON_QUERY
+from hub.wire.commands.answers import Done, Person
+from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, PERSON_QUERY, Command
+from hub.wire.commands.later_commands import PERSON_UPDATE
 from hub.wire.commands.param_structs import PersonDelete, PersonQuery
 
 log = logging.getLogger(__name__)
@@ -224,7 +227,8 @@ class Pusher:
             return await self._result(item, unreadable, item.sent)
         deletes_first = self._tools.store.device_people.get(self.did).deletes_first
         is_ours = item.sent == item.revision
-        steps = put(holds=holds, is_ours=is_ours, deletes_first=deletes_first)
+        updates = self._tools.commands.may_update_people(self.did)
+        steps = put(holds=holds, is_ours=is_ours, deletes_first=deletes_first, updates=updates)
         return await self._run(item, steps, holds)
 
     async def _run(self, item: SyncItem, steps: Steps, holds: bool | None) -> ItemResult:
@@ -261,6 +265,8 @@ class Pusher:
                     await commands.exchange(self.did, PERSON_DELETE, PersonDelete(pid=item.pid))
                 case "add" | "add-again":
                     await self._add(item, again=request == "add-again")
+                case "update":
+                    await self._add(item, again=False, command=PERSON_UPDATE)
         except DeviceRefused as refusal:
             return Reply(refusal.device_code, refusal.device_msg[:MAX_MSG_LENGTH])
         return Reply()
@@ -299,7 +305,10 @@ class Pusher:
         frame = await self._frame(item)
         return frame is not None and self._tools.frames.is_same(frame.person, row)
 
-    async def _add(self, item: SyncItem, *, again: bool) -> None:
+    async def _add(
+        self, item: SyncItem, *, again: bool, command: Command[Any, Done] = PERSON_ADD
+    ) -> None:
+        """Send the person, whose param is the same for 1.12 and the update of later editions."""
         frame = await self._frame(item)
         param = frame.param if frame is not None else None
         if again:
@@ -309,7 +318,7 @@ class Pusher:
         async with self._tools.turns:
             await self._tools.precedence.give_way()
         metrics.people_pushes.inc()
-        await self._tools.commands.exchange(self.did, PERSON_ADD, param)
+        await self._tools.commands.exchange(self.did, command, param)
 
     async def _result(self, item: SyncItem, outcome: Outcome, sent: int | None) -> ItemResult:
         if outcome.deletes_first is not None:
@@ -385,6 +394,8 @@ def _holds_after(request: Request, reply: Reply, holds: bool | None) -> bool | N
     """Whether the device holds the person after it answered."""
     if request == "query":
         return holds if reply.is_not_now else reply.is_there
+    if request == "update" and reply.code == NoSuchResource.code:
+        return False
     if not reply.is_taken:
         return holds
     return request != "delete"

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchPath, NoSuchResource, UnknownEventType
 
-#: `add-again`: with the photo prepared once more.
-Request = Literal["query", "delete", "add", "add-again"]
+#: `add-again`: with the photo prepared once more. `update`: of later editions (D12).
+Request = Literal["query", "delete", "add", "add-again", "update"]
 
 #: Codes that mean "no such person": removing it has succeeded.
 _GONE = {NoSuchPath.code, NoSuchResource.code}
@@ -62,11 +62,14 @@ class Outcome(Struct, frozen=True):
 Steps = Generator[Request, Reply, Outcome]
 
 
-def put(*, holds: bool | None, is_ours: bool, deletes_first: bool | None) -> Steps:
+def put(
+    *, holds: bool | None, is_ours: bool, deletes_first: bool | None, updates: bool = False
+) -> Steps:
     """Put a person on a device.
 
     `holds`: whether the device holds it already; None: not known, so it is asked first. `is_ours`:
-    if it holds the person, it can only be what is to be put there now.
+    if it holds the person, it can only be what is to be put there now. `updates`: the device may
+    know how to update a person (D12); if it answers 404, it does not.
     """
     if holds is None:
         reply = yield "query"
@@ -75,6 +78,15 @@ def put(*, holds: bool | None, is_ours: bool, deletes_first: bool | None) -> Ste
         if reply.is_there and reply.is_same and is_ours:
             return Outcome("done", True)
         holds = reply.is_there
+    if holds and updates:
+        reply = yield "update"
+        if reply.is_taken:
+            return Outcome("done", True)
+        if reply.is_not_now:
+            return _later(reply, True)
+        if reply.code in _FINAL and reply.code != NoSuchResource.code:
+            return _failed(reply, True)
+        holds = reply.code != NoSuchResource.code
     if holds and deletes_first:
         return (yield from _replace(None))
     reply = yield "add"

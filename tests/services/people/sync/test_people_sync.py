@@ -13,11 +13,13 @@ from trio.testing import MockClock
 from hub.live.feed import Change
 from hub.simulator.faults import Quirks
 from hub.store.tables.devices import DeviceChange, UnsignedPins
+from hub.wire.commands.capabilities import Capabilities, Edition
 from hub.wire.commands.dialect import PERSON_DELETE
 from hub.wire.commands.param_structs import PersonDelete
 from tests.support.synced_site import ADA, JPEG, SyncedCamera, SyncedSite
 
 ADD, DELETE, QUERY, LIST = "/person/add", "/person/delete", "/person/query", "/person/list"
+UPDATE = "/person/update"
 
 
 class Meanwhile:
@@ -225,6 +227,72 @@ async def test_a_camera_that_takes_no_pid_twice_gets_it_deleted_first_from_then_
     await site.put("2", name="New")
     await site.settle()
     assert [*camera.log] == [(DELETE, "2"), (ADD, "2")]
+
+
+@pytest.mark.parametrize("edition", [2, 3])
+async def test_d12_a_camera_that_updates_people_gets_an_update_and_no_other_request(
+    site: SyncedSite, autojump_clock: MockClock, edition: Edition
+) -> None:
+    camera = await site.add_camera(Quirks(edition=edition))
+    site.abilities.known[camera.did] = Capabilities(uploads=edition)
+    await site.put("1")
+    await site.settle()
+    assert changes_of(camera) == [("add", "1")]
+    camera.log.clear()
+    await site.put("1", name="New")
+    await site.settle()
+    assert [*camera.log] == [(UPDATE, "1")]
+    assert camera.state.people["1"].row.name == "New"
+    assert site.abilities.of(camera.did).people_update is True
+
+
+async def test_d12_a_camera_that_answers_404_to_an_update_is_given_the_person_as_before(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(deletes_first=True))
+    site.abilities.known[camera.did] = Capabilities(uploads=2)
+    await site.put("1")
+    await site.settle()
+    camera.log.clear()
+    await site.put("1", name="New")
+    await site.settle()
+    sent = [request for request in camera.log if request[0] != QUERY]
+    assert sent == [(UPDATE, "1"), (ADD, "1"), (DELETE, "1"), (ADD, "1")]
+    assert site.abilities.of(camera.did).people_update is False
+    camera.log.clear()
+    await site.put("1", name="Newer")
+    await site.settle()
+    assert [*camera.log] == [(DELETE, "1"), (ADD, "1")]
+
+
+async def test_d12_a_person_who_is_not_there_any_more_is_added(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(Quirks(edition=3))
+    site.abilities.known[camera.did] = Capabilities(people_update=True)
+    await site.put("1")
+    await site.settle()
+    camera.state.people.clear()
+    camera.log.clear()
+    await site.put("1", name="New")
+    await site.settle()
+    assert [*camera.log] == [(UPDATE, "1"), (ADD, "1")]
+    assert camera.state.people["1"].row.name == "New"
+
+
+async def test_d12_a_refused_update_has_failed(site: SyncedSite, autojump_clock: MockClock) -> None:
+    camera = await site.add_camera(Quirks(edition=3))
+    site.abilities.known[camera.did] = Capabilities(people_update=True)
+    await site.put("1")
+    await site.settle()
+    camera.state.people.quirks = Quirks(edition=3, refuses_photo=1)
+    camera.log.clear()
+    await site.put("1", name="New")
+    await site.settle()
+    assert [*camera.log] == [(UPDATE, "1")]
+    (there,) = await site.sync.of_person("1")
+    assert (there.state, there.code) == ("failed", 420)
+    assert camera.state.people["1"].row.name != "New"
 
 
 async def test_a_refused_person_failed_until_it_changes_or_somebody_says_again(
