@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 #: D2: failures within a minute that are answered without a delay.
 FREE_FAILURES = 5
 _FAILURE_WINDOW_SECONDS = 60.0
+#: How often a camera in quarantine that waits for its approval is to send a heartbeat, at most.
+_WAITING_INTERVAL_SECONDS = 60
 
 
 class Admitted(Struct, frozen=True):
@@ -266,14 +268,19 @@ class Admission:
         return Quarantined(self._result(claim.token))
 
     async def _enter_unknown(self, param: ConnectParam, link: Link) -> Quarantined:
-        """Put a camera that somebody may approve into quarantine."""
-        delay = self._backoff.failed(network_of(link.address))
+        """Put a camera that somebody may approve into quarantine.
+
+        Its heartbeats are refused there, and it connects again: seldom, and counted for itself, so
+        that many cameras that wait at one address do not slow each other.
+        """
+        delay = self._backoff.failed((param.sn, network_of(link.address)))
         attempt = self._attempt(param, link)
         reasons = (RefusalReason("unsigned"),)
         self._pending.record_unknown(attempt, reasons, link, slowed_seconds=delay)
         claim = self._unsigned.enter_unknown(attempt, link)
         await self._delay(link, delay)
-        return Quarantined(self._result(claim.token))
+        interval = max(_WAITING_INTERVAL_SECONDS, self._config.heartbeat_interval)
+        return Quarantined(ConnectResult(claim.token, self._config.token_ttl, interval))
 
     def _note_refusal(self, did: str, attempt: ConnectAttempt, refusal: Refused) -> float:
         """Note why an unsigned connect of a device is refused; return the delay in seconds."""

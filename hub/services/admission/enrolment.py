@@ -29,6 +29,7 @@ from hub.services.admission.ignored import IgnoredDevices
 from hub.services.admission.provisioning import (
     GONE,
     NOT_SENT_CLOSED,
+    NOT_SENT_EVER,
     NOT_SENT_TWICE,
     NOT_SENT_UNSIGNED,
     SILENT,
@@ -197,7 +198,7 @@ class Enrolment:
         device = await self.approval.approve(new, replaces)
         await self._show_again(new.sn)
         log.info("device %s (%s) was approved without a signature", device.did, device.sn)
-        return AcceptedDevice(device, "not-sent", NOT_SENT_UNSIGNED.message)
+        return AcceptedDevice(device, "not-sent", NOT_SENT_EVER.message)
 
     async def _show_again(self, sn: str) -> None:
         if sn in self.ignored:

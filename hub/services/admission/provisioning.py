@@ -63,6 +63,9 @@ _UNREADABLE = Delivery("silent", "no answer that can be read")
 NOT_SENT_UNSIGNED = Delivery(
     "not-sent", "no signature was seen yet: the parameters follow after a good connect"
 )
+NOT_SENT_EVER = Delivery(
+    "not-sent", "the device connects without a signature, and is sent none: it connects again now"
+)
 NOT_SENT_TWICE = Delivery(
     "not-sent", "the device has connected again and is being sent its parameters already"
 )
@@ -115,7 +118,7 @@ class Provisioning:
         """
         device = self._devices.device(did)
         if device.connects == "unsigned":
-            return NOT_SENT_UNSIGNED
+            return NOT_SENT_EVER
         connection = self._devices.link(did)
         if connection is not None:
             if self.is_offering(did):
