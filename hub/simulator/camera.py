@@ -81,7 +81,9 @@ class Camera:
         self.state = DeviceState(
             identity, population, now=self.now, preload_faces=preload_faces, quirks=quirks
         )
-        self._http = HttpClient(endpoint.open_http, endpoint.authority)
+        self._http = HttpClient(
+            endpoint.open_http, endpoint.authority, base=lambda: self.state.http_base
+        )
         self._link = Link(
             endpoint,
             self._credentials,
@@ -93,6 +95,7 @@ class Camera:
             connect_retry_seconds=timing.connect_retry_seconds,
             on_restart=self._restart_soon,
             on_upgrade=self._upgrade_now,
+            ws_path=lambda: self.state.ws_path,
             drawing_limiter=drawing_limiter,
         )
         self._reported = trio.Event()

@@ -48,7 +48,15 @@ class HttpClient:
     closes the connection, since half of a request may have been sent.
     """
 
-    def __init__(self, open_stream: Callable[[], Awaitable[Stream]], host: str) -> None:
+    def __init__(
+        self,
+        open_stream: Callable[[], Awaitable[Stream]],
+        host: str,
+        *,
+        base: Callable[[], str] = str,
+    ) -> None:
+        """`base`: what precedes all paths but those of downloads."""
+        self._base = base
         self._open_stream = open_stream
         self._host = host
         self._stream: Stream | None = None
@@ -57,13 +65,15 @@ class HttpClient:
 
     async def send(self, method: str, path: str, body: bytes, token: str | None) -> UploadReply:
         """Send an upload. After HubAway it is unknown whether the hub stored it."""
-        response = await self._request(_HttpRequest(method, path, body, _headers(token)))
+        request = _HttpRequest(method, self._base() + path, body, _headers(token))
+        response = await self._request(request)
         code = _code_in(response.content, response.status)
         return UploadReply(response.status, code, response.retry_after)
 
     async def post(self, path: str, body: bytes, token: str | None) -> HttpResponse:
         """Post JSON, and return the response with its content (2.3)."""
-        return await self._request(_HttpRequest("POST", path, body, _headers(token)))
+        request = _HttpRequest("POST", self._base() + path, body, _headers(token))
+        return await self._request(request)
 
     async def get_range(self, path: str, first: int, last: int) -> HttpResponse:
         """Download the bytes `first` to `last` of a file, both included."""
@@ -75,7 +85,7 @@ class HttpClient:
         self, method: str, path: str, body: bytes, token: str | None, *, share: float
     ) -> None:
         """Send the first `share` (0 to 1) of a body, then close the connection."""
-        request = _HttpRequest(method, path, body, _headers(token))
+        request = _HttpRequest(method, self._base() + path, body, _headers(token))
         async with self._lock:
             try:
                 with trio.fail_after(RESPONSE_SECONDS):

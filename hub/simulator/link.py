@@ -71,6 +71,7 @@ class Link:
         connect_retry_seconds: float,
         on_restart: Callable[[float], None],
         on_upgrade: Callable[[], None],
+        ws_path: Callable[[], str],
         drawing_limiter: trio.CapacityLimiter | None,
     ) -> None:
         self._endpoint = endpoint
@@ -83,6 +84,7 @@ class Link:
         self._connect_retry_seconds = connect_retry_seconds
         self._on_restart = on_restart
         self._on_upgrade = on_upgrade
+        self._ws_path = ws_path
         self._drawing_limiter = drawing_limiter
         self._msgids = itertools.count(1)
         self._connects = itertools.count()
@@ -98,7 +100,11 @@ class Link:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(_ANSWER_SECONDS):
                     self._socket = await open_camera_socket(
-                        nursery, stream, self._endpoint.host, max_message_bytes=_MAX_MESSAGE_BYTES
+                        nursery,
+                        stream,
+                        self._endpoint.host,
+                        path=self._ws_path(),
+                        max_message_bytes=_MAX_MESSAGE_BYTES,
                     )
                 await self._converse()
         except* (

@@ -59,7 +59,7 @@ class CameraSocket:
 
 
 async def open_camera_socket(
-    nursery: trio.Nursery, stream: Stream, host: str, *, max_message_bytes: int
+    nursery: trio.Nursery, stream: Stream, host: str, *, path: str = "/", max_message_bytes: int
 ) -> CameraSocket:
     """Do the WebSocket handshake on `stream`. Background tasks run in `nursery`.
 
@@ -70,7 +70,7 @@ async def open_camera_socket(
         nursery,
         locked,  # type: ignore[arg-type]  # any Stream will do
         host,
-        "/",
+        path,
         max_message_size=max_message_bytes,
     )
     return CameraSocket(socket, locked)

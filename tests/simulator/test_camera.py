@@ -246,3 +246,21 @@ async def test_commands_beyond_the_limit_are_refused(
     await running.wait_answers(40)
     codes = [answer.code for answer in running.answers()]
     assert codes == [409] * 8 + [426] * 32
+
+
+async def test_d12_it_connects_and_uploads_by_the_paths_that_it_was_told(
+    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...], autojump_clock: MockClock
+) -> None:
+    running = RunningCamera(nursery, cameras[0], Quirks(edition=3))
+    await running.wait_connects(1)
+    param = {
+        "websocket": {"enable": True, "websocket_addr": "wss://hub.test:8444/c/secret"},
+        "http_addr": "https://hub.test:8443/c/secret/",
+    }
+    await running.command("/net/advanced/server_set_param", param)
+    await running.wait_answers(1)
+    await running.hub.drop_connections()
+    await running.wait_connects(2)
+    assert running.hub.paths == ["/", "/c/secret"]
+    await running.camera.upload(UploadRequest("POST", "/api/v1/x", b"{}"))
+    assert [path for _, path, _, _ in running.hub.posts] == ["/c/secret/api/v1/x"]

@@ -51,6 +51,8 @@ class FakeHub:
         self.fetched: list[tuple[str, str]] = []
         self.sockets: list[trio_websocket.WebSocketConnection] = []
         self.http_connections = 0
+        #: Of the WebSocket connections so far.
+        self.paths: list[str] = []
         self._streams: list[Stream] = []
         self._changed = trio.Event()
 
@@ -93,6 +95,7 @@ class FakeHub:
         try:
             async with trio.open_nursery() as nursery:
                 request = await trio_websocket.wrap_server_stream(nursery, stream)
+                self.paths.append(request.path)
                 socket = await request.accept()
                 self.sockets.append(socket)
                 await self._serve_frames(socket)

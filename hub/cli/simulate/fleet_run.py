@@ -27,6 +27,7 @@ from hub.simulator.identity import CameraIdentity, make_cameras
 _DEVICES = "/api/hub/v1/devices"
 _REMOVAL_SECONDS = 30.0
 _REPORT_SECONDS = 10.0
+_ACCEPT_SECONDS = 2.0
 #: Frequent events, which are counted; the others are printed.
 _COUNTED_EVENTS = ("sent", "not-sent")
 
@@ -84,6 +85,7 @@ async def _simulate(simulation: FleetRun) -> None:
         await nursery.start(_stop_on_signal, nursery.cancel_scope)
         async with _enrolled(simulation, cameras) as known:
             nursery.start_soon(_report_regularly, counts)
+            nursery.start_soon(_accept_unsigned, simulation, known)
             await run_fleet(
                 known,
                 simulation.endpoint,
@@ -124,12 +126,57 @@ async def _enrolled(
     async with _client(simulation.web_url, simulation.api_key) as client:
         known: list[CameraIdentity] = []
         try:
-            for camera in cameras:
-                known.append(await _enrol(client, camera))
+            for number, camera in enumerate(cameras):
+                is_unsigned = _is_unsigned(simulation, number)
+                known.append(camera if is_unsigned else await _enrol(client, camera))
             yield known
         finally:
             with trio.move_on_after(_REMOVAL_SECONDS, shield=True):
-                await _remove(client, known)
+                await _remove(client, await _with_dids(client, known))
+
+
+def _is_unsigned(simulation: FleetRun, number: int) -> bool:
+    """Whether this camera connects without a signature: to be enrolled, it must be connected."""
+    return simulation.quirks[number % len(simulation.quirks)].edition == 3
+
+
+async def _accept_unsigned(simulation: FleetRun, cameras: Sequence[CameraIdentity]) -> None:
+    """Accept the cameras that connect without a signature, once the hub lets them wait."""
+    if simulation.api_key is None:
+        return
+    waiting = [one for number, one in enumerate(cameras) if _is_unsigned(simulation, number)]
+    async with _client(simulation.web_url, simulation.api_key) as client:
+        while waiting:
+            await trio.sleep(_ACCEPT_SECONDS)
+            waiting = [one for one in waiting if not await _is_accepted(client, one)]
+
+
+async def _is_accepted(client: httpx.AsyncClient, camera: CameraIdentity) -> bool:
+    body = {"code": camera.code, "name": camera.name}
+    try:
+        await _call(client, "POST", f"{_DEVICES}/waiting/{camera.sn}/accept", body)
+    except StartFault:
+        # It is between two connections, or the hub does not accept such cameras.
+        return False
+    return True
+
+
+async def _with_dids(
+    client: httpx.AsyncClient, cameras: Sequence[CameraIdentity]
+) -> list[CameraIdentity]:
+    """The cameras that the hub knows, with the dids of those that were accepted meanwhile."""
+    if all(camera.did for camera in cameras):
+        return list(cameras)
+    try:
+        items = (await _call(client, "GET", f"{_DEVICES}?limit=1000")).json()["items"]
+    except StartFault as fault:
+        print_line(f"some cameras were not removed: {fault.message}", err=True)
+        items = []
+    dids = {one["sn"]: one["did"] for one in items}
+    found = [
+        msgspec.structs.replace(camera, did=camera.did or dids.get(camera.sn)) for camera in cameras
+    ]
+    return [camera for camera in found if camera.did]
 
 
 async def _remove(client: httpx.AsyncClient, cameras: Sequence[CameraIdentity]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pybase64
@@ -27,6 +28,7 @@ from hub.wire.commands.later_params import (
     PhotoSearch,
     PresetOf,
     PresetSet,
+    ServerSet,
 )
 
 Result = dict[str, Any] | None
@@ -72,6 +74,7 @@ class LaterResults:
             later.GET_PRIVACY.name: self._privacy,
             later.GET_INTERFACES.name: self._interfaces,
             later.LIST_ACCESS_POINTS.name: self._access_points,
+            later.SET_SERVER.name: self._set_server,
             later.PATROL_CREATE.name: self._create_patrol,
             later.PATROL_DELETE.name: self._delete_patrol,
             later.GET_PATROLS.name: self._list_patrols,
@@ -194,6 +197,11 @@ class LaterResults:
     def _access_points(self, _param: Struct) -> Result:
         point = {"ssid": "Site", "passwd": "not-a-password-1", "quality": 70, "keystat": 1}
         return {"aplist": [point]}
+
+    def _set_server(self, param: ServerSet) -> None:
+        """Take over the paths: this camera is always led to the same host and ports."""
+        self._state.ws_path = urlsplit(param.websocket.websocket_addr).path or "/"
+        self._state.http_base = urlsplit(param.http_addr).path.rstrip("/")
 
     def _create_patrol(self, _param: Struct) -> Result:
         number = next(n for n in range(len(self._patrols) + 1) if n not in self._patrols)

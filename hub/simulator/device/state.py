@@ -49,6 +49,10 @@ class DeviceState:
         self.ota_id = ""
         self.face: FaceParam | None = None
         self.recording: RecordParam | None = None
+        #: The paths of the hub's addresses (1.23 of edition 3): of the WebSocket, and before all
+        #: paths of HTTP.
+        self.ws_path = "/"
+        self.http_base = ""
         #: What edition 3 was told by other commands, by the command's name (D12).
         self.told: dict[str, Struct] = {}
         preloaded = population.known if preload_faces else ()
