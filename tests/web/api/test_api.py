@@ -309,6 +309,8 @@ async def test_a_device_is_added_listed_changed_and_removed(api: Client) -> None
         "enabled": True,
         "clock_trusted": True,
         "own_key": False,
+        "connects": "signed",
+        "suspect": None,
         "earlier_key_until": None,
         "init": None,
     }

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct
 
 from hub.services.admission.enrolment import CodeMatch, PendingDevice
 from hub.services.admission.provisioning import DeliveryOutcome, stored_delivery
-from hub.services.devices.views import DeviceView
+from hub.services.devices.views import Connects, DeviceView, Suspicion
 from hub.wire.times import format_rfc3339
 from web.api.answers import Damaged, Did, Time, Versions, damaged_flag
 
@@ -54,6 +54,13 @@ class Device(Struct, frozen=True, kw_only=True):
         Meta(description="the earlier key is valid until this time, or until the new one is used"),
     ]
     init: Annotated[Init | None, Meta(description="null: they were never sent")]
+    connects: Annotated[
+        Connects, Meta(description="unsigned: it was approved, and cannot prove what it is")
+    ]
+    suspect: Annotated[
+        Suspicion | None,
+        Meta(description="what did not fit its approval since an administrator looked at it"),
+    ]
     damaged: Damaged = UNSET
 
 
@@ -140,6 +147,8 @@ def device_fields(view: DeviceView) -> Device:
         if view.previous_key_until is None
         else format_rfc3339(view.previous_key_until),
         init=None if view.init_outcome is None else _init(view.init_outcome),
+        connects=view.connects,
+        suspect=view.suspect,
         damaged=damaged_flag(view.damaged),
     )
 

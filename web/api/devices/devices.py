@@ -79,6 +79,8 @@ DEVICE_EXAMPLE = answers.Device(
     own_key=False,
     earlier_key_until=None,
     init=answers.Init("taken", "taken"),
+    connects="signed",
+    suspect=None,
 )
 TAG = "Devices"
 _ONE = f"{PREFIX}/devices/{{did}}"
