@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from hub.errors import (
     DeviceBusy,
@@ -263,3 +264,26 @@ async def test_units_are_in_the_language_of_the_page(admin: Visitor, camera: Sim
     await admin.get("/cameras/1/settings")
     assert "<span>秒</span>" in admin.text
     assert "<span>分钟</span>" in admin.text
+
+
+async def test_d12_what_the_camera_cannot_be_told_is_said_or_left_out(
+    admin: Visitor, hub: PageSite
+) -> None:
+    capabilities = hub.services.capabilities
+    await admin.get("/cameras/1/settings")
+    assert "cannot be told" not in admin.text
+    assert 'name="record_face"' in admin.text
+    await capabilities.learn("1", lambda known: replace(known, face=1), "answer")
+    await admin.get("/cameras/1/settings")
+    assert "cannot be told" not in admin.text
+    assert 'name="record_face"' not in admin.text
+    assert 'name="show_human"' in admin.text
+    await capabilities.learn("1", lambda known: replace(known, face=3, recording=3), "answer")
+    await admin.get("/cameras/1/settings")
+    assert 'name="record_face"' in admin.text
+    note = "This camera cannot be told this."
+    assert note in admin.text.partition('name="show_human"')[2][:200]
+    assert note not in admin.text.partition('name="show_face"')[2][:200]
+    # All of a setting is sent, so what is required stays.
+    assert note not in admin.text.partition('name="normal_record"')[2][:200]
+    assert note in admin.text.partition('name="pre_record.duration"')[2][:900]

@@ -6,7 +6,7 @@ check what a form sends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -240,6 +240,7 @@ class SettingField(Struct, frozen=True, kw_only=True):
     expected: str
     choices: tuple[SettingOption, ...]
     fault: str
+    note: str = ""
 
 
 class FieldGroup(Struct, frozen=True):
@@ -254,13 +255,26 @@ def field_groups(
     wrong: BadParameter | None = None,
     *,
     is_change: bool = False,
+    unspoken: Collection[str] = (),
 ) -> list[FieldGroup]:
     """The form with these values; an error is shown beside its field.
 
-    `is_change`: each field may be left unchanged.
+    `is_change`: each field may be left unchanged. `unspoken`: the names of fields, or of objects,
+    that the camera cannot be told: they say so, and a group of nothing else that has to be sent
+    is left out.
     """
     bounds = form.bounds
     fault = wrong.field.removeprefix("param.") if wrong else ""
+    groups = [
+        group
+        for group in form.groups
+        if any(
+            bounds[label.name].required
+            or label.name == fault
+            or not _is_unspoken(label.name, unspoken)
+            for label in group.labels
+        )
+    ]
     return [
         FieldGroup(
             gettext(group.title),
@@ -272,13 +286,18 @@ def field_groups(
                     values,
                     is_wrong=label.name == fault,
                     may_be_empty=is_change or not bounds[label.name].required,
+                    is_unspoken=_is_unspoken(label.name, unspoken),
                 )
                 for label in group.labels
             ),
             gettext(group.note) if group.note else "",
         )
-        for group in form.groups
+        for group in groups
     ]
+
+
+def _is_unspoken(name: str, unspoken: Collection[str]) -> bool:
+    return name in unspoken or name.partition(".")[0] in unspoken
 
 
 def _setting_field(
@@ -289,6 +308,7 @@ def _setting_field(
     *,
     is_wrong: bool,
     may_be_empty: bool,
+    is_unspoken: bool,
 ) -> SettingField:
     choices = _options(label, bound, may_be_empty=may_be_empty)
     expected = gettext("Choose one of the options.") if choices else number_expected(bound)
@@ -306,6 +326,7 @@ def _setting_field(
         expected=expected,
         choices=choices,
         fault=expected if is_wrong else "",
+        note=gettext("This camera cannot be told this.") if is_unspoken else "",
     )
 
 

@@ -15,6 +15,8 @@ from hub.errors import BadParameter, HubError
 from hub.services.commands.known_settings import KnownSetting
 from hub.services.commands.many import Wish
 from hub.services.devices.views import DeviceView
+from hub.wire.commands.capabilities import supposed_edition
+from hub.wire.commands.settings import unspoken
 from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
@@ -157,7 +159,10 @@ async def _settings_page(device: DeviceView, rejected: RejectedForm | None = Non
         status=rejected.error.status if rejected else 200,
         given=_given_setting(device),
         waiting=[_waiting(wish) for wish in await hub.many_devices.waiting(device.did)],
-        forms=[_form_view(form, _known(device, form), rejected) for form in (FACE, RECORDING)],
+        forms=[
+            _form_view(form, _known(device, form), rejected, _unspoken(device, form))
+            for form in (FACE, RECORDING)
+        ],
     )
 
 
@@ -179,8 +184,20 @@ def _waiting(wish: Wish) -> WaitingSetting:
     return WaitingSetting(gettext(title), f"/jobs/{wish.job}" if wish.job is not None else "")
 
 
+def _unspoken(device: DeviceView, form: SettingForm) -> tuple[str, ...]:
+    """What the camera cannot be told in its edition; nothing if that is not known (D12)."""
+    known = auth.services().capabilities.of(device.did)
+    learnt = known.face if form is FACE else known.recording
+    if learnt is None and supposed_edition(known) == 3:
+        learnt = 3
+    return () if learnt is None else unspoken(form.command, learnt)
+
+
 def _form_view(
-    form: SettingForm, known: KnownSetting[Any] | None, rejected: RejectedForm | None
+    form: SettingForm,
+    known: KnownSetting[Any] | None,
+    rejected: RejectedForm | None,
+    cannot: tuple[str, ...],
 ) -> SettingFormView:
     taken = known.taken if known else None
     values: Mapping[str, str] = typical_values(form) if taken is None else param_values(taken)
@@ -190,7 +207,7 @@ def _form_view(
     return SettingFormView(
         name=form.name,
         title=gettext(form.title),
-        groups=field_groups(form, own.values if own else values, bad_field),
+        groups=field_groups(form, own.values if own else values, bad_field, unspoken=cannot),
         taken_at=known.taken_at if known else None,
         refused_at=known.answered_at if known and is_refused else None,
         refused=device_message(known.code, known.msg) if known and is_refused else "",
