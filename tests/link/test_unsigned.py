@@ -227,6 +227,20 @@ async def test_a_connection_that_is_silent_makes_room_for_its_camera(
         assert await heartbeat(camera) == 200
 
 
+async def test_a_camera_that_is_slow_is_not_displaced_by_one_that_proves_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        camera.answers = False
+        fake = await unsigned_camera(port, auth_code="GUESSED0")
+        assert (await fake.connect())["code"] == 200
+        await fake.closed.wait()
+        assert device(port).suspect == "facts"
+        assert port.site.registry.get(device(port).did) is camera.link
+        assert await heartbeat(camera) == 200
+
+
 async def test_of_many_connects_at_once_at_most_one_is_admitted(
     autojump_clock: MockClock,
 ) -> None:

@@ -170,6 +170,7 @@ class Admission:
     def enter(self, link: Link) -> None:
         """Put the device online on this link, whose connect got a 200; close an older link."""
         was_online = self._registry.get(link.did) is link
+        self._quarantine.leave(link)
         older = self._registry.attach(link)
         self._registry.touch(link.did)
         self._pending.admitted(link.did, link)
@@ -208,7 +209,8 @@ class Admission:
             self._pending.keep_open(link, claim.sn)
             delay = self._note_refusal(claim.did, claim.attempt, refusal)
             await trio.sleep(delay)
-            link.close(str(refusal))
+            if self._quarantine.is_current(claim):
+                link.close(str(refusal))
         except HubError as error:
             link.close(error.message)
         else:

@@ -110,7 +110,9 @@ class UnsignedConnects:
             # Something may have changed meanwhile.
             self._check_known(self._current(device), link)
         path_hash, own = hash_path(link.path), device.pinned_address
-        return self._quarantine.enter(link, attempt, device.did, path_hash, own=own)
+        claim = self._quarantine.enter(link, attempt, device.did, path_hash, own=own)
+        claim.older = older
+        return claim
 
     async def prove(self, claim: Claim) -> Proved:
         """Ask the camera in quarantine who it is; if it is what was approved, store its token.
@@ -144,7 +146,11 @@ class UnsignedConnects:
             raise Refused(NotAuthorised(reason.refusal), reason, signed=False)
 
     async def _check_silent(self, device: Device, older: Link) -> None:
-        """Raise Refused if the earlier connection of the device is alive; else close it."""
+        """Raise Refused if the earlier connection of the device is alive.
+
+        If it is not, it stays all the same until the new one has proved who it is: the camera may
+        only be slow.
+        """
         if device.did in self._asked:
             # One question at a time: the answer to it counts for the next connect.
             raise _refused("still-online")
@@ -154,14 +160,11 @@ class UnsignedConnects:
                 raise _refused("still-online")
         finally:
             self._asked.discard(device.did)
-        older.close("it did not answer when the device connected again")
-        if self._registry.get(device.did) is older:
-            self._registry.detach(older)
-            self._devices.publish_change(device.did)
 
     async def _admit(self, claim: Claim, device: Device, facts: Facts, changes: int) -> Proved:
         did = device.did
-        if did in self._admitting or self._other_link(did, claim.link) is not None:
+        other = self._other_link(did, claim.link)
+        if did in self._admitting or (other is not None and other is not claim.older):
             raise _refused("still-online")
         self._admitting.add(did)
         try:

@@ -22,7 +22,8 @@ class Claim(Struct, eq=False):
 
     `did`: of the device that it claims to be; "" if it is not enrolled. `token`: what it was
     given. `path_hash`: of the secret in the path by which it came; "" without one. `is_checked`:
-    whether somebody is asking it who it is.
+    whether somebody is asking it who it is. `older`: the connection of the device that was asked
+    whether it is alive, and did not answer.
     """
 
     link: Link
@@ -31,6 +32,7 @@ class Claim(Struct, eq=False):
     token: str
     path_hash: str
     is_checked: bool = False
+    older: Link | None = None
 
     @property
     def sn(self) -> str:
