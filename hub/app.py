@@ -71,6 +71,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.readings import CameraReadings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.prompting import FirmwarePrompts
@@ -433,6 +434,7 @@ async def open_services(
                 campaigns, devices, commands, change_feed, capabilities
             ),
             commands=commands,
+            readings=CameraReadings(devices, commands, now),
             device_files=device_files,
             photos=Photos(),
             releases=releases,

@@ -17,6 +17,7 @@ from web.pages.camera import (
     unsigned,
 )
 from web.pages.camera import search as camera_search
+from web.pages.camera.device import views as camera_device
 from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
 from web.pages.camera.recordings import views as recordings
@@ -66,6 +67,7 @@ _BLUEPRINTS = (
     manage.blueprint,
     unsigned.blueprint,
     capabilities.blueprint,
+    camera_device.blueprint,
     trace.blueprint,
     accept.blueprint,
     connect.blueprint,

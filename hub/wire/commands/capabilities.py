@@ -75,6 +75,12 @@ def supposed_edition(known: Capabilities) -> Edition:
     return known.uploads or 1
 
 
+def may_know(known: Capabilities, group: CommandGroup) -> bool:
+    """Whether to offer what needs a group: it is known, or likely as long as nothing is learnt."""
+    is_known = known.groups.get(group)
+    return supposed_edition(known) == 3 if is_known is None else is_known
+
+
 def editions_to_try(learnt: Edition | None, known: Capabilities) -> tuple[Edition, ...]:
     """In which order to try the editions of a setting: the next one only after a 404.
 

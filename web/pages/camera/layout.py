@@ -10,6 +10,7 @@ from quart import Response, request
 from hub.services.access.users import Role
 from hub.services.devices.validation import MAX_SN_LENGTH
 from hub.services.devices.views import DeviceView
+from hub.wire.commands.capabilities import CommandGroup, may_know
 from web import auth
 from web.pages.camera.row import camera_row
 from web.pages.labels import done_sentence
@@ -19,11 +20,15 @@ from web.pages.search.links import of_camera
 
 
 class CameraTab(Struct, frozen=True):
-    """One page of a camera. `path` is relative to the camera's address."""
+    """One page of a camera. `path` is relative to the camera's address.
+
+    `group`: commands that the camera must know, if only later editions have them (D12).
+    """
 
     path: str
     text: str
     role: Role
+    group: CommandGroup | None = None
 
 
 class CameraTabLink(Struct, frozen=True):
@@ -35,6 +40,7 @@ class CameraTabLink(Struct, frozen=True):
 _TABS = (
     CameraTab("", N_("Overview"), "viewer"),
     CameraTab("/settings", N_("Settings"), "admin"),
+    CameraTab("/device", N_("Device"), "admin", "information"),
     CameraTab("/recordings", N_("Recordings"), "viewer"),
     # Names and ID numbers of people: not for viewers.
     CameraTab("/captures", N_("Captures on camera"), "guard"),
@@ -54,7 +60,7 @@ async def camera_page(
     template: str, device: DeviceView, *, tab: str = "", status: int = 200, **values: object
 ) -> Response:
     """Render a page of one camera. `tab` is the path of the tab that it belongs to."""
-    me = await auth.current_user()
+    me, known = await auth.current_user(), auth.services().capabilities.of(device.did)
     return await page(
         template,
         area="cameras",
@@ -65,6 +71,7 @@ async def camera_page(
             CameraTabLink(f"/cameras/{device.did}{one.path}", gettext(one.text), one.path == tab)
             for one in _TABS
             if me is not None and auth.reaches(me, one.role)
+            if one.group is None or may_know(known, one.group)
         ],
         done=done_sentence(request.args.get("done")),
         replaced=request.args.get("replaced", "")[:MAX_SN_LENGTH],
