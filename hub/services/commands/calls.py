@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from msgspec import Raw, Struct
 from msgspec.structs import asdict, replace
 
-from hub.errors import DeviceNonsense, DeviceRefused
+from hub.errors import BadParameter, DeviceNonsense, DeviceRefused
 from hub.live.feed import Change, Feed
 from hub.live.registry import DeviceAnswer as DeviceAnswer
 from hub.live.registry import Registry
@@ -255,7 +255,17 @@ class Commands:
 
 
 def _bare(param: P, *, is_bare: bool) -> P:
-    """The param without the personal numbers of a person whom it adds."""
-    if is_bare and isinstance(param, PersonAdd):
+    """The param without the personal numbers of a person whom it adds.
+
+    Raises BadParameter if it asks by such a number.
+    """
+    if not is_bare:
+        return param
+    if isinstance(param, PersonAdd):
         return replace(param, id_card_no="", ic_card_no="", phone=None)
+    for name in ("idCard", "phone"):
+        if getattr(param, name, None):
+            raise BadParameter(
+                "not sent to a device that connects without a signature", field=f"param.{name}"
+            )
     return param

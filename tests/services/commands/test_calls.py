@@ -25,6 +25,7 @@ from hub.errors import (
 from hub.live.feed import Change
 from hub.services.commands.queue import MAX_WAITING
 from hub.services.devices.directory import DeviceChange
+from hub.store.tables.devices import UnsignedPins
 from hub.wire.commands.answers import DayCount
 from hub.wire.commands.dialect import (
     PERSON_ADD,
@@ -35,7 +36,7 @@ from hub.wire.commands.dialect import (
 )
 from hub.wire.commands.param_structs import PersonList, PersonSearch
 from tests.support.clock import FrozenClock
-from tests.support.commanded_device import commanded_device
+from tests.support.commanded_device import CommandedDevice, commanded_device
 from tests.support.commanded_link import AskedLink, answer
 
 FIRST, SECOND = SET_FACE.uris
@@ -384,3 +385,38 @@ async def test_commands_that_change_a_device_are_published(
 
 
 # PageCursor
+
+
+# A device that connects without a signature (D12)
+
+
+@pytest.fixture
+async def unsigned(clock: FrozenClock, nursery: trio.Nursery) -> CommandedDevice:
+    one = await commanded_device(clock, nursery, lambda uri, param: answer(0))
+    pins = UnsignedPins("10.0.0.8", "00:1b:2c:3d:4e:5f", "3001", "ab" * 32)
+    await one.site.store.devices.change(one.did, DeviceChange(code="nobody knows", pins=pins))
+    return one
+
+
+async def test_it_is_given_no_personal_numbers_whoever_sends_them(
+    unsigned: CommandedDevice,
+) -> None:
+    numbers = {"id_card_no": "110101199003071234", "ic_card_no": "00FF", "phone": "13800000000"}
+    person = replace(PERSON_ADD.example, **numbers)
+    await unsigned.commands.person_add(unsigned.did, person)
+    await unsigned.commands.send(unsigned.did, "/person/add", msgspec.json.encode(person))
+    assert len(unsigned.link.asked) == 2
+    for asked in unsigned.link.asked:
+        assert (asked.param["id_card_no"], asked.param["ic_card_no"]) == ("", "")
+        assert "phone" not in asked.param
+        assert asked.param["name"] == person.name
+
+
+@pytest.mark.parametrize("field", ["idCard", "phone"])
+async def test_it_is_not_asked_by_personal_numbers(unsigned: CommandedDevice, field: str) -> None:
+    with pytest.raises(BadParameter) as refused:
+        await unsigned.commands.send(
+            unsigned.did, "/person/list", msgspec.json.encode({field: "13800000000"})
+        )
+    assert refused.value.field == f"param.{field}"
+    assert unsigned.link.asked == []

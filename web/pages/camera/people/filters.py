@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from hub.services.access.users import User
+from hub.services.devices.views import DeviceView
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.redaction import is_personal_number
+from web import auth
 from web.pages.language import N_, gettext
 
 #: By wire name.
@@ -24,6 +27,11 @@ class FilterField(Struct, frozen=True):
     label: str
     value: str
     max_length: int
+
+
+def may_ask_by_numbers(me: User, device: DeviceView) -> bool:
+    """Whether this camera may be asked by personal numbers: not if it does not sign (D12)."""
+    return auth.reaches(me, "admin") and device.connects == "signed"
 
 
 def read_filters(args: Mapping[str, str], *, sees_numbers: bool) -> dict[str, str]:

@@ -28,6 +28,7 @@ from web.pages.camera.people.filters import (
     FILTERS,
     describe_filter_error,
     filter_fields,
+    may_ask_by_numbers,
     read_filters,
 )
 from web.pages.camera.people.form import (
@@ -70,8 +71,9 @@ class PersonCard(Struct, frozen=True, kw_only=True):
 
 @blueprint.get("/list")
 async def people(did: int) -> Response:
-    sees_numbers = auth.reaches(await auth.require_role("guard"), "admin")
+    me = await auth.require_role("guard")
     device, hub = get_camera(did), auth.services()
+    sees_numbers = may_ask_by_numbers(me, device)
     query = _read_query(request.args, sees_numbers=sees_numbers)
     position = read_position(request.args)
     page: dict[str, Any] = {
