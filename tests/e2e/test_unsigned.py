@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+import httpx
 import pytest
 
 from hub.simulator.faults import Quirks
 from hub.simulator.identity import make_cameras
+from tests.e2e.browser import PASSWORD
 from tests.e2e.conftest import MakeHub
 from tests.e2e.fleet_thread import running_cameras
-from tests.e2e.hub_process import TIMEOUT_SECONDS
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 from tests.e2e.load import RECORDS
 
 _DEVICES = "/api/hub/v1/devices"
 _CAMERAS = 3
+_TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
+#: On the page of a camera that came back by its secret address.
+_OWN_ADDRESS = "Its serial number is refused elsewhere."
 _ASK = ("devices.unsigned=ask", "devices.unsigned_networks=127.0.0.0/8")
 
 
@@ -28,7 +34,24 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def test_cameras_without_a_signature_are_approved_come_online_and_send_what_they_see(
+class Administrator:
+    """An administrator's session, over plain requests."""
+
+    def __init__(self, hub: HubProcess, client: httpx.Client) -> None:
+        hub.cli("user", "add", "ada", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+        self._client = client
+        assert self.send("/sign-in", name="ada", password=PASSWORD) == 303
+
+    def page(self, path: str) -> str:
+        return self._client.get(path).text
+
+    def send(self, path: str, **form: str) -> int:
+        """Send a form with the token of the page that has it; return the status."""
+        token = _TOKEN.findall(self.page(path))[0]
+        return self._client.post(path, data={"csrf_token": token, **form}).status_code
+
+
+def test_cameras_without_a_signature_are_approved_given_addresses_and_send_what_they_see(
     make_hub: MakeHub,
 ) -> None:
     hub = make_hub(*_ASK).start()
@@ -51,11 +74,25 @@ def test_cameras_without_a_signature_are_approved_come_online_and_send_what_they
 
         wait_until(lambda: states() == ["online"] * _CAMERAS)
 
-        def senders() -> set[str]:
-            records = client.get(RECORDS, params={"limit": 1000}).json()["items"]
-            return {one["sn"] for one in records}
+        def dids() -> list[str]:
+            return [one["did"] for one in client.get(_DEVICES).json()["items"]]
+
+        def newest() -> int:
+            items = client.get(RECORDS, params={"limit": 1, "order": "desc"}).json()["items"]
+            return int(items[0]["seq"])
+
+        def senders(after: int = 0) -> set[str]:
+            params = {"limit": 1000, "after": after}
+            return {one["sn"] for one in client.get(RECORDS, params=params).json()["items"]}
 
         wait_until(lambda: senders() == {camera.sn for camera in cameras})
+        ada = Administrator(hub, stack.enter_context(hub.sync_client()))
+        for did in dids():
+            # The next one only when this one is back.
+            wait_until(lambda did=did: ada.send(f"/cameras/{did}/unsigned/address") == 303)
+            wait_until(lambda did=did: _OWN_ADDRESS in ada.page(f"/cameras/{did}/unsigned"))
+        before = newest()
+        wait_until(lambda: senders(after=before) == {camera.sn for camera in cameras})
         # Whoever connects as one of them while it is there is refused, and disturbs nothing.
         with running_cameras(hub, cameras[:1], rate=0.01, quirks=quirks):
             time.sleep(2)
