@@ -71,6 +71,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
@@ -435,6 +436,7 @@ async def open_services(
             ),
             commands=commands,
             readings=CameraReadings(devices, commands, now),
+            pan_tilt=PanTilt(commands),
             device_files=device_files,
             photos=Photos(),
             releases=releases,
@@ -552,6 +554,8 @@ async def _run_parts(
                 start = partial(start_part, clients, closing)
                 for port in udp_ports_of(services.config):
                     await start("the time for cameras", partial(_serve_time, services, port))
+                # Here, because it stops the cameras while they are still connected.
+                await start("stopping moved cameras", services.pan_tilt.run)
                 await start("the control channel", partial(serve_control, services))
                 if demo_cameras is not None:
                     await start("the simulated cameras", partial(demo_cameras, services))

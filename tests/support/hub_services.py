@@ -49,6 +49,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
@@ -273,6 +274,7 @@ async def open_hub_services(
             enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
             readings=CameraReadings(devices, commands, clock),
+            pan_tilt=PanTilt(commands),
             device_files=device_files,
             photos=Photos(),
             releases=releases,

@@ -18,6 +18,7 @@ from web.pages.camera import (
 )
 from web.pages.camera import search as camera_search
 from web.pages.camera.device import views as camera_device
+from web.pages.camera.pan_tilt import views as pan_tilt
 from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
 from web.pages.camera.recordings import views as recordings
@@ -59,6 +60,7 @@ _BLUEPRINTS = (
     outages.blueprint,
     settings.blueprint,
     reboot.blueprint,
+    pan_tilt.blueprint,
     recordings.blueprint,
     captures.blueprint,
     camera_people.blueprint,

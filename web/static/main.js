@@ -273,6 +273,10 @@ onElement("[data-print]", (button) => {
   button.hidden = false;
   button.addEventListener("click", () => print());
 });
+onElement("form[data-pan-tilt]", async (pad) => {
+  const { turnByHolding } = await import("./pantilt.js");
+  turnByHolding(pad);
+});
 onElement("form[data-search]", async (form) => {
   const { keepAnswersApart } = await import("./search.js");
   keepAnswersApart(form);

@@ -196,6 +196,9 @@ CHANGES = [
     "/cameras/1/settings/recording",
     "/cameras/1/reboot",
     "/cameras/1/capabilities",
+    "/cameras/1/pan-tilt/move",
+    "/cameras/1/pan-tilt/places",
+    "/cameras/1/pan-tilt/release",
     "/cameras/1/unsigned/take-over",
     "/cameras/1/unsigned/dismiss",
     "/cameras/1/unsigned/address",
@@ -340,7 +343,13 @@ async def test_a_form_without_its_token_changes_nothing(admin: Visitor, path: st
 
 
 #: Guards may ask for these: they change nothing that an administrator decided.
-BY_GUARDS = {"/cameras/1/people/compare", "/cameras/1/people/retry"}
+BY_GUARDS = {
+    "/cameras/1/people/compare",
+    "/cameras/1/people/retry",
+    "/cameras/1/pan-tilt/move",
+    "/cameras/1/pan-tilt/places",
+    "/cameras/1/pan-tilt/release",
+}
 
 
 @pytest.mark.parametrize(
