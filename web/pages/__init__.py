@@ -17,6 +17,7 @@ from web.pages.camera import (
     unsigned,
 )
 from web.pages.camera import search as camera_search
+from web.pages.camera.device import setting_pages
 from web.pages.camera.device import views as camera_device
 from web.pages.camera.pan_tilt import views as pan_tilt
 from web.pages.camera.people import sync as camera_sync
@@ -70,6 +71,7 @@ _BLUEPRINTS = (
     unsigned.blueprint,
     capabilities.blueprint,
     camera_device.blueprint,
+    setting_pages.blueprint,
     trace.blueprint,
     accept.blueprint,
     connect.blueprint,

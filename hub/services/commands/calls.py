@@ -13,7 +13,12 @@ from hub.live.feed import Change, Feed
 from hub.live.registry import DeviceAnswer as DeviceAnswer
 from hub.live.registry import Registry
 from hub.services.commands.abilities import Abilities, NothingKnown
-from hub.services.commands.known_settings import MAX_MSG_LENGTH, DeviceSettings, KnownSettings
+from hub.services.commands.known_settings import (
+    MAX_MSG_LENGTH,
+    DeviceSettings,
+    KnownSetting,
+    KnownSettings,
+)
 from hub.services.commands.paging import DeviceList
 from hub.services.commands.sender import CommandSender
 from hub.services.devices.directory import Devices
@@ -169,6 +174,14 @@ class Commands:
         """Return the device's last answers to 1.5 and 1.6. Raises NoSuchResource."""
         self._devices.device(did)
         return self._settings.of_device(did)
+
+    def kept_setting(self, did: str, command: Command[P, Any]) -> KnownSetting[P] | None:
+        """Return the device's last answer to a setting that nothing reads back.
+
+        Raises NoSuchResource.
+        """
+        self._devices.device(did)
+        return self._settings.of_command(did, command)
 
     async def recordings_by_month(self, did: str, year: int, month: int) -> RecordDays:
         """1.7: count the recordings of each day; `month` is 1 to 12."""

@@ -1,4 +1,4 @@
-"""Settings of 1.5 and 1.6. They cannot be read back, so the last answers are remembered."""
+"""Settings that cannot be read back (1.5, 1.6, and two of edition 3): the last answers are kept."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hub.store.tables.device_settings import DeviceSetting, SettingName
 from hub.store.tables.devices import Device
 from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
+from hub.wire.commands.later_commands import SET_ADJUST, SET_DAY_NIGHT
 from hub.wire.commands.param_structs import FaceParam, RecordParam
 from hub.wire.commands.params import check_param
 from hub.wire.commands.settings import face_edition
@@ -28,7 +29,14 @@ Setting = TypeVar("Setting", bound=Struct, covariant=True)
 #: Characters of a device's message that are kept and reported.
 MAX_MSG_LENGTH = 200
 
-_NAMES: dict[str, SettingName] = {SET_FACE.name: "face", SET_RECORDING.name: "recording"}
+_NAMES: dict[str, SettingName] = {
+    SET_FACE.name: "face",
+    SET_RECORDING.name: "recording",
+    SET_ADJUST.name: "adjust",
+    SET_DAY_NIGHT.name: "day_night",
+}
+#: Each edition has its own words for these.
+_IN_DIALECTS = (SET_FACE.name, SET_RECORDING.name)
 
 
 class KnownSetting(Struct, Generic[Setting], frozen=True, kw_only=True):
@@ -61,7 +69,7 @@ class KnownSettings:
         self._now = now
 
     def of_device(self, did: str) -> DeviceSettings:
-        return DeviceSettings(self._known(did, SET_FACE), self._known(did, SET_RECORDING))
+        return DeviceSettings(self.of_command(did, SET_FACE), self.of_command(did, SET_RECORDING))
 
     def learnt(self, did: str) -> Capabilities:
         """Return the edition of 1.5 that the device took, by the uri that it answered."""
@@ -93,7 +101,8 @@ class KnownSettings:
                 error,
             )
 
-    def _known(self, did: str, command: Command[P, Any]) -> KnownSetting[P] | None:
+    def of_command(self, did: str, command: Command[P, Any]) -> KnownSetting[P] | None:
+        """Return the device's last answer to a setting that is kept; None if it never answered."""
         setting = self._store.device_settings.get(did, _NAMES[command.name])
         if setting is None:
             return None
@@ -124,6 +133,12 @@ class KnownSettings:
 
 
 def is_setting(command: Command[Any, Any]) -> bool:
+    """Whether each edition has its own words for it."""
+    return command.name in _IN_DIALECTS
+
+
+def is_kept(command: Command[Any, Any]) -> bool:
+    """Whether the answers to it are remembered."""
     return command.name in _NAMES
 
 

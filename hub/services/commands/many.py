@@ -51,7 +51,7 @@ _PAUSES = (5.0, 15.0, 60.0, 300.0)
 #: Nothing reads settings back from a device, which wants all fields at once.
 _UNKNOWN = "its other settings are not known: send all of them once"
 
-_SETTINGS: dict[SettingName, Command[Any, Any]] = {"face": SET_FACE, "recording": SET_RECORDING}
+_SETTINGS: dict[str, Command[Any, Any]] = {"face": SET_FACE, "recording": SET_RECORDING}
 
 
 class ManySubject(Struct, frozen=True):

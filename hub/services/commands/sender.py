@@ -22,7 +22,7 @@ from hub.live.feed import Change, Feed
 from hub.live.registry import DeviceAnswer, Link, Registry
 from hub.log import limited
 from hub.services.commands.abilities import Abilities, from_answer, from_setting
-from hub.services.commands.known_settings import KnownSettings, is_setting
+from hub.services.commands.known_settings import KnownSettings, is_kept, is_setting
 from hub.services.commands.queue import CommandQueues
 from hub.services.devices.directory import Devices
 from hub.store.db import Store
@@ -111,7 +111,10 @@ class CommandSender:
         if is_setting(command):
             return await self._request_setting(did, command, param)
         link, release = await self._acquire(did, command)
+        camera = self._store.devices.by_did(did)
         answer = await link.request(command.uri, param, seconds=command.seconds, on_free=release)
+        if is_kept(command):
+            await self._settings.note(camera, command, command.uri, param, answer)
         if command.group is not None:
             await self._abilities.learn(did, from_answer(command, answer), "answer")
         return answer

@@ -335,7 +335,7 @@ CREATE TABLE hub_run (
 -- The settings that a device last accepted (1.5, 1.6), because it cannot be asked for them.
 CREATE TABLE device_setting (
     did TEXT NOT NULL REFERENCES device (did) ON DELETE CASCADE,
-    name TEXT NOT NULL,           -- face (1.5), recording (1.6)
+    name TEXT NOT NULL,           -- face (1.5), recording (1.6), adjust, day_night (D12)
     taken TEXT,                   -- JSON of the param last accepted; NULL if there is none
     taken_at INTEGER,
     uri TEXT,                     -- which uri of 1.5, which has two, this device knows

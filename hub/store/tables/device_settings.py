@@ -1,4 +1,4 @@
-"""The settings that devices last accepted (1.5, 1.6), because devices cannot be asked for them."""
+"""The settings that devices last accepted, for settings that devices cannot be asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, as_text
 from hub.store.tables.devices import check_camera
 
-SettingName = Literal["face", "recording"]
+SettingName = Literal["face", "recording", "adjust", "day_night"]
 
 
 class DeviceSetting(Struct, frozen=True, kw_only=True):

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from msgspec import Raw
 from msgspec.structs import replace
 
 from hub.errors import DeviceSilent
+from hub.live.registry import DeviceAnswer
 from hub.simulator.faults import Quirks
 from hub.wire.commands.capabilities import Capabilities
+from hub.wire.commands.later_commands import (
+    SET_AUDIO_INPUT,
+    SET_DAY_NIGHT,
+    SET_EXPOSURE,
+    SET_OSD,
+    SET_STREAMS,
+)
+from hub.wire.commands.later_params import StreamsSet
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from tests.support.simulated_link import SimulatedLink
+from web.pages.camera.device.forms import FORMS, PageName
+from web.pages.camera.settings.forms import param_values
 
 THIRD = Quirks(edition=3)
-PAGES = [""]
+PAGES = ["", "/image", "/media"]
 
 
 @pytest.fixture
@@ -62,6 +75,125 @@ async def test_the_page_is_translated(admin: Visitor, modern: SimulatedLink) -> 
     await admin.get("/cameras/1/device")
     for text in ("子网掩码", "网关", "型号"):
         assert text in admin.text, text
+
+
+async def test_the_picture_shows_the_name_that_the_hub_has(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/device/image")
+    assert 'value="IPC"' in admin.text
+    values = param_values(SET_OSD.example)
+    await admin.send(
+        "/cameras/1/device/image/osd", **values | {"channel_name": "", "hub_name": "1"}
+    )
+    assert admin.goes_to == "/cameras/1/device/image?done=device-set"
+    (sent,) = [param for uri, param in modern.asked if uri == SET_OSD.uri]
+    assert sent == {**msgspec.to_builtins(SET_OSD.example), "channel_name": "Gate"}
+    assert await admin.hub.audited() == [("user admin", "device.set_image", "1")]
+    await admin.get(admin.goes_to)
+    assert "The camera has applied the settings." in admin.text
+    # What was read before is out of date.
+    assert 'value="Gate"' in admin.text
+    assert 'name="hub_name"' not in admin.text
+
+
+async def test_what_nothing_reads_back_is_shown_as_it_was_accepted(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/device/image")
+    assert admin.text.count("these are typical values, not its current ones") == 2
+    values = param_values(SET_DAY_NIGHT.example) | {"smt_light_mode": "AutoWhite"}
+    await admin.send("/cameras/1/device/image/day_night", **values)
+    assert "Confirm that these values replace" in admin.text
+    assert SET_DAY_NIGHT.uri not in [uri for uri, _ in modern.asked]
+    await admin.send("/cameras/1/device/image/day_night", **values, confirmed="1")
+    assert modern.asked[-1][0] == SET_DAY_NIGHT.uri
+    assert modern.asked[-1][1]["day_end"] == {"hour": 20, "minute": 30}
+    await admin.get("/cameras/1/device/image")
+    assert '<option value="AutoWhite" selected>' in admin.text
+    assert admin.text.count("these are typical values, not its current ones") == 1
+    # From now on nothing unknown is replaced.
+    await admin.send("/cameras/1/device/image/day_night", **values)
+    assert admin.goes_to.endswith("done=device-set")
+
+
+async def test_a_form_that_the_camera_does_not_take_keeps_what_was_entered(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/device/image")
+    values = param_values(SET_EXPOSURE.example)
+    await admin.send("/cameras/1/device/image/exposure", **values | {"back_light_level": "9"})
+    assert admin.response.status_code == 400
+    assert "A whole number from 0 to 8." in admin.text
+    swapped = {"exposure_max": values["exposure_min"], "exposure_min": values["exposure_max"]}
+    await admin.send("/cameras/1/device/image/exposure", **values | swapped)
+    assert "must not be shorter than the shortest one" in admin.text
+    assert SET_EXPOSURE.uri not in [uri for uri, _ in modern.asked]
+    modern.outcome = DeviceAnswer(420, "no", None)
+    await admin.send("/cameras/1/device/image/exposure", **values | {"back_light_level": "7"})
+    assert "The camera does not accept these values." in admin.text
+    assert 'name="back_light_level" value="7"' in admin.text
+
+
+async def test_a_stream_is_sent_with_the_others_as_they_are(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    first = SET_STREAMS.example.streams[0]
+    second = replace(first, streamid=1, width=640, height=360)
+    modern.state.told[SET_STREAMS.name] = StreamsSet(streams=(first, second))
+    await admin.get("/cameras/1/device/media")
+    for text in ("Main video stream", "Second video stream", "Microphone", "Loudspeaker"):
+        assert text in admin.text, text
+    values = param_values(second) | {"frame_rate": "12", "streamid": "7"}
+    await admin.send("/cameras/1/device/media/stream-1", **values)
+    assert modern.asked[-1][0] == SET_STREAMS.uri
+    streams = modern.asked[-1][1]["streams"]
+    assert streams == [
+        msgspec.to_builtins(first),
+        msgspec.to_builtins(replace(second, frame_rate=12)),
+    ]
+
+
+async def test_audio_is_set_whole(admin: Visitor, modern: SimulatedLink) -> None:
+    await admin.get("/cameras/1/device/media")
+    values = param_values(SET_AUDIO_INPUT.example) | {"ANR_enable": "1", "cnt_channel": "2"}
+    del values["enable"]
+    await admin.send("/cameras/1/device/media/audio_input", **values)
+    wanted = replace(SET_AUDIO_INPUT.example, enable=False, ANR_enable=1, cnt_channel=2)
+    assert modern.asked[-1] == (SET_AUDIO_INPUT.uri, msgspec.to_builtins(wanted))
+    assert await admin.hub.audited() == [("user admin", "device.set_media", "1")]
+
+
+async def test_a_value_that_the_hub_does_not_know_is_not_replaced_by_another(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    odd = {**msgspec.to_builtins(SET_OSD.example), "position": "centre"}
+    modern.outcome = DeviceAnswer(0, "", Raw(msgspec.json.encode(odd)))
+    await admin.get("/cameras/1/device/image")
+    select = admin.text.partition('name="position"')[2].partition("</select>")[0]
+    assert '<option value="">–</option>' in select
+    assert "selected" not in select
+
+
+async def test_an_offline_camera_is_not_offered_forms_of_values_that_nobody_knows(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    modern.outcome = DeviceSilent("no answer")
+    await admin.get("/cameras/1/device/media")
+    assert "did not respond in time" in admin.text
+    assert "/device/media/audio_input" not in admin.text
+
+
+@pytest.mark.parametrize("page", list(FORMS))
+def test_every_field_of_a_form_is_in_it_once(page: PageName) -> None:
+    for one in FORMS[page]:
+        shown = [label.name for group in one.form.groups for label in group.labels]
+        channels = {"channelid", "channelId", "streamid"}
+        assert sorted(shown) == sorted(set(one.form.bounds) - channels)
+        for group in one.form.groups:
+            for label in group.labels:
+                choices = one.form.bounds[label.name].choices
+                assert set(choices) <= {word for word, _ in label.words} or not choices
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -29,7 +29,11 @@ class PartLink(Struct, frozen=True):
     chosen: bool
 
 
-PARTS = (DevicePart("", N_("About the camera"), "information"),)
+PARTS = (
+    DevicePart("", N_("About the camera"), "information"),
+    DevicePart("/image", N_("Image"), "image"),
+    DevicePart("/media", N_("Video and audio"), "media"),
+)
 
 
 def parts_of(did: str) -> list[DevicePart]:

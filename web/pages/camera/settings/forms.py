@@ -6,7 +6,7 @@ check what a form sends.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -19,8 +19,6 @@ from hub.wire.commands.params import check_changes, check_fields
 from web.pages.labels import number_expected, unit_text
 from web.pages.language import N_, gettext
 
-SettingName = Literal["face", "recording"]
-
 
 class SettingLabel(Struct, frozen=True):
     """The label of a field. `name` is its name on the wire, dotted within an object."""
@@ -30,6 +28,8 @@ class SettingLabel(Struct, frozen=True):
     hint: str = ""
     #: The meaning of its numbers, if they are codes.
     choices: tuple[str, ...] = ()
+    #: Its values and what they mean, if they are words, or do not count from 0.
+    words: tuple[tuple[str, str], ...] = ()
 
 
 class SettingGroup(Struct, frozen=True):
@@ -39,7 +39,7 @@ class SettingGroup(Struct, frozen=True):
 
 
 class SettingForm(Struct, frozen=True):
-    name: SettingName
+    name: str
     title: str
     groups: tuple[SettingGroup, ...]
     command: Command[Any, Any]
@@ -231,7 +231,7 @@ class SettingField(Struct, frozen=True, kw_only=True):
     id: str
     label: str
     hint: str
-    look: Literal["check", "number", "choice"]
+    look: Literal["check", "number", "choice", "text"]
     value: str
     may_be_empty: bool
     least: int | None
@@ -310,30 +310,51 @@ def _setting_field(
     may_be_empty: bool,
     is_unspoken: bool,
 ) -> SettingField:
-    choices = _options(label, bound, may_be_empty=may_be_empty)
-    expected = gettext("Choose one of the options.") if choices else number_expected(bound)
+    value = values.get(label.name, "")
+    choices = _options(label, bound, value, may_be_empty=may_be_empty)
     return SettingField(
         name=label.name,
         id=f"{form.name}-{label.name.replace('.', '-')}",
         label=gettext(label.text),
         hint=gettext(label.hint) if label.hint else "",
-        look="choice" if choices else "check" if bound.kind == "boolean" else "number",
-        value=values.get(label.name, ""),
+        look=_look(bound, choices),
+        value=value,
         may_be_empty=may_be_empty,
         least=bound.least,
         most=bound.most,
         unit=unit_text(bound.unit),
-        expected=expected,
+        expected=_expected(bound, choices),
         choices=choices,
-        fault=expected if is_wrong else "",
+        fault=_expected(bound, choices) if is_wrong else "",
         note=gettext("This camera cannot be told this.") if is_unspoken else "",
     )
 
 
+def _look(
+    bound: FieldSpec, choices: Sequence[SettingOption]
+) -> Literal["check", "number", "choice", "text"]:
+    if choices:
+        return "choice"
+    return "check" if bound.kind == "boolean" else "text" if bound.kind == "text" else "number"
+
+
+def _expected(bound: FieldSpec, choices: Sequence[SettingOption]) -> str:
+    if choices:
+        return gettext("Choose one of the options.")
+    if bound.kind == "text":
+        return gettext("At most %(most)s characters.") % {"most": bound.most}
+    return number_expected(bound)
+
+
 def _options(
-    label: SettingLabel, bound: FieldSpec, *, may_be_empty: bool
+    label: SettingLabel, bound: FieldSpec, value: str, *, may_be_empty: bool
 ) -> tuple[SettingOption, ...]:
     unchanged = (SettingOption("", gettext("Unchanged")),) if may_be_empty else ()
+    if label.words:
+        known = [SettingOption(word, gettext(text)) for word, text in label.words]
+        # A camera may have a value that nobody knows: nothing else is chosen in its place.
+        is_known = value in [one.value for one in known] or may_be_empty
+        return (*unchanged, *(() if is_known else (SettingOption("", "–"),)), *known)
     if label.choices:
         named = (SettingOption(str(n), gettext(text)) for n, text in enumerate(label.choices))
         return (*unchanged, *named)
@@ -363,7 +384,8 @@ def _flatten_values(param: Struct, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, Struct):
             yield from _flatten_values(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, "" if value is None else str(int(value))
+            text = value if isinstance(value, str) else str(int(value or 0))
+            yield prefix + name, "" if value is None else text
 
 
 def _flat_bounds(
