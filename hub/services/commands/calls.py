@@ -99,6 +99,7 @@ class Commands:
         abilities: Abilities | None = None,
     ) -> None:
         """`abilities`: what is known of what devices can do; by default nothing is."""
+        self._store = store
         self._devices = devices
         self._settings = KnownSettings(store, now)
         self._abilities = abilities or NothingKnown()
@@ -153,7 +154,8 @@ class Commands:
 
     def _is_bare(self, did: str) -> bool:
         """Whether the device is given no personal numbers, because it does not sign (D12)."""
-        return self._devices.device(did).connects == "unsigned"
+        device = self._store.devices.by_did(did)
+        return device is not None and device.connects == "unsigned"
 
     async def _tell_person(self, did: str, command: Command[Any, Any], param: Struct) -> None:
         if command in (PERSON_ADD, PERSON_DELETE, PERSON_UPDATE) and self.before_person is not None:
