@@ -13,6 +13,7 @@ from web.pages.camera import (
     outages,
     overview,
     reboot,
+    remove,
     trace,
     unsigned,
 )
@@ -68,6 +69,7 @@ _BLUEPRINTS = (
     camera_sync.blueprint,
     camera_search.blueprint,
     manage.blueprint,
+    remove.blueprint,
     unsigned.blueprint,
     capabilities.blueprint,
     camera_device.blueprint,

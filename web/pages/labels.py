@@ -125,6 +125,9 @@ DONE = {
     "patrol-changed": N_("The patrol was changed."),
     "rebooting": N_("The camera is restarting. It should be back in a minute or two."),
     "removed": N_("The camera was removed. Its records are kept."),
+    "removed-cleared": N_(
+        "The camera has deleted all its people and was removed. Its records are kept."
+    ),
     "imported": N_("The cameras were added. Each is accepted as soon as it connects."),
     "site-key-removed": N_(
         "The site key was removed. Cameras without a key of their own can no longer connect."

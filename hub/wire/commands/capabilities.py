@@ -81,6 +81,12 @@ def may_know(known: Capabilities, group: CommandGroup) -> bool:
     return supposed_edition(known) == 3 if is_known is None else is_known
 
 
+def may_clear_people(known: Capabilities) -> bool:
+    """Whether to offer to clear all people (1.34): later editions can, of which one is supposed."""
+    is_known = known.groups.get("people")
+    return supposed_edition(known) > 1 if is_known is None else is_known
+
+
 def editions_to_try(learnt: Edition | None, known: Capabilities) -> tuple[Edition, ...]:
     """In which order to try the editions of a setting: the next one only after a 404.
 

@@ -8,6 +8,8 @@ import pytest
 import trio
 import trio.testing
 
+from hub.errors import DeviceSilent
+from hub.simulator.faults import Quirks
 from tests.support.browsing import Visitor
 from tests.support.gate import public_pem
 from tests.support.page_site import CODE, PASSWORD, PageSite
@@ -270,6 +272,42 @@ async def test_removing_asks_once_and_names_what_is_removed(admin: Visitor) -> N
     assert admin.goes_to == "/cameras?done=removed"
     assert admin.hub.services.devices.list() == []
     assert await admin.hub.audited() == [("user admin", "device.remove", "1")]
+
+
+async def test_a_camera_that_leaves_can_be_made_to_forget_its_people(admin: Visitor) -> None:
+    camera = await admin.hub.connect(quirks=Quirks(edition=3))
+    await admin.hub.services.capabilities.override("1", "group:people", "yes")
+    await admin.get("/cameras/1/remove")
+    assert "First delete all people" in admin.text
+    await admin.send("/cameras/1/remove", clear="yes")
+    assert admin.goes_to == "/cameras?done=removed-cleared"
+    assert camera.asked == [("/person/clear", {})]
+    assert admin.hub.services.devices.list() == []
+    assert await admin.hub.audited() == [
+        ("user admin", "device.person_clear", "1"),
+        ("user admin", "device.remove", "1"),
+    ]
+
+
+async def test_a_camera_that_does_not_forget_its_people_is_not_removed(admin: Visitor) -> None:
+    camera = await admin.hub.connect(quirks=Quirks(edition=3))
+    await admin.hub.services.capabilities.override("1", "group:people", "yes")
+    await admin.get("/cameras/1/remove")
+    camera.outcome = DeviceSilent("nothing")
+    await admin.send("/cameras/1/remove", clear="yes")
+    assert admin.response.status_code == 504
+    assert "The camera was not removed." in admin.text
+    assert len(admin.hub.services.devices.list()) == 1
+    camera.outcome = None
+    await admin.send("/cameras/1/remove")
+    assert admin.hub.services.devices.list() == []
+
+
+async def test_a_camera_that_cannot_forget_its_people_is_said_to_keep_them(admin: Visitor) -> None:
+    await admin.hub.connect()
+    await admin.get("/cameras/1/remove")
+    assert "reset it to its factory settings" in admin.text
+    assert 'name="clear"' not in admin.text
 
 
 @pytest.mark.parametrize("path", ["/cameras/9", "/cameras/9/state", "/cameras/9/remove"])

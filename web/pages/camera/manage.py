@@ -132,19 +132,3 @@ async def enable(did: int) -> Response:
 @blueprint.post("/disable")
 async def disable(did: int) -> Response:
     return await _change(did, DeviceChange(enabled=False), "device.disable", "", "disabled")
-
-
-@blueprint.get("/remove")
-async def ask_to_remove(did: int) -> Response:
-    await auth.require_role("admin")
-    return await camera_page("camera/remove.html", get_camera(did), tab="/manage")
-
-
-@blueprint.post("/remove")
-async def remove(did: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    hub = auth.services()
-    await hub.devices.remove(str(did))
-    await hub.audit.add(auth.actor(me), "device.remove", str(did))
-    return redirect_to("/cameras?done=removed")

@@ -63,6 +63,7 @@ ACTIONS = {
     "device.reboot": N_("Restarted the camera"),
     "device.person_add": N_("Added a person to the camera"),
     "device.person_delete": N_("Deleted a person from the camera"),
+    "device.person_clear": N_("Deleted all people from the camera"),
     "device.person_numbers": N_("Viewed full personal numbers of a person on the camera"),
     "person.record_numbers": N_("Viewed full personal numbers in the record"),
     "site-key.set": N_("Set the site key"),

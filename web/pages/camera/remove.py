@@ -1,0 +1,56 @@
+"""Remove one camera after asking once; also the people on it, if it can clear them (D12)."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from hub.services.devices.views import DeviceView
+from hub.wire.commands.capabilities import may_clear_people
+from web import auth
+from web.pages.camera.audited_action import perform_audited
+from web.pages.camera.layout import camera_page, get_camera
+from web.pages.device_errors import describe_change_error
+from web.pages.language import gettext
+from web.pages.layout import redirect_to
+
+blueprint = Blueprint("camera_remove", __name__, url_prefix="/cameras/<int:did>/remove")
+
+
+@blueprint.get("")
+async def ask_to_remove(did: int) -> Response:
+    await auth.require_role("admin")
+    return await _remove_page(get_camera(did))
+
+
+@blueprint.post("")
+async def remove(did: int) -> Response:
+    """Remove it; with its people, nothing is removed unless the camera has cleared them."""
+    me = await auth.require_role("admin")
+    await auth.check_csrf()
+    device, hub = get_camera(did), auth.services()
+    clears = (await request.form).get("clear") == "yes"
+
+    async def leave() -> None:
+        await hub.devices.remove(device.did)
+
+    if not clears:
+        await leave()
+    elif error := await perform_audited(
+        device, me, "device.person_clear", lambda: hub.people_sync.clear(device.did, leave)
+    ):
+        nothing = gettext("The camera was not removed.")
+        return await _remove_page(device, f"{nothing} {describe_change_error(error)}", error.status)
+    await hub.audit.add(auth.actor(me), "device.remove", str(did))
+    return redirect_to(f"/cameras?done={'removed-cleared' if clears else 'removed'}")
+
+
+async def _remove_page(device: DeviceView, fault: str = "", status: int = 200) -> Response:
+    known = auth.services().capabilities.of(device.did)
+    return await camera_page(
+        "camera/remove.html",
+        device,
+        tab="/manage",
+        status=status,
+        fault=fault,
+        can_clear=may_clear_people(known),
+    )
