@@ -71,6 +71,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
 from hub.services.firmware.campaigns import Campaigns
@@ -258,6 +259,7 @@ async def open_services(
         campaigns = Campaigns(store, releases, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now, clock.lives)
         commands = Commands(store, registry, devices, change_feed, now, capabilities)
+        readings = CameraReadings(devices, commands, now)
         retention = RetentionPolicy(store, clock, audit, config.store.keep_days, now)
         jobs = Jobs(store, audit, change_feed, now)
         person_photos = PersonPhotos()
@@ -435,7 +437,8 @@ async def open_services(
                 campaigns, devices, commands, change_feed, capabilities
             ),
             commands=commands,
-            readings=CameraReadings(devices, commands, now),
+            readings=readings,
+            picture_names=PictureNames(devices, capabilities, commands, readings, jobs, audit),
             pan_tilt=PanTilt(commands),
             device_files=device_files,
             photos=Photos(),

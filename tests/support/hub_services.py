@@ -49,6 +49,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
 from hub.services.firmware.campaigns import Campaigns
@@ -209,6 +210,7 @@ async def open_hub_services(
         campaigns = Campaigns(store, releases, devices, change_feed, clock)
         capabilities = CameraCapabilities(store, clock)
         commands = Commands(store, registry, devices, change_feed, clock, capabilities)
+        readings = CameraReadings(devices, commands, clock)
         person_photos = PersonPhotos()
         people = People(store, person_photos, audit, change_feed, clock, sends_id_numbers=True)
         device_files = DeviceFiles(store, commands, clock)
@@ -273,7 +275,8 @@ async def open_hub_services(
             day_summaries=DaySummaries(store, site, clock),
             enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
-            readings=CameraReadings(devices, commands, clock),
+            readings=readings,
+            picture_names=PictureNames(devices, capabilities, commands, readings, jobs, audit),
             pan_tilt=PanTilt(commands),
             device_files=device_files,
             photos=Photos(),

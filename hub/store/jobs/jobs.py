@@ -16,7 +16,7 @@ from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, secure_deletion
 
 JobKind = Literal[
-    "import", "compare", "take-over", "remove-unknown", "search", "settings", "restart"
+    "import", "compare", "take-over", "remove-unknown", "search", "settings", "restart", "osd-name"
 ]
 JobState = Literal["running", "done", "cancelled", "interrupted", "failed"]
 ItemState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]

@@ -181,3 +181,23 @@ async def test_a_form_without_a_change_sends_nothing(
 async def test_only_administrators_change_many_cameras(guard: Photographer) -> None:
     await guard.get("/cameras/many")
     assert guard.response.status_code == 403
+
+
+async def test_names_are_written_into_the_pictures_of_cameras_that_can(
+    running: PageSite, admin: Photographer
+) -> None:
+    await running.connect("Old one", did="1")
+    link = await running.connect("Yard", Quirks(edition=3), did="2")
+    await admin.get("/cameras/many")
+    assert "/cameras/many/osd-name" not in admin.text
+    await running.services.capabilities.learn(
+        "2", lambda known: msgspec.structs.replace(known, connect="unsigned"), "connect"
+    )
+    await admin.get("/cameras/many")
+    assert "/cameras/many/osd-name" in admin.text
+    await admin.get("/cameras/many/osd-name")
+    assert "Old one" not in admin.text.partition("<main")[2]
+    await admin.send("/cameras/many/osd-name", did="2")
+    page = await follow(running, admin)
+    assert "Names in the pictures of many cameras" in page
+    assert link.asked[-1][1]["channel_name"] == "Yard"

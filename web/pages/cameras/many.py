@@ -1,6 +1,7 @@
-"""The same setting, or a restart, for many cameras (1.5, 1.6, 1.9), as a job.
+"""The same setting, a restart, or their names in their pictures, for many cameras, as a job.
 
-Cameras that are offline get settings when they come; they are not restarted then.
+Cameras that are offline get settings (1.5, 1.6) when they come; they are not restarted (1.9) then,
+and get no name into the picture (D12).
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ blueprint = Blueprint("many_cameras", __name__, url_prefix="/cameras/many")
 #: Cameras that a question names.
 _MAX_NAMES = 5
 
-ChangeName = Literal["face", "recording", "restart"]
+ChangeName = Literal["face", "recording", "osd-name", "restart"]
 _FORMS: Mapping[str, SettingForm] = {"face": FACE, "recording": RECORDING}
 _TITLES: dict[ChangeName, str] = {
     "face": FACE.title,
     "recording": RECORDING.title,
+    "osd-name": N_("Name in the picture"),
     "restart": N_("Restart"),
 }
 
@@ -125,6 +127,8 @@ async def _start(change: ChangeName, form: ManyForm, dids: Sequence[str], by: Ac
     many = auth.services().many_devices
     if change == "restart":
         return await many.restart(REBOOT.example.delay_ms, dids, by)
+    if change == "osd-name":
+        return await auth.services().picture_names.write(dids, by)
     changes = make_changes(_FORMS[change], form.values or {})
     return await many.apply_setting(change, changes, dids, by)
 
@@ -180,6 +184,7 @@ async def _page(
         links=[
             ChangeLink(f"/cameras/many/{name}", gettext(text), name == change)
             for name, text in _TITLES.items()
+            if name != "osd-name" or name == change or _camera_choices(name, ())
         ],
         cameras=_camera_choices(change, form.dids),
         camera_groups=[
@@ -199,12 +204,14 @@ def _field_groups(change: ChangeName, form: ManyForm, error: HubError | None) ->
 
 
 def _camera_choices(change: ChangeName, chosen: Sequence[str]) -> list[CameraChoice]:
-    """All cameras by name."""
-    commands = auth.services().commands
+    """All cameras that can be changed so, by name."""
+    names, commands = auth.services().picture_names, auth.services().commands
 
     def is_unknown(did: str) -> bool:
-        known = None if change == "restart" else getattr(commands.settings(did), change)
-        return change != "restart" and (known is None or known.taken is None)
+        if change not in _FORMS:
+            return False
+        known = getattr(commands.settings(did), change)
+        return known is None or known.taken is None
 
     choices = [
         CameraChoice(
@@ -216,6 +223,7 @@ def _camera_choices(change: ChangeName, chosen: Sequence[str]) -> list[CameraCho
             device.did in chosen,
         )
         for device in auth.services().devices.list()
+        if change != "osd-name" or names.is_capable(device.did)
     ]
     return sorted(choices, key=lambda one: one.name.casefold())
 

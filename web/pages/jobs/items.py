@@ -200,6 +200,7 @@ def _device_name(did: str) -> str:
 _DESCRIBE: dict[JobKind, Callable[[JobItem], ItemText | None]] = {
     "settings": _device,
     "restart": _device,
+    "osd-name": _device,
     "import": _refused_row,
     "compare": _compared,
 }

@@ -18,6 +18,7 @@ KINDS: dict[JobKind, str] = {
     "search": N_("Search by photo"),
     "settings": N_("Settings for many cameras"),
     "restart": N_("Restart of many cameras"),
+    "osd-name": N_("Names in the pictures of many cameras"),
 }
 STATES: dict[JobState, str] = {
     "running": N_("Running"),
