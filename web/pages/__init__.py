@@ -9,6 +9,7 @@ from web.pages.alarms import views as alarms
 from web.pages.camera import (
     capabilities,
     captures,
+    light,
     manage,
     outages,
     overview,
@@ -63,6 +64,7 @@ _BLUEPRINTS = (
     settings.blueprint,
     reboot.blueprint,
     pan_tilt.blueprint,
+    light.blueprint,
     recordings.blueprint,
     captures.blueprint,
     camera_people.blueprint,

@@ -115,6 +115,7 @@ DONE = {
     "people-left-alone": N_("The hub no longer changes the people on this camera."),
     "group-added": N_("The group was added."),
     "group-removed": N_("The group was removed."),
+    "light-set": N_("The camera has changed its light."),
     "preset-reached": N_("The camera turns to the preset."),
     "preset-set": N_("The preset was saved on the camera."),
     "preset-deleted": N_("The preset was deleted from the camera."),

@@ -196,6 +196,7 @@ CHANGES = [
     "/cameras/1/settings/recording",
     "/cameras/1/reboot",
     "/cameras/1/capabilities",
+    "/cameras/1/light",
     "/cameras/1/pan-tilt/move",
     "/cameras/1/pan-tilt/places",
     "/cameras/1/pan-tilt/release",
@@ -346,6 +347,7 @@ async def test_a_form_without_its_token_changes_nothing(admin: Visitor, path: st
 BY_GUARDS = {
     "/cameras/1/people/compare",
     "/cameras/1/people/retry",
+    "/cameras/1/light",
     "/cameras/1/pan-tilt/move",
     "/cameras/1/pan-tilt/places",
     "/cameras/1/pan-tilt/release",

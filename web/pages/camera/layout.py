@@ -42,6 +42,7 @@ _TABS = (
     CameraTab("/settings", N_("Settings"), "admin"),
     CameraTab("/device", N_("Device"), "admin", "information"),
     CameraTab("/pan-tilt", N_("Pan and tilt"), "guard", "ptz"),
+    CameraTab("/light", N_("Light at night"), "guard", "image"),
     CameraTab("/recordings", N_("Recordings"), "viewer"),
     # Names and ID numbers of people: not for viewers.
     CameraTab("/captures", N_("Captures on camera"), "guard"),

@@ -51,6 +51,7 @@ ACTIONS = {
     "device.command": N_("Sent a command to the camera"),
     "device.set_face": N_("Changed the settings for faces and people on the camera"),
     "device.set_recording": N_("Changed the recording settings on the camera"),
+    "device.set_light": N_("Changed the light of the camera"),
     "device.move": N_("Turned the camera"),
     "device.preset_go": N_("Turned to a preset with the camera"),
     "device.preset_set": N_("Saved a preset on the camera"),
