@@ -71,6 +71,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.moves import AddressMoves
 from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
@@ -438,6 +439,7 @@ async def open_services(
             ),
             commands=commands,
             readings=readings,
+            address_moves=AddressMoves(devices, commands, readings, now),
             picture_names=PictureNames(devices, capabilities, commands, readings, jobs, audit),
             pan_tilt=PanTilt(commands),
             device_files=device_files,

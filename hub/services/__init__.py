@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hub.services.devices.directory import Devices
     from hub.services.devices.frame_trace import Trace
     from hub.services.doctor.health_checks import HealthChecks
+    from hub.services.equipment.moves import AddressMoves
     from hub.services.equipment.names import PictureNames
     from hub.services.equipment.pan_tilt import PanTilt
     from hub.services.equipment.readings import CameraReadings
@@ -119,6 +120,7 @@ class Services:
     commands: Commands
     readings: CameraReadings
     picture_names: PictureNames
+    address_moves: AddressMoves
     pan_tilt: PanTilt
     device_files: DeviceFiles
     photos: Photos

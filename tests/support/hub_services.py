@@ -49,6 +49,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.moves import AddressMoves
 from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
@@ -276,6 +277,7 @@ async def open_hub_services(
             enrolment=Enrolment(store, devices, pending_devices, config.devices),
             commands=commands,
             readings=readings,
+            address_moves=AddressMoves(devices, commands, readings, clock),
             picture_names=PictureNames(devices, capabilities, commands, readings, jobs, audit),
             pan_tilt=PanTilt(commands),
             device_files=device_files,

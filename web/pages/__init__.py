@@ -19,6 +19,7 @@ from web.pages.camera import (
     unsigned,
 )
 from web.pages.camera import search as camera_search
+from web.pages.camera.device import address as camera_address
 from web.pages.camera.device import setting_pages
 from web.pages.camera.device import views as camera_device
 from web.pages.camera.pan_tilt import views as pan_tilt
@@ -76,6 +77,7 @@ _BLUEPRINTS = (
     capabilities.blueprint,
     camera_device.blueprint,
     setting_pages.blueprint,
+    camera_address.blueprint,
     trace.blueprint,
     accept.blueprint,
     connect.blueprint,

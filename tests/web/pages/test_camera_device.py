@@ -14,6 +14,7 @@ from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.later_commands import (
     SET_AUDIO_INPUT,
     SET_DAY_NIGHT,
+    SET_ETHERNET,
     SET_EXPOSURE,
     SET_OSD,
     SET_STREAMS,
@@ -26,7 +27,7 @@ from web.pages.camera.device.forms import FORMS, PageName
 from web.pages.camera.settings.forms import param_values
 
 THIRD = Quirks(edition=3)
-PAGES = ["", "/image", "/media"]
+PAGES = ["", "/image", "/media", "/address"]
 
 
 @pytest.fixture
@@ -226,3 +227,39 @@ async def test_the_pages_are_for_administrators(
     await guard.get("/cameras/1")
     assert ">Device</a>" not in guard.text
     assert (await guard.get(f"/cameras/1/device{path}")).status_code == 403
+
+
+ETHERNET = param_values(SET_ETHERNET.example)
+
+
+async def test_an_address_is_asked_for_once_sent_and_waited_for(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/device/address")
+    assert "With a wrong address the camera is lost to the hub" in admin.text
+    assert 'name="gateway" value="192.168.1.1"' in admin.text
+    await admin.send("/cameras/1/device/address", **ETHERNET)
+    assert "Change the address of Gate?" in admin.text
+    assert SET_ETHERNET.uri not in [uri for uri, _ in modern.asked]
+    await admin.send("/cameras/1/device/address", **ETHERNET, confirmed="1")
+    assert admin.goes_to == "/cameras/1/device/address"
+    assert modern.asked[-1] == (SET_ETHERNET.uri, msgspec.to_builtins(SET_ETHERNET.example))
+    assert await admin.hub.audited() == [("user admin", "device.set_address", "1")]
+    await admin.get("/cameras/1/device/address/state")
+    assert "The address 192.168.1.20 was sent on " in admin.text
+    modern.since = int(admin.hub.clock() * 1000) + 1
+    modern.address = "192.168.1.20"
+    await admin.get("/cameras/1/device/address/state")
+    assert "The camera is back" in admin.text
+
+
+async def test_an_address_of_another_network_is_not_sent(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/device/address")
+    await admin.send("/cameras/1/device/address", **ETHERNET | {"gateway": "10.0.0.1"})
+    assert "The gateway must be another address of the same network" in admin.text
+    assert 'value="10.0.0.1"' in admin.text
+    await admin.send("/cameras/1/device/address", **ETHERNET | {"addr": "192.168.1"})
+    assert "An IPv4 address, such as 192.168.1.20." in admin.text
+    assert SET_ETHERNET.uri not in [uri for uri, _ in modern.asked]

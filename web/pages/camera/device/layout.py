@@ -33,6 +33,7 @@ PARTS = (
     DevicePart("", N_("About the camera"), "information"),
     DevicePart("/image", N_("Image"), "image"),
     DevicePart("/media", N_("Video and audio"), "media"),
+    DevicePart("/address", N_("Network address"), "network"),
 )
 
 

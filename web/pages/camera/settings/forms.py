@@ -335,7 +335,9 @@ def _look(
 ) -> Literal["check", "number", "choice", "text"]:
     if choices:
         return "choice"
-    return "check" if bound.kind == "boolean" else "text" if bound.kind == "text" else "number"
+    if bound.kind == "boolean":
+        return "check"
+    return "text" if bound.kind in ("text", "address") else "number"
 
 
 def _expected(bound: FieldSpec, choices: Sequence[SettingOption]) -> str:
@@ -343,6 +345,8 @@ def _expected(bound: FieldSpec, choices: Sequence[SettingOption]) -> str:
         return gettext("Choose one of the options.")
     if bound.kind == "text":
         return gettext("At most %(most)s characters.") % {"most": bound.most}
+    if bound.kind == "address":
+        return gettext("An IPv4 address, such as 192.168.1.20.")
     return number_expected(bound)
 
 
