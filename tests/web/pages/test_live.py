@@ -196,6 +196,7 @@ CHANGES = [
     "/cameras/1/settings/recording",
     "/cameras/1/reboot",
     "/cameras/1/capabilities",
+    "/cameras/1/device/image/osd",
     "/cameras/1/light",
     "/cameras/1/pan-tilt/move",
     "/cameras/1/pan-tilt/places",
@@ -314,6 +315,7 @@ async def test_every_form_of_the_pages_is_listed_here(admin: Visitor) -> None:
         .replace("<decision>", "take-over")
         .replace("import/<id>", "import/1")
         .replace("<token>", "first-run")
+        .replace("<any(image, media):name>/<setting>", "image/osd")
         for rule in rules
         if "POST" in (rule.methods or ()) and not rule.rule.startswith("/api/")
     }
