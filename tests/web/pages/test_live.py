@@ -196,6 +196,7 @@ CHANGES = [
     "/cameras/1/settings/recording",
     "/cameras/1/reboot",
     "/cameras/1/capabilities",
+    "/cameras/1/device/address",
     "/cameras/1/device/image/osd",
     "/cameras/1/light",
     "/cameras/1/pan-tilt/move",
