@@ -76,15 +76,14 @@ def supposed_edition(known: Capabilities) -> Edition:
 
 
 def may_know(known: Capabilities, group: CommandGroup) -> bool:
-    """Whether to offer what needs a group: it is known, or likely as long as nothing is learnt."""
+    """Whether to offer what needs a group: it is known, or likely as long as nothing is learnt.
+
+    Edition 2 has the group of people, edition 3 all of them.
+    """
     is_known = known.groups.get(group)
-    return supposed_edition(known) == 3 if is_known is None else is_known
-
-
-def may_clear_people(known: Capabilities) -> bool:
-    """Whether to offer to clear all people (1.34): later editions can, of which one is supposed."""
-    is_known = known.groups.get("people")
-    return supposed_edition(known) > 1 if is_known is None else is_known
+    if is_known is not None:
+        return is_known
+    return supposed_edition(known) >= (2 if group == "people" else 3)
 
 
 def editions_to_try(learnt: Edition | None, known: Capabilities) -> tuple[Edition, ...]:

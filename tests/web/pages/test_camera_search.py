@@ -213,3 +213,68 @@ async def test_a_search_leaves_nothing_behind(guard: Photographer, camera: Simul
     assert guard.response.headers["Cache-Control"] == "no-store"
     await guard.get("/cameras/1/search")
     assert "90% match" not in guard.text
+
+
+LATER = {"name": "Ann Smith", "jepg_url": "data/7.jpg", "feature": [0.5]}
+
+
+@pytest.fixture
+async def later_camera(hub: PageSite, camera: SimulatedLink) -> SimulatedLink:
+    await hub.services.capabilities.override("1", "group:people", "yes")
+    return camera
+
+
+def answers(camera: SimulatedLink, who: dict[str, Any], *people: dict[str, Any]) -> None:
+    """Let the camera say whom it takes the photo for, and list these people."""
+
+    async def request(uri: str, param: object, *, seconds: float, **more: Any) -> DeviceAnswer:
+        camera.asked.append((uri, param))
+        more["on_free"]()
+        if uri == "/person/search_picture":
+            return ok_answer(**who)
+        return ok_answer(total=len(people), list=list(people))
+
+    camera.request = request  # type: ignore[method-assign, assignment]
+
+
+async def test_a_camera_is_asked_whom_a_photo_shows(
+    hub: PageSite, guard: Photographer, later_camera: SimulatedLink
+) -> None:
+    await hub.services.people.put("7", PersonChange(name="Anna", category=2), by=COMMAND_LINE)
+    other = {"pid": "6", "name": "Ann Smith", "photo": "data/6.jpg"}
+    answers(later_camera, LATER, other, {**other, "pid": "7", "photo": "data/7.jpg"})
+    await guard.get("/cameras/1/search")
+    assert "Who is this?" in guard.text
+    await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
+    assert [uri for uri, _ in later_camera.asked] == ["/person/search_picture", "/person/list"]
+    assert 'href="/cameras/1/people/7"' in guard.text
+    assert "path=data%2F7.jpg" in guard.text
+    assert "In the register: </span><span>Anna<" in guard.text
+    assert "0.5" not in guard.text
+
+
+async def test_a_name_without_its_person_is_shown_as_a_name(
+    guard: Photographer, later_camera: SimulatedLink
+) -> None:
+    answers(later_camera, LATER, {"pid": "6", "name": "Ann Smith", "photo": "data/6.jpg"})
+    await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
+    assert "<h3>Ann Smith</h3>" in guard.text
+    assert "/people/6" not in guard.text
+
+
+async def test_a_photo_of_nobody_is_said_to_be_so(
+    guard: Photographer, later_camera: SimulatedLink
+) -> None:
+    answers(later_camera, {"name": "", "jepg_url": ""})
+    await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
+    assert "The camera knows nobody who looks like this." in guard.text
+    assert [uri for uri, _ in later_camera.asked] == ["/person/search_picture"]
+
+
+async def test_a_camera_of_the_first_edition_is_not_asked_whom_a_photo_shows(
+    guard: Photographer, camera: SimulatedLink
+) -> None:
+    assert "Who is this?" not in guard.text
+    camera.outcome = ok_answer(total=0, face_list=[])
+    await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
+    assert [uri for uri, _ in camera.asked] == ["/person/search"]

@@ -313,6 +313,7 @@ async def test_every_form_of_the_pages_is_listed_here(admin: Visitor) -> None:
         re.sub("<int:(did|id|number|seq)>", "1", rule.rule)
         .replace("<pid>", "7")
         .replace("many/<name>", "many/face")
+        .replace("<any(image, media):name>/<setting>", "image/osd")
         .replace("<decision>", "take-over")
         .replace("import/<id>", "import/1")
         .replace("<token>", "first-run")

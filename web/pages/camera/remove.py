@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from hub.services.devices.views import DeviceView
-from hub.wire.commands.capabilities import may_clear_people
+from hub.wire.commands.capabilities import may_know
 from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
@@ -52,5 +52,5 @@ async def _remove_page(device: DeviceView, fault: str = "", status: int = 200) -
         tab="/manage",
         status=status,
         fault=fault,
-        can_clear=may_clear_people(known),
+        can_clear=may_know(known, "people"),
     )

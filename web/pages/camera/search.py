@@ -1,17 +1,23 @@
-"""Search a camera's captures by photo (1.16). The photo is not stored."""
+"""Search a camera's captures by photo (1.16), or ask it whom a photo shows (D12).
+
+The photo is not stored.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 from quart import Blueprint, Response
 
-from hub.errors import BadParameter, HubError
+from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
 from hub.services.devices.views import DeviceView
-from hub.services.people.register import PersonName
+from hub.services.equipment.who_is import FoundPerson, who_is
+from hub.services.people.register import People, PersonName
 from hub.wire.commands.answers import Match, SearchResult
+from hub.wire.commands.capabilities import may_know
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import PersonSearch
@@ -29,7 +35,14 @@ from web.pages.camera.layout import device_picture_url, get_camera
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.labels import number_expected
 from web.pages.language import gettext
-from web.pages.live.known_people import RecognisedView, make_recognised, recognised_people
+from web.pages.live.known_people import (
+    RecognisedView,
+    make_recognised,
+    people_named,
+    recognised_people,
+    recognised_view,
+)
+from web.pages.live.record_cards import pid_of
 from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("camera_search", __name__, url_prefix="/cameras/<int:did>/search")
@@ -71,7 +84,10 @@ async def search(did: int) -> Response:
         form = await read_file_form(me, "photo")
         await auth.check_csrf(form.fields)
         sent = _read_form(form.fields)
-        param = _make_param(sent, await hub.photos.for_devices(form.file))
+        photo = await hub.photos.for_devices(form.file)
+        if form.fields.get("who") and _may_ask_who(device):
+            return await _search_page(device, sent, who=photo)
+        param = _make_param(sent, photo)
     except UPLOAD_ERRORS as error:
         return await _search_page(device, sent, error=error)
     return await _search_page(device, sent, param)
@@ -82,9 +98,13 @@ async def _search_page(
     sent: PhotoSearchForm,
     param: PersonSearch | None = None,
     *,
+    who: str = "",
     error: HubError | None = None,
 ) -> Response:
-    """Render the form and, if there is a `param`, the matches that the camera finds."""
+    """Render the form and what the camera answers.
+
+    `param`: find captures; `who`: a photo of which to ask whom it shows.
+    """
     hub = auth.services()
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
@@ -93,6 +113,11 @@ async def _search_page(
             people = await recognised_people(hub.people, found.face_list)
             values = _list_matches(found, device.did, people)
             yield await renderer.render("camera/_matches.html", **values)
+        if who:
+            person = await who_is(hub.commands, device.did, who)
+            yield await renderer.render(
+                "camera/_who.html", **await _make_who(hub.people, device.did, person)
+            )
 
     return await streamed_camera_page(
         "camera/search.html",
@@ -106,9 +131,30 @@ async def _search_page(
         threshold_expected=number_expected(_THRESHOLD),
         zone_name=hub.site.zone_name(),
         seconds=PERSON_SEARCH.seconds,
-        is_asked=param is not None,
+        is_asked=param is not None or bool(who),
+        may_ask_who=_may_ask_who(device),
         fault=_describe_error(error) if error else "",
     )
+
+
+def _may_ask_who(device: DeviceView) -> bool:
+    return may_know(auth.services().capabilities.of(device.did), "people")
+
+
+async def _make_who(register: People, did: str, found: FoundPerson | None) -> dict[str, object]:
+    """Values for the template; no `who` if the camera knows nobody like that."""
+    if found is None:
+        return {"who": None}
+    pid = found.person.pid if found.person else ""
+    category = found.person.category if found.person else None
+    people: Mapping[str, PersonName] = {}
+    with suppress(CannotStoreNow, TooManyRequests):
+        people = await people_named(register, [pid_of(pid)])
+    return {
+        "who": recognised_view(found.name, pid, category, people),
+        "picture": device_picture_url(did, found.picture) if found.picture else "",
+        "url": f"/cameras/{did}/people/{pid}" if pid.isdigit() else "",
+    }
 
 
 def _default_form() -> PhotoSearchForm:
