@@ -34,6 +34,7 @@ _NO_PAGES = frozenset(
         "/alarms/table",
         "/audit",
         "/cameras/<int:did>/campaign",
+        "/cameras/<int:did>/device/address/state",
         "/cameras/<int:did>/outages/summary",
         "/cameras/<int:did>/people/state",
         "/cameras/<int:did>/state",
@@ -83,7 +84,12 @@ _BEHIND_FORMS = frozenset(
         "/people/import/<id>",
         "/site/users/confirm",
         "/wall/start/<token>",
-        # Of cameras without a signature, of which the filled site has none.
+        # Of cameras of later editions, of which the filled site has none.
+        "/cameras/<int:did>/device",
+        "/cameras/<int:did>/device/<any(image, media):name>",
+        "/cameras/<int:did>/device/address",
+        "/cameras/<int:did>/light",
+        "/cameras/<int:did>/pan-tilt",
         "/cameras/<int:did>/unsigned",
         "/cameras/<int:did>/unsigned/address",
     }
