@@ -88,6 +88,7 @@ _BEHIND_FORMS = frozenset(
         "/cameras/<int:did>/device",
         "/cameras/<int:did>/device/<any(image, media):name>",
         "/cameras/<int:did>/device/address",
+        "/cameras/<int:did>/device/masks",
         "/cameras/<int:did>/light",
         "/cameras/<int:did>/pan-tilt",
         "/cameras/<int:did>/unsigned",

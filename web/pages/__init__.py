@@ -20,6 +20,7 @@ from web.pages.camera import (
 )
 from web.pages.camera import search as camera_search
 from web.pages.camera.device import address as camera_address
+from web.pages.camera.device import masks as camera_masks
 from web.pages.camera.device import setting_pages
 from web.pages.camera.device import views as camera_device
 from web.pages.camera.pan_tilt import views as pan_tilt
@@ -78,6 +79,7 @@ _BLUEPRINTS = (
     camera_device.blueprint,
     setting_pages.blueprint,
     camera_address.blueprint,
+    camera_masks.blueprint,
     trace.blueprint,
     accept.blueprint,
     connect.blueprint,

@@ -261,6 +261,10 @@ onElement("[data-crop]", async () => {
   const { cropPhotos } = await import("./crop.js");
   cropPhotos();
 });
+onElement("form[data-masks]", async (form) => {
+  const { drawMasks } = await import("./masks.js");
+  drawMasks(form);
+});
 onElement("form[data-find]", async (form) => {
   const { findWhileTyping } = await import("./find.js");
   findWhileTyping(form);

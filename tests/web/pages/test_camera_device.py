@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from msgspec import Raw
@@ -12,14 +14,17 @@ from hub.live.registry import DeviceAnswer
 from hub.simulator.faults import Quirks
 from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.later_commands import (
+    GET_PRIVACY,
     SET_AUDIO_INPUT,
     SET_DAY_NIGHT,
     SET_ETHERNET,
     SET_EXPOSURE,
     SET_OSD,
+    SET_PRIVACY,
     SET_STREAMS,
 )
 from hub.wire.commands.later_params import StreamsSet
+from hub.wire.uploads.records import FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from tests.support.simulated_link import SimulatedLink
@@ -27,7 +32,7 @@ from web.pages.camera.device.forms import FORMS, PageName
 from web.pages.camera.settings.forms import param_values
 
 THIRD = Quirks(edition=3)
-PAGES = ["", "/image", "/media", "/address"]
+PAGES = ["", "/image", "/media", "/masks", "/address"]
 
 
 @pytest.fixture
@@ -263,3 +268,49 @@ async def test_an_address_of_another_network_is_not_sent(
     await admin.send("/cameras/1/device/address", **ETHERNET | {"addr": "192.168.1"})
     assert "An IPv4 address, such as 192.168.1.20." in admin.text
     assert SET_ETHERNET.uri not in [uri for uri, _ in modern.asked]
+
+
+AREA = {"x0": "0", "y0": "10", "w0": "320", "h0": "180"}
+
+
+async def test_areas_are_hidden_as_their_numbers_say(admin: Visitor, modern: SimulatedLink) -> None:
+    await admin.get("/cameras/1/device/masks")
+    assert "2560 × 1440" in admin.text
+    assert admin.text.count("data-masks-area>") == 4
+    await admin.send(
+        "/cameras/1/device/masks", **AREA, x2="5", y2="5", w2="2555", h2="9", enable="1"
+    )
+    assert admin.goes_to == "/cameras/1/device/masks?done=device-set"
+    first, second = {"x": 0, "y": 10, "w": 320, "h": 180}, {"x": 5, "y": 5, "w": 2555, "h": 9}
+    region = {"bEnable": True, "rects_cnt": 2, "rects": [first, second]}
+    assert modern.asked[-1] == (SET_PRIVACY.uri, {"region": region, "channelid": 0})
+    assert await admin.hub.audited() == [("user admin", "device.set_masks", "1")]
+    await admin.get("/cameras/1/device/masks")
+    assert 'name="w0" value="320"' in admin.text
+    assert 'name="w1" value="2555"' in admin.text
+
+
+@pytest.mark.parametrize(
+    "change", [{"x0": "2300"}, {"y0": ""}, {"w0": "0"}, {"h0": "1431"}, {"x0": "-1"}, {"x0": "١"}]
+)
+async def test_an_area_that_is_not_within_the_picture_is_not_sent(
+    admin: Visitor, modern: SimulatedLink, change: dict[str, str]
+) -> None:
+    await admin.get("/cameras/1/device/masks")
+    await admin.send("/cameras/1/device/masks", **AREA | change, enable="1")
+    assert "the marked areas are not within the picture" in admin.text
+    assert 'name="h0"' in admin.text
+    assert 'aria-invalid="true"' in admin.text
+    assert [uri for uri, _ in modern.asked] == [GET_PRIVACY.uri]
+
+
+async def test_areas_are_drawn_on_the_last_picture_of_the_whole_scene(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/device/masks")
+    assert "has not sent a picture of its scene yet" in admin.text
+    await admin.hub.add_record("face", FaceDetail(name="Li"), pictures=("face", "background"))
+    await admin.hub.add_record("face", FaceDetail(name="Wu"), pictures=("face",))
+    await admin.get("/cameras/1/device/masks")
+    assert re.search(r'<img src="/media/\d+/background[^"]*"', admin.text)
+    assert 'viewBox="0 0 2560 1440"' in admin.text

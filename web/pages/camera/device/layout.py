@@ -32,6 +32,7 @@ class PartLink(Struct, frozen=True):
 PARTS = (
     DevicePart("", N_("About the camera"), "information"),
     DevicePart("/image", N_("Image"), "image"),
+    DevicePart("/masks", N_("Privacy masks"), "image"),
     DevicePart("/media", N_("Video and audio"), "media"),
     DevicePart("/address", N_("Network address"), "network"),
 )
