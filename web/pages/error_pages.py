@@ -62,6 +62,12 @@ _ERROR_TEXTS = {
 MESSAGE_TEXTS = (
     (r"a wall screen can only look", N_("A wall screen can only show the wall.")),
     (r"no device with did (?P<did>\S+)", N_("There is no camera with the device ID %(did)s.")),
+    (r"this camera cannot do that", N_("This camera cannot do that.")),
+    (r"this camera has no pan and tilt", N_("This camera has no pan and tilt.")),
+    (
+        r"the light of this camera cannot be set",
+        N_("The light of this camera cannot be set."),
+    ),
     (r"this camera signs its connects", N_("This camera signs its connection requests.")),
     (r"no device (?P<did>\S+)( with sn .+)?", N_("There is no camera with the device ID %(did)s.")),
     (
