@@ -1,4 +1,7 @@
-"""A camera is turned in a real Chromium, by mouse and keyboard, and always stops (D12)."""
+"""The pages that only later cameras have, in a real Chromium (D12).
+
+A camera is turned by mouse and keyboard, and always stops.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +20,7 @@ from selenium.webdriver.common.keys import Keys
 
 from hub.simulator.faults import Quirks
 from hub.simulator.identity import make_cameras
+from tests.e2e.axe import find_problems, load_axe
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import MakeHub
 from tests.e2e.fleet_thread import running_cameras
@@ -108,3 +113,16 @@ def test_a_camera_stops_although_the_browser_can_not_tell_it(
     mouse.release().perform()
     wait_until(lambda: told(client) == ["right", "stop"])
     browser.wait_for_text("It stops the camera by itself")
+
+
+def test_the_pages_of_later_cameras_are_accessible_and_fit_a_phone(
+    browser: Browser, asking_hub: HubProcess, client: httpx.Client
+) -> None:
+    load_axe(browser)
+    browser.sign_in(asking_hub, "ada")
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for page in ("pan-tilt", "light", "search", "remove", "device", "device/image"):
+        browser.open(f"{asking_hub.url}/cameras/1/{page}")
+        if problems := list(find_problems(browser)):
+            found[page] = problems
+    assert not found
