@@ -198,6 +198,7 @@ CHANGES = [
     "/cameras/1/capabilities",
     "/cameras/1/device/address",
     "/cameras/1/device/image/osd",
+    "/cameras/1/device/masks",
     "/cameras/1/light",
     "/cameras/1/pan-tilt/move",
     "/cameras/1/pan-tilt/places",
