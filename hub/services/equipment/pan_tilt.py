@@ -40,13 +40,13 @@ class _Move(Struct):
     """A camera that moves, or may. Times are by trio's clock.
 
     `ends_at`: when to stop it; inf while it is being stopped. `tried_since`: since when.
-    `was_stopped`: a stop was sent at least once.
+    `is_over`: a stop was sent, or another move took over.
     """
 
     press: str
     ends_at: float
     tried_since: float | None = None
-    was_stopped: bool = False
+    is_over: bool = False
 
 
 class PanTilt:
@@ -126,6 +126,7 @@ class PanTilt:
     async def _begin(self, did: str, press: str, seconds: float, *, tilt: int, pan: int) -> None:
         before = self._moves.get(did)
         if before is not None:
+            before.is_over = True
             self._note_ended(did, before.press)
         # Noted first: a caller that is cancelled may have sent it.
         move = self._moves[did] = _Move(press, trio.current_time() + seconds)
@@ -140,7 +141,7 @@ class PanTilt:
             raise
         finally:
             # A stop that was sent meanwhile may have overtaken the start.
-            if self._moves.get(did) is None and move.was_stopped:
+            if self._moves.get(did) is None and move.is_over:
                 self._moves[did] = move
                 self._end_at(did, move, trio.current_time())
 
@@ -164,7 +165,7 @@ class PanTilt:
 
     async def _stop(self, did: str, move: _Move) -> None:
         """Send the stop. One that fails is repeated by `run`."""
-        move.ends_at, move.was_stopped = math.inf, True
+        move.ends_at, move.is_over = math.inf, True
         if move.tried_since is None:
             move.tried_since = trio.current_time()
         try:

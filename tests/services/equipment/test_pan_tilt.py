@@ -116,6 +116,25 @@ async def test_a_stop_that_may_have_overtaken_its_start_is_sent_again(
     assert cameras.uris == [START, STOP, STOP]
 
 
+async def test_a_start_that_is_answered_after_a_later_move_ended_is_stopped(
+    pan_tilt: PanTilt, cameras: Cameras, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    answered = trio.Event()
+    cameras.outcome = lambda uri: answered if uri == START else None
+
+    async def move() -> None:
+        await pan_tilt.move("1", "p1", tilt=0, pan=80)
+
+    nursery.start_soon(move)
+    await wait_all_tasks_blocked()
+    cameras.outcome = lambda uri: None
+    await pan_tilt.move("1", "p2", tilt=0, pan=80)
+    await pan_tilt.release("1", "p2")
+    answered.set()
+    await seconds(0.1)
+    assert cameras.uris == [START, START, STOP, STOP]
+
+
 async def test_a_later_press_takes_over_and_the_earlier_release_does_not_stop_it(
     pan_tilt: PanTilt, cameras: Cameras, autojump_clock: MockClock
 ) -> None:
