@@ -24,6 +24,7 @@ from hub.errors import StartFault
 _ATTRIBUTES = (
     *(b"href", b"src", b"action", b"formaction", b"data-part", b"data-check", b"data-table"),
     *(b"data-copy-link", b"data-alarm", b"data-source", b"data-trace", b"data-root"),
+    b"data-release",
 )
 #: Their names with what is around them. In an event stream, HTML is a string in JSON.
 _NAMES = [

@@ -12,6 +12,7 @@ from hub.errors import StartFault
 from web.proxy.prefix import below, refuse_own_path
 
 _SCRIPTS = Path(__file__).parents[3] / "web/static"
+_TEMPLATES = _SCRIPTS.with_name("templates")
 #: A text that is an address, in a script. Selectors compare with the end or a part of one.
 _ADDRESS = re.compile(r"""(?<![$*]=)["'`]/[a-z?#]""")
 HTML, JSON, EVENTS = "text/html; charset=utf-8", "application/json", "text/event-stream"
@@ -140,6 +141,22 @@ async def test_cookies_count_below_the_prefix_only(sent: str, leaves: str) -> No
 )
 async def test_addresses_in_pages_get_the_prefix_once(sent: str, leaves: str) -> None:
     assert (await ask(Asked(sent.encode(), content_type=HTML))).body.decode() == leaves
+
+
+def addresses_in_templates() -> list[str]:
+    """The attributes of our pages whose value begins as an address of the hub does."""
+    templates = _TEMPLATES.rglob("*.html")
+    texts = [template.read_text("utf-8") for template in templates]
+    names = {name for text in texts for name in re.findall(r'\s([a-z-]+)="/', text)}
+    # A value is sent back by a form, and compared there.
+    return sorted(names - {"value"})
+
+
+@pytest.mark.parametrize("name", addresses_in_templates())
+async def test_every_attribute_that_holds_an_address_gets_the_prefix(name: str) -> None:
+    sent = f'<p {name}="/cameras/1">'
+    answer = await ask(Asked(sent.encode(), content_type=HTML))
+    assert answer.body.decode() == f'<p {name}="/hub/cameras/1">'
 
 
 @pytest.mark.parametrize(
