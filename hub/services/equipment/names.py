@@ -18,6 +18,7 @@ from hub.services.commands.calls import Commands
 from hub.services.commands.many import DeviceOutcome
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Devices
+from hub.services.devices.views import DeviceView
 from hub.services.equipment.readings import CameraReadings
 from hub.services.jobs.jobs import Job, JobProgress, Jobs
 from hub.store.tables.devices import Device
@@ -99,7 +100,9 @@ class PictureNames:
         if reading.error is not None or reading.value is None:
             raise reading.error or DeviceNonsense("the device does not say what its picture shows")
         try:
-            texts: dict[str, Any] = asdict(reading.value) | {"channel_name": _name(device)}
+            texts: dict[str, Any] = asdict(reading.value) | {
+                "channel_name": name_for_picture(device)
+            }
             param: Osd = check_fields(SET_OSD, texts)
         except BadParameter as error:
             raise DeviceNonsense(f"its other texts cannot be sent back: {error.message}") from None
@@ -107,8 +110,8 @@ class PictureNames:
         self._readings.forget(did, GET_OSD)
 
 
-def _name(device: Device) -> str:
-    """The name as far as the picture has room for it."""
+def name_for_picture(device: Device | DeviceView) -> str:
+    """The hub's name of a camera, as far as the picture has room for it."""
     return (device.name or device.sn)[:_MAX_NAME]
 
 

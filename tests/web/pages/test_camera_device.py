@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import DeviceSilent
 from hub.live.registry import DeviceAnswer
+from hub.services.devices.directory import DeviceChange
 from hub.simulator.faults import Quirks
 from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.later_commands import (
@@ -100,6 +101,17 @@ async def test_the_picture_shows_the_name_that_the_hub_has(
     assert "The camera has applied the settings." in admin.text
     # What was read before is out of date.
     assert 'value="Gate"' in admin.text
+    assert 'name="hub_name"' not in admin.text
+
+
+async def test_a_name_that_is_too_long_for_the_picture_is_cut(
+    admin: Visitor, modern: SimulatedLink
+) -> None:
+    await admin.hub.services.devices.change("1", DeviceChange(name="x" * 90))
+    await admin.get("/cameras/1/device/image")
+    await admin.send("/cameras/1/device/image/osd", **param_values(SET_OSD.example), hub_name="1")
+    assert modern.asked[-1][1]["channel_name"] == "x" * 64
+    await admin.get("/cameras/1/device/image")
     assert 'name="hub_name"' not in admin.text
 
 

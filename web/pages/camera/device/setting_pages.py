@@ -15,6 +15,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, DeviceNonsense, HubError, NoSuchPath
 from hub.services.devices.views import DeviceView
+from hub.services.equipment.names import name_for_picture
 from hub.services.equipment.readings import Reading
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.later_answers import StreamsInfo
@@ -102,7 +103,7 @@ async def change(did: int, name: PageName, setting: str) -> Response:
     sent = (await request.form).to_dict()
     values = read_values(one.form, sent)
     if "hub_name" in sent:
-        values["channel_name"] = device.name or device.sn
+        values["channel_name"] = name_for_picture(device)
     if one.form.name.startswith(STREAM.name):
         values["streamid"] = one.form.name.rpartition("-")[2]
     try:
@@ -205,7 +206,7 @@ def _read_view(
     view = replace(view, read_at=reading.read_at, reading=reading_fault(reading.error))
     if one.form is not OSD or reading.value is None:
         return view
-    hub_name, shown = device.name or device.sn, reading.value.channel_name
+    hub_name, shown = name_for_picture(device), reading.value.channel_name
     return replace(view, hub_name="" if shown == hub_name else hub_name)
 
 
