@@ -12,7 +12,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import DeviceBusy, HubError
+from hub.errors import CannotStoreNow, DeviceBusy, DeviceNonsense, HubError, Unanswered
 from hub.live.feed import Change, Feed, Subscription
 from hub.log import limited
 from hub.precedence import Precedence
@@ -358,15 +358,30 @@ class PeopleSync:
     async def clear(self, did: str, then: Callable[[], Awaitable[None]]) -> None:
         """Delete everybody on a device that leaves (1.34 of edition 3), then do `then`.
 
-        Meanwhile nobody is sent to it. Raises as a call of `Commands`: then nothing is done.
+        Meanwhile nobody is sent to it. Raises as a call of `Commands`: then `then` is not done, and
+        a device that may have lost its people is checked.
         """
         with trio.move_on_after(CLEAR_WAIT_SECONDS) as waiting:
             async with self._lock(did):
                 waiting.deadline = math.inf
-                await self._commands.call(did, PERSON_CLEAR, NoParam())
-                await then()
+                try:
+                    await self._commands.call(did, PERSON_CLEAR, NoParam())
+                    await then()
+                except (Unanswered, DeviceNonsense, CannotStoreNow):
+                    await self._check_again(did)
+                    raise
         if waiting.cancelled_caught:
             raise DeviceBusy("people are being sent to the device")
+
+    async def _check_again(self, did: str) -> None:
+        """Have a device checked that may have lost its people."""
+        row = self._store.device_people.get(did)
+        try:
+            sn = self._devices.device(did).sn
+            await self._store.device_people.save(replace(row, must_check=True), sn)
+        except HubError as error:  # it is compared at night
+            log.warning("cannot note that device %s must be checked: %s", did, error)
+        self._decided(did)
 
     def _decided(self, did: str) -> None:
         if (running := self._running.get(did)) is not None:
