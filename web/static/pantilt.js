@@ -76,6 +76,8 @@ class Pad {
     const press = Date.now().toString(36) + Math.random().toString(36).slice(2);
     const timer = setTimeout(() => this.#release(), Number(this.#pad.dataset.most));
     this.#held = { button, press, timer };
+    // Not when a later answer is good: that of the beginning may come after that of the end.
+    this.#tell("");
     button.classList.add("pad-held");
     this.#send(this.#pad.action, { ...this.#step(button.value), press });
   }
@@ -97,7 +99,7 @@ class Pad {
     try {
       const response = await fetch(url, options);
       if (response.redirected) location.reload();
-      else this.#tell(response.ok ? "" : await response.text());
+      else if (!response.ok) this.#tell(await response.text());
     } catch {
       this.#tell(this.#pad.dataset.lost);
     }
