@@ -112,7 +112,8 @@ x: int = 1
 fail = lambda: 1 / 0
 """
     built: dict[str, Any] = {}
-    exec(thinner.compile_thin(source.encode(), "rows.py", optimize=0), built)
+    code = thinner.compile_thin(source.encode(), "rows.py", optimize=0, with_docstrings=True)
+    exec(code, built)
     row = built["Row"]
     assert (row.__annotations__, row.__doc__) == ({"did": str}, "One row.")
     assert row.of.__annotations__ == built["ask"].__annotations__ == {}
@@ -121,3 +122,33 @@ fail = lambda: 1 / 0
     line = source.splitlines().index("fail = lambda: 1 / 0") + 1
     code = built["fail"].__code__
     assert (code.co_filename, code.co_firstlineno) == ("rows.py", line)
+
+
+def test_functions_that_nobody_describes_lose_their_docstrings_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "packaging")
+    import thinner
+
+    source = """
+class Row:
+    \"\"\"One row.\"\"\"
+    def of(self):
+        \"\"\"Return it.\"\"\"
+        return self
+    def nothing(self):
+        \"\"\"Do nothing.\"\"\"
+async def ask():
+    \"\"\"Ask.\"\"\"
+    return "asked"
+"""
+    built: dict[str, Any] = {}
+    code = thinner.compile_thin(source.encode(), "rows.py", optimize=0, with_docstrings=False)
+    exec(code, built)
+    row = built["Row"]
+    assert (row.__doc__, row.of.__doc__, built["ask"].__doc__) == ("One row.", None, None)
+    assert row().nothing() is None
+    assert isinstance(row().of(), row)
+    assert [thinner.is_described(name) for name in ("hub.cli.run", "web.api", "trio")] == [True] * 3
+    assert not thinner.is_described("hub.services.site")
+    assert not thinner.is_described("web.apis")
