@@ -67,7 +67,7 @@ def read_routes() -> list[tuple[str, str]]:
             async with open_hub_services(Path(directory), FrozenClock()) as hub:
                 rules = list(create_app(hub.services).url_map.iter_rules())
         return [
-            (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+            (method, re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", r"{\1}", rule.rule))
             for rule in rules
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
         ]

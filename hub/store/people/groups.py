@@ -119,6 +119,7 @@ class CameraGroupTable:
 
     async def remove(self, id: int) -> None:
         """Remove a group; its cameras and its people stay. Raises NoSuchResource."""
+        _existing(self._groups, id)
 
         def job(connection: sqlite3.Connection) -> None:
             if connection.execute(_REMOVE, (id,)).rowcount == 0:

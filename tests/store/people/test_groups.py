@@ -52,6 +52,12 @@ async def test_groups_that_are_added_at_once_cannot_have_one_name(store: Store) 
     assert len(store.camera_groups.all()) == 1
 
 
+@pytest.mark.parametrize("id", [7, 0, 10**30])
+async def test_a_group_that_is_not_there_cannot_be_removed(id: int, store: Store) -> None:
+    with pytest.raises(NoSuchResource):
+        await store.camera_groups.remove(id)
+
+
 async def test_a_refused_change_changes_nothing(store: Store) -> None:
     gate = await store.camera_groups.add("Gate", ["1", "10"])
     with pytest.raises(BadParameter, match="no device 7"):
