@@ -24,7 +24,8 @@ from hub.wire.commands.param_structs import FaceParam, RecordParam
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from tests.support.simulated_link import SimulatedLink
-from web.pages.camera.settings.forms import FACE, RECORDING, SettingForm, param_values
+from web.pages.camera.settings.face_and_recording import FACE, RECORDING
+from web.pages.camera.settings.forms import SettingForm, param_values
 
 FACE_VALUES = param_values(SET_FACE.example)
 RECORD_VALUES = param_values(SET_RECORDING.example)

@@ -13,7 +13,8 @@ from hub.simulator.faults import Quirks
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
-from web.pages.camera.settings.forms import FACE, RECORDING, typical_values
+from web.pages.camera.settings.face_and_recording import FACE, RECORDING
+from web.pages.camera.settings.forms import typical_values
 
 
 @pytest.fixture

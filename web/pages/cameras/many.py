@@ -19,9 +19,8 @@ from hub.services.people.groups import CameraGroup
 from hub.wire.commands.dialect import REBOOT
 from web import auth
 from web.pages.camera.row import shown_state
+from web.pages.camera.settings.face_and_recording import FACE, RECORDING
 from web.pages.camera.settings.forms import (
-    FACE,
-    RECORDING,
     FieldGroup,
     SettingForm,
     field_groups,

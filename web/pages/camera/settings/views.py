@@ -20,9 +20,8 @@ from hub.wire.commands.settings import unspoken
 from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.settings.face_and_recording import FACE, RECORDING
 from web.pages.camera.settings.forms import (
-    FACE,
-    RECORDING,
     FieldGroup,
     SettingForm,
     describe_changes,
