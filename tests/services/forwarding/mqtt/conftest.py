@@ -70,6 +70,16 @@ class MqttForwarding:
             while not condition():  # noqa: ASYNC110  what happens has no event
                 await trio.sleep(0.005)
 
+    async def until_audited(self, action: str) -> None:
+        """Wait until this is the newest entry of the audit log.
+
+        What a command changed is told to the broker before its entry is written.
+        """
+        with trio.fail_after(10):
+            # What the audit log holds has no event.
+            while (await self.hub.services.audit.newest(limit=1))[0].action != action:  # noqa: ASYNC110
+                await trio.sleep(0.005)
+
     async def until_state(self, id: int, state: str) -> TargetView:
         await self.until(lambda: self.targets.get(id).state == state)
         return self.targets.get(id)

@@ -164,6 +164,7 @@ async def test_a_camera_is_restarted_if_commands_are_allowed(
     await forwarding.until(lambda: broker.kept[f"{ROOT}/1/alarm/state"] == b"ON")
     await broker.publish(f"{ROOT}/1/command", b"acknowledge")
     await forwarding.until(lambda: broker.kept[f"{ROOT}/1/alarm/state"] == b"OFF")
+    await forwarding.until_audited("alarm.acknowledge")
     assert len(link.asked) == 1
     audit = await forwarding.hub.services.audit.newest(limit=2)
     assert [(one.action, one.target, one.who) for one in audit] == [

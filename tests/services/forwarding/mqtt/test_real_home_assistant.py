@@ -156,6 +156,7 @@ async def test_buttons_restart_and_acknowledge(shown: Shown) -> None:
     await shown.until("binary_sensor", "1", "alarm", "on")
     await shown.home.press(shown.id("button", "1", "acknowledge"))
     await shown.until("binary_sensor", "1", "alarm", "off")
+    await shown.forwarding.until_audited("alarm.acknowledge")
     audit = await shown.forwarding.hub.services.audit.newest(limit=2)
     assert [one.action for one in audit] == ["alarm.acknowledge", "device.reboot"]
 
