@@ -108,19 +108,21 @@ def load(
     return Sources(data_dir, environment, file, overrides).load().config
 
 
-def write_default(data_dir: Path) -> None:
+def write_default(data_dir: Path, chosen: Mapping[str, Value] | None = None) -> None:
     """Write `sitehub.toml` with every setting as a comment, unless the file exists.
 
-    If that fails, for example because the disk is full, the next start tries again.
+    `chosen`: settings that the new file sets. If that fails, for example because the disk is full,
+    the next start tries again.
     """
     path = data_dir / FILE_NAME
     if not path.exists():
         with suppress(OSError):
-            path.write_text(default_file(), encoding="utf-8")
+            path.write_text(default_file(chosen), encoding="utf-8")
 
 
-def default_file() -> str:
-    """Return the text of a new `sitehub.toml`."""
+def default_file(chosen: Mapping[str, Value] | None = None) -> str:
+    """Return the text of a new `sitehub.toml`, which sets what is chosen."""
+    values = chosen or {}
     lines = [
         "# The configuration of this hub. Lines that begin with # are comments and show the",
         "# defaults. To change a setting, remove the # and edit the value, and then run",
@@ -132,9 +134,15 @@ def default_file() -> str:
             if setting.section == section:
                 lines += [
                     f"# {setting.meaning}. Allowed: {setting.allowed}.",
-                    f"#{setting.key} = {as_toml(setting.default)}",
+                    _line(setting, values.get(setting.name)),
                 ]
     return "\n".join(lines) + "\n"
+
+
+def _line(setting: Setting, value: Value | None) -> str:
+    if value is None:
+        return f"#{setting.key} = {as_toml(setting.default)}"
+    return f"{setting.key} = {as_toml(value)}"
 
 
 def _from_file(path: Path, text: bytes) -> dict[str, Value]:

@@ -9,7 +9,7 @@ import pytest
 
 from hub import config_sources
 from hub.config import SETTINGS, Config
-from hub.config_sources import load
+from hub.config_sources import Sources, load
 from hub.errors import StartFault
 
 
@@ -210,6 +210,14 @@ def test_the_first_run_writes_a_file_that_documents_every_setting(
     for setting in SETTINGS.values():
         assert f"\n# {setting.meaning}. Allowed: " in text
         assert f"\n#{setting.key} = " in text
+
+
+def test_the_first_run_of_a_demo_writes_what_is_chosen_for_it(tmp_path: Path) -> None:
+    chosen = {"devices.unsigned": "ask", "devices.unsigned_networks": "127.0.0.0/8"}
+    config_sources.write_default(tmp_path, chosen)
+    loaded = Sources(tmp_path).load()
+    assert loaded.file == chosen
+    assert loaded.config.web == Config().web
 
 
 def test_uncommenting_the_written_defaults_changes_nothing(

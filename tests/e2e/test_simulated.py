@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +22,14 @@ from tests.e2e.hub_process import (
     terminate,
 )
 from tests.e2e.load import RECORDS
+
+_MONTH = ("/storage/record_by_month", {"year": 2026, "month": 1})
+_DAY = {"start_time": "2026-01-01 00:00:00", "end_time": "2026-01-02 00:00:00"}
+_RECORDINGS = ("/storage/get_record_list", {**_DAY, "page_size": 10})
+_ASK = """[devices]
+unsigned = "ask"
+unsigned_networks = "127.0.0.0/8"
+"""
 
 
 def test_the_demo_has_cameras_at_once_and_the_same_ones_after_a_restart(
@@ -46,12 +55,34 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_after_a_restart(
             assert len(register) == people["total"]
             path = f"/api/hub/v1/devices/{first[0]['did']}/people"
             wait_until(lambda: client.get(path).json()["state"] == "managed")
+            # They speak the editions in turn (D12).
+            assert answers(client, *_RECORDINGS) == [0, 404, 0] * 2
+            assert answers(client, *_MONTH) == [0, 404, 404] * 2
         assert demo.stop() == 0
         demo.start()
         with demo.sync_client(headers=key) as client:
             wait_until(lambda: [d["state"] for d in devices(client)] == ["online"] * 6)
             assert [d["sn"] for d in devices(client)] == [d["sn"] for d in first]
+            assert answers(client, *_MONTH) == [0, 404, 404] * 2
         assert demo.stop() == 0
+
+
+def test_a_demo_in_the_data_of_another_hub_keeps_to_its_settings(
+    hub: HubProcess, tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    copy_certificates(hub.data_dir, data_dir)
+    file = data_dir / "sitehub.toml"
+    # Cameras that were enrolled with a signature never come without one.
+    for text in ("[site]\n", _ASK):
+        file.write_text(text)
+        with closing(HubProcess(data_dir, arguments=("--demo", "3"))) as demo:
+            demo.start()
+            with demo.sync_client(headers=demo.add_api_key()) as client:
+                wait_until(lambda: [d["state"] for d in devices(client)] == ["online"] * 3)
+                assert answers(client, *_MONTH) == [0, 404, 0]
+            assert demo.stop() == 0
+        assert file.read_text() == text
 
 
 def test_simulated_cameras_with_an_api_key_are_enrolled_and_finally_removed(
@@ -111,6 +142,13 @@ def simulate(hub: HubProcess, *words: str) -> subprocess.Popen[str]:
         text=True,
         **NEW_PROCESS_GROUP,
     )
+
+
+def answers(client: httpx.Client, uri: str, param: dict[str, Any]) -> list[int]:
+    """The codes with which the cameras answer a command."""
+    command = {"uri": uri, "param": param}
+    paths = [f"/api/hub/v1/devices/{one['did']}/commands" for one in devices(client)]
+    return [client.post(path, json=command).json()["code"] for path in paths]
 
 
 def devices(client: httpx.Client) -> list[dict[str, str]]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hub.process.parts import Part
 
 _DEMO_CAMERAS = 6
+#: What the file of a data directory that a demo creates sets: its own cameras may connect without
+#: a signature, as cameras of edition 3 do (D12), and nobody from another host.
+_DEMO_SETTINGS = {"devices.unsigned": "ask", "devices.unsigned_networks": "127.0.0.0/8"}
 
 
 @click.command()
@@ -173,7 +176,9 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
     with data_directory.held_as_hub(directory):
         if complete_restore(directory):
             loaded = sources.load()
-        config_sources.write_default(directory)
+        config_sources.write_default(directory, _DEMO_SETTINGS if options.demo else None)
+        if options.demo:
+            loaded = sources.load()
         stop_log = log.start(loaded.config.log, directory / data_directory.LOGS, sys.stderr)
         end.before_exit(stop_log)
         try:

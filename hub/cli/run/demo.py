@@ -1,4 +1,7 @@
-"""The simulated cameras of `run --demo`: enrolled, and the same ones at every start."""
+"""The simulated cameras of `run --demo`: enrolled, and the same ones at every start.
+
+They speak the three editions of the protocol in turn (D12), as the cameras of a grown site do.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ import trio
 from hub.errors import StartFault
 from hub.services import Services
 from hub.services.access.audit import Actor
+from hub.services.admission.unsigned.approval import unknown_code
+from hub.services.admission.unsigned.facts import Facts
 from hub.services.devices.directory import NewDevice
 from hub.services.people.register import PersonChange, PersonPut
 from hub.simulator.drawing.people import face_jpeg
@@ -20,12 +25,13 @@ from hub.simulator.faults import Quirks
 from hub.simulator.fleet import run_fleet
 from hub.simulator.identity import CameraIdentity, from_json, make_cameras, to_json
 from hub.simulator.scenario.population import Person, make_population
+from hub.wire.commands.capabilities import EDITIONS, Edition
 
 FILE_NAME = "demo-cameras.json"
 #: For each camera at the busiest hour: a new picture every few seconds.
 _CAPTURES_PER_SECOND = 0.1
 #: Bodies as real cameras send them (D8): they describe people in more detail.
-_QUIRKS = Quirks(bodies="real")
+_QUIRKS: dict[Edition, Quirks] = {one: Quirks(edition=one, bodies="real") for one in EDITIONS}
 _DEMO = Actor("demo")
 
 
@@ -38,14 +44,35 @@ async def run_demo_cameras(
     cameras = await trio.to_thread.run_sync(_load_cameras, path, count)
     if is_first_start:
         await _fill_register(services)
-    enrolled = await _enrol(services, cameras)
+    endpoint = _own_ports(services)
+    editions = _choose_editions(services, cameras, endpoint.host)
+    enrolled = await _enrol(services, cameras, editions, endpoint.host)
     await run_fleet(
         enrolled,
-        _own_ports(services),
+        endpoint,
         rate=_CAPTURES_PER_SECOND * count,
-        quirks=(_QUIRKS,),
+        quirks=[_QUIRKS[edition] for edition in editions],
         task_status=task_status,
     )
+
+
+def _choose_editions(
+    services: Services, cameras: Sequence[CameraIdentity], address: str
+) -> list[Edition]:
+    """The editions that the cameras speak, in their order.
+
+    A camera connects without a signature only if the hub lets it, and never if it was enrolled with
+    one.
+    """
+    signed = {one.sn for one in services.devices.list() if one.connects == "signed"}
+    is_allowed = services.enrolment.policy.objection(address) is None
+
+    def choose(number: int, camera: CameraIdentity) -> Edition:
+        edition = EDITIONS[number % len(EDITIONS)]
+        may_be_3 = is_allowed and camera.sn not in signed
+        return edition if edition != 3 or may_be_3 else 1
+
+    return [choose(number, camera) for number, camera in enumerate(cameras)]
 
 
 async def _fill_register(services: Services) -> None:
@@ -76,16 +103,30 @@ def _person_put(person: Person, photo: bytes) -> PersonPut:
     )
 
 
-async def _enrol(services: Services, cameras: Sequence[CameraIdentity]) -> list[CameraIdentity]:
+async def _enrol(
+    services: Services,
+    cameras: Sequence[CameraIdentity],
+    editions: Sequence[Edition],
+    address: str,
+) -> list[CameraIdentity]:
     dids = {device.sn: device.did for device in services.devices.list()}
-    for camera in cameras:
+    for camera, edition in zip(cameras, editions, strict=True):
         if camera.sn not in dids:
-            new = NewDevice(
-                sn=camera.sn, code=camera.code, name=camera.name, key=camera.public_pem()
-            )
+            new = _approved(services, camera, address) if edition == 3 else _signed(camera)
             dids[camera.sn] = (await services.devices.add(new)).did
             await services.audit.add(_DEMO, "device.add", dids[camera.sn])
     return [msgspec.structs.replace(camera, did=dids[camera.sn]) for camera in cameras]
+
+
+def _signed(camera: CameraIdentity) -> NewDevice:
+    return NewDevice(sn=camera.sn, code=camera.code, name=camera.name, key=camera.public_pem())
+
+
+def _approved(services: Services, camera: CameraIdentity, address: str) -> NewDevice:
+    """The camera as somebody has approved it who read the code on its label (D12)."""
+    facts = Facts(sn=camera.sn, devid=camera.devid, mac=camera.mac, auth_code=camera.code)
+    pins = services.enrolment.approval.pins(facts, address)
+    return NewDevice(sn=camera.sn, code=unknown_code(), name=camera.name, pins=pins)
 
 
 def _own_ports(services: Services) -> HubEndpoint:

@@ -15,6 +15,12 @@ from hub.services.admission.unsigned.quarantine import Claim, Quarantine
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.views import DeviceView
 from hub.store.db import Store
+from hub.store.tables.devices import UnsignedPins
+
+
+def unknown_code() -> str:
+    """A security code that nobody knows, so that no signature of the device can be right."""
+    return secrets.token_hex(16)
 
 
 class Approval:
@@ -45,12 +51,15 @@ class Approval:
         if not self._quarantine.is_current(claim):
             raise NoSuchResource(_NOT_CONNECTED)
         self._check(new, facts)
-        pins = pins_of(self._store.auth_code_key, facts, claim.link.address)
-        # No signature of this device can be right: nobody knows this code.
-        approved = replace(new, code=secrets.token_hex(16), key=None, pins=pins)
+        pins = self.pins(facts, claim.link.address)
+        approved = replace(new, code=unknown_code(), key=None, pins=pins)
         device = await self._enrol(approved, replaces)
         claim.link.close("it was approved: it connects again")
         return device
+
+    def pins(self, facts: Facts, address: str) -> UnsignedPins:
+        """What is kept of a camera that says this of itself, at this address."""
+        return pins_of(self._store.auth_code_key, facts, address)
 
     async def take_over(self, did: str) -> None:
         """Pin the address and the MAC that did not fit, because a person knows of the change.
