@@ -24,11 +24,11 @@ from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.site.urls import device_urls
-from tests.e2e.hub_process import free_ports
+from tests.support.ports import free_port
 
 CONFIG = Config(
     web=WebConfig(bind="127.0.0.1", tls=False),
-    devices=DevicesConfig(bind="127.0.0.1", port=free_ports(1)[0], tls=False),
+    devices=DevicesConfig(bind="127.0.0.1", port=free_port(), tls=False),
     store=StoreConfig(min_free_gb=0),
 )
 STARTED = Loaded(CONFIG, Sources(Path("is not read")))

@@ -6,7 +6,6 @@ import http.client
 import os
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -28,16 +27,11 @@ from tests.bench.cameras import (
     PeopleResult,
     Plan,
 )
+from tests.support.ports import free_port
 
 HOST = "127.0.0.1"
 CODE = "12345678"
 _START_SECONDS = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Hub:

@@ -11,7 +11,7 @@ import pytest
 
 from hub.services.doctor.checks import QUICK, SLOW
 from tests.cli.conftest import Sitehub
-from tests.e2e.hub_process import free_ports
+from tests.support.ports import free_ports
 
 
 @pytest.fixture

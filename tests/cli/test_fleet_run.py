@@ -13,7 +13,7 @@ from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import FAULTLESS, FAULTS, Quirks
 from hub.simulator.identity import make_cameras
 from tests.cli.conftest import Sitehub
-from tests.e2e.hub_process import free_ports
+from tests.support.ports import free_port
 
 
 class Hub:
@@ -62,7 +62,7 @@ def test_a_hub_may_be_named_by_its_ipv6_address(
 ) -> None:
     key_file = tmp_path / "key.json"
     key_file.write_text('{"appid": "a", "secret": "b"}')
-    port = str(free_ports(1)[0])
+    port = str(free_port())
     outcome = sitehub(
         *("simulate", "--hub", host, "--web-port", port, "--cameras", "1"),
         *("--apikey-file", str(key_file)),

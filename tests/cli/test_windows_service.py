@@ -15,8 +15,8 @@ from hub.errors import StartFault
 from hub.process import launcher
 from hub.service_manager.windows.control_manager import STOP
 from hub.services.site.updates.updates import Updates
-from tests.e2e.hub_process import free_ports
 from tests.support.control_manager import FakeControlManager
+from tests.support.ports import free_ports
 
 _ENDING = signal.SIGBREAK if sys.platform == "win32" else signal.SIGTERM
 

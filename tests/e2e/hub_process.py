@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from http.client import HTTPException, HTTPSConnection
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.e2e.forked_commands import can_fork, run_forked
+from tests.support.ports import free_ports
 
 #: Generous, since many tests may run at once. No test measures it.
 TIMEOUT_SECONDS = 30.0
@@ -221,33 +219,6 @@ class HubProcess:
         """Add an API key; return the header that authenticates with it."""
         key = json.loads(self.cli("apikey", "add", "tests"))
         return {"Authorization": f"Bearer {key['appid']}:{key['secret']}"}
-
-
-def free_ports(count: int) -> list[int]:
-    """Return free ports; no port is returned twice."""
-    return list(islice(filter(_is_free, _PORTS), count))
-
-
-def _candidates() -> Iterator[int]:
-    """Ports below the ephemeral range, so that no client gets one in the meantime.
-
-    Each test run begins at a random one, so that parallel runs do not collide.
-    """
-    first, last = 10_000, 32_000
-    start = random.randrange(first, last)
-    return chain(range(start, last), range(first, start))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-_PORTS = _candidates()
 
 
 def copy_certificates(source: Path, data_dir: Path) -> None:

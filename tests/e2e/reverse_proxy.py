@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess, free_ports
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
+from tests.support.ports import free_port
 
 _PART_BYTES = 64 * 1024
 #: They concern one connection only.
@@ -57,7 +58,7 @@ def serving_below(prefix: str, hub: HubProcess, *, strips: bool) -> Iterator[str
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    (port,) = free_ports(1)
+    port = free_port()
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     server.socket = _context(hub.data_dir).wrap_socket(server.socket, server_side=True)

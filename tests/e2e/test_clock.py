@@ -13,8 +13,9 @@ import trio
 from tests.e2e.camera import Camera, Capture, try_connect, upload
 from tests.e2e.conftest import MakeHub
 from tests.e2e.faketime import DAY, YEAR, FakeClock
-from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess, free_ports
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
 from tests.e2e.load import read_all
+from tests.support.ports import free_port
 
 #: From 1900 to 1970.
 _EPOCH_SECONDS = 2_208_988_800
@@ -133,7 +134,7 @@ async def test_a_clock_set_back_lengthens_no_token(
 def test_cameras_get_the_time_unless_the_clock_is_doubted(
     make_hub: MakeHub, fake_clock: FakeClock
 ) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     hub = make_hub(f"time.sntp_port={port}", environment=fake_clock.environment).start()
     answer = ask_for_time(port)
     assert len(answer) == 48

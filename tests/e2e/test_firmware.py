@@ -24,7 +24,8 @@ from hub.simulator.scenario.population import make_population
 from tests.e2e.browser import Browser
 from tests.e2e.camera import Camera
 from tests.e2e.conftest import MakeHub
-from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess, free_ports
+from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
+from tests.support.ports import free_port
 
 OTA = "/api/v1/ota/query"
 INFO = "/api/v1/device/report/info"
@@ -60,7 +61,7 @@ def ask(client: httpx.Client, token: str, path: str, **fields: str) -> Any:
 async def test_a_camera_is_upgraded_even_if_the_hub_is_killed_meanwhile(
     make_hub: MakeHub, camera: Camera, file: Path
 ) -> None:
-    (plain_port,) = free_ports(1)
+    plain_port = free_port()
     hub = make_hub(f"devices.plain_http_port={plain_port}").start()
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     async with camera.connect(hub.device_url, hub.trust(), did) as (_, token):

@@ -15,9 +15,10 @@ import httpx
 
 from hub.simulator.identity import CameraIdentity, make_cameras
 from hub.wire.signing import sign_connect
-from tests.e2e.hub_process import HubProcess, free_ports
+from tests.e2e.hub_process import HubProcess
 from tests.fuzz.case import Port
 from tests.fuzz.peer import ANSWER_SECONDS, HOST, Peer, strict_json
+from tests.support.ports import free_ports
 
 PASSWORD = "a fuzz of many hours"
 USERS = {"ada": "admin", "mei": "guard", "vic": "viewer"}

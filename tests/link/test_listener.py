@@ -24,15 +24,10 @@ from tests.support.certificates import server_context, trusting_anybody
 from tests.support.clock import FrozenClock
 from tests.support.gate import SN, Gate, gate, online
 from tests.support.plug import Camera
+from tests.support.ports import free_port
 from tests.support.traces import new_traces
 
 SOON = 5
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.web import free_port
+from tests.support.ports import free_port
 
 _READY_SECONDS = 60.0
 

@@ -19,7 +19,7 @@ import pytest
 import trio
 
 from tests.support.listening import wait_for_port
-from tests.support.web import free_port
+from tests.support.ports import free_port
 
 _START_SECONDS, _END_SECONDS, _SECONDS = 60.0, 30.0, 30.0
 #: Characters of what it wrote, if it does not start.

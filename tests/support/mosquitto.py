@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.listening import wait_for_port
-from tests.support.web import free_port
+from tests.support.ports import free_port
 
 _START_SECONDS = 20.0
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])

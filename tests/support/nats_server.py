@@ -25,7 +25,7 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from tests.support.listening import wait_for_port
-from tests.support.web import free_port
+from tests.support.ports import free_port, free_ports
 
 _START_SECONDS = 20.0
 _SIGNAL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -176,7 +176,7 @@ def running_cluster(folder: Path) -> Iterator[list[NatsServer]]:
     if program is None:
         pytest.skip("there is no nats-server 2.12 or later (extra 'servers')")
     folder.mkdir(exist_ok=True)
-    ports = [free_port() for _ in range(3)]
+    ports = free_ports(3)
     routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in ports)
     servers = []
     for number, port in enumerate(ports):

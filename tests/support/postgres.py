@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.web import free_port
+from tests.support.ports import free_port
 
 _START_SECONDS = 30.0
 _DEBIAN = Path("/usr/lib/postgresql")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from hub.precedence import Precedence
 from hub.services.devices.frame_trace import TracedUpload
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
+from tests.support.ports import free_port
 from web.http.bodies import Bodies
 from web.server import serve
 
@@ -121,12 +121,6 @@ def services(
         downloads=None,
         closing=trio.Event(),
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

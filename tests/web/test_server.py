@@ -13,7 +13,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub.net.places import KnownAddresses, Limits
 from tests.bench.hub_process import raise_limit_of_open_files
 from tests.support.certificates import server_context
-from tests.support.web import connected, free_port, request, services, serving
+from tests.support.ports import free_port
+from tests.support.web import connected, request, services, serving
 from web import server
 from web.http import connection, sender
 from web.http.bodies import Bodies

@@ -34,7 +34,6 @@ import msgspec
 from msgspec import Struct
 
 from hub.simulator.identity import make_cameras
-from tests.bench.hub_process import free_port
 from tests.bench.soak.actors import Actors, back_up
 from tests.bench.soak.cameras import Plan
 from tests.bench.soak.check import Found, check, read_acknowledged
@@ -43,6 +42,7 @@ from tests.bench.soak.events import QUIET_SHARE, Event, events_of
 from tests.bench.soak.hub import HOST, SoakHub, make_old_certificates
 from tests.bench.soak.logs import LogSummary, read_log
 from tests.bench.soak.trend import Trend, Watch, is_flat
+from tests.support.ports import free_port
 
 _RATE = 60.0
 #: A Monday, soon before the hour of the nightly work, so that even a short soak has a night.

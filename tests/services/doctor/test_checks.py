@@ -50,6 +50,7 @@ from hub.store.tables.users import User
 from tests.support.backups import generation
 from tests.support.certificates import self_signed
 from tests.support.clock import FrozenClock
+from tests.support.ports import free_port
 from tests.support.stores import batch, opened
 
 NOT_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
@@ -82,11 +83,6 @@ def codes(findings: Iterator[Finding]) -> list[str]:
         assert "%(" not in one.text + one.advice
         assert one.state == "ok" or one.advice
     return [one.code for one in found]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def ports(web: int, devices: int) -> Config:

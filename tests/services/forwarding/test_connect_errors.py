@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from hub.services.forwarding.connect_errors import reason_of
+from tests.support.ports import free_port
 
 REFUSED = "the connection was refused: no program listens at this port"
 UNREACHABLE = "its address cannot be reached from this network"
@@ -19,9 +20,7 @@ UNREACHABLE = "its address cannot be reached from this network"
 @pytest.fixture
 def closed_port() -> int:
     """A port of this computer at which nobody listens."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
+    return free_port()
 
 
 async def test_a_port_where_nobody_listens_is_called_so_by_trio(closed_port: int) -> None:

@@ -16,7 +16,8 @@ from hub.net.places import KnownAddresses
 from hub.services.firmware.downloads import MAX_DOWNLOADS_PER_DEVICE, PATH, STEP_BYTES
 from tests.support.clock import FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site
-from tests.support.web import Answer, connected, free_port, request, services, serving
+from tests.support.ports import free_port
+from tests.support.web import Answer, connected, request, services, serving
 from web.device_api.firmware_downloads import STEP_SECONDS, FilePart, FirmwareDownloads, part_of
 
 DATA = random.Random(0).randbytes(2 * STEP_BYTES + 1000)

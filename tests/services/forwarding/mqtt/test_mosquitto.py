@@ -20,7 +20,7 @@ from tests.support.authority import Authority
 from tests.support.clock import FrozenClock
 from tests.support.mosquitto import running_mosquitto
 from tests.support.mqtt_broker import FakeBroker, Published
-from tests.support.web import free_port
+from tests.support.ports import free_port
 
 NAMES = [str(number) for number in range(300)]
 
