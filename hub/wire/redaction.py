@@ -63,6 +63,8 @@ _SIZE_TEXT = re.compile(r"\[[0-9.]+ (?:B|KB|MB)\]")
 _RUN = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
 _MAX_WORD_LENGTH = 31
 _RUN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=-"
+#: The secret address of an unsigned camera: `/c/<secret>` (D12). It may look like a word.
+_SECRET_PATH = re.compile(r"(/c/+)[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])")
 #: Numbers of identity cards and mobile phones.
 _PERSONAL_NUMBER = re.compile(r"(?<![0-9])(?:[0-9]{17}[0-9Xx]|[0-9]{15}|1[3-9][0-9]{9})(?![0-9])")
 #: Secrets in a query or a sentence: `token=...`, `Bearer ...`, `secret: 12ab`.
@@ -121,6 +123,7 @@ def redact_frame(frame: str | bytes) -> str:
 def redact_text(text: str) -> str:
     """Redact a text that is not the value of a named field."""
     text = _ASSIGNED_SECRET.sub(rf"\1{MASK}", _examined_part(text))
+    text = _SECRET_PATH.sub(rf"\1{MASK}", text)
     text = _PERSONAL_NUMBER.sub(lambda found: _last_characters(found[0]), text)
     return _truncated(_RUN.sub(_run_or_mask, text))
 

@@ -112,6 +112,8 @@ def test_fields_that_installers_need_are_shown() -> None:
         ({"pid": "18446744073709551615"}, {"pid": "18446744073709551615"}),
         ({"time": 1666781577816}, {"time": 1666781577816}),
         ({"uri": "/x?token=abc"}, {"uri": "/x?token=***"}),
+        ({"a": "wss://hub/c/AbCdEfGhIjKlMnOpQrStUv"}, {"a": "wss://hub/c/***"}),
+        ({"a": "ws://h.lan:80//c//--A1--3-5-7-9-B---Q--X"}, {"a": "ws://h.lan:80//c//***"}),
         ({"photo": "data/facelib/19017.jpg"}, {"photo": "data/facelib/19017.jpg"}),
         ({"photo": "QUJD"}, {"photo": "[4 B]"}),
         ({"photo": PHOTO}, {"photo": "[80 KB]"}),
