@@ -183,14 +183,14 @@ async def test_a_stolen_sn_from_outside_the_networks_is_refused_and_disturbs_not
         assert pending_codes(port.site, "NOBODY") == ["unsigned-network"]
 
 
+@pytest.mark.parametrize("address", [ELSEWHERE, OUTSIDE, ""])
 async def test_a_copied_token_is_refused_from_another_address_and_reported(
-    autojump_clock: MockClock,
+    autojump_clock: MockClock, address: str
 ) -> None:
     async with device_port(**ASK) as port:
         camera = await approved(port)
-        for address in (ELSEWHERE, OUTSIDE, ""):
-            with pytest.raises(NotAuthorised):
-                port.site.authentication.by_token(camera.token, address)
+        with pytest.raises(NotAuthorised):
+            port.site.authentication.by_token(camera.token, address)
         assert port.site.authentication.misuse.devices() == [device(port).did]
         assert port.site.authentication.by_token(camera.token, ADDRESS).sn == SN
         thief = await unsigned_camera(port, sn="OTHER", address=ELSEWHERE)
@@ -382,14 +382,31 @@ async def test_a_device_that_is_changed_while_it_is_asked_is_not_admitted(
         (await approved(port)).link.close("gone")
         await settle()
         camera = await unsigned_camera(port)
-        camera.answers = False
+        camera.may_answer = trio.Event()
         await camera.connect()
         await port.site.devices.change(device(port).did, DeviceChange(enabled=False))
-        camera.answers = True
-        await trio.sleep(15)
+        camera.may_answer.set()
+        await camera.closed.wait()
+        assert camera.uris == FACTS
         assert not is_online(port.site)
         disabled = await unsigned_camera(port)
         assert (await disabled.connect())["code"] == 401
+
+
+async def test_a_camera_that_is_being_asked_when_it_is_switched_off_is_not_admitted(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        camera = await unsigned_camera(port)
+        camera.may_answer = trio.Event()
+        await camera.connect()
+        port.site.admission.configure(DevicesConfig())
+        camera.may_answer.set()
+        await camera.closed.wait()
+        assert not is_online(port.site)
+        assert refusal_codes(port.site, device(port).did) == ["unsigned-off"]
 
 
 async def test_a_new_code_makes_it_a_camera_that_signs(autojump_clock: MockClock) -> None:
@@ -467,8 +484,11 @@ async def test_an_upload_by_the_secret_address_needs_no_token(autojump_clock: Mo
         found = find(hash_path(path), ADDRESS)
         assert found is not None
         assert found.sn == SN
-        assert find(hash_path(path), ELSEWHERE) is None
         assert find(hash_path("/c/" + 22 * "A"), ADDRESS) is None
+        assert port.site.authentication.misuse.devices() == []
+        with pytest.raises(NotAuthorised):
+            find(hash_path(path), ELSEWHERE)
+        assert port.site.authentication.misuse.devices() == [device(port).did]
         with pytest.raises(NotAuthorised):
             port.site.authentication.by_address(SN, "", ADDRESS)
 
@@ -487,6 +507,26 @@ async def test_cameras_are_sent_their_addresses_one_at_a_time(autojump_clock: Mo
         await settle()
         await give(device(port, "SECOND").did)
         assert sent_path(second)
+
+
+async def test_of_two_who_give_an_address_at_once_one_waits(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        first = await approved(port)
+        second = await approved(port, "SECOND", "10.0.0.9", auth_code="SECOND00")
+        secret_addresses, refused = addresses(port), []
+
+        async def give(sn: str) -> None:
+            try:
+                await secret_addresses.give(device(port, sn).did)
+            except AnotherIsMoving as moving:
+                refused.append(moving.name)
+
+        async with trio.open_nursery() as nursery:
+            for sn in (SN, SN, "SECOND"):
+                nursery.start_soon(give, sn)
+        assert refused == [SN, SN] or refused == ["SECOND", "SECOND"]
+        sent = [*first.uris, *second.uris].count("/net/advanced/server_set_param")
+        assert (sent, len(secret_addresses.moving())) == (1, 1)
 
 
 async def test_an_address_that_the_camera_refuses_is_forgotten(autojump_clock: MockClock) -> None:

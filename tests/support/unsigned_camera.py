@@ -20,7 +20,8 @@ ASK = {"unsigned": "ask", "unsigned_networks": NETWORKS}
 class UnsignedCamera:
     """Answers what the hub asks, and keeps it in `asked`. Change `facts` to make it another one.
 
-    `answers`: false while it reads, and does not answer.
+    `answers`: false while it reads, and does not answer. `may_answer`: what its answers wait for;
+    replace it by an event that is not set to hold them back.
     """
 
     def __init__(self, camera: Camera, **facts: str) -> None:
@@ -28,6 +29,8 @@ class UnsignedCamera:
         self.link = camera.link
         self.facts = {"sn": camera.sn, "devid": DEVID, "auth_code": CODE, "mac": MAC, **facts}
         self.answers = True
+        self.may_answer = trio.Event()
+        self.may_answer.set()
         self.asked: list[tuple[str, Any]] = []
         self.token: str | None = None
         self.closed = trio.Event()
@@ -62,6 +65,7 @@ class UnsignedCamera:
     async def _reply(self, frame: Any) -> None:
         uri, facts = frame["data"]["uri"], self.facts
         self.asked.append((uri, frame["data"]["param"]))
+        await self.may_answer.wait()
         if not self.answers:
             return
         assert frame.get("token") == self.token

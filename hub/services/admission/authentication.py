@@ -45,7 +45,7 @@ class Authentication:
         self._config = config
         self._policy = UnsignedPolicy(config)
         self._times = times
-        #: Tokens of unsigned devices that came from elsewhere.
+        #: Tokens and secret addresses of unsigned devices that were used from elsewhere.
         self.misuse = Misuse()
         self.tokens = DeviceTokens(store.tokens, config.token_ttl, lives, forget_before)
 
@@ -103,9 +103,11 @@ class Authentication:
         `path_hash`: see hub.services.admission.unsigned.paths. Raises NotAuthorised.
         """
         device = self._store.devices.by_path(path_hash)
-        if device is None or not self._registry.is_online_from(device.sn, address):
+        if device is None:
             return None
         self._check_address(device, address)
+        if not self._registry.is_online_from(device.sn, address):
+            return None
         return self._mark_seen(device)
 
     def is_address_known(self, address: str) -> bool:
@@ -114,19 +116,20 @@ class Authentication:
 
     def _check_address(self, device: Device, address: str) -> None:
         """Check that an unsigned device sends from where it was approved. Raises NotAuthorised."""
-        if self._policy.objection(address) is not None:
-            raise NotAuthorised("devices without a signature are not allowed from this address")
         if address != device.pinned_address:
             self.misuse.note(device.did)
             limited(
                 log,
                 logging.WARNING,
                 f"misuse {device.did}",
-                "the token of %s, which connects without a signature, was used from %s: refused",
+                "the token or secret address of %s, which connects without a signature, was used "
+                "from %s: refused",
                 device.name or device.sn,
                 address,
             )
-            raise NotAuthorised("the token counts only from the address of its device")
+            raise NotAuthorised("it counts only from the address of its device")
+        if self._policy.objection(address) is not None:
+            raise NotAuthorised("devices without a signature are not allowed from this address")
 
     def _check_time(self, device: Device, ts_text: str) -> None:
         try:

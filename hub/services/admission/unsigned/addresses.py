@@ -57,11 +57,13 @@ class SecretAddresses:
         self._registry = registry
         self._devices = devices
         self._config = config
+        #: The did of the device whose address is being stored, to be sent then.
+        self._giving = ""
 
     def moving(self) -> list[Device]:
         """Return the devices that were sent an address and have not come back by it."""
         found = self._store.devices.all()
-        return [device for device in found if device.next_path_hash is not None]
+        return [one for one in found if one.next_path_hash is not None or one.did == self._giving]
 
     async def give(self, did: str) -> None:
         """Send an online device a new address of the hub, and close its connection.
@@ -81,7 +83,7 @@ class SecretAddresses:
             raise DeviceOffline("the device is offline")
         secret = new_secret()
         param = self._param(link, secret)
-        await self._devices.change(did, DeviceChange(next_path_hash=hash_secret(secret)))
+        await self._promise(did, secret)
         try:
             answer = await link.request(SET_SERVER, param, seconds=_SECONDS)
         except NotSent:
@@ -99,6 +101,14 @@ class SecretAddresses:
         Raises NoSuchResource, CannotStoreNow.
         """
         await self._devices.change(did, DeviceChange(path_hash=None, next_path_hash=None))
+
+    async def _promise(self, did: str, secret: str) -> None:
+        """Store the address that the device is about to be sent. Raises CannotStoreNow."""
+        self._giving = did
+        try:
+            await self._devices.change(did, DeviceChange(next_path_hash=hash_secret(secret)))
+        finally:
+            self._giving = ""
 
     async def _forget(self, did: str) -> None:
         try:

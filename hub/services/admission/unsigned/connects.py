@@ -173,12 +173,9 @@ class UnsignedConnects:
                 device = await self._store.devices.change(did, change)
             await self._learn(did, facts)
             token = await self._tokens.issue(did, token=claim.token)
-            if self._devices.change_number(did) != changes or not self._quarantine.is_current(
-                claim
-            ):
-                # It was changed meanwhile, or its connection ended.
+            if (refusal := self._changed_meanwhile(claim, changes)) is not None:
                 await self._store.tokens.drop(did)
-                raise _refused("not-proved")
+                raise refusal
         except NoSuchResource:
             raise _refused("not-proved") from None
         finally:
@@ -186,6 +183,20 @@ class UnsignedConnects:
         self._quarantine.leave(claim.link)
         self._devices.note_facts(device, address=claim.link.address, firmware=facts.firmware)
         return Proved(device, token)
+
+    def _changed_meanwhile(self, claim: Claim, changes: int) -> Refused | None:
+        """Why a camera is not admitted though it has proved who it is; None if it is.
+
+        It takes half a minute to ask it: the settings or the device may have been changed since,
+        or its connection has ended.
+        """
+        objection = self.policy.objection(claim.link.address)
+        if objection is not None:
+            return _refused(objection)
+        is_changed = self._devices.change_number(claim.did) != changes
+        if is_changed or not self._quarantine.is_current(claim):
+            return _refused("not-proved")
+        return None
 
     async def _learn(self, did: str, facts: Facts) -> None:
         def information(known: Capabilities) -> Capabilities:
