@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
+import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -67,6 +69,8 @@ class CameraCapabilities:
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
         self._store = store
         self._now = now
+        #: By did. A device's parts are written together: who changes one must have read the others.
+        self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
 
     def of(self, did: str) -> Capabilities:
         """Return what counts: what an administrator has set, else what was learnt."""
@@ -88,13 +92,14 @@ class CameraCapabilities:
         """
         device = self._store.devices.by_did(did)
         known = self.learnt(did)
-        found = learn(known)
-        if device is None or found == known:
+        if device is None or learn(known) == known:
             return
-        try:
-            await self._store.capabilities.save(did, device.sn, self._rows(did, found, source))
-        except (CannotStoreNow, NoSuchResource) as error:
-            log.info("cannot store what %s can do: %s", device.sn, error)
+        async with self._lock(did):
+            rows = self._rows(did, learn(self.learnt(did)), source)
+            try:
+                await self._store.capabilities.save(did, device.sn, rows)
+            except (CannotStoreNow, NoSuchResource) as error:
+                log.info("cannot store what %s can do: %s", device.sn, error)
 
     async def override(self, did: str, part: Part, value: str | None) -> None:
         """Set a part for an administrator; None: what was learnt counts again.
@@ -109,10 +114,18 @@ class CameraCapabilities:
         device = self._store.devices.by_did(did)
         if device is None:
             raise NoSuchResource(f"no device with did {did}")
-        rows = {row.part: row for row in self._store.capabilities.of(did)}
-        rows[part] = replace(rows.get(part, CapabilityRow(part=part)), override=value)
-        kept = [row for row in rows.values() if row.learnt is not None or row.override is not None]
-        await self._store.capabilities.save(did, device.sn, kept)
+        async with self._lock(did):
+            rows = {row.part: row for row in self._store.capabilities.of(did)}
+            rows[part] = replace(rows.get(part, CapabilityRow(part=part)), override=value)
+            kept = [one for one in rows.values() if (one.learnt, one.override) != (None, None)]
+            await self._store.capabilities.save(did, device.sn, kept)
+
+    def _lock(self, did: str) -> trio.Lock:
+        """Return the lock that is held while what is known of a device is changed."""
+        lock = self._locks.get(did)
+        if lock is None:
+            lock = self._locks[did] = trio.Lock()
+        return lock
 
     def _rows(self, did: str, found: Capabilities, source: CapabilitySource) -> list[CapabilityRow]:
         """The rows for what is known now; a part that is as before keeps its source."""

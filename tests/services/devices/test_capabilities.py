@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from hub.errors import BadParameter, NoSuchResource
-from hub.services.devices.capabilities import CameraCapabilities, CapabilityView
+from hub.services.devices.capabilities import PARTS, CameraCapabilities, CapabilityView
 from hub.services.devices.directory import DeviceChange
 from hub.wire.commands.capabilities import (
     UNKNOWN,
     Capabilities,
+    CommandGroup,
     with_connect,
     with_firmware,
     with_group,
@@ -49,6 +51,26 @@ async def test_what_was_learnt_is_kept_with_its_source_and_the_firmware(
     one = view(again, did, "group:information")
     assert (one.learnt, one.source, one.firmware) == ("yes", "get_info", "1.1.7_x")
     assert one.learnt_at == clock.ms
+
+
+async def test_what_is_learnt_and_set_at_the_same_time_is_all_kept(clock: FrozenClock) -> None:
+    _, capabilities, did = await enrolled(clock)
+    groups: tuple[CommandGroup, ...] = ("media", "image")
+
+    async def learn(group: CommandGroup) -> None:
+        await capabilities.learn(did, lambda known: with_group(known, group, is_known=True), "answer")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(capabilities.override, did, "group:ptz", "no")
+        for group in groups:
+            nursery.start_soon(learn, group)
+        nursery.start_soon(capabilities.override, did, "group:media", "no")
+    assert {one.part: (one.learnt, one.override) for one in capabilities.views(did)} == {
+        **{part: (None, None) for part in PARTS},
+        "group:ptz": (None, "no"),
+        "group:media": ("yes", "no"),
+        "group:image": ("yes", None),
+    }
 
 
 async def test_what_is_known_already_is_not_written_again(clock: FrozenClock) -> None:
