@@ -17,8 +17,10 @@ from hub.store.tables.downloads import Spans, joined
 
 #: No link of the other kind, which are base64url of a small did, begins so.
 ONE_USE_PREFIX = "once-"
-#: Links that are remembered; the oldest makes room. A release has at most 5 files.
+#: Links that are remembered, at all and of one device; the oldest makes room. Edition 3 has two
+#: types of files, and may ask again before it has fetched them.
 MAX_LINKS = 5_000
+MAX_LINKS_PER_DEVICE = 16
 _LIFE_SECONDS = 3600
 _TOKEN_BYTES = 16
 
@@ -42,9 +44,8 @@ class OneUseLinks:
     def issue(self, device: Device, sha256: str) -> str:
         """Return the token of a new link of 128 random bits."""
         token = ONE_USE_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
+        self._make_room(device.did)
         self._links[token] = OneUseLink(device, sha256, self._lives() + _LIFE_SECONDS)
-        while len(self._links) > MAX_LINKS:
-            self._links.popitem(last=False)
         return token
 
     def find(self, token: str) -> OneUseLink:
@@ -63,3 +64,10 @@ class OneUseLinks:
         link.sent = joined(link.sent, start, end)
         if link.sent == ((0, size),):
             del self._links[token]
+
+    def _make_room(self, did: str) -> None:
+        own = [token for token, link in self._links.items() if link.device.did == did]
+        if len(own) >= MAX_LINKS_PER_DEVICE:
+            del self._links[own[0]]
+        elif len(self._links) >= MAX_LINKS:
+            self._links.popitem(last=False)

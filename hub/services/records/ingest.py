@@ -17,7 +17,7 @@ from hub.services.commands.abilities import Abilities, NothingKnown, from_upload
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
-from hub.services.firmware.releases import Component, Release
+from hub.services.firmware.releases import Release
 from hub.services.site.site import Site
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
@@ -27,12 +27,13 @@ from hub.wire.json_limits import weight
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo
 from hub.wire.uploads.firmware import (
+    TYPES_OF_3,
     OtaAnswer,
     OtaComponent,
+    PlainComponent,
     PlainOtaAnswer,
     Versions,
     decode_ota_query,
-    to_edition_3,
 )
 from hub.wire.uploads.records import AccessDetail
 
@@ -140,25 +141,17 @@ class Ingest:
         if release is None:
             return None
         if query.ver_code is None:
-            return self._ota_answer(device, release, base_url, self._downloads.path_for)
+            return self._ota_answer(device, release, base_url)
         if query.ver_code >= release.ver_code:
             return None
-        path_for = self._downloads.one_use_path_for
-        base_url = tls_base_url or base_url
-        return to_edition_3(self._ota_answer(device, release, base_url, path_for))
+        return self._plain_ota_answer(device, release, tls_base_url or base_url)
 
     async def _take_report(self, device: Device, info: DeviceInfo) -> None:
         _check_owner(device, did=info.did, sn=info.sn, names_itself=bool(info.sn))
         self._devices.note_report(device, info)
         await self._campaigns.reported(device.did)
 
-    def _ota_answer(
-        self,
-        device: Device,
-        release: Release,
-        base_url: str,
-        path_for: Callable[[str, Component], str],
-    ) -> OtaAnswer:
+    def _ota_answer(self, device: Device, release: Release, base_url: str) -> OtaAnswer:
         return OtaAnswer(
             ver_code=release.ver_code,
             ver_name=release.ver_name,
@@ -171,9 +164,23 @@ class Ingest:
                     size=one.size,
                     md5=one.md5,
                     sha256=one.sha256,
-                    url=base_url + path_for(device.did, one),
+                    url=base_url + self._downloads.path_for(device.did, one),
                 )
                 for one in release.components
+            ),
+        )
+
+    def _plain_ota_answer(self, device: Device, release: Release, base_url: str) -> PlainOtaAnswer:
+        """The answer as cameras of edition 3 read it, without the files that they do not know."""
+        return PlainOtaAnswer(
+            ver_name=release.ver_name,
+            component_list=tuple(
+                PlainComponent(
+                    type=one.type,
+                    url=base_url + self._downloads.one_use_path_for(device.did, one),
+                )
+                for one in release.components
+                if one.type in TYPES_OF_3
             ),
         )
 

@@ -22,7 +22,7 @@ _NUMBERS = re.compile(
     r"\s*[Vv]?\s*([0-9]{1,9}(?:\.[0-9]{1,9}){0,7})(?:_[\w.-]{0,100})?\s*", re.ASCII
 )
 #: The types of components that edition 3 has.
-_TYPES_OF_3 = (1, 2)
+TYPES_OF_3 = (1, 2)
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 _PORT = re.compile(r":[0-9]{1,5}\Z", re.ASCII)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
@@ -131,18 +131,6 @@ class PlainOtaAnswer(Struct, frozen=True, rename="camel"):
 
     ver_name: str
     component_list: tuple[PlainComponent, ...]
-
-
-def to_edition_3(answer: OtaAnswer) -> PlainOtaAnswer:
-    """The answer as cameras of edition 3 read it, without the components that they do not know."""
-    return PlainOtaAnswer(
-        answer.ver_name,
-        tuple(
-            PlainComponent(one.type, one.url)
-            for one in answer.component_list
-            if one.type in _TYPES_OF_3
-        ),
-    )
 
 
 def decode_ota_query(body: bytes, *, max_depth: int) -> OtaQuery:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 
@@ -58,7 +60,8 @@ async def test_what_is_learnt_and_set_at_the_same_time_is_all_kept(clock: Frozen
     groups: tuple[CommandGroup, ...] = ("media", "image")
 
     async def learn(group: CommandGroup) -> None:
-        await capabilities.learn(did, lambda known: with_group(known, group, is_known=True), "answer")
+        learn_group = partial(with_group, group=group, is_known=True)
+        await capabilities.learn(did, learn_group, "answer")
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(capabilities.override, did, "group:ptz", "no")

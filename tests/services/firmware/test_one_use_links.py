@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hub.errors import NoSuchPath
-from hub.services.firmware.one_use_links import MAX_LINKS, ONE_USE_PREFIX, OneUseLinks
+from hub.services.firmware import one_use_links
+from hub.services.firmware.one_use_links import (
+    MAX_LINKS_PER_DEVICE,
+    ONE_USE_PREFIX,
+    OneUseLinks,
+)
 
-CAMERA: Any = object()
+CAMERA: Any
+OTHER: Any
+CAMERA, OTHER = SimpleNamespace(did="1"), SimpleNamespace(did="2")
 SHA = "ab" * 32
 
 
@@ -58,12 +66,24 @@ def test_a_link_ends_after_an_hour(links: OneUseLinks, clock: list[float]) -> No
         links.find(token)
 
 
-def test_links_are_bounded_and_the_oldest_makes_room(links: OneUseLinks) -> None:
-    first = links.issue(CAMERA, SHA)
-    later = [links.issue(CAMERA, SHA) for _ in range(MAX_LINKS)]
+def test_links_are_bounded_and_the_oldest_makes_room(
+    links: OneUseLinks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_use_links, "MAX_LINKS", 50)
+    cameras: Any = [SimpleNamespace(did=str(number)) for number in range(51)]
+    issued = [links.issue(camera, SHA) for camera in cameras]
+    with pytest.raises(NoSuchPath):
+        links.find(issued[0])
+    assert links.find(issued[1])
+
+
+def test_a_camera_that_asks_again_and_again_ends_its_own_links(links: OneUseLinks) -> None:
+    others = links.issue(OTHER, SHA)
+    first, *later = [links.issue(CAMERA, SHA) for _ in range(MAX_LINKS_PER_DEVICE + 1)]
     with pytest.raises(NoSuchPath):
         links.find(first)
-    assert links.find(later[0])
+    for token in (others, *later):
+        assert links.find(token)
 
 
 def test_unknown_links_lead_nowhere(links: OneUseLinks) -> None:
