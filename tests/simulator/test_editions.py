@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from typing import Any
 
 import msgspec
+import pybase64
 import pytest
 from msgspec import Raw
+from PIL import Image
 
 from hub.simulator.credentials import Credentials
+from hub.simulator.drawing.pen import to_jpeg
+from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.drawing.scenes import SCENE_SIZE
 from hub.simulator.faults import FAULTLESS, Quirks, with_editions
 from hub.simulator.identity import CameraIdentity
@@ -27,6 +32,7 @@ from hub.wire.commands.dialect import (
     Command,
 )
 from hub.wire.commands.later_commands import LATER
+from hub.wire.commands.later_params import PhotoSearch
 from hub.wire.commands.params import encode_param
 from hub.wire.commands.results import decode_answer
 from hub.wire.commands.settings import to_edition
@@ -284,6 +290,46 @@ def test_the_report_of_edition_3(cameras: tuple[CameraIdentity, ...]) -> None:
         "fwVer": "1.1.57_sim",
         "devName": cameras[0].name,
     }
+
+
+def who(responder: Any, shown: bytes) -> tuple[str | None, str | None]:
+    """The name and the picture that the camera finds for a photo."""
+    found = answer(responder, later.PHOTO_SEARCH, PhotoSearch(photo=encode_photo(shown)))
+    return found.name, found.jpeg_url
+
+
+def encode_photo(picture: bytes) -> str:
+    return pybase64.b64encode(picture).decode()
+
+
+def stored_again(picture: bytes) -> bytes:
+    """The same picture, smaller and in other bytes."""
+    with Image.open(io.BytesIO(picture)) as image:
+        return to_jpeg(image.resize((200, 250)))
+
+
+def test_it_says_whom_a_photo_of_its_library_shows(
+    cameras: tuple[CameraIdentity, ...],
+) -> None:
+    _, responder = device(cameras[0], CAMERAS[3])
+    ann, bob = (msgspec.structs.replace(PERSON_ADD.example, pid=pid, name=pid) for pid in "78")
+    faces = [face_jpeg(person, 0) for person in POPULATION.strangers]
+    for person, face in ((ann, faces[0]), (bob, faces[1])):
+        added = msgspec.structs.replace(person, photo=encode_photo(face))
+        assert ask(responder, PERSON_ADD.uri, encode_param(PERSON_ADD, added)).code == 0
+    for name, face in (("7", faces[0]), ("8", faces[1])):
+        assert who(responder, face) == (name, f"data/facelib/{name}.jpg")
+    # Another picture of the same face, as a phone takes it.
+    assert who(responder, stored_again(faces[1]))[0] == "8"
+    assert who(responder, to_jpeg(Image.new("RGB", (90, 90), "green"))) == (None, None)
+    # People whom it has known from the start are drawn.
+    assert who(responder, face_jpeg(POPULATION.known[2], 0))[0] == POPULATION.known[2].name
+
+
+def test_a_file_that_is_no_picture_shows_nobody(cameras: tuple[CameraIdentity, ...]) -> None:
+    _, responder = device(cameras[0], CAMERAS[2])
+    param = encode_param(later.PHOTO_SEARCH, PhotoSearch(photo=encode_photo(b"no picture")))
+    assert ask(responder, later.PHOTO_SEARCH.uri, param).code == 420
 
 
 def test_editions_go_round_with_the_faults() -> None:

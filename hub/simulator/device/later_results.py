@@ -10,12 +10,9 @@ import msgspec
 import pybase64
 from msgspec import Struct
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import NoSuchResource
 from hub.simulator.device.results import CommandResults
-from hub.simulator.device.similarity import similarity
 from hub.simulator.device.state import DeviceState
-from hub.simulator.drawing import people
-from hub.simulator.scenario.population import Person
 from hub.wire.commands import later_commands as later
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.later_params import (
@@ -33,8 +30,6 @@ from hub.wire.commands.later_params import (
 
 Result = dict[str, Any] | None
 
-#: How similar a photo must be to a face of the library.
-_LEAST_SCORE = 80
 _FACTORY_OSD = {
     "b_showOSD": True,
     "time_format": "YYYY-MM-DD hh:mm:ss",
@@ -131,16 +126,7 @@ class LaterResults:
 
     def _who_is(self, param: PhotoSearch) -> Result:
         photo = pybase64.b64decode(param.photo, validate=True)
-        best, found = _LEAST_SCORE, None
-        for entry in self._state.people.entries():
-            if not isinstance(entry.photo, Person):
-                continue
-            try:
-                score = similarity(photo, people.face_jpeg(entry.photo, 0))
-            except OSError:
-                raise BadParameter("there is no face in the photo", field="param.photo") from None
-            if score >= best:
-                best, found = score, entry.row
+        found = self._state.people.most_similar(photo)
         if found is None:
             return {"name": "", "jepg_url": ""}
         return {

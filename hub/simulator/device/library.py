@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from zlib import crc32
 
 from msgspec import Struct
 
 from hub.errors import BadParameter, CannotStoreNow, ClientTooOld, HubError, NoSuchResource
+from hub.simulator.device.similarity import similarity
+from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.scenario.population import Person
 from hub.wire.commands.answers import Person as PersonRow
 
+#: How similar a photo must be to one of the library, of 100.
+_LEAST_SCORE = 80
 #: Photos beyond these bytes are not kept, only their checksums.
 _MAX_PHOTO_BYTES = 2 << 20
 
@@ -99,6 +104,23 @@ class FaceLibrary:
         self._people.clear()
         self._photo_bytes = 0
 
+    def most_similar(self, photo: bytes) -> PersonRow | None:
+        """The person whom a photo shows (D12); None if it is nobody here. Call it in a thread.
+
+        Raises BadParameter if the photo is not a picture.
+        """
+        checksum = crc32(photo)
+        same = next((one.row for one in self._people.values() if one.checksum == checksum), None)
+        if same is not None:
+            return same
+        try:
+            similarity(photo, photo)
+        except OSError:
+            raise BadParameter("there is no face in the photo", field="param.photo") from None
+        scores = [(_score(photo, entry), entry.row) for entry in self._people.values()]
+        best, row = max(scores, key=lambda one: one[0], default=(0, None))
+        return row if best >= _LEAST_SCORE else None
+
     def loses_answer(self, pid: str) -> bool:
         """Whether the answer about this person gets lost: by `loses_answer`, the first time."""
         share = self.quirks.loses_answer
@@ -106,6 +128,16 @@ class FaceLibrary:
             return False
         self._unanswered.add(pid)
         return True
+
+
+def _score(photo: bytes, entry: LibraryPerson) -> int:
+    """How similar the photo is to that of the entry; 0 if it has none that can be drawn."""
+    kept = entry.photo
+    if kept is None:
+        return 0
+    with suppress(OSError):
+        return similarity(photo, face_jpeg(kept, 0) if isinstance(kept, Person) else kept)
+    return 0
 
 
 @lru_cache(maxsize=20_000)
