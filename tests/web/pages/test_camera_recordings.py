@@ -15,6 +15,7 @@ from hub.live.registry import DeviceAnswer
 from hub.simulator.device.recordings import counts_of_month
 from hub.simulator.faults import Quirks
 from hub.wire.commands.answers import DayCount
+from hub.wire.commands.capabilities import Capabilities, Edition
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from tests.support.simulated_link import SimulatedLink, ok_answer
@@ -78,6 +79,19 @@ async def test_a_month_is_requested_counting_from_zero_and_shown_as_a_calendar(
     assert "139 recordings · 2 days" in viewer.text
     assert 'href="/cameras/1/recordings/2026-10-03"' in viewer.text
     assert "?month=2026-09" in viewer.text
+
+
+@pytest.mark.parametrize(("edition", "has_days"), [(3, True), (2, False), (1, False)])
+async def test_d12_a_camera_of_edition_3_has_days_to_open_although_it_counts_none(
+    viewer: Visitor, hub: PageSite, camera: SimulatedLink, edition: Edition, has_days: bool
+) -> None:
+    camera.outcome = DeviceAnswer(404, "no such path", Raw(b"null"))
+    learnt = Capabilities(uploads=edition)
+    await hub.services.capabilities.learn("1", lambda _: learnt, "upload")
+    await viewer.get("/cameras/1/recordings?month=2026-10")
+    assert ('href="/cameras/1/recordings/2026-10-03"' in viewer.text) is has_days
+    assert ("does not tell which days" in viewer.text) is has_days
+    assert ("does not support this function" in viewer.text) is not has_days
 
 
 async def test_the_default_is_the_current_month_with_none_after_it(

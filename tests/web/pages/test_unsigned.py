@@ -53,6 +53,22 @@ async def test_a_camera_that_signs_has_no_such_page(hub: PageSite, admin: Visito
     assert (await admin.get("/cameras/1/unsigned")).status_code == 404
 
 
+async def test_nothing_of_a_signature_is_offered_for_it_without_a_warning(
+    hub: PageSite, admin: Visitor
+) -> None:
+    await enrol(hub)
+    await admin.get("/cameras/1/manage")
+    assert "expects a signature and refuses this camera" in admin.text
+    assert "Its clock must be accurate" not in admin.text
+    before, _, after = admin.text.partition("<summary>Replace it by a camera that signs</summary>")
+    assert 'name="code"' not in before
+    assert 'name="code"' in after
+    assert "<details open" not in admin.text
+    # A fault is not hidden.
+    await admin.send("/cameras/1/identity", sn="", code="")
+    assert 'class="more" open' in admin.text
+
+
 @pytest.mark.parametrize("path", ["", "/address", "/take-over", "/dismiss", "/withdraw"])
 async def test_the_pages_are_for_administrators(hub: PageSite, guard: Visitor, path: str) -> None:
     await enrol(hub)

@@ -9,8 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import NoSuchPath
-from hub.wire.commands.answers import Recording
+from hub.errors import DeviceRefused, NoSuchPath
+from hub.services import Services
+from hub.wire.commands.answers import RecordDays, Recording
+from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.commands.dialect import RECORD_LIST
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import RecordByMonth
@@ -59,12 +61,13 @@ async def month(did: int) -> Response:
     year, number = _read_month(today)
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
-        answer = await hub.commands.recordings_by_month(device.did, year, number)
+        answer = await _count_days(hub, device.did, year, number)
         yield await renderer.render(
             "camera/recordings/_month.html",
             did=device.did,
-            month=make_month(year, number, answer.days, today=today),
-            unreadable=answer.unreadable,
+            month=make_month(year, number, answer.days if answer else (), today=today),
+            is_counted=answer is not None,
+            unreadable=answer.unreadable if answer else 0,
         )
 
     before, after = months_around(year, number)
@@ -121,6 +124,20 @@ async def day(did: int, day: str) -> Response:
         around=around,
         is_first=position.page is None,
     )
+
+
+async def _count_days(hub: Services, did: str, year: int, month: int) -> RecordDays | None:
+    """Ask which days have recordings; None if the camera only lists those of one day (D12).
+
+    Raises as a call of `Commands`.
+    """
+    try:
+        return await hub.commands.recordings_by_month(did, year, month)
+    except DeviceRefused as error:
+        lists_days = supposed_edition(hub.capabilities.of(did)) == 3
+        if error.device_code == NoSuchPath.code and lists_days:
+            return None
+        raise
 
 
 def _today() -> date:
