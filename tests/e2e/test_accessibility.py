@@ -81,6 +81,7 @@ _BEHIND_FORMS = frozenset(
         "/cameras/<int:did>/device/masks",
         "/cameras/<int:did>/light",
         "/cameras/<int:did>/pan-tilt",
+        "/cameras/<int:did>/recordings/format",
         "/cameras/<int:did>/unsigned",
         "/cameras/<int:did>/unsigned/address",
     }

@@ -89,7 +89,9 @@ def test_cameras_without_a_signature_are_approved_given_addresses_and_send_what_
         ada = Administrator(hub, stack.enter_context(hub.sync_client()))
         for did in dids():
             # The next one only when this one is back.
-            wait_until(lambda did=did: ada.send(f"/cameras/{did}/unsigned/address") == 303)
+            wait_until(
+                lambda did=did: ada.send(f"/cameras/{did}/unsigned/address", confirmed="1") == 303
+            )
             wait_until(lambda did=did: _OWN_ADDRESS in ada.page(f"/cameras/{did}/unsigned"))
         before = newest()
         wait_until(lambda: senders(after=before) == {camera.sn for camera in cameras})

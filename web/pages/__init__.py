@@ -26,6 +26,7 @@ from web.pages.camera.device import views as camera_device
 from web.pages.camera.pan_tilt import views as pan_tilt
 from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
+from web.pages.camera.recordings import format_card
 from web.pages.camera.recordings import views as recordings
 from web.pages.camera.settings import views as settings
 from web.pages.cameras import (
@@ -67,6 +68,7 @@ _BLUEPRINTS = (
     reboot.blueprint,
     pan_tilt.blueprint,
     light.blueprint,
+    format_card.blueprint,
     recordings.blueprint,
     captures.blueprint,
     camera_people.blueprint,

@@ -125,6 +125,7 @@ DONE = {
     "patrol-deleted": N_("The patrol was deleted."),
     "patrol-changed": N_("The patrol was changed."),
     "rebooting": N_("The camera is restarting. It should be back in a minute or two."),
+    "card-formatted": N_("The camera has formatted its card. It is empty."),
     "removed": N_("The camera was removed. Its records are kept."),
     "removed-cleared": N_(
         "The camera has deleted all its people and was removed. Its records are kept."

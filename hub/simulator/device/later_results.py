@@ -70,6 +70,7 @@ class LaterResults:
             later.GET_INTERFACES.name: self._interfaces,
             later.LIST_ACCESS_POINTS.name: self._access_points,
             later.SET_SERVER.name: self._set_server,
+            later.DISK_FORMAT.name: self._format,
             later.PATROL_CREATE.name: self._create_patrol,
             later.PATROL_DELETE.name: self._delete_patrol,
             later.GET_PATROLS.name: self._list_patrols,
@@ -188,6 +189,9 @@ class LaterResults:
         """Take over the paths: this camera is always led to the same host and ports."""
         self._state.ws_path = urlsplit(param.websocket.websocket_addr).path or "/"
         self._state.http_base = urlsplit(param.http_addr).path.rstrip("/")
+
+    def _format(self, _param: Struct) -> None:
+        self._state.formatted_at = self._state.clock()
 
     def _create_patrol(self, _param: Struct) -> Result:
         number = next(n for n in range(len(self._patrols) + 1) if n not in self._patrols)

@@ -23,6 +23,11 @@ class RecordingFile(Struct, frozen=True):
     start: datetime
     end: datetime
 
+    @property
+    def is_alarm(self) -> bool:
+        """Whether an alarm was the reason for it: of some."""
+        return self.start.minute % 5 == 0
+
 
 def files_between(sn: str, start: datetime, end: datetime, *, now: datetime) -> list[RecordingFile]:
     """List the files that overlap with `start` to `end`, oldest first."""

@@ -122,13 +122,15 @@ class CommandResults:
 
     def _record_list(self, param: RecordList, window: PageWindow) -> RecordListPage:
         start, end = _span(param.start_time, param.end_time)
-        files = files_between(self._state.sn, start, end, now=self._state.clock())
+        found = files_between(self._state.sn, start, end, now=self._state.clock())
+        files = [file for file in found if file.start >= self._state.formatted_at]
+        row = _typed_recording_row if self._state.edition == 3 else _recording_row
         total = window.total(files)
         return RecordListPage(
             total_page=-(-total // window.size),
             total_file=total,
             page_size=window.size,
-            recordlist=window.rows(files, _recording_row, "filename"),
+            recordlist=window.rows(files, row, "filename"),
         )
 
     def _face_history(self, param: FaceHistory, window: PageWindow) -> FaceHistoryPage:
@@ -197,7 +199,11 @@ class CommandResults:
 
     def _captures(self, start: str, end: str) -> list[tuple[Capture, Person]]:
         found = self._state.history.between(*_span(start, end), now=self._state.clock())
-        return [(capture, capture.person) for capture in found if capture.person is not None]
+        return [
+            (capture, capture.person)
+            for capture in found
+            if capture.person is not None and capture.captured_at >= self._state.formatted_at
+        ]
 
     def _has_searched_fields(self, person: Person, param: FaceHistory) -> bool:
         known = self._state.people.get(person.uuid)
@@ -225,6 +231,15 @@ def _with_new_key(row: R, key: str, cycle: int) -> R:
 def _recording_row(file: RecordingFile) -> Recording:
     return Recording(
         filename=file.name, start_time=_format_time(file.start), end_time=_format_time(file.end)
+    )
+
+
+def _typed_recording_row(file: RecordingFile) -> Recording:
+    """A row of edition 3 (1.35)."""
+    return msgspec.structs.replace(
+        _recording_row(file),
+        date=f"{file.start:%Y%m%d}",
+        type="alarm" if file.is_alarm else "normal",
     )
 
 

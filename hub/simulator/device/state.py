@@ -40,6 +40,9 @@ class DeviceState:
         self.sn = identity.sn
         self.identity = identity
         self.versions = FACTORY_VERSIONS
+        self.edition = quirks.edition
+        #: When the card was formatted, which erased what was on it (1.28 of edition 3).
+        self.formatted_at = datetime.min
         #: The number of the installed release; a newer release has a greater one (2.3).
         self.ver_code = 0
         if quirks.edition == 3:

@@ -232,6 +232,8 @@ DISK_FORMAT = _command(
     "/storage/disk/format",
     params.DiskFormat(video_sizeGB=32),
     Done,
+    # It takes as long as a command with a photo.
+    has_photo=True,
 )
 
 GET_INTERFACES = _command(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import msgspec
 import pytest
 import trio
 from msgspec import Raw
+from msgspec.structs import replace
 
 from hub.errors import DeviceNonsense, DeviceOffline, DeviceSilent, NoSuchResource
 from hub.live.registry import DeviceAnswer
@@ -309,3 +310,85 @@ async def test_of_a_day_only_what_was_recorded_around_a_time_is_asked_for(
     assert camera.asked[0][1]["start_time"] == f"2026-10-03 {start}"
     assert camera.asked[0][1]["end_time"] == f"2026-10-03 {end}"
     assert ("Show the whole day" in viewer.text) == (around != "25:00")
+
+
+# Edition 3
+
+
+@pytest.fixture
+async def modern(hub: PageSite) -> SimulatedLink:
+    """Camera 3, named "Yard", of edition 3, online."""
+    link = await hub.connect("Yard", Quirks(edition=3), did="3")
+    await hub.services.capabilities.learn(
+        "3", lambda known: replace(known, connect="unsigned"), "connect"
+    )
+    return link
+
+
+async def test_recordings_of_an_alarm_are_told_from_continuous_ones(
+    viewer: Visitor, modern: SimulatedLink
+) -> None:
+    rows = recordings("2026-10-03", "10:00:00", "11:00:00", "12:00:00")
+    rows[0]["type"], rows[1]["type"], rows[2]["type"] = "alarm", "normal", "<b>"
+    modern.outcome = ok_answer(total_file=3, recordlist=rows)
+    await viewer.get("/cameras/3/recordings/2026-10-03")
+    assert re.findall(r'class="recording-kind[^"]*">([^<]+)<', viewer.text) == [
+        "Alarm",
+        "Continuous",
+    ]
+    assert viewer.text.count('class="alarm-strip"') == 1
+    assert "<b>" not in viewer.text
+
+
+@pytest.mark.parametrize("size", ["", "0", "2049", "-1", "1.5", "١", "9" * 30])
+async def test_a_size_that_no_card_has_is_not_sent(
+    admin: Visitor, modern: SimulatedLink, size: str
+) -> None:
+    await admin.get("/cameras/3/recordings/format")
+    await admin.send("/cameras/3/recordings/format", size=size, typed="Yard")
+    assert admin.response.status_code == 400
+    assert "A whole number from 1 to 2048." in admin.text
+    assert modern.asked == []
+
+
+async def test_a_formatted_card_is_empty(admin: Visitor, modern: SimulatedLink) -> None:
+    now = datetime.fromtimestamp(admin.hub.clock())
+    days = [f"{now - timedelta(days=number):%Y-%m-%d}" for number in range(1, 8)]
+
+    async def kinds() -> int:
+        found = 0
+        for day in days:
+            await admin.get(f"/cameras/3/recordings/{day}")
+            found += admin.text.count('class="recording-kind')
+        return found
+
+    assert await kinds() > 0
+    await admin.get("/cameras/3/recordings")
+    assert "/cameras/3/recordings/format" in admin.text
+    await admin.get("/cameras/3/recordings/format")
+    assert "They cannot be restored." in admin.text
+    await admin.send("/cameras/3/recordings/format", size="64", typed=" Yard ")
+    assert admin.goes_to == "/cameras/3/recordings?done=card-formatted"
+    assert modern.asked[-1] == ("/storage/disk/format", {"video_sizeGB": 64})
+    await admin.get(admin.goes_to)
+    assert "The camera has formatted its card." in admin.text
+    assert await kinds() == 0
+
+
+async def test_a_card_of_an_earlier_camera_is_not_formatted(
+    admin: Visitor, camera: SimulatedLink
+) -> None:
+    await admin.get("/cameras/1/recordings")
+    assert "Format the card" not in admin.text
+    assert (await admin.get("/cameras/1/recordings/format")).status_code == 404
+    await admin.send("/cameras/1/recordings/format", size="64", typed="Gate")
+    assert admin.response.status_code == 404
+    assert camera.asked == [("/storage/record_by_month", {"year": 2026, "month": 10})]
+
+
+async def test_the_question_is_translated(admin: Visitor, modern: SimulatedLink) -> None:
+    await admin.get("/cameras/3/recordings/format")
+    await admin.send("/preferences", language="zh", next="/cameras/3/recordings/format")
+    await admin.get("/cameras/3/recordings/format")
+    for text in ("格式化", "无法恢复", "录像"):
+        assert text in admin.text, text

@@ -280,7 +280,7 @@ async def test_a_camera_that_leaves_can_be_made_to_forget_its_people(admin: Visi
     await admin.hub.services.capabilities.override("1", "group:people", "yes")
     await admin.get("/cameras/1/remove")
     assert "First delete all people" in admin.text
-    await admin.send("/cameras/1/remove", clear="yes")
+    await admin.send("/cameras/1/remove", clear="yes", typed="Gate")
     assert admin.goes_to == "/cameras?done=removed-cleared"
     assert camera.asked == [("/person/clear", {})]
     assert admin.hub.services.devices.list() == []
@@ -290,6 +290,20 @@ async def test_a_camera_that_leaves_can_be_made_to_forget_its_people(admin: Visi
     ]
 
 
+async def test_people_are_cleared_only_if_the_name_of_the_camera_was_typed(
+    admin: Visitor,
+) -> None:
+    camera = await admin.hub.connect(quirks=Quirks(edition=3))
+    await admin.hub.services.capabilities.override("1", "group:people", "yes")
+    await admin.get("/cameras/1/remove")
+    await admin.send("/cameras/1/remove", clear="yes", typed="Yard")
+    assert admin.response.status_code == 400
+    assert "This is not the camera&#39;s name. Nothing was erased." in admin.text
+    assert 'name="clear" value="yes" checked' in admin.text
+    assert camera.asked == []
+    assert len(admin.hub.services.devices.list()) == 1
+
+
 async def test_a_camera_that_does_not_forget_its_people_is_not_removed(admin: Visitor) -> None:
     camera = await admin.hub.connect(quirks=Quirks(edition=3))
     await admin.hub.services.capabilities.override("1", "group:people", "yes")
@@ -297,7 +311,7 @@ async def test_a_camera_that_does_not_forget_its_people_is_not_removed(admin: Vi
     people = admin.hub.hub.store.device_people
     await people.save(replace(people.get("1"), must_check=False), camera.sn)
     camera.outcome = DeviceSilent("nothing")
-    await admin.send("/cameras/1/remove", clear="yes")
+    await admin.send("/cameras/1/remove", clear="yes", typed="Gate")
     assert admin.response.status_code == 504
     assert "The camera was not removed." in admin.text
     assert len(admin.hub.services.devices.list()) == 1

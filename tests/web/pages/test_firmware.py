@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -12,6 +13,7 @@ from quart import Response
 
 from hub.config import Config, WebConfig
 from hub.services.access.audit import COMMAND_LINE
+from hub.services.devices.directory import DeviceChange
 from hub.services.devices.views import DeviceView
 from hub.services.firmware.releases import Release
 from hub.services.site.disk_space import GB
@@ -51,6 +53,8 @@ class Operator(Visitor):
         return self.response
 
     async def start(self, release: Release, *dids: str, **fields: str) -> None:
+        """Send the form that starts a campaign, as the page that asks once sends it."""
+        fields = {"confirmed": "1", **fields}
         form = [("csrf_token", self.token), *(("did", did) for did in dids), *fields.items()]
         self.response = await self._client.post(
             f"/firmware/releases/{release.id}/give",
@@ -372,6 +376,22 @@ async def test_a_campaign_starts_with_the_chosen_camera(admin: Operator) -> None
     assert admin.goes_to == f"/firmware/campaigns/{campaign.id}?done=campaign-started"
     assert [one.did for one in campaign.devices] == ["3", "1"]
     assert await admin.audited() == [("campaign.start", str(campaign.id))]
+
+
+async def test_a_campaign_is_asked_about_once_with_the_names_of_its_cameras(
+    admin: Operator,
+) -> None:
+    release = await admin.site.add_release(FILE)
+    await admin.site.devices.change("3", DeviceChange(name="Yard <3>"))
+    await admin.get(f"/firmware/releases/{release.id}/give")
+    await admin.send(f"/firmware/releases/{release.id}/give", did=["1", "3"], first="3")
+    assert admin.response.status_code == 200
+    for text in ("Roll out v2.0?", "Yard &lt;3&gt;", "the hub cannot put the old one back"):
+        assert text in admin.text, text
+    assert re.findall(r'name="(did|first|confirmed)" value="([^"]*)"', admin.text) == [
+        *[("did", "1"), ("did", "3"), ("first", "3"), ("confirmed", "1")]
+    ]
+    assert admin.site.campaigns.campaigns() == []
 
 
 async def test_a_camera_that_cannot_be_updated_is_disabled_with_the_reason(

@@ -201,6 +201,7 @@ CHANGES = [
     "/cameras/1/device/masks",
     "/cameras/1/light",
     "/cameras/1/pan-tilt/move",
+    "/cameras/1/recordings/format",
     "/cameras/1/pan-tilt/places",
     "/cameras/1/pan-tilt/release",
     "/cameras/1/unsigned/take-over",

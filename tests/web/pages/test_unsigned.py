@@ -117,13 +117,13 @@ async def test_a_secret_address_is_sent_after_asking_once_and_one_at_a_time(
     assert "Send the address" in admin.text
     assert link.requests == []
     link.answers = [DeviceAnswer(0)]
-    assert (await admin.send("/cameras/1/unsigned/address")).status_code == 303
+    assert (await admin.send("/cameras/1/unsigned/address", confirmed="1")).status_code == 303
     ((uri, _),) = link.requests
     assert uri == "/net/advanced/server_set_param"
     assert hub.services.devices.get("1").path_state == "sent"
     await admin.get("/cameras/1/unsigned")
     assert "has not come back by it yet" in admin.text
-    assert (await admin.send("/cameras/2/unsigned/address")).status_code == 409
+    assert (await admin.send("/cameras/2/unsigned/address", confirmed="1")).status_code == 409
     assert "Yard was sent its secret address" in admin.text
     await admin.send("/cameras/1/unsigned/withdraw")
     assert hub.services.devices.get("1").path_state == "none"
@@ -137,11 +137,11 @@ async def test_a_camera_that_does_not_answer_may_have_taken_its_address(
     link = await enrol(hub)
     await admin.get("/cameras/1/unsigned/address")
     link.answers = [DeviceSilent("no answer")]
-    assert (await admin.send("/cameras/1/unsigned/address")).status_code == 504
+    assert (await admin.send("/cameras/1/unsigned/address", confirmed="1")).status_code == 504
     assert hub.services.devices.get("1").path_state == "sent"
     await admin.send("/cameras/1/unsigned/withdraw")
     link.answers = [DeviceAnswer(404)]
-    assert (await admin.send("/cameras/1/unsigned/address")).status_code == 502
+    assert (await admin.send("/cameras/1/unsigned/address", confirmed="1")).status_code == 502
     assert hub.services.devices.get("1").path_state == "none"
 
 

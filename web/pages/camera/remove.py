@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import may_know
 from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.orders import name_to_type, read_order
 from web.pages.device_errors import describe_change_error
 from web.pages.language import gettext
 from web.pages.layout import redirect_to
@@ -24,11 +25,16 @@ async def ask_to_remove(did: int) -> Response:
 
 @blueprint.post("")
 async def remove(did: int) -> Response:
-    """Remove it; with its people, nothing is removed unless the camera has cleared them."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
+    """Remove it; with its people, nothing is removed unless the camera has cleared them.
+
+    People are cleared only if the camera's name was typed.
+    """
+    order = await read_order()
     device, hub = get_camera(did), auth.services()
-    clears = (await request.form).get("clear") == "yes"
+    clears = order.form.get("clear") == "yes"
+    if clears and not order.names(device):
+        fault = gettext("This is not the camera's name. Nothing was erased.")
+        return await _remove_page(device, fault, 400, clears=True)
 
     async def leave() -> None:
         await hub.devices.remove(device.did)
@@ -36,15 +42,17 @@ async def remove(did: int) -> Response:
     if not clears:
         await leave()
     elif error := await perform_audited(
-        device, me, "device.person_clear", lambda: hub.people_sync.clear(device.did, leave)
+        device, order.by, "device.person_clear", lambda: hub.people_sync.clear(device.did, leave)
     ):
         nothing = gettext("The camera was not removed.")
         return await _remove_page(device, f"{nothing} {describe_change_error(error)}", error.status)
-    await hub.audit.add(auth.actor(me), "device.remove", str(did))
+    await hub.audit.add(auth.actor(order.by), "device.remove", str(did))
     return redirect_to(f"/cameras?done={'removed-cleared' if clears else 'removed'}")
 
 
-async def _remove_page(device: DeviceView, fault: str = "", status: int = 200) -> Response:
+async def _remove_page(
+    device: DeviceView, fault: str = "", status: int = 200, *, clears: bool = False
+) -> Response:
     known = auth.services().capabilities.of(device.did)
     return await camera_page(
         "camera/remove.html",
@@ -53,4 +61,6 @@ async def _remove_page(device: DeviceView, fault: str = "", status: int = 200) -
         status=status,
         fault=fault,
         can_clear=may_know(known, "people"),
+        clears=clears,
+        to_type=name_to_type(device),
     )

@@ -10,6 +10,7 @@ from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.orders import read_order
 from web.pages.device_errors import describe_change_error
 from web.pages.language import gettext
 from web.pages.layout import redirect_to
@@ -68,12 +69,13 @@ async def ask_to_give(did: int) -> Response:
 @blueprint.post("/address")
 async def give(did: int) -> Response:
     """Send the camera its secret address, one camera at a time."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
+    order = await read_order()
     device, hub = _get_unsigned(did), auth.services()
+    if not order.is_confirmed:
+        return await camera_page("camera/unsigned_address.html", device, tab="/manage")
     try:
         error = await perform_audited(
-            device, me, "device.give-address", lambda: hub.secret_addresses.give(device.did)
+            device, order.by, "device.give-address", lambda: hub.secret_addresses.give(device.did)
         )
     except AnotherIsMoving as moving:
         text = gettext(

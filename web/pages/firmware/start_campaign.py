@@ -1,4 +1,4 @@
-"""Start a campaign: select cameras, and the one that goes first."""
+"""Start a campaign: select cameras, and the one that goes first; it is asked once (D12)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import HubError
 from hub.services.firmware.campaign_views import DeviceProgress
+from hub.services.firmware.campaigns import MAX_DEVICES
 from hub.services.firmware.releases import Release
 from hub.wire.uploads.firmware import Versions
 from web import auth
@@ -20,6 +21,10 @@ from web.pages.layout import page, redirect_to
 blueprint = Blueprint(
     "firmware_start_campaign", __name__, url_prefix="/firmware/releases/<int:id>/give"
 )
+
+
+#: Cameras that a question names.
+_MAX_NAMES = 20
 
 
 class CameraChoice(Struct, frozen=True, kw_only=True):
@@ -50,12 +55,29 @@ async def start(id: int) -> Response:
     if first and first not in dids:
         fault = gettext("The camera that goes first must be one of the selected cameras.")
         return await _start_page(release, dids, first, fault)
+    if dids and "confirmed" not in form:
+        return await _confirm_page(release, dids[:MAX_DEVICES], first)
     try:
         campaign = await hub.campaigns.start(id, _in_order(dids, first))
         await hub.audit.add(auth.actor(me), "campaign.start", str(campaign.id))
     except HubError as error:
         return await _start_page(release, dids, first, describe_start_error(error))
     return redirect_to(f"/firmware/campaigns/{campaign.id}?done=campaign-started")
+
+
+async def _confirm_page(release: Release, dids: list[str], first: str) -> Response:
+    """Ask before cameras get other firmware."""
+    known = {one.did: one.name or one.sn for one in auth.services().devices.list()}
+    names = [known.get(did, did) for did in dids]
+    return await page(
+        "firmware/confirm_campaign.html",
+        area="firmware",
+        row=release_row(release, ReleaseHolders()),
+        dids=dids,
+        first=first,
+        names=names[:_MAX_NAMES],
+        more=max(0, len(names) - _MAX_NAMES),
+    )
 
 
 def _in_order(dids: list[str], first: str) -> list[str]:

@@ -61,6 +61,7 @@ ACTIONS = {
     "device.patrol_change": N_("Changed the patrols of the camera"),
     "device.set_image": N_("Changed the image settings on the camera"),
     "device.set_address": N_("Changed the network address of the camera"),
+    "device.format_card": N_("Formatted the card of the camera"),
     "device.set_masks": N_("Changed the privacy masks of the camera"),
     "device.set_media": N_("Changed the video and audio settings on the camera"),
     "device.reboot": N_("Restarted the camera"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from hub.errors import BadParameter, HubError
 from hub.services.devices.views import DeviceView
@@ -17,6 +17,7 @@ from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.device.layout import device_page, get_capable
 from web.pages.camera.device.views import reading_fault
+from web.pages.camera.orders import read_order
 from web.pages.camera.row import camera_row
 from web.pages.camera.settings.forms import (
     SettingForm,
@@ -77,22 +78,20 @@ async def state(did: int) -> Response:
 @blueprint.post("")
 async def change(did: int) -> Response:
     """Ask whether the address is to be sent; send it if that was confirmed."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
+    order = await read_order()
     device, hub = get_capable(did, "network"), auth.services()
-    sent = (await request.form).to_dict()
-    values = read_values(FORM, sent)
+    values = read_values(FORM, order.form)
     try:
         param = cast(EthernetSet, make_param(FORM, values))
         hub.address_moves.check(device.did, param)
     except BadParameter as error:
         return await _page(device, values, error)
-    if "confirmed" not in sent:
+    if not order.is_confirmed:
         return await device_page(
             "camera/device/address_confirm.html", device, path="/address", values=values
         )
     failed = await perform_audited(
-        device, me, "device.set_address", lambda: hub.address_moves.send(device.did, param)
+        device, order.by, "device.set_address", lambda: hub.address_moves.send(device.did, param)
     )
     if failed is not None:
         return await _page(device, values, failed)

@@ -23,8 +23,10 @@ from web.pages import language
 from web.pages.camera.layout import get_camera
 from web.pages.camera.paged_list import each, read_position, stream_list
 from web.pages.camera.recordings.calendar import make_month, month_text, months_around
+from web.pages.camera.recordings.format_card import can_format
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.labels import duration
+from web.pages.language import N_, gettext
 
 blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:did>/recordings")
 
@@ -37,12 +39,15 @@ _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _MINUTES_BEFORE, _MINUTES_AFTER = 60, 10
 _YEARS = field_specs(RecordByMonth)["year"]
 _MINUTES_A_DAY = 24 * 60
+#: Why a recording was made: 1.35 of edition 3.
+_KINDS = {"alarm": N_("Alarm"), "normal": N_("Continuous")}
 
 
 class RecordingRow(Struct, frozen=True):
     """A recording as text. Invalid times in `start` and `end` are shown as the camera sent them.
 
-    `at` and `length` are in minutes of the day, for the timeline; `at` is None if unknown.
+    `at` and `length` are in minutes of the day, for the timeline; `at` is None if unknown. `kind`:
+    why it was made, "" if the camera does not say so.
     """
 
     start: str
@@ -52,11 +57,13 @@ class RecordingRow(Struct, frozen=True):
     path: str
     at: float | None
     length: float
+    kind: str = ""
+    is_alarm: bool = False
 
 
 @blueprint.get("")
 async def month(did: int) -> Response:
-    await auth.require_role("viewer")
+    me = await auth.require_role("viewer")
     device, hub, today = get_camera(did), auth.services(), _today()
     year, number = _read_month(today)
 
@@ -80,6 +87,7 @@ async def month(did: int) -> Response:
         before=before if before >= month_text(_YEARS.least or 0, 1) else "",
         after=after if after <= month_text(today.year, today.month) else "",
         is_now=(year, number) == (today.year, today.month),
+        can_format=auth.reaches(me, "admin") and can_format(device.did),
     )
 
 
@@ -197,6 +205,8 @@ def _make_row(recording: Recording, day: date) -> RecordingRow:
         path=recording.filename or "",
         at=first if at is not None and last > first else None,
         length=last - first,
+        kind=gettext(_KINDS[recording.type]) if recording.type in _KINDS else "",
+        is_alarm=recording.type == "alarm",
     )
 
 
