@@ -53,7 +53,9 @@ class KeptDays:
 
     def enrol(self, did: str, *, enabled: bool = True) -> None:
         self.enrolled.append(
-            SimpleNamespace(did=did, enabled=enabled, name="", sn=f"SN{did}", suspect=None)
+            SimpleNamespace(
+                did=did, enabled=enabled, name="", sn=f"SN{did}", suspect=None, suspect_at=None
+            )
         )
 
     def keep(self, newest: str, count: int, size: int = GB) -> None:

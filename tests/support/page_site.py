@@ -226,8 +226,8 @@ class PageSite:
 
 
 def _sn(did: str) -> str:
-    """The serial number of a camera unless another is given."""
-    return f"Y3CA9PGDTKM{int(did):04d}"
+    """The serial number of a camera unless another is given; "" for the hub itself."""
+    return f"Y3CA9PGDTKM{int(did):04d}" if did else ""
 
 
 @asynccontextmanager

@@ -371,9 +371,8 @@ HEALTH = {
         "Someone who has the cameras' key is trying security codes for %(devices)s. Connections "
         "from other addresses are delayed."
     ),
-    "cameras-suspect": N_(
-        "A camera without a signature does not fit its approval, or something else claims to be "
-        "it: %(devices)s. It gets nothing until an administrator looks at it."
+    "camera-suspect": N_(
+        "%(camera)s cannot prove its identity, and %(reason)s. An administrator must look at it."
     ),
     "target-held": N_("Nothing is forwarded to %(targets)s until someone looks at it: %(reason)s."),
     "target-gap": N_("Up to %(records)s records were deleted before %(targets)s had them."),
@@ -413,7 +412,7 @@ TOPICS = {
     "target-gap": N_("the forwarding of records"),
     "report-failed": N_("the morning reports"),
     "codes-guessed": N_("attacks on cameras"),
-    "cameras-suspect": N_("attacks on cameras"),
+    "camera-suspect": N_("attacks on cameras"),
     "restored-elsewhere": N_("the address of this hub"),
 }
 
@@ -433,6 +432,14 @@ STORE_REASONS = (
 BACKUP_REASONS = (
     N_("it is not a backup of sitehub: its header is too large"),
     N_("the folder contains too many backups to read this one: move some elsewhere"),
+)
+#: What is wrong with a camera without a signature.
+SUSPICION_REASONS = (
+    N_("it connected from another address"),
+    N_("it connected with another MAC address"),
+    N_("something else claimed to be it"),
+    N_("its token was used from another address"),
+    N_("they do not fit their approval"),
 )
 #: What the system says of a file or a folder, which is named before it, in plain words.
 _FILE_REASONS = {
@@ -511,7 +518,7 @@ def shown_value(text: str) -> str:
 
 def store_reason(text: str) -> str:
     """Why the store or a backup failed, translated as far as it is known; a path stays."""
-    if text in STORE_REASONS or text in BACKUP_REASONS:
+    if text in STORE_REASONS or text in BACKUP_REASONS or text in SUSPICION_REASONS:
         return gettext(text)
     path, colon, reason = text.rpartition(": ")
     plain = _FILE_REASONS.get(reason)

@@ -12,7 +12,7 @@ from quart import Response, g, render_template, request
 
 from hub.services.access.users import User
 from hub.services.site.status.damaged_data import DataKind
-from hub.services.site.status.health import FaultCode, HealthReason, NoticeCode
+from hub.services.site.status.health import HealthReason
 from web import auth
 from web.pages import language
 from web.pages.alarms.state import alarm_state
@@ -100,10 +100,10 @@ class Notice(Struct, frozen=True):
 
 def _notices(me: User, told: Collection[str]) -> list[Notice]:
     """The problems of the hub, but for those that are told as alarms."""
-    reasons = [one for one in auth.services().health.reasons() if one.code not in told]
+    reasons = [one for one in auth.services().health.reasons() if one.key not in told]
     if auth.reaches(me, "admin"):
         return [
-            Notice(health_sentence(one), one.is_serious, advice_url(one.code)) for one in reasons
+            Notice(health_sentence(one), one.is_serious, advice_url(one.key)) for one in reasons
         ]
     return _notices_without_rights(reasons)
 
@@ -122,9 +122,9 @@ def _notices_without_rights(reasons: list[HealthReason]) -> list[Notice]:
     return shown
 
 
-def advice_url(code: FaultCode | NoticeCode) -> str:
-    """Where the page Health says what to do about a problem of the hub."""
-    return f"/site/health#problem-{code}"
+def advice_url(key: str) -> str:
+    """Where the page Health says what to do about a problem of the hub, by its key."""
+    return f"/site/health#problem-{key}"
 
 
 def _damaged_counts() -> dict[DataKind, int]:

@@ -27,6 +27,7 @@ from hub.wire.uploads.records import (
     HubDetail,
     Record,
     VehicleDetail,
+    problem_key,
 )
 
 #: The category of blacklisted persons (1.12).
@@ -50,7 +51,7 @@ _HUB_SEVERITIES: Mapping[str, Severity] = {
         (
             *("database-unread", "backups-unreadable", "backup-failed", "backup-missing"),
             *("backup-overdue", "backup-incomplete", "disk-low", "pictures-lost", "codes-guessed"),
-            "cameras-suspect",
+            "camera-suspect",
         ),
         "major",
     ),
@@ -182,7 +183,7 @@ class AlarmJudge:
             args=detail.args,
             device_name=record.device_name,
         )
-        subject = record.did if is_offline else detail.cause
+        subject = record.did if is_offline else problem_key(detail.cause, record.did)
         return _sighting(record, kind, subject, severity, about)
 
     def _by_rule(

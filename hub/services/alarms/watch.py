@@ -29,7 +29,7 @@ from hub.store.alarms.alarm import Alarm, Move, raised
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.tables.devices import Device
 from hub.wire.uploads.bodies import CheckedUpload
-from hub.wire.uploads.records import HubDetail, Record
+from hub.wire.uploads.records import HubDetail, Record, problem_key
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -60,7 +60,9 @@ class _Cause(Struct, frozen=True):
     @property
     def key(self) -> tuple[str, str]:
         """At most one alarm of a key is active."""
-        return ("offline", self.did) if self.detail.cause == OFFLINE else ("hub", self.detail.cause)
+        if self.detail.cause == OFFLINE:
+            return ("offline", self.did)
+        return ("hub", problem_key(self.detail.cause, self.did))
 
 
 class _Untold(Struct, frozen=True):
@@ -104,7 +106,7 @@ class AlarmWatch:
         self._has_started = False
         #: When each device was noticed to be offline, by did.
         self._offline_since: dict[str, float] = {}
-        #: When each problem of the hub was seen last, by its code.
+        #: When each problem of the hub was seen last, by its key.
         self._problem_at: dict[str, float] = {}
         #: What an alarm was raised for, as long as it lasts: a person who closes it knows of it.
         self._told: set[tuple[str, str]] = set()
@@ -273,18 +275,25 @@ class AlarmWatch:
             return []
         self._has_started = True
         problems = [reason for reason in reasons if reason.code not in _NO_ALARM]
-        self._problem_at |= {reason.code: steady for reason in problems}
-        return [_Cause(HubDetail(one.code, one.text, one.args)) for one in problems]
+        self._problem_at |= {reason.key: steady for reason in problems}
+        return [self._problem_cause(one) for one in problems]
+
+    def _problem_cause(self, reason: HealthReason) -> _Cause:
+        detail = HubDetail(reason.code, reason.text, reason.args)
+        device = self._store.devices.by_did(reason.did) if reason.did else None
+        if device is None:
+            return _Cause(detail, reason.did)
+        return _Cause(detail, device.did, device.sn, device.name)
 
     def _lasting(self) -> set[tuple[str, str]]:
         """Return what is not over: also a device that is offline since less than an alarm takes."""
         steady = self._steady_now()
         self._problem_at = {
-            code: at for code, at in self._problem_at.items() if steady - at < _OVER_SECONDS
+            key: at for key, at in self._problem_at.items() if steady - at < _OVER_SECONDS
         }
         return {
             *(("offline", did) for did in self._offline_since),
-            *(("hub", code) for code in self._problem_at),
+            *(("hub", key) for key in self._problem_at),
         }
 
     async def _end(self, lasting: Collection[tuple[str, str]]) -> None:

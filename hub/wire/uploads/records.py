@@ -110,6 +110,11 @@ class HubDetail(Struct, frozen=True):
     args: dict[str, str] = {}
 
 
+def problem_key(code: str, did: str) -> str:
+    """What tells a problem of the hub from others: its code, and the camera that it is about."""
+    return f"{code}-{did}" if did else code
+
+
 class DamagedDetail(Struct, frozen=True):
     """In place of a detail that the store cannot read any more."""
 

@@ -131,6 +131,34 @@ async def test_a_device_that_stays_offline_raises_an_alarm(watched: Watched) -> 
     assert (await watched.site.one()).count == 1
 
 
+def suspect(did: str) -> HealthReason:
+    reason = "it connected from another address"
+    return HealthReason(
+        "camera-suspect", "words", {"camera": f"Gate {did}", "reason": reason}, did=did
+    )
+
+
+async def test_each_camera_that_does_not_fit_raises_an_alarm_of_its_own(watched: Watched) -> None:
+    go_online(watched, "1", "2")
+    watched.problems = [suspect("1")]
+    assert await watched.after(2) == [("hub", "camera-suspect-1", "new")]
+    alarm = await watched.site.one()
+    assert (alarm.severity, alarm.dids, alarm.detail.device_name) == ("major", ("1",), "Gate 1")
+    await watched.site.alarms.close([alarm.seq], "", MEI)
+    # The second one is noticed although the first one lasts, and somebody knows of that.
+    watched.problems = [suspect("1"), suspect("2")]
+    assert await watched.after(2) == [
+        ("hub", "camera-suspect-1", "closed"),
+        ("hub", "camera-suspect-2", "new"),
+    ]
+    # It is over for one camera, not for the other.
+    watched.problems = [suspect("1")]
+    await watched.after(59)
+    await watched.after(2)
+    over = {one.subject: one.over_at is not None for one in await watched.site.all()}
+    assert over == {"camera-suspect-1": False, "camera-suspect-2": True}
+
+
 async def test_a_device_that_was_offline_for_a_short_time_raises_none(watched: Watched) -> None:
     go_online(watched, "1", "2")
     for _ in range(4):

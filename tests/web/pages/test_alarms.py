@@ -680,7 +680,8 @@ async def test_a_problem_of_the_hub_is_told_once(site: PageSite) -> None:
     await admin.get("/cameras")
     assert admin.text.count(sentence) == 1
     assert "What to do" in admin.text
-    seq = await site.add_record("hub", HubDetail(reason.code, reason.text, reason.args))
+    detail = HubDetail(reason.code, reason.text, reason.args)
+    seq = await site.add_record("hub", detail, did="", device_name="")
     await admin.get("/cameras")
     assert admin.text.count(sentence) == 1
     assert f"New alarm:</strong> Major · {sentence}" in admin.text
@@ -688,6 +689,21 @@ async def test_a_problem_of_the_hub_is_told_once(site: PageSite) -> None:
     await site.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
     await admin.get("/notices")
     assert admin.text.count(sentence) == 1
+
+
+async def test_a_guard_sees_which_camera_does_not_fit_its_approval(
+    site: PageSite, guard: Visitor
+) -> None:
+    args = {"camera": "Bay", "reason": "it connected from another address"}
+    seq = await site.add_record("hub", HubDetail("camera-suspect", "words", args), did="1")
+    await site.add_record("hub", HubDetail("camera-suspect", "words", args), did="2")
+    for path in ("/alarms", f"/alarms/{seq}"):
+        await guard.get(path)
+        assert "Bay cannot prove its identity, and it connected from another address." in guard.text
+    assert [one.subject for one in site.services.alarms.active()] == [
+        "camera-suspect-1",
+        "camera-suspect-2",
+    ]
 
 
 async def test_a_banner_names_a_camera_that_is_offline_once(site: PageSite, guard: Visitor) -> None:

@@ -212,6 +212,25 @@ async def test_others_are_told_once_that_an_administrator_is_needed(
     assert needed in visitor.text
 
 
+async def test_which_camera_does_not_fit_its_approval_is_said_and_leads_to_it(
+    hub: PageSite,
+) -> None:
+    reasons = ("it connected from another address", "something else claimed to be it")
+    hub.health_reasons = [
+        HealthReason("camera-suspect", "", {"camera": f"Yard {did}", "reason": reason}, did=did)
+        for did, reason in zip("12", reasons, strict=True)
+    ]
+    visitor = await visit(hub, "/site/health")
+    text = words(visitor.text)
+    for did, reason in zip("12", reasons, strict=True):
+        assert f"Yard {did} cannot prove its identity, and {reason}." in text
+        assert f'<li id="problem-camera-suspect-{did}"' in visitor.text
+        assert f'href="/cameras/{did}/unsigned"' in visitor.text
+    await visitor.send("/preferences", language="zh", next="/site/health")
+    await visitor.get("/site/health")
+    assert "Yard 2 无法证明自己的身份：有其他设备冒充它。" in words(visitor.text)
+
+
 async def test_a_banner_leads_to_what_to_do_about_it(hub: PageSite) -> None:
     hub.health_reasons = [HealthReason("backup-overdue", "", {"day": "2026-11-20", "days": "7"})]
     visitor = await visit(hub, "/site")

@@ -141,7 +141,7 @@ def make_alarm_card(
         is_over=alarm.over_at is not None,
         is_stored=alarm.seq > 0,
         is_damaged=alarm.damaged,
-        problem=alarm.detail.cause if alarm.kind == "hub" else "",
+        problem=alarm.subject if alarm.kind == "hub" else "",
         picture=pictures[0] if pictures else None,
         photo_url=photo_url,
     )

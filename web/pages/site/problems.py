@@ -90,7 +90,7 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/audit",
         N_("Audit log"),
     ),
-    "cameras-suspect": Consequence(
+    "camera-suspect": Consequence(
         N_("Someone may be impersonating one of your cameras, or a camera has moved."),
         "/cameras",
         N_("Cameras"),
@@ -223,8 +223,8 @@ class ShownEntry(Struct, frozen=True):
 class ShownProblem(Struct, frozen=True):
     """Something that a person has to do something about. `is_serious`: at once.
 
-    `detail`: for a technician. `code`: of a problem that the hub reports, to which banners link;
-    "" for what checks find.
+    `detail`: for a technician. `code`: the key of a problem that the hub reports, to which banners
+    link; "" for what checks find.
     """
 
     text: str
@@ -268,12 +268,18 @@ async def _reported_problem(reason: HealthReason) -> ShownProblem:
         meaning=gettext(about.meaning),
         advice=health_advice(reason),
         is_serious=reason.is_serious,
-        url=about.url,
-        link=gettext(about.link) if about.link else "",
+        url=f"/cameras/{reason.did}/unsigned" if reason.did else about.url,
+        link=_link_text(reason, about),
         detail=reason.args["what"] if reason.code in _WITH_DETAIL else "",
         entries=tuple([entry for kind in reason.damaged for entry in await _entries(kind)]),
-        code=reason.code,
+        code=reason.key,
     )
+
+
+def _link_text(reason: HealthReason, about: Consequence) -> str:
+    if reason.did:
+        return gettext("Look at what differs")
+    return gettext(about.link) if about.link else ""
 
 
 def _found(findings: list[Finding]) -> Iterator[tuple[str, ShownProblem]]:

@@ -33,7 +33,7 @@ its work.
     target-held             targets (names), reason
     target-gap              targets (names), records
     codes-guessed           devices (names)
-    cameras-suspect         devices (names)
+    camera-suspect          camera, reason: one for each camera
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ from hub.services.site.retention.retention import RetentionPolicy
 from hub.services.site.status.damaged_data import NAMES, DamagedData, find_damaged
 from hub.services.site.updates.updates import Updates
 from hub.store.db import Store
+from hub.store.tables.devices import Suspicion
+from hub.wire.uploads.records import problem_key
 
 # Both with the most serious first: in this order they are told.
 FaultCode = Literal[
@@ -75,7 +77,7 @@ NoticeCode = Literal[
     "database-unread",
     "restored-elsewhere",
     "codes-guessed",
-    "cameras-suspect",
+    "camera-suspect",
     "disk-low",
     "backups-unreadable",
     "backup-failed",
@@ -107,6 +109,8 @@ _CODES: tuple[FaultCode | NoticeCode, ...] = (*get_args(FaultCode), *get_args(No
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
 _MAX_NAMES = 3
+#: Cameras without a signature of which each is a problem of its own; of further ones, all together.
+_MAX_SUSPECTS = 50
 #: Cameras connect again within this time after a start, or after the network was away.
 _OFFLINE_SECONDS = 180
 #: The hub renews its certificate 30 days before it expires. With fewer days left than this,
@@ -114,16 +118,33 @@ _OFFLINE_SECONDS = 180
 _EXPIRY_NOTICE_DAYS = 14
 
 
+#: What is wrong with a camera without a signature.
+SUSPICIONS: dict[Suspicion, str] = {
+    "address": "it connected from another address",
+    "mac": "it connected with another MAC address",
+    "facts": "something else claimed to be it",
+}
+TOKEN_COPIED = "its token was used from another address"
+_ALSO_SUSPECT = "they do not fit their approval"
+
+
 class HealthReason(Struct, frozen=True):
     """A problem that a person must solve. `text` is an English sentence with the values `args`.
 
-    `damaged`: what stored data is damaged.
+    `damaged`: what stored data is damaged. `did`: of the camera that it is about, if there is one
+    problem for each camera.
     """
 
     code: FaultCode | NoticeCode
     text: str
     args: dict[str, str] = {}
     damaged: tuple[DamagedData, ...] = ()
+    did: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from all other problems that there are at the same time."""
+        return problem_key(self.code, self.did)
 
     @property
     def is_fault(self) -> bool:
@@ -418,19 +439,18 @@ class Health:
 
     def _check_suspects(self) -> Iterator[HealthReason]:
         misused = frozenset(self._misused())
-        names = [
-            device.name or device.sn
+        found = [
+            device
             for device in self._store.devices.all()
             if device.suspect is not None or device.did in misused
         ]
-        if names:
-            shown = _some(names)
-            yield HealthReason(
-                "cameras-suspect",
-                f"something else than the camera claims to be {shown}, or it has changed: it "
-                "connects without a signature, and is kept in quarantine",
-                {"devices": shown},
-            )
+        # The oldest first, so that a further one takes nobody's place.
+        found.sort(key=lambda device: device.suspect_at or 0)
+        for device in found[:_MAX_SUSPECTS]:
+            reason = SUSPICIONS[device.suspect] if device.suspect else TOKEN_COPIED
+            yield _suspect(device.name or device.sn, reason, device.did)
+        if others := [device.name or device.sn for device in found[_MAX_SUSPECTS:]]:
+            yield _suspect(_some(others), _ALSO_SUSPECT)
 
     def _check_cameras(self) -> Iterator[HealthReason]:
         expected = [device for device in self._store.devices.all() if device.enabled]
@@ -469,6 +489,15 @@ class Health:
                 f"the certificate could not be renewed: {certificates.problem}",
                 {"reason": certificates.problem},
             )
+
+
+def _suspect(camera: str, reason: str, did: str = "") -> HealthReason:
+    return HealthReason(
+        "camera-suspect",
+        f"{camera} connects without a signature, and {reason}: an administrator must look at it",
+        {"camera": camera, "reason": reason},
+        did=did,
+    )
 
 
 def _some(names: Sequence[str]) -> str:

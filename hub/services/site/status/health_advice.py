@@ -109,7 +109,7 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Find out who has access to the cameras' network: the log and the Audit log page show "
         "the address. Give the cameras new security codes, and new keys if possible."
     ),
-    "cameras-suspect": (
+    "camera-suspect": (
         "Open the camera's page, Manage, and look at what differs. If somebody moved or replaced "
         "the camera, take the change over there. If not, find out what is connected at that "
         "address."

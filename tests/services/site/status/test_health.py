@@ -384,11 +384,25 @@ def test_a_camera_that_does_not_fit_its_approval_is_a_notice(parts: Parts) -> No
     parts.store.enrol("2")
     parts.store.enrol("3")
     assert parts.codes() == []
-    parts.store.enrolled[1].suspect = "address"
+    parts.store.enrolled[1].suspect, parts.store.enrolled[1].suspect_at = "address", 1000
     parts.misused = ["3"]
-    assert parts.codes() == ["cameras-suspect"]
-    (reason,) = parts.health.reasons()
-    assert reason.args == {"devices": "SN2, SN3"}
+    assert parts.codes() == ["camera-suspect"] * 2
+    # One for each camera, so that a further one is noticed; one without a time comes first.
+    copied, moved = parts.health.reasons()
+    assert (copied.did, copied.key) == ("3", "camera-suspect-3")
+    assert copied.args == {"camera": "SN3", "reason": "its token was used from another address"}
+    assert moved.args == {"camera": "SN2", "reason": "it connected from another address"}
+
+
+def test_of_many_cameras_that_do_not_fit_the_last_ones_are_told_together(parts: Parts) -> None:
+    for number in range(60):
+        parts.store.enrol(str(number))
+        parts.store.enrolled[number].suspect = "mac"
+        parts.store.enrolled[number].suspect_at = 1000 - number
+    reasons = parts.health.reasons()
+    assert [reason.did for reason in reasons[:50]] == [str(59 - number) for number in range(50)]
+    (others,) = reasons[50:]
+    assert (others.did, others.args["camera"]) == ("", "SN9, SN8, SN7, …")
 
 
 def test_a_failed_backup_is_a_notice_at_once(parts: Parts) -> None:
