@@ -227,6 +227,45 @@ async def test_a_connection_that_is_silent_makes_room_for_its_camera(
         assert await heartbeat(camera) == 200
 
 
+async def test_an_old_connection_is_asked_once_for_all_that_would_replace_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        old = await approved(port)
+        old.answers = False
+        asked, codes = len(old.asked), []
+
+        async def connect() -> None:
+            camera = await unsigned_camera(port)
+            codes.append((await camera.connect())["code"])
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(connect)
+        assert sorted(codes) == [200, 423, 423]
+        assert len(old.asked) == asked + 1
+
+
+async def test_a_device_that_is_disabled_while_its_old_connection_is_asked_is_refused(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        old = await approved(port)
+        old.answers = False
+        camera = await unsigned_camera(port)
+        codes: list[int] = []
+
+        async def connect() -> None:
+            codes.append((await camera.connect())["code"])
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connect)
+            await trio.sleep(1)
+            await port.site.devices.change(device(port).did, DeviceChange(enabled=False))
+        assert codes == [401]
+        assert camera.asked == []
+
+
 async def test_a_camera_that_is_slow_is_not_displaced_by_one_that_proves_nothing(
     autojump_clock: MockClock,
 ) -> None:
@@ -252,8 +291,26 @@ async def test_of_many_connects_at_once_at_most_one_is_admitted(
             for camera in cameras:
                 nursery.start_soon(camera.connect)
         await settle()
-        online = port.site.registry.get(device(port).did)
-        assert [camera.link for camera in cameras].count(online) == 1
+        # Of those that were admitted and displaced, the link would still have the did.
+        admitted = [camera.link for camera in cameras if camera.link.did]
+        assert admitted == [port.site.registry.get(device(port).did)]
+
+
+async def test_who_proves_itself_while_another_is_admitted_does_not_displace_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        late, camera = await unsigned_camera(port), await unsigned_camera(port)
+        late.may_answer = trio.Event()
+        await late.connect()
+        await camera.connect()
+        await settle()
+        late.may_answer.set()
+        await late.closed.wait()
+        assert port.site.registry.get(device(port).did) is camera.link
+        assert await heartbeat(camera) == 200
 
 
 async def test_a_camera_that_drops_its_signature_is_refused_and_never_reclassified(
@@ -334,6 +391,22 @@ async def test_what_differs_is_quarantine_and_a_mark_and_shuts_the_camera_not_ou
         assert await heartbeat(camera) == 200
 
 
+async def test_who_differs_again_and_again_makes_the_hub_write_seldom(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        writes, marked = port.site.store.writes, []
+        for end in ("60", "60", "61", "62", "63"):
+            other = await unsigned_camera(port, mac=f"00:1b:2c:3d:4e:{end}")
+            await other.connect()
+            await other.closed.wait()
+            marked.append(device(port).suspect_mac[-2:])
+        assert marked == ["60", "60", "61", "62", "62"]
+        assert port.site.store.writes == writes + 3
+
+
 async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
     autojump_clock: MockClock,
 ) -> None:
@@ -387,8 +460,7 @@ async def test_a_device_that_is_changed_while_it_is_asked_is_not_admitted(
         await port.site.devices.change(device(port).did, DeviceChange(enabled=False))
         camera.may_answer.set()
         await camera.closed.wait()
-        assert camera.uris == FACTS
-        assert not is_online(port.site)
+        assert (camera.uris, camera.link.did) == (FACTS, "")
         disabled = await unsigned_camera(port)
         assert (await disabled.connect())["code"] == 401
 
@@ -405,8 +477,28 @@ async def test_a_camera_that_is_being_asked_when_it_is_switched_off_is_not_admit
         port.site.admission.configure(DevicesConfig())
         camera.may_answer.set()
         await camera.closed.wait()
-        assert not is_online(port.site)
+        assert camera.link.did == ""
         assert refusal_codes(port.site, device(port).did) == ["unsigned-off"]
+        with pytest.raises(NotAuthorised):
+            port.site.authentication.tokens.lookup(camera.token)
+
+
+async def test_a_connection_that_claims_something_else_meanwhile_is_not_admitted(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        camera = await unsigned_camera(port)
+        camera.may_answer = trio.Event()
+        await camera.connect()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(camera.ask, "/connect", {"sn": "OTHER", "ts": "1795608000"})
+            await wait_all_tasks_blocked()
+            camera.may_answer.set()
+        await settle()
+        assert (camera.uris, camera.link.did) == (FACTS, "")
+        assert pending_codes(port.site, "OTHER") == ["unsigned"]
 
 
 async def test_a_new_code_makes_it_a_camera_that_signs(autojump_clock: MockClock) -> None:

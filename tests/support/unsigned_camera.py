@@ -45,6 +45,7 @@ class UnsignedCamera:
             while True:
                 frame = await self.camera.receive()
                 if "code" in frame["data"]:
+                    self.token = frame["data"].get("result", {}).get("token", self.token)
                     await self._send.send(frame["data"])
                 else:
                     await self._reply(frame)
@@ -57,10 +58,7 @@ class UnsignedCamera:
 
     async def connect(self) -> Any:
         """Connect, and keep the token if there is one."""
-        answer = await self.ask("/connect", {"sn": self.camera.sn, "ts": "1795608000"})
-        if answer["code"] == 200:
-            self.token = answer["result"]["token"]
-        return answer
+        return await self.ask("/connect", {"sn": self.camera.sn, "ts": "1795608000"})
 
     async def _reply(self, frame: Any) -> None:
         uri, facts = frame["data"]["uri"], self.facts
