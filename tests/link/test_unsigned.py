@@ -368,6 +368,7 @@ async def test_a_fake_camera_that_answers_nothing_is_closed(autojump_clock: Mock
         (ELSEWHERE, {"mac": "00:1b:2c:3d:4e:60"}, "mac"),
         (ADDRESS, {"devid": "3002"}, "facts"),
         (ADDRESS, {"auth_code": ""}, "facts"),
+        (ADDRESS, {"sn": "OTHER"}, "facts"),
     ],
 )
 async def test_what_differs_is_quarantine_and_a_mark_and_shuts_the_camera_not_out(
@@ -376,7 +377,8 @@ async def test_what_differs_is_quarantine_and_a_mark_and_shuts_the_camera_not_ou
     async with device_port(**ASK) as port:
         (await approved(port)).link.close("gone")
         await settle()
-        other = await unsigned_camera(port, address=address, **facts)
+        other = await unsigned_camera(port, address=address)
+        other.facts |= facts
         await other.connect()
         await other.closed.wait()
         assert not is_online(port.site)
@@ -425,6 +427,27 @@ async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
         assert await heartbeat(again) == 200
         with pytest.raises(NotAuthorised):
             port.site.authentication.by_token(old.token, ADDRESS)
+
+
+async def test_who_knows_an_sn_only_cannot_hide_that_the_camera_was_moved(
+    autojump_clock: MockClock,
+) -> None:
+    async def knock(address: str, **facts: str) -> None:
+        camera = await unsigned_camera(port, address=address, **facts)
+        await camera.connect()
+        await camera.closed.wait()
+
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        for number in range(4):
+            await knock(f"10.0.0.{70 + number}", auth_code="GUESSED0")
+        await knock(ELSEWHERE)
+        assert (device(port).suspect, device(port).suspect_address) == ("address", ELSEWHERE)
+        await trio.sleep(60)
+        await knock("10.0.0.70", auth_code="GUESSED0")
+        assert (device(port).suspect, device(port).suspect_address) == ("address", ELSEWHERE)
+        await port.site.enrolment.approval.take_over(device(port).did)
 
 
 async def test_a_flood_of_claims_is_bounded_and_keeps_the_place_of_the_camera(

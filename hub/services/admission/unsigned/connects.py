@@ -39,7 +39,8 @@ from hub.wire.commands.capabilities import (
 
 log = logging.getLogger(__name__)
 
-#: Marks of suspicion of one device that are stored: anybody in the networks may cause them.
+#: Marks of suspicion of one device that are stored, with and without its code: anybody in the
+#: networks may cause the latter.
 _MARKS_PER_SECOND = 0.1
 _MARKS_AT_ONCE = 3
 
@@ -180,7 +181,6 @@ class UnsignedConnects:
             raise _refused("not-proved") from None
         finally:
             self._admitting.discard(did)
-        self._quarantine.leave(claim.link)
         self._devices.note_facts(device, address=claim.link.address, firmware=facts.firmware)
         return Proved(device, token)
 
@@ -219,7 +219,11 @@ class UnsignedConnects:
         mark = (suspicion, address, facts.mac)
         if mark == (device.suspect, device.suspect_address, device.suspect_mac):
             return
-        if self._marks.take(device.did, trio.current_time(), max_wait=0):
+        has_code = suspicion != "facts"
+        if not has_code and device.suspect in ("address", "mac"):
+            # Who knows the SN only must not hide a change that an administrator can take over.
+            return
+        if self._marks.take((device.did, has_code), trio.current_time(), max_wait=0):
             return
         change = DeviceChange(
             suspect=suspicion,
