@@ -75,6 +75,7 @@ from hub.services.equipment.moves import AddressMoves
 from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
+from hub.services.equipment.relays.relays import Relays
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.prompting import FirmwarePrompts
@@ -187,7 +188,10 @@ async def run_hub(
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_stop_signals, closing, nursery.cancel_scope, begin_end)
         await nursery.start(watch_for_end, closing, begin_end)
-        async with open_services(loaded, data_dir, closing=closing, now=now) as services:
+        has_demo = demo_cameras is not None
+        async with open_services(
+            loaded, data_dir, closing=closing, now=now, has_demo=has_demo
+        ) as services:
             if confirm_trial is not None:
                 await services.updates.load()
                 await try_out(
@@ -205,9 +209,17 @@ async def run_hub(
 
 @asynccontextmanager
 async def open_services(
-    loaded: Loaded, data_dir: Path, *, closing: trio.Event, now: Callable[[], float] = time.time
+    loaded: Loaded,
+    data_dir: Path,
+    *,
+    closing: trio.Event,
+    now: Callable[[], float] = time.time,
+    has_demo: bool = False,
 ) -> AsyncIterator[Services]:
-    """Open the store and build the services on it, without background tasks and ports."""
+    """Open the store and build the services on it, without background tasks and ports.
+
+    `has_demo`: cameras may be on this computer.
+    """
     config = loaded.config
     record_feed: Feed[Record] = Feed(record_weight)
     change_feed: Feed[Change] = Feed()
@@ -442,6 +454,13 @@ async def open_services(
             address_moves=AddressMoves(devices, commands, readings, now),
             picture_names=PictureNames(devices, capabilities, commands, readings, jobs, audit),
             pan_tilt=PanTilt(commands),
+            relays=Relays(
+                store,
+                devices,
+                audit,
+                lambda: settings.current.devices.unsigned_networks,
+                allow_loopback=has_demo,
+            ),
             device_files=device_files,
             photos=Photos(),
             releases=releases,

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hub.services.equipment.names import PictureNames
     from hub.services.equipment.pan_tilt import PanTilt
     from hub.services.equipment.readings import CameraReadings
+    from hub.services.equipment.relays.relays import Relays
     from hub.services.firmware.campaigns import Campaigns
     from hub.services.firmware.downloads import Downloads
     from hub.services.firmware.prompting import FirmwarePrompts
@@ -122,6 +123,7 @@ class Services:
     picture_names: PictureNames
     address_moves: AddressMoves
     pan_tilt: PanTilt
+    relays: Relays
     device_files: DeviceFiles
     photos: Photos
     releases: Releases

@@ -42,6 +42,7 @@ from hub.store.tables.campaigns import CampaignTable
 from hub.store.tables.clock_steps import ClockStepTable
 from hub.store.tables.device_capabilities import CapabilityTable
 from hub.store.tables.device_pictures import DevicePictureTable
+from hub.store.tables.device_relays import RelayTable
 from hub.store.tables.device_settings import DeviceSettingTable
 from hub.store.tables.device_table import DeviceTable
 from hub.store.tables.downloads import DownloadTable
@@ -132,6 +133,7 @@ class Store:
         self.tokens = TokenTable(writer, start.tokens, start.accepted, now)
         self.device_settings = DeviceSettingTable(writer, start.device_settings, damaged)
         self.capabilities = CapabilityTable(writer, start.capabilities, damaged)
+        self.relays = RelayTable(writer, start.box, start.relays, damaged)
         self.device_pictures = DevicePictureTable(writer, picture_readers)
         self.devices = DeviceTable(
             writer,
@@ -244,6 +246,7 @@ class Store:
         self.tokens.forget_device(did)
         self.device_settings.forget_device(did)
         self.capabilities.forget_device(did)
+        self.relays.forget_device(did)
         self.device_people.reset_camera(did)
         self.device_pictures.forget_device(did)
         self.downloads.forget_device(did)

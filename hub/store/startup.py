@@ -44,6 +44,11 @@ from hub.store.tables.api_keys import SealedApiKey, load_api_keys, note_damaged_
 from hub.store.tables.campaigns import StoredCampaign, load_campaigns
 from hub.store.tables.clock_steps import ClockStep, load_clock_steps
 from hub.store.tables.device_capabilities import CapabilityRow, load_capabilities
+from hub.store.tables.device_relays import (
+    SealedRelay,
+    load_relays,
+    note_damaged_relay_passwords,
+)
 from hub.store.tables.device_settings import DeviceSetting, load_device_settings
 from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import StoredDevice, load_devices
@@ -96,6 +101,7 @@ class StartState(Struct, frozen=True):
     devices: list[StoredDevice]
     device_settings: list[DeviceSetting]
     capabilities: dict[str, tuple[CapabilityRow, ...]]
+    relays: list[SealedRelay]
     device_people: list[DevicePeople]
     tokens: list[StoredToken]
     accepted: list[AcceptedConnect]
@@ -171,6 +177,7 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
     state = _mend(connection, load(connection, box, settings, damaged_rows), now)
     note_damaged_secrets(box, state.devices, damaged_rows)
     note_damaged_key_secrets(box, state.api_keys, damaged_rows)
+    note_damaged_relay_passwords(box, state.relays, damaged_rows)
     note_damaged_target_secrets(box, state.targets, damaged_rows)
     lost = _note_lost(connection, data_dir / MEDIA, state)
     losses = (
@@ -218,6 +225,7 @@ def load(
         devices=load_devices(connection, damaged),
         device_settings=load_device_settings(connection, damaged),
         capabilities=load_capabilities(connection, damaged),
+        relays=load_relays(connection, damaged),
         device_people=load_device_people(connection, damaged),
         tokens=load_tokens(connection, damaged),
         accepted=load_accepted(connection, damaged),

@@ -122,6 +122,7 @@ class FilledSite:
         self.hub.cli("hold", "add", *seqs, "--reason", "Theft in the yard")
         self._add_firmware(dids)
         self._add_targets()
+        self._add_door(dids[-2])
         self.hub.cli("device", "disable", dids[-1])
         self.acknowledge_alarms(keep=_NEW_ALARMS)
 
@@ -162,6 +163,10 @@ class FilledSite:
         text = ("--description", "Fewer false alarms in rain.", "--reports", "fwVer=V1.9.0")
         release = self.hub.cli("firmware", "add", *words, *text).strip()
         self.hub.cli("firmware", "give", release, *dids[:3])
+
+    def _add_door(self, did: str) -> None:
+        body = {"name": "Back door", "username": "operator", "password": "Kl9-gate"}
+        self._call("PUT", f"/devices/{did}/relay", json={**body, "address": "192.168.1.20"})
 
     def _add_targets(self) -> None:
         """Add targets that cannot be reached: nobody listens at this port."""

@@ -130,6 +130,12 @@ async def test_unsigned_devices_and_capabilities_are_read_back(schema: int, stor
     assert store.capabilities.of("1") == (written.CAPABILITY,)
 
 
+async def test_relays_and_their_passwords_are_read_back(schema: int, store: Store) -> None:
+    has_them = schema >= 27
+    assert store.relays.get("1") == (written.RELAY if has_them else None)
+    assert store.relays.password("1") == (written.RELAY_PASSWORD if has_them else None)
+
+
 async def test_tokens_and_used_timestamps_are_read_back(store: Store) -> None:
     row = store.tokens.holder(written.TOKEN_HASH)
     assert row is not None

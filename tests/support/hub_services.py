@@ -53,6 +53,7 @@ from hub.services.equipment.moves import AddressMoves
 from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
+from hub.services.equipment.relays.relays import Relays
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.prompting import FirmwarePrompts
@@ -280,6 +281,13 @@ async def open_hub_services(
             address_moves=AddressMoves(devices, commands, readings, clock),
             picture_names=PictureNames(devices, capabilities, commands, readings, jobs, audit),
             pan_tilt=PanTilt(commands),
+            relays=Relays(
+                store,
+                devices,
+                audit,
+                lambda: settings.current.devices.unsigned_networks,
+                allow_loopback=True,
+            ),
             device_files=device_files,
             photos=Photos(),
             releases=releases,

@@ -21,6 +21,7 @@ from web.api.devices.devices import add_devices
 from web.api.devices.enrolment import add_enrolment
 from web.api.devices.many import add_many
 from web.api.devices.outages import add_outages
+from web.api.devices.relay import add_relay
 from web.api.devices.trace import add_trace
 from web.api.docs import chapters, paragraphs
 from web.api.endpoint import PREFIX, Endpoint, Nothing
@@ -72,6 +73,7 @@ def blueprint(services: Services) -> Blueprint:
     add_devices(routes, services)
     add_outages(routes, services)
     describe_commands(routes)
+    add_relay(routes, services)
     add_many(routes, services)
     add_trace(routes, services)
     add_people(routes, services)

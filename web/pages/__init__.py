@@ -28,6 +28,8 @@ from web.pages.camera.people import sync as camera_sync
 from web.pages.camera.people import views as camera_people
 from web.pages.camera.recordings import format_card
 from web.pages.camera.recordings import views as recordings
+from web.pages.camera.relay import settings as relay_settings
+from web.pages.camera.relay import views as relay
 from web.pages.camera.settings import views as settings
 from web.pages.cameras import (
     accept,
@@ -69,6 +71,8 @@ _BLUEPRINTS = (
     pan_tilt.blueprint,
     light.blueprint,
     format_card.blueprint,
+    relay.blueprint,
+    relay_settings.blueprint,
     recordings.blueprint,
     captures.blueprint,
     camera_people.blueprint,

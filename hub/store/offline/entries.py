@@ -29,6 +29,7 @@ from hub.store.tables.audit import check_audit
 from hub.store.tables.campaigns import load_campaigns
 from hub.store.tables.clock_steps import load_clock_steps
 from hub.store.tables.device_capabilities import load_capabilities
+from hub.store.tables.device_relays import load_relays, note_damaged_relay_passwords
 from hub.store.tables.device_settings import load_device_settings
 from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import load_devices
@@ -111,11 +112,12 @@ def check_entries(data_dir: Path) -> tuple[int, DamagedRows]:
         releases = load_firmware(connection, damaged).releases
         load_campaigns(connection, {release.id for release in releases}, damaged)
         devices, keys = load_devices(connection, damaged), load_api_keys(connection, damaged)
-        targets = load_targets(connection, damaged)
+        targets, relays = load_targets(connection, damaged), load_relays(connection, damaged)
         if box is not None:
             note_damaged_secrets(box, devices, damaged)
             note_damaged_key_secrets(box, keys, damaged)
             note_damaged_target_secrets(box, targets, damaged)
+            note_damaged_relay_passwords(box, relays, damaged)
         tables = [name for (name,) in connection.execute(_TABLES)]
         counts = [one(connection, f"SELECT count(*) FROM {name}") for name in tables]
     return sum(count for count in counts if isinstance(count, int)), damaged

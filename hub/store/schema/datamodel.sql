@@ -314,6 +314,21 @@ CREATE TABLE device_capability (
     PRIMARY KEY (did, part)
 ) STRICT, WITHOUT ROWID;
 
+-- The door or relay of a camera, switched through its own HTTP (D12). Goes with the camera.
+CREATE TABLE device_relay (
+    did TEXT PRIMARY KEY REFERENCES device (did) ON DELETE CASCADE,
+    name TEXT NOT NULL,             -- what people call it, such as "Front door"
+    kind TEXT NOT NULL,             -- door, sounder
+    seconds INTEGER NOT NULL,       -- how long it is switched on
+    address TEXT NOT NULL,          -- of the camera's own HTTP: an IP address
+    is_own INTEGER NOT NULL,        -- 1: the camera must be connected from it; 0: it was typed
+    port INTEGER NOT NULL,
+    tls INTEGER NOT NULL,
+    certificate TEXT NOT NULL,      -- SHA-256, hexadecimal, of the first one seen; '': none yet
+    username TEXT NOT NULL,
+    password BLOB NOT NULL          -- sealed, for this did, address and port
+) STRICT, WITHOUT ROWID;
+
 -- When devices were without a connection, for more than a minute.
 CREATE TABLE outage (
     id INTEGER PRIMARY KEY,

@@ -183,7 +183,7 @@ SIGNED = {
     "suspect_at": None,
 }
 #: Fields that are reset when the physical camera is replaced (D3). Its tokens, settings, pictures,
-#: names and secret go too.
+#: names, relay and secret go too.
 CAMERA_DEFAULTS = {
     "sign_form": None,
     "did_state": "unknown",
@@ -225,6 +225,7 @@ _RESET_CAMERA = (
     "DELETE FROM token WHERE did = ?",
     "DELETE FROM device_setting WHERE did = ?",
     "DELETE FROM device_capability WHERE did = ?",
+    "DELETE FROM device_relay WHERE did = ?",
     "DELETE FROM device_picture WHERE did = ?",
     "DELETE FROM firmware_download WHERE did = ?",
     "UPDATE campaign_device SET state = 'waiting', offered_at = NULL, downloaded_at = NULL "

@@ -42,6 +42,7 @@ from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.clock_steps import ClockStep
 from hub.store.tables.device_capabilities import CapabilityRow
 from hub.store.tables.device_pictures import stored_picture
+from hub.store.tables.device_relays import DeviceRelay
 from hub.store.tables.device_settings import DeviceSetting
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate, UnsignedPins
 from hub.store.tables.erasures import ErasureReport, NewErasure, Subject
@@ -271,6 +272,20 @@ CAPABILITY = CapabilityRow(
     override="1",
 )
 
+RELAY = DeviceRelay(
+    did="1",
+    name="Front door",
+    kind="door",
+    seconds=5,
+    address="192.168.1.20",
+    is_own=True,
+    port=443,
+    tls=True,
+    certificate="ef" * 32,
+    username="operator",
+)
+RELAY_PASSWORD = "Kl9-gate"
+
 #: In the order of the columns.
 ROWS_OF_SCHEMA_15: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("device_people", ("1", "managed", 0, 1, "fw1 sw1", 1, NOW * 1000)),
@@ -325,6 +340,7 @@ async def fill(store: Store) -> None:
     await fill_schema_23(store)
     await store.write(fill_schema_24)
     await fill_schema_26(store)
+    await fill_schema_27(store)
 
 
 async def fill_schema_1(store: Store) -> None:
@@ -470,6 +486,10 @@ async def fill_schema_26(store: Store) -> None:
     await store.devices.add([UNSIGNED])
     await store.devices.change("3", SUSPICION)
     await store.capabilities.save("1", "SN1", [CAPABILITY])
+
+
+async def fill_schema_27(store: Store) -> None:
+    await store.relays.put(RELAY, RELAY_PASSWORD, "SN1")
 
 
 async def write(data_dir: Path) -> None:

@@ -35,6 +35,7 @@ from web.api.devices.commands import COMMAND
 from web.api.devices.devices import DeviceChangeBody, NewDeviceBody
 from web.api.devices.enrolment import AcceptBody, CheckBody, ImportBody
 from web.api.devices.many import PhotoSearchBody
+from web.api.devices.relay import RelayBody, SwitchBody
 from web.api.endpoint import Endpoint
 from web.api.firmware.campaigns import NewCampaignBody
 from web.api.firmware.releases import NewReleaseBody
@@ -132,7 +133,7 @@ async def test_the_examples_are_valid_requests_and_answers(
     bodies |= {NoteBody, SeqsBody, AlarmRules, PlateListBody}
     bodies |= {NewHoldBody, HoldRecordsBody, HoldChangeBody, ErasureBody}
     bodies |= {NewPersonBody, PersonBody, NewGroupBody, GroupBody, RetryBody, PhotoSearchBody}
-    bodies |= {TargetBody, TargetPatch}
+    bodies |= {TargetBody, TargetPatch, RelayBody, SwitchBody}
     assert {type(one.body_example) for one in endpoints if one.body_example} == bodies
     for endpoint in endpoints:
         call = document["paths"][endpoint.path][endpoint.method.lower()]

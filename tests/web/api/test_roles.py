@@ -58,6 +58,7 @@ POST /api/hub/v1/devices/{did}/commands
 GET /api/hub/v1/devices/{did}/people
 POST /api/hub/v1/devices/{did}/people/compare
 POST /api/hub/v1/devices/{did}/people/retry
+POST /api/hub/v1/devices/{did}/relay
 GET /api/hub/v1/holds
 POST /api/hub/v1/holds
 DELETE /api/hub/v1/holds/{hold}
@@ -97,6 +98,9 @@ POST /api/hub/v1/devices/{did}/people/leave-alone
 POST /api/hub/v1/devices/{did}/people/manage
 POST /api/hub/v1/devices/{did}/people/remove-unknown
 POST /api/hub/v1/devices/{did}/people/take-over
+DELETE /api/hub/v1/devices/{did}/relay
+GET /api/hub/v1/devices/{did}/relay
+PUT /api/hub/v1/devices/{did}/relay
 GET /api/hub/v1/devices/{did}/trace
 GET /api/hub/v1/erasable
 GET /api/hub/v1/erasures

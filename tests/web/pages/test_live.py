@@ -202,6 +202,9 @@ CHANGES = [
     "/cameras/1/light",
     "/cameras/1/pan-tilt/move",
     "/cameras/1/recordings/format",
+    "/cameras/1/relay",
+    "/cameras/1/relay/settings",
+    "/cameras/1/relay/remove",
     "/cameras/1/pan-tilt/places",
     "/cameras/1/pan-tilt/release",
     "/cameras/1/unsigned/take-over",
@@ -353,6 +356,7 @@ async def test_a_form_without_its_token_changes_nothing(admin: Visitor, path: st
 BY_GUARDS = {
     "/cameras/1/people/compare",
     "/cameras/1/people/retry",
+    "/cameras/1/relay",
     "/cameras/1/light",
     "/cameras/1/pan-tilt/move",
     "/cameras/1/pan-tilt/places",

@@ -19,6 +19,7 @@ from web.pages.alarms.alarm_filter import NIGHT, AlarmForm, read_form
 from web.pages.alarms.answers import answer_texts
 from web.pages.alarms.cards import AlarmCard, make_alarm_card, make_alarm_cards
 from web.pages.alarms.state import MAX_SHOWN, choose_shown, new_alarms
+from web.pages.camera.relay.labels import relay_link
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
@@ -235,12 +236,14 @@ async def history(seq: int) -> Response:
 
 async def _one_page(template: str, seq: int) -> Response:
     hub = auth.services()
-    (card,) = await make_alarm_cards(hub, [await hub.alarms.get(seq)])
+    found = await hub.alarms.get(seq)
+    (card,) = await make_alarm_cards(hub, [found])
     return await page(
         template,
         area="alarms",
         done=done_sentence(request.args.get("done")),
         alarm=card,
+        relay_link=relay_link(found.dids[-1]) if found.dids else None,
         steps=[_step_row(step) for step in await hub.alarms.history(seq)],
     )
 

@@ -12,6 +12,7 @@ from hub.services.devices.validation import MAX_SN_LENGTH
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import CommandGroup, may_know
 from web import auth
+from web.pages.camera.relay.labels import relay_link
 from web.pages.camera.row import camera_row
 from web.pages.labels import done_sentence
 from web.pages.language import N_, gettext
@@ -69,6 +70,7 @@ async def camera_page(
         status=status,
         row=camera_row(device),
         search_url=of_camera(device.did),
+        relay_link=relay_link(device.did),
         tabs=[
             CameraTabLink(f"/cameras/{device.did}{one.path}", gettext(one.text), one.path == tab)
             for one in _TABS

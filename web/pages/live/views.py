@@ -21,6 +21,7 @@ from web import auth
 from web.live_events import refuse_too_many
 from web.pages import language
 from web.pages.alarms.views import live_alarms
+from web.pages.camera.relay.labels import relay_link
 from web.pages.camera.row import ShownState, shown_state
 from web.pages.evidence.rows import hold_row
 from web.pages.labels import DEVICE_STATES
@@ -340,6 +341,7 @@ async def record(seq: int) -> Response:
         has_hidden=may_see_numbers and not is_full,
         more=more_links(found),
         recordings=recordings_url(found),
+        relay_link=relay_link(found.did),
         holds=[hold_row(one) for one in await auth.services().holds.of_record(seq)],
         close_url=place.close_url,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",

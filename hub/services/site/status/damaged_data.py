@@ -81,6 +81,7 @@ _KINDS: dict[str, DataKind] = {
     "device": "cameras",
     "device_setting": "cameras",
     "device_capability": "cameras",
+    "device_relay": "cameras",
     "device_wish": "cameras",
     "outage": "cameras",
     "camera_group": "cameras",

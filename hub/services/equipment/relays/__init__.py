@@ -1,0 +1,1 @@
+"""Doors and relays that are switched through the camera's own HTTP (D12)."""

@@ -1,0 +1,176 @@
+"""The doors and relays of cameras (D12), in memory, with their passwords sealed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from hub.store.commit.group_commit import GroupCommit
+from hub.store.damage import DamagedRows, RowReader, as_flag
+from hub.store.sealing import SecretBox
+from hub.store.tables.devices import check_camera
+
+TABLE = "device_relay"
+#: What a relay does: it opens a door, or makes a sound.
+RelayKind = Literal["door", "sounder"]
+
+
+class DeviceRelay(Struct, frozen=True, kw_only=True):
+    """The relay of one camera, and how its own HTTP is reached.
+
+    `seconds`: how long it is switched on. `address`: an IP address. `is_own`: the camera must be
+    connected from it; otherwise somebody typed it. `certificate`: SHA-256 in hexadecimal of the one
+    that the camera showed first, "" before. `damaged`: the row cannot be read, and is not used.
+    """
+
+    did: str
+    name: str
+    kind: RelayKind
+    seconds: Annotated[int, Meta(ge=1, le=60)]
+    address: str
+    is_own: bool
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    tls: bool
+    certificate: str
+    username: str
+    damaged: bool = False
+
+
+class SealedRelay(Struct, frozen=True):
+    """A relay, and its sealed password."""
+
+    relay: DeviceRelay
+    password: bytes
+
+
+_COLUMNS = tuple(name for name in DeviceRelay.__struct_fields__ if name != "damaged")
+_ALL = f"SELECT password, {', '.join(_COLUMNS)} FROM device_relay ORDER BY did"
+_PUT = (
+    f"INSERT OR REPLACE INTO device_relay (password, {', '.join(_COLUMNS)}) "
+    f"VALUES (?{', ?' * len(_COLUMNS)})"
+)
+_PIN = "UPDATE device_relay SET certificate = ? WHERE did = ? AND certificate = ''"
+_REMOVE = "DELETE FROM device_relay WHERE did = ?"
+
+_rows = RowReader(
+    TABLE,
+    DeviceRelay,
+    _COLUMNS,
+    key=("did",),
+    # Whatever cannot be read, nothing is sent before somebody has entered it again.
+    fallbacks={
+        "name": "",
+        "kind": "door",
+        "seconds": 1,
+        "address": "",
+        "is_own": True,
+        "port": 80,
+        "tls": False,
+        "certificate": "",
+        "username": "",
+    },
+    decoders={"is_own": as_flag, "tls": as_flag},
+)
+
+
+def load_relays(connection: sqlite3.Connection, damaged: DamagedRows) -> list[SealedRelay]:
+    found = []
+    for password, *values in connection.execute(_ALL):
+        relay = _rows.read(values, damaged)
+        if relay is not None:
+            found.append(SealedRelay(relay, password if isinstance(password, bytes) else b""))
+    return found
+
+
+def note_damaged_relay_passwords(
+    box: SecretBox, relays: Iterable[SealedRelay], damaged: DamagedRows
+) -> None:
+    """Note the relays whose password cannot be decrypted."""
+    for sealed in relays:
+        if box.open_or_none(sealed.password, _context(sealed.relay)) is None:
+            damaged.note(TABLE, sealed.relay.did, ("password",))
+
+
+class RelayTable:
+    """All relays, by the did of their camera. Changes are durable on return."""
+
+    def __init__(
+        self,
+        writer: GroupCommit,
+        box: SecretBox,
+        relays: Sequence[SealedRelay],
+        damaged: DamagedRows,
+    ) -> None:
+        self._writer = writer
+        self._box = box
+        self._damaged = damaged
+        self._relays = {sealed.relay.did: sealed for sealed in relays}
+
+    def get(self, did: str) -> DeviceRelay | None:
+        """Return the relay of a camera, if it has one."""
+        sealed = self._relays.get(did)
+        return None if sealed is None else sealed.relay
+
+    def password(self, did: str) -> str | None:
+        """Return the password for the camera's HTTP; None if it cannot be read any more."""
+        sealed = self._relays.get(did)
+        if sealed is None:
+            return None
+        text = self._box.open_or_none(sealed.password, _context(sealed.relay))
+        if text is None:
+            self._damaged.note(TABLE, did, ("password",))
+        return text
+
+    async def put(self, relay: DeviceRelay, password: str, sn: str) -> None:
+        """Add or replace the relay of the camera with this SN.
+
+        Raises NoSuchResource if the device's camera was replaced meanwhile, and CannotStoreNow.
+        """
+        relay = replace(relay, damaged=False)
+        sealed = SealedRelay(relay, self._box.seal(password, _context(relay)))
+
+        def put(_: None) -> None:
+            self._relays[relay.did] = sealed
+            self._damaged.forget(TABLE, relay.did)
+
+        await self._writer.write(partial(_put, sealed=sealed, sn=sn), put)
+
+    async def pin(self, did: str, certificate: str) -> None:
+        """Remember the certificate of a camera of which none is known."""
+
+        def pinned(count: int) -> None:
+            sealed = self._relays.get(did)
+            if count and sealed is not None:
+                relay = replace(sealed.relay, certificate=certificate)
+                self._relays[did] = replace(sealed, relay=relay)
+
+        await self._writer.write(lambda c: c.execute(_PIN, (certificate, did)).rowcount, pinned)
+
+    async def remove(self, did: str) -> None:
+        """Remove the relay of a camera, with its password. Nothing happens if there is none."""
+
+        def removed(_: object) -> None:
+            self.forget_device(did)
+
+        await self._writer.write(lambda c: c.execute(_REMOVE, (did,)).rowcount, removed)
+
+    def forget_device(self, did: str) -> None:
+        """Remove a relay from memory, as the database did."""
+        self._relays.pop(did, None)
+        self._damaged.forget(TABLE, did)
+
+
+def _put(connection: sqlite3.Connection, *, sealed: SealedRelay, sn: str) -> None:
+    check_camera(connection, sealed.relay.did, sn)
+    values = (getattr(sealed.relay, name) for name in _COLUMNS)
+    connection.execute(_PUT, (sealed.password, *values))
+
+
+def _context(relay: DeviceRelay) -> str:
+    """What a password is sealed for: at another address it cannot be opened."""
+    return f"device_relay/{relay.did}/{relay.address}/{relay.port}"

@@ -1,0 +1,1 @@
+"""The door or relay of a camera: to switch it, and to set it up (D12)."""

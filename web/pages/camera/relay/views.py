@@ -1,0 +1,64 @@
+"""Open the door of a camera, or sound its relay, after asking once."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from hub.errors import BadParameter, DeviceBusy, DeviceOffline, NoSuchResource, TooManyRequests
+from hub.services.devices.views import DeviceView
+from hub.services.equipment.relays.faults import RelayFault
+from hub.services.equipment.relays.relays import DeviceRelay
+from web import auth
+from web.pages.camera.layout import camera_page, get_camera
+from web.pages.camera.relay.labels import describe_relay_error, switch_text
+from web.pages.layout import redirect_to
+
+blueprint = Blueprint("camera_relay", __name__, url_prefix="/cameras/<int:did>/relay")
+
+_DONE = {"on": "relay-on", "off": "relay-off"}
+
+
+@blueprint.get("")
+async def ask(did: int) -> Response:
+    await auth.require_role("guard")
+    return await _relay_page(*_get(did))
+
+
+@blueprint.post("")
+async def switch(did: int) -> Response:
+    me = await auth.require_role("guard")
+    await auth.check_csrf()
+    device, relay = _get(did)
+    wanted = (await request.form).get("switch", "")
+    if wanted not in _DONE:
+        raise BadParameter("one of the buttons of the page", field="switch")
+    try:
+        await auth.services().relays.switch(device.did, on=wanted == "on", by=auth.actor(me))
+    except (RelayFault, DeviceOffline, DeviceBusy, TooManyRequests) as error:
+        text = describe_relay_error(error)
+        return await _relay_page(device, relay, fault=text, status=error.status)
+    return redirect_to(f"/cameras/{did}/relay?done={_DONE[wanted]}")
+
+
+def _get(did: int) -> tuple[DeviceView, DeviceRelay]:
+    """Return a camera and its relay. Raises NoSuchResource, also if none is set up."""
+    device = get_camera(did)
+    relay = auth.services().relays.get(device.did)
+    if relay is None:
+        raise NoSuchResource("this camera has no door or relay")
+    return device, relay
+
+
+async def _relay_page(
+    device: DeviceView, relay: DeviceRelay, *, fault: str = "", status: int = 200
+) -> Response:
+    return await camera_page(
+        "camera/relay/switch.html",
+        device,
+        tab="/relay",
+        status=status,
+        relay=relay,
+        switch_text=switch_text(relay),
+        fault=fault,
+        is_done=request.args.get("done") == _DONE["on"],
+    )
