@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import hmac
 import re
-from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from hub.errors import BadParameter, DeviceNonsense, NotSent, Unanswered
 from hub.live.registry import DeviceAnswer, Link
 from hub.store.tables.devices import Device, Suspicion, UnsignedPins
 from hub.wire import json_limits
-from hub.wire.coercion import LooseText, coerce_text
-from hub.wire.envelope import read_tolerantly
-
-_T = TypeVar("_T")
+from hub.wire.extra_fields import FieldReader
 
 GET_INFO = "/system/device/get_info"
 GET_INET = "/net/ifconfig_get_inet"
@@ -56,44 +51,32 @@ class Facts(Struct, frozen=True):
         return f"Facts({self.sn!r})"
 
 
-class _Info(Struct):
-    sn: LooseText = None
-    devid: LooseText = None
-    auth_code: LooseText = None
-    firmware: LooseText = None
-    model: LooseText = None
-
-
-class _Wired(Struct):
-    mac: LooseText = None
-
-
-class _Inet(Struct):
-    eth: _Wired | None = None
-
-
-_INFO = msgspec.json.Decoder(_Info)
-_INET = msgspec.json.Decoder(_Inet)
-
-
 async def ask_facts(link: Link) -> Facts:
     """Ask the camera on this connection who it is. Raises Unproven.
 
     Never call it in the task that reads the connection.
     """
-    info = _decoded(_INFO, await _asked(link, GET_INFO))
-    inet = _decoded(_INET, await _asked(link, GET_INET))
-    mac = normalise_mac(_text(inet.eth.mac if inet.eth else None, "mac"))
+    info, inet = await _asked(link, GET_INFO), await _asked(link, GET_INET)
+    try:
+        return _read_facts(info, inet)
+    except BadParameter as error:
+        raise Unproven(f"its answer cannot be used: {error.message}") from None
+
+
+def _read_facts(info: DeviceAnswer, inet: DeviceAnswer) -> Facts:
+    """Raises Unproven, BadParameter."""
+    told, wired = _fields(info), _fields(inet).nested("eth")
+    mac = normalise_mac(_text(wired, "mac")) if wired else ""
     if not mac:
         raise Unproven("it does not say its MAC")
-    firmware = _text(info.firmware, "firmware", _MAX_FIRMWARE_LENGTH)
+    firmware = _text(told, "firmware", _MAX_FIRMWARE_LENGTH)
     return Facts(
-        sn=_text(info.sn, "sn"),
-        devid=_text(info.devid, "devid"),
+        sn=_text(told, "sn"),
+        devid=_text(told, "devid"),
         mac=mac,
-        auth_code=_text(info.auth_code, "auth_code"),
+        auth_code=_text(told, "auth_code"),
         firmware=firmware if firmware.isprintable() else "",
-        model=_text(info.model, "model"),
+        model=_text(told, "model"),
     )
 
 
@@ -163,19 +146,18 @@ async def _asked(link: Link, uri: str) -> DeviceAnswer:
     return answer
 
 
-def _decoded(decoder: msgspec.json.Decoder[_T], answer: DeviceAnswer) -> _T:
+def _fields(answer: DeviceAnswer) -> FieldReader:
+    """The fields of an answer, also if their keys are misprinted (D1). Raises BadParameter."""
     result = bytes(answer.result or b"")
-    try:
-        if len(result) > _MAX_BYTES:
-            raise BadParameter("it is too long")
-        json_limits.check_limits(result, _MAX_DEPTH)
-        return read_tolerantly(lambda data: json_limits.decode(decoder, data, "it"), result)
-    except BadParameter as error:
-        raise Unproven(f"its answer cannot be used: {error.message}") from None
+    if len(result) > _MAX_BYTES:
+        raise BadParameter("it is too long")
+    json_limits.check_limits(result, _MAX_DEPTH)
+    return FieldReader.decode(result)
 
 
-def _text(value: LooseText, field: str, max_length: int = _MAX_LENGTH) -> str:
-    try:
-        return (coerce_text(value, field, max_length=max_length) or "").strip()
-    except BadParameter as error:
-        raise Unproven(f"its answer cannot be used: {error.message}") from None
+def _text(fields: FieldReader, key: str, max_length: int = _MAX_LENGTH) -> str:
+    """Raises BadParameter."""
+    text = (fields.text(key) or "").strip()
+    if len(text) > max_length:
+        raise BadParameter(f"at most {max_length} characters are allowed", field=key)
+    return text
