@@ -84,7 +84,7 @@ DONE = {
         "The camera was approved. It reconnects now, and is checked again before it gets anything."
     ),
     "device-set": N_("The camera has applied the settings."),
-    "taken-over": N_("The change was taken over. The camera is checked when it connects again."),
+    "taken-over": N_("The change was accepted. The camera is checked when it connects again."),
     "dismissed": N_("The notice was dismissed. The approved address and MAC address still apply."),
     "address-given": N_(
         "The camera took its secret address. It reconnects by it, usually within a minute."

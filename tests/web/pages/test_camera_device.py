@@ -72,7 +72,7 @@ async def test_a_camera_that_does_not_answer_is_shown_as_it_was(
     modern.outcome = DeviceSilent("no answer")
     await admin.get("/cameras/1/device?again=1")
     assert "did not respond in time" in admin.text
-    assert "Shown is what the camera said on " in admin.text
+    assert "As reported by the camera on " in admin.text
     assert "SIM-C3" in admin.text
 
 
@@ -160,7 +160,7 @@ async def test_a_stream_is_sent_with_the_others_as_they_are(
     second = replace(first, streamid=1, width=640, height=360)
     modern.state.told[SET_STREAMS.name] = StreamsSet(streams=(first, second))
     await admin.get("/cameras/1/device/media")
-    for text in ("Main video stream", "Second video stream", "Microphone", "Loudspeaker"):
+    for text in ("Main stream", "Sub stream", "Microphone", "Loudspeaker"):
         assert text in admin.text, text
     values = param_values(second) | {"frame_rate": "12", "streamid": "7"}
     await admin.send("/cameras/1/device/media/stream-1", **values)
@@ -253,7 +253,7 @@ async def test_an_address_is_asked_for_once_sent_and_waited_for(
     admin: Visitor, modern: SimulatedLink
 ) -> None:
     await admin.get("/cameras/1/device/address")
-    assert "With a wrong address the camera is lost to the hub" in admin.text
+    assert "If the address is wrong, the hub loses the camera" in admin.text
     assert 'name="gateway" value="192.168.1.1"' in admin.text
     await admin.send("/cameras/1/device/address", **ETHERNET)
     assert "Change the address of Gate?" in admin.text

@@ -282,7 +282,7 @@ async def test_d12_what_the_camera_cannot_be_told_is_said_or_left_out(
     await capabilities.learn("1", lambda known: replace(known, face=3, recording=3), "answer")
     await admin.get("/cameras/1/settings")
     assert 'name="record_face"' in admin.text
-    note = "This camera cannot be told this."
+    note = "This camera does not have this setting."
     assert note in admin.text.partition('name="show_human"')[2][:200]
     assert note not in admin.text.partition('name="show_face"')[2][:200]
     # All of a setting is sent, so what is required stays.

@@ -110,5 +110,5 @@ def _row(one: CapabilityView) -> CapabilityRow:
         learnt_at=one.learnt_at,
         override=one.override or "",
         override_text=gettext(texts[one.override]) if one.override else "",
-        choices=[] if one.is_fixed else [("", gettext("what was learnt")), *choices],
+        choices=[] if one.is_fixed else [("", gettext("as detected")), *choices],
     )

@@ -111,7 +111,7 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
     ),
     "camera-suspect": (
         "Open the camera's page, Manage, and look at what differs. If somebody moved or replaced "
-        "the camera, take the change over there. If not, find out what is connected at that "
+        "the camera, accept the change there. If not, find out what is connected at that "
         "address."
     ),
     "target-held": (

@@ -39,18 +39,18 @@ _SHUTTER_HINT = N_("As a fraction of a second: 100 means 1/100 s.")
 
 OSD = SettingForm(
     "osd",
-    N_("Texts in the picture"),
+    N_("Text in the picture (OSD)"),
     (
         SettingGroup(
             N_("Name and time"),
             (
-                SettingLabel("b_showOSD", N_("Show texts in the picture")),
+                SettingLabel("b_showOSD", N_("Show text in the picture")),
                 SettingLabel("channel_name", N_("Name in the picture")),
                 SettingLabel("position", N_("Position of the name"), words=_CORNERS),
                 SettingLabel("time_pos", N_("Position of the time"), words=_CORNERS),
                 SettingLabel(
                     "time_format",
-                    N_("Form of the time"),
+                    N_("Time format"),
                     words=(
                         ("YYYY-MM-DD hh:mm:ss", N_("Year-month-day")),
                         ("DD/MM/YYYY hh:mm:ss", N_("Day/month/year")),
@@ -98,7 +98,7 @@ DAY_NIGHT = SettingForm(
                 SettingLabel("day_end.hour", N_("Day ends: hour")),
                 SettingLabel("day_end.minute", N_("Day ends: minute")),
             ),
-            note=N_("They count only if the camera switches at set times."),
+            note=N_("Used only if the camera switches at set times."),
         ),
     ),
     later.SET_DAY_NIGHT,
@@ -115,15 +115,15 @@ EXPOSURE = SettingForm(
                     N_("Mode"),
                     words=(
                         ("0", N_("Automatic")),
-                        ("1", N_("Reduce bright lights")),
-                        ("2", N_("Compensate for backlight")),
+                        ("1", N_("Reduce bright lights (HLC)")),
+                        ("2", N_("Compensate for backlight (BLC)")),
                     ),
                 ),
                 SettingLabel("high_light_level", N_("How much bright lights are reduced")),
                 SettingLabel("back_light_level", N_("How much backlight is compensated for")),
                 SettingLabel(
                     "antiflick",
-                    N_("Avoid flicker of lamps"),
+                    N_("Anti-flicker (mains frequency)"),
                     words=(("0", N_("Off")), ("1", "50 Hz"), ("2", "60 Hz")),
                 ),
                 SettingLabel("exposure_max", N_("Longest exposure"), _SHUTTER_HINT),
@@ -171,7 +171,7 @@ AUDIO_INPUT = SettingForm(
                 ),
                 SettingLabel(
                     "enc_type",
-                    N_("Audio format"),
+                    N_("Audio codec"),
                     words=tuple(
                         (one, one)
                         for one in (
@@ -210,16 +210,16 @@ STREAM = SettingForm(
             N_("Video"),
             (
                 SettingLabel(
-                    "venctype", N_("Video format"), words=(("h264", "H.264"), ("h265", "H.265"))
+                    "venctype", N_("Video codec"), words=(("h264", "H.264"), ("h265", "H.265"))
                 ),
                 SettingLabel("width", N_("Width"), N_("In pixels.")),
                 SettingLabel("height", N_("Height"), N_("In pixels.")),
-                SettingLabel("frame_rate", N_("Pictures per second")),
+                SettingLabel("frame_rate", N_("Frame rate (pictures per second)")),
                 SettingLabel("bit_rate", N_("Bit rate")),
                 SettingLabel(
                     "rc_mode",
                     N_("Bit rate control"),
-                    words=(("vbr", N_("Variable")), ("cbr", N_("Constant"))),
+                    words=(("vbr", N_("Variable (VBR)")), ("cbr", N_("Constant (CBR)"))),
                 ),
                 SettingLabel(
                     "quality",

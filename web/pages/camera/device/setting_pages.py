@@ -46,7 +46,7 @@ blueprint = Blueprint(
     url_prefix="/cameras/<int:did>/device/<any(image, media):name>",
 )
 
-_STREAM_TITLES = (N_("Main video stream"), N_("Second video stream"))
+_STREAM_TITLES = (N_("Main stream"), N_("Sub stream"))
 
 
 class FormView(Struct, frozen=True, kw_only=True):

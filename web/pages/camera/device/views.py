@@ -90,7 +90,7 @@ def _network(found: Interfaces) -> list[Fact]:
     facts = [
         Fact(gettext("Network adapter in use"), _text(found.iface), is_code=True),
         Fact(gettext("Wired address"), _text(wired.addr), is_code=True),
-        Fact(gettext("Address from"), _origin(wired.dhcp)),
+        Fact(gettext("Address assignment"), _origin(wired.dhcp)),
         Fact(gettext("Subnet mask"), _text(wired.mask), is_code=True),
         Fact(gettext("Gateway"), _text(wired.gateway), is_code=True),
         Fact(gettext("Name server (DNS)"), _text(wired.dns), is_code=True),
@@ -110,7 +110,7 @@ def _network(found: Interfaces) -> list[Fact]:
 def _origin(dhcp: bool | None) -> str:
     if dhcp is None:
         return ""
-    return gettext("DHCP") if dhcp else gettext("fixed on the camera")
+    return gettext("DHCP") if dhcp else gettext("static, set on the camera")
 
 
 def _signal(quality: int | None) -> str:

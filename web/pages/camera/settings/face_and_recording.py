@@ -6,7 +6,9 @@ from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from web.pages.camera.settings.forms import SettingForm, SettingGroup, SettingLabel
 from web.pages.language import N_
 
-_LATER = N_("Only cameras of later editions can do this. The others are not told.")
+_LATER = N_(
+    "Only cameras of the later editions have these settings. They are not sent to the others."
+)
 
 FACE = SettingForm(
     "face",
@@ -76,7 +78,7 @@ FACE = SettingForm(
             ),
         ),
         SettingGroup(
-            N_("More that is sent to the hub"),
+            N_("Also sent to the hub"),
             (
                 SettingLabel("push_white", N_("Include the whitelist")),
                 SettingLabel("push_black", N_("Include the blacklist")),
@@ -106,7 +108,7 @@ FACE = SettingForm(
         SettingGroup(
             N_("Relay"),
             (
-                SettingLabel("relay", N_("Switch the relay")),
+                SettingLabel("relay", N_("Trigger the relay")),
                 SettingLabel("relay_interval", N_("Minimum time between signals")),
                 SettingLabel("relay_stranger", N_("Relay for strangers")),
                 SettingLabel("relay_white", N_("Relay for the whitelist")),
@@ -119,11 +121,11 @@ FACE = SettingForm(
         SettingGroup(
             N_("Kept on the camera's card"),
             (
-                SettingLabel("record_stranger", N_("Keep strangers")),
-                SettingLabel("record_white", N_("Keep the whitelist")),
-                SettingLabel("record_black", N_("Keep the blacklist")),
-                SettingLabel("record_vip", N_("Keep VIPs")),
-                SettingLabel("record_friend", N_("Keep visitors")),
+                SettingLabel("record_stranger", N_("Keep captures of strangers")),
+                SettingLabel("record_white", N_("Keep captures of the whitelist")),
+                SettingLabel("record_black", N_("Keep captures of the blacklist")),
+                SettingLabel("record_vip", N_("Keep captures of VIPs")),
+                SettingLabel("record_friend", N_("Keep captures of visitors")),
                 SettingLabel("record_face", N_("Keep the face picture")),
                 SettingLabel("record_body", N_("Keep the body picture")),
                 SettingLabel("record_bg", N_("Keep the scene picture")),

@@ -161,7 +161,7 @@ def _setting_field(
         expected=_expected(bound, choices),
         choices=choices,
         fault=_expected(bound, choices) if is_wrong else "",
-        note=gettext("This camera cannot be told this.") if is_unspoken else "",
+        note=gettext("This camera does not have this setting.") if is_unspoken else "",
     )
 
 
