@@ -83,6 +83,10 @@ DONE = {
     "accepted-unsigned": N_(
         "The camera was approved. It reconnects now, and is checked again before it gets anything."
     ),
+    "approval-waits": N_(
+        "The camera is not connected at the moment. It is approved as soon as it connects with "
+        "this code, within the next 10 minutes."
+    ),
     "device-set": N_("The camera has applied the settings."),
     "taken-over": N_("The change was accepted. The camera is checked when it connects again."),
     "dismissed": N_("The notice was dismissed. The approved address and MAC address still apply."),

@@ -33,6 +33,7 @@ from hub.services.admission.tokens import DeviceTokens
 from hub.services.admission.unsigned.connects import UnsignedConnects
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Device, Devices
+from hub.services.devices.views import DeviceView
 from hub.services.signed_times import SignedTimes
 from hub.store.db import Store
 from hub.store.tables.tokens import AcceptedConnect, TokenRow
@@ -189,21 +190,30 @@ class Admission:
             self._changes.publish([Change("device", link.did)])
 
     def needs_proof(self, link: Link) -> bool:
-        """Whether the link is in quarantine, as a device that nobody is asking who it is."""
+        """Whether the link is in quarantine, as a device that nobody is asking who it is.
+
+        Or as a camera that somebody has approved already.
+        """
         claim = self._quarantine.of_link(link)
-        return claim is not None and bool(claim.did) and not claim.is_checked
+        if claim is None or claim.is_checked:
+            return False
+        return bool(claim.did) or self._enrolment.approval.is_expected(claim)
 
     async def prove(self, link: Link) -> Admitted | None:
         """D12: ask the camera in quarantine who it is.
 
-        Returns None if it is not what was approved; its connection is then closed, after a delay if
-        it fails too often. Not to be called in the task that reads the link.
+        One that is not enrolled is approved if it is expected, and connects again. Returns None if
+        it is not what was approved; its connection is then closed, after a delay if it fails too
+        often. Not to be called in the task that reads the link.
         """
         claim = self._quarantine.of_link(link)
         if claim is None or claim.is_checked:
             return None
         claim.is_checked = True
         try:
+            if not claim.did:
+                await self._enrolment.approval.approve_expected(claim, self._note_approved)
+                return None
             proved = await self._unsigned.prove(claim)
         except Refused as refusal:
             self._pending.keep_open(link, claim.sn)
@@ -218,6 +228,11 @@ class Admission:
         finally:
             claim.is_checked = False
         return None
+
+    async def _note_approved(self, device: DeviceView, by: Actor) -> None:
+        log.info("device %s (%s) was approved when it connected", device.did, device.sn)
+        with suppress(CannotStoreNow):
+            await self._audit.add(by, "device.accept", device.did)
 
     def heartbeat(self, token: str | None, param: KeepaliveParam, link: Link) -> HeartbeatResult:
         """1.3: return how many seconds the token is still valid.

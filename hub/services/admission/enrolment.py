@@ -25,6 +25,7 @@ from hub.live.refusal_reasons import RefusalCode as RefusalCode
 from hub.live.refusal_reasons import RefusalReason as RefusalReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
+from hub.services.access.audit import Actor
 from hub.services.admission.ignored import IgnoredDevices
 from hub.services.admission.provisioning import (
     GONE,
@@ -185,6 +186,31 @@ class Enrolment:
             delivery = await self._deliver_if_open(device.did, connection, waiting)
         log.info("device %s (%s) was accepted: %s", device.did, name or sn, delivery.message)
         return AcceptedDevice(self._devices.get(device.did), delivery.outcome, delivery.message)
+
+    def expect(
+        self,
+        sn: str,
+        code: str,
+        *,
+        name: str = "",
+        did: str | None = None,
+        replaces: str | None = None,
+        by: Actor,
+    ) -> None:
+        """Approve a camera without a signature that waits, but is not connected at this moment.
+
+        It is approved in the name of `by` as soon as it connects and has this code, within
+        WINDOW_SECONDS (D12). Raises as `accept`, and BadParameter if the camera signs.
+        """
+        waiting = self._waiting_of(sn)
+        new = NewDevice(sn=sn, code=code, did=did, name=name)
+        check_new(new)
+        if not self._is_unsigned(waiting):
+            raise BadParameter("only a device that connects without a signature is expected")
+        self._limit_checks()
+        if replaces is not None:
+            _replacement(new)  # checks that no did is given
+        self.approval.expect(new, replaces, by)
 
     def _is_unsigned(self, waiting: PendingDevice) -> bool:
         """Whether a device waits that may connect without a signature, and does."""

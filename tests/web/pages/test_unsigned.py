@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hub.config import DevicesConfig
 from hub.errors import DeviceSilent
 from hub.live.pending_devices import ConnectAttempt
 from hub.live.refusal_reasons import RefusalReason
@@ -172,6 +173,31 @@ async def test_an_unsigned_camera_is_accepted_with_the_code_of_its_label_alone(
     for text in ("What a camera without a signature cannot prove", "VLAN"):
         assert text in admin.text, text
     assert "Public key (PEM)" not in admin.text
+
+
+async def test_a_camera_that_is_away_is_approved_for_the_next_minutes(
+    hub: PageSite, admin: Visitor
+) -> None:
+    pend(hub, "unsigned")
+    # No connection of it is in quarantine.
+    asks = DevicesConfig(unsigned="ask", unsigned_networks="192.168.1.0/24")
+    hub.services.enrolment.policy.configure(asks)
+    await admin.get("/cameras")
+    await admin.send("/cameras/accept", sn="NEW1", code="SECRET01", name="Yard")
+    assert admin.goes_to == "/cameras?done=approval-waits"
+    await admin.get(admin.goes_to)
+    assert "It is approved as soon as it connects with this code" in admin.text
+    assert "Approved: it is accepted as soon as it connects with the code of its label, until" in (
+        admin.text
+    )
+    assert "SECRET01" not in admin.text
+    assert await hub.audited() == [("user admin", "device.expect", "NEW1")]
+    expected = hub.services.enrolment.approval.expected.find("NEW1")
+    assert expected is not None
+    assert (expected.new.name, expected.by.who) == ("Yard", "user admin")
+    await admin.send("/cameras/accept", sn="NEW1", code="SECRET01", replaces="9")
+    assert admin.response.status_code != 303
+    assert hub.services.enrolment.approval.expected.find("NEW1") is expected
 
 
 # -- what a camera can do

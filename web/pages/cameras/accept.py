@@ -15,7 +15,9 @@ from hub.errors import (
     TooManyRequests,
     WrongSignature,
 )
+from hub.services.access.audit import Actor
 from hub.services.admission.enrolment import CodeCheck
+from hub.services.admission.unsigned.approval import NotConnected
 from web import auth
 from web.forms.key_field import read_key
 from web.pages.cameras.arrivals import accepted_note
@@ -99,6 +101,8 @@ async def accept() -> Response:
         )
         did = accepted.device.did
         await hub.audit.add(auth.actor(me), "device.accept", did)
+    except NotConnected:
+        return await _expect(form, auth.actor(me))
     except (BadParameter, WrongSignature, NoSuchResource, DeviceNonsense) as error:
         return await _show_refusal(sn, back, error)
     since = str(int(hub.now() * 1000)) if replaced else ""
@@ -107,6 +111,24 @@ async def accept() -> Response:
         done = "accepted-unsigned"
     note = {"done": done, "did": did, "replaced": replaced, "since": since}
     return redirect_to(page_url(read_back(back), **note))
+
+
+async def _expect(form: MultiDict[str, str], by: Actor) -> Response:
+    """Approve a camera that is not connected at this moment, as soon as it is (D12)."""
+    sn, back, hub = form.get("sn", ""), form.get("back", ""), auth.services()
+    try:
+        hub.enrolment.expect(
+            sn,
+            form.get("code", "").strip(),
+            name=form.get("name", "").strip(),
+            did=form.get("did", "").strip() or None,
+            replaces=form.get("replaces", "").strip() or None,
+            by=by,
+        )
+    except (BadParameter, NoSuchResource) as error:
+        return await _show_refusal(sn, back, error)
+    await hub.audit.add(by, "device.expect", sn)
+    return redirect_to(page_url(read_back(back), done="approval-waits"))
 
 
 def _doubt(form: MultiDict[str, str]) -> str | None:
@@ -153,8 +175,6 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
     fault = describe_field_error(error)
     if isinstance(error, NoSuchResource):
         fault = gettext("The camera to be replaced does not exist.")
-        if not form.get("replaces"):
-            fault = gettext("The camera is not connected now. Try again once it reconnects.")
     if isinstance(error, BadParameter) and error.field == "did" and form.get("replaces"):
         fault = gettext(
             "Leave the device ID (did) blank: the camera takes over the ID of the one it replaces."

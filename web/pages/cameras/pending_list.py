@@ -34,6 +34,8 @@ class PendingRow(Struct, frozen=True):
     key: str = ""
     did: str = ""
     replaces: str = ""
+    #: Until when it is approved as soon as it connects (UNIX milliseconds); None if it is not.
+    expected_until: int | None = None
 
 
 class PendingList(Struct, frozen=True):
@@ -79,7 +81,10 @@ def page_url(back: str, **values: str) -> str:
 
 def make_pending_row(waiting: PendingDevice, **entered: str) -> PendingRow:
     clock = "" if waiting.time_reason else clock_offset(waiting.attempt.clock_offset)
-    return PendingRow(waiting, waiting_reasons(waiting), clock, **entered)
+    hub = auth.services()
+    left = hub.enrolment.approval.expected.seconds_left(waiting.sn)
+    until = int((hub.now() + left) * 1000) if left else None
+    return PendingRow(waiting, waiting_reasons(waiting), clock, expected_until=until, **entered)
 
 
 def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:

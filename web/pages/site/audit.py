@@ -31,6 +31,7 @@ _MAX_ID = 2**63 - 1
 ACTIONS = {
     "device.add": N_("Added the camera"),
     "device.accept": N_("Accepted the camera"),
+    "device.expect": N_("Approved, before it connects, the camera"),
     "device.ignore": N_("Ignored the connection attempts of"),
     "device.show-attempts": N_("Stopped ignoring the connection attempts of"),
     "device.change": N_("Changed the camera"),

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, DeviceNonsense, NoSuchResource, WrongSignature
+from hub.errors import (
+    AlreadyExists,
+    BadParameter,
+    DeviceNonsense,
+    HubError,
+    NoSuchResource,
+    WrongSignature,
+)
 from hub.live.pending_devices import PendingDevices
 from hub.live.refusal_reasons import RefusalCode, RefusalReason
+from hub.services.access.audit import Actor
+from hub.services.admission.unsigned.expected import ExpectedCameras
 from hub.services.admission.unsigned.facts import Facts, Unproven, ask_facts, pins_of
 from hub.services.admission.unsigned.quarantine import Claim, Quarantine
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.views import DeviceView
+from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.devices import UnsignedPins
 
@@ -21,6 +33,16 @@ from hub.store.tables.devices import UnsignedPins
 def unknown_code() -> str:
     """A security code that nobody knows, so that no signature of the device can be right."""
     return secrets.token_hex(16)
+
+
+log = logging.getLogger(__name__)
+
+#: Is told which device was approved when it connected, and who has approved it.
+Approved = Callable[[DeviceView, Actor], Awaitable[None]]
+
+
+class NotConnected(NoSuchResource):
+    """The camera to be approved is not connected at this moment."""
 
 
 class Approval:
@@ -33,29 +55,73 @@ class Approval:
         self._devices = devices
         self._pending = pending
         self._quarantine = quarantine
+        self.expected = ExpectedCameras()
 
     async def approve(self, new: NewDevice, replaces: str | None) -> DeviceView:
         """Enrol the camera that waits with this SN and is connected now.
 
         `replaces`: the did of a broken camera whose place it takes. Its label's code, `new.code`,
-        is compared with what the camera says; then it connects again. Raises NoSuchResource if it
-        is not connected, WrongSignature if the code is another one, DeviceNonsense if the camera
-        does not say what it should, BadParameter and AlreadyExists.
+        is compared with what the camera says; then it connects again. Raises NotConnected,
+        NoSuchResource for `replaces`, WrongSignature if the code is another one, DeviceNonsense if
+        the camera does not say what it should, BadParameter and AlreadyExists.
         """
         claim = self._claim(new.sn)
+        pins = await self._prove(claim, new)
+        device = await self._enrol(new, pins, replaces)
+        claim.link.close(_APPROVED)
+        return device
+
+    def expect(self, new: NewDevice, replaces: str | None, by: Actor) -> None:
+        """Approve the camera with this SN and code as soon as it connects, for a few minutes.
+
+        `new` is checked. Raises NoSuchResource for `replaces`, AlreadyExists for the did of `new`,
+        and TooManyRequests.
+        """
+        if replaces is not None:
+            self._devices.device(replaces)
+        if new.did is not None and self._store.devices.by_did(new.did) is not None:
+            raise AlreadyExists(f"did {new.did} is taken", field="did")
+        self.expected.add(new, replaces, by)
+
+    def is_expected(self, claim: Claim) -> bool:
+        """Whether somebody has approved a camera with the SN of this claim: one not enrolled."""
+        return not claim.did and self.expected.find(claim.sn) is not None
+
+    async def approve_expected(self, claim: Claim, note: Approved) -> None:
+        """Approve the camera of this claim if it is expected, and has the code that was typed.
+
+        `note` is told of it before the connection ends. Others who claim this SN change nothing,
+        but too many other codes end the time.
+        """
+        expected = self.expected.find(claim.sn)
+        if expected is None:
+            return
+        try:
+            pins = await self._prove(claim, expected.new)
+            if self.expected.find(claim.sn) is not expected:
+                return
+            # No edge stands behind this, and the camera may hang up: what has begun is finished.
+            with shielded():
+                device = await self._enrol(expected.new, pins, expected.replaces)
+                await note(device, expected.by)
+        except HubError as error:
+            if isinstance(error, WrongSignature):
+                self.expected.note_wrong_code(expected)
+            log.warning("%s at %s is not approved: %s", claim.sn, claim.link.address, error)
+            return
+        claim.link.close(_APPROVED)
+
+    async def _prove(self, claim: Claim, new: NewDevice) -> UnsignedPins:
+        """Return what the camera is held to if it has this SN and code. Raises as `approve`."""
         try:
             facts = await ask_facts(claim.link)
         except Unproven as error:
             self._refuse(new.sn, "not-proved")
             raise DeviceNonsense(str(error)) from None
         if not self._quarantine.is_current(claim):
-            raise NoSuchResource(_NOT_CONNECTED)
+            raise NotConnected(_NOT_CONNECTED)
         self._check(new, facts)
-        pins = self.pins(facts, claim.link.address)
-        approved = replace(new, code=unknown_code(), key=None, pins=pins)
-        device = await self._enrol(approved, replaces)
-        claim.link.close("it was approved: it connects again")
-        return device
+        return self.pins(facts, claim.link.address)
 
     def pins(self, facts: Facts, address: str) -> UnsignedPins:
         """What is kept of a camera that says this of itself, at this address."""
@@ -83,7 +149,7 @@ class Approval:
     def _claim(self, sn: str) -> Claim:
         claim = self._quarantine.of_sn(sn, self._pending.connection_of(sn))
         if claim is None:
-            raise NoSuchResource(_NOT_CONNECTED)
+            raise NotConnected(_NOT_CONNECTED)
         return claim
 
     def _check(self, new: NewDevice, facts: Facts) -> None:
@@ -102,15 +168,20 @@ class Approval:
         self._pending.set_reasons(sn, (RefusalReason("unsigned"), reason))
         return WrongSignature(reason.sentence)
 
-    async def _enrol(self, new: NewDevice, replaces: str | None) -> DeviceView:
+    async def _enrol(self, new: NewDevice, pins: UnsignedPins, replaces: str | None) -> DeviceView:
+        new = replace(new, code=unknown_code(), key=None, pins=pins)
         if replaces is None:
-            return await self._devices.add(new)
-        assert new.pins is not None
-        change = DeviceChange(sn=new.sn, code=new.code, key=None, pins=new.pins)
-        return await self._devices.change(
-            replaces, replace(change, name=new.name) if new.name else change
-        )
+            device = await self._devices.add(new)
+        else:
+            change = DeviceChange(sn=new.sn, code=new.code, key=None, pins=pins)
+            device = await self._devices.change(
+                replaces, replace(change, name=new.name) if new.name else change
+            )
+        if (expected := self.expected.find(new.sn)) is not None:
+            self.expected.remove(expected)
+        return device
 
 
+_APPROVED = "it was approved: it connects again"
 _NOT_CONNECTED = "it is not connected now: wait until it connects again"
 _NOT_SUSPECT = DeviceChange(suspect=None, suspect_address=None, suspect_mac=None, suspect_at=None)
