@@ -13,15 +13,18 @@ from hub.errors import (
     BadParameter,
     DeviceOffline,
     HubError,
+    InvalidAppId,
     NoSuchResource,
     NotAuthorised,
     WrongSignature,
 )
+from hub.link.connection import DeviceLink
 from hub.services.admission.unsigned.addresses import AnotherIsMoving, SecretAddresses
 from hub.services.admission.unsigned.paths import hash_path
 from hub.services.admission.unsigned.quarantine import MAX_CLAIMS
 from hub.services.devices.directory import DeviceChange
 from hub.wire.redaction import redact_frame
+from hub.wire.signing import sign_params
 from tests.support.gate import ADDRESS, CODE, SN, pending_codes, public_pem, refusal_codes
 from tests.support.plug import Port, device_port
 from tests.support.unsigned_camera import (
@@ -112,6 +115,11 @@ async def test_the_code_is_not_stored_and_no_signature_with_it_is_good(
         await port.site.devices.set_site_key(public_pem())
         signed = await port.camera()
         assert (await signed.connect())["code"] == 423
+        # It was never sent its appid and secret: whoever knows them has them from elsewhere.
+        secret = port.site.store.devices.secrets(device(port).did).secret
+        query = {"appid": device(port).appid, "ts": str(int(port.site.clock.seconds))}
+        with pytest.raises(InvalidAppId):
+            port.site.authentication.by_signature({**query, "sign": sign_params(query, secret)})
 
 
 @pytest.mark.parametrize("code", ["WRONG123", CODE[:-1], f"{CODE}0"])
@@ -144,6 +152,42 @@ async def test_a_camera_that_has_left_cannot_be_approved(autojump_clock: MockClo
         with pytest.raises(NoSuchResource, match="not connected"):
             await port.site.enrolment.accept(SN, CODE)
         assert device(port) is None
+
+
+async def test_a_connection_that_claims_another_sn_meanwhile_is_not_approved(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await unsigned_camera(port)
+        await camera.connect()
+        camera.may_answer = trio.Event()
+        errors: list[HubError] = []
+
+        async def accept() -> None:
+            try:
+                await port.site.enrolment.accept(SN, CODE)
+            except HubError as error:
+                errors.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(accept)
+            await wait_all_tasks_blocked()
+            nursery.start_soon(camera.ask, "/connect", {"sn": "OTHER", "ts": "1795608000"})
+            await wait_all_tasks_blocked()
+            camera.may_answer.set()
+        assert [type(error) for error in errors] == [NoSuchResource]
+        assert device(port) is None
+
+
+async def test_a_camera_without_a_device_number_is_not_approved(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await unsigned_camera(port, devid="")
+        await camera.connect()
+        with pytest.raises(WrongSignature):
+            await port.site.enrolment.accept(SN, CODE)
+        assert pending_codes(port.site) == ["unsigned", "not-proved"]
 
 
 async def test_the_token_of_quarantine_is_good_for_nothing(autojump_clock: MockClock) -> None:
@@ -313,6 +357,36 @@ async def test_who_proves_itself_while_another_is_admitted_does_not_displace_it(
         assert await heartbeat(camera) == 200
 
 
+async def test_a_camera_that_connects_twice_is_asked_once(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        camera = await unsigned_camera(port)
+        camera.may_answer = trio.Event()
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(camera.connect)
+            await wait_all_tasks_blocked()
+            camera.may_answer.set()
+        await settle()
+        assert camera.uris == FACTS
+
+
+@pytest.mark.parametrize(("sn", "code"), [("SECOND", 401), ("NOBODY", 421)])
+async def test_a_camera_that_signed_speaks_for_no_other_one_on_its_connection(
+    autojump_clock: MockClock, sn: str, code: int
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port, "SECOND", "10.0.0.9", auth_code="SECOND00")).link.close("gone")
+        await port.site.enrol()
+        signed = await port.camera()
+        assert (await signed.connect())["code"] == 200
+        other = {"sn": sn, "ts": "1795608000"}
+        assert (await signed.ask("/connect", other))["code"] == code
+        assert (await signed.ask("/heartbeat"))["code"] == 200
+        assert len(port.site.enrolment.quarantine) == 0
+
+
 async def test_a_camera_that_drops_its_signature_is_refused_and_never_reclassified(
     autojump_clock: MockClock,
 ) -> None:
@@ -427,6 +501,22 @@ async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
         assert await heartbeat(again) == 200
         with pytest.raises(NotAuthorised):
             port.site.authentication.by_token(old.token, ADDRESS)
+
+
+async def test_another_network_adapter_is_taken_over_with_its_address(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        for _ in range(2):
+            camera = await unsigned_camera(port, address=ELSEWHERE, mac="00:1b:2c:3d:4e:60")
+            await camera.connect()
+            await settle()
+            if device(port).suspect:
+                await port.site.enrolment.approval.take_over(device(port).did)
+        assert (device(port).pinned_mac, device(port).suspect) == ("00:1b:2c:3d:4e:60", None)
+        assert await heartbeat(camera) == 200
 
 
 async def test_who_knows_an_sn_only_cannot_hide_that_the_camera_was_moved(
@@ -671,6 +761,40 @@ async def test_a_camera_that_was_reset_comes_back_after_its_address_is_withdrawn
         await reset.connect()
         await settle()
         assert await heartbeat(reset) == 200
+
+
+async def test_until_it_came_by_its_next_address_the_one_before_is_good(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        camera, paths = await approved(port), ["/"]
+        for _ in range(2):
+            await addresses(port).give(device(port).did)
+            paths.append(sent_path(camera))
+            for path in paths[-2:]:
+                camera = await unsigned_camera(port, path=path)
+                await camera.connect()
+                await settle()
+                assert await heartbeat(camera) == 200
+                if path is not paths[-1]:
+                    camera.link.close("gone")
+                    await settle()
+        camera.link.close("gone")
+        await settle()
+        before = await unsigned_camera(port, path=paths[1])
+        assert (await before.connect())["code"] == 423
+
+
+@pytest.mark.parametrize("host", ["", "hub/evil", "hub:80@evil", "hub:1234567", "a b", "[::1"])
+async def test_no_address_is_made_of_what_is_no_host(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    async with device_port(**ASK) as port:
+        camera = await approved(port)
+        monkeypatch.setattr(DeviceLink, "hub_address", f"ws://{host}")
+        with pytest.raises(BadParameter):
+            await addresses(port).give(device(port).did)
+        assert (camera.uris, device(port).next_path_hash) == (FACTS, None)
 
 
 async def test_a_signed_camera_is_given_no_secret_address(autojump_clock: MockClock) -> None:
