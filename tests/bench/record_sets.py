@@ -4,24 +4,31 @@
 
 30 days of 64 cameras: 1 to 47 send faces, events and access records, 48 to 63 vehicles with 200,000
 different plates; camera 64 is rare (one record of 20,000), the clock of camera 7 is 8 hours slow.
-Of the faces 40 % have a name: `FREQUENT` is one of twelve, `RARE` one of about a million. There are
+Even cameras send attributes of people, all of vehicles: of these 1 in 250 is purple. Of the faces
+40 % have a name: `FREQUENT` is one of twelve, `RARE` one of about a million. There are
 no pictures, although records name some. Bulk SQL, because the store itself takes 100 µs a record.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import trio
 
+from hub.store.commit.attribute_bits import bits_of
 from hub.store.commit.record_rows import STRAY_MS, fold
 from hub.store.opening import open_store
 from hub.store.records.record_counts import count_again
 from hub.store.sqlite.connection import connect_writer
+from hub.wire.uploads.records import decode_detail
+from hub.wire.uploads.searchable import SEARCHABLE
+from hub.wire.uploads.vehicle_tables import CAR_COLOURS, CAR_MAKERS
 
 CAMERAS, PLATES, PEOPLE, DAYS = 64, 200_000, 5_000, 30
 #: A name that is frequent, one that is rare, and the camera that is.
@@ -37,6 +44,7 @@ _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂英�
 _PROVINCES = "京沪粤苏浙鲁川津渝"
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 _ROWS_AT_A_TIME = 1_000_000
+_LOOKS = 1_000
 
 _RECORDS = """
 WITH RECURSIVE number (n) AS (
@@ -78,18 +86,22 @@ SELECT n, kind, camera, printf('Y3CA1234891%04d', camera), 'Camera ' || camera,
     at - 400 - CASE camera WHEN 7 THEN 28800000 ELSE 0 END, at, type, category,
     CASE WHEN name IS NOT NULL THEN 'p' || name END, term,
     CAST(CASE kind
-        WHEN 'vehicle' THEN '{"plate":{"id":"' || shown || '","type":1},"vehicle":{"type":1}}'
+        WHEN 'vehicle' THEN '{"plate":{"id":"' || shown || '","type":1},"vehicle":' || car || '}'
         WHEN 'access' THEN '{"rid":"' || n || '","uuid":"9","type":"' || type || '"}'
         WHEN 'event' THEN '{"type":' || type || ',"category":' || category || '}'
-        ELSE CASE WHEN name IS NULL THEN '{"age":31,"gender":1,"category":0}'
+        ELSE CASE WHEN name IS NULL THEN '{"age":31,"gender":1,"category":0'
             ELSE '{"name":"' || shown || '","age":31,"gender":1,"uuid":"p' || name
-                || '","category":' || category || '}' END
+                || '","category":' || category END
+            || CASE camera % 2 WHEN 0 THEN ',"attributes":' || person || '}' ELSE '}' END
     END AS BLOB),
     CAST('{"score":91.5,"mask":0,"temperature":36.5,"track":"' || b || '-' || c || '"}' AS BLOB),
     CAST(CASE WHEN kind = 'access' THEN '[]' ELSE
         '[["face","image/jpeg",88,21000,"0123456789abcdef"],'
         || '["background","image/jpeg",21133,180000,"0123456789abcdef"]]' END AS BLOB)
-FROM rows LEFT JOIN shown ON shown.id = term
+FROM rows JOIN look ON look.id = c % :looks LEFT JOIN shown ON shown.id = term
+"""
+_DETAILS = """
+SELECT seq, kind, detail FROM record WHERE seq BETWEEN ? AND ? AND kind IN ('face', 'vehicle')
 """
 _SPANS = """
 INSERT INTO span SELECT seq >> 10, min(occurred_at), max(occurred_at) FROM record
@@ -116,6 +128,7 @@ def fill(connection: sqlite3.Connection, count: int) -> None:
     """Put `count` records into an empty database, and what belongs to them."""
     connection.executescript("PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 10000;")
     _add_terms(connection)
+    _add_looks(connection)
     dropped = _drop_indexes_and_triggers(connection)
     values = {
         "count": count,
@@ -123,10 +136,12 @@ def fill(connection: sqlite3.Connection, count: int) -> None:
         "span": DAYS * DAY_MS - 1000,
         "plates": PLATES,
         "people": PEOPLE,
+        "looks": _LOOKS,
     }
     for first in range(1, count + 1, _ROWS_AT_A_TIME):
         last = min(first + _ROWS_AT_A_TIME - 1, count)
         connection.execute(_RECORDS, {**values, "first": first, "last": last})
+        _add_attributes(connection, first, last)
     for sql in dropped:
         connection.execute(sql)
     connection.execute("BEGIN")
@@ -135,6 +150,7 @@ def fill(connection: sqlite3.Connection, count: int) -> None:
     connection.execute(_SPANS, (STRAY_MS,))
     connection.execute(_DAYS)
     connection.execute("DROP TABLE shown")
+    connection.execute("DROP TABLE look")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
@@ -175,6 +191,42 @@ def _add_terms(connection: sqlite3.Connection) -> None:
             "INSERT INTO term (id, field, folded) VALUES (?, ?, ?)",
             [(id, field, fold(text)) for id, text in rows],
         )
+    connection.execute("COMMIT")
+
+
+def _add_looks(connection: sqlite3.Connection) -> None:
+    """Add a temporary table of what people and vehicles look like, as JSON."""
+    chance = Random(5)
+    connection.execute("CREATE TEMP TABLE look (id INTEGER PRIMARY KEY, person TEXT, car TEXT)")
+    rows = []
+    for number in range(_LOOKS):
+        person = {
+            one.key: chance.choices(one.words, [9, 3, *[1] * (len(one.words) - 2)])[0]
+            for one in SEARCHABLE.values()
+            if one.of == "face" and one.key != "gender"
+        }
+        colours = [one.en for one in CAR_COLOURS.values() if one.en != "purple"]
+        car = {
+            "type": chance.choices((1, 6, 4, 3, 2), (9, 5, 1, 1, 2))[0],
+            "brand": chance.choice([one.en for one in CAR_MAKERS.values()]),
+            "colour": "purple" if number % 250 == 0 else chance.choice(colours),
+        }
+        rows.append((number, json.dumps(person), json.dumps(car)))
+    connection.executemany("INSERT INTO look VALUES (?, ?, ?)", rows)
+
+
+def _add_attributes(connection: sqlite3.Connection, first: int, last: int) -> None:
+    """Add what the records of a range are searched by."""
+    found = connection.execute(_DETAILS, (first, last)).fetchall()
+    connection.execute("BEGIN")
+    connection.executemany(
+        "INSERT INTO record_attributes VALUES (?, ?)",
+        (
+            (seq, bits)
+            for seq, kind, detail in found
+            if (bits := bits_of(decode_detail(kind, detail)))
+        ),
+    )
     connection.execute("COMMIT")
 
 

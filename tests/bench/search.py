@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 
 import trio
+from msgspec.structs import replace
 
 from hub.store.db import Store
 from hub.store.opening import open_store
@@ -49,6 +50,13 @@ def _hour(chance: Random) -> dict[str, int]:
 
 def _digits(chance: Random, count: int) -> str:
     return "".join(chance.choice("0123456789") for _ in range(count))
+
+
+def _with(filter: RecordFilter | None = None, **attributes: str) -> RecordFilter:
+    return replace(
+        filter or RecordFilter(),
+        attributes=tuple((key, (word,)) for key, word in attributes.items()),
+    )
 
 
 #: By what is asked for. Parts of a plate have two, three and five characters.
@@ -99,6 +107,26 @@ QUESTIONS: dict[str, Callable[[Random], RecordFilter]] = {
     "strangers as shown": lambda c: RecordFilter(lists=(0,)),
     "strangers as shown, camera": lambda c: RecordFilter(lists=(0,), did=_face_camera(c)),
     "blacklist as shown": lambda c: RecordFilter(lists=(2,)),
+    "purple vehicle": lambda c: _with(car_colour="purple"),
+    "black upper clothing": lambda c: _with(upper_colour="black"),
+    "red SUV": lambda c: _with(car_colour="red", car_type="SUV"),
+    "SUV, two digits of a plate": lambda c: _with(
+        RecordFilter(plate=_digits(c, 2)), car_type="SUV"
+    ),
+    "red, backpack": lambda c: _with(upper_colour="red", bag="backpack"),
+    "red, backpack, camera": lambda c: _with(
+        RecordFilter(did=_face_camera(c)), upper_colour="red", bag="backpack"
+    ),
+    "red, backpack, hour": lambda c: _with(
+        RecordFilter(**_hour(c)), upper_colour="red", bag="backpack"
+    ),
+    "no helmet, no such camera": lambda c: _with(RecordFilter(did="9999"), helmet="no"),
+    "attributes that never meet": lambda c: _with(
+        car_colour="purple", car_type="coach", car_maker="Pagani", plate_colour="green"
+    ),
+    "purple vehicle, camera of faces": lambda c: _with(
+        RecordFilter(did=_face_camera(c)), car_colour="purple"
+    ),
     "plate and face (contradiction)": lambda c: RecordFilter(plate="88", kind="face"),
     "name and plate (contradiction)": lambda c: RecordFilter(name=FREQUENT, plate="88"),
 }

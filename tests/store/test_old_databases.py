@@ -80,6 +80,9 @@ async def test_records_and_pictures_are_read_back(store: Store) -> None:
         (RecordFilter(uuid="p1"), [1, 4]),
         (RecordFilter(category=0), [2]),
         (RecordFilter(since=written.NOW * 1000 - 2), [1, 2]),
+        (RecordFilter(attributes=(("gender", ("male",)),)), [1]),
+        (RecordFilter(attributes=(("car_type", ("truck",)), ("plate_colour", ("blue",)))), [3]),
+        (RecordFilter(attributes=(("gender", ("female",)),)), []),
     ],
 )
 async def test_records_are_found(store: Store, filter: RecordFilter, seqs: list[int]) -> None:

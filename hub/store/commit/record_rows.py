@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from hub.store.commit.attribute_bits import bits_of
 from hub.store.commit.record_batch import Appended, BatchKey
 from hub.store.media.pack_format import LoggedRecord, StoredImage
 from hub.store.media.packs import encode_images
@@ -57,6 +58,7 @@ _PUT_DIGESTS = """
 INSERT OR REPLACE INTO upload (first_seq, last_seq, digest, did, at) VALUES {rows}
 """
 _PUT_RECORDS = f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {{rows}}"
+_PUT_ATTRIBUTES = "INSERT OR REPLACE INTO record_attributes (seq, bits) VALUES {rows}"
 _PUT_ACCESS = """
 INSERT INTO latest_access (did, seq) VALUES {rows}
 ON CONFLICT (did) DO UPDATE SET
@@ -138,13 +140,14 @@ class NewRecord(Struct, frozen=True):
 
 
 def insert_records(connection: sqlite3.Connection, new: Sequence[NewRecord]) -> None:
-    """Insert records, and the digests and latest accesses that belong to them.
+    """Insert records, and the digests, attributes and latest accesses that belong to them.
 
     The records of one upload are consecutive.
     """
     terms = _term_ids(connection, [one.record for one in new])
     insert_rows(connection, _PUT_DIGESTS, _digests(new))
     insert_rows(connection, _PUT_RECORDS, [_row(one, terms) for one in new])
+    insert_rows(connection, _PUT_ATTRIBUTES, list(_attributes(new)))
     insert_rows(connection, _PUT_ACCESS, list(_accesses(new).items()))
 
 
@@ -155,6 +158,13 @@ def _digests(new: Iterable[NewRecord]) -> list[tuple[object, ...]]:
         records = [one.record for one in group]
         rows.append((records[0].seq, records[-1].seq, upload, did, records[0].received_at))
     return rows
+
+
+def _attributes(new: Iterable[NewRecord]) -> Iterator[tuple[object, ...]]:
+    """Yield (seq, bits) of the records that have attributes."""
+    for each in new:
+        if bits := bits_of(each.record.detail):
+            yield each.record.seq, bits
 
 
 def _accesses(new: Iterable[NewRecord]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from hub.update.steps import Steps
 _LOG_TABLES = frozenset(
     {
         *("record", "term", "span", "upload", "latest_access", "day", "dropped_day"),
-        *("record_count", "record_total", "device_picture"),
+        *("record_count", "record_total", "record_attributes", "device_picture"),
         *("report_day", "report_part"),
     }
 )

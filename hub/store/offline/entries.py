@@ -93,8 +93,8 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
 _TABLES = """
 SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'
     AND name NOT IN (
-        'record', 'record_log', 'record_count', 'record_total', 'upload', 'start', 'day', 'span',
-        'term', 'alarm_change'
+        'record', 'record_log', 'record_count', 'record_total', 'record_attributes', 'upload',
+        'start', 'day', 'span', 'term', 'alarm_change'
     )
 """
 

@@ -19,12 +19,15 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from hub.store.records.record_conditions import (
+    MAX_SCAN,
     Condition,
     IndexUse,
     besides,
     conditions_of,
-    count_listed,
+    fewest_listed,
     index_uses,
+    lists_few,
+    scan_of,
     with_known_lists,
 )
 from hub.store.records.record_counts import HOUR_MS, count_by_hour, is_there
@@ -183,8 +186,7 @@ class Counting:
             return None
         for index in self._indexes:
             if len(index.conditions) == len(self._conditions) and not index.either:
-                many = count_listed(connection, index, self._whole, _MANY + 1) > _MANY
-                return index if many else None
+                return None if lists_few(connection, index, self._whole, _MANY) else index
         return None
 
     @property
@@ -202,7 +204,7 @@ class Counting:
         if rows <= _MOST_ROWS:
             return 1
         for index in self._indexes:
-            if count_listed(connection, index, self._whole, _FEW + 1) <= _FEW:
+            if lists_few(connection, index, self._whole, _FEW):
                 return 1
         return -(-rows // _SAMPLE)
 
@@ -213,7 +215,8 @@ class Counting:
         assert self._left
         times, (first, last) = self._left[-1]
         if self._spread_by is not None:
-            size = _BLOCK_WINDOW if self._spread_by.is_in_order else _TERMS_WINDOW
+            is_block = self._spread_by.is_in_order or self._spread_by.is_scan
+            size = _BLOCK_WINDOW if is_block else _TERMS_WINDOW
             begin = max(first, last - size + 1)
             self._spread(connection, self._spread_by, (begin, last))
         elif self._sampling > 1:
@@ -235,20 +238,18 @@ class Counting:
         """Count the rows of a window. Returns whether it was small enough to be counted."""
         size = window[1] - window[0] + 1
         most = min(max(size // _DENSE, 1), _MAX_CANDIDATES)
-        best: IndexUse | None = None
-        for index in self._indexes:
-            count = count_listed(connection, index, window, most + 1)
-            if count <= most:
-                best, most = index, count
+        best, most = fewest_listed(connection, self._indexes, window, most)
         if best is None and size > _WINDOW:
             self._window = max(_WINDOW, size // _GROWTH)
             return False
+        scan = scan_of(self._indexes)
         if best is None or most > 0:
-            self._add_rows(connection, best, times, window)
+            self._add_rows(connection, best or scan, times, window)
         if best is None:
             self._window = _WINDOW
         elif most * _GROWTH <= _MAX_CANDIDATES:
-            self._window = min(self._window * _GROWTH, _MAX_WINDOW)
+            widest = _MAX_WINDOW if scan is None else MAX_SCAN
+            self._window = min(self._window * _GROWTH, widest)
         return True
 
     def _add_rows(
@@ -262,7 +263,7 @@ class Counting:
         rest = [one for one in self._conditions if one not in answered]
         how, found = "NOT INDEXED", "seq BETWEEN ? AND ?"
         values: list[object] = [*window]
-        if index is not None and index.either:
+        if index is not None and (index.either or index.is_scan):
             listed, chosen = index.listed(window)
             how, found, values = "", f"seq IN ({listed})", [*chosen]
         elif index is not None:
@@ -307,7 +308,7 @@ class Counting:
             if isinstance(earliest, int) and isinstance(latest, int)
         }
         sql = (
-            f"SELECT seq >> 10, count(*) FROM record INDEXED BY {index.name} "
+            f"SELECT seq >> 10, count(*) FROM {index.source} "
             f"WHERE {index.sql} AND seq BETWEEN ? AND ? GROUP BY 1"
         )
         for block, records in connection.execute(sql, (*index.values, *window)):
@@ -330,7 +331,7 @@ class Counting:
 def _is_counted(filter: RecordFilter) -> bool:
     """Whether the counts per hour know all that a filter asks for."""
     rest = (filter.plate, filter.name, filter.uuid, filter.lists, filter.has_pictures)
-    return all(one is None for one in rest)
+    return not filter.attributes and all(one is None for one in rest)
 
 
 def _pairs(edges: Sequence[int]) -> Iterator[_TimeRange]:

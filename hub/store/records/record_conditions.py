@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.store.commit.attribute_bits import condition_on_bits
 from hub.store.commit.record_rows import fold, short_uuid
 from hub.store.records.record_filter import RecordFilter, is_quoted, simplified
 from hub.store.sqlite.sql import clamp, one
@@ -22,6 +23,11 @@ _MAX_INDEXED_TERMS = 5000
 _MAX_INDEXED_PEOPLE = 500
 #: Pairs of columns that have an index together.
 _PAIRS = (("did", "type"), ("did", "category"), ("did", "term"))
+
+#: The table of attributes lists its records only by reading all of it: up to so many at a time.
+MAX_SCAN = 1_000_000
+#: To test a row costs as much as to read so many rows of it.
+_ROWS_PER_TEST = 16
 
 _IN = "IN (SELECT value FROM json_each(?))"
 _TERMS = "SELECT id FROM term WHERE field = ? AND {matches} LIMIT ?"
@@ -47,13 +53,17 @@ _HAS_UNSORTED_STRANGERS = """
 SELECT EXISTS (SELECT 1 FROM record_total WHERE kind = 'face' AND category = '')
     OR EXISTS (SELECT 1 FROM record WHERE uuid IN ('0', '9223372036854775808'))
 """
+_HAS_ATTRIBUTES = """
+EXISTS (SELECT 1 FROM record_attributes WHERE record_attributes.seq = record.seq AND {test})
+"""
 
 
 class Condition(Struct, frozen=True):
     """What rows must meet. `column` is the indexed column that must be one of some values.
 
     `test` follows the column's name; without a column it is the whole condition. `either`: the
-    conditions of which one is enough, if each of them has a column.
+    conditions of which one is enough, if each of them has a column. `of_attributes`: `test` is one
+    of the table of attributes.
     """
 
     test: str
@@ -61,9 +71,12 @@ class Condition(Struct, frozen=True):
     column: str = ""
     is_one_value: bool = True
     either: tuple[Condition, ...] = ()
+    of_attributes: bool = False
 
     @property
     def on_row(self) -> str:
+        if self.of_attributes:
+            return _HAS_ATTRIBUTES.format(test=self.test).strip()
         return f"+{self.column} {self.test}" if self.column else self.test
 
     @property
@@ -75,11 +88,18 @@ class IndexUse(Struct, frozen=True):
     """An index, and the conditions that it answers.
 
     `either`: the indexes that answer the one condition together; then there is no other.
+    `is_scan`: it is the table of attributes, all of which is read to answer its one condition.
     """
 
     name: str
     conditions: tuple[Condition, ...]
     either: tuple[IndexUse, ...] = ()
+    is_scan: bool = False
+
+    @property
+    def source(self) -> str:
+        """Where the seqs are listed."""
+        return self.name if self.is_scan else f"record INDEXED BY {self.name}"
 
     @property
     def sql(self) -> str:
@@ -92,7 +112,9 @@ class IndexUse(Struct, frozen=True):
     @property
     def is_in_order(self) -> bool:
         """Whether it lists its records in the order of `seq`."""
-        return not self.either and all(one.is_one_value for one in self.conditions)
+        return not (self.either or self.is_scan) and all(
+            one.is_one_value for one in self.conditions
+        )
 
     def listed(self, seqs: tuple[int, int]) -> tuple[str, tuple[object, ...]]:
         """Return the statement that lists the seqs in a range, and its values.
@@ -105,8 +127,7 @@ class IndexUse(Struct, frozen=True):
                 value for _, values in each for value in values
             )
         return (
-            f"SELECT seq FROM record INDEXED BY {self.name} "
-            f"WHERE {self.sql} AND seq BETWEEN ? AND ?",
+            f"SELECT seq FROM {self.source} WHERE {self.sql} AND seq BETWEEN ? AND ?",
             (*self.values, *seqs),
         )
 
@@ -127,7 +148,7 @@ def conditions_of(
                 return None
             terms.append(found)
     lists = () if filter.lists is None else _on_lists(connection, filter.lists)
-    return (*_on_columns(filter), *terms, *lists, *_on_rows(filter))
+    return (*_on_columns(filter), *terms, *lists, *_on_attributes(filter), *_on_rows(filter))
 
 
 def besides(conditions: Sequence[Condition], categories: Sequence[int]) -> tuple[Condition, ...]:
@@ -143,7 +164,10 @@ def besides(conditions: Sequence[Condition], categories: Sequence[int]) -> tuple
 
 
 def index_uses(conditions: Sequence[Condition]) -> tuple[IndexUse, ...]:
-    """Return the indexes that can find the records, those that answer more conditions first."""
+    """Return the indexes that can find the records, those that answer more conditions first.
+
+    The table of attributes is the last one.
+    """
     by_column = {one.column: one for one in conditions if one.column}
     pairs = [
         IndexUse(f"record_{first}_{second}", (by_column[first], by_column[second]))
@@ -161,7 +185,12 @@ def index_uses(conditions: Sequence[Condition]) -> tuple[IndexUse, ...]:
         for one in conditions
         if (parts := one.either)
     ]
-    return (*pairs, *alone, *together)
+    scan = [
+        IndexUse("record_attributes", (one,), is_scan=True)
+        for one in conditions
+        if one.of_attributes
+    ]
+    return (*pairs, *alone, *together, *scan)
 
 
 def count_listed(
@@ -171,6 +200,42 @@ def count_listed(
     listed, values = index.listed(seqs)
     count = one(connection, f"SELECT count(*) FROM ({listed} LIMIT ?)", (*values, most))
     return int(str(count))
+
+
+def fewest_listed(
+    connection: sqlite3.Connection, indexes: Sequence[IndexUse], seqs: tuple[int, int], most: int
+) -> tuple[IndexUse | None, int]:
+    """Return the index that lists the fewest rows in a range, and how many.
+
+    None and `most` if each lists more than `most`.
+    """
+    best: IndexUse | None = None
+    for index in indexes:
+        if index.is_scan and best is not None and most * _ROWS_PER_TEST <= seqs[1] - seqs[0]:
+            break
+        count = count_listed(connection, index, seqs, most + 1)
+        if count <= most:
+            best, most = index, count
+        if count == 0:
+            break
+    return best, most
+
+
+def lists_few(
+    connection: sqlite3.Connection, index: IndexUse, seqs: tuple[int, int], most: int
+) -> bool:
+    """Return whether an index lists at most so many rows in a range.
+
+    Of the table of attributes only the newest part is read, and tells how many the whole has.
+    """
+    if index.is_scan and (size := seqs[1] - seqs[0] + 1) > MAX_SCAN:
+        seqs, most = (seqs[1] - MAX_SCAN + 1, seqs[1]), most * MAX_SCAN // size
+    return count_listed(connection, index, seqs, most + 1) <= most
+
+
+def scan_of(indexes: Sequence[IndexUse]) -> IndexUse | None:
+    """Return the table of attributes, if it can find the records."""
+    return next((index for index in indexes if index.is_scan), None)
 
 
 def rows_of(
@@ -235,6 +300,11 @@ def _on_rows(filter: RecordFilter) -> Iterator[Condition]:
         yield Condition("occurred_at < ?", (clamp(filter.until),))
     if filter.has_pictures is not None:
         yield Condition(_WITH_PICTURES if filter.has_pictures else _WITHOUT_PICTURES)
+
+
+def _on_attributes(filter: RecordFilter) -> Iterator[Condition]:
+    if filter.attributes:
+        yield Condition(condition_on_bits(filter.attributes), of_attributes=True)
 
 
 def _on_lists(connection: sqlite3.Connection, lists: tuple[int, ...]) -> Iterator[Condition]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
+from hub.wire.uploads.searchable import SEARCHABLE, AskedAttributes
 
 T = TypeVar("T")
 
@@ -35,6 +36,9 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     `category` and `categories` are what the camera sent, which many leave out. `lists` are what
     pages show: 1 to 4 also match a person whom the register has on such a list, 0 (strangers) also
     a face that has no category, number or name, and an access of nobody's number (D8).
+
+    `attributes`: those of `hub.wire.uploads.searchable`, each with the words of which one is
+    enough. A word that is in no table matches nothing.
     """
 
     kind: RecordKind | None = None
@@ -50,6 +54,7 @@ class RecordFilter(Struct, frozen=True, kw_only=True):
     categories: tuple[int, ...] | None = None
     lists: tuple[int, ...] | None = None
     has_pictures: bool | None = None
+    attributes: AskedAttributes = ()
 
 
 def simplified(filter: RecordFilter) -> RecordFilter | None:
@@ -62,7 +67,8 @@ def simplified(filter: RecordFilter) -> RecordFilter | None:
         return None
     dids = _either(filter.did, filter.dids)
     categories = _either(filter.category, filter.categories)
-    if () in (dids, categories, filter.lists) or not possible_kinds(filter):
+    words = [words for _, words in filter.attributes]
+    if () in (dids, categories, filter.lists, *words) or not possible_kinds(filter):
         return None
     return replace(
         filter,
@@ -80,6 +86,8 @@ def possible_kinds(filter: RecordFilter) -> frozenset[RecordKind]:
     for name, having in _KINDS_WITH.items():
         if getattr(filter, name) is not None:
             kinds &= having
+    for key, _ in filter.attributes:
+        kinds &= {SEARCHABLE[key].of}
     return kinds
 
 

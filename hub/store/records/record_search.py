@@ -21,12 +21,14 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from hub.store.records.record_conditions import (
+    MAX_SCAN,
     Condition,
     IndexUse,
     conditions_of,
-    count_listed,
+    fewest_listed,
     index_uses,
     rows_of,
+    scan_of,
     with_known_lists,
 )
 from hub.store.records.record_counts import is_there
@@ -87,6 +89,8 @@ class RecordSearch:
         self._clock = clock
         self._conditions: tuple[Condition, ...] = ()
         self._indexes: tuple[IndexUse, ...] = ()
+        #: The table of attributes, if one is asked: it leads to fewer rows than the log.
+        self._scan: IndexUse | None = None
         #: What is left to search, in the order of the search; None until the first step.
         self._left: list[SeqRange] | None = None
         self._window = _WINDOW
@@ -140,6 +144,7 @@ class RecordSearch:
         if found is None:
             return
         self._conditions, self._indexes = found, index_uses(found)
+        self._scan = scan_of(self._indexes)
         seqs = max(self._seqs[0], first), min(self._seqs[1], last)
         ranges = ranges_of(connection, self._filter.since, self._filter.until, seqs)
         self._left = ranges[::-1] if self._newest_first else ranges
@@ -193,23 +198,22 @@ class RecordSearch:
         """Search a window, or find that it should be smaller. Returns whether it was searched."""
         size = window[1] - window[0] + 1
         most = min(size // _DENSE, _MAX_CANDIDATES)
-        best: IndexUse | None = None
-        for index in self._indexes:
-            count = count_listed(connection, index, window, most + 1)
-            if count == 0:
-                self._window *= _GROWTH
-                return True
-            if count <= most:
-                best, most = index, count
+        best, most = fewest_listed(connection, self._indexes, window, most)
         if best is None and size > _WINDOW:
             self._window = max(_WINDOW, size // _GROWTH)
             return False
-        self._take(connection, best, window)
+        if best is None or most > 0:
+            self._take(connection, best or self._scan, window)
         if best is None:
             self._window = min(_WINDOW, self._window * _GROWTH)
         elif most * _GROWTH <= _MAX_CANDIDATES:
-            self._window *= _GROWTH
+            self._grow()
         return not self.is_done
+
+    def _grow(self) -> None:
+        self._window *= _GROWTH
+        if self._scan is not None:
+            self._window = min(self._window, MAX_SCAN)
 
     def _take(
         self, connection: sqlite3.Connection, index: IndexUse | None, window: SeqRange

@@ -19,12 +19,15 @@ from msgspec.structs import replace
 from hub.store.commit.record_rows import fold
 from hub.store.damage import plain
 from hub.store.records.record_conditions import (
+    MAX_SCAN,
     Condition,
     IndexUse,
     conditions_of,
     count_listed,
+    fewest_listed,
     index_uses,
     rows_of,
+    scan_of,
     with_known_lists,
 )
 from hub.store.records.record_counts import is_there
@@ -157,21 +160,19 @@ class TermCounting:
         """Count the rows of a window. Returns whether it was small enough to be counted."""
         size = window[1] - window[0] + 1
         most = min(max(size // _DENSE, 1), _MAX_CANDIDATES)
-        best: IndexUse | None = None
-        for index in self._indexes:
-            count = count_listed(connection, index, window, most + 1)
-            if count <= most:
-                best, most = index, count
+        best, most = fewest_listed(connection, self._indexes, window, most)
         if best is None and size > _WINDOW:
             self._window = max(_WINDOW, size // _GROWTH)
             return False
+        scan = scan_of(self._indexes)
         if best is None or most > 0:
-            found, values = rows_of(best, self._conditions, window)
+            found, values = rows_of(best or scan, self._conditions, window)
             self._add(connection.execute(f"{_BY_TERM} {found} GROUP BY 1", values))
         if best is None:
             self._window = _WINDOW
         elif most * _GROWTH <= _MAX_CANDIDATES:
-            self._window = min(self._window * _GROWTH, _MAX_WINDOW)
+            widest = _MAX_WINDOW if scan is None else MAX_SCAN
+            self._window = min(self._window * _GROWTH, widest)
         return True
 
     def _add(self, counts: Iterable[tuple[int | None, int, int]]) -> None:

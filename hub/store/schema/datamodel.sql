@@ -155,6 +155,21 @@ CREATE TABLE span (
     latest INTEGER NOT NULL
 ) STRICT;
 
+-- What records can be searched by: the attributes of people and vehicles. Those that have none of
+-- them are not in it. A search for a combination reads this narrow table rather than an index for
+-- each value, which would be a dozen rows for each face.
+CREATE TABLE record_attributes (
+    seq INTEGER PRIMARY KEY,
+    bits INTEGER NOT NULL -- see hub/store/commit/attribute_bits.py
+) STRICT;
+CREATE TRIGGER record_attributes_forgotten AFTER DELETE ON record BEGIN
+    DELETE FROM record_attributes WHERE seq = old.seq;
+END;
+CREATE TRIGGER record_attributes_erased AFTER UPDATE OF erased ON record
+WHEN new.erased IS NOT NULL BEGIN
+    DELETE FROM record_attributes WHERE seq = new.seq;
+END;
+
 -- The uploads of the last day, to recognise repeats.
 CREATE TABLE upload (
     first_seq INTEGER PRIMARY KEY, -- its records: first_seq to last_seq

@@ -32,6 +32,24 @@ CAR_COLOURS: Mapping[int, CodeName] = {
     11: CodeName("yellow", "黄色"),
     12: CodeName("black", "黑色"),
 }
+#: 2.5: the colour of the plate, by plate type.
+PLATE_COLOUR_OF_TYPE: Mapping[int, str] = {
+    1: "blue",
+    2: "black",
+    3: "yellow",
+    4: "yellow",
+    5: "white",
+    6: "white",
+    7: "white",
+    8: "white",
+    9: "white",
+    10: "black",
+    11: "black",
+    12: "black",
+    13: "green",
+    14: "yellow",
+    17: "green",
+}
 #: Type in edition 3 -> type in 2.5: saloon, SUV, bus, van, lorry. A record has one numbering.
 CAR_TYPES: Mapping[int, int] = {1: 1, 2: 6, 3: 4, 4: 3, 5: 2}
 

@@ -21,6 +21,7 @@ NOT_DECODED = {
 }
 #: Of the records: another check decodes them, and a start that cannot read them stops.
 OF_RECORDS = {"record", "record_log", "start", "upload", "day", "span", "term"} | {
+    "record_attributes",
     "record_count",
     "record_total",
 }

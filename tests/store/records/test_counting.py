@@ -54,6 +54,10 @@ FILTERS = (
     RecordFilter(has_pictures=False),
     RecordFilter(has_pictures=True, kind="vehicle"),
     RecordFilter(kind="face", plate="A1"),
+    RecordFilter(attributes=(("bag", ("backpack",)), ("upper_colour", ("red", "blue")))),
+    RecordFilter(attributes=(("bag", ("backpack",)),), did="1", uuid="p1"),
+    RecordFilter(attributes=(("plate_colour", ("blue",)),), plate="A1"),
+    RecordFilter(attributes=(("car_colour", ("purple",)),)),
     RecordFilter(did="1", dids=("2",)),
     RecordFilter(name="nobody"),
     # Its own times do not count: those of the buckets do.
@@ -67,6 +71,7 @@ def _upload(clock: FrozenClock, chance: random.Random) -> CheckedUpload:
             name=chance.choice((None, "Li Wei", "Ann")),
             uuid=chance.choice((None, "p1", "p2")),
             category=chance.choice((None, 0, 1, 2)),
+            attributes=chance.choice(({}, {"bag": "backpack", "upper_colour": "red"})),
         ),
         "event": EventDetail(type=chance.choice((2, 3)), category=chance.choice((None, 0))),
         "vehicle": VehicleDetail(
@@ -143,7 +148,13 @@ async def test_each_bucket_has_what_a_search_finds(
 
 
 @pytest.mark.parametrize(
-    "filter", [RecordFilter(name="wei"), RecordFilter(name="wei", did="1"), RecordFilter(uuid="p1")]
+    "filter",
+    [
+        RecordFilter(name="wei"),
+        RecordFilter(name="wei", did="1"),
+        RecordFilter(uuid="p1"),
+        RecordFilter(attributes=(("bag", ("backpack",)),)),
+    ],
 )
 async def test_very_many_records_are_spread_over_the_times_of_their_blocks(
     filter: RecordFilter, store: Store, monkeypatch: pytest.MonkeyPatch

@@ -45,6 +45,23 @@ NOBODY = str(2**63)
 UUIDS = ("p1", "p2", "p3", NOBODY)
 #: Those of the register, and the list that each is on.
 LISTED = {"p1": 1, "p2": 2, "p3": 1}
+#: Some of those of people, and values that they have.
+ATTRIBUTES = {
+    "upper_colour": ("red", "black"),
+    "bag": ("none", "backpack"),
+    "helmet": ("yes", "no"),
+    "upper_pattern": ("plain",),
+}
+ASKED: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "people": (("upper_colour", ("red",)),),
+    "several": (("upper_colour", ("red", "black")), ("bag", ("backpack",)), ("gender", ("male",))),
+    "rare": (("helmet", ("no",)), ("bag", ("none",)), ("umbrella", ("yes",))),
+    "vehicles": (("car_type", ("SUV", "car")), ("car_colour", ("red",))),
+    "plates": (("plate_colour", ("yellow", "blue")),),
+    "both": (("car_colour", ("red",)), ("bag", ("none",))),
+    "none": (("car_colour", ()),),
+    "no such word": (("car_colour", ("octarine",)),),
+}
 #: In seqs; the real ones would need large sets.
 SMALL = {"_WINDOW": 8, "_MIN_WINDOW": 2, "_MAX_CANDIDATES": 6}
 
@@ -71,12 +88,23 @@ def detail_of(kind: str, chance: random.Random) -> Detail:
 
     match kind:
         case "face":
-            return FaceDetail(maybe(*NAMES), uuid=maybe(*UUIDS), category=maybe(0, 1, 2))
+            return FaceDetail(
+                maybe(*NAMES),
+                uuid=maybe(*UUIDS),
+                category=maybe(0, 1, 2),
+                gender=maybe(1, 2),
+                attributes={
+                    key: value
+                    for key, words in ATTRIBUTES.items()
+                    if (value := maybe(*words)) is not None
+                },
+            )
         case "event":
             event = EventDetail(chance.choice((1, 2, 3)), uuid=maybe(*UUIDS), category=maybe(0, 1))
             return EventDetail(event.type, name=maybe(*NAMES), uuid=event.uuid, category=0)
         case "vehicle":
-            return VehicleDetail(Plate(id=maybe(*PLATES), type=1), Vehicle(type=1))
+            plate = Plate(id=maybe(*PLATES), type=1, colour=maybe("yellow, one row", "green"))
+            return VehicleDetail(plate, Vehicle(type=maybe(1, 6), colour=maybe("red", "purple")))
     return AccessDetail(rid="1", uuid=maybe(*UUIDS), type=maybe("1", "2"))
 
 
@@ -134,6 +162,7 @@ def random_filter(chance: random.Random) -> RecordFilter:
         "categories": tuple(chance.sample((0, 1, 2, 5), chance.randrange(4))),
         "lists": tuple(chance.sample((0, 1, 2, 5), chance.randrange(4))),
         "has_pictures": chance.random() < 0.5,
+        "attributes": chance.choice(list(ASKED.values())),
     }
     chosen = chance.sample(sorted(conditions), chance.randrange(1, 6))
     return RecordFilter(**{name: conditions[name] for name in chosen})
@@ -168,8 +197,24 @@ def matches(record: Record, filter: RecordFilter) -> bool:
         filter.categories is None or category in filter.categories,
         filter.lists is None or is_on_list(record, filter.lists),
         filter.has_pictures in (None, bool(record.images)),
+        all(word_of(detail, key) in words for key, words in filter.attributes),
     ]
     return all(asked)
+
+
+def word_of(detail: Detail, key: str) -> str | None:
+    """What an attribute of a record is called in searches."""
+    if isinstance(detail, FaceDetail):
+        genders = {1: "male", 2: "female"}
+        return genders.get(detail.gender or 0) if key == "gender" else detail.attributes.get(key)
+    if not isinstance(detail, VehicleDetail):
+        return None
+    colour = detail.plate.colour or "blue"
+    return {
+        "plate_colour": colour.partition(",")[0],
+        "car_type": {1: "car", 6: "SUV"}.get(detail.vehicle.type or 0),
+        "car_colour": detail.vehicle.colour,
+    }.get(key)
 
 
 def is_on_list(record: Record, lists: tuple[int, ...]) -> bool:

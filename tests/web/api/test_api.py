@@ -16,7 +16,15 @@ from hub.live.refusal_reasons import RefusalReason
 from hub.services.access.audit import COMMAND_LINE
 from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.bodies import CheckedUpload
-from hub.wire.uploads.records import AccessDetail, EventDetail, Plate, VehicleDetail
+from hub.wire.uploads.records import (
+    AccessDetail,
+    EventDetail,
+    FaceDetail,
+    Plate,
+    Vehicle,
+    VehicleDetail,
+)
+from hub.wire.uploads.searchable import SEARCHABLE
 from tests.support.clock import FrozenClock
 from tests.support.gate import private_key, public_pem
 from tests.support.hub_services import HubServices, face, open_hub_services
@@ -635,6 +643,17 @@ async def add_one_of_each(hub: HubServices) -> None:
     await hub.add(CheckedUpload(kind="access", occurred_at=4_000, detail=detail), did="2")
 
 
+async def add_one_with_attributes_each(hub: HubServices) -> None:
+    man = FaceDetail(
+        gender=1, attributes={"bag": "backpack", "upper_colour": "red", "helmet": "no"}
+    )
+    await hub.add(CheckedUpload(kind="face", occurred_at=5_000, detail=man))
+    car = VehicleDetail(
+        Plate(id="B8888", colour="blue"), Vehicle(type=6, brand="Great Wall", colour="red")
+    )
+    await hub.add(CheckedUpload(kind="vehicle", occurred_at=6_000, detail=car))
+
+
 @pytest.mark.parametrize(
     ("query", "seqs"),
     [
@@ -667,11 +686,22 @@ async def add_one_of_each(hub: HubServices) -> None:
         ("order=desc&before=3", [2, 1]),
         ("order=desc&limit=1", [4]),
         ("name=%ff%ED%A0%80%00", []),
+        ("bag=backpack", [5]),
+        ("bag=none,backpack&upper_colour=red&upper_colour=blue", [5]),
+        ("bag=none&upper_colour=red", []),
+        ("helmet=no&gender=male", [5]),
+        ("plate_colour=blue", [3, 6]),
+        ("car_colour=red&car_type=SUV&plate=88", [6]),
+        ("car_maker=Great+Wall", [6]),
+        ("car_colour=red&bag=backpack", []),
+        ("bag=", [1, 2, 3, 4, 5, 6]),
         ("kind=&did=&since=&until=&type=&plate=&name=", [1, 2, 3, 4]),
     ],
 )
 async def test_records_are_filtered_and_ordered(api: Client, query: str, seqs: list[int]) -> None:
     await add_one_of_each(api.hub)
+    if any(f"{key}=" in query for key in SEARCHABLE):
+        await add_one_with_attributes_each(api.hub)
     assert await api.seqs(query) == seqs
 
 
@@ -748,6 +778,9 @@ async def test_a_descending_list_continues_with_before_too(api: Client) -> None:
         ("until=2026-13-01T00:00:00Z", "until"),
         (f"name={'x' * 201}", "name"),
         ("palte=A1", "palte"),
+        ("bag=none,barrel", "bag: 'barrel' is not one of none, shoulder bag, backpack"),
+        ("helmet=2", "helmet: '2' is not one of no, yes"),
+        ("car_colour=" + "red," * 101, "car_colour: a list of at most 100 values"),
     ],
 )
 async def test_a_bad_parameter_is_refused_by_its_name(api: Client, query: str, field: str) -> None:

@@ -61,25 +61,6 @@ _IMAGE_NAMES = {
     "plate": N_("Plate"),
 }
 _LISTS = {1: "white", 2: "black", 3: "vip", 4: "visitor"}
-#: 2.5: the colour of the plate, by plate type.
-_PLATE_COLOURS = {
-    1: "blue",
-    2: "black",
-    3: "yellow",
-    4: "yellow",
-    5: "white",
-    6: "white",
-    7: "white",
-    8: "white",
-    9: "white",
-    10: "black",
-    11: "black",
-    12: "black",
-    13: "green",
-    14: "yellow",
-    17: "green",
-}
-
 
 #: Looks up a number in a code table of the specification.
 TableName = Callable[[int, language.Code], str]
@@ -334,7 +315,9 @@ def _make_plate(record: Record) -> PlateView | None:
     if not isinstance(record.detail, VehicleDetail) or not record.detail.plate.id:
         return None
     plate = record.detail.plate
-    colour = _PLATE_COLOURS.get(plate.type or 0) or _COLOURS_BY_WORD.get(plate.colour or "")
+    colour = vehicle_tables.PLATE_COLOUR_OF_TYPE.get(plate.type or 0) or _COLOURS_BY_WORD.get(
+        plate.colour or ""
+    )
     return PlateView(plate.id or "", colour or "plain")
 
 
