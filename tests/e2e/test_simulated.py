@@ -58,12 +58,14 @@ def test_the_demo_has_cameras_at_once_and_the_same_ones_after_a_restart(
             # They speak the editions in turn (D12).
             assert answers(client, *_RECORDINGS) == [0, 404, 0] * 2
             assert answers(client, *_MONTH) == [0, 404, 404] * 2
+            assert open_doors(client) == [404, 404, 200, 404, 404, 404]
         assert demo.stop() == 0
         demo.start()
         with demo.sync_client(headers=key) as client:
             wait_until(lambda: [d["state"] for d in devices(client)] == ["online"] * 6)
             assert [d["sn"] for d in devices(client)] == [d["sn"] for d in first]
             assert answers(client, *_MONTH) == [0, 404, 404] * 2
+            assert 200 in open_doors(client)
         assert demo.stop() == 0
 
 
@@ -142,6 +144,12 @@ def simulate(hub: HubProcess, *words: str) -> subprocess.Popen[str]:
         text=True,
         **NEW_PROCESS_GROUP,
     )
+
+
+def open_doors(client: httpx.Client) -> list[int]:
+    """Open the door of each camera; one of the demo has one, at its own HTTP."""
+    paths = [f"/api/hub/v1/devices/{one['did']}/relay" for one in devices(client)]
+    return [client.post(path).status_code for path in paths]
 
 
 def answers(client: httpx.Client, uri: str, param: dict[str, Any]) -> list[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from hub.cli.run.demo_door import serve_door
 from hub.errors import StartFault
 from hub.services import Services
 from hub.services.access.audit import Actor
@@ -47,13 +48,17 @@ async def run_demo_cameras(
     endpoint = _own_ports(services)
     editions = _choose_editions(services, cameras, endpoint.host)
     enrolled = await _enrol(services, cameras, editions, endpoint.host)
-    await run_fleet(
-        enrolled,
-        endpoint,
-        rate=_CAPTURES_PER_SECOND * count,
-        quirks=[_QUIRKS[edition] for edition in editions],
-        task_status=task_status,
-    )
+    async with trio.open_nursery() as nursery:
+        if 3 in editions:
+            did = enrolled[editions.index(3)].did or ""
+            await nursery.start(serve_door, services, did, endpoint.host, _DEMO)
+        await run_fleet(
+            enrolled,
+            endpoint,
+            rate=_CAPTURES_PER_SECOND * count,
+            quirks=[_QUIRKS[edition] for edition in editions],
+            task_status=task_status,
+        )
 
 
 def _choose_editions(
