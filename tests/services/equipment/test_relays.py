@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,8 +25,6 @@ from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.equipment.relays.faults import RelayFault
 from hub.services.equipment.relays.relays import Relays, RelaySettings
 from hub.simulator.camera_web import CameraWeb, Pulse, WebFault
-from hub.store.damage import DamagedRows
-from hub.store.tables.device_relays import load_relays
 from tests.support.certificates import self_signed
 from tests.support.clock import FrozenClock
 from tests.support.gate import FakeLink
@@ -351,20 +350,18 @@ async def test_no_secret_is_in_the_database_the_log_or_the_audit_log(
         assert not any(secret.encode() in content for content in files)
 
 
-async def test_a_password_of_another_place_cannot_be_opened(hub: HubServices) -> None:
+async def test_a_password_of_another_place_cannot_be_opened(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
     """Who writes another address into the database is not sent the password."""
-    relays = hub.services.relays
-    await relays.set("1", replace(DOOR, address="192.168.1.7"), by=BY)
-
-    def repoint(connection: object) -> None:
-        connection.execute("UPDATE device_relay SET address = '192.168.1.66'")  # type: ignore[attr-defined]
-
-    await hub.store.write(repoint)
-    (sealed,) = await hub.store.read(lambda c: load_relays(c, DamagedRows()))
-    hub.store.relays._relays["1"] = sealed
-    with pytest.raises(RelayFault) as raised:
-        await relays.switch("1", on=True, by=BY)
-    assert raised.value.reason == "damaged"
+    async with open_hub_services(tmp_path, clock) as hub:
+        await hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
+        await hub.services.relays.set("1", replace(DOOR, address="192.168.1.7"), by=BY)
+        await hub.store.write(repoint)
+    async with open_hub_services(tmp_path, clock) as hub:
+        with pytest.raises(RelayFault) as raised:
+            await hub.services.relays.switch("1", on=True, by=BY)
+        assert raised.value.reason == "damaged"
 
 
 def with_network(
@@ -395,5 +392,9 @@ async def fail(relays: Relays, reason: str = "silent") -> None:
     assert raised.value.reason == reason
 
 
-def count_relays(connection: object) -> int:
-    return int(connection.execute("SELECT count(*) FROM device_relay").fetchone()[0])  # type: ignore[attr-defined]
+def repoint(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE device_relay SET address = '192.168.1.66'")
+
+
+def count_relays(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM device_relay").fetchone()[0])

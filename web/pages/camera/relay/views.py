@@ -60,5 +60,4 @@ async def _relay_page(
         relay=relay,
         switch_text=switch_text(relay),
         fault=fault,
-        is_done=request.args.get("done") == _DONE["on"],
     )
