@@ -122,6 +122,23 @@ async def test_the_code_is_not_stored_and_no_signature_with_it_is_good(
             port.site.authentication.by_signature({**query, "sign": sign_params(query, secret)})
 
 
+async def test_many_that_wait_at_one_address_do_not_slow_each_other(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        began = trio.current_time()
+        for number in range(8):
+            camera = await unsigned_camera(port, sn=f"WAITS{number}")
+            answer = await camera.connect()
+            # It is refused its heartbeats: there need not be many.
+            assert answer["result"]["interval"] == 60
+        assert trio.current_time() == began
+        again = await unsigned_camera(port, sn="WAITS0")
+        for _ in range(6):
+            await again.connect()
+        assert trio.current_time() > began
+
+
 @pytest.mark.parametrize("code", ["WRONG123", CODE[:-1], f"{CODE}0"])
 async def test_another_code_approves_nothing(autojump_clock: MockClock, code: str) -> None:
     async with device_port(**ASK) as port:
@@ -175,7 +192,7 @@ async def test_a_connection_that_claims_another_sn_meanwhile_is_not_approved(
             nursery.start_soon(camera.ask, "/connect", {"sn": "OTHER", "ts": "1795608000"})
             await wait_all_tasks_blocked()
             camera.may_answer.set()
-        assert [type(error) for error in errors] == [NoSuchResource]
+        assert [isinstance(error, NoSuchResource) for error in errors] == [True]
         assert device(port) is None
 
 
@@ -501,6 +518,21 @@ async def test_a_camera_that_was_moved_is_admitted_once_a_person_says_so(
         assert await heartbeat(again) == 200
         with pytest.raises(NotAuthorised):
             port.site.authentication.by_token(old.token, ADDRESS)
+
+
+async def test_what_is_online_at_the_old_address_is_disconnected_when_the_new_one_is_accepted(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        old = await approved(port)
+        old.answers = False
+        moved = await unsigned_camera(port, address=ELSEWHERE)
+        await moved.connect()
+        await moved.closed.wait()
+        assert port.site.registry.get(device(port).did) is old.link
+        await port.site.enrolment.approval.take_over(device(port).did)
+        await old.closed.wait()
+        assert not is_online(port.site)
 
 
 async def test_another_network_adapter_is_taken_over_with_its_address(
