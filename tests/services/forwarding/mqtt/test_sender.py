@@ -247,7 +247,7 @@ async def test_a_message_that_the_broker_refuses_is_parked_and_sent_again_at_wil
     (seq,) = await forwarding.hub.add_faces("a")
     await forwarding.hub.add(event())
     await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/event")))
-    (parked,) = await forwarding.targets.parked(id)
+    parked = await forwarding.until_parked(id)
     assert (parked.seq, parked.reason) == (seq, "the broker refuses it: Not authorized")
     broker.publish_code = lambda message: 0
     await forwarding.targets.retry(id, by=COMMAND_LINE)
@@ -266,7 +266,7 @@ async def test_a_message_that_is_too_large_for_the_broker_is_parked(
     await forwarding.hub.add(upload)
     await forwarding.hub.add(event())
     await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/event")))
-    (parked,) = await forwarding.targets.parked(id)
+    parked = await forwarding.until_parked(id)
     assert "more than the broker takes (4000)" in parked.reason
 
 
