@@ -329,27 +329,26 @@ async def test_every_form_of_the_pages_is_listed_here(admin: Visitor) -> None:
     assert ours - WITH_FILE == set(CHANGES)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in CHANGES if path.startswith(("/account", "/cameras", "/firmware"))]
-)
-async def test_a_form_without_a_session_reveals_nothing(visitor: Visitor, path: str) -> None:
-    await visitor.send(path, token="")
-    assert visitor.goes_to == "/sign-in"
+async def test_a_form_without_a_session_reveals_nothing(visitor: Visitor) -> None:
+    for path in CHANGES:
+        if path.startswith(("/account", "/cameras", "/firmware")):
+            await visitor.send(path, token="")
+            assert visitor.goes_to == "/sign-in", path
 
 
-@pytest.mark.parametrize("path", CHANGES)
-async def test_a_form_without_its_token_changes_nothing(admin: Visitor, path: str) -> None:
+async def test_a_form_without_its_token_changes_nothing(admin: Visitor) -> None:
     hub = admin.hub
     await hub.connect()
     token = await hub.services.setup_links.create(by=COMMAND_LINE)
     devices, entries = hub.services.devices.list(), await hub.services.audit.newest()
-    path = path.replace("first-run", token)
-    await admin.send(path, token="0" * 64, name="x", sn="x", code="x", password=PASSWORD)
-    assert admin.response.status_code == 403
-    assert hub.services.devices.list() == devices
-    assert await hub.services.audit.newest() == entries
-    await admin.get("/account")
-    assert admin.response.status_code == 200
+    for path in CHANGES:
+        path = path.replace("first-run", token)
+        await admin.send(path, token="0" * 64, name="x", sn="x", code="x", password=PASSWORD)
+        assert admin.response.status_code == 403, path
+        assert hub.services.devices.list() == devices, path
+        assert await hub.services.audit.newest() == entries, path
+        await admin.get("/account")
+        assert admin.response.status_code == 200, path
 
 
 #: Guards may ask for these: they change nothing that an administrator decided.
@@ -364,20 +363,19 @@ BY_GUARDS = {
 }
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in CHANGES if p.startswith("/cameras") and p not in BY_GUARDS]
-)
 @pytest.mark.parametrize("role", ["guard", "viewer"])
 async def test_only_an_administrator_changes_cameras(
-    hub: PageSite, visitor: Visitor, path: str, role: str
+    hub: PageSite, visitor: Visitor, role: str
 ) -> None:
     await hub.connect()
     devices = hub.services.devices.list()
     await visitor.sign_in(role)
     await visitor.get("/cameras")
-    await visitor.send(path, name="x", sn="x", code="x")
-    assert visitor.response.status_code == 403
-    assert hub.services.devices.list() == devices
+    for path in CHANGES:
+        if path.startswith("/cameras") and path not in BY_GUARDS:
+            await visitor.send(path, name="x", sn="x", code="x")
+            assert visitor.response.status_code == 403, path
+            assert hub.services.devices.list() == devices, path
 
 
 # The wall
