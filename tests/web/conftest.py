@@ -6,7 +6,7 @@ its API and its static files are the same each time, and take most of that time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -39,10 +39,30 @@ class _Compiled(BytecodeCache):
 def _the_code_is_looked_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Quart, "jinja_options", {"bytecode_cache": _Compiled()})
+        patch.setattr(Rule, "_parse_rule", _parsed_once(Rule._parse_rule))
         patch.setattr(Rule, "_compile_builder", _compiled_once(Rule._compile_builder))
         patch.setattr(web.api, "document", _described_once(web.api.document))
         patch.setattr(web.app, "Assets", cache(web.app.Assets))
         yield
+
+
+def _parsed_once(parse: Callable[[Rule, str], Iterable[Any]]) -> Callable[..., Iterable[Any]]:
+    """What a rule is parsed to depends on its text, and so does what it notes of itself."""
+    known: dict[str, tuple[list[Any], list[Any], dict[str, Any]]] = {}
+
+    def parse_once(self: Rule, text: str) -> Iterable[Any]:
+        if text in known:
+            parts, trace, converters = known[text]
+            self._trace += trace
+            self._converters |= converters
+            self.arguments |= converters.keys()
+        else:
+            before = len(self._trace)
+            parts = list(parse(self, text))
+            known[text] = (parts, self._trace[before:], dict(self._converters))
+        return parts
+
+    return parse_once
 
 
 def _compiled_once(compile_builder: Callable[[Rule, bool], Any]) -> Callable[[Rule, bool], Any]:
