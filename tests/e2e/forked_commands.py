@@ -1,12 +1,14 @@
-"""Commands of the hub in processes of their own that need not import it: they are forked.
+"""Commands and hubs in processes of their own that need not import the hub: they are forked.
 
-A command imports for half a second, and works for a few hundredths.
+A command imports for half a second, and works for a few hundredths. A hub imports for a second,
+and starts in a tenth.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _OWN_NAME = "tests.e2e.forked_commands"
 #: What a forked command finds imported, besides what this module imports itself.
 _IMPORTED = (
@@ -22,8 +25,57 @@ _IMPORTED = (
     "hub.cli.requests",
     "hub.process.control.access",
     "hub.process.control.devices",
+    "hub.app",
+    "web.app",
+    "web.server",
     "pytest",
 )
+
+
+class ForkedProcess:
+    """What tests use of a subprocess.Popen."""
+
+    def __init__(self, process: Any, words: Sequence[str]) -> None:
+        self._process = process
+        self._words = list(words)
+
+    @property
+    def pid(self) -> int:
+        pid: int = self._process.pid
+        return pid
+
+    def poll(self) -> int | None:
+        """Return the status with which it ended; a negative one is a signal."""
+        status: int | None = self._process.exitcode
+        return status
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        status = self.poll()
+        if status is None:
+            raise subprocess.TimeoutExpired(self._words, timeout or 0)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def start_forked(
+    words: Sequence[str], environment: Mapping[str, str], out: Path, err: Path
+) -> ForkedProcess:
+    """Start the command `sitehub`, which appends what it writes to files."""
+    for path in (out, err):
+        path.touch()
+    streams = [os.devnull, str(out), str(err)]
+    call = (list(words), dict(environment), os.getcwd(), streams)
+    # Nothing waits for a daemon that a test has forgotten.
+    process = _forks().Process(target=_execute, args=call, daemon=True)
+    process.start()
+    return ForkedProcess(process, words)
 
 
 def run_forked(
@@ -65,7 +117,7 @@ def _execute(
     os.environ.update(environment)
     os.chdir(folder)
     for number, path in enumerate(streams):
-        handle = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT, 0o600)
+        handle = os.open(path, os.O_RDONLY if number == 0 else _APPEND, 0o600)
         if handle != number:
             os.dup2(handle, number)
             os.close(handle)

@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.forked_commands import can_fork, run_forked
+from tests.e2e.forked_commands import ForkedProcess, can_fork, run_forked, start_forked
 from tests.support.ports import free_ports
 
 #: Generous, since many tests may run at once. No test measures it.
@@ -46,7 +46,9 @@ NEW_PROCESS_GROUP: dict[str, Any] = (
 )
 
 
-def terminate(process: subprocess.Popen[Any], posix_signal: int = signal.SIGTERM) -> None:
+def terminate(
+    process: subprocess.Popen[Any] | ForkedProcess, posix_signal: int = signal.SIGTERM
+) -> None:
     """Send the signal; on Windows Ctrl-Break."""
     process.send_signal(signal.CTRL_BREAK_EVENT if _WINDOWS else posix_signal)
 
@@ -76,7 +78,7 @@ class HubProcess:
         )
         self._arguments = arguments
         self.environment = dict(environment or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self.out_file = data_dir.with_suffix(".out")
         self.err_file = data_dir.with_suffix(".err")
 
@@ -85,8 +87,12 @@ class HubProcess:
         data = ["--data", str(self.data_dir)]
         return [*SITEHUB, "run", *data, *settings, *self._arguments]
 
-    def spawn(self, stderr: int | None = None) -> subprocess.Popen[bytes]:
+    def spawn(self, stderr: int | None = None) -> subprocess.Popen[bytes] | ForkedProcess:
         """Start the process without waiting until it serves."""
+        if stderr is None and self._may_fork and self.command()[: len(SITEHUB)] == SITEHUB:
+            words = self.command()[len(SITEHUB) :]
+            self._process = start_forked(words, os.environ, self.out_file, self.err_file)
+            return self._process
         with self.out_file.open("ab") as out, self.err_file.open("ab") as err:
             self._process = subprocess.Popen(
                 self.command(),
@@ -125,7 +131,12 @@ class HubProcess:
             self.kill()
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def _may_fork(self) -> bool:
+        # The libraries that some environments name are loaded when a program starts.
+        return _CAN_FORK and not self.environment
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | ForkedProcess:
         assert self._process is not None
         return self._process
 
@@ -194,8 +205,7 @@ class HubProcess:
     def cli(self, *words: str, stdin: str = "", check: bool = True) -> str:
         """Run a command on the same data directory; return what it wrote to stdout."""
         words = (*words, "--data", str(self.data_dir))
-        # The libraries that some environments name are loaded when a program starts.
-        if not self.environment and _CAN_FORK:
+        if self._may_fork:
             done = run_forked(words, os.environ, stdin, TIMEOUT_SECONDS)
         else:
             done = subprocess.run(
