@@ -451,7 +451,7 @@ async def open_services(
             ),
             commands=commands,
             readings=readings,
-            address_moves=AddressMoves(devices, commands, readings, now),
+            address_moves=AddressMoves(devices, commands, readings, enrolment.moves, now),
             picture_names=PictureNames(devices, capabilities, commands, readings, jobs, audit),
             pan_tilt=PanTilt(commands),
             relays=Relays(

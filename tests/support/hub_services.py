@@ -213,6 +213,7 @@ async def open_hub_services(
         capabilities = CameraCapabilities(store, clock)
         commands = Commands(store, registry, devices, change_feed, clock, capabilities)
         readings = CameraReadings(devices, commands, clock)
+        enrolment = Enrolment(store, devices, pending_devices, config.devices)
         person_photos = PersonPhotos()
         people = People(store, person_photos, audit, change_feed, clock, sends_id_numbers=True)
         device_files = DeviceFiles(store, commands, clock)
@@ -275,10 +276,10 @@ async def open_hub_services(
                 store, reports, site, site_clock, audit, data_dir, clock
             ),
             day_summaries=DaySummaries(store, site, clock),
-            enrolment=Enrolment(store, devices, pending_devices, config.devices),
+            enrolment=enrolment,
             commands=commands,
             readings=readings,
-            address_moves=AddressMoves(devices, commands, readings, clock),
+            address_moves=AddressMoves(devices, commands, readings, enrolment.moves, clock),
             picture_names=PictureNames(devices, capabilities, commands, readings, jobs, audit),
             pan_tilt=PanTilt(commands),
             relays=Relays(

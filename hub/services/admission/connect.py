@@ -114,6 +114,7 @@ class Admission:
             capabilities,
             enrolment.quarantine,
             enrolment.policy,
+            enrolment.moves,
             now,
         )
         self._capabilities = capabilities

@@ -39,6 +39,7 @@ from hub.services.admission.provisioning import (
     Provisioning,
 )
 from hub.services.admission.unsigned.approval import Approval
+from hub.services.admission.unsigned.moves import ExpectedMoves
 from hub.services.admission.unsigned.policy import UnsignedPolicy
 from hub.services.admission.unsigned.quarantine import Quarantine
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
@@ -99,6 +100,7 @@ class Enrolment:
         self.ignored = IgnoredDevices(store.settings, pending.publish)
         #: Connects without a signature (D12); admission uses both.
         self.policy, self.quarantine = UnsignedPolicy(config), Quarantine()
+        self.moves = ExpectedMoves()
         self.approval = Approval(store, devices, pending, self.quarantine)
         self._checks = TokenBucket(CHECKS_PER_SECOND, burst=CHECKS_PER_SECOND)
 

@@ -8,13 +8,13 @@ online or not, as any other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 from msgspec import Struct
 
-from hub.errors import BadParameter, Unanswered
+from hub.errors import BadParameter, HubError, Unanswered
+from hub.services.admission.unsigned.moves import ExpectedMoves
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.devices.views import DeviceView
@@ -45,8 +45,8 @@ class Move(Struct, frozen=True):
 class MoveState(Struct, frozen=True):
     """How far a move is. `address`: where the camera is, as far as that is known, or "".
 
-    `held`: it came back from another address than the one that it is held to, because it has no
-    signature, and an administrator has to take that over.
+    `held`: it has no signature, and came back from another address than it was sent to, or than it
+    is held to if it was told to use DHCP: an administrator has to take that over.
     """
 
     stage: MoveStage
@@ -62,8 +62,10 @@ class AddressMoves:
         devices: Devices,
         commands: Commands,
         readings: CameraReadings,
+        expected: ExpectedMoves,
         now: Callable[[], float],
     ) -> None:
+        self._expected = expected
         self._devices = devices
         self._commands = commands
         self._readings = readings
@@ -80,7 +82,8 @@ class AddressMoves:
             raise BadParameter("a subnet mask is expected", field="param.mask") from None
         address, gateway = IPv4Address(param.addr), IPv4Address(param.gateway)
         ends = (network.network_address, network.broadcast_address)
-        if not 1 <= network.prefixlen <= 30 or address in ends or not _is_usual(address):
+        is_usual = _is_usual(address, may_be_loopback=self._is_on_this_computer(did))
+        if not 1 <= network.prefixlen <= 30 or address in ends or not is_usual:
             raise BadParameter("an address of a device is expected", field="param.addr")
         if gateway != _NONE and (gateway not in network or gateway in (*ends, address)):
             raise BadParameter("an address of the same network is expected", field="param.gateway")
@@ -95,8 +98,18 @@ class AddressMoves:
         device = self._devices.get(did)
         wanted = "" if param.dhcp else param.addr
         move = Move(device.sn, wanted, device.ip or "", int(self._now() * 1000))
-        with suppress(Unanswered):
+        # Before it is sent: a camera may be there before it has answered.
+        if wanted and device.connects == "unsigned":
+            self._expected.expect(did, device.sn, wanted)
+        else:
+            self._expected.forget(did)
+        try:
             await self._commands.call(did, SET_ETHERNET, param)
+        except Unanswered:
+            pass
+        except HubError:
+            self._expected.forget(did)
+            raise
         self._moves[did] = move
         self._readings.forget(did, GET_INTERFACES)
 
@@ -113,11 +126,18 @@ class AddressMoves:
         age = self._now() - move.sent_at / 1000
         return MoveState("waiting" if 0 <= age < PATIENCE_SECONDS else "late", "", move)
 
+    def _is_on_this_computer(self, did: str) -> bool:
+        """Whether it is a simulated camera, which connects by a loopback address."""
+        link = self._devices.link(did)
+        return link is not None and link.address.startswith("127.")
+
     def _addresses(self, device: DeviceView) -> tuple[str, ...]:
         """Where a camera that is online is, as it says, and as its connection shows."""
         link = self._devices.link(device.did)
         return (device.ip or "", link.address if link else "")
 
 
-def _is_usual(address: IPv4Address) -> bool:
-    return not (address.is_multicast or address.is_loopback or address.is_unspecified)
+def _is_usual(address: IPv4Address, *, may_be_loopback: bool) -> bool:
+    if address.is_loopback:
+        return may_be_loopback
+    return not (address.is_multicast or address.is_unspecified)

@@ -8,9 +8,11 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, DeviceLeft, DeviceOffline, DeviceRefused, HubError
 from hub.live.registry import DeviceAnswer
+from hub.services.admission.unsigned.moves import ExpectedMoves
 from hub.services.devices.directory import DeviceChange
 from hub.services.equipment.moves import PATIENCE_SECONDS, AddressMoves, MoveState
 from hub.services.equipment.readings import CameraReadings
+from hub.store.tables.devices import UnsignedPins
 from hub.wire.commands.later_commands import SET_ETHERNET
 from hub.wire.commands.later_params import EthernetSet
 from tests.support.clock import FrozenClock
@@ -27,7 +29,9 @@ async def camera(
     """A camera that answers everything so; None: with success."""
     device = await commanded_device(clock, nursery, lambda uri, param: outcome or answer(0))
     readings = CameraReadings(device.site.devices, device.commands, clock)
-    return device, AddressMoves(device.site.devices, device.commands, readings, clock)
+    return device, AddressMoves(
+        device.site.devices, device.commands, readings, ExpectedMoves(), clock
+    )
 
 
 def come_back(device: CommandedDevice, clock: FrozenClock, address: str) -> None:
@@ -144,3 +148,43 @@ async def test_the_address_of_another_camera_is_not_sent(
     with pytest.raises(BadParameter, match="another camera"):
         moves.check(device.did, FIXED)
     moves.check(other.did, FIXED)
+
+
+async def test_of_a_camera_without_a_signature_the_new_address_is_expected(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    device = await commanded_device(clock, nursery, lambda uri, param: answer(0))
+    readings = CameraReadings(device.site.devices, device.commands, clock)
+    expected = ExpectedMoves()
+    moves = AddressMoves(device.site.devices, device.commands, readings, expected, clock)
+    sn = device.site.devices.get(device.did).sn
+
+    def is_expected(address: str) -> bool:
+        return expected.is_expected(device.did, sn, address)
+
+    await moves.send(device.did, FIXED)
+    assert not is_expected(FIXED.addr)
+    pins = UnsignedPins("192.168.1.77", "00:1b:2c:3d:4e:5f", "3001", "ab" * 32)
+    await device.site.store.devices.change(device.did, DeviceChange(pins=pins))
+    await moves.send(device.did, FIXED)
+    assert is_expected(FIXED.addr)
+    assert not is_expected("192.168.1.99")
+    # Nobody knows which address it will have.
+    await moves.send(device.did, DHCP)
+    assert not is_expected(FIXED.addr)
+
+
+@pytest.mark.parametrize("outcome", [DeviceAnswer(420, "no"), DeviceOffline("gone")])
+async def test_an_address_that_was_not_taken_is_not_expected(
+    clock: FrozenClock, nursery: trio.Nursery, outcome: DeviceAnswer | HubError
+) -> None:
+    device = await commanded_device(clock, nursery, lambda uri, param: outcome)
+    readings = CameraReadings(device.site.devices, device.commands, clock)
+    expected = ExpectedMoves()
+    moves = AddressMoves(device.site.devices, device.commands, readings, expected, clock)
+    pins = UnsignedPins("192.168.1.77", "00:1b:2c:3d:4e:5f", "3001", "ab" * 32)
+    await device.site.store.devices.change(device.did, DeviceChange(pins=pins))
+    with pytest.raises(HubError):
+        await moves.send(device.did, FIXED)
+    sn = device.site.devices.get(device.did).sn
+    assert not expected.is_expected(device.did, sn, FIXED.addr)

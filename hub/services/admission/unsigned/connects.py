@@ -23,6 +23,7 @@ from hub.services.admission.unsigned.facts import (
     find_suspicion,
     is_alive,
 )
+from hub.services.admission.unsigned.moves import ExpectedMoves
 from hub.services.admission.unsigned.paths import hash_path, is_next, may_come_by
 from hub.services.admission.unsigned.policy import UnsignedPolicy
 from hub.services.admission.unsigned.quarantine import Claim, Quarantine
@@ -70,6 +71,7 @@ class UnsignedConnects:
         capabilities: CameraCapabilities,
         quarantine: Quarantine,
         policy: UnsignedPolicy,
+        moves: ExpectedMoves,
         now: Callable[[], float],
     ) -> None:
         self._store = store
@@ -79,6 +81,7 @@ class UnsignedConnects:
         self._capabilities = capabilities
         self._quarantine = quarantine
         self._now = now
+        self._moves = moves
         self.policy = policy
         #: Devices whose earlier connection is being asked whether it is alive.
         self._asked: set[str] = set()
@@ -129,7 +132,11 @@ class UnsignedConnects:
             log.info("%s at %s is not admitted: %s", device.sn, claim.link.address, error)
             raise _refused("not-proved") from None
         device = self._current(device)
-        suspicion = find_suspicion(self._store.auth_code_key, device, facts, claim.link.address)
+        address = claim.link.address
+        suspicion = find_suspicion(self._store.auth_code_key, device, facts, address)
+        if suspicion == "address" and self._moves.is_expected(device.did, device.sn, address):
+            # All else fits, and an administrator has sent it to this address.
+            suspicion = None
         if suspicion is not None:
             await self._mark(device, suspicion, facts, claim.link.address)
             raise _refused(_CODES[suspicion])
@@ -172,6 +179,8 @@ class UnsignedConnects:
             if is_next(device, claim.path_hash):
                 change = DeviceChange(path_hash=claim.path_hash, next_path_hash=None)
                 device = await self._store.devices.change(did, change)
+            if claim.link.address != device.pinned_address:
+                device = await self._pin_moved(device, claim.link.address)
             await self._learn(did, facts)
             token = await self._tokens.issue(did, token=claim.token)
             if (refusal := self._changed_meanwhile(claim, changes)) is not None:
@@ -183,6 +192,15 @@ class UnsignedConnects:
             self._admitting.discard(did)
         self._devices.note_facts(device, address=claim.link.address, firmware=facts.firmware)
         return Proved(device, token)
+
+    async def _pin_moved(self, device: Device, address: str) -> Device:
+        """Hold the camera to the address that an administrator has sent it to, from now on."""
+        if not self._moves.is_expected(device.did, device.sn, address):
+            raise _refused("changed-address")
+        self._moves.forget(device.did)
+        log.info("device %s is at the address that it was sent to: %s", device.did, address)
+        change = DeviceChange(pinned_address=address)
+        return await self._store.devices.change(device.did, change)
 
     def _changed_meanwhile(self, claim: Claim, changes: int) -> Refused | None:
         """Why a camera is not admitted though it has proved who it is; None if it is.
