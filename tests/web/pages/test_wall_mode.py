@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from hub.services.access.audit import COMMAND_LINE
-from hub.wire.uploads.records import EventDetail, FaceDetail, VehicleDetail
+from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
+from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
 
@@ -64,6 +65,18 @@ async def test_the_most_severe_alarms_are_large_and_the_others_counted(
     assert shown[0] == "critical"
     assert "<h2>Viktor" in guard.text
     assert "and 2 more new alarms" in guard.text
+
+
+async def test_the_alarm_of_a_watched_plate_has_the_plate(
+    hub: PageSite, guard: Photographer
+) -> None:
+    await hub.enrol_many(["Gate"])
+    stolen = NewPlateList(name="Stolen", entries=(PlateEntry("粤A33K91"),))
+    await hub.services.plate_lists.add(stolen, by=COMMAND_LINE)
+    await hub.add_record("vehicle", VehicleDetail(plate=Plate(id="粤A33K91")), did="1")
+    await guard.get("/wall/alarms")
+    (title,) = re.findall(r"<h2>(.*?)</h2>", guard.text)
+    assert "粤A33K91" in title
 
 
 async def test_a_person_who_opens_the_wall_keeps_a_persons_session(guard: Photographer) -> None:
