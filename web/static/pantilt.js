@@ -1,6 +1,8 @@
 // Turn a camera as long as a button, or an arrow key on one, is held. The hub stops it too, in case
 // the browser cannot.
 
+/** CSS pixels by which a finger may leave its button: a thumb rolls. */
+const SLACK = 12;
 const DIRECTIONS = { ArrowUp: "up", ArrowLeft: "left", ArrowRight: "right", ArrowDown: "down" };
 
 export function turnByHolding(pad) {
@@ -34,8 +36,17 @@ class Pad {
       // Not every browser gives a button the focus; the arrow keys need it.
       button.focus();
       button.setPointerCapture(event.pointerId);
-      this.#hold(button);
+      this.#hold(button, event.pointerId);
     });
+    // The button keeps the pointer, so that it says nothing of leaving it.
+    pad.addEventListener("pointermove", (event) => {
+      if (event.pointerId === this.#held?.pointer && isBeside(this.#held.button, event)) {
+        this.#release();
+      }
+    });
+    // A second finger, wherever it is; on another button, it turns the camera there then.
+    const isOther = (event) => this.#held && event.pointerId !== this.#held.pointer;
+    document.addEventListener("pointerdown", (event) => isOther(event) && this.#release(), true);
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
       pad.addEventListener(name, () => this.#release());
     }
@@ -71,11 +82,11 @@ class Pad {
     return { direction, speed: this.#pad.elements.speed.value };
   }
 
-  #hold(button) {
+  #hold(button, pointer = null) {
     this.#release();
     const press = Date.now().toString(36) + Math.random().toString(36).slice(2);
     const timer = setTimeout(() => this.#release(), Number(this.#pad.dataset.most));
-    this.#held = { button, press, timer };
+    this.#held = { button, press, timer, pointer };
     // Not when a later answer is good: that of the beginning may come after that of the end.
     this.#tell("");
     button.classList.add("pad-held");
@@ -110,4 +121,10 @@ class Pad {
     line.hidden = !fault;
     line.querySelector("span").textContent = fault;
   }
+}
+
+function isBeside(button, { clientX, clientY }) {
+  const { left, right, top, bottom } = button.getBoundingClientRect();
+  const isInX = clientX >= left - SLACK && clientX <= right + SLACK;
+  return !isInX || clientY < top - SLACK || clientY > bottom + SLACK;
 }
