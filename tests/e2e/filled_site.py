@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from hub.simulator.drawing.people import face_jpeg
+from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.identity import CameraIdentity, make_cameras
 from hub.simulator.scenario.population import Person, make_population
 from tests.e2e.browser import PASSWORD
@@ -27,7 +28,7 @@ ADMIN = "ada"
 #: The time zone of the site.
 ZONE = "Asia/Shanghai"
 GUARD, VIEWER = "mei", "vic"
-_CAMERAS = 6
+_CAMERAS, _WAITING = 6, 2
 _RECORDS = 150
 _NEW_ALARMS = 2
 #: Captures per second while the site is filled, and afterwards: cameras stay online, but quiet.
@@ -35,14 +36,30 @@ _FAST, _QUIET = 40, 0.001
 _SEED = 7
 _TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
 _API = "/api/hub/v1"
+#: Cameras of this machine may connect without a signature (D12).
+_ASK = ("devices.unsigned=ask", "devices.unsigned_networks=127.0.0.0/8")
+_EDITION_3 = Quirks(edition=3)
 #: The name of a file beside the data.
 _OUTSIDE = "outside.json"
 
 
+class _OtherAdapter(CameraIdentity, frozen=True):
+    """What claims to be a camera, with its code but another MAC."""
+
+    @property
+    def mac(self) -> str:
+        return "02:00:00:00:00:01"
+
+
 class _Outside(msgspec.Struct):
-    """What a filled site consists of beside the data of its hub."""
+    """What a filled site consists of beside the data of its hub.
+
+    `later`, `suspect`: cameras without a signature. Of one, something that did not fit has come.
+    """
 
     cameras: tuple[CameraIdentity, ...]
+    later: CameraIdentity
+    suspect: CameraIdentity
     setup_path: str = ""
     headers: dict[str, str] = {}
 
@@ -56,7 +73,7 @@ class FilledSite:
         self.prefix = prefix
         self.url = hub.url + prefix
         self._folder = folder
-        self._outside = _Outside(make_cameras(_CAMERAS, _SEED))
+        self._outside = _Outside(make_cameras(_CAMERAS, _SEED), *_later_cameras())
         self._api = httpx.Client(
             base_url=f"{self.url}{_API}", verify=False, timeout=TIMEOUT_SECONDS
         )
@@ -65,6 +82,16 @@ class FilledSite:
     def setup_path(self) -> str:
         """The path of a set-up link for another user, without the prefix."""
         return self._outside.setup_path
+
+    @property
+    def later_did(self) -> str:
+        """The did of a camera of edition 3, which is online."""
+        return self._outside.later.did or ""
+
+    @property
+    def suspect_did(self) -> str:
+        """The did of a camera in whose place another one came."""
+        return self._outside.suspect.did or ""
 
     def close(self) -> None:
         self._api.close()
@@ -114,6 +141,7 @@ class FilledSite:
             self.hub.cli("erase", "--seq", "1", "--confirm", "1", "--with-held")
             self._search_by_photo(dids)
             self._restart(dids[:2])
+        self._add_later_cameras()
         rules = [{"types": [2], "severity": "major", "start": "20:00", "end": "06:00"}]
         self._call("PUT", "/alarm-rules", json={"items": rules})
         self._add_gates(dids[:2], dids[2:4])
@@ -152,6 +180,32 @@ class FilledSite:
             token = _TOKEN.findall(client.get("/reports/plates").text)[0]
             form = {"csrf_token": token, "in": added[0], "out": added[1]}
             assert client.post("/reports/plates/gates", data=form).status_code == 303
+
+    def _add_later_cameras(self) -> None:
+        """Approve the cameras without a signature; then another one comes in place of one."""
+        outside = self._outside
+        with running_cameras(
+            self.hub, (outside.later, outside.suspect), rate=4, quirks=(_EDITION_3,)
+        ):
+            outside.later = self._approve(outside.later)
+            outside.suspect = self._approve(outside.suspect)
+            self._wait(lambda: self._items(f"/records?did={self.later_did}&limit=1"))
+        other = _OtherAdapter(**msgspec.structs.asdict(outside.suspect))
+        path = f"/cameras/{self.suspect_did}/unsigned/take-over"
+        with (
+            self.signed_in() as client,
+            running_cameras(self.hub, (other,), rate=_QUIET, quirks=(_EDITION_3,)),
+        ):
+            self._wait(lambda: path in client.get(f"/cameras/{self.suspect_did}/unsigned").text)
+
+    def _approve(self, camera: CameraIdentity) -> CameraIdentity:
+        path = f"{_API}/devices/waiting/{camera.sn}/accept"
+        body = {"code": camera.code, "name": camera.name}
+        url, headers = self.url + path, self._outside.headers
+        # It is asked for its code, so it must be connected.
+        self._wait(lambda: self._api.post(url, json=body, headers=headers).is_success)
+        dids = {one["sn"]: one["did"] for one in self._items("/devices")}
+        return msgspec.structs.replace(camera, did=dids[camera.sn])
 
     def _records_are(self, count: int) -> bool:
         return bool(self._items(f"/records?after={count - 1}&limit=1"))
@@ -194,19 +248,24 @@ class FilledSite:
 
     @contextmanager
     def cameras_online(self) -> Iterator[None]:
-        """Keep the cameras online within the block, quiet; two others ask to be accepted."""
-        waiting = make_cameras(2, _SEED + 1)
+        """Keep the cameras online within the block, quiet; two others ask to be accepted.
+
+        One of these, and one of those, connects without a signature.
+        """
+        waiting, outside = make_cameras(_WAITING, _SEED + 1), self._outside
+        cameras = (outside.later, *outside.cameras)
+        quirks = (_EDITION_3, *[FAULTLESS] * _CAMERAS)
         with (
-            running_cameras(self.hub, self._outside.cameras, rate=_QUIET),
-            running_cameras(self.hub, waiting, rate=_QUIET),
+            running_cameras(self.hub, cameras, rate=_QUIET, quirks=quirks),
+            running_cameras(self.hub, waiting, rate=_QUIET, quirks=(FAULTLESS, _EDITION_3)),
         ):
             self._wait_for_cameras()
             yield
 
     def _wait_for_cameras(self) -> None:
         """Wait until the cameras are online, and those that nobody accepted ask to be."""
-        self._wait(lambda: self._count("online") == _CAMERAS - 1)
-        self._wait(lambda: self._items("/devices/waiting"))
+        self._wait(lambda: self._count("online") == _CAMERAS)
+        self._wait(lambda: len(self._items("/devices/waiting")) == _WAITING)
 
     def _count(self, state: str) -> int:
         return sum(one["state"] == state for one in self._items("/devices"))
@@ -225,6 +284,13 @@ class FilledSite:
         while not condition():
             assert time.monotonic() < deadline, self.hub.err
             time.sleep(0.1)
+
+
+def _later_cameras() -> list[CameraIdentity]:
+    return [
+        msgspec.structs.replace(camera, name=name, place="carpark")
+        for camera, name in zip(make_cameras(2, _SEED + 2), ("Ramp", "Roof"), strict=True)
+    ]
 
 
 def _text(moment: datetime) -> str:
@@ -292,6 +358,7 @@ def open_copy(made: Path, folder: Path, prefix: str = "") -> Iterator[FilledSite
 
 @contextmanager
 def _site_in(folder: Path, prefix: str = "") -> Iterator[FilledSite]:
-    hub = HubProcess(folder / "data", [f"web.prefix={prefix}"] if prefix else [])
+    settings = [*_ASK, f"web.prefix={prefix}"] if prefix else _ASK
+    hub = HubProcess(folder / "data", settings)
     with closing(hub), closing(FilledSite(hub, folder, prefix)) as site:
         yield site

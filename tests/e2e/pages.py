@@ -21,11 +21,16 @@ from web.quart_app import HubQuart
 
 _DOCS = "/docs"
 _SETUP = "/setup/<token>"
+_CAMERA = "/cameras/<int:did>"
+#: Two pages with one rule.
+_SETTINGS_OF_DEVICE = "/cameras/<int:did>/device/<any(image, media):name>"
+#: Pages of every camera that are others if it is of edition 3.
+_OTHER_IF_LATER = ("", "/manage", "/recordings", "/remove", "/search")
 #: Anybody can open these.
 _OPEN_TO_ALL = ("/sign-in", _SETUP)
 _PAGE_START = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
 _HREF = re.compile(r'\shref="(/[^"#]*)')
-_NOT_IN_NAMES = re.compile(r"<(?:\w+:)?|>")
+_NOT_IN_NAMES = re.compile(r"<(?:\w+(?:\([^)]*\))?:)?|>")
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -52,12 +57,30 @@ class Page(msgspec.Struct, frozen=True):
 
 
 def find_pages(site: FilledSite) -> list[Page]:
-    """All pages that this site has, each once, by rule."""
+    """All pages that this site has, each once, by rule.
+
+    Of a camera of a later edition there are its own, and those that it changes much.
+    """
     with site.signed_in() as client:
         crawl = _Crawl(client, site.prefix)
         crawl.follow_links()
+        for path in _OTHER_IF_LATER if site.later_did else ():
+            crawl.follow_links_of(f"/cameras/{site.later_did}{path}")
     found = {_SETUP: site.setup_path, "/sign-in": "/sign-in", "": "/no-such-page"} | crawl.pages
-    return [Page(rule, path) for rule, path in sorted(found.items())]
+    pages = [Page(rule, path) for rule, path in found.items()]
+    if site.later_did:
+        pages += _pages_of_later(site)
+    return sorted(pages, key=lambda page: (page.rule, page.state))
+
+
+def _pages_of_later(site: FilledSite) -> list[Page]:
+    """Those whose rule is found with another camera, or with another page."""
+    later, suspect = f"/cameras/{site.later_did}", f"/cameras/{site.suspect_did}"
+    return [
+        *(Page(f"{_CAMERA}{path}", f"{later}{path}", "later") for path in _OTHER_IF_LATER),
+        Page(_SETTINGS_OF_DEVICE, f"{later}/device/media", "media"),
+        Page(f"{_CAMERA}/unsigned", f"{suspect}/unsigned", "suspect"),
+    ]
 
 
 def rules_of_pages() -> list[str]:
@@ -78,7 +101,17 @@ class _Crawl:
         self._rules: MapAdapter = _url_map().bind("")
 
     def follow_links(self) -> None:
-        waiting = deque(["/", *(rule for rule in rules_of_pages() if "<" not in rule)])
+        """Begin with the first page, and with every rule without parameters."""
+        self._follow(deque(["/", *(rule for rule in rules_of_pages() if "<" not in rule)]))
+
+    def follow_links_of(self, path: str) -> None:
+        """Begin with the links of a page, although another page with its rule was found."""
+        waiting: deque[str] = deque()
+        text = self._page_at(path, waiting)
+        assert text is not None, path
+        self._follow(deque(unescape(link) for link in _HREF.findall(text)))
+
+    def _follow(self, waiting: deque[str]) -> None:
         asked: set[str] = set()
         while waiting:
             path = waiting.popleft().removeprefix(self._prefix)

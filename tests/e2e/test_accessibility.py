@@ -74,16 +74,6 @@ _BEHIND_FORMS = frozenset(
         "/people/import/<id>",
         "/site/users/confirm",
         "/wall/start/<token>",
-        # Of cameras of later editions, of which the filled site has none.
-        "/cameras/<int:did>/device",
-        "/cameras/<int:did>/device/<any(image, media):name>",
-        "/cameras/<int:did>/device/address",
-        "/cameras/<int:did>/device/masks",
-        "/cameras/<int:did>/light",
-        "/cameras/<int:did>/pan-tilt",
-        "/cameras/<int:did>/recordings/format",
-        "/cameras/<int:did>/unsigned",
-        "/cameras/<int:did>/unsigned/address",
     }
 )
 
