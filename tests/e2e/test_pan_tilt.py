@@ -147,3 +147,20 @@ def test_a_camera_stops_when_the_finger_leaves_the_button_or_another_one_comes(
             touch("End")
     assert told(client) == ["left", "stop"] * 4
     assert browser.console_errors() == []
+
+
+def test_who_opens_a_page_that_waits_for_the_camera_is_told_so(
+    browser: Browser, asking_hub: HubProcess, client: httpx.Client
+) -> None:
+    browser.sign_in(asking_hub, "ada")
+    browser.open(f"{asking_hub.url}/cameras/1")
+    browser.wait_for_text("cannot prove its identity")
+    # As if the page were long in coming.
+    browser.driver.execute_script("addEventListener('click', (event) => event.preventDefault())")
+    assert not browser.has_text("Asking the camera")
+    browser.click('.tabs a[href$="/trace"]')
+    browser.click('.tabs a[href$="/device"]')
+    browser.wait_for_text("Asking the camera")
+    browser.open(f"{asking_hub.url}/cameras/1/device")
+    assert not browser.has_text("Asking the camera")
+    assert len(browser.find_all("a[data-waits]")) == 7

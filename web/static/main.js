@@ -281,6 +281,10 @@ onElement("form[data-pan-tilt]", async (pad) => {
   const { turnByHolding } = await import("./pantilt.js");
   turnByHolding(pad);
 });
+onElement("[data-waiting]", async (line) => {
+  const { tellOfWaiting } = await import("./waiting.js");
+  tellOfWaiting(line);
+});
 onElement("form[data-search]", async (form) => {
   const { keepAnswersApart } = await import("./search.js");
   keepAnswersApart(form);

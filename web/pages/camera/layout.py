@@ -23,25 +23,28 @@ from web.pages.search.links import of_camera
 class CameraTab(Struct, frozen=True):
     """One page of a camera. `path` is relative to the camera's address.
 
-    `group`: commands that the camera must know, if only later editions have them (D12).
+    `group`: commands that the camera must know, if only later editions have them (D12). `waits`:
+    the page is sent when the camera has answered.
     """
 
     path: str
     text: str
     role: Role
     group: CommandGroup | None = None
+    waits: bool = False
 
 
 class CameraTabLink(Struct, frozen=True):
     url: str
     text: str
     chosen: bool
+    waits: bool
 
 
 _TABS = (
     CameraTab("", N_("Overview"), "viewer"),
     CameraTab("/settings", N_("Settings"), "admin"),
-    CameraTab("/device", N_("Device"), "admin", "information"),
+    CameraTab("/device", N_("Device"), "admin", "information", waits=True),
     CameraTab("/pan-tilt", N_("Pan and tilt"), "guard", "ptz"),
     CameraTab("/light", N_("Light at night"), "guard", "image"),
     CameraTab("/recordings", N_("Recordings"), "viewer"),
@@ -64,6 +67,12 @@ async def camera_page(
 ) -> Response:
     """Render a page of one camera. `tab` is the path of the tab that it belongs to."""
     me, known = await auth.current_user(), auth.services().capabilities.of(device.did)
+    tabs = [
+        one
+        for one in _TABS
+        if me is not None and auth.reaches(me, one.role)
+        if one.group is None or may_know(known, one.group)
+    ]
     return await page(
         template,
         area="cameras",
@@ -72,11 +81,12 @@ async def camera_page(
         search_url=of_camera(device.did),
         relay_link=relay_link(device.did),
         tabs=[
-            CameraTabLink(f"/cameras/{device.did}{one.path}", gettext(one.text), one.path == tab)
-            for one in _TABS
-            if me is not None and auth.reaches(me, one.role)
-            if one.group is None or may_know(known, one.group)
+            CameraTabLink(
+                f"/cameras/{device.did}{one.path}", gettext(one.text), one.path == tab, one.waits
+            )
+            for one in tabs
         ],
+        may_wait=any(one.waits for one in tabs),
         done=done_sentence(request.args.get("done")),
         replaced=request.args.get("replaced", "")[:MAX_SN_LENGTH],
         **values,
