@@ -19,7 +19,7 @@ from hub.simulator import firmware_upgrade, later_upgrade
 from hub.simulator.credentials import Credentials
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState
-from hub.simulator.endpoint import Endpoint, HubAway, first_leaf
+from hub.simulator.endpoint import Endpoint, HubAway, HubEndpoint, first_leaf
 from hub.simulator.events import CameraEvent, EventReporter
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.simulator.http_client import HttpClient, UploadReply
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: A connection that lasted this long resets the backoff.
 _STABLE_SECONDS = 60.0
+#: From the answer to another address to the end of the connection.
+_MOVE_SECONDS = 0.2
 
 
 class Timing(Struct, frozen=True):
@@ -81,11 +83,14 @@ class Camera:
         self.state = DeviceState(
             identity, population, now=self.now, preload_faces=preload_faces, quirks=quirks
         )
+        self._endpoint = endpoint
         self._http = HttpClient(
-            endpoint.open_http, endpoint.authority, base=lambda: self.state.http_base
+            lambda: self._endpoint.open_http(),
+            endpoint.authority,
+            base=lambda: self.state.http_base,
         )
         self._link = Link(
-            endpoint,
+            lambda: self._endpoint,
             self._credentials,
             Responder(self.state, quirks),
             self._events,
@@ -95,6 +100,7 @@ class Camera:
             connect_retry_seconds=timing.connect_retry_seconds,
             on_restart=self._restart_soon,
             on_upgrade=self._upgrade_now,
+            on_move=self._move,
             ws_path=lambda: self.state.ws_path,
             drawing_limiter=drawing_limiter,
         )
@@ -103,6 +109,8 @@ class Camera:
         # A restart cancels both: the connection, and what runs between two restarts.
         self._connection_scope = trio.CancelScope()
         self._uptime_scope = trio.CancelScope()
+        # Another address ends the connection only.
+        self._move_scope = trio.CancelScope()
         self._is_restarting = False
         self._asks_at_once = True
 
@@ -204,6 +212,18 @@ class Camera:
             pause = self._timing.upgrade_check_seconds
             await trio.sleep(pause * self._rng.uniform(0.8, 1.2))
 
+    def _move(self) -> None:
+        """Leave, and come back at the address that it was told, or by the hub's."""
+        self._nursery.start_soon(self._move_soon)
+
+    async def _move_soon(self) -> None:
+        # The answer goes out first.
+        await trio.sleep(_MOVE_SECONDS)
+        if isinstance(self._endpoint, HubEndpoint):
+            self._endpoint = self._endpoint.at(self.state.address)
+        await self._http.aclose()
+        self._move_scope.cancel()
+
     def _upgrade_now(self) -> None:
         self._is_told_to_upgrade.set()
 
@@ -267,7 +287,10 @@ class Camera:
                 self.state.people.clear()
             with trio.CancelScope() as self._connection_scope:
                 try:
-                    await self._link.run()
+                    with trio.CancelScope() as self._move_scope:
+                        await self._link.run()
+                    self._events.report_state("offline", "it was told another address")
+                    continue
                 except* (HubAway, ConnectionClosed) as group:
                     self._events.report_state("offline", _reason(first_leaf(group)))
                 if trio.current_time() - started > _STABLE_SECONDS:

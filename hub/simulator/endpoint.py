@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from copy import copy
 from typing import Protocol
 
 import trio
@@ -49,6 +50,13 @@ class HubEndpoint:
         self._ws_port, self._ws_tls = ws_port, ws_tls
         self._http_port, self._http_tls = http_port, http_tls
         self._context = _client_context(ca_pem)
+        self._source: str | None = None
+
+    def at(self, source: str) -> HubEndpoint:
+        """Return the same hub for a camera at `source`, if that is an address of this computer."""
+        moved = copy(self)
+        moved._source = source if source.startswith("127.") else None
+        return moved
 
     async def open_ws(self) -> Stream:
         """Connect to the device WebSocket's port. Raises HubAway."""
@@ -61,7 +69,7 @@ class HubEndpoint:
     async def _open(self, port: int, tls: bool) -> Stream:
         try:
             with trio.fail_after(CONNECT_SECONDS):
-                tcp = await trio.open_tcp_stream(self.host, port)
+                tcp = await trio.open_tcp_stream(self.host, port, local_address=self._source)
                 return await self._start_tls(tcp) if tls else tcp
         except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
             # Several addresses may have been tried; the first one's reason will do.

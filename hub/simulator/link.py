@@ -19,6 +19,7 @@ from hub.simulator.device.actions import (
     Action,
     AskForFirmware,
     Disconnect,
+    Reconnect,
     ReconnectAs,
     Restart,
     Send,
@@ -51,7 +52,8 @@ class Link:
 
     `drawing_limiter` limits the threads in which answers with pictures are drawn; without it they
     are drawn in the calling task. `on_restart` is called with the seconds until the camera must
-    restart (1.9), `on_upgrade` when it is told to ask for a release (D12).
+    restart (1.9), `on_upgrade` when it is told to ask for a release, `on_move` when it was told
+    another address of its own or of the hub (D12).
     """
 
     #: Of the current connection.
@@ -60,7 +62,7 @@ class Link:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: Callable[[], Endpoint],
         credentials: Credentials,
         responder: Responder,
         events: EventReporter,
@@ -71,6 +73,7 @@ class Link:
         connect_retry_seconds: float,
         on_restart: Callable[[float], None],
         on_upgrade: Callable[[], None],
+        on_move: Callable[[], None],
         ws_path: Callable[[], str],
         drawing_limiter: trio.CapacityLimiter | None,
     ) -> None:
@@ -84,6 +87,7 @@ class Link:
         self._connect_retry_seconds = connect_retry_seconds
         self._on_restart = on_restart
         self._on_upgrade = on_upgrade
+        self._on_move = on_move
         self._ws_path = ws_path
         self._drawing_limiter = drawing_limiter
         self._msgids = itertools.count(1)
@@ -95,14 +99,15 @@ class Link:
         """Run one connection to its end. Raises HubAway or ConnectionClosed, or a group of them."""
         if self._quirks.did == "forgotten":
             self._credentials.set_did(None)
-        stream = await self._endpoint.open_ws()
+        endpoint = self._endpoint()
+        stream = await endpoint.open_ws()
         try:
             async with trio.open_nursery() as nursery:
                 with trio.fail_after(_ANSWER_SECONDS):
                     self._socket = await open_camera_socket(
                         nursery,
                         stream,
-                        self._endpoint.host,
+                        endpoint.host,
                         path=self._ws_path(),
                         max_message_bytes=_MAX_MESSAGE_BYTES,
                     )
@@ -246,6 +251,8 @@ class Link:
                     self._provisioned.set()
                 case Restart():
                     self._on_restart(action.seconds)
+                case Reconnect():
+                    self._on_move()
                 case AskForFirmware():
                     self._on_upgrade()
 

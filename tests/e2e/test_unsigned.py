@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -99,4 +100,40 @@ def test_cameras_without_a_signature_are_approved_given_addresses_and_send_what_
         with running_cameras(hub, cameras[:1], rate=0.01, quirks=quirks):
             time.sleep(2)
             assert states() == ["online"] * _CAMERAS
+    assert "Traceback" not in hub.err
+
+
+def test_a_camera_that_is_sent_to_another_address_comes_back_there(make_hub: MakeHub) -> None:
+    hub = make_hub(*_ASK).start()
+    (camera,) = make_cameras(1, seed=9)
+    with ExitStack() as stack:
+        client = stack.enter_context(hub.sync_client(headers=hub.add_api_key()))
+        stack.enter_context(running_cameras(hub, [camera], rate=1, quirks=(Quirks(edition=3),)))
+        accept = f"{_DEVICES}/waiting/{camera.sn}/accept"
+        wait_until(lambda: client.post(accept, json={"code": camera.code}).status_code == 200)
+
+        def the_camera() -> Any:
+            (found,) = client.get(_DEVICES).json()["items"]
+            return found
+
+        wait_until(lambda: the_camera()["state"] == "online")
+        ada = Administrator(hub, stack.enter_context(hub.sync_client()))
+        page = f"/cameras/{the_camera()['did']}/device/address"
+        wired = {"dhcp": "0", "addr": "127.0.0.77", "mask": "255.0.0.0"}
+        form = {**wired, "gateway": "0.0.0.0", "dns": "0.0.0.0"}
+        assert ada.send(page, **form) == 200
+        assert "The hub is waiting" not in ada.page(page)
+        assert ada.send(page, **form, confirmed="1") == 303
+        assert "The hub is waiting for the camera to come back by it." in ada.page(f"{page}/state")
+        wait_until(lambda: "The camera is back" in ada.page(f"{page}/state"))
+        wait_until(lambda: the_camera()["state"] == "online")
+        assert (the_camera()["ip"], the_camera()["suspect"]) == ("127.0.0.77", None)
+        # What it sees comes from its new address, too.
+        newest = client.get(RECORDS, params={"limit": 1, "order": "desc"}).json()["items"][0]
+        params = {"after": newest["seq"]}
+        wait_until(lambda: bool(client.get(RECORDS, params=params).json()["items"]))
+        # It is not expected where nobody has sent it: DHCP gives it another address.
+        assert ada.send(page, **{**form, "dhcp": "1"}, confirmed="1") == 303
+        wait_until(lambda: the_camera()["suspect"] == "address")
+        assert "gets nothing until you accept its new address" in ada.page(f"{page}/state")
     assert "Traceback" not in hub.err

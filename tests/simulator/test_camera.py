@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -259,8 +260,25 @@ async def test_d12_it_connects_and_uploads_by_the_paths_that_it_was_told(
     }
     await running.command("/net/advanced/server_set_param", param)
     await running.wait_answers(1)
-    await running.hub.drop_connections()
+    # It leaves by itself, and connects by the new address.
     await running.wait_connects(2)
     assert running.hub.paths == ["/", "/c/secret"]
+    assert running.states()[:2] == ["online", "offline"]
     await running.camera.upload(UploadRequest("POST", "/api/v1/x", b"{}"))
     assert [path for _, path, _, _ in running.hub.posts] == ["/c/secret/api/v1/x"]
+
+
+async def test_d12_it_leaves_for_the_address_that_it_was_told_and_says_so(
+    nursery: trio.Nursery, cameras: tuple[CameraIdentity, ...], autojump_clock: MockClock
+) -> None:
+    running = RunningCamera(nursery, cameras[0], Quirks(edition=3))
+    await running.wait_connects(1)
+    wired = {"dhcp": False, "addr": "192.168.1.20", "mask": "255.255.255.0"}
+    param = {**wired, "gateway": "192.168.1.1", "dns": "192.168.1.1"}
+    await running.command("/net/ifconfig_eth_set", param)
+    await running.wait_connects(2)
+    await running.command("/net/ifconfig_get_inet", {}, msgid="m2")
+    await running.wait_answers(2)
+    found = msgspec.json.decode(running.answers()[1].result or b"")["eth"]
+    assert {name: found[name] for name in wired} == wired
+    assert found["mac"] == cameras[0].mac

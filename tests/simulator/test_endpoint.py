@@ -72,3 +72,24 @@ async def test_a_closed_port_is_reported_as_hub_away() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(HubAway, match=f"no connection to localhost:{port}: "):
             await target(port).open_ws()
+
+
+async def test_a_camera_that_was_given_an_address_of_this_computer_connects_from_it(
+    nursery: trio.Nursery,
+) -> None:
+    seen: list[str] = []
+
+    async def handle(stream: trio.SocketStream) -> None:
+        seen.append(stream.socket.getpeername()[0])
+        await stream.aclose()
+
+    listeners: list[trio.SocketListener] = await nursery.start(
+        partial(trio.serve_tcp, handle, 0, host="127.0.0.1")
+    )
+    port = listeners[0].socket.getsockname()[1]
+    hub = HubEndpoint("127.0.0.1", ws_port=port, http_port=port, ws_tls=False)
+    for endpoint in (hub, hub.at("127.0.0.9"), hub.at("192.168.1.20")):
+        stream = await endpoint.open_ws()
+        assert await stream.receive_some() == b""
+        await trio.aclose_forcefully(stream)
+    assert seen == ["127.0.0.1", "127.0.0.9", "127.0.0.1"]

@@ -43,6 +43,10 @@ class Restart(Struct, frozen=True):
     seconds: float
 
 
+class Reconnect(Struct, frozen=True):
+    """Leave, and connect again at the address, or to the paths, that the camera was told."""
+
+
 class AskForFirmware(Struct, frozen=True):
     """Ask for a release now (4.1 of edition 3)."""
 
@@ -55,5 +59,6 @@ Action = (
     | Wait
     | ReconnectAs
     | Restart
+    | Reconnect
     | AskForFirmware
 )

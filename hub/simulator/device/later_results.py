@@ -16,6 +16,7 @@ from hub.simulator.device.state import DeviceState
 from hub.wire.commands import later_commands as later
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.later_params import (
+    EthernetSet,
     PatrolNodeAdd,
     PatrolNodeDelete,
     PatrolOf,
@@ -35,6 +36,12 @@ _FACTORY_OSD = {
     "time_format": "YYYY-MM-DD hh:mm:ss",
     "position": "left_bottom",
     "time_pos": "right_top",
+}
+_FACTORY_WIRED = {
+    "dhcp": True,
+    "mask": "255.255.255.0",
+    "gateway": "192.168.1.1",
+    "dns": "192.168.1.1",
 }
 _MAIN_STREAM = later.SET_STREAMS.example
 _MOST_MASKS = 4
@@ -70,6 +77,7 @@ class LaterResults:
             later.GET_INTERFACES.name: self._interfaces,
             later.LIST_ACCESS_POINTS.name: self._access_points,
             later.SET_SERVER.name: self._set_server,
+            later.SET_ETHERNET.name: self._set_ethernet,
             later.DISK_FORMAT.name: self._format,
             later.PATROL_CREATE.name: self._create_patrol,
             later.PATROL_DELETE.name: self._delete_patrol,
@@ -165,17 +173,16 @@ class LaterResults:
         return {**limits, **self._told(later.SET_PRIVACY)["region"]}
 
     def _interfaces(self, _param: Struct) -> Result:
-        identity = self._state.identity
+        wired = _FACTORY_WIRED
+        if later.SET_ETHERNET.name in self._state.told:
+            wired = self._told(later.SET_ETHERNET)
         return {
             "iface": "eth0",
             "eth": {
+                **wired,
                 "name": "eth0",
-                "dhcp": True,
-                "addr": identity.ip,
-                "mask": "255.255.255.0",
-                "gateway": "192.168.1.1",
-                "mac": identity.mac,
-                "dns": "192.168.1.1",
+                "addr": self._state.address,
+                "mac": self._state.identity.mac,
             },
             "wifi": {"name": "null", "quality": 0, "keystat": 0, "mode": "", "dhcp": False},
             "_4G": {"quality": 0},
@@ -189,6 +196,10 @@ class LaterResults:
         """Take over the paths: this camera is always led to the same host and ports."""
         self._state.ws_path = urlsplit(param.websocket.websocket_addr).path or "/"
         self._state.http_base = urlsplit(param.http_addr).path.rstrip("/")
+
+    def _set_ethernet(self, param: EthernetSet) -> None:
+        self._state.told[later.SET_ETHERNET.name] = param
+        self._state.address = self._state.identity.ip if param.dhcp else param.addr
 
     def _format(self, _param: Struct) -> None:
         self._state.formatted_at = self._state.clock()

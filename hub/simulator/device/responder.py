@@ -14,6 +14,7 @@ from hub.simulator.device.actions import (
     Action,
     AskForFirmware,
     Disconnect,
+    Reconnect,
     ReconnectAs,
     Restart,
     Send,
@@ -35,7 +36,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.later_commands import OTA_START, PHOTO_SEARCH
+from hub.wire.commands.later_commands import OTA_START, PHOTO_SEARCH, SET_ETHERNET, SET_SERVER
 from hub.wire.commands.params import check_param
 from hub.wire.envelope import Request
 
@@ -100,6 +101,8 @@ class Responder:
         actions = self._send(request, answer)
         if command == OTA_START and answer.code in OTA_START.ok_codes:
             return (*actions, AskForFirmware())
+        if command in (SET_ETHERNET, SET_SERVER) and answer.code in command.ok_codes:
+            return (*actions, Reconnect())
         return (*actions, *_restart(request, answer)) if command == REBOOT else actions
 
     def _loses_answer(self, request: Request) -> bool:

@@ -38,6 +38,8 @@ class DeviceState:
         quirks: Quirks = FAULTLESS,
     ) -> None:
         self.sn = identity.sn
+        #: Its own address, until it is told another one (1.37 of edition 3).
+        self.address = identity.ip
         self.identity = identity
         self.versions = FACTORY_VERSIONS
         self.edition = quirks.edition
