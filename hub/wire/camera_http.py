@@ -98,10 +98,12 @@ def read_relay(body: bytes) -> RelayAnswer:
 
 def _objects_of(body: bytes) -> list[dict[str, Any]]:
     """Return an answer, and the objects inside it that may have its fields."""
+    # Messages may be in another encoding; small servers add a BOM, or send the end of a C string.
+    text = body.decode("utf-8", "replace").strip("\ufeff\0 \r\n\t")
     try:
-        json_limits.check_limits(body, _MAX_DEPTH)
-        answer = msgspec.json.decode(body)
-    except (BadParameter, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        json_limits.check_limits(text.encode(), _MAX_DEPTH)
+        answer = msgspec.json.decode(text)
+    except (BadParameter, msgspec.MsgspecError, RecursionError) as error:
         raise DeviceNonsense("the camera's answer is not JSON") from error
     found = list(_nested(answer))
     if not found:

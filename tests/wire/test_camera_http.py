@@ -76,6 +76,11 @@ def test_a_password_that_was_never_set_is_told(value: bytes) -> None:
     assert read_login(body).must_change
 
 
+def test_what_small_servers_add_or_write_in_another_encoding_does_no_harm() -> None:
+    body = b'\xef\xbb\xbf{"code":0,"msg":"\xb3\xc9\xb9\xa6"}\r\n\0'
+    assert read_relay(body).code == 0
+
+
 def test_a_refused_login_needs_no_token() -> None:
     assert read_login(b'{"code":401,"msg":"wrong"}') == LoginAnswer(401, "wrong")
 

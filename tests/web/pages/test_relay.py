@@ -10,6 +10,7 @@ import trio
 
 from hub.simulator.camera_web import CameraWeb, Pulse
 from hub.store.tables.device_relays import RelayKind
+from hub.wire.uploads.records import FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 
@@ -210,6 +211,17 @@ async def test_a_record_leads_to_the_relay_of_its_camera(
     await guard.get(f"/records/{seq}")
     assert f'href="{PAGE}"' in guard.text
     await viewer.get(f"/records/{seq}")
+    assert PAGE not in viewer.text
+
+
+async def test_an_alarm_leads_to_the_relay_of_the_camera_that_saw_it_last(
+    hub: PageSite, admin: Visitor, guard: Visitor, viewer: Visitor, web: CameraWeb
+) -> None:
+    await set_up(admin, web)
+    alarm = await hub.add_record(detail=FaceDetail(name="Wei", uuid="7", category=2))
+    await guard.get(f"/alarms/{alarm}")
+    assert f'href="{PAGE}"' in guard.text
+    await viewer.get(f"/alarms/{alarm}")
     assert PAGE not in viewer.text
 
 

@@ -27,8 +27,8 @@ _FAULTS: dict[RelayReason, str] = {
     ),
     "this-hub": N_("The address in the relay's settings is one of this hub. Nothing was sent."),
     "unreachable": N_(
-        "The camera's own HTTP cannot be reached. Nothing was switched. Check the port, and that "
-        "the network lets the hub through to it."
+        "The camera's own HTTP cannot be reached. Nothing was switched. Check port and HTTPS in "
+        "the relay's settings, and that the network lets the hub through to it."
     ),
     "certificate": N_(
         "The camera shows another certificate than before. Nothing was sent to it. If the camera "
