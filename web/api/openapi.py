@@ -24,6 +24,7 @@ from hub.errors import (
 from web.api.answers import Refusal
 from web.api.endpoint import PREFIX, Endpoint, Nothing
 from web.api.schemas import parameter_schemas
+from web.http.http_heads import STATUS_MESSAGES
 
 Json = dict[str, Any]
 
@@ -178,6 +179,9 @@ class _Schemas:
             if error not in _WRITE_ERRORS or endpoint.writes:
                 text = f"`{error.code}` {error().message}"
                 texts.setdefault(str(error.status), []).append(text)
+        if endpoint.query is not Nothing:
+            # Of the connection, before anything of the request is looked at.
+            texts["431"] = [f"`{BadParameter.code}` {STATUS_MESSAGES[431]}"]
         content: Json = {"application/json": {"schema": self._of[Refusal]}}
         if endpoint.media_type == "text/html":
             # For people, and in JSON below the path of the API.
