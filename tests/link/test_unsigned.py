@@ -531,7 +531,8 @@ async def test_what_is_online_at_the_old_address_is_disconnected_when_the_new_on
         await moved.closed.wait()
         assert port.site.registry.get(device(port).did) is old.link
         await port.site.enrolment.approval.take_over(device(port).did)
-        await old.closed.wait()
+        await settle()
+        assert old.closed.is_set()
         assert not is_online(port.site)
 
 
