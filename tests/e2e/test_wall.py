@@ -6,9 +6,10 @@ import base64
 import io
 import json
 import shutil
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 
@@ -204,13 +205,16 @@ def test_the_wall_is_used_by_keyboard(guard: Browser, entrance: Entrance) -> Non
     assert guard.console_errors() == []
 
 
+_AWAY = "The hub does not respond"
+
+
 def test_a_record_that_is_opened_while_the_hub_is_away_opens_once_it_is_back(
     guard: Browser, entrance: Entrance
 ) -> None:
     _show(guard, entrance, "Kim")
     entrance.hub.stop()
     guard.click(".card-link")
-    guard.wait_until(lambda: _title(guard) == "The hub cannot be reached", "it says nothing")
+    guard.wait_until(lambda: _title(guard) == _AWAY, "it says nothing")
     assert _names(guard)[0] == "Kim"
     entrance.hub.start()
     guard.wait_until(lambda: _title(guard) == "Kim", "it does not open")
@@ -281,3 +285,32 @@ def test_the_wall_stays_where_it_is_whatever_its_sign_says(guard: Browser) -> No
         tops = guard.driver.execute_script(_TOPS)
         assert len(tops) == 3
         assert len(set(tops)) == 1, width
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+def test_a_hub_that_hangs_is_named_in_the_dialog_of_a_record(
+    guard: Browser, entrance: Entrance
+) -> None:
+    _show(guard, entrance, "Kim")
+    process = entrance.hub.process
+    with ExitStack() as stack:
+        process.send_signal(signal.SIGSTOP)
+        # Also if the test fails, or the hub could not be ended.
+        stack.callback(process.send_signal, signal.SIGCONT)
+        # It accepts connections, and does not answer.
+        guard.click(".card-link")
+        guard.wait_until(lambda: _title(guard) == _AWAY, "it says nothing")
+        again = guard.find("[data-again]")
+        again.click()
+        assert not again.is_enabled()
+        guard.wait_until(again.is_enabled, "it does not try again")
+        # Closed before the hub responds, the record does not come back.
+        _press(guard, Keys.ESCAPE)
+        guard.wait_until(lambda: not guard.find_all("dialog[open]"), "the dialog stays open")
+        guard.click(".card-link")
+        guard.wait_until(lambda: _title(guard) == _AWAY, "it says nothing")
+    guard.wait_until(lambda: _title(guard) == "Kim", "it does not open")
+    guard.driver.back()
+    guard.wait_until(lambda: not guard.find_all("dialog[open]"), "the record stays open")
+    assert "/records/" not in guard.driver.current_url
+    assert _names(guard)[0] == "Kim"

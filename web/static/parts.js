@@ -1,5 +1,8 @@
 // Parts of a page that are fetched again when something has changed.
 
+// A hub that hangs accepts connections, and would keep each request for ever.
+const TIMEOUT_MS = 20_000;
+
 const waiting = new Map();
 
 // Fetch a part after a short delay, so that several changes cause one request. A part whose source
@@ -22,14 +25,17 @@ export async function load(part) {
     const html = await fetchPart(url);
     // Another one may be wanted by now.
     if (html !== null && url === part.dataset.part) replaceChildren(part, html);
-  } catch {
-    // The hub cannot be reached; the part is fetched again once it is back.
+  } catch (error) {
+    // The hub cannot be reached: the part is fetched again once it is back. One that is only slow
+    // does not come back.
+    if (error.name === "TimeoutError") refresh(part);
   }
 }
 
 // The HTML of a part, or null if the response is something else, such as the sign-in page.
 export async function fetchPart(url) {
-  const response = await fetch(url, { headers: { "X-Part": "1" } });
+  const options = { headers: { "X-Part": "1" }, signal: AbortSignal.timeout(TIMEOUT_MS) };
+  const response = await fetch(url, options);
   return response.ok && !response.redirected ? response.text() : null;
 }
 

@@ -5,6 +5,8 @@ import { offerActions } from "./record-actions.js";
 
 const RETRY_MS = 3_000;
 const TIMEOUT_MS = 10_000;
+// After this long without an answer, the dialog says that the hub does not respond.
+const PATIENCE_MS = 3_000;
 const MAX_COUNTED = 999;
 
 // Returns `{ addNewer, heal }`: what to do with a new record that the wall would show, and when the
@@ -15,15 +17,21 @@ export function openRecordsInPlace(dialog) {
   let opener = null;
   let wanted = "";
   let retry = 0;
+  // Ends the request that is under way; another one once it is not wanted any more.
+  let asking = null;
   let newer = [];
 
   // Resolves to false if the hub answers with something else than the record.
   async function show(url) {
     wanted = url;
     clearTimeout(retry);
-    const { html, isAway } = await fetchRecord(url);
-    if (wanted !== url) return true;
-    if (isAway) showAway(url);
+    asking?.abort();
+    const own = (asking = new AbortController());
+    const impatience = setTimeout(sayAway, PATIENCE_MS);
+    const { html, isAway } = await fetchRecord(url, own);
+    clearTimeout(impatience);
+    if (asking !== own) return true;
+    if (isAway) retryLater(url);
     else if (html === undefined) return false;
     else showRecord(url, html);
     return true;
@@ -40,12 +48,17 @@ export function openRecordsInPlace(dialog) {
   }
 
   // Say it here: the browser's own error page would replace the wall.
-  function showAway(url) {
+  function sayAway() {
     if (!dialog.querySelector("[data-away]")) {
       dialog.replaceChildren(away.content.cloneNode(true));
       open();
       dialog.querySelector("h1").focus();
     }
+    dialog.querySelector("[data-again]").disabled = false;
+  }
+
+  function retryLater(url) {
+    sayAway();
     retry = setTimeout(() => showOrLeave(url), RETRY_MS);
   }
 
@@ -62,6 +75,7 @@ export function openRecordsInPlace(dialog) {
     opener = link;
     newer = [];
     if (!(await show(link.href))) return (location.href = link.href);
+    if (wanted !== link.href) return; // It was closed before the hub responded.
     remember(link.href);
     history.pushState({ record: link.href }, "", link.href);
   }
@@ -79,7 +93,7 @@ export function openRecordsInPlace(dialog) {
   async function step(link) {
     const { step: direction } = link.dataset;
     const { href } = link;
-    if (!(await show(href))) return;
+    if (!(await show(href)) || wanted !== href) return;
     history.replaceState({ record: href }, "", href);
     dialog.querySelector(`[data-step="${direction}"]:not([hidden])`)?.focus();
   }
@@ -104,6 +118,11 @@ export function openRecordsInPlace(dialog) {
     const link = event.target.closest("a");
     if (!link) {
       if (event.target === dialog) dialog.close();
+      const again = event.target.closest("[data-again]");
+      if (again) {
+        again.disabled = true;
+        showOrLeave(wanted);
+      }
       return;
     }
     if (link.matches(".card-link")) follow(link);
@@ -122,6 +141,8 @@ export function openRecordsInPlace(dialog) {
   dialog.addEventListener("close", () => {
     const seq = seqOf(wanted);
     wanted = "";
+    asking?.abort();
+    asking = null;
     clearTimeout(retry);
     dialog.replaceChildren();
     if (history.state?.record) history.back();
@@ -155,13 +176,16 @@ export function openRecordsInPlace(dialog) {
 const seqOf = (url) => Number(new URL(url, location.origin).pathname.split("/").at(-1));
 
 // `html` is missing if the answer is something else, such as the sign-in page.
-async function fetchRecord(url) {
+async function fetchRecord(url, controller) {
+  const deadline = setTimeout(() => controller.abort(), TIMEOUT_MS);
   try {
-    const options = { headers: { "X-Part": "1" }, signal: AbortSignal.timeout(TIMEOUT_MS) };
+    const options = { headers: { "X-Part": "1" }, signal: controller.signal };
     const response = await fetch(url, options);
     if (response.status >= 500 || response.status === 429) return { isAway: true };
     return response.ok && !response.redirected ? { html: await response.text() } : {};
   } catch {
     return { isAway: true };
+  } finally {
+    clearTimeout(deadline);
   }
 }
