@@ -69,6 +69,16 @@ async def test_no_other_code_leads_to_the_next_edition(
         assert abilities.of(one.did).face == 3
 
 
+async def test_a_camera_that_knows_no_edition_teaches_none(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    one, commands, abilities = await camera(clock, nursery, UNSIGNED, {})
+    with pytest.raises(DeviceRefused, match="404"):
+        await commands.call(one.did, SET_FACE, SET_FACE.example)
+    assert one.link.uris == [OF_3, OF_2, OF_1]
+    assert abilities.of(one.did) == UNSIGNED
+
+
 async def test_silence_does_not_lead_to_the_next_edition(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:

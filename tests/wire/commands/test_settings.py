@@ -49,6 +49,11 @@ def said(edition: Edition, **more: Any) -> dict[str, Any]:
     return param
 
 
+def test_the_bits_are_those_of_the_makers_document() -> None:
+    assert PERSON_BITS == {"stranger": 1, "white": 2, "black": 4, "vip": 8, "friend": 16}
+    assert PICTURE_BITS == {"face": 1, "body": 2, "bg": 4}
+
+
 def test_each_edition_has_its_uri() -> None:
     setting = encode_param(SET_FACE, FACE)
     uris = [to_edition(SET_FACE, setting, edition).uri for edition in (1, 2, 3)]

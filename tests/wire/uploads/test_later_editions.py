@@ -293,6 +293,7 @@ def test_smoke_alone_does_not_tell_the_edition_and_stays_as_it_was_sent() -> Non
         {"feature ": [1.5], " race": 1},
         {"data": {"feature": [1.5], "race": 1}},
         {"person": {"of": [{"feature": [1.5], "race": 1}]}},
+        {"person": {"of": [{" feature": [1.5], "race ": 1}]}},
     ],
 )
 def test_feature_and_race_are_not_stored_wherever_they_are(where: dict[str, Any]) -> None:
