@@ -8,13 +8,17 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
+from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.faults import Quirks
+from hub.simulator.scenario.population import make_population
+from hub.wire.commands.dialect import PERSON_ADD
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
 from tests.support.simulated_link import SimulatedLink, ok_answer
@@ -278,3 +282,22 @@ async def test_a_camera_of_the_first_edition_is_not_asked_whom_a_photo_shows(
     camera.outcome = ok_answer(total=0, face_list=[])
     await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
     assert [uri for uri, _ in camera.asked] == ["/person/search"]
+
+
+async def test_a_simulated_camera_says_whom_the_photo_shows_that_it_was_given(
+    hub: PageSite, guard: Photographer
+) -> None:
+    link = await hub.connect("Yard", Quirks(edition=3), did="2")
+    await hub.services.capabilities.override("2", "group:people", "yes")
+    face = face_jpeg(make_population().strangers[3], 0)
+    encoded = base64.b64encode(face).decode()
+    given = replace(PERSON_ADD.example, pid="7", name="Ann", photo=encoded)
+    await hub.services.commands.call("2", PERSON_ADD, given)
+    await guard.get("/cameras/2/search")
+    for shown, is_found in ((face, True), (photo("PNG"), False)):
+        await guard.send_photo("/cameras/2/search", shown, who="1", **FORM)
+        assert ('href="/cameras/2/people/7"' in guard.text) is is_found
+        assert ("knows nobody who looks like this" in guard.text) is not is_found
+    # The hub makes the photo smaller before it sends it, so the bytes are others.
+    (sent, _) = (param for uri, param in link.asked if uri == "/person/search_picture")
+    assert sent["photo"] != encoded
