@@ -19,6 +19,9 @@ from web.pages.language import gettext
 
 Json = Mapping[str, Any]
 
+#: Answers of each call that the page does not list: success, and a query that is too long.
+_NOT_SHOWN = ("200", "431")
+
 
 class Parameter(Struct, frozen=True):
     name: str
@@ -77,7 +80,7 @@ def _entry(document: Json, path: str, method: str, operation: Json, host_url: st
         refusals=[
             (status, _refusal(response["description"]))
             for status, response in operation["responses"].items()
-            if status != "200"
+            if status not in _NOT_SHOWN
         ],
     )
 
