@@ -71,6 +71,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.inquiries import CameraInquiries
 from hub.services.equipment.moves import AddressMoves
 from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
@@ -449,6 +450,7 @@ async def open_services(
             firmware_prompts=FirmwarePrompts(
                 campaigns, devices, commands, change_feed, capabilities
             ),
+            inquiries=CameraInquiries(devices, commands, change_feed, capabilities),
             commands=commands,
             readings=readings,
             address_moves=AddressMoves(devices, commands, readings, enrolment.moves, now),
@@ -557,6 +559,7 @@ async def _run_parts(
         await start("the settings of many cameras", services.many_devices.run)
         await start("the firmware maintenance", services.releases.run)
         await start("telling cameras of their releases", services.firmware_prompts.run)
+        await start("asking cameras what they are", services.inquiries.run)
         await start("the register of people", services.people.run)
         await start("the people on the cameras", services.people_sync.run)
         await start("saving the downloads", services.downloads.run)

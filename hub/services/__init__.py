@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hub.services.devices.directory import Devices
     from hub.services.devices.frame_trace import Trace
     from hub.services.doctor.health_checks import HealthChecks
+    from hub.services.equipment.inquiries import CameraInquiries
     from hub.services.equipment.moves import AddressMoves
     from hub.services.equipment.names import PictureNames
     from hub.services.equipment.pan_tilt import PanTilt
@@ -130,6 +131,7 @@ class Services:
     campaigns: Campaigns
     downloads: Downloads
     firmware_prompts: FirmwarePrompts
+    inquiries: CameraInquiries
     ingest: Ingest
     precedence: Precedence
     records: RecordLog

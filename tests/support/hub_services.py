@@ -49,6 +49,7 @@ from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.doctor.surroundings import Surroundings
+from hub.services.equipment.inquiries import CameraInquiries
 from hub.services.equipment.moves import AddressMoves
 from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
@@ -393,6 +394,7 @@ async def open_hub_services(
                 clock,
             ),
             capabilities=capabilities,
+            inquiries=CameraInquiries(devices, commands, change_feed, capabilities),
             firmware_prompts=FirmwarePrompts(
                 campaigns, devices, commands, change_feed, capabilities
             ),

@@ -19,11 +19,15 @@ from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.db import Store
 from hub.store.tables.device_capabilities import CapabilityRow
 from hub.store.tables.device_capabilities import CapabilitySource as CapabilitySource
-from hub.wire.commands.capabilities import COMMAND_GROUPS, UNKNOWN, Capabilities
+from hub.wire.commands.capabilities import (
+    COMMAND_GROUPS,
+    MAX_FIRMWARE_LENGTH,
+    UNKNOWN,
+    Capabilities,
+)
 
 log = logging.getLogger(__name__)
 
-_MAX_FIRMWARE_LENGTH = 100
 _GROUP = "group:"
 _YES_OR_NO: Mapping[str, Any] = {"yes": True, "no": False}
 _EDITIONS: Mapping[str, Any] = {"1": 1, "2": 2, "3": 3}
@@ -130,7 +134,7 @@ class CameraCapabilities:
     def _rows(self, did: str, found: Capabilities, source: CapabilitySource) -> list[CapabilityRow]:
         """The rows for what is known now; a part that is as before keeps its source."""
         before = {row.part: row for row in self._store.capabilities.of(did)}
-        firmware, now = found.firmware[:_MAX_FIRMWARE_LENGTH], int(self._now() * 1000)
+        firmware, now = found.firmware[:MAX_FIRMWARE_LENGTH], int(self._now() * 1000)
         rows = []
         for part in PARTS:
             row = before.get(part, CapabilityRow(part=part))

@@ -23,6 +23,7 @@ from hub.store.commit.record_batch import RecordBatch
 from hub.store.db import Store
 from hub.store.tables.devices import Device
 from hub.threads import WorkerThreads
+from hub.wire.commands.capabilities import MAX_FIRMWARE_LENGTH, with_firmware
 from hub.wire.json_limits import weight
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import CheckedUpload, DeviceInfo
@@ -121,6 +122,7 @@ class Ingest:
         """Note the versions and name that a device reports when it starts (2.2)."""
         info = bodies.decode_device_info(body, max_depth=self._config.max_depth)
         await self._take_report(device, info)
+        await self._learn_firmware(device, info.fw_ver)
         await self._devices.flush()
 
     async def ota_query(
@@ -215,6 +217,16 @@ class Ingest:
         await self._learn(device, entries)
         if omitted := [name for entry in entries for name in entry.omitted]:
             _report_omitted(device, omitted)
+
+    async def _learn_firmware(self, device: Device, firmware: str | None) -> None:
+        """With other firmware a camera may have another edition: all is unknown again (D12).
+
+        A camera without a signature says its firmware whenever it connects.
+        """
+        named = (firmware or "")[:MAX_FIRMWARE_LENGTH]
+        if device.connects == "signed" and named:
+            learn = partial(with_firmware, firmware=named)
+            await self._abilities.learn(device.did, learn, "upload")
 
     async def _learn(self, device: Device, entries: Sequence[CheckedUpload]) -> None:
         """Keep whose shapes the device uploads, if they are of a later edition (D12)."""

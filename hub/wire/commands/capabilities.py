@@ -15,6 +15,9 @@ from msgspec.structs import replace
 Edition = Literal[1, 2, 3]
 EDITIONS: tuple[Edition, ...] = (1, 2, 3)
 
+#: Of what a camera calls its firmware; the rest is cut off.
+MAX_FIRMWARE_LENGTH = 100
+
 #: How a camera connects (1.1): signed and with a did, signed without one, or unsigned.
 ConnectShape = Literal["did", "signed", "unsigned"]
 #: The commands that only later editions know, by what they are for (D12).
@@ -122,5 +125,9 @@ def with_group(known: Capabilities, group: CommandGroup, *, is_known: bool) -> C
 
 
 def needs_inquiry(known: Capabilities) -> bool:
-    """Whether `get_info` should be sent: the read that tells edition 3 from the others."""
-    return "information" not in known.groups
+    """Whether `get_info` should be sent: the read that tells edition 3 from the others.
+
+    It is to a camera that has not answered it, if something speaks for a later edition.
+    """
+    is_later = known.connect in ("signed", "unsigned") or (known.uploads or 1) > 1
+    return is_later and "information" not in known.groups

@@ -17,15 +17,18 @@ import pytest
 from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import BadParameter, HubError, NotAuthorised, UnknownEventType
+from hub.services.commands.abilities import Abilities
 from hub.services.records.ingest import Ingest
 from hub.store.db import Store
 from hub.store.opening import open_store
 from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.devices import Device, NewDevice
+from hub.wire.commands.capabilities import Capabilities
 from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import DeviceInfo
 from hub.wire.uploads.records import AccessDetail, EventDetail, Record
 from tests.support.clock import FrozenClock
+from tests.support.known_abilities import KnownAbilities
 from tests.support.pictures import JPEG, b64, jpeg
 
 SECONDS = 1_666_781_577
@@ -45,12 +48,14 @@ class Hub:
         self.flushed = 0
         self.ingest = self.with_config(DevicesConfig())
 
-    def with_config(self, config: DevicesConfig) -> Ingest:
+    def with_config(self, config: DevicesConfig, abilities: Abilities | None = None) -> Ingest:
         book: Any = SimpleNamespace(note_report=self._note, flush=self._flush)
         site: Any = SimpleNamespace(zone=lambda: ZoneInfo("Asia/Shanghai"))
         campaigns: Any = SimpleNamespace(reported=self._is_done)
         downloads: Any = None
-        return Ingest(self.store, book, site, campaigns, downloads, config, self.clock)
+        return Ingest(
+            self.store, book, site, campaigns, downloads, config, self.clock, abilities=abilities
+        )
 
     def _note(self, device: Device, info: DeviceInfo) -> None:
         self.reports.append((device.did, info))
@@ -284,6 +289,20 @@ async def test_2_2_device_info_is_saved_before_it_is_answered(hub: Hub) -> None:
     assert (did, info.fw_ver, info.dev_name) == (hub.gate.did, "V1.0", "NFY-01")
     assert hub.flushed == 1
     assert hub.reported == [hub.gate.did]
+
+
+async def test_other_firmware_makes_unknown_what_a_camera_can_do(hub: Hub) -> None:
+    known = Capabilities(connect="signed", face=1, uploads=2, groups={"information": False})
+    abilities = KnownAbilities(**{f"d{hub.gate.did}": known})
+    ingest = hub.with_config(DevicesConfig(), abilities)
+    for firmware, face in (("V1.0", 1), ("V1.0", 1), (None, 1), ("V2.0", None)):
+        await ingest.device_info(hub.gate, body(did="", fwVer=firmware))
+        assert abilities.of(hub.gate.did).face == face
+    assert abilities.of(hub.gate.did) == Capabilities(connect="signed", firmware="V2.0")
+    # Read twice in the same way, so that a long name is not another one each time.
+    for _ in range(2):
+        await ingest.device_info(hub.gate, body(did="", fwVer="V" * 60))
+    assert abilities.sources == ["upload"] * 3
 
 
 async def test_a_large_body_is_decoded_in_a_thread(

@@ -82,7 +82,10 @@ def test_a_group_that_answered_once_stays_known() -> None:
 
 
 def test_a_camera_is_asked_until_it_has_answered() -> None:
-    assert needs_inquiry(UNKNOWN)
+    assert not needs_inquiry(UNKNOWN)
+    assert not needs_inquiry(Capabilities(connect="did"))
+    assert needs_inquiry(Capabilities(connect="did", uploads=2))
+    assert needs_inquiry(Capabilities(connect="signed"))
     assert not needs_inquiry(with_group(UNKNOWN, "information", is_known=False))
 
 

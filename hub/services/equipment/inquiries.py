@@ -1,0 +1,79 @@
+"""Asks cameras that sign, and may have a later edition, what they are: `get_info` only reads (D12).
+
+Cameras without a signature are asked when they connect. One that signs is asked once on a
+connection, if something speaks for a later edition and it has not answered before.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NoReturn
+
+import trio
+
+from hub.errors import HubError
+from hub.live.feed import Change, Feed
+from hub.live.registry import Link
+from hub.services.commands.abilities import Abilities
+from hub.services.commands.calls import Commands
+from hub.services.devices.directory import Devices
+from hub.wire.commands.capabilities import needs_inquiry
+from hub.wire.commands.later_commands import GET_INFO
+
+log = logging.getLogger(__name__)
+
+#: Cameras that are asked at the same time.
+_AT_ONCE = 8
+
+
+class CameraInquiries:
+    """Start `run` in a nursery."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        commands: Commands,
+        change_feed: Feed[Change],
+        abilities: Abilities,
+    ) -> None:
+        self._devices = devices
+        self._commands = commands
+        self._change_feed = change_feed
+        self._abilities = abilities
+        self._limit = trio.CapacityLimiter(_AT_ONCE)
+        #: did -> the connection on which it was asked.
+        self._asked: dict[str, Link] = {}
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> NoReturn:
+        """Ask cameras when they come, or when they show what they are, until cancelled."""
+        with self._change_feed.subscribe(size=4096) as changes:
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                while True:
+                    changed = await changes.next()
+                    if changes.lagged:
+                        changes.catch_up()
+                        dids = {device.did for device in self._devices.list()}
+                    else:
+                        dids = {change.key for change in changed if change.kind == "device"}
+                    for did in dids:
+                        self._look_at(nursery, did)
+        raise AssertionError("it runs until it is cancelled")
+
+    def _look_at(self, nursery: trio.Nursery, did: str) -> None:
+        link = self._devices.link(did)
+        if link is None:
+            self._asked.pop(did, None)
+        elif self._asked.get(did) is not link and needs_inquiry(self._abilities.of(did)):
+            self._asked[did] = link
+            nursery.start_soon(self._ask, did)
+
+    async def _ask(self, did: str) -> None:
+        async with self._limit:
+            try:
+                # What follows from the answer is learnt where it arrives.
+                await self._commands.call(did, GET_INFO, GET_INFO.example)
+            except HubError as error:
+                log.info("device %s was asked what it is: %s", did, error.message)
