@@ -77,12 +77,6 @@ def unspoken(command: Command[Any, Any], edition: Edition) -> tuple[str, ...]:
     return _UNSPOKEN[command.name][edition]
 
 
-def lost_fields(command: Command[Any, Any], setting: Struct, edition: Edition) -> tuple[str, ...]:
-    """The fields that are given in this setting, but cannot be said in an edition."""
-    given = msgspec.to_builtins(setting)
-    return tuple(name for name in unspoken(command, edition) if given.get(name) is not None)
-
-
 def editions_of(command: Command[Any, Any], known: Capabilities) -> tuple[Edition, ...]:
     """In which editions to send a setting, in order: the next one only after a 404.
 

@@ -11,8 +11,6 @@ from msgspec.structs import replace
 from hub.errors import DeviceBusy, DeviceLeft, DeviceNonsense, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 from hub.services.admission.unsigned.facts import (
-    GET_INET,
-    GET_INFO,
     Facts,
     Unproven,
     ask_facts,
@@ -23,6 +21,7 @@ from hub.services.admission.unsigned.facts import (
     pins_of,
 )
 from hub.store.tables.devices import Device
+from hub.wire.commands.later_commands import GET_INFO, GET_INTERFACES
 from tests.support.clock import FrozenClock
 from tests.support.gate import gate
 
@@ -49,8 +48,8 @@ class FactLink:
 def answering(info: bytes = INFO, inet: bytes = INET, code: int = 0) -> Any:
     return FactLink(
         {
-            GET_INFO: DeviceAnswer(code, "", Raw(info)),
-            GET_INET: DeviceAnswer(code, "", Raw(inet)),
+            GET_INFO.uri: DeviceAnswer(code, "", Raw(info)),
+            GET_INTERFACES.uri: DeviceAnswer(code, "", Raw(inet)),
         }
     )
 
@@ -105,7 +104,7 @@ async def test_a_firmware_that_cannot_be_shown_is_left_out() -> None:
     ],
 )
 async def test_who_is_busy_or_talks_is_alive(error: HubError, alive: bool) -> None:
-    link: Any = FactLink({GET_INFO: error})
+    link: Any = FactLink({GET_INFO.uri: error})
     assert await is_alive(link) is alive
 
 

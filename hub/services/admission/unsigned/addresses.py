@@ -6,21 +6,17 @@ import logging
 import re
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from hub.config import Config
 from hub.errors import AlreadyExists, BadParameter, DeviceOffline, DeviceRefused, HubError, NotSent
 from hub.live.registry import Link, Registry
 from hub.services.admission.unsigned.paths import PREFIX, hash_secret, new_secret
 from hub.services.devices.directory import Device, DeviceChange, Devices
 from hub.store.db import Store
+from hub.wire.commands.later_commands import SET_SERVER
+from hub.wire.commands.later_params import ServerSet, ServerSocket
 
 log = logging.getLogger(__name__)
 
-SET_SERVER = "/net/advanced/server_set_param"
-#: How long a camera may take to answer it.
-_SECONDS = 10.0
-_OK_CODES = (0, 200)
 #: A name or an address, and a port; without one it is that of the scheme.
 _HOST = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
@@ -31,16 +27,6 @@ class AnotherIsMoving(AlreadyExists):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} was sent its address and has not come back by it yet")
         self.name = name
-
-
-class _WebSocket(Struct):
-    enable: bool
-    websocket_addr: str
-
-
-class _Server(Struct):
-    websocket: _WebSocket
-    http_addr: str
 
 
 class SecretAddresses:
@@ -85,11 +71,11 @@ class SecretAddresses:
         param = self._param(link, secret)
         await self._promise(did, secret)
         try:
-            answer = await link.request(SET_SERVER, param, seconds=_SECONDS)
+            answer = await link.request(SET_SERVER.uri, param, seconds=SET_SERVER.seconds)
         except NotSent:
             await self._forget(did)
             raise
-        if answer.code not in _OK_CODES:
+        if answer.code not in SET_SERVER.ok_codes:
             await self._forget(did)
             raise DeviceRefused(answer.code, answer.msg[:200])
         log.info("device %s was sent an address of its own", did)
@@ -116,7 +102,7 @@ class SecretAddresses:
         except HubError as error:
             log.warning("cannot forget the address that %s did not take: %s", did, error)
 
-    def _param(self, link: Link, secret: str) -> _Server:
+    def _param(self, link: Link, secret: str) -> ServerSet:
         """The addresses, with the host by which the device has reached the hub.
 
         Raises BadParameter.
@@ -126,9 +112,9 @@ class SecretAddresses:
         if found is None:
             raise BadParameter("the device does not say by which address it reaches the hub")
         path = f"{PREFIX}{secret}"
-        return _Server(
-            _WebSocket(True, f"{scheme}://{host}{path}"),
-            f"{self._http_base(found[1], is_plain=scheme == 'ws')}{path}",
+        return ServerSet(
+            websocket=ServerSocket(enable=True, websocket_addr=f"{scheme}://{host}{path}"),
+            http_addr=f"{self._http_base(found[1], is_plain=scheme == 'ws')}{path}",
         )
 
     def _http_base(self, name: str, *, is_plain: bool) -> str:

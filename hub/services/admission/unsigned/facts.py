@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from typing import Any
 
 from msgspec import Struct
 
@@ -15,16 +16,15 @@ from hub.errors import BadParameter, DeviceNonsense, NotSent, Unanswered
 from hub.live.registry import DeviceAnswer, Link
 from hub.store.tables.devices import Device, Suspicion, UnsignedPins
 from hub.wire import json_limits
+from hub.wire.commands.dialect import Command
+from hub.wire.commands.later_commands import GET_INFO, GET_INTERFACES
 from hub.wire.extra_fields import FieldReader
 
-GET_INFO = "/system/device/get_info"
-GET_INET = "/net/ifconfig_get_inet"
 #: How long a camera may take to answer each of them.
 FACT_SECONDS = 10.0
 #: How long the earlier connection of a camera may take to show that it is alive.
 ALIVE_SECONDS = 5.0
 
-_OK_CODES = (0, 200)
 _MAX_LENGTH = 64
 _MAX_FIRMWARE_LENGTH = 100
 _MAX_BYTES = 16 * 1024
@@ -56,7 +56,7 @@ async def ask_facts(link: Link) -> Facts:
 
     Never call it in the task that reads the connection.
     """
-    info, inet = await _asked(link, GET_INFO), await _asked(link, GET_INET)
+    info, inet = await _asked(link, GET_INFO), await _asked(link, GET_INTERFACES)
     try:
         return _read_facts(info, inet)
     except BadParameter as error:
@@ -83,7 +83,7 @@ def _read_facts(info: DeviceAnswer, inet: DeviceAnswer) -> Facts:
 async def is_alive(link: Link) -> bool:
     """Whether the device on this connection still answers."""
     try:
-        await link.request(GET_INFO, {}, seconds=ALIVE_SECONDS)
+        await link.request(GET_INFO.uri, {}, seconds=ALIVE_SECONDS)
     except Unanswered:
         return False
     except (NotSent, DeviceNonsense):
@@ -136,12 +136,13 @@ def _is_same(told: str, kept: str | None) -> bool:
     return bool(kept) and hmac.compare_digest(told.encode(), (kept or "").encode())
 
 
-async def _asked(link: Link, uri: str) -> DeviceAnswer:
+async def _asked(link: Link, command: Command[Any, Any]) -> DeviceAnswer:
+    uri = command.uri
     try:
         answer = await link.request(uri, {}, seconds=FACT_SECONDS)
     except (NotSent, Unanswered, DeviceNonsense) as error:
         raise Unproven(f"it does not answer {uri}: {error.message}") from None
-    if answer.code not in _OK_CODES or answer.result is None:
+    if answer.code not in command.ok_codes or answer.result is None:
         raise Unproven(f"it answers {uri} with {answer.code}")
     return answer
 
