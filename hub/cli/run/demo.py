@@ -20,6 +20,7 @@ from hub.services.admission.unsigned.approval import unknown_code
 from hub.services.admission.unsigned.facts import Facts
 from hub.services.devices.directory import NewDevice
 from hub.services.people.register import PersonChange, PersonPut
+from hub.simulator.camera import Timing
 from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.endpoint import HubEndpoint
 from hub.simulator.faults import Quirks
@@ -33,6 +34,8 @@ FILE_NAME = "demo-cameras.json"
 _CAPTURES_PER_SECOND = 0.1
 #: Bodies as real cameras send them (D8): they describe people in more detail.
 _QUIRKS: dict[Edition, Quirks] = {one: Quirks(edition=one, bodies="real") for one in EDITIONS}
+#: A camera that the hub refuses for lack of a did (D2) is back at once: people look at the demo.
+_TIMING = Timing(connect_retry_seconds=1)
 _DEMO = Actor("demo")
 
 
@@ -57,6 +60,7 @@ async def run_demo_cameras(
             endpoint,
             rate=_CAPTURES_PER_SECOND * count,
             quirks=[_QUIRKS[edition] for edition in editions],
+            timing=_TIMING,
             task_status=task_status,
         )
 
