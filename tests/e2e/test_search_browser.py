@@ -55,6 +55,45 @@ def test_a_car_is_found_by_a_part_of_its_plate_by_keyboard(
     assert guard.console_errors() == []
 
 
+def test_vehicles_are_found_by_the_colour_of_their_plate_by_keyboard(
+    guard: Browser, filled_site: FilledSite
+) -> None:
+    url = filled_site.hub.url
+    guard.open(f"{url}/search")
+    summary = next(
+        one for one in guard.find_all(".search-attributes > summary") if one.text == "Vehicle"
+    )
+    assert not guard.find_all('[name="plate_colour"]')[0].is_displayed()
+    summary.send_keys(Keys.ENTER)
+    blue = guard.find('[name="plate_colour"][value="blue"]')
+    blue.send_keys(Keys.SPACE)
+    guard.find('[name="car_type"]').send_keys("SUV")
+    guard.find('[name="car_type"]').send_keys(Keys.ENTER)
+    blue.send_keys(Keys.ENTER)
+    guard.wait_until(
+        lambda: (
+            parse_qs(urlsplit(guard.driver.current_url).query)
+            == {"car_type": ["SUV"], "plate_colour": ["blue"]}
+        ),
+        "the address has not what was chosen",
+    )
+    found = [one.text.split("\n")[0] for one in guard.find_all(".search-chips .chip")]
+    assert found[:2] == ["Vehicle type: SUV", "Plate colour: Blue"]
+    guard.find(".search-chips .chip").click()
+    guard.wait_until(
+        lambda: guard.driver.current_url == f"{url}/search?plate_colour=blue",
+        "the filter stays",
+    )
+    guard.find(".card-link").send_keys(Keys.ENTER)
+    guard.find("#record-dialog[open] h1")
+    more = guard.find('#record-dialog .facts a[href^="/search?car_type="]')
+    kind = more.text
+    more.send_keys(Keys.ENTER)
+    guard.wait_until(lambda: guard.has_text(f"Vehicle type: {kind}"), "nothing like it is found")
+    assert guard.find_all(".card")
+    assert guard.console_errors() == []
+
+
 def test_the_chart_zooms_by_dragging_and_by_keys(guard: Browser, filled_site: FilledSite) -> None:
     guard.open(f"{filled_site.hub.url}/search?kind=face")
     guard.find("[data-chart] a[tabindex='0']")

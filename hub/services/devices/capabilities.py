@@ -24,6 +24,7 @@ from hub.wire.commands.capabilities import (
     MAX_FIRMWARE_LENGTH,
     UNKNOWN,
     Capabilities,
+    Edition,
 )
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,12 @@ class CameraCapabilities:
     def learnt(self, did: str) -> Capabilities:
         """Return what was learnt from the camera itself."""
         return _decoded(self._store.capabilities.of(did), is_learnt=True)
+
+    def upload_editions(self) -> frozenset[Edition]:
+        """Return the editions of the shapes that the cameras upload, as far as they are known."""
+        rows = self._store.capabilities.of_part("uploads")
+        known = (_decoded((row,), is_learnt=False).uploads for row in rows)
+        return frozenset(one for one in known if one is not None)
 
     def views(self, did: str) -> list[CapabilityView]:
         """Return all parts, known or not, in the order in which they are shown."""

@@ -78,6 +78,10 @@ class CapabilityTable:
         """Return the parts of which something is known or set."""
         return self._rows.get(did, ())
 
+    def of_part(self, part: str) -> list[CapabilityRow]:
+        """Return what is known of one part of each device."""
+        return [row for rows in self._rows.values() for row in rows if row.part == part]
+
     async def save(self, did: str, sn: str, rows: Sequence[CapabilityRow]) -> None:
         """Replace all that is known of the camera with this SN.
 

@@ -85,7 +85,7 @@ BAG = Attribute(
 )
 UPPER_WEAR = Attribute(
     "upper_wear",
-    CodeName("Sleeves", "上衣"),
+    CodeName("Sleeves", "袖长"),
     {1: CodeName("long sleeves", "长袖"), 2: CodeName("short sleeves", "短袖")},
 )
 LOWER_WEAR = Attribute(

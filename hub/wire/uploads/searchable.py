@@ -13,6 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hub.wire.code_tables import GENDERS, VEHICLE_TYPES, CodeName
+from hub.wire.commands.capabilities import Edition
 from hub.wire.uploads import attributes
 from hub.wire.uploads.attributes import Values
 from hub.wire.uploads.records import Detail, FaceDetail, VehicleDetail
@@ -27,13 +28,14 @@ AskedAttributes = tuple[tuple[str, tuple[str, ...]], ...]
 class Searchable(Struct, frozen=True):
     """One attribute. `key`: its name in searches; `values`: by the number that the store keeps.
 
-    The English name of a value is the word that searches use.
+    The English name of a value is the word that searches use. `edition`: the first that sends it.
     """
 
     key: str
     of: Bearer
     name: CodeName
     values: Values
+    edition: Edition = 3
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -68,20 +70,27 @@ _OF_PEOPLE = (
     attributes.CARRYING,
     attributes.UMBRELLA,
 )
+_SENT_BY_2 = frozenset(one.key for one in attributes.SENT_BY_2.values())
 
 _ALL = (
-    Searchable("gender", "face", CodeName("Gender", "性别"), GENDERS),
-    Searchable("helmet", "face", attributes.HELMET.name, _NO_YES),
-    *(Searchable(one.key, "face", one.name, one.values) for one in _OF_PEOPLE),
+    Searchable("gender", "face", CodeName("Gender", "性别"), GENDERS, edition=1),
+    Searchable("helmet", "face", attributes.HELMET.name, _NO_YES, edition=2),
+    *(
+        Searchable(one.key, "face", one.name, one.values, 2 if one.key in _SENT_BY_2 else 3)
+        for one in _OF_PEOPLE
+    ),
     Searchable(
         "car_type",
         "vehicle",
         CodeName("Vehicle type", "车型"),
         {number: name for number, name in VEHICLE_TYPES.items() if number},
+        edition=1,
     ),
-    Searchable("plate_colour", "vehicle", CodeName("Plate colour", "车牌颜色"), PLATE_COLOURS),
+    Searchable(
+        "plate_colour", "vehicle", CodeName("Plate colour", "车牌颜色"), PLATE_COLOURS, edition=1
+    ),
     Searchable("car_colour", "vehicle", CodeName("Vehicle colour", "车身颜色"), CAR_COLOURS),
-    Searchable("car_maker", "vehicle", CodeName("Brand", "品牌"), CAR_MAKERS),
+    Searchable("car_maker", "vehicle", CodeName("Brand", "品牌"), CAR_MAKERS, edition=1),
 )
 #: Every attribute that can be searched, by its name in searches.
 SEARCHABLE: Mapping[str, Searchable] = {one.key: one for one in _ALL}

@@ -26,10 +26,11 @@ from hub.wire.uploads.records import (
     Record,
     VehicleDetail,
 )
+from hub.wire.uploads.searchable import searchable_words
 from web.pages import language
 from web.pages.labels import hub_sentence
 from web.pages.language import N_, gettext
-from web.pages.search.links import more_of_person, more_of_plate
+from web.pages.search.links import more_of_person, more_of_plate, more_with
 
 #: No person of the register.
 NOBODY: Mapping[str, PersonName] = {}
@@ -148,6 +149,8 @@ class RecordField(Struct, frozen=True):
     value: str
     #: Shown as preformatted text.
     raw: bool = False
+    #: The address of a search for what has the same value; "" if there is none.
+    more_url: str = ""
 
 
 def make_card(record: Record, people: Mapping[str, PersonName] = NOBODY) -> RecordCard:
@@ -338,17 +341,26 @@ def extra_fields(record: Record) -> list[RecordField]:
 def _list_known_fields(record: Record) -> Iterator[RecordField]:
     _ = gettext
     code = _language_code()
+    words = {} if record.erased else searchable_words(record.detail)
+
+    def searched(label: str, value: str, key: str) -> RecordField:
+        return RecordField(
+            label, value, more_url=more_with(key, words[key]) if key in words else ""
+        )
+
     match record.detail:
         case FaceDetail() as face:
             yield RecordField(_("Name"), face.name or "")
             yield RecordField(_("Person ID"), face.uuid or "")
             yield RecordField(_("List"), table_text(face.category, code_tables.category_name))
-            yield RecordField(_("Gender"), table_text(face.gender, code_tables.gender_name))
+            gender = table_text(face.gender, code_tables.gender_name)
+            yield searched(_("Gender"), gender, "gender")
             yield RecordField(_("Age"), _format_number(face.age))
             for key, value in face.attributes.items():
-                yield RecordField(
+                yield searched(
                     attributes.attribute_name(key, code),
                     _capitalise(attributes.value_name(key, value, code)),
+                    key,
                 )
         case EventDetail() as event:
             yield RecordField(
@@ -360,12 +372,11 @@ def _list_known_fields(record: Record) -> Iterator[RecordField]:
         case VehicleDetail() as seen:
             yield RecordField(_("Plate"), seen.plate.id or "")
             yield RecordField(_("Plate type"), table_text(seen.plate.type, code_tables.plate_name))
-            yield RecordField(_("Plate colour"), _vehicle_text(seen.plate.colour))
-            yield RecordField(
-                _("Vehicle type"), table_text(seen.vehicle.type, code_tables.vehicle_name)
-            )
-            yield RecordField(_("Brand"), _vehicle_text(seen.vehicle.brand))
-            yield RecordField(_("Vehicle colour"), _vehicle_text(seen.vehicle.colour))
+            kind = table_text(seen.vehicle.type, code_tables.vehicle_name)
+            yield searched(_("Plate colour"), _vehicle_text(seen.plate.colour), "plate_colour")
+            yield searched(_("Vehicle type"), kind, "car_type")
+            yield searched(_("Brand"), _vehicle_text(seen.vehicle.brand), "car_maker")
+            yield searched(_("Vehicle colour"), _vehicle_text(seen.vehicle.colour), "car_colour")
         case AccessDetail() as access:
             yield RecordField(_("Person ID"), access.uuid or "")
             yield RecordField(_("Record ID on the camera"), access.rid or "")

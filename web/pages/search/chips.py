@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.wire import code_tables
+from hub.wire.uploads.searchable import SEARCHABLE
 from web import auth
 from web.pages import language
 from web.pages.labels import KINDS
 from web.pages.language import N_, gettext
 from web.pages.live.record_cards import table_text
+from web.pages.search.attribute_fields import attribute_text
 from web.pages.search.period import Period, When, to_ms
 from web.pages.search.question import Question
 
@@ -81,6 +83,10 @@ def _matter(question: Question, person: str) -> Iterator[tuple[str, str, Questio
         others = tuple(one for one in question.categories if one != category)
         text = table_text(category, code_tables.category_name)
         yield text, "people", replace(question, categories=others)
+    for key, words in question.attributes:
+        icon = "vehicle" if SEARCHABLE[key].of == "vehicle" else "person"
+        for word in words:
+            yield attribute_text(key, word), icon, question.without(key, word)
     if question.pictures:
         yield _(PICTURES[question.pictures]), "live", replace(question, pictures="")
 

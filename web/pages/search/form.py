@@ -16,6 +16,7 @@ from web.pages import language
 from web.pages.labels import KINDS
 from web.pages.language import gettext
 from web.pages.live.record_cards import table_text
+from web.pages.search.attribute_fields import AttributeGroup, attribute_groups
 from web.pages.search.chips import PICTURES, WHEN
 from web.pages.search.question import MAX_CAMERAS, Question, Sent
 
@@ -49,6 +50,7 @@ class SearchForm(Struct, frozen=True, kw_only=True):
     types: list[Option]
     lists: list[Option]
     pictures: list[Option]
+    attributes: list[AttributeGroup]
     has_more: bool
 
 
@@ -88,6 +90,7 @@ def search_form(sent: Sent) -> SearchForm:
         pictures=_options(
             [(one, gettext(text)) for one, text in PICTURES.items()], texts.get("pictures", "")
         ),
+        attributes=attribute_groups(sent.lists),
         has_more=is_some
         or any(texts.get(name) for name in ("kind", "type", "uuid", "pictures", "since", "until"))
         or bool(sent.lists.get("category")),

@@ -48,6 +48,11 @@ def more_of_plate(record: Record) -> str:
     return search_url(plate=plate) if plate else ""
 
 
+def more_with(key: str, word: str) -> str:
+    """Everything of which a camera said the same: see `hub.wire.uploads.searchable`."""
+    return search_url(**{key: word})
+
+
 def more_of_camera(record: Record) -> str:
     """What the same camera saw from 15 minutes before to 15 minutes after; "" if it has none."""
     if not record.did:

@@ -16,6 +16,7 @@ from hub.services.records.record_log import RecordFilter
 from hub.wire.code_tables import CATEGORIES
 from hub.wire.plates import part_pattern
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
+from hub.wire.uploads.searchable import SEARCHABLE, AskedAttributes
 from web.pages.search.period import Period, read_period, to_ms
 
 Order = Literal["newest", "oldest"]
@@ -27,11 +28,12 @@ MAX_TEXT = 100
 MAX_CAMERAS, MAX_GROUPS = 200, 100
 _MAX_TYPE = 2**31 - 1
 _PERIOD = ("when", "day", "around", "since", "until")
-_LISTS = ("did", "group", "category")
+_LISTS = ("did", "group", "category", *SEARCHABLE)
 #: The parameters in the order in which an address has them.
 _ORDER = (
     *_PERIOD,
-    *("did", "group", "kind", "type", "name", "plate", "uuid", "category", "pictures", "order"),
+    *("did", "group", "kind", "type", "name", "plate", "uuid", "category", *SEARCHABLE),
+    *("pictures", "order"),
 )
 #: As Chinese keyboards write them, and editors quotes.
 _WIDE_SIGNS = str.maketrans("？＊“”„＂", '?*""""')
@@ -50,6 +52,7 @@ class Question(Struct, frozen=True, kw_only=True):
     plate: str = ""
     uuid: str = ""
     categories: tuple[int, ...] = ()
+    attributes: AskedAttributes = ()
     pictures: Pictures = ""
     order: Order = "newest"
 
@@ -73,6 +76,7 @@ class Question(Struct, frozen=True, kw_only=True):
             ("plate", self.plate),
             ("uuid", self.uuid),
             *(("category", category) for category in self.categories),
+            *((key, word) for key, words in self.attributes for word in words),
             ("pictures", self.pictures),
             ("order", "" if self.order == "newest" else self.order),
         ]
@@ -121,7 +125,16 @@ class Question(Struct, frozen=True, kw_only=True):
             uuid=self.uuid or None,
             lists=self.categories or None,
             has_pictures=None if not self.pictures else self.pictures == "yes",
+            attributes=self.attributes,
         )
+
+    def without(self, key: str, word: str) -> Question:
+        """The same question without one word of an attribute."""
+        rest = (
+            (one, tuple(each for each in words if (one, each) != (key, word)))
+            for one, words in self.attributes
+        )
+        return replace(self, attributes=tuple((one, words) for one, words in rest if words))
 
     def _cameras(self, services: Services) -> tuple[str, ...] | None:
         """The cameras chosen one by one and those of the groups; None for all.
@@ -183,9 +196,22 @@ def read_question(sent: Sent, zone: tzinfo) -> Question:
         plate=texts["plate"],
         uuid=texts["uuid"],
         categories=tuple(sorted(map(int, _numbers(sent, "category", len(CATEGORIES))))),
+        attributes=_attributes(sent),
         pictures=_one_of(texts["pictures"], get_args(Pictures), "pictures"),
         order=_one_of(texts["order"] or "newest", get_args(Order), "order"),
     )
+
+
+def _attributes(sent: Sent) -> AskedAttributes:
+    """The words of each attribute that is asked for, in the order of the tables."""
+    asked: list[tuple[str, tuple[str, ...]]] = []
+    for key, attribute in SEARCHABLE.items():
+        given = {word for word in sent.lists.get(key, ()) if word}
+        if given.difference(attribute.words):
+            raise BadParameter(f"one of {', '.join(attribute.words)} is expected", field=key)
+        if given:
+            asked.append((key, tuple(word for word in attribute.words if word in given)))
+    return tuple(asked)
 
 
 def _one_of(text: str, allowed: Sequence[str], field: str) -> Any:

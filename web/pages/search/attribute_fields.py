@@ -1,0 +1,106 @@
+"""The part of the form that asks for attributes of people and vehicles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from hub.wire.commands.capabilities import Edition
+from hub.wire.uploads.searchable import SEARCHABLE, Searchable
+from web import auth
+from web.pages import language
+from web.pages.language import N_, gettext
+
+_TITLES = {"face": N_("Person"), "vehicle": N_("Vehicle")}
+#: So many words are shown as boxes, of which several can be chosen.
+_COLOURS = frozenset({"upper_colour", "lower_colour", "car_colour", "plate_colour"})
+
+
+class Word(Struct, frozen=True):
+    """`swatch`: the name of its colour, "" if it is none."""
+
+    value: str
+    text: str
+    chosen: bool
+    swatch: str
+
+
+class AttributeField(Struct, frozen=True):
+    """One attribute. `is_colour`: its words are boxes. `several`: more than one is chosen."""
+
+    key: str
+    label: str
+    words: list[Word]
+    is_colour: bool
+    several: bool
+
+
+class AttributeGroup(Struct, frozen=True):
+    """The attributes of people, or of vehicles. `chosen`: how many words are."""
+
+    of: str
+    title: str
+    fields: list[AttributeField]
+    chosen: int
+    #: Why there are no more.
+    note: str
+
+
+def attribute_groups(sent: dict[str, list[str]]) -> list[AttributeGroup]:
+    """The attributes that a camera of the site can tell, and those that are asked for."""
+    latest: Edition = max(auth.services().capabilities.upload_editions(), default=1)
+    groups = []
+    for of, title in _TITLES.items():
+        fields = [
+            _field(one, sent.get(one.key, ()))
+            for one in SEARCHABLE.values()
+            if one.of == of and (one.edition <= latest or sent.get(one.key))
+        ]
+        chosen = sum(word.chosen for field in fields for word in field.words)
+        groups.append(AttributeGroup(of, gettext(title), fields, chosen, _note(of, latest)))
+    return groups
+
+
+def _note(of: str, latest: Edition) -> str:
+    if latest == 3:
+        return ""
+    if of == "vehicle":
+        return gettext("No camera of this site reports the colour of vehicles.")
+    if latest == 2:
+        return gettext("No camera of this site reports clothing.")
+    return gettext("No camera of this site reports clothing, bags or helmets.")
+
+
+def _field(attribute: Searchable, chosen: Sequence[str]) -> AttributeField:
+    code = language.current().code
+    is_colour = attribute.key in _COLOURS
+    words = [
+        Word(
+            name.en,
+            capitalised(name.of(code)),
+            name.en in chosen,
+            name.en if is_colour else "",
+        )
+        for name in attribute.values.values()
+    ]
+    return AttributeField(
+        attribute.key,
+        attribute.name.of(code),
+        words,
+        is_colour,
+        sum(word.chosen for word in words) > 1,
+    )
+
+
+def attribute_text(key: str, word: str) -> str:
+    """What is asked of an attribute, in the language of the page: "Upper colour: Red"."""
+    code, attribute = language.current().code, SEARCHABLE[key]
+    name = next((one for one in attribute.values.values() if one.en == word), None)
+    value = word if name is None else name.of(code)
+    values = {"label": attribute.name.of(code), "value": capitalised(value)}
+    return gettext("%(label)s: %(value)s") % values
+
+
+def capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
