@@ -14,6 +14,7 @@ from hub.wire.commands.dialect import SET_FACE, Command
 from hub.wire.commands.later_commands import OTA_START, PERSON_UPDATE
 
 Learn = Callable[[Capabilities], Capabilities]
+LearntFrom = Literal["get_info", "upload", "answer"]
 
 
 class Abilities(Protocol):
@@ -22,7 +23,7 @@ class Abilities(Protocol):
     def of(self, did: str) -> Capabilities:
         """Return what counts for this device."""
 
-    async def learn(self, did: str, learn: Learn, source: Literal["upload", "answer"]) -> None:
+    async def learn(self, did: str, learn: Learn, source: LearntFrom) -> None:
         """Keep what follows from what the device did."""
 
 
@@ -32,7 +33,7 @@ class NothingKnown:
     def of(self, did: str) -> Capabilities:
         return UNKNOWN
 
-    async def learn(self, did: str, learn: Learn, source: Literal["upload", "answer"]) -> None:
+    async def learn(self, did: str, learn: Learn, source: LearntFrom) -> None:
         pass
 
 

@@ -36,7 +36,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.later_commands import PERSON_CLEAR, PERSON_UPDATE
+from hub.wire.commands.later_commands import GET_INFO, PERSON_CLEAR, PERSON_UPDATE
 from hub.wire.commands.settings import editions_of, to_edition
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,9 @@ class CommandSender:
         if is_kept(command):
             await self._settings.note(camera, command, command.uri, param, answer)
         if command.group is not None:
-            await self._abilities.learn(did, from_answer(command, answer), "answer")
+            is_info = command.name == GET_INFO.name
+            learn = from_answer(command, answer)
+            await self._abilities.learn(did, learn, "get_info" if is_info else "answer")
         return answer
 
     async def _request_setting(

@@ -76,6 +76,8 @@ async def test_one_that_may_be_of_a_later_edition_is_asked_once(
     await wait_all_tasks_blocked()
     assert link.uris == [GET_INFO.uri]
     assert await asking.knows()
+    views = asking.services.capabilities.views("1")
+    assert [one.source for one in views if one.part == "group:information"] == ["get_info"]
     link = asking.connect()
     await wait_all_tasks_blocked()
     assert link.uris == []

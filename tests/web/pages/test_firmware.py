@@ -378,6 +378,19 @@ async def test_a_campaign_starts_with_the_chosen_camera(admin: Operator) -> None
     assert await admin.audited() == [("campaign.start", str(campaign.id))]
 
 
+async def test_one_camera_is_updated_from_its_own_page(admin: Operator) -> None:
+    release = await admin.site.add_release(FILE)
+    await admin.get("/cameras/2/manage")
+    link = f"/firmware/releases/{release.id}/give?did=2"
+    assert f'href="{link}"' in admin.text
+    assert "Update to v2.0…" in admin.text
+    await admin.get(link)
+    assert re.findall(r'name="did" value="(\d+)" checked', admin.text) == ["2"]
+    await admin.site.report("2", fwVer="V2.0")
+    await admin.get("/cameras/2/manage")
+    assert link not in admin.text
+
+
 async def test_a_campaign_is_asked_about_once_with_the_names_of_its_cameras(
     admin: Operator,
 ) -> None:

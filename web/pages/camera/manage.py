@@ -11,12 +11,17 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, WrongSignature
 from hub.services.devices.directory import DeviceChange
 from hub.services.devices.views import DeviceView
+from hub.services.firmware.releases import Release
+from hub.wire.uploads.firmware import Versions
 from web import auth
 from web.forms.key_field import read_key
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.labels import describe_field_error, init_outcome, waiting_reasons
 from web.pages.language import gettext
 from web.pages.layout import redirect_to
+
+#: Releases of firmware that are offered on the page.
+_MAX_RELEASES = 3
 
 blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>")
 
@@ -38,11 +43,22 @@ async def _manage_page(
         status=400 if fault else 200,
         has_site_key=auth.services().devices.site_key() is not None,
         init_outcome=init_outcome(device.init_outcome),
+        releases=_other_releases(device),
         clock_skew=auth.services().config.devices.clock_skew,
         fault=fault,
         about=about,
         values=values or {},
     )
+
+
+def _other_releases(device: DeviceView) -> list[Release]:
+    """The newest releases that the camera does not report."""
+    reported = Versions.of(device)
+    return [
+        release
+        for release in auth.services().releases.all()
+        if not (any(release.reports.given()) and reported.matches(release.reports))
+    ][:_MAX_RELEASES]
 
 
 async def _change(did: int, change: DeviceChange, action: str, about: str, done: str) -> Response:

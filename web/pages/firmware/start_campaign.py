@@ -41,7 +41,8 @@ class CameraChoice(Struct, frozen=True, kw_only=True):
 @blueprint.get("")
 async def show(id: int) -> Response:
     await auth.require_role("admin")
-    return await _start_page(auth.services().releases.get(id), [])
+    # The page of a camera links here with that camera.
+    return await _start_page(auth.services().releases.get(id), request.args.getlist("did"))
 
 
 @blueprint.post("")
