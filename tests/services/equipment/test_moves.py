@@ -71,6 +71,16 @@ async def test_one_that_comes_back_elsewhere_is_told_apart(
     assert stage(moves, device) == "back"
 
 
+async def test_a_camera_that_takes_the_place_of_one_that_was_sent_an_address_is_not_waited_for(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    device, moves = await camera(clock, nursery)
+    await moves.send(device.did, FIXED)
+    device.leave()
+    await device.site.devices.change(device.did, DeviceChange(sn="OTHER", code="AB12CD34"))
+    assert stage(moves, device) == ""
+
+
 async def test_after_a_while_somebody_should_look(
     clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
