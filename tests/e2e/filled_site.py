@@ -93,6 +93,10 @@ class FilledSite:
         """The did of a camera in whose place another one came."""
         return self._outside.suspect.did or ""
 
+    def later_vehicle(self) -> str:
+        """The number of a record of a vehicle that this camera has sent."""
+        return str(self._vehicles_of_later()[0]["seq"])
+
     def close(self) -> None:
         self._api.close()
 
@@ -189,7 +193,7 @@ class FilledSite:
         ):
             outside.later = self._approve(outside.later)
             outside.suspect = self._approve(outside.suspect)
-            self._wait(lambda: self._items(f"/records?did={self.later_did}&limit=1"))
+            self._wait(self._vehicles_of_later)
         other = _OtherAdapter(**msgspec.structs.asdict(outside.suspect))
         path = f"/cameras/{self.suspect_did}/unsigned/take-over"
         with (
@@ -197,6 +201,9 @@ class FilledSite:
             running_cameras(self.hub, (other,), rate=_QUIET, quirks=(_EDITION_3,)),
         ):
             self._wait(lambda: path in client.get(f"/cameras/{self.suspect_did}/unsigned").text)
+
+    def _vehicles_of_later(self) -> list[dict[str, Any]]:
+        return self._items(f"/records?kind=vehicle&did={self.later_did}&limit=1")
 
     def _approve(self, camera: CameraIdentity) -> CameraIdentity:
         path = f"{_API}/devices/waiting/{camera.sn}/accept"

@@ -79,6 +79,7 @@ def _pages_of_later(site: FilledSite) -> list[Page]:
     return [
         *(Page(f"{_CAMERA}{path}", f"{later}{path}", "later") for path in _OTHER_IF_LATER),
         Page(_SETTINGS_OF_DEVICE, f"{later}/device/media", "media"),
+        Page("/records/<int:seq>", f"/records/{site.later_vehicle()}", "later"),
         Page(f"{_CAMERA}/unsigned", f"{suspect}/unsigned", "suspect"),
     ]
 
