@@ -78,6 +78,16 @@ QUESTIONS: dict[str, _Question] = {
     ),
     "frequent name, category": _month(name=FREQUENT, category=3),
     "without pictures": _month(has_pictures=False),
+    "purple vehicles": _month(attributes=(("car_colour", ("purple",)),)),
+    "black upper clothing": _month(attributes=(("upper_colour", ("black",)),)),
+    "red, backpack, camera": lambda c: (
+        RecordFilter(
+            **_MONTH,
+            did=_camera(c),
+            attributes=(("upper_colour", ("red",)), ("bag", ("backpack",))),
+        ),
+        HOUR_MS,
+    ),
 }
 
 

@@ -16,10 +16,12 @@ from hub.wire.uploads.records import (
     Record,
     VehicleDetail,
 )
+from hub.wire.uploads.searchable import SEARCHABLE, searchable_words
 from web.pages import language
 from web.pages.labels import KINDS
 from web.pages.language import N_
 from web.pages.live.record_cards import TableName, make_card
+from web.pages.search.attribute_fields import attribute_text
 from web.pages.search.found_records import FoundRecords
 
 #: A row more would not fit into what a spreadsheet of today opens without trouble.
@@ -43,7 +45,10 @@ HEAD = (
     N_("Vehicle type"),
     N_("Event"),
     N_("Pictures"),
+    N_("Attributes"),
 )
+#: In a column of its own.
+_TYPE = "car_type"
 
 
 async def export_csv(
@@ -92,7 +97,17 @@ def _cells(record: Record, words: language.Language, zone: tzinfo) -> Sequence[s
         *(as_text(text) for text in (card.camera, record.sn, card.title, name, uuid, category)),
         *(as_text(text) for text in (plate, plate_type, vehicle, event)),
         str(len(record.images)),
+        as_text(_attributes(record)),
     )
+
+
+def _attributes(record: Record) -> str:
+    """What a search finds the record by, in one line: "Gender: Male; Bag: Backpack"."""
+    if record.erased:
+        return ""
+    said = searchable_words(record.detail)
+    texts = (attribute_text(key, said[key]) for key in SEARCHABLE if key in said and key != _TYPE)
+    return "; ".join(texts)
 
 
 def _table(number: int | None, name: TableName, code: language.Code) -> str:

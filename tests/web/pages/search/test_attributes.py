@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hub.wire.uploads.records import FaceDetail, Plate, Vehicle, VehicleDetail
+from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, Vehicle, VehicleDetail
 from hub.wire.uploads.searchable import SEARCHABLE
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
+from tests.web.pages.search.test_exports import read_csv
 from tests.web.pages.search.test_search import ask, chips, titles
 
 
@@ -149,6 +150,24 @@ async def test_an_opened_record_leads_to_what_has_the_same_attribute(
         "Brand": ("/search?car_maker=Great+Wall#answer", "Great Wall"),
         "Vehicle colour": ("/search?car_colour=red#answer", "Red"),
     }
+
+
+async def test_the_csv_has_the_attributes_in_the_language_of_the_page(
+    site: PageSite, guard: Visitor
+) -> None:
+    seen = FaceDetail(gender=1, attributes={"bag": "backpack", "orientation": "front"})
+    await site.add_record(detail=seen)
+    vehicle = Vehicle(6, "BMW", colour="red")
+    await site.add_record("vehicle", VehicleDetail(Plate("B1", colour="green"), vehicle))
+    await site.add_record("event", EventDetail(2))
+    said = [row[-1] for row in await read_csv(guard)]
+    assert said == [
+        *("Attributes", "", "Plate colour: Green; Vehicle colour: Red; Brand: BMW"),
+        "Gender: Male; Bag: Backpack",
+    ]
+    await site.name_site("zh")
+    said = [row[-1] for row in await read_csv(guard, "?kind=face")]
+    assert said == ["特征", "性别：男; 包：双肩包"]
 
 
 async def test_a_search_by_attributes_is_saved_with_them(site: PageSite, guard: Visitor) -> None:

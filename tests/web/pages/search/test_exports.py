@@ -68,7 +68,20 @@ async def test_the_csv_has_the_answer_in_its_order_and_both_clocks(
     assert [row[0] for row in rows] == ["3", "1"]
     assert rows[0][2:4] == ["2026-11-25 12:00:00", "2026-11-25 20:00:00"]
     assert rows[1][4:] == [
-        *("Main gate", "Y3CA9PGDTKM0001", "Anna", "Anna", "7", "blacklist", "", "", "", "", "2"),
+        *(
+            "Main gate",
+            "Y3CA9PGDTKM0001",
+            "Anna",
+            "Anna",
+            "7",
+            "blacklist",
+            "",
+            "",
+            "",
+            "",
+            "2",
+            "",
+        ),
     ]
     _, *rows = await read_csv(guard, "?name=anna&order=oldest")
     assert [row[0] for row in rows] == ["1", "3"]
