@@ -154,7 +154,7 @@ class FilledSite:
         self.hub.cli("hold", "add", *seqs, "--reason", "Theft in the yard")
         self._add_firmware(dids)
         self._add_targets()
-        self._add_door(dids[-2])
+        self._add_door(self.later_did)
         self.hub.cli("device", "disable", dids[-1])
         self.acknowledge_alarms(keep=_NEW_ALARMS)
 
