@@ -61,6 +61,7 @@ class _Outside(msgspec.Struct):
     later: CameraIdentity
     suspect: CameraIdentity
     setup_path: str = ""
+    door_did: str = ""
     headers: dict[str, str] = {}
 
 
@@ -87,6 +88,11 @@ class FilledSite:
     def later_did(self) -> str:
         """The did of a camera of edition 3, which is online."""
         return self._outside.later.did or ""
+
+    @property
+    def door_did(self) -> str:
+        """The did of a camera that opens a door."""
+        return self._outside.door_did
 
     @property
     def suspect_did(self) -> str:
@@ -228,6 +234,7 @@ class FilledSite:
     def _add_door(self, did: str) -> None:
         body = {"name": "Back door", "username": "operator", "password": "Kl9-gate"}
         self._call("PUT", f"/devices/{did}/relay", json={**body, "address": "192.168.1.20"})
+        self._outside.door_did = did
 
     def _add_targets(self) -> None:
         """Add targets that cannot be reached: nobody listens at this port."""

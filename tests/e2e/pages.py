@@ -64,6 +64,8 @@ def find_pages(site: FilledSite) -> list[Page]:
     with site.signed_in() as client:
         crawl = _Crawl(client, site.prefix)
         crawl.follow_links()
+        if site.door_did:
+            crawl.follow_links_of(f"/cameras/{site.door_did}")
         for path in _OTHER_IF_LATER if site.later_did else ():
             crawl.follow_links_of(f"/cameras/{site.later_did}{path}")
     found = {_SETUP: site.setup_path, "/sign-in": "/sign-in", "": "/no-such-page"} | crawl.pages
