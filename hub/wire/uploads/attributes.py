@@ -62,7 +62,7 @@ RESCUE_KIT = Attribute("rescue_kit", CodeName("Red rescue kit", "红色自救包
 HELMET = Attribute("helmet", CodeName("Helmet", "安全帽"), _NO_YES_FROM_0)
 HEADWEAR = Attribute(
     "headwear",
-    CodeName("Headwear", "头饰"),
+    CodeName("Headwear", "帽子"),
     {1: CodeName("none", "无"), 2: CodeName("hat", "普通帽"), 3: CodeName("helmet", "安全帽")},
 )
 GLASSES = Attribute(
@@ -98,8 +98,8 @@ LOWER_WEAR = Attribute(
         4: CodeName("short skirt", "短裙"),
     },
 )
-UPPER_COLOUR = Attribute("upper_colour", CodeName("Upper colour", "上衣颜色"), COLOURS)
-LOWER_COLOUR = Attribute("lower_colour", CodeName("Lower colour", "下装颜色"), COLOURS)
+UPPER_COLOUR = Attribute("upper_colour", CodeName("Colour of upper clothing", "上衣颜色"), COLOURS)
+LOWER_COLOUR = Attribute("lower_colour", CodeName("Colour of lower clothing", "下装颜色"), COLOURS)
 UPPER_GARMENT = Attribute(
     "upper_garment",
     CodeName("Upper clothing", "上衣款式"),

@@ -94,7 +94,7 @@ def _field(attribute: Searchable, chosen: Sequence[str]) -> AttributeField:
 
 
 def attribute_text(key: str, word: str) -> str:
-    """What is asked of an attribute, in the language of the page: "Upper colour: Red"."""
+    """What is asked of an attribute, in the language of the page: "Bag: Backpack"."""
     code, attribute = language.current().code, SEARCHABLE[key]
     name = next((one for one in attribute.values.values() if one.en == word), None)
     value = word if name is None else name.of(code)

@@ -60,13 +60,18 @@ async def test_a_man_with_a_red_jacket_and_a_backpack(site: PageSite, guard: Vis
     await guard.get(guard.goes_to)
     assert titles(guard) == ["Ben"]
     assert list(chips(guard)) == [
-        *("Gender: Male", "Bag: Backpack", "Upper colour: Red", "Upper clothing: Jacket"),
+        *(
+            "Gender: Male",
+            "Bag: Backpack",
+            "Colour of upper clothing: Red",
+            "Upper clothing: Jacket",
+        ),
     ]
     await guard.get(chips(guard)["Gender: Male"])
     assert titles(guard) == ["Ben", "Ann"]
     await ask(guard, f"{man}&upper_colour=orange&upper_colour=red")
     assert titles(guard) == ["Fu", "Ben"]
-    await guard.get(chips(guard)["Upper colour: Red"])
+    await guard.get(chips(guard)["Colour of upper clothing: Red"])
     assert titles(guard) == ["Fu"]
 
 
@@ -144,7 +149,7 @@ async def test_an_opened_record_leads_to_what_has_the_same_attribute(
         links |= {label: (url, text) for label, url, text in re.findall(found, guard.text)}
     assert links == {
         "Gender": ("/search?gender=female#answer", "Female"),
-        "Upper colour": ("/search?upper_colour=red#answer", "Red"),
+        "Colour of upper clothing": ("/search?upper_colour=red#answer", "Red"),
         "Plate colour": ("/search?plate_colour=yellow#answer", "Yellow, one row"),
         "Vehicle type": ("/search?car_type=SUV#answer", "SUV"),
         "Brand": ("/search?car_maker=Great+Wall#answer", "Great Wall"),
@@ -176,4 +181,4 @@ async def test_a_search_by_attributes_is_saved_with_them(site: PageSite, guard: 
     await guard.send("/search/saved", name="Red with a backpack", query=query)
     assert guard.goes_to == f"/search?{query}&done=search-saved"
     await guard.get("/search/saved")
-    assert "Bag: Backpack · Upper colour: Red" in guard.text
+    assert "Bag: Backpack · Colour of upper clothing: Red" in guard.text
