@@ -58,7 +58,19 @@ class Browser:
         self.driver = driver
 
     def open(self, url: str) -> None:
-        self.driver.get(url)
+        """Open a page, and wait until it has loaded.
+
+        If the page before is just loading again by itself, the driver believes too early that this
+        one has loaded, or waits for ever.
+        """
+        try:
+            self.driver.get(url)
+        except TimeoutException:
+            self.driver.get(url)
+        self.wait_until(self._has_loaded, "the page does not load")
+
+    def _has_loaded(self) -> bool:
+        return bool(self.driver.execute_script("return document.readyState === 'complete'"))
 
     def open_tab(self) -> None:
         """Open an empty tab, and go on in it."""
@@ -167,6 +179,7 @@ def open_chromium(profile: Path) -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = Chrome(options, Service(_find_program(("chromedriver",))))
     driver.set_script_timeout(_SCRIPT_SECONDS)
+    driver.set_page_load_timeout(TIMEOUT_SECONDS)
     try:
         yield Browser(driver)
     finally:
