@@ -61,11 +61,9 @@ def disconnect(hub: HubServices, link: AskedLink) -> None:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until a condition holds, which takes work of tasks and of the store's threads."""
-    for _ in range(1000):
-        if await condition():
-            return
-        await wait_all_tasks_blocked(0.002)
-    raise AssertionError("it does not happen")
+    with trio.fail_after(30):
+        while not await condition():
+            await wait_all_tasks_blocked(0.002)
 
 
 async def reached(hub: HubServices, job: Job, *expected: str) -> None:

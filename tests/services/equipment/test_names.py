@@ -53,11 +53,9 @@ def connect(hub: HubServices, did: str, result: object = OSD) -> AskedLink:
 
 async def outcomes(hub: HubServices, job: int) -> list[tuple[str, DeviceOutcome]]:
     """The outcomes of the items, once the job is over."""
-    for _ in range(1000):
-        found = await hub.services.jobs.get(job)
-        if found.state != "running":
-            break
-        await wait_all_tasks_blocked(0.002)
+    with trio.fail_after(30):
+        while (await hub.services.jobs.get(job)).state == "running":
+            await wait_all_tasks_blocked(0.002)
     return [
         (item.state, msgspec.json.decode(item.detail, type=DeviceOutcome))
         for item in await hub.services.jobs.items(job)

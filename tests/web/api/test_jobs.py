@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -252,6 +252,14 @@ async def test_a_time_that_the_zone_cannot_express_is_refused(
     assert (await refusal(await api.raw("POST", "search/photo", body)))[:2] == (400, 420)
 
 
+async def _until(api: Client, job: Any, condition: Callable[[Any], bool]) -> Any:
+    """Return a job as the API has it, once the condition holds."""
+    with trio.fail_after(30):
+        while not condition(found := await api.get(f"jobs/{job['id']}")):
+            await wait_all_tasks_blocked(0.002)
+    return found
+
+
 async def test_many_devices_get_one_setting_each_with_its_answer(
     hub: HubServices, api: Client
 ) -> None:
@@ -261,11 +269,7 @@ async def test_many_devices_get_one_setting_each_with_its_answer(
     param = msgspec.to_builtins(SET_FACE.example)
     body = {"uri": SET_FACE.uri, "param": param, "dids": ["1"], "groups": [group.id]}
     job = await api.send("POST", "devices/commands", body)
-    for _ in range(500):
-        found = await api.get(f"jobs/{job['id']}")
-        if (found["done"], found["failed"]) == (1, 1):
-            break
-        await wait_all_tasks_blocked(0.002)
+    found = await _until(api, job, lambda found: (found["done"], found["failed"]) == (1, 1))
     assert [(item["state"], item["detail"]) for item in found["items"]] == [
         ("done", {"did": "1", "code": 0}),
         ("failed", {"did": "2", "code": 420, "msg": "no"}),
@@ -297,10 +301,7 @@ async def test_one_field_of_a_setting_is_changed_on_many_devices(
     await hub.services.commands.call("1", SET_FACE, SET_FACE.example)
     body: Any = {"uri": SET_FACE.uri, "dids": ["1", "2"]}
     job = await api.send("POST", "devices/commands", {**body, "change": {"reg_threshold": 88}})
-    for _ in range(500):
-        if (found := await api.get(f"jobs/{job['id']}"))["done"]:
-            break
-        await wait_all_tasks_blocked(0.002)
+    found = await _until(api, job, lambda found: bool(found["done"]))
     assert [item["state"] for item in found["items"]] == ["done", "waiting"]
     before, after = (asked.param for asked in link.asked)
     assert after == {**before, "reg_threshold": 88}
