@@ -95,6 +95,30 @@ async def test_who_has_another_code_changes_nothing(autojump_clock: MockClock) -
         assert device(port).pinned_address == "10.0.0.7"
 
 
+async def test_what_is_typed_while_the_camera_is_asked_counts(autojump_clock: MockClock) -> None:
+    async with site() as port:
+        expect(port)
+        camera = await unsigned_camera(port)
+        camera.may_answer = trio.Event()
+        await camera.connect()
+        expect(port, code="OTHER123")
+        camera.may_answer.set()
+        await settle()
+        assert camera.uris == FACTS
+        assert device(port) is None
+
+
+async def test_an_approval_is_used_up_by_the_camera(autojump_clock: MockClock) -> None:
+    async with site() as port:
+        expect(port)
+        camera = await connected(port)
+        await camera.closed.wait()
+        await port.site.devices.remove(device(port).did)
+        again = await connected(port)
+        assert again.asked == []
+        assert device(port) is None
+
+
 async def test_who_says_nothing_holds_nobody_up(autojump_clock: MockClock) -> None:
     async with site() as port:
         expect(port)
