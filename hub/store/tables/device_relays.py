@@ -54,7 +54,10 @@ _PUT = (
     f"INSERT OR REPLACE INTO device_relay (password, {', '.join(_COLUMNS)}) "
     f"VALUES (?{', ?' * len(_COLUMNS)})"
 )
-_PIN = "UPDATE device_relay SET certificate = ? WHERE did = ? AND certificate = ''"
+_PIN = """
+UPDATE device_relay SET certificate = ?
+WHERE did = ? AND address = ? AND port = ? AND tls = 1 AND certificate = ''
+"""
 _REMOVE = "DELETE FROM device_relay WHERE did = ?"
 
 _rows = RowReader(
@@ -140,16 +143,20 @@ class RelayTable:
 
         await self._writer.write(partial(_put, sealed=sealed, sn=sn), put)
 
-    async def pin(self, did: str, certificate: str) -> None:
-        """Remember the certificate of a camera of which none is known."""
+    async def pin(self, relay: DeviceRelay, certificate: str) -> None:
+        """Remember the certificate that a camera has shown at this address.
+
+        Nothing happens if one is known, or the camera has another address now.
+        """
+        values = (certificate, relay.did, relay.address, relay.port)
 
         def pinned(count: int) -> None:
-            sealed = self._relays.get(did)
+            sealed = self._relays.get(relay.did)
             if count and sealed is not None:
-                relay = replace(sealed.relay, certificate=certificate)
-                self._relays[did] = replace(sealed, relay=relay)
+                shown = replace(sealed.relay, certificate=certificate)
+                self._relays[relay.did] = replace(sealed, relay=shown)
 
-        await self._writer.write(lambda c: c.execute(_PIN, (certificate, did)).rowcount, pinned)
+        await self._writer.write(lambda c: c.execute(_PIN, values).rowcount, pinned)
 
     async def remove(self, did: str) -> None:
         """Remove the relay of a camera, with its password. Nothing happens if there is none."""

@@ -89,10 +89,13 @@ async def test_the_relay_of_a_camera_that_was_replaced_meanwhile_is_not_stored(
 
 
 async def test_only_the_first_certificate_is_pinned(store: Store) -> None:
-    await store.relays.pin("1", "ab" * 32)
-    await store.relays.pin("1", "cd" * 32)
+    # Somebody has changed the address while the camera was asked.
+    await store.relays.pin(replace(RELAY, address="192.168.1.66"), "ef" * 32)
+    assert store.relays.get("1") == RELAY
+    await store.relays.pin(RELAY, "ab" * 32)
+    await store.relays.pin(RELAY, "cd" * 32)
     assert store.relays.get("1") == replace(RELAY, certificate="ab" * 32)
-    await store.relays.pin("2", "ab" * 32)
+    await store.relays.pin(replace(RELAY, did="2"), "ab" * 32)
     assert store.relays.get("2") is None
 
 

@@ -144,9 +144,10 @@ class Relays:
             raise
         finally:
             self._busy.discard(did)
+        # Before the audit log, which a full disk may refuse.
+        log.info("the relay of device %s was switched %s", did, "on" if on else "off")
         action = "device.relay_on" if on else "device.relay_off"
         await self._audit.add(by, action, f"{did} {relay.name}")
-        log.info("the relay of device %s was switched %s", did, "on" if on else "off")
         return relay
 
     async def _switch(self, relay: DeviceRelay, on: bool) -> None:
@@ -161,7 +162,7 @@ class Relays:
             self._connect,
             HttpPlace(relay.address, relay.port, relay.tls),
             relay.certificate,
-            lambda certificate: self._store.relays.pin(did, certificate),
+            lambda certificate: self._store.relays.pin(relay, certificate),
         )
         credentials = Credentials(relay.username, password)
         await call.switch(credentials, on=on, seconds=relay.seconds)
