@@ -74,7 +74,7 @@ async def test_commands_to_a_running_hub_take_effect_at_once(
         assert (device["name"], device["state"]) == ("Gate", "online")
         before = time.monotonic()
         await trio.to_thread.run_sync(hub.cli, "device", "disable", did)
-        with trio.fail_after(5):
+        with trio.fail_after(TIMEOUT_SECONDS):
             await read_until_closed(connection)
         assert (await client.get(f"/api/hub/v1/devices/{did}")).json()["state"] == "disabled"
         assert time.monotonic() - before < TIMEOUT_SECONDS

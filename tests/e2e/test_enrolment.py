@@ -10,6 +10,7 @@ import trio
 
 from tests.e2e.camera import Camera, read_until_closed, try_connect
 from tests.e2e.conftest import MakeHub
+from tests.e2e.hub_process import TIMEOUT_SECONDS
 
 
 async def test_a_pending_camera_is_accepted_on_the_command_line(
@@ -70,7 +71,7 @@ async def test_a_disabled_camera_is_disconnected_at_once(make_hub: MakeHub, tmp_
     did = hub.add_device(camera.sn, camera.code, camera.public_key)
     async with camera.connect(hub.device_url, hub.trust(), "") as (socket, _):
         hub.cli("device", "disable", did)
-        with trio.fail_after(5):
+        with trio.fail_after(TIMEOUT_SECONDS):
             await read_until_closed(socket)
     again = camera.connect_frame(ts=int(time.time()) + 1)
     assert await try_connect(hub.device_url, hub.trust(), again) == 401

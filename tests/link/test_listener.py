@@ -55,7 +55,7 @@ async def serving(
 ) -> AsyncIterator[trio.Event]:
     shutdown = trio.Event()
     parts = parts or services(site, tls)
-    with trio.fail_after(SOON * 2):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(serve_devices, parts, shutdown=shutdown))
             try:

@@ -321,7 +321,7 @@ async def test_a_follower_is_woken_by_the_next_entry(traces: FrameTraces) -> Non
         assert not first.is_set()
         ring.received("a")
         assert (first.is_set(), second.is_set()) == (True, True)
-    with traces.watch("SN1", ADDRESS) as third, trio.fail_after(1):
+    with traces.watch("SN1", ADDRESS) as third, trio.fail_after(30):
         traces.add_upload_from(ADDRESS, UPLOAD)
         await third.wait()
     assert traces.watched == {}

@@ -43,7 +43,7 @@ class Begun:
 
 async def test_who_is_alone_begins_in_the_next_pass() -> None:
     turns = LoopTurns()
-    with trio.fail_after(1):
+    with trio.fail_after(30):
         await turns.turn(STRANGER)
     assert turns.is_idle
 
@@ -90,7 +90,7 @@ async def test_who_gives_up_delays_nobody() -> None:
             given_up.cancel()
     assert begun.order == []
     assert begun.turns.is_idle
-    with trio.fail_after(1):
+    with trio.fail_after(30):
         await begun.turns.turn(STRANGER)
 
 

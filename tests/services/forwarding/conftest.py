@@ -86,7 +86,7 @@ class Receiver(httpx.AsyncBaseTransport):
         return [one.seq for one in self.kept if one.body["type"] == "record"]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while not condition():  # noqa: ASYNC110  what happens has no event
                 await trio.sleep(0.005)
 

@@ -171,7 +171,7 @@ async def test_an_erasure_is_carried_out_in_the_background(hub: HubServices) -> 
             await nursery.start(hub.services.erasures.run)
             subject = Subject(uuids=("4711",))
             await hub.services.erasures.begin(subject, with_held=False, by=ANN)
-            with trio.fail_after(10):
+            with trio.fail_after(30):
                 assert await changes.next() == [Change("erasure", "1")]
             nursery.cancel_scope.cancel()
     assert (await hub.services.erasures.get(1)).finished_at is not None

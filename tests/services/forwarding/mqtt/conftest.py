@@ -67,7 +67,7 @@ class MqttForwarding:
         return link
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             while not condition():  # noqa: ASYNC110  what happens has no event
                 await trio.sleep(0.005)
 
@@ -76,7 +76,7 @@ class MqttForwarding:
 
         What a command changed is told to the broker before its entry is written.
         """
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             # What the audit log holds has no event.
             while (await self.hub.services.audit.newest(limit=1))[0].action != action:  # noqa: ASYNC110
                 await trio.sleep(0.005)
