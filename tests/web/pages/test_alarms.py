@@ -672,6 +672,27 @@ async def test_the_camera_that_saw_a_person_last_is_named_first_and_its_page_nam
     assert first < seq
 
 
+async def test_of_several_cameras_none_has_the_name_of_another_once_it_is_removed(
+    site: PageSite, guard: Visitor
+) -> None:
+    for did in "12":
+        await _sees(site, "Anna", did=did)
+    first = (await site.services.alarms.page(AlarmFilter())).items[0].seq
+    await site.services.devices.remove("2")
+    await guard.get(f"/alarms/{first}")
+    assert "Cameras, latest first</dt><dd>removed camera 2, North gate<" in guard.text
+
+
+async def test_a_camera_that_alone_saw_somebody_keeps_its_name_once_it_is_removed(
+    site: PageSite, guard: Visitor
+) -> None:
+    detail = FaceDetail(name="Anna", uuid="Anna", category=2)
+    seq = await site.add_record(detail=detail, did="2", device_name="Back door")
+    await site.services.devices.remove("2")
+    await guard.get(f"/alarms/{seq}")
+    assert "Back door" in guard.text
+
+
 async def test_a_problem_of_the_hub_is_told_once(site: PageSite) -> None:
     admin = await Visitor.signed_in(site)
     sentence = "There has been no valid backup for 36 days"

@@ -112,7 +112,7 @@ async def _photo_url(hub: Services, alarm: Alarm) -> str:
 def make_alarm_card(
     hub: Services, alarm: Alarm, record: Record | None = None, photo_url: str = ""
 ) -> AlarmCard:
-    cameras = [_camera_name(hub, did, alarm.detail.device_name) for did in reversed(alarm.dids)]
+    cameras = _camera_names(hub, alarm)
     place = _place(cameras)
     pictures = [] if record is None else card_pictures(record)
     return AlarmCard(
@@ -195,10 +195,17 @@ def _place(cameras: list[str]) -> str:
     return gettext(", ").join(names)
 
 
-def _camera_name(hub: Services, did: str, name: str) -> str:
-    """The name of a camera today; of one that was removed the name it had."""
+def _camera_names(hub: Services, alarm: Alarm) -> list[str]:
+    """The names of the cameras today, the latest first; of removed ones what is known still."""
+    # The name that the alarm keeps is that of its first record: of several cameras it does not say
+    # of which.
+    kept = alarm.detail.device_name if len(alarm.dids) == 1 else ""
+    return [_camera_name(hub, did, kept) for did in reversed(alarm.dids)]
+
+
+def _camera_name(hub: Services, did: str, kept: str) -> str:
     try:
         device = hub.devices.get(did)
     except NoSuchResource:
-        return name or did
+        return kept or gettext("removed camera %(did)s") % {"did": did}
     return device.name or device.sn
