@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
 import trio
 
-from hub.errors import DeviceRefused, HubError, NoSuchPath, NoSuchResource
+from hub.errors import BadParameter, DeviceRefused, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
 from hub.services.commands.calls import Commands
 from hub.store.db import Store
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 #: A device is not asked again for a missing picture for this long, unless its people change.
 MISSING_SECONDS = 600.0
 _MAX_MISSING = 4096
+#: Leads out of a folder: no camera gives such a path, but somebody may type it.
+_UPWARDS = re.compile(r"(^|[/\\])\.\.([/\\]|$)")
 #: D3 says 404; 426 is the code of 四 for a resource that does not exist.
 _MISSING_CODES = (NoSuchPath.code, NoSuchResource.code)
 
@@ -59,8 +62,11 @@ class DeviceFiles:
         """Return the picture, from the store or from the device.
 
         Callers that want the same picture share one fetch. Raises NoSuchResource if there is no
-        such device, or no such picture on it, and what `Commands.call` raises.
+        such device, or no such picture on it, BadParameter if the path leads out of a folder, and
+        what `Commands.call` raises.
         """
+        if _UPWARDS.search(path) or not path.isprintable():
+            raise BadParameter("a path that a device gives is expected", field="path")
         device = self._store.devices.by_did(did)
         if device is None:
             raise NoSuchResource(f"no device with did {did}")

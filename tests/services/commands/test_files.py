@@ -308,3 +308,26 @@ async def test_an_unknown_device_raises_no_such_resource(clock: FrozenClock) -> 
     one = await album(clock)
     with pytest.raises(NoSuchResource, match="no device"):
         await one.files.picture("99", PATH)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../etc/passwd",
+        "sdcard/../../etc/a.jpg",
+        "sdcard\\..\\a.jpg",
+        "sdcard/..",
+        "a\nb.jpg",
+        "a\0",
+    ],
+)
+async def test_a_path_that_leads_elsewhere_is_not_asked_for(clock: FrozenClock, path: str) -> None:
+    photos = await album(clock, lambda uri, param: content())
+    with pytest.raises(BadParameter, match="path"):
+        await photos.look(path)
+    assert photos.link.asked == []
+
+
+async def test_dots_in_names_are_no_way_out(clock: FrozenClock) -> None:
+    photos = await album(clock, lambda uri, param: content())
+    assert await photos.look("./sdcard/a..b/..c.jpg") == JPEG
