@@ -13,7 +13,7 @@ from web.pages import language
 from web.pages.language import N_, gettext
 
 _TITLES = {"face": N_("Person"), "vehicle": N_("Vehicle")}
-#: So many words are shown as boxes, of which several can be chosen.
+#: Shown as boxes, of which several can be chosen; others as lists.
 _COLOURS = frozenset({"upper_colour", "lower_colour", "car_colour", "plate_colour"})
 
 
