@@ -55,9 +55,9 @@ from web.pages.people import transfer as transfer_people
 from web.pages.people import views as people
 from web.pages.photo_search import views as photo_search
 from web.pages.reports import views as reports
-from web.pages.search import export_views as search_export
 from web.pages.search import saved_views as saved_search
 from web.pages.search import views as record_search
+from web.pages.search.export import views as search_export
 from web.pages.wall import views as wall
 
 _BLUEPRINTS = (

@@ -19,7 +19,8 @@ from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDeta
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
-from web.pages.search import csv_export, export_views, found_records, printed
+from web.pages.search.export import csv_export, found_records, printed
+from web.pages.search.export import views as export_views
 
 HOUR = 3_600_000
 NUMBERS = b'{"id_card_no":"110101199003071234"}'

@@ -22,7 +22,7 @@ from web.pages.labels import KINDS
 from web.pages.language import N_
 from web.pages.live.record_cards import TableName, make_card
 from web.pages.search.attribute_fields import attribute_text
-from web.pages.search.found_records import FoundRecords
+from web.pages.search.export.found_records import FoundRecords
 
 #: A row more would not fit into what a spreadsheet of today opens without trouble.
 MOST_RECORDS = 100_000

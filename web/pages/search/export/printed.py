@@ -16,7 +16,7 @@ from web.pages.live.record_cards import (
     card_pictures,
     record_fields,
 )
-from web.pages.search.found_records import FoundRecords
+from web.pages.search.export.found_records import FoundRecords
 from web.pages.search.question import Question
 
 #: More would be a book, and its pictures too many for one page of a browser.

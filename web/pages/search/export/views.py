@@ -13,11 +13,11 @@ from web.hold_export import export, response
 from web.pages import language
 from web.pages.language import gettext
 from web.pages.layout import page
-from web.pages.search import csv_export
 from web.pages.search.chips import question_text
-from web.pages.search.found_records import FoundRecords
-from web.pages.search.printed import MOST_RECORDS as MOST_PRINTED
-from web.pages.search.printed import printed_answer
+from web.pages.search.export import csv_export
+from web.pages.search.export.found_records import FoundRecords
+from web.pages.search.export.printed import MOST_RECORDS as MOST_PRINTED
+from web.pages.search.export.printed import printed_answer
 from web.pages.search.question import Question, read_question, read_sent
 
 blueprint = Blueprint("search_export", __name__, url_prefix="/search/export")
