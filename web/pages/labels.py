@@ -194,8 +194,9 @@ WAITING = {
     ),
     "clock-off": N_("Its clock is %(offset)s. Set its time and time zone, or its NTP server."),
     "no-signature": N_(
-        "It sends no signature, so its identity cannot be verified. Turn on signing in "
-        "its settings, or update its firmware."
+        "It sends no signature, so its identity cannot be verified. Turn on signing in its "
+        "settings. If it has no such setting, allow cameras without a signature in this hub's "
+        "settings, remove the camera, and accept it again."
     ),
     "bad-signature": N_(
         "Its signature is not valid Base64. Check its settings, or update its firmware."

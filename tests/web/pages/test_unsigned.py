@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.config import DevicesConfig
-from hub.errors import DeviceSilent
+from hub.errors import DeviceSilent, WrongSignature
 from hub.live.pending_devices import ConnectAttempt
 from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import DeviceAnswer
@@ -165,6 +165,24 @@ async def test_the_installer_reads_what_an_unsigned_camera_is_and_what_to_do(
     assert "not in the networks" in admin.text
 
 
+async def test_the_form_leads_to_the_setting_that_keeps_an_unsigned_camera_out(
+    hub: PageSite, admin: Visitor
+) -> None:
+    for code, name in (
+        ("unsigned-off", "devices.unsigned"),
+        ("unsigned-network", "devices.unsigned_networks"),
+    ):
+        pend(hub, code)
+        await admin.get("/cameras")
+        assert f'href="/site/settings/change?name={name}"' in admin.text
+        assert "Accepted like this, it cannot connect until it signs." in admin.text
+    for code in ("unsigned", "no-key"):
+        pend(hub, code)
+        await admin.get("/cameras")
+        assert "Change the setting…" not in admin.text
+        assert "Accepted like this" not in admin.text
+
+
 async def test_an_unsigned_camera_is_accepted_with_the_code_of_its_label_alone(
     hub: PageSite, admin: Visitor
 ) -> None:
@@ -173,6 +191,20 @@ async def test_an_unsigned_camera_is_accepted_with_the_code_of_its_label_alone(
     for text in ("What a camera without a signature cannot prove", "VLAN"):
         assert text in admin.text, text
     assert "Public key (PEM)" not in admin.text
+
+
+async def test_a_wrong_code_is_refused_for_itself_and_not_for_the_missing_signature(
+    hub: PageSite, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise WrongSignature("another code")
+
+    pend(hub, "unsigned", "label-mismatch")
+    monkeypatch.setattr(hub.services.enrolment, "accept", refuse)
+    await admin.get("/cameras")
+    await admin.send("/cameras/accept", sn="NEW1", code="WRONG123")
+    refusal = "The camera was not accepted, and nothing was saved. This code is not the one"
+    assert refusal in admin.text
 
 
 async def test_a_camera_that_is_away_is_approved_for_the_next_minutes(

@@ -31,7 +31,7 @@ from web.pages.cameras.pending_list import (
 )
 from web.pages.cameras.replace import replace_page
 from web.pages.cameras.views import cameras_page
-from web.pages.labels import describe_field_error, reason_sentence, waiting_reasons
+from web.pages.labels import describe_field_error, reason_sentence
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 
@@ -180,7 +180,9 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
             "Leave the device ID (did) blank: the camera takes over the ID of the one it replaces."
         )
     if isinstance(error, WrongSignature | DeviceNonsense):
-        reason = " ".join(waiting_reasons(waiting))
+        # That it has no signature is said above the form, and is not why the code is refused.
+        refused_for = [one for one in waiting.reasons if one.code != "unsigned"]
+        reason = " ".join(map(reason_sentence, refused_for or waiting.reasons))
         fault = gettext("The camera was not accepted, and nothing was saved. %(reason)s") % {
             "reason": reason
         }

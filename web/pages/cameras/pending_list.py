@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 from quart import request
 
-from hub.services.admission.enrolment import PendingDevice
+from hub.services.admission.enrolment import PendingDevice, RefusalCode
 from web import auth
 from web.pages import language
 from web.pages.labels import clock_offset, waiting_reasons
@@ -18,6 +18,11 @@ from web.pages.layout import make_url
 ROWS_PER_PAGE = 10
 #: Digits of a time in ms.
 _MAX_TIME_DIGITS = 18
+#: What an administrator changes before a camera without a signature can be approved (D12).
+_SETTINGS: dict[RefusalCode, str] = {
+    "unsigned-off": "devices.unsigned",
+    "unsigned-network": "devices.unsigned_networks",
+}
 
 
 class PendingRow(Struct, frozen=True):
@@ -36,6 +41,12 @@ class PendingRow(Struct, frozen=True):
     replaces: str = ""
     #: Until when it is approved as soon as it connects (UNIX milliseconds); None if it is not.
     expected_until: int | None = None
+
+    @property
+    def setting(self) -> str:
+        """The name of the setting that keeps it from being approved; "" if none does."""
+        codes = (reason.code for reason in self.waiting.reasons)
+        return next((_SETTINGS[code] for code in codes if code in _SETTINGS), "")
 
 
 class PendingList(Struct, frozen=True):
