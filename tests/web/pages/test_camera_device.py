@@ -279,6 +279,7 @@ async def test_an_address_of_another_network_is_not_sent(
     assert 'value="10.0.0.1"' in admin.text
     await admin.send("/cameras/1/device/address", **ETHERNET | {"addr": "192.168.1"})
     assert "An IPv4 address, such as 192.168.1.20." in admin.text
+    assert "A subnet mask, such as 255.255.255.0." in admin.text
     assert SET_ETHERNET.uri not in [uri for uri, _ in modern.asked]
 
 

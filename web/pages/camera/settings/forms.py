@@ -158,9 +158,9 @@ def _setting_field(
         least=bound.least,
         most=bound.most,
         unit=unit_text(bound.unit),
-        expected=_expected(bound, choices),
+        expected=_expected(label.name, bound, choices),
         choices=choices,
-        fault=_expected(bound, choices) if is_wrong else "",
+        fault=_expected(label.name, bound, choices) if is_wrong else "",
         note=gettext("This camera does not have this setting.") if is_unspoken else "",
     )
 
@@ -175,11 +175,13 @@ def _look(
     return "text" if bound.kind in ("text", "address") else "number"
 
 
-def _expected(bound: FieldSpec, choices: Sequence[SettingOption]) -> str:
+def _expected(name: str, bound: FieldSpec, choices: Sequence[SettingOption]) -> str:
     if choices:
         return gettext("Choose one of the options.")
     if bound.kind == "text":
         return gettext("At most %(most)s characters.") % {"most": bound.most}
+    if name == "mask":
+        return gettext("A subnet mask, such as 255.255.255.0.")
     if bound.kind == "address":
         return gettext("An IPv4 address, such as 192.168.1.20.")
     return number_expected(bound)
