@@ -274,6 +274,8 @@ async def test_d12_what_the_camera_cannot_be_told_is_said_or_left_out(
     await admin.get("/cameras/1/settings")
     assert "cannot be told" not in admin.text
     assert 'name="record_face"' in admin.text
+    about_others = "Only cameras of the later editions have these settings."
+    assert about_others in admin.text
     await capabilities.learn("1", lambda known: replace(known, face=1), "answer")
     await admin.get("/cameras/1/settings")
     assert "cannot be told" not in admin.text
@@ -282,6 +284,7 @@ async def test_d12_what_the_camera_cannot_be_told_is_said_or_left_out(
     await capabilities.learn("1", lambda known: replace(known, face=3, recording=3), "answer")
     await admin.get("/cameras/1/settings")
     assert 'name="record_face"' in admin.text
+    assert about_others not in admin.text
     note = "This camera does not have this setting."
     assert note in admin.text.partition('name="show_human"')[2][:200]
     assert note not in admin.text.partition('name="show_face"')[2][:200]

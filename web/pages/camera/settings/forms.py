@@ -125,7 +125,8 @@ def field_groups(
                 )
                 for label in group.labels
             ),
-            gettext(group.note) if group.note else "",
+            # What the camera cannot be told is said beside it, as soon as that is known.
+            gettext(group.note) if group.note and not unspoken else "",
         )
         for group in groups
     ]
