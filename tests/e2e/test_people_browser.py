@@ -15,6 +15,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.hub_process import HubProcess, copy_certificates
+from tests.e2e.test_simulated import devices, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -23,14 +24,17 @@ _CAMERAS = 3
 
 @pytest.fixture(scope="module")
 def demo(hub: HubProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    """A hub with simulated cameras, and with the administrator ada."""
+    """A hub whose simulated cameras are all online, and with the administrator ada."""
     data_dir = tmp_path_factory.mktemp("demo") / "data"
     copy_certificates(hub.data_dir, data_dir)
     HubProcess(data_dir).cli(
         "user", "add", "ada", "--role=admin", "--password-stdin", stdin=PASSWORD
     )
     with closing(HubProcess(data_dir, arguments=("--demo", str(_CAMERAS)))) as process:
-        yield process.start()
+        process.start()
+        with process.sync_client(headers=process.add_api_key()) as client:
+            wait_until(lambda: [one["state"] for one in devices(client)] == ["online"] * _CAMERAS)
+        yield process
 
 
 @pytest.fixture
