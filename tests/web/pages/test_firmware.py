@@ -221,6 +221,12 @@ async def test_a_wrong_field_is_explained(
     assert admin.site.releases.all() == ()
 
 
+async def test_the_form_of_a_release_says_what_the_latest_cameras_need(admin: Operator) -> None:
+    await admin.get("/firmware/add")
+    assert "57 in 1.1.57" in admin.text
+    assert "the one whose name ends in -ver.bin is the description file" in admin.text
+
+
 async def test_a_release_without_files_is_refused(admin: Operator) -> None:
     await admin.get("/firmware/add")
     for kept in ("", "0" * 64):
