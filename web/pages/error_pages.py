@@ -63,6 +63,10 @@ MESSAGE_TEXTS = (
     (r"a wall screen can only look", N_("A wall screen can only show the wall.")),
     (r"no device with did (?P<did>\S+)", N_("There is no camera with the device ID %(did)s.")),
     (r"this camera cannot do that", N_("This camera cannot do that.")),
+    (
+        r"(this camera|device \S+) has no (door or )?relay",
+        N_("No door or relay is set up for this camera."),
+    ),
     (r"this camera has no pan and tilt", N_("This camera has no pan and tilt.")),
     (
         r"the light of this camera cannot be set",

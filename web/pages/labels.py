@@ -158,8 +158,8 @@ DONE = {
         "The release was removed, including the files that no other release uses."
     ),
     "campaign-started": N_(
-        "The campaign has started. Cameras check for updates from time to time, so this takes a "
-        "while."
+        "The campaign has started. Later cameras are told at once; others check for updates from "
+        "time to time, so this may take a while."
     ),
     "campaign-pause": N_("The campaign is paused."),
     "campaign-resume": N_("The campaign was resumed."),

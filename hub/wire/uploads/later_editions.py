@@ -30,6 +30,8 @@ _UNKNOWN_PERSON = "9223372036854775808"
 _FLAT_VEHICLE = (
     *("plate_rect", "car_rect", "plate", "plate_color", "car_color", "car_type", "car_maker"),
 )
+#: What a recogniser of edition 3 sends as text where it has nothing.
+_NO_TEXT = b'"(null)"'
 _VEHICLE_PICTURES = (("bg_data", "full"), ("car_data", "vehicle"), ("plate_data", "plate"))
 
 
@@ -106,7 +108,7 @@ def _face_of_3(
         body_loc=_visible(body_loc),
         width=width or None,
         height=height or None,
-        extra=rest,
+        extra=[(name, value) for name, value in rest if bytes(value) != _NO_TEXT],
     )
 
 

@@ -17,7 +17,12 @@ from hub.wire.commands.capabilities import Edition
 from hub.wire.uploads import attributes
 from hub.wire.uploads.attributes import Values
 from hub.wire.uploads.records import Detail, FaceDetail, VehicleDetail
-from hub.wire.uploads.vehicle_tables import CAR_COLOURS, CAR_MAKERS, PLATE_COLOUR_OF_TYPE
+from hub.wire.uploads.vehicle_tables import (
+    CAR_COLOURS,
+    CAR_MAKERS,
+    MAKERS_BY_TEXT,
+    PLATE_COLOUR_OF_TYPE,
+)
 
 #: The records that can have an attribute.
 Bearer = Literal["face", "vehicle"]
@@ -95,11 +100,6 @@ _ALL = (
 #: Every attribute that can be searched, by its name in searches.
 SEARCHABLE: Mapping[str, Searchable] = {one.key: one for one in _ALL}
 
-#: The first edition sends brands as text, in either language.
-_MAKERS: Mapping[str, str] = {
-    text.casefold(): name.en for name in CAR_MAKERS.values() for text in (name.en, name.zh)
-}
-
 
 def searchable_words(detail: Detail) -> dict[str, str]:
     """What a search finds a record by: the word of each attribute that it has."""
@@ -115,10 +115,11 @@ def _words_of_vehicle(detail: VehicleDetail) -> dict[str, str]:
     plate, vehicle = detail.plate, detail.vehicle
     sent = plate.colour or PLATE_COLOUR_OF_TYPE.get(plate.type or 0, "")
     kind = VEHICLE_TYPES.get(vehicle.type or 0) if vehicle.type else None
+    maker = MAKERS_BY_TEXT.get((vehicle.brand or "").strip().casefold())
     words = {
         "plate_colour": _ROWS_OF_PLATES.get(sent, sent),
         "car_type": kind.en if kind else "",
-        "car_maker": _MAKERS.get((vehicle.brand or "").strip().casefold(), ""),
+        "car_maker": maker.en if maker else "",
         "car_colour": vehicle.colour or "",
     }
     return {key: word for key, word in words.items() if word}

@@ -87,6 +87,10 @@ CAR_MAKERS: Mapping[int, CodeName] = {
     int(number): _maker(text) for number, text in zip(_MAKERS[::2], _MAKERS[1::2], strict=True)
 }
 
+#: The first edition sends brands as text, in either language. By that text, without regard to case.
+MAKERS_BY_TEXT: Mapping[str, CodeName] = {
+    text.casefold(): name for name in CAR_MAKERS.values() for text in (name.en, name.zh)
+}
 _BY_ENGLISH: Mapping[str, CodeName] = {
     name.en: name for table in (PLATE_COLOURS, CAR_COLOURS, CAR_MAKERS) for name in table.values()
 }
@@ -94,5 +98,5 @@ _BY_ENGLISH: Mapping[str, CodeName] = {
 
 def vehicle_word(kept: str, language: Language = "en") -> str:
     """A colour or maker of a record in this language; itself if it is in none of the tables."""
-    name = _BY_ENGLISH.get(kept)
+    name = _BY_ENGLISH.get(kept) or MAKERS_BY_TEXT.get(kept.strip().casefold())
     return kept if name is None else name.of(language)

@@ -275,6 +275,17 @@ async def test_removing_asks_once_and_names_what_is_removed(admin: Visitor) -> N
     assert await admin.hub.audited() == [("user admin", "device.remove", "1")]
 
 
+async def test_only_a_camera_that_was_connected_once_is_said_to_keep_its_people(
+    admin: Visitor,
+) -> None:
+    await admin.hub.enrol(sn="SN1")
+    await admin.get("/cameras/1/remove")
+    assert "The people on the camera stay on it" not in admin.text
+    await admin.hub.connect(did="2")
+    await admin.get("/cameras/2/remove")
+    assert "The people on the camera stay on it" in admin.text
+
+
 async def test_a_camera_that_leaves_can_be_made_to_forget_its_people(admin: Visitor) -> None:
     camera = await admin.hub.connect(quirks=Quirks(edition=3))
     await admin.hub.services.capabilities.override("1", "group:people", "yes")

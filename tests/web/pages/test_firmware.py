@@ -413,6 +413,17 @@ async def test_a_campaign_is_asked_about_once_with_the_names_of_its_cameras(
     assert admin.site.campaigns.campaigns() == []
 
 
+async def test_the_question_warns_if_the_cameras_speak_different_editions(
+    admin: Operator,
+) -> None:
+    release = await admin.site.add_release(FILE)
+    await admin.get(f"/firmware/releases/{release.id}/give")
+    for edition, warns in (("no", False), ("yes", True)):
+        await admin.site.services.capabilities.override("3", "group:information", edition)
+        await admin.send(f"/firmware/releases/{release.id}/give", did=["1", "3"], first="")
+        assert ("they speak different editions" in admin.text) == warns
+
+
 async def test_a_camera_that_cannot_be_updated_is_disabled_with_the_reason(
     admin: Operator,
 ) -> None:

@@ -183,6 +183,18 @@ async def test_the_form_leads_to_the_setting_that_keeps_an_unsigned_camera_out(
         assert "Accepted like this" not in admin.text
 
 
+async def test_a_missing_site_key_is_told_only_if_a_waiting_camera_needs_one(
+    hub: PageSite, admin: Visitor
+) -> None:
+    pend(hub, "unsigned")
+    await admin.get("/cameras")
+    assert "No site key is set." not in admin.text
+    attempt = ConnectAttempt("NEW2", ADDRESS, ADDRESS, None, "1795608000", 0.0)
+    hub.hub.pending_devices.record_unknown(attempt, [RefusalReason("no-key")], FakeLink(ADDRESS))
+    await admin.get("/cameras")
+    assert "No site key is set." in admin.text
+
+
 async def test_an_unsigned_camera_is_accepted_with_the_code_of_its_label_alone(
     hub: PageSite, admin: Visitor
 ) -> None:

@@ -239,6 +239,12 @@ def test_the_gender_that_a_capture_camera_sends(sent: int, gender: int | None) -
     assert seen(face(gender=sent)).gender == gender
 
 
+def test_what_a_recogniser_writes_for_nothing_is_not_kept() -> None:
+    sent = face(**RECOGNISED, otherInfo="(null)", department="(null) and void")
+    assert "otherInfo" not in msgspec.json.decode(sent.extra)
+    assert msgspec.json.decode(sent.extra)["department"] == "(null) and void"
+
+
 def test_a_whole_capture_of_edition_3() -> None:
     upload = face(**RECOGNISED, headwear=3, feature=[0.5] * 512, race=1)
     assert seen(upload) == FaceDetail(
@@ -440,6 +446,13 @@ def test_each_maker_has_a_name_of_its_own_in_both_languages(number: int) -> None
 def test_some_makers(number: int, en: str, zh: str) -> None:
     assert car(vehicle(car_maker=number)).vehicle.brand == en
     assert vehicle_word(en, "zh") == zh
+
+
+def test_a_brand_that_edition_1_sends_as_text_is_shown_in_the_language_of_the_page() -> None:
+    assert [vehicle_word(sent) for sent in ("大众", "volkswagen", " VW ")] == [
+        *("Volkswagen", "Volkswagen", " VW ")
+    ]
+    assert vehicle_word("BYD", "zh") == "比亚迪"
 
 
 @pytest.mark.parametrize("key", ["plate_color", "car_color", "car_type", "car_maker"])

@@ -9,6 +9,7 @@ from hub.errors import HubError
 from hub.services.firmware.campaign_views import DeviceProgress
 from hub.services.firmware.campaigns import MAX_DEVICES
 from hub.services.firmware.releases import Release
+from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.uploads.firmware import Versions
 from web import auth
 from web.pages.camera.row import CameraRow, camera_row
@@ -68,8 +69,10 @@ async def start(id: int) -> Response:
 
 async def _confirm_page(release: Release, dids: list[str], first: str) -> Response:
     """Ask before cameras get other firmware."""
-    known = {one.did: one.name or one.sn for one in auth.services().devices.list()}
+    hub = auth.services()
+    known = {one.did: one.name or one.sn for one in hub.devices.list()}
     names = [known.get(did, did) for did in dids]
+    editions = {supposed_edition(hub.capabilities.of(did)) for did in dids if did in known}
     return await page(
         "firmware/confirm_campaign.html",
         area="firmware",
@@ -78,6 +81,7 @@ async def _confirm_page(release: Release, dids: list[str], first: str) -> Respon
         first=first,
         names=names[:_MAX_NAMES],
         more=max(0, len(names) - _MAX_NAMES),
+        differ=len(editions) > 1,
     )
 
 

@@ -356,7 +356,7 @@ def _list_known_fields(record: Record) -> Iterator[RecordField]:
             gender = table_text(face.gender, code_tables.gender_name)
             yield searched(_("Gender"), gender, "gender")
             yield RecordField(_("Age"), _format_number(face.age))
-            for key, value in face.attributes.items():
+            for key, value in sorted(face.attributes.items(), key=_says_no):
                 yield searched(
                     attributes.attribute_name(key, code),
                     _capitalise(attributes.value_name(key, value, code)),
@@ -385,6 +385,11 @@ def _list_known_fields(record: Record) -> Iterator[RecordField]:
             yield RecordField(_("Temperature"), _format_number(access.temperature))
             yield RecordField(_("Similarity"), _format_number(access.score))
             yield RecordField(_("Belongs to record"), _format_number(access.of))
+
+
+def _says_no(attribute: tuple[str, str]) -> bool:
+    """Whether it tells that something is not there: that goes last, because there is much of it."""
+    return attribute[1] in ("no", "none", "nothing")
 
 
 def _vehicle_text(kept: str | None) -> str:

@@ -157,6 +157,19 @@ async def test_an_opened_record_leads_to_what_has_the_same_attribute(
     }
 
 
+async def test_what_a_person_has_not_comes_after_what_there_is_to_see(
+    site: PageSite, guard: Visitor
+) -> None:
+    worn = {"mask": "no", "bag": "backpack", "glasses": "none", "upper_colour": "red"}
+    seq = await site.add_record(detail=FaceDetail(attributes=worn))
+    await guard.get(f"/records/{seq}")
+    places = [
+        guard.text.index(f"<dt>{label}</dt>")
+        for label in ("Bag", "Colour of upper clothing", "Mask", "Glasses")
+    ]
+    assert places == sorted(places)
+
+
 async def test_the_csv_has_the_attributes_in_the_language_of_the_page(
     site: PageSite, guard: Visitor
 ) -> None:
