@@ -28,6 +28,7 @@ EXPECTED = (
     r"^cut off an answer to",
     r"port is full",
     r"setup link|one-time",
+    r"^target \d+ gets nothing now: ",
     r"its name|its versions",
 )
 _CASES = 60

@@ -25,6 +25,7 @@ EXPLAINED = (
     r"^device .* was (added|changed|removed|sent its initial parameters)",
     r"^(device .* at )?127\.0\.0\.1 was disconnected: no frame came",
     r"^device .* sends more than \d+ frames a second, and is slowed down",
+    r"^device .* was asked what it is: ",
     r"^the people of device \d+ are (brought in step later|compared another time): ",
     r"^the TLS handshake with 127\.0\.0\.1 on the \w+ port failed: "
     r".*(closed|reset|ended|took|seconds)",
