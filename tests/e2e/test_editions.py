@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,8 +23,9 @@ from hub.simulator.scenario.population import make_population
 from hub.wire.commands.capabilities import EDITIONS, Edition
 from tests.e2e.conftest import MakeHub
 from tests.e2e.fleet_thread import running_cameras
-from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
+from tests.e2e.hub_process import HubProcess
 from tests.e2e.load import RECORDS
+from tests.e2e.waiting import wait_until
 
 _EDITIONS = (Quirks(edition=1), Quirks(edition=2), Quirks(edition=3))
 _ASK = ("devices.unsigned=ask", "devices.unsigned_networks=127.0.0.0/8")
@@ -39,14 +39,6 @@ _TODAY = {
     "end_time": "2026-01-02 00:00:00",
     "page_size": 10,
 }
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"still not true after {TIMEOUT_SECONDS} s")
-        time.sleep(0.1)
 
 
 def enrolled(client: httpx.Client) -> list[CameraIdentity]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,21 +22,14 @@ from hub.simulator.identity import make_cameras
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import MakeHub
 from tests.e2e.fleet_thread import running_cameras
-from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
+from tests.e2e.hub_process import HubProcess
+from tests.e2e.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
 _DEVICES = "/api/hub/v1/devices"
 _ASK = ("devices.unsigned=ask", "devices.unsigned_networks=127.0.0.0/8")
 _DIRECTIONS = {(1, 0): "up", (0, 1): "left", (0, -1): "right", (-1, 0): "down"}
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"still not true after {TIMEOUT_SECONDS} s")
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser import PASSWORD, Browser
 from tests.e2e.hub_process import HubProcess, copy_certificates
-from tests.e2e.test_simulated import devices, wait_until
+from tests.e2e.test_simulated import devices
+from tests.e2e.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 

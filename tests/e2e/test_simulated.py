@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.e2e.hub_process import (
     NEW_PROCESS_GROUP,
@@ -22,6 +19,7 @@ from tests.e2e.hub_process import (
     terminate,
 )
 from tests.e2e.load import RECORDS
+from tests.e2e.waiting import wait_until
 
 _MONTH = ("/storage/record_by_month", {"year": 2026, "month": 1})
 _DAY = {"start_time": "2026-01-01 00:00:00", "end_time": "2026-01-02 00:00:00"}
@@ -166,11 +164,3 @@ def devices(client: httpx.Client) -> list[dict[str, str]]:
 
 def new(client: httpx.Client, before: set[str]) -> list[dict[str, str]]:
     return [device for device in devices(client) if device["did"] not in before]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"still not true after {TIMEOUT_SECONDS} s")
-        time.sleep(0.05)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import httpx
-import pytest
 
 from hub.simulator.faults import Quirks
 from hub.simulator.identity import make_cameras
 from tests.e2e.browser import PASSWORD
 from tests.e2e.conftest import MakeHub
 from tests.e2e.fleet_thread import running_cameras
-from tests.e2e.hub_process import TIMEOUT_SECONDS, HubProcess
+from tests.e2e.hub_process import HubProcess
 from tests.e2e.load import RECORDS
+from tests.e2e.waiting import wait_until
 
 _DEVICES = "/api/hub/v1/devices"
 _CAMERAS = 3
@@ -25,14 +24,6 @@ _TOKEN = re.compile(r'name="csrf_token" value="([0-9a-f]+)"')
 #: On the page of a camera that came back by its secret address.
 _OWN_ADDRESS = "Its serial number is refused elsewhere."
 _ASK = ("devices.unsigned=ask", "devices.unsigned_networks=127.0.0.0/8")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"still not true after {TIMEOUT_SECONDS} s")
-        time.sleep(0.2)
 
 
 class Administrator:

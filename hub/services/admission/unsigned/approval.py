@@ -29,16 +29,15 @@ from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.devices import UnsignedPins
 
-
-def unknown_code() -> str:
-    """A security code that nobody knows, so that no signature of the device can be right."""
-    return secrets.token_hex(16)
-
-
 log = logging.getLogger(__name__)
 
 #: Is told which device was approved when it connected, and who has approved it.
 Approved = Callable[[DeviceView, Actor], Awaitable[None]]
+
+
+def unknown_code() -> str:
+    """A security code that nobody knows, so that no signature of the device can be right."""
+    return secrets.token_hex(16)
 
 
 class NotConnected(NoSuchResource):
