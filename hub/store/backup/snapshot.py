@@ -22,6 +22,7 @@ from hub.store.disk import Disk
 from hub.store.health import DAMAGE, describe, primary_code
 from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
+from hub.store.people.holdings import doubt_holdings
 from hub.store.sqlite.log_state import load_log_state, new_log_id
 from hub.store.sqlite.migrate import APPLICATION_ID
 from hub.store.sqlite.sql import one, secure_deletion
@@ -37,8 +38,6 @@ _FIRMWARE = "SELECT sha256, size FROM firmware_file ORDER BY sha256"
 _RECORDS = "SELECT count(*) FROM record"
 _LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
 _HELD = "SELECT day, id, bytes FROM held_pack WHERE bytes > 0 ORDER BY id"
-#: Whatever devices hold, it is another state of the person: everybody is sent again.
-_DOUBT_HOLDINGS = "UPDATE holding SET revision = -1, sent = NULL WHERE revision > 0"
 # Each step of an erasure changes one of them.
 _ERASED = """
 SELECT (SELECT count(*) FROM erasure), (SELECT total(records) FROM erasure),
@@ -270,9 +269,7 @@ def adapt_restored(
                 # Numbers are given again that the lost hub had given after the backup.
                 new_log_id(connection, os.urandom)
             if _has_table(connection, "holding"):
-                # Cameras may hold later people, under revisions that are given again as well.
-                connection.execute(_DOUBT_HOLDINGS)
-                connection.execute("UPDATE device_people SET must_check = 1")
+                doubt_holdings(connection)
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise BackupFault(f"the restored database cannot be written: {error}") from error

@@ -132,6 +132,11 @@ ON CONFLICT (did, pid) DO UPDATE SET revision = -1, sent = NULL
 """
 _HELD = "SELECT pid FROM holding WHERE did = ? AND revision IS NOT 0"
 _LOST = "UPDATE holding SET revision = 0, sent = NULL WHERE did = ? AND pid = ?"
+_DOUBT = """
+UPDATE holding SET revision = iif(revision > 0, -1, revision), sent = NULL
+WHERE revision > 0 OR sent IS NOT NULL
+"""
+_DOUBT_LISTS = "UPDATE device_people SET must_check = 1"
 
 _WANTED_NUMBERS = f"""
 SELECT count(*), count(h.pid) FILTER (WHERE h.revision IS NOT 0),
@@ -332,6 +337,16 @@ def check_holdings(connection: sqlite3.Connection, damaged: DamagedRows) -> None
         f"SELECT {', '.join(StoredHolding.__struct_fields__)} FROM holding"
     ):
         _holdings.read(row, damaged)
+
+
+def doubt_holdings(connection: sqlite3.Connection) -> None:
+    """Note that the database is older than what cameras were given.
+
+    They may hold other states of people, under revisions that are given again, and may lack some
+    or have others: everybody is sent again, photos too, and each camera's list is read.
+    """
+    connection.execute(_DOUBT)
+    connection.execute(_DOUBT_LISTS)
 
 
 class HoldingTable:

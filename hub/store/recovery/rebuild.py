@@ -21,6 +21,7 @@ from hub.store.media.day_index import DayIndex, PackDay, load_days, save_day
 from hub.store.media.pack_format import Group, LoggedRecord, PictureEntry, RecordEntry, walk
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA
+from hub.store.people.holdings import doubt_holdings
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.held import as_new, rebuild_held
 from hub.store.recovery.putting_aside import put_tail_aside
@@ -85,6 +86,9 @@ def rebuild(
         spans = [_span(tail, state, is_new=ground.is_new) for tail in tails]
         # They hold that nothing comes back below the seqs that they cover.
         connection.execute("DELETE FROM report_day")
+        if any(span.records for span in spans):
+            # First: if this is interrupted, the repeat may find nothing that is missing.
+            doubt_holdings(connection)
         replay = _Replay(connection, days, state, spans, on_progress, is_new=ground.is_new)
         replay.run()
         held = rebuild_held(connection, media)

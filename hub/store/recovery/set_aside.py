@@ -12,6 +12,7 @@ from hub.store.disk import Disk
 from hub.store.media.day_index import load_days
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA
+from hub.store.people.holdings import doubt_holdings
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.putting_aside import put_tail_aside
 from hub.store.sealing import Random
@@ -52,6 +53,7 @@ def set_aside(data_dir: Path, disk: Disk, random: Random) -> SetAsideReport:
             raise_last_seq(connection, seen.last_seq)
             raise_last_group(connection, seen.number)
             new_log_id(connection, random)
+            doubt_holdings(connection)
             connection.execute("COMMIT")
     put_aside += [put_tail_aside(tail, disk).name for tail in tails]
     return SetAsideReport(tuple(put_aside), seen.records, ground.is_new)

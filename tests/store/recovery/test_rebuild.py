@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,9 +15,14 @@ from hub.store.alarms.alarm import Move
 from hub.store.db import Store
 from hub.store.disk import Disk
 from hub.store.health import StoreHealth
+from hub.store.people.device_people import DevicePeople
+from hub.store.people.holdings import OTHER, ItemResult
+from hub.store.people.people import PersonPut
+from hub.store.people.person_rows import PersonChange
 from hub.store.records.record_filter import RecordFilter
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
+from hub.store.sealing import Random
 from hub.store.tables.devices import NewDevice
 from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import AccessDetail, FaceDetail, Record
@@ -126,6 +132,35 @@ async def test_alarms_are_as_in_the_older_database_and_not_raised_again(
         # Who comes later raises one.
         (seq,) = (await store.records.append(batch(clock, 4, detail=person["cid"]))).seqs
         assert [one.seq for one in store.alarms.active()] == [1, 2, seq]
+
+
+@pytest.mark.parametrize("way", [rebuild, set_aside])
+async def test_what_cameras_hold_is_not_known_after_an_older_database(
+    way: Callable[[Path, Disk, Random], object], tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    async with opened(data, clock) as store:
+        await store.devices.add([NewDevice(sn="SN1", code="CODE0001", did="1")])
+        change = PersonChange(name="Ada", photo=b"\xff\xd8\xff")
+        puts = [PersonPut(pid=pid, change=change) for pid in ("7", "8")]
+        await store.people.put(puts, "user ada", 0)
+        row = DevicePeople(did="1", state="managed", must_check=False)
+        await store.device_people.save(row, "SN1")
+        # The answer to what was sent of 8 is missing.
+        taken, sent = ItemResult(pid="7", revision=1), ItemResult(pid="8", revision=None, sent=2)
+        await store.holdings.note("1", "SN1", [taken, sent])
+    shutil.copytree(data, copy)
+    # Meanwhile the camera may get later revisions, whose numbers the older database gives again.
+    await filled(data, clock, range(1, 3))
+    copy_back(copy, data, DATABASE)
+    way(data, Disk(), os.urandom)
+    async with opened(data, clock) as store:
+        assert store.device_people.get("1").must_check
+        found = await store.holdings.next("1", now=clock.ms, after=0, changed=[], limit=9)
+        assert {item.pid: (item.known, item.sent) for item in found.items} == {
+            "7": (OTHER, None),
+            "8": (None, None),
+        }
 
 
 @pytest.mark.parametrize("left", ["missing", "empty", "damaged"])
