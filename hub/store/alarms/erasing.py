@@ -13,13 +13,13 @@ from hub.store.alarms.rows import COLUMNS, read_alarms, save_alarms
 from hub.store.damage import DamagedRows
 
 _OF_RECORDS = f"""
-SELECT {COLUMNS} FROM alarm WHERE seq IN (SELECT value FROM json_each(?1)) OR seq IN (
-    SELECT alarm FROM alarm_record WHERE seq IN (SELECT value FROM json_each(?1))
+SELECT {COLUMNS} FROM alarm WHERE seq IN (SELECT value FROM json_each(:keys)) OR seq IN (
+    SELECT alarm FROM alarm_record WHERE seq IN (SELECT value FROM json_each(:keys))
 )
 """
 _OF_PEOPLE = f"""
 SELECT {COLUMNS} FROM alarm WHERE kind = 'blacklist'
-    AND subject IN (SELECT value FROM json_each(?))
+    AND subject IN (SELECT value FROM json_each(:keys))
 """
 _ERASE_SUBJECT = "UPDATE alarm SET subject = 'erased ' || seq WHERE seq = ?"
 _ERASE_NOTES = "UPDATE alarm_step SET note = '' WHERE alarm = ?"
@@ -36,7 +36,8 @@ def erase_alarms_of_people(connection: sqlite3.Connection, subjects: Sequence[st
 
 
 def _erase(connection: sqlite3.Connection, sql: str, keys: Sequence[int] | Sequence[str]) -> None:
-    rows = connection.execute(sql, (msgspec.json.encode(list(keys)).decode(),)).fetchall()
+    values = {"keys": msgspec.json.encode(list(keys)).decode()}
+    rows = connection.execute(sql, values).fetchall()
     alarms = read_alarms(rows, DamagedRows(is_told=False))
     save_alarms(
         connection,

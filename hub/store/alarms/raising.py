@@ -50,8 +50,8 @@ WHERE category = 2 AND pid IN (SELECT value FROM json_each(?))
 """
 _FOLLOW = """
 INSERT OR IGNORE INTO alarm_record (alarm, seq)
-SELECT alarm, ?1 FROM alarm_record AS followed
-WHERE seq = ?2 AND (SELECT count(*) FROM alarm_record WHERE alarm = followed.alarm) < ?3
+SELECT alarm, ? FROM alarm_record AS followed
+WHERE seq = ? AND (SELECT count(*) FROM alarm_record WHERE alarm = followed.alarm) < ?
 """
 # With few active alarms among many closed ones, SQLite would choose another index.
 _COUNT_ACTIVE = "SELECT count(*) FROM alarm INDEXED BY alarm_active WHERE state <> 'closed'"

@@ -35,11 +35,11 @@ INSERT INTO job (kind, state, subject, created_by, created_at, total, done, fail
 VALUES (?, 'running', ?, ?, ?, ?, 0, 0, '')
 """
 _TRIM = """
-DELETE FROM job WHERE kind = ?1 AND (ended_at IS NOT NULL OR kind = 'settings') AND id NOT IN (
-    SELECT id FROM job WHERE kind = ?1 ORDER BY id DESC LIMIT ?2
+DELETE FROM job WHERE kind = :kind AND (ended_at IS NOT NULL OR kind = 'settings') AND id NOT IN (
+    SELECT id FROM job WHERE kind = :kind ORDER BY id DESC LIMIT :kept
 )
 """
-_PRUNE = "DELETE FROM job WHERE ended_at < ?1 AND (?2 IS NULL OR kind = ?2)"
+_PRUNE = "DELETE FROM job WHERE ended_at < :before AND (:kind IS NULL OR kind = :kind)"
 _FORGET_KIND = "DELETE FROM job WHERE kind = ? AND ended_at IS NOT NULL"
 _ONE = f"SELECT {_COLUMNS} FROM job WHERE id = ?"
 _LIST = f"SELECT {_COLUMNS} FROM job WHERE id < ? ORDER BY id DESC LIMIT ?"
@@ -176,7 +176,7 @@ class JobTable:
             if attachment is not None:
                 connection.execute(_PUT_ITEM, (id, -1, "done", attachment))
             with secure_deletion(connection):
-                connection.execute(_TRIM, (kind, MAX_JOBS))
+                connection.execute(_TRIM, {"kind": kind, "kept": MAX_JOBS})
             return id
 
         return await self.get(await self._writer.write(job))
@@ -219,7 +219,7 @@ class JobTable:
 
         def job(connection: sqlite3.Connection) -> None:
             with secure_deletion(connection):
-                connection.execute(_PRUNE, (before, kind))
+                connection.execute(_PRUNE, {"before": before, "kind": kind})
 
         await self._writer.write(job, self._forget_damage)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, as_text
@@ -24,7 +24,8 @@ _DIDS = "SELECT DISTINCT did FROM device_wish"
 #: A device that was removed meanwhile gets nothing.
 _PUT = f"""
 INSERT OR REPLACE INTO device_wish ({_COLUMNS})
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM device WHERE did = ?1)
+SELECT :did, :name, :param, :job, :position, :wished_by, :wished_at
+WHERE EXISTS (SELECT 1 FROM device WHERE did = :did)
 """
 _ONE = f"{_ALL} WHERE did = ? AND name = ?"
 _REMOVE = "DELETE FROM device_wish WHERE did = ? AND name = ?"
@@ -122,8 +123,7 @@ class WishTable:
                 earlier = self._current(connection, wish)
                 if earlier is not None:
                     wish = _joined(earlier, wish)
-                values = [getattr(wish, name) for name in _COLUMNS.split(", ")]
-                connection.execute(_PUT, values)
+                connection.execute(_PUT, asdict(wish))
                 if earlier is not None:
                     detail = msgspec.json.encode({"did": wish.did, "later_job": wish.job}).decode()
                     _note(connection, earlier, "cancelled", detail, wish.wished_at)

@@ -148,9 +148,10 @@ _SAVE_COUNTER = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
 _REVISION, _LAST_PID = "store.people_revision", "store.last_pid"
 #: Whether a camera, or a record, is known to name somebody by this number.
 _PID_TAKEN = """
-SELECT EXISTS (SELECT 1 FROM person WHERE pid = ?1) OR EXISTS (
-    SELECT 1 FROM unknown_person WHERE pid = ?1
-) OR EXISTS (SELECT 1 FROM holding WHERE pid = ?1) OR EXISTS (SELECT 1 FROM record WHERE uuid = ?1)
+SELECT EXISTS (SELECT 1 FROM person WHERE pid = :pid) OR EXISTS (
+    SELECT 1 FROM unknown_person WHERE pid = :pid
+) OR EXISTS (SELECT 1 FROM holding WHERE pid = :pid)
+OR EXISTS (SELECT 1 FROM record WHERE uuid = :pid)
 """
 _FOLDED = "SELECT pid, folded FROM person"
 _PHOTOS = "SELECT pid, substr(jpeg, 1, 2) FROM person_photo"
@@ -343,7 +344,7 @@ def next_revision(connection: sqlite3.Connection) -> int:
 def assign_pid(connection: sqlite3.Connection) -> str:
     """Return the next pid that nobody is known to have, on a camera or in a record either."""
     number = max(_read_counter(connection, _LAST_PID) + 1, _FIRST_ASSIGNED_PID)
-    while one(connection, _PID_TAKEN, (str(number),)):
+    while one(connection, _PID_TAKEN, {"pid": str(number)}):
         number += 1
     connection.execute(_SAVE_COUNTER, (_LAST_PID, str(number)))
     return str(number)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -44,16 +44,17 @@ _COLUMNS = "seq, kind, did, sn, device_name, occurred_at, received_at, detail, e
 _HELD_OF_DAY = f"""
 SELECT {_COLUMNS}, images FROM record
 WHERE seq IN (
-    SELECT seq FROM hold_record WHERE seq BETWEEN ?1 AND ?2
-    UNION SELECT seq FROM alarm_record WHERE seq BETWEEN ?1 AND ?2
-) AND received_at >= ?3 AND received_at < ?4
+    SELECT seq FROM hold_record WHERE seq BETWEEN :first AND :last
+    UNION SELECT seq FROM alarm_record WHERE seq BETWEEN :first AND :last
+) AND received_at >= :begin AND received_at < :end
     AND NOT EXISTS (SELECT 1 FROM held_record WHERE held_record.seq = record.seq)
-ORDER BY seq LIMIT ?5
+ORDER BY seq LIMIT :most
 """
 _HELD_BY_PEOPLE = """
 SELECT EXISTS (
     SELECT 1 FROM hold_record JOIN record USING (seq)
-    WHERE hold_record.seq BETWEEN ? AND ? AND received_at >= ? AND received_at < ?
+    WHERE hold_record.seq BETWEEN :first AND :last
+        AND received_at >= :begin AND received_at < :end
         AND NOT EXISTS (SELECT 1 FROM held_record WHERE held_record.seq = record.seq)
 )
 """
@@ -168,7 +169,9 @@ class HeldEvidence:
 
     async def _move_some(self, day: PackDay) -> bool:
         """Copy some of a day's held records; return whether there were any."""
-        values = (day.first_seq, day.last_seq, *day_bounds(day.day), _STEP_RECORDS)
+        begin, end = day_bounds(day.day)
+        values = {"first": day.first_seq, "last": day.last_seq, "begin": begin, "end": end}
+        values["most"] = _STEP_RECORDS
         rows = await self._readers.read(lambda c: c.execute(_HELD_OF_DAY, values).fetchall())
         if not rows:
             return False
@@ -185,9 +188,9 @@ class HeldEvidence:
             ) from error
         return True
 
-    async def _is_held_by_people(self, values: tuple[object, ...]) -> bool:
+    async def _is_held_by_people(self, values: Mapping[str, object]) -> bool:
         """Whether a hold has records of a day: then the day stays, whatever room is needed."""
-        held = await self._readers.read(lambda c: one(c, _HELD_BY_PEOPLE, values[:4]))
+        held = await self._readers.read(lambda c: one(c, _HELD_BY_PEOPLE, values))
         return held == 1
 
     async def _append(self, day: str, source: Path, rows: Sequence[_Row]) -> None:

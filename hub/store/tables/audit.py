@@ -20,7 +20,7 @@ _TRIM = "DELETE FROM audit WHERE id <= ?"
 _FORGET_PERSON = """
 UPDATE audit SET target = '' WHERE action IN (
     'person.add', 'person.change', 'person.put', 'person.remove', 'person.numbers', 'person.retry'
-) AND (target = ?1 OR substr(target, -length(?1) - 1) = ' ' || ?1)
+) AND (target = :pid OR substr(target, -length(:pid) - 1) = ' ' || :pid)
 """
 _SELECT = "SELECT id, at, who, action, target, address FROM audit"
 _CONTAINS = "{} LIKE ? ESCAPE '\\'"
@@ -75,7 +75,7 @@ def check_audit(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
 
 def forget_person(connection: sqlite3.Connection, pid: str) -> None:
     """Remove the number of a person who is erased from the entries about people."""
-    connection.execute(_FORGET_PERSON, (pid,))
+    connection.execute(_FORGET_PERSON, {"pid": pid})
 
 
 class AuditTable:

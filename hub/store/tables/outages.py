@@ -34,8 +34,8 @@ _COLUMNS = "id, did, began_at, ended_at, cause"
 _ALL = f"SELECT {_COLUMNS} FROM outage"
 _OPEN = f"{_ALL} WHERE ended_at IS NULL ORDER BY id"
 _PUT = f"""
-INSERT INTO outage ({_COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5
-WHERE EXISTS (SELECT 1 FROM device WHERE did = ?2)
+INSERT INTO outage ({_COLUMNS}) SELECT :id, :did, :began_at, :ended_at, :cause
+WHERE EXISTS (SELECT 1 FROM device WHERE did = :did)
 ON CONFLICT (id) DO UPDATE SET
     began_at = excluded.began_at, ended_at = excluded.ended_at, cause = excluded.cause
 """
@@ -69,8 +69,8 @@ SELECT (SELECT max(id) FROM outage WHERE id < 1 << 60),
 """
 _FORGET = "DELETE FROM outage WHERE ended_at IS NOT NULL AND ended_at < ?"
 _FORGET_OF_ONE = """
-DELETE FROM outage WHERE did = ?1 AND id <= (
-    SELECT id FROM outage WHERE did = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2
+DELETE FROM outage WHERE did = :did AND id <= (
+    SELECT id FROM outage WHERE did = :did ORDER BY id DESC LIMIT 1 OFFSET :kept
 )
 """
 _MANY = "SELECT did FROM outage GROUP BY did HAVING count(*) > ?"
@@ -170,11 +170,11 @@ class OutageTable:
 
         An outage of a device that is gone is left out.
         """
-        rows = [msgspec.structs.astuple(one) for one in outages]
+        rows = [msgspec.structs.asdict(one) for one in outages]
         for start in range(0, max(len(rows), 1), STEP):
             some = rows[start : start + STEP]
 
-            def job(connection: sqlite3.Connection, some: Sequence[tuple[Any, ...]] = some) -> None:
+            def job(connection: sqlite3.Connection, some: Sequence[dict[str, Any]] = some) -> None:
                 connection.executemany(_PUT, some)
                 connection.execute(_PUT_RUN, (run.id, run.began_at, run.seen_at))
 
@@ -237,7 +237,7 @@ class OutageTable:
         def job(connection: sqlite3.Connection) -> None:
             connection.execute(_FORGET, (before,))
             for (did,) in many:
-                connection.execute(_FORGET_OF_ONE, (did, MAX_OF_ONE))
+                connection.execute(_FORGET_OF_ONE, {"did": did, "kept": MAX_OF_ONE})
             connection.execute(_FORGET_EXCESS, (MAX_OUTAGES,))
             connection.execute(_FORGET_RUNS, (before, MAX_RUNS))
 

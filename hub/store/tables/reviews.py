@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader
@@ -18,7 +19,8 @@ _ALL = "SELECT name, line, seen, seen_at, reviewed, marks FROM review"
 # Not for a user who was removed meanwhile.
 _PUT = """
 INSERT OR REPLACE INTO review (name, line, seen, seen_at, reviewed, marks)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM user WHERE name = ?1)
+SELECT :name, :line, :seen, :seen_at, :reviewed, :marks
+WHERE EXISTS (SELECT 1 FROM user WHERE name = :name)
 """
 
 
@@ -75,9 +77,7 @@ class ReviewTable:
     async def put(self, review: Review) -> None:
         """Replace the row of a user; without effect for a user who was removed."""
         marks = msgspec.json.encode(review.marks[-MAX_MARKS:]).decode()
-        values = (
-            review.name, review.line, review.seen, review.seen_at, review.reviewed, marks,
-        )  # fmt: skip
+        values = {**asdict(review), "marks": marks}
 
         def job(connection: sqlite3.Connection) -> bool:
             return connection.execute(_PUT, values).rowcount > 0
