@@ -34,6 +34,7 @@ from hub.store.sqlite.log_state import (
     raise_last_group,
     raise_last_seq,
     set_log_id,
+    skip_told_numbers,
 )
 
 #: Called with the part that is done, from 0 to 1. May raise to stop.
@@ -84,6 +85,9 @@ def rebuild(
         ends = {day.day: day.bytes for day in days.all()}
         tails = [tail for tail in tails_in(media, ends) if tail.day not in ground.dropped]
         spans = [_span(tail, state, is_new=ground.is_new) for tail in tails]
+        highest = max((span.highest for span in spans), default=state.last_group)
+        # First: a repeat of what is interrupted may find nothing to insert.
+        skip_told_numbers(connection, highest)
         # They hold that nothing comes back below the seqs that they cover.
         connection.execute("DELETE FROM report_day")
         if any(span.records for span in spans):
@@ -93,7 +97,7 @@ def rebuild(
         replay.run()
         held = rebuild_held(connection, media)
         raise_last_seq(connection, max((span.last_seq for span in spans), default=0))
-        raise_last_group(connection, max((span.highest for span in spans), default=0))
+        raise_last_group(connection, highest)
         if replay.has_gap:
             new_log_id(connection, random)
         elif replay.log_id:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hub.errors import StartFault
 from hub.store.damage import as_number
 from hub.store.sealing import Random
-from hub.store.sqlite.sql import one
+from hub.store.sqlite.sql import clamp, one
 
 _LOG = "SELECT log_id, last_group FROM record_log"
 _SET_LAST_GROUP = "UPDATE record_log SET last_group = ?"
@@ -22,16 +22,17 @@ _WRITES = "SELECT writes FROM record_log"
 _SET_WRITES = "UPDATE record_log SET writes = ?"
 _SET_CHECKPOINTED = "UPDATE record_log SET checkpointed = last_group"
 _SET_LOG_ID = "UPDATE record_log SET log_id = ?"
-_FORGET_LAST_SEQ = "DELETE FROM sqlite_sequence WHERE name = 'record'"
-_SET_LAST_SEQ = "INSERT INTO sqlite_sequence (name, seq) VALUES ('record', ?)"
+_FORGET_LAST = "DELETE FROM sqlite_sequence WHERE name = ?"
+_SET_LAST = "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)"
 _NEWEST = "SELECT max(seq) FROM record"
-_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'record'"
+_LAST = "SELECT seq FROM sqlite_sequence WHERE name = ?"
 
 #: No hub ever commits so many groups.
 _TOO_MANY = 2**60
 #: `writes` holds two numbers: the lower bits count the transactions since the log began.
 _SINCE_BITS = 24
 _MOST_SINCE = 0xFFFFFF
+_NUMBERS_PER_GROUP = 2**20
 
 
 class Writes(Struct, frozen=True):
@@ -79,7 +80,7 @@ class LogState(Struct, frozen=True):
 def load_log_state(connection: sqlite3.Connection) -> LogState:
     log_id, last_group = read_log_row(connection.execute(_LOG).fetchone())
     # The sequence can be damaged, and the newest records gone: neither alone tells the last seq.
-    last_seq = max(as_number(one(connection, query)) for query in (_LAST_SEQ, _NEWEST))
+    last_seq = max(_last(connection, "record"), as_number(one(connection, _NEWEST)))
     return LogState(log_id, last_seq, last_group, last_group)
 
 
@@ -143,8 +144,18 @@ def count_write(connection: sqlite3.Connection, began: int | None) -> None:
 def raise_last_seq(connection: sqlite3.Connection, last_seq: int) -> None:
     """Let the next record have a higher seq than this one."""
     if load_log_state(connection).last_seq < last_seq:
-        connection.execute(_FORGET_LAST_SEQ)
-        connection.execute(_SET_LAST_SEQ, (last_seq,))
+        _set_last(connection, "record", last_seq)
+
+
+def skip_told_numbers(connection: sqlite3.Connection, last_group: int) -> None:
+    """Give changes of alarms and erasures no number again that targets know from a later database.
+
+    `last_group`: the last that it committed, which tells how far it was. A million changes for each
+    are more than enough, and JavaScript can count so far.
+    """
+    for table in ("alarm_change", "erased_record"):
+        reached = max(_last(connection, table), last_group * _NUMBERS_PER_GROUP)
+        _set_last(connection, table, clamp(reached + _NUMBERS_PER_GROUP))
 
 
 def set_log_id(connection: sqlite3.Connection, log_id: str) -> None:
@@ -159,3 +170,12 @@ def new_log_id(connection: sqlite3.Connection, random: Random) -> str:
     log_id = random(16).hex()
     set_log_id(connection, log_id)
     return log_id
+
+
+def _last(connection: sqlite3.Connection, table: str) -> int:
+    return as_number(one(connection, _LAST, (table,)))
+
+
+def _set_last(connection: sqlite3.Connection, table: str, number: int) -> None:
+    connection.execute(_FORGET_LAST, (table,))
+    connection.execute(_SET_LAST, (table, number))

@@ -163,6 +163,42 @@ async def test_what_cameras_hold_is_not_known_after_an_older_database(
         }
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_numbers_that_targets_know_are_not_given_again(
+    is_lost: bool, tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    person = FaceDetail(name="ann", uuid="ann", category=2)
+
+    async def numbers(store: Store) -> tuple[int, int]:
+        """Change an alarm, and erase a record; return their numbers."""
+        await store.alarms.move([1], Move("acknowledged", clock.ms, "user mei"))
+        await store.write(lambda c: c.execute("UPDATE record SET erased = NULL").rowcount)
+        await store.write(
+            lambda c: c.execute("UPDATE record SET erased = 1 WHERE seq = 1").rowcount
+        )
+        return await store.targets.last_alarm_change(), await store.erased.last_number()
+
+    async with opened(data, clock) as store:
+        store.alarms.use(OfCategory2())
+        await store.records.append(batch(clock, 1, detail=person))
+    shutil.copytree(data, copy)
+    told = (0, 0)
+    for seed in range(2, 5):
+        async with opened(data, clock) as store:
+            store.alarms.use(OfCategory2())
+            await store.records.append(batch(clock, seed, detail=person))
+            log_id, before, told = store.log_id, told, await numbers(store)
+            assert all(old < new for old, new in zip(before, told, strict=True))
+        if is_lost:
+            (data / DATABASE).unlink()
+        else:
+            copy_back(copy, data, DATABASE)
+        rebuild(data, Disk(), os.urandom)
+    async with opened(data, clock) as store:
+        assert store.log_id == log_id
+
+
 @pytest.mark.parametrize("left", ["missing", "empty", "damaged"])
 async def test_a_lost_database_is_made_again_from_all_packs(
     left: str, tmp_path: Path, clock: FrozenClock
