@@ -19,8 +19,12 @@ from hub.store.names import DATABASE, WAL
 from hub.store.sqlite.log_state import Writes, decode_writes, read_log_row
 from hub.store.sqlite.sql import one
 
+#: The setting that is there while a rebuild is not complete: the id of the log whose groups it
+#: takes over, "" for any.
+REBUILDING = "store.rebuilding"
 _BUSY_SECONDS = 5.0
 _CLEAN = "SELECT value FROM setting WHERE key = 'store.clean'"
+_IS_REBUILDING = f"SELECT EXISTS (SELECT 1 FROM setting WHERE key = '{REBUILDING}')"
 _DAYS = "SELECT day, bytes FROM day"
 _DROPPED = "SELECT day FROM dropped_day"
 _HAS_LOG = "SELECT count(*) FROM pragma_table_info('record_log') WHERE name = 'checkpointed'"
@@ -35,6 +39,7 @@ class DatabaseView(Struct, frozen=True):
 
     `checkpointed`: the last group that was in the main file when the write-ahead log began.
     `ends`: the committed end of each day's pack. `dropped`: days that are being removed.
+    `is_rebuilding`: a rebuild was interrupted.
     """
 
     is_clean: bool
@@ -45,6 +50,7 @@ class DatabaseView(Struct, frozen=True):
     dropped: frozenset[str]
     #: None if it is not known.
     writes: Writes | None = None
+    is_rebuilding: bool = False
 
 
 class Wal(Enum):
@@ -85,6 +91,7 @@ def read_view(data_dir: Path, *, with_wal: bool) -> DatabaseView | None:
             {day: end for day, end in connection.execute(_DAYS) if is_sound_day(day, end)},
             frozenset(day for (day,) in connection.execute(_DROPPED)),
             writes,
+            bool(one(connection, _IS_REBUILDING)),
         )
 
 

@@ -2,8 +2,10 @@
 
 For a database that is older than its packs, and for one that is lost: then only records come back,
 without devices, users and settings. Groups are inserted in the order of their numbers, each in a
-transaction of its own, so that an interrupted rebuild can be repeated. Seqs and the places of
-pictures stay as they were. Nothing is deleted: what cannot be used is put aside.
+transaction of its own, which also gives the log the id that it has with this group. Which log is
+taken over is noted first and stays until the end, so that an interrupted rebuild can be repeated,
+and no hub starts before. Seqs and the places of pictures stay as they were. Nothing is deleted:
+what cannot be used is put aside.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from hub.store.media.pack_format import Group, LoggedRecord, PictureEntry, Recor
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA
 from hub.store.people.holdings import doubt_holdings
+from hub.store.recovery.database_view import REBUILDING
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.held import as_new, rebuild_held
 from hub.store.recovery.putting_aside import put_tail_aside
@@ -36,11 +39,15 @@ from hub.store.sqlite.log_state import (
     set_log_id,
     skip_told_numbers,
 )
+from hub.store.sqlite.sql import one as value_of
+from hub.store.tables.settings import save_setting
 
 #: Called with the part that is done, from 0 to 1. May raise to stop.
 Progress = Callable[[float], None]
 
 _SEQS = "SELECT seq FROM record WHERE seq BETWEEN ? AND ?"
+_MARK = "SELECT value FROM setting WHERE key = ?"
+_IS_ENROLLED = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM user)"
 
 
 class RebuildReport(Struct, frozen=True):
@@ -82,9 +89,10 @@ def rebuild(
     with closing(connect_writer(data_dir / DATABASE)) as connection:
         state = load_log_state(connection)
         days = DayIndex(load_days(connection))
+        log_id = _begin(connection, state, days)
         ends = {day.day: day.bytes for day in days.all()}
         tails = [tail for tail in tails_in(media, ends) if tail.day not in ground.dropped]
-        spans = [_span(tail, state, is_new=ground.is_new) for tail in tails]
+        spans = [_span(tail, state, log_id) for tail in tails]
         highest = max((span.highest for span in spans), default=state.last_group)
         # First: a repeat of what is interrupted may find nothing to insert.
         skip_told_numbers(connection, highest)
@@ -93,27 +101,36 @@ def rebuild(
         if any(span.records for span in spans):
             # First: if this is interrupted, the repeat may find nothing that is missing.
             doubt_holdings(connection)
-        replay = _Replay(connection, days, state, spans, on_progress, is_new=ground.is_new)
+        replay = _Replay(connection, days, state, log_id, spans, on_progress, random)
         replay.run()
         held = rebuild_held(connection, media)
         raise_last_seq(connection, max((span.last_seq for span in spans), default=0))
         raise_last_group(connection, highest)
-        if replay.has_gap:
-            new_log_id(connection, random)
-        elif replay.log_id:
-            set_log_id(connection, replay.log_id)
-        log_id = load_log_state(connection).log_id
-    for tail in _left(media, days, ground.dropped):
-        put_aside.append(put_tail_aside(tail, disk).name)
-    return RebuildReport(
-        records=replay.records + held,
-        unreadable=replay.unreadable,
-        refused=sum(span.records for span in spans) - replay.seen_records,
-        days=tuple(sorted(replay.days)),
-        put_aside=tuple(put_aside),
-        is_new_database=ground.is_new,
-        log_id_changed=log_id != state.log_id and not ground.is_new,
-    )
+        for tail in _left(media, days, ground.dropped):
+            put_aside.append(put_tail_aside(tail, disk).name)
+        save_setting(connection, REBUILDING, None)
+        return RebuildReport(
+            records=replay.records + held,
+            unreadable=replay.unreadable,
+            refused=sum(span.records for span in spans) - replay.seen_records,
+            days=tuple(sorted(replay.days)),
+            put_aside=tuple(put_aside),
+            is_new_database=not log_id and not value_of(connection, _IS_ENROLLED),
+            log_id_changed=log_id not in ("", load_log_state(connection).log_id),
+        )
+
+
+def _begin(connection: sqlite3.Connection, state: LogState, days: DayIndex) -> str:
+    """Return the log whose groups are wanted, "" for any; note it until the rebuild is complete.
+
+    A database that never committed a group takes those of any log.
+    """
+    noted = value_of(connection, _MARK, (REBUILDING,))
+    if isinstance(noted, str):
+        return noted
+    log_id = state.log_id if state.last_group or days.all() else ""
+    save_setting(connection, REBUILDING, log_id)
+    return log_id
 
 
 class _Span(Struct):
@@ -141,9 +158,8 @@ class _Span(Struct):
         return [_Found(self.tail, group) for group in self.tail.groups() if self.wants(group)]
 
 
-def _span(tail: Tail, state: LogState, *, is_new: bool) -> _Span:
-    # A new database takes the records of any log.
-    span = _Span(tail, "" if is_new else state.log_id, state.last_group)
+def _span(tail: Tail, state: LogState, log_id: str) -> _Span:
+    span = _Span(tail, log_id, state.last_group)
     for group in tail.groups():
         span.highest = max(span.highest, group.number)
         span.last_seq = max(span.last_seq, group.last_seq)
@@ -224,45 +240,47 @@ class _Replay:
         connection: sqlite3.Connection,
         days: DayIndex,
         state: LogState,
+        log_id: str,
         spans: Sequence[_Span],
         on_progress: Progress,
-        *,
-        is_new: bool,
+        random: Random,
     ) -> None:
         self._connection = connection
         self._days = days
         self._above = state.last_group
-        #: The last committed group so far; None before the first of a new database.
-        self._last = None if is_new else state.last_group
+        is_first = not (log_id or state.last_group)
+        #: The last committed group so far, and the log that it belongs to; None before the first.
+        self._last = None if is_first else state.last_group
+        self._log_id = None if is_first else log_id or state.log_id
         self._spans = spans
         self._on_progress = on_progress
+        self._random = random
         self.records = 0
         self.unreadable = 0
         self.seen_records = 0
         self.days: set[str] = set()
-        #: The log that the last group belongs to, "" if there was none.
-        self.log_id = ""
-        #: Whether groups are missing that were committed, so that their numbers can come again.
-        self.has_gap = False
 
     def run(self) -> None:
         total = sum(span.bytes for span in self._spans) or 1
         done = 0
         for found in _wanted(_in_order(self._spans)):
-            self._follow(found.group)
             self._insert(found)
             self.days.add(found.tail.day)
             self.seen_records += found.group.records
             done += found.group.size
             self._on_progress(done / total)
 
-    def _follow(self, group: Group) -> None:
-        """Note whether a group follows the one before it."""
-        if group.number > self._above:
-            self.has_gap |= self._last is not None and group.previous != self._last
-            self._last = group.number
-        self.has_gap |= self.log_id not in ("", group.log_id)
-        self.log_id = group.log_id
+    def _identify(self, group: Group) -> None:
+        """Give the log the id of its first group.
+
+        If groups are missing before this one that were committed, their numbers can come again:
+        then it gets a new id.
+        """
+        is_next = self._last in (None, group.previous) or group.number <= self._above
+        if self._log_id is None:
+            set_log_id(self._connection, group.log_id)
+        elif not is_next or self._log_id != group.log_id:
+            new_log_id(self._connection, self._random)
 
     def _insert(self, found: _Found) -> None:
         group = found.group
@@ -278,6 +296,7 @@ class _Replay:
                 insert_records(self._connection, new)
                 insert_spans(self._connection, [one.record for one in new])
             save_day(self._connection, day)
+            self._identify(group)
             raise_last_group(self._connection, group.number)
             self._connection.execute("COMMIT")
         except BaseException:
@@ -285,6 +304,8 @@ class _Replay:
                 self._connection.execute("ROLLBACK")
             raise
         self._days.put(day)
+        self._log_id = group.log_id
+        self._last = max(self._last or 0, group.number)
         self.records += len(new)
         self.unreadable += lost
 

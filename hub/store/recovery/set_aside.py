@@ -13,11 +13,13 @@ from hub.store.media.day_index import load_days
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA
 from hub.store.people.holdings import doubt_holdings
+from hub.store.recovery.database_view import REBUILDING
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.putting_aside import put_tail_aside
 from hub.store.sealing import Random
 from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.log_state import new_log_id, raise_last_group, raise_last_seq
+from hub.store.tables.settings import save_setting
 
 
 class SetAsideReport(Struct, frozen=True):
@@ -55,6 +57,7 @@ def set_aside(data_dir: Path, disk: Disk, random: Random) -> SetAsideReport:
             new_log_id(connection, random)
             doubt_holdings(connection)
             connection.execute("COMMIT")
+        save_setting(connection, REBUILDING, None)
     put_aside += [put_tail_aside(tail, disk).name for tail in tails]
     return SetAsideReport(tuple(put_aside), seen.records, ground.is_new)
 

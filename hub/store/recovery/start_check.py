@@ -85,6 +85,11 @@ def _fault(data_dir: Path, view: DatabaseView, wal: Wal, tails: Sequence[Tail]) 
             f"{data_dir / WAL} does not belong to {database}: put the two files back that belong "
             f"together; without the first, {_WAYS}; {_NOTHING}"
         )
+    if view.is_rebuilding:
+        return (
+            f'"sitehub doctor --rebuild" of {database} was interrupted: repeat it, or '
+            f'"sitehub doctor --set-aside" goes on without the rest; {_NOTHING}'
+        )
     unknown = [tail for tail in tails if _is_unknown(tail, view, wal)]
     if not unknown:
         return ""

@@ -90,7 +90,7 @@ def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:
     """Return the fault of a database that cannot be used, with the remedy for its cause."""
     code = primary_code(error)
     if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) == errno.ENOSPC:
-        return StartFault(f"the disk of {path} is full: free some space, then start again")
+        return StartFault(f"the disk of {path} is full: free some space, then try again")
     return StartFault(f"{path} cannot be used ({error}): {_CURES.get(code, CURE)}")
 
 

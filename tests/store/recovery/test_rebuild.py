@@ -264,18 +264,114 @@ async def test_an_interrupted_rebuild_is_repeated(tmp_path: Path, clock: FrozenC
     before = await log_of(data, clock)
     copy_back(copy, data, DATABASE)
 
+    cut(data, 0.5)
+    await stopped(data, clock)
+    assert 0 < rebuild(data, Disk(), os.urandom).records < 6
+    assert await log_of(data, clock) == before
+
+
+def cut(data: Path, after: float) -> None:
+    """Interrupt a rebuild once this part of it is done."""
+
     class Interrupted(Exception):
         pass
 
     def interrupt(part: float) -> None:
-        if part > 0.5:
+        if part >= after:
             raise Interrupted
 
     with pytest.raises(Interrupted):
         rebuild(data, Disk(), os.urandom, interrupt)
-    await stopped(data, clock)
-    assert 0 < rebuild(data, Disk(), os.urandom).records < 6
-    assert await log_of(data, clock) == before
+
+
+@pytest.mark.parametrize("after", [0, 0.5, 1])
+async def test_an_interrupted_rebuild_of_a_lost_database_is_repeated(
+    after: float, tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, range(1, 5))
+    clock.advance(86_400)
+    await filled(tmp_path, clock, range(5, 9))
+    before = await log_of(tmp_path, clock)
+    (tmp_path / DATABASE).unlink()
+    cut(tmp_path, after)
+    with pytest.raises(StartFault, match=r"--rebuild.*was interrupted: repeat it"):
+        async with opened(tmp_path, clock):
+            pass
+    if after < 1:
+        cut(tmp_path, after)
+    report = rebuild(tmp_path, Disk(), os.urandom)
+    assert report.is_new_database
+    assert report.put_aside == ()
+    assert await log_of(tmp_path, clock) == before
+
+
+@pytest.mark.parametrize("after", [0, 0.4, 0.7, 1])
+async def test_an_interrupted_rebuild_of_several_logs_is_repeated(
+    after: float, tmp_path: Path, clock: FrozenClock
+) -> None:
+    """What is put aside gives the log a new id: a pack may hold groups of several."""
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    shutil.copytree(data, copy)
+    await filled(data, clock, range(3, 5))
+    copy_back(copy, data, DATABASE)
+    set_aside(data, Disk(), os.urandom)
+    await filled(data, clock, range(5, 9))
+    log_id, records = await log_of(data, clock)
+    (data / DATABASE).unlink()
+    cut(data, after)
+    assert rebuild(data, Disk(), os.urandom).put_aside == ()
+    new_id, found = await log_of(data, clock)
+    assert new_id != log_id
+    assert found == records
+
+
+async def test_an_interrupted_rebuild_remembers_that_groups_are_missing(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    shutil.copytree(data, copy)
+    for day in range(3):
+        clock.advance(86_400)
+        await filled(data, clock, range(3 + day, 4 + day))
+    log_id, _ = await log_of(data, clock)
+    copy_back(copy, data, DATABASE)
+    (data / "media" / "2026-11-26.pack").unlink()
+    cut(data, 0.5)
+    report = rebuild(data, Disk(), os.urandom)
+    assert report.log_id_changed
+    assert report.put_aside == ()
+    new_id, found = await log_of(data, clock)
+    assert new_id != log_id
+    assert [record.seq for record in found] == [1, 2, 4, 5]
+
+
+async def test_what_an_interrupted_rebuild_left_can_be_set_aside(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, SEEDS)
+    (tmp_path / DATABASE).unlink()
+    cut(tmp_path, 0.5)
+    set_aside(tmp_path, Disk(), os.urandom)
+    _, found = await log_of(tmp_path, clock)
+    assert 0 < len(found) < len(SEEDS)
+
+
+async def test_a_database_without_a_record_takes_those_of_any_log(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    """Somebody started a new hub before the packs were put beside it."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    await filled(old, clock, SEEDS)
+    before = await log_of(old, clock)
+    async with opened(new, clock) as store:
+        await store.devices.add([NewDevice(sn="S", code="12345678")])
+    shutil.copy(old / "media" / "2026-11-25.pack", new / "media")
+    report = rebuild(new, Disk(), os.urandom)
+    assert (report.records, report.put_aside) == (len(SEEDS), ())
+    assert not report.is_new_database
+    assert await log_of(new, clock) == before
 
 
 async def test_a_rebuild_of_a_sound_directory_changes_nothing(
