@@ -13,8 +13,11 @@ ALARM_SECONDS = 2 * DAY_SECONDS
 
 
 def last_scheduled(hour: int, zone: tzinfo, now: float) -> float:
-    """Return the last time at which a backup was due: today's hour, or yesterday's."""
-    local = datetime.fromtimestamp(now, zone)
+    """Return the last time at which a backup was due: today's hour, or yesterday's.
+
+    Of an hour that comes twice, in the night in which summer time ends, only the first counts.
+    """
+    local = datetime.fromtimestamp(now, zone).replace(fold=0)
     due = local.replace(hour=hour, minute=0, second=0, microsecond=0)
     if due > local:
         due = (local - timedelta(days=1)).replace(hour=hour, minute=0, second=0, microsecond=0)

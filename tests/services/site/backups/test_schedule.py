@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from hub.services.site.backups.schedule import (
     is_due,
     last_complete,
@@ -39,6 +41,20 @@ def test_the_hour_is_kept_when_clocks_are_set_for_summer() -> None:
     now = datetime(2026, 3, 29, 12, tzinfo=berlin).timestamp()
     due = datetime.fromtimestamp(last_scheduled(4, berlin, now), berlin)
     assert (due.day, due.hour) == (29, 4)
+
+
+@pytest.mark.parametrize("hour", [1, 2, 3])
+def test_a_backup_is_due_once_in_the_night_in_which_an_hour_comes_twice(hour: int) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    midnight = datetime(2027, 10, 31, tzinfo=berlin).timestamp()
+    found = [made_at(midnight - 60)]
+    made: list[Generation] = []
+    for minute in range(0, 6 * 60, 10):
+        now = midnight + minute * 60
+        if is_due([*found, *made], hour, berlin, now):
+            made.append(made_at(now))
+    assert len(made) == 1
+    assert datetime.fromtimestamp(made[0].made_at, berlin).hour == hour
 
 
 def test_a_backup_is_due_once_a_night() -> None:
