@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hub.clock_reading import LikelyTime
 from hub.wire.signing import is_within_skew
 
 
@@ -19,11 +20,11 @@ class SignedTimes:
     def __init__(
         self,
         now: Callable[[], float],
-        likely_time: Callable[[], float] | None = None,
+        likely_time: Callable[[], LikelyTime] | None = None,
         is_doubted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._now = now
-        self._likely_time = likely_time or now
+        self._likely_time: Callable[[], float] = likely_time or now
         self._is_doubted = is_doubted
 
     def is_near(self, ts: float, skew: float) -> bool:

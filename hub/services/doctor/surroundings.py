@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hub.clock_reading import LikelyTime
 from hub.config import Config
 from hub.services.site.backups.views import BackupFailure
 
@@ -27,4 +28,4 @@ class Surroundings(Struct, frozen=True):
     zone: str = "UTC"
     is_clock_doubted: bool = False
     backup_failure: BackupFailure | None = None
-    likely_now: Callable[[], float] | None = None
+    likely_now: Callable[[], LikelyTime] | None = None

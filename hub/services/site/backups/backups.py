@@ -15,6 +15,7 @@ import msgspec
 import trio
 
 from hub import metrics
+from hub.clock_reading import LikelyTime
 from hub.config import BackupConfig, StoreConfig
 from hub.errors import BackupFault, HubError, TooManyRequests, UnreadableDatabase
 from hub.live.feed import Change, Feed
@@ -78,8 +79,7 @@ _ELSEWHERE = "backup.elsewhere"
 class Backups:
     """The backup folder and what is done with it. One backup is made at a time.
 
-    `now` is the time that is most probably right, in UNIX seconds (SiteClock.likely_time): a clock
-    that is set wrong makes no backup overdue, and dates none.
+    A clock that is set wrong makes no backup overdue, and dates none.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Backups:
         change_feed: Feed[Change],
         *,
         is_clock_trusted: Callable[[], bool],
-        now: Callable[[], float],
+        now: Callable[[], LikelyTime],
         speed: float = _COPY_SPEED,
     ) -> None:
         self._store = store

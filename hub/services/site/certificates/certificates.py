@@ -18,6 +18,7 @@ from pathlib import Path
 import ifaddr
 import trio
 
+from hub.clock_reading import LikelyTime
 from hub.config import TlsConfig
 from hub.durable_files import SECRET, write_file
 from hub.errors import CannotStoreNow, StartFault
@@ -47,7 +48,7 @@ class Certificates:
         data_dir: Path,
         config: TlsConfig,
         *,
-        now: Callable[[], float],
+        now: Callable[[], LikelyTime],
         names: Callable[[], frozenset[str]] | None = None,
     ) -> None:
         """`names` returns this host's names. Raises StartFault if only half of a pair is set."""

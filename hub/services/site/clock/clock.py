@@ -11,6 +11,9 @@ on their records. The hub knows three degrees:
 - *trusted*: not doubted, steady for a day, and not contradicted by the records. Only then do days
   go by age. Steady time is added up over restarts, because a PC may be switched off every night.
 
+While the clock is doubted, what time it is may be known all the same: by the steady clock, if the
+wall clock was believed since the start, and set later. If it was wrong at the start, nobody knows.
+
 A PC may have no battery, and set its clock only after the hub has started. In the *start phase*,
 the first hour or until the clock is believed, it may therefore move forward to any time that fits
 the last run, as if it had been right from the start.
@@ -21,6 +24,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -32,6 +36,7 @@ import trio
 from msgspec import Struct
 
 from hub import metrics
+from hub.clock_reading import ALWAYS_AFTER, ALWAYS_BEFORE, LikelyTime, Reading
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
@@ -96,6 +101,8 @@ class SiteClock:
         self._audit = audit
         self._now = now
         self._steady_now = steady_now
+        #: Alarms are judged in the writer's thread.
+        self._looking = threading.RLock()
         self._wall, self._at = now(), steady_now()
         self._new_steps: list[ClockStep] = []
         #: What the records of the last day say.
@@ -193,10 +200,23 @@ class SiteClock:
         self.look()
         return self._wall
 
-    def likely_time(self) -> float:
+    def likely_time(self) -> LikelyTime:
         """Return the time that is most probably right, in UNIX seconds."""
         self.look()
-        return self._likely if self._doubted else self._wall
+        return LikelyTime(self._likely if self._doubted else self._wall)
+
+    def reading(self) -> Reading:
+        """Return what time it is, as far as that is known. May be called in any thread."""
+        with self._looking:
+            likely = int(self.likely_time() * 1000)
+            if self._base is None:
+                return Reading(likely, likely, likely)
+            if self._doubted:
+                return Reading(likely, ALWAYS_BEFORE, ALWAYS_AFTER)
+            # At a start the clock may continue from somewhat before the end of the last run.
+            behind = int(self._base * 1000) - likely
+            is_behind = 0 < behind <= JUMP_SECONDS * 1000
+            return Reading(likely, likely, likely + behind if is_behind else likely)
 
     def forget_before(self) -> int:
         """Return the time, in UNIX milliseconds, before which memories may be forgotten.
@@ -214,21 +234,22 @@ class SiteClock:
 
     def look(self) -> None:
         """Compare the clocks. Reads two clocks only, so it may be called at any time."""
-        at, wall = self._steady_now(), self._now()
-        elapsed = max(0.0, at - self._at)
-        expected = self._wall + elapsed
-        self._at, self._wall = at, wall
-        self._likely += elapsed
-        if self._base is not None:
-            self._base += elapsed
-        self._counted += elapsed
-        self._ran_seconds += elapsed
-        self._steady = min(STEADY_SECONDS, self._steady + elapsed)
-        if self._ran_seconds >= JUMP_SECONDS and not self._doubted:
-            self._base = None
-        if abs(wall - expected) >= _STEP_SECONDS:
-            self._note_step(expected, wall, at_start=self._base is not None)
-        self._settle()
+        with self._looking:
+            at, wall = self._steady_now(), self._now()
+            elapsed = max(0.0, at - self._at)
+            expected = self._wall + elapsed
+            self._at, self._wall = at, wall
+            self._likely += elapsed
+            if self._base is not None:
+                self._base += elapsed
+            self._counted += elapsed
+            self._ran_seconds += elapsed
+            self._steady = min(STEADY_SECONDS, self._steady + elapsed)
+            if self._ran_seconds >= JUMP_SECONDS and not self._doubted:
+                self._base = None
+            if abs(wall - expected) >= _STEP_SECONDS:
+                self._note_step(expected, wall, at_start=self._base is not None)
+            self._settle()
 
     async def confirm(self, *, by: Actor) -> None:
         """Note that a person says that the clock is right now. Days still wait for steadiness.

@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from hub.clock_reading import ALWAYS_AFTER, ALWAYS_BEFORE, Reading
 from hub.services.access.audit import COMMAND_LINE, Audit
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.clock.plausibility import Agreement
@@ -332,3 +333,55 @@ async def test_time_off_is_counted_once_records_agree(
         await trio.sleep(200)
         assert clock.has_settled
         assert clock.counted_seconds == HOUR + 2 * DAY
+
+
+def test_as_long_as_the_clock_is_believed_the_time_is_what_it_shows(host: Host) -> None:
+    clock = host.new_clock()
+    host.run(2 * DAY)
+    assert clock.reading() == Reading(host.wall.ms, host.wall.ms, host.wall.ms)
+
+
+@pytest.mark.parametrize("jump", [2 * HOUR, YEAR, -2 * HOUR, -56 * YEAR])
+def test_a_hub_that_saw_its_clock_set_knows_what_time_it_is(host: Host, jump: float) -> None:
+    clock = host.new_clock()
+    host.run(2 * DAY)
+    clock.look()
+    right = host.wall.ms
+    host.set_by(jump)
+    host.run(60)
+    expected = right + 60_000
+    assert clock.is_doubted
+    assert clock.reading() == Reading(expected, expected, expected)
+
+
+@pytest.mark.parametrize("off", [-2 * HOUR, 31 * DAY, -56 * YEAR])
+async def test_a_hub_that_starts_with_a_doubted_clock_does_not_know_what_time_it_is(
+    host: Host, autojump_clock: MockClock, off: float
+) -> None:
+    async with host.running():
+        host.run(2 * DAY)
+    last = host.wall.ms
+    host.set_by(off)
+    clock = host.new_clock()
+    assert clock.reading() == Reading(last, ALWAYS_BEFORE, ALWAYS_AFTER)
+    host.run(2 * HOUR)
+    assert clock.reading() == Reading(last + 2 * HOUR * 1000, ALWAYS_BEFORE, ALWAYS_AFTER)
+    if off > 0:
+        await clock.confirm(by=COMMAND_LINE)
+        assert clock.reading() == Reading(host.wall.ms, host.wall.ms, host.wall.ms)
+
+
+async def test_a_clock_that_starts_somewhat_behind_its_last_run_may_be_behind(
+    host: Host, autojump_clock: MockClock
+) -> None:
+    """A PC without a battery continues from the time that it saved last."""
+    async with host.running():
+        host.run(2 * DAY)
+    host.set_by(-HOUR / 2)
+    clock = host.new_clock()
+    host.run(60)
+    assert not clock.is_doubted
+    assert clock.reading() == Reading(host.wall.ms, host.wall.ms, host.wall.ms + HOUR * 500)
+    host.run(HOUR)
+    clock.look()
+    assert clock.reading() == Reading(host.wall.ms, host.wall.ms, host.wall.ms)
