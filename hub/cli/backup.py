@@ -52,14 +52,13 @@ def backup(data_dir: Path, file: Path, without_pictures: bool, passphrase: str |
     a passphrase.
     """
     from hub.cli.output import print_line
-    from hub.process.data_directory import acting_for_owner
     from hub.store.backup.sealed_file import check_passphrase
 
     if passphrase is not None:
         check_passphrase(passphrase)
     if not (data_dir / "hub.sqlite").exists():
         raise BackupFault(f"{data_dir} is not the data directory of a hub: it has no hub.sqlite")
-    with _new_file(file) as sink, acting_for_owner(data_dir):
+    with _new_file(data_dir, file) as sink:
         made = _write(data_dir, file, sink, not without_pictures, passphrase)
     for pack in made.omitted.lost:
         print_line(f"without {pack.name}, which was deleted as too old meanwhile", err=True)
@@ -104,14 +103,14 @@ def _write(
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[Sink]:
+def _new_file(data_dir: Path, path: Path) -> Iterator[Sink]:
     """Write a file, which is there once it is complete and on the disk."""
-    from hub.store.backup.files import new_file
+    from hub.cli.outside_files import new_file_outside
 
     try:
         if path.is_dir():
             raise BackupFault(f"{path} is a folder: name a file in it")
-        with new_file(path) as file:
+        with new_file_outside(data_dir, path) as file:
             yield file
     except OSError as error:
         raise BackupFault(f"{path} cannot be written: {error.strerror or error}") from error
@@ -129,6 +128,7 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
 
     Nothing is changed before all of the backup is read and verified.
     """
+    from hub.cli.outside_files import open_source
     from hub.cli.requests import execute
     from hub.process import data_directory
     from hub.process.control.backups import CheckAddresses
@@ -136,12 +136,8 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
     from hub.store.backup.pace import Pace
     from hub.store.backup.restore import restore as restore_from
 
-    try:
-        opened = file.open("rb")
-    except OSError as error:
-        raise BackupFault(f"{file} cannot be read: {error.strerror}") from None
     pace = Pace()
-    with opened:
+    with open_source(data_dir, file) as opened:
         data_directory.act_for_owner(data_dir)
         data_directory.prepare(data_dir)
         with data_directory.held(data_dir, "command"), _shown(pace):

@@ -119,14 +119,12 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
     """Write a HOLD to FILE, a ZIP with pictures, a page to read, and checksums."""
     import trio
 
+    from hub.cli.outside_files import new_file_outside
     from hub.cli.requests import execute
     from hub.process.control.holds import BeginExport
-    from hub.process.data_directory import acting_for_owner
-    from hub.store.backup.files import new_file
 
     try:
-        # Opened before, because the owner of the data directory may not write there.
-        with new_file(file) as output, acting_for_owner(data_dir):
+        with new_file_outside(data_dir, file) as output:
             facts = execute(data_dir, BeginExport(hold))
             trio.run(_write, output, _ControlSource(data_dir, hold), facts, language)
     except OSError as error:

@@ -48,13 +48,14 @@ def update(file: Path | None, unsigned: bool, undo: bool, show_status: bool, dat
 
 
 def _update(file: Path, data_dir: Path, unsigned: bool) -> int:
+    from hub.cli.outside_files import open_source
     from hub.process import data_directory
     from hub.process.control.updates import InstallUpdate
     from hub.services.site.updates.updates import find_obstacle, refuse_obstacle
     from hub.update.programs import Programs
 
     refuse_obstacle(find_obstacle())
-    with _open(file) as opened:
+    with open_source(data_dir, file) as opened:
         # Only after the file was opened, which the account of the hub may not be able to read.
         data_directory.act_for_owner(data_dir)
         data_directory.prepare(data_dir)
@@ -102,13 +103,6 @@ def _check(opened: BinaryIO, data_dir: Path, programs: Programs, unsigned: bool)
     current = programs.load().current or __version__
     check = UpdateCheck(data_dir, current, key)
     return check.check(opened, allow_unsigned=unsigned or key is None)
-
-
-def _open(file: Path) -> BinaryIO:
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise StartFault(f"cannot read {file}: {error.strerror}") from None
 
 
 def _hub_is_running(data_dir: Path) -> bool:

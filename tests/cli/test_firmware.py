@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub.cli import staging
-from hub.services.firmware.releases import staging_path
+from hub.cli import outside_files
 from tests.cli.conftest import Outcome, Sitehub
 
 
@@ -104,7 +101,7 @@ def test_a_full_disk_is_reported_before_a_file_is_copied(
         raise AssertionError("it was copied")
 
     # The package has a command of that name.
-    monkeypatch.setattr(staging, "_copy", copy)
+    monkeypatch.setattr(outside_files, "_copy", copy)
     monkeypatch.setenv("SITEHUB_STORE_MIN_FREE_GB", "500000")
     outcome = add(sitehub, file)
     assert outcome.status == 1
@@ -177,20 +174,3 @@ def test_the_cameras_of_a_campaign_are_named_or_all(
 def test_downloads_are_listed(sitehub: Sitehub) -> None:
     assert listed(sitehub, "downloads") == []
     assert sitehub("firmware", "downloads").out.split()[0] == "DID"
-
-
-@pytest.mark.skipif(
-    sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files to another user"
-)
-def test_root_gives_the_staged_file_to_the_hubs_user_without_following_links(
-    tmp_path: Path, file: Path
-) -> None:
-    """A process of that user may have made the link."""
-    data_dir, elsewhere = tmp_path / "hub", tmp_path / "elsewhere"
-    data_dir.mkdir()
-    elsewhere.mkdir()
-    (data_dir / "firmware").symlink_to(elsewhere)
-    os.chown(data_dir, 12345, 12345)
-    with staging.staged(data_dir, file, staging_path(data_dir), 1000) as name:
-        assert (elsewhere / "staged" / name).stat().st_uid == 12345
-    assert elsewhere.stat().st_uid == 0

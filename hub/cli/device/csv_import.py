@@ -44,18 +44,19 @@ def export(data_dir: Path, file: Path | None) -> None:
     Writes to FILE or standard output. The security codes are encrypted and left out: fill them in
     before an import.
     """
+    from hub.cli.outside_files import new_file_outside
     from hub.cli.requests import execute
     from hub.process.control.devices import ExportDevices
 
-    text = execute(data_dir, ExportDevices())
     if file is None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.write(execute(data_dir, ExportDevices()).encode())
         sys.stdout.buffer.flush()
         return
     try:
-        # Spreadsheets recognise UTF-8 by the byte order mark.
-        file.write_text(text, encoding="utf-8-sig", newline="")
+        with new_file_outside(data_dir, file) as output:
+            # Spreadsheets recognise UTF-8 by the byte order mark.
+            output.write(execute(data_dir, ExportDevices()).encode("utf-8-sig"))
     except OSError as error:
         raise StartFault(f"cannot write {file}: {error.strerror}") from None
 

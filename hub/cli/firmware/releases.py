@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,6 @@ import click
 
 from hub.cli.firmware.output import versions_text, with_times
 from hub.cli.options import data_option
-from hub.cli.staging import staged
 from hub.errors import BadParameter
 
 if TYPE_CHECKING:
@@ -123,17 +124,22 @@ def _with_files(data_dir: Path, release: NewRelease, files: Sequence[TypedFile])
     """Hand the files over to the hub, and return the release with their checksums."""
     from msgspec.structs import replace
 
+    from hub.cli.outside_files import open_source, staged
     from hub.cli.requests import execute
     from hub.process.control.firmware import CheckFirmwareRoom, TakeFirmwareFile
     from hub.services.firmware.releases import MAX_FILE_BYTES, staging_path
 
-    # First, because the copies alone could use up the space that is kept free for records.
-    execute(data_dir, CheckFirmwareRoom(sum(path.stat().st_size for path, _ in files)))
     components = []
-    for component, (path, _) in zip(release.components, files, strict=True):
-        with staged(data_dir, path, staging_path(data_dir), MAX_FILE_BYTES) as name:
-            sha256 = execute(data_dir, TakeFirmwareFile(name))
-        components.append(replace(component, sha256=sha256))
+    with ExitStack() as stack:
+        # All are opened first: the account of the hub, which asks it, may not be able to.
+        opened = [stack.enter_context(open_source(data_dir, path)) for path, _ in files]
+        # The copies alone could use up the space that is kept free for records.
+        size = sum(os.fstat(file.fileno()).st_size for file in opened)
+        execute(data_dir, CheckFirmwareRoom(size))
+        for component, file in zip(release.components, opened, strict=True):
+            with staged(data_dir, file, staging_path(data_dir), MAX_FILE_BYTES) as name:
+                sha256 = execute(data_dir, TakeFirmwareFile(name))
+            components.append(replace(component, sha256=sha256))
     return replace(release, components=tuple(components))
 
 

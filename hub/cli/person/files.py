@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from hub.cli.options import data_option
-from hub.cli.staging import staged
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
@@ -90,14 +89,12 @@ def export_people(data_dir: Path, file: Path, language: Literal["en", "zh"]) -> 
     """
     import trio
 
+    from hub.cli.outside_files import new_file_outside
     from hub.cli.requests import execute
     from hub.process.control.people_files import BeginPeopleExport
-    from hub.process.data_directory import acting_for_owner
-    from hub.store.backup.files import new_file
 
     try:
-        # Opened before, because the owner of the data directory may not write there.
-        with new_file(file) as output, acting_for_owner(data_dir):
+        with new_file_outside(data_dir, file) as output:
             facts = execute(data_dir, BeginPeopleExport())
             trio.run(_write, output, data_dir, facts, language)
     except OSError as error:
@@ -108,8 +105,8 @@ def _preview(data_dir: Path, sources: Sequence[Path]) -> ShownPreview:
     from hub.cli.requests import execute
     from hub.process.control.people_files import PreviewImport
 
-    with ExitStack() as copies:
-        return execute(data_dir, PreviewImport(_staged(data_dir, sources, copies)))
+    with _staged(data_dir, sources) as names:
+        return execute(data_dir, PreviewImport(names))
 
 
 def _import(data_dir: Path, sources: Sequence[Path], *, quiet: bool) -> Job:
@@ -119,29 +116,35 @@ def _import(data_dir: Path, sources: Sequence[Path], *, quiet: bool) -> Job:
     from hub.cli.requests import execute
     from hub.process.control.people_files import ImportPeople, ReadJob
 
-    with ExitStack() as copies:
-        job = execute(data_dir, ImportPeople(_staged(data_dir, sources, copies)))
-    with click.progressbar(
-        length=job.total or 1,
-        label="importing",
-        hidden=quiet or not sys.stderr.isatty(),
-        file=sys.stderr,
-    ) as bar:
-        while job.state == "running":
+    with _staged(data_dir, sources) as names:
+        job = execute(data_dir, ImportPeople(names))
+        with click.progressbar(
+            length=job.total or 1,
+            label="importing",
+            hidden=quiet or not sys.stderr.isatty(),
+            file=sys.stderr,
+        ) as bar:
+            while job.state == "running":
+                bar.update(job.done + job.failed - bar.pos)
+                time.sleep(_POLL_SECONDS)
+                job = execute(data_dir, ReadJob(job.id))
             bar.update(job.done + job.failed - bar.pos)
-            time.sleep(_POLL_SECONDS)
-            job = execute(data_dir, ReadJob(job.id))
-        bar.update(job.done + job.failed - bar.pos)
     return job
 
 
-def _staged(data_dir: Path, sources: Sequence[Path], copies: ExitStack) -> tuple[str, ...]:
+@contextmanager
+def _staged(data_dir: Path, sources: Sequence[Path]) -> Iterator[tuple[str, ...]]:
+    """Copy files for the hub. The block has the rights of the owner of the data directory."""
+    from hub.cli.outside_files import open_source, staged
     from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, staging_path
 
-    return tuple(
-        copies.enter_context(staged(data_dir, source, staging_path(data_dir), MAX_UPLOAD_BYTES))
-        for source in sources
-    )
+    with ExitStack() as stack:
+        # All are opened first: those rights may not suffice to open the second.
+        opened = [stack.enter_context(open_source(data_dir, source)) for source in sources]
+        yield tuple(
+            stack.enter_context(staged(data_dir, file, staging_path(data_dir), MAX_UPLOAD_BYTES))
+            for file in opened
+        )
 
 
 def _print_preview(shown: ShownPreview) -> None:
@@ -173,15 +176,16 @@ def _preview_fields(shown: ShownPreview) -> dict[str, Any]:
 
 
 def _write_refused(data_dir: Path, job: Job, file: Path) -> None:
+    from hub.cli.outside_files import new_file_outside
     from hub.cli.requests import execute
     from hub.process.control.people_files import ReadRefused
 
     after: int | None = -1
     try:
-        with file.open("w", encoding="utf-8", newline="") as output:
+        with new_file_outside(data_dir, file) as output:
             while after is not None:
                 part = execute(data_dir, ReadRefused(job.id, after))
-                output.write(part.text)
+                output.write(part.text.encode())
                 after = part.next
     except OSError as error:
         raise StartFault(f"cannot write {file}: {error.strerror}") from None

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 from hub import durable_files
 from hub.errors import BackupFault
@@ -99,17 +98,22 @@ def new_file(path: Path) -> Iterator[FlushedFile]:
     flush_directory_if_possible(path.parent)
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """Open a file of a folder that others write to. Raises BackupFault if it is no regular file."""
-    not_regular = BackupFault(NOT_REGULAR)
-    # Opening a device can have effects.
+def open_regular(path: Path) -> FileIO:
+    """Open a file of a folder that others write to. Raises BackupFault if it is no regular file.
+
+    Opening a device can have effects, a FIFO may never answer, and a link can lead anywhere.
+    """
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise not_regular
-    file = os.fdopen(os.open(path, os.O_RDONLY | _BINARY | _NO_FOLLOW | _NO_WAIT), "rb")
+        raise BackupFault(NOT_REGULAR)
+    file = FileIO(path, opener=_open_unlinked)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise not_regular
+        raise BackupFault(NOT_REGULAR)
     return file
+
+
+def _open_unlinked(path: str, how: int) -> int:
+    return os.open(path, how | _NO_FOLLOW | _NO_WAIT)
 
 
 def read_steps(
@@ -120,7 +124,7 @@ def read_steps(
     With `unread`, zeros take the place of what cannot be read or is missing at the end, and it is
     noted there; otherwise OSError is raised. What was read leaves the page cache.
     """
-    with _open_for_reading(path) as file:
+    with _opened(path) as file:
         at, kept_from = start, start
         while at < start + size and (
             data := _read_step(file, at, min(start + size - at, STEP_BYTES), pace, unread)
@@ -134,11 +138,11 @@ def read_steps(
         _drop_cache(file.fileno(), kept_from, at - kept_from)
 
 
-def _open_for_reading(path: Path) -> FileIO:
-    """Open a file. Raises BackupFault if it is a FIFO or a device, which might never answer."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise BackupFault(f"{path} cannot be read: {NOT_REGULAR}")
-    return open(path, "rb", buffering=0, opener=lambda name, how: os.open(name, how | _NO_WAIT))
+def _opened(path: Path) -> FileIO:
+    try:
+        return open_regular(path)
+    except BackupFault as fault:
+        raise BackupFault(f"{path} cannot be read: {fault.message}") from None
 
 
 def _read_step(file: FileIO, at: int, size: int, pace: Pace, unread: UnreadParts | None) -> bytes:

@@ -244,7 +244,9 @@ def _copy_packs(archive: Archive, packs: Path, new: Path, pace: Pace) -> _Copied
 def _is_emptied(source: Path, pack: StoredPack) -> bool:
     """Whether the hub has emptied the pack of a day. Held evidence is never emptied."""
     is_of_day = Path(pack.name).parent.name == MEDIA
-    return is_of_day and pack.bytes > 0 and source.is_file() and source.stat().st_size == 0
+    if not is_of_day or not pack.bytes or source.is_symlink():
+        return False
+    return source.is_file() and source.stat().st_size == 0
 
 
 def _packs_in(archive: Archive) -> frozenset[str]:
