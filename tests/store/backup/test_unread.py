@@ -502,3 +502,14 @@ async def test_a_restore_does_not_wait_for_a_fifo(site: Site, tmp_path: Path) ->
         put_back(path, tmp_path / "new")
     with pytest.raises(BackupFault, match="not a regular file"):
         list(read_steps(pack, 0, 1, Pace()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right on Windows")
+async def test_a_restore_follows_no_link_in_place_of_a_pack(site: Site, tmp_path: Path) -> None:
+    await site.add(1)
+    path = await site.back_up()
+    pack = site.folder / "packs" / f"{DAY}.pack"
+    pack.rename(tmp_path / "elsewhere.pack")
+    pack.symlink_to(tmp_path / "elsewhere.pack")
+    with pytest.raises(BackupFault, match=r"\.pack cannot be read: it is not a regular file"):
+        put_back(path, tmp_path / "new")
