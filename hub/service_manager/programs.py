@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -39,9 +40,10 @@ def run(words: Sequence[str]) -> ProgramResult:
             stderr=subprocess.STDOUT,
             timeout=_TIMEOUT_SECONDS,
         )
-    except FileNotFoundError:
-        raise StartFault(f"the program {words[0]} is missing") from None
     except (OSError, subprocess.SubprocessError) as error:
+        # Not by the error: after a folder of PATH that cannot be read it is another one.
+        if shutil.which(words[0]) is None:
+            raise StartFault(f"the program {words[0]} is missing") from None
         raise StartFault(f"{words[0]} could not be run: {error}") from None
     # Windows programs use the console's encoding; the parts that are parsed are ASCII.
     return ProgramResult(done.returncode, done.stdout.decode("utf-8", "replace"))

@@ -5,22 +5,22 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import trio
 
 from tests.e2e.conftest import MakeHub
 from tests.e2e.faulty_disk import FLUSH, WRITE, FaultyDisk
+from tests.e2e.hub_process import HubProcess
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="limits and links of POSIX")
 
 
-def run_hub(data_dir: Path, *, before: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a hub that cannot start. `before`: a command of the shell."""
-    command = f'{before}\nexec "$0" -m hub run --data "$1" --set web.port=1 --set devices.port=2'
+def run_hub(hub: HubProcess, *, open_files: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a hub that cannot start, with at most so many open files."""
+    before = "" if open_files is None else f"ulimit -n {open_files}; "
     return subprocess.run(
-        ["/bin/sh", "-c", command, sys.executable, str(data_dir)],
+        ["/bin/sh", "-c", f'{before}exec "$@"', "sh", *hub.command()],
         capture_output=True,
         text=True,
         timeout=60,
@@ -37,9 +37,10 @@ def assert_one_sentence(ended: subprocess.CompletedProcess[str], *words: str) ->
     assert "please report" not in ended.stderr
 
 
-def test_few_open_files_do_not_let_it_start(tmp_path: Path) -> None:
+def test_few_open_files_do_not_let_it_start(make_hub: MakeHub) -> None:
+    hub = make_hub()
     for limit in (24, 32):
-        ended = run_hub(tmp_path / "data", before=f"ulimit -n {limit}")
+        ended = run_hub(hub, open_files=limit)
         assert_one_sentence(ended, f"may have {limit} open files", "ulimit -n")
 
 
@@ -47,14 +48,7 @@ def test_few_open_files_do_not_let_it_start(tmp_path: Path) -> None:
 def test_a_folder_in_the_place_of_a_file_is_named(name: str, make_hub: MakeHub) -> None:
     hub = make_hub()
     (hub.data_dir / name).mkdir(parents=True)
-    ended = subprocess.run(
-        hub.command(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert_one_sentence(ended, name.replace("hub.lock", "data directory"))
+    assert_one_sentence(run_hub(hub), name.replace("hub.lock", "data directory"))
 
 
 async def test_a_signal_on_a_disk_that_became_read_only_ends_it_quietly(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def test_its_standard_input_is_empty() -> None:
 
 
 def test_a_missing_program_is_named() -> None:
+    with pytest.raises(StartFault, match="the program no-such-program is missing"):
+        run(["no-such-program", "now"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="$PATH is not looked into")
+def test_a_missing_program_is_named_where_path_names_what_is_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A folder that cannot be read is the same error, but root reads every folder.
+    (tmp_path / "no-such-program").touch(mode=0o600)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(StartFault, match="the program no-such-program is missing"):
         run(["no-such-program", "now"])
 

@@ -294,7 +294,8 @@ class Backups:
             await self._try_to_set(_SINCE, str(self.now()))
         self._next_attempt = trio.current_time() + _FIRST_SECONDS
         task_status.started()
-        await self._in_thread(lambda: remove_abandoned(self._data_dir))
+        async with self._lock:
+            await self._in_thread(lambda: remove_abandoned(self._data_dir))
         await self.look()
         while True:
             with trio.move_on_after(_CHECK_SECONDS):
@@ -384,8 +385,10 @@ class Backups:
 
     async def _read_folder(self) -> None:
         folder = self._seen = self.folder
+        before = self._found
         found = await self._in_thread(lambda: look(folder, self._data_dir)) or Folder()
-        if found != self._found:
+        # A backup that was made meanwhile has looked after it.
+        if self._found is before and found != before:
             self._found = found
             self._publish()
 

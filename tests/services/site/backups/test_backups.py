@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from hub.errors import BackupFault, NoSuchResource, TooManyRequests
 from hub.services.access.audit import Actor
 from hub.services.site.backups import backups as module
 from hub.services.site.backups import permits
-from hub.services.site.backups.nightly import YIELD_BYTES, give_way
+from hub.services.site.backups.nightly import YIELD_BYTES, give_way, look
 from hub.services.site.backups.views import restored_setting
 from hub.store.backup.archive import ArchiveSink, read_archive
+from hub.store.backup.generations import Folder
 from hub.store.backup.gone_days import KeptLog
 from hub.store.backup.pace import Pace
 from hub.store.backup.restore import opened_source
@@ -87,6 +89,25 @@ async def test_a_backup_is_made_by_itself_when_none_is_younger_than_a_night(
     assert (made.problem, made.has_pictures, made.records) == ("", True, 2)
     assert backups.last_failure is None
     nursery.cancel_scope.cancel()
+
+
+async def test_a_look_at_the_folder_hides_no_backup_that_was_made_meanwhile(
+    hub: HubServices, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_answer = threading.Event()
+
+    def look_slowly(folder: Path, data_dir: Path) -> Folder:
+        found = look(folder, data_dir)
+        may_answer.wait(60)
+        return found
+
+    monkeypatch.setattr(module, "look", look_slowly)
+    async with trio.open_nursery() as inner:
+        inner.start_soon(hub.services.backups.look)
+        await until(lambda: hub.services.backups._seen is not None)
+        await back_up(hub)
+        may_answer.set()
+    assert len(hub.services.backups.list()) == 1
 
 
 async def test_back_up_now_is_audited_and_only_one_runs(
