@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from hub.folding import normalise
+
 #: After normalisation, which turns full-width and small forms into these; the last is a minus sign.
 _FORMULA_SIGNS = "=+-@\u2212"
 _SKIPPED_CATEGORIES = ("Cc", "Cf", "Zl", "Zp", "Zs")
@@ -30,5 +32,5 @@ def _could_be_formula(value: str) -> bool:
     for character in value:
         if character in _QUOTES or unicodedata.category(character) in _SKIPPED_CATEGORIES:
             continue
-        return unicodedata.normalize("NFKC", character)[:1] in _FORMULA_SIGNS
+        return normalise("NFKC", character)[:1] in _FORMULA_SIGNS
     return False

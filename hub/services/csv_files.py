@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from msgspec import Struct
+
+from hub.folding import normalise
 
 DELIMITERS = (",", ";", "\t")
 
@@ -93,7 +94,7 @@ def read_rows(lines: Iterable[str], delimiter: str) -> Iterator[CsvRow]:
 
 def fold_name(text: str) -> str:
     """Return the name of a column, or a word, without what people write differently."""
-    return re.sub(r"[\s_.*-]", "", unicodedata.normalize("NFKC", text).casefold())
+    return re.sub(r"[\s_.*-]", "", normalise("NFKC", text).casefold())
 
 
 def fields_by_name(names: Mapping[str, Iterable[str]]) -> dict[str, str]:

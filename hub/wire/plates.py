@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Generic, TypeVar
+
+from hub.folding import normalise
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ _WILDCARDS = "*?"
 def reduce_plate(text: str) -> str:
     """Return a plate without blanks, dots, hyphens and case, full-width forms reduced (D11)."""
     # Reduced text can be much longer than what it was made of.
-    whole = unicodedata.normalize("NFKC", text[: MAX_PLATE_LENGTH * 4]).upper()
+    whole = normalise("NFKC", text, MAX_PLATE_LENGTH * 4).upper()
     kept = (one for one in whole if one.isprintable() and not one.isspace())
     return "".join(one for one in kept if one not in _DOTS_AND_HYPHENS)[:MAX_PLATE_LENGTH]
 
@@ -33,7 +34,7 @@ def part_pattern(text: str) -> str:
 
     Full-width forms are reduced; for blanks, dots and hyphens there may be any text, or none.
     """
-    whole = unicodedata.normalize("NFKC", text[: MAX_PLATE_LENGTH * 4])
+    whole = normalise("NFKC", text, MAX_PLATE_LENGTH * 4)
     kept = ("*" if one.isspace() or one in _DOTS_AND_HYPHENS else one for one in whole)
     return re.sub(r"\*+", "*", "".join(kept))[: MAX_PLATE_LENGTH * 4]
 

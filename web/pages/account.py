@@ -8,6 +8,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, NotAllowed, NotAuthorised, TooManyRequests
 from hub.services.access.sessions import hash_token
 from hub.services.access.users import User
+from hub.services.access.validation import MAX_SENT_NAME
 from web import auth
 from web.pages import language
 from web.pages.labels import done_sentence
@@ -46,7 +47,9 @@ async def _sign_in_page(
 async def sign_in() -> Response:
     await auth.check_csrf()
     form = await request.form
-    name, next_path = form.get("name", "").strip(), local_path(form.get("next"))
+    # A longer one is refused, and not sent back as a whole.
+    name = form.get("name", "").strip()[: MAX_SENT_NAME + 1]
+    next_path = local_path(form.get("next"))
     try:
         signed_in = await auth.services().sessions.sign_in(
             name,

@@ -17,7 +17,7 @@ from hub.net.shared_limits import SharedLimits
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.passwords import Passwords
 from hub.services.access.turns import Source, stranger
-from hub.services.access.validation import MAX_NAME_LENGTH, normalise_name
+from hub.services.access.validation import MAX_NAME_LENGTH, MAX_SENT_NAME, normalise_name
 from hub.store.tables.users import User
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class SignIn:
         sign-ins are waiting.
         """
         # No user has a longer name, and long ones would fill the tables of failures.
+        if len(name) > MAX_SENT_NAME:
+            return None
         name = normalise_name(name)[: MAX_NAME_LENGTH + 1]
         user = self._users.get(name)
         browser = self.known_browsers.recognise(marks, user) if marks and user else None

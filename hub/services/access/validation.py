@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import get_args
 
 from hub.errors import BadParameter
+from hub.folding import normalise
 from hub.store.tables.users import Role
 
 #: The role with the most rights first.
 ROLES: tuple[Role, ...] = get_args(Role)
 
 MAX_NAME_LENGTH = 64
+#: A longer name is refused unread: composed, four characters may become one.
+MAX_SENT_NAME = 4 * MAX_NAME_LENGTH
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 1024
 
 
 def normalise_name(name: str) -> str:
-    """Return the name without outer spaces, in NFC: keyboards compose letters differently."""
-    return unicodedata.normalize("NFC", name).strip()
+    """Return the name without outer spaces, in NFC: keyboards compose letters differently.
+
+    One that is longer than MAX_SENT_NAME is cut.
+    """
+    return normalise("NFC", name.strip(), MAX_SENT_NAME).strip()
 
 
 def check_name(name: str) -> str:
     """Check a name, and return it normalised. Raises BadParameter."""
+    is_cut = len(name.strip()) > MAX_SENT_NAME
     name = normalise_name(name)
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+    if is_cut or not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
         raise BadParameter(f"1 to {MAX_NAME_LENGTH} printable characters", field="name")
     return name
 

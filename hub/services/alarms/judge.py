@@ -285,7 +285,7 @@ def _who(uuid: str, name: str) -> str:
     """Return what tells one person from another; "" if nothing does."""
     if uuid.strip("0") and uuid != _UNKNOWN_PERSON:
         return as_pid(uuid) or _cut(uuid)
-    return f"name {_cut(name.casefold())}" if name.strip() else ""
+    return f"name {_cut(_cut(name).casefold())}" if name.strip() else ""
 
 
 def _sighting(

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hmac
 import os
 import struct
-import unicodedata
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from hub.errors import BackupFault
+from hub.folding import MAX_NORMALISED, normalise
 
 MAGIC = b"SHSEAL01"
 MIN_PASSPHRASE_LENGTH = 8
@@ -150,7 +150,8 @@ class SealedReader:
 
 def _derive(passphrase: str, salt: bytes, n: int) -> tuple[bytes, bytes]:
     """Return the key and the check of a passphrase."""
-    text = unicodedata.normalize("NFC", passphrase).encode()
+    # What is behind is taken as it is: every character of a passphrase counts.
+    text = (normalise("NFC", passphrase) + passphrase[MAX_NORMALISED:]).encode()
     derived = Scrypt(salt=salt, length=2 * _KEY_BYTES, n=n, r=_R, p=_P).derive(text)
     return derived[:_KEY_BYTES], derived[_KEY_BYTES:]
 

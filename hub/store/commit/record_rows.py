@@ -203,7 +203,8 @@ def latest_access(connection: sqlite3.Connection, did: str) -> int | None:
 
 def fold(text: str) -> str:
     """Return a name or plate as it is indexed, without NULs: SQLite's functions stop at them."""
-    return text.replace("\0", "").casefold()[:_MAX_TERM_LENGTH]
+    # Cut before as well: folding makes no text shorter.
+    return text.replace("\0", "")[:_MAX_TERM_LENGTH].casefold()[:_MAX_TERM_LENGTH]
 
 
 def short_uuid(uuid: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from hub.folding import normalise
 from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_flag, as_number, as_text
 from hub.store.sqlite.sql import one
 
@@ -169,7 +169,7 @@ def canonical_pid(text: str) -> str | None:
 
 def fold_text(text: str) -> str:
     """Return text as searches compare it: full-width forms reduced, case ignored, without NULs."""
-    return unicodedata.normalize("NFKC", text.replace("\0", "")).casefold()
+    return normalise("NFKC", text.replace("\0", "")).casefold()
 
 
 def last_four(number: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal
@@ -11,6 +10,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
+from hub.folding import normalise
 from hub.services.csv_cells import as_text, from_text
 from hub.services.csv_files import fields_by_name, fold_name, is_shortened
 from hub.store.people.person_rows import Person
@@ -199,7 +199,7 @@ def _code(field: str, text: str) -> int | None:
 def _number(field: str, text: str) -> int | None:
     if not text:
         return None
-    digits = unicodedata.normalize("NFKC", text).removesuffix(".0")
+    digits = normalise("NFKC", text).removesuffix(".0")
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
         raise BadCell(field, "number", text)
     return int(digits)
@@ -208,7 +208,7 @@ def _number(field: str, text: str) -> int | None:
 def _moment(field: str, text: str, zone: tzinfo) -> int | None:
     if not text:
         return None
-    found = _MOMENT.fullmatch(unicodedata.normalize("NFKC", text))
+    found = _MOMENT.fullmatch(normalise("NFKC", text))
     try:
         if found is None:
             raise ValueError

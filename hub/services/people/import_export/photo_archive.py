@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import io
 import struct
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from hub.errors import BadParameter
+from hub.folding import normalise
 
 if TYPE_CHECKING:
     from zipfile import ZipInfo
@@ -132,7 +132,7 @@ class PhotoArchive:
 
 def photo_key(name: str) -> str:
     """Return the form in which a photo's name is compared with a number or a person's name."""
-    path = PurePosixPath(unicodedata.normalize("NFKC", name).casefold().strip())
+    path = PurePosixPath(normalise("NFKC", name).casefold().strip())
     stem = path.stem if path.suffix in _PHOTO_TYPES else path.name
     return stem.strip()
 
