@@ -15,7 +15,6 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -282,6 +281,7 @@ async def open_services(
             person_photos,
             audit,
             change_feed,
+            clock.reading,
             now,
             sends_id_numbers=config.people.send_id_numbers,
         )
@@ -372,8 +372,9 @@ async def open_services(
             audit,
             jobs,
             change_feed,
+            clock,
             now,
-            lambda: datetime.fromtimestamp(now(), site.zone()),
+            site.zone,
             random.random,
             precedence,
             sends_id_numbers=config.people.send_id_numbers,

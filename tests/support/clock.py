@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from hub.clock_reading import Reading
+
 #: A Wednesday noon, in UNIX seconds.
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()
 
@@ -21,6 +23,11 @@ class FrozenClock:
     def ms(self) -> int:
         """The time in UNIX milliseconds, as structs and the store have it."""
         return round(self.seconds * 1000)
+
+    @property
+    def reading(self) -> Reading:
+        """What time it is, if this clock is believed."""
+        return Reading(self.ms, self.ms, self.ms)
 
     def advance(self, seconds: float) -> None:
         self.seconds += seconds

@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -216,7 +215,15 @@ async def open_hub_services(
         readings = CameraReadings(devices, commands, clock)
         enrolment = Enrolment(store, devices, pending_devices, config.devices)
         person_photos = PersonPhotos()
-        people = People(store, person_photos, audit, change_feed, clock, sends_id_numbers=True)
+        people = People(
+            store,
+            person_photos,
+            audit,
+            change_feed,
+            site_clock.reading,
+            clock,
+            sends_id_numbers=True,
+        )
         device_files = DeviceFiles(store, commands, clock)
         camera_groups = CameraGroups(store, audit, change_feed)
         backups = Backups(
@@ -311,8 +318,9 @@ async def open_hub_services(
                 audit,
                 jobs,
                 change_feed,
+                site_clock,
                 clock,
-                lambda: datetime.fromtimestamp(clock(), site.zone()),
+                site.zone,
                 lambda: 0.5,
                 precedence,
                 sends_id_numbers=config.people.send_id_numbers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Literal
 
 import msgspec
@@ -24,6 +24,7 @@ from hub.services.people.groups import CameraGroups
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People, PersonChange, PersonPut
 from hub.services.people.sync.people_sync import PeopleSync
+from hub.services.site.clock.clock import SiteClock
 from hub.simulator.device.actions import Send
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState
@@ -50,10 +51,19 @@ Manner = Literal["at once", "late", "lost", "never", "busy", "leaves"]
 
 
 class PassingClock(FrozenClock):
-    """A wall clock that passes with trio's clock; `advance` sets it forward."""
+    """A wall clock that passes with trio's clock; `advance` lets time pass, `set_by` sets it."""
+
+    _ahead = 0.0
 
     def __call__(self) -> float:
+        return self.right() + self._ahead
+
+    def right(self) -> float:
+        """What it would show if it had not been set."""
         return self.seconds + trio.current_time()
+
+    def set_by(self, seconds: float) -> None:
+        self._ahead += seconds
 
     @property
     def ms(self) -> int:
@@ -195,7 +205,14 @@ class SyncedSite:
         self.devices = self.gate.devices
         self.registry = self.gate.registry
         self.audit = Audit(self.store, self.clock)
-        self.people = People(self.store, PersonPhotos(), self.audit, self.changes, self.clock)
+        self.people = People(
+            self.store,
+            PersonPhotos(),
+            self.audit,
+            self.changes,
+            lambda: self.site_clock.reading(),
+            self.clock,
+        )
         self.jobs = Jobs(self.store, self.audit, self.changes, self.clock)
         self.groups = CameraGroups(self.store, self.audit, self.changes)
         self.cameras: dict[str, SyncedCamera] = {}
@@ -211,6 +228,7 @@ class SyncedSite:
     async def start(self) -> PeopleSync:
         """Start the sync, or start it again as after a crash."""
         self.stop()
+        self.site_clock = SiteClock(self.store, self.audit, self.clock, steady_now=self.clock.right)
         self.commands = Commands(
             self.store, self.registry, self.devices, self.changes, self.clock, self.abilities
         )
@@ -224,8 +242,9 @@ class SyncedSite:
             self.audit,
             self.jobs,
             self.changes,
+            self.site_clock,
             self.clock,
-            lambda: datetime.fromtimestamp(self.clock(), UTC),
+            lambda: UTC,
             lambda: 0.5,
             self.precedence,
             sends_id_numbers=self._sends_id_numbers,

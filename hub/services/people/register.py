@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import trio
 from msgspec.structs import replace
 
+from hub.clock_reading import Reading
 from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.log import limited
@@ -56,6 +58,7 @@ class People:
         photos: PersonPhotos,
         audit: Audit,
         change_feed: Feed[Change],
+        reading: Callable[[], Reading],
         now: Callable[[], float],
         *,
         sends_id_numbers: bool = True,
@@ -65,6 +68,7 @@ class People:
         self._photos = photos
         self._audit = audit
         self._change_feed = change_feed
+        self._reading = reading
         self._now = now
         self._sends_id_numbers = sends_id_numbers
         self._has_setting = trio.Event()
@@ -103,6 +107,10 @@ class People:
 
     # -- reading
 
+    def this_year(self) -> int:
+        """Return the year that it most probably is, by which ages are told."""
+        return datetime.fromtimestamp(self._reading().likely / 1000, UTC).year
+
     async def get(self, pid: str) -> Person:
         """Return a person. Raises NoSuchResource."""
         canonical = canonical_pid(pid)
@@ -123,11 +131,11 @@ class People:
         self, matching: PersonFilter | None = None, *, after: str | None = None, limit: int = 100
     ) -> PersonPage:
         """Return at most `limit` people in the order of their pids, those above `after`."""
-        return await self._people.page(matching or PersonFilter(), self._ms(), after, limit)
+        return await self._people.page(matching or PersonFilter(), self._reading(), after, limit)
 
     async def count(self, matching: PersonFilter | None = None) -> int:
         """Return how many people match."""
-        return await self._people.count(matching or PersonFilter(), self._ms())
+        return await self._people.count(matching or PersonFilter(), self._reading())
 
     async def names(self, uuids: Collection[str]) -> dict[str, PersonName]:
         """Return whom cameras mean by these `uuid`s or `pid`s, by what was given.
@@ -236,7 +244,7 @@ class People:
         await self._audit.add(by, "person.remove", known)
 
     async def _checked(self, change: PersonChange) -> PersonChange:
-        checked = checked_change(change, self._now())
+        checked = checked_change(change, self.this_year())
         if isinstance(checked.photo, bytes):
             return replace(checked, photo=await self._photos.prepare(checked.photo))
         return checked
@@ -248,7 +256,7 @@ class People:
     def _checked_or_refused(self, put: PersonPut) -> PersonPut | BadParameter:
         try:
             pid = None if put.pid is None else checked_pid(put.pid)
-            return replace(put, pid=pid, change=checked_change(put.change, self._now()))
+            return replace(put, pid=pid, change=checked_change(put.change, self.this_year()))
         except BadParameter as error:
             return error
 

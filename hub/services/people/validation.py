@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -41,10 +40,10 @@ def checked_pid(pid: str) -> str:
     return canonical
 
 
-def checked_change(change: PersonChange, now: float) -> PersonChange:
+def checked_change(change: PersonChange, year: int) -> PersonChange:
     """Return the fields to set without surrounding blanks. Raises BadParameter.
 
-    `now`: UNIX seconds. The photo is checked elsewhere.
+    `year`: the current one. The photo is checked elsewhere.
     """
     changed: dict[str, object] = {}
     if change.name is not UNSET:
@@ -61,8 +60,7 @@ def checked_change(change: PersonChange, now: float) -> PersonChange:
     _check_choice(change.gender, "gender", 1, 2)
     _check_choice(change.category, "category", 1, 4)
     _check_choice(change.age, "age", 0, MAX_AGE)
-    this_year = datetime.fromtimestamp(now, UTC).year
-    _check_choice(change.birth_year, "birth_year", MIN_BIRTH_YEAR, this_year + 1)
+    _check_choice(change.birth_year, "birth_year", MIN_BIRTH_YEAR, year + 1)
     if isinstance(change.age, int) and isinstance(change.birth_year, int):
         raise BadParameter("either an age or a year of birth is expected", field="birth_year")
     _check_times(change)

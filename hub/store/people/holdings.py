@@ -13,9 +13,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from hub.clock_reading import Reading
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, Size
-from hub.store.people.person_rows import BY_NUMBER, Category, Gender
+from hub.store.people.person_rows import BY_NUMBER, IS_VALID, Category, Gender
 from hub.store.sqlite.readers import Readers
 from hub.store.tables.devices import check_camera
 
@@ -29,23 +30,24 @@ OTHER = -1
 #: The `failed_revision` of somebody whose removal was refused.
 REMOVAL = 0
 
-#: Whether person `p` should be on device `:did` at `:now`.
+#: Whether person `p` should be on a device.
 _SHOULD = """
-p.has_photo = 1
-AND (p.valid_from IS NULL OR p.valid_from <= :now)
-AND (p.valid_until IS NULL OR p.valid_until > :now)
+p.has_photo = 1 AND {is_valid}
 AND (p.everywhere OR EXISTS (
     SELECT 1 FROM person_group pg JOIN camera_group_device cd ON cd.camera_group = pg.camera_group
     WHERE pg.pid = p.pid AND cd.did = {did}
 ))
 """
-_IS_WANTED = _SHOULD.format(did=":did")
-_IS_WANTED_THERE = _SHOULD.format(did="d.did")
+_IS_HELD = "coalesce(h.revision, 0) <> 0"
+_IS_WANTED = _SHOULD.format(did=":did", is_valid=IS_VALID.format(p="p", stays=_IS_HELD))
+_IS_WANTED_THERE = _SHOULD.format(did="d.did", is_valid=IS_VALID.format(p="p", stays=_IS_HELD))
+#: It may be that it should: also if it is not known whether the device holds the person.
+_MAY_BE_WANTED = _SHOULD.format(did=":did", is_valid=IS_VALID.format(p="p", stays="1"))
 
 _IS_OPEN = """
 (h.pid IS NULL OR h.revision IS NOT p.revision)
 AND (h.failed_revision IS NULL OR h.failed_revision <> p.revision)
-AND (h.due_at IS NULL OR h.due_at <= :now)
+AND (h.due_at IS NULL OR h.due_at <= :due)
 """
 _PUT_COLUMNS = """
 p.pid, p.revision, CASE WHEN h.pid IS NULL THEN 0 ELSE h.revision END, h.sent,
@@ -58,7 +60,7 @@ ORDER BY p.revision LIMIT :limit
 """
 _DUE = f"""
 SELECT {_PUT_COLUMNS} FROM holding h JOIN person p ON p.pid = h.pid
-WHERE h.did = :did AND h.due_at <= :now AND p.category <> 2 AND {_IS_OPEN} AND {_IS_WANTED}
+WHERE h.did = :did AND h.due_at <= :due AND p.category <> 2 AND {_IS_OPEN} AND {_IS_WANTED}
 ORDER BY p.revision LIMIT :limit
 """
 _THESE = f"""
@@ -76,12 +78,12 @@ _REMOVED = f"""
 SELECT h.pid, 0, h.revision, NULL, h.attempts
 FROM holding h LEFT JOIN person p ON p.pid = h.pid
 WHERE h.did = :did AND {{which}} AND h.revision IS NOT 0 AND h.failed_revision IS NOT 0
-    AND (h.due_at IS NULL OR h.due_at <= :now)
-    AND (p.pid IS NULL OR NOT ({_IS_WANTED}))
+    AND (h.due_at IS NULL OR h.due_at <= :due)
+    AND (p.pid IS NULL OR NOT ({_MAY_BE_WANTED}))
 ORDER BY h.pid LIMIT :limit
 """
 _ALL_REMOVED = _REMOVED.format(which="1")
-_DUE_REMOVED = _REMOVED.format(which="h.due_at <= :now")
+_DUE_REMOVED = _REMOVED.format(which="h.due_at <= :due")
 _THESE_REMOVED = _REMOVED.format(which="h.pid IN (SELECT value FROM json_each(:pids))")
 _NEWEST = "SELECT coalesce(max(revision), 0) FROM person"
 _NEXT_DUE = "SELECT min(due_at) FROM holding WHERE did = ? AND due_at IS NOT NULL"
@@ -185,10 +187,10 @@ LEFT JOIN holding h ON h.did = d.did AND h.pid = :pid LEFT JOIN person p ON p.pi
 WHERE (p.pid IS NOT NULL AND ({_IS_WANTED_THERE})) OR (h.pid IS NOT NULL AND h.revision IS NOT 0)
 ORDER BY length(d.did), d.did
 """
-_VALIDITY_CHANGED = """
-SELECT EXISTS (SELECT 1 FROM person
-    WHERE (valid_from > :since AND valid_from <= :now)
-        OR (valid_until > :since AND valid_until <= :now))
+_VALIDITY_ENDS = """
+SELECT count(*) FROM person
+WHERE (valid_from > :after AND valid_from <= :until)
+    OR (valid_until > :after AND valid_until <= :until)
 """
 
 
@@ -352,8 +354,8 @@ def doubt_holdings(connection: sqlite3.Connection) -> None:
 class HoldingTable:
     """The holdings of all devices, in the database only. Changes are durable on return.
 
-    Changes raise NoSuchResource if the camera with this SN is not the device's any more. Times are
-    UNIX milliseconds.
+    Changes raise NoSuchResource if the camera with this SN is not the device's any more. `due` and
+    `due_at` are milliseconds of the clock of lives: the wall clock may be set.
     """
 
     def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
@@ -365,7 +367,8 @@ class HoldingTable:
         self,
         did: str,
         *,
-        now: int,
+        now: Reading,
+        due: int,
         after: int,
         changed: Sequence[str] | None,
         limit: int,
@@ -373,11 +376,11 @@ class HoldingTable:
         """Return what to do next on a device: removals, blacklist, then the others by change.
 
         Everybody with a revision above `after` is looked at. Of the others, and for removals,
-        those that are due and those in `changed`; None: all.
+        those that are due at `due` and those in `changed`; None: all.
         """
         values = {
-            "did": did,
-            "now": now,
+            **_at(did, now),
+            "due": due,
             "after": after,
             "limit": limit,
             "pids": json.dumps(changed or ()),
@@ -445,9 +448,11 @@ class HoldingTable:
 
         return await self._readers.read(job)
 
-    async def listed(self, did: str, pids: Sequence[str], now: int) -> dict[str, ComparedPerson]:
+    async def listed(
+        self, did: str, pids: Sequence[str], now: Reading
+    ) -> dict[str, ComparedPerson]:
         """Return those of the pids that are in the register, without photos."""
-        values = {"did": did, "now": now, "pids": json.dumps(pids)}
+        values = {**_at(did, now), "pids": json.dumps(pids)}
 
         def job(connection: sqlite3.Connection) -> dict[str, ComparedPerson]:
             found = {}
@@ -481,20 +486,19 @@ class HoldingTable:
 
         await self._writer.write(job)
 
-    async def numbers(self, did: str, now: int) -> SyncNumbers:
-        return await self._readers.read(lambda c: _numbers(c, {"did": did, "now": now}))
+    async def numbers(self, did: str, now: Reading) -> SyncNumbers:
+        return await self._readers.read(lambda c: _numbers(c, _at(did, now)))
 
     async def count_failed(self) -> int:
         """Return how many people failed on devices, as they are in the register now."""
         return await self._readers.read(lambda c: int(c.execute(_COUNT_FAILED).fetchone()[0]))
 
     async def rows(
-        self, did: str, state: SyncState | None, *, now: int, after: str, limit: int
+        self, did: str, state: SyncState | None, *, now: Reading, after: str, limit: int
     ) -> list[PersonRow]:
         """Return the people that the device should hold or must lose, by pid as a number."""
         values = {
-            "did": did,
-            "now": now,
+            **_at(did, now),
             "after": after.zfill(20),
             "limit": limit,
             "state": state or "",
@@ -510,11 +514,11 @@ class HoldingTable:
 
         return await self._readers.read(job)
 
-    async def of_person(self, pid: str, now: int) -> list[DeviceRow]:
+    async def of_person(self, pid: str, now: Reading) -> list[DeviceRow]:
         """Return the devices that should hold a person or must lose it."""
 
         def job(connection: sqlite3.Connection) -> list[DeviceRow]:
-            found = connection.execute(_OF_PERSON, {"pid": pid, "now": now})
+            found = connection.execute(_OF_PERSON, {**_at("", now), "pid": pid})
             return [
                 DeviceRow(did, device_state, state, bool(wanted), code, msg)
                 for did, device_state, state, wanted, code, msg in found
@@ -522,12 +526,29 @@ class HoldingTable:
 
         return await self._readers.read(job)
 
-    async def validity_changed(self, since: int, now: int) -> bool:
-        """Return whether anybody became valid or invalid after `since`, up to `now`."""
-        values = {"since": since, "now": now}
-        return await self._readers.read(
-            lambda c: bool(c.execute(_VALIDITY_CHANGED, values).fetchone()[0])
+    async def validity_changed(self, before: Reading, now: Reading) -> bool:
+        """Return whether anybody became valid or invalid, or nobody knows it any more, or again."""
+        return bool(
+            await self._count_ends(before.earliest, now.earliest)
+            or await self._count_ends(before.latest, now.latest)
         )
+
+    async def count_waiting(self, now: Reading) -> int:
+        """Return of how many people nobody knows whether they are valid now."""
+        return await self._count_ends(now.earliest, now.latest)
+
+    async def _count_ends(self, one: int, other: int) -> int:
+        """Return how many people become valid or invalid between two times."""
+        values = {"after": min(one, other), "until": max(one, other)}
+        if one == other:
+            return 0
+        return await self._readers.read(
+            lambda c: int(c.execute(_VALIDITY_ENDS, values).fetchone()[0])
+        )
+
+
+def _at(did: str, now: Reading) -> dict[str, object]:
+    return {"did": did, "earliest": now.earliest, "latest": now.latest}
 
 
 def _sent(item: SyncItem) -> int | None:

@@ -11,12 +11,14 @@ import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from hub.clock_reading import Reading
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, as_number
 from hub.store.people.device_people import note_known
 from hub.store.people.person_rows import (
     BY_NUMBER,
+    IS_VALID,
     MAX_PEOPLE,
     SELECT_PERSON,
     Person,
@@ -48,10 +50,13 @@ SyncState = Literal["failed", "pending", "done"]
 _ORDER = BY_NUMBER.format(pid="pid")
 #: Whether anybody should hold the person now, and then whether `device` should; as in `holdings`,
 #: which a test compares.
-_IS_VALID = """
-(person.has_photo = 1 AND (person.valid_from IS NULL OR person.valid_from <= :now)
-    AND (person.valid_until IS NULL OR :now < person.valid_until))
-"""
+_SHOULD = "(person.has_photo = 1 AND {is_valid})"
+_IS_VALID = _SHOULD.format(is_valid=IS_VALID.format(p="person", stays="0"))
+_MAY_BE_VALID = _SHOULD.format(is_valid=IS_VALID.format(p="person", stays="1"))
+#: Likewise, by a row of `holding`.
+_IS_VALID_THERE = _SHOULD.format(
+    is_valid=IS_VALID.format(p="person", stays="coalesce(holding.revision, 0) <> 0")
+)
 _IS_MEANT = """
 (person.everywhere = 1 OR EXISTS (
     SELECT 1 FROM person_group JOIN camera_group_device USING (camera_group)
@@ -66,7 +71,7 @@ _FAILED = f"""
 (person.pid IN (SELECT pid FROM holding WHERE failed_revision IS NOT NULL) AND EXISTS (
     SELECT 1 FROM holding JOIN device USING (did)
     WHERE holding.pid = person.pid AND NOT {_IS_LEFT_ALONE}
-        AND CASE WHEN {_IS_VALID} AND {_IS_MEANT}
+        AND CASE WHEN {_IS_VALID_THERE} AND {_IS_MEANT}
         THEN failed_revision = person.revision AND holding.revision IS NOT person.revision
         ELSE failed_revision = 0 AND holding.revision IS NOT 0 END
 ))
@@ -85,16 +90,19 @@ _IS_ON_ALL = """
 """
 # Whoever should be on all cameras has none to lose: half of the work for most people.
 _PENDING = f"""
-(({_IS_VALID} AND NOT {_IS_ON_ALL} AND EXISTS (
+(({_MAY_BE_VALID} AND NOT {_IS_ON_ALL} AND EXISTS (
     SELECT 1 FROM device WHERE NOT EXISTS (
         SELECT 1 FROM holding WHERE holding.did = device.did AND holding.pid = person.pid
             AND (holding.revision = person.revision OR holding.failed_revision = person.revision)
-    ) AND {_IS_MEANT} AND NOT {_IS_LEFT_ALONE}
+    ) AND ({_IS_VALID} OR EXISTS (
+        SELECT 1 FROM holding WHERE holding.did = device.did AND holding.pid = person.pid
+            AND {_IS_VALID_THERE}
+    )) AND {_IS_MEANT} AND NOT {_IS_LEFT_ALONE}
 )) OR ((person.everywhere = 0 OR NOT {_IS_VALID}) AND EXISTS (
     SELECT 1 FROM holding JOIN device USING (did)
     WHERE holding.pid = person.pid AND holding.revision IS NOT 0
         AND holding.failed_revision IS NOT 0 AND NOT {_IS_LEFT_ALONE}
-        AND NOT ({_IS_VALID} AND {_IS_MEANT})
+        AND NOT ({_IS_VALID_THERE} AND {_IS_MEANT})
 )))
 """
 _STATES: dict[SyncState, str] = {
@@ -183,11 +191,11 @@ class PersonTable:
         return await self._readers.read(lambda c: names_of(c, pids)) if pids else {}
 
     async def page(
-        self, matching: PersonFilter, at: int, after: str | None, limit: int
+        self, matching: PersonFilter, at: Reading, after: str | None, limit: int
     ) -> PersonPage:
         """Return at most `limit` people with pids above `after`, as numbers.
 
-        `at`: the time now, for the state of the sync, in UNIX milliseconds.
+        `at`: the time now, for the state of the sync.
         """
         where, values = _where(matching, at, after)
         sql = f"{SELECT_PERSON}{where} ORDER BY {_ORDER} LIMIT {limit + 1:d}"
@@ -195,7 +203,7 @@ class PersonTable:
         last = rows[limit - 1][0] if len(rows) > limit else None
         return PersonPage(tuple(read_people(rows[:limit], self._damaged)), last)
 
-    async def count(self, matching: PersonFilter, at: int) -> int:
+    async def count(self, matching: PersonFilter, at: Reading) -> int:
         """Return how many people match."""
         where, values = _where(matching, at)
         sql = f"SELECT count(*) FROM person{where}"
@@ -370,11 +378,11 @@ def _raise_revisions(pids: Sequence[str], connection: sqlite3.Connection) -> Non
 
 
 def _where(
-    matching: PersonFilter, at: int, after: str | None = None
+    matching: PersonFilter, at: Reading, after: str | None = None
 ) -> tuple[str, dict[str, object]]:
     """Return the WHERE clause for a filter at a time, and its values."""
     conditions: list[str] = []
-    values: dict[str, object] = {"now": at}
+    values: dict[str, object] = {"earliest": at.earliest, "latest": at.latest}
     if q := fold_text(matching.q).strip():
         numbers = ("folded", "id_card_no", "ic_card_no", "phone")
         places = numbers if matching.sees_numbers else numbers[:1]

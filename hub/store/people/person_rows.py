@@ -23,6 +23,14 @@ _PID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 
 #: For the order of pids by number: the expression of the index person_order, in these very words.
 BY_NUMBER = "substr('0000000000000000000' || {pid}, -20)"
+#: Whether a person is valid between `:earliest` and `:latest`. Of somebody who becomes valid or
+#: invalid between the two nobody knows it: who is where `{stays}` holds, stays there.
+IS_VALID = """
+({p}.valid_from IS NULL OR {p}.valid_from <= :earliest
+    OR ({p}.valid_from <= :latest AND {stays}))
+AND ({p}.valid_until IS NULL OR {p}.valid_until > :latest
+    OR ({p}.valid_until > :earliest AND {stays}))
+"""
 
 #: 1.12: 1 male, 2 female. 1 whitelist, 2 blacklist, 3 VIP, 4 visitor.
 Gender = Literal[1, 2]

@@ -30,7 +30,9 @@ async def test_of_changed_people_none_is_left_out_unnoticed(
 ) -> None:
     changed = ["3", "5", "7"]
     for limit in range(1, 6):
-        batch = await store.holdings.next("1", now=clock.ms, after=9, changed=changed, limit=limit)
+        batch = await store.holdings.next(
+            "1", now=clock.reading, due=clock.ms, after=9, changed=changed, limit=limit
+        )
         found = [item.pid for item in batch.items]
         assert found == changed[:limit]
         assert not batch.is_complete or found == changed
@@ -40,7 +42,9 @@ async def test_everybody_is_found_page_by_page(store: MemoryStore, clock: Frozen
     found, after = [], 0
     with trio.fail_after(30):
         while True:
-            batch = await store.holdings.next("1", now=clock.ms, after=after, changed=[], limit=2)
+            batch = await store.holdings.next(
+                "1", now=clock.reading, due=clock.ms, after=after, changed=[], limit=2
+            )
             if not batch.items:
                 break
             found += [item.pid for item in batch.items]

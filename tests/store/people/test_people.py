@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.clock_reading import Reading
 from hub.store.db import Store
 from hub.store.people import people
 from hub.store.people.people import PersonFilter, PersonPut, SyncState
@@ -67,7 +68,7 @@ async def test_a_damaged_field_is_replaced_by_what_allows_less(
         assert getattr(person, field) == value
         assert person.work_id == "W-1"
         assert store.damaged_rows.counts() == {"person": 1}
-        page = await store.people.page(PersonFilter(), 0, None, 10)
+        page = await store.people.page(PersonFilter(), Reading(0, 0, 0), None, 10)
         assert page.items == (person,)
 
 
@@ -161,15 +162,16 @@ class Site:
     async def run(self, sql: str, *values: object) -> None:
         await self.store.write(lambda c: c.execute(sql, values) and None)
 
-    async def state(self, now: int = 0) -> set[SyncState]:
+    async def state(self, now: int = 0, until: int | None = None) -> set[SyncState]:
         """The states by which the one person is found, which are those of its devices."""
         states: tuple[SyncState, ...] = ("failed", "pending", "done")
+        at = Reading(now, earliest=now, latest=until or now)
         found = {
             state
             for state in states
-            if await self.store.people.count(PersonFilter(state=state), now)
+            if await self.store.people.count(PersonFilter(state=state), at)
         }
-        rows = await self.store.holdings.of_person("7", now)
+        rows = await self.store.holdings.of_person("7", at)
         of_devices = {row.state for row in rows if row.device_state != "alone"}
         assert found == (of_devices - {"done"} or {"done"})
         return found
@@ -245,12 +247,26 @@ async def test_groups_and_times_decide_where_a_person_should_be(site: Site) -> N
     assert await site.state(now=20) == {"failed"}
 
 
+async def test_whoever_may_be_valid_or_not_should_be_where_they_are(site: Site) -> None:
+    """Nobody knows what time it is: it may be before or after the end."""
+    await put(site.store, "7", PersonChange(name="Ada", valid_until=20, photo=JPEG))
+    await site.hold("1", "7", 1)
+    assert await site.state(now=19) == {"pending"}
+    assert await site.state(now=0, until=99) == {"done"}
+    assert await site.state(now=20) == {"pending"}
+    await site.hold("1", "7", 0, failed=0)
+    await put(site.store, "7", PersonChange(name="Bea"))
+    assert await site.state(now=0, until=99) == {"done"}
+    await site.hold("1", "7", 1)
+    assert await site.state(now=0, until=99) == {"pending"}
+
+
 async def test_one_look_at_an_index_tells_who_is_on_all_cameras(store: Store) -> None:
     """At each camera, 20,000 people on 64 cameras would be looked up for most of a second."""
     plan = await store.read(
         lambda c: c.execute(
             f"EXPLAIN QUERY PLAN SELECT pid FROM person WHERE {people._STATES['pending']}",
-            {"now": 0},
+            {"earliest": 0, "latest": 0},
         ).fetchall()
     )
     steps = [text for *_, text in plan]

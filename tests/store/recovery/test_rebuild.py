@@ -156,7 +156,9 @@ async def test_what_cameras_hold_is_not_known_after_an_older_database(
     way(data, Disk(), os.urandom)
     async with opened(data, clock) as store:
         assert store.device_people.get("1").must_check
-        found = await store.holdings.next("1", now=clock.ms, after=0, changed=[], limit=9)
+        found = await store.holdings.next(
+            "1", now=clock.reading, due=clock.ms, after=0, changed=[], limit=9
+        )
         assert {item.pid: (item.known, item.sent) for item in found.items} == {
             "7": (OTHER, None),
             "8": (None, None),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -274,7 +273,7 @@ def add_people(routes: Routes, services: Services) -> None:
         change = await change_of(call.body)
         person = await people.add(change, pid=pid, by=call.caller.actor)
         # Whoever sent the numbers has seen them.
-        return answers.person_fields(person, _year(services))
+        return answers.person_fields(person, services.people.this_year())
 
     async def put_person(call: Call[Nothing, PersonBody]) -> answers.Person:
         change = await change_of(call.body)
@@ -284,7 +283,7 @@ def add_people(routes: Routes, services: Services) -> None:
     async def remove_person(call: Call[Nothing, Nothing]) -> answers.Person:
         person = await people.get(call.path["pid"])
         await people.remove(person.pid, by=call.caller.actor)
-        return answers.person_fields(masked(person), _year(services))
+        return answers.person_fields(masked(person), services.people.this_year())
 
     async def shown(caller: auth.Caller, *found: Person) -> list[answers.Person]:
         """The people as this caller may see them; notes in the audit log what it sees in full."""
@@ -292,7 +291,7 @@ def add_people(routes: Routes, services: Services) -> None:
             await people.note_numbers_shown(found, caller.actor)
         else:
             found = tuple(map(masked, found))
-        return [answers.person_fields(person, _year(services)) for person in found]
+        return [answers.person_fields(person, services.people.this_year()) for person in found]
 
     async def change_of(body: PersonBody) -> PersonChange:
         photo: bytes | UnsetType | None = None
@@ -344,7 +343,3 @@ def decoded_photo(text: str) -> bytes:
     if picture is None:
         raise BadParameter("a picture as base64 text is expected", field="photo")
     return picture.data
-
-
-def _year(services: Services) -> int:
-    return datetime.fromtimestamp(services.now(), UTC).year

@@ -77,7 +77,7 @@ def where_text(person: Person, groups: dict[int, CameraGroup]) -> str:
 
 def validity_text(person: Person) -> str:
     """From when and until when the person is valid; "" if that is always."""
-    now = int(auth.services().now() * 1000)
+    now = auth.services().clock.reading().likely
     if person.valid_from is not None and person.valid_from > now:
         return gettext("valid from %(time)s") % {"time": _moment(person.valid_from)}
     if person.valid_until is None:

@@ -474,7 +474,7 @@ class Imports:
             names=names,
             room=MAX_PEOPLE - await self._people.count(),
             zone=self._site.zone(),
-            now=self._now(),
+            year=self._people.this_year(),
         )
         return _FileRows(table, archive, planner)
 

@@ -115,7 +115,7 @@ class Planner:
         names: Mapping[str, int],
         room: int,
         zone: tzinfo,
-        now: float,
+        year: int,
     ) -> None:
         self._register = register
         self._fields = fields
@@ -124,7 +124,7 @@ class Planner:
         self._names = names
         self._room = room
         self._zone = zone
-        self._now = now
+        self._year = year
         #: Who was in an earlier row: ("pid", ...) -> its line.
         self._seen: dict[tuple[str, str], int] = {}
         #: The photos that belong to a row.
@@ -248,7 +248,7 @@ class Planner:
             fields["everywhere"] = EVERYWHERE in cells.groups
             fields["groups"] = tuple(self._group(name) for name in named)
         change = PersonChange(**fields)
-        return _checked(lambda: checked_change(change, self._now))
+        return _checked(lambda: checked_change(change, self._year))
 
     def _group(self, name: str) -> int:
         if (id := self._groups.get(name.casefold())) is None:

@@ -12,6 +12,7 @@ import trio
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from hub.clock_reading import Reading
 from hub.services.commands.calls import Commands
 from hub.services.people.sync.frames import Frames
 from hub.store.db import Store
@@ -67,12 +68,14 @@ class DeviceCheck:
         commands: Commands,
         frames: Frames,
         versions: Callable[[str], str],
+        reading: Callable[[], Reading],
         now: Callable[[], float],
     ) -> None:
         self._store = store
         self._commands = commands
         self._frames = frames
         self._versions = versions
+        self._read_clock = reading
         self._now = now
         #: The lists that are read now, and how many people wait for their end, by did.
         self._reading: dict[str, trio.CancelScope] = {}
@@ -177,7 +180,7 @@ class DeviceCheck:
         """Compare the total, and the whole list if it is another one."""
         page = await self._commands.exchange(row.did, PERSON_LIST, PersonList(page_size=1))
         total = page.total
-        numbers = await self._store.holdings.numbers(row.did, self._ms())
+        numbers = await self._store.holdings.numbers(row.did, self._read_clock())
         unknown = await self._store.device_people.count_unknown(row.did)
         least = numbers.held + unknown
         fits = total is not None and least <= total <= least + numbers.unsure
@@ -190,7 +193,7 @@ class DeviceCheck:
         self, did: str, sn: str, rows: dict[str, Person]
     ) -> tuple[int, list[str]]:
         """Note what differs; return how many, and the pids that are unknown."""
-        known = await self._store.holdings.listed(did, list(rows), self._ms())
+        known = await self._store.holdings.listed(did, list(rows), self._read_clock())
         other = []
         for pid, found in known.items():
             # Where nothing was known, the photo is not known either: it is asked and sent.

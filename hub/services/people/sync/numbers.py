@@ -8,6 +8,7 @@ from collections.abc import Callable
 import trio
 from msgspec import Struct
 
+from hub.clock_reading import Reading
 from hub.store.db import Store
 from hub.store.people.device_people import PeopleState
 
@@ -35,9 +36,9 @@ class Numbers:
     To count takes 1 ms for 1,000 people: so it is done for those who ask, not for each change.
     """
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, reading: Callable[[], Reading]) -> None:
         self._store = store
-        self._now = now
+        self._reading = reading
         self._known: dict[str, DevicePeople] = {}
         self._changes: Counter[str] = Counter()
         self._counting = trio.Lock()
@@ -57,7 +58,7 @@ class Numbers:
 
     async def _counted(self, did: str) -> DevicePeople:
         changes = self._changes[did]
-        numbers = await self._store.holdings.numbers(did, int(self._now() * 1000))
+        numbers = await self._store.holdings.numbers(did, self._reading())
         unknown = await self._store.device_people.count_unknown(did)
         row = self._store.device_people.get(did)
         counted = DevicePeople(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
 from weakref import WeakValueDictionary
 
 import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.clock_reading import is_past
 from hub.errors import CannotStoreNow, DeviceBusy, DeviceNonsense, HubError, Unanswered
 from hub.live.feed import Change, Feed, Subscription
 from hub.log import limited
@@ -28,6 +30,7 @@ from hub.services.people.sync.frames import Frames
 from hub.services.people.sync.numbers import DevicePeople as DevicePeople
 from hub.services.people.sync.numbers import Numbers
 from hub.services.people.sync.pusher import Pusher, SyncTools
+from hub.services.site.clock.clock import SiteClock
 from hub.store.db import Store
 from hub.store.people.device_people import PeopleState as PeopleState
 from hub.store.people.holdings import PersonRow as PersonRow
@@ -39,7 +42,7 @@ from hub.wire.commands.later_params import NoParam
 log = logging.getLogger(__name__)
 
 #: An absence that is longer may have cost a device its people.
-ABSENCE_SECONDS = 600.0
+ABSENCE_MS = 600_000
 #: How often it is looked whether somebody became valid or invalid: D10 says within a minute.
 VALIDITY_SECONDS = 20.0
 #: At most so often the change of one device's numbers is told.
@@ -47,7 +50,7 @@ TELL_SECONDS = 0.5
 #: When devices are compared, in the site's time, one after the other.
 COMPARE_HOUR = 4
 #: A device that was compared since is not compared at night.
-_COMPARED_SECONDS = 12 * 3600
+_COMPARED_MS = 12 * 3_600_000
 #: Photos that all pushers together send in two passes of the event loop.
 _TURNS = 1
 _SUBSCRIPTION = 2048
@@ -89,8 +92,9 @@ class PeopleSync:
         audit: Audit,
         jobs: Jobs,
         change_feed: Feed[Change],
+        clock: SiteClock,
         now: Callable[[], float],
-        local_time: Callable[[], datetime],
+        zone: Callable[[], tzinfo],
         random: Callable[[], float],
         precedence: Precedence,
         *,
@@ -102,21 +106,25 @@ class PeopleSync:
         self._commands = commands
         self._audit = audit
         self._change_feed = change_feed
+        self._clock = clock
         self._now = now
-        self._local_time = local_time
+        self._zone = zone
+        #: Of how many people nobody knows whether they are valid, because the clock is doubted.
+        self.waiting_for_clock = 0
         self._frames = Frames(
             store.holdings.person,
             simplify,
-            lambda: local_time().year,
+            lambda: self._local_time().year,
             sends_id_numbers=sends_id_numbers,
         )
-        check = DeviceCheck(store, commands, self._frames, self._versions, now)
+        check = DeviceCheck(store, commands, self._frames, self._versions, clock.reading, now)
         self._tools = SyncTools(
             store,
             commands,
             self._frames,
             check,
-            now,
+            clock.reading,
+            clock.lives,
             random,
             self._note_changed,
             trio.Semaphore(_TURNS),
@@ -135,7 +143,7 @@ class PeopleSync:
             self._lock,
             self._decided,
         )
-        self._numbers = Numbers(store, now)
+        self._numbers = Numbers(store, clock.reading)
         self._running: dict[str, _Running] = {}
         # Kept as long as anybody holds it: also a pusher whose device was removed and added again.
         self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
@@ -223,7 +231,7 @@ class PeopleSync:
         """Have a device checked that was away for long, or is new."""
         did, now = pusher.did, self._ms()
         row = self._store.device_people.get(did)
-        if now - self._left_at.get(did, now) > ABSENCE_SECONDS * 1000 and not row.must_check:
+        if is_past(self._left_at.get(did, now), now, ABSENCE_MS) and not row.must_check:
             try:
                 await self._store.device_people.save(replace(row, must_check=True), pusher.sn)
             except HubError:
@@ -249,17 +257,15 @@ class PeopleSync:
             self._note_changed(device.did)
 
     async def _watch_validity(self) -> None:
-        since = self._ms()
+        before = self._clock.reading()
         while True:
+            now = self._clock.reading()
+            with suppress(HubError):
+                self.waiting_for_clock = await self._store.holdings.count_waiting(now)
+                if await self._store.holdings.validity_changed(before, now):
+                    self._look_again()
+                before = now
             await trio.sleep(VALIDITY_SECONDS)
-            now = self._ms()
-            try:
-                changed = now < since or await self._store.holdings.validity_changed(since, now)
-            except HubError:
-                continue
-            since = now
-            if changed:
-                self._look_again()
 
     async def _compare_nightly(self) -> None:
         while True:
@@ -270,7 +276,7 @@ class PeopleSync:
                     await self._compare_or_skip(did)
 
     def _is_old(self, compared_at: int | None) -> bool:
-        return compared_at is None or self._ms() - compared_at > _COMPARED_SECONDS * 1000
+        return compared_at is None or is_past(compared_at, self._ms(), _COMPARED_MS)
 
     async def _compare_or_skip(self, did: str) -> None:
         try:
@@ -308,7 +314,7 @@ class PeopleSync:
         person = await self._people.get(pid)
         return [
             PersonOnDevice(row.did, row.state, row.code, row.msg)
-            for row in await self._store.holdings.of_person(person.pid, self._ms())
+            for row in await self._store.holdings.of_person(person.pid, self._clock.reading())
             if row.device_state != "alone"
         ]
 
@@ -329,7 +335,8 @@ class PeopleSync:
         Raises NoSuchResource.
         """
         self._devices.device(did)
-        return await self._store.holdings.rows(did, state, now=self._ms(), after=after, limit=limit)
+        now = self._clock.reading()
+        return await self._store.holdings.rows(did, state, now=now, after=after, limit=limit)
 
     async def failed_count(self) -> int:
         """Return how many people on devices failed, of all devices together."""
@@ -399,6 +406,9 @@ class PeopleSync:
         device = self._devices.device(did)
         parts = (device.fw_ver, device.sw_ver, device.os_ver, device.hw_ver)
         return " ".join(part or "-" for part in parts) if any(parts) else ""
+
+    def _local_time(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.likely_time(), self._zone())
 
     def _ms(self) -> int:
         return int(self._now() * 1000)

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub import metrics
+from hub.clock_reading import Reading
 from hub.errors import (
     BadParameter,
     DeviceNonsense,
@@ -49,15 +50,16 @@ _NOTE_SECONDS = 5.0
 
 
 class SyncTools(Struct, frozen=True):
-    """What all pushers use. `now`: UNIX seconds. `changed` is called with a did whose numbers are
-    others now; `random` returns a number from 0 to 1.
+    """What all pushers use. `lives`: seconds that pass evenly, for pauses. `changed` is called with
+    a did whose numbers are others now; `random` returns a number from 0 to 1.
     """
 
     store: Store
     commands: Commands
     frames: Frames
     check: DeviceCheck
-    now: Callable[[], float]
+    reading: Callable[[], Reading]
+    lives: Callable[[], float]
     random: Callable[[], float]
     changed: Callable[[str], None]
     #: A photo is sent in a turn: what all pushers send in one pass of the event loop, uploads would
@@ -148,7 +150,8 @@ class Pusher:
         try:
             batch = await self._tools.store.holdings.next(
                 self.did,
-                now=self._now(),
+                now=self._tools.reading(),
+                due=self._due(),
                 after=0 if looked_for is None else self._after,
                 changed=None if looked_for is None else sorted(looked_for),
                 limit=self._window,
@@ -197,7 +200,7 @@ class Pusher:
         """The result, unless somebody else changed the person on the device meanwhile."""
         if result.pid not in self._disturbed:
             return result
-        return ItemResult(pid=result.pid, revision=None, due_at=self._now())
+        return ItemResult(pid=result.pid, revision=None, due_at=self._due())
 
     async def _note(self, results: Sequence[ItemResult]) -> None:
         if any(result.due_at is None for result in results):
@@ -348,7 +351,7 @@ class Pusher:
             code=outcome.code,
             msg=outcome.msg[:MAX_MSG_LENGTH],
             attempts=attempts,
-            due_at=self._now() + int(pause * 1000),
+            due_at=self._due() + int(pause * 1000),
         )
 
     async def _learn(self, deletes_first: bool) -> None:
@@ -377,17 +380,18 @@ class Pusher:
             await trio.lowlevel.checkpoint()
             return
         due = await self._next_due()
-        with trio.move_on_after(inf if due is None else max(0.1, (due - self._now()) / 1000)):
+        with trio.move_on_after(inf if due is None else max(0.1, (due - self._due()) / 1000)):
             await self._wakeup.wait()
 
     async def _next_due(self) -> int | None:
         try:
             return await self._tools.store.holdings.next_due(self.did)
         except HubError:
-            return self._now() + 5_000
+            return self._due() + 5_000
 
-    def _now(self) -> int:
-        return int(self._tools.now() * 1000)
+    def _due(self) -> int:
+        """What is due at this time of the clock of lives, or before, is due now."""
+        return int(self._tools.lives() * 1000)
 
 
 def _holds_after(request: Request, reply: Reply, holds: bool | None) -> bool | None:
