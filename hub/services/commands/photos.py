@@ -1,13 +1,15 @@
 """A person's photo in the form that cameras accept (1.12, 1.16): a small upright JPEG.
 
 The input is a picture of any usual type, as large as phones produce. It may have an EXIF
-orientation, reveal where it was taken, or be crafted to exhaust the memory of its decoder. The
-result contains nothing but the pixels.
+orientation, reveal where it was taken, or be crafted to exhaust the memory of its decoder, or its
+time: pixels and scans are bounded before anything is decoded. The result contains nothing but the
+pixels.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import threading
 import warnings
 from contextlib import AbstractContextManager, nullcontext
@@ -48,6 +50,15 @@ MAX_FILE_MB = 20
 #: Pictures with more pixels take so much memory that they are decoded one at a time.
 _LARGE_PIXELS = 4_000_000
 
+#: Each scan of a JPEG is a pass over all pixels; a progressive one has about ten.
+MAX_SCANS = 32
+_START_OF_SCAN = b"\xff\xda"
+#: What ends the data of a scan: neither a stuffed byte nor a restart.
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+#: Markers without a length behind them.
+_BARE_MARKERS = (b"\x01", b"\xd8")
+_END_OF_IMAGE = b"\xd9"
+
 #: The only decoders that Pillow tries.
 _TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 _THREADS = 1
@@ -83,7 +94,9 @@ class Photos:
         """Return the photo as the base64 of a JPEG. Raises BadPhoto."""
         if not data:
             raise BadPhoto("missing")
-        return await trio.to_thread.run_sync(_base64_jpeg, data, limiter=self._threads)
+        return await trio.to_thread.run_sync(
+            _base64_jpeg, data, abandon_on_cancel=True, limiter=self._threads
+        )
 
 
 def _base64_jpeg(data: bytes) -> str:
@@ -95,6 +108,7 @@ def photo_jpeg(
 ) -> bytes:
     """Return the photo as an upright sRGB JPEG within the rules. Raises BadPhoto. Blocks.
 
+    It ends after some seconds, whatever the data are, so a thread that does it may be abandoned.
     `large` is held while a picture of many pixels is decoded.
     """
     # Imported here: Pillow takes 3 MB of memory, and many hubs never see a photo.
@@ -106,6 +120,11 @@ def photo_jpeg(
         with Image.open(io.BytesIO(data), formats=_TYPES) as image:
             if image.width * image.height > rules.max_pixels:
                 raise BadPhoto("too many pixels")
+            # Pillow decodes these in Python: 30 times as slowly, and beside the event loop.
+            if image.format == "BMP" and image.tile[0][0] == "bmp_rle":
+                raise BadPhoto("no picture")
+            if count_scans(data) > MAX_SCANS:
+                raise BadPhoto("damaged")
             # Let the decoder scale a JPEG down if a fraction of its size is enough.
             image.draft("RGB", (rules.max_side, rules.max_side))
             with _turn(image, large):
@@ -122,6 +141,27 @@ def photo_jpeg(
     if min(photo.size) < rules.min_side:
         raise BadPhoto("too small")
     return _small_jpeg(photo, rules)
+
+
+def count_scans(data: bytes) -> int:
+    """Return how many scans a JPEG has, at least as many as a decoder reads; 0 of another picture.
+
+    What phones append behind the picture, such as a film, does not count if there are too many.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return 0
+    # Nearly always enough, and fast.
+    if (most := data.count(_START_OF_SCAN)) <= MAX_SCANS:
+        return most
+    count, at = 0, 2
+    while (found := _MARKER.search(data, at)) and found[1] != _END_OF_IMAGE:
+        count += found[0] == _START_OF_SCAN
+        at = found.end()
+        if found[1] not in _BARE_MARKERS:
+            at += int.from_bytes(data[at : at + 2], "big")
+        if count > MAX_SCANS:
+            break
+    return count
 
 
 def _turn(image: Image, large: threading.Lock | None) -> AbstractContextManager[object]:

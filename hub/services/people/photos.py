@@ -49,5 +49,5 @@ class PersonPhotos:
 
     async def _run(self, data: bytes, rules: PhotoRules) -> bytes:
         return await trio.to_thread.run_sync(
-            photo_jpeg, data, rules, self._large, limiter=self._threads
+            photo_jpeg, data, rules, self._large, abandon_on_cancel=True, limiter=self._threads
         )

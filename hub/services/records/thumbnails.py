@@ -26,6 +26,12 @@ SMALL_BYTES = 12 * 1024
 CACHE_BYTES = 16 * 1024 * 1024
 #: A thumbnail also takes so much memory beside its bytes.
 _ENTRY_BYTES = 500
+#: A picture that takes longer to decode is sent as it is, and the next one is decoded beside it ...
+_DECODE_SECONDS = 4
+#: ... by another thread. Those that were given up end by themselves: their work is bounded.
+_THREADS = 3
+#: Who has waited so long gets the picture as it is.
+_WAIT_SECONDS = 2 * _DECODE_SECONDS
 #: With more requests waiting for theirs, pictures are sent as they are.
 _MAX_WAITING = 64
 
@@ -36,7 +42,8 @@ _Key = tuple[int, str, str]
 class Thumbnails:
     """Returns pictures of records as small JPEGs, made one at a time in a thread.
 
-    What cannot be made smaller is returned as it is.
+    What cannot be made smaller, or not in time, is returned as it is: no picture holds up the
+    others for longer than that, nor the end of the hub.
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class Thumbnails:
         self._made: OrderedDict[_Key, bytes | None] = OrderedDict()
         self._weight = 0
         self._turn = trio.Lock()
+        self._threads = trio.CapacityLimiter(_THREADS)
         self._waiting = 0
 
     async def open(self, seq: int, name: str) -> StoredPicture | PictureInPieces:
@@ -63,8 +71,9 @@ class Thumbnails:
         if key not in self._made and self._waiting < _MAX_WAITING:
             self._waiting += 1
             try:
-                async with self._turn:
-                    await self._make(key)
+                with trio.move_on_after(_WAIT_SECONDS):
+                    async with self._turn:
+                        await self._make(key)
             finally:
                 self._waiting -= 1
         jpeg = self._taken(key)
@@ -90,7 +99,10 @@ class Thumbnails:
             return
         jpeg = None
         if len(picture.data) > SMALL_BYTES:
-            jpeg = await trio.to_thread.run_sync(_smaller, picture.data)
+            with trio.move_on_after(_DECODE_SECONDS):
+                jpeg = await trio.to_thread.run_sync(
+                    _smaller, picture.data, abandon_on_cancel=True, limiter=self._threads
+                )
         self._keep(key, jpeg)
 
     def _keep(self, key: _Key, jpeg: bytes | None) -> None:

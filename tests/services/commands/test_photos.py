@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import threading
 import zlib
 from typing import Any
 
@@ -18,13 +19,15 @@ from PIL import Image
 
 from hub.services.commands.photos import (
     COMMAND_RULES,
+    MAX_SCANS,
     BadPhoto,
     Photos,
+    count_scans,
     photo_jpeg,
 )
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.params import check_param
-from tests.support.pictures import BMP, GIF, JPEG, PNG, WEBP
+from tests.support.pictures import BMP, GIF, JPEG, PNG, WEBP, jpeg_of_scans
 
 TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 
@@ -290,6 +293,53 @@ def test_a_damaged_picture_is_converted_or_refused_with_bad_photo(
     except BadPhoto:
         return
     assert read(photo).format == "JPEG"
+
+
+def test_a_picture_whose_scans_would_take_a_minute_is_not_decoded() -> None:
+    assert photo_jpeg(jpeg_of_scans(64, MAX_SCANS))
+    assert fault_of(jpeg_of_scans(64, MAX_SCANS + 1)) == "damaged"
+    assert count_scans(jpeg_of_scans(64, 12_000)) == MAX_SCANS + 1
+
+
+def test_scans_are_counted_as_decoders_read_them() -> None:
+    progressive = written(halves(), progressive=True)
+    assert count_scans(progressive) == 10
+    assert count_scans(written(halves(), "PNG")) == 0
+    # A film behind the picture, as phones append it, and what looks like scans in front.
+    film = b"\xff\xda" * 99
+    behind = b"\xff\xe5" + (2 + len(film)).to_bytes(2, "big") + film
+    assert photo_jpeg(progressive + film)
+    assert photo_jpeg(progressive[:2] + behind + progressive[2:])
+    # Fill bytes, restarts and stuffed bytes do not hide one.
+    hidden = jpeg_of_scans(64, 40).replace(b"\xff\xda", b"\xff\xd0\xff\x00\xff\xff\xda")
+    assert count_scans(hidden) == MAX_SCANS + 1
+
+
+def test_a_bmp_that_pillow_decodes_in_python_is_refused() -> None:
+    palette, pixels = bytes(4 * 256), b"\x40\x07\x00\x00" * 64
+    head = struct.pack("<IiiHHIIiiII", 40, 64, 64, 1, 8, 1, len(pixels), 0, 0, 256, 0)
+    offset = 14 + len(head + palette)
+    file = struct.pack("<2sIHHI", b"BM", offset + len(pixels), 0, 0, offset)
+    assert fault_of(file + head + palette + pixels) == "no picture"
+
+
+async def test_a_photo_that_nobody_waits_for_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def decode(data: bytes) -> str:
+        begun.set()
+        end.wait(60)
+        return ""
+
+    monkeypatch.setattr("hub.services.commands.photos._base64_jpeg", decode)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Photos().for_devices, b"x")
+        await trio.to_thread.run_sync(begun.wait, 60)
+        nursery.cancel_scope.cancel()
+    assert not end.is_set()
+    end.set()
 
 
 @pytest.mark.parametrize("data", [JPEG, PNG, WEBP, GIF, BMP])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 import trio
@@ -145,3 +146,38 @@ async def test_with_too_many_waiting_pictures_are_sent_as_they_are(
         nursery.start_soon(take, 1)
         nursery.start_soon(take, 2)
     assert sorted(len(one) == len(data) for one in found.values()) == [False, True]
+
+
+async def test_a_picture_that_takes_long_does_not_hold_up_the_others(
+    monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock
+) -> None:
+    data = picture(400)
+    pictures, answers = Pictures(data, count=2), {}
+    pictures.stored[1] = slow = picture(500)
+    begun, end = threading.Event(), threading.Event()
+    smaller = thumbnails._smaller
+
+    def decode(sent: bytes) -> bytes | None:
+        if sent == slow:
+            begun.set()
+            end.wait(60)
+        return smaller(sent)
+
+    async def look(seq: int) -> None:
+        answers[seq] = (await opened(thumbs, seq)).data
+
+    monkeypatch.setattr(thumbnails, "_smaller", decode)
+    thumbs = make(pictures)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look, 1)
+        await trio.to_thread.run_sync(begun.wait, 60)
+        nursery.start_soon(look, 2)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(thumbnails._DECODE_SECONDS)
+    assert answers[1] == slow
+    assert len(answers[2]) < len(data)
+    # It is not tried again, nor waited for when the hub ends.
+    await look(1)
+    assert pictures.reads == 2
+    assert not end.is_set()
+    end.set()
