@@ -398,6 +398,7 @@ async def open_services(
             report_failure=lambda: report_delivery.failure,
             targets=targets.list,
             misused=authentication.misuse.devices,
+            waiting_people=lambda: people_sync.waiting_for_clock,
         )
         alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons, alarms)
         ingest = Ingest(

@@ -355,6 +355,10 @@ HEALTH = {
         "The clocks of %(off)s of %(devices)s cameras differ from this computer's clock by more "
         "than a day. Check the date on both. Until then, no records are deleted by age."
     ),
+    "people-wait": N_(
+        "%(people)s people who are valid from or until a time are neither put on cameras nor taken "
+        "off until this computer's clock is right, or someone confirms it under Site, Storage."
+    ),
     "retention-waits": N_(
         "%(days)s days with %(records)s records are past the retention period and waiting for "
         "someone to confirm their deletion: see Site, Storage."
@@ -403,6 +407,7 @@ TOPICS = {
     "clock-doubted": N_("the clock"),
     "clock-off-long": N_("the clock"),
     "clock-contradicted": N_("the clock"),
+    "people-wait": N_("the clock"),
     "certificate-ended": N_("the certificate"),
     "certificate-early": N_("the certificate"),
     "certificate-ends": N_("the certificate"),

@@ -124,6 +124,11 @@ CONSEQUENCES: dict[str, Consequence] = {
     "clock-doubted": Consequence(_WRONG_TIMES, "/site/retention", N_("Storage")),
     "clock-contradicted": Consequence(_WRONG_TIMES, "/cameras", N_("Cameras")),
     "clock-went-back": Consequence(_WRONG_TIMES),
+    "people-wait": Consequence(
+        N_("Cameras may let in whose time is over, and not whose time has begun."),
+        "/site/retention",
+        N_("Storage"),
+    ),
     "retention-waits": Consequence(
         N_("They stay and take up space until someone decides."),
         "/site/retention",

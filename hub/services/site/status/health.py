@@ -20,6 +20,7 @@ its work.
     clock-doubted           clock, expected
     clock-off-long          days, clock
     clock-contradicted      off, devices
+    people-wait             people
     retention-waits         days, records
     update-undone           version, reason
     backups-unreadable      folder, reason
@@ -88,6 +89,7 @@ NoticeCode = Literal[
     "clock-doubted",
     "clock-contradicted",
     "clock-went-back",
+    "people-wait",
     "retention-waits",
     "damaged-rows",
     "pictures-lost",
@@ -182,12 +184,15 @@ class Health:
         report_failure: Callable[[], str] = lambda: "",
         targets: Callable[[], Sequence[TargetView]] = lambda: (),
         misused: Callable[[], Sequence[str]] = lambda: (),
+        waiting_people: Callable[[], int] = lambda: 0,
     ) -> None:
         """`steady_now`: seconds that pass evenly, whatever the clock is set to.
 
         `report_failure`: why reports could not be sent, "" if they could. `misused`: the dids of
-        devices whose tokens were used from other addresses (D12).
+        devices whose tokens were used from other addresses (D12). `waiting_people`: of how many
+        people nobody knows whether they are valid, see `PeopleSync`.
         """
+        self._waiting_people = waiting_people
         self._misused = misused
         self._report_failure = report_failure
         self._targets = targets
@@ -251,6 +256,7 @@ class Health:
             yield from self._check_clock()
             yield from self._check_record_days()
             yield from self._check_certificate()
+        yield from self._check_people()
         yield from self._check_retention()
         yield from self._check_backups()
         if failure_of_reports := self._report_failure():
@@ -351,6 +357,17 @@ class Health:
                 f"the clocks of {off} of {devices} cameras differ from the clock of this host by "
                 "more than a day: no records are deleted by age",
                 {"off": off, "devices": devices},
+            )
+
+    def _check_people(self) -> Iterator[HealthReason]:
+        if waiting := self._waiting_people():
+            people = str(waiting)
+            yield HealthReason(
+                "people-wait",
+                f"{people} people who are valid from or until a time are neither put on cameras "
+                "nor taken off, because nobody knows what time it is: until the clock of this host "
+                "is right, or somebody confirms it",
+                {"people": people},
             )
 
     def _check_retention(self) -> Iterator[HealthReason]:

@@ -91,6 +91,10 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Compare the dates of this computer and of the cameras with a phone, and correct "
         "whichever is wrong."
     ),
+    "people-wait": (
+        "Set this computer's date and time. If they are right, confirm it under Site, Storage. If "
+        "it is urgent, remove the person from the register, or their dates."
+    ),
     "retention-waits": (
         "Look at the days under Site, Storage, and confirm there that they can be deleted. If "
         "there seem to be too many, check this computer's date first."

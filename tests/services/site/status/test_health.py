@@ -113,8 +113,10 @@ class Parts:
             steady_now=clock,
             targets=lambda: cast("list[TargetView]", self.targets),
             misused=lambda: self.misused,
+            waiting_people=lambda: self.waiting_people,
         )
         self.misused: list[str] = []
+        self.waiting_people = 0
         self.health.mark_serving()
 
     def codes(self) -> list[str]:
@@ -232,6 +234,17 @@ def test_a_doubted_clock_is_a_notice(parts: Parts, clock: FrozenClock) -> None:
     parts.clock.is_doubted = True
     assert parts.faults() == []
     assert "shows 2026-11-25 12:00 UTC" in parts.sentence()
+
+
+def test_people_who_wait_for_the_clock_are_a_notice_also_of_a_clock_that_was_never_set(
+    parts: Parts, clock: FrozenClock
+) -> None:
+    parts.waiting_people = 4
+    assert parts.codes() == ["people-wait"]
+    assert parts.sentence().startswith("4 people who are valid from or until a time")
+    clock.seconds = 1_000_000.0
+    assert parts.codes() == ["clock-unset", "people-wait"]
+    assert parts.faults() == ["clock-unset"]
 
 
 def test_a_long_time_off_is_a_notice_of_its_own(parts: Parts) -> None:
