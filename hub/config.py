@@ -118,6 +118,9 @@ class DevicesConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["token", "token-or-address"],
         "Whether the address of an online device replaces a missing token",
     ] = "token"
+    any_origin: Annotated[
+        bool, "Whether web pages of other sites may open the device WebSocket (header Origin)"
+    ] = False
     unsigned: Annotated[
         Literal["refuse", "ask"],
         "What to do with cameras that connect without a signature; ask: somebody may approve them",

@@ -136,7 +136,12 @@ class DeviceLink:
         self._handle_message = handle
         self._on_ended = on_ended
         room = MessageRoom(messages, deadlines, sender=self._sender, give_up=self._end)
-        self._socket = DeviceSocket(stream, room, limit=config.max_first_frame_kb * 1024)
+        self._socket = DeviceSocket(
+            stream,
+            room,
+            limit=config.max_first_frame_kb * 1024,
+            any_origin=config.any_origin,
+        )
         self._pending = PendingRequests(MAX_REQUESTS)
         #: Random, so that a late answer to an earlier connection's request matches none of these.
         self._msgid_prefix = secrets.token_hex(4)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
@@ -22,12 +23,21 @@ from wsproto.events import (
     Event,
     Ping,
     Pong,
+    RejectConnection,
     Request,
     TextMessage,
 )
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from hub.link.ending import ABNORMAL, NO_STATUS, NO_TEXT, NORMAL, TOO_BIG, Ending
+from hub.link.ending import (
+    ABNORMAL,
+    NO_STATUS,
+    NO_TEXT,
+    NORMAL,
+    POLICY_VIOLATION,
+    TOO_BIG,
+    Ending,
+)
 from hub.link.fast_frames import text_frame, whole_text
 from hub.link.message_room import MessageRoom
 from hub.link.server_protocol import ServerProtocol
@@ -58,10 +68,18 @@ class DeviceSocket(WebSocketConnection):
 
     _wsproto: ServerProtocol
 
-    def __init__(self, stream: trio.abc.Stream, room: MessageRoom, *, limit: int) -> None:
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        room: MessageRoom,
+        *,
+        limit: int,
+        any_origin: bool = False,
+    ) -> None:
         super().__init__(stream, ServerProtocol(), message_queue_size=0)
         self._nowait_stream = stream if isinstance(stream, SendNowaitStream) else None
         self._room = room
+        self._any_origin = any_origin
         #: Bytes of the largest message that is accepted.
         self.limit = limit
         #: The Host header of the upgrade; "" before it.
@@ -178,6 +196,11 @@ class DeviceSocket(WebSocketConnection):
                 return Ending(code, "a text message must be UTF-8")
             return Ending(code, event.reason or "the peer closed the connection")
         elif isinstance(event, Request):
+            if not self._any_origin and (origin := _foreign_origin(event)):
+                with suppress(ConnectionClosed):
+                    await self._send(RejectConnection(status_code=403))
+                reason = f"a page of {origin} opened the WebSocket in a browser"
+                return Ending(POLICY_VIOLATION, reason, limit="origin")
             self.host = event.host
             await self._accept(event, None, [])
         return None
@@ -255,6 +278,28 @@ class _MessageRefused(Exception):
 
     def __init__(self, ending: Ending) -> None:
         self.ending = ending
+
+
+def _foreign_origin(request: Request) -> str:
+    """Return the origin of a page on another host that opened this WebSocket; "" if none did.
+
+    Browsers always send it, as a URL or "null". Some cameras send one too: their own libraries put
+    the address there that they connect to, or a bare name.
+    """
+    for name, value in request.extra_headers:
+        if name.lower() == b"origin":
+            origin = value.decode("latin-1").strip()
+            is_of_browser = "://" in origin or origin.lower() == "null"
+            if is_of_browser and _host_of(origin) != _host_of(f"//{request.host}"):
+                return origin[:_MAX_REASON_BYTES]
+    return ""
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # Not a URL, such as "http://[".
+        return None
 
 
 def _utf8_size(data: str | bytes) -> int:

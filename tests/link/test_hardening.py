@@ -189,6 +189,28 @@ async def test_an_invalid_upgrade_is_refused_and_others_still_connect(
         assert (await camera.connect())["code"] == 200
 
 
+@pytest.mark.parametrize(
+    ("origin", "any_origin", "status"),
+    [
+        (b"https://evil.example", False, b"403"),
+        (b"http://localhost:8080", False, b"403"),
+        (b"http://[", False, b"403"),
+        (b"null", False, b"403"),
+        (b"https://evil.example", True, b"101"),
+        # Of a page of the hub itself, and of libraries that put there whom they connect to.
+        (b"https://HUB:8443", False, b"101"),
+        (b"hub:8444", False, b"101"),
+    ],
+)
+async def test_a_page_of_another_site_opens_no_websocket(
+    autojump_clock: MockClock, origin: bytes, any_origin: bool, status: bytes
+) -> None:
+    async with device_port(any_origin=any_origin) as port:
+        stream = port.plug()
+        await stream.send_all(UPGRADE.replace(b"Host: hub", b"Host: hub\r\nOrigin: " + origin))
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 " + status)
+
+
 async def test_a_peer_that_leaves_before_it_is_refused_is_no_fault_of_the_hub(
     autojump_clock: MockClock,
 ) -> None:

@@ -94,6 +94,7 @@ _FORMS = {
     "devices.clock_skew": SettingForm(risk=_PROTECTS_CAMERAS),
     "devices.http_auth": SettingForm(risk=_PROTECTS_CAMERAS),
     "devices.plain_body_md5": SettingForm(risk=_PROTECTS_CAMERAS),
+    "devices.any_origin": SettingForm(risk=_PROTECTS_CAMERAS),
     "devices.unsigned": SettingForm(risk=_PROTECTS_CAMERAS),
     "devices.unsigned_networks": SettingForm(
         allowed=_NETWORKS_ALLOWED,

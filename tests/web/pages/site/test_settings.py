@@ -192,6 +192,7 @@ async def test_the_folder_of_backups_is_changed_with_the_password_only(
         ("devices.clock_skew", "86400"),
         ("devices.http_auth", "token-or-address"),
         ("devices.plain_body_md5", "false"),
+        ("devices.any_origin", "true"),
     ],
 )
 async def test_what_protects_cameras_is_changed_with_the_password_only(
