@@ -41,7 +41,7 @@ _RESPONSE_SECONDS = 20.0
     "--accept-lost",
     "way",
     flag_value="accept-lost",
-    help="Take note that pictures are lost, so that they are not reported any more.",
+    help="Take note of lost pictures or changes, so that they are not reported any more.",
 )
 @data_option()
 def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
@@ -52,8 +52,8 @@ def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
 
     With --rebuild or --set-aside nothing is checked. They are the ways on if the hub does not start
     because its database is older than its packs, or gone; the hub must not be running. With
-    --accept-lost, which may be used beside a running hub, pictures that are lost for good are not
-    reported any more.
+    --accept-lost, which may be used beside a running hub, pictures and changes that are lost for
+    good are not reported any more.
     """
     from hub.cli.output import print_json
     from hub.cli.recovery import run_rebuild, run_set_aside

@@ -31,6 +31,7 @@ from hub.store.records.held_evidence import HeldEvidence
 from hub.store.records.record_counter import RecordCounter
 from hub.store.records.record_log import RecordLog
 from hub.store.records.retention import Retention
+from hub.store.recovery.lost_changes import CHANGES_LOST, lost_since
 from hub.store.reports.day_summaries import DaySummaryTable
 from hub.store.sealing import Random
 from hub.store.sqlite.connection import Job
@@ -194,8 +195,15 @@ class Store:
     def health(self) -> StoreHealth:
         return self._monitor.health
 
+    @property
+    def changes_lost_since(self) -> int | None:
+        """Since when changes may be missing, in UNIX milliseconds; None if none are."""
+        return lost_since(self.settings.get(CHANGES_LOST))
+
     async def accept_lost(self) -> None:
-        """Note that a person knows what packs have lost. Durable on return."""
+        """Note that a person knows what is lost of packs and changes. Durable on return."""
+        if self.changes_lost_since is not None:
+            await self.settings.set(CHANGES_LOST, None)
         accepted, parts = self.lost.accepted(), self.lost.unaccepted
         await self.settings.set(LOST, encode_lost(accepted))
         self.lost.parts = accepted

@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.durable_files import write_file
 from hub.errors import StartFault
 from hub.store.alarms.alarm import Alarm
 from hub.store.alarms.plate_lists import PlateList, load_plate_lists
@@ -24,11 +25,11 @@ from hub.store.media.day_index import PackDay, forget_day, load_days
 from hub.store.media.held_index import HELD, HeldIndex, HeldRows, load_held
 from hub.store.media.lost_parts import LOST, LostPart, decode_lost, encode_lost, find_lost
 from hub.store.media.packs import interrupted_drops, remove_dropped
+from hub.store.names import DAMAGED_LOG, PUT_BACK, WAL
 from hub.store.names import DATABASE as DATABASE
 from hub.store.names import FIRMWARE as FIRMWARE
 from hub.store.names import KEY_FILE as KEY_FILE
 from hub.store.names import MEDIA as MEDIA
-from hub.store.names import PUT_BACK
 from hub.store.people.device_people import DevicePeople, load_device_people
 from hub.store.people.groups import CameraGroup, load_groups
 from hub.store.records.held_evidence import held_damage
@@ -143,8 +144,11 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         disk.flush_directory(data_dir)
         refuse_unusable(data_dir / DATABASE, max(migrations()))
         findings = check_start(data_dir)
-        if findings.fault and (data_dir / PUT_BACK).exists():
-            report = rebuild(data_dir, disk, random)
+        if findings.is_log_damaged:
+            log.error("%s is damaged: it lost changes that were committed", data_dir / WAL)
+            write_file(data_dir / PUT_BACK, DAMAGED_LOG)
+        if (mark := _mark(data_dir / PUT_BACK)) is not None and (findings.fault or mark):
+            report = rebuild(data_dir, disk, random, changes_lost=mark == DAMAGED_LOG)
             log.warning("took over %d records from the packs", report.records)
             findings = check_start(data_dir)
         stop_if_unsafe(findings)
@@ -165,6 +169,14 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         ) from error
     except sqlite3.DatabaseError as error:
         raise unusable(data_dir / DATABASE, error) from error
+
+
+def _mark(path: Path) -> bytes | None:
+    """Return why this start takes over what the packs hold; None if it does not."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: float) -> StartState:

@@ -107,6 +107,32 @@ async def test_a_lost_wal_stops_the_start_and_deletes_nothing(
     await site.check()
 
 
+async def test_a_damaged_wal_is_told_and_its_records_come_from_the_packs(
+    make_hub: MakeHub, camera: Camera
+) -> None:
+    site = Site(make_hub(), camera, 1)
+    await site.upload(3)
+    start = (site.data / WAL).stat().st_size
+    await site.upload(1)
+    site.hub.add_api_key()
+    site.hub.kill()
+    wal = bytearray((site.data / WAL).read_bytes())
+    wal[start + 1000] ^= 0x55
+    (site.data / WAL).write_bytes(wal)
+    site.hub.start()
+    records = {record["uuid"] for record in await site.records()}
+    assert records == {capture.uuid for capture in site.acknowledged}
+    async with site.hub.client() as client:
+        (told,) = (await client.get("/healthz")).json()["degraded"]
+    assert "the database lost changes" in told
+    assert "FAILED   database     The database lost changes" in site.hub.cli(
+        "doctor", "--quick", check=False
+    )
+    assert "The database lost changes" in site.hub.cli("doctor", "--accept-lost")
+    async with site.hub.client() as client:
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+
+
 async def test_an_empty_database_beside_packs_stops_the_start(
     make_hub: MakeHub, camera: Camera
 ) -> None:

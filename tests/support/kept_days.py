@@ -48,6 +48,7 @@ class KeptDays:
             problem="", problems=self.stuck, use=lambda: HeldUse(0, self.held)
         )
         self.damaged_rows = DamagedRows()
+        self.changes_lost_since: int | None = None
         #: Bytes of held evidence.
         self.held = 0
 

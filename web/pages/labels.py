@@ -323,6 +323,10 @@ HEALTH = {
     "damaged-rows": N_(
         "Some stored data is damaged and cannot be shown: %(where)s. Nothing else is damaged."
     ),
+    "changes-lost": N_(
+        "The database lost changes: those of people, cameras, alarms and held evidence since "
+        "%(since)s may be missing."
+    ),
     "pictures-lost": N_("Some pictures are lost."),
     "cameras-offline": N_("No camera is online. The hub receives nothing."),
     "clock-unset": N_("This computer's clock is wrong: it shows %(clock)s. Correct it."),
@@ -401,6 +405,7 @@ HEALTH = {
 TOPICS = {
     "damaged": N_("damaged data"),
     "damaged-rows": N_("damaged data"),
+    "changes-lost": N_("damaged data"),
     "pictures-lost": N_("damaged data"),
     "clock-unset": N_("the clock"),
     "clock-went-back": N_("the clock"),

@@ -34,12 +34,12 @@ class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.qui
 
 
 class AcceptLostPictures(ControlRequest[list[str]], frozen=True, tag="pictures.accept-lost"):
-    """Note that a person knows which pictures are lost; return what was lost, in English."""
+    """Note that a person knows what is lost; return what was new to them, in English."""
 
     result: ClassVar[Any] = list[str]
 
     async def perform(self, services: Services) -> list[str]:
-        return [part.text for part in await services.lost_pictures.accept(COMMAND_LINE)]
+        return await services.lost_pictures.accept(COMMAND_LINE)
 
 
 #: Distinguished by their tags.

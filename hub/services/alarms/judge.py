@@ -50,8 +50,8 @@ _HUB_SEVERITIES: Mapping[str, Severity] = {
     **dict.fromkeys(
         (
             *("database-unread", "backups-unreadable", "backup-failed", "backup-missing"),
-            *("backup-overdue", "backup-incomplete", "disk-low", "pictures-lost", "codes-guessed"),
-            "camera-suspect",
+            *("backup-overdue", "backup-incomplete", "disk-low", "changes-lost", "pictures-lost"),
+            *("codes-guessed", "camera-suspect"),
         ),
         "major",
     ),

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hub.errors import StartFault
-from hub.services.doctor.findings import Finding, failed, ok, warning
+from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
 from hub.store.offline.inspection import (
+    changes_lost_since,
     database_state,
     key_fits,
     lost_parts,
@@ -41,10 +42,12 @@ def check_database(surroundings: Surroundings) -> Iterator[Finding]:
     elif state.version < state.known_version:
         yield ok("database", "database-older", version=str(state.version))
     else:
+        if (since := changes_lost_since(surroundings.data_dir)) is not None:
+            yield failed("database", "changes-lost", since=moment_text(since / 1000))
         lost = lost_parts(surroundings.data_dir)
         for part in lost[:_MOST_NAMED]:
             yield failed("database", "pictures-lost", what=part.text)
-        if not lost:
+        if not lost and since is None:
             yield ok("database", "database-ok", version=str(state.version))
 
 

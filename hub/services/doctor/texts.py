@@ -243,6 +243,13 @@ TEXTS: dict[str, Sentences] = {
         "The newest backup, %(name)s, is not valid: %(reason)s.",
         "Make another one on the Backups page, and check the disk of the folder.",
     ),
+    "changes-lost": Sentences(
+        "The database lost changes: those of people, cameras, alarms and held evidence since "
+        "%(since)s may be missing.",
+        "Check what was changed since then, and change it again. Records are complete, but some "
+        "may have raised no alarm. Then acknowledge this on the Health page, or with sitehub "
+        "doctor --accept-lost.",
+    ),
     "pictures-lost": Sentences(
         "Pictures are lost: %(what)s.",
         "If you have the file, in a backup or elsewhere, stop the hub, put it back into the "

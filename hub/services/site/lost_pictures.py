@@ -1,4 +1,4 @@
-"""Pictures whose packs were cut short or deleted, until a person takes note of it."""
+"""Pictures and changes that are lost, until a person takes note of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
+from hub.services.doctor.findings import moment_text
+from hub.services.doctor.texts import TEXTS
 from hub.store.media.lost_parts import LostPart
 
 if TYPE_CHECKING:
@@ -24,12 +26,23 @@ class LostPictures:
         """Return what nobody has taken note of yet."""
         return self._store.lost.unaccepted
 
-    async def accept(self, by: Actor) -> tuple[LostPart, ...]:
-        """Note that a person knows what is lost; return what was new to them."""
-        parts = self.unaccepted()
+    @property
+    def has_changes(self) -> bool:
+        """Whether changes are lost, and nobody has taken note of it yet."""
+        return self._store.changes_lost_since is not None
+
+    async def accept(self, by: Actor) -> list[str]:
+        """Note that a person knows what is lost; return what was new to them, in English."""
+        parts, since = self.unaccepted(), self._store.changes_lost_since
+        texts = [part.text for part in parts]
         if parts:
             days = ", ".join(part.day for part in parts)
             await self._audit.add(by, "pictures.accept-lost", days)
+        if since is not None:
+            moment = moment_text(since / 1000)
+            await self._audit.add(by, "changes.accept-lost", moment)
+            texts.append(TEXTS["changes-lost"].found % {"since": moment})
+        if texts:
             await self._store.accept_lost()
             self._change_feed.publish([Change("health")])
-        return parts
+        return texts

@@ -23,6 +23,7 @@ from hub.store.media.packs import SUFFIX
 from hub.store.names import DATABASE, FIRMWARE, MEDIA, SET_ASIDE
 from hub.store.records.count_checks import are_totals_wrong, wrong_hours
 from hub.store.records.record_reading import is_readable
+from hub.store.recovery.lost_changes import CHANGES_LOST, lost_since
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.migrate import APPLICATION_ID, migrations
 from hub.store.sqlite.sql import one
@@ -119,6 +120,12 @@ class Pacer:
 def lost_parts(data_dir: Path) -> tuple[LostPart, ...]:
     """Return what packs have lost, and nobody has taken note of. Raises OSError, sqlite3.Error."""
     return tuple(part for part in all_lost_parts(data_dir) if not part.is_accepted)
+
+
+def changes_lost_since(data_dir: Path) -> int | None:
+    """Return since when changes may be missing: see `lost_since`. Raises sqlite3.Error."""
+    with opened(data_dir) as connection:
+        return lost_since(one(connection, _SETTING, (CHANGES_LOST,)))
 
 
 def all_lost_parts(data_dir: Path) -> tuple[LostPart, ...]:

@@ -18,6 +18,7 @@ from hub.store.media.day_index import is_sound_day
 from hub.store.names import DATABASE, WAL
 from hub.store.sqlite.log_state import Writes, decode_writes, read_log_row
 from hub.store.sqlite.sql import one
+from hub.store.sqlite.wal_file import lost_committed
 
 #: The setting that is there while a rebuild is not complete: the id of the log whose groups it
 #: takes over, "" for any.
@@ -65,6 +66,11 @@ class Wal(Enum):
 def has_wal(data_dir: Path) -> bool:
     path = data_dir / WAL
     return path.exists() and path.stat().st_size > 0
+
+
+def is_log_damaged(data_dir: Path) -> bool:
+    """Whether transactions that were committed are lost in the write-ahead log. Raises OSError."""
+    return has_wal(data_dir) and lost_committed(data_dir / WAL)
 
 
 def read_view(data_dir: Path, *, with_wal: bool) -> DatabaseView | None:

@@ -23,14 +23,29 @@ def put_tail_aside(tail: Tail, disk: Disk) -> Path:
     if tail.start == 0:
         return put_file_aside(tail.path, tail.path.parent, disk)
     target = _free_name(tail.path.parent, f"{tail.day}.from-{tail.start}.pack", disk)
-    with tail.path.open("rb") as source, target.open("xb") as copy:
-        source.seek(tail.start)
+    _copy(tail.path, tail.start, target, disk)
+    cut_pack(tail.path, disk, tail.start)
+    return target
+
+
+def put_copy_aside(path: Path, media: Path, disk: Disk) -> Path:
+    """Copy a file into media/set-aside; return the copy. Durable on return. Raises OSError."""
+    target = _free_name(media, path.name, disk)
+    _copy(path, 0, target, disk)
+    return target
+
+
+def _copy(path: Path, start: int, target: Path, disk: Disk) -> None:
+    with path.open("rb") as source, open(target, "xb", opener=_private) as copy:
+        source.seek(start)
         shutil.copyfileobj(source, copy, _COPY_BYTES)
         copy.flush()
         os.fsync(copy.fileno())
     disk.flush_directory(target.parent)
-    cut_pack(tail.path, disk, tail.start)
-    return target
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 def put_file_aside(path: Path, media: Path, disk: Disk) -> Path:

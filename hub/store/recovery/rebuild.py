@@ -22,12 +22,13 @@ from hub.store.disk import Disk
 from hub.store.media.day_index import DayIndex, PackDay, load_days, save_day
 from hub.store.media.pack_format import Group, LoggedRecord, PictureEntry, RecordEntry, walk
 from hub.store.media.tails import Tail, tails_in
-from hub.store.names import DATABASE, MEDIA
+from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.people.holdings import doubt_holdings
-from hub.store.recovery.database_view import REBUILDING
+from hub.store.recovery.database_view import REBUILDING, is_log_damaged
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.held import as_new, rebuild_held
-from hub.store.recovery.putting_aside import put_tail_aside
+from hub.store.recovery.lost_changes import note_lost_changes
+from hub.store.recovery.putting_aside import put_copy_aside, put_tail_aside
 from hub.store.sealing import Random
 from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.log_state import (
@@ -76,31 +77,47 @@ class _Found(Struct, frozen=True):
 
 
 def rebuild(
-    data_dir: Path, disk: Disk, random: Random, on_progress: Progress = lambda part: None
+    data_dir: Path,
+    disk: Disk,
+    random: Random,
+    on_progress: Progress = lambda part: None,
+    *,
+    changes_lost: bool = False,
 ) -> RebuildReport:
     """Insert the records of all groups that the database does not know. Blocks for long.
+
+    `changes_lost`: the database has lost changes, also if the packs have no record of that time.
 
     The caller holds the data directory, and no hub runs. Raises StartFault if the database cannot
     be used, OSError, sqlite3.Error; then call it again.
     """
-    media = data_dir / MEDIA
+    media, database = data_dir / MEDIA, data_dir / DATABASE
+    copies = []
+    if is_log_damaged(data_dir):
+        changes_lost = True
+        # What is written next overwrites what lies behind the damage.
+        copies.append(put_copy_aside(data_dir / WAL, media, disk).name)
     ground = prepare_ground(data_dir, disk, keep_held=True)
-    put_aside = list(ground.put_aside)
-    with closing(connect_writer(data_dir / DATABASE)) as connection:
+    put_aside = [*copies, *ground.put_aside]
+    with closing(connect_writer(database)) as connection:
         state = load_log_state(connection)
         days = DayIndex(load_days(connection))
-        log_id = _begin(connection, state, days)
+        log_id = _wanted_log(connection, state, days)
         ends = {day.day: day.bytes for day in days.all()}
         tails = [tail for tail in tails_in(media, ends) if tail.day not in ground.dropped]
         spans = [_span(tail, state, log_id) for tail in tails]
         highest = max((span.highest for span in spans), default=state.last_group)
         # First: a repeat of what is interrupted may find nothing to insert.
+        connection.execute("BEGIN IMMEDIATE")
+        save_setting(connection, REBUILDING, log_id)
         skip_told_numbers(connection, highest)
         # They hold that nothing comes back below the seqs that they cover.
         connection.execute("DELETE FROM report_day")
-        if any(span.records for span in spans):
-            # First: if this is interrupted, the repeat may find nothing that is missing.
+        if changes_lost or any(span.records for span in spans):
             doubt_holdings(connection)
+            if log_id:
+                note_lost_changes(connection, database)
+        connection.execute("COMMIT")
         replay = _Replay(connection, days, state, log_id, spans, on_progress, random)
         replay.run()
         held = rebuild_held(connection, media)
@@ -120,17 +137,15 @@ def rebuild(
         )
 
 
-def _begin(connection: sqlite3.Connection, state: LogState, days: DayIndex) -> str:
-    """Return the log whose groups are wanted, "" for any; note it until the rebuild is complete.
+def _wanted_log(connection: sqlite3.Connection, state: LogState, days: DayIndex) -> str:
+    """Return the log whose groups are wanted, "" for any: as an interrupted rebuild noted it.
 
     A database that never committed a group takes those of any log.
     """
     noted = value_of(connection, _MARK, (REBUILDING,))
     if isinstance(noted, str):
         return noted
-    log_id = state.log_id if state.last_group or days.all() else ""
-    save_setting(connection, REBUILDING, log_id)
-    return log_id
+    return state.log_id if state.last_group or days.all() else ""
 
 
 class _Span(Struct):

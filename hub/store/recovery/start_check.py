@@ -10,6 +10,9 @@ that was committed before it:
   of another one the log was lost, which may have committed them.
 - groups that name a later one: that one was committed, and the database does not know it. Somebody
   put back a copy, or took the write-ahead log away. The start stops, and nothing is changed.
+
+If the write-ahead log itself shows that it is damaged, nobody has a better one: the start takes the
+records over from the packs, as `rebuild` does, and tells that other changes may be missing.
 """
 
 from __future__ import annotations
@@ -26,7 +29,13 @@ from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX, cut_pack, other_than_packs, packs_in
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA, WAL
-from hub.store.recovery.database_view import DatabaseView, Wal, current_view, has_wal
+from hub.store.recovery.database_view import (
+    DatabaseView,
+    Wal,
+    current_view,
+    has_wal,
+    is_log_damaged,
+)
 from hub.store.recovery.putting_aside import put_tail_aside
 
 log = logging.getLogger(__name__)
@@ -41,13 +50,15 @@ _NOTHING = "nothing was changed"
 class Findings(Struct, frozen=True):
     """What a start finds. `fault`: why it must stop, or "". `tails`: what goes if it does not.
 
-    `last_number`: the highest number of a group that was seen.
+    `last_number`: the highest number of a group that was seen. `is_log_damaged`: what the database
+    lost is to be taken over from the packs first.
     """
 
     fault: str = ""
     tails: tuple[Tail, ...] = ()
     last_number: int = 0
     dropped: frozenset[str] = frozenset()
+    is_log_damaged: bool = False
 
 
 def check_start(data_dir: Path) -> Findings:
@@ -75,7 +86,8 @@ def check_start(data_dir: Path) -> Findings:
         )
     tails = tuple(tails_in(media, view.ends))
     last = max((group.number for tail in tails for group in tail.groups()), default=0)
-    return Findings(_fault(data_dir, view, wal, tails), tails, last, view.dropped)
+    is_damaged = wal is Wal.SOUND and is_log_damaged(data_dir)
+    return Findings(_fault(data_dir, view, wal, tails), tails, last, view.dropped, is_damaged)
 
 
 def _fault(data_dir: Path, view: DatabaseView, wal: Wal, tails: Sequence[Tail]) -> str:

@@ -87,6 +87,7 @@ async def test_an_older_database_gets_the_records_of_its_packs_again(
     assert await log_of(data, clock) == before
     assert {name: data for name, data in content(data).items() if name.endswith(".pack")} == packs
     async with opened(data, clock) as store:
+        assert store.changes_lost_since == clock.ms - 86_400_000
         again = await store.records.append(batch(clock, 7))
         assert (again.seqs, again.repeated) == ((7,), True)
         assert (await store.records.append(batch(clock, 8))).seqs == (8,)

@@ -13,6 +13,8 @@ import pytest
 import trio
 
 from hub.errors import StartFault
+from hub.store.disk import Disk
+from hub.store.startup import prepare
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, copy_as_left, drop_day, is_whole, opened, pack_size
 
@@ -301,3 +303,66 @@ async def test_a_fifo_with_the_name_of_a_pack_stops_the_start(
     os.mkfifo(tmp_path / where)
     with trio.fail_after(20):
         await refused(tmp_path, clock, r"\.pack is not a regular file.*nothing was changed")
+
+
+async def damaged_log(data: Path, left: Path, clock: FrozenClock) -> Path:
+    """Return what a kill -9 leaves, with a bad byte in the commit of the last of four uploads.
+
+    A setting was stored before it, and another one after it.
+    """
+    async with opened(data, clock) as store:
+        for seed in range(3):
+            await store.records.append(batch(clock, seed))
+        await store.settings.set("before", "1")
+        start = (data / WAL).stat().st_size
+        await store.records.append(batch(clock, 3))
+        await store.settings.set("after", "1")
+        copy_as_left(data, left)
+    wal = bytearray((left / WAL).read_bytes())
+    wal[start + 1000] ^= 0x55
+    (left / WAL).write_bytes(wal)
+    return left
+
+
+@pytest.mark.expects_error("hub.sqlite-wal is damaged: it lost changes that were committed")
+@pytest.mark.parametrize("is_interrupted", [False, True])
+async def test_a_damaged_log_is_told_and_its_records_come_from_the_packs(
+    is_interrupted: bool, tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = await damaged_log(tmp_path / "data", tmp_path / "left", clock)
+    wal = (left / WAL).read_bytes()
+    if is_interrupted:
+        with monkeypatch.context() as patch:
+            patch.setattr("hub.store.recovery.rebuild._Replay.run", lambda self: {}[0])
+            with pytest.raises(KeyError):
+                prepare(left, os.urandom, Disk(), clock())
+    async with opened(left, clock) as store:
+        assert store.records.last_seq == 4
+        assert await is_whole(store, 4, batch(clock, 3).uploads[0])
+        assert (store.settings.get("before"), store.settings.get("after")) == ("1", None)
+        assert store.changes_lost_since == clock.ms
+        assert (await store.records.append(batch(clock, 3))).repeated
+    async with opened(left, clock) as store:
+        assert store.changes_lost_since == clock.ms
+        await store.accept_lost()
+        assert store.changes_lost_since is None
+    async with opened(left, clock) as store:
+        assert store.changes_lost_since is None
+    (copy,) = (left / "media" / "set-aside").iterdir()
+    assert copy.read_bytes() == wal
+
+
+async def test_a_damaged_end_of_the_last_transaction_is_like_one_that_the_crash_interrupted(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(batch(clock, 1))
+        start = (tmp_path / "data" / WAL).stat().st_size
+        await store.settings.set("after", "1")
+        left = copy_as_left(tmp_path / "data", tmp_path / "left")
+    wal = bytearray((left / WAL).read_bytes())
+    wal[start + 1000] ^= 0x55
+    (left / WAL).write_bytes(wal)
+    async with opened(left, clock) as store:
+        assert store.records.last_seq == 1
+        assert store.changes_lost_since is None

@@ -47,6 +47,7 @@ CHECKS: dict[CheckName, str] = {
 _MET: dict[str, str] = {
     "damaged": N_("Stored data"),
     "damaged-rows": N_("Stored data"),
+    "changes-lost": N_("Stored data"),
     "pictures-lost": N_("Stored data"),
     "cameras-offline": N_("Cameras"),
 }
@@ -85,6 +86,7 @@ class HealthView(Struct, frozen=True):
     checked_at: str
     run: ShownRun | None
     has_lost: bool
+    has_lost_changes: bool
 
 
 @blueprint.get("")
@@ -111,7 +113,7 @@ async def check() -> Response:
 
 @blueprint.post("/accept-lost")
 async def accept_lost() -> Response:
-    """Take note of pictures that are lost."""
+    """Take note of pictures and changes that are lost."""
     me = await auth.require_role("admin")
     await auth.check_csrf()
     await auth.services().lost_pictures.accept(auth.actor(me))
@@ -132,6 +134,7 @@ async def _view() -> HealthView:
         checked_at=_moment(full.ended_at) if full else "",
         run=_run(),
         has_lost=bool(auth.services().lost_pictures.unaccepted()),
+        has_lost_changes=auth.services().lost_pictures.has_changes,
     )
 
 

@@ -135,6 +135,11 @@ CONSEQUENCES: dict[str, Consequence] = {
         N_("Decide"),
     ),
     "damaged-rows": Consequence(_MARKED),
+    "changes-lost": Consequence(
+        N_("What people changed then is as it was before, and nothing else says so."),
+        "/site/audit",
+        N_("Audit log"),
+    ),
     "pictures-lost": Consequence(_LOST_PARTS),
     "records": Consequence(_LOST_PARTS),
     "pictures": Consequence(_LOST_PARTS),

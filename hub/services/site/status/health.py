@@ -12,6 +12,7 @@ its work.
     certificate-early     ! day
     cameras-offline
     damaged-rows            where
+    changes-lost            since
     pictures-lost           what
     certificate-ends        day, days
     certificate-stays       reason
@@ -50,6 +51,7 @@ from hub import metrics
 from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
+from hub.services.doctor.findings import moment_text
 from hub.services.forwarding.targets import TargetView
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
@@ -92,6 +94,7 @@ NoticeCode = Literal[
     "people-wait",
     "retention-waits",
     "damaged-rows",
+    "changes-lost",
     "pictures-lost",
     "evidence-waits",
     "certificate-stays",
@@ -160,7 +163,7 @@ class HealthReason(Struct, frozen=True):
     @property
     def is_loss(self) -> bool:
         """Whether data is lost although the hub works."""
-        return self.code in ("damaged-rows", "pictures-lost")
+        return self.code in ("damaged-rows", "changes-lost", "pictures-lost")
 
 
 class Health:
@@ -300,6 +303,14 @@ class Health:
         if health.damaged:
             yield HealthReason(
                 "damaged", f"the store is damaged: {health.damaged}", {"what": health.damaged}
+            )
+        if (since := self._store.changes_lost_since) is not None:
+            moment = moment_text(since / 1000)
+            yield HealthReason(
+                "changes-lost",
+                "the database lost changes: those of people, cameras, alarms and held evidence "
+                f"since {moment} may be missing",
+                {"since": moment},
             )
         if health.lost:
             yield HealthReason(

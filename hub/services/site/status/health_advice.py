@@ -46,6 +46,7 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Enter damaged cameras and users again, or restore a backup from before the damage, if "
         "there is one. Have the disk examined: it may need to be replaced."
     ),
+    "changes-lost": TEXTS["changes-lost"].advice,
     "pictures-lost": TEXTS["pictures-lost"].advice,
     "cameras-offline": (
         "Check that the cameras have power, and that the network between them and this computer "

@@ -505,3 +505,11 @@ def test_records_that_a_target_will_never_get_are_a_notice(parts: Parts) -> None
     parts.targets = [target("Doors", lost=3), target("Wall"), target("Centre", lost=4)]
     assert (parts.codes(), parts.faults()) == (["target-gap"], [])
     assert parts.sentence() == "up to 7 records were deleted before Doors, Centre had them"
+
+
+def test_changes_that_the_database_lost_are_told(parts: Parts) -> None:
+    parts.store.changes_lost_since = 1_795_608_000_000
+    assert parts.codes() == ["changes-lost"]
+    assert parts.faults() == []
+    assert "since 2026-11-25 12:00 UTC may be missing" in parts.sentence()
+    assert [reason.is_loss for reason in parts.health.reasons()] == [True]

@@ -1,0 +1,93 @@
+"""Whether a write-ahead log lost transactions that were committed: read from its file.
+
+SQLite applies a log up to the first frame that is not whole, and ignores the rest. That is right
+after a crash, which leaves parts of one transaction there, and of such as were taken back: their
+checksums do not follow from each other. A transaction is begun only once the one before it is on
+the disk. So if a whole one follows the end of another behind a frame that is not whole, that frame
+was damaged later.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+_HEADER = struct.Struct(">8I")
+_FRAME = struct.Struct(">6I")
+_MAGIC = 0x377F0682
+_PAGE_SIZES = tuple(2**power for power in range(9, 17))
+_SEED_BYTES = 8
+
+Sum = tuple[int, int]
+
+
+class _Frame(Struct, frozen=True):
+    """`is_commit`: it ends a transaction. `head`, `page`: what its `checksum` is about."""
+
+    salts: tuple[int, int]
+    is_commit: bool
+    checksum: Sum
+    head: bytes
+    page: bytes
+
+    def sum_after(self, before: Sum, order: str) -> Sum:
+        return _sum(self.page, _sum(self.head, before, order), order)
+
+
+def lost_committed(path: Path) -> bool:
+    """Whether the log holds committed transactions behind a damaged frame. Raises OSError."""
+    with path.open("rb") as file:
+        data = file.read(_HEADER.size)
+        if len(data) < _HEADER.size:
+            return False
+        magic, _, page_size, _, *salts, sum_0, sum_1 = _HEADER.unpack(data)
+        order = ">" if magic & 1 else "<"
+        if magic & ~1 != _MAGIC or page_size not in _PAGE_SIZES:
+            return False
+        header = _sum(data[:-_SEED_BYTES], (0, 0), order)
+        is_sound = header == (sum_0, sum_1)
+        frames = _frames(file, page_size)
+        return _lost(frames, (salts[0], salts[1]) if is_sound else None, header, order)
+
+
+def _lost(frames: Iterator[_Frame], salts: Sum | None, header: Sum, order: str) -> bool:
+    """`salts`: of all frames of the log; None if the header is damaged, so that it is not known."""
+    is_sound = salts is not None
+    #: Whether the frames since the end of a transaction follow from it and each other.
+    since_commit = False
+    #: Of the frame before. One that is damaged may say so, or what it says may be damaged.
+    before = [header]
+    for frame in frames:
+        salts = salts or frame.salts
+        sums = [frame.sum_after(one, order) for one in before]
+        follows = frame.salts == salts and frame.checksum in sums
+        before = [frame.checksum] if follows else [frame.checksum, sums[0]]
+        is_sound = is_sound and follows
+        if is_sound:
+            continue
+        if follows and since_commit and frame.is_commit:
+            return True
+        since_commit = frame.salts == salts and (frame.is_commit or (since_commit and follows))
+    return False
+
+
+def _frames(file: BinaryIO, page_size: int) -> Iterator[_Frame]:
+    size = _FRAME.size + page_size
+    while len(data := file.read(size)) == size:
+        _, pages, salt_0, salt_1, *checksum = _FRAME.unpack_from(data)
+        head, page = data[:_SEED_BYTES], data[_FRAME.size :]
+        yield _Frame((salt_0, salt_1), pages != 0, (checksum[0], checksum[1]), head, page)
+
+
+def _sum(data: bytes, before: Sum, order: str) -> Sum:
+    """Return SQLite's checksum of data that follows what has the checksum `before`."""
+    a, b = before
+    words = struct.unpack(f"{order}{len(data) // 4}I", data)
+    for x, y in zip(words[::2], words[1::2], strict=True):
+        a = (a + x + b) & 0xFFFFFFFF
+        b = (b + y + a) & 0xFFFFFFFF
+    return a, b
