@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 10.0
 #: Bodies that wait at once; the first part of each is already in memory.
 MAX_WAITING = 64
-#: The room of a body whose first bytes have arrived, unless it is shorter.
-INITIAL_BYTES = 64 * 1024
+#: The room of a body whose first bytes have arrived, unless it is shorter: thousands of slow ones
+#: must not fill the budget with what never comes.
+INITIAL_BYTES = 4 * 1024
 #: While others wait, at least STALL_BYTES of a body must arrive ...
 STALL_BYTES = 32 * 1024
 #: ... within this time.

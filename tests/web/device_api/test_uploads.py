@@ -584,6 +584,19 @@ async def test_the_queue_for_the_budget_is_bounded(small: Any) -> None:
         call.hang_up()
 
 
+async def test_slow_bodies_without_a_length_take_the_room_that_they_need(small: Any) -> None:
+    slow = []
+    for at in range(60):
+        slow.append(await small.begin(token=str(1 + at % 30), chunked=True))
+        slow[-1].body(b"[1,", more=True)
+    await wait_all_tasks_blocked()
+    assert metrics.uploads_in_flight._value.get() <= MEGABYTE // 4
+    other = await small.begin(length=300_000)
+    assert other.wanted
+    for call in (*slow, other):
+        call.hang_up()
+
+
 async def test_one_sender_may_use_a_part_of_the_budget(small: Any) -> None:
     part = MEGABYTE // SENDER_DIVISOR
     slow = [await small.begin(token="good", length=part // 2 - 2) for _ in range(2)]
