@@ -25,6 +25,10 @@ MAX_READERS = 512
 MAX_READERS_OF_ONE = 256
 
 
+#: Whether a reader still has the session or key, and the role, with which the stream was opened.
+MayRead = Callable[[], Awaitable[bool]]
+
+
 class News(Struct, frozen=True):
     """What happened since the last News. `beat`: BEAT_SECONDS have passed."""
 
@@ -43,6 +47,7 @@ class LiveEvents:
         records: LogReader,
         changes: Subscription[Change],
         alarms: Subscription[AlarmChange],
+        may_read: MayRead,
     ) -> None:
         self._services = services
         self._records = records
@@ -50,21 +55,31 @@ class LiveEvents:
         self._changed: list[Change] = []
         self._alarms = alarms
         self._alarm_changes: list[AlarmChange] = []
+        self._may_read = may_read
+        self._access_changed = services.sessions.next_change()
         self._beat_at = trio.current_time() + BEAT_SECONDS
 
     async def next(self, until: float = float("inf")) -> News | None:
-        """Wait for news, which are empty at `until` (monotonic). None: the hub is closing."""
+        """Wait for news, which are empty at `until` (monotonic).
+
+        None, and the stream has to end: the hub is closing, or who reads may not read it any more.
+        """
         with trio.move_on_at(min(self._beat_at, until)):
             await _first_of(
                 self._records.wait,
                 self._wait_for_changes,
                 self._wait_for_alarms,
+                self._access_changed.wait,
                 self._services.closing.wait,
             )
         if self._services.closing.is_set():
             return None
         # Outside _first_of, which would cancel the read in the middle.
         records = await self._records.take()
+        # Last: nothing that is sent is older than the answer.
+        self._access_changed = self._services.sessions.next_change()
+        if not await self._may_read():
+            return None
         return News(records, self._take_changes(), self._take_beat(), self._take_alarms())
 
     async def _wait_for_changes(self) -> None:
@@ -118,9 +133,12 @@ def refuse_too_many(by: Actor) -> None:
 
 @contextmanager
 def open_live_events(
-    services: Services, by: Actor, after: int | None = None
+    services: Services, by: Actor, after: int | None, may_read: MayRead
 ) -> Iterator[LiveEvents]:
-    """Events, starting with the record after `after`; None: with the next record stored."""
+    """Events, starting with the record after `after`; None: with the next record stored.
+
+    `may_read` is asked before each News.
+    """
     _count_reader(by.who, 1)
     try:
         with (
@@ -128,7 +146,7 @@ def open_live_events(
             services.change_feed.subscribe() as changes,
             services.alarms.feed.subscribe() as alarms,
         ):
-            yield LiveEvents(services, records, changes, alarms)
+            yield LiveEvents(services, records, changes, alarms, may_read)
     finally:
         _count_reader(by.who, -1)
 

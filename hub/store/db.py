@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import trio
 
+from hub.store.access_changes import AccessChanges
 from hub.store.alarms.alarms import AlarmTable
 from hub.store.alarms.plate_lists import PlateListTable
 from hub.store.alarms.raising import AlarmRaiser
@@ -148,13 +149,19 @@ class Store:
         )
         self.holdings = HoldingTable(writer, queries, damaged)
         self.device_people = DevicePeopleTable(writer, queries, start.device_people, damaged)
-        self.sessions = SessionTable(writer, start.sessions)
+        self.access_changes = AccessChanges()
+        self.sessions = SessionTable(writer, start.sessions, self.access_changes)
         self.reviews = ReviewTable(writer, start.reviews, damaged)
-        self.users = UserTable(writer, start.users, self._forget_user, damaged)
+        self.users = UserTable(writer, start.users, self._forget_user, damaged, self.access_changes)
         self.user_links = UserLinkTable(writer, start.user_links)
         self.used_signatures = UsedSignatureTable(writer, start.used_signatures)
         self.api_keys = ApiKeyTable(
-            writer, start.box, start.api_keys, self.used_signatures.forget_key, damaged
+            writer,
+            start.box,
+            start.api_keys,
+            self.used_signatures.forget_key,
+            damaged,
+            self.access_changes,
         )
         self.campaigns = CampaignTable(writer, start.campaigns)
         self.firmware = FirmwareTable(writer, start.firmware, self.campaigns.forget_release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from quart import Response, g, request
@@ -77,6 +78,17 @@ def check_role(user: User, role: Role) -> None:
 def reaches(user: User, role: Role) -> bool:
     """Whether `user` has `role` or a higher one: an administrator may do what a guard may."""
     return includes(user.role, role)
+
+
+def remains(services: Services, user: User) -> Callable[[], Awaitable[bool]]:
+    """A check that the session of the current request is still that of `user`, in the same role."""
+    token = session_token()
+
+    async def check() -> bool:
+        now = await services.sessions.user_of(token)
+        return now is not None and (now.name, now.role) == (user.name, user.role)
+
+    return check
 
 
 def actor(user: User) -> Actor:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -55,6 +56,7 @@ class Sessions:
     ) -> None:
         self._sessions = store.sessions
         self._users = store.users
+        self._changes = store.access_changes
         self._sign_in = sign_in
         self._audit = audit
         self._now = now
@@ -116,6 +118,13 @@ class Sessions:
         if user is None or not user.enabled:
             return None
         return replace(user, role="viewer") if session.screen else user
+
+    def next_change(self) -> trio.Event:
+        """Return what is set when the next session, user or key loses rights, or may have.
+
+        Ask for it before looking at the rights.
+        """
+        return self._changes.next()
 
     def is_screen(self, token: str) -> bool:
         """Whether the session is that of a wall screen."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
+from hub.store.access_changes import AccessChanges
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
 from hub.store.sealing import SecretBox
@@ -74,8 +75,10 @@ class ApiKeyTable:
         keys: list[SealedApiKey],
         on_removed: Callable[[str], None],
         damaged: DamagedRows,
+        changes: AccessChanges,
     ) -> None:
         self._writer = writer
+        self._changes = changes
         self._on_removed = on_removed
         self._damaged = damaged
         self._box = box
@@ -168,6 +171,7 @@ class ApiKeyTable:
         self._damaged.forget("api_key", appid)
         self._digests.pop(appid, None)
         self._on_removed(appid)
+        self._changes.announce()
 
 
 def note_damaged_key_secrets(

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
+from hub.store.access_changes import AccessChanges
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
@@ -48,8 +49,11 @@ def load_sessions(connection: sqlite3.Connection, damaged: DamagedRows) -> list[
 class SessionTable:
     """All sessions, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, sessions: list[Session]) -> None:
+    def __init__(
+        self, writer: GroupCommit, sessions: list[Session], changes: AccessChanges
+    ) -> None:
         self._writer = writer
+        self._changes = changes
         self._sessions = {session.token_hash: session for session in sessions}
 
     def get(self, token_hash: bytes) -> Session | None:
@@ -125,5 +129,6 @@ class SessionTable:
         def removed(_: None) -> None:
             for token_hash in ended:
                 self._sessions.pop(token_hash, None)
+            self._changes.announce()
 
         await self._writer.write(job, removed)

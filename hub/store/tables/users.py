@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
+from hub.store.access_changes import AccessChanges
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
 
@@ -64,11 +65,13 @@ class UserTable:
         users: list[User],
         on_removed: Callable[[str], None],
         damaged: DamagedRows,
+        changes: AccessChanges,
     ) -> None:
         self._writer = writer
         self._damaged = damaged
         self._users = {user.name: user for user in users}
         self._on_removed = on_removed
+        self._changes = changes
 
     def get(self, name: str) -> User | None:
         return self._users.get(name)
@@ -112,6 +115,7 @@ class UserTable:
             self._users.pop(name, None)
             self._damaged.forget("user", name)
             self._on_removed(name)
+            self._changes.announce()
 
         await self._writer.write(job, removed)
 
@@ -129,3 +133,4 @@ class UserTable:
 
     def _put(self, user: User) -> None:
         self._users[user.name] = user
+        self._changes.announce()

@@ -327,16 +327,23 @@ async def test_a_stream_outlives_neither_its_key_nor_its_session(site: Site) -> 
     services = site.hub.services
     async with site.stream() as reader:
         await services.api_keys.remove(services.api_keys.all()[0].appid, by=COMMAND_LINE)
-        await site.hub.add_faces("a")
         with pytest.raises(trio.EndOfChannel):
             await reader.next()
     token = await site.hub.add_user("vic", "viewer")
     site.key = {"Cookie": f"__Host-sitehub_session={token}"}
     async with site.stream() as reader:
         await site.hub.add_faces("b")
-        assert await reader.ids(1) == [2]
+        assert await reader.ids(1) == [1]
         await services.sessions.sign_out(token)
-        await site.hub.add_faces("c")
+        with pytest.raises(trio.EndOfChannel):
+            await reader.next()
+
+
+async def test_a_stream_ends_when_its_user_gets_another_role(site: Site) -> None:
+    token = await site.hub.add_user("gus", "guard")
+    site.key = {"Cookie": f"__Host-sitehub_session={token}"}
+    async with site.stream() as reader:
+        await site.hub.services.users.set_role("gus", "viewer", by=COMMAND_LINE)
         with pytest.raises(trio.EndOfChannel):
             await reader.next()
 

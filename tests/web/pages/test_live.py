@@ -783,6 +783,28 @@ async def test_the_stream_beats_and_ends_with_the_session(
         assert await events.ended()
 
 
+@pytest.mark.parametrize("loss", ["removed", "disabled", "signed out", "another role"])
+async def test_the_stream_ends_with_its_user_at_once(
+    hub: PageSite, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.live_events.BEAT_SECONDS", 3600)
+    guard = await Visitor.signed_in(hub, "guard")
+    users, by = hub.services.users, COMMAND_LINE
+    async with guard.listening("/stream") as events:
+        await events.next()
+        match loss:
+            case "removed":
+                await users.remove("guard", by=by)
+            case "disabled":
+                await users.set_enabled("guard", False, by=by)
+            case "signed out":
+                await users.sign_out("guard", by=by)
+            case _:
+                await users.set_role("guard", "viewer", by=by)
+        # Without a beat or a record.
+        assert await events.ended()
+
+
 async def test_the_last_valid_time_is_shown(admin: Visitor) -> None:
     end_of_year_9999 = 253_402_300_799_000
     await admin.hub.add_record(occurred_at=end_of_year_9999)

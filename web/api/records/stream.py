@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
 
@@ -26,7 +26,7 @@ from web.api.records.job_events import JobEvents
 from web.api.records.records import LOG_HEADER
 from web.api.records.shown import Render, renderer
 from web.api.routes import Call, Routes, seq_of
-from web.live_events import News, open_live_events, refuse_too_many
+from web.live_events import MayRead, News, open_live_events, refuse_too_many
 
 
 class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +91,7 @@ def add_stream(routes: Routes, services: Services) -> None:
             by=by,
             render=renderer(call.caller),
             may_see_people=call.caller.is_guard,
-            still_authorised=_still_authorised(services, call.caller),
+            may_read=_may_read(services, call.caller),
         )
         return _events(frames, services)
 
@@ -112,16 +112,14 @@ async def _frames(
     by: Actor,
     render: Render,
     may_see_people: bool,
-    still_authorised: Callable[[], Awaitable[bool]],
+    may_read: MayRead,
 ) -> AsyncIterator[bytes]:
     moved: dict[str, None] = {}
     jobs = JobEvents(services.jobs)
     sees_jobs = may_see_people and query.did is None
-    with open_live_events(services, by, after) as live:
+    with open_live_events(services, by, after, may_read) as live:
         yield b"retry: 2000\n\n"
         while (news := await live.next(jobs.next_at)) is not None:
-            if not await still_authorised():
-                return
             if frames := b"".join(_render(services, query, news, render)):
                 yield frames
             for change in news.alarms:
@@ -185,13 +183,12 @@ def _last_event_id() -> int | None:
     return seq_of(header, "Last-Event-ID")
 
 
-def _still_authorised(services: Services, caller: auth.Caller) -> Callable[[], Awaitable[bool]]:
-    """A check that the caller's session or key still exists; otherwise the stream ends."""
-    who, token = caller.who, auth.session_token()
+def _may_read(services: Services, caller: auth.Caller) -> MayRead:
+    who = caller.who
+    if not isinstance(who, ApiKey):
+        return auth.remains(services, who)
 
-    async def still_authorised() -> bool:
-        if isinstance(who, ApiKey):
-            return services.api_keys.get(who.appid) is not None
-        return await services.sessions.user_of(token) is not None
+    async def has_key() -> bool:
+        return services.api_keys.get(who.appid) is not None
 
-    return still_authorised
+    return has_key

@@ -13,7 +13,7 @@ from msgspec import Struct
 from quart import current_app
 from quart.wrappers.response import ResponseBody
 
-from hub.services.access.audit import Actor
+from hub.services.access.users import User
 from hub.services.people.register import PersonName
 from hub.wire.uploads.records import Record
 from web import auth
@@ -67,14 +67,14 @@ class WallStream(ResponseBody):
 
     It begins with `erasure` if anything has ever been erased.
 
-    The session is checked with every beat; the stream ends when the user is signed out.
+    It ends when the user is signed out, or has another role; then browsers open it again.
     """
 
-    def __init__(self, by: Actor, after: int | None, *, may_keep: bool) -> None:
-        self._by = by
-        self._may_keep = may_keep
+    def __init__(self, me: User, after: int | None) -> None:
+        self._by = auth.actor(me)
+        self._may_keep = may_keep = auth.reaches(me, "guard")
         self._services = auth.services()
-        self._session = auth.session_token()
+        self._may_read = auth.remains(self._services, me)
         self._card_template = current_app.jinja_env.get_template("live/_card.html")
         self._shared = shared_cards()
         self._language = language.current()
@@ -88,7 +88,7 @@ class WallStream(ResponseBody):
 
     async def __aenter__(self) -> Self:
         self._events = self._open.enter_context(
-            open_live_events(self._services, self._by, self._seq)
+            open_live_events(self._services, self._by, self._seq, self._may_read)
         )
         return self
 
@@ -111,7 +111,7 @@ class WallStream(ResponseBody):
             )
         while True:
             news = await self._events.next()
-            if news is None or (news.beat and not await self._is_signed_in()):
+            if news is None:
                 raise StopAsyncIteration
             if data := await self._encode_news(news):
                 return data
@@ -120,9 +120,6 @@ class WallStream(ResponseBody):
         newest = await self._services.erasures.newest(limit=1)
         marks = [_LastErasure(f"{one.id}-{one.finished_at or 0}") for one in newest]
         return b"".join(_encode_event("erasure", mark) for mark in marks)
-
-    async def _is_signed_in(self) -> bool:
-        return await self._services.sessions.user_of(self._session) is not None
 
     async def _encode_news(self, news: News) -> bytes:
         people = await known_people(self._services.people, news.records)
