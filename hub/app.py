@@ -59,6 +59,7 @@ from hub.services.alarms.alarms import Alarms
 from hub.services.alarms.plate_lists import PlateLists
 from hub.services.alarms.rules import AlarmRules
 from hub.services.alarms.watch import AlarmWatch
+from hub.services.changes import open_changes
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
@@ -223,7 +224,10 @@ async def open_services(
     config = loaded.config
     record_feed: Feed[Record] = Feed(record_weight)
     change_feed: Feed[Change] = Feed()
-    async with open_store(data_dir, now=now, on_records=record_feed.publish) as store:
+    async with (
+        open_store(data_dir, now=now, on_records=record_feed.publish) as store,
+        open_changes() as changes,
+    ):
         registry = Registry(now)
         pending_devices = PendingDevices(config.devices.max_waiting, change_feed, now)
         traces = FrameTraces(
@@ -247,7 +251,7 @@ async def open_services(
         times = SignedTimes(now, clock.likely_time, lambda: clock.is_doubted)
         api_keys = ApiKeys(store, audit, clock_skew=config.devices.clock_skew, now=now, times=times)
         devices = Devices(store, registry, pending_devices, traces, record_feed, change_feed, now)
-        enrolment = Enrolment(store, devices, pending_devices, config.devices)
+        enrolment = Enrolment(store, devices, pending_devices, config.devices, changes.carry_out)
         authentication = Authentication(
             store, registry, config.devices, times, clock.lives, clock.forget_before
         )
@@ -427,6 +431,7 @@ async def open_services(
             data_dir=data_dir,
             now=now,
             closing=closing,
+            changes=changes,
             record_feed=record_feed,
             change_feed=change_feed,
             traces=traces,
@@ -542,7 +547,7 @@ async def _run_parts(
     await services.certificates.load()
     async with trio.open_nursery() as background:
         await background.start(watch_for_end, closing, begin_end)
-        start = partial(start_part, background, closing)
+        start = partial(start_part, background, closing, has_patience=True)
         await start("saving the device status", services.devices.run)
         await start("watching the clock", services.clock.run)
         await start("watching the cameras' connections", services.availability.run)

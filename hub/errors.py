@@ -18,6 +18,7 @@
     ├── TooManyRequests 429     the caller must slow down
     │   The hub is at fault.
     ├── CannotStoreNow 503      nothing was stored; the caller should send it again later
+    │   └── StillStoring        the disk does not respond: it may yet be stored
     ├── StartFault              the hub cannot start, or a command line command cannot run
     │   ├── PartFailed          a part that the hub needs has failed: the process ends
     │   └── BackupFault         a backup cannot be made, read or restored
@@ -176,6 +177,10 @@ class CannotStoreNow(HubError):
     def __init__(self, message: str = "", *, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StillStoring(CannotStoreNow):
+    """The disk has not responded for a while: what was to be stored may yet be."""
 
 
 class NotSent(HubError):

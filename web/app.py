@@ -54,7 +54,7 @@ def create_app(services: Services) -> HubQuart:
         BODY_TIMEOUT=web.body_seconds,
         MAX_CONTENT_LENGTH=MAX_SHORT_BODY_BYTES,
     )
-    app.bodies = Bodies(web)
+    app.bodies, app.changes = Bodies(web), services.changes
 
     def take_over(config: Config) -> None:
         app.bodies.configure(config.web)

@@ -1,10 +1,11 @@
-"""Quart with bodies that are read on demand, and with changes that run to completion."""
+"""Quart with bodies that are read on demand, and with changes that outlast their clients."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack
 from typing import Any
 
 import trio
@@ -27,7 +28,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from hub import metrics
 from hub.log import limited, place_of
-from hub.services.shielding import Shield, shielded
+from hub.services.changes import Changes, named, waiting_for_input
 from web.http.bodies import Bodies
 from web.http.budget import BodySender
 from web.http.streamed_body import StreamedBody
@@ -54,7 +55,6 @@ class RequestBody(TrioBody):
         self._is_complete = False
         #: Set once no more of it is received, so that `receive` can wait for the client to hang up.
         self.is_done = trio.Event()
-        self.shield: Shield | None = None
 
     def open(
         self,
@@ -63,7 +63,7 @@ class RequestBody(TrioBody):
         resources: AsyncExitStack,
         view: trio.CancelScope,
     ) -> None:
-        """Receive from `connection`. `resources` are released once the request is answered."""
+        """Receive from `connection`. The body keeps its room until `resources` are released."""
         self._scope = connection.scope
         self._bodies = connection.app.bodies
         self._receive = receive
@@ -76,11 +76,12 @@ class RequestBody(TrioBody):
     async def read(
         self, sender: BodySender, *, max_bytes: int | None = None, free_bytes: int = 0
     ) -> bytes:
-        """Read the whole body. It counts in the budget of uploads until the request is answered.
+        """Read the whole body. It counts in the budget of uploads until the request is answered,
+        and the change that it asks for has ended.
 
         See Bodies.body for the parameters. Raises TooLarge, TooSlow, CannotStoreNow.
         """
-        with self._interruptible():
+        with waiting_for_input():
             body = self._bodies.body(
                 self._scope, self._next_event, sender, free_bytes=free_bytes, max_bytes=max_bytes
             )
@@ -107,6 +108,16 @@ class RequestBody(TrioBody):
     def clear(self) -> None:
         self._whole = b""
 
+    @property
+    def whole(self) -> bytes | None:
+        """The body, if all of it was read at once."""
+        is_empty = self._is_complete and not self._received
+        return b"" if is_empty and self._whole is None else self._whole
+
+    def keep_room(self, resources: AsyncExitStack) -> None:
+        """Let a body that is read from now on keep its room until `resources` are released."""
+        self._resources = resources
+
     async def _read_all(self) -> bytes:
         if self._whole is None:
             self._whole = b"".join([part async for part in self])
@@ -118,7 +129,7 @@ class RequestBody(TrioBody):
 
     async def _next_event(self) -> ASGIReceiveEvent:
         """The next part of the body. When the client hangs up the view is cancelled instead."""
-        with self._interruptible():
+        with waiting_for_input():
             event = await self._receive()
             if event["type"] != "http.request":
                 self._view.cancel()
@@ -127,9 +138,6 @@ class RequestBody(TrioBody):
                 self._is_complete = True
                 self.is_done.set()
         return event
-
-    def _interruptible(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.shield is None else self.shield.suspended()
 
 
 def _has_no_body(scope: HTTPScope) -> bool:
@@ -199,10 +207,10 @@ class _Rule(QuartRule):
 
 
 class HubQuart(QuartTrio):
-    """Completes unsafe requests (RFC 9110, 9.2.1) once their body has arrived.
+    """Carries out unsafe requests (RFC 9110, 9.2.1) as changes, which outlast their clients.
 
     quart-trio cancels a view when the client hangs up. Here the view of an unsafe request is
-    cancelled only while it waits for the body. The answer is sent outside the shield.
+    cancelled only while it waits for the body.
     """
 
     asgi_http_class = HTTPConnection
@@ -210,6 +218,7 @@ class HubQuart(QuartTrio):
     url_rule_class = _Rule  # type: ignore[assignment]
     #: The bodies in flight, including those of requests that are answered in front of Quart.
     bodies: Bodies
+    changes: Changes
 
     def log_exception(self, exception_info: Any) -> None:
         """Log a fault of a view, at most once a minute for each place in the code."""
@@ -223,11 +232,16 @@ class HubQuart(QuartTrio):
     async def dispatch_request(
         self, request_context: RequestContext | None = None
     ) -> ResponseReturnValue:
+        dispatch = super().dispatch_request
         if request.method in _SAFE_METHODS:
-            return await super().dispatch_request(request_context)
-        with shielded() as shield:
-            request_body().shield = shield
-            return await super().dispatch_request(request_context)
+            return await dispatch(request_context)
+
+        async def change() -> ResponseReturnValue:
+            async with AsyncExitStack() as resources:
+                request_body().keep_room(resources)
+                return await dispatch(request_context)
+
+        return await self.changes.carry_out(change)
 
 
 def request_body() -> RequestBody:
@@ -235,3 +249,16 @@ def request_body() -> RequestBody:
     body = request.body
     assert isinstance(body, RequestBody)
     return body
+
+
+def name_request(caller: str, query: bytes) -> None:
+    """Let a repeat of the current request by the same caller have the outcome of its change.
+
+    Call it once the caller is known to be allowed to make it, the body is read, and nothing is
+    changed yet. A request whose body is streamed gets no name. `query`: without a signature, which
+    is another one each time.
+    """
+    body = request_body().whole
+    if body is not None:
+        head = (caller, request.method, request.path, query)
+        named(hashlib.sha256(repr(head).encode() + body).digest())

@@ -9,6 +9,7 @@ import trio
 
 from hub.errors import PartFailed, StartFault, hub_error_in, os_error_in, os_error_text
 from hub.process.bounded_end import END_SECONDS
+from hub.services.changes import be_patient
 
 log = logging.getLogger(__name__)
 
@@ -18,15 +19,32 @@ Part = Callable[..., Awaitable[None]]
 BeginEnd = Callable[[float], None]
 
 
-async def start_part(nursery: trio.Nursery, closing: trio.Event, name: str, part: Part) -> None:
-    """Start a part, and return when it is ready. Raises StartFault if it cannot start."""
-    await nursery.start(_run_part, name, part, closing)
+async def start_part(
+    nursery: trio.Nursery,
+    closing: trio.Event,
+    name: str,
+    part: Part,
+    *,
+    has_patience: bool = False,
+) -> None:
+    """Start a part, and return when it is ready. Raises StartFault if it cannot start.
+
+    `has_patience`: its writes wait as long as the disk does not respond.
+    """
+    await nursery.start(_run_part, name, part, closing, has_patience)
 
 
 async def _run_part(
-    name: str, part: Part, closing: trio.Event, *, task_status: trio.TaskStatus[None]
+    name: str,
+    part: Part,
+    closing: trio.Event,
+    has_patience: bool,
+    *,
+    task_status: trio.TaskStatus[None],
 ) -> None:
     """Run a part. If it fails, or ends before `closing` is set, raise PartFailed."""
+    if has_patience:
+        be_patient()
     try:
         await part(task_status=task_status)
     except Exception as error:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hub.services.alarms.plate_lists import PlateLists
     from hub.services.alarms.rules import AlarmRules
     from hub.services.alarms.watch import AlarmWatch
+    from hub.services.changes import Changes
     from hub.services.commands.calls import Commands
     from hub.services.commands.files import DeviceFiles
     from hub.services.commands.many import ManyDevices
@@ -97,6 +98,7 @@ class Services:
     now: Callable[[], float]
     #: Set as soon as the hub begins to stop, so that streams end by themselves.
     closing: trio.Event
+    changes: Changes
     record_feed: Feed[Record]
     change_feed: Feed[Change]
     traces: FrameTraces

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -30,6 +30,8 @@ from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
 from tests.support.memory_store import MemoryStore
 from tests.support.traces import new_traces
+
+T = TypeVar("T")
 
 SN = "Y3C122AP1234512"
 CODE = "ABCD1234"
@@ -96,6 +98,10 @@ class FakeLink:
         return answer
 
 
+async def at_once(work: Callable[[], Awaitable[T]]) -> T:
+    return await work()
+
+
 class Gate:
     """The services that admit devices."""
 
@@ -111,7 +117,7 @@ class Gate:
         self.devices = Devices(
             store, self.registry, self.pending, self.traces, self.records, self.changes, clock
         )
-        self.enrolment = Enrolment(store, self.devices, self.pending, self.config)
+        self.enrolment = Enrolment(store, self.devices, self.pending, self.config, at_once)
         #: As long as the clock is not doubted.
         self.forget_before: Callable[[], int] = lambda: clock.ms
         #: The time that is most probably right, while the clock is doubted.

@@ -37,6 +37,7 @@ from hub.services.alarms.alarms import Alarms
 from hub.services.alarms.plate_lists import PlateLists
 from hub.services.alarms.rules import AlarmRules
 from hub.services.alarms.watch import AlarmWatch
+from hub.services.changes import open_changes
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
@@ -188,7 +189,10 @@ async def open_hub_services(
     record_feed: Feed[Record] = Feed()
     change_feed: Feed[Change] = Feed()
     on_records = record_feed.publish
-    async with open_store(data_dir, now=clock, on_records=on_records, disk=disk) as store:
+    async with (
+        open_store(data_dir, now=clock, on_records=on_records, disk=disk) as store,
+        open_changes() as changes,
+    ):
         registry = Registry(clock)
         free = FreeBytes()
         pending_devices = PendingDevices(config.devices.max_waiting, change_feed, clock)
@@ -213,7 +217,7 @@ async def open_hub_services(
         capabilities = CameraCapabilities(store, clock)
         commands = Commands(store, registry, devices, change_feed, clock, capabilities)
         readings = CameraReadings(devices, commands, clock)
-        enrolment = Enrolment(store, devices, pending_devices, config.devices)
+        enrolment = Enrolment(store, devices, pending_devices, config.devices, changes.carry_out)
         person_photos = PersonPhotos()
         people = People(
             store,
@@ -262,6 +266,7 @@ async def open_hub_services(
             data_dir=data_dir,
             now=clock,
             closing=closing,
+            changes=changes,
             record_feed=record_feed,
             change_feed=change_feed,
             traces=traces,

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from quart import Response, request
 from quart.testing import QuartClient
-from quart_trio import QuartTrio
 
 from hub.config import Config
 from hub.errors import HubError
@@ -17,15 +16,18 @@ from hub.services.access.users import User
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web import auth
+from web.http.bodies import Bodies
+from web.quart_app import HubQuart
 
 SESSION = "__Host-sitehub_session"
 FORM = "__Host-sitehub_form"
 HERE = "https://hub:8443"
 
 
-def application(hub: HubServices) -> QuartTrio:
+def application(hub: HubServices) -> HubQuart:
     """An application with a few routes that do nothing but authenticate."""
-    app = QuartTrio(__name__)
+    app = HubQuart(__name__)
+    app.bodies, app.changes = Bodies(hub.services.config.web), hub.services.changes
     auth.install(app, hub.services)
 
     @app.get("/who")

@@ -1,8 +1,8 @@
-"""Requests to Quart: bodies are read on demand, and changes run to completion."""
+"""Requests to Quart: bodies are read on demand, and changes outlast their clients."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 import pytest
@@ -13,6 +13,7 @@ from quart.routing import QuartRule
 
 from hub.config import WebConfig
 from hub.errors import CannotStoreNow, HubError, TooLarge
+from hub.services.changes import Changes, open_changes
 from web.http.bodies import Bodies, TooSlow
 from web.quart_app import HubQuart, request_body
 
@@ -66,8 +67,9 @@ class Client:
 class Site:
     """An application with one view, which reads the body by `read` and then takes two steps."""
 
-    def __init__(self, read: Callable[[], Awaitable[Any]], **web: Any) -> None:
+    def __init__(self, changes: Changes, read: Callable[[], Awaitable[Any]], **web: Any) -> None:
         self.app = HubQuart(__name__)
+        self.app.changes = changes
         self.app.config["BODY_TIMEOUT"] = None
         self.app.bodies = Bodies(WebConfig(**web))
         #: The result or error of `read`, and the steps that were taken.
@@ -90,6 +92,12 @@ class Site:
         return Client(self.app)
 
 
+@pytest.fixture
+async def changes() -> AsyncIterator[Changes]:
+    async with open_changes() as changes:
+        yield changes
+
+
 async def read_short() -> object:
     return await request.get_data()
 
@@ -107,8 +115,10 @@ async def read_long() -> object:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("read", [read_short, read_long])
-async def test_a_change_is_finished_even_if_its_client_hangs_up(method: str, read: Any) -> None:
-    site = Site(read)
+async def test_a_change_is_finished_even_if_its_client_hangs_up(
+    method: str, read: Any, changes: Changes
+) -> None:
+    site = Site(changes, read)
     client = site.client()
     client.send(b"body")
     async with trio.open_nursery() as nursery:
@@ -118,11 +128,14 @@ async def test_a_change_is_finished_even_if_its_client_hangs_up(method: str, rea
         await trio.testing.wait_all_tasks_blocked()
         assert site.steps == [b"body"]
         site.second_step.set()
+    await trio.testing.wait_all_tasks_blocked()
     assert site.steps == [b"body", "done"]
 
 
-async def test_a_request_that_only_reads_is_stopped_when_its_client_hangs_up() -> None:
-    site = Site(read_short)
+async def test_a_request_that_only_reads_is_stopped_when_its_client_hangs_up(
+    changes: Changes,
+) -> None:
+    site = Site(changes, read_short)
     client = site.client()
     client.send(b"")
     async with trio.open_nursery() as nursery:
@@ -133,8 +146,10 @@ async def test_a_request_that_only_reads_is_stopped_when_its_client_hangs_up() -
 
 
 @pytest.mark.parametrize("read", [read_short, read_long])
-async def test_a_change_whose_body_never_becomes_complete_is_not_begun(read: Any) -> None:
-    site = Site(read)
+async def test_a_change_whose_body_never_becomes_complete_is_not_begun(
+    read: Any, changes: Changes
+) -> None:
+    site = Site(changes, read)
     client = site.client()
     client.send(b"bo", complete=False)
     client.hang_up()
@@ -143,9 +158,9 @@ async def test_a_change_whose_body_never_becomes_complete_is_not_begun(read: Any
 
 
 async def test_a_body_that_takes_long_does_not_count_as_a_slow_change(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: trio.testing.MockClock, changes: Changes
 ) -> None:
-    site = Site(read_short)
+    site = Site(changes, read_short)
     site.second_step.set()
     client = site.client()
     client.send(b"bo", complete=False)
@@ -159,8 +174,8 @@ async def test_a_body_that_takes_long_does_not_count_as_a_slow_change(
 # Bodies
 
 
-async def test_nothing_is_received_of_a_body_that_the_view_does_not_read() -> None:
-    site = Site(read_nothing)
+async def test_nothing_is_received_of_a_body_that_the_view_does_not_read(changes: Changes) -> None:
+    site = Site(changes, read_nothing)
     client = site.client()
     client.send(b"body", complete=False)
     async with trio.open_nursery() as nursery:
@@ -172,11 +187,11 @@ async def test_nothing_is_received_of_a_body_that_the_view_does_not_read() -> No
     assert client.answer[0]["status"] == 200
 
 
-async def test_a_body_may_be_read_twice() -> None:
+async def test_a_body_may_be_read_twice(changes: Changes) -> None:
     async def read_twice() -> object:
         return await request.get_data(), await request.get_data()
 
-    site = Site(read_twice)
+    site = Site(changes, read_twice)
     site.second_step.set()
     client = site.client()
     client.send(b"bo", complete=False)
@@ -186,8 +201,10 @@ async def test_a_body_may_be_read_twice() -> None:
 
 
 @pytest.mark.parametrize("length", [4, None])
-async def test_a_short_body_has_the_limit_of_the_application(length: int | None) -> None:
-    site = Site(read_short)
+async def test_a_short_body_has_the_limit_of_the_application(
+    length: int | None, changes: Changes
+) -> None:
+    site = Site(changes, read_short)
     site.app.config["MAX_CONTENT_LENGTH"] = 3
     client = site.client()
     client.send(b"body", complete=False)
@@ -197,8 +214,10 @@ async def test_a_short_body_has_the_limit_of_the_application(length: int | None)
 
 
 @pytest.mark.parametrize("length", [MB + 1, None])
-async def test_a_long_body_has_the_limit_of_the_settings(length: int | None) -> None:
-    site = Site(read_long, max_body_mb=1)
+async def test_a_long_body_has_the_limit_of_the_settings(
+    length: int | None, changes: Changes
+) -> None:
+    site = Site(changes, read_long, max_body_mb=1)
     site.second_step.set()
     client = site.client()
     client.send(bytes(MB), complete=False)
@@ -208,9 +227,9 @@ async def test_a_long_body_has_the_limit_of_the_settings(length: int | None) -> 
 
 
 async def test_a_long_body_that_does_not_arrive_in_time_is_too_slow(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: trio.testing.MockClock, changes: Changes
 ) -> None:
-    site = Site(read_long, body_seconds=5)
+    site = Site(changes, read_long, body_seconds=5)
     site.second_step.set()
     client = site.client()
     client.send(b"bo", complete=False)
@@ -219,10 +238,10 @@ async def test_a_long_body_that_does_not_arrive_in_time_is_too_slow(
 
 
 async def test_a_long_body_counts_in_the_budget_of_uploads_until_it_is_answered(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: trio.testing.MockClock, changes: Changes
 ) -> None:
     """One sender may use a quarter of it: the third body of 6 MB waits, and then is refused."""
-    site = Site(read_long, upload_budget_mb=48)
+    site = Site(changes, read_long, upload_budget_mb=48)
     async with trio.open_nursery() as nursery:
         for _ in range(3):
             client = site.client()

@@ -21,7 +21,7 @@ from web.api.endpoint import SIGNATURE, Endpoint, Nothing
 from web.api.schemas import allowed, list_parameters, parameter_schemas
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.http.streamed_body import StreamedBody
-from web.quart_app import request_body
+from web.quart_app import name_request, request_body
 
 Q = TypeVar("Q", bound=Struct)
 B = TypeVar("B", bound=Struct)
@@ -63,6 +63,7 @@ class Routes:
                 body=await self._read_body(endpoint, caller, body),
                 path=path,
             )
+            name_request(caller.actor.who, msgspec.json.encode(call.query))
             return _response(await view(call))
 
         for path in filter(None, (endpoint.path, endpoint.alias)):

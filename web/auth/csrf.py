@@ -21,6 +21,7 @@ from hub.errors import NotAllowed
 from hub.services import Services
 from web.auth.current import services
 from web.auth.sessions import cookie_name, session_token, session_token_of, set_cookie
+from web.quart_app import name_request
 
 _FORM_COOKIE = "sitehub_form"
 _FIELD = "csrf_token"
@@ -43,6 +44,9 @@ async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
         sent = (await request.form if fields is None else fields).get(_FIELD, "")
     form_secret = request.cookies.get(cookie_name(_FORM_COOKIE, services()), "")
     _check_token(sent, session_token() or form_secret)
+    # Not the outcome of a session that has ended.
+    if g.get("user") is not None or not session_token():
+        name_request(sent, request.query_string)
 
 
 def check_csrf_header(services: Services, head: Head) -> None:

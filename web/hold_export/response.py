@@ -57,7 +57,7 @@ async def export_response(
 
     Without `sees_numbers`, personal numbers in it are masked.
     """
-    await services.audit.add(by, "hold.export", f"{hold.id} {hold.records}")
+    await services.audit.require(by, "hold.export", f"{hold.id} {hold.records}")
     words, zone = language.LANGUAGES[code], services.site.zone()
     return zip_response(
         services,

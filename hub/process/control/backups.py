@@ -38,7 +38,7 @@ class BeginBackup(ControlRequest[BackupBegun], frozen=True, tag="backup.begin"):
             addresses=tuple(services.site.addresses()),
             min_free=services.backups.min_free,
         )
-        await services.audit.add(COMMAND_LINE, "backup.file", self.file)
+        await services.audit.require(COMMAND_LINE, "backup.file", self.file)
         return begun
 
 

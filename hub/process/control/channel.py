@@ -7,6 +7,7 @@ which begins with the secret, and a line of JSON back. It works the same on ever
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import logging
 import os
@@ -45,7 +46,7 @@ from hub.process.control.status import AnyStatusRequest
 from hub.process.control.targets import AnyTargetRequest
 from hub.process.control.updates import AnyUpdateRequest
 from hub.services import Services
-from hub.services.shielding import shielded
+from hub.services.changes import named
 
 log = logging.getLogger(__name__)
 
@@ -214,8 +215,8 @@ async def _serve_one(
         line = await _read_line(stream, begin)
     if reading.cancelled_caught:
         return
-    # The change, its audit entry and the response are completed even if the hub shuts down.
-    with shielded():
+    # The response is sent even if the hub shuts down. What it waits for is bounded.
+    with trio.CancelScope(shield=True):
         response = await _respond(services, line)
         with trio.move_on_after(_REQUEST_SECONDS):
             await _send(stream, response)
@@ -241,8 +242,13 @@ async def _respond(services: Services, line: bytes) -> _Response:
         request = msgspec.json.decode(line, type=_Request)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _Response("the running hub does not know this command: is it an older version?")
+
+    async def change() -> object:
+        named(("command line", hashlib.sha256(line).digest()))
+        return await request.operation.perform(services)
+
     try:
-        result = await request.operation.perform(services)
+        result = await services.changes.carry_out(change)
     except HubError as error:
         return _Response(error.message)
     return _Response(result=Raw(msgspec.json.encode(result)))

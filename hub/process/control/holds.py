@@ -77,7 +77,7 @@ class BeginExport(ControlRequest[ExportedHold], frozen=True, tag="hold.export"):
 
     async def perform(self, services: Services) -> ExportedHold:
         hold = await services.holds.get(self.id)
-        await services.audit.add(COMMAND_LINE, "hold.export", f"{hold.id} {hold.records}")
+        await services.audit.require(COMMAND_LINE, "hold.export", f"{hold.id} {hold.records}")
         site, now = services.site, int(services.now() * 1000)
         return ExportedHold(hold, site.name(), services.records.log_id, str(site.zone()), now)
 

@@ -6,10 +6,12 @@ Every service or edge that makes a change names its `Actor` and adds an entry.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from hub.services.changes import store_in_time
 from hub.store.tables.audit import AuditEntry as AuditEntry
 from hub.store.tables.audit import AuditFilter as AuditFilter
 
@@ -34,7 +36,11 @@ COMMAND_LINE = Actor("command line")
 
 
 class Audit:
-    """Writes and reads the audit log. Entries are durable on return."""
+    """Writes and reads the audit log.
+
+    In a change, an entry that the disk refuses is stored later, because what it tells of has
+    happened. Otherwise entries are durable on return, or CannotStoreNow is raised.
+    """
 
     def __init__(self, store: Store, now: Callable[[], float]) -> None:
         self._entries = store.audit
@@ -47,7 +53,13 @@ class Audit:
     async def add_each(self, by: Actor, action: str, targets: Sequence[str]) -> None:
         """Log the same change to several targets, in one write."""
         at = int(self._now() * 1000)
-        await self._entries.add_each(at, by.who, action, targets, by.address)
+        await store_in_time(
+            partial(self._entries.add_each, at, by.who, action, targets, by.address)
+        )
+
+    async def require(self, by: Actor, action: str, target: str) -> None:
+        """Log what is about to be shown: only if this returns. Raises CannotStoreNow."""
+        await self._entries.add_each(int(self._now() * 1000), by.who, action, [target], by.address)
 
     async def newest(
         self,

@@ -12,7 +12,7 @@ from hub import metrics
 from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
-from hub.services.access.sessions import Sessions
+from hub.services.access.sessions import Sessions, hash_token
 from hub.services.access.sign_in import SignIn
 from hub.services.access.turns import Source
 from hub.services.access.validation import (
@@ -176,7 +176,7 @@ class Users:
         # An administrator may have set another password in the meantime.
         if self._users.get(user.name) != user:
             raise wrong
-        await self._users.set_password(user.name, password_hash)
+        await self._users.set_password(user.name, password_hash, keep=hash_token(keep))
         await self._sessions.end_others(user.name, keep=keep)
         await self._audit.add(by, "user.password", user.name)
 

@@ -42,6 +42,7 @@ from hub.services.admission.unsigned.approval import Approval
 from hub.services.admission.unsigned.moves import ExpectedMoves
 from hub.services.admission.unsigned.policy import UnsignedPolicy
 from hub.services.admission.unsigned.quarantine import Quarantine
+from hub.services.changes import CarryOut
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.validation import MAX_CODE_LENGTH, check_key, check_new, check_text
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
@@ -91,7 +92,12 @@ class Enrolment:
     """Turns pending devices into enrolled ones."""
 
     def __init__(
-        self, store: Store, devices: Devices, pending: PendingDevices, config: DevicesConfig
+        self,
+        store: Store,
+        devices: Devices,
+        pending: PendingDevices,
+        config: DevicesConfig,
+        carry_out: CarryOut,
     ) -> None:
         self._store = store
         self._devices = devices
@@ -101,7 +107,7 @@ class Enrolment:
         #: Connects without a signature (D12); admission uses both.
         self.policy, self.quarantine = UnsignedPolicy(config), Quarantine()
         self.moves = ExpectedMoves()
-        self.approval = Approval(store, devices, pending, self.quarantine)
+        self.approval = Approval(store, devices, pending, self.quarantine, carry_out)
         self._checks = TokenBucket(CHECKS_PER_SECOND, burst=CHECKS_PER_SECOND)
 
     def waiting(self) -> list[PendingDevice]:

@@ -12,6 +12,7 @@ from hub.errors import BadParameter, DeviceNonsense, DeviceRefused
 from hub.live.feed import Change, Feed
 from hub.live.registry import DeviceAnswer as DeviceAnswer
 from hub.live.registry import Registry
+from hub.services.changes import acts_outside
 from hub.services.commands.abilities import Abilities, NothingKnown
 from hub.services.commands.known_settings import (
     MAX_MSG_LENGTH,
@@ -125,6 +126,7 @@ class Commands:
 
     async def call(self, did: str, command: Command[P, A], param: P) -> A:
         """Send a command, and return the device's result."""
+        acts_outside()
         await self._tell_person(did, command, param)
         encoded = encode_param(command, _bare(param, is_bare=self._is_bare(did)))
         answer = await self._sender.send(did, command, encoded)

@@ -155,7 +155,7 @@ class Devices:
             change = replace(change, previous_key=None, previous_key_until=None)
         elif change.key is not UNSET:
             change = self.keys.with_grace(before, change)
-        await self._store.devices.change(did, change)
+        await self._store.devices.change(did, change, ends_tokens=disconnects)
         if change.sn is not UNSET:
             self._forget_camera(before)
             # What the camera before has shown says nothing about this one.

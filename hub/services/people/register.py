@@ -162,7 +162,7 @@ class People:
         """
         shown = tuple(person.pid for person in people if has_numbers(person))
         if shown and not self._was_noted(shown, by):
-            await self._audit.add(
+            await self._audit.require(
                 by, "person.numbers", shown[0] if len(shown) == 1 else f"{len(shown)} people"
             )
 
@@ -172,11 +172,11 @@ class People:
         To be called before they are shown. For programs as `note_numbers_shown`.
         """
         if not self._was_noted(("on", did), by):
-            await self._audit.add(by, "device.person_numbers", did)
+            await self._audit.require(by, "device.person_numbers", did)
 
     async def note_record_numbers_shown(self, seq: int, by: Actor) -> None:
         """Note in the audit log that personal numbers in a record are shown in full."""
-        await self._audit.add(by, "person.record_numbers", str(seq))
+        await self._audit.require(by, "person.record_numbers", str(seq))
 
     def _was_noted(self, shown: tuple[str, ...], by: Actor) -> bool:
         """Return whether an API key saw the same people within an hour; notes that it does."""
@@ -261,9 +261,10 @@ class People:
             return error
 
     async def _store(self, puts: Sequence[PersonPut], by: Actor) -> list[Stored]:
-        stored = await self._people.put(puts, by.who, self._ms())
+        return await self._people.put(puts, by.who, self._ms(), self._publish_stored)
+
+    def _publish_stored(self, stored: Sequence[Stored]) -> None:
         self._publish(person.pid for person in stored if isinstance(person, Person))
-        return stored
 
     def _publish(self, pids: Iterable[str]) -> None:
         self._change_feed.publish([Change("person", pid) for pid in pids])

@@ -28,8 +28,9 @@ from typing import Any, TypeVar
 import trio
 
 from hub import metrics
-from hub.errors import CannotStoreNow
+from hub.errors import CannotStoreNow, StillStoring
 from hub.log import limited
+from hub.store.commit.patience import Patience, patience
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.commit.record_writer import Committed, PackFault, RecordWriter
 from hub.store.commit.write_queue import Write, WriteQueue
@@ -43,8 +44,11 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: If the disk does not answer for this long, waiters are refused. The writer itself keeps waiting.
+#: If the disk does not answer for this long, waiters without patience are refused, and the callers
+#: of changes are answered. The writer itself keeps waiting.
 _COMMIT_SECONDS = 30.0
+#: Then a write is tried again that must be stored.
+_INSIST_SECONDS = 3.0
 _PROBE_SECONDS = 3.0
 #: Growth of the write-ahead log, in pages, that makes a checkpoint worth its flushes: while nobody
 #: waits, and at the latest. The writer is held for the time of a checkpoint.
@@ -105,8 +109,9 @@ class GroupCommit:
         was cancelled: tables update their copy in memory there. `on_durable` is called before
         that, in the writer's thread, ahead of the next group.
 
-        Raises CannotStoreNow if the group cannot be committed, the disk does not answer within
-        30 s, or the store is closing. A cancelled caller does not learn whether its job was
+        Raises CannotStoreNow if nothing is stored, because the group cannot be committed or the
+        store is closing; StillStoring if the disk does not answer within 30 s, and the task has no
+        patience (hub.store.commit.patience). A cancelled caller does not learn whether its job was
         committed; once queued, it is not withdrawn.
         """
         return await self.submit(Write(job, on_commit, on_durable))
@@ -118,18 +123,43 @@ class GroupCommit:
 
     async def submit(self, write: Write[T]) -> T:
         """Queue a write or a record batch, and wait for it: see `write`."""
-        await self._queue.wait_for_room(write.size)
-        if self._is_closing:
-            raise CannotStoreNow("the hub is stopping")
-        self._queue.put(write)
+        mine = patience.get()
+        while True:
+            if mine is None or not mine.insists:
+                await self._queue.wait_for_room(write.size)
+            if self._is_closing:
+                raise CannotStoreNow("the hub is stopping")
+            self._queue.put(write)
+            if mine is None:
+                await self._wait(write)
+                return write.result()
+            mine.queued()
+            await self._wait_patiently(write, mine)
+            if not (mine.insists and isinstance(write.error, CannotStoreNow)):
+                break
+            write = write.again()
+            await trio.sleep(_INSIST_SECONDS)
+        result = write.result()
+        mine.committed()
+        return result
+
+    async def _wait(self, write: Write[Any]) -> None:
+        """Wait until a write is done. Raises StillStoring if that takes 30 s."""
         with trio.move_on_after(_COMMIT_SECONDS):
             await write.done.wait()
         if not write.done.is_set():
             self._monitor.refused("the disk is not responding")
             self._queue.wake()
             metrics.store_refusals.inc()
-            raise CannotStoreNow("the disk is not responding")
-        return write.result()
+            raise StillStoring("the disk is not responding")
+
+    async def _wait_patiently(self, write: Write[Any], mine: Patience) -> None:
+        """Wait until a write is done, however long it takes."""
+        try:
+            await self._wait(write)
+        except StillStoring:
+            mine.on_slow()
+            await write.done.wait()
 
     async def run(self) -> None:
         """Commit groups until `close` is called and the queue is empty; then set `ended`.

@@ -55,6 +55,10 @@ class Write(Generic[T]):
         self.value: T | None = None
         self.error: Exception | None = None
 
+    def again(self) -> Write[T]:
+        """Return the same write, to be submitted once more after it was refused."""
+        return Write(self._job, self.on_commit, self.on_durable, size=self.size)
+
     def run(self, connection: sqlite3.Connection) -> None:
         """Run the job inside the group's transaction, in the writer's thread."""
         assert self._job is not None, "a record batch is inserted by the record writer"

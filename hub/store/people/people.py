@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Literal
 
@@ -226,8 +226,16 @@ class PersonTable:
 
     # -- changing
 
-    async def put(self, puts: Sequence[PersonPut], by: str, at: int) -> list[Stored]:
+    async def put(
+        self,
+        puts: Sequence[PersonPut],
+        by: str,
+        at: int,
+        on_commit: Callable[[list[Stored]], None] = lambda stored: None,
+    ) -> list[Stored]:
         """Add and change people in one write. `at`: UNIX milliseconds.
+
+        `on_commit` is called even if the caller was cancelled meanwhile, as a job may be.
 
         Each is stored as a whole or not at all; what refused it is returned in its place:
         AlreadyExists or NoSuchResource if it is not as expected, BadParameter for a group that
@@ -250,6 +258,7 @@ class PersonTable:
             for person in stored:
                 if isinstance(person, Person):
                     self._damaged.forget("person", person.pid)
+            on_commit(stored)
 
         return await self._writer.write(job, committed)
 

@@ -131,8 +131,10 @@ class DeviceTable:
 
         return tuple(stored.device for stored in await self._writer.write(job, added))
 
-    async def change(self, did: str, change: DeviceChange) -> Device:
+    async def change(self, did: str, change: DeviceChange, *, ends_tokens: bool = False) -> Device:
         """Change a device and return it as changed.
+
+        `ends_tokens`: its tokens are removed with it, but stay in memory: drop them as well.
 
         A new SN means that the physical camera was replaced (D3): the old one's tokens, settings,
         pictures and secret become invalid. Raises NoSuchResource, or AlreadyExists if the SN is
@@ -147,6 +149,8 @@ class DeviceTable:
             if changed.device.sn != stored.device.sn:
                 rows.check_sn_free(connection, changed.device.sn)
                 rows.reset_camera(connection, did)
+            if ends_tokens:
+                rows.remove_tokens(connection, did)
             rows.save_device(connection, changed)
             return changed
 

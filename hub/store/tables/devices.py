@@ -221,8 +221,9 @@ _FORGET_PREVIOUS_KEYS = (
 )
 _REMOVE = "DELETE FROM device WHERE did = ?"
 #: Statements that remove or reset the rows of a camera that is being replaced.
+_REMOVE_TOKENS = "DELETE FROM token WHERE did = ?"
 _RESET_CAMERA = (
-    "DELETE FROM token WHERE did = ?",
+    _REMOVE_TOKENS,
     "DELETE FROM device_setting WHERE did = ?",
     "DELETE FROM device_capability WHERE did = ?",
     "DELETE FROM device_relay WHERE did = ?",
@@ -305,6 +306,10 @@ def reset_camera(connection: sqlite3.Connection, did: str) -> None:
     """Remove or reset the rows of a camera that is being replaced (D3)."""
     for statement in _RESET_CAMERA:
         connection.execute(statement, (did,))
+
+
+def remove_tokens(connection: sqlite3.Connection, did: str) -> None:
+    connection.execute(_REMOVE_TOKENS, (did,))
 
 
 def update_status(

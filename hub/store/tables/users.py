@@ -21,6 +21,7 @@ _ADD = """
 INSERT INTO user (name, role, password_hash, created_at, enabled) VALUES (?, ?, ?, ?, ?)
 """
 _CHANGE = "UPDATE user SET role = ?, password_hash = ?, enabled = ? WHERE name = ?"
+_END_SESSIONS = "DELETE FROM session WHERE user = ? AND token_hash <> ?"
 _REMOVE = "DELETE FROM user WHERE name = ?"
 
 
@@ -92,17 +93,24 @@ class UserTable:
 
         await self._writer.write(job, lambda _: self._put(user))
 
-    async def set_password(self, name: str, password_hash: str) -> None:
-        """Replace a user's password hash. Raises NoSuchResource."""
-        await self._change(name, lambda user: replace(user, password_hash=password_hash))
+    async def set_password(self, name: str, password_hash: str, *, keep: bytes = b"") -> None:
+        """Replace a user's password hash, and remove all sessions but that with the hash `keep`.
+
+        The sessions stay in memory: end them as well. Raises NoSuchResource.
+        """
+        await self._change(name, lambda user: replace(user, password_hash=password_hash), keep)
 
     async def set_role(self, name: str, role: Role) -> None:
         """Change a user's role. Raises NoSuchResource."""
         await self._change(name, lambda user: replace(user, role=role))
 
     async def set_enabled(self, name: str, enabled: bool) -> None:
-        """Let a user sign in, or not. Raises NoSuchResource."""
-        await self._change(name, lambda user: replace(user, enabled=enabled))
+        """Let a user sign in; or not, and remove all sessions as `set_password` does.
+
+        Raises NoSuchResource.
+        """
+        keep = None if enabled else b""
+        await self._change(name, lambda user: replace(user, enabled=enabled), keep)
 
     async def remove(self, name: str) -> None:
         """Remove a user and the user's sessions. Raises NoSuchResource."""
@@ -119,7 +127,9 @@ class UserTable:
 
         await self._writer.write(job, removed)
 
-    async def _change(self, name: str, change: Callable[[User], User]) -> None:
+    async def _change(
+        self, name: str, change: Callable[[User], User], keep: bytes | None = None
+    ) -> None:
         def job(connection: sqlite3.Connection) -> User:
             row = connection.execute(f"{_ALL} WHERE name = ?", (name,)).fetchone()
             known = None if row is None else _rows.read(row, self._damaged)
@@ -127,6 +137,8 @@ class UserTable:
                 raise NoSuchResource(f"no user {name}")
             user = change(known)
             connection.execute(_CHANGE, (user.role, user.password_hash, user.enabled, name))
+            if keep is not None:
+                connection.execute(_END_SESSIONS, (name, keep))
             return user
 
         await self._writer.write(job, self._put)

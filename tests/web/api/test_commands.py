@@ -489,6 +489,7 @@ async def test_a_setting_is_kept_and_audited_even_if_its_client_hangs_up(api: Ap
         client.cancel()
         await wait_all_tasks_blocked()
         api.link.asked[0].give(answer(200))
+    await api.hub.services.changes.all_ended()
     known = api.hub.services.commands.settings("1").face
     assert known is not None
     assert known.is_taken

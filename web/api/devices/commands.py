@@ -7,7 +7,7 @@ count in the budget of uploads.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any
@@ -38,7 +38,6 @@ from hub.services.access.users import Role
 from hub.services.commands.calls import DeviceAnswer
 from hub.services.commands.sender import CHANGING
 from hub.services.people.masking import names_numbers, without_numbers
-from hub.services.shielding import shielded
 from hub.threads import WorkerThreads
 from hub.wire import json_limits
 from hub.wire.commands.dialect import (
@@ -175,17 +174,19 @@ class _CommandsApi:
         self, did: str, scope: HTTPScope, receive: ASGIReceiveCallable
     ) -> CommandAnswer:
         if (caller := self._bearer_caller(scope)) is not None:
-            async with self._body(scope, receive, caller) as body:
-                return await self._ask(caller, did, body)
+            async with AsyncExitStack() as room:
+                body = await room.enter_async_context(self._body(scope, receive, caller))
+                return await self._ask(caller, did, body, room)
         head = auth.head_of(scope)
         check_no_query(head)
         caller = await auth.authenticate(
             self._services, head, auth.address_of(scope), write=True, role=_QUERY_ROLE
         )
-        async with self._body(scope, receive, caller) as body:
+        async with AsyncExitStack() as room:
+            body = await room.enter_async_context(self._body(scope, receive, caller))
             if auth.is_signed(head):
                 auth.check_signed_body(head, body)
-            return await self._ask(caller, did, body)
+            return await self._ask(caller, did, body, room)
 
     def _body(self, scope: HTTPScope, receive: ASGIReceiveCallable, caller: auth.Caller) -> Body:
         # A body as short as those of other calls does not count in the budget.
@@ -203,12 +204,15 @@ class _CommandsApi:
                 )
         return None
 
-    async def _ask(self, caller: auth.Caller, did: str, body: bytes) -> CommandAnswer:
+    async def _ask(
+        self, caller: auth.Caller, did: str, body: bytes, room: AsyncExitStack
+    ) -> CommandAnswer:
+        """Send the command of a body, whose place in the budget is in `room`."""
         json_limits.check_limits(body, self._max_depth)
         request = json_limits.decode(_BODY, body, "body")
         command = DIALECT.by_uri(request.uri)
         if command.name in CHANGING:
-            answer = await self._change(caller, did, command, request)
+            answer = await self._change(caller, did, command, request, room)
         else:
             if not caller.is_admin:
                 _check_searches_no_numbers(request.param)
@@ -254,19 +258,28 @@ class _CommandsApi:
         return UNSET
 
     async def _change(
-        self, caller: auth.Caller, did: str, command: Command[Any, Any], request: _CommandBody
+        self,
+        caller: auth.Caller,
+        did: str,
+        command: Command[Any, Any],
+        request: _CommandBody,
+        room: AsyncExitStack,
     ) -> DeviceAnswer:
         """Send a command that changes the device, and audit it, even if there is no answer."""
         if not isinstance(caller.who, ApiKey):
             auth.check_role(caller.who, _CHANGE_ROLE)
-        with shielded():
-            try:
-                answer = await self._services.commands.send(did, request.uri, request.param)
-            except Unanswered:
-                await self._audit(caller, f"{did} {command.uri} not answered")
-                raise
-            await self._audit(caller, f"{did} {command.uri} {answer.code}")
-            return answer
+
+        async def change() -> DeviceAnswer:
+            async with room.pop_all():
+                try:
+                    answer = await self._services.commands.send(did, request.uri, request.param)
+                except Unanswered:
+                    await self._audit(caller, f"{did} {command.uri} not answered")
+                    raise
+                await self._audit(caller, f"{did} {command.uri} {answer.code}")
+                return answer
+
+        return await self._services.changes.carry_out(change)
 
     async def _audit(self, caller: auth.Caller, target: str) -> None:
         await self._services.audit.add(caller.actor, "device.command", target)

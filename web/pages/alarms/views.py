@@ -173,7 +173,7 @@ async def export() -> Response:
         card = make_alarm_card(hub, alarm)
         return card.title or card.kind_text, card.place
 
-    await hub.audit.add(auth.actor(me), "alarm.export", "")
+    await hub.audit.require(auth.actor(me), "alarm.export", "")
     response = Response(
         export_csv(hub.alarms, form.matching, describe), content_type="text/csv; charset=utf-8"
     )

@@ -237,7 +237,7 @@ async def export() -> Response:
         return shown.gettext(ACTIONS[action]) if action in ACTIONS else action
 
     form = read_form()
-    await hub.audit.add(auth.actor(me), "audit.export", "")
+    await hub.audit.require(auth.actor(me), "audit.export", "")
     response = Response(
         export_csv(hub.audit, form.matching, describe), content_type="text/csv; charset=utf-8"
     )

@@ -6,6 +6,7 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -20,12 +21,12 @@ from hub.errors import (
 from hub.live.pending_devices import PendingDevices
 from hub.live.refusal_reasons import RefusalCode, RefusalReason
 from hub.services.access.audit import Actor
-from hub.services.admission.unsigned.expected import ExpectedCameras
+from hub.services.admission.unsigned.expected import ExpectedCamera, ExpectedCameras
 from hub.services.admission.unsigned.facts import Facts, Unproven, ask_facts, pins_of
 from hub.services.admission.unsigned.quarantine import Claim, Quarantine
+from hub.services.changes import CarryOut
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.views import DeviceView
-from hub.services.shielding import shielded
 from hub.store.db import Store
 from hub.store.tables.devices import UnsignedPins
 
@@ -48,12 +49,18 @@ class Approval:
     """Enrols cameras in quarantine, and looks after those that are enrolled."""
 
     def __init__(
-        self, store: Store, devices: Devices, pending: PendingDevices, quarantine: Quarantine
+        self,
+        store: Store,
+        devices: Devices,
+        pending: PendingDevices,
+        quarantine: Quarantine,
+        carry_out: CarryOut,
     ) -> None:
         self._store = store
         self._devices = devices
         self._pending = pending
         self._quarantine = quarantine
+        self._carry_out = carry_out
         self.expected = ExpectedCameras()
 
     async def approve(self, new: NewDevice, replaces: str | None) -> DeviceView:
@@ -99,15 +106,17 @@ class Approval:
             pins = await self._prove(claim, expected.new)
             if self.expected.find(claim.sn) is not expected:
                 return
-            # No edge stands behind this, and the camera may hang up: what has begun is finished.
-            with shielded():
-                device = await self._enrol(expected.new, pins, expected.replaces)
-                await note(device, expected.by)
+            # The camera may hang up.
+            await self._carry_out(partial(self._enrol_expected, claim, expected, pins, note))
         except HubError as error:
             if isinstance(error, WrongSignature):
                 self.expected.note_wrong_code(expected)
             log.warning("%s at %s is not approved: %s", claim.sn, claim.link.address, error)
-            return
+
+    async def _enrol_expected(
+        self, claim: Claim, expected: ExpectedCamera, pins: UnsignedPins, note: Approved
+    ) -> None:
+        await note(await self._enrol(expected.new, pins, expected.replaces), expected.by)
         claim.link.close(_APPROVED)
 
     async def _prove(self, claim: Claim, new: NewDevice) -> UnsignedPins:

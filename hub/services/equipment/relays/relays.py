@@ -14,6 +14,7 @@ from hub.errors import BadParameter, DeviceBusy, DeviceOffline, NoSuchResource, 
 from hub.net.http_client import HttpPlace, OpenConnection, open_connection
 from hub.net.own_address import leads_to_us
 from hub.services.access.audit import Actor, Audit
+from hub.services.changes import acts_outside
 from hub.services.devices.directory import Device, Devices
 from hub.services.equipment.relays.camera_calls import Credentials, RelayCall
 from hub.services.equipment.relays.faults import RelayFault, fault
@@ -133,6 +134,7 @@ class Relays:
         DeviceOffline, DeviceBusy and TooManyRequests, for which nothing was tried.
         """
         relay = self._existing(did)
+        acts_outside()
         self._begin(did, on)
         try:
             await self._switch(relay, on)
@@ -144,7 +146,6 @@ class Relays:
             raise
         finally:
             self._busy.discard(did)
-        # Before the audit log, which a full disk may refuse.
         log.info("the relay of device %s was switched %s", did, "on" if on else "off")
         action = "device.relay_on" if on else "device.relay_off"
         await self._audit.add(by, action, f"{did} {relay.name}")

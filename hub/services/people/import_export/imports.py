@@ -301,7 +301,7 @@ class Imports:
 
     async def note_refused_shown(self, job_id: int, by: Actor) -> None:
         """Note in the audit log that refused rows, with personal numbers, are shown."""
-        await self._audit.add(by, "person.numbers", f"job {job_id}")
+        await self._audit.require(by, "person.numbers", f"job {job_id}")
 
     async def refused_csv(
         self,

@@ -255,7 +255,7 @@ class Backups:
             check_passphrase(passphrase)
         if self._pace is not None:
             raise TooManyRequests("a backup is in progress")
-        await self._audit.add(by, "backup.download", "" if pictures else "without pictures")
+        await self._audit.require(by, "backup.download", "" if pictures else "without pictures")
         return self._permits.give(by, pictures=pictures, passphrase=passphrase)
 
     @asynccontextmanager

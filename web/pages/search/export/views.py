@@ -84,7 +84,7 @@ async def _begin(form: str) -> tuple[User, Question]:
     hidden = {field: "…" for field in ("name", "plate", "uuid") if getattr(question, field)}
     noted = replace(question, **hidden).pairs()
     text = " ".join([form, *(f"{name}={value}" for name, value in noted)])
-    await services.audit.add(auth.actor(me), "record.export", text[:_MOST_NOTED])
+    await services.audit.require(auth.actor(me), "record.export", text[:_MOST_NOTED])
     return me, question
 
 

@@ -1,0 +1,347 @@
+"""Changes outlast their callers: what was begun is done as a whole, with all that follows from it.
+
+Whoever carries out what a person or a program asks for does it here: requests to Quart, device
+commands of the API, the control channel, and the approval of a camera that connects. Services do
+not: they are straight code, in which the effects of a write stand behind it.
+
+    the caller    waits until the change has ended, or until the disk has kept it waiting for 30 s.
+                  Then it is told StillStoring. It may hang up.
+    the change    goes on until its writes are committed. The first one may be refused: then nothing
+                  has happened. Later ones insist: they are tried again until they are stored.
+    a repeat      of a change whose caller was not told the outcome gets that outcome, and changes
+                  nothing, if it names itself by the same key.
+
+A change ends early only with the hub, which waits a few seconds for it, or while it still waits for
+its input and its caller leaves.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Protocol, TypeVar, cast
+
+import trio
+
+from hub import metrics
+from hub.errors import CannotStoreNow, HubError, StillStoring
+from hub.log import limited, place_of
+from hub.store.commit.patience import Patience, patience, waits_with
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Changes at a time, with those that their callers have left.
+MAX_CHANGES = 256
+#: The caller waits this long at most, whatever the change waits for. Longer than a device takes to
+#: answer behind a full queue.
+_CALLER_SECONDS = 100.0
+#: The outcome of a change whose caller was not told it is kept this long, and so many of them are.
+KEEP_SECONDS = 600.0
+MAX_KEPT = 64
+#: When the hub stops.
+_END_SECONDS = 3.0
+#: How long the caller of a repeat waits for a disk that was slow before.
+_SLOW_SECONDS = 30.0
+_INSIST_SECONDS = 3.0
+
+_SLOW = (
+    "the disk is not responding: the change goes on, and takes effect when it does; send the same "
+    "request again to learn its outcome"
+)
+_LONG = "the change takes long, and goes on: send the same request again to learn its outcome"
+_STOPPING = "the hub is stopping"
+
+
+class CarryOut(Protocol):
+    """`Changes.carry_out`, or what a test has in its place."""
+
+    async def __call__(self, work: Callable[[], Awaitable[T]]) -> T: ...
+
+
+class _Repeat(Exception):
+    """The running change is a repeat of another one, and has done nothing."""
+
+    def __init__(self, first: _Change) -> None:
+        self.first = first
+
+
+class _Change(Patience):
+    """One change, and its caller's wait for it."""
+
+    def __init__(self, changes: Changes) -> None:
+        super().__init__(self._let_caller_go)
+        self.changes = changes
+        self.scope = trio.CancelScope(shield=True)
+        self.ended = trio.Event()
+        self.ended_at = math.inf
+        self.result: object = None
+        self.error: Exception | None = None
+        self.key: Hashable = None
+        #: Whether a write was queued.
+        self.has_begun = False
+        #: How many blocks of `waiting_for_input` it is in.
+        self.inputs = 0
+        #: In which its caller waits; None if nobody does.
+        self.caller: trio.CancelScope | None = None
+        self.is_slow = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended.is_set()
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether a repeat can have its outcome: it has changed something, or may still."""
+        if not self.is_over:
+            return True
+        is_refused = isinstance(self.error, CannotStoreNow)
+        is_recent = trio.current_time() - self.ended_at < KEEP_SECONDS
+        return self.has_begun and not is_refused and is_recent and not self.scope.cancelled_caught
+
+    def queued(self) -> None:
+        self.has_begun = True
+
+    def committed(self) -> None:
+        # Tasks that it has started, such as those of jobs, go on after it.
+        self.insists = not self.is_over
+
+    def _let_caller_go(self) -> None:
+        self.is_slow = True
+        if self.caller is not None:
+            self.caller.deadline = -math.inf
+
+
+class Changes:
+    """Carries out changes. See `open_changes`."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._is_closing = False
+        self._running: set[_Change] = set()
+        #: Those whose callers were not told the outcome, the oldest first.
+        self._untold: dict[Hashable, _Change] = {}
+
+    @property
+    def count(self) -> int:
+        """How many changes are going on."""
+        return len(self._running)
+
+    async def carry_out(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work` as a change, and return its result or raise its error.
+
+        Raises CannotStoreNow before it begins if too many are going on, and StillStoring if it goes
+        on without the caller.
+        """
+        if self._is_closing:
+            raise CannotStoreNow(_STOPPING)
+        if len(self._running) >= MAX_CHANGES:
+            metrics.limits_reached.labels("changes").inc()
+            raise CannotStoreNow("too many changes are waiting for the disk")
+        change = _Change(self)
+        self._start(change, work)
+        return cast(T, await self._wait_as_caller(change))
+
+    def _start(self, change: _Change, work: Callable[[], Awaitable[object]]) -> None:
+        self._running.add(change)
+        self._nursery.start_soon(self._run, change, work)
+
+    async def _run(self, change: _Change, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            with change.scope, waits_with(change):
+                try:
+                    change.result = await work()
+                except _Repeat as repeat:
+                    change.has_begun = True
+                    change.result = await self._wait_as_caller(repeat.first)
+        except Exception as error:
+            change.error = error
+            if change.caller is None:
+                _report(error)
+        finally:
+            self._running.discard(change)
+            change.insists = False
+            change.ended_at = trio.current_time()
+            change.ended.set()
+            self._forget_told()
+
+    async def _wait_as_caller(self, change: _Change) -> object:
+        """Return the result of a change or raise its error; StillStoring if it takes long."""
+        is_told = False
+        try:
+            limit = _SLOW_SECONDS if change.is_slow else _CALLER_SECONDS
+            with trio.move_on_after(math.inf if change.inputs else limit) as change.caller:
+                await change.ended.wait()
+            is_told = change.is_over
+        finally:
+            change.caller = None
+            if not is_told:
+                await self._leave(change)
+        if not is_told:
+            raise StillStoring(_SLOW if change.is_slow else _LONG)
+        if change.scope.cancelled_caught:
+            raise StillStoring(_STOPPING)
+        if change.error is not None:
+            raise change.error
+        return change.result
+
+    async def _leave(self, change: _Change) -> None:
+        """The caller does not wait any more, and was not told the outcome."""
+        if change.inputs:
+            change.scope.cancel()
+            with trio.CancelScope(shield=True):
+                await change.ended.wait()
+        else:
+            self._remember(change)
+
+    def _remember(self, change: _Change) -> None:
+        if change.key is not None:
+            self._untold[change.key] = change
+            self._forget_told()
+
+    def name(self, change: _Change, key: Hashable) -> None:
+        """See `named`."""
+        change.key = key
+        first = self._untold.pop(key, None)
+        if first is not None and first is not change and first.has_outcome:
+            raise _Repeat(first)
+        if change.caller is None:
+            self._remember(change)
+
+    def unname(self, change: _Change) -> None:
+        """See `acts_outside`."""
+        if self._untold.get(change.key) is change:
+            del self._untold[change.key]
+        change.key = None
+
+    def _forget_told(self) -> None:
+        """Drop outcomes that are too old or too many, or that a repeat can do without."""
+        kept = {key: one for key, one in self._untold.items() if one.has_outcome}
+        ended = [key for key, one in kept.items() if one.is_over]
+        for key in ended[: max(0, len(ended) - MAX_KEPT)]:
+            del kept[key]
+        self._untold = kept
+
+    def insist(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run `work`, which stores something, again until the disk does not refuse it."""
+
+        async def repeat() -> None:
+            while not self._is_closing:
+                with suppress(CannotStoreNow):
+                    await work()
+                    return
+                await trio.sleep(_INSIST_SECONDS)
+
+        self._start(_Change(self), repeat)
+
+    async def all_ended(self) -> None:
+        """Wait until no change is going on."""
+        while self._running:
+            await next(iter(self._running)).ended.wait()
+
+    async def close(self) -> None:
+        """Refuse new changes; wait for those that are going on, a few seconds at most."""
+        self._is_closing = True
+        with trio.move_on_after(_END_SECONDS, shield=True):
+            await self.all_ended()
+        for change in self._running:
+            change.scope.cancel()
+
+
+@asynccontextmanager
+async def open_changes() -> AsyncIterator[Changes]:
+    """Changes that are carried out as long as the block runs."""
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        changes = Changes(nursery)
+        try:
+            yield changes
+        except Exception as error:
+            failure = error  # The nursery would wrap it in a group.
+        finally:
+            await changes.close()
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def waiting_for_input() -> Iterator[None]:
+    """Wait for the input of the running change: if its caller leaves meanwhile, the change ends.
+
+    The time does not count as the caller's wait. May be nested.
+    """
+    change = _running()
+    if change is None:
+        yield
+        return
+    if change.caller is None:
+        change.scope.cancel()
+    else:
+        change.caller.deadline = math.inf
+    change.inputs += 1
+    try:
+        yield
+    finally:
+        change.inputs -= 1
+        if change.caller is not None and not change.inputs:
+            change.caller.deadline = trio.current_time() + _CALLER_SECONDS
+
+
+def named(key: Hashable) -> None:
+    """Say which request of whom the running change is, before it changes anything.
+
+    If it is a repeat of one whose caller was not told the outcome, it ends here, and its caller
+    gets the outcome of the first one: the code behind this call does not run.
+    """
+    if (change := _running()) is not None:
+        change.changes.name(change, key)
+
+
+def acts_outside() -> None:
+    """Say that the running change does something outside the hub, such as opening a door.
+
+    Unless something was stored before, a repeat of it does so again.
+    """
+    change = _running()
+    if change is not None and not change.has_begun:
+        change.changes.unname(change)
+
+
+async def store_in_time(work: Callable[[], Awaitable[object]]) -> None:
+    """Run `work`, which stores something that follows from the running change, and belongs to no
+    other write: if the disk refuses it, it is stored later, and the change goes on.
+
+    Raises CannotStoreNow if no change is running.
+    """
+    change = _running()
+    if change is None:
+        await work()
+        return
+    try:
+        with waits_with(Patience(change.on_slow)):
+            await work()
+    except CannotStoreNow as error:
+        limited(log, logging.WARNING, "stored later", "something is stored later: %s", error)
+        change.changes.insist(work)
+
+
+def be_patient() -> None:
+    """Let all writes of this task wait as long as the disk does not respond."""
+    patience.set(Patience())
+
+
+def _running() -> _Change | None:
+    mine = patience.get()
+    return mine if isinstance(mine, _Change) and not mine.is_over else None
+
+
+def _report(error: Exception) -> None:
+    """Log why a change failed whose caller does not learn it."""
+    if isinstance(error, HubError) or getattr(error, "code", 500) < 500:  # werkzeug's have it too
+        limited(log, logging.WARNING, "change", "a change without a caller failed: %s", error)
+    else:
+        key = f"fault {place_of(error)}"
+        limited(log, logging.ERROR, key, "a change without a caller failed", exc_info=error)
