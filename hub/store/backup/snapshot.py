@@ -25,7 +25,7 @@ from hub.store.media.packs import SUFFIX
 from hub.store.people.holdings import doubt_holdings
 from hub.store.sqlite.log_state import load_log_state, new_log_id
 from hub.store.sqlite.migrate import APPLICATION_ID
-from hub.store.sqlite.sql import one, secure_deletion
+from hub.store.sqlite.sql import checked, one, secure_deletion
 from hub.store.startup import DATABASE, FIRMWARE, MEDIA
 
 #: 1 MB, if pages have 4 KB.
@@ -104,7 +104,7 @@ def take_snapshot(data_dir: Path, target: Path, pace: Pace) -> Snapshot:
         # Read-only: such a connection never runs a checkpoint.
         address = f"{source.absolute().as_uri()}?mode=ro"
         reading = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
-        with closing(reading):
+        with closing(checked(reading)):
             _copy(reading, target, pace)
     except sqlite3.Error as error:
         text = f"the database cannot be copied: {describe(error)}"
@@ -163,7 +163,7 @@ def read_snapshot(database: Path) -> Snapshot:
 def _open_copy(database: Path) -> sqlite3.Connection:
     # "immutable": a copy has no write-ahead log, and none is created.
     address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
-    return sqlite3.connect(address, uri=True, isolation_level=None)
+    return checked(sqlite3.connect(address, uri=True, isolation_level=None))
 
 
 def _read(connection: sqlite3.Connection, database: Path) -> Snapshot:

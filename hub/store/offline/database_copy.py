@@ -10,7 +10,7 @@ from pathlib import Path
 from hub.durable_files import flush_directory, flush_file
 from hub.errors import StartFault
 from hub.store.names import PUT_BACK
-from hub.store.sqlite.sql import one
+from hub.store.sqlite.sql import checked, one
 from hub.update.steps import Steps
 
 #: The record log and the pictures of devices: nearly all bytes of a database. A sample has these
@@ -116,7 +116,8 @@ def _open_source(database: Path) -> sqlite3.Connection:
     """Open a database to copy it. Its write-ahead log stays: its loss would stop the next start."""
     wal = database.with_name(f"{database.name}-wal")
     mode = "mode=ro" if wal.exists() and wal.stat().st_size else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{database.absolute().as_uri()}?{mode}", uri=True, isolation_level=None)
+    address = f"{database.absolute().as_uri()}?{mode}"
+    return checked(sqlite3.connect(address, uri=True, isolation_level=None))
 
 
 def _copy_tables(source: sqlite3.Connection, sample: sqlite3.Connection) -> None:

@@ -26,7 +26,7 @@ from hub.store.records.record_reading import is_readable
 from hub.store.recovery.lost_changes import CHANGES_LOST, lost_since
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.migrate import APPLICATION_ID, migrations
-from hub.store.sqlite.sql import one
+from hub.store.sqlite.sql import checked, one
 from hub.store.startup import KEY_CHECK
 
 #: SQLite before this version can corrupt a database when two connections checkpoint at once.
@@ -148,7 +148,7 @@ def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
     mode = "mode=ro&immutable=1" if is_at_rest else "mode=ro"
     address = f"{path.absolute().as_uri()}?{mode}"
     with closing(
-        sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        checked(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None))
     ) as connection:
         connection.text_factory = read_text
         connection.execute("PRAGMA query_only = ON")

@@ -17,7 +17,7 @@ from hub.store.damage import read_text
 from hub.store.media.day_index import is_sound_day
 from hub.store.names import DATABASE, WAL
 from hub.store.sqlite.log_state import Writes, decode_writes, read_log_row
-from hub.store.sqlite.sql import one
+from hub.store.sqlite.sql import checked, one
 from hub.store.sqlite.wal_file import lost_committed
 
 #: The setting that is there while a rebuild is not complete: the id of the log whose groups it
@@ -81,7 +81,7 @@ def read_view(data_dir: Path, *, with_wal: bool) -> DatabaseView | None:
     # An immutable database is read as it is; a read-only one never checkpoints.
     mode = "mode=ro" if with_wal else "mode=ro&immutable=1"
     address = f"{(data_dir / DATABASE).absolute().as_uri()}?{mode}"
-    with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+    with closing(checked(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS))) as connection:
         connection.text_factory = read_text
         if one(connection, _HAS_TABLES) != _OUR_TABLES:
             return None

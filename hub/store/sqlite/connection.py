@@ -14,6 +14,7 @@ import trio
 import trio_asyncio
 
 from hub.store.damage import read_text
+from hub.store.sqlite.sql import checked
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
@@ -47,12 +48,14 @@ PRAGMA cache_size = -16384;
 
 
 def _connect(path: Path, mode: str, setup: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,
-        cached_statements=256,
+    connection = checked(
+        sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            cached_statements=256,
+        )
     )
     connection.text_factory = read_text
     try:

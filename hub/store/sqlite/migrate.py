@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hub.errors import StartFault
 from hub.store.health import primary_code
-from hub.store.sqlite.sql import one
+from hub.store.sqlite.sql import checked, one
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
         _check_header(path)
     try:
         _create_file(path)
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with closing(checked(sqlite3.connect(path, isolation_level=None))) as connection:
             _bring_up_to_date(connection, path, steps, is_new)
     except (sqlite3.DatabaseError, OSError) as error:
         raise unusable(path, error) from error
@@ -75,7 +75,7 @@ def refuse_newer(path: Path, newest: int) -> None:
     mode = "mode=ro" if wal.exists() and wal.stat().st_size else "mode=ro&immutable=1"
     with suppress(sqlite3.DatabaseError):
         address = f"{path.absolute().as_uri()}?{mode}"
-        with closing(sqlite3.connect(address, uri=True)) as connection:
+        with closing(checked(sqlite3.connect(address, uri=True))) as connection:
             _checked_version(connection, path, newest)
 
 

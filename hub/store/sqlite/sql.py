@@ -7,6 +7,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
+def checked(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return the connection once it has read the schema; else close it, and raise sqlite3.Error.
+
+    If a text of a damaged schema is no UTF-8, sqlite3 fails to decode SQLite's message about it.
+    """
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except BaseException as error:
+        connection.close()
+        if not isinstance(error, UnicodeDecodeError):
+            raise
+        damage = sqlite3.DatabaseError("malformed database schema")
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage from error
+    return connection
+
+
 def one(
     connection: sqlite3.Connection,
     sql: str,

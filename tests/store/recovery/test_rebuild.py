@@ -15,6 +15,8 @@ from hub.store.alarms.alarm import Move
 from hub.store.db import Store
 from hub.store.disk import Disk
 from hub.store.health import StoreHealth
+from hub.store.offline.database_copy import DatabaseFile
+from hub.store.offline.inspection import database_state
 from hub.store.people.device_people import DevicePeople
 from hub.store.people.holdings import OTHER, ItemResult
 from hub.store.people.people import PersonPut
@@ -232,6 +234,24 @@ async def test_a_lost_database_is_made_again_from_all_packs(
         record = await store.records.get(8)
         assert record is not None
         assert record.detail == AccessDetail(of=1)
+
+
+async def test_a_schema_that_is_no_utf_8_is_told_like_other_damage(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, SEEDS)
+    before = await log_of(tmp_path, clock)
+    database = bytearray((tmp_path / DATABASE).read_bytes())
+    database[database.index(b"CREATE TABLE") + 4] = 0xBB
+    (tmp_path / DATABASE).write_bytes(database)
+    with pytest.raises(StartFault, match=r"malformed database schema.*doctor --rebuild"):
+        async with opened(tmp_path, clock):
+            pass
+    assert database_state(tmp_path).problem == "unreadable"
+    with pytest.raises(StartFault, match="malformed database schema"):
+        DatabaseFile(tmp_path / DATABASE).copy(tmp_path / "copy")
+    assert rebuild(tmp_path, Disk(), os.urandom).put_aside == (DATABASE,)
+    assert await log_of(tmp_path, clock) == before
 
 
 async def test_a_lost_wal_is_replayed_from_the_packs(tmp_path: Path, clock: FrozenClock) -> None:
