@@ -86,3 +86,12 @@ def trusting_anybody() -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def damage(key: Path) -> None:
+    """Change a character in the middle of a PEM file; a second time changes it back."""
+    data = bytearray(key.read_bytes())
+    lines = data.split(b"\n")
+    at = sum(len(line) + 1 for line in lines[: len(lines) // 2])
+    data[at] ^= 1
+    key.write_bytes(data)

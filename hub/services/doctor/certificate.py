@@ -10,7 +10,7 @@ from cryptography import x509
 from hub.errors import StartFault
 from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.certificates.authority import names_in
+from hub.services.site.certificates.authority import key_problem, names_in
 from hub.services.site.certificates.certificates import names_of_this_host
 from hub.services.site.certificates.sources import day_of
 from hub.services.site.certificates.tls_contexts import TlsContexts
@@ -46,6 +46,8 @@ def check_certificate(surroundings: Surroundings) -> Iterator[Finding]:
         yield ok("certificate", "certificate-none")
     else:
         yield _check_files(files, None, surroundings)
+        if problem := key_problem(folder):
+            yield failed("certificate", "authority-unusable", reason=problem)
 
 
 def _check_files(files: list[Path], key: Path | None, surroundings: Surroundings) -> Finding:

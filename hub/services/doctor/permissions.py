@@ -1,4 +1,4 @@
-"""Whether the hub can read and write its files, and nobody else can read its secrets."""
+"""Whether the hub can read and write its files, and nobody else its secrets and folders."""
 
 from __future__ import annotations
 
@@ -33,11 +33,16 @@ def check_permissions(surroundings: Surroundings) -> Iterator[Finding]:
             denied.append(name)
         elif not is_private and path.is_file() and _is_open_to_others(path):
             readable.append(name)
+    writable, foreign = _open_folders(data_dir)
     if denied:
         yield failed("permissions", "permissions-denied", **_named(denied))
     if readable:
         yield warning("permissions", "permissions-open", **_named(readable))
-    if not (denied or readable):
+    if writable:
+        yield warning("permissions", "permissions-writable", **_named(writable))
+    if foreign:
+        yield warning("permissions", "permissions-owner", **_named(foreign))
+    if not (denied or readable or writable or foreign):
         yield ok("permissions", "permissions-ok", count=str(count))
 
 
@@ -70,6 +75,9 @@ if sys.platform == "win32":
 
     def _is_open_to_others(path: Path) -> bool:
         return False
+
+    def _open_folders(data_dir: Path) -> tuple[list[str], list[str]]:
+        return [], []
 else:
 
     def _is_private(data_dir: Path) -> bool:
@@ -80,3 +88,19 @@ else:
         if path.name in _PUBLIC or path.suffix == ".toml" or path.parent.name == "logs":
             return False
         return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+    def _open_folders(data_dir: Path) -> tuple[list[str], list[str]]:
+        """Return the folders on the way to the files that everybody may change, and those that
+        another user owns: both can replace what is in them."""
+        folder = data_dir.resolve()
+        owners = {0, folder.stat().st_uid}
+        writable, foreign = [], []
+        for path in (folder, *folder.parents):
+            found = path.stat()
+            # In a folder like /tmp nobody may replace what another one owns, only add to it.
+            may_replace = path == folder or not found.st_mode & stat.S_ISVTX
+            if found.st_mode & stat.S_IWOTH and may_replace:
+                writable.append(str(path))
+            elif found.st_uid not in owners:
+                foreign.append(str(path))
+        return writable, foreign

@@ -159,6 +159,10 @@ TEXTS: dict[str, Sentences] = {
         "The file %(file)s is missing, so the hub cannot issue certificates.",
         "Restore the folder tls from a backup.",
     ),
+    "authority-unusable": Sentences(
+        "The hub cannot issue its next certificate: %(reason)s.",
+        "Restore this file from a backup now: later, backups have the damaged one.",
+    ),
     # permissions
     "permissions-ok": Sentences("The hub, and nobody else, can use all %(count)s files."),
     "permissions-denied": Sentences(
@@ -168,6 +172,14 @@ TEXTS: dict[str, Sentences] = {
     "permissions-open": Sentences(
         "Other users of this computer can read: %(files)s.",
         "Remove this permission, on Linux with chmod -R go= DIRECTORY.",
+    ),
+    "permissions-writable": Sentences(
+        "Everybody on this computer can replace files in: %(files)s.",
+        "Remove this permission, on Linux with chmod o-w DIRECTORY.",
+    ),
+    "permissions-owner": Sentences(
+        "Another user of this computer can replace the data directory, as the owner of: %(files)s.",
+        "Make root the owner, or move the data directory to a folder of root.",
     ),
     # sqlite, database, key
     "sqlite-ok": Sentences("SQLite %(version)s."),

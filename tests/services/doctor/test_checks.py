@@ -48,7 +48,7 @@ from hub.store.backup.unread import Part
 from hub.store.offline.inspection import Stopped
 from hub.store.tables.users import User
 from tests.support.backups import generation
-from tests.support.certificates import self_signed
+from tests.support.certificates import damage, self_signed
 from tests.support.clock import FrozenClock
 from tests.support.ports import free_port
 from tests.support.stores import batch, opened
@@ -233,6 +233,9 @@ async def test_the_own_certificate_of_the_site_is_checked(
     names = names_of_this_host()
     SiteCertificate(data_dir / "tls", lambda: names).load(clock())
     assert codes(check_certificate(around(hub=1))) == ["certificate-ok"]
+    damage(data_dir / "tls" / "ca.key")
+    assert codes(check_certificate(around(hub=1))) == ["certificate-ok", "authority-unusable"]
+    damage(data_dir / "tls" / "ca.key")
     clock.advance(390 * 86_400)
     assert codes(check_certificate(around(hub=1))) == ["certificate-ends"]
     clock.advance(10 * 86_400)
@@ -296,6 +299,39 @@ async def test_secrets_that_others_can_read_are_named(
     os.chmod(data_dir, 0o755)
     (found,) = check_permissions(around())
     assert (found.state, found.args["files"]) == ("warning", "hub.key")
+
+
+@NOT_ON_WINDOWS
+@pytest.mark.parametrize("mode", [0o777, 0o702, 0o1777])
+async def test_a_data_directory_that_everybody_may_change_is_told(
+    mode: int, around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    os.chmod(data_dir, mode)
+    (found,) = check_permissions(around())
+    assert (found.state, found.code) == ("warning", "permissions-writable")
+    assert found.args["files"] == str(data_dir)
+
+
+@NOT_ON_WINDOWS
+async def test_a_parent_in_which_everybody_may_replace_it_is_told(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    os.chmod(data_dir.parent, 0o777)
+    (found,) = check_permissions(around())
+    assert (found.code, found.args["files"]) == ("permissions-writable", str(data_dir.parent))
+    # Like /tmp: there nobody may rename what another one owns.
+    os.chmod(data_dir.parent, 0o1777)
+    assert codes(check_permissions(around())) == ["permissions-ok"]
+
+
+@NOT_ON_WINDOWS
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root can chown")
+async def test_a_parent_that_another_user_owns_is_told(
+    around: Callable[..., Surroundings], data_dir: Path
+) -> None:
+    os.chown(data_dir.parent, 12345, -1)
+    (found,) = check_permissions(around())
+    assert (found.code, found.args["files"]) == ("permissions-owner", str(data_dir.parent))
 
 
 @NOT_ON_WINDOWS

@@ -110,6 +110,17 @@ class Authority:
         return True
 
 
+def key_problem(directory: Path) -> str:
+    """Return why the authority in `directory` cannot sign; "" if it can. Blocks."""
+    try:
+        _read_key(directory, _read_certificate(directory / "ca.crt"))
+    except StartFault as fault:
+        return fault.message
+    except OSError as error:
+        return f"cannot read {error.filename}: {error.strerror}"
+    return ""
+
+
 _REMEDY = (
     "restore it from a backup, or delete the folder {} to create a new authority "
     "(which browsers and cameras then have to trust)"

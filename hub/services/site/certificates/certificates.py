@@ -38,6 +38,8 @@ from hub.services.site.certificates.upload import CertificateProblem, checked_pe
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 60
+#: How often it is looked whether the next certificate can be issued, which takes a while.
+_LOOK_AHEAD_SECONDS = 86_400
 
 
 class Certificates:
@@ -58,9 +60,12 @@ class Certificates:
         self._source = source_of(data_dir, config, self._names)
         self._loaded: LoadedCertificate | None = None
         #: Why a newer certificate could not be loaded; "" if it was, or none is needed.
-        self.problem = ""
+        self._load_problem = ""
         #: Why an uploaded certificate is not in use.
         self._upload_problem = ""
+        #: Why the next certificate cannot be issued, and when to look again.
+        self._next_problem = ""
+        self._look_at = 0.0
         self._changing = trio.Lock()
 
     async def load(self) -> None:
@@ -75,7 +80,7 @@ class Certificates:
             if self._source.kind != "uploaded" or self._loaded is not None:
                 raise
             log.warning("the uploaded certificate is not used: %s", fault.message)
-            self._upload_problem = self.problem = fault.message
+            self._upload_problem = fault.message
             self._source = site_source(self._data_dir, self._names)
             await self._load()
 
@@ -84,6 +89,21 @@ class Certificates:
         self._loaded = await trio.to_thread.run_sync(
             self._source.load, self._now(), abandon_on_cancel=True
         )
+        await self._look_ahead()
+
+    async def _look_ahead(self) -> None:
+        """Find out whether the next certificate can be issued, while backups have a good key."""
+        source = self._source
+        found = await trio.to_thread.run_sync(source.problem, abandon_on_cancel=True)
+        self._look_at = trio.current_time() + (0 if found else _LOOK_AHEAD_SECONDS)
+        if found and found != self._next_problem:
+            log.error("the next certificate cannot be issued: %s", found)
+        self._next_problem = found
+
+    @property
+    def problem(self) -> str:
+        """Why the next certificate could not be loaded or issued; "" if all is well."""
+        return self._load_problem or self._upload_problem or self._next_problem
 
     @property
     def kind(self) -> CertificateKind:
@@ -125,7 +145,7 @@ class Certificates:
                     f"{path} cannot be written: {error.strerror or error}"
                 ) from error
             self._source = uploaded_source(self._data_dir)
-            self._upload_problem = self.problem = ""
+            self._upload_problem = self._load_problem = ""
             await self._load()
         log.info("an uploaded certificate is in use, valid until %s", day_of(self.expires_at))
 
@@ -150,7 +170,7 @@ class Certificates:
                         f"{UPLOADED} cannot be deleted: {error.strerror or error}"
                     ) from error
                 raise
-            self._upload_problem = self.problem = ""
+            self._upload_problem = self._load_problem = ""
 
     def context(self) -> ssl.SSLContext:
         """Return the TLS settings for the next accepted connection; later ones may differ."""
@@ -191,13 +211,15 @@ class Certificates:
             if self._source.is_stale(self._now()):
                 await self._load()
                 log.info("a new certificate is in use, valid until %s", day_of(self.expires_at))
+            elif trio.current_time() >= self._look_at:
+                await self._look_ahead()
         except StartFault as fault:
             self._report(fault.message)
         except OSError as error:
             # For example: reading the host's addresses needs a free file descriptor.
             self._report(f"{error.strerror or error}")
         else:
-            self.problem = self._upload_problem
+            self._load_problem = ""
 
     @property
     def _current(self) -> LoadedCertificate:
@@ -206,9 +228,9 @@ class Certificates:
         return self._loaded
 
     def _report(self, problem: str) -> None:
-        if problem != self.problem:
+        if problem != self._load_problem:
             log.error("the certificate could not be renewed: %s", problem)
-        self.problem = problem
+        self._load_problem = problem
 
 
 def _check_usable(pem: bytes, directory: Path, now: float) -> None:

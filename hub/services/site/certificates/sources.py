@@ -23,6 +23,7 @@ from hub.services.site.certificates.authority import (
     certificate_pem,
     is_due,
     key_pem,
+    key_problem,
     names_in,
     new_ecdsa_key,
     new_rsa_key,
@@ -64,6 +65,9 @@ class CertificateSource(Protocol):
 
     def is_stale(self, now: float) -> bool:
         """Whether load() would read or issue a newer certificate. May raise OSError."""
+
+    def problem(self) -> str:
+        """Return why load() could not issue the next certificate; "" if it could. Blocks."""
 
 
 def source_of(
@@ -107,6 +111,9 @@ class SiteCertificate:
 
     def is_stale(self, now: float) -> bool:
         return self._leaf is None or not _is_usable(self._leaf, self._names(), now)
+
+    def problem(self) -> str:
+        return key_problem(self._directory)
 
     def load(self, now: float) -> LoadedCertificate:
         authority = Authority.open(self._directory, now)
@@ -164,6 +171,9 @@ class OwnCertificate:
 
     def is_stale(self, now: float) -> bool:
         return self._stamps() != self._loaded_stamps
+
+    def problem(self) -> str:
+        return ""
 
     def load(self, now: float) -> LoadedCertificate:
         stamps = self._stamps()

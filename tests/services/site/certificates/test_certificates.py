@@ -26,7 +26,7 @@ from hub.services.site.certificates import certificates as module
 from hub.services.site.certificates.authority import key_pem, names_in, new_rsa_key
 from hub.services.site.certificates.certificates import Certificates, names_of_this_host
 from hub.services.site.certificates.upload import CertificateProblem, checked_pem, is_named
-from tests.support.certificates import self_signed
+from tests.support.certificates import damage, self_signed
 
 NOW = 1_795_000_000.0
 DAY = 86_400.0
@@ -320,6 +320,34 @@ async def test_without_the_authority_key_the_hub_does_not_start(site: Site) -> N
     (site.directory / "tls" / "ca.key").unlink()
     with pytest.raises(StartFault, match=r"ca\.key is missing; restore it"):
         await site.start()
+
+
+@pytest.mark.expects_error("the next certificate cannot be issued: .*ca.key contains no RSA key")
+async def test_a_damaged_key_of_the_authority_is_told_while_the_certificate_is_good(
+    first_run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(first_run, tmp_path / "data")
+    key = tmp_path / "data" / "tls" / "ca.key"
+    damage(key)
+    site = await Site(tmp_path / "data").start()
+    assert "ca.key contains no RSA key; restore it from a backup" in site.certificates.problem
+    damage(key)
+    await site.certificates.check()
+    assert site.certificates.problem == ""
+
+
+@pytest.mark.expects_error("the next certificate cannot be issued: cannot read .*ca.key")
+async def test_a_key_of_the_authority_that_gets_unreadable_is_told_within_a_day(
+    site: Site, autojump_clock: trio.testing.MockClock
+) -> None:
+    key = site.directory / "tls" / "ca.key"
+    key.unlink()
+    key.mkdir()
+    await site.certificates.check()
+    assert site.certificates.problem == ""
+    await trio.sleep(86_400)
+    await site.certificates.check()
+    assert "cannot read" in site.certificates.problem
 
 
 async def test_with_a_damaged_authority_the_hub_does_not_start(site: Site) -> None:
