@@ -361,7 +361,7 @@ async def open_services(
             is_clock_trusted=lambda: clock.is_trusted,
             now=clock.likely_time,
         )
-        alarm_rules = AlarmRules(store, site, audit, change_feed, camera_groups)
+        alarm_rules = AlarmRules(store, site, audit, change_feed, camera_groups, clock.reading)
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
         forecasts = Forecasts(store, retention, figures, lambda: settings.current.store)
         device_files = DeviceFiles(store, commands, now)

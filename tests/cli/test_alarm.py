@@ -27,7 +27,7 @@ def filled(sitehub: Sitehub, data_dir: Path) -> Sitehub:
 async def _fill(data_dir: Path) -> None:
     clock = FrozenClock()
     async with open_store(data_dir, now=clock, on_records=lambda records: None) as store:
-        store.alarms.use(AlarmJudge())
+        store.alarms.use(AlarmJudge(lambda: clock.reading))
         for seed, type in enumerate((2, 8), 1):
             detail = EventDetail(type)
             await store.records.append(batch(clock, seed, kind="event", detail=detail))

@@ -179,10 +179,12 @@ async def open_hub_services(
     disk: Disk | None = None,
     update_key: Ed25519PublicKey | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    steady: FrozenClock | None = None,
 ) -> AsyncIterator[HubServices]:
     """A `Loaded` says where settings are read again, and written; else in `data_dir`.
 
-    `transport`: what webhooks are sent through.
+    `transport`: what webhooks are sent through. `steady`: a clock that is not set; without it,
+    advancing `clock` is time that passes, not a step.
     """
     loaded = config if isinstance(config, Loaded) else Loaded(config or Config(), Sources(data_dir))
     config = loaded.config
@@ -200,9 +202,8 @@ async def open_hub_services(
         closing = trio.Event()
         site = Site(store.settings, config, change_feed)
         audit = Audit(store, clock)
-        # Advancing the clock is time that passes, not a step.
         precedence = Precedence()
-        site_clock = SiteClock(store, audit, clock, steady_now=clock)
+        site_clock = SiteClock(store, audit, clock, steady_now=steady or clock)
         settings = Settings(loaded, audit, change_feed)
         retention = RetentionPolicy(store, site_clock, audit, config.store.keep_days, clock)
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, clock)
@@ -244,7 +245,7 @@ async def open_hub_services(
         )
         jobs = Jobs(store, audit, change_feed, clock)
         alarms = Alarms(store, audit, change_feed, clock)
-        alarm_rules = AlarmRules(store, site, audit, change_feed, camera_groups)
+        alarm_rules = AlarmRules(store, site, audit, change_feed, camera_groups, site_clock.reading)
         imports = Imports(
             data_dir,
             people,

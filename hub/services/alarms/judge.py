@@ -1,16 +1,19 @@
-"""Decides which records raise an alarm, and how severe it is (D11). Pure."""
+"""Decides which records raise an alarm, and how severe it is (D11). Pure but for the time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
+from hub.clock_reading import Reading
 from hub.store.alarms.alarm import (
     LISTED_PERSON,
     SEVERITIES,
+    STRAY_MS,
     AlarmDetail,
     AlarmKind,
     Severity,
@@ -62,8 +65,8 @@ OFFLINE = "offline"
 _UNKNOWN_PERSON = "9223372036854775808"
 #: Text of devices in an alarm is cut off; its record has all of it.
 _MAX_TEXT = 200
-#: A device's clock that is off by more than this does not tell when something occurred.
-_STRAY_MS = 86_400_000
+#: An acknowledged alarm of such an event is new again after a quiet time, unless a rule decides.
+_SEVERE: tuple[Severity, ...] = ("critical", "major")
 
 
 class Watch(Struct, frozen=True):
@@ -94,23 +97,43 @@ def watched_plates(plate_lists: Sequence[PlateList]) -> PlateMatcher[Watch]:
 NO_PLATES: PlateMatcher[Watch] = PlateMatcher([])
 
 
+#: The most severe first.
+_RANKS: tuple[Severity | Literal["none"], ...] = (*SEVERITIES, "none")
+
+
+class _Verdict(Struct, frozen=True):
+    """How severe an alarm is, and whether it renews. "none": there is none."""
+
+    severity: Severity | Literal["none"]
+    renews: bool
+
+
 class AlarmJudge:
     """The rules, the watch lists and the site's zone at one moment."""
 
     def __init__(
         self,
+        reading: Callable[[], Reading],
         rules: Sequence[AlarmRule] = (),
         plates: PlateMatcher[Watch] = NO_PLATES,
         zone: tzinfo = UTC,
         groups: Mapping[int, Collection[str]] = {},
     ) -> None:
-        """`groups`: the dids of each camera group that rules name."""
+        """`reading`: what time it is. `groups`: the dids of each camera group that rules name."""
+        self._reading = reading
         self._rules = tuple(_ScopedRule(rule, _dids_of(rule, groups)) for rule in rules)
         self._zone = zone
         self._plates = plates
 
     def judge(self, record: Record, blacklisted: Blacklisted) -> Sequence[Sighting]:
         """Return what a record should raise alarms for: see `Judge`."""
+        found = self._found(record, blacklisted)
+        if not found:
+            return ()
+        at = occurred_at(record, self._reading())
+        return tuple(replace(sighting, at=at) for sighting in found)
+
+    def _found(self, record: Record, blacklisted: Blacklisted) -> Sequence[Sighting]:
         match record.detail:
             case FaceDetail() as detail:
                 return _one(_person(record, detail, blacklisted))
@@ -139,8 +162,8 @@ class AlarmJudge:
 
     def _event(self, record: Record, detail: EventDetail) -> Sighting | None:
         default = _event_severity(detail)
-        severity = self._by_rule("event", record, detail.type, default)
-        if severity == "none":
+        verdict = self._by_rule("event", record, detail.type, default)
+        if verdict.severity == "none":
             return None
         about = AlarmDetail(
             type=detail.type,
@@ -149,15 +172,15 @@ class AlarmJudge:
             category=detail.category,
             device_name=record.device_name,
         )
-        return _sighting(record, "event", f"{record.did} {detail.type}", severity, about)
+        subject = f"{record.did} {detail.type}"
+        return _sighting(record, "event", subject, verdict.severity, about, renews=verdict.renews)
 
     def _plate(self, record: Record, sent: str) -> Sighting | None:
         plate = reduce_plate(sent)
-        now = record.received_at
         found = [
             watch
             for watch in (self._plates.find(plate) if plate else ())
-            if watch.entry.until is None or now < watch.entry.until
+            if watch.entry.until is None or self._reading().earliest < watch.entry.until
         ]
         if not found:
             return None
@@ -168,13 +191,13 @@ class AlarmJudge:
             entry_note=watch.entry.note,
             device_name=record.device_name,
         )
-        return _sighting(record, "plate", plate, watch.severity, about)
+        return _sighting(record, "plate", plate, watch.severity, about, renews=True)
 
     def _hub(self, record: Record, detail: HubDetail) -> Sighting | None:
         is_offline = detail.cause == OFFLINE
         kind: Literal["offline", "hub"] = "offline" if is_offline else "hub"
         default = "major" if is_offline else _HUB_SEVERITIES.get(detail.cause, "minor")
-        severity = self._by_rule(kind, record, None, default)
+        severity = self._by_rule(kind, record, None, default).severity
         if severity == "none":
             return None
         about = AlarmDetail(
@@ -184,7 +207,7 @@ class AlarmJudge:
             device_name=record.device_name,
         )
         subject = record.did if is_offline else problem_key(detail.cause, record.did)
-        return _sighting(record, kind, subject, severity, about)
+        return _sighting(record, kind, subject, severity, about, renews=False)
 
     def _by_rule(
         self,
@@ -192,10 +215,11 @@ class AlarmJudge:
         record: Record,
         type: int | None,
         default: Severity | Literal["none"],
-    ) -> Severity | Literal["none"]:
-        """Return the severity by the first rule whose hours it is.
+    ) -> _Verdict:
+        """Return what the first rule says whose hours it is.
 
-        What rules are about raises no alarm outside of their hours; all else is as by default.
+        What rules are about raises no alarm outside of their hours; all else is as by default. If
+        nobody knows what time it is, it is the hour of the most severe rule.
         """
         about = [
             scoped.rule
@@ -205,19 +229,31 @@ class AlarmJudge:
             and (scoped.dids is None or record.did in scoped.dids)
         ]
         if not about:
-            return default
-        local = datetime.fromtimestamp(occurred_at(record) / 1000, self._zone)
-        return next((rule.severity for rule in about if is_in_hours(rule, local)), "none")
+            return _Verdict(default, renews=default in _SEVERE)
+        now = self._reading()
+        if now.earliest != now.latest and _is_stray(record, now):
+            return _verdict(min(about, key=lambda rule: _RANKS.index(rule.severity)))
+        local = datetime.fromtimestamp(occurred_at(record, now) / 1000, self._zone)
+        rule = next((rule for rule in about if is_in_hours(rule, local)), None)
+        return _Verdict("none", renews=False) if rule is None else _verdict(rule)
 
 
 def _one(sighting: Sighting | None) -> tuple[Sighting, ...]:
     return () if sighting is None else (sighting,)
 
 
-def occurred_at(record: Record) -> int:
-    """Return when a record occurred; when it arrived if its device's clock is far off."""
-    is_stray = abs(record.occurred_at - record.received_at) > _STRAY_MS
-    return record.received_at if is_stray else record.occurred_at
+def _verdict(rule: AlarmRule) -> _Verdict:
+    renews = rule.severity in _SEVERE if rule.renew is UNSET else rule.renew
+    return _Verdict(rule.severity, renews)
+
+
+def occurred_at(record: Record, now: Reading) -> int:
+    """Return when a record occurred that arrived now; now if its device's clock is far off."""
+    return now.likely if _is_stray(record, now) else record.occurred_at
+
+
+def _is_stray(record: Record, now: Reading) -> bool:
+    return abs(record.occurred_at - now.likely) > STRAY_MS
 
 
 def is_in_hours(rule: AlarmRule, local: datetime) -> bool:
@@ -278,7 +314,8 @@ def _person(
         category=category,
         device_name=record.device_name,
     )
-    return _sighting(record, "blacklist", who or f"device {record.did}", "critical", about)
+    subject = who or f"device {record.did}"
+    return _sighting(record, "blacklist", subject, "critical", about, renews=True)
 
 
 def _who(uuid: str, name: str) -> str:
@@ -289,7 +326,13 @@ def _who(uuid: str, name: str) -> str:
 
 
 def _sighting(
-    record: Record, kind: AlarmKind, subject: str, severity: Severity, detail: AlarmDetail
+    record: Record,
+    kind: AlarmKind,
+    subject: str,
+    severity: Severity,
+    detail: AlarmDetail,
+    *,
+    renews: bool,
 ) -> Sighting:
     return Sighting(
         kind=kind,
@@ -297,8 +340,9 @@ def _sighting(
         severity=severity,
         detail=detail,
         seq=record.seq,
-        at=occurred_at(record),
+        at=record.occurred_at,
         did=record.did,
+        renews=renews,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import trio
+from msgspec import UNSET
 
+from hub.clock_reading import Reading
 from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
@@ -35,6 +37,7 @@ class AlarmRules:
         audit: Audit,
         change_feed: Feed[Change],
         groups: CameraGroups,
+        reading: Callable[[], Reading],
     ) -> None:
         self._store = store
         self._rules = store.alarm_rules
@@ -42,6 +45,7 @@ class AlarmRules:
         self._audit = audit
         self._change_feed = change_feed
         self._groups = groups
+        self._reading = reading
         self._plates = watched_plates(store.plate_lists.all())
         self._building = trio.Lock()
         self._apply()
@@ -71,6 +75,7 @@ class AlarmRules:
     def _apply(self) -> None:
         self._store.alarms.use(
             AlarmJudge(
+                self._reading,
                 self._rules.all(),
                 self._plates,
                 self._site.zone(),
@@ -97,5 +102,7 @@ def _check(rule: AlarmRule, field: str) -> None:
         raise BadParameter("the rule has too many types, cameras or groups", field=field)
     if rule.types and rule.kind != "event":
         raise BadParameter("only rules of events have types", field=f"{field}.types")
+    if rule.renew is not UNSET and rule.kind != "event":
+        raise BadParameter("only alarms of events can be new again", field=f"{field}.renew")
     if rule.start and rule.start == rule.end:
         raise BadParameter("must differ from start", field=f"{field}.end")

@@ -17,6 +17,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.clock_reading import is_past
 from hub.config import AlarmsConfig
 from hub.errors import HubError
 from hub.live.registry import Registry
@@ -106,6 +107,8 @@ class AlarmWatch:
         self._has_started = False
         #: When each device was noticed to be offline, by did.
         self._offline_since: dict[str, float] = {}
+        #: The dids of those that were online since the start, or since an alarm told of them.
+        self._was_online: set[str] = set()
         #: When each problem of the hub was seen last, by its key.
         self._problem_at: dict[str, float] = {}
         #: What an alarm was raised for, as long as it lasts: a person who closes it knows of it.
@@ -178,7 +181,7 @@ class AlarmWatch:
         }
 
     def _is_due(self, since: int, now: int) -> bool:
-        return now - since >= self._config.escalate_seconds * 1000
+        return is_past(since, now, self._config.escalate_seconds * 1000)
 
     def _note_causes(self, causes: Sequence[_Cause], lasting: Collection[tuple[str, str]]) -> None:
         now = int(self._now() * 1000)
@@ -253,9 +256,9 @@ class AlarmWatch:
         A device that was never online has not been put up yet.
         """
         steady = self._steady_now()
-        expected = {
-            device.did: device for device in self._store.devices.all() if self._is_expected(device)
-        }
+        devices = self._store.devices.all()
+        self._was_online |= {one.did for one in devices if self._registry.get(one.did) is not None}
+        expected = {device.did: device for device in devices if self._is_expected(device)}
         self._offline_since = {did: self._offline_since.get(did, steady) for did in expected}
         return [
             _offline_cause(expected[did])
@@ -312,6 +315,8 @@ class AlarmWatch:
     async def _tell_all(self) -> None:
         for key, untold in list(self._untold.items()):
             await self._tell(untold)
+            if untold.cause.detail.cause == OFFLINE:
+                self._was_online.discard(untold.cause.did)
             del self._untold[key]
             self._told.add(key)
 
@@ -344,10 +349,15 @@ class AlarmWatch:
         return _still_tells(latest) or (kind == "offline" and self._is_same_absence(cause, latest))
 
     def _is_same_absence(self, cause: _Cause, alarm: Alarm) -> bool:
-        """Whether the device was not seen since the alarm, which somebody has closed."""
+        """Whether the device was not seen since the alarm, which somebody has closed.
+
+        If the clock was ahead when the alarm was raised, that is not known.
+        """
+        if cause.did in self._was_online:
+            return False
         device = self._store.devices.by_did(cause.did)
         seen = self._registry.last_seen(cause.did) or (device.last_seen if device else None) or 0
-        return seen < alarm.last_at
+        return seen < alarm.last_at <= int(self._now() * 1000)
 
 
 def _still_tells(alarm: Alarm) -> bool:

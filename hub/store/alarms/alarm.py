@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from hub.clock_reading import is_past
 from hub.store.damage import Moment, Size
 
 AlarmKind = Literal["blacklist", "plate", "event", "offline", "hub"]
@@ -26,11 +27,12 @@ ChangeKind = Literal["raised", "repeated", "acknowledged", "escalated", "over", 
 SEVERITIES: tuple[Severity, ...] = ("critical", "major", "minor")
 #: Cameras of one alarm that are listed.
 MAX_DIDS = 100
-#: A repeat after this time makes an acknowledged alarm of a person or a plate new again.
+#: A repeat after this time makes an acknowledged alarm new again, if its sighting renews.
 RENEW_MS = 60_000
+#: A device's clock that is off by more than this does not tell when something occurred.
+STRAY_MS = 86_400_000
 #: The type of event (2.4) that is about a person of a list.
 LISTED_PERSON = 12
-_RENEWED: tuple[AlarmKind, ...] = ("blacklist", "plate")
 
 
 class AlarmDetail(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -120,7 +122,10 @@ class AlarmChange(Struct, frozen=True):
 
 
 class Sighting(Struct, frozen=True, kw_only=True):
-    """What a record says that should raise an alarm. `at`: when it occurred."""
+    """What a record says that should raise an alarm. `at`: when it occurred.
+
+    `renews`: after a quiet time, it makes an acknowledged alarm new again.
+    """
 
     kind: AlarmKind
     subject: str
@@ -129,6 +134,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
     seq: int
     at: int
     did: str
+    renews: bool = False
 
     @property
     def key(self) -> tuple[AlarmKind, str]:
@@ -167,13 +173,16 @@ def raised(sighting: Sighting, received_at: int) -> Alarm:
 
 def repeated(alarm: Alarm, sighting: Sighting, received_at: int) -> Alarm:
     """Return an active alarm after one more sighting of its subject."""
+    if alarm.last_at > received_at + STRAY_MS:
+        # The hub's clock was ahead then.
+        alarm = replace(alarm, last_at=sighting.at)
     again = replace(
         alarm,
         severity=min(alarm.severity, sighting.severity, key=SEVERITIES.index),
         count=alarm.count + 1,
         last_at=max(alarm.last_at, sighting.at),
         last_seq=sighting.seq,
-        heard_at=max(alarm.heard_at, received_at),
+        heard_at=received_at,
         over_at=None,
         dids=_with_did(alarm, sighting),
     )
@@ -188,9 +197,9 @@ def _is_renewed(alarm: Alarm, sighting: Sighting, received_at: int) -> bool:
 
     Cameras' clocks differ, and some send late: it is enough that one of the two times has passed.
     """
-    if alarm.kind not in _RENEWED:
-        return False
-    return sighting.at - alarm.last_at > RENEW_MS or received_at - alarm.heard_at > RENEW_MS
+    return sighting.renews and (
+        sighting.at - alarm.last_at > RENEW_MS or is_past(alarm.heard_at, received_at, RENEW_MS + 1)
+    )
 
 
 def _with_did(alarm: Alarm, sighting: Sighting) -> tuple[str, ...]:

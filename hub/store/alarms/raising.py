@@ -61,10 +61,10 @@ Blacklisted = Mapping[str, str]
 
 
 class Judge(Protocol):
-    """Decides which records raise an alarm. Pure; called in the writer's thread."""
+    """Decides which records raise an alarm. Called in the writer's thread."""
 
     def judge(self, record: Record, blacklisted: Blacklisted) -> Sequence[Sighting]:
-        """Return what a record should raise alarms for.
+        """Return what a record should raise alarms for: in doubt of what time it is, one.
 
         `blacklisted`: who of the register is on the blacklist, of those that the records of the
         group name.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.store.alarms.alarm import Severity
 from hub.store.commit.group_commit import GroupCommit
@@ -33,6 +33,8 @@ class AlarmRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `types`: of events (2.4). `severity` "none": no alarm is raised. `days`: 1 is Monday. From
     `start` to `end`, "HH:MM" in the site's zone; across midnight if `end` is earlier, and the night
     belongs to the day on which it begins. `dids` and `groups`: a camera of either matches.
+    `renew`: whether an event after a quiet time makes an acknowledged alarm new again; if it is not
+    given, a critical or major one does.
     """
 
     kind: Literal["event", "offline", "hub"] = "event"
@@ -43,6 +45,7 @@ class AlarmRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end: Hour = ""
     dids: tuple[Did, ...] = ()
     groups: tuple[GroupId, ...] = ()
+    renew: bool | UnsetType = UNSET
 
 
 def load_rules(connection: sqlite3.Connection, damaged: DamagedRows) -> list[AlarmRule]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import UNSET, UnsetType
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change
 from hub.services.access.audit import Actor
 from hub.services.alarms.alarms import AlarmFilter, AlarmStep
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
-from hub.store.alarms.alarm import Move
+from hub.services.alarms.rules import AlarmRule
+from hub.store.alarms.alarm import Move, Severity
 from tests.services.alarms.conftest import MEI, AlarmSite
 
 ADA = Actor("user ada")
@@ -108,13 +110,33 @@ async def test_a_repeat_of_a_plate_after_a_minute_makes_an_acknowledged_alarm_ne
     assert (await site.one()).state == "new"
 
 
-async def test_a_repeated_event_stays_acknowledged(site: AlarmSite) -> None:
-    seq = await site.event(2)
-    await site.alarms.acknowledge([seq], "", MEI)
-    site.clock.advance(3600)
-    await site.event(2)
+@pytest.mark.parametrize(
+    ("type", "renew", "state"),
+    [
+        (8, UNSET, "new"),  # fire
+        (3, UNSET, "new"),  # camera covered
+        (1, UNSET, "acknowledged"),
+        (8, False, "acknowledged"),
+        (1, True, "new"),
+    ],
+)
+async def test_a_severe_event_after_a_quiet_minute_makes_an_acknowledged_alarm_new(
+    site: AlarmSite, type: int, renew: bool | UnsetType, state: str
+) -> None:
+    """Or that of another event, if a rule says so."""
+    if renew is not UNSET:
+        severity: Severity = "critical" if type == 8 else "minor"
+        await site.rules.put([AlarmRule(types=(type,), severity=severity, renew=renew)], MEI)
+    seq = await site.event(type)
+    await site.alarms.acknowledge([seq], "false alarm: kitchen", MEI)
+    site.clock.advance(60)
+    await site.event(type)
+    assert (await site.one()).state == "acknowledged"
+    site.clock.advance(61)
+    await site.event(type)
     alarm = await site.one()
-    assert (alarm.state, alarm.count) == ("acknowledged", 2)
+    assert (alarm.state, alarm.count) == (state, 3)
+    assert alarm.note == ("" if state == "new" else "false alarm: kitchen")
 
 
 async def test_an_alarm_that_is_over_closes_itself_if_it_was_acknowledged(

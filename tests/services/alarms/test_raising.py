@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from hub.errors import CannotStoreNow
+from hub.services.alarms.judge import AlarmJudge
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.alarms.rules import AlarmRule
 from hub.services.records.record_log import RecordFilter
@@ -279,7 +280,7 @@ async def test_a_rule_that_fails_refuses_the_upload_alone(
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(site.hub.store._writer._record_writer.raiser.judge), "judge", fail)
+        patch.setattr(AlarmJudge, "judge", fail)
         with pytest.raises(RuntimeError):
             await site.face(category=2, uuid="8")
     await site.face(category=2, uuid="8")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from hub.clock_reading import Reading
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.services.alarms.judge import AlarmJudge, is_in_hours
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
@@ -45,7 +46,9 @@ async def test_a_rule_without_types_is_about_all_events(site: AlarmSite) -> None
 
 async def test_a_rule_is_about_its_cameras_and_groups(site: AlarmSite) -> None:
     judge = AlarmJudge(
-        [AlarmRule(severity="none", dids=("1",), groups=(7, 8))], groups={7: ["2"], 9: ["3"]}
+        lambda: site.clock.reading,
+        [AlarmRule(severity="none", dids=("1",), groups=(7, 8))],
+        groups={7: ["2"], 9: ["3"]},
     )
     site.hub.store.alarms.use(judge)
     for did in ("1", "2", "3"):
@@ -123,14 +126,18 @@ def _event(occurred_at: int, received_at: int) -> Record:
 
 
 def test_the_hours_are_those_of_when_it_occurred_unless_the_cameras_clock_is_off() -> None:
-    judge = AlarmJudge([AlarmRule(severity="major", start="20:00")])
     day, night = (
         int(datetime.fromisoformat(f"2026-11-27T{hour}:00:00+00:00").timestamp()) * 1000
         for hour in (12, 21)
     )
-    assert not judge.judge(_event(day, night), {})
-    assert judge.judge(_event(night, day), {})
-    assert judge.judge(_event(3_600_000, night), {})
+    for occurred, received, is_raised in (
+        (day, night, False),
+        (night, day, True),
+        (3_600_000, night, True),
+    ):
+        now = Reading(received, received, received)
+        judge = AlarmJudge(lambda now=now: now, [AlarmRule(severity="major", start="20:00")])
+        assert bool(judge.judge(_event(occurred, received), {})) is is_raised
 
 
 async def test_blacklist_and_plates_cannot_be_suppressed(site: AlarmSite) -> None:
