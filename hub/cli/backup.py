@@ -137,7 +137,10 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
     from hub.store.backup.restore import restore as restore_from
 
     pace = Pace()
-    with open_source(data_dir, file) as opened:
+    with (
+        open_source(data_dir, file) as opened,
+        data_directory.unchanged_if_refused(data_dir),
+    ):
         data_directory.act_for_owner(data_dir)
         data_directory.prepare(data_dir)
         with data_directory.held(data_dir, "command"), _shown(pace):

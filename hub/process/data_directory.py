@@ -17,6 +17,7 @@ from hub import service_manager
 from hub.errors import StartFault
 from hub.process import executable
 from hub.service_manager.system import is_administrator, system_service
+from hub.store.disk import Disk
 from hub.store.file_system import network_type
 
 LOCK = "hub.lock"
@@ -65,6 +66,23 @@ def prepare(path: Path) -> None:
         ) from None
 
 
+@contextmanager
+def unchanged_if_refused(path: Path) -> Iterator[None]:
+    """If the block raises, remove the directory and its lock again, as far as it made them."""
+    existed = path.exists()
+    was_empty = not existed or not any(path.iterdir())
+    try:
+        yield
+    except BaseException:
+        if was_empty:
+            with suppress(OSError):  # something else is in it by now
+                if {entry.name for entry in path.iterdir()} <= {LOCK}:
+                    (path / LOCK).unlink(missing_ok=True)
+                    if not existed:
+                        path.rmdir()
+        raise
+
+
 def refuse_network(path: Path) -> None:
     """Raise StartFault if the directory is on a network file system, where records are not safe."""
     if kind := network_type(path):
@@ -90,7 +108,8 @@ def held(path: Path, role: HolderRole) -> Iterator[None]:
     """Hold the directory within the block, or until the process ends. Raises DirectoryInUse."""
     handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not _try_lock(handle):
+        # A lock of a file that was removed meanwhile keeps nobody out.
+        if not _try_lock(handle) or not Disk().is_at(handle, path / LOCK):
             raise DirectoryInUse(path, _read_holder(handle))
         _write_holder(handle, f"{role} {os.getpid()}")
         yield

@@ -37,6 +37,17 @@ def test_a_backup_is_written_and_restored(
     assert f"backup.file  {file}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_refused_restore_leaves_nothing_behind(exists: bool, tmp_path: Path) -> None:
+    file, new = tmp_path / "no-backup", tmp_path / "new"
+    file.write_bytes(b"x" * 100_000)
+    if exists:
+        new.mkdir()
+    assert run(["restore", str(file), "--data", str(new)]) == 1
+    assert new.exists() == exists
+    assert not exists or list(new.iterdir()) == []
+
+
 def test_a_restore_over_data_is_refused_in_one_line(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from hub.process.control.erasures import BeginErasure
+from hub.services import Services
+from hub.services.access.audit import COMMAND_LINE
 from hub.store.opening import open_store
 from hub.wire.uploads.records import FaceDetail
 from tests.cli.conftest import Sitehub
@@ -93,6 +96,18 @@ def test_a_person_is_erased_after_the_number_was_typed_again(filled: Sitehub) ->
     assert done.out.splitlines()[0] == "erasure 1: 2 records, 6 pictures"
     gone = filled("erase", "--number", "4711", "--confirm", "4711")
     assert (gone.status, gone.err) == (1, "sitehub: there are no such records\n")
+
+
+def test_an_erasure_is_carried_out_if_the_hub_that_began_it_has_ended(
+    filled: Sitehub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def begin_only(self: BeginErasure, services: Services) -> int:
+        begun = await services.erasures.begin(self.subject, with_held=False, by=COMMAND_LINE)
+        return begun.id
+
+    monkeypatch.setattr(BeginErasure, "perform", begin_only)
+    done = filled("erase", "--number", "4711", "--confirm", "4711")
+    assert done.out.splitlines()[0] == "erasure 1: 2 records, 6 pictures"
 
 
 def test_records_chosen_by_hand_are_erased_with_a_report(filled: Sitehub) -> None:

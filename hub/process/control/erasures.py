@@ -42,12 +42,14 @@ class BeginErasure(ControlRequest[int], frozen=True, tag="erasure.begin"):
 
 
 class GetErasure(ControlRequest[Erasure], frozen=True, tag="erasure.get"):
-    """Return an erasure."""
+    """Return an erasure. If the hub that carried it out has ended, carry it out first."""
 
     id: int
     result: ClassVar[Any] = Erasure
 
     async def perform(self, services: Services) -> Erasure:
+        if not services.erasures.is_running:
+            await services.erasures.carry_out()
         return await services.erasures.get(self.id)
 
 
