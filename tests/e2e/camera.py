@@ -129,6 +129,7 @@ class Capture:
     taken_at: int
     pictures: dict[str, bytes] = field(repr=False)
     category: int | None = None
+    name: str = ""
 
     @staticmethod
     def random(rng: Random, *sizes: int, category: int | None = None) -> Capture:
@@ -147,7 +148,7 @@ class Capture:
         document = {
             "did": "",
             "time": self.taken_at,
-            "name": "",
+            "name": self.name,
             "uuid": self.uuid,
             "data": data,
             **({} if self.category is None else {"category": self.category}),

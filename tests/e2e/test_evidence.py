@@ -7,6 +7,7 @@ import json
 import random
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -71,10 +72,58 @@ async def test_an_erasure_goes_on_after_kill_9_and_leaves_no_byte(
     assert files_with(hub.data_dir, needles) == set()
 
 
-def wait_finished(client: httpx.Client) -> dict[str, object]:
+async def test_an_erasure_by_number_leaves_nothing_under_the_number_with_zeros_either(
+    make_hub: MakeHub, camera: Camera
+) -> None:
+    hub = make_hub().start()
+    headers = hub.add_api_key()
+    did = hub.add_device(camera.sn, camera.code, camera.public_key)
+    rng = random.Random(7)
+    captures = [
+        replace(Capture.random(rng, 60_000, 30_000, 20_000), uuid=uuid, name=name)
+        for uuid, name in (
+            *(("1000123", "Zyxwina Quandary"), ("0001000123", "Zyxwina Quandary")),
+            *(("1000124", "Li Wei"), ("0", "Zyxwina Quandary")),
+        )
+    ]
+    async with (
+        camera.connect(hub.device_url, hub.trust(), did) as (_, token),
+        hub.client() as client,
+    ):
+        for capture in captures:
+            assert await upload(client, token, capture.body()) == 200
+
+    def search(client: httpx.Client, **asked: str) -> list[tuple[int, str]]:
+        items = client.get(f"{API}/records", params=asked).json()["items"]
+        return [(one["seq"], one["uuid"]) for one in items]
+
+    needles = [data[1000:1100] for capture in captures[:2] for data in capture.pictures.values()]
+    needles += [b"1000123"]
+    with hub.sync_client(headers=headers) as client:
+        found = [(1, "1000123"), (2, "0001000123")]
+        assert search(client, uuid="1000123") == search(client, uuid="00001000123") == found
+        (erasable,) = client.get(f"{API}/erasable", params={"number": "0001000123"}).json()["items"]
+        assert (erasable["number"], erasable["records"]) == ("1000123", 2)
+        body = {"number": "1000123", "confirm": 2}
+        assert client.post(f"{API}/erasures", json=body).status_code == 200
+        assert wait_finished(client)["records"] == 2
+        assert files_with(hub.data_dir, needles) == set()
+        # By name go those that only have the number of every stranger, and by that number nobody.
+        assert client.post(f"{API}/erasures", json={"number": "0", "confirm": 1}).status_code == 400
+        name = "Zyxwina Quandary"
+        body = {"name": name, "confirm": 1}
+        assert client.post(f"{API}/erasures", json=body).status_code == 200
+        assert wait_finished(client, 2)["records"] == 1
+        assert search(client, uuid="1000124") == [(3, "1000124")]
+    assert hub.stop() == 0
+    needles += [name.encode(), name.casefold().encode()]
+    assert files_with(hub.data_dir, needles) == set()
+
+
+def wait_finished(client: httpx.Client, id: int = 1) -> dict[str, object]:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        report: dict[str, object] = client.get(f"{API}/erasures/1").json()
+        report: dict[str, object] = client.get(f"{API}/erasures/{id}").json()
         if report["finished_at"]:
             return report
         time.sleep(0.05)

@@ -15,6 +15,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from hub.store.commit.record_rows import indexed_uuid
 from hub.store.db import Store
 from hub.store.health import StoreHealth
 from hub.store.records.record_filter import RecordFilter
@@ -286,6 +287,47 @@ def _tables(connection: sqlite3.Connection) -> dict[str, int]:
     return {
         name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for (name,) in names
     }
+
+
+async def test_numbers_of_people_get_one_form(tmp_path: Path, clock: FrozenClock) -> None:
+    """Versions before schema 29 indexed them as cameras wrote them. A rebuild gives the same."""
+    sent = {
+        "0001000123": "1000123",
+        "1000123": "1000123",
+        " 12\n": "12",
+        "\u30000007\xa0": "7",
+        "000": "0",
+        "9223372036854775808": "9223372036854775808",
+        "00000000000000000000000000000000000001": "1",
+        "00AB": "00AB",
+        " x-07 ": "x-07",
+        "٠٧": "٠٧",
+        " ": None,
+    }
+    unpack(tmp_path, 28)
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection:
+        columns = "kind, did, sn, device_name, occurred_at, received_at, detail, extra, images"
+        row = f"INSERT INTO record ({columns}, uuid) SELECT {columns}, ? FROM record WHERE seq = 2"
+        connection.executemany(row, [(uuid,) for uuid in sent])
+        connection.commit()
+    query = "SELECT uuid FROM record WHERE seq > 5 ORDER BY seq"
+    async with opened(tmp_path, clock) as store:
+        found = await store.read(lambda c: c.execute(query).fetchall())
+    assert [uuid for (uuid,) in found] == list(sent.values())
+    assert [indexed_uuid(uuid) or None for uuid in sent] == list(sent.values())
+
+
+async def test_days_on_which_strangers_had_names_are_summarised_again(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    unpack(tmp_path, 28)
+    day = written.SUMMARISED[:2]
+    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as connection:
+        connection.execute("UPDATE record SET uuid = '0' WHERE seq = 2")
+        connection.execute("INSERT INTO report_day VALUES (?, ?, 5, 0, 0, 2)", day)
+        connection.commit()
+    async with opened(tmp_path, clock) as store:
+        assert await store.day_summaries.all() == []
 
 
 async def test_the_audit_log_keeps_no_number_of_a_person(

@@ -20,8 +20,9 @@ from hub.store.alarms.alarm import (
     Sighting,
 )
 from hub.store.alarms.plate_lists import PlateEntry, PlateList
-from hub.store.alarms.raising import Blacklisted, as_pid, pid_of
+from hub.store.alarms.raising import Blacklisted, pid_of
 from hub.store.alarms.rules import AlarmRule
+from hub.wire.person_numbers import canonical_number, names_nobody
 from hub.wire.plates import PlateMatcher, reduce_plate
 from hub.wire.uploads.records import (
     AccessDetail,
@@ -61,8 +62,6 @@ _HUB_SEVERITIES: Mapping[str, Severity] = {
 }
 #: What is "offline" among the causes of records of kind hub.
 OFFLINE = "offline"
-#: What cameras send for people whom they do not know, beside 0 (D8): 2^63.
-_UNKNOWN_PERSON = "9223372036854775808"
 #: Text of devices in an alarm is cut off; its record has all of it.
 _MAX_TEXT = 200
 #: An acknowledged alarm of such an event is new again after a quiet time, unless a rule decides.
@@ -320,8 +319,8 @@ def _person(
 
 def _who(uuid: str, name: str) -> str:
     """Return what tells one person from another; "" if nothing does."""
-    if uuid.strip("0") and uuid != _UNKNOWN_PERSON:
-        return as_pid(uuid) or _cut(uuid)
+    if not names_nobody(uuid):
+        return _cut(canonical_number(uuid))
     return f"name {_cut(_cut(name).casefold())}" if name.strip() else ""
 
 

@@ -30,7 +30,7 @@ from hub.store.people.person_rows import Category as Category
 from hub.store.people.person_rows import Person as Person
 from hub.store.people.person_rows import PersonChange as PersonChange
 from hub.store.people.person_rows import PersonName as PersonName
-from hub.store.people.person_rows import canonical_pid as canonical_pid
+from hub.wire.person_numbers import canonical_pid
 
 if TYPE_CHECKING:
     from hub.store.db import Store

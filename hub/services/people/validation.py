@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter
 from hub.services.people.masking import MASK
-from hub.store.people.person_rows import MAX_PID, PersonChange, canonical_pid
+from hub.store.people.person_rows import PersonChange
+from hub.wire.person_numbers import MAX_PID, STRANGERS, canonical_number, canonical_pid
 
 #: Lengths of 1.12, and of the note.
 MAX_NAME_LENGTH = 128
@@ -21,8 +22,6 @@ MAX_GROUP_NAME_LENGTH = 64
 #: The beginning of the year 9000, in UNIX milliseconds: every zone can express what is before.
 LATEST_TIME = 221_845_392_000_000
 
-#: D8: cameras send it for every stranger.
-_STRANGER = str(2**63)
 _TEXTS = ("work_id", "id_card_no", "ic_card_no", "department", "phone")
 _NUMBERS = ("id_card_no", "ic_card_no", "phone")
 #: Control characters, and lone surrogates, which no frame can hold.
@@ -32,11 +31,11 @@ _CONTROL_BUT_LINES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def checked_pid(pid: str) -> str:
     """Return a pid without leading zeros. Raises BadParameter."""
+    if canonical_number(pid) in STRANGERS:
+        raise BadParameter("cameras send this number for every stranger", field="pid")
     canonical = canonical_pid(pid)
     if canonical is None:
         raise BadParameter(f"a decimal number from 1 to {MAX_PID} is expected", field="pid")
-    if canonical == _STRANGER:
-        raise BadParameter("cameras send this number for every stranger", field="pid")
     return canonical
 
 

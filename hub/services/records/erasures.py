@@ -22,13 +22,13 @@ from hub.log import limited
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.backups.views import Backup
 from hub.store.commit.record_rows import fold
-from hub.store.people.person_rows import canonical_pid
 from hub.store.records.erasing import Match as Match
 from hub.store.records.erasing import Preview as Preview
 from hub.store.tables.erasures import Erasure as Erasure
 from hub.store.tables.erasures import ErasureReport as ErasureReport
 from hub.store.tables.erasures import NewErasure
 from hub.store.tables.erasures import Subject as Subject
+from hub.wire.person_numbers import canonical_pid, names_nobody
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ _MAX_COPIES = 200
 _RETRY_SECONDS = 60
 #: Copies in the data directory.
 _COPIES = ("hub.sqlite.before-*", "before-restore-*", "media/set-aside/*")
-#: Numbers that cameras send for strangers (D8): 0, and 2^63.
-_STRANGERS = ("", "0", "9223372036854775808")
 
 
 class Erasable(Struct, frozen=True):
@@ -105,11 +103,10 @@ class Erasures:
             raise BadParameter("either a name or a number is expected", field="name")
         if name:
             found = await self._store.eraser.find_name(name)
-            known = [one for one in found if one.uuid not in _STRANGERS or not one.uuid]
-            pids = {canonical_pid(one.uuid) for one in known}
+            pids = {one.uuid for one in found}
             others = [pid for pid in await self._store.people.named(name) if pid not in pids]
-            return known + [Match(name, pid, 0, 0) for pid in others]
-        if number in _STRANGERS:
+            return found + [Match(name, pid, 0, 0) for pid in others]
+        if names_nobody(number):
             raise BadParameter("cameras send this number for every stranger", field="number")
         if (match := await self._store.eraser.find_uuid(number)) is not None:
             return [match]

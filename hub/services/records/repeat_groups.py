@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hub.store.people.person_rows import canonical_pid
+from hub.wire.person_numbers import canonical_number, names_nobody
 from hub.wire.uploads.records import AccessDetail, FaceDetail, Record, VehicleDetail
 
 #: A record repeats an earlier one if it occurred at most this much before or after it.
 REPEAT_MS = 60_000
-
-#: What cameras send as the `uuid` of somebody whom they do not know (2.1; D8: 2^63).
-_NOBODY = frozenset({"", "0", "9223372036854775808"})
 
 
 class RepeatGroup(Struct, frozen=True):
@@ -76,6 +73,6 @@ def repeat_key(record: Record) -> str:
 
 def _person(uuid: str | None, name: str | None) -> str:
     """Whom a camera recognised; "" for a stranger."""
-    if uuid is not None and uuid.strip() not in _NOBODY:
-        return f"pid {canonical_pid(uuid) or uuid.strip()}"
+    if uuid is not None and not names_nobody(uuid):
+        return f"pid {canonical_number(uuid)}"
     return f"name {name.strip()}" if name and name.strip() else ""

@@ -38,11 +38,11 @@ from hub.store.alarms.rows import (
 from hub.store.alarms.shares import least_active
 from hub.store.damage import DamagedRows
 from hub.store.sqlite.sql import one
+from hub.wire.person_numbers import canonical_pid
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Record
 
 #: Alarms that are not closed. Beyond that, some are closed by themselves, see `shares`.
 MAX_ACTIVE = 2_000
-_MAX_PID_LENGTH = 20
 
 _BLACKLISTED = """
 SELECT json_group_array(json_array(pid, name)) FROM person
@@ -202,10 +202,4 @@ def pid_of(record: Record) -> str:
     """Return the uuid of a record in the form of a pid of the register; "" if it is none."""
     if not isinstance(record.detail, FaceDetail | EventDetail | AccessDetail):
         return ""
-    return as_pid(record.detail.uuid or "")
-
-
-def as_pid(uuid: str) -> str:
-    """Return a uuid in the form of a pid of the register; "" if it cannot be one."""
-    pid = uuid.strip().lstrip("0")
-    return pid if pid.isascii() and pid.isdecimal() and len(pid) <= _MAX_PID_LENGTH else ""
+    return canonical_pid(record.detail.uuid or "") or ""

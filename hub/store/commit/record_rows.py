@@ -19,6 +19,7 @@ from hub.store.commit.record_batch import Appended, BatchKey
 from hub.store.media.pack_format import LoggedRecord, StoredImage
 from hub.store.media.packs import encode_images
 from hub.store.sqlite.sql import clamp, one
+from hub.wire.person_numbers import STRANGERS, canonical_number
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
@@ -39,6 +40,8 @@ STRAY_MS = 600_000
 #: Indexed text is cut off; the record's detail keeps all of it.
 _MAX_TERM_LENGTH = 256
 _MAX_UUID_LENGTH = 128
+#: In SQL: the indexed uuids of people whom cameras do not know.
+STRANGER_UUIDS = str(STRANGERS)
 
 _RECORD_COLUMNS = (
     "seq, kind, did, sn, device_name, occurred_at, received_at, type, category, uuid, term, "
@@ -207,9 +210,9 @@ def fold(text: str) -> str:
     return text.replace("\0", "")[:_MAX_TERM_LENGTH].casefold()[:_MAX_TERM_LENGTH]
 
 
-def short_uuid(uuid: str) -> str:
-    """Return a uuid as it is indexed."""
-    return uuid[:_MAX_UUID_LENGTH]
+def indexed_uuid(uuid: str) -> str:
+    """Return a uuid as it is indexed, in the one form of a number; "" if it is none."""
+    return canonical_number(uuid)[:_MAX_UUID_LENGTH]
 
 
 def insert_rows(
@@ -303,7 +306,7 @@ def _row(new: NewRecord, terms: dict[_TermKey, int]) -> tuple[object, ...]:
         record.received_at,
         _integer(key.type),
         _integer(key.category),
-        short_uuid(key.uuid) if key.uuid else None,
+        indexed_uuid(key.uuid or "") or None,
         terms.get((key.field, fold(key.term))) if key.term else None,
         new.detail,
         bytes(record.extra),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Literal
@@ -13,13 +12,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub.folding import normalise
 from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_flag, as_number, as_text
 from hub.store.sqlite.sql import one
+from hub.wire.person_numbers import canonical_pid
 
 #: People of the register.
 MAX_PEOPLE = 20_000
-MAX_PID = 2**64 - 1
 #: Numbers below are left to those who give them, and to what cameras number by themselves.
 _FIRST_ASSIGNED_PID = 1_000_001
-_PID = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
 
 #: For the order of pids by number: the expression of the index person_order, in these very words.
 BY_NUMBER = "substr('0000000000000000000' || {pid}, -20)"
@@ -164,15 +162,6 @@ OR EXISTS (SELECT 1 FROM record WHERE uuid = :pid)
 _FOLDED = "SELECT pid, folded FROM person"
 _PHOTOS = "SELECT pid, substr(jpeg, 1, 2) FROM person_photo"
 _MEMBERS = "SELECT pid, camera_group FROM person_group"
-
-
-def canonical_pid(text: str) -> str | None:
-    """Return a pid in the form of the register, without leading zeros; None if it is none.
-
-    Cameras name people by it as `pid` or `uuid`.
-    """
-    pid = text.strip().lstrip("0")
-    return pid if _PID.fullmatch(pid) and int(pid) <= MAX_PID else None
 
 
 def fold_text(text: str) -> str:

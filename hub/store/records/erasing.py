@@ -19,9 +19,8 @@ from msgspec import Struct
 
 from hub.errors import CannotStoreNow
 from hub.store.alarms.erasing import erase_alarms_of_people, erase_alarms_of_records
-from hub.store.alarms.raising import as_pid
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.commit.record_rows import fold, short_uuid
+from hub.store.commit.record_rows import STRANGER_UUIDS, fold, indexed_uuid
 from hub.store.commit.steps import Step, in_steps
 from hub.store.damage import is_moment, plain
 from hub.store.disk import Disk
@@ -43,6 +42,7 @@ from hub.store.records.record_reading import erased_detail, known_detail
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.erasures import Erasure, Subject, count_erased, forget_subject
+from hub.wire.person_numbers import canonical_number
 from hub.wire.uploads.records import AccessDetail, RecordKind
 
 log = logging.getLogger(__name__)
@@ -66,11 +66,15 @@ SELECT seq, kind, did, received_at, images, detail, EXISTS (
 WHERE did = ? AND seq > ? AND seq <= ? AND kind = 'access' AND erased IS NULL ORDER BY seq
 """
 _BY_UUID = "uuid = ?"
-_BY_NAME = "term = (SELECT id FROM term WHERE field = 'name' AND folded = ?) AND uuid IS NULL"
+#: Records that say who somebody is by name only: the number of strangers is none.
+_BY_NAME = f"""
+term = (SELECT id FROM term WHERE field = 'name' AND folded = ?)
+    AND (uuid IS NULL OR +uuid IN {STRANGER_UUIDS})
+""".strip()
 _BY_SEQ = "seq IN (SELECT value FROM json_each(?))"
-_MATCHES = """
-SELECT uuid, count(*), max(seq) FROM record
-WHERE term = (SELECT id FROM term WHERE field = 'name' AND folded = ?) GROUP BY uuid LIMIT ?
+_MATCHES = f"""
+SELECT iif(uuid IN {STRANGER_UUIDS}, NULL, uuid), count(*), max(seq) FROM record
+WHERE term = (SELECT id FROM term WHERE field = 'name' AND folded = ?) GROUP BY 1 LIMIT ?
 """
 _DETAIL = "SELECT kind, detail FROM record WHERE seq = ?"
 _UUID_MATCH = "SELECT count(*), max(seq) FROM record WHERE uuid = ?"
@@ -100,7 +104,7 @@ _NOTE_HELD = "UPDATE held_pack SET erased_at = ? WHERE day = ?"
 
 
 class Match(Struct, frozen=True):
-    """Records with a name, and the same number: `uuid`, "" if they have none."""
+    """Records with a name, and the same number: `uuid`, "" if none or that of strangers."""
 
     name: str
     uuid: str
@@ -262,12 +266,12 @@ def _content(record: LoggedRecord) -> tuple[str, str, int, bytes]:
 
 def _erase_alarms(uuids: Sequence[str], connection: sqlite3.Connection) -> None:
     with secure_deletion(connection):
-        erase_alarms_of_people(connection, [as_pid(uuid) or uuid for uuid in uuids])
+        erase_alarms_of_people(connection, [canonical_number(uuid) for uuid in uuids])
 
 
 def _conditions(subject: Subject) -> Iterator[tuple[str, str]]:
     for uuid in subject.uuids:
-        yield _BY_UUID, short_uuid(uuid)
+        yield _BY_UUID, indexed_uuid(uuid)
     for name in subject.names:
         yield _BY_NAME, fold(name)
     if subject.seqs:
@@ -340,8 +344,8 @@ def _find_name(connection: sqlite3.Connection, name: str) -> list[Match]:
 
 
 def _find_uuid(connection: sqlite3.Connection, uuid: str) -> Match | None:
-    count, seq = connection.execute(_UUID_MATCH, (short_uuid(uuid),)).fetchone()
-    return Match(_name_of(connection, seq), uuid, count, seq) if count else None
+    count, seq = connection.execute(_UUID_MATCH, (indexed_uuid(uuid),)).fetchone()
+    return Match(_name_of(connection, seq), canonical_number(uuid), count, seq) if count else None
 
 
 def _name_of(connection: sqlite3.Connection, seq: int) -> str:

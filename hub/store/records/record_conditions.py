@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.commit.attribute_bits import condition_on_bits
-from hub.store.commit.record_rows import fold, short_uuid
+from hub.store.commit.record_rows import STRANGER_UUIDS, fold, indexed_uuid
 from hub.store.records.record_filter import RecordFilter, is_quoted, simplified
 from hub.store.sqlite.sql import clamp, one
 
@@ -43,15 +43,14 @@ _IS_ON_LIST = """
 EXISTS (SELECT 1 FROM person WHERE person.pid = record.uuid
     AND person.category IN (SELECT value FROM json_each(?)))
 """
-# 2^63 is the number of nobody (D8).
-_IS_STRANGER = """
+_IS_STRANGER = f"""
 (+kind = 'face' AND +category IS NULL AND +term IS NULL AND erased IS NULL
-    AND (+uuid IS NULL OR +uuid IN ('', '0', '9223372036854775808')))
-OR (+kind = 'access' AND +uuid IN ('0', '9223372036854775808'))
+    AND (+uuid IS NULL OR +uuid IN {STRANGER_UUIDS}))
+OR (+kind = 'access' AND +uuid IN {STRANGER_UUIDS})
 """
-_HAS_UNSORTED_STRANGERS = """
+_HAS_UNSORTED_STRANGERS = f"""
 SELECT EXISTS (SELECT 1 FROM record_total WHERE kind = 'face' AND category = '')
-    OR EXISTS (SELECT 1 FROM record WHERE uuid IN ('0', '9223372036854775808'))
+    OR EXISTS (SELECT 1 FROM record WHERE uuid IN {STRANGER_UUIDS})
 """
 _HAS_ATTRIBUTES = """
 EXISTS (SELECT 1 FROM record_attributes WHERE record_attributes.seq = record.seq AND {test})
@@ -277,7 +276,7 @@ def with_known_lists(connection: sqlite3.Connection, filter: RecordFilter) -> Re
 
 def _on_columns(filter: RecordFilter) -> Iterator[Condition]:
     values: dict[str, object] = {
-        "uuid": None if filter.uuid is None else short_uuid(filter.uuid),
+        "uuid": None if filter.uuid is None else indexed_uuid(filter.uuid),
         "did": filter.did,
         "type": None if filter.type is None else clamp(filter.type),
         "category": None if filter.category is None else clamp(filter.category),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from hub.store.commit.record_rows import STRANGER_UUIDS
 from hub.store.damage import plain
 from hub.store.records.record_reading import known_detail
 from hub.store.records.time_spans import SeqRange, ranges_of
@@ -20,20 +21,21 @@ from hub.store.records.time_spans import SeqRange, ranges_of
 PART_SEQS = 65_536
 _MAX_SEQ = 2**63 - 1
 
-# Damaged records are left out, and those of the number of nobody (D8).
+# Damaged records are left out.
 _IN_PART = """
 seq BETWEEN ? AND ? AND occurred_at >= ? AND occurred_at < ? AND erased IS NULL
     AND typeof(occurred_at) = 'integer' AND typeof(did) = 'text'
     AND typeof(uuid) IN ('text', 'null') AND typeof(term) IN ('integer', 'null')
-    AND (uuid IS NULL OR term IS NOT NULL OR uuid NOT IN ('', '0', '9223372036854775808'))
 """.strip()
 _OF_DIDS = " AND did IN (SELECT value FROM json_each(?))"
+# A number of strangers is none: whoever has a name besides is known by that.
+_NUMBER = f"iif(uuid IN {STRANGER_UUIDS}, NULL, uuid)"
 _PEOPLE = f"""
-SELECT uuid, iif(uuid IS NULL, term, NULL), did, min(occurred_at), max(occurred_at), count(*),
-    max(iif(term IS NULL, 0, seq))
+SELECT {_NUMBER}, iif({_NUMBER} IS NULL, term, NULL), did, min(occurred_at), max(occurred_at),
+    count(*), max(iif(term IS NULL, 0, seq))
 FROM record NOT INDEXED
-WHERE {_IN_PART} AND kind IN ('face', 'event', 'access') AND (uuid IS NOT NULL OR term IS NOT NULL)
-    AND (category IS NULL OR category <> 0){{dids}}
+WHERE {_IN_PART} AND kind IN ('face', 'event', 'access')
+    AND ({_NUMBER} IS NOT NULL OR term IS NOT NULL) AND (category IS NULL OR category <> 0){{dids}}
 GROUP BY 1, 2, 3
 """
 _VEHICLES = f"""

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct
 
+from hub.store.commit.record_rows import STRANGER_UUIDS
 from hub.store.records.time_spans import SeqRange
 
-# 2^63 is the number of nobody (D8). Erased and damaged records tell nothing.
-_FACES = """
+# Erased and damaged records tell nothing.
+_FACES = f"""
 SELECT occurred_at / 3600000 - (occurred_at % 3600000 < 0), did, count(*),
-    sum(term IS NULL AND (uuid IS NULL OR uuid IN ('', '0', '9223372036854775808')))
+    sum(term IS NULL AND (uuid IS NULL OR uuid IN {STRANGER_UUIDS}))
 FROM record NOT INDEXED
 WHERE seq BETWEEN ? AND ? AND occurred_at >= ? AND occurred_at < ? AND kind = 'face'
     AND category IS NULL AND erased IS NULL

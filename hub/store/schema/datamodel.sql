@@ -22,7 +22,7 @@ CREATE TABLE record (
     received_at INTEGER NOT NULL,          -- by the hub's clock; its UTC day is the pack's
     type INTEGER,                          -- of an event (2.4) or an access record (D8)
     category INTEGER,                      -- of the person: 0 stranger, 1 to 4 as in 1.12
-    uuid TEXT,                             -- of the person, its first 128 characters
+    uuid TEXT,                             -- of the person, in one form (0029); 128 characters at most
     term INTEGER,                          -- term.id of the name, or of a vehicle's plate
     detail BLOB NOT NULL,                  -- JSON by kind, see hub/wire/uploads/records.py
     extra BLOB NOT NULL,                   -- JSON object of the extra fields, unchanged

@@ -45,8 +45,8 @@ DELETE FROM erasure WHERE finished_at IS NOT NULL AND id NOT IN (
 class Subject(Struct, frozen=True):
     """Whose records, or which, are erased.
 
-    `uuids`: numbers of persons, as indexed: every record of them, whatever its name. `names`:
-    folded names: the records with this name and no number. `seqs`: records chosen by hand.
+    `uuids`: numbers of persons: every record of them, whatever its name. `names`: folded names:
+    the records with this name and no number, or that of strangers. `seqs`: records chosen by hand.
     `people`: pids of those who are removed from the register of people as well.
     """
 

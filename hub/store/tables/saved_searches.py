@@ -14,6 +14,7 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import fold
 from hub.store.damage import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import one, secure_deletion
+from hub.wire.person_numbers import canonical_number
 
 TABLE = "saved_search"
 MAX_SEARCHES = 100
@@ -47,7 +48,8 @@ class SavedSearch(NewSearch, frozen=True, kw_only=True):
         asked = parse_qs(self.query)
         texts = [fold(text) for text in (self.name, *asked.get("name", ()))]
         is_named = any(_says(text, name) for name in names for text in texts)
-        return is_named or not set(uuids).isdisjoint(asked.get("uuid", ()))
+        numbers = {canonical_number(uuid) for uuid in uuids}
+        return is_named or not numbers.isdisjoint(map(canonical_number, asked.get("uuid", ())))
 
 
 def _says(text: str, name: str) -> bool:

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 from hub.wire.code_tables import CodeName
 from hub.wire.commands.capabilities import Edition
 from hub.wire.extra_fields import ExtraField, FieldReader
+from hub.wire.person_numbers import names_nobody
 from hub.wire.pictures import Picture
 from hub.wire.uploads import attributes, vehicle_tables
 from hub.wire.uploads.attributes import Attribute, Attributes
@@ -25,8 +26,6 @@ _ONLY_IN_3 = frozenset({"bg_width", "bg_height", "face_rect", "body_rect"}) | (
 )
 #: What only a recogniser sends, which compares faces with a library; a capture camera does not.
 _OF_A_RECOGNISER = frozenset({"id_card", "ic_card", "work_id", "department", "score", "express"})
-#: The pid of people whom a recogniser does not know, beside none (D8): 2^63.
-_UNKNOWN_PERSON = "9223372036854775808"
 _FLAT_VEHICLE = (
     *("plate_rect", "car_rect", "plate", "plate_color", "car_color", "car_type", "car_maker"),
 )
@@ -65,7 +64,7 @@ class Sender(Struct, frozen=True):
 def sender_of(extra: list[ExtraField], *, names: bool, uuid: str | None) -> Sender:
     """`names`: the body has a name or a category; `uuid`: the person that it tells of."""
     has_library = names or any(name in _OF_A_RECOGNISER for name, _ in extra)
-    return Sender(has_library, uuid not in (None, _UNKNOWN_PERSON))
+    return Sender(has_library, not names_nobody(uuid))
 
 
 def read_face(

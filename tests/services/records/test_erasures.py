@@ -18,6 +18,7 @@ from hub.services.devices.frame_trace import TracedUpload
 from hub.services.people.register import PersonChange
 from hub.services.records import erasures
 from hub.services.records.erasures import Subject
+from hub.services.records.record_log import RecordFilter
 from hub.store.tables.device_pictures import stored_picture
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
@@ -63,11 +64,47 @@ async def test_a_name_means_those_without_a_number(hub: HubServices) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"name": "a", "number": "1"}, {"number": "0"}, {"number": str(2**63)}]
+    "asked",
+    [
+        {},
+        {"name": "a", "number": "1"},
+        *({"number": number} for number in ("0", "000", str(2**63), f"0{2**63}")),
+    ],
 )
 async def test_nobody_is_not_a_person(hub: HubServices, asked: dict[str, str]) -> None:
     with pytest.raises(BadParameter):
         await hub.services.erasures.find(**asked)
+
+
+async def test_a_number_is_one_number_however_a_camera_writes_it(hub: HubServices) -> None:
+    await hub.services.saved_searches.add("Him", "uuid=0004711", by=ANN)
+    for uuid in ("4711", "0004711", " 4711", "47110"):
+        await add(hub, FaceDetail(name="Zhang Wuji", uuid=uuid))
+    for number in ("4711", "04711"):
+        (found,) = await hub.services.erasures.find_erasable(number=number)
+        assert found.match is not None
+        assert (found.match.uuid, found.preview.records) == ("4711", 3)
+    by_name = await hub.services.erasures.find(name="Zhang Wuji")
+    assert [(one.uuid, one.records) for one in by_name] == [("4711", 3), ("47110", 1)]
+    await hub.services.erasures.begin(found.subject, with_held=False, by=ANN)
+    await hub.services.erasures.carry_out()
+    left = (await hub.services.records.page(RecordFilter())).items
+    assert [one.erased for one in left] == [True, True, True, False]
+    assert hub.services.saved_searches.list() == ()
+
+
+async def test_a_name_with_the_number_of_strangers_is_erased_by_name(hub: HubServices) -> None:
+    for uuid in ("0", "000", str(2**63), None):
+        await add(hub, FaceDetail(name="Zhang Wuji", uuid=uuid))
+    for name in (None, "Zhao Min"):
+        await add(hub, FaceDetail(name=name, uuid="0"))
+    found = await hub.services.erasures.find(name="zhang wuji")
+    assert [(one.name, one.uuid, one.records) for one in found] == [("Zhang Wuji", "", 4)]
+    subject = await hub.services.erasures.find_subject(name="Zhang Wuji")
+    await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.erasures.carry_out()
+    left = (await hub.services.records.page(RecordFilter())).items
+    assert [one.erased for one in left] == [True] * 4 + [False] * 2
 
 
 async def test_an_erasure_names_nobody(

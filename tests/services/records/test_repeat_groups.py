@@ -75,6 +75,7 @@ def test_a_group_ends_once_nothing_was_seen_for_a_minute() -> None:
     [
         FaceDetail(),
         FaceDetail(uuid="0", name=""),
+        FaceDetail(uuid="000"),
         AccessDetail(uuid="9223372036854775808"),
         AccessDetail(of=1),
         EventDetail(type=3, name="Li Wei", uuid="7"),

@@ -77,8 +77,19 @@ async def test_nobodys_number_is_nobody_in_an_attendance(site: ReportSite) -> No
     await site.access(8 * HOUR, str(2**63))
     await site.face(8 * HOUR, None, uuid="0")
     await site.face(8 * HOUR, "Mei", uuid="0")
+    await site.face(8 * HOUR, "Anna", uuid="0")
+    await site.face(9 * HOUR, "Anna", uuid="00")
     rows = rows_of(await site.report("attendance"), "attendance")
-    assert [(row[1], row[-1]) for row in rows] == [("Mei", 1)]
+    assert [(row[1], row[-1]) for row in rows] == [("Anna", 2), ("Mei", 1)]
+
+
+async def test_leading_zeros_make_nobody_another_person_in_an_attendance(site: ReportSite) -> None:
+    await site.services.people.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
+    await site.face(8 * HOUR, None, uuid="0007")
+    await site.face(9 * HOUR, None, uuid="7")
+    for period in ("day", "week"):
+        (row,) = rows_of(await site.report("attendance", period), "attendance")
+        assert (row[1], row[2], row[-1]) == ("Li Mei", "7", 2)
 
 
 async def test_attendance_is_the_first_and_last_sighting_of_each_day(site: ReportSite) -> None:

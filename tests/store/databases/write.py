@@ -341,7 +341,7 @@ async def fill(store: Store) -> None:
     await store.write(fill_schema_24)
     await fill_schema_26(store)
     await fill_schema_27(store)
-    # The records of schema 1 also have rows in the table of schema 28.
+    # The records of schema 1 also have rows in the table of schema 28, and numbers of schema 29.
 
 
 async def fill_schema_1(store: Store) -> None:

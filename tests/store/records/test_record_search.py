@@ -40,11 +40,11 @@ START = 1_764_057_600_000
 MINUTE = 60_000
 NAMES = ("Li Lei", "Han Mei", "Li", "[Bo]", "")
 PLATES = ("京A12345", "沪B8888", "A1?", "")
-#: The last one is that of nobody.
 NOBODY = str(2**63)
-UUIDS = ("p1", "p2", "p3", NOBODY)
+#: As cameras write them; the last ones are those of nobody.
+UUIDS = ("p1", "p2", "3", "0003", "000", NOBODY)
 #: Those of the register, and the list that each is on.
-LISTED = {"p1": 1, "p2": 2, "p3": 1}
+LISTED = {"p1": 1, "p2": 2, "3": 1}
 #: Some of those of people, and values that they have.
 ATTRIBUTES = {
     "upper_colour": ("red", "black"),
@@ -192,7 +192,7 @@ def matches(record: Record, filter: RecordFilter) -> bool:
         filter.type is None or str(type) == str(filter.type),
         has_part(plate, filter.plate),
         has_part(name, filter.name),
-        filter.uuid in (None, uuid),
+        filter.uuid is None or number(filter.uuid) == number(uuid),
         filter.category in (None, category),
         filter.categories is None or category in filter.categories,
         filter.lists is None or is_on_list(record, filter.lists),
@@ -200,6 +200,11 @@ def matches(record: Record, filter: RecordFilter) -> bool:
         all(word_of(detail, key) in words for key, words in filter.attributes),
     ]
     return all(asked)
+
+
+def number(uuid: str | None) -> str | None:
+    """A number without leading zeros."""
+    return None if uuid is None else uuid.lstrip("0")
 
 
 def word_of(detail: Detail, key: str) -> str | None:
@@ -220,11 +225,11 @@ def word_of(detail: Detail, key: str) -> str | None:
 def is_on_list(record: Record, lists: tuple[int, ...]) -> bool:
     detail = record.detail
     name, uuid, category = (getattr(detail, key, None) for key in ("name", "uuid", "category"))
-    if category in lists or LISTED.get(uuid or "") in lists:
+    if category in lists or LISTED.get(number(uuid) or "") in lists:
         return True
     if record.kind == "access":
-        return 0 in lists and uuid == NOBODY
-    is_nobody = not name and uuid in (None, NOBODY)
+        return 0 in lists and number(uuid) in ("", NOBODY)
+    is_nobody = not name and number(uuid) in (None, "", NOBODY)
     return 0 in lists and record.kind == "face" and category is None and is_nobody
 
 

@@ -52,5 +52,7 @@ def test_a_search_that_says_a_name_names_the_person(name: str, title: str) -> No
 
 
 def test_a_search_for_a_number_names_the_person() -> None:
-    assert search("Night", uuid="4711").names_person({"4711"}, ())
+    for number in ("4711", "0004711", " 4711"):
+        assert search("Night", uuid=number).names_person({"4711"}, ())
+        assert search("Night", uuid="4711").names_person({number}, ())
     assert not search("Night", uuid="47110").names_person({"4711"}, ())

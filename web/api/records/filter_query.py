@@ -49,7 +49,9 @@ class FilterQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     type: Annotated[Integer | None, Meta(description="type of event")] = None
     plate: Annotated[Text | None, Meta(description=f"part of the plate{_WILDCARDS}")] = None
     name: Annotated[Text | None, Meta(description=f"part of the name{_WILDCARDS}")] = None
-    uuid: Annotated[Text | None, Meta(description="of the person with exactly this uuid")] = None
+    uuid: Annotated[
+        Text | None, Meta(description="of the person with this number; leading zeros do not count")
+    ] = None
     category: Annotated[
         Annotated[tuple[Integer, ...], Meta(max_length=20)] | None,
         Meta(description="any of these: 0 stranger, 1 whitelist, 2 blacklist, 3 VIP, 4 visitor"),

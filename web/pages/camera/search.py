@@ -42,7 +42,6 @@ from web.pages.live.known_people import (
     recognised_people,
     recognised_view,
 )
-from web.pages.live.record_cards import pid_of
 from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("camera_search", __name__, url_prefix="/cameras/<int:did>/search")
@@ -149,7 +148,7 @@ async def _make_who(register: People, did: str, found: FoundPerson | None) -> di
     category = found.person.category if found.person else None
     people: Mapping[str, PersonName] = {}
     with suppress(CannotStoreNow, TooManyRequests):
-        people = await people_named(register, [pid_of(pid)])
+        people = await people_named(register, [pid])
     return {
         "who": recognised_view(found.name, pid, category, people),
         "picture": device_picture_url(did, found.picture) if found.picture else "",

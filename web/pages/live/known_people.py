@@ -11,6 +11,7 @@ from hub.errors import CannotStoreNow, TooManyRequests
 from hub.services.people.register import People, PersonName
 from hub.services.records.repeat_groups import RepeatGroup
 from hub.wire.commands.answers import Recognised
+from hub.wire.person_numbers import canonical_pid
 from hub.wire.uploads.records import Record
 from web import auth
 from web.pages.live.record_cards import (
@@ -24,7 +25,6 @@ from web.pages.live.record_cards import (
     make_group_card,
     named_pid,
     person_name,
-    pid_of,
 )
 
 
@@ -44,9 +44,9 @@ async def known_people(register: People, records: Iterable[Record]) -> Mapping[s
     return await people_named(register, map(named_pid, records))
 
 
-async def people_named(register: People, pids: Iterable[str]) -> Mapping[str, PersonName]:
-    """The people of the register with these pids, of which "" is nobody. One query at most."""
-    named = {pid for pid in pids if pid}
+async def people_named(register: People, uuids: Iterable[str]) -> Mapping[str, PersonName]:
+    """The people of the register whom cameras mean by these, by pid. One query at most."""
+    named = {pid for uuid in uuids if (pid := canonical_pid(uuid))}
     return await register.names(named) if named else NOBODY
 
 
@@ -58,7 +58,7 @@ async def recognised_people(
     Nobody if the register cannot be read now: what a camera has answered is shown all the same.
     """
     with suppress(CannotStoreNow, TooManyRequests):
-        return await people_named(register, (pid_of(row.person) for row in rows))
+        return await people_named(register, (row.person for row in rows))
     return NOBODY
 
 
@@ -71,7 +71,7 @@ def recognised_view(
     name: str | None, person: str, category: int | None, people: Mapping[str, PersonName]
 ) -> RecognisedView:
     """`person`: the number by which the camera names the person, "" if by none."""
-    pid = pid_of(person)
+    pid = canonical_pid(person) or ""
     return RecognisedView(
         name=person_name(name, person) if name or pid else "",
         pid=pid if pid in people else "",

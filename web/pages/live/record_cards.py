@@ -11,10 +11,11 @@ import xxhash
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from hub.services.people.register import PersonName, canonical_pid
+from hub.services.people.register import PersonName
 from hub.services.records.repeat_groups import RepeatGroup, repeat_key
 from hub.wire import code_tables
 from hub.wire.extra_fields import omitted_of
+from hub.wire.person_numbers import canonical_pid, names_nobody
 from hub.wire.pictures import Image
 from hub.wire.uploads import attributes, vehicle_tables
 from hub.wire.uploads.records import (
@@ -34,8 +35,6 @@ from web.pages.search.links import more_of_person, more_of_plate, more_with
 
 #: No person of the register.
 NOBODY: Mapping[str, PersonName] = {}
-#: D8: the pid of an unknown person in access uploads (2^63).
-_UNKNOWN_PERSON = "9223372036854775808"
 #: The picture on a card is the first of these that exists.
 _FIRST_PICTURES = ("face", "vehicle", "body", "background", "full", "plate")
 #: Pictures of a whole scene are not cropped.
@@ -205,12 +204,7 @@ def named_pid(record: Record) -> str:
     detail = record.detail
     if not isinstance(detail, FaceDetail | EventDetail | AccessDetail):
         return ""
-    return pid_of(detail.uuid or "")
-
-
-def pid_of(uuid: str) -> str:
-    """The pid that a camera means by a `uuid` or `pid`; "" if it means nobody."""
-    return (canonical_pid(uuid) or "") if _is_known(uuid) else ""
+    return canonical_pid(detail.uuid or "") or ""
 
 
 def shows_person(record: Record) -> bool:
@@ -259,15 +253,11 @@ def _language_code() -> language.Code:
     return language.current().code
 
 
-def _is_known(uuid: str | None) -> bool:
-    return bool(uuid) and uuid not in ("0", _UNKNOWN_PERSON)
-
-
 def person_name(name: str | None, uuid: str | None) -> str:
     """What a camera calls a person."""
     if name:
         return name
-    if _is_known(uuid):
+    if not names_nobody(uuid):
         return gettext("Person %(uuid)s") % {"uuid": uuid}
     return gettext("Stranger")
 

@@ -16,7 +16,6 @@ from web.pages.device_errors import device_message
 from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
 from web.pages.language import gettext, ngettext
 from web.pages.live.known_people import RecognisedView, people_named, recognised_view
-from web.pages.live.record_cards import pid_of
 from web.pages.people.photo_picker import PictureSource
 
 #: A result may have thousands of hits; only the best are shown.
@@ -61,7 +60,7 @@ class FoundView(Struct, frozen=True, kw_only=True):
 
 async def search_result(found: SearchResult) -> FoundView:
     shown = found.hits[:MAX_SHOWN]
-    people = await people_named(auth.services().people, (pid_of(hit.person) for hit in shown))
+    people = await people_named(auth.services().people, (hit.person for hit in shown))
     moment, zone = language.current().moment, auth.services().site.zone()
     subject = found.subject
     return FoundView(

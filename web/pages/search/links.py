@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from hub.wire.person_numbers import canonical_number, names_nobody
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Record, VehicleDetail
-
-#: What cameras send as the number of somebody whom they do not know (2.1; D8: 2^63).
-_NOBODY = frozenset({"", "0", "9223372036854775808"})
 
 
 def search_url(**values: str | int | None) -> str:
@@ -32,9 +30,8 @@ def more_of_person(record: Record) -> str:
     detail = record.detail
     if record.erased or not isinstance(detail, FaceDetail | EventDetail | AccessDetail):
         return ""
-    number = (detail.uuid or "").strip()
-    if number not in _NOBODY:
-        return search_url(uuid=number)
+    if not names_nobody(detail.uuid):
+        return search_url(uuid=canonical_number(detail.uuid or ""))
     name = "" if isinstance(detail, AccessDetail) else (detail.name or "").strip()
     return search_url(name=name) if name else ""
 

@@ -18,10 +18,10 @@ from hub.services.people.sync.frames import Frames
 from hub.store.db import Store
 from hub.store.people.device_people import MAX_UNKNOWN, DevicePeople
 from hub.store.people.holdings import ABSENT
-from hub.store.people.person_rows import canonical_pid
 from hub.wire.commands.answers import Person
 from hub.wire.commands.dialect import PERSON_LIST
 from hub.wire.commands.param_structs import PersonList
+from hub.wire.person_numbers import canonical_pid
 
 _PIDS_PER_WRITE = 500
 #: Limits of one list; a device that lists more, or longer, is not read whole.
