@@ -186,12 +186,16 @@ async def test_rules_are_replaced_as_a_whole(api: Client, hub: HubServices) -> N
     put = await api.send("PUT", "alarm-rules", {"items": [rule]})
     assert put["items"][0] == {"kind": "event", "dids": [], "groups": [], **rule}
     assert await api.get("alarm-rules") == put
+    renewing = {"items": [put["items"][0] | {"severity": "minor", "renew": True}]}
+    assert await api.send("PUT", "alarm-rules", renewing) == renewing
+    await api.send("PUT", "alarm-rules", put)
     for wrong in (
         {"severity": "huge"},
         {"severity": "minor", "start": "24:00"},
         {"severity": "minor", "days": [0]},
         {"severity": "minor", "kind": "plate"},
         {"severity": "minor", "types": [2], "kind": "hub"},
+        {"severity": "minor", "renew": True, "kind": "hub"},
         {},
     ):
         response = await api.raw("PUT", "alarm-rules", {"items": [wrong]})

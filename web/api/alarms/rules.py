@@ -86,7 +86,7 @@ class PlateLists(Struct, frozen=True):
 _RULES_EXAMPLE = AlarmRules(
     [
         AlarmRule(types=(2,), severity="critical", days=(6, 7), groups=(3,)),
-        AlarmRule(types=(2,), severity="major", start="20:00", end="06:00"),
+        AlarmRule(types=(2,), severity="major", start="20:00", end="06:00", renew=False),
         AlarmRule(kind="offline", severity="none", dids=("12",)),
     ]
 )
@@ -124,7 +124,8 @@ PUT_RULES = Endpoint(
         "Of the rules about an event (by `types` and camera), an offline device or a problem of "
         "the hub, the first whose hours it is decides; outside of the hours of all of them no "
         "alarm is raised. What no rule is about is as without: every event but type 11 raises one. "
-        "Rules do not apply to the blacklist and to plates."
+        "Rules do not apply to the blacklist and to plates. An event after a quiet minute makes an "
+        "acknowledged alarm new again if it is critical or major, unless `renew` says otherwise."
     ),
     body=AlarmRules,
     body_example=_RULES_EXAMPLE,

@@ -8,7 +8,7 @@ from datetime import time
 from typing import Literal, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from quart import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
@@ -35,15 +35,22 @@ _KINDS = {
     "hub": N_("Problems of this hub"),
 }
 _SEVERITIES = {**SEVERITIES, "none": N_("No alarm")}
+#: What `AlarmRule.renew` says of an event that happens again after the alarm was acknowledged.
+_RENEWALS = {
+    "": N_("The alarm is new again if it is critical or major"),
+    "yes": N_("The alarm is new again"),
+    "no": N_("The alarm stays acknowledged"),
+}
 
 
 class RuleRow(Struct, frozen=True):
-    """A rule as the list shows it. `number`: its place, from 1."""
+    """A rule as the list shows it. `number`: its place, from 1. `again`: only if it says so."""
 
     number: int
     what: str
     severity: str
     severity_text: str
+    again: str
     when: str
     where: str
 
@@ -72,6 +79,7 @@ def _row(number: int, rule: AlarmRule) -> RuleRow:
         what=_what(rule),
         severity=rule.severity,
         severity_text=gettext(_SEVERITIES[rule.severity]),
+        again="" if rule.renew is UNSET else gettext(_RENEWALS[_renewal(rule)]),
         when=_when(rule),
         where=_where(rule),
     )
@@ -83,6 +91,12 @@ def _what(rule: AlarmRule) -> str:
     if not rule.types:
         return gettext("All events")
     return _list(code_tables.event_name(one, language.current().code) for one in rule.types)
+
+
+def _renewal(rule: AlarmRule) -> str:
+    if rule.renew is UNSET:
+        return ""
+    return "yes" if rule.renew else "no"
 
 
 def _when(rule: AlarmRule) -> str:
@@ -153,6 +167,7 @@ async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Re
         seen=_fingerprint(),
         kinds=_choices(_KINDS, rule.kind),
         severities=_choices(_SEVERITIES, rule.severity),
+        renewals=_choices(_RENEWALS, _renewal(rule)),
         types=[
             Choice(str(code), name.of(language.current().code), code in rule.types)
             for code, name in code_tables.EVENT_TYPES.items()
@@ -246,6 +261,9 @@ def _read(form: MultiDict[str, str]) -> AlarmRule:
         kind=kind,
         types=_numbers(form, "type") if kind == "event" else (),
         severity=severity,
+        renew={"yes": True, "no": False}.get(form.get("renew", ""), UNSET)
+        if kind == "event"
+        else UNSET,
         days=tuple(day for day in _numbers(form, "day") if 1 <= day <= 7),
         start=_hour(form.get("start", "")),
         end=_hour(form.get("end", "")),

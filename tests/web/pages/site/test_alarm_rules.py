@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms.rules import AlarmRule
@@ -72,6 +73,24 @@ async def test_a_rule_is_added_and_decides_about_the_next_event(
     await site.add_record("event", EventDetail(type=8))
     assert site.services.alarms.active() == ()
     assert ("user admin", "alarm.rules", "1") in await site.audited()
+
+
+async def test_a_rule_says_whether_an_acknowledged_event_is_new_again(
+    site: PageSite, admin: Visitor
+) -> None:
+    await _add(admin, kind="event", type=["8"], severity="critical", renew="no")
+    await _add(admin, kind="event", type=["1"], severity="minor", renew="yes")
+    await _add(admin, kind="event", type=["2"], severity="major", renew="")
+    # A rule of something else says nothing of it.
+    await _add(admin, kind="hub", severity="major", renew="yes")
+    assert [rule.renew for rule in _rules(site)] == [False, True, UNSET, UNSET]
+    await admin.get("/site/alarm-rules")
+    assert admin.text.count("The alarm stays acknowledged") == 1
+    assert admin.text.count("The alarm is new again") == 1
+    await admin.get("/site/alarm-rules/1")
+    assert '<option value="no" selected>' in admin.text
+    await admin.get("/site/alarm-rules/3")
+    assert '<option value="" selected>' in admin.text
 
 
 async def test_a_rule_is_changed_moved_and_removed(site: PageSite, admin: Visitor) -> None:
