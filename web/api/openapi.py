@@ -70,6 +70,12 @@ the secret follows, and `sign` is `58E2A5E3C13C1B22C0AADA58F00C5B70`.
 An error is `{"code", "msg"}`. Unknown parameters and fields are refused; `msg` names them. All
 times are RFC 3339 in UTC with milliseconds; numbers beyond 2^53 are strings. While `next` of a list
 is not null, `after=` that value requests the next page.
+
+Repeat a call that is answered 503, exactly as it was: nothing is changed twice. If the disk does
+not respond for 30 s, a call that changes something is answered 503, but goes on, and is completed
+when the disk responds. The first repeat of it by the same caller after that, within ten minutes, is
+answered as the first call would have been. Commands to devices, and calls that switch something,
+are carried out again; bodies that are files too.
 """
 
 _SECURITY_SCHEMES: Json = {

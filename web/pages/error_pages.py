@@ -8,7 +8,7 @@ from urllib.parse import quote
 from msgspec import Struct
 from quart import Response, request
 
-from hub.errors import HubError, NoSuchPath, NotAllowed, NotAuthorised
+from hub.errors import HubError, NoSuchPath, NotAllowed, NotAuthorised, StillStoring
 from web import auth
 from web.pages.device_errors import DEVICE_ERRORS, describe_change_error
 from web.pages.labels import ROLES
@@ -125,6 +125,15 @@ async def error_page(error: Exception, status: int) -> Response:
             "This requires the role “%(role)s”. Ask an administrator, or sign in as a "
             "different user."
         ) % {"role": gettext(ROLES[error.role])}
+    if isinstance(error, StillStoring) and request.method != "GET":
+        title, advice = (
+            gettext("The change is not complete yet"),
+            gettext(
+                "The disk is not responding. The change goes on, and takes effect as soon as the"
+                " disk responds. Go back and submit again to see the outcome: nothing is done"
+                " twice."
+            ),
+        )
     if isinstance(error, DEVICE_ERRORS):
         title, advice = (
             gettext("The camera did not carry out the request"),
