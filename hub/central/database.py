@@ -13,16 +13,34 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from msgspec.structs import replace
 from psycopg import errors
 
 from hub.central.counts import Counts
-from hub.central.erasing import ERASURE_LOCK, erase, erased_sql, is_erased
+from hub.central.erasing import (
+    ERASURE_LOCK,
+    erase,
+    erased_sql,
+    find_people,
+    is_erased,
+    note_people,
+    staged_of_people,
+)
 from hub.central.hubs import Hub, read_hubs
-from hub.central.messages import AlarmRow, ErasureRow, GapRow, PictureFile, RecordRow, Sender
+from hub.central.messages import (
+    AlarmRow,
+    ErasureRow,
+    GapRow,
+    LogRow,
+    PictureFile,
+    RecordRow,
+    Sender,
+)
 from hub.central.migrations import SCHEMA_LOCK, bring_up_to_date
 from hub.central.months import Month, bounds_of, month_of, table_of
 from hub.central.pictures import PictureFolder
 from hub.central.received import Received
+from hub.central.succession import Lineage, announce, is_known, kept_erasures, read_lineage
 from hub.errors import StartFault
 from hub.log import visible
 from hub.services.forwarding.sender import TryLater
@@ -67,13 +85,23 @@ WHERE excluded.erased AND NOT there.erased
 """
 _ALARM = """
 INSERT INTO sitehub.alarm AS there
-    (hub, log, seq, number, kind, severity, state, last_at, body)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+    (hub, log, seq, told_by, number, kind, severity, state, last_at, body)
+SELECT %(hub)s, %(log)s, %(seq)s, %(told_by)s, %(number)s, %(kind)s, %(severity)s,
+    CASE WHEN EXISTS (
+        SELECT 1 FROM sitehub.log WHERE hub = %(hub)s AND log = %(told_by)s
+        AND ended_at IS NOT NULL
+    ) THEN 'closed' ELSE %(state)s END,
+    %(last_at)s, %(body)s
 ON CONFLICT (hub, log, seq) DO UPDATE
-SET number = excluded.number, kind = excluded.kind, severity = excluded.severity,
-    state = excluded.state, last_at = excluded.last_at, body = excluded.body,
-    stored_at = clock_timestamp()
-WHERE excluded.number > there.number
+SET told_by = excluded.told_by, number = excluded.number, kind = excluded.kind,
+    severity = excluded.severity, state = excluded.state, last_at = excluded.last_at,
+    body = excluded.body, stored_at = clock_timestamp()
+WHERE CASE WHEN excluded.told_by = there.told_by THEN excluded.number > there.number
+    ELSE coalesce((
+        SELECT announced_at FROM sitehub.log WHERE hub = excluded.hub AND log = excluded.told_by
+    ), '-infinity') > coalesce((
+        SELECT announced_at FROM sitehub.log WHERE hub = there.hub AND log = there.told_by
+    ), '-infinity') END
 """
 _GAP = """
 INSERT INTO sitehub.gap (hub, log, first_seq, last_seq, reason)
@@ -87,11 +115,23 @@ _SEEN = """
 INSERT INTO sitehub.hub (name, partition, seen_at) VALUES (%s, %s, clock_timestamp())
 ON CONFLICT (name) DO UPDATE SET partition = excluded.partition, seen_at = excluded.seen_at
 """
-# A log that is sent once more, or another one from its beginning, is older than what is known.
+# Of the log of the hub, the highest seq: what is sent once more is older. Where hubs do not say
+# which log that is, the later record counts.
 _REACHED = """
-UPDATE sitehub.hub SET log = %s, seq = %s, received_at = %s, record_at = clock_timestamp()
-WHERE name = %s AND (received_at IS NULL OR received_at <= %s)
+UPDATE sitehub.hub AS hub
+SET log = %(log)s, seq = %(seq)s, received_at = %(at)s, record_at = clock_timestamp()
+WHERE name = %(hub)s AND CASE
+    WHEN hub.log = %(log)s THEN hub.seq <= %(seq)s
+    WHEN EXISTS (SELECT 1 FROM sitehub.log WHERE hub = %(hub)s AND ended_at IS NULL)
+        THEN EXISTS (
+            SELECT 1 FROM sitehub.log WHERE hub = %(hub)s AND log = %(log)s AND ended_at IS NULL
+        )
+    ELSE received_at IS NULL OR received_at <= %(at)s END
 """
+
+
+class _MustBeAlone(Exception):
+    """What is to be stored changes what others are storing."""
 
 
 class Database:
@@ -107,16 +147,26 @@ class Database:
         """Store messages, all or none. Raises TryLater; then close this."""
         try:
             self._make_tables(messages)
-            try:
-                with self.connection.transaction():
-                    return self._store_all(messages)
-            except _BAD_MESSAGE:
-                with self.connection.transaction():
-                    return self._store_one_by_one(messages)
+            counts = self._store_in_one(messages)
+            self._erase_people(messages)
+            return counts
         except psycopg.Error as error:
             raise TryLater(f"PostgreSQL: {_text(error)}") from error
         except OSError as error:
             raise TryLater(f"the folder of pictures: {error}") from error
+
+    def _store_in_one(self, messages: Sequence[Received]) -> Counts:
+        """Store messages in one transaction."""
+        for alone in (False, True):
+            try:
+                with self.connection.transaction():
+                    return self._store_all(messages, alone=alone)
+            except _MustBeAlone:
+                continue
+            except _BAD_MESSAGE:
+                break
+        with self.connection.transaction():
+            return self._store_one_by_one(messages)
 
     def hubs(self) -> list[Hub]:
         """Return all hubs. Raises TryLater; then close this."""
@@ -128,7 +178,26 @@ class Database:
     def close(self) -> None:
         self.connection.close()
 
-    def _store_all(self, messages: Sequence[Received]) -> Counts:
+    def _erase_people(self, messages: Sequence[Received]) -> None:
+        """Erase people whose erasure has come, before it is acknowledged.
+
+        Apart, since others go on while they are looked for. What comes meanwhile is stored empty.
+        """
+        people = [one.row for one in messages if isinstance(one.row, ErasureRow) and one.row.uuids]
+        if people:
+            note_people(self.connection, people)
+            found = find_people(self.connection, people)
+            with self.connection.transaction():
+                self._lock(alone=True)
+                erase(self.connection, found, self._pictures)
+
+    def _lock(self, *, alone: bool) -> None:
+        """Wait until nobody else changes what is the same as what, and what is erased."""
+        kind = "" if alone else "_shared"
+        self.connection.execute(f"SELECT pg_advisory_xact_lock{kind}(%s)", (ERASURE_LOCK,))
+
+    def _store_all(self, messages: Sequence[Received], *, alone: bool) -> Counts:
+        """Store messages within a transaction. Raises _MustBeAlone: then again, `alone`."""
         rows = [one.row for one in messages if one.row is not None]
         records = [row for row in rows if isinstance(row, RecordRow)]
         pictures = [row for row in rows if isinstance(row, PictureFile)]
@@ -137,14 +206,21 @@ class Database:
         erasures = [row for row in rows if isinstance(row, ErasureRow)]
         unreadable = [one for one in messages if one.row is None]
         # Nothing is stored between an erasure and its being known, by no other centre either.
-        kind = "" if erasures else "_shared"
-        self.connection.execute(f"SELECT pg_advisory_xact_lock{kind}(%s)", (ERASURE_LOCK,))
-        kept = self._store_pictures(pictures)
-        added = self._store_records(records)
-        self._store_alarms(alarms)
+        alone = alone or bool(erasures)
+        self._lock(alone=alone)
+        logs = {row.sender: row for row in rows if isinstance(row, LogRow)}.values()
+        for row in logs:
+            if not is_known(self.connection, row):
+                if not alone:
+                    raise _MustBeAlone
+                announce(self.connection, row, self._pictures)
+        lineage = read_lineage(self.connection, {row.sender.hub for row in rows})
+        kept = self._store_pictures([_kept_picture(row, lineage) for row in pictures])
+        added = self._store_records(records, lineage, alone=alone)
+        self._store_alarms(alarms, lineage)
         self._store_gaps(gaps)
         self._store_unreadable(unreadable)
-        erase(self.connection, erasures, self._pictures)
+        erase(self.connection, kept_erasures(erasures, lineage), self._pictures)
         self._note_hubs([row.sender for row in rows], records)
         return Counts(
             records=added,
@@ -162,7 +238,7 @@ class Database:
         for message in messages:
             try:
                 with self.connection.transaction():
-                    found.append(self._store_all([message]))
+                    found.append(self._store_all([message], alone=True))
             except _BAD_MESSAGE as error:
                 self._store_unreadable([message], f"PostgreSQL does not take it: {_text(error)}")
                 found.append(Counts(unreadable=1))
@@ -179,26 +255,39 @@ class Database:
         self._pictures.store(kept)
         return len(kept)
 
-    def _store_records(self, records: Sequence[RecordRow]) -> int:
+    def _store_records(self, records: Sequence[RecordRow], lineage: Lineage, *, alone: bool) -> int:
         """Return how many are new, or newly erased."""
         if not records:
             return 0
         with self.connection.cursor() as cursor:
             with cursor.copy(_COPY) as copy:
                 for row in records:
-                    copy.write_row(_fields(row))
+                    copy.write_row(_fields(row, lineage.log_of(row.sender, row.seq)))
+            if people := staged_of_people(self.connection):
+                if not alone:
+                    raise _MustBeAlone
+                erase(self.connection, people, self._pictures)
             cursor.execute(_EMPTY_STAGED)
             cursor.execute(_RECORDS)
             return int(cursor.rowcount)
 
-    def _store_alarms(self, alarms: Iterable[AlarmRow]) -> None:
-        rows = sorted(
-            (
-                *(row.sender.hub, row.sender.log, row.seq, row.number),
-                *(row.kind, row.severity, row.state, row.last_at, row.body),
-            )
+    def _store_alarms(self, alarms: Iterable[AlarmRow], lineage: Lineage) -> None:
+        rows = [
+            {
+                "hub": row.sender.hub,
+                "log": lineage.log_of(row.sender, row.seq),
+                "seq": row.seq,
+                "told_by": row.sender.log,
+                "number": row.number,
+                "kind": row.kind,
+                "severity": row.severity,
+                "state": row.state,
+                "last_at": row.last_at,
+                "body": row.body,
+            }
             for row in alarms
-        )
+        ]
+        rows.sort(key=lambda row: (row["hub"], row["log"], row["seq"], row["number"]))
         self._execute_many(_ALARM, rows)
 
     def _store_gaps(self, gaps: Iterable[GapRow]) -> None:
@@ -221,19 +310,19 @@ class Database:
 
     def _note_hubs(self, senders: Iterable[Sender], records: Iterable[RecordRow]) -> None:
         """Note which hubs have sent something, and how far they are."""
-        last: dict[str, RecordRow] = {}
+        last: dict[tuple[str, str], RecordRow] = {}
         for row in records:
-            known = last.get(row.sender.hub)
-            if known is None or (row.received_at, row.seq) >= (known.received_at, known.seq):
-                last[row.sender.hub] = row
+            known = last.get(key := (row.sender.hub, row.sender.log))
+            if known is None or row.seq >= known.seq:
+                last[key] = row
         self._execute_many(_SEEN, sorted({(one.hub, one.partition) for one in senders}))
         reached = [
-            (row.sender.log, row.seq, row.received_at, hub, row.received_at)
-            for hub, row in sorted(last.items())
+            {"hub": hub, "log": log, "seq": row.seq, "at": row.received_at}
+            for (hub, log), row in sorted(last.items())
         ]
         self._execute_many(_REACHED, reached)
 
-    def _execute_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _execute_many(self, sql: str, rows: Sequence[Any]) -> None:
         if rows:
             with self.connection.cursor() as cursor:
                 cursor.executemany(sql, rows)
@@ -298,9 +387,16 @@ def connect(address: str) -> Any:
         raise TryLater(f"PostgreSQL: {_text(error)}") from error
 
 
-def _fields(row: RecordRow) -> tuple[Any, ...]:
+def _kept_picture(picture: PictureFile, lineage: Lineage) -> PictureFile:
+    sender = picture.sender
+    if (log := lineage.log_of(sender, picture.seq)) == sender.log:
+        return picture
+    return replace(picture, sender=Sender(sender.hub, sender.partition, log))
+
+
+def _fields(row: RecordRow, log: str) -> tuple[Any, ...]:
     return (
-        *(row.sender.hub, row.sender.log, row.seq, row.received_at, row.occurred_at),
+        *(row.sender.hub, log, row.seq, row.received_at, row.occurred_at),
         *(row.kind, row.did, row.erased, row.body),
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any
 
 from hub.central.messages import ErasureRow, PictureFile, Sender
 from hub.central.pictures import PictureFolder
+from hub.services.forwarding.erasures import ranges_of
 
 #: Held shared by who stores, and alone by who erases: no record slips in between.
 ERASURE_LOCK = 0x736974656875621
@@ -64,6 +67,101 @@ SELECT DISTINCT asked.hub, asked.log, asked.seq
 FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS asked (hub, log, seq)
 WHERE {erased_sql("asked")}
 """
+
+
+# Of a hub's log, and of what it continues, the hub still has what came later, and what is kept.
+# Logs that began after the erasure have what came later too.
+_OF_PERSON = """
+{table}.hub = person.hub
+AND NOT (({table}.seq > person.last_seq OR {table}.seq <@ person.kept) AND (
+    {table}.log = person.log OR EXISTS (
+        SELECT 1 FROM sitehub.succession AS part WHERE part.hub = person.hub
+        AND part.log = person.log AND part.earlier = {table}.log AND {table}.seq <= part.last_seq
+    )
+))
+AND NOT EXISTS (
+    SELECT 1 FROM sitehub.log AS later WHERE later.hub = person.hub AND later.log = {table}.log
+    AND later.log <> person.log AND later.announced_at > person.told_at
+)
+"""
+_NOTE_PERSON = """
+INSERT INTO sitehub.erased_person
+    (hub, log, number, place, salt, digest, last_seq, kept, told_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s::int8multirange, %s) ON CONFLICT DO NOTHING
+"""
+#: What follows one of these is a number too.
+_MAX_NEAR = 2**62
+#: No stream gives anything again after so long.
+_FORGET_PEOPLE = """
+DELETE FROM sitehub.erased_person WHERE stored_at < clock_timestamp() - interval '90 days'
+"""
+_OF_NUMBERS = f"""
+SELECT DISTINCT record.log, record.seq
+FROM sitehub.record AS record, sitehub.erased_person AS person
+WHERE record.hub = %s AND record.body->>'uuid' = ANY(%s) AND NOT record.erased
+AND person.log = %s AND person.number = %s AND {_OF_PERSON.format(table="record")}
+"""
+# A picture that a camera has sent apart follows its access record.
+_LONE_PICTURES = """
+SELECT record.log, record.seq FROM sitehub.record AS record
+JOIN unnest(%s::text[], %s::bigint[]) AS found (log, seq) ON record.log = found.log
+AND record.seq BETWEEN found.seq + 1 AND found.seq + 1000 AND record.body->>'of' = found.seq::text
+WHERE record.hub = %s AND record.kind = 'access' AND NOT record.erased
+"""
+_STAGED_OF_PEOPLE = f"""
+SELECT DISTINCT staged.hub, staged.log, staged.seq
+FROM staged JOIN sitehub.erased_person AS person ON {_OF_PERSON.format(table="staged")}
+AND person.digest = sha256(person.salt || convert_to(staged.body->>'uuid', 'UTF8'))
+WHERE NOT staged.erased
+"""
+
+
+def note_people(connection: Any, erasures: Iterable[ErasureRow]) -> None:
+    """Note people who are erased, so that what comes of them from now on is stored empty."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (ERASURE_LOCK,))
+        connection.execute(_FORGET_PEOPLE)
+        for row in erasures:
+            kept = "{" + ",".join(f"[{first},{last}]" for first, last in row.kept) + "}"
+            for place, uuid in enumerate(row.uuids):
+                salt = secrets.token_bytes(16)
+                digest = sha256(salt + uuid.encode()).digest()
+                key = (row.sender.hub, row.sender.log, row.number, place)
+                connection.execute(
+                    _NOTE_PERSON, (*key, salt, digest, row.last_seq, kept, row.sent_at)
+                )
+
+
+def find_people(connection: Any, erasures: Iterable[ErasureRow]) -> list[ErasureRow]:
+    """Return what records there are of people, by the logs under which they are kept.
+
+    Without an index on their number, all records of the hub are read.
+    """
+    found = []
+    with connection.transaction():
+        connection.execute("SET LOCAL statement_timeout = 0")
+        for row in erasures:
+            hub = row.sender.hub
+            asked = (hub, list(row.uuids), row.sender.log, row.number)
+            records = connection.execute(_OF_NUMBERS, asked).fetchall()
+            near = [one for one in records if one[1] < _MAX_NEAR]
+            logs, seqs = [log for log, _ in near], [seq for _, seq in near]
+            records += connection.execute(_LONE_PICTURES, (logs, seqs, hub)).fetchall()
+            found += rows_of((hub, log, seq) for log, seq in records)
+    return found
+
+
+def staged_of_people(connection: Any) -> list[ErasureRow]:
+    """Return which of the records that are being stored are of people who are erased."""
+    return rows_of(connection.execute(_STAGED_OF_PEOPLE).fetchall())
+
+
+def rows_of(records: Iterable[tuple[str, str, int]]) -> list[ErasureRow]:
+    """Return erasures of records, given as hub, log, seq."""
+    seqs: dict[tuple[str, str], set[int]] = {}
+    for hub, log, seq in records:
+        seqs.setdefault((hub, log), set()).add(seq)
+    return [ErasureRow(Sender(hub, 0, log), ranges_of(some)) for (hub, log), some in seqs.items()]
 
 
 def erase(connection: Any, erasures: Iterable[ErasureRow], pictures: PictureFolder | None) -> None:

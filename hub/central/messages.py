@@ -17,6 +17,7 @@ from msgspec import Struct
 from hub.services.forwarding.erasures import MAX_RECORDS
 from hub.services.forwarding.nats.address import HUB_NAME, PARTITIONS
 from hub.services.forwarding.nats.messages import DIGEST, LOG, PICTURE, SEQ, digest_of
+from hub.store.targets.erased import MAX_EARLIER_LOGS, EarlierLog
 
 _SUBJECT = re.compile(
     rf"sitehub\.(?P<partition>\d{{1,2}})\.(?P<hub>{HUB_NAME})\.(?P<kind>[a-z]+)",
@@ -29,6 +30,15 @@ ANSWERED = "Nats-Stream"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 _MAX_SEQ = 2**63 - 1
+_MAX_NUMBERS, _MAX_NUMBER = 100, 1_000
+#: Ranges that stay of a person who is erased.
+_MAX_KEPT = 10_000
+
+Ranges = tuple[tuple[int, int], ...]
+
+
+#: Of a message of which it is not known when the servers got it.
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Unreadable(Exception):
@@ -79,10 +89,30 @@ class GapRow(Struct, frozen=True):
 
 
 class ErasureRow(Struct, frozen=True):
-    """Records that a hub has erased. `seqs`: first and last of each range."""
+    """Records that a hub has erased. `seqs`: first and last of each range.
+
+    `uuids`: numbers of a person, of whom nothing stays, but what came in this log after `last_seq`,
+    and `kept`. `number`: of the erasure. `sent_at`: by the clock of the servers.
+    """
 
     sender: Sender
-    seqs: tuple[tuple[int, int], ...]
+    seqs: Ranges
+    uuids: tuple[str, ...] = ()
+    last_seq: int = 0
+    kept: Ranges = ()
+    number: int = 0
+    sent_at: datetime = EPOCH
+
+
+class LogRow(Struct, frozen=True):
+    """Which log a hub has. `earlier`: those that it continues, each up to a seq.
+
+    `sent_at`: by the clock of the servers.
+    """
+
+    sender: Sender
+    earlier: tuple[tuple[str, int], ...]
+    sent_at: datetime
 
 
 class PictureFile(Struct, frozen=True):
@@ -95,7 +125,7 @@ class PictureFile(Struct, frozen=True):
     data: bytes
 
 
-Row = RecordRow | AlarmRow | GapRow | ErasureRow | PictureFile
+Row = RecordRow | AlarmRow | GapRow | ErasureRow | LogRow | PictureFile
 
 
 class _Record(Struct, frozen=True):
@@ -123,11 +153,21 @@ class _Gap(Struct, frozen=True, rename={"first": "from", "last": "to"}):
 
 
 class _Erasure(Struct, frozen=True):
-    seqs: tuple[tuple[int, int], ...]
+    seqs: Ranges
+    uuids: tuple[str, ...] = ()
+    last_seq: int = 0
+    kept: Ranges = ()
+    number: int = 0
 
 
-def row_of(subject: str, headers: Mapping[str, str], payload: bytes) -> Row:
-    """Return what a message says. Raises Unreadable."""
+class _Log(Struct, frozen=True):
+    earlier: tuple[EarlierLog, ...] = ()
+
+
+def row_of(
+    subject: str, headers: Mapping[str, str], payload: bytes, sent_at: datetime = EPOCH
+) -> Row:
+    """Return what a message says. `sent_at`: when the servers got it. Raises Unreadable."""
     found = _SUBJECT.fullmatch(subject)
     if found is None or int(found["partition"]) >= PARTITIONS:
         raise Unreadable("a subject that no hub has")
@@ -149,7 +189,9 @@ def row_of(subject: str, headers: Mapping[str, str], payload: bytes) -> Row:
             case "gap":
                 return _gap(sender, payload)
             case "erasure":
-                return _erasure(sender, payload)
+                return _erasure(sender, payload, sent_at)
+            case "log":
+                return _log(sender, payload, sent_at)
     # ArithmeticError: a time that is in no year, once it is in UTC.
     except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
         raise Unreadable(str(error)) from error
@@ -191,13 +233,34 @@ def _gap(sender: Sender, payload: bytes) -> GapRow:
     return GapRow(sender, _seq(gap.first), _seq(gap.last), _text(gap.reason))
 
 
-def _erasure(sender: Sender, payload: bytes) -> ErasureRow:
-    ranges = msgspec.json.decode(payload, type=_Erasure).seqs
-    if len(ranges) > MAX_RECORDS:
-        raise ValueError(f"more than {MAX_RECORDS} ranges")
+def _erasure(sender: Sender, payload: bytes, sent_at: datetime) -> ErasureRow:
+    erasure = msgspec.json.decode(payload, type=_Erasure)
+    if len(erasure.uuids) > _MAX_NUMBERS or any(len(one) > _MAX_NUMBER for one in erasure.uuids):
+        raise ValueError("too many numbers, or too long ones")
+    return ErasureRow(
+        sender,
+        _ranges(erasure.seqs, MAX_RECORDS),
+        tuple(map(_text, erasure.uuids)),
+        _seq(erasure.last_seq),
+        _ranges(erasure.kept, _MAX_KEPT, 2**62),
+        _seq(erasure.number),
+        sent_at,
+    )
+
+
+def _log(sender: Sender, payload: bytes, sent_at: datetime) -> LogRow:
+    logs = msgspec.json.decode(payload, type=_Log).earlier
+    if len(logs) > MAX_EARLIER_LOGS or not all(_LOG_ID.fullmatch(one.log) for one in logs):
+        raise ValueError("too many logs, or wrong ones")
+    return LogRow(sender, tuple((one.log, _seq(one.last_seq)) for one in logs), sent_at)
+
+
+def _ranges(ranges: Ranges, most: int, highest: int = _MAX_SEQ) -> Ranges:
+    if len(ranges) > most or any(last > highest for _, last in ranges):
+        raise ValueError(f"more than {most} ranges, or too high ones")
     if any(first > last for first, last in ranges):
         raise ValueError("a range ends before it begins")
-    return ErasureRow(sender, tuple((_seq(first), _seq(last)) for first, last in ranges))
+    return tuple((_seq(first), _seq(last)) for first, last in ranges)
 
 
 def _picture(sender: Sender, headers: Mapping[str, str], payload: bytes) -> PictureFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,12 +34,31 @@ class PictureFolder:
 
     def erase(self, sender: Sender, ranges: Iterable[tuple[int, int]]) -> None:
         """Delete the pictures of records, given as first and last of each range. Raises OSError."""
+        for path in self._paths(sender, ranges):
+            path.unlink(missing_ok=True)
+
+    def _paths(self, sender: Sender, ranges: Iterable[tuple[int, int]]) -> Iterator[Path]:
+        """Yield the pictures of records."""
         log = self._root / sender.hub / sender.log
         folders = {int(path.name): path for path in log.glob("*") if path.name.isdecimal()}
         for first, last in ranges:
             for number, folder in folders.items():
                 if first // _FOLDER_SEQS <= number <= last // _FOLDER_SEQS:
-                    _erase_in(folder, first, last)
+                    yield from _in_range(folder, first, last)
+
+    def move(self, sender: Sender, span: tuple[int, int], log: str) -> None:
+        """Put the pictures of some records of a log under another one. Raises OSError.
+
+        `span`: first and last. What is there stays.
+        """
+        to = Sender(sender.hub, sender.partition, log)
+        for path in self._paths(sender, [span]):
+            folder = self._folder(to, int(path.name.partition("-")[0]))
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / path.name).exists():
+                path.unlink(missing_ok=True)
+            else:
+                path.rename(folder / path.name)
 
     def _write(self, picture: PictureFile) -> int:
         write_file(self.path_of(picture), picture.data)
@@ -49,8 +68,8 @@ class PictureFolder:
         return self._root / sender.hub / sender.log / str(seq // _FOLDER_SEQS)
 
 
-def _erase_in(folder: Path, first: int, last: int) -> None:
+def _in_range(folder: Path, first: int, last: int) -> Iterator[Path]:
     for path in folder.glob("*-*"):
         seq = path.name.partition("-")[0]
         if seq.isdecimal() and first <= int(seq) <= last:
-            path.unlink(missing_ok=True)
+            yield path

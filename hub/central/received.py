@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from hub.central.messages import Row, Unreadable, row_of
+from hub.central.messages import EPOCH, Row, Unreadable, row_of
 
 
 class Received(Struct, frozen=True):
@@ -32,20 +33,23 @@ def read_message(
 ) -> Received:
     """Return a message with what it says, or why that is not known."""
     row, reason = None, ""
+    stream_seq, sent_at = _place(reply)
     try:
-        row = row_of(subject, headers, payload)
+        row = row_of(subject, headers, payload, sent_at)
     except Unreadable as error:
         reason = str(error)
-    return Received(stream, _stream_seq(reply), subject, headers, payload, reply, row, reason)
+    return Received(stream, stream_seq, subject, headers, payload, reply, row, reason)
 
 
-def _stream_seq(reply: str) -> int:
-    """Return the number in the stream; 0 if it is not there.
+def _place(reply: str) -> tuple[int, datetime]:
+    """Return the number in the stream, and when the servers got it; 0 if that is not there.
 
-    `$JS.ACK.<stream>.<consumer>.<deliveries>.<number>...`; with more after it, there are domain
-    and account before the stream.
+    `$JS.ACK.<stream>.<consumer>.<deliveries>.<number>.<delivery>.<ns>...`; with more after it,
+    there are domain and account before the stream.
     """
     parts = reply.split(".")
     place = 5 if len(parts) == 9 else 7
-    number = parts[place] if len(parts) > place else ""
-    return int(number) if number.isdecimal() else 0
+    number, _, ns = (*parts[place : place + 3], "", "", "")[:3]
+    at = int(ns) // 1000 if ns.isdecimal() and len(ns) < 20 else 0
+    seq = int(number) if number.isdecimal() and len(number) < 20 else 0
+    return seq, EPOCH + timedelta(microseconds=at)

@@ -111,5 +111,7 @@ def _print_report(erasure: Erasure, as_json: bool) -> None:
         print_line(f"{report.kept} records stay, because they are held")
     for copy in report.copies:
         print_line(f"still in the older copy {copy}")
+    for target in report.targets:
+        print_line(f"{target}, which records are forwarded to, is told to erase what it has")
     if report.dids:
         print_line(f"cameras that may still have pictures: {', '.join(report.dids)}")

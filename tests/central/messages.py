@@ -71,9 +71,28 @@ def erasure(*ranges: tuple[int, int], hub: str = "site-1", log: str = LOG) -> Re
 def message(
     kind: str, body: object, hub: str = "site-1", log: str = LOG, seq: int = 0, **headers: str
 ) -> Received:
+    return _sent(kind, body, hub, log, seq, 0, headers)
+
+
+def _sent(
+    kind: str, body: object, hub: str, log: str, seq: int, at: int, headers: dict[str, str]
+) -> Received:
     payload = body if isinstance(body, bytes) else msgspec.json.encode(body)
     all_headers = {"Sitehub-Log": log, **headers}
     if seq:
         all_headers["Sitehub-Seq"] = str(seq)
-    reply = f"$JS.ACK.{STREAM}.sitehub-central.1.{seq}.7.1795600000000000000.0"
+    reply = f"$JS.ACK.{STREAM}.sitehub-central.1.{seq}.7.{1795600000 + at}000000000.0"
     return read_message(STREAM, f"sitehub.3.{hub}.{kind}", all_headers, payload, reply)
+
+
+def log_is(log: str, *earlier: tuple[str, int], at: int = 1, hub: str = "site-1") -> Received:
+    """What a hub says of its log; `at`: seconds, by the clock of the servers."""
+    logs = [{"log": one, "last_seq": last_seq} for one, last_seq in earlier]
+    return _sent("log", {"earlier": logs, "log": log, "hub": hub}, hub, log, 0, at, {})
+
+
+def person_erased(
+    uuid: str, last_seq: int, *kept: tuple[int, int], log: str = LOG, at: int = 100, number: int = 9
+) -> Received:
+    body = {"seqs": [], "number": number, "uuids": [uuid], "last_seq": last_seq, "kept": kept}
+    return _sent("erasure", {**body, "log": log}, "site-1", log, 0, at, {})

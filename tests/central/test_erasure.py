@@ -42,7 +42,7 @@ async def test_nothing_of_an_erased_person_is_left(
     erased = await add_person(forwarding.hub, 3)
     await forwarding.until_current(id)
     await erase_person(forwarding.hub)
-    await forwarding.until(id, lambda view: view.cursor.erasure_number == len(erased))
+    await forwarding.until(id, lambda view: view.cursor.erasure_number > len(erased))
     messages = [
         read_message(STREAM, one.subject, one.headers, one.data, f"$JS.ACK.{one.seq}")
         for one in await forwarding.stored()

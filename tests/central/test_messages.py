@@ -11,6 +11,7 @@ from hub.central.messages import (
     AlarmRow,
     ErasureRow,
     GapRow,
+    LogRow,
     PictureFile,
     RecordRow,
     Sender,
@@ -19,7 +20,7 @@ from hub.central.messages import (
 )
 from hub.central.months import bounds_of, month_of, table_of
 from hub.central.received import read_message
-from tests.central.messages import LOG, alarm, erasure, gap, message, picture, record
+from tests.central.messages import LOG, alarm, erasure, gap, log_is, message, picture, record
 
 SENDER = Sender("site-1", 3, LOG)
 
@@ -60,7 +61,12 @@ def test_the_other_messages_become_what_they_are() -> None:
     assert isinstance(found, AlarmRow)
     assert (found.seq, found.number, found.state) == (17, 5, "closed")
     assert gap(3, 9, "disk").row == GapRow(SENDER, 3, 9, "disk")
-    assert erasure((1, 1), (4, 9)).row == ErasureRow(SENDER, ((1, 1), (4, 9)))
+    found = erasure((1, 1), (4, 9)).row
+    assert isinstance(found, ErasureRow)
+    assert (found.sender, found.seqs, found.uuids) == (SENDER, ((1, 1), (4, 9)), ())
+    found = log_is(LOG, ("0b", 7), at=5).row
+    at = datetime.fromtimestamp(1_795_600_005, UTC)
+    assert found == LogRow(SENDER, (("0b", 7),), at)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hub.services.forwarding.sender import ErasureItem
+from hub.store.tables.erasures import ErasedPerson
 from hub.store.targets.erased import ErasedPage
 
 #: Records that one message names at most.
@@ -15,11 +16,21 @@ def erasure_items(page: ErasedPage) -> list[ErasureItem]:
     """Return what tells of some erased records: an item for each log that they are of."""
     seqs: dict[str, set[int]] = {}
     for one in page.items:
-        seqs.setdefault(one.log, set()).add(one.seq)
-    return [ErasureItem(log, _ranges(some), page.last) for log, some in seqs.items()]
+        if one.seq:  # else it stands for a person
+            seqs.setdefault(one.log, set()).add(one.seq)
+    return [ErasureItem(log, ranges_of(some), page.last) for log, some in seqs.items()]
 
 
-def _ranges(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
+def person_items(page: ErasedPage, people: Mapping[int, ErasedPerson]) -> list[ErasureItem]:
+    """Return what tells of the people that some entries stand for, to whom finds them itself."""
+    return [
+        ErasureItem(one.log, (), one.number, person.uuids, person.last_seq, ranges_of(person.kept))
+        for one in page.items
+        if not one.seq and (person := people.get(one.number)) is not None
+    ]
+
+
+def ranges_of(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
     """Return numbers as (first, last) of those that follow each other."""
     found: list[tuple[int, int]] = []
     for seq in sorted(seqs):

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.live.feed import Subscription
 from hub.log import visible
-from hub.services.forwarding.erasures import MAX_RECORDS, erasure_items
+from hub.services.forwarding.erasures import MAX_RECORDS, erasure_items, person_items
 from hub.services.forwarding.making_way import pause_after
 from hub.services.forwarding.places import erasures_of, is_ours, on_this_log, without_expired
 from hub.services.forwarding.retries import Retries
@@ -185,9 +185,16 @@ class Forwarder:
     async def _tell_erasures(self) -> None:
         """Tell of what was erased. Whatever is read from the log after this is without it."""
         while page := await self._store.erased.after(self.cursor.erasure_number, MAX_RECORDS):
-            for item in erasure_items(page):
+            people = [one.number for one in page.items if not one.seq]
+            items = erasure_items(page)
+            if people and self.target.kind == "nats":
+                items += person_items(page, await self._store.erasures.people_told_as(people))
+            for item in items:
                 await self._deliver([item])
             await self._move(replace(self.cursor, erasure_number=page.last))
+            if people:
+                await self._save()
+                await self._store.erasures.forget_told()
 
     async def _check_unerased(self, items: Sequence[Item]) -> None:
         """Raise _ReadAgain if records were erased since these items were read."""

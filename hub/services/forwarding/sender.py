@@ -45,12 +45,17 @@ class ErasureItem(Struct, frozen=True):
     """Records of a log that were erased here: the target is to erase them too.
 
     `seqs`: (first, last) of at most 400 ranges, ascending. `number`: of the last of them; a target
-    that has heard of it knows of all before.
+    that has heard of it knows of all before. `uuids`: numbers of a person, whose records are to be
+    erased whether or not this hub still has them; but not those after `last_seq`, nor `kept`, which
+    are (first, last) too.
     """
 
     log: str
     seqs: tuple[tuple[int, int], ...]
     number: int
+    uuids: tuple[str, ...] = ()
+    last_seq: int = 0
+    kept: tuple[tuple[int, int], ...] = ()
 
 
 Item = RecordItem | AlarmItem | GapItem | ErasureItem

@@ -101,6 +101,7 @@ class Senders:
             self._store.log_id,
             self._store.pictures,
             self._alarm_json,
+            self._store.erased.earlier_logs,
         )
 
     def _alarm_json(self, *args: object) -> bytes:

@@ -250,6 +250,7 @@ class Targets:
         sender = self._senders.of(target)
         try:
             await self._store.targets.remove(id)
+            await self._store.erasures.forget_told()
             await sender.forget()
         finally:
             self._forwarders.start_again(id)

@@ -218,6 +218,7 @@ class Erasures:
         async with self._working:
             for erasure, subject in await self._store.erasures.unfinished():
                 await self._carry_out(erasure, subject)
+            await self._store.erasures.forget_told()
 
     async def _carry_out(self, erasure: Erasure, subject: Subject) -> None:
         # The cache of pictures on cameras, the traces, refused rows of imports and hits of searches
@@ -243,6 +244,8 @@ class Erasures:
             erasure.report.kept,
             erasure.report.dids,
             await self.copies(),
+            # Those of MQTT keep nothing.
+            tuple(one.name for one in self._store.targets.all() if one.kind != "mqtt"),
         )
         await self._store.erasures.finish(erasure.id, report, int(self._now() * 1000))
         log.info("erasure %d is finished", erasure.id)

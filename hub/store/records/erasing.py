@@ -201,7 +201,7 @@ class Eraser:
             await self._writer.write(partial(_erase_alarms, subject.uuids))
         while portion := await self._readers.read(self._next_portion):
             await self._erase_portion(erasure.id, portion)
-        await self._writer.write(partial(forget_subject, erasure.id))
+        await self._writer.write(partial(forget_subject, erasure, subject))
         await in_steps(self._writer, _free_step, 0)
         if not await self._empty_wal():
             raise CannotStoreNow("the write-ahead log is in use")

@@ -123,6 +123,9 @@ def rebuild(
         held = rebuild_held(connection, media)
         raise_last_seq(connection, max((span.last_seq for span in spans), default=0))
         raise_last_group(connection, highest)
+        if not log_id:
+            # Nobody has heard of the id that a new database begins with.
+            connection.execute("DELETE FROM earlier_log")
         for tail in _left(media, days, ground.dropped):
             put_aside.append(put_tail_aside(tail, disk).name)
         save_setting(connection, REBUILDING, None)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.commit.record_rows import indexed_uuid
 from hub.store.damage import DamagedRows, Moment, RowReader, as_flag, as_text
 from hub.store.sqlite.readers import Readers
-from hub.store.sqlite.sql import clamp, secure_deletion
+from hub.store.sqlite.sql import clamp, one, secure_deletion
 
 #: By a person's number or name, or records that were chosen by hand.
 ErasureManner = Literal["person", "records"]
@@ -33,7 +35,19 @@ _UNFINISHED = f"SELECT {_COLUMNS}, subject FROM erasure WHERE finished_at IS NUL
 _COUNT = """
 UPDATE erasure SET records = records + ?, pictures = pictures + ?, bytes = bytes + ? WHERE id = ?
 """
-_FORGET_SUBJECT = "UPDATE erasure SET subject = NULL WHERE id = ?"
+_KEEP_SUBJECT = "UPDATE erasure SET subject = ? WHERE id = ?"
+# Of targets, those of NATS alone keep records for ever, in which they find a person themselves.
+_HAS_CENTRE = "SELECT EXISTS (SELECT 1 FROM target WHERE kind = 'nats')"
+_TELL = "INSERT INTO erased_record (log, seq) SELECT log_id, 0 FROM record_log"
+_LEFT = "SELECT seq FROM record WHERE uuid = ? AND seq <= ? AND erased IS NULL LIMIT ?"
+_TOLD = "SELECT subject, last_seq FROM erasure WHERE subject IS NOT NULL"
+_FORGET_TOLD = """
+UPDATE erasure SET subject = NULL WHERE finished_at IS NOT NULL AND subject IS NOT NULL
+AND CASE WHEN json_valid(subject) THEN coalesce(json_extract(subject, '$.told_as'), 0) ELSE 0 END
+    <= coalesce((SELECT min(erasure_number) FROM target WHERE kind = 'nats'), 9223372036854775807)
+"""
+#: Records of a person that stay, as held evidence. With more, targets hear of seqs alone.
+_MAX_LEFT = 2_000
 _FINISH = "UPDATE erasure SET finished_at = ?, report = ? WHERE id = ?"
 _TRIM = """
 DELETE FROM erasure WHERE finished_at IS NOT NULL AND id NOT IN (
@@ -48,12 +62,26 @@ class Subject(Struct, frozen=True):
     `uuids`: numbers of persons: every record of them, whatever its name. `names`: folded names:
     the records with this name and no number, or that of strangers. `seqs`: records chosen by hand.
     `people`: pids of those who are removed from the register of people as well.
+
+    Once the records are erased, only the numbers are left, until targets that keep records have
+    heard of them: `told_as` is the number of the entry in `erased_record`, `kept` are the records
+    that stay because they are held.
     """
 
     uuids: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     seqs: tuple[int, ...] = ()
     people: tuple[str, ...] = ()
+    told_as: int = 0
+    kept: tuple[int, ...] = ()
+
+
+class ErasedPerson(Struct, frozen=True):
+    """Numbers of a person, whose records up to `last_seq` are erased, but for `kept`."""
+
+    uuids: tuple[str, ...]
+    last_seq: int
+    kept: tuple[int, ...]
 
 
 class ErasureReport(Struct, frozen=True):
@@ -61,7 +89,8 @@ class ErasureReport(Struct, frozen=True):
 
     `first_day`, `last_day`: of the records, "2026-11-25" (UTC). `kept`: records that stay because
     they are held. `dids`: cameras that reported the records, and may still have pictures. `copies`:
-    files made before, which still hold the records.
+    files made before, which still hold the records. `targets`: other systems that may have them;
+    they are told to erase them.
     """
 
     first_day: str = ""
@@ -69,6 +98,7 @@ class ErasureReport(Struct, frozen=True):
     kept: int = 0
     dids: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 class Erasure(Struct, frozen=True, kw_only=True):
@@ -195,6 +225,27 @@ class ErasureTable:
                 found.append((erasure, whose))
         return found
 
+    async def people_told_as(self, numbers: Sequence[int]) -> dict[int, ErasedPerson]:
+        """Return whom entries of `erased_record` stand for, as far as it is still known."""
+        found = {}
+        for text, last_seq in await self._readers.read(lambda c: c.execute(_TOLD).fetchall()):
+            try:
+                subject = msgspec.json.decode(as_text(text), type=Subject)
+            except (msgspec.MsgspecError, TypeError):
+                continue
+            if subject.told_as in numbers and isinstance(last_seq, int):
+                found[subject.told_as] = ErasedPerson(subject.uuids, last_seq, subject.kept)
+        return found
+
+    async def forget_told(self) -> None:
+        """Forget whose records were erased, as far as no target has to hear of it any more."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            with secure_deletion(connection):
+                connection.execute(_FORGET_TOLD)
+
+        await self._writer.write(job)
+
 
 def count_erased(
     connection: sqlite3.Connection, id: int, records: int, pictures: int, size: int
@@ -203,7 +254,24 @@ def count_erased(
     connection.execute(_COUNT, (records, pictures, size, id))
 
 
-def forget_subject(id: int, connection: sqlite3.Connection) -> None:
-    """Forget whose records were erased."""
+def forget_subject(erasure: Erasure, subject: Subject, connection: sqlite3.Connection) -> None:
+    """Forget whose records were erased, but for what targets have to hear."""
+    if subject.told_as:
+        return
     with secure_deletion(connection):
-        connection.execute(_FORGET_SUBJECT, (id,))
+        connection.execute(_KEEP_SUBJECT, (_to_tell(connection, erasure, subject), erasure.id))
+
+
+def _to_tell(connection: sqlite3.Connection, erasure: Erasure, subject: Subject) -> str | None:
+    """Return what is left of a subject, once targets are sure to hear of it; None if nothing is."""
+    if not subject.uuids or not one(connection, _HAS_CENTRE):
+        return None
+    kept: list[int] = []
+    for uuid in subject.uuids:
+        asked = (indexed_uuid(uuid), erasure.last_seq, _MAX_LEFT + 1)
+        kept += (seq for (seq,) in connection.execute(_LEFT, asked))
+    if len(kept) > _MAX_LEFT:
+        return None
+    number = connection.execute(_TELL).lastrowid or 0
+    left = Subject(uuids=subject.uuids, told_as=number, kept=tuple(sorted(kept)))
+    return msgspec.json.encode(left).decode()

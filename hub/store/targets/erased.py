@@ -1,6 +1,7 @@
 """Which records were erased, in the order of that: what targets still have to hear.
 
 Triggers note each record in the transaction that hides it, under the ids of all logs that have it.
+An entry with the seq 0 stands for a person: `ErasureTable.people_told_as` says who it was.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from hub.store.sqlite.sql import clamp, one
 _AFTER = "SELECT number, log, seq FROM erased_record WHERE number > ? ORDER BY number LIMIT ?"
 _UNDER_WAY = "SELECT EXISTS (SELECT 1 FROM record WHERE erased = 1)"
 _LAST = "SELECT coalesce(max(number), 0) FROM erased_record"
+_EARLIER = """
+SELECT log, last_seq FROM earlier_log WHERE last_seq > 0 ORDER BY last_seq DESC, log LIMIT ?
+"""
+#: More than one hub is ever restored.
+MAX_EARLIER_LOGS = 100
 
 
 class ErasedRecord(Struct, frozen=True):
@@ -33,13 +39,15 @@ class ErasedPage(Struct, frozen=True):
     last: int
 
 
-class _EarlierLog(Struct, frozen=True):
+class EarlierLog(Struct, frozen=True):
+    """A log that this one continues: up to `last_seq` their records are the same."""
+
     log: str
     last_seq: Size
 
 
 _rows = RowReader("erased_record", ErasedRecord, ("number", "log", "seq"), key=("number",))
-_log_rows = RowReader("earlier_log", _EarlierLog, ("log", "last_seq"), key=("log",))
+_log_rows = RowReader("earlier_log", EarlierLog, ("log", "last_seq"), key=("log",))
 
 
 def check_erased(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
@@ -65,6 +73,13 @@ class ErasedRecords:
         if not rows:
             return None
         return ErasedPage(tuple(_rows.read_all(rows, self._damaged)), rows[-1][0])
+
+    async def earlier_logs(self) -> tuple[EarlierLog, ...]:
+        """Return the logs that this one continues, since the hub was restored from backups."""
+        rows = await self._readers.read(
+            lambda c: c.execute(_EARLIER, (MAX_EARLIER_LOGS,)).fetchall()
+        )
+        return tuple(_log_rows.read_all(rows, self._damaged))
 
     async def is_under_way(self) -> bool:
         """Whether records are being erased, whose alarms may still say more than they will."""

@@ -37,6 +37,10 @@ class ErasureAnswer(Struct, frozen=True, kw_only=True):
         list[str], Meta(description="cameras that took the pictures, and may still have them")
     ]
     copies: Annotated[list[str], Meta(description="older copies that still hold the records")]
+    targets: Annotated[
+        list[str],
+        Meta(description="other systems that may have the records, and are told to erase"),
+    ]
     damaged: Damaged = UNSET
 
 
@@ -105,6 +109,7 @@ _EXAMPLE = ErasureAnswer(
     kept=0,
     dids=["12"],
     copies=["sitehub-2026-11-24.backup"],
+    targets=["Centre"],
 )
 LIST = Endpoint(
     method="GET",
@@ -246,5 +251,6 @@ def erasure_fields(erasure: Erasure) -> ErasureAnswer:
         kept=report.kept,
         dids=list(report.dids),
         copies=list(report.copies),
+        targets=list(report.targets),
         damaged=damaged_flag(erasure.damaged),
     )

@@ -71,6 +71,7 @@ class ErasureRow(Struct, frozen=True, kw_only=True):
     kept: int
     cameras: list[str]
     copies: tuple[str, ...]
+    targets: tuple[str, ...]
     damaged: bool
 
 
@@ -235,6 +236,7 @@ def _erasure_row(erasure: Erasure) -> ErasureRow:
         kept=report.kept,
         cameras=[_camera_name(did) for did in report.dids],
         copies=report.copies,
+        targets=report.targets,
         damaged=erasure.damaged,
     )
 

@@ -3,13 +3,14 @@
 `sitehub.<partition>.<hub>.rec`: a record as the API shows it, with `log` and `hub` in it too.
 `.pic`: a picture, before its record. `.alarm`: an alarm as it is after a change, with `number`, of
 which a later one replaces an earlier one. `.gap`: records that will never come. `.erasure`: records
-to erase. Only records are there exactly once; the others may be repeated.
+to erase, or a person. `.log`: which log the hub has now, and which earlier ones it continues; also
+a sign of life. Only records are there exactly once; the others may be repeated.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ from hub.services.forwarding.nats.address import stream_of
 from hub.services.forwarding.sender import AlarmItem, ErasureItem, GapItem, Item, RecordItem
 from hub.store.alarms.alarm import Alarm
 from hub.store.media.pictures import StoredPicture
+from hub.store.targets.erased import EarlierLog
 from hub.wire.uploads.records import Record, render
 
 SEQ, LOG = "Sitehub-Seq", "Sitehub-Log"
@@ -59,6 +61,7 @@ class Messages:
         log_id: str,
         pictures: Pictures,
         render_alarm: Callable[[Alarm, Record | None], bytes],
+        earlier_logs: Callable[[], Awaitable[Sequence[EarlierLog]]] | None = None,
     ) -> None:
         self.stream = stream_of(partition)
         self.subject = f"sitehub.{partition}.{hub}"
@@ -67,6 +70,8 @@ class Messages:
         self.log_id = log_id
         self._pictures = pictures
         self._render_alarm = render_alarm
+        self._earlier_logs = earlier_logs
+        self._announcement: Message | None = None
         self._tail = _fields(log=log_id, hub=hub)
         self._hub = hub
 
@@ -83,6 +88,14 @@ class Messages:
                 return [self._message("gap", self._gap(item), log=item.gap.log)]
             case ErasureItem():
                 return [self._erasure(item)]
+
+    async def announcement(self) -> Message:
+        """Return what says which log the hub has now, and which ones it continues."""
+        if self._announcement is None:
+            earlier = () if self._earlier_logs is None else await self._earlier_logs()
+            fields = {"earlier": earlier, "log": self.log_id, "hub": self._hub}
+            self._announcement = self._message("log", msgspec.json.encode(fields))
+        return self._announcement
 
     async def _record(self, item: RecordItem) -> list[Message]:
         record = item.record
@@ -119,7 +132,10 @@ class Messages:
         )
 
     def _erasure(self, item: ErasureItem) -> Message:
-        fields = {"seqs": item.seqs, "number": item.number, "log": item.log, "hub": self._hub}
+        fields: dict[str, object] = {"seqs": item.seqs, "number": item.number}
+        if item.uuids:
+            fields |= {"uuids": item.uuids, "last_seq": item.last_seq, "kept": item.kept}
+        fields |= {"log": item.log, "hub": self._hub}
         headers = {LOG: item.log, ERASURE: str(item.number)}
         return Message(self.erasure_subject, headers, msgspec.json.encode(fields))
 

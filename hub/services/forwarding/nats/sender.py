@@ -49,6 +49,8 @@ _BATCH_MESSAGES, _BATCH_BYTES, _BATCH_SECONDS = 200, 4 * 1024 * 1024, 0.25
 #: What a slow line brings through before the acknowledgement is given up.
 _MIN_BATCH_BYTES = 256 * 1024
 _KEPT_DELIVERIES = 100
+#: So often a hub without records shows that it is there.
+_SIGN_SECONDS = 600
 #: Thousands of hubs come back after a cut: spread over a minute.
 PLAN = RetryPlan(waits=(1.0,), spread_seconds=59.0)
 _WRONG_SEQUENCE = frozenset({10071, 10164})
@@ -126,6 +128,7 @@ class NatsSender:
         name, subject = self._messages.stream, self._messages.record_subject
         last = await self._dropping(last_message, self._connection, name, stream, subject)
         self._check_sender(last)
+        await self._announce()
         place = replace(
             self._place(cursor, stream, last),
             erasure_number=await self._last_erasure(stream) if cursor.erasure_number else None,
@@ -144,11 +147,24 @@ class NatsSender:
         return None if last is None else _number(last.headers.get(ERASURE, ""))
 
     async def wait_broken(self) -> str:
-        if self._connection is None:
-            return "it is not connected"
-        reason = await self._connection.wait_broken()
-        await self.aclose()
-        return reason
+        while self._connection is not None:
+            with trio.move_on_after(_SIGN_SECONDS):
+                reason = await self._connection.wait_broken()
+                await self.aclose()
+                return reason
+            try:
+                await self._announce()
+            except TryLater as failure:
+                return str(failure)
+        return "it is not connected"
+
+    async def _announce(self) -> None:
+        """Tell which log this is, before anything of it, and then as a sign of life."""
+        message = await self._messages.announcement()
+        assert self._connection is not None
+        ack = await self._dropping(self._connection.publish, message)
+        if ack.error is not None:
+            await self._failed(ack.error)
 
     def _place(self, cursor: Cursor, stream: Stream, last: LastMessage | None) -> Position:
         """Return from where to go on, given the last record of the stream."""

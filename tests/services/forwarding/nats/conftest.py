@@ -51,6 +51,10 @@ class NatsForwarding:
         return view
 
     async def stored(self, **login: str) -> list[Stored]:
+        """What the stream has, but for what says which log the hub has."""
+        return [one for one in await self.all_stored(**login) if one.kind != "log"]
+
+    async def all_stored(self, **login: str) -> list[Stored]:
         return await trio.to_thread.run_sync(lambda: self.server.read(STREAM, **login))
 
     async def stored_seqs(self, **login: str) -> list[int]:

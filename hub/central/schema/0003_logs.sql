@@ -1,0 +1,38 @@
+-- The logs that hubs have announced. The last one is that of the hub; the others have ended.
+CREATE TABLE sitehub.log (
+    hub text NOT NULL,
+    log text NOT NULL,
+    -- By the clock of the servers; NULL: only named as an earlier one.
+    announced_at timestamptz,
+    ended_at timestamptz,
+    PRIMARY KEY (hub, log)
+);
+-- Up to last_seq, the records of a log are those of an earlier one. They are kept under that.
+CREATE TABLE sitehub.succession (
+    hub text NOT NULL,
+    log text NOT NULL,
+    earlier text NOT NULL,
+    last_seq bigint NOT NULL,
+    PRIMARY KEY (hub, log, earlier)
+);
+
+-- Under which log a hub has told of an alarm. What a log that has ended says of it is closed.
+ALTER TABLE sitehub.alarm ADD COLUMN told_by text;
+UPDATE sitehub.alarm SET told_by = log;
+ALTER TABLE sitehub.alarm ALTER COLUMN told_by SET NOT NULL;
+
+-- People whom a hub has erased, not by name: what may come again of them is stored empty. All but
+-- the records of the log, or of what it continues, after last_seq, and those that are kept there.
+CREATE TABLE sitehub.erased_person (
+    hub text NOT NULL,
+    log text NOT NULL,
+    number bigint NOT NULL,
+    place int NOT NULL,
+    salt bytea NOT NULL,
+    digest bytea NOT NULL,
+    last_seq bigint NOT NULL,
+    kept int8multirange NOT NULL,
+    told_at timestamptz NOT NULL,
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (hub, log, number, place)
+);
