@@ -19,11 +19,15 @@ _CENTRAL_SUBSCRIBE = ["_INBOX.sitehub_central.>"]
 
 
 class Account(Struct, frozen=True):
-    """A user. `partition`: of a hub; None: the centre. `password`: "" with a certificate."""
+    """A user. `partition`: of a hub; None: the centre. `password`: "" with a certificate.
+
+    `serial`: in the subject of its certificate; "": there is none.
+    """
 
     name: str
     partition: int | None
     password: str = ""
+    serial: str = ""
 
 
 def accounts_conf(central: Account, hubs: Sequence[Account], *, with_certificates: bool) -> str:
@@ -34,7 +38,8 @@ def accounts_conf(central: Account, hubs: Sequence[Account], *, with_certificate
 
 def _user(account: Account, with_certificates: bool) -> str:
     if with_certificates:
-        who = f"user: {_text(f'CN={account.name}')}"
+        subject = f"CN={account.name}" + (f",OU={account.serial}" if account.serial else "")
+        who = f"user: {_text(subject)}"
     else:
         who = f"user: {_text(account.name)}, password: {_text(account.password)}"
     publish, subscribe = _rights(account)

@@ -38,17 +38,19 @@ def make_authority(folder: Path) -> None:
     write_file(folder / CA, certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def issue(folder: Path, name: str, hosts: Iterable[str] = ()) -> tuple[str, str]:
+def issue(
+    folder: Path, name: str, hosts: Iterable[str] = (), *, serial: str = ""
+) -> tuple[str, str]:
     """Return a certificate with the common name, and its key, both as PEM.
 
-    `hosts`: names and addresses, of a server. Raises StartFault if the authority in the folder
+    `serial`: tells its subject from those of earlier certificates of the name. `hosts`: names and addresses, of a server. Raises StartFault if the authority in the folder
     cannot be read.
     """
     issuer, issuer_key = _read_authority(folder)
     key = ec.generate_private_key(ec.SECP256R1())
     uses = [ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = (
-        _builder(_name(name), key, datetime.now(UTC), _LEAF_DAYS)
+        _builder(_name(name, serial), key, datetime.now(UTC), _LEAF_DAYS)
         .issuer_name(issuer.subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(is_authority=False), critical=True)
@@ -108,8 +110,9 @@ def _usage(*, is_authority: bool) -> x509.KeyUsage:
     )
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _name(common_name: str, serial: str = "") -> x509.Name:
+    parts = [(NameOID.COMMON_NAME, common_name), (NameOID.ORGANIZATIONAL_UNIT_NAME, serial)]
+    return x509.Name([x509.NameAttribute(oid, text) for oid, text in parts if text])
 
 
 def _host(host: str) -> x509.GeneralName:

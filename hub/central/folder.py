@@ -38,11 +38,16 @@ CENTRAL_USER = "sitehub-central"
 
 
 class _Enrolled(Struct, frozen=True, omit_defaults=True):
-    """A hub. `password`: "" with a certificate."""
+    """A hub. `password`: "" with a certificate.
+
+    `serial`: of its last certificate; the servers know no earlier one. "": it was enrolled by a
+    version whose certificates had none.
+    """
 
     name: str
     partition: int
     password: str = ""
+    serial: str = ""
 
 
 class _Hubs(Struct):
@@ -97,9 +102,11 @@ def enrol(folder: Path, name: str, partition: int | None = None) -> TargetFile:
         partition=checked_partition(partition),
         ca=central.ca,
     )
-    hub = _identified(folder, hub, name, with_certificate=hubs.identity == "certificate")
+    has_certificate = hubs.identity == "certificate"
+    serial = secrets.token_hex(8) if has_certificate else ""
+    hub = _identified(folder, hub, name, with_certificate=has_certificate, serial=serial)
     hubs.hubs = [one for one in hubs.hubs if one.name != name]
-    hubs.hubs.append(_Enrolled(name, partition, hub.password))
+    hubs.hubs.append(_Enrolled(name, partition, hub.password, serial))
     _save(folder, hubs, central)
     return hub
 
@@ -125,11 +132,11 @@ def write_credentials(path: Path, credentials: TargetFile) -> None:
 
 
 def _identified(
-    folder: Path, credentials: TargetFile, user: str, *, with_certificate: bool
+    folder: Path, credentials: TargetFile, user: str, *, with_certificate: bool, serial: str = ""
 ) -> TargetFile:
     """Return credentials with a new certificate or password."""
     if with_certificate:
-        cert, key = issue(folder, user)
+        cert, key = issue(folder, user, serial=serial)
         return msgspec.structs.replace(credentials, cert=cert, key=key)
     return msgspec.structs.replace(credentials, user=user, password=secrets.token_urlsafe(24))
 
@@ -137,7 +144,7 @@ def _identified(
 def _save(folder: Path, hubs: _Hubs, central: TargetFile) -> None:
     hubs.hubs.sort(key=lambda hub: hub.name)
     _write(folder / _HUBS, hubs)
-    accounts = [Account(hub.name, hub.partition, hub.password) for hub in hubs.hubs]
+    accounts = [Account(hub.name, hub.partition, hub.password, hub.serial) for hub in hubs.hubs]
     text = accounts_conf(
         Account(CENTRAL_USER, None, central.password),
         accounts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import stat
 import sys
@@ -28,7 +29,10 @@ def test_a_hub_gets_a_certificate_that_the_owners_authority_has_signed(tmp_path:
     ssl.create_default_context(cadata=hub.ca)
     accounts = (tmp_path / "accounts.conf").read_text()
     assert '{ user: "CN=sitehub-central", permissions' in accounts
-    assert '{ user: "CN=site-1", permissions: { publish: ["sitehub.3.site-1.>"' in accounts
+    permissions = 'permissions: { publish: ["sitehub.3.site-1.>"'
+    assert re.search(
+        rf'\{{ user: "CN=site-1,OU=[0-9a-f]{{16}}", {re.escape(permissions)}', accounts
+    )
     assert "password" not in accounts
 
 
@@ -63,6 +67,22 @@ def test_a_hub_that_is_removed_has_no_account(tmp_path: Path) -> None:
     assert '"site-2"' in accounts
     with pytest.raises(StartFault, match="no hub site-1"):
         remove(tmp_path, "site-1")
+
+
+def test_the_longest_name_gets_a_certificate(tmp_path: Path) -> None:
+    make_folder(tmp_path, TLS, with_passwords=False)
+    assert enrol(tmp_path, "a" * 63).cert
+
+
+def test_a_hub_of_an_earlier_version_stays_enrolled(tmp_path: Path) -> None:
+    make_folder(tmp_path, TLS, with_passwords=False)
+    path = tmp_path / "hubs.json"
+    text = '{"identity": "certificate", "hubs": [{"name": "site-1", "partition": 3}]}'
+    path.write_text(text)
+    enrol(tmp_path, "site-2")
+    assert 'user: "CN=site-1", permissions' in (tmp_path / "accounts.conf").read_text()
+    enrol(tmp_path, "site-1")
+    assert 'user: "CN=site-1", permissions' not in (tmp_path / "accounts.conf").read_text()
 
 
 @pytest.mark.parametrize("name", ["", "Site", "a.b", "-a", "a" * 64, "sitehub-central", "a/b"])

@@ -12,7 +12,7 @@ import pytest
 
 from hub.__main__ import run as command
 from hub.central.certificates import issue
-from hub.central.folder import enrol, make_folder, read_central
+from hub.central.folder import enrol, make_folder, read_central, remove
 from hub.central.received import Received
 from tests.central.messages import STREAM, alarm, erasure, gap, message, picture, record
 from tests.central.test_rights import tls_config
@@ -142,6 +142,42 @@ def test_servers_let_a_hub_send_as_itself_alone(tmp_path: Path) -> None:
         with pytest.raises(Exception, match="Authorization Violation"):
             asyncio.run(_is_allowed(folder, *stranger, "sitehub.3.site-2.rec", url))
         assert read_central(folder).cert
+
+
+def test_a_certificate_is_worth_nothing_once_its_hub_is_enrolled_again_or_removed(
+    tmp_path: Path,
+) -> None:
+    with running_nats(tmp_path / "nats") as server:
+        folder = tmp_path / "central"
+        url = server.url.replace("nats://", "tls://")
+        make_folder(folder, url, with_passwords=False)
+        subject = "sitehub.3.site-1.rec"
+        stolen = [issue(folder, "site-1")]
+
+        def reload() -> None:
+            server.kill()
+            server.configure(tls_config(folder))
+            server.start()
+
+        def is_refused(cert: str, key: str) -> bool:
+            try:
+                return not asyncio.run(_is_allowed(folder, cert, key, subject, url))
+            except Exception as error:
+                return "Authorization Violation" in str(error)
+
+        for _ in range(2):
+            hub = enrol(folder, "site-1", 3)
+            reload()
+            assert not is_refused(hub.cert, hub.key)
+            assert [is_refused(*one) for one in stolen] == [True] * len(stolen)
+            stolen.append((hub.cert, hub.key))
+        remove(folder, "site-1")
+        reload()
+        assert [is_refused(*one) for one in stolen] == [True] * len(stolen)
+        hub = enrol(folder, "site-1", 3)
+        reload()
+        assert not is_refused(hub.cert, hub.key)
+        assert [is_refused(*one) for one in stolen] == [True] * len(stolen)
 
 
 async def _is_allowed(folder: Path, cert: str, key: str, subject: str, url: str) -> bool:
