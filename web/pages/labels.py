@@ -392,7 +392,10 @@ HEALTH = {
         "%(camera)s cannot prove its identity, and %(reason)s. An administrator must look at it."
     ),
     "target-held": N_("Nothing is forwarded to %(targets)s until someone looks at it: %(reason)s."),
-    "target-gap": N_("Up to %(records)s records were deleted before %(targets)s had them."),
+    "target-waiting": N_("Nothing could be forwarded to %(targets)s for an hour: %(reason)s."),
+    "target-gap": N_(
+        "Records were deleted before %(targets)s had them. The Forwarding page counts them."
+    ),
     "report-failed": N_("Yesterday's reports could not be sent (%(reason)s)."),
     "restored-elsewhere": N_(
         "This hub was restored from a backup. Cameras reached it at %(before)s, but this "
@@ -428,6 +431,7 @@ TOPICS = {
     "backup-overdue": N_("the backup"),
     "backup-missing": N_("the backup"),
     "target-held": N_("the forwarding of records"),
+    "target-waiting": N_("the forwarding of records"),
     "target-gap": N_("the forwarding of records"),
     "report-failed": N_("the morning reports"),
     "codes-guessed": N_("attacks on cameras"),

@@ -226,14 +226,17 @@ class Forwarder:
         return gap.first_seq <= self.cursor.seq + 1
 
     async def _note_hole(self, first: int, last: int) -> None:
-        """Tell of records that are not in the log, unless a gap that is known says so."""
-        known = self._store.targets.gaps(self.target.id)
-        if not any(
-            gap.log == self.cursor.log and gap.first_seq <= first and last <= gap.last_seq
-            for gap in known
-        ):
-            lost = {self.target.id: (first, last)}
-            await self._store.targets.add_gaps(lost, self.cursor.log, "lost", self._ms())
+        """Tell of records that are not in the log, as far as no gap that is known says so."""
+        known = sorted(
+            (gap.first_seq, gap.last_seq)
+            for gap in self._store.targets.gaps(self.target.id)
+            if gap.log == self.cursor.log and first <= gap.last_seq and gap.first_seq <= last
+        )
+        for begin, end in (*known, (last + 1, last)):
+            if first < begin:
+                lost = {self.target.id: (first, begin - 1)}
+                await self._store.targets.add_gaps(lost, self.cursor.log, "lost", self._ms())
+            first = max(first, end + 1)
         await self._tell_gaps()
 
     async def _send_alarms(self) -> bool:

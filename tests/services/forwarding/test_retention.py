@@ -91,3 +91,21 @@ async def test_a_target_without_records_of_its_choice_is_not_behind(
     await forwarding.hub.add_faces("a", "b")
     view = await forwarding.until_current(target.target.id)
     assert (view.behind, forwarding.receiver.asked) == (0, [])
+
+
+async def test_days_that_were_noted_one_by_one_are_not_told_again_as_one_hole(
+    behind: Forwarding,
+) -> None:
+    from hub.services.access.audit import COMMAND_LINE
+
+    first, middle, last = await behind.hub.add_faces("d", "e", "f")
+    for seq in (first, last):
+        await behind.targets.note_dropped(day_of(seq, seq), "disk")
+    sql = "DELETE FROM record WHERE seq >= ?"
+    await behind.hub.store.write(lambda c: c.execute(sql, (first,)).rowcount)
+    behind.receiver.error = None
+    await behind.targets.retry(1, by=COMMAND_LINE)
+    view = await behind.until_current(1)
+    found = sorted((gap.first_seq, gap.last_seq, gap.reason) for gap in view.gaps)
+    assert found == [(first, first, "disk"), (middle, middle, "lost"), (last, last, "disk")]
+    assert view.unseen_lost == 3

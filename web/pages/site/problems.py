@@ -179,6 +179,11 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/targets",
         N_("Forwarding"),
     ),
+    "target-waiting": Consequence(
+        N_("The other system gets no records. They are kept here and sent later."),
+        "/site/targets",
+        N_("Forwarding"),
+    ),
     "target-gap": Consequence(
         N_("The other system never gets these records, and was told so."),
         "/site/targets",

@@ -33,6 +33,7 @@ its work.
     restored-elsewhere      before, now (addresses)
     report-failed           reason
     target-held             targets (names), reason
+    target-waiting          targets (names), reason
     target-gap              targets (names), records
     codes-guessed           devices (names)
     camera-suspect          camera, reason: one for each camera
@@ -101,6 +102,7 @@ NoticeCode = Literal[
     "certificate-ends",
     "update-undone",
     "target-held",
+    "target-waiting",
     "target-gap",
     "report-failed",
 ]
@@ -113,6 +115,8 @@ _CODES: tuple[FaultCode | NoticeCode, ...] = (*get_args(FaultCode), *get_args(No
 
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
+#: A target that gets nothing for so long is a problem: until then it may be a restart or a cable.
+_WAITING_SECONDS = 3_600
 _MAX_NAMES = 3
 #: Cameras without a signature of which each is a problem of its own; of further ones, all together.
 _MAX_SUSPECTS = 50
@@ -282,13 +286,27 @@ class Health:
                 f"nothing is forwarded to {names} until somebody looks at it: {reason}",
                 {"targets": names, "reason": reason},
             )
+        before = self._now() * 1000 - _WAITING_SECONDS * 1000
+        waiting = [
+            view
+            for view in self._targets()
+            if view.state == "waiting" and (view.waiting_since or before) < before
+        ]
+        if waiting:
+            names, reason = _some([view.target.name for view in waiting]), waiting[0].reason
+            yield HealthReason(
+                "target-waiting",
+                f"nothing could be forwarded to {names} for an hour: {reason}",
+                {"targets": names, "reason": reason},
+            )
         gaps = [view for view in self._targets() if view.unseen_gaps]
         if gaps:
             names = _some([view.target.name for view in gaps])
             records = str(sum(view.unseen_lost for view in gaps))
             yield HealthReason(
                 "target-gap",
-                f"up to {records} records were deleted before {names} had them",
+                # Without their number: more may follow, and an alarm keeps its first text.
+                f"records were deleted before {names} had them; the Forwarding page counts them",
                 {"targets": names, "records": records},
             )
 

@@ -122,6 +122,10 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
     "target-held": (
         "Look at the target on the Forwarding page, mend what it says, and press Retry there."
     ),
+    "target-waiting": (
+        "Look at the target on the Forwarding page: it says what failed. Records are kept until it "
+        "works again, but not for ever. Tell whoever runs the other system or the network."
+    ),
     "target-gap": (
         "The records are gone here, too. Tell whoever runs the other system, find out why it was "
         "unreachable for so long, and confirm the gap on the Forwarding page."

@@ -476,20 +476,32 @@ def test_a_hub_that_was_restored_elsewhere_says_which_address_cameras_know(parts
     assert parts.faults() == []
 
 
-def target(name: str, state: str = "current", reason: str = "", lost: int = 0) -> SimpleNamespace:
-    """What Health reads of a target. `lost`: records of a gap that nobody has confirmed."""
+def target(
+    name: str, state: str = "current", reason: str = "", lost: int = 0, since: float | None = None
+) -> SimpleNamespace:
+    """What Health reads of a target. `lost`: records of a gap that nobody has confirmed.
+
+    `since`: when it began to wait, in seconds.
+    """
     return SimpleNamespace(
         target=SimpleNamespace(name=name),
         state=state,
         reason=reason,
+        waiting_since=None if since is None else int(since * 1000),
         unseen_gaps=1 if lost else 0,
         unseen_lost=lost,
     )
 
 
-def test_a_target_that_only_waits_is_no_problem(parts: Parts) -> None:
-    parts.targets = [target("Doors", "waiting", "it answered 500"), target("Wall", "behind")]
+def test_a_target_that_waits_is_a_notice_after_an_hour(parts: Parts, clock: FrozenClock) -> None:
+    doors = target("Doors", "waiting", "it answered 500", since=clock())
+    parts.targets = [doors, target("Wall", "behind")]
+    clock.advance(3_599)
     assert parts.codes() == []
+    clock.advance(2)
+    assert (parts.codes(), parts.faults()) == (["target-waiting"], [])
+    sentence = "nothing could be forwarded to Doors for an hour: it answered 500"
+    assert parts.sentence() == sentence
 
 
 def test_a_target_that_a_person_must_look_at_is_a_notice(parts: Parts) -> None:
@@ -504,7 +516,8 @@ def test_a_target_that_a_person_must_look_at_is_a_notice(parts: Parts) -> None:
 def test_records_that_a_target_will_never_get_are_a_notice(parts: Parts) -> None:
     parts.targets = [target("Doors", lost=3), target("Wall"), target("Centre", lost=4)]
     assert (parts.codes(), parts.faults()) == (["target-gap"], [])
-    assert parts.sentence() == "up to 7 records were deleted before Doors, Centre had them"
+    found = "records were deleted before Doors, Centre had them; the Forwarding page counts them"
+    assert parts.sentence() == found
 
 
 def test_changes_that_the_database_lost_are_told(parts: Parts) -> None:
