@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from hub.central.messages import TRIAL
 from hub.services.forwarding.nats.address import stream_of
 
 _HEAD = """\
 # Written by "sitehub central enrol": do not edit. After a change, copy it to each server and run
 # "nats-server --signal reload" there.
 """
-#: The centre makes the streams, reads them, and acknowledges.
-_CENTRAL_PUBLISH = ["$JS.API.>", "$JS.ACK.>"]
+#: The centre makes the streams, reads them, acknowledges, and tries whether they take anything.
+_CENTRAL_PUBLISH = ["$JS.API.>", "$JS.ACK.>", f"sitehub.*.{TRIAL}"]
 _CENTRAL_SUBSCRIBE = ["_INBOX.sitehub_central.>"]
 
 

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Literal, Protocol, TypeVar
@@ -22,13 +22,14 @@ from hub.central import metrics
 from hub.central.counts import Counts
 from hub.central.hubs import Hub, Limits, count_states, utc_now
 from hub.central.messages import RecordRow
-from hub.central.reader import Reader, Servers, StreamGone, open_reader
+from hub.central.reader import Consumed, Reader, Servers, StreamGone, open_reader
 from hub.central.received import Received
+from hub.central.streams import Lost
 from hub.services.forwarding.nats.address import PARTITIONS, stream_of
 from hub.services.forwarding.sender import TryLater
 
 T = TypeVar("T")
-Side = Literal["nats", "database"]
+Side = Literal["nats", "database", "streams"]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ _BATCH_MESSAGES, _BATCH_BYTES = 2_000, 8 * 1024 * 1024
 _WAITING_MESSAGES, _WAITING_BYTES = 500, 1024 * 1024
 _MISSING_STREAM_SECONDS = 5.0
 _WATCH_SECONDS = 15.0
+#: Whether a stream takes anything is tried in each so many of these; every time while it does not.
+_TRIAL_ROUNDS = 20
 _MAX_WAIT = 10.0
 
 
@@ -48,18 +51,24 @@ class Store(Protocol):
 
     def hubs(self) -> list[Hub]: ...
 
+    def note_streams(self, streams: Mapping[str, Consumed]) -> list[Lost]: ...
+
     def close(self) -> None: ...
 
 
 class Health(Struct):
-    """Why a side does not work; "" if it does."""
+    """Why a side does not work; "" if it does.
+
+    `streams`: one is missing, takes nothing, or was stored and is lost.
+    """
 
     nats: str = "not connected yet"
     database: str = "not connected yet"
+    streams: str = ""
 
     @property
     def is_good(self) -> bool:
-        return not self.nats and not self.database
+        return not (self.nats or self.database or self.streams)
 
 
 class Centre:
@@ -77,6 +86,16 @@ class Centre:
         self._storing = trio.Lock()
         #: Why streams give nothing, of those that should.
         self._faults: dict[str, str] = {}
+        #: Of which streams it is known that hubs send to them, and which of those are missing.
+        self._expected: set[str] = set()
+        self._missing: set[str] = set()
+        #: Why streams take nothing from hubs, of those that do not.
+        self._refusals: dict[str, str] = {}
+        #: Whether the accounts of the servers let the centre try that.
+        self._may_try = True
+        self._lost: list[Lost] = []
+        #: Whether the database was compared with the streams since it was opened.
+        self._is_compared = False
 
     async def run(self) -> None:
         """Run until cancelled. Raises StartFault if the database cannot be used by this version."""
@@ -95,7 +114,11 @@ class Centre:
                     self._note("nats", "")
                     await self._session(reader)
             except* TryLater as failures:
-                self._note("nats", str(first_error(failures)))
+                reason = str(first_error(failures))
+                self._note("nats", reason)
+                if self._may_try and "permissions violation" in reason.casefold():
+                    self._may_try = False
+                    log.warning("accounts.conf is older than this: enrol a hub, and copy it")
             await trio.sleep(random.uniform(1, _MAX_WAIT))
 
     async def _session(self, reader: Reader) -> None:
@@ -117,6 +140,7 @@ class Centre:
             try:
                 found = await reader.prepare(stream)
                 self._note_fault(stream, "")
+                self._note_missing(stream, is_missing=found is None)
                 if found is not None:
                     with suppress(StreamGone):
                         await reader.consume(stream, partial(queue.wait_room, stream), queue.put)
@@ -129,6 +153,8 @@ class Centre:
 
     async def _save(self, messages: Sequence[Received], reader: Reader) -> None:
         """Store messages and acknowledge them; try until it succeeds. Raises TryLater."""
+        if not self._is_compared:
+            await self._compare(reader)
         while True:
             # What is stored is also acknowledged, or it would come again.
             with trio.CancelScope(shield=True):
@@ -161,27 +187,72 @@ class Centre:
         if self._store is not None:
             self._store.close()
             self._store = None
+            self._is_compared = False
 
     async def _watch_hubs(self) -> None:
         """Count the hubs that are silent or behind, from time to time."""
         while True:
             hubs = await self._with_store(lambda store: store.hubs())
             if hubs is not None:
+                self._expected |= {stream_of(hub.partition) for hub in hubs}
                 for state, count in count_states(hubs, utc_now(), self._limits).items():
                     metrics.hubs.labels(state).set(count)
             await trio.sleep(_WATCH_SECONDS)
 
     async def _watch_streams(self, reader: Reader) -> None:
-        """Note how much of each stream is not stored yet, from time to time."""
+        """Note how far each stream is stored, and whether it takes anything, from time to time."""
+        turn = 0
         while True:
-            for stream in map(stream_of, range(PARTITIONS)):
-                with suppress(TryLater):
-                    found = await reader.consumed(stream)
-                    if found.error is not None:
-                        continue
-                    metrics.pending.labels(stream).set(found.num_pending)
-                    metrics.unacknowledged.labels(stream).set(found.num_ack_pending)
+            await self._compare(reader)
+            for partition in range(PARTITIONS):
+                stream = stream_of(partition)
+                is_due = turn % _TRIAL_ROUNDS == 0 or stream in self._refusals
+                if is_due and self._may_try and stream in self._expected - self._missing:
+                    with suppress(TryLater):
+                        self._refusals[stream] = await reader.try_out(partition)
+            self._refusals = {name: reason for name, reason in self._refusals.items() if reason}
+            self._note_streams()
+            turn += 1
             await trio.sleep(_WATCH_SECONDS)
+
+    async def _compare(self, reader: Reader) -> None:
+        """Note how far the streams are stored, and what the database has lost of them."""
+        found = {}
+        for stream in map(stream_of, range(PARTITIONS)):
+            with suppress(TryLater):
+                consumed = await reader.consumed(stream)
+                if consumed.error is None:
+                    found[stream] = consumed
+                    metrics.pending.labels(stream).set(consumed.num_pending)
+                    metrics.unacknowledged.labels(stream).set(consumed.num_ack_pending)
+                else:
+                    # An old figure would say that nothing waits.
+                    for gauge in (metrics.pending, metrics.unacknowledged):
+                        gauge.remove(stream)
+        lost = await self._with_store(lambda store: store.note_streams(found))
+        if lost is not None:
+            self._lost, self._is_compared = lost, True
+            metrics.lost.clear()
+            for one in lost:
+                metrics.lost.labels(one.stream).set(one.last - one.first + 1)
+            self._note_streams()
+
+    def _note_missing(self, stream: str, *, is_missing: bool) -> None:
+        """Note whether there is a stream, of those that hubs send to."""
+        if not is_missing:
+            self._expected.add(stream)
+            self._missing.discard(stream)
+        elif stream in self._expected:
+            self._missing.add(stream)
+        self._note_streams()
+
+    def _note_streams(self) -> None:
+        missing = (
+            f'{stream} is missing: run "sitehub central prepare"'
+            for stream in sorted(self._missing)
+        )
+        reasons = [*missing, *self._refusals.values(), *map(str, self._lost)]
+        self._note("streams", "; ".join(reasons))
 
     def _note_fault(self, stream: str, reason: str) -> None:
         """Note why a stream gives nothing, or that it does."""
@@ -193,7 +264,7 @@ class Centre:
 
     def _note(self, side: Side, reason: str) -> None:
         """Note why a side does not work, or that it does."""
-        if reason:
+        if reason and (side != "streams" or reason != self.health.streams):
             metrics.failures.labels(side).inc()
         if reason != getattr(self.health, side):
             setattr(self.health, side, reason)
@@ -258,7 +329,9 @@ def _count(messages: Sequence[Received], counts: Counts, seconds: float) -> None
     now = utc_now()
     for message in messages:
         if isinstance(message.row, RecordRow):
-            metrics.delay_seconds.observe((now - message.row.received_at).total_seconds())
+            delay = (now - message.row.received_at).total_seconds()
+            metrics.delay_seconds.observe(max(0.0, delay))
+            metrics.ahead.inc(delay < -60)
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

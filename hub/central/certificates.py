@@ -43,8 +43,8 @@ def issue(
 ) -> tuple[str, str]:
     """Return a certificate with the common name, and its key, both as PEM.
 
-    `serial`: tells its subject from those of earlier certificates of the name. `hosts`: names and addresses, of a server. Raises StartFault if the authority in the folder
-    cannot be read.
+    `serial`: tells its subject from those of earlier certificates of the name. `hosts`: names and
+    addresses, of a server. Raises StartFault if the authority in the folder cannot be read.
     """
     issuer, issuer_key = _read_authority(folder)
     key = ec.generate_private_key(ec.SECP256R1())

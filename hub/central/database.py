@@ -7,9 +7,10 @@ the same time: what is there already stays as it is.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -26,7 +27,7 @@ from hub.central.erasing import (
     note_people,
     staged_of_people,
 )
-from hub.central.hubs import Hub, read_hubs
+from hub.central.hubs import Hub, read_hubs, utc_now
 from hub.central.messages import (
     AlarmRow,
     ErasureRow,
@@ -35,15 +36,20 @@ from hub.central.messages import (
     PictureFile,
     RecordRow,
     Sender,
+    Trial,
 )
 from hub.central.migrations import SCHEMA_LOCK, bring_up_to_date
 from hub.central.months import Month, bounds_of, month_of, table_of
 from hub.central.pictures import PictureFolder
+from hub.central.reader import Consumed
 from hub.central.received import Received
+from hub.central.streams import Lost, highest, lost, note_consumed, note_stored
 from hub.central.succession import Lineage, announce, is_known, kept_erasures, read_lineage
 from hub.errors import StartFault
-from hub.log import visible
+from hub.log import limited, visible
 from hub.services.forwarding.sender import TryLater
+
+log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 10
 _STATEMENT_MS = 60_000
@@ -130,6 +136,11 @@ WHERE name = %(hub)s AND CASE
 """
 
 
+_NOTE_AHEAD = "UPDATE sitehub.hub SET ahead_at = clock_timestamp(), ahead_by = %s WHERE name = %s"
+#: Clocks that are in order differ by less.
+_AHEAD = timedelta(minutes=1)
+
+
 class _MustBeAlone(Exception):
     """What is to be stored changes what others are storing."""
 
@@ -175,6 +186,17 @@ class Database:
         except psycopg.Error as error:
             raise TryLater(f"PostgreSQL: {_text(error)}") from error
 
+    def note_streams(self, streams: Mapping[str, Consumed]) -> list[Lost]:
+        """Compare how far streams are stored with what is here; return what is lost of them.
+
+        `streams`: asked for before this. Raises TryLater; then close this.
+        """
+        try:
+            note_consumed(self.connection, streams)
+            return lost(self.connection)
+        except psycopg.Error as error:
+            raise TryLater(f"PostgreSQL: {_text(error)}") from error
+
     def close(self) -> None:
         self.connection.close()
 
@@ -198,7 +220,7 @@ class Database:
 
     def _store_all(self, messages: Sequence[Received], *, alone: bool) -> Counts:
         """Store messages within a transaction. Raises _MustBeAlone: then again, `alone`."""
-        rows = [one.row for one in messages if one.row is not None]
+        rows = [one.row for one in messages if one.row is not None and one.row != Trial()]
         records = [row for row in rows if isinstance(row, RecordRow)]
         pictures = [row for row in rows if isinstance(row, PictureFile)]
         alarms = [row for row in rows if isinstance(row, AlarmRow)]
@@ -222,6 +244,7 @@ class Database:
         self._store_unreadable(unreadable)
         erase(self.connection, kept_erasures(erasures, lineage), self._pictures)
         self._note_hubs([row.sender for row in rows], records)
+        note_stored(self.connection, highest((one.stream, one.stream_seq) for one in messages))
         return Counts(
             records=added,
             repeated=len(records) - added,
@@ -321,6 +344,21 @@ class Database:
             for (hub, log), row in sorted(last.items())
         ]
         self._execute_many(_REACHED, reached)
+        self._note_ahead(last.values())
+
+    def _note_ahead(self, records: Iterable[RecordRow]) -> None:
+        """Note hubs that say that they received a record later than it is stored."""
+        now = utc_now()
+        ahead = {
+            row.sender.hub: row.received_at - now
+            for row in records
+            if row.received_at - now > _AHEAD
+        }
+        for hub, by in sorted(ahead.items()):
+            limited(
+                log, logging.WARNING, f"ahead {hub}", "hub %s: its clock is ahead by %s", hub, by
+            )
+        self._execute_many(_NOTE_AHEAD, [(by, hub) for hub, by in sorted(ahead.items())])
 
     def _execute_many(self, sql: str, rows: Sequence[Any]) -> None:
         if rows:

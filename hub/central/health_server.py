@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+from msgspec.structs import asdict
+
 from hub.central import metrics
 from hub.central.centre import Health
 from hub.errors import StartFault
@@ -45,7 +47,7 @@ def _handler(health: Health) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             if self.path == "/healthz":
-                body = json.dumps({"nats": health.nats, "database": health.database}).encode()
+                body = json.dumps(asdict(health)).encode()
                 self._answer(200 if health.is_good else 503, "application/json", body)
             elif self.path == "/metrics":
                 self._answer(200, "text/plain; version=0.0.4", metrics.exposition())

@@ -11,8 +11,11 @@ HubState = Literal["current", "behind", "silent", "never"]
 #: In the order in which a person wants to see them.
 STATES: tuple[HubState, ...] = ("never", "silent", "behind", "current")
 
+#: A clock that was ahead once is shown for so long.
+_AHEAD_SHOWN = timedelta(days=7)
+
 _SELECT = """
-SELECT name, partition, enrolled_at, seen_at, log, seq, received_at, record_at
+SELECT name, partition, enrolled_at, seen_at, log, seq, received_at, record_at, ahead_at, ahead_by
 FROM sitehub.hub ORDER BY name
 """
 _ENROL = """
@@ -29,7 +32,10 @@ class Limits(Struct, frozen=True):
 
 
 class Hub(Struct, frozen=True):
-    """A hub. `log`, `seq`, `received_at`: its last record; `record_at`: when that was stored."""
+    """A hub. `log`, `seq`, `received_at`: its last record; `record_at`: when that was stored.
+
+    `ahead_at`, `ahead_by`: when its clock was ahead last, and by how much.
+    """
 
     name: str
     partition: int
@@ -39,6 +45,8 @@ class Hub(Struct, frozen=True):
     seq: int
     received_at: datetime | None
     record_at: datetime | None
+    ahead_at: datetime | None = None
+    ahead_by: timedelta | None = None
 
     @property
     def lag(self) -> timedelta | None:
@@ -46,6 +54,13 @@ class Hub(Struct, frozen=True):
         if self.record_at is None or self.received_at is None:
             return None
         return self.record_at - self.received_at
+
+    def note(self, now: datetime) -> str:
+        """Return what a person should know beside the state; "" if there is nothing."""
+        if self.ahead_at is None or self.ahead_by is None or now - self.ahead_at > _AHEAD_SHOWN:
+            return ""
+        minutes = self.ahead_by.total_seconds() / 60
+        return f"clock was {minutes:,.0f} min ahead on {self.ahead_at:%Y-%m-%d}"
 
     def state(self, now: datetime, limits: Limits) -> HubState:
         if self.seen_at is None:

@@ -19,6 +19,8 @@ from hub.services.forwarding.nats.address import HUB_NAME, PARTITIONS
 from hub.services.forwarding.nats.messages import DIGEST, LOG, PICTURE, SEQ, digest_of
 from hub.store.targets.erased import MAX_EARLIER_LOGS, EarlierLog
 
+#: The centre's own trials of whether a stream takes anything, after the partition.
+TRIAL = "sitehub-central.try"
 _SUBJECT = re.compile(
     rf"sitehub\.(?P<partition>\d{{1,2}})\.(?P<hub>{HUB_NAME})\.(?P<kind>[a-z]+)",
     re.ASCII,
@@ -125,6 +127,10 @@ class PictureFile(Struct, frozen=True):
     data: bytes
 
 
+class Trial(Struct, frozen=True):
+    """What a centre has sent to see whether the stream takes anything."""
+
+
 Row = RecordRow | AlarmRow | GapRow | ErasureRow | LogRow | PictureFile
 
 
@@ -166,7 +172,7 @@ class _Log(Struct, frozen=True):
 
 def row_of(
     subject: str, headers: Mapping[str, str], payload: bytes, sent_at: datetime = EPOCH
-) -> Row:
+) -> Row | Trial:
     """Return what a message says. `sent_at`: when the servers got it. Raises Unreadable."""
     found = _SUBJECT.fullmatch(subject)
     if found is None or int(found["partition"]) >= PARTITIONS:
@@ -174,6 +180,8 @@ def row_of(
     if ANSWERED in headers:
         # Whoever asks can name the subject of another hub for the answer.
         raise Unreadable("an answer of a server, which no hub sends")
+    if subject.endswith(f".{TRIAL}"):
+        return Trial()
     log = headers.get(LOG, "")
     if not _LOG_ID.fullmatch(log):
         raise Unreadable(f"{LOG} is missing or wrong")

@@ -25,6 +25,11 @@ pictures = Counter("sitehub_central_pictures", "Pictures written", registry=REGI
 unreadable = Counter(
     "sitehub_central_unreadable", "Messages that could not be read", registry=REGISTRY
 )
+ahead = Counter(
+    "sitehub_central_ahead",
+    "Records that hubs received later than they were stored, by the clocks of both",
+    registry=REGISTRY,
+)
 failures = Counter(
     "sitehub_central_failures", "Attempts that failed, by side", ("side",), registry=REGISTRY
 )
@@ -47,6 +52,12 @@ pending = Gauge(
 unacknowledged = Gauge(
     "sitehub_central_unacknowledged",
     "Messages that a centre has taken and not stored yet",
+    ("stream",),
+    registry=REGISTRY,
+)
+lost = Gauge(
+    "sitehub_central_lost",
+    "Messages that were stored, and that the database has not any more, at most",
     ("stream",),
     registry=REGISTRY,
 )

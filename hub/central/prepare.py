@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 import trio
 from msgspec import Struct
 
-from hub.central.reader import Reader, Servers, open_reader
+from hub.central.reader import Consumed, Reader, Servers, open_reader
 from hub.services.forwarding.nats.address import PARTITIONS, stream_of
 from hub.services.forwarding.nats.stream import find_stream, has_batches
 from hub.services.forwarding.sender import TryLater
@@ -65,8 +66,19 @@ async def _patiently(reader: Reader, work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
-async def read_streams(servers: Servers, seconds: float = 20) -> dict[str, tuple[int, int]]:
-    """Return what is pending and what is not acknowledged of each stream that is consumed.
+async def read_again(servers: Servers, streams: Sequence[str], since: datetime | None) -> None:
+    """Let the consumers of streams give everything again, or what came since then.
+
+    Raises TryLater in an exception group.
+    """
+    async with open_reader(servers) as reader:
+        for stream in streams:
+            # A centre that runs may have made it anew between the two.
+            await _patiently(reader, partial(reader.begin_again, stream, since))
+
+
+async def read_streams(servers: Servers, seconds: float = 20) -> dict[str, Consumed]:
+    """Return how far each stream that is consumed is stored.
 
     Raises TryLater in an exception group, trio.TooSlowError.
     """
@@ -76,5 +88,5 @@ async def read_streams(servers: Servers, seconds: float = 20) -> dict[str, tuple
             for stream in map(stream_of, range(PARTITIONS)):
                 info = await reader.consumed(stream)
                 if info.error is None:
-                    found[stream] = (info.num_pending, info.num_ack_pending)
+                    found[stream] = info
     return found

@@ -10,6 +10,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,13 +19,15 @@ import trio_asyncio
 from msgspec import Struct
 from nats.aio.msg import Msg
 
+from hub.central.messages import TRIAL
 from hub.central.received import Received, read_message
 from hub.errors import StartFault
 from hub.log import visible
-from hub.services.forwarding.nats.address import is_encrypted, servers_of
+from hub.services.forwarding.nats.address import is_encrypted, servers_of, stream_of
 from hub.services.forwarding.nats.connection import ApiError, Connection, Login, run_loop
 from hub.services.forwarding.nats.headers import DESCRIPTION, STATUS
 from hub.services.forwarding.nats.identity import load_certificate
+from hub.services.forwarding.nats.messages import Message
 from hub.services.forwarding.sender import TryLater
 
 #: The durable consumer of each stream.
@@ -75,14 +78,22 @@ class Servers(Struct, frozen=True):
     ca: str = ""
 
 
+class Floor(Struct, frozen=True):
+    """Everything up to this message of the stream is stored."""
+
+    stream_seq: int = 0
+
+
 class Consumed(Struct, frozen=True):
-    """How far the consumer of a stream is.
+    """How far the consumer of a stream is, and when it was made.
 
     `num_pending`: messages that nobody has taken; `num_ack_pending`: taken and not stored yet.
     """
 
     num_pending: int = 0
     num_ack_pending: int = 0
+    ack_floor: Floor = Floor()
+    created: datetime | None = None
     error: ApiError | None = None
 
 
@@ -125,6 +136,28 @@ class Reader(Connection):
         if found.error is not None:
             raise TryLater(f"stream {stream}: {found.error}")
         return found
+
+    async def begin_again(self, stream: str, since: datetime | None) -> None:
+        """Let the consumer of a stream give everything again, or what came since then.
+
+        Raises TryLater.
+        """
+        config: dict[str, object] = dict(_CONFIG)
+        if since is not None:
+            config |= {"deliver_policy": "by_start_time", "opt_start_time": since.isoformat()}
+        body = msgspec.json.encode({"stream_name": stream, "config": config})
+        await self._ask(f"CONSUMER.DELETE.{stream}.{CONSUMER}")
+        found = await self._ask(f"CONSUMER.CREATE.{stream}.{CONSUMER}", body)
+        if found.error is not None:
+            raise TryLater(f"stream {stream}: {found.error}")
+
+    async def try_out(self, partition: int) -> str:
+        """Store something that says nothing in a stream; return why it is refused, "" if it is not.
+
+        Raises TryLater.
+        """
+        ack = await self.publish(Message(f"sitehub.{partition}.{TRIAL}", {}, b"{}"))
+        return "" if ack.error is None else f"{stream_of(partition)} takes nothing: {ack.error}"
 
     async def consumed(self, stream: str) -> Consumed:
         """Return how far the consumer of a stream is. Raises TryLater."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 _MISSING = (
-    "this needs psycopg, which a hub does without: pip install 'sitehub[central]' "
+    "this needs psycopg, which a hub does without: pip install '.[central]' in the sources "
     "(the executable cannot have it)"
 )
 
@@ -86,7 +86,8 @@ def _limit_options(command: F) -> F:
 def central() -> None:
     """The centre of many sites: from NATS JetStream, where hubs send to, into PostgreSQL.
 
-    Needs the extra: pip install 'sitehub[central]'. docs/many-sites.md goes through all steps.
+    Needs the extra: pip install '.[central]' in the sources. docs/many-sites.md goes through all
+    steps.
     """
 
 
@@ -258,34 +259,76 @@ def status(
     from hub.central.hubs import utc_now
     from hub.central.prepare import read_streams
     from hub.cli.output import print_json, print_line, print_table
+    from hub.services.forwarding.nats.address import stream_of
 
     limits, now = _limits(silent_after, behind_after), utc_now()
+    streams = _run(partial(read_streams, _servers(folder)))
     store = _trying(lambda: open_database(database, None))
     try:
         hubs = _trying(store.hubs)
+        lost = _trying(lambda: store.note_streams(streams))
     finally:
         store.close()
-    streams = _run(partial(read_streams, _servers(folder)))
+    missing = sorted({stream_of(hub.partition) for hub in hubs} - streams.keys())
     if as_json:
         print_json(
             {
                 "hubs": [_listed(hub, hub.state(now, limits)) for hub in hubs],
                 "streams": [
-                    {"stream": name, "pending": pending, "unacknowledged": taken}
-                    for name, (pending, taken) in streams.items()
+                    {
+                        "stream": name,
+                        "pending": one.num_pending,
+                        "unacknowledged": one.num_ack_pending,
+                    }
+                    for name, one in streams.items()
                 ],
+                "missing": missing,
+                "lost": lost,
             }
         )
         return
     print_table(
-        ("HUB", "STREAM", "STATE", "LAST SEEN", "LAST RECORD", "LAG"),
-        [_row(hub, hub.state(now, limits)) for hub in hubs],
+        ("HUB", "STREAM", "STATE", "LAST SEEN", "LAST RECORD", "LAG", "NOTE"),
+        [(*_row(hub, hub.state(now, limits)), hub.note(now)) for hub in hubs],
     )
-    waiting = {name: counts for name, counts in streams.items() if any(counts)}
-    for name, (pending, taken) in waiting.items():
-        print_line(f"{name}: {pending} messages wait, {taken} are being stored")
+    for name in missing:
+        print_line(f'{name} is missing, and hubs send to it: run "sitehub central prepare"')
+    for one in lost:
+        print_line(str(one))
+    waiting = {name: one for name, one in streams.items() if one.num_pending or one.num_ack_pending}
+    for name, one in waiting.items():
+        print_line(
+            f"{name}: {one.num_pending} messages wait, {one.num_ack_pending} are being stored"
+        )
     if not waiting:
         print_line(f"nothing waits in {len(streams)} streams")
+
+
+@central.command("read-again")
+@click.argument("streams", nargs=-1, metavar="[STREAM]...")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="What the servers got at this time (UTC) or later [default: all that they have].",
+)
+@_folder_option
+def read_again(folder: Path, streams: tuple[str, ...], since: datetime | None) -> None:
+    """Store again what the streams still have: SITEHUB_3 and so on, or all sixteen.
+
+    For a database that was put back to an earlier state. What is there stays as it is.
+    """
+    from functools import partial
+
+    from hub.central import prepare as preparing
+    from hub.cli.output import print_line
+    from hub.services.forwarding.nats.address import PARTITIONS, stream_of
+
+    known = [stream_of(number) for number in range(PARTITIONS)]
+    if wrong := [stream for stream in streams if stream not in known]:
+        raise click.UsageError(f"{wrong[0]}: {known[0]} to {known[-1]} are expected")
+    moment = None if since is None else since.replace(tzinfo=UTC)
+    _run(partial(preparing.read_again, _servers(folder), streams or known, moment))
+    print_line(f"{', '.join(streams) or 'all streams'}: centres read them again")
 
 
 def _row(hub: Hub, state: str) -> tuple[str, ...]:
@@ -298,7 +341,9 @@ def _listed(hub: Hub, state: str) -> dict[str, object]:
     from msgspec.structs import asdict
 
     lag = None if hub.lag is None else round(hub.lag.total_seconds(), 3)
-    return {**asdict(hub), "state": state, "lag_seconds": lag}
+    ahead = None if hub.ahead_by is None else round(hub.ahead_by.total_seconds(), 3)
+    found = {name: value for name, value in asdict(hub).items() if name != "ahead_by"}
+    return {**found, "ahead_seconds": ahead, "state": state, "lag_seconds": lag}
 
 
 def _limits(silent_after: float, behind_after: float) -> Limits:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from hub.central import metrics
 from hub.central.centre import Centre, Store
 from hub.central.counts import Counts
 from hub.central.hubs import Hub
 from hub.central.reader import Consumed, Servers
 from hub.central.received import Received
+from hub.central.streams import Lost
+from hub.services.forwarding.nats.connection import ApiError
 from hub.services.forwarding.sender import TryLater
 from tests.central.messages import STREAM, message, record
 
@@ -29,8 +32,10 @@ class FakeReader:
         self.taken = 0
         self.acknowledged: list[int] = []
         self.broken = trio.Event()
-        #: Why streams give nothing.
+        #: Why streams give nothing, which are not there, and why others take nothing.
         self.faults: dict[str, str] = {}
+        self.missing: set[str] = set()
+        self.refusals: dict[int, str] = {}
 
     @property
     def is_broken(self) -> bool:
@@ -39,10 +44,17 @@ class FakeReader:
     async def prepare(self, stream: str) -> Consumed | None:
         if stream in self.faults:
             raise TryLater(self.faults[stream])
+        if stream in self.missing:
+            return None
         return Consumed() if stream == STREAM else None
 
     async def consumed(self, stream: str) -> Consumed:
+        if stream in self.missing:
+            return Consumed(error=ApiError(404, 10059))
         return Consumed(num_pending=3)
+
+    async def try_out(self, partition: int) -> str:
+        return self.refusals.get(partition, "")
 
     async def consume(
         self, stream: str, wait_room: Callable[[], Awaitable[None]], put: Callable[[Received], None]
@@ -70,6 +82,9 @@ class FakeStore:
         self.failures = failures
         self.stored: list[int] = []
         self.opened = 0
+        self.lost: list[Lost] = []
+        #: How much was stored each time that it was compared with the streams.
+        self.compared_after: list[int] = []
 
     def open(self) -> Store:
         self.opened += 1
@@ -84,6 +99,10 @@ class FakeStore:
 
     def hubs(self) -> list[Hub]:
         return []
+
+    def note_streams(self, streams: Mapping[str, Consumed]) -> list[Lost]:
+        self.compared_after.append(len(self.stored))
+        return self.lost
 
     def close(self) -> None:
         """Nothing is open."""
@@ -202,3 +221,74 @@ async def test_a_centre_that_ends_acknowledges_what_it_is_storing() -> None:
         nursery.start_soon(serve)
         await begun.wait()
     assert store.stored == reader.acknowledged == [1]
+
+
+async def test_a_stream_that_goes_missing_is_told_until_it_is_there(
+    autojump_clock: MockClock,
+) -> None:
+    reader, store = FakeReader([record(1)]), FakeStore()
+    centre, serve = centre_of(reader, store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await until(lambda: reader.acknowledged == [1])
+        assert centre.health.streams == ""
+        reader.missing = {STREAM}
+        centre._note_missing(STREAM, is_missing=True)
+        assert centre.health.streams == f'{STREAM} is missing: run "sitehub central prepare"'
+        await trio.sleep(20)
+        # An old figure would say that nothing waits.
+        assert f'sitehub_central_pending{{stream="{STREAM}"}}' not in metrics.exposition().decode()
+        centre._note_missing(STREAM, is_missing=False)
+        assert centre.health.streams == ""
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_stream_that_takes_nothing_is_told_until_it_does(
+    autojump_clock: MockClock,
+) -> None:
+    reader, store = FakeReader([record(1)]), FakeStore()
+    centre, serve = centre_of(reader, store)
+    reader.refusals = {3: "SITEHUB_3 takes nothing: insufficient resources"}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await trio.sleep(400)
+        assert centre.health.streams == reader.refusals[3]
+        assert not centre.health.is_good
+        reader.refusals = {}
+        await trio.sleep(20)
+        assert centre.health.streams == ""
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_database_is_compared_with_the_streams_before_anything_is_stored(
+    autojump_clock: MockClock,
+) -> None:
+    reader, store = FakeReader([record(1)]), FakeStore(failures=1)
+    store.lost = [Lost(STREAM, 5, 9)]
+    centre, serve = centre_of(reader, store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await until(lambda: reader.acknowledged == [1])
+        assert store.compared_after[0] == 0
+        assert "lost up to 5 messages" in centre.health.streams
+        store.lost = []
+        await trio.sleep(20)
+        assert centre.health.streams == ""
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_clock_that_is_ahead_makes_no_delay_negative(autojump_clock: MockClock) -> None:
+    before, ahead = _sample("delay_seconds_sum"), _sample("ahead_total")
+    later = record(1, received_at="2100-01-01T00:00:00Z")
+    reader, store = FakeReader([later]), FakeStore()
+    _, serve = centre_of(reader, store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        await until(lambda: reader.acknowledged == [1])
+        nursery.cancel_scope.cancel()
+    assert _sample("delay_seconds_sum") == before
+    assert _sample("ahead_total") == ahead + 1
+
+
+def _sample(name: str) -> float:
+    return metrics.REGISTRY.get_sample_value(f"sitehub_central_{name}") or 0.0

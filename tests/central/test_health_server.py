@@ -29,12 +29,16 @@ def test_it_answers_200_once_both_sides_work() -> None:
     with health_server(LOOPBACK, health) as port:
         status, body = ask(port, "/healthz")
         assert status == 503
-        assert json.loads(body) == {"nats": "not connected yet", "database": "not connected yet"}
+        told = {"nats": "not connected yet", "database": "not connected yet", "streams": ""}
+        assert json.loads(body) == told
         health.nats = ""
         health.database = "PostgreSQL: it is not there"
         assert ask(port, "/healthz")[0] == 503
         health.database = ""
-        assert ask(port, "/healthz") == (200, '{"nats": "", "database": ""}')
+        health.streams = "SITEHUB_3 is missing"
+        assert ask(port, "/healthz")[0] == 503
+        health.streams = ""
+        assert ask(port, "/healthz") == (200, '{"nats": "", "database": "", "streams": ""}')
 
 
 def test_it_tells_prometheus_what_it_counts() -> None:

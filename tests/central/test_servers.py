@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,19 +19,19 @@ from tests.central.messages import STREAM, alarm, erasure, gap, message, picture
 from tests.central.test_rights import tls_config
 from tests.support.central import CentreProcess, running_centres
 from tests.support.nats_server import NatsServer, running_nats
-from tests.support.postgres import rows
+from tests.support.postgres import PostgresServer, rows
 
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
 
 _SECONDS = 60.0
 
 
-def publish(server: NatsServer, messages: Sequence[Received]) -> None:
+def publish(server: NatsServer, messages: Sequence[Received], **login: Any) -> None:
     async def send() -> None:
         from nats.aio.client import Client
 
         client = Client()
-        await client.connect(server.url, allow_reconnect=False)
+        await client.connect(server.url, allow_reconnect=False, **login)
         try:
             js = client.jetstream()
             for one in messages:
@@ -123,6 +124,88 @@ def test_the_status_tells_of_hubs_and_streams(
     assert len(told["streams"]) == 16
     assert command(["central", "status", *options]) == 0
     assert "site-9" in capfd.readouterr().out
+
+
+def status(folder: Path, address: str, capfd: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    capfd.readouterr()
+    options = ["--folder", str(folder), "--database", address]
+    assert command(["central", "status", "--json", *options]) == 0
+    found: dict[str, Any] = json.loads(capfd.readouterr().out)
+    return found
+
+
+def test_a_stream_that_was_deleted_is_told(
+    server: NatsServer, folder: Path, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    publish(server, [record(1)])
+    with running_centres(1, folder, address) as (centre,):
+        until(lambda: count(address, "record") == 1)
+        server.ask(f"$JS.API.STREAM.DELETE.{STREAM}")
+        told = f'{STREAM} is missing: run "sitehub central prepare"'
+        until(lambda: (centre.health() or {})["streams"] == told)
+        assert status(folder, address, capfd)["missing"] == [STREAM]
+        assert command(["central", "prepare", "--folder", str(folder)]) == 0
+        until(lambda: (centre.health() or {})["streams"] == "")
+
+
+def test_a_full_server_is_told(tmp_path: Path, address: str) -> None:
+    with running_nats(tmp_path / "nats", max_file_store="1MB") as server:
+        folder = tmp_path / "central"
+        make_folder(folder, server.url, with_passwords=False)
+        assert command(["central", "prepare", "--folder", str(folder)]) == 0
+        large = [picture(seq, bytes(100_000)) for seq in range(1, 20)]
+        with pytest.raises(Exception, match="insufficient resources"):
+            publish(server, large)
+        with running_centres(1, folder, address) as (centre,):
+            told = f"{STREAM} takes nothing: insufficient resources"
+            until(lambda: told in (centre.health() or {})["streams"])
+            assert count(address, "unreadable") == 0
+
+
+def test_a_database_that_was_put_back_is_told_and_read_again(
+    server: NatsServer,
+    folder: Path,
+    postgres: PostgresServer,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    address, before = postgres.make_database(), postgres.make_database()
+    publish(server, [record(seq) for seq in (1, 2)])
+    with running_centres(1, folder, address):
+        until(lambda: count(address, "record") == 2)
+    publish(server, [record(3)])
+    # As it was before anything was stored.
+    (lost,) = [one for one in status(folder, before, capfd)["lost"] if one["stream"] == STREAM]
+    assert lost["first"] == 1
+    assert lost["last"] >= 2
+    with running_centres(1, folder, before) as (centre,):
+        told = f"{STREAM}: the database has lost"
+        until(lambda: told in (centre.health() or {})["streams"])
+        asked = ["--since", "2020-01-01", "--folder", str(folder)]
+        assert command(["central", "read-again", *asked]) == 0
+        until(lambda: count(before, "record") == 3)
+        until(lambda: (centre.health() or {})["streams"] == "")
+    assert status(folder, before, capfd)["lost"] == []
+
+
+def test_the_centre_goes_on_where_its_account_may_not_try(tmp_path: Path, address: str) -> None:
+    """With the accounts of an earlier version, until a hub is enrolled."""
+    with running_nats(tmp_path / "nats") as server:
+        folder = tmp_path / "central"
+        make_folder(folder, server.url, with_passwords=True)
+        hub = enrol(folder, "site-1", 3)
+        accounts = folder / "accounts.conf"
+        accounts.write_text(accounts.read_text().replace(', "sitehub.*.sitehub-central.try"', ""))
+        server.kill()
+        server.configure(accounts.read_text())
+        server.start()
+        assert command(["central", "prepare", "--folder", str(folder)]) == 0
+        login = {"user": hub.user, "password": hub.password, "inbox_prefix": "_INBOX.site-1"}
+        publish(server, [record(1)], **login)
+        with running_centres(1, folder, address) as (centre,):
+            until(lambda: count(address, "record") == 1)
+            until(lambda: centre.log().count("accounts.conf is older than this") == 1)
+            publish(server, [record(2)], **login)
+            until(lambda: count(address, "record") == 2)
 
 
 def test_servers_let_a_hub_send_as_itself_alone(tmp_path: Path) -> None:

@@ -49,10 +49,17 @@ class CentreProcess:
     def wait_ready(self) -> None:
         """Wait until it is connected to both sides."""
         until = time.monotonic() + _READY_SECONDS
-        while self.health() != {"nats": "", "database": ""}:
+        while {side: (self.health() or {}).get(side) for side in ("nats", "database")} != {
+            "nats": "",
+            "database": "",
+        }:
             if time.monotonic() > until:
                 raise TimeoutError(self._log.read_text())
             time.sleep(0.05)
+
+    def log(self) -> str:
+        """Return what it has written to its log."""
+        return self._log.read_text()
 
     def health(self) -> dict[str, str] | None:
         """Return why a side does not work, by side; None if there is no answer."""

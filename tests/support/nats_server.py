@@ -51,10 +51,13 @@ class Stored(msgspec.Struct):
 class NatsServer:
     """A server with JetStream in `folder`, always on the same port."""
 
-    def __init__(self, program: str, folder: Path, config: str = "") -> None:
+    def __init__(
+        self, program: str, folder: Path, config: str = "", max_file_store: str = ""
+    ) -> None:
         self.port = free_port()
         self._folder = folder
         self._program = program
+        self._most = f", max_file_store: {max_file_store}" if max_file_store else ""
         self._config = folder / "nats.conf"
         self._process: subprocess.Popen[bytes] | None = None
         self.configure(config)
@@ -68,7 +71,8 @@ class NatsServer:
         store = (self._folder / "js").as_posix()
         self._config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
-            f'jetstream {{ store_dir: "{store}", sync_interval: always }}\n{config}\n'
+            f'jetstream {{ store_dir: "{store}", sync_interval: always{self._most} }}\n'
+            f"{config}\n"
         )
 
     def start(self) -> None:
@@ -134,14 +138,16 @@ async def _connected(url: str, login: dict[str, str]) -> Client:
 
 
 @contextmanager
-def running_nats(folder: Path, *, old: bool = False, config: str = "") -> Iterator[NatsServer]:
+def running_nats(
+    folder: Path, *, old: bool = False, config: str = "", max_file_store: str = ""
+) -> Iterator[NatsServer]:
     """Run a server; skip the test if there is none. `old`: one without batches."""
     program = _old_program() if old else _new_program()
     if program is None:
         version = "before 2.12" if old else "2.12 or later (extra 'servers')"
         pytest.skip(f"there is no nats-server {version}")
     folder.mkdir(exist_ok=True)
-    server = NatsServer(program, folder, config)
+    server = NatsServer(program, folder, config, max_file_store)
     server.start()
     try:
         yield server
