@@ -220,7 +220,7 @@ class Database:
 
     def _store_all(self, messages: Sequence[Received], *, alone: bool) -> Counts:
         """Store messages within a transaction. Raises _MustBeAlone: then again, `alone`."""
-        rows = [one.row for one in messages if one.row is not None and one.row != Trial()]
+        rows = [one.row for one in messages if not isinstance(one.row, Trial | None)]
         records = [row for row in rows if isinstance(row, RecordRow)]
         pictures = [row for row in rows if isinstance(row, PictureFile)]
         alarms = [row for row in rows if isinstance(row, AlarmRow)]

@@ -10,6 +10,7 @@ from typing import Any
 from hub.central.messages import ErasureRow, PictureFile, Sender
 from hub.central.pictures import PictureFolder
 from hub.services.forwarding.erasures import ranges_of
+from hub.wire.person_numbers import canonical_number
 
 #: Held shared by who stores, and alone by who erases: no record slips in between.
 ERASURE_LOCK = 0x736974656875621
@@ -98,7 +99,7 @@ DELETE FROM sitehub.erased_person WHERE stored_at < clock_timestamp() - interval
 _OF_NUMBERS = f"""
 SELECT DISTINCT record.log, record.seq
 FROM sitehub.record AS record, sitehub.erased_person AS person
-WHERE record.hub = %s AND record.body->>'uuid' = ANY(%s) AND NOT record.erased
+WHERE record.hub = %s AND sitehub.number_of(record.body) = ANY(%s) AND NOT record.erased
 AND person.log = %s AND person.number = %s AND {_OF_PERSON.format(table="record")}
 """
 # A picture that a camera has sent apart follows its access record.
@@ -111,7 +112,7 @@ WHERE record.hub = %s AND record.kind = 'access' AND NOT record.erased
 _STAGED_OF_PEOPLE = f"""
 SELECT DISTINCT staged.hub, staged.log, staged.seq
 FROM staged JOIN sitehub.erased_person AS person ON {_OF_PERSON.format(table="staged")}
-AND person.digest = sha256(person.salt || convert_to(staged.body->>'uuid', 'UTF8'))
+AND person.digest = sha256(person.salt || convert_to(sitehub.number_of(staged.body), 'UTF8'))
 WHERE NOT staged.erased
 """
 
@@ -125,7 +126,7 @@ def note_people(connection: Any, erasures: Iterable[ErasureRow]) -> None:
             kept = "{" + ",".join(f"[{first},{last}]" for first, last in row.kept) + "}"
             for place, uuid in enumerate(row.uuids):
                 salt = secrets.token_bytes(16)
-                digest = sha256(salt + uuid.encode()).digest()
+                digest = sha256(salt + canonical_number(uuid).encode()).digest()
                 key = (row.sender.hub, row.sender.log, row.number, place)
                 connection.execute(
                     _NOTE_PERSON, (*key, salt, digest, row.last_seq, kept, row.sent_at)
@@ -142,7 +143,8 @@ def find_people(connection: Any, erasures: Iterable[ErasureRow]) -> list[Erasure
         connection.execute("SET LOCAL statement_timeout = 0")
         for row in erasures:
             hub = row.sender.hub
-            asked = (hub, list(row.uuids), row.sender.log, row.number)
+            numbers = [canonical_number(uuid) for uuid in row.uuids]
+            asked = (hub, numbers, row.sender.log, row.number)
             records = connection.execute(_OF_NUMBERS, asked).fetchall()
             near = [one for one in records if one[1] < _MAX_NEAR]
             logs, seqs = [log for log, _ in near], [seq for _, seq in near]

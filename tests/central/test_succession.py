@@ -166,6 +166,12 @@ def test_an_erasure_reaches_what_the_hub_has_deleted_by_age(
     assert rows(address, "SELECT seq FROM sitehub.record WHERE NOT erased") == [(3,)]
 
 
+def test_leading_zeros_make_no_other_person(database: Database, address: str) -> None:
+    database.store([log_is(OLD), old(1, uuid=f"00{PERSON}"), old(2, uuid=f" {PERSON}")])
+    database.store([person_erased(PERSON, 3, log=OLD), old(3, uuid=f"0{PERSON}")])
+    assert rows(address, "SELECT seq FROM sitehub.record WHERE NOT erased") == []
+
+
 def test_evidence_and_what_came_later_stay(database: Database, address: str) -> None:
     database.store([*BEFORE, *AFTER])
     database.store([person_erased(PERSON, 4, (2, 2), (4, 4), log=NEW)])

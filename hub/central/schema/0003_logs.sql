@@ -21,6 +21,12 @@ ALTER TABLE sitehub.alarm ADD COLUMN told_by text;
 UPDATE sitehub.alarm SET told_by = log;
 ALTER TABLE sitehub.alarm ALTER COLUMN told_by SET NOT NULL;
 
+-- The number of a person in the one form in which it is compared: cameras write leading zeros or not.
+CREATE FUNCTION sitehub.number_of(body jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN btrim(body->>'uuid', E' \t\n\v\f\r') ~ '^[0-9]+$'
+    THEN coalesce(nullif(ltrim(btrim(body->>'uuid', E' \t\n\v\f\r'), '0'), ''), '0')
+    ELSE btrim(body->>'uuid', E' \t\n\v\f\r') END;
+
 -- People whom a hub has erased, not by name: what may come again of them is stored empty. All but
 -- the records of the log, or of what it continues, after last_seq, and those that are kept there.
 CREATE TABLE sitehub.erased_person (
