@@ -3,14 +3,17 @@
 64 simulated cameras with faults upload; programs follow the record log, read records and pictures;
 an administrator goes from page to page; people are added and deleted at cameras; backups are made.
 Meanwhile the hub is restarted, killed, switched off for hours and days, its clock is set, its
-certificate is renewed, nights pass, and days are dropped. See `clock` for which clocks are fast.
+certificate is renewed, nights pass, days are dropped, its disk hangs for 40 s, and people change
+whom cameras know, which plates are watched, and where records go (`changes`). See `clock` for which
+clocks are fast.
 
 At the end: is every upload that was answered 200 there, once, with its pictures (or was its day
-dropped, as the log says)? Did each reader see every record? Is memory flat, and the number of open
-files? Is every line of the log explained? Exit status 1 if not.
+dropped, as the log says)? Did each reader see every record? Has each change all of its effects,
+or none? Is memory flat, and the number of open files? Is every line of the log explained? Exit
+status 1 if not.
 
     python -m tests.bench.soak --minutes 30        64 cameras; the last quarter without a restart
-    python -m tests.bench.soak --short             12 cameras, two minutes; part of .ci/run
+    python -m tests.bench.soak --short             12 cameras, three minutes; part of .ci/run
 
 It needs Linux, libfaketime and a C compiler. Everything is in a temporary directory, which stays
 where it is if the verdict is bad.
@@ -34,6 +37,7 @@ import msgspec
 from msgspec import Struct
 
 from hub.simulator.identity import make_cameras
+from tests.bench.soak import changes
 from tests.bench.soak.actors import Actors, back_up
 from tests.bench.soak.cameras import Plan
 from tests.bench.soak.check import Found, check, read_acknowledged
@@ -42,6 +46,7 @@ from tests.bench.soak.events import QUIET_SHARE, Event, events_of
 from tests.bench.soak.hub import HOST, SoakHub, make_old_certificates
 from tests.bench.soak.logs import LogSummary, read_log
 from tests.bench.soak.trend import Trend, Watch, is_flat
+from tests.e2e.faulty_disk import FLUSH, FaultyDisk, compile_library
 from tests.support.ports import free_port
 
 _RATE = 60.0
@@ -73,6 +78,10 @@ class Outcome(Struct):
     backups: tuple[int, int]
     unexpected: dict[str, int]
     refused: list[str]
+    #: What does not follow from what people asked for.
+    undone: list[str]
+    #: Kinds of changes, and how they were answered.
+    changes: list[tuple[str, str]]
 
     def is_good(self, hub: SoakHub) -> bool:
         return (
@@ -82,6 +91,7 @@ class Outcome(Struct):
             and not self.log.unexplained
             and not self.unexpected
             and not self.refused
+            and not self.undone
             and not hub.bad_ends
             and self.backups[0] == self.backups[1]
         )
@@ -97,11 +107,13 @@ class Soak:
         self.hub_clock = SoakClock(_made(directory / "hub-clock"), start=_START, rate=_RATE)
         self.camera_clock = SoakClock(_made(directory / "camera-clock"), start=_START, rate=_RATE)
         volume_gb = options.rate * options.seconds * _BYTES_PER_UPLOAD / 1e9
+        self._disk = FaultyDisk(compile_library(directory), directory)
         self.hub = SoakHub(
             directory,
             self.hub_clock,
             self._ports,
             (f"store.max_gb={max(0.001, volume_gb * 0.6):.4f}", "store.keep_days=3"),
+            self._disk,
         )
         self._steps = 0
         self._backups = [0, 0]
@@ -110,13 +122,18 @@ class Soak:
 
     def run(self) -> Outcome:
         hub, options = self.hub, self._options
-        cameras = hub.enrol(self._directory, make_cameras(options.cameras, options.seed))
+        enrolled = make_cameras(options.cameras + changes.CAMERAS, options.seed)
+        enrolled = hub.enrol(self._directory, enrolled)
+        cameras, others = enrolled[: options.cameras], enrolled[options.cameras :]
         hub.add_administrator(*_ADMINISTRATOR)
-        actors = Actors(hub, hub.add_api_key(), [one.did or "" for one in cameras], options.seed)
+        key = hub.add_api_key()
+        actors = Actors(hub, key, [one.did or "" for one in cameras], options.seed)
         make_old_certificates(
             self._directory, self.hub_clock.now(), _RATE, self._ports, _RENEWAL_SECONDS
         )
         hub.start()
+        site_cameras = changes.SiteCameras(hub, others, self.camera_clock.now)
+        people = changes.Changes(hub, key, site_cameras, options.seed)
         watch = Watch(hub)
         file = str(self._acknowledged)
         plan = Plan(HOST, *self._ports, list(cameras), options.rate, options.seed, file)
@@ -136,11 +153,13 @@ class Soak:
             actors.start(
                 streams=3 if is_long else 2, pages=2 if is_long else 1, api=2, login=_ADMINISTRATOR
             )
-            self._pass_time()
+            with people.running():
+                self._pass_time()
         finally:
             fleet.kill()
             fleet.wait()
         watch.stop()
+        undone = people.check()
         self._let_readers_catch_up(actors)
         acknowledged = read_acknowledged(self._acknowledged)
         with actors.api_client() as api:
@@ -162,6 +181,8 @@ class Soak:
             backups=(self._backups[0], self._backups[1]),
             unexpected=dict(actors.unexpected),
             refused=refused.read_text("utf-8", "replace").splitlines(),
+            undone=undone,
+            changes=list(people.table()),
         )
 
     def _pass_time(self) -> None:
@@ -187,6 +208,11 @@ class Soak:
         if event.kind == "step":
             self._steps += 1
             self.hub_clock.step(event.seconds)
+            return
+        if event.kind == "hang":
+            self._disk.hang(FLUSH, "-wal")
+            time.sleep(event.seconds)
+            self._disk.work()
             return
         if event.kind == "kill":
             self.hub.kill()
@@ -255,7 +281,9 @@ def _print_table(hub: SoakHub, outcome: Outcome, options: Options) -> None:
         print(f"unexplained, {count} times: {text}")
     for text, count in outcome.unexpected.items():
         print(f"unexpected answer, {count} times: {text}")
-    for line in (outcome.refused + found.examples)[:40]:
+    for name, answers in outcome.changes:
+        print(f"changes of {name}: {answers}")
+    for line in (outcome.undone + outcome.refused + found.examples)[:40]:
         print(line)
     for status in hub.bad_ends:
         print(f"an end with status {status}")
@@ -277,7 +305,7 @@ def _parse_arguments() -> argparse.Namespace:
 def main() -> int:
     arguments = _parse_arguments()
     if arguments.short:
-        options = Options(110, 12, 3.0, arguments.seed, 50)
+        options = Options(170, 12, 3.0, arguments.seed, 80)
     else:
         options = Options(min(arguments.minutes, 60) * 60, 64, 3.0, arguments.seed, 120)
     directory: Path = arguments.keep or Path(tempfile.mkdtemp(prefix="sitehub-soak-"))

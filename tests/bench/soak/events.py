@@ -10,15 +10,22 @@ from msgspec import Struct
 _HOUR, _DAY = 3600.0, 86_400.0
 #: The last part, without an event: memory must be flat in it, and uploads arrive.
 QUIET_SHARE = 0.25
+#: Longer than the hub lets anybody wait for its disk.
+_HANG_SECONDS = 40.0
+#: Real seconds from one to the next.
+_HANG_EVERY = 900.0
 #: The least step that the hub notices, and how far its clock is ever off those of the cameras: they
 #: may be off by 900 s.
 _LEAST_STEP, _MOST_OFF = 6.0, 400.0
 
-Kind = Literal["kill", "restart", "off", "step"]
+Kind = Literal["kill", "restart", "off", "step", "hang"]
 
 
 class Event(Struct, frozen=True):
-    """`at`: real seconds from the start. `seconds` of the site: how long it is off, or the step."""
+    """`at`: real seconds from the start.
+
+    `seconds`: how long it is off, or the step, of the site; how long the disk hangs, real ones.
+    """
 
     at: float
     kind: Kind
@@ -45,7 +52,9 @@ def events_of(seconds: float, rng: Random) -> list[Event]:
                 events.append(Event(at, kind, _seconds_of(kind, off, rng)))
                 off += events[-1].seconds if kind == "step" else 0.0
             at += rng.uniform(10, 16) if seconds < 300 else rng.uniform(25, 70)
-    return events
+    hangs = [Event(busy * 0.2 + n * _HANG_EVERY, "hang", _HANG_SECONDS) for n in range(100)]
+    events += [event for event in hangs if event.at < busy]
+    return sorted(events, key=lambda event: event.at)
 
 
 def _seconds_of(kind: Kind, off: float, rng: Random) -> float:

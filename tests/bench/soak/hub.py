@@ -19,6 +19,7 @@ import msgspec
 
 from hub.simulator.identity import CameraIdentity
 from tests.bench.soak.clock import SoakClock
+from tests.e2e.faulty_disk import FaultyDisk
 
 HOST = "127.0.0.1"
 _START_SECONDS = 180.0
@@ -31,8 +32,14 @@ class SoakHub:
     """`starts`, `stops` and `kills` count; `lives` are the times of its starts (monotonic)."""
 
     def __init__(
-        self, directory: Path, clock: SoakClock, ports: tuple[int, int], settings: Sequence[str]
+        self,
+        directory: Path,
+        clock: SoakClock,
+        ports: tuple[int, int],
+        settings: Sequence[str],
+        disk: FaultyDisk | None = None,
     ) -> None:
+        self._disk = disk
         self.data = directory / "data"
         self.log_file = directory / "hub.log"
         self.web_port, self.device_port = ports
@@ -62,9 +69,13 @@ class SoakHub:
         """Start it, and wait until /healthz answers: what it answers is not asked."""
         options = [word for setting in self._settings for word in ("--set", setting)]
         command = [sys.executable, "-m", "hub", "run", "--data", str(self.data), *options]
+        environment = self._clock.environment()
+        if self._disk is not None:
+            preload = f"{environment['LD_PRELOAD']} {self._disk.environment['LD_PRELOAD']}"
+            environment |= {**self._disk.environment, "LD_PRELOAD": preload}
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=subprocess.DEVNULL, stderr=log, env=self._clock.environment()
+                command, stdout=subprocess.DEVNULL, stderr=log, env=environment
             )
         self.starts += 1
         deadline = time.monotonic() + _START_SECONDS
