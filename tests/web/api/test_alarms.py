@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from hub.errors import TooManyRequests
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms.alarms import Unstored
 from hub.store.alarms.alarm import Move
+from hub.store.records.record_log import RecordLog
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.clock import FrozenClock
@@ -235,6 +237,26 @@ async def next_alarm(reader: EventReader) -> Event:
     events = {one.name: one for one in [await reader.next() for _ in range(2)]}
     assert set(events) == {"record", "alarm"}
     return events["alarm"]
+
+
+async def test_the_stream_asks_again_for_the_record_of_an_alarm_while_many_others_ask(
+    hub: HubServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some, busy = RecordLog.some, [True, True]
+
+    async def busy_twice(*args: Any) -> Any:
+        if busy:
+            busy.pop()
+            raise TooManyRequests
+        return await some(*args)
+
+    monkeypatch.setattr(RecordLog, "some", busy_twice)
+    key = await hub.bearer()
+    app = create_app(hub.services)
+    async with open_event_stream(app, "/api/hub/v1/stream", "", key) as reader:
+        seq = await person(hub, "8")
+        data: Any = (await next_alarm(reader)).data
+        assert data["record"]["seq"] == seq
 
 
 async def test_the_stream_tells_of_each_change(hub: HubServices) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Annotated
 
 import msgspec
+import trio
 from msgspec import Meta, Struct
 from quart import Response, request
 
@@ -41,6 +42,8 @@ class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True):
         return self.kind in (None, record.kind) and self.did in (None, record.did)
 
 
+#: Before an alarm's record is asked for again.
+_BUSY_SECONDS = 0.5
 #: Devices whose numbers are counted for a reader before records are looked for again.
 _MAX_COUNTED = 16
 
@@ -173,7 +176,11 @@ async def _sync(services: Services, did: str) -> bytes | None:
 
 
 async def _alarm(services: Services, change: AlarmChange, render: Render) -> bytes:
-    return msgspec.json.encode(await alarm_event(services, change, render))
+    """An alarm with its record, which is asked for again while too many others ask."""
+    while True:
+        with suppress(TooManyRequests):
+            return msgspec.json.encode(await alarm_event(services, change, render))
+        await trio.sleep(_BUSY_SECONDS)
 
 
 def _last_event_id() -> int | None:
