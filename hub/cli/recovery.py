@@ -59,11 +59,16 @@ def _held(data_dir: Path) -> Iterator[None]:
 
 
 def _told(report: RebuildReport) -> Iterator[str]:
+    from hub.services.doctor.findings import moment_text
+
     if report.days:
         records = "1 record is" if report.records == 1 else f"{report.records} records are"
         yield f"{records} there again, of {', '.join(report.days)}."
     else:
         yield "The packs hold no records that the database does not know."
+    if report.received is not None:
+        first, last = (moment_text(at / 1000) for at in report.received)
+        yield f"They raised no alarm: alarms may be missing from {first} to {last}."
     if report.unreadable:
         yield f"{report.unreadable} records could not be read any more."
     if report.refused:

@@ -57,7 +57,8 @@ class RebuildReport(Struct, frozen=True):
     `records`: how many are there again, of `days`. `unreadable`: how many the packs should hold,
     but do not any more. `refused`: how many were never acknowledged. `put_aside`: files in
     media/set-aside. `is_new_database`: devices, users and settings are gone. `log_id_changed`:
-    readers of the log start again.
+    readers of the log start again. `received`: when the first and the last of the records came, in
+    UNIX milliseconds, None without any; they raise no alarm again.
     """
 
     records: int
@@ -67,6 +68,7 @@ class RebuildReport(Struct, frozen=True):
     put_aside: tuple[str, ...]
     is_new_database: bool
     log_id_changed: bool
+    received: tuple[int, int] | None = None
 
 
 class _Found(Struct, frozen=True):
@@ -137,6 +139,7 @@ def rebuild(
             put_aside=tuple(put_aside),
             is_new_database=not log_id and not value_of(connection, _IS_ENROLLED),
             log_id_changed=log_id not in ("", load_log_state(connection).log_id),
+            received=replay.received,
         )
 
 
@@ -277,6 +280,7 @@ class _Replay:
         self.unreadable = 0
         self.seen_records = 0
         self.days: set[str] = set()
+        self.received: tuple[int, int] | None = None
 
     def run(self) -> None:
         total = sum(span.bytes for span in self._spans) or 1
@@ -326,6 +330,10 @@ class _Replay:
         self._last = max(self._last or 0, group.number)
         self.records += len(new)
         self.unreadable += lost
+        times = [one.record.received_at for one in new]
+        if times:
+            times += self.received or ()
+            self.received = min(times), max(times)
 
 
 def _records(found: _Found) -> tuple[list[LoggedRecord], int]:

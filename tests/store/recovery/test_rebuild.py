@@ -81,6 +81,7 @@ async def test_an_older_database_gets_the_records_of_its_packs_again(
     report = rebuild(data, Disk(), os.urandom, parts.append)
     assert (report.records, report.unreadable, report.refused) == (5, 0, 0)
     assert report.days == ("2026-11-25", "2026-11-26")
+    assert report.received == (clock.ms - 86_400_000, clock.ms)
     assert report.put_aside == ()
     assert not report.is_new_database
     assert not report.log_id_changed
