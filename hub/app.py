@@ -498,6 +498,7 @@ async def open_services(
                 record_feed,
                 change_feed,
                 older_copies(data_dir, backups.list),
+                imports,
                 now,
                 (reports.forget, thumbnails.forget),
             ),

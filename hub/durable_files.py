@@ -22,6 +22,11 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _ATTEMPT_SECONDS = 0.05
 
 
+def as_secret(path: str, flags: int) -> int:
+    """The `opener` of files that only their owner may read; on Windows their folder decides."""
+    return os.open(path, flags, SECRET)
+
+
 def write_file(path: Path, data: bytes, mode: int = PUBLIC) -> None:
     """Replace the file, or create it, with the contract of replacing()."""
     with replacing(path, mode) as file:

@@ -348,6 +348,7 @@ async def open_hub_services(
                 record_feed,
                 change_feed,
                 older_copies(data_dir, backups.list),
+                imports,
                 clock,
                 (reports.forget, thumbnails.forget),
             ),

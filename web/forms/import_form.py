@@ -10,6 +10,7 @@ import trio
 from quart import request
 from werkzeug.sansio.multipart import Epilogue, Field, File
 
+from hub.durable_files import as_secret
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooLarge, os_error_text
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, ImportPreview
 from web import auth
@@ -46,9 +47,12 @@ async def stage_import() -> ImportPreview:
 
 
 async def write_file(path: Path, read: Callable[[], Awaitable[bytes]]) -> None:
-    """Write what `read` returns to a new file, until b"". Raises CannotStoreNow."""
+    """Write what `read` returns to a new file, until b"". Raises CannotStoreNow.
+
+    It holds numbers of people, so nobody else may read it.
+    """
     try:
-        async with await trio.open_file(path, "xb") as file:
+        async with await trio.open_file(path, "xb", opener=as_secret) as file:
             while part := await read():
                 await file.write(part)
     except OSError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,10 +29,11 @@ from hub.store.tables.erasures import Erasure as Erasure
 from hub.store.tables.erasures import ErasureReport as ErasureReport
 from hub.store.tables.erasures import NewErasure
 from hub.store.tables.erasures import Subject as Subject
-from hub.wire.person_numbers import canonical_pid, names_nobody
+from hub.wire.person_numbers import canonical_number, canonical_pid, names_nobody
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
+    from hub.services.people.import_export.imports import Imports
     from hub.store.db import Store
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,10 @@ MAX_SEQS = 1_000
 _MAX_COPIES = 200
 _RETRY_SECONDS = 60
 #: Copies in the data directory.
-_COPIES = ("hub.sqlite.before-*", "before-restore-*", "media/set-aside/*")
+_COPIES = (
+    *("hub.sqlite.before-*", "before-restore-*", "media/set-aside/*"),
+    *("imports/*.part", "imports/staged/*"),
+)
 
 
 class Erasable(Struct, frozen=True):
@@ -75,6 +80,7 @@ class Erasures:
         record_feed: Feed[Record],
         change_feed: Feed[Change],
         copies: Callable[[], Awaitable[Sequence[str]]],
+        imports: Imports,
         now: Callable[[], float],
         caches: Sequence[Callable[[], None]] = (),
     ) -> None:
@@ -84,6 +90,7 @@ class Erasures:
         self._record_feed = record_feed
         self._change_feed = change_feed
         self._copies = copies
+        self._imports = imports
         self._now = now
         self._caches = caches
         self._has_work = trio.Event()
@@ -170,7 +177,8 @@ class Erasures:
         kept = 0 if with_held else preview.held
         if preview.records - kept == 0 and not subject.people:
             raise NoSuchResource("there are no such records, or all of them are held")
-        report = ErasureReport(preview.first_day, preview.last_day, kept, preview.dids)
+        dids = {*preview.dids, *await self._store.holdings.holders(_pids_of(subject))}
+        report = ErasureReport(preview.first_day, preview.last_day, kept, tuple(sorted(dids)))
         new = NewErasure(
             created_by=by.who,
             created_at=int(self._now() * 1000),
@@ -221,17 +229,18 @@ class Erasures:
             await self._store.erasures.forget_told()
 
     async def _carry_out(self, erasure: Erasure, subject: Subject) -> None:
-        # The cache of pictures on cameras, the traces, refused rows of imports and hits of searches
-        # do not say whose they are: all go.
+        # The cache of pictures on cameras, the traces, files and refused rows of imports, and hits
+        # of searches do not say whose they are: all go.
         await self._store.device_pictures.clear()
         await self._store.jobs.forget(("import", "search"))
+        await self._imports.remove_waiting()
         # While the register and the log still tell the name of a number.
         await self._store.saved_searches.remove_of_person(
             (*subject.uuids, *subject.people), await self._names(subject)
         )
-        for pid in subject.people:
+        for pid in _pids_of(subject):
             await self._store.people.erase(pid)
-            self._change_feed.publish([Change("person", pid)])
+        self._change_feed.publish([Change("person", pid) for pid in subject.people])
         await self._store.eraser.run(erasure, subject)
         await self._store.alarms.reload()
         self._traces.clear()
@@ -262,12 +271,18 @@ class Erasures:
         return {*subject.names, *map(fold, found)} - {""}
 
 
+def _pids_of(subject: Subject) -> set[str]:
+    """Return whom to erase beside records: from the register, and from the lists of cameras."""
+    return {*subject.people, *map(canonical_number, subject.uuids)}
+
+
 def older_copies(
     data_dir: Path, backups: Callable[[], Sequence[Backup]]
 ) -> Callable[[], Awaitable[Sequence[str]]]:
     """Return what names the copies that were made before an erasure, each with its date.
 
-    These are the backups, the databases before a migration or a restore, and what was set aside.
+    These are the backups, the databases before a migration or a restore, what was set aside, and
+    files that are being imported.
     """
 
     async def copies() -> list[str]:
@@ -278,11 +293,11 @@ def older_copies(
 
 
 def _find_copies(data_dir: Path) -> list[str]:
-    found = [path for pattern in _COPIES for path in data_dir.glob(pattern)]
-    return [
-        _dated(path.relative_to(data_dir).as_posix(), path.stat().st_mtime)
-        for path in sorted(found)
-    ]
+    found = []
+    for path in sorted(path for pattern in _COPIES for path in data_dir.glob(pattern)):
+        with suppress(FileNotFoundError):  # an import ended meanwhile
+            found.append(_dated(path.relative_to(data_dir).as_posix(), path.stat().st_mtime))
+    return found
 
 
 def _dated(name: str, moment: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -186,6 +186,13 @@ FROM device d LEFT JOIN device_people s ON s.did = d.did
 LEFT JOIN holding h ON h.did = d.did AND h.pid = :pid LEFT JOIN person p ON p.pid = :pid
 WHERE (p.pid IS NOT NULL AND ({_IS_WANTED_THERE})) OR (h.pid IS NOT NULL AND h.revision IS NOT 0)
 ORDER BY length(d.did), d.did
+"""
+_HOLDERS = """
+WITH asked(pid) AS (SELECT value FROM json_each(?))
+SELECT d.did FROM device d CROSS JOIN holding h ON h.did = d.did AND h.pid IN asked
+WHERE h.revision IS NOT 0
+UNION
+SELECT d.did FROM device d CROSS JOIN unknown_person u ON u.did = d.did AND u.pid IN asked
 """
 _VALIDITY_ENDS = """
 SELECT count(*) FROM person
@@ -525,6 +532,11 @@ class HoldingTable:
             ]
 
         return await self._readers.read(job)
+
+    async def holders(self, pids: Collection[str]) -> list[str]:
+        """Return the devices that may hold one of these people, in the register or unknown."""
+        asked = json.dumps(list(pids))
+        return await self._readers.read(lambda c: [did for (did,) in c.execute(_HOLDERS, (asked,))])
 
     async def validity_changed(self, before: Reading, now: Reading) -> bool:
         """Return whether anybody became valid or invalid, or nobody knows it any more, or again."""

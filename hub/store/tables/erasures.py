@@ -88,9 +88,9 @@ class ErasureReport(Struct, frozen=True):
     """What an erasure says beside its counts.
 
     `first_day`, `last_day`: of the records, "2026-11-25" (UTC). `kept`: records that stay because
-    they are held. `dids`: cameras that reported the records, and may still have pictures. `copies`:
-    files made before, which still hold the records. `targets`: other systems that may have them;
-    they are told to erase them.
+    they are held. `dids`: cameras that reported the records or hold the person, and may still have
+    either. `copies`: files made before, which still hold the records. `targets`: other systems that
+    may have them; they are told to erase them.
     """
 
     first_day: str = ""

@@ -19,6 +19,7 @@ from hub.services.people.register import PersonChange
 from hub.services.records import erasures
 from hub.services.records.erasures import Subject
 from hub.services.records.record_log import RecordFilter
+from hub.store.people.holdings import ItemResult
 from hub.store.tables.device_pictures import stored_picture
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
@@ -127,6 +128,31 @@ async def test_an_erasure_names_nobody(
     assert "4711" not in repr(done)
     entries = await hub.services.audit.oldest()
     assert [(entry.action, entry.target) for entry in entries] == [("erasure.begin", "1 1")]
+
+
+async def test_files_that_wait_to_be_imported_go_and_those_in_use_are_named(
+    hub: HubServices, tmp_path: Path
+) -> None:
+    imports = hub.services.imports
+    waiting = await imports.new_file(100)
+    waiting.write_text("name,phone\nZhang Wuji,1380013800\n", encoding="utf-8")
+    preview = await imports.stage([waiting])
+    (tmp_path / "imports" / "staged").mkdir()
+    for name in ("of_the_last_process.part", "staged/of_a_command"):
+        (tmp_path / "imports" / name).write_text("Zhang Wuji", encoding="utf-8")
+    received = await imports.new_file(100)
+    received.write_text("Zhang Wuji", encoding="utf-8")
+    await add(hub)
+    subject = await hub.services.erasures.find_subject(number="4711")
+    begun = await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.erasures.carry_out()
+    with pytest.raises(NoSuchResource):
+        imports.get(preview.id)
+    in_use = {f"imports/{received.name}", "imports/staged/of_a_command"}
+    files = (path for path in (tmp_path / "imports").rglob("*") if path.is_file())
+    assert {path.relative_to(tmp_path).as_posix() for path in files} == in_use
+    report = (await hub.services.erasures.get(begun.id)).report
+    assert {copy.partition(" ")[0] for copy in report.copies} == in_use
 
 
 async def test_caches_are_emptied_and_readers_read_again(hub: HubServices) -> None:
@@ -240,6 +266,30 @@ async def test_a_person_of_the_register_goes_with_the_records(
     ]
     stored = (tmp_path / "hub.sqlite").read_bytes().lower()
     for trace in (b"zhang wuji", b"1380013800"):
+        assert trace not in stored
+
+
+async def test_cameras_that_hold_the_person_are_named_and_their_lists_forget_it(
+    hub: HubServices, tmp_path: Path
+) -> None:
+    store = hub.store
+    for did in "1234":
+        new = NewDevice(sn=f"SN{did}", code="12345678", did=did, name="Gate")
+        await hub.services.devices.add(new)
+    await hub.services.people.add(PersonChange(name="Zhang Wuji"), by=ANN, pid="4711")
+    for did, revision in (("2", None), ("4", 0)):
+        await store.holdings.note(did, f"SN{did}", [ItemResult(pid="4711", revision=revision)])
+    row = '{"name":"Zhang Wuji","phone":"1380013800"}'
+    await store.device_people.put_unknown("3", "SN3", {"4712": row, "4713": "{}"})
+    for number, dids in (("4711", ("1", "2")), ("4712", ("1", "3"))):
+        await add(hub, FaceDetail(name="Zhang Wuji", uuid=f"00{number}"))
+        subject = await hub.services.erasures.find_subject(number=number)
+        begun = await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+        await hub.services.erasures.carry_out()
+        assert (await hub.services.erasures.get(begun.id)).report.dids == dids
+    assert await store.device_people.unknown_pids("3") == ["4713"]
+    stored = (tmp_path / "hub.sqlite").read_bytes()
+    for trace in (b"Zhang Wuji", b"1380013800"):
         assert trace not in stored
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import stat
 import zipfile
 from typing import get_args
 
@@ -61,6 +63,18 @@ async def test_a_dry_run_says_what_each_line_would_do(hub: PageSite, admin: Phot
     await admin.get(f"{path}?only=refuse")
     assert re.findall(r'<td class="mono" data-label="Line">(\d+)', admin.text) == ["3"]
     assert await hub.services.people.count() == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the rights of the data directory protect them")
+async def test_nobody_else_may_read_what_waits_to_be_imported(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await send(admin, archive(people_csv=TABLE.encode(), x_jpg=b"x"))
+    assert admin.goes_to
+    folder = hub.services.data_dir / "imports"
+    modes = {path.suffixes[0]: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert modes == {".part": 0o600, ".csv": 0o600, ".rows": 0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 async def test_an_import_is_a_job_whose_refused_lines_can_be_mended(

@@ -30,6 +30,7 @@ import trio
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from hub.durable_files import as_secret
 from hub.errors import (
     BadParameter,
     CannotStoreNow,
@@ -180,6 +181,8 @@ class Imports:
         self._staged: dict[str, _Files] = {}
         #: The files that are being received, and how many bytes each may take.
         self._received: dict[Path, int] = {}
+        #: Those that are being looked at, or imported: `remove_waiting` leaves them.
+        self._in_use: set[Path] = set()
 
     # -- receiving
 
@@ -205,9 +208,10 @@ class Imports:
 
     async def discard(self, paths: Sequence[Path]) -> None:
         """Remove files that were received, or not quite."""
-        self._forget_received(paths)
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(_unlink, paths)
+        self._forget_received(paths)
+        self._in_use.difference_update(paths)
 
     async def take_staged(self, names: Sequence[str]) -> list[Path]:
         """Take over files that were written to `staging_path`, to pass to `stage`.
@@ -225,6 +229,7 @@ class Imports:
         id = secrets.token_hex(16)
         unpacked = self._folder / f"{id}.csv.part"
         rows = self._folder / f"{id}.rows.part"
+        self._in_use.update((*paths, unpacked, rows))
         try:
             await self.remove_old()
             async with self._looking:
@@ -234,6 +239,7 @@ class Imports:
             await self.discard([*paths, unpacked, rows])
             raise
         self._forget_received(paths)
+        self._in_use.difference_update((*paths, unpacked, rows))
         self._staged[id] = files
         while len(self._staged) > _MAX_STAGED or self._staged_bytes() > MAX_STAGED_BYTES:
             await self._forget(next(iter(self._staged)))
@@ -266,6 +272,15 @@ class Imports:
                 await self._forget(id)
         await self._run(_remove_left, self._folder, until)
 
+    async def remove_waiting(self) -> None:
+        """Remove all files that are not in use. Raises CannotStoreNow.
+
+        What is being received, looked at or imported stays, and what a command hands over now.
+        """
+        for id in list(self._staged):
+            await self._forget(id)
+        await self._run(lambda: _unlink([*filter(self._is_free, self._folder.glob("*.part"))]))
+
     # -- the job
 
     async def start(self, id: str, by: Actor) -> Job:
@@ -279,9 +294,11 @@ class Imports:
                 raise TooManyRequests("another import is running; wait for its end")
             # From now on nothing else removes the files.
             del self._staged[id]
+            self._in_use.update(files.paths)
             try:
                 job = await self._start(files, by)
             except BaseException:
+                self._in_use.difference_update(files.paths)
                 self._staged[id] = files
                 raise
         await self._audit.add(by, "person.import", f"job {job.id}")
@@ -499,6 +516,7 @@ class Imports:
             raise BadParameter("the name of a staged file is expected", field="staged")
         self._make_folder()
         path = self._new_path()
+        self._in_use.add(path)
         (self._folder / _STAGED / name).replace(path)
         return path
 
@@ -523,6 +541,9 @@ class Imports:
                 room -= path.stat().st_size
             outstanding += max(0, room)
         return outstanding
+
+    def _is_free(self, path: Path) -> bool:
+        return path not in self._received and path not in self._in_use
 
     def _forget_received(self, paths: Sequence[Path]) -> None:
         for path in paths:
@@ -620,7 +641,7 @@ def _sort_files(paths: Sequence[Path], unpacked: Path) -> tuple[Path | None, Pat
         with PhotoArchive(archive_path) as archive:
             if table is None and archive.csv_name:
                 try:
-                    with unpacked.open("xb") as file:
+                    with open(unpacked, "xb", opener=as_secret) as file:
                         archive.unpack(archive.csv_name, file, MAX_CSV_BYTES)
                 except BadEntry as error:
                     raise BadTable("size", f"{archive.csv_name}: {error}") from None
@@ -668,7 +689,7 @@ def _preview_row(position: int, row: PlannedRow) -> PreviewRow:
 
 
 def _append_rows(path: Path, rows: Sequence[PreviewRow]) -> None:
-    with path.open("ab") as file:
+    with open(path, "ab", opener=as_secret) as file:
         file.write(msgspec.json.Encoder().encode_lines(rows))
 
 
