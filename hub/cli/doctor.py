@@ -38,6 +38,12 @@ _RESPONSE_SECONDS = 20.0
     "--set-aside", "way", flag_value="set-aside", help="Go on without what the packs hold."
 )
 @click.option(
+    "--bring-back",
+    "way",
+    flag_value="bring-back",
+    help="Like --rebuild, also from the packs in media/set-aside.",
+)
+@click.option(
     "--accept-lost",
     "way",
     flag_value="accept-lost",
@@ -50,17 +56,18 @@ def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
     Works with a running hub, which it does not disturb, and without one. One line for each check:
     ok, warning or FAILED. Exit status: 0, or 1 if any check failed.
 
-    With --rebuild or --set-aside nothing is checked. They are the ways on if the hub does not start
-    because its database is older than its packs, or gone; the hub must not be running. With
-    --accept-lost, which may be used beside a running hub, pictures and changes that are lost for
-    good are not reported any more.
+    With --rebuild, --set-aside or --bring-back nothing is checked. They are the ways on if the hub
+    does not start because its database is older than its packs, or gone; the hub must not be
+    running. With --accept-lost, which may be used beside a running hub, pictures and changes that
+    are lost for good are not reported any more.
     """
     from hub.cli.output import print_json
-    from hub.cli.recovery import run_rebuild, run_set_aside
+    from hub.cli.recovery import run_bring_back, run_rebuild, run_set_aside
 
-    if way == "rebuild":
+    if way in ("rebuild", "bring-back"):
+        make_again = run_rebuild if way == "rebuild" else run_bring_back
         with _Progress(sys.stderr.isatty()) as progress:
-            run_rebuild(data_dir, lambda part: progress.show("records", part))
+            make_again(data_dir, lambda part: progress.show("records", part))
         return _DONE
     if way == "set-aside":
         run_set_aside(data_dir)

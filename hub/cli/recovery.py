@@ -1,4 +1,4 @@
-"""`sitehub doctor --rebuild` and `--set-aside`: the ways on if the start stops."""
+"""`sitehub doctor --rebuild`, `--set-aside`, `--bring-back`: the ways on if the start stops."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def run_rebuild(data_dir: Path, show: Callable[[float], None]) -> None:
 
     with _held(data_dir):
         _print_lines(_told(rebuild(data_dir, Disk(), os.urandom, show)))
+
+
+def run_bring_back(data_dir: Path, show: Callable[[float], None]) -> None:
+    """Take over the records that were set aside, too. Raises StartFault."""
+    from hub.store.disk import Disk
+    from hub.store.recovery.bringing_back import bring_back
+
+    with _held(data_dir):
+        _print_lines(_told(bring_back(data_dir, Disk(), os.urandom, show)))
 
 
 def run_set_aside(data_dir: Path) -> None:
@@ -73,6 +82,8 @@ def _told(report: RebuildReport) -> Iterator[str]:
         yield f"{report.unreadable} records could not be read any more."
     if report.refused:
         yield f"{report.refused} records were never acknowledged and are left out."
+    if report.replaced:
+        yield f"{report.replaced} records have numbers of other records, and are left out."
     yield from _told_files(report.put_aside)
     if report.is_new_database:
         yield _DEVICES_GONE
@@ -96,6 +107,8 @@ def _told_aside(report: SetAsideReport) -> Iterator[str]:
 def _told_files(names: tuple[str, ...]) -> Iterator[str]:
     if names:
         yield f"Moved into media/set-aside: {', '.join(names)}."
+    if any(name.endswith(".pack") for name in names):
+        yield 'What they hold can be brought back: "sitehub doctor --bring-back".'
 
 
 def _print_lines(lines: Iterator[str]) -> None:

@@ -77,6 +77,7 @@ def test_lost_pictures_are_taken_note_of(made: Sitehub, data_dir: Path) -> None:
 def test_the_ways_on_say_what_they_did(made: Sitehub, data_dir: Path) -> None:
     outcome = made("doctor", "--rebuild")
     assert outcome.out == "The packs hold no records that the database does not know.\n"
+    assert made("doctor", "--bring-back").out == outcome.out
     outcome = made("doctor", "--set-aside")
     assert outcome.out == "There is nothing that the database does not know.\n"
     (data_dir / "hub.sqlite").write_bytes(b"")
@@ -85,6 +86,7 @@ def test_the_ways_on_say_what_they_did(made: Sitehub, data_dir: Path) -> None:
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.splitlines()[1:] == [
         "Moved into media/set-aside: hub.sqlite, 2026-11-25.pack.",
+        'What they hold can be brought back: "sitehub doctor --bring-back".',
         "The database is a new one: devices, users and settings are gone. Enrol the devices again.",
     ]
 

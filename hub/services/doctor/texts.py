@@ -232,7 +232,8 @@ TEXTS: dict[str, Sentences] = {
     "set-aside-none": Sentences("No files were set aside."),
     "set-aside": Sentences(
         "Files that do not belong to the database were set aside: %(files)s.",
-        "What exists only in them is not shown. If you do not need them, delete the folder "
+        "What exists only in them is not shown. Stop the hub, and sitehub doctor --bring-back "
+        "makes the records of packs again. If you do not need these files, delete the folder "
         "media/set-aside.",
     ),
     # backups

@@ -187,6 +187,11 @@ class GroupTail:
         self.end = offset + len(data)
         return StoredImage(picture.name, picture.mime, offset, len(data), f"{sum_:016x}")
 
+    def add_entries(self, data: bytes) -> None:
+        """Add the entries of pictures of another group as they are."""
+        self._pictures.append(data)
+        self.end += len(data)
+
     def mark(self) -> tuple[int, int]:
         """Return a mark for `back_to`."""
         return self.end, len(self._pictures)
@@ -242,21 +247,28 @@ def walk(path: Path, start: int, end: int, *, read_pictures: bool = True) -> Ite
     read and count as sound. Raises OSError if the file cannot be read.
     """
     with path.open("rb") as file:
-        limit = end  # of the group
-        while start < end:
-            entry, next_start = _read_entry(file, start, limit, read_pictures)
-            if isinstance(entry, Unreadable) and limit < end:
-                entry = Unreadable(start, limit)
-                next_start = limit
-            elif isinstance(entry, Unreadable):
-                next_start = _next_group(file, start + 1, end)
-                entry = Unreadable(start, next_start)
-            if isinstance(entry, Group):
-                limit = min(entry.end, end)
-            elif next_start >= limit:
-                limit = end
-            yield entry
-            start = next_start
+        yield from walk_file(file, start, end, read_pictures=read_pictures)
+
+
+def walk_file(
+    file: BinaryIO, start: int, end: int, *, read_pictures: bool = True
+) -> Iterator[Entry]:
+    """Yield all entries of an open pack: see `walk`."""
+    limit = end  # of the group
+    while start < end:
+        entry, next_start = _read_entry(file, start, limit, read_pictures)
+        if isinstance(entry, Unreadable) and limit < end:
+            entry = Unreadable(start, limit)
+            next_start = limit
+        elif isinstance(entry, Unreadable):
+            next_start = _next_group(file, start + 1, end)
+            entry = Unreadable(start, next_start)
+        if isinstance(entry, Group):
+            limit = min(entry.end, end)
+        elif next_start >= limit:
+            limit = end
+        yield entry
+        start = next_start
 
 
 def records_in(path: Path, end: int) -> Iterator[LoggedRecord]:

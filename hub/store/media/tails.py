@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from msgspec import Struct
 
@@ -15,7 +16,7 @@ from hub.store.media.pack_format import (
     RecordEntry,
     first_magic,
     read_group,
-    walk,
+    walk_file,
 )
 from hub.store.media.packs import packs_in
 
@@ -39,7 +40,8 @@ class Tail(Struct, frozen=True):
 
     def groups(self) -> Iterator[Group]:
         """Read all groups in it, in the order of the pack. There may be millions."""
-        return _groups(self.path, self.start, self.end)
+        with self.path.open("rb") as file:
+            yield from groups_in(file, self.start, self.end)
 
 
 def tails_in(media: Path, ends: Mapping[str, int]) -> Iterator[Tail]:
@@ -66,16 +68,15 @@ def _tail(path: Path, start: int, end: int, is_known: bool) -> Tail:
     )
 
 
-def _groups(path: Path, start: int, end: int) -> Iterator[Group]:
-    """Yield all groups; behind a damaged part go on at the next one."""
-    with path.open("rb") as file:
-        while start < end:
-            if group := read_group(file, start):
-                yield group
-                start = group.end
-                continue
-            entry = next(walk(path, start, end, read_pictures=False))
-            if isinstance(entry, PictureEntry | RecordEntry):
-                start = entry.offset + entry.size
-            else:
-                start = entry.end
+def groups_in(file: BinaryIO, start: int, end: int) -> Iterator[Group]:
+    """Yield all groups of an open pack; behind a damaged part go on at the next one."""
+    while start < end:
+        if group := read_group(file, start):
+            yield group
+            start = group.end
+            continue
+        entry = next(walk_file(file, start, end, read_pictures=False))
+        if isinstance(entry, PictureEntry | RecordEntry):
+            start = entry.offset + entry.size
+        else:
+            start = entry.end

@@ -47,6 +47,7 @@ from hub.store.tables.settings import save_setting
 Progress = Callable[[float], None]
 
 _SEQS = "SELECT seq FROM record WHERE seq BETWEEN ? AND ?"
+_CONTINUES = "UPDATE earlier_log SET last_seq = (SELECT max(seq) FROM record) WHERE log = ?"
 _MARK = "SELECT value FROM setting WHERE key = ?"
 _IS_ENROLLED = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM user)"
 
@@ -58,7 +59,8 @@ class RebuildReport(Struct, frozen=True):
     but do not any more. `refused`: how many were never acknowledged. `put_aside`: files in
     media/set-aside. `is_new_database`: devices, users and settings are gone. `log_id_changed`:
     readers of the log start again. `received`: when the first and the last of the records came, in
-    UNIX milliseconds, None without any; they raise no alarm again.
+    UNIX milliseconds, None without any; they raise no alarm again. `replaced`: how many were left
+    out, because another record has their number.
     """
 
     records: int
@@ -69,6 +71,7 @@ class RebuildReport(Struct, frozen=True):
     is_new_database: bool
     log_id_changed: bool
     received: tuple[int, int] | None = None
+    replaced: int = 0
 
 
 class _Found(Struct, frozen=True):
@@ -125,6 +128,8 @@ def rebuild(
         held = rebuild_held(connection, media)
         raise_last_seq(connection, max((span.last_seq for span in spans), default=0))
         raise_last_group(connection, highest)
+        # If the id has changed on the way: what came after that is of the earlier log as well.
+        connection.execute(_CONTINUES, (log_id,))
         if not log_id:
             # Nobody has heard of the id that a new database begins with.
             connection.execute("DELETE FROM earlier_log")
@@ -276,6 +281,8 @@ class _Replay:
         self._spans = spans
         self._on_progress = on_progress
         self._random = random
+        #: Whether groups are missing that were committed, so that their numbers can come again.
+        self._has_gap = log_id not in ("", state.log_id)
         self.records = 0
         self.unreadable = 0
         self.seen_records = 0
@@ -293,15 +300,12 @@ class _Replay:
             self._on_progress(done / total)
 
     def _identify(self, group: Group) -> None:
-        """Give the log the id of its first group.
-
-        If groups are missing before this one that were committed, their numbers can come again:
-        then it gets a new id.
-        """
+        """Give the log the id of its first group, and a new one at the first gap."""
         is_next = self._last in (None, group.previous) or group.number <= self._above
         if self._log_id is None:
             set_log_id(self._connection, group.log_id)
-        elif not is_next or self._log_id != group.log_id:
+        elif not (self._has_gap or (is_next and self._log_id == group.log_id)):
+            self._has_gap = True
             new_log_id(self._connection, self._random)
 
     def _insert(self, found: _Found) -> None:
@@ -311,7 +315,7 @@ class _Replay:
             seq for (seq,) in self._connection.execute(_SEQS, (group.first_seq, group.last_seq))
         }
         new = [as_new(record) for record in logged if record.seq not in known]
-        day = _grown(self._days.get(found.tail.day), found, len(new))
+        day = grown(self._days.get(found.tail.day), found.tail.day, group, len(new))
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             if new:
@@ -348,12 +352,12 @@ def _records(found: _Found) -> tuple[list[LoggedRecord], int]:
     return records, max(0, found.group.records - len(records) - erased)
 
 
-def _grown(known: PackDay | None, found: _Found, count: int) -> PackDay:
-    group = found.group
+def grown(known: PackDay | None, day: str, group: Group, count: int) -> PackDay:
+    """Return a day as it is with `count` more records of a group that ends its pack."""
     if known is None:
-        return PackDay(found.tail.day, group.first_seq, group.last_seq, count, group.end)
+        return PackDay(day, group.first_seq, group.last_seq, count, group.end)
     return PackDay(
-        known.day,
+        day,
         min(known.first_seq, group.first_seq),
         max(known.last_seq, group.last_seq),
         known.records + count,

@@ -22,11 +22,13 @@ from hub.store.people.holdings import OTHER, ItemResult
 from hub.store.people.people import PersonPut
 from hub.store.people.person_rows import PersonChange
 from hub.store.records.record_filter import RecordFilter
+from hub.store.recovery.bringing_back import bring_back
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
 from hub.store.sealing import Random
 from hub.store.tables.devices import NewDevice
 from hub.store.tables.holds import NewHold
+from hub.store.targets.erased import EarlierLog
 from hub.wire.uploads.records import AccessDetail, FaceDetail, Record
 from tests.store.alarms.test_evidence import OfCategory2
 from tests.store.recovery.test_start_check import (
@@ -369,6 +371,8 @@ async def test_an_interrupted_rebuild_remembers_that_groups_are_missing(
     new_id, found = await log_of(data, clock)
     assert new_id != log_id
     assert [record.seq for record in found] == [1, 2, 4, 5]
+    async with opened(data, clock) as store:
+        assert await store.erased.earlier_logs() == (EarlierLog(log_id, 5),)
 
 
 async def test_what_an_interrupted_rebuild_left_can_be_set_aside(
@@ -577,3 +581,92 @@ async def test_held_evidence_of_a_lost_database_is_in_the_log_again(
         assert [record.seq for record in await records_of(store)] == [5]
         assert store.health == StoreHealth()
     assert rebuild(data, Disk(), os.urandom).records == 0
+
+
+async def test_what_was_set_aside_can_be_brought_back(tmp_path: Path, clock: FrozenClock) -> None:
+    """Although its places in the packs are taken, and some of it was never acknowledged."""
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    shutil.copytree(data, copy)
+    await filled(data, clock, range(3, 5))
+    clock.advance(86_400)
+    await filled(data, clock, range(5, 7))
+    _, before = await log_of(data, clock)
+    copy_back(copy, data, DATABASE)
+    set_aside(data, Disk(), os.urandom)
+    clock.advance(-86_400)
+    await filled(data, clock, range(7, 9))
+    clock.advance(86_400)
+    log_id, between = await log_of(data, clock)
+    assert [record.seq for record in between] == [1, 2, 7, 8]
+    aside = content(data / "media" / "set-aside")
+    report = bring_back(data, Disk(), os.urandom)
+    assert (report.records, report.unreadable, report.refused, report.replaced) == (4, 0, 0, 0)
+    assert report.days == ("2026-11-25", "2026-11-26")
+    assert report.log_id_changed
+    new_id, found = await log_of(data, clock)
+    assert new_id != log_id
+    assert [record.seq for record in found] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [record for record in found if record.seq < 7] == before
+    assert content(data / "media" / "set-aside") == aside
+    assert bring_back(data, Disk(), os.urandom).records == 0
+    assert await log_of(data, clock) == (new_id, found)
+    async with opened(data, clock) as store:
+        for seed in range(1, 9):
+            assert await is_whole(store, seed, batch(clock, seed).uploads[0])
+        await drop_day(store, "2026-11-25")
+        assert [record.seq for record in await records_of(store)] == [5, 6]
+    # And all of it once more, from the packs alone.
+    (data / DATABASE).unlink()
+    assert rebuild(data, Disk(), os.urandom).records == 2
+
+
+async def test_bringing_back_is_interrupted_and_repeated(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    await filled(tmp_path, clock, SEEDS)
+    _, before = await log_of(tmp_path, clock)
+    (tmp_path / DATABASE).unlink()
+    set_aside(tmp_path, Disk(), os.urandom)
+
+    def interrupt(part: float) -> None:
+        if part > 0.5:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        bring_back(tmp_path, Disk(), os.urandom, interrupt)
+    await log_of(tmp_path, clock)
+    assert 0 < bring_back(tmp_path, Disk(), os.urandom).records < len(SEEDS)
+    assert (await log_of(tmp_path, clock))[1] == before
+
+
+@pytest.mark.expects_error("nothing can be stored now")
+async def test_what_was_never_acknowledged_is_not_brought_back(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        commits = FailingCommits()
+        commits.install(patch)
+        async with opened(tmp_path, clock) as store:
+            for seed, commits.failing in ((1, False), (2, True), (3, False), (4, False)):
+                with suppress(CannotStoreNow):
+                    await store.records.append(batch(clock, seed))
+    (tmp_path / DATABASE).unlink()
+    set_aside(tmp_path, Disk(), os.urandom)
+    report = bring_back(tmp_path, Disk(), os.urandom)
+    assert (report.records, report.refused) == (3, 1)
+
+
+async def test_a_number_that_another_record_has_by_now_is_left_out(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    await filled(one, clock, range(1, 4))
+    clock.advance(60)
+    await filled(other, clock, range(1, 3))
+    (one / "media" / "set-aside").mkdir()
+    shutil.copy(other / "media" / "2026-11-25.pack", one / "media" / "set-aside")
+    before = await log_of(one, clock)
+    report = bring_back(one, Disk(), os.urandom)
+    assert (report.records, report.replaced) == (0, 2)
+    assert await log_of(one, clock) == before
