@@ -1,9 +1,11 @@
 """Measure how fast a centre brings what hubs send into PostgreSQL, and how late.
 
-    python -m tests.bench.central [--hubs 100] [--records 1000] [--seconds 60] [--rate 40]
+    python -m tests.bench.central [--hubs 100] [--records 1000] [--batch 200] [--seconds 60]
+        [--rate 40]
 
 *Many hubs*: so many hubs send their records to one NATS server and one centre stores them; counted
-from when the first is sent until the last is stored. *Backlog*: the same, with the centre started
+from when the first is sent until the last is stored. They send them in parts of 1 to `batch`: 1 is
+what hubs do that get a record now and then. *Backlog*: the same, with the centre started
 when all are in the streams. *Delay*: one hub gets and forwards `rate` records a second; from when
 it received a record until that is stored, both by the clock of this computer.
 
@@ -32,16 +34,17 @@ from tests.support.hub_services import open_hub_services
 from tests.support.nats_server import NatsServer, running_nats
 from tests.support.postgres import PostgresServer, rows, running_postgres
 
+_SPREAD_SECONDS = 5.0
 _COUNT = "SELECT count(*) FROM sitehub.record"
 _SIZE = """
 SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree('sitehub.record') WHERE isleaf
 """
 
 
-def main(hubs: int, records: int, seconds: float, rate: float) -> None:
+def main(hubs: int, records: int, batch: int, seconds: float, rate: float) -> None:
     with running_postgres() as postgres:
-        _with_servers(postgres, lambda *args: _together(*args, hubs, records))
-        _with_servers(postgres, lambda *args: _backlog(*args, hubs, records))
+        _with_servers(postgres, lambda *args: _together(*args, hubs, records, batch))
+        _with_servers(postgres, lambda *args: _backlog(*args, hubs, records, batch))
         _with_servers(postgres, lambda *args: _delay(*args, seconds, rate))
 
 
@@ -54,16 +57,20 @@ def _with_servers(postgres: PostgresServer, measure: Callable[..., None]) -> Non
         measure(server, central, postgres.make_database())
 
 
-def _together(server: NatsServer, central: Path, address: str, hubs: int, records: int) -> None:
+def _together(
+    server: NatsServer, central: Path, address: str, hubs: int, records: int, batch: int
+) -> None:
     with running_centres(1, central, address) as (centre,):
         began = time.perf_counter()
-        trio.run(_send, server, hubs, records)
+        trio.run(_send, server, hubs, records, batch)
         _wait(address, hubs * records)
         _print("many hubs", centre, hubs * records, time.perf_counter() - began)
 
 
-def _backlog(server: NatsServer, central: Path, address: str, hubs: int, records: int) -> None:
-    trio.run(_send, server, hubs, records)
+def _backlog(
+    server: NatsServer, central: Path, address: str, hubs: int, records: int, batch: int
+) -> None:
+    trio.run(_send, server, hubs, records, batch)
     with running_centres(1, central, address) as (centre,):
         began, there = time.perf_counter(), rows(address, _COUNT)[0][0]
         _wait(address, hubs * records)
@@ -91,10 +98,10 @@ def _print(name: str, centre: CentreProcess, count: int, seconds: float) -> None
     )
 
 
-async def _send(server: NatsServer, hubs: int, records: int) -> None:
+async def _send(server: NatsServer, hubs: int, records: int, batch: int) -> None:
     async with trio.open_nursery() as nursery:
         for number in range(hubs):
-            nursery.start_soon(Hub(number, server).run, records)
+            nursery.start_soon(Hub(number, server.url, _SPREAD_SECONDS, batch).send, records)
 
 
 def _wait(address: str, count: int) -> None:
@@ -151,7 +158,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hubs", type=int, default=100)
     parser.add_argument("--records", type=int, default=1_000)
+    parser.add_argument("--batch", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=40)
     asked = parser.parse_args()
-    main(asked.hubs, asked.records, asked.seconds, asked.rate)
+    main(asked.hubs, asked.records, asked.batch, asked.seconds, asked.rate)

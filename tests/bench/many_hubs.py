@@ -49,7 +49,8 @@ class _NoPictures:
 class Hub:
     """Sends its records in parts of some length by chance."""
 
-    def __init__(self, number: int, url: str, spread: float) -> None:
+    def __init__(self, number: int, url: str, spread: float, most: int = _MAX_BATCH) -> None:
+        """`most`: records of a part."""
         self.name, self.partition = f"hub-{number}", number % PARTITIONS
         options = TargetOptions(url=url, hub=self.name, partition=self.partition)
         messages = Messages(
@@ -58,10 +59,19 @@ class Hub:
         self._plan = RetryPlan(waits=(0.5,), spread_seconds=spread)
         self._sender = NatsSender(options, TargetSecrets(), messages, time.time, plan=self._plan)
         self._chance = random.Random(number)
+        self._most = most
         self._sent = 0
         self.failures = 0
 
+    async def send(self, count: int) -> None:
+        """Send so many records."""
+        retries = Retries(self._chance.random, self._plan)
+        async with self._sender.running():
+            await self._find(retries)
+            await self._send(count, retries)
+
     async def run(self, count: int, halves: Halves) -> None:
+        """Send so many records, the second half once all hubs have sent the first."""
         retries = Retries(self._chance.random, self._plan)
         async with self._sender.running():
             await self._find(retries)
@@ -72,7 +82,7 @@ class Hub:
 
     async def _send(self, count: int, retries: Retries) -> None:
         while self._sent < count:
-            size = min(self._chance.randint(1, _MAX_BATCH), count - self._sent)
+            size = min(self._chance.randint(1, self._most), count - self._sent)
             items = [RecordItem(_record(self._sent + 1 + place), False) for place in range(size)]
             try:
                 await self._sender.send(items)
@@ -229,7 +239,8 @@ def _check(server: NatsServer, hubs: int, count: int) -> None:
     found: dict[str, list[int]] = defaultdict(list)
     for partition in range(min(hubs, PARTITIONS)):
         for stored in server.read(stream_of(partition)):
-            found[stored.subject.split(".")[2]].append(stored.record_seq)
+            if stored.kind == "rec":
+                found[stored.subject.split(".")[2]].append(stored.record_seq)
     expected = list(range(1, count + 1))
     wrong = [name for number in range(hubs) if found[name := f"hub-{number}"] != expected]
     print(f"wrong: {', '.join(wrong)}" if wrong else "every record exactly once, in order")
