@@ -41,7 +41,7 @@ _UNSUPPORTED_VERSION, TAKEN_OVER = 132, 142
 
 
 class Incoming(Struct, frozen=True):
-    """A message of the broker. `is_kept`: it was published before the subscription."""
+    """A message of the broker. `is_kept`: from before the subscription, or a command to be kept."""
 
     topic: str
     payload: bytes
@@ -158,11 +158,17 @@ class Connection:
 
     async def subscribe(self, topics: Sequence[str]) -> None:
         """Get what is published under topics, but not by ourselves. Raises NotTaken, TryLater."""
-        options = SubscribeOptions(qos=1, noLocal=True)
+        # As published: else nothing tells a command that the broker keeps while we are there. Home
+        # Assistant may let its own "online" be kept, and it counts.
+        asked = []
+        for topic in topics:
+            is_command = topic.endswith("/command")
+            options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=is_command)
+            asked.append((topic, options))
         ticket = Ticket()
 
         def subscribe() -> MQTTErrorCode:
-            code, mid = self._client.subscribe([(topic, options) for topic in topics])
+            code, mid = self._client.subscribe(asked)
             if mid is not None:
                 self._subscribed[mid] = ticket
             return code

@@ -13,6 +13,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.services.forwarding.mqtt import sender as mqtt_sender
+from hub.services.forwarding.mqtt.options import MqttOptions
 from hub.services.forwarding.retries import RetryPlan
 from hub.services.forwarding.targets import Identity, Selection
 from tests.services.forwarding.mqtt.conftest import HUB, ROOT, open_mqtt_forwarding
@@ -118,3 +119,27 @@ async def test_a_real_broker_checks_the_certificate_of_a_hub(
             # With TLS 1.3 the refusal may come after the handshake, as a reset.
             assert view.reason
             assert "sitehub/site-2/status" not in heard.kept
+
+
+async def test_a_command_that_a_real_broker_is_to_keep_is_ignored_while_the_hub_is_there(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    with running_mosquitto(tmp_path / "broker") as broker, listening(broker.port) as heard:
+        async with open_mqtt_forwarding(tmp_path / "hub", clock, heard) as forwarding:
+            links = {}
+            for did in ("1", "2"):
+                await forwarding.add_camera(did, online=True)
+                links[did] = forwarding.attach(did)
+            await forwarding.add(url=broker.url, mqtt=MqttOptions(commands=True))
+            await forwarding.until(lambda: heard.kept.get(f"{ROOT}/2/online") == b"online")
+            client = Client(CallbackAPIVersion.VERSION2, "switch", protocol=MQTTv5)
+            client.connect("127.0.0.1", broker.port)
+            client.loop_start()
+            try:
+                for did, is_kept in (("1", True), ("2", False)):
+                    topic = f"{ROOT}/{did}/command"
+                    client.publish(topic, b"reboot", 1, is_kept).wait_for_publish(10)
+                await forwarding.until(lambda: bool(links["2"].asked))
+            finally:
+                client.loop_stop()
+            assert not links["1"].asked
