@@ -315,6 +315,7 @@ async def open_services(
             change_feed,
             view,
             hold_days=config.targets.hold_days,
+            age_of=retention.age,
             own_ports=lambda: frozenset(one.port for one in ports_of(settings.current)),
             base_url=base_url,
             now=now,

@@ -5,6 +5,7 @@
     ├── BadParameter 420        a field is wrong; the message names it and what is allowed
     │   ├── TooLarge            a body or frame exceeds its limit (HTTP 413)
     │   ├── AlreadyExists       the item exists already (HTTP 409 for integrators)
+    │   ├── ChangedMeanwhile    the item is not any more what the caller has seen (HTTP 409)
     │   └── UpdateRefused       the file of an update cannot be used
     ├── NotAuthorised 401       the token or key is missing, unknown or expired
     │   └── NotAllowed          the caller is known but lacks the permission (HTTP 403)
@@ -97,6 +98,10 @@ class TooLarge(BadParameter):
 
 
 class AlreadyExists(BadParameter):
+    status = 409
+
+
+class ChangedMeanwhile(BadParameter):
     status = 409
 
 

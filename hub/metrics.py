@@ -118,9 +118,7 @@ target_behind = _gauge(
     "target_behind_records", "Records of the log that a target has not had", "target", "kind"
 )
 target_state = _gauge("target_state", "1 for the state of each target", "target", "kind", "state")
-target_parked = _gauge(
-    "target_parked_records", "Records that a target refused for ever", "target", "kind"
-)
+target_parked = _gauge("target_parked_records", "What a target refused for ever", "target", "kind")
 alarms_escalated = _gauge(
     "alarms_escalated", "Alarms that were not acknowledged in time by severity", "severity"
 )

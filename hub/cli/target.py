@@ -23,7 +23,7 @@ _URL = (
     "Its address: https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
     "of MQTT mqtts:// or mqtt://."
 )
-_NAME = "What it is called here; by default the host of its address."
+_NAME = "What it is called here; by default the host of its address, with a number if need be."
 _CA = "PEM file of the authority that signed its certificate."
 _CHOICE = click.option(
     "--pictures",
@@ -287,13 +287,14 @@ def _of_file(
     return AddTarget(
         found.kind,
         found.url,
-        name or found.name,
+        name,
         found.ca,
         selection,
         found.hub,
         begin,
         found.identity,
         found.partition,
+        suggested=found.name,
     )
 
 

@@ -71,6 +71,9 @@ def test_a_target_is_added_from_the_file_of_the_centre(sitehub: Sitehub, tmp_pat
     assert (shown["kind"], shown["name"], shown["url"]) == ("nats", "Centre", FILE["url"])
     assert (shown["hub"], shown["partition"], shown["user"]) == ("site-1", 3, "a")
     assert shown["pictures"] == "all"
+    assert sitehub("target", "add", "--file", str(file)).status == 0
+    names = [one["name"] for one in json.loads(sitehub("target", "list", "--json").out)]
+    assert names == ["Centre", "Centre 2"]
 
 
 FILE = {

@@ -370,6 +370,7 @@ async def open_hub_services(
                     base_url=lambda: "https://hub:8443",
                 ),
                 hold_days=config.targets.hold_days,
+                age_of=retention.age,
                 own_ports=lambda: frozenset({8443}),
                 base_url=lambda: "https://hub:8443",
                 now=clock,

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hub import __version__
 from hub.errors import CannotStoreNow
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.forwarding.targets import ParkedRecord
+from hub.services.forwarding.targets import ParkedItem
 from hub.services.people.register import PersonChange, PersonPut
 from hub.services.site.status import exposition
 from hub.services.site.status.exposition import read_metrics
@@ -80,8 +80,9 @@ async def test_how_far_targets_are_is_told_by_target(hub: PageSite) -> None:
     for name, begin in (("Wall", "beginning"), ("Centre", "now")):
         await targets.add("nats", url, name=name, begin=begin, by=COMMAND_LINE)  # type: ignore[arg-type]
         await hub.add_record()
-    await hub.hub.store.targets.hold(1, "somebody must look")
-    await hub.hub.store.targets.park(ParkedRecord(2, hub.services.records.log_id, 2, "large", 0))
+    await hub.hub.store.targets.hold(targets.get(1).target, "somebody must look")
+    log_id = hub.services.records.log_id
+    await hub.hub.store.targets.park(ParkedItem(2, "record", log_id, 2, "large", 0))
     found = await read(hub)
     assert [found["sitehub_target_behind_records", "nats", id] for id in "12"] == [2, 1]
     assert [found["sitehub_target_parked_records", "nats", id] for id in "12"] == [0, 1]

@@ -302,6 +302,12 @@ KINDS = {
         has_capture,
     ),
     "target added": Kind(api("POST", "targets", TARGET), tells("target"), "target.add"),
+    "target changed": Kind(
+        api("PATCH", "targets/1", {"name": "theirs"}),
+        tells("target"),
+        "target.set",
+        done(("POST", "targets", TARGET)),
+    ),
     "target removed": Kind(
         api("DELETE", "targets/1"),
         tells("target"),

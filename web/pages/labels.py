@@ -391,6 +391,9 @@ HEALTH = {
     "camera-suspect": N_(
         "%(camera)s cannot prove its identity, and %(reason)s. An administrator must look at it."
     ),
+    "erasure-refused": N_(
+        "%(targets)s keeps people who were erased here, and nothing more is sent to it: %(reason)s."
+    ),
     "target-held": N_("Nothing is forwarded to %(targets)s until someone looks at it: %(reason)s."),
     "target-waiting": N_("Nothing could be forwarded to %(targets)s for an hour: %(reason)s."),
     "target-gap": N_(
@@ -430,6 +433,7 @@ TOPICS = {
     "backup-incomplete": N_("the backup"),
     "backup-overdue": N_("the backup"),
     "backup-missing": N_("the backup"),
+    "erasure-refused": N_("the forwarding of records"),
     "target-held": N_("the forwarding of records"),
     "target-waiting": N_("the forwarding of records"),
     "target-gap": N_("the forwarding of records"),

@@ -72,6 +72,7 @@ class AddTarget(ControlRequest[AddedTarget], frozen=True, tag="target.add"):
     identity: Identity | None = None
     partition: int | None = None
     mqtt: MqttOptions = MqttOptions()
+    suggested: str = ""
     result: ClassVar[Any] = AddedTarget
 
     async def perform(self, services: Services) -> AddedTarget:
@@ -79,6 +80,7 @@ class AddTarget(ControlRequest[AddedTarget], frozen=True, tag="target.add"):
             self.kind,
             self.url,
             name=self.name,
+            suggested=self.suggested,
             ca=self.ca,
             selection=self.selection,
             hub=self.hub,
@@ -116,24 +118,19 @@ class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
     result: ClassVar[Any] = type(None)
 
     async def perform(self, services: Services) -> None:
-        view = _find(services, self.which)
-        before = view.target.options.selection
-        selection = Selection(
-            kinds=before.kinds if self.kinds is None else self.kinds,  # type: ignore[arg-type]
-            dids=before.dids if self.dids is None else self.dids,
-            types=before.types if self.types is None else self.types,
-            alarms=before.alarms,
-            pictures=before.pictures if self.pictures is None else self.pictures,  # type: ignore[arg-type]
-        )
         change = TargetChange(
             name=self.name,
             url=self.url,
             ca=self.ca,
             identity=self.identity,
-            selection=selection,
+            kinds=self.kinds,  # type: ignore[arg-type]
+            dids=self.dids,
+            types=self.types,
+            pictures=self.pictures,  # type: ignore[arg-type]
             mqtt=self.mqtt,
         )
-        await services.targets.change(view.target.id, change, by=COMMAND_LINE)
+        id = _find(services, self.which).target.id
+        await services.targets.change(id, change, by=COMMAND_LINE)
 
 
 class RemoveTarget(ControlRequest[None], frozen=True, tag="target.remove"):

@@ -17,8 +17,8 @@ from hub.services.forwarding.nats.address import (
 )
 from hub.services.reports.delivery import check_url
 from hub.store.targets.target import Selection, TargetKind
+from hub.store.targets.targets import MAX_NAME_LENGTH as MAX_NAME_LENGTH
 
-MAX_NAME_LENGTH = 80
 #: Certificates of authorities, as PEM.
 MAX_CA_LENGTH = 64 * 1024
 _MAX_CHOSEN = 500

@@ -7,7 +7,7 @@ with the same id; nothing is left out. Alarms go first: whoever is a week behind
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -35,7 +35,7 @@ from hub.services.forwarding.sender import (
     TryLater,
 )
 from hub.store.records.record_filter import RecordFilter
-from hub.store.targets.target import Cursor, Gap, ParkedRecord, Target
+from hub.store.targets.target import Cursor, Gap, ParkedItem, ParkedKey, Target
 from hub.store.targets.targets import MAX_PARKED
 from hub.wire.uploads.records import Record
 
@@ -56,6 +56,8 @@ _BUSY_SECONDS = 1.0
 #: So many refused in a row are not the records' fault.
 _MAX_REFUSED_IN_A_ROW = 20
 _LAST_SAVE_SECONDS = 3.0
+#: Why a target is held that keeps what was erased here; the answer follows.
+REFUSES_ERASURE = "it refuses to erase records: "
 
 
 class Waiting(Struct, frozen=True):
@@ -94,7 +96,10 @@ class Forwarder:
         self._handled = 0
         self._retry = trio.Event()
         self._wakeup = trio.Event()
-        self._again: dict[int, None] = {}
+        self._again: dict[ParkedKey, None] = {}
+        #: What it refused for ever, once that was read.
+        self._parked: set[ParkedKey] = set()
+        self._knows_parked = False
         self._saved = self.cursor = on_this_log(target.cursor, store)
         self._saved_at = trio.current_time()
         self._refused_in_a_row = 0
@@ -122,9 +127,9 @@ class Forwarder:
         self._retries.reset()
         self._retry.set()
 
-    def send_again(self, seqs: Sequence[int]) -> None:
-        """Send these records again, before any others, whether they were delivered or refused."""
-        self._again.update(dict.fromkeys(seqs))
+    def send_again(self, keys: Iterable[ParkedKey]) -> None:
+        """Send these again, before any others, whether they were delivered or refused."""
+        self._again.update(dict.fromkeys(keys))
         self._wakeup.set()
 
     def look_again(self) -> None:
@@ -159,6 +164,10 @@ class Forwarder:
         self._wakeup = trio.Event()
         # Before looking, so that what is committed meanwhile wakes it up.
         records.catch_up()
+        if not self._knows_parked:
+            parked = await self._store.targets.parked(self.target.id)
+            self._parked.update(one.key for one in parked)
+            self._knows_parked = True
         if not self._is_placed:
             await self._find_place()
         while True:
@@ -206,21 +215,62 @@ class Forwarder:
             raise _ReadAgain
 
     async def _send_chosen(self) -> None:
-        """Send what somebody wants to be sent again. What is delivered is not parked any more."""
-        while self._again:
-            seq = next(iter(self._again))
-            record = await self._store.records.get(seq)
-            is_delivered = record is None or await self._deliver(await self._items([record]))
-            self._again.pop(seq, None)
-            if is_delivered:
-                await self._store.targets.unpark(self.target.id, self.cursor.log, seq)
+        """Send what somebody wants to be sent again. What is delivered is not parked any longer."""
+        for key in list(self._again):
+            if key.kind == "alarm" and await self._store.erased.is_under_way():
+                continue  # as in _send_alarms
+            item = await self._chosen(key)
+            if item is None:
+                await self._unpark(key)
+            else:
+                await self._deliver_one(item)
+            self._again.pop(key, None)
+
+    async def _chosen(self, key: ParkedKey) -> RecordItem | AlarmItem | GapItem | None:
+        """Return what is to be sent again, as it is now; None if it is gone.
+
+        After a change of the log, its records and alarms are sent from the beginning anyway.
+        """
+        if key.kind == "gap":
+            gaps = self._store.targets.gaps(self.target.id)
+            return next((GapItem(gap) for gap in gaps if self._key_of(GapItem(gap)) == key), None)
+        if key.log != self.cursor.log:
+            return None
+        record = await self._store.records.get(key.seq)
+        if key.kind == "record":
+            return None if record is None else (await self._items([record]))[0]
+        alarm = await self._store.alarms.get(key.seq)
+        number = await self._store.targets.alarm_number(key.seq)
+        return None if alarm is None else AlarmItem(number, alarm, record)
+
+    async def _deliver_one(self, item: RecordItem | AlarmItem | GapItem) -> None:
+        """Return once an item is delivered, and so not parked any longer, or parked."""
+        if await self._deliver([item]):
+            if isinstance(item, GapItem):
+                await self._store.targets.tell_gap(item.gap, self._ms())
+            await self._unpark(self._key_of(item))
+
+    async def _unpark(self, key: ParkedKey) -> None:
+        if key in self._parked:
+            await self._store.targets.unpark(self.target.id, key)
+            self._parked.discard(key)
+
+    def _key_of(self, item: RecordItem | AlarmItem | GapItem) -> ParkedKey:
+        match item:
+            case RecordItem():
+                return ParkedKey("record", self.cursor.log, item.record.seq)
+            case AlarmItem():
+                return ParkedKey("alarm", self.cursor.log, item.alarm.seq)
+            case GapItem():
+                return ParkedKey("gap", item.gap.log, item.gap.first_seq)
 
     async def _tell_gaps(self) -> None:
         """Tell of what the target will never get, once the cursor is there."""
         for gap in self._store.targets.gaps(self.target.id):
-            if gap.told_at is None and (gap.log != self.cursor.log or self._is_next(gap)):
-                await self._deliver([GapItem(gap)])
-                await self._store.targets.tell_gap(gap, self._ms())
+            is_parked = self._key_of(GapItem(gap)) in self._parked
+            is_due = gap.log != self.cursor.log or self._is_next(gap)
+            if gap.told_at is None and is_due and not is_parked:
+                await self._deliver_one(GapItem(gap))
 
     def _is_next(self, gap: Gap) -> bool:
         return gap.first_seq <= self.cursor.seq + 1
@@ -249,7 +299,7 @@ class Forwarder:
         for number, seq in changes:
             if (alarm := await self._store.alarms.get(seq)) is not None:
                 record = await self._store.records.get(seq)
-                await self._deliver([AlarmItem(number, alarm, record)])
+                await self._deliver_one(AlarmItem(number, alarm, record))
             await self._move(replace(self.cursor, alarm_number=number))
         return len(changes) < _ALARMS
 
@@ -355,18 +405,21 @@ class Forwarder:
             self._tell()
 
     async def _park(self, item: Item, reason: str) -> None:
-        """Note that an item is refused for ever. Too many of them are the target's fault."""
+        """Note that an item is refused for ever. Too many of them are the target's fault.
+
+        What was erased must not stay there: a person has to see to it.
+        """
+        if isinstance(item, ErasureItem):
+            await self._hold(f"{REFUSES_ERASURE}{reason}")
         self._refused_in_a_row += 1
         if self._refused_in_a_row > _MAX_REFUSED_IN_A_ROW:
             await self._hold(f"it refuses everything: {reason}")
-        if not isinstance(item, RecordItem):
-            log.warning("target %d refused what is no record: %s", self.target.id, visible(reason))
-            return
-        parked = ParkedRecord(
-            self.target.id, self.cursor.log, item.record.seq, reason[:500], self._ms()
-        )
-        if await self._store.targets.park(parked) >= MAX_PARKED:
-            await self._hold(f"it refused {MAX_PARKED} records: {reason}")
+        key = self._key_of(item)
+        parked = ParkedItem(self.target.id, key.kind, key.log, key.seq, reason[:500], self._ms())
+        count = await self._store.targets.park(parked)
+        self._parked.add(key)
+        if count >= MAX_PARKED:
+            await self._hold(f"it refused {MAX_PARKED} messages: {reason}")
 
     async def _wait(self, reason: str, seconds: float) -> None:
         """Wait before the next try, or until a person wants it now."""
@@ -387,7 +440,7 @@ class Forwarder:
         self.waiting = None
         while True:
             try:
-                await self._store.targets.hold(self.target.id, reason[:500])
+                await self._store.targets.hold(self.target, reason[:500])
                 break
             except CannotStoreNow:
                 await trio.sleep(_BUSY_SECONDS)
@@ -408,7 +461,7 @@ class Forwarder:
         """Save the cursor. Raises CannotStoreNow."""
         self._saved_at = trio.current_time()
         if (cursor := self.cursor) != self._saved:
-            await self._store.targets.move({self.target.id: cursor})
+            await self._store.targets.move(self.target, cursor)
             self._saved = cursor
 
     def _ms(self) -> int:

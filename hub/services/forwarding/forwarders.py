@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
 
-from hub.errors import CannotStoreNow
+from hub.errors import CannotStoreNow, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.services.forwarding.forwarder import Forwarder
+from hub.services.forwarding.mqtt.options import leaves
 from hub.services.forwarding.sender import Sender
 from hub.services.forwarding.senders import Senders
 from hub.store.targets.target import Cursor, Target
@@ -31,7 +33,11 @@ class Running(Struct):
 
 
 class Forwarders:
-    """Starts and stops forwarders. run() must run for anything to be sent."""
+    """Starts and stops forwarders. run() must run for anything to be sent.
+
+    Each target has at most one, of the generation that is stored: whoever stops, changes and starts
+    holds the target's lock, and does so as a whole (hub.services.changes).
+    """
 
     def __init__(
         self,
@@ -49,6 +55,7 @@ class Forwarders:
         self._now = now
         self._random = random
         self._running: dict[int, Running] = {}
+        self._locks: dict[int, trio.Lock] = {}
         self._nursery: trio.Nursery | None = None
 
     def get(self, id: int) -> Running | None:
@@ -66,7 +73,7 @@ class Forwarders:
             self._nursery = nursery
             try:
                 for target in self._store.targets.all():
-                    self.start(target)
+                    self._start(target)
                 task_status.started()
                 await self._watch_changes()
             finally:
@@ -84,10 +91,51 @@ class Forwarders:
                 for running in self._running.values():
                     running.forwarder.look_again()
 
-    def start(self, target: Target) -> None:
-        """Start forwarding to a target, unless it is held, or nothing is forwarded yet."""
-        if self._nursery is None or target.held:
+    @asynccontextmanager
+    async def lock(self, id: int) -> AsyncIterator[Target]:
+        """Let nobody else change a target meanwhile; yield it. Raises NoSuchResource."""
+        self._store.targets.get(id)
+        try:
+            async with self._locks.setdefault(id, trio.Lock()):
+                yield self._store.targets.get(id)
+        finally:
+            if self._store.targets.find(id) is None:
+                self._locks.pop(id, None)
+
+    async def begin(self, id: int) -> None:
+        """Forward to a target that was added, unless it was changed or removed already."""
+        with suppress(NoSuchResource):
+            async with self.lock(id) as target:
+                if id not in self._running:
+                    self._start(target)
+
+    @asynccontextmanager
+    async def stopped(self, old: Target) -> AsyncIterator[None]:
+        """Let nothing be sent to a target that the caller has locked.
+
+        Afterwards it is forwarded to as it is stored then, whatever happened meanwhile, unless it
+        is gone; what it should not know any longer is taken back.
+        """
+        sender = self._senders.of(old)
+        try:
+            await self._stop(old.id)
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._stop(old.id)
+                await self._go_on(old, sender)
+
+    async def _go_on(self, old: Target, sender: Sender) -> None:
+        new = self._store.targets.find(old.id)
+        if new is None or leaves(old.options, new.options):
+            await sender.forget()
+        self._start(new)
+
+    def _start(self, target: Target | None) -> None:
+        """Start forwarding to a target, unless it is gone or held, or nothing is forwarded yet."""
+        if self._nursery is None or target is None or target.held:
             return
+        assert target.id not in self._running
         sender = self._senders.of(target)
         forwarder = Forwarder(
             target,
@@ -101,13 +149,7 @@ class Forwarders:
         self._running[target.id] = running
         self._nursery.start_soon(self._forward, running)
 
-    def start_again(self, id: int) -> None:
-        """Start the forwarder of a target, unless the target is gone."""
-        for target in self._store.targets.all():
-            if target.id == id:
-                self.start(target)
-
-    async def stop(self, id: int) -> None:
+    async def _stop(self, id: int) -> None:
         """Stop the forwarder of a target, if it has one; return once it has ended."""
         if (running := self._running.get(id)) is not None:
             running.scope.cancel()
@@ -119,21 +161,20 @@ class Forwarders:
 
     async def _forward(self, running: Running) -> None:
         """Forward to one target. A fault of ours holds this target, and nothing else."""
-        id = running.forwarder.target.id
+        target = running.forwarder.target
         try:
             with running.scope, self._record_feed.subscribe(size=0) as records:
                 await running.forwarder.run(records)
         except Exception:
-            log.exception("forwarding to target %d has failed", id)
-            await self._hold(id, "an internal error: see the log of the hub")
+            log.exception("forwarding to target %d has failed", target.id)
+            await self._hold(target, "an internal error: see the log of the hub")
         finally:
-            if self._running.get(id) is running:
-                del self._running[id]
+            del self._running[target.id]
             running.ended.set()
 
-    async def _hold(self, id: int, reason: str) -> None:
+    async def _hold(self, target: Target, reason: str) -> None:
         try:
-            await self._store.targets.hold(id, reason)
+            await self._store.targets.hold(target, reason)
         except CannotStoreNow as error:
-            log.warning("that target %d is held cannot be noted: %s", id, error)
-        self.tell(id)
+            log.warning("that target %d is held cannot be noted: %s", target.id, error)
+        self.tell(target.id)

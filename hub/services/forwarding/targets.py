@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, ChangedMeanwhile, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
 from hub.services.forwarding.checks import MAX_CA_LENGTH as MAX_CA_LENGTH
@@ -31,7 +31,7 @@ from hub.services.forwarding.checks import (
 from hub.services.forwarding.forwarder import TargetState as TargetState
 from hub.services.forwarding.forwarders import Forwarders
 from hub.services.forwarding.mqtt.options import MqttOptions as MqttOptions
-from hub.services.forwarding.mqtt.options import check_mqtt, leaves, with_mqtt
+from hub.services.forwarding.mqtt.options import check_mqtt, with_mqtt
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.nats.identity import Identity as Identity
 from hub.services.forwarding.nats.identity import check_identity
@@ -46,12 +46,20 @@ from hub.services.site.site import Site
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import Cursor as Cursor
 from hub.store.targets.target import Gap as Gap
-from hub.store.targets.target import GapReason, NewTarget, Target, TargetOptions, TargetSecrets
-from hub.store.targets.target import ParkedRecord as ParkedRecord
+from hub.store.targets.target import (
+    GapReason,
+    NewTarget,
+    ParkedKey,
+    Target,
+    TargetOptions,
+    TargetSecrets,
+)
+from hub.store.targets.target import ParkedItem as ParkedItem
+from hub.store.targets.target import ParkedKind as ParkedKind
 from hub.store.targets.target import PictureChoice as PictureChoice
 from hub.store.targets.target import Selection as Selection
 from hub.store.targets.target import TargetKind as TargetKind
-from hub.wire.uploads.records import Record
+from hub.wire.uploads.records import Record, RecordKind
 
 if TYPE_CHECKING:
     import httpx
@@ -66,14 +74,28 @@ _CLOSE_SECONDS = 1.0
 
 
 class TargetChange(Struct, frozen=True, kw_only=True):
-    """What changes of a target; None leaves it."""
+    """What changes of a target and of its selection; None leaves it.
 
+    `seen`: the generation that the caller has seen, if it is to be changed and no other.
+    """
+
+    seen: int | None = None
     name: str | None = None
     url: str | None = None
     ca: str | None = None
     identity: Identity | None = None
-    selection: Selection | None = None
+    kinds: tuple[RecordKind, ...] | None = None
+    dids: tuple[str, ...] | None = None
+    types: tuple[int, ...] | None = None
+    alarms: bool | None = None
+    pictures: PictureChoice | None = None
     mqtt: MqttOptions | None = None
+
+    def selection_of(self, options: TargetOptions) -> Selection:
+        """Return the selection after the change."""
+        given = {name: getattr(self, name) for name in Selection.__struct_fields__}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return replace(options.selection, **changed)
 
 
 class Targets:
@@ -89,19 +111,21 @@ class Targets:
         view: SiteView,
         *,
         hold_days: int,
+        age_of: Callable[[DayUse], timedelta],
         own_ports: Callable[[], frozenset[int]],
         base_url: Callable[[], str],
         now: Callable[[], float],
         random: Callable[[], float],
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`own_ports`: TCP ports of this hub. `base_url`: how it is reached, without a slash at the
-        end. `transport`: replaces the network.
+        """`age_of`: how long ago a day was. `own_ports`: TCP ports of this hub. `base_url`: how it
+        is reached, without a slash at the end. `transport`: replaces the network.
         """
         self._store = store
         self._site = site
         self._audit = audit
         self._hold_days = hold_days
+        self._age_of = age_of
         self._own_ports = own_ports
         self._now = now
         self.links = PictureLinks(store.picture_link_key, now)
@@ -138,8 +162,8 @@ class Targets:
         running = self._forwarders.get(id)
         return () if running is None else tuple(reversed(tuple(running.sender.deliveries)))
 
-    async def parked(self, id: int) -> tuple[ParkedRecord, ...]:
-        """Return the records that a target refused for ever. Raises NoSuchResource."""
+    async def parked(self, id: int) -> tuple[ParkedItem, ...]:
+        """Return what a target refused for ever. Raises NoSuchResource."""
         self._store.targets.get(id)
         return await self._store.targets.parked(id)
 
@@ -151,6 +175,7 @@ class Targets:
         url: str,
         *,
         name: str = "",
+        suggested: str = "",
         ca: str = "",
         selection: Selection | None = None,
         hub: str = "",
@@ -162,6 +187,8 @@ class Targets:
     ) -> tuple[TargetView, str]:
         """Add a target; return it with the secret of a webhook, which is shown only now.
 
+        `name`: "": as is `suggested`, or else the host of its address, with a number if a target
+        is called so already.
         `hub`: the name under which it knows this hub; "": the one that others know. `begin`: with
         the next record, or with the first one of the log. `identity` is of NATS and MQTT, `mqtt`
         of MQTT, which begins with the next record always, and `partition` of NATS; without one, the
@@ -190,7 +217,7 @@ class Targets:
         secret = _new_secret() if kind == "webhook" else ""
         new = NewTarget(
             kind=kind,
-            name=checked_name(name or (urlsplit(url).hostname or kind)),
+            name=checked_name(name or suggested or _host_of(url) or kind),
             options=options,
             created_at=self._ms(),
             cursor=cursor,
@@ -198,18 +225,32 @@ class Targets:
         keys = TargetSecrets(
             secret=secret, password=identity.password, key=identity.key, url=secret_address(url)
         )
-        target = await self._store.targets.add(new, keys)
+        target = await self._store.targets.add(new, keys, with_free_name=not name)
         await self._audit.add(by, "target.add", f"{target.id} {target.name}")
-        self._forwarders.start(target)
+        await self._forwarders.begin(target.id)
         self._forwarders.tell(target.id)
         return self._view(target), secret
 
     async def change(self, id: int, change: TargetChange, *, by: Actor) -> TargetView:
         """Change a target; an address as it is shown stays as it is.
 
-        Raises NoSuchResource, BadParameter, AlreadyExists.
+        Raises NoSuchResource, BadParameter, AlreadyExists, ChangedMeanwhile.
         """
-        old = self._store.targets.get(id)
+        async with self._forwarders.lock(id) as old:
+            if change.seen not in (None, old.generation):
+                raise ChangedMeanwhile("it was changed meanwhile: look at it again")
+            new, keys = await self._changed(old, change)
+            is_elsewhere = new.options != old.options or keys is not None
+            async with self._forwarders.stopped(old):
+                await self._store.targets.change(new, secrets=keys, release=is_elsewhere)
+            await self._audit.add(by, "target.set", f"{id} {new.name}")
+        self._forwarders.tell(id)
+        return self.get(id)
+
+    async def _changed(
+        self, old: Target, change: TargetChange
+    ) -> tuple[Target, TargetSecrets | None]:
+        """Return a target after a change, and its secrets if they change. Raises BadParameter."""
         options, keys = old.options, None
         if change.url is not None and change.url != masked(options.url):
             url = await checked_url(old.kind, change.url, self._own_ports())
@@ -219,8 +260,7 @@ class Targets:
                 keys = replace(known, url=secret)
         if change.ca is not None:
             options = replace(options, ca=checked_ca(change.ca))
-        if change.selection is not None:
-            options = replace(options, selection=checked_selection(change.selection))
+        options = replace(options, selection=checked_selection(change.selection_of(options)))
         options = with_mqtt(options, check_mqtt(old.kind, change.mqtt))
         if change.identity is not None:
             identity = check_identity(change.identity, old.kind, options.url)
@@ -229,32 +269,15 @@ class Targets:
                 keys or self._senders.secrets_of(old), password=identity.password, key=identity.key
             )
         name = old.name if change.name is None else checked_name(change.name)
-        await self._forwarders.stop(id)
-        before = self._senders.of(old)
-        try:
-            target = await self._store.targets.change(id, name=name, options=options, secrets=keys)
-            if leaves(old.options, options):
-                await before.forget()
-            if old.held and (options != old.options or keys is not None):
-                await self._store.targets.hold(id, "")
-        finally:
-            self._forwarders.start_again(id)
-        await self._audit.add(by, "target.set", f"{id} {target.name}")
-        self._forwarders.tell(id)
-        return self.get(id)
+        return replace(old, name=name, options=options), keys
 
     async def remove(self, id: int, *, by: Actor) -> None:
         """Remove a target; nothing more is sent to it. Raises NoSuchResource."""
-        target = self._store.targets.get(id)
-        await self._forwarders.stop(id)
-        sender = self._senders.of(target)
-        try:
-            await self._store.targets.remove(id)
-            await self._store.erasures.forget_told()
-            await sender.forget()
-        finally:
-            self._forwarders.start_again(id)
-        await self._audit.add(by, "target.remove", f"{id} {target.name}")
+        async with self._forwarders.lock(id) as target:
+            async with self._forwarders.stopped(target):
+                await self._store.targets.remove(id)
+                await self._store.erasures.forget_told()
+            await self._audit.add(by, "target.remove", f"{id} {target.name}")
         self._forwarders.tell(id)
 
     async def change_secret(self, id: int, *, by: Actor) -> str:
@@ -262,21 +285,16 @@ class Targets:
 
         Raises NoSuchResource, BadParameter for a target of another kind.
         """
-        target = self._store.targets.get(id)
-        if target.kind != "webhook":
-            raise BadParameter("only a webhook has a secret of ours", field="target")
-        old = self._senders.secrets_of(target)
-        secret = _new_secret()
-        until = self._ms() + _ROTATION_SECONDS * 1000
-        new = replace(old, secret=secret, previous=old.secret, previous_until=until)
-        await self._forwarders.stop(id)
-        try:
-            await self._store.targets.change(
-                id, name=target.name, options=target.options, secrets=new
-            )
-        finally:
-            self._forwarders.start_again(id)
-        await self._audit.add(by, "target.secret", f"{id} {target.name}")
+        async with self._forwarders.lock(id) as target:
+            if target.kind != "webhook":
+                raise BadParameter("only a webhook has a secret of ours", field="target")
+            old = self._senders.secrets_of(target)
+            secret = _new_secret()
+            until = self._ms() + _ROTATION_SECONDS * 1000
+            new = replace(old, secret=secret, previous=old.secret, previous_until=until)
+            async with self._forwarders.stopped(target):
+                await self._store.targets.change(target, secrets=new)
+            await self._audit.add(by, "target.secret", f"{id} {target.name}")
         return secret
 
     # -- what a person does when it does not work
@@ -295,16 +313,15 @@ class Targets:
 
     async def retry(self, id: int, *, by: Actor) -> TargetView:
         """Try at once what waits, is held, or was refused for ever. Raises NoSuchResource."""
-        target = self._store.targets.get(id)
-        await self._audit.add(by, "target.retry", f"{id} {target.name}")
-        parked = await self._store.targets.parked(id)
-        if target.held:
-            await self._forwarders.stop(id)
-            await self._store.targets.hold(id, "")
-            self._forwarders.start_again(id)
-        if (running := self._forwarders.get(id)) is not None:
-            running.forwarder.send_again([one.seq for one in parked])
-            running.forwarder.retry_now()
+        async with self._forwarders.lock(id) as target:
+            await self._audit.add(by, "target.retry", f"{id} {target.name}")
+            parked = await self._store.targets.parked(id)
+            if target.held:
+                async with self._forwarders.stopped(target):
+                    await self._store.targets.change(target, release=True)
+            if (running := self._forwarders.get(id)) is not None:
+                running.forwarder.send_again([one.key for one in parked])
+                running.forwarder.retry_now()
         self._forwarders.tell(id)
         return self.get(id)
 
@@ -316,7 +333,7 @@ class Targets:
         running = self._forwarders.get(id)
         if running is None:
             raise NoSuchResource(f"target {target.id} gets nothing now")
-        running.forwarder.send_again([seq])
+        running.forwarder.send_again([ParkedKey("record", self._store.log_id, seq)])
 
     async def confirm_gaps(self, id: int, *, by: Actor) -> None:
         """Note that a person knows what a target will never get. Raises NoSuchResource."""
@@ -333,8 +350,7 @@ class Targets:
 
     def needs(self, day: DayUse) -> bool:
         """Whether a target has not had all records of a day that may still wait for it."""
-        today = datetime.fromtimestamp(self._now(), UTC).date()
-        if date.fromisoformat(day.day) < today - timedelta(days=self._hold_days):
+        if self._age_of(day) > timedelta(days=self._hold_days):
             return False
         return any(
             target.cursor.log == self._store.log_id
@@ -381,11 +397,9 @@ class Targets:
                 continue
             if (keys := self._store.targets.secrets(target.id)) is None:
                 continue
-            options = replace(target.options, url=shown)
+            sealed = replace(target, options=replace(target.options, url=shown))
             with suppress(CannotStoreNow):  # at the next start
-                await self._store.targets.change(
-                    target.id, name=target.name, options=options, secrets=replace(keys, url=url)
-                )
+                await self._store.targets.change(sealed, secrets=replace(keys, url=url))
 
     async def _hub_name(self) -> str:
         """Return the name under which targets know this hub; made at first use."""
@@ -398,6 +412,10 @@ class Targets:
 
     def _ms(self) -> int:
         return int(self._now() * 1000)
+
+
+def _host_of(url: str) -> str:
+    return (urlsplit(url).hostname or "")[:MAX_NAME_LENGTH]
 
 
 def _new_secret() -> str:

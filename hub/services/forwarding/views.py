@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.services.forwarding.forwarder import TargetState
+from hub.services.forwarding.forwarder import REFUSES_ERASURE, TargetState
 from hub.services.forwarding.webhooks.address import masked
 from hub.store.targets.target import Cursor, Gap, Target
 
@@ -21,7 +21,8 @@ class TargetView(Struct, frozen=True, kw_only=True):
 
     `behind`: how many records of the log it has not had; `behind_since`: when the first of them
     arrived, if it is known. `reason`: why it waits or is held; `next_try`: when it is tried again.
-    `about`: what the other side is, "" if it is not known. `gaps`: what it will never get.
+    `parked`: how much it refused for ever. `about`: what the other side is, "" if it is not known.
+    `gaps`: what it will never get.
     """
 
     target: Target
@@ -35,6 +36,11 @@ class TargetView(Struct, frozen=True, kw_only=True):
     parked: int
     about: str
     gaps: tuple[Gap, ...]
+
+    @property
+    def refuses_erasure(self) -> bool:
+        """Whether it is held because it keeps what was erased here."""
+        return self.target.held.startswith(REFUSES_ERASURE)
 
     @property
     def unseen_gaps(self) -> int:

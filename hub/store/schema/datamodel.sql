@@ -831,17 +831,19 @@ CREATE TABLE target (
     log TEXT NOT NULL,
     seq INTEGER NOT NULL,
     alarm_number INTEGER NOT NULL,  -- the same for alarm_change.number
-    erasure_number INTEGER NOT NULL DEFAULT 0 -- and for erased_record.number
+    erasure_number INTEGER NOT NULL DEFAULT 0, -- and for erased_record.number
+    generation INTEGER NOT NULL DEFAULT 1      -- counts the changes: a cursor is of one generation
 ) STRICT;
 
--- Records that a target refused for ever.
-CREATE TABLE parked_record (
+-- What a target refused for ever.
+CREATE TABLE parked_item (
     target INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,             -- record, alarm, gap
     log TEXT NOT NULL,
-    seq INTEGER NOT NULL,
+    seq INTEGER NOT NULL,           -- of the record or the alarm, or the first one of the gap
     reason TEXT NOT NULL,
     parked_at INTEGER NOT NULL,
-    PRIMARY KEY (target, log, seq)
+    PRIMARY KEY (target, kind, log, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- Records that were deleted before a target had them.

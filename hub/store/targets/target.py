@@ -15,6 +15,8 @@ PictureChoice = Literal["none", "alarms", "all"]
 #: Why records were deleted before a target had them: by age, `store.max_gb`, the disk's free
 #: space, a person who let the day go; or they are lost.
 GapReason = Literal["age", "size", "disk", "confirmed", "lost"]
+#: What a target can refuse for ever without being held.
+ParkedKind = Literal["record", "alarm", "gap"]
 
 
 class Selection(Struct, frozen=True, kw_only=True):
@@ -105,22 +107,39 @@ class NewTarget(Struct, frozen=True, kw_only=True):
 
 
 class Target(NewTarget, frozen=True, kw_only=True):
-    """A target. `held`: why nothing is sent until a person looks; "" if it is sent."""
+    """A target. `held`: why nothing is sent until a person looks; "" if it is sent.
+
+    `generation`: counts its changes. What was begun for an earlier one does not count any more.
+    """
 
     id: int
+    generation: int = 1
     held: str = ""
     #: A part of it cannot be read, and is left out.
     damaged: bool = False
 
 
-class ParkedRecord(Struct, frozen=True):
-    """A record that a target refused for ever."""
+class ParkedKey(Struct, frozen=True):
+    """What a target refused. `seq`: of the record or the alarm, or the first one of the gap."""
+
+    kind: ParkedKind
+    log: str
+    seq: int
+
+
+class ParkedItem(Struct, frozen=True):
+    """Something that a target refused for ever: see ParkedKey."""
 
     target: int
+    kind: ParkedKind
     log: str
     seq: int
     reason: str
     parked_at: Moment
+
+    @property
+    def key(self) -> ParkedKey:
+        return ParkedKey(self.kind, self.log, self.seq)
 
 
 class Gap(Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_text
 from hub.store.sealing import SecretBox
@@ -20,7 +20,8 @@ from hub.store.targets.target import (
     Gap,
     GapReason,
     NewTarget,
-    ParkedRecord,
+    ParkedItem,
+    ParkedKey,
     Target,
     TargetOptions,
     TargetSecrets,
@@ -31,36 +32,49 @@ MAX_TARGETS = 20
 #: Of one target.
 MAX_PARKED, MAX_GAPS = 1_000, 200
 
-_COLUMNS = "id, kind, name, options, created_at, held, log, seq, alarm_number, erasure_number"
+MAX_NAME_LENGTH = 80
+
+_COLUMNS = (
+    "id, kind, name, options, created_at, generation, held, log, seq, alarm_number, erasure_number"
+)
 _ALL = f"SELECT {_COLUMNS}, secrets FROM target ORDER BY id"
 _ADD = """
 INSERT INTO target (kind, name, options, secrets, created_at, held, log, seq, alarm_number,
     erasure_number) VALUES (?, ?, ?, x'', ?, '', ?, ?, ?, ?)
 """
-_CHANGE = "UPDATE target SET name = ?, options = ? WHERE id = ?"
+# A generation that cannot be read is 0 in memory.
+_CHANGE = """
+UPDATE target SET name = ?, options = ?, held = iif(?, '', held), generation = generation + 1
+WHERE id = ? AND ? IN (generation, 0)
+"""
 _SEAL = "UPDATE target SET secrets = ? WHERE id = ?"
-_HOLD = "UPDATE target SET held = ? WHERE id = ?"
+_HOLD = "UPDATE target SET held = ? WHERE id = ? AND generation = ?"
 _MOVE = """
-UPDATE target SET log = ?, seq = ?, alarm_number = ?, erasure_number = ? WHERE id = ?
+UPDATE target SET log = ?, seq = ?, alarm_number = ?, erasure_number = ?
+WHERE id = ? AND generation = ?
 """
 _REMOVE = "DELETE FROM target WHERE id = ?"
 _TAKEN = "SELECT EXISTS (SELECT 1 FROM target WHERE name = ? AND id <> ?)"
+_EXISTS = "SELECT EXISTS (SELECT 1 FROM target WHERE id = ?)"
 _COUNT = "SELECT count(*) FROM target"
 
-_PARK = "INSERT OR REPLACE INTO parked_record VALUES (?, ?, ?, ?, ?)"
-_UNPARK = "DELETE FROM parked_record WHERE target = ? AND log = ? AND seq = ?"
-_PARKED = """
-SELECT target, log, seq, reason, parked_at FROM parked_record WHERE target = ? ORDER BY log, seq
-LIMIT ?
+# Nothing of a target that is gone.
+_PARK = """
+INSERT OR REPLACE INTO parked_item SELECT ?, ?, ?, ?, ?, ?
+WHERE EXISTS (SELECT 1 FROM target WHERE id = ?)
 """
-_COUNT_PARKED = "SELECT target, count(*) FROM parked_record GROUP BY target"
+_UNPARK = "DELETE FROM parked_item WHERE target = ? AND kind = ? AND log = ? AND seq = ?"
+_ALL_PARKED = "SELECT target, kind, log, seq, reason, parked_at FROM parked_item"
+_PARKED = f"{_ALL_PARKED} WHERE target = ? ORDER BY log, seq, kind LIMIT ?"
+_COUNT_PARKED = "SELECT target, count(*) FROM parked_item GROUP BY target"
 
 _GAPS = """
 SELECT target, log, first_seq, last_seq, reason, made_at, told_at, seen_at FROM target_gap
 ORDER BY target, made_at, first_seq
 """
 _ADD_GAP = """
-INSERT INTO target_gap (target, log, first_seq, last_seq, reason, made_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO target_gap (target, log, first_seq, last_seq, reason, made_at)
+SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM target WHERE id = ?)
 ON CONFLICT DO UPDATE SET last_seq = max(last_seq, excluded.last_seq), told_at = NULL,
     seen_at = NULL
 """
@@ -70,10 +84,14 @@ DELETE FROM target_gap WHERE target = ? AND (log, first_seq) NOT IN (
     ORDER BY made_at DESC, first_seq DESC LIMIT {MAX_GAPS}
 )
 """
-_TELL_GAP = "UPDATE target_gap SET told_at = ? WHERE target = ? AND log = ? AND first_seq = ?"
+# Not if it has grown meanwhile.
+_TELL_GAP = """
+UPDATE target_gap SET told_at = ? WHERE target = ? AND log = ? AND first_seq = ? AND last_seq = ?
+"""
 _SEE_GAPS = "UPDATE target_gap SET seen_at = ? WHERE target = ? AND seen_at IS NULL"
 
 _CHANGES = "SELECT number, alarm FROM alarm_change WHERE number > ? ORDER BY number LIMIT ?"
+_NUMBER = "SELECT number FROM alarm_change WHERE alarm = ?"
 _LAST_CHANGE = "SELECT coalesce(max(number), 0) FROM alarm_change"
 _RAISED_ALARM = """
 SELECT DISTINCT seq FROM alarm_record WHERE seq IN (SELECT value FROM json_each(?))
@@ -86,6 +104,7 @@ class _Row(Struct, frozen=True, kw_only=True):
     name: str
     options: TargetOptions
     created_at: Moment
+    generation: Size
     held: str
     log: str
     seq: Size
@@ -113,6 +132,7 @@ _rows = RowReader(
         "name": "",
         "options": TargetOptions(url=""),
         "created_at": 0,
+        "generation": 0,
         "held": _UNREADABLE,
         "log": "",
         "seq": 0,
@@ -129,10 +149,10 @@ _gap_rows = RowReader(
     fallbacks={"made_at": 0, "told_at": None, "seen_at": None, "reason": "lost"},
 )
 _parked_rows = RowReader(
-    "parked_record",
-    ParkedRecord,
-    ParkedRecord.__struct_fields__,
-    key=("target", "log", "seq"),
+    "parked_item",
+    ParkedItem,
+    ParkedItem.__struct_fields__,
+    key=("target", "kind", "log", "seq"),
     fallbacks={"reason": "", "parked_at": 0},
 )
 
@@ -150,6 +170,7 @@ def load_targets(connection: sqlite3.Connection, damaged: DamagedRows) -> list[S
             name=row.name,
             options=row.options,
             created_at=row.created_at,
+            generation=row.generation,
             held=row.held or (_UNREADABLE if not row.options.url else ""),
             cursor=Cursor(row.log, row.seq, row.alarm_number, row.erasure_number),
             damaged=row.damaged,
@@ -164,13 +185,13 @@ def load_gaps(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Gap]
 
 
 def count_parked(connection: sqlite3.Connection) -> dict[int, int]:
-    """Return how many records are parked, by target."""
+    """Return how many items are parked, by target."""
     return dict(connection.execute(_COUNT_PARKED).fetchall())
 
 
 def check_parked(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode all parked records; note what is damaged."""
-    for row in connection.execute("SELECT target, log, seq, reason, parked_at FROM parked_record"):
+    """Decode all parked items; note what is damaged."""
+    for row in connection.execute(_ALL_PARKED):
         _parked_rows.read(row, damaged)
 
 
@@ -201,11 +222,16 @@ class TargetTable:
         """Return all targets, the oldest first."""
         return tuple(sealed.target for sealed in self._targets.values())
 
+    def find(self, id: int) -> Target | None:
+        """Return a target, None if there is none."""
+        sealed = self._targets.get(id)
+        return None if sealed is None else sealed.target
+
     def get(self, id: int) -> Target:
         """Return a target. Raises NoSuchResource."""
-        if id not in self._targets:
+        if (target := self.find(id)) is None:
             raise NoSuchResource(f"there is no target {id}")
-        return self._targets[id].target
+        return target
 
     def secrets(self, id: int) -> TargetSecrets | None:
         """Return what only the target and the hub know; None if it cannot be read any more."""
@@ -218,60 +244,84 @@ class TargetTable:
             self._damaged.note(TABLE, id, ("secrets",))
             return None
 
-    async def add(self, new: NewTarget, secrets: TargetSecrets) -> Target:
-        """Add a target. Raises AlreadyExists for its name, BadParameter if there are too many."""
+    async def add(
+        self, new: NewTarget, secrets: TargetSecrets, *, with_free_name: bool = False
+    ) -> Target:
+        """Add a target. `with_free_name`: if its name is taken, a number makes it another one.
+
+        Raises AlreadyExists for its name, BadParameter if there are too many.
+        """
 
         def job(connection: sqlite3.Connection) -> SealedTarget:
             if int(str(one(connection, _COUNT))) >= MAX_TARGETS:
                 raise BadParameter(f"there are at most {MAX_TARGETS} targets", field="target")
-            _check_name(connection, new.name, 0)
-            values = (new.kind, new.name, _encode(new.options), new.created_at)
+            name = _free_name(connection, new.name) if with_free_name else new.name
+            _check_name(connection, name, 0)
+            values = (new.kind, name, _encode(new.options), new.created_at)
             id = connection.execute(_ADD, (*values, *_places(new.cursor))).lastrowid or 0
             sealed = self._sealed(id, secrets)
             connection.execute(_SEAL, (sealed, id))
-            return SealedTarget(Target(id=id, **msgspec.structs.asdict(new)), sealed)
+            fields = msgspec.structs.asdict(new) | {"name": name}
+            return SealedTarget(Target(id=id, **fields), sealed)
 
         return (await self._writer.write(job, self._put)).target
 
     async def change(
-        self, id: int, *, name: str, options: TargetOptions, secrets: TargetSecrets | None = None
+        self, target: Target, *, secrets: TargetSecrets | None = None, release: bool = False
     ) -> Target:
-        """Change a target; `secrets` None leaves them. Raises NoSuchResource, AlreadyExists."""
+        """Save the name and the options of a target; it is of the next generation then.
 
-        def job(connection: sqlite3.Connection) -> SealedTarget:
-            _check_name(connection, name, id)
-            old = self._targets.get(id)
-            if (
-                old is None
-                or not connection.execute(_CHANGE, (name, _encode(options), id)).rowcount
-            ):
+        `target`: with the generation that is changed. `secrets`: None leaves them. `release`: hold
+        it no longer. Raises NoSuchResource, AlreadyExists, CannotStoreNow if a change came between.
+        """
+        id = target.id
+        sealed = None if secrets is None else self._sealed(id, secrets)
+
+        def job(connection: sqlite3.Connection) -> None:
+            _check_name(connection, target.name, id)
+            values = (target.name, _encode(target.options), release, id, target.generation)
+            if not connection.execute(_CHANGE, values).rowcount:
+                if one(connection, _EXISTS, (id,)):
+                    raise CannotStoreNow("another change of the target was stored meanwhile")
                 raise NoSuchResource(f"there is no target {id}")
-            sealed = old.secrets if secrets is None else self._sealed(id, secrets)
-            connection.execute(_SEAL, (sealed, id))
-            changed = replace(old.target, name=name, options=options, damaged=False)
-            return SealedTarget(changed, sealed)
+            if sealed is not None:
+                connection.execute(_SEAL, (sealed, id))
 
-        return (await self._writer.write(job, self._put)).target
+        def changed(_: None) -> None:
+            old = self._targets[id]
+            held = "" if release else old.target.held
+            new = replace(
+                old.target,
+                name=target.name,
+                options=target.options,
+                held=held,
+                generation=old.target.generation + 1,
+                damaged=False,
+            )
+            self._put(SealedTarget(new, old.secrets if sealed is None else sealed))
 
-    async def hold(self, id: int, reason: str) -> None:
-        """Send nothing more to a target until `hold(id, "")`. Nothing happens if it is gone."""
+        await self._writer.write(job, changed)
+        return self.get(id)
 
-        def held(_: object) -> None:
-            if id in self._targets:
-                self._keep(id, replace(self._targets[id].target, held=reason))
+    async def hold(self, target: Target, reason: str) -> None:
+        """Send nothing more to a target until it is released, unless it has changed or is gone."""
 
-        await self._writer.write(lambda c: c.execute(_HOLD, (reason, id)).rowcount, held)
+        def held(count: int) -> None:
+            if count:
+                self._keep(replace(self._targets[target.id].target, held=reason))
 
-    async def move(self, cursors: Mapping[int, Cursor]) -> None:
-        """Save how far targets are. Those that are gone are left out."""
-        rows = [(*_places(cursor), id) for id, cursor in cursors.items()]
+        values = (reason, target.id, target.generation)
+        await self._writer.write(lambda c: c.execute(_HOLD, values).rowcount, held)
 
-        def moved(_: object) -> None:
-            for id, cursor in cursors.items():
-                if id in self._targets:
-                    self._keep(id, replace(self._targets[id].target, cursor=cursor))
+    async def move(self, target: Target, cursor: Cursor) -> None:
+        """Save how far a target is, unless it has changed or is gone."""
 
-        await self._writer.write(lambda c: c.executemany(_MOVE, rows).rowcount, moved)
+        def moved(count: int) -> None:
+            if count:
+                self._keep(replace(self._targets[target.id].target, cursor=cursor))
+
+        values = (*_places(cursor), target.id, target.generation)
+        await self._writer.write(lambda c: c.execute(_MOVE, values).rowcount, moved)
 
     async def remove(self, id: int) -> None:
         """Remove a target with all that is known of it. Raises NoSuchResource."""
@@ -288,20 +338,20 @@ class TargetTable:
 
         await self._writer.write(job, removed)
 
-    # -- records that were refused for ever
+    # -- what was refused for ever
 
     def parked_count(self, id: int) -> int:
-        """Return how many records of a target are parked."""
+        """Return how many items of a target are parked."""
         return self._parked.get(id, 0)
 
-    async def park(self, parked: ParkedRecord) -> int:
-        """Note a record that was refused for ever; return how many there are of the target."""
-        await self._change_parked(_PARK, msgspec.structs.astuple(parked))
+    async def park(self, parked: ParkedItem) -> int:
+        """Note what was refused for ever; return how much there is of the target."""
+        await self._change_parked(_PARK, (*msgspec.structs.astuple(parked), parked.target))
         return self.parked_count(parked.target)
 
-    async def unpark(self, id: int, log: str, seq: int) -> None:
-        """Forget a parked record. Nothing happens if there is none."""
-        await self._change_parked(_UNPARK, (id, log, clamp(seq)))
+    async def unpark(self, id: int, key: ParkedKey) -> None:
+        """Forget a parked item. Nothing happens if there is none."""
+        await self._change_parked(_UNPARK, (id, key.kind, key.log, clamp(key.seq)))
 
     async def _change_parked(self, sql: str, values: tuple[object, ...]) -> None:
         def job(connection: sqlite3.Connection) -> dict[int, int]:
@@ -313,8 +363,8 @@ class TargetTable:
 
         await self._writer.write(job, changed)
 
-    async def parked(self, id: int) -> tuple[ParkedRecord, ...]:
-        """Return the parked records of a target, by seq."""
+    async def parked(self, id: int) -> tuple[ParkedItem, ...]:
+        """Return the parked items of a target, by seq."""
         rows = await self._readers.read(lambda c: c.execute(_PARKED, (id, MAX_PARKED)).fetchall())
         return tuple(_parked_rows.read_all(rows, self._damaged))
 
@@ -328,7 +378,7 @@ class TargetTable:
         self, gaps: Mapping[int, tuple[int, int]], log: str, reason: GapReason, at: int
     ) -> None:
         """Note that records (first, last seq) are gone that targets did not have."""
-        rows = [(id, log, first, last, reason, at) for id, (first, last) in gaps.items()]
+        rows = [(id, log, first, last, reason, at, id) for id, (first, last) in gaps.items()]
 
         def job(connection: sqlite3.Connection) -> list[Gap]:
             connection.executemany(_ADD_GAP, rows)
@@ -339,7 +389,7 @@ class TargetTable:
 
     async def tell_gap(self, gap: Gap, at: int) -> None:
         """Note that a target was told of a gap."""
-        await self._change_gaps(_TELL_GAP, (at, gap.target, gap.log, gap.first_seq))
+        await self._change_gaps(_TELL_GAP, (at, gap.target, gap.log, gap.first_seq, gap.last_seq))
 
     async def see_gaps(self, id: int, at: int) -> None:
         """Note that a person knows of the gaps of a target."""
@@ -367,6 +417,11 @@ class TargetTable:
             lambda c: c.execute(_CHANGES, (clamp(after), limit)).fetchall()
         )
 
+    async def alarm_number(self, seq: int) -> int:
+        """Return the number of the last change of an alarm, 0 if there is none."""
+        number = await self._readers.read(lambda c: one(c, _NUMBER, (clamp(seq),)))
+        return int(str(number or 0))
+
     async def last_alarm_change(self) -> int:
         """Return the number of the last change of an alarm, 0 before the first."""
         return await self._readers.read(lambda c: int(str(one(c, _LAST_CHANGE))))
@@ -384,8 +439,8 @@ class TargetTable:
         self._targets[sealed.target.id] = sealed
         self._damaged.forget(TABLE, sealed.target.id)
 
-    def _keep(self, id: int, target: Target) -> None:
-        self._targets[id] = replace(self._targets[id], target=target)
+    def _keep(self, target: Target) -> None:
+        self._targets[target.id] = replace(self._targets[target.id], target=target)
 
 
 def note_damaged_target_secrets(
@@ -413,3 +468,10 @@ def _encode(options: TargetOptions) -> str:
 def _check_name(connection: sqlite3.Connection, name: str, id: int) -> None:
     if one(connection, _TAKEN, (name, id)):
         raise AlreadyExists(f"there is already a target {name!r}", field="name")
+
+
+def _free_name(connection: sqlite3.Connection, name: str) -> str:
+    """Return a name, or the first of "name 2", "name 3" and so on, that no target has."""
+    numbers = range(2, MAX_TARGETS + 2)
+    names = (name[:MAX_NAME_LENGTH], *(f"{name[: MAX_NAME_LENGTH - 3]} {n}" for n in numbers))
+    return next(free for free in names if not one(connection, _TAKEN, (free, 0)))

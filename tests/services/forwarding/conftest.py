@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from standardwebhooks import Webhook
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection, TargetView
 from hub.store.alarms.alarm import Alarm
+from hub.store.names import DATABASE
 from hub.store.records.retention import DayUse
 from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
@@ -28,6 +30,12 @@ URL = "https://receiver.example/in"
 def day_of(first: int, last: int) -> DayUse:
     """A day of the log with these records."""
     return DayUse("2026-11-25", 0, 1 + last - first, first, last)
+
+
+def change_database(data: Path, sql: str) -> None:
+    """Change the database of a hub that does not run."""
+    with closing(sqlite3.connect(data / DATABASE)) as connection, connection:
+        connection.execute(sql)
 
 
 class Received:

@@ -70,7 +70,7 @@ async def test_a_token_that_was_entered_before_is_sealed_at_the_start(
             "webhook", "https://vms.example/in", by=COMMAND_LINE
         )
         options = replace(target.target.options, url=SECRET_URL)
-        await hub.store.targets.change(target.target.id, name="VMS", options=options)
+        await hub.store.targets.change(replace(target.target, name="VMS", options=options))
     assert TOKEN in rows(tmp_path)
     async with open_forwarding(tmp_path, clock, receiver) as forwarding:
         (view,) = forwarding.targets.list()

@@ -19,6 +19,7 @@ from tests.services.forwarding.conftest import (
     Forwarding,
     Received,
     Receiver,
+    change_database,
     day_of,
     open_forwarding,
 )
@@ -236,10 +237,7 @@ async def test_a_new_log_is_forwarded_from_its_beginning(
         target, _ = await forwarding.add()
         seqs = await forwarding.hub.add_faces("a", "b")
         await forwarding.until_current(target.target.id)
-        await forwarding.hub.store.write(
-            lambda c: c.execute("UPDATE target SET log = 'another'").rowcount
-        )
-    # What was in memory is saved at the end; the row is that of another log then.
+    change_database(tmp_path, "UPDATE target SET log = 'another'")
     async with open_forwarding(tmp_path, clock, receiver) as forwarding:
         await receiver.until(lambda: len(receiver.kept) == 4)
         assert receiver.seqs == seqs * 2
@@ -324,8 +322,7 @@ async def test_a_name_is_given_once(forwarding: Forwarding) -> None:
 
 async def test_alarms_are_told_as_they_are_and_before_a_backlog(forwarding: Forwarding) -> None:
     seqs = await forwarding.hub.add_faces("a")
-    await forwarding.hub.store.write(lambda c: c.execute(_ALARM, (seqs[0],)).rowcount)
-    await forwarding.hub.store.alarms.reload()
+    await raise_alarm(forwarding, seqs[0])
     await forwarding.add(selection=Selection())
     await forwarding.receiver.until(lambda: len(forwarding.receiver.kept) == 2)
     alarm, record = forwarding.receiver.kept
@@ -337,6 +334,11 @@ async def test_alarms_are_told_as_they_are_and_before_a_backlog(forwarding: Forw
     assert forwarding.receiver.kept[-1].body["data"]["state"] == "closed"
     ids = [one.id for one in forwarding.receiver.kept]
     assert len(set(ids)) == len(ids)
+
+
+async def raise_alarm(forwarding: Forwarding, seq: int) -> None:
+    await forwarding.hub.store.write(lambda c: c.execute(_ALARM, (seq,)).rowcount)
+    await forwarding.hub.store.alarms.reload()
 
 
 _ALARM = """

@@ -59,7 +59,7 @@ from hub.store.tables.users import User
 from hub.store.targets.target import (
     Cursor,
     NewTarget,
-    ParkedRecord,
+    ParkedItem,
     Selection,
     TargetOptions,
     TargetSecrets,
@@ -474,7 +474,9 @@ async def fill_schema_22(store: Store) -> None:
 
 async def fill_schema_23(store: Store) -> None:
     target = await store.targets.add(TARGET, TARGET_SECRETS)
-    await store.targets.park(ParkedRecord(target.id, "log", 7, "it answered 422", NOW * 1000))
+    for kind in ("record", "alarm"):
+        parked = ParkedItem(target.id, kind, "log", 7, "it answered 422", NOW * 1000)
+        await store.targets.park(parked)
     await store.targets.add_gaps({target.id: (1, 3)}, "log", "age", NOW * 1000)
 
 

@@ -93,7 +93,7 @@ async def test_what_waits_is_told_and_tried_again(client: Client, forwarding: Fo
     await client.send("POST", f"targets/{id}/retry")
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 1)
     (parked,) = (await client.get(f"targets/{id}/parked"))["items"]
-    assert (parked["seq"], parked["reason"]) == (1, "it answered 422")
+    assert (parked["kind"], parked["seq"], parked["reason"]) == ("record", 1, "it answered 422")
     forwarding.receiver.answer = lambda received: httpx.Response(204)
     await client.send("POST", f"targets/{id}/records/1/send")
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 0)

@@ -9,7 +9,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub.services.forwarding.targets import (
     Delivery,
     Gap,
-    ParkedRecord,
+    ParkedItem,
+    ParkedKind,
     PictureChoice,
     TargetKind,
     TargetState,
@@ -65,7 +66,7 @@ class TargetAnswer(Struct, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(description="why it waits or is held; else empty")]
     next_try: Time | None
     cursor: CursorAnswer
-    parked: Annotated[int, Meta(description="records that it refused for ever")]
+    parked: Annotated[int, Meta(description="records, alarms and gaps that it refused for ever")]
     gaps: list[GapAnswer]
     created_at: Time
     damaged: Damaged = UNSET
@@ -99,9 +100,10 @@ class Deliveries(Struct, frozen=True):
 
 class ParkedAnswer(Struct, frozen=True):
     log: str
-    seq: int
+    seq: Annotated[int, Meta(description="of the record or the alarm, or the first of the gap")]
     reason: str
     at: Time
+    kind: ParkedKind = "record"
 
 
 class Parked(Struct, frozen=True):
@@ -161,8 +163,8 @@ def delivery_answer(one: Delivery) -> DeliveryAnswer:
     return DeliveryAnswer(one.id, format_rfc3339(one.at), one.took_ms, one.status, one.reason)
 
 
-def parked_answer(one: ParkedRecord) -> ParkedAnswer:
-    return ParkedAnswer(one.log, one.seq, one.reason, format_rfc3339(one.parked_at))
+def parked_answer(one: ParkedItem) -> ParkedAnswer:
+    return ParkedAnswer(one.log, one.seq, one.reason, format_rfc3339(one.parked_at), one.kind)
 
 
 def _time(moment: int | None) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
-from msgspec.structs import replace
 
 from hub.services.forwarding.targets import (
     MAX_CA_LENGTH,
@@ -131,20 +130,20 @@ class TargetPatch(Struct, frozen=True, forbid_unknown_fields=True):
     home_assistant: _HomeAssistant | UnsetType = UNSET
     commands: _Commands | UnsetType = UNSET
 
-    def change_of(self, selection: Selection) -> TargetChange:
-        """Return what changes of a target with this selection."""
-        chosen = {
+    @property
+    def change(self) -> TargetChange:
+        """What changes."""
+        given = {
             name: value
-            for name in Selection.__struct_fields__
+            for name in ("ca", *Selection.__struct_fields__)
             if (value := getattr(self, name)) is not UNSET
         }
         return TargetChange(
             name=self.name or None,
             url=self.url or None,
-            ca=None if self.ca is UNSET else self.ca,
             identity=self._identity(),
-            selection=replace(selection, **chosen),
             mqtt=_mqtt(self.home_assistant, self.commands),
+            **given,
         )
 
     def _identity(self) -> Identity | None:

@@ -74,10 +74,10 @@ ADD = Endpoint(
         '`{"type": "record" | "alarm" | "gap" | "erasure" | "test", "timestamp", "log", "hub", '
         '"data"}` with at most 20 KB; pictures are links that are good for a day without a key. A '
         "message that is sent again has the same `webhook-id`. Answer 2xx within 30 s; 410 holds "
-        "the target, 400 and 422 park the record. NATS gets each record exactly once: "
-        "docs/many-sites.md says under which subjects and with which headers. MQTT is told what "
-        "happens now, and Home Assistant finds the cameras by it: docs/home-assistant.md has the "
-        "topics."
+        "the target, 400 and 422 park the record, alarm or gap; so refused, an erasure holds the "
+        "target. NATS gets each record exactly once: docs/many-sites.md says under which subjects "
+        "and with which headers. MQTT is told what happens now, and Home Assistant finds the "
+        "cameras by it: docs/home-assistant.md has the topics."
     ),
     body=TargetBody,
     body_example=TargetBody("webhook", "https://192.168.1.20/in", "VMS", kinds=("face", "event")),
@@ -165,7 +165,7 @@ PARKED = Endpoint(
     method="GET",
     path=f"{_ONE}/parked",
     tag=TAG,
-    summary="Records that a target refused for ever",
+    summary="Records, alarms and gaps that a target refused for ever",
     answer=Parked,
     answer_example=Parked(
         [ParkedAnswer(_EXAMPLE.cursor.log, 4698, "it answered 422", "2026-11-25T08:00:00.000Z")]

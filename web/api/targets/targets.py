@@ -68,8 +68,7 @@ def add_targets(routes: Routes, services: Services) -> None:
 
     async def change_target(call: Call[Nothing, TargetPatch]) -> TargetAnswer:
         id = id_of(call, "target")
-        change = call.body.change_of(targets.get(id).target.options.selection)
-        return target_answer(await targets.change(id, change, by=call.caller.actor))
+        return target_answer(await targets.change(id, call.body.change, by=call.caller.actor))
 
     async def remove_target(call: Call[Nothing, Nothing]) -> TargetAnswer:
         gone = target_answer(targets.get(id_of(call, "target")))

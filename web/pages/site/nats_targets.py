@@ -31,11 +31,12 @@ async def add() -> Response:
     if (wrong := await check_own_password(me)) is not None:
         return await adding_page("nats", values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
-        values = _filled(values, await _file())
+        values, suggested = _filled(values, await _file())
         view, _ = await auth.services().targets.add(
             "nats",
             values.url,
             name=values.name,
+            suggested=suggested,
             ca=values.ca,
             selection=values.selection,
             hub=values.hub,
@@ -55,14 +56,16 @@ async def _file() -> bytes:
     return b"" if file is None else file.read(MAX_BYTES + 1)
 
 
-def _filled(values: Values, data: bytes) -> Values:
-    """Return what was entered, with what a file says in its place. Raises BadParameter."""
+def _filled(values: Values, data: bytes) -> tuple[Values, str]:
+    """Return what was entered, with what a file says in its place, and the name that it suggests.
+
+    Raises BadParameter.
+    """
     if not data:
-        return values
+        return values, ""
     file = read_target_file(data)
-    return replace(
+    filled = replace(
         values,
-        name=values.name or file.name,
         url=file.url,
         hub=file.hub,
         partition="" if file.partition is None else str(file.partition),
@@ -72,6 +75,7 @@ def _filled(values: Values, data: bytes) -> Values:
         key=file.key,
         ca=file.ca,
     )
+    return filled, file.name
 
 
 def _partition(text: str) -> int | None:

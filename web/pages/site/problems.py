@@ -174,6 +174,11 @@ CONSEQUENCES: dict[str, Consequence] = {
         "/site/update",
         N_("Update"),
     ),
+    "erasure-refused": Consequence(
+        N_("The other system keeps records and pictures of people who were erased here."),
+        "/site/targets",
+        N_("Forwarding"),
+    ),
     "target-held": Consequence(
         N_("The other system gets no records. They are kept here and sent later."),
         "/site/targets",

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from msgspec import Struct
 from quart import Response, request
 
-from hub.errors import AlreadyExists, BadParameter
+from hub.errors import AlreadyExists, BadParameter, ChangedMeanwhile
 from hub.services.forwarding.targets import (
     Identity,
     MqttOptions,
@@ -76,8 +76,12 @@ class Choice(Struct, frozen=True):
 
 
 class Values(Struct, frozen=True, kw_only=True):
-    """What is entered in the form of a target. `password` and `key` are never shown again."""
+    """What is entered in the form of a target. `password` and `key` are never shown again.
 
+    `seen`: the generation of the target that the form shows, None on a form that adds one.
+    """
+
+    seen: int | None = None
     name: str = ""
     url: str = ""
     ca: str = ""
@@ -134,6 +138,7 @@ async def entered() -> Values:
     form = await request.form
     texts = ("name", "url", "ca", "hub", "partition", "user", "cert", "key")
     return Values(
+        seen=form.get("seen", type=int),
         **{name: form.get(name, "").strip() for name in texts},
         password=form.get("password", ""),
         kinds=tuple(form.getlist("kinds")),
@@ -155,6 +160,7 @@ def values_of(view: TargetView) -> Values:
     options = view.target.options
     chosen = options.selection
     return Values(
+        seen=view.target.generation,
         name=view.target.name,
         url=options.url,
         ca=options.ca,
@@ -226,6 +232,9 @@ def _attributes(fault: Fault | None, name: str) -> Markup:
 
 def fault_of(kind: TargetKind, values: Values, error: BadParameter) -> Fault:
     """Return what to say of a field that is wrong."""
+    if isinstance(error, ChangedMeanwhile):
+        text = gettext("The target was changed in the meantime. Check this and save it again.")
+        return Fault("", text, 409)
     if isinstance(error, AlreadyExists):
         return Fault("name", gettext("There is already a target with this name."), 409)
     if error.field == "url":

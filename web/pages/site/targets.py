@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter
 from hub.services.forwarding.targets import (
     Delivery,
     Gap,
-    ParkedRecord,
+    ParkedItem,
     TargetChange,
     TargetState,
     TargetView,
@@ -93,10 +94,13 @@ class DeliveryRow(Struct, frozen=True):
 
 
 class ParkedRow(Struct, frozen=True):
+    """`seq`: of the record; 0 if it is none that could be sent again alone."""
+
+    text: str
+    url: str
     seq: int
     at: str
     reason: str
-    is_here: bool
 
 
 class GapRow(Struct, frozen=True):
@@ -154,16 +158,19 @@ async def change(id: int) -> Response:
     if (wrong := await check_own_password(me)) is not None:
         return await _target_page(view, values, Fault(FIELD, wrong.sentence, wrong.status))
     changed = TargetChange(
+        seen=values.seen,
         name=values.name,
         url=values.url,
         ca=values.ca,
         identity=new_identity(values, view),
-        selection=values.selection,
         mqtt=values.mqtt if view.target.kind == "mqtt" else None,
+        **asdict(values.selection),
     )
     try:
         await hub.targets.change(id, changed, by=auth.actor(me))
     except BadParameter as error:
+        view = hub.targets.get(id)
+        values = replace(values, seen=view.target.generation)
         return await _target_page(view, values, fault_of(view.target.kind, values, error))
     return redirect_to(f"/site/targets/{id}?done=target-changed")
 
@@ -347,12 +354,12 @@ def _message(id: str) -> tuple[str, str, int]:
     return (name, f"/records/{seq}", int(seq)) if is_here else (name, "", 0)
 
 
-def _parked_row(parked: ParkedRecord, zone: tzinfo) -> ParkedRow:
+def _parked_row(parked: ParkedItem, zone: tzinfo) -> ParkedRow:
+    about = "" if parked.kind == "record" else f"-{parked.kind}"
     return ParkedRow(
-        parked.seq,
+        *_message(f"{parked.log}-{parked.seq}{about}"),
         language.current().moment(parked.parked_at, zone),
         target_reason(parked.reason),
-        parked.log == auth.services().records.log_id,
     )
 
 

@@ -33,21 +33,24 @@ class StreamConfig(Struct, frozen=True):
 
 
 class Stream(Struct, frozen=True):
-    """A stream as the server describes it."""
+    """A stream as the server describes it. `now`: its time then; servers before 2.10 tell none."""
 
     config: StreamConfig
     created: datetime
+    now: datetime | None = None
 
     def max_bytes(self, max_payload: int) -> int:
         """Return how large a message with its headers may be, given the limit of the server."""
         size = self.config.max_msg_size
         return min(max_payload, size) if size > 0 else max_payload
 
-    def expired_before(self, now: float) -> int | None:
+    def expired_before(self, our_now: float) -> int | None:
         """Return before which UNIX ms all messages have gone because of their age.
 
-        None: the stream is not so old that any can have.
+        By the clock of the server, which made them go, or else by ours. None: the stream is not so
+        old that any can have.
         """
+        now = our_now if self.now is None else self.now.timestamp()
         max_age = self.config.max_age / _NS
         if not 0 < max_age < now - self.created.timestamp():
             return None
@@ -65,6 +68,7 @@ class LastMessage(Struct, frozen=True):
 class _Info(Struct, frozen=True):
     config: StreamConfig = StreamConfig()
     created: datetime = datetime.fromtimestamp(0, UTC)
+    ts: datetime | None = None
     error: ApiError | None = None
 
 
@@ -96,7 +100,7 @@ async def find_stream(connection: Connection, name: str, subjects: str) -> Strea
             raise TryLater(f"stream {name} is missing and cannot be made: {failure}") from failure
     if info.error is not None:
         raise TryLater(f"stream {name}: {info.error}")
-    return Stream(info.config, info.created)
+    return Stream(info.config, info.created, info.ts)
 
 
 async def last_message(

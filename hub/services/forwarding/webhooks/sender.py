@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from hub.services.forwarding.connect_errors import reason_of
-from hub.services.forwarding.retries import WEBHOOK_PLAN
+from hub.services.forwarding.retries import ALARM_PLAN, WEBHOOK_PLAN
 from hub.services.forwarding.sender import Delivery, Item, NeedsPerson, Refused, TryLater
 from hub.services.forwarding.webhooks.address import whole_address, without_address
 from hub.services.forwarding.webhooks.bodies import WebhookBodies
@@ -37,7 +37,6 @@ class WebhookSender:
     """Delivers to one address. Redirects are not followed; of an answer, only its head counts."""
 
     batch = 1
-    retry_plan = WEBHOOK_PLAN
     about = ""
 
     def __init__(
@@ -51,6 +50,7 @@ class WebhookSender:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`is_this_hub`: whether the address leads here. `transport`: replaces the network."""
+        self.retry_plan = ALARM_PLAN if options.selection.alarms else WEBHOOK_PLAN
         self._options = options
         self._secrets = keys
         self._bodies = bodies

@@ -139,6 +139,11 @@ class RetentionPolicy:
         """Return all days in the order of the log, dated by the likeliest time."""
         return date_days(self._store.retention.days(), self._clock.steps(), self.today())
 
+    def age(self, use: DayUse) -> timedelta:
+        """Return how long ago a day of the log was, by the likeliest dates."""
+        dated = next((day.date for day in self.days() if day.use.day == use.day), None)
+        return self.today() - (dated or date.fromisoformat(use.day))
+
     def today(self) -> date:
         """Return the current UTC day, by the likeliest time."""
         return utc_day(self._clock.likely_time())

@@ -113,7 +113,7 @@ _KINDS: dict[str, DataKind] = {
     "setting": "settings",
     "target": "settings",
     "target_gap": "settings",
-    "parked_record": "settings",
+    "parked_item": "settings",
     "erased_record": "settings",
     "earlier_log": "settings",
 }

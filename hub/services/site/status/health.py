@@ -32,6 +32,7 @@ its work.
     backup-missing          days
     restored-elsewhere      before, now (addresses)
     report-failed           reason
+    erasure-refused         targets (names), reason
     target-held             targets (names), reason
     target-waiting          targets (names), reason
     target-gap              targets (names), records
@@ -101,6 +102,7 @@ NoticeCode = Literal[
     "certificate-stays",
     "certificate-ends",
     "update-undone",
+    "erasure-refused",
     "target-held",
     "target-waiting",
     "target-gap",
@@ -278,7 +280,16 @@ class Health:
         yield from self._check_cameras()
 
     def _check_targets(self) -> Iterator[HealthReason]:
-        held = [view for view in self._targets() if view.state == "held"]
+        views = self._targets()
+        keeping = [view for view in views if view.refuses_erasure]
+        if keeping:
+            names, reason = _some([view.target.name for view in keeping]), keeping[0].reason
+            yield HealthReason(
+                "erasure-refused",
+                f"{names} keeps people who were erased here, and nothing more is sent: {reason}",
+                {"targets": names, "reason": reason},
+            )
+        held = [view for view in views if view.state == "held" and not view.refuses_erasure]
         if held:
             names, reason = _some([view.target.name for view in held]), held[0].reason
             yield HealthReason(
@@ -289,7 +300,7 @@ class Health:
         before = self._now() * 1000 - _WAITING_SECONDS * 1000
         waiting = [
             view
-            for view in self._targets()
+            for view in views
             if view.state == "waiting" and (view.waiting_since or before) < before
         ]
         if waiting:
@@ -299,7 +310,7 @@ class Health:
                 f"nothing could be forwarded to {names} for an hour: {reason}",
                 {"targets": names, "reason": reason},
             )
-        gaps = [view for view in self._targets() if view.unseen_gaps]
+        gaps = [view for view in views if view.unseen_gaps]
         if gaps:
             names = _some([view.target.name for view in gaps])
             records = str(sum(view.unseen_lost for view in gaps))

@@ -126,6 +126,10 @@ ADVICE: dict[FaultCode | NoticeCode, str] = {
         "Look at the target on the Forwarding page: it says what failed. Records are kept until it "
         "works again, but not for ever. Tell whoever runs the other system or the network."
     ),
+    "erasure-refused": (
+        "Tell whoever runs the other system to delete the records that these messages name, and to "
+        "answer them with 2xx. Then press Retry now on the target's page."
+    ),
     "target-gap": (
         "The records are gone here, too. Tell whoever runs the other system, find out why it was "
         "unreachable for so long, and confirm the gap on the Forwarding page."

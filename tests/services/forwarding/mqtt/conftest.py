@@ -16,7 +16,7 @@ from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import MqttOptions, Selection, TargetView
 from hub.store.alarms.alarm import Alarm
 from hub.store.tables.devices import NewDevice
-from hub.store.targets.target import ParkedRecord
+from hub.store.targets.target import ParkedItem
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail, Record
 from tests.support.clock import FrozenClock
@@ -81,7 +81,7 @@ class MqttForwarding:
             while (await self.hub.services.audit.newest(limit=1))[0].action != action:  # noqa: ASYNC110
                 await trio.sleep(0.005)
 
-    async def until_parked(self, id: int) -> ParkedRecord:
+    async def until_parked(self, id: int) -> ParkedItem:
         """Wait until a record is parked: the broker may have those after it before."""
         await self.until(lambda: self.targets.get(id).parked > 0)
         (parked,) = await self.targets.parked(id)

@@ -488,6 +488,7 @@ def target(
         state=state,
         reason=reason,
         waiting_since=None if since is None else int(since * 1000),
+        refuses_erasure=reason.startswith("it refuses to erase"),
         unseen_gaps=1 if lost else 0,
         unseen_lost=lost,
     )
@@ -510,6 +511,16 @@ def test_a_target_that_a_person_must_look_at_is_a_notice(parts: Parts) -> None:
     assert (
         parts.sentence()
         == "nothing is forwarded to Doors until somebody looks at it: it answered 410"
+    )
+
+
+def test_a_target_that_keeps_what_was_erased_is_told_by_itself(parts: Parts) -> None:
+    refuses = "it refuses to erase records: it answered 400"
+    parts.targets = [target("Doors", "held", "it answered 410"), target("Wall", "held", refuses)]
+    assert (parts.codes(), parts.faults()) == (["erasure-refused", "target-held"], [])
+    parts.targets = parts.targets[1:]
+    assert parts.sentence() == (
+        f"Wall keeps people who were erased here, and nothing more is sent: {refuses}"
     )
 
 

@@ -119,11 +119,39 @@ async def test_what_went_wrong_is_shown_and_tried_again(
     assert admin.goes_to == f"{TARGETS}/1?done=target-retried"
     await receiver.until(lambda: hub.services.targets.get(1).parked == 2)
     await admin.get(f"{TARGETS}/1")
-    assert "The target refused these records." in admin.text
-    assert '<a href="/records/1">1</a>' in admin.text
+    assert "The target refused these messages." in admin.text
+    assert '<a href="/records/1">Record 1</a>' in admin.text
     receiver.answer = lambda received: httpx.Response(200)
     await admin.send(f"{TARGETS}/1/test")
     assert "The test message was delivered" in admin.text
+
+
+async def test_a_form_that_shows_an_older_target_is_shown_again(
+    admin: Photographer, hub: PageSite
+) -> None:
+    await add(admin)
+    await admin.get(f"{TARGETS}/1")
+    form = {"url": URL, "own_password": PASSWORD, "seen": "1"}
+    await admin.send(f"{TARGETS}/1", **form, name="B")
+    assert admin.goes_to == f"{TARGETS}/1?done=target-changed"
+    await admin.send(f"{TARGETS}/1", **form, name="C")
+    assert admin.response.status_code == 409
+    assert "The target was changed in the meantime." in admin.text
+    assert 'name="seen" value="2"' in admin.text
+    assert 'value="C"' in admin.text
+    assert hub.services.targets.get(1).target.name == "B"
+    await admin.send(f"{TARGETS}/1", **{**form, "seen": "2"}, name="C")
+    assert hub.services.targets.get(1).target.name == "C"
+
+
+async def test_a_target_without_a_name_gets_one_that_is_free(
+    admin: Photographer, hub: PageSite
+) -> None:
+    for _ in range(2):
+        await add(admin)
+    assert [view.target.name for view in hub.services.targets.list()] == [
+        *("vms.example", "vms.example 2")
+    ]
 
 
 async def test_a_record_is_sent_again(
