@@ -22,6 +22,12 @@ _POLL_SECONDS = 0.5
 @click.option("--number", default="", help="The number of the person: the uuid of the records.")
 @click.option("--name", default="", help="The exact name; case is ignored.")
 @click.option(
+    "--without-number",
+    is_flag=True,
+    help="With --name: of those with this name, the records without a number, or with that of "
+    "strangers.",
+)
+@click.option(
     "--seq",
     "seqs",
     type=click.IntRange(1, 2**63 - 1),
@@ -40,6 +46,7 @@ def erase(
     data_dir: Path,
     number: str,
     name: str,
+    without_number: bool,
     seqs: tuple[int, ...],
     with_held: bool,
     confirm: str | None,
@@ -49,8 +56,8 @@ def erase(
 
     Shows first what would go, and asks for the number or name again. Each record stays as an
     empty shell with its time and camera. A person of the register is removed from it, and so from
-    all cameras. A name that several people have lists them: then erase by
-    number. Older backups and the cameras still hold what they hold; the report names them.
+    all cameras. A name that several people have lists them: then erase by number. Older backups
+    and the cameras still hold what they hold; the report names them.
     """
     from hub.cli.requests import execute
     from hub.process.control.erasures import BeginErasure, FindErasable, GetErasure
@@ -58,10 +65,15 @@ def erase(
     if [bool(number), bool(name), bool(seqs)].count(True) != 1:
         raise click.UsageError("give one of --number, --name and --seq")
     found = execute(data_dir, FindErasable(number, name, seqs))
+    if without_number:
+        found = [one for one in found if one.match is not None and not one.match.uuid]
     if not found:
         raise StartFault("there are no such records")
     if len(found) > 1:
-        raise StartFault(f"several people have this name: erase by number ({_numbers(found)})")
+        raise StartFault(
+            f"several people have this name: erase by number, or with --without-number "
+            f"({_numbers(found)})"
+        )
     (erasable,) = found
     click.echo(_sentence(erasable, with_held), err=True)
     _check_confirmation(confirm, number or name or str(len(set(seqs))))
@@ -114,4 +126,4 @@ def _print_report(erasure: Erasure, as_json: bool) -> None:
     for target in report.targets:
         print_line(f"{target}, which records are forwarded to, is told to erase what it has")
     if report.dids:
-        print_line(f"cameras that may still have pictures: {', '.join(report.dids)}")
+        print_line(f"cameras that may still have the person or pictures: {', '.join(report.dids)}")

@@ -6,6 +6,7 @@ import json
 import stat
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,13 @@ def filled(sitehub: Sitehub, data_dir: Path) -> Sitehub:
     return sitehub
 
 
-async def _fill(data_dir: Path) -> None:
+async def _fill(
+    data_dir: Path, details: Sequence[FaceDetail] = (WUJI, FaceDetail(name="Anna"), WUJI)
+) -> None:
     clock = FrozenClock()
     async with open_store(data_dir, now=clock, on_records=lambda records: None) as store:
-        await store.records.append(batch(clock, 1, detail=WUJI))
-        await store.records.append(batch(clock, 2, detail=FaceDetail(name="Anna")))
-        await store.records.append(batch(clock, 3, detail=WUJI))
+        for seed, detail in enumerate(details, store.records.last_seq + 1):
+            await store.records.append(batch(clock, seed, detail=detail))
 
 
 def test_records_are_held_listed_and_released(filled: Sitehub) -> None:
@@ -96,6 +98,20 @@ def test_a_person_is_erased_after_the_number_was_typed_again(filled: Sitehub) ->
     assert done.out.splitlines()[0] == "erasure 1: 2 records, 6 pictures"
     gone = filled("erase", "--number", "4711", "--confirm", "4711")
     assert (gone.status, gone.err) == (1, "sitehub: there are no such records\n")
+
+
+def test_records_with_a_name_and_no_number_are_erased_beside_others_of_the_name(
+    filled: Sitehub, data_dir: Path
+) -> None:
+    trio.run(_fill, data_dir, [FaceDetail(name="Zhang Wuji", uuid="00")])
+    chosen = ("erase", "--name", "Zhang Wuji", "--confirm", "Zhang Wuji")
+    refused = filled(*chosen)
+    assert refused.status == 1
+    assert "with --without-number (no number: 1 records, 4711: 2 records)" in refused.err
+    done = filled(*chosen, "--without-number")
+    assert done.out.splitlines()[0] == "erasure 1: 1 records, 3 pictures"
+    assert filled(*chosen, "--without-number").status == 1
+    assert filled(*chosen).out.splitlines()[0] == "erasure 2: 2 records, 6 pictures"
 
 
 def test_an_erasure_is_carried_out_if_the_hub_that_began_it_has_ended(

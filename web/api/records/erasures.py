@@ -34,7 +34,8 @@ class ErasureAnswer(Struct, frozen=True, kw_only=True):
     last_day: str
     kept: Annotated[int, Meta(description="records that stay because they are held")]
     dids: Annotated[
-        list[str], Meta(description="cameras that took the pictures, and may still have them")
+        list[str],
+        Meta(description="cameras that sent the records or hold the person, and may still"),
     ]
     copies: Annotated[list[str], Meta(description="older copies that still hold the records")]
     targets: Annotated[
