@@ -282,11 +282,12 @@ class Database:
         """Return how many are new, or newly erased."""
         if not records:
             return 0
+        hubs = {row.sender.hub for row in records}
         with self.connection.cursor() as cursor:
             with cursor.copy(_COPY) as copy:
                 for row in records:
                     copy.write_row(_fields(row, lineage.log_of(row.sender, row.seq)))
-            if people := staged_of_people(self.connection):
+            if people := staged_of_people(self.connection, hubs):
                 if not alone:
                     raise _MustBeAlone
                 erase(self.connection, people, self._pictures)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from typing import Any
 
 from hub.central.messages import ErasureRow, PictureFile, Sender
@@ -85,10 +83,14 @@ AND NOT EXISTS (
     AND later.log <> person.log AND later.announced_at > person.told_at
 )
 """
+# A later erasure of a person reaches all that an earlier one has reached.
 _NOTE_PERSON = """
-INSERT INTO sitehub.erased_person
-    (hub, log, number, place, salt, digest, last_seq, kept, told_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s::int8multirange, %s) ON CONFLICT DO NOTHING
+INSERT INTO sitehub.erased_person AS there (hub, digest, log, last_seq, kept, told_at)
+VALUES (%(hub)s, sitehub.digest(%(hub)s, %(number)s), %(log)s, %(last_seq)s,
+    %(kept)s::int8multirange, %(told_at)s)
+ON CONFLICT (hub, digest) DO UPDATE SET log = excluded.log, last_seq = excluded.last_seq,
+    kept = excluded.kept, told_at = excluded.told_at, stored_at = excluded.stored_at
+WHERE excluded.told_at > there.told_at
 """
 #: What follows one of these is a number too.
 _MAX_NEAR = 2**62
@@ -97,10 +99,11 @@ _FORGET_PEOPLE = """
 DELETE FROM sitehub.erased_person WHERE stored_at < clock_timestamp() - interval '90 days'
 """
 _OF_NUMBERS = f"""
-SELECT DISTINCT record.log, record.seq
+SELECT record.log, record.seq
 FROM sitehub.record AS record, sitehub.erased_person AS person
 WHERE record.hub = %s AND sitehub.number_of(record.body) = ANY(%s) AND NOT record.erased
-AND person.log = %s AND person.number = %s AND {_OF_PERSON.format(table="record")}
+AND person.digest = sitehub.digest(record.hub, sitehub.number_of(record.body))
+AND {_OF_PERSON.format(table="record")}
 """
 # A picture that a camera has sent apart follows its access record.
 _LONE_PICTURES = """
@@ -109,11 +112,13 @@ JOIN unnest(%s::text[], %s::bigint[]) AS found (log, seq) ON record.log = found.
 AND record.seq BETWEEN found.seq + 1 AND found.seq + 1000 AND record.body->>'of' = found.seq::text
 WHERE record.hub = %s AND record.kind = 'access' AND NOT record.erased
 """
+_HAS_ERASED = "SELECT DISTINCT hub FROM sitehub.erased_person WHERE hub = ANY(%s)"
 _STAGED_OF_PEOPLE = f"""
-SELECT DISTINCT staged.hub, staged.log, staged.seq
-FROM staged JOIN sitehub.erased_person AS person ON {_OF_PERSON.format(table="staged")}
-AND person.digest = sha256(person.salt || convert_to(sitehub.number_of(staged.body), 'UTF8'))
-WHERE NOT staged.erased
+SELECT staged.hub, staged.log, staged.seq
+FROM staged JOIN sitehub.erased_person AS person
+ON person.digest = sitehub.digest(staged.hub, sitehub.number_of(staged.body))
+AND {_OF_PERSON.format(table="staged")}
+WHERE staged.hub = ANY(%s) AND NOT staged.erased
 """
 
 
@@ -124,13 +129,16 @@ def note_people(connection: Any, erasures: Iterable[ErasureRow]) -> None:
         connection.execute(_FORGET_PEOPLE)
         for row in erasures:
             kept = "{" + ",".join(f"[{first},{last}]" for first, last in row.kept) + "}"
-            for place, uuid in enumerate(row.uuids):
-                salt = secrets.token_bytes(16)
-                digest = sha256(salt + canonical_number(uuid).encode()).digest()
-                key = (row.sender.hub, row.sender.log, row.number, place)
-                connection.execute(
-                    _NOTE_PERSON, (*key, salt, digest, row.last_seq, kept, row.sent_at)
-                )
+            for uuid in row.uuids:
+                person = {
+                    "hub": row.sender.hub,
+                    "number": canonical_number(uuid),
+                    "log": row.sender.log,
+                    "last_seq": row.last_seq,
+                    "kept": kept,
+                    "told_at": row.sent_at,
+                }
+                connection.execute(_NOTE_PERSON, person)
 
 
 def find_people(connection: Any, erasures: Iterable[ErasureRow]) -> list[ErasureRow]:
@@ -139,13 +147,13 @@ def find_people(connection: Any, erasures: Iterable[ErasureRow]) -> list[Erasure
     Without an index on their number, all records of the hub are read.
     """
     found = []
+    numbers: dict[str, set[str]] = {}
+    for row in erasures:
+        numbers.setdefault(row.sender.hub, set()).update(map(canonical_number, row.uuids))
     with connection.transaction():
         connection.execute("SET LOCAL statement_timeout = 0")
-        for row in erasures:
-            hub = row.sender.hub
-            numbers = [canonical_number(uuid) for uuid in row.uuids]
-            asked = (hub, numbers, row.sender.log, row.number)
-            records = connection.execute(_OF_NUMBERS, asked).fetchall()
+        for hub, some in numbers.items():
+            records = connection.execute(_OF_NUMBERS, (hub, sorted(some))).fetchall()
             near = [one for one in records if one[1] < _MAX_NEAR]
             logs, seqs = [log for log, _ in near], [seq for _, seq in near]
             records += connection.execute(_LONE_PICTURES, (logs, seqs, hub)).fetchall()
@@ -153,9 +161,11 @@ def find_people(connection: Any, erasures: Iterable[ErasureRow]) -> list[Erasure
     return found
 
 
-def staged_of_people(connection: Any) -> list[ErasureRow]:
-    """Return which of the records that are being stored are of people who are erased."""
-    return rows_of(connection.execute(_STAGED_OF_PEOPLE).fetchall())
+def staged_of_people(connection: Any, hubs: set[str]) -> list[ErasureRow]:
+    """Return which of the records that are being stored are of people whom hubs have erased."""
+    if not (some := connection.execute(_HAS_ERASED, (sorted(hubs),)).fetchall()):
+        return []
+    return rows_of(connection.execute(_STAGED_OF_PEOPLE, ([hub for (hub,) in some],)).fetchall())
 
 
 def rows_of(records: Iterable[tuple[str, str, int]]) -> list[ErasureRow]:

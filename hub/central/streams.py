@@ -17,7 +17,9 @@ _STORED = """
 INSERT INTO sitehub.stream AS there (name, seq) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET seq = greatest(there.seq, excluded.seq)
 """
-_SELECT = "SELECT name, seq, consumer_at, lost_first, lost_last FROM sitehub.stream FOR UPDATE"
+_SELECT = """
+SELECT name, seq, consumer_at, lost_first, lost_last FROM sitehub.stream ORDER BY name FOR UPDATE
+"""
 _NOTE = """
 INSERT INTO sitehub.stream (name, seq, consumer_at, lost_first, lost_last)
 VALUES (%(name)s, %(seq)s, %(consumer_at)s, %(first)s, %(last)s)

@@ -20,7 +20,7 @@ from hub.central.pictures import PictureFolder
 log = logging.getLogger(__name__)
 
 #: Of one hub. More than one hub is ever restored.
-_MAX_LOGS = 500
+_MAX_LOGS = 200
 
 _SUCCESSIONS = "SELECT hub, log, earlier, last_seq FROM sitehub.succession WHERE hub = ANY(%s)"
 _LOGS = "SELECT log, announced_at, ended_at FROM sitehub.log WHERE hub = %s"
@@ -120,9 +120,14 @@ class Lineage:
         direct = self._earlier.get((sender.hub, sender.log))
         if not direct:
             return []
-        found, first = [], 0
+        found: list[Span] = []
+        first = 0
         for bound in sorted(one for one in self._bounds[sender.hub] if one <= direct[-1][0]):
-            found.append(Span(first, bound, self.log_of(sender, bound)))
+            earlier = self.log_of(sender, bound)
+            if found and found[-1].earlier == earlier:
+                found[-1] = Span(found[-1].first, bound, earlier)
+            else:
+                found.append(Span(first, bound, earlier))
             first = bound + 1
         return [span for span in found if span.earlier != sender.log]
 
@@ -158,27 +163,28 @@ def announce(connection: Any, row: LogRow, pictures: PictureFolder | None) -> No
     Nobody else stores anything meanwhile.
     """
     hub, log_id = row.sender.hub, row.sender.log
-    known = connection.execute(_LOGS, (hub,)).fetchall()
-    if len(known) + len(row.earlier) > _MAX_LOGS:
+    known = {one for one, *_ in connection.execute(_LOGS, (hub,)).fetchall()}
+    if len({*known, log_id, *(one for one, _ in row.earlier)}) > _MAX_LOGS:
         log.warning("hub %s: it had more than %d logs; another one is ignored", hub, _MAX_LOGS)
         return
     connection.execute("SET LOCAL statement_timeout = 0")
     connection.execute(_ANNOUNCE, {"hub": hub, "log": log_id, "at": row.sent_at})
     earlier = sorted((last_seq, one) for one, last_seq in row.earlier if one != log_id)
+    changed = set()
     for place, (last_seq, one) in enumerate(earlier):
         connection.execute(_NAME, (hub, one))
-        connection.execute(_CONTINUE, (hub, log_id, one, last_seq))
         # What it has of an older one, the newer ones of them had too.
-        for older_seq, older in earlier[:place]:
-            if older_seq < last_seq:
-                connection.execute(_CONTINUE, (hub, one, older, older_seq))
+        older = [(one, other, seq) for seq, other in earlier[:place] if seq < last_seq]
+        for newer, *rest in ((log_id, one, last_seq), *older):
+            if connection.execute(_CONTINUE, (hub, newer, *rest)).rowcount:
+                changed.add(newer)
     ((current,),) = connection.execute(_LAST, (hub,)).fetchall()
     if connection.execute(_END, (current, hub, current)).rowcount:
         log.info("hub %s: its log is %s now; others have ended", hub, current)
     connection.execute(_CLOSE_ALARMS, (hub, current))
     connection.execute(_OPEN_ALARMS, (hub, current))
     lineage = read_lineage(connection, [hub])
-    for one in (*(one for _, one in earlier), log_id):
+    for one in sorted(changed):
         _move(connection, Sender(hub, row.sender.partition, one), lineage, pictures)
 
 

@@ -31,14 +31,17 @@ RETURN CASE WHEN btrim(body->>'uuid', E' \t\n\v\f\r') ~ '^[0-9]+$'
 -- the records of the log, or of what it continues, after last_seq, and those that are kept there.
 CREATE TABLE sitehub.erased_person (
     hub text NOT NULL,
-    log text NOT NULL,
-    number bigint NOT NULL,
-    place int NOT NULL,
-    salt bytea NOT NULL,
     digest bytea NOT NULL,
+    log text NOT NULL,
     last_seq bigint NOT NULL,
     kept int8multirange NOT NULL,
     told_at timestamptz NOT NULL,
     stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (hub, log, number, place)
+    PRIMARY KEY (hub, digest)
 );
+CREATE TABLE sitehub.salt (salt bytea NOT NULL);
+INSERT INTO sitehub.salt VALUES (uuid_send(gen_random_uuid()));
+-- What is known of the number of an erased person. Without the salt, numbers could be tried out.
+CREATE FUNCTION sitehub.digest(hub text, number text) RETURNS bytea LANGUAGE sql STABLE
+PARALLEL SAFE
+RETURN (SELECT sha256(salt || convert_to(hub || ' ' || number, 'UTF8')) FROM sitehub.salt);
