@@ -226,7 +226,7 @@ async def open_services(
     change_feed: Feed[Change] = Feed()
     async with (
         open_store(data_dir, now=now, on_records=record_feed.publish) as store,
-        open_changes() as changes,
+        open_changes(closing) as changes,
     ):
         registry = Registry(now)
         pending_devices = PendingDevices(config.devices.max_waiting, change_feed, now)

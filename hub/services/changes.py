@@ -5,7 +5,7 @@ commands of the API, the control channel, and the approval of a camera that conn
 not: they are straight code, in which the effects of a write stand behind it.
 
     the caller    waits until the change has ended, or until the disk has kept it waiting for 30 s.
-                  Then it is told StillStoring. It may hang up.
+                  Then it is told StillStoring. If it hangs up, its connection waits as long.
     the change    goes on until its writes are committed. The first one may be refused: then nothing
                   has happened. Later ones insist: they are tried again until they are stored.
     a repeat      of a change whose caller was not told the outcome gets that outcome, and changes
@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Changes at a time, with those that their callers have left.
-MAX_CHANGES = 256
+#: Changes that go on without their callers. Those whose callers wait are as many as connections.
+MAX_ALONE = 256
 #: The caller waits this long at most, whatever the change waits for. Longer than a device takes to
 #: answer behind a full queue.
 _CALLER_SECONDS = 100.0
@@ -85,8 +85,10 @@ class _Change(Patience):
         self.has_begun = False
         #: How many blocks of `waiting_for_input` it is in.
         self.inputs = 0
-        #: In which its caller waits; None if nobody does.
-        self.caller: trio.CancelScope | None = None
+        #: In which callers wait: its own, and that of a repeat.
+        self.callers: set[trio.CancelScope] = set()
+        #: Whether its own caller has hung up, or was told that it goes on.
+        self.is_left = False
         self.is_slow = False
 
     @property
@@ -111,15 +113,20 @@ class _Change(Patience):
 
     def _let_caller_go(self) -> None:
         self.is_slow = True
-        if self.caller is not None:
-            self.caller.deadline = -math.inf
+        self.set_deadline(-math.inf)
+
+    def set_deadline(self, deadline: float) -> None:
+        for caller in self.callers:
+            caller.deadline = deadline
 
 
 class Changes:
     """Carries out changes. See `open_changes`."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, closing: trio.Event) -> None:
         self._nursery = nursery
+        #: The hub stops: nobody waits for a change whose client has hung up.
+        self._closing = closing
         self._is_closing = False
         self._running: set[_Change] = set()
         #: Those whose callers were not told the outcome, the oldest first.
@@ -138,7 +145,7 @@ class Changes:
         """
         if self._is_closing:
             raise CannotStoreNow(_STOPPING)
-        if len(self._running) >= MAX_CHANGES:
+        if sum(not change.callers for change in self._running) >= MAX_ALONE:
             metrics.limits_reached.labels("changes").inc()
             raise CannotStoreNow("too many changes are waiting for the disk")
         change = _Change(self)
@@ -159,7 +166,7 @@ class Changes:
                     change.result = await self._wait_as_caller(repeat.first)
         except Exception as error:
             change.error = error
-            if change.caller is None:
+            if change.is_left:
                 _report(error)
         finally:
             self._running.discard(change)
@@ -172,15 +179,21 @@ class Changes:
         """Return the result of a change or raise its error; StillStoring if it takes long."""
         is_told = False
         try:
-            limit = _SLOW_SECONDS if change.is_slow else _CALLER_SECONDS
-            with trio.move_on_after(math.inf if change.inputs else limit) as change.caller:
-                await change.ended.wait()
+            await self._wait(change)
             is_told = change.is_over
-        finally:
-            change.caller = None
-            if not is_told:
-                await self._leave(change)
+        except trio.Cancelled:
+            change.is_left = True
+            if change.inputs:
+                change.scope.cancel()
+            self._remember(change)
+            if not (self._closing.is_set() or self._is_closing):
+                # As long as its client could wait: it holds its place at the port meanwhile.
+                with trio.CancelScope(shield=True):
+                    await self._wait(change)
+            raise
         if not is_told:
+            change.is_left = True
+            self._remember(change)
             raise StillStoring(_SLOW if change.is_slow else _LONG)
         if change.scope.cancelled_caught:
             raise StillStoring(_STOPPING)
@@ -188,14 +201,15 @@ class Changes:
             raise change.error
         return change.result
 
-    async def _leave(self, change: _Change) -> None:
-        """The caller does not wait any more, and was not told the outcome."""
-        if change.inputs:
-            change.scope.cancel()
-            with trio.CancelScope(shield=True):
+    async def _wait(self, change: _Change) -> None:
+        """Wait until a change has ended, it is slow, or the hub stops."""
+        seconds = _SLOW_SECONDS if change.is_slow else _CALLER_SECONDS
+        with trio.move_on_after(math.inf if change.inputs else seconds) as caller:
+            change.callers.add(caller)
+            try:
                 await change.ended.wait()
-        else:
-            self._remember(change)
+            finally:
+                change.callers.discard(caller)
 
     def _remember(self, change: _Change) -> None:
         if change.key is not None:
@@ -208,7 +222,7 @@ class Changes:
         first = self._untold.pop(key, None)
         if first is not None and first is not change and first.has_outcome:
             raise _Repeat(first)
-        if change.caller is None:
+        if change.is_left:
             self._remember(change)
 
     def unname(self, change: _Change) -> None:
@@ -242,6 +256,13 @@ class Changes:
         while self._running:
             await next(iter(self._running)).ended.wait()
 
+    async def let_callers_go(self) -> None:
+        """When the hub stops, wait no longer for changes whose clients have hung up."""
+        await self._closing.wait()
+        for change in self._running:
+            if change.is_left:
+                change.set_deadline(-math.inf)
+
     async def close(self) -> None:
         """Refuse new changes; wait for those that are going on, a few seconds at most."""
         self._is_closing = True
@@ -252,17 +273,19 @@ class Changes:
 
 
 @asynccontextmanager
-async def open_changes() -> AsyncIterator[Changes]:
-    """Changes that are carried out as long as the block runs."""
+async def open_changes(closing: trio.Event) -> AsyncIterator[Changes]:
+    """Changes that are carried out as long as the block runs. `closing`: the hub stops soon."""
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
-        changes = Changes(nursery)
+        changes = Changes(nursery, closing)
+        nursery.start_soon(changes.let_callers_go)
         try:
             yield changes
         except Exception as error:
             failure = error  # The nursery would wrap it in a group.
         finally:
             await changes.close()
+            nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure
 
@@ -277,17 +300,16 @@ def waiting_for_input() -> Iterator[None]:
     if change is None:
         yield
         return
-    if change.caller is None:
+    if change.is_left:
         change.scope.cancel()
-    else:
-        change.caller.deadline = math.inf
+    change.set_deadline(math.inf)
     change.inputs += 1
     try:
         yield
     finally:
         change.inputs -= 1
-        if change.caller is not None and not change.inputs:
-            change.caller.deadline = trio.current_time() + _CALLER_SECONDS
+        if not change.inputs:
+            change.set_deadline(trio.current_time() + _CALLER_SECONDS)
 
 
 def named(key: Hashable) -> None:

@@ -14,7 +14,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub.errors import AlreadyExists, CannotStoreNow, StillStoring
 from hub.services import changes as module
 from hub.services.changes import (
-    MAX_CHANGES,
+    MAX_ALONE,
     Changes,
     acts_outside,
     named,
@@ -57,7 +57,7 @@ async def test_a_change_gives_its_result_or_its_error() -> None:
     async def fail() -> None:
         raise AlreadyExists("it is there")
 
-    async with open_changes() as changes:
+    async with open_changes(trio.Event()) as changes:
         caller = Caller(changes)
         caller.go_on.set()
         await caller.call()
@@ -67,7 +67,7 @@ async def test_a_change_gives_its_result_or_its_error() -> None:
 
 
 async def test_a_change_is_completed_although_its_caller_leaves() -> None:
-    async with trio.open_nursery() as nursery, open_changes() as changes:
+    async with trio.open_nursery() as nursery, open_changes(trio.Event()) as changes:
         caller = Caller(changes)
         nursery.start_soon(caller.call)
         await wait_all_tasks_blocked()
@@ -80,7 +80,7 @@ async def test_a_change_is_completed_although_its_caller_leaves() -> None:
 
 
 async def test_a_caller_waits_100_seconds_at_most(autojump_clock: MockClock) -> None:
-    async with open_changes() as changes:
+    async with open_changes(trio.Event()) as changes:
         caller = Caller(changes)
         await caller.call()
         assert trio.current_time() == pytest.approx(100)
@@ -101,7 +101,7 @@ async def test_a_change_that_waits_for_its_input_ends_with_its_caller(
             await trio.sleep(1_000)
         steps.append("whole")
 
-    async with open_changes() as changes:
+    async with open_changes(trio.Event()) as changes:
         with trio.move_on_after(500):
             await changes.carry_out(work)
         assert (steps, changes.count) == (["half"], 0)
@@ -110,12 +110,20 @@ async def test_a_change_that_waits_for_its_input_ends_with_its_caller(
     assert steps == ["half", "half", "whole"]
 
 
-async def test_too_many_changes_are_refused_before_they_begin() -> None:
-    async with trio.open_nursery() as nursery, open_changes() as changes:
-        callers = [Caller(changes) for _ in range(MAX_CHANGES)]
+async def test_too_many_changes_without_callers_let_no_other_begin(
+    autojump_clock: MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery, open_changes(trio.Event()) as changes:
+        callers = [Caller(changes) for _ in range(MAX_ALONE)]
         for caller in callers:
             nursery.start_soon(caller.call)
         await wait_all_tasks_blocked()
+        # As many as come at once: they hold their places at the port.
+        other = Caller(changes)
+        other.go_on.set()
+        await other.call()
+        assert other.result == "outcome"
+        await trio.sleep(101)
         late = Caller(changes)
         with pytest.raises(CannotStoreNow, match="too many changes"):
             await changes.carry_out(late.work)
@@ -124,9 +132,37 @@ async def test_too_many_changes_are_refused_before_they_begin() -> None:
     assert late.steps == []
 
 
+async def test_a_client_that_hangs_up_holds_its_place_until_the_change_ends_or_the_hub() -> None:
+    closing = trio.Event()
+    async with trio.open_nursery() as nursery, open_changes(closing) as changes:
+        both = [Caller(changes), Caller(changes)]
+        left: list[int] = []
+        for number, caller in enumerate(both):
+            nursery.start_soon(_note_end, caller, left, number)
+        await wait_all_tasks_blocked()
+        for caller in both:
+            caller.scope.cancel()
+        await wait_all_tasks_blocked()
+        assert left == []
+        both[1].go_on.set()
+        await wait_all_tasks_blocked()
+        assert left == [1]
+        closing.set()
+        await wait_all_tasks_blocked()
+        assert left == [1, 0]
+        both[0].go_on.set()
+        await changes.all_ended()
+        assert both[0].steps == ["begun", "done"]
+
+
+async def _note_end(caller: Caller, left: list[int], number: int) -> None:
+    await caller.call()
+    left.append(number)
+
+
 async def test_the_end_waits_a_few_seconds_for_changes(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
-        async with open_changes() as changes:
+        async with open_changes(trio.Event()) as changes:
             soon, never = Caller(changes), Caller(changes)
             for caller in (soon, never):
                 nursery.start_soon(caller.call)
@@ -147,7 +183,7 @@ async def _later(seconds: float, event: trio.Event) -> None:
 
 async def test_an_error_of_the_block_is_raised_unchanged() -> None:
     with pytest.raises(ValueError, match="mine"):
-        async with open_changes():
+        async with open_changes(trio.Event()):
             raise ValueError("mine")
 
 
@@ -155,7 +191,7 @@ async def test_an_error_of_the_block_is_raised_unchanged() -> None:
 
 
 async def test_a_repeat_joins_the_change_that_still_goes_on() -> None:
-    async with trio.open_nursery() as nursery, open_changes() as changes:
+    async with trio.open_nursery() as nursery, open_changes(trio.Event()) as changes:
         first, repeat = Caller(changes), Caller(changes)
         nursery.start_soon(first.call)
         await wait_all_tasks_blocked()
@@ -169,7 +205,7 @@ async def test_a_repeat_joins_the_change_that_still_goes_on() -> None:
 
 async def test_whoever_was_told_the_outcome_begins_anew() -> None:
     """Also two that are made at the same time: each has a caller who waits for its own."""
-    async with trio.open_nursery() as nursery, open_changes() as changes:
+    async with trio.open_nursery() as nursery, open_changes(trio.Event()) as changes:
         both = [Caller(changes), Caller(changes)]
         for caller in both:
             nursery.start_soon(caller.call)
@@ -192,7 +228,7 @@ async def slow_disk(
     monkeypatch.setattr(module, "_SLOW_SECONDS", 0.02)
     async with (
         opened(tmp_path / "data", clock) as store,
-        open_changes() as changes,
+        open_changes(trio.Event()) as changes,
         trio.open_nursery() as nursery,
     ):
         gate = BlockingJob()
@@ -299,7 +335,7 @@ def refuse(connection: sqlite3.Connection) -> None:
 async def test_the_first_write_of_a_change_may_be_refused(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
-    async with opened(tmp_path / "data", clock) as store, open_changes() as changes:
+    async with opened(tmp_path / "data", clock) as store, open_changes(trio.Event()) as changes:
 
         async def change() -> None:
             await store.write(refuse)
@@ -320,7 +356,7 @@ async def test_a_later_write_of_a_change_is_tried_until_it_is_stored(
         if len(tries) <= 2:
             refuse(connection)
 
-    async with opened(tmp_path / "data", clock) as store, open_changes() as changes:
+    async with opened(tmp_path / "data", clock) as store, open_changes(trio.Event()) as changes:
 
         async def change() -> str:
             await store.settings.set("site.name", "Gate")
@@ -339,7 +375,7 @@ async def test_what_tells_of_a_change_is_stored_later_and_holds_nothing_up(
     stored = trio.Event()
     is_full = True
 
-    async with opened(tmp_path / "data", clock) as store, open_changes() as changes:
+    async with opened(tmp_path / "data", clock) as store, open_changes(trio.Event()) as changes:
 
         async def write_entry() -> None:
             if is_full:

@@ -193,7 +193,7 @@ async def open_hub_services(
     on_records = record_feed.publish
     async with (
         open_store(data_dir, now=clock, on_records=on_records, disk=disk) as store,
-        open_changes() as changes,
+        open_changes(trio.Event()) as changes,
     ):
         registry = Registry(clock)
         free = FreeBytes()

@@ -94,7 +94,7 @@ class Site:
 
 @pytest.fixture
 async def changes() -> AsyncIterator[Changes]:
-    async with open_changes() as changes:
+    async with open_changes(trio.Event()) as changes:
         yield changes
 
 

@@ -30,13 +30,18 @@ from hub.process.control.request import ControlRequest
 from hub.services import Services, changes
 from hub.services.access.audit import COMMAND_LINE
 from hub.store.commit import group_commit
+from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_batch import RecordBatch
+from hub.store.commit.write_queue import Write
 from hub.store.db import Store
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail, Plate, VehicleDetail
+from tests.support import page_site
+from tests.support.browsing import Visitor
 from tests.support.commanded_link import AskedLink
 from tests.support.hub_services import PASSWORD, face
 from tests.support.stores import BlockingJob
+from tests.web.test_damaged_tables import paths_of
 from web.app import create_app
 from web.auth.csrf import token_for
 
@@ -418,3 +423,28 @@ async def test_every_unsafe_request_is_carried_out_as_a_change(site: Site) -> No
         response = await client.open(path, method=method, scope_base={"client": ("10.0.0.5", 1)})
         assert (response.status_code, len(carried)) == (503, 1), (method, path)
         carried.clear()
+
+
+async def test_a_request_that_only_reads_changes_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writes are given up after 30 s, so nothing may follow from them but the answer."""
+    await site.services.certificates.load()
+    await site.services.users.add("visitor", "admin", page_site.PASSWORD, by=COMMAND_LINE)
+    visitor = Visitor(site.services)  # type: ignore[arg-type]
+    await visitor.sign_in("visitor")
+    written: dict[str, str] = {}
+    path = ""
+    submit = GroupCommit.submit
+
+    async def noted(self: GroupCommit, write: Write[Any]) -> Any:
+        written[write._job.__qualname__.partition(".<")[0]] = path  # type: ignore[union-attr]
+        return await submit(self, write)
+
+    for rule in visitor.app.url_map.iter_rules():
+        if "GET" in (rule.methods or ()):
+            for path in paths_of(rule):
+                with monkeypatch.context() as patch:
+                    patch.setattr(GroupCommit, "submit", noted)
+                    await visitor.get(path)
+    assert written.keys() <= {"SessionTable.touch", "AuditTable.add_each"}, written

@@ -15,7 +15,7 @@ import trio
 from msgspec import Raw, Struct
 from trio.testing import wait_all_tasks_blocked
 
-from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent, HubError
+from hub.errors import CannotStoreNow, DeviceBusy, DeviceLeft, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.commands.sender import CHANGING
@@ -494,6 +494,19 @@ async def test_a_setting_is_kept_and_audited_even_if_its_client_hangs_up(api: Ap
     assert known is not None
     assert known.is_taken
     assert len(await api.audited()) == 1
+
+
+async def test_every_command_that_changes_a_device_is_carried_out_as_a_change(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(work: object) -> None:
+        raise CannotStoreNow("not now")
+
+    monkeypatch.setattr(api.hub.services.changes, "carry_out", refuse)
+    for name in CHANGING.intersection(COMMAND.body_examples):
+        response = await api.ask(msgspec.json.encode(COMMAND.body_examples[name]))
+        assert (response.status, response.json["msg"]) == (503, "not now"), name
+    assert api.link.asked == []
 
 
 # Bodies

@@ -197,10 +197,11 @@ class UnsignedConnects:
         """Hold the camera to the address that an administrator has sent it to, from now on."""
         if not self._moves.is_expected(device.did, device.sn, address):
             raise _refused("changed-address")
+        change = DeviceChange(pinned_address=address)
+        changed = await self._store.devices.change(device.did, change)
         self._moves.forget(device.did)
         log.info("device %s is at the address that it was sent to: %s", device.did, address)
-        change = DeviceChange(pinned_address=address)
-        return await self._store.devices.change(device.did, change)
+        return changed
 
     def _changed_meanwhile(self, claim: Claim, changes: int) -> Refused | None:
         """Why a camera is not admitted though it has proved who it is; None if it is.
