@@ -59,8 +59,8 @@ class Hub(Struct, frozen=True):
         """Return what a person should know beside the state; "" if there is nothing."""
         if self.ahead_at is None or self.ahead_by is None or now - self.ahead_at > _AHEAD_SHOWN:
             return ""
-        minutes = self.ahead_by.total_seconds() / 60
-        return f"clock was {minutes:,.0f} min ahead on {self.ahead_at:%Y-%m-%d}"
+        by = timedelta(seconds=round(self.ahead_by.total_seconds()))
+        return f"clock was ahead by {by} on {self.ahead_at:%Y-%m-%d}"
 
     def state(self, now: datetime, limits: Limits) -> HubState:
         if self.seen_at is None:

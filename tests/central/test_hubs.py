@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from hub.central.hubs import Hub, Limits, count_states
 
@@ -46,3 +47,9 @@ def test_hubs_are_counted_by_state() -> None:
     hubs = [hub(None), hub(10), hub(20), hub(10, lag=600)]
     found = count_states(hubs, NOW, Limits())
     assert found == {"never": 1, "silent": 0, "behind": 1, "current": 2}
+
+
+def test_a_clock_that_was_ahead_is_told_for_a_week() -> None:
+    ahead = replace(hub(10), ahead_at=NOW, ahead_by=timedelta(days=3, seconds=1.4))
+    assert ahead.note(NOW) == "clock was ahead by 3 days, 0:00:01 on 2026-11-25"
+    assert ahead.note(NOW + timedelta(days=8)) == hub(10).note(NOW) == ""
