@@ -9,7 +9,7 @@ import pytest
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.people.register import Person, PersonChange
-from hub.wire.uploads.records import FaceDetail
+from hub.wire.uploads.records import AccessDetail, FaceDetail
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo
 
@@ -389,3 +389,34 @@ async def test_a_live_card_shows_the_register_too(hub: PageSite, guard: Photogra
         while name != "card":
             name, card = await events.next()
     assert "王芳" in card["html"]
+
+
+async def test_viewers_see_what_cameras_report_and_nothing_of_the_register(
+    hub: PageSite, guard: Photographer, viewer: Photographer
+) -> None:
+    await add_person(hub, category=1)
+    seq = await hub.add_record(detail=FaceDetail(name="W. Fang", uuid="7", category=1))
+    passed = await hub.add_record("access", AccessDetail(uuid="7"))
+    for path in (
+        "/",
+        f"/records/{seq}",
+        f"/records/{passed}",
+        "/wall",
+        "/search",
+        "/search?uuid=7",
+    ):
+        await guard.get(path)
+        assert "王芳" in guard.text, path
+        await viewer.get(path)
+        assert viewer.response.status_code == 200, path
+        for text in ("王芳", "card-known", "/people/7"):
+            assert text not in viewer.text, (path, text)
+    await viewer.get("/")
+    assert "W. Fang" in viewer.text
+    async with viewer.listening("/stream") as events:
+        await hub.add_record(detail=FaceDetail(name="W. Fang", uuid="7"))
+        name, card = await events.next()
+        while name != "card":
+            name, card = await events.next()
+    assert "W. Fang" in card["html"]
+    assert "王芳" not in card["html"]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from msgspec import Struct
 
 from hub.errors import CannotStoreNow, TooManyRequests
+from hub.services.access.users import User
 from hub.services.people.register import People, PersonName
 from hub.services.records.repeat_groups import RepeatGroup
 from hub.wire.commands.answers import Recognised
@@ -39,8 +40,15 @@ class RecognisedView(Struct, frozen=True):
     known_as: KnownAs | None
 
 
-async def known_people(register: People, records: Iterable[Record]) -> Mapping[str, PersonName]:
-    """The people of the register whom these records name, by pid. One query at most."""
+async def known_people(
+    register: People, records: Iterable[Record], me: User
+) -> Mapping[str, PersonName]:
+    """The people of the register whom these records name, by pid. One query at most.
+
+    Nobody for viewers, who do not see the register: what cameras report, they see.
+    """
+    if not auth.reaches(me, "guard"):
+        return NOBODY
     return await people_named(register, map(named_pid, records))
 
 
@@ -82,11 +90,13 @@ def recognised_view(
 
 async def make_cards(records: Sequence[Record]) -> list[RecordCard]:
     """The cards of records, with what the register says."""
-    people = await known_people(auth.services().people, records)
+    me = await auth.require_role("viewer")
+    people = await known_people(auth.services().people, records, me)
     return [make_card(record, people) for record in records]
 
 
 async def make_group_cards(groups: Sequence[RepeatGroup]) -> list[RecordCard]:
     """The cards of groups of repeats, with what the register says."""
-    people = await known_people(auth.services().people, [group.lead for group in groups])
+    me = await auth.require_role("viewer")
+    people = await known_people(auth.services().people, [group.lead for group in groups], me)
     return [make_group_card(group, people) for group in groups]

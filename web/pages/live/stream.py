@@ -71,6 +71,7 @@ class WallStream(ResponseBody):
     """
 
     def __init__(self, me: User, after: int | None) -> None:
+        self._me = me
         self._by = auth.actor(me)
         self._may_keep = may_keep = auth.reaches(me, "guard")
         self._services = auth.services()
@@ -122,7 +123,7 @@ class WallStream(ResponseBody):
         return b"".join(_encode_event("erasure", mark) for mark in marks)
 
     async def _encode_news(self, news: News) -> bytes:
-        people = await known_people(self._services.people, news.records)
+        people = await known_people(self._services.people, news.records, self._me)
         parts = [await self._encode_card(record, people) for record in news.records]
         count = self._services.change_feed.published
         alarms = await self._alarms.take(news, count)

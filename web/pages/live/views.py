@@ -320,7 +320,7 @@ async def record(seq: int) -> Response:
     newer = await find(after=seq)
     older = await find(before=seq, newest_first=True)
     query = place.query
-    people = await known_people(auth.services().people, [found])
+    people = await known_people(auth.services().people, [found], me)
     person = people.get(named_pid(found))
     may_see_numbers = auth.reaches(me, "admin") and record_has_numbers(found)
     is_full = may_see_numbers and request.args.get("numbers") == "full"
