@@ -17,14 +17,15 @@ def apikey() -> None:
 @apikey.command("add")
 @click.argument("name")
 @click.option("--read-only", is_flag=True, help="The key can only read.")
+@click.option("--targets", is_flag=True, help="The key can also change where records are sent.")
 @data_option()
-def add(data_dir: Path, name: str, read_only: bool) -> None:
+def add(data_dir: Path, name: str, read_only: bool, targets: bool) -> None:
     """Create a key and print {"appid", "secret"}. The secret cannot be shown again."""
     from hub.cli.output import print_json
     from hub.cli.requests import execute
     from hub.process.control.access import AddApiKey
 
-    print_json(execute(data_dir, AddApiKey(name, read_only)))
+    print_json(execute(data_dir, AddApiKey(name, read_only, targets)))
 
 
 @apikey.command("list")
@@ -46,7 +47,7 @@ def list_(data_dir: Path, as_json: bool) -> None:
                 (
                     k.appid,
                     k.name,
-                    "read" if k.read_only else "all",
+                    "read" if k.read_only else "all" if k.targets else "change",
                     k.created_at,
                     k.last_used_at or "never",
                 )

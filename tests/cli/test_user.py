@@ -87,3 +87,12 @@ def test_keys_are_added_listed_and_removed(sitehub: Sitehub) -> None:
     assert key["secret"] not in listed
     assert sitehub("apikey", "remove", key["appid"]).status == 0
     assert json.loads(sitehub("apikey", "list", "--json").out) == []
+
+
+def test_a_key_is_given_the_right_to_change_targets(sitehub: Sitehub) -> None:
+    for name, *rights in (("erp",), ("vms", "--targets")):
+        assert sitehub("apikey", "add", name, *rights).status == 0
+    listed = json.loads(sitehub("apikey", "list", "--json").out)
+    assert {key["name"]: key["targets"] for key in listed} == {"erp": False, "vms": True}
+    refused = sitehub("apikey", "add", "x", "--targets", "--read-only")
+    assert (refused.status, "targets" in refused.err) == (1, True)

@@ -155,7 +155,9 @@ class HubServices:
 
     async def bearer(self, *, read_only: bool = False) -> dict[str, str]:
         """Make an API key; returns the header with it."""
-        key = await self.services.api_keys.add("test", read_only, by=COMMAND_LINE)
+        key = await self.services.api_keys.add(
+            "test", read_only, targets=not read_only, by=COMMAND_LINE
+        )
         return {"Authorization": f"Bearer {key.appid}:{key.secret}"}
 
 

@@ -59,6 +59,10 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     refusals: tuple[type[HubError], ...] = ()
     #: The role that a signed-in user needs. Calls that write refuse read-only keys.
     role: Role = "viewer"
+    #: Whether a signed-in user sends the own password with it, as the page that does the same asks.
+    needs_password: bool = False
+    #: What a key must have been given the right to.
+    right: Literal["", "targets"] = ""
     #: Values for the placeholders of `path` and the query in the examples of the docs.
     path_example: Mapping[str, str] = {}
     query_example: str = ""

@@ -24,6 +24,7 @@ from hub.errors import (
 from web.api.answers import Refusal
 from web.api.endpoint import PREFIX, Endpoint, Nothing
 from web.api.schemas import parameter_schemas
+from web.auth import PASSWORD_HEADER
 from web.http.http_heads import STATUS_MESSAGES
 
 Json = dict[str, Any]
@@ -95,6 +96,15 @@ _SECURITY_SCHEMES: Json = {
 }
 
 
+#: Not required: keys do without.
+_PASSWORD: Json = {
+    "name": PASSWORD_HEADER,
+    "in": "header",
+    "description": "the own password of a signed-in user, in Base64; keys do without",
+    "schema": {"type": "string", "contentEncoding": "base64"},
+}
+
+
 def document(endpoints: Sequence[Endpoint], version: str, prefix: str = "") -> Json:
     """The OpenAPI document of a hub below `prefix`, ready to be encoded as JSON."""
     schemas = _Schemas(endpoints)
@@ -145,8 +155,12 @@ class _Schemas:
             "operationId": operation_id(endpoint),
             "tags": [endpoint.tag],
             "summary": endpoint.summary,
-            "description": endpoint.description,
-            "parameters": _path_parameters(endpoint) + _query_parameters(endpoint.query),
+            "description": "\n\n".join(filter(None, [endpoint.description, _rights(endpoint)])),
+            "parameters": [
+                *_path_parameters(endpoint),
+                *_query_parameters(endpoint.query),
+                *([_PASSWORD] if endpoint.needs_password else []),
+            ],
             "responses": {"200": self._answer(endpoint)} | self._refusals(endpoint),
         }
         if endpoint.query_example:
@@ -202,6 +216,10 @@ def operation_id(endpoint: Endpoint) -> str:
     """An id that depends on method and path only, such as "get_devices_did"."""
     words = endpoint.path.removeprefix(PREFIX).replace(".", "/").split("/")
     return "_".join([endpoint.method.lower(), *(w.strip("{}") for w in words if w)])
+
+
+def _rights(endpoint: Endpoint) -> str:
+    return "A key needs the right to change targets." if endpoint.right else ""
 
 
 def _path_parameters(endpoint: Endpoint) -> list[Json]:

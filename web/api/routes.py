@@ -13,7 +13,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 from werkzeug.sansio.request import Request as Head
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter, NoSuchResource, NotAllowed
 from hub.services import Services
 from hub.wire import json_limits
 from web import auth
@@ -63,6 +63,10 @@ class Routes:
                 body=await self._read_body(endpoint, caller, body),
                 path=path,
             )
+            if endpoint.right == "targets" and not caller.may_change_targets:
+                raise NotAllowed("this API key was not given the right to change targets")
+            if endpoint.needs_password:
+                await auth.confirm(caller)
             name_request(caller.actor.who, msgspec.json.encode(call.query))
             return _response(await view(call))
 

@@ -9,7 +9,14 @@ signatures  the body of a signed request
 
 from __future__ import annotations
 
-from web.auth.api import Caller, authenticate, authenticate_bearer, require_api
+from web.auth.api import (
+    PASSWORD_HEADER,
+    Caller,
+    authenticate,
+    authenticate_bearer,
+    confirm,
+    require_api,
+)
 from web.auth.csrf import check_csrf, csrf_token
 from web.auth.current import address_of, base_url, client_address, head_of, install, services
 from web.auth.sessions import (
@@ -35,6 +42,7 @@ from web.auth.signatures import (
 )
 
 __all__ = [
+    "PASSWORD_HEADER",
     "Caller",
     "RoleMissing",
     "actor",
@@ -48,6 +56,7 @@ __all__ = [
     "check_role",
     "check_signed_body",
     "client_address",
+    "confirm",
     "csrf_token",
     "current_user",
     "forget",

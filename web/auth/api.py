@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Collection
 
 from msgspec import Struct
@@ -19,6 +20,9 @@ from web.auth.current import client_address, services
 from web.auth.sessions import check_role, user_of
 from web.auth.signatures import is_signed, refuse_repeated_parameters
 from web.http.budget import BodySender
+
+#: The own password of a signed-in user, as Base64 of its UTF-8: headers take no other characters.
+PASSWORD_HEADER = "Sitehub-Password"
 
 
 class Caller(Struct, frozen=True):
@@ -38,6 +42,11 @@ class Caller(Struct, frozen=True):
         if isinstance(self.who, ApiKey):
             return not self.who.read_only
         return includes(self.who.role, "admin")
+
+    @property
+    def may_change_targets(self) -> bool:
+        """Whether it is an administrator, or a key that was given this right."""
+        return self.who.targets if isinstance(self.who, ApiKey) else self.is_admin
 
     @property
     def actor(self) -> Actor:
@@ -89,6 +98,24 @@ async def authenticate(
     if write:
         check_csrf_header(services, head)
     return Caller(user, address)
+
+
+async def confirm(caller: Caller) -> None:
+    """Check the own password of a signed-in user, in the header of the current request.
+
+    A session that was stolen must not be enough. Raises NotAllowed, and TooManyRequests after too
+    many failures.
+    """
+    if isinstance(caller.who, ApiKey):
+        return
+    try:
+        sent = b64decode(request.headers.get(PASSWORD_HEADER, ""), validate=True).decode()
+    except ValueError:
+        sent = ""
+    if not sent:
+        raise NotAllowed(f"your own password is needed: header {PASSWORD_HEADER}, in Base64")
+    if not await services().users.confirm(caller.who.name, sent, by=caller.actor):
+        raise NotAllowed("your password is wrong")
 
 
 async def _signing_key(services: Services, head: Head, *, write: bool) -> ApiKey:

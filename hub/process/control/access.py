@@ -119,10 +119,13 @@ class AddApiKey(ControlRequest[NewApiKey], frozen=True, tag="apikey.add"):
 
     name: str
     read_only: bool
+    targets: bool = False
     result: ClassVar[Any] = NewApiKey
 
     async def perform(self, services: Services) -> NewApiKey:
-        return await services.api_keys.add(self.name, self.read_only, by=COMMAND_LINE)
+        return await services.api_keys.add(
+            self.name, self.read_only, targets=self.targets, by=COMMAND_LINE
+        )
 
 
 class ListedApiKey(Struct, frozen=True):
@@ -131,6 +134,7 @@ class ListedApiKey(Struct, frozen=True):
     appid: str
     name: str
     read_only: bool
+    targets: bool
     created_at: str
     last_used_at: str | None
 
@@ -146,6 +150,7 @@ class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.l
                 key.appid,
                 key.name,
                 key.read_only,
+                key.targets,
                 format_rfc3339(key.created_at),
                 None if key.last_used_at is None else format_rfc3339(key.last_used_at),
             )

@@ -70,14 +70,21 @@ class ApiKeys:
         """Return the key, without its secret; None if there is none."""
         return self._keys.get(appid)
 
-    async def add(self, name: str, read_only: bool, *, by: Actor) -> NewApiKey:
-        """Create a key. Raises BadParameter for "name"."""
+    async def add(
+        self, name: str, read_only: bool, *, targets: bool = False, by: Actor
+    ) -> NewApiKey:
+        """Create a key. `targets`: it may also say where records are sent.
+
+        Raises BadParameter for "name", and for "targets" of a key that only reads.
+        """
+        if targets and read_only:
+            raise BadParameter("a key that only reads cannot change targets", field="targets")
         name = check_name(name)
         new = NewApiKey(appid=secrets.token_hex(8), secret=secrets.token_urlsafe(24))
         created_at = int(self._now() * 1000)
-        key = ApiKey(appid=new.appid, name=name, read_only=read_only, created_at=created_at)
+        key = ApiKey(new.appid, name, read_only, created_at, targets=targets)
         await self._keys.add(key, new.secret)
-        suffix = " read-only" if read_only else ""
+        suffix = " read-only" if read_only else " targets" if targets else ""
         await self._audit.add(by, "apikey.add", f"{new.appid} {name}{suffix}")
         return new
 

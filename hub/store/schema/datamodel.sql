@@ -713,7 +713,7 @@ CREATE INDEX session_user ON session (user);
 CREATE TABLE api_key (
     appid TEXT PRIMARY KEY,
     name TEXT NOT NULL,
-    read_only INTEGER NOT NULL,
+    read_only INTEGER NOT NULL,  -- 0: all rights; 1: only reads; 2: changes all but targets
     secret BLOB NOT NULL,        -- sealed
     created_at INTEGER NOT NULL,
     last_used_at INTEGER         -- saved from time to time

@@ -17,7 +17,13 @@ from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
 from hub.store.sealing import SecretBox
 
-_ALL = "SELECT appid, name, read_only, created_at, last_used_at, secret FROM api_key"
+#: `read_only` is 0 for all rights, 1 for reading, and 2 for changing all but targets; versions that
+#: do not know the 2 let such a key only read.
+_ALL = """
+SELECT appid, name, CASE read_only WHEN 2 THEN 0 ELSE read_only END, ifnull(read_only = 0, 0),
+    created_at, last_used_at, secret
+FROM api_key
+"""
 _ADD = "INSERT INTO api_key (appid, name, read_only, created_at, secret) VALUES (?, ?, ?, ?, ?)"
 _USED = "UPDATE api_key SET last_used_at = ? WHERE appid = ?"
 _REMOVE = "DELETE FROM api_key WHERE appid = ?"
@@ -36,6 +42,8 @@ class ApiKey(Struct, frozen=True):
     read_only: bool
     created_at: Moment
     last_used_at: Moment | None = None
+    #: Whether it may add and change targets, and so say where records are sent.
+    targets: bool = False
     #: A part of it cannot be read; then it may only read.
     damaged: bool = False
 
@@ -50,10 +58,10 @@ class SealedApiKey(Struct, frozen=True):
 _rows = RowReader(
     "api_key",
     ApiKey,
-    ("appid", "name", "read_only", "created_at", "last_used_at"),
+    ("appid", "name", "read_only", "targets", "created_at", "last_used_at"),
     key=("appid",),
     fallbacks={"name": "", "read_only": True, "created_at": 0, "last_used_at": None},
-    decoders={"read_only": as_flag},
+    decoders={"read_only": as_flag, "targets": as_flag},
 )
 
 
@@ -132,7 +140,8 @@ class ApiKeyTable:
         sealed = SealedApiKey(key, self._box.seal(secret, _context(key.appid)))
 
         def job(connection: sqlite3.Connection) -> None:
-            values = (key.appid, key.name, key.read_only, key.created_at, sealed.secret)
+            rights = 1 if key.read_only else 0 if key.targets else 2
+            values = (key.appid, key.name, rights, key.created_at, sealed.secret)
             try:
                 connection.execute(_ADD, values)
             except sqlite3.IntegrityError as error:

@@ -35,7 +35,10 @@ async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
 async def test_everything_survives_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
     data = tmp_path / "data"
     key = ApiKey("A1", "vms", True, 3)
+    others = ApiKey("A2", "erp", False, 4), ApiKey("A3", "cms", False, 5, targets=True)
     async with opened(data, clock) as store:
+        for other in others:
+            await store.api_keys.add(other, "other")
         await store.users.add(ANN)
         await store.sessions.add(session(b"s"))
         await store.api_keys.add(key, "secret")
@@ -44,7 +47,7 @@ async def test_everything_survives_a_restart(tmp_path: Path, clock: FrozenClock)
     async with opened(data, clock) as store:
         assert store.users.all() == (ANN,)
         assert store.sessions.get(b"s") == session(b"s")
-        assert store.api_keys.all() == (key,)
+        assert store.api_keys.all() == (key, *others)
         assert store.api_keys.secret("A1") == "secret"
         assert store.settings.get("site.name") == "North gate"
         assert [entry.target for entry in await store.audit.newest(None, 100)] == ["7"]

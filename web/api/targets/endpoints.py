@@ -85,6 +85,8 @@ ADD = Endpoint(
     answer=AddedTarget,
     answer_example=_ADDED,
     role="admin",
+    needs_password=True,
+    right="targets",
 )
 ONE = Endpoint(
     method="GET",
@@ -107,6 +109,8 @@ CHANGE = Endpoint(
     answer=TargetAnswer,
     answer_example=_EXAMPLE,
     role="admin",
+    needs_password=True,
+    right="targets",
     path_example=_PATH,
 )
 REMOVE = Endpoint(
@@ -118,6 +122,7 @@ REMOVE = Endpoint(
     answer=TargetAnswer,
     answer_example=_EXAMPLE,
     role="admin",
+    right="targets",
     path_example=_PATH,
 )
 TEST = Endpoint(
@@ -149,6 +154,8 @@ SECRET = Endpoint(
     answer=Secret,
     answer_example=Secret(_SECRET),
     role="admin",
+    needs_password=True,
+    right="targets",
     path_example=_PATH,
 )
 DELIVERIES = Endpoint(

@@ -23,6 +23,7 @@ class KeyRow(Struct, frozen=True):
     appid: str
     name: str
     read_only: bool
+    targets: bool
     since: str
     used: str
     remove_url: str
@@ -55,6 +56,7 @@ def _row(key: ApiKey) -> KeyRow:
         appid=key.appid,
         name=key.name or key.appid,
         read_only=key.read_only,
+        targets=key.targets,
         since=shown.date(key.created_at, zone),
         used="" if key.last_used_at is None else shown.moment(key.last_used_at, zone),
         remove_url=make_url("/site/api-keys/remove", appid=key.appid),
@@ -74,7 +76,9 @@ async def add() -> Response:
     if wrong is not None:
         return await _keys_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
     try:
-        key = await auth.services().api_keys.add(name, may != "all", by=auth.actor(me))
+        key = await auth.services().api_keys.add(
+            name, may not in ("all", "targets"), targets=may == "targets", by=auth.actor(me)
+        )
     except BadParameter as error:
         fault = describe_account_error(error)
         return await _keys_page(values, field=error.field, fault=fault, status=400)

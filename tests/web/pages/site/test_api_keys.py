@@ -17,9 +17,12 @@ async def test_without_a_key_the_page_says_what_keys_are_for(admin: Photographer
     assert "No API keys yet." in admin.text
 
 
-@pytest.mark.parametrize(("may", "read_only"), [("read", True), ("all", False)])
+@pytest.mark.parametrize(
+    ("may", "read_only", "targets"),
+    [("read", True, False), ("all", False, False), ("targets", False, True)],
+)
 async def test_a_key_is_added_and_its_secret_shown_once(
-    hub: PageSite, admin: Photographer, may: str, read_only: bool
+    hub: PageSite, admin: Photographer, may: str, read_only: bool, targets: bool
 ) -> None:
     await admin.get(KEYS)
     await admin.send(f"{KEYS}/add", name="payroll", may=may, own_password=PASSWORD)
@@ -27,8 +30,9 @@ async def test_a_key_is_added_and_its_secret_shown_once(
         re.findall(rf'<code id="{name}">([^<]+)<', admin.text)[0] for name in ("appid", "secret")
     )
     key = hub.services.api_keys.authenticate(f"{appid}:{secret}")
-    assert (key.name, key.read_only) == ("payroll", read_only)
+    assert (key.name, key.read_only, key.targets) == ("payroll", read_only, targets)
     await admin.get(KEYS)
+    assert ("<td>read and change, forwarding too</td>" in admin.text) == targets
     assert appid in admin.text
     assert secret not in admin.text
     # It was used by this test.
