@@ -126,7 +126,8 @@ def current_view(data_dir: Path) -> tuple[DatabaseView | None, Wal]:
 
 def _follows(main: DatabaseView, view: DatabaseView) -> bool:
     """Whether a write-ahead log leads from what the main file says to `view`."""
-    if not main.log_id:  # it was being migrated
+    # It was being migrated, or rebuilt: then the log may get another id, and nothing is counted.
+    if not main.log_id or main.is_rebuilding:
         return True
     if view.writes is not None and main.writes is not None and not view.writes.follow(main.writes):
         return False

@@ -30,6 +30,7 @@ from hub.store.recovery.held import as_new, rebuild_held
 from hub.store.recovery.lost_changes import note_lost_changes
 from hub.store.recovery.putting_aside import put_copy_aside, put_tail_aside
 from hub.store.sealing import Random
+from hub.store.sqlite.clean_mark import empty_wal
 from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.log_state import (
     LogState,
@@ -123,6 +124,8 @@ def rebuild(
             if log_id:
                 note_lost_changes(connection, database)
         connection.execute("COMMIT")
+        # Into the main file, which tells then that its log is that of a rebuild.
+        empty_wal(connection)
         replay = _Replay(connection, days, state, log_id, spans, on_progress, random)
         replay.run()
         held = rebuild_held(connection, media)

@@ -41,7 +41,7 @@ from tests.store.recovery.test_start_check import (
 )
 from tests.support.clock import FrozenClock
 from tests.support.failing_commits import FailingCommits
-from tests.support.stores import batch, drop_day, is_whole, opened
+from tests.support.stores import batch, copy_as_left, drop_day, is_whole, opened
 
 SEEDS = range(1, 8)
 
@@ -329,6 +329,36 @@ async def test_an_interrupted_rebuild_of_a_lost_database_is_repeated(
     assert report.is_new_database
     assert report.put_aside == ()
     assert await log_of(tmp_path, clock) == before
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+async def test_a_killed_rebuild_goes_on_where_it_was(
+    is_lost: bool, tmp_path: Path, clock: FrozenClock
+) -> None:
+    """Its database has a write-ahead log, in which the log has another id."""
+    data, left, copy = tmp_path / "data", tmp_path / "left", tmp_path / "copy"
+    await filled(data, clock, range(1, 2))
+    shutil.copytree(data, copy)
+    for seed in range(2, 6):
+        clock.advance(86_400)
+        await filled(data, clock, range(seed, seed + 1))
+    _, before = await log_of(data, clock)
+    copy_back(copy, data, *(() if is_lost else (DATABASE,)))
+    (data / "media" / "2026-11-26.pack").unlink()
+    rebuild(data, Disk(), os.urandom, lambda part: killed_at(part, data, left))
+    assert (left / WAL).stat().st_size
+    with pytest.raises(StartFault, match="was interrupted: repeat it"):
+        async with opened(left, clock):
+            pass
+    report = rebuild(left, Disk(), os.urandom)
+    assert (0 < report.records < 3, report.put_aside) == (True, ())
+    assert (await log_of(left, clock))[1] == [before[0], *before[2:]]
+
+
+def killed_at(part: float, data: Path, left: Path) -> None:
+    """Copy the directory once, as a kill -9 in the middle leaves it."""
+    if part > 0.5 and not left.exists():
+        copy_as_left(data, left)
 
 
 @pytest.mark.parametrize("after", [0, 0.4, 0.7, 1])
