@@ -36,9 +36,14 @@ from hub.store.media.packs import SUFFIX, packs_in
 from hub.store.media.tails import groups_in
 from hub.store.names import DATABASE, MEDIA, SET_ASIDE
 from hub.store.recovery.held import as_new
-from hub.store.recovery.rebuild import Progress, RebuildReport, grown, rebuild
+from hub.store.recovery.rebuild import (
+    Progress,
+    RebuildReport,
+    connect_rebuilder,
+    grown,
+    rebuild,
+)
 from hub.store.sealing import Random
-from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.log_state import load_log_state, new_log_id, raise_last_group
 
 #: As `put_tail_aside` names a pack, or the part of one.
@@ -87,7 +92,7 @@ def bring_back(
     found = [(group, part) for part in parts for group in _groups(part)]
     refused = _refused(media, [group for group, _ in found])
     wanted = [one for one in found if (one[0].log_id, one[0].number) not in refused]
-    with closing(connect_writer(data_dir / DATABASE)) as connection:
+    with closing(connect_rebuilder(data_dir / DATABASE)) as connection:
         # They hold that nothing comes back below the seqs that they cover.
         connection.execute("DELETE FROM report_day")
         returned = _Return(connection, media, disk, random)

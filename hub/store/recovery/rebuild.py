@@ -47,6 +47,7 @@ from hub.store.tables.settings import save_setting
 #: Called with the part that is done, from 0 to 1. May raise to stop.
 Progress = Callable[[float], None]
 
+_MAX_WAL_PAGES = 500
 _SEQS = "SELECT seq FROM record WHERE seq BETWEEN ? AND ?"
 _CONTINUES = "UPDATE earlier_log SET last_seq = (SELECT max(seq) FROM record) WHERE log = ?"
 _MARK = "SELECT value FROM setting WHERE key = ?"
@@ -105,7 +106,7 @@ def rebuild(
         copies.append(put_copy_aside(data_dir / WAL, media, disk).name)
     ground = prepare_ground(data_dir, disk, keep_held=True)
     put_aside = [*copies, *ground.put_aside]
-    with closing(connect_writer(database)) as connection:
+    with closing(connect_rebuilder(database)) as connection:
         state = load_log_state(connection)
         days = DayIndex(load_days(connection))
         log_id = _wanted_log(connection, state, days)
@@ -149,6 +150,13 @@ def rebuild(
             log_id_changed=log_id not in ("", load_log_state(connection).log_id),
             received=replay.received,
         )
+
+
+def connect_rebuilder(database: Path) -> sqlite3.Connection:
+    """Open a database for any number of transactions: their write-ahead log stays short."""
+    connection = connect_writer(database)
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_MAX_WAL_PAGES}")
+    return connection
 
 
 def _wanted_log(connection: sqlite3.Connection, state: LogState, days: DayIndex) -> str:

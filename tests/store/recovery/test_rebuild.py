@@ -331,6 +331,18 @@ async def test_an_interrupted_rebuild_of_a_lost_database_is_repeated(
     assert await log_of(tmp_path, clock) == before
 
 
+async def test_the_log_of_a_rebuild_stays_short(tmp_path: Path, clock: FrozenClock) -> None:
+    await filled(tmp_path, clock, range(40))
+    (tmp_path / DATABASE).unlink()
+    sizes: list[int] = []
+    rebuild(
+        tmp_path, Disk(), os.urandom, lambda part: sizes.append((tmp_path / WAL).stat().st_size)
+    )
+    assert len(sizes) == 40
+    # A group writes some 15 pages of 4 KB.
+    assert max(sizes) < 520 * 4120
+
+
 @pytest.mark.parametrize("is_lost", [True, False])
 async def test_a_killed_rebuild_goes_on_where_it_was(
     is_lost: bool, tmp_path: Path, clock: FrozenClock
