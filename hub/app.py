@@ -385,7 +385,9 @@ async def open_services(
             sends_id_numbers=config.people.send_id_numbers,
         )
         availability = DeviceAvailability(store, registry, pending_devices, clock, now)
-        reports = Reports(store, site, people, camera_groups, availability, audit, now)
+        reports = Reports(
+            store, site, people, camera_groups, availability, audit, clock.likely_time
+        )
         thumbnails = Thumbnails(store.pictures, precedence)
         report_delivery = ReportDelivery(store, reports, site, clock, audit, data_dir, now)
         health = Health(
@@ -430,7 +432,7 @@ async def open_services(
         yield Services(
             settings=settings,
             data_dir=data_dir,
-            now=now,
+            now=clock.likely_time,
             closing=closing,
             changes=changes,
             record_feed=record_feed,
@@ -479,7 +481,7 @@ async def open_services(
             ingest=ingest,
             records=RecordLog(store, record_feed),
             thumbnails=thumbnails,
-            histograms=Histograms(store, site, now),
+            histograms=Histograms(store, site, clock.likely_time),
             part_matching=PartMatching(store),
             person_photos=person_photos,
             people=people,
@@ -506,7 +508,7 @@ async def open_services(
             targets=targets,
             reports=reports,
             report_delivery=report_delivery,
-            day_summaries=DaySummaries(store, site, now),
+            day_summaries=DaySummaries(store, site, clock.likely_time),
             jobs=jobs,
             imports=imports,
             photo_searches=PhotoSearches(devices, commands, person_photos, jobs, site, audit),

@@ -44,7 +44,7 @@ class Links:
             services.enrolment,
             self._traces,
             self._config,
-            services.now,
+            services.clock.shown_time,
             services.old_tls,
             note_address=services.known_addresses.note,
         )

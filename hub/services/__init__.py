@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import trio
 
+    from hub.clock_reading import LikelyTime
     from hub.config import Config
     from hub.live.feed import Change, Feed
     from hub.live.frame_trace import FrameTraces
@@ -94,8 +95,8 @@ class Services:
 
     settings: Settings
     data_dir: Path
-    #: The wall clock, in UNIX seconds.
-    now: Callable[[], float]
+    #: The time that is most probably right, in UNIX seconds: pages and the API have no other.
+    now: Callable[[], LikelyTime]
     #: Set as soon as the hub begins to stop, so that streams end by themselves.
     closing: trio.Event
     changes: Changes

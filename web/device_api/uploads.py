@@ -165,7 +165,6 @@ class _DeviceApi:
         web = services.config.web
         self._tls_port = web.port if web.tls else None
         self._downloads = FirmwareDownloads(services)
-        self._now = services.now
         self._clock = services.clock
         self._authentication = services.authentication
         self._note_address = services.known_addresses.note
@@ -256,9 +255,9 @@ class _DeviceApi:
         While it is doubted, it is the later one of the clock's and the likely time: a camera that
         set its clock by an earlier one would sign what counts as signed before.
         """
-        told: dict[str, int | bool] = {"time": int(self._now())}
+        shown, likely = self._clock.shown_time(), self._clock.likely_time()
+        told: dict[str, int | bool] = {"time": int(max(shown, likely))}
         if self._clock.is_doubted:
-            told["time"] = int(max(self._now(), self._clock.likely_time()))
             told["doubted"] = True
         data = {"code": OK, "msg": CODES[OK], "data": told}
         await _send(send, 200, msgspec.json.encode(data))

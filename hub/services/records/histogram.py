@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from hub.clock_reading import LikelyTime
 from hub.errors import BadParameter
 from hub.services.records.record_log import RecordFilter
 from hub.store.media.packs import day_bounds
@@ -57,7 +58,7 @@ class Histogram(Struct, frozen=True):
 class Histograms:
     """Counts records. `now`: the wall clock, in UNIX seconds."""
 
-    def __init__(self, store: Store, site: Site, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, site: Site, now: Callable[[], LikelyTime]) -> None:
         self._store = store
         self._site = site
         self._now = now

@@ -184,7 +184,7 @@ class Holds:
         return hold
 
     def _checked_until(self, until: int | None) -> int | None:
-        if until is not None and until <= self._now() * 1000:
+        if until is not None and until <= self._clock.likely_time() * 1000:
             raise BadParameter("must be in the future", field="until")
         if until is not None and until > LATEST_UNTIL:
             raise BadParameter("must be before the year 9000", field="until")

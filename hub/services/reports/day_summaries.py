@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import trio
 
+from hub.clock_reading import LikelyTime
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.reports.periods import Day, day_of
@@ -64,7 +65,7 @@ _PEOPLE = 256
 class DaySummaries:
     """Keeps the summaries of the days. run() does so in the background."""
 
-    def __init__(self, store: Store, site: Site, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, site: Site, now: Callable[[], LikelyTime]) -> None:
         """`now`: the hub's clock, in seconds."""
         self._store = store
         self._site = site

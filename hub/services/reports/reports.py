@@ -12,6 +12,7 @@ import msgspec
 import trio
 from msgspec import Struct
 
+from hub.clock_reading import LikelyTime
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
 from hub.services.access.audit import Actor, Audit
 from hub.services.devices.availability import DeviceAvailability
@@ -85,7 +86,7 @@ class Reports:
         groups: CameraGroups,
         availability: DeviceAvailability,
         audit: Audit,
-        now: Callable[[], float],
+        now: Callable[[], LikelyTime],
     ) -> None:
         self._store = store
         self._site = site

@@ -1,0 +1,119 @@
+"""Who reads the wall clock, which may be wrong, and why that does no harm.
+
+Everybody else is given a `Reading`, a `LikelyTime` or the clock of lives. Whoever is missing here
+is new: ask for one of these, or say why not.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import hub
+import web
+
+_ROOTS = (Path(hub.__file__).parent, Path(web.__file__).parent)
+#: Programs of their own, on which no rule of a site depends.
+_OTHER_PROGRAMS = ("cli", "central", "simulator", "service_manager", "update")
+
+DATES = "it dates what is stored or shown, and nothing is decided by it"
+#: What `hub.app` gives the wall clock to.
+GIVEN = {
+    "Admission": "it dates connects; its delays bear a clock that is set back",
+    "AddressMoves": "how long a camera is waited for is only shown",
+    "AlarmWatch": "it dates alarms; two such times are compared by is_past",
+    "Alarms": DATES,
+    "ApiKeys": "it dates uses; used signatures are kept while the clock is doubted",
+    "Audit": DATES,
+    "CameraCapabilities": DATES,
+    "CameraReadings": "in doubt the camera is asked again",
+    "Campaigns": DATES,
+    "Commands": DATES,
+    "DeviceAvailability": "it knows of steps, and its memory goes once the clock is trusted",
+    "DeviceFiles": DATES,
+    "Devices": "it dates reports; an earlier key ends by it, see docs/operations.md, Time",
+    "Downloads": "it dates them; links end by the clock of lives",
+    "Erasures": DATES,
+    "FrameTraces": DATES,
+    "Health": "it tells what the clock shows",
+    "HealthChecks": DATES,
+    "Holds": "it dates them; they end once the clock is trusted",
+    "Imports": "old files are removed only while the clock is not doubted",
+    "Ingest": DATES,
+    "Jobs": "it dates them; old ones are removed only while the clock is not doubted",
+    "Maintenance": "old days and pictures go once the clock is trusted",
+    "ManyDevices": DATES,
+    "OldTls": "it is only shown",
+    "PendingDevices": DATES,
+    "People": DATES,
+    "PeopleSync": "it dates comparisons and absences, which are compared by is_past",
+    "Registry": DATES,
+    "Releases": DATES,
+    "ReportDelivery": "nothing is sent while the clock is doubted",
+    "RetentionPolicy": "by it the day is known that is being written, and stays",
+    "Reviews": DATES,
+    "SavedSearches": DATES,
+    "SignedTimes": "the likely time stands beside it",
+    "SiteClock": "it is what judges the clock",
+    "SiteFigures": DATES,
+    "SiteView": "what is recent is only told again",
+    "Surroundings": "the doctor tells what the clock shows",
+    "Targets": "it dates tries and messages, as their receivers compare them with their clocks",
+    "Updates": DATES,
+    "Users": DATES,
+    "open_services": "it hands it on",
+    "open_store": "it dates records and days, which are dated again by the known steps",
+}
+#: Who asks the operating system.
+ASKED = {
+    "hub/app.py": "it is given on from here",
+    "hub/process/executable.py": "how old files are that another process left",
+    "hub/store/backup/making.py": "how old files are that another process left",
+    "hub/store/backup/restore.py": "it names a folder",
+    "hub/store/recovery/held.py": "it dates a hold, while no hub runs",
+    "web/http/connection.py": "the date of an HTTP answer",
+}
+
+
+def test_the_wall_clock_is_given_to_those_alone_who_do_no_harm_with_it() -> None:
+    tree = ast.parse((_ROOTS[0] / "app.py").read_text("utf-8"))
+    assert set(_given_to(tree)) == set(GIVEN)
+
+
+def test_nobody_else_asks_the_operating_system_for_the_time() -> None:
+    assert {name for name, tree in _trees() if _asks(tree)} == set(ASKED)
+
+
+def _given_to(tree: ast.AST) -> Iterator[str]:
+    """The names of what is called with `now`, or with a lambda that asks it."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call):
+            given = [*call.args, *(keyword.value for keyword in call.keywords)]
+            if any(_is_now(one) or (isinstance(one, ast.Lambda) and _uses(one)) for one in given):
+                yield ast.unparse(call.func)
+
+
+def _uses(tree: ast.AST) -> bool:
+    return any(_is_now(node) for node in ast.walk(tree))
+
+
+def _is_now(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "now"
+
+
+def _trees() -> Iterator[tuple[str, ast.AST]]:
+    for root in _ROOTS:
+        for path in root.rglob("*.py"):
+            name = path.relative_to(root.parent).as_posix()
+            if name.split("/")[1] not in _OTHER_PROGRAMS:
+                yield name, ast.parse(path.read_text("utf-8"))
+
+
+def _asks(tree: ast.AST) -> bool:
+    return any(
+        isinstance(node, ast.Attribute)
+        and (ast.unparse(node.value), node.attr)
+        in {("time", "time"), ("datetime", "now"), ("datetime", "today"), ("date", "today")}
+        for node in ast.walk(tree)
+    )
