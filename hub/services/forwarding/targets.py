@@ -226,8 +226,8 @@ class Targets:
             secret=secret, password=identity.password, key=identity.key, url=secret_address(url)
         )
         target = await self._store.targets.add(new, keys, with_free_name=not name)
-        await self._audit.add(by, "target.add", f"{target.id} {target.name}")
         await self._forwarders.begin(target.id)
+        await self._audit.add(by, "target.add", f"{target.id} {target.name}")
         self._forwarders.tell(target.id)
         return self._view(target), secret
 
@@ -350,13 +350,12 @@ class Targets:
 
     def needs(self, day: DayUse) -> bool:
         """Whether a target has not had all records of a day that may still wait for it."""
-        if self._age_of(day) > timedelta(days=self._hold_days):
-            return False
-        return any(
+        is_missing = any(
             target.cursor.log == self._store.log_id
             and self._forwarders.cursor(target).seq < day.last_seq
             for target in self._lossless()
         )
+        return is_missing and self._age_of(day) <= timedelta(days=self._hold_days)
 
     async def note_dropped(self, day: DayUse, reason: GapReason) -> None:
         """Note that the records of a day are gone. Raises CannotStoreNow."""

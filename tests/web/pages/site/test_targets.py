@@ -126,11 +126,12 @@ async def test_what_went_wrong_is_shown_and_tried_again(
     assert "The test message was delivered" in admin.text
 
 
-async def test_a_form_that_shows_an_older_target_is_shown_again(
+async def test_a_form_is_sent_once_and_one_that_shows_an_older_target_is_shown_again(
     admin: Photographer, hub: PageSite
 ) -> None:
     await add(admin)
     await admin.get(f"{TARGETS}/1")
+    assert re.search(rf'action="{TARGETS}/1/retry" data-busy="Sending…"', admin.text)
     form = {"url": URL, "own_password": PASSWORD, "seen": "1"}
     await admin.send(f"{TARGETS}/1", **form, name="B")
     assert admin.goes_to == f"{TARGETS}/1?done=target-changed"
