@@ -42,7 +42,7 @@ from hub.store.records.record_reading import erased_detail, known_detail
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.erasures import Erasure, Subject, count_erased, forget_subject
-from hub.wire.person_numbers import canonical_number
+from hub.wire.person_numbers import canonical_number, names_nobody
 from hub.wire.uploads.records import AccessDetail, RecordKind
 
 log = logging.getLogger(__name__)
@@ -271,7 +271,9 @@ def _erase_alarms(uuids: Sequence[str], connection: sqlite3.Connection) -> None:
 
 def _conditions(subject: Subject) -> Iterator[tuple[str, str]]:
     for uuid in subject.uuids:
-        yield _BY_UUID, indexed_uuid(uuid)
+        # An erasure of "000" that an earlier version began does not mean every stranger.
+        if not names_nobody(uuid):
+            yield _BY_UUID, indexed_uuid(uuid)
     for name in subject.names:
         yield _BY_NAME, fold(name)
     if subject.seqs:

@@ -209,6 +209,20 @@ async def test_a_name_without_a_number_is_found_among_others_of_this_name(
         assert await store.eraser.find_uuid("nobody") is None
 
 
+@pytest.mark.parametrize("number", ["0", "000", str(2**63)])
+async def test_no_number_of_strangers_erases_them(
+    number: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with opened(tmp_path / "data", clock) as store:
+        await store.records.append(batch(clock, 1, detail=FaceDetail(uuid=number)))
+        subject = Subject(uuids=(number,))
+        assert (await store.eraser.preview(subject, 1)).records == 0
+        await erase(store, clock, subject)
+        record = await store.records.get(1)
+        assert record is not None
+        assert not record.erased
+
+
 async def test_a_picture_goes_with_the_access_record_that_it_belongs_to(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
