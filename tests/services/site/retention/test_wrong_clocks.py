@@ -107,6 +107,21 @@ async def test_a_start_with_a_wrong_clock_that_is_set_right_takes_nothing_early(
     assert site.clock.is_trusted
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("ahead", AHEADS)
+async def test_no_day_that_waits_for_a_target_seems_older_than_it_is(
+    site: Site, ahead: float, is_restarted: bool
+) -> None:
+    if is_restarted:
+        await site.restart(ahead=ahead)
+    else:
+        site.set_clock(ahead)
+    await site.run(2)
+    for use in site.store.retention.days():
+        age = utc_day(site.true()) - utc_day(site.last[use.day])
+        assert site.policy.age(use) <= age + timedelta(days=1)
+
+
 @pytest.mark.parametrize("ahead", AHEADS)
 async def test_a_wrong_clock_that_is_right_at_the_next_start_takes_nothing_early(
     site: Site, ahead: float

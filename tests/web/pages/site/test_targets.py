@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from hub.services.access.audit import COMMAND_LINE
-from hub.services.forwarding.targets import Delivery
+from hub.services.forwarding.targets import Delivery, ParkedItem
 from tests.services.forwarding.conftest import Receiver, day_of
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
@@ -143,6 +143,22 @@ async def test_a_form_is_sent_once_and_one_that_shows_an_older_target_is_shown_a
     assert hub.services.targets.get(1).target.name == "B"
     await admin.send(f"{TARGETS}/1", **{**form, "seen": "2"}, name="C")
     assert hub.services.targets.get(1).target.name == "C"
+
+
+async def test_alarms_and_gaps_that_were_refused_are_shown(
+    admin: Photographer, hub: PageSite
+) -> None:
+    await add(admin)
+    log, table = hub.services.records.log_id, hub.hub.store.targets
+    for kind, seq in (("record", 2), ("alarm", 3), ("gap", 4)):
+        await table.park(ParkedItem(1, kind, log, seq, "it answered 422", 0))  # type: ignore[arg-type]
+    await admin.get(TARGETS)
+    assert '<td data-label="Refused messages">3' in admin.text
+    await admin.get(f"{TARGETS}/1")
+    assert '<a href="/records/2">Record 2</a>' in admin.text
+    assert '<a href="/alarms/3">Alarm 3</a>' in admin.text
+    assert "Gap from record 4" in admin.text
+    assert admin.text.count('aria-label="Resend record') == 1
 
 
 async def test_a_target_without_a_name_gets_one_that_is_free(
