@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ async def test_the_pages_of_the_list_have_each_alarm_once_in_order(
 
 
 def test_closed_alarms_are_read_in_the_order_of_their_index() -> None:
-    with sqlite3.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(
             "CREATE TABLE alarm (seq INTEGER PRIMARY KEY, kind, subject, severity, state, count, "
             "first_at, last_at, last_seq, heard_at, new_since, escalated_at, over_at, dids, "
