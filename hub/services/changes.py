@@ -48,11 +48,7 @@ _END_SECONDS = 3.0
 _SLOW_SECONDS = 30.0
 _INSIST_SECONDS = 3.0
 
-_SLOW = (
-    "the disk is not responding: the change goes on, and takes effect when it does; send the same "
-    "request again to learn its outcome"
-)
-_LONG = "the change takes long, and goes on: send the same request again to learn its outcome"
+_GOES_ON = "%s: the change goes on; send the same request again to learn its outcome"
 _STOPPING = "the hub is stopping"
 
 
@@ -89,7 +85,8 @@ class _Change(Patience):
         self.callers: set[trio.CancelScope] = set()
         #: Whether its own caller has hung up, or was told that it goes on.
         self.is_left = False
-        self.is_slow = False
+        #: Why the disk has kept it waiting; "" if it has not.
+        self.slow = ""
 
     @property
     def is_over(self) -> bool:
@@ -111,8 +108,8 @@ class _Change(Patience):
         # Tasks that it has started, such as those of jobs, go on after it.
         self.insists = not self.is_over
 
-    def _let_caller_go(self) -> None:
-        self.is_slow = True
+    def _let_caller_go(self, reason: str) -> None:
+        self.slow = reason
         self.set_deadline(-math.inf)
 
     def set_deadline(self, deadline: float) -> None:
@@ -131,11 +128,6 @@ class Changes:
         self._running: set[_Change] = set()
         #: Those whose callers were not told the outcome, the oldest first.
         self._untold: dict[Hashable, _Change] = {}
-
-    @property
-    def count(self) -> int:
-        """How many changes are going on."""
-        return len(self._running)
 
     async def carry_out(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` as a change, and return its result or raise its error.
@@ -194,7 +186,7 @@ class Changes:
         if not is_told:
             change.is_left = True
             self._remember(change)
-            raise StillStoring(_SLOW if change.is_slow else _LONG)
+            raise StillStoring(_GOES_ON % (change.slow or "this takes long"))
         if change.scope.cancelled_caught:
             raise StillStoring(_STOPPING)
         if change.error is not None:
@@ -203,7 +195,7 @@ class Changes:
 
     async def _wait(self, change: _Change) -> None:
         """Wait until a change has ended, it is slow, or the hub stops."""
-        seconds = _SLOW_SECONDS if change.is_slow else _CALLER_SECONDS
+        seconds = _SLOW_SECONDS if change.slow else _CALLER_SECONDS
         with trio.move_on_after(math.inf if change.inputs else seconds) as caller:
             change.callers.add(caller)
             try:
@@ -332,7 +324,7 @@ def acts_outside() -> None:
         change.changes.unname(change)
 
 
-async def store_in_time(work: Callable[[], Awaitable[object]]) -> None:
+async def store_now_or_later(work: Callable[[], Awaitable[object]]) -> None:
     """Run `work`, which stores something that follows from the running change, and belongs to no
     other write: if the disk refuses it, it is stored later, and the change goes on.
 

@@ -63,7 +63,7 @@ class BlockingJob:
 
     def __call__(self, connection: sqlite3.Connection) -> None:
         self._token.run_sync_soon(self.entered.set)
-        assert self._leave.wait(10)
+        assert self._leave.wait(60)
 
     def open(self) -> None:
         self._leave.set()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from hub.services.changes import store_in_time
+from hub.services.changes import store_now_or_later
 from hub.store.tables.audit import AuditEntry as AuditEntry
 from hub.store.tables.audit import AuditFilter as AuditFilter
 
@@ -53,7 +53,7 @@ class Audit:
     async def add_each(self, by: Actor, action: str, targets: Sequence[str]) -> None:
         """Log the same change to several targets, in one write."""
         at = int(self._now() * 1000)
-        await store_in_time(
+        await store_now_or_later(
             partial(self._entries.add_each, at, by.who, action, targets, by.address)
         )
 

@@ -21,6 +21,7 @@ from hub.services.access.audit import Actor, Audit
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.sign_in import SignIn
 from hub.services.expiry import is_from_now
+from hub.store.commit.patience import waits_with
 from hub.store.tables.sessions import Session
 from hub.store.tables.users import User
 
@@ -112,7 +113,8 @@ class Sessions:
         if session is None or not _is_alive(session, now):
             return None
         if now - session.last_used_at >= _TOUCH_MS:
-            with suppress(CannotStoreNow):  # A full disk must not sign users out.
+            # A full or slow disk must not sign users out.
+            with suppress(CannotStoreNow), waits_with(None):
                 await self._sessions.touch(session.token_hash, now)
         user = self._users.get(session.user)
         if user is None or not user.enabled:

@@ -137,6 +137,7 @@ class GroupCommit:
             await self._wait_patiently(write, mine)
             if not (mine.insists and isinstance(write.error, CannotStoreNow)):
                 break
+            mine.on_slow(write.error.message)
             write = write.again()
             await trio.sleep(_INSIST_SECONDS)
         result = write.result()
@@ -157,8 +158,8 @@ class GroupCommit:
         """Wait until a write is done, however long it takes."""
         try:
             await self._wait(write)
-        except StillStoring:
-            mine.on_slow()
+        except StillStoring as error:
+            mine.on_slow(error.message)
             await write.done.wait()
 
     async def run(self) -> None:

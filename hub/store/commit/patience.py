@@ -17,11 +17,12 @@ class Patience:
     """Writes wait for the disk as long as it takes.
 
     `insists`: a write that the disk refuses is tried again until it is stored, because other writes
-    that belong to it are. `on_slow` is called whenever the disk has kept a write waiting for 30 s.
+    that belong to it are. `on_slow` is called with the reason whenever the disk has kept a write
+    waiting for 30 s, or has refused one that is tried again.
     """
 
     def __init__(
-        self, on_slow: Callable[[], object] = lambda: None, *, insists: bool = False
+        self, on_slow: Callable[[str], object] = lambda reason: None, *, insists: bool = False
     ) -> None:
         self.insists = insists
         self.on_slow = on_slow
@@ -38,8 +39,8 @@ patience: ContextVar[Patience | None] = ContextVar("patience", default=None)
 
 
 @contextmanager
-def waits_with(new: Patience) -> Iterator[None]:
-    """Let writes of the running task wait like this."""
+def waits_with(new: Patience | None) -> Iterator[None]:
+    """Let writes of the running task wait like this, in the block."""
     token = patience.set(new)
     try:
         yield
