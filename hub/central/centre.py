@@ -210,7 +210,11 @@ class Centre:
                 if is_due and self._may_try and stream in self._expected - self._missing:
                     with suppress(TryLater):
                         self._refusals[stream] = await reader.try_out(partition)
-            self._refusals = {name: reason for name, reason in self._refusals.items() if reason}
+            self._refusals = {
+                name: reason
+                for name, reason in self._refusals.items()
+                if reason and name not in self._missing
+            }
             self._note_streams()
             turn += 1
             await trio.sleep(_WATCH_SECONDS)

@@ -49,25 +49,24 @@ _CONTINUE = """
 INSERT INTO sitehub.succession (hub, log, earlier, last_seq) VALUES (%s, %s, %s, %s)
 ON CONFLICT DO NOTHING
 """
-# What has come under the later log before it was known to be the same.
+# What has come under the later log before it was known to be the same. A record of another time is
+# another one, whatever the hub says.
 _SAME = """
-{alias}.hub = %(hub)s AND {alias}.log = %(log)s AND {alias}.seq BETWEEN %(first)s AND %(last)s
-AND there.hub = %(hub)s AND there.log = %(earlier)s AND there.seq = {alias}.seq
+came.hub = %(hub)s AND came.log = %(log)s AND came.seq BETWEEN %(first)s AND %(last)s
+AND there.hub = %(hub)s AND there.log = %(earlier)s AND there.seq = came.seq
 """
+_SAME_RECORD = f"{_SAME} AND there.received_at = came.received_at"
 _MOVES = (
     f"""
     UPDATE sitehub.record AS there SET erased = true, body = came.body FROM sitehub.record AS came
-    WHERE {_SAME.format(alias="came")} AND came.erased AND NOT there.erased
+    WHERE {_SAME_RECORD} AND came.erased AND NOT there.erased
     """,
-    f"DELETE FROM sitehub.record AS came USING sitehub.record AS there "
-    f"WHERE {_SAME.format(alias='came')}",
+    f"DELETE FROM sitehub.record AS came USING sitehub.record AS there WHERE {_SAME_RECORD}",
     f"""
     DELETE FROM sitehub.alarm AS there USING sitehub.alarm AS came
-    WHERE {_SAME.format(alias="came")}
-    AND (there.told_by <> came.told_by OR there.number < came.number)
+    WHERE {_SAME} AND (there.told_by <> came.told_by OR there.number < came.number)
     """,
-    f"DELETE FROM sitehub.alarm AS came USING sitehub.alarm AS there "
-    f"WHERE {_SAME.format(alias='came')}",
+    f"DELETE FROM sitehub.alarm AS came USING sitehub.alarm AS there WHERE {_SAME}",
     *(
         f"""
         UPDATE sitehub.{table} SET log = %(earlier)s

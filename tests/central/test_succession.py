@@ -131,6 +131,13 @@ def test_doubles_of_before_hubs_said_it_are_joined(database: Database, address: 
     assert rows(address, "SELECT log, first_seq FROM sitehub.erasure") == [(OLD, 2)]
 
 
+def test_what_is_not_the_same_is_not_taken_for_it(database: Database, address: str) -> None:
+    other = record(2, log=NEW, received_at=at(2, 45))
+    database.store([old(1), old(2), record(1, log=NEW, received_at=at(1, 45))])
+    database.store([log_is(NEW, (OLD, 3), at=50), other])
+    assert rows(address, "SELECT count(*) FROM sitehub.record") == [(4,)]
+
+
 def test_a_hub_is_as_far_as_the_log_that_it_has_now(database: Database) -> None:
     database.store([*BEFORE, *AFTER[:2]])
     (hub,) = database.hubs()
