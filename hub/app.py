@@ -25,7 +25,7 @@ from hub import __version__
 from hub.config import ListeningPort, ports_of, udp_ports_of
 from hub.config_sources import Loaded
 from hub.link.listener import serve_devices
-from hub.live.feed import Change, Feed
+from hub.live.feed import ChangeFeed, Feed
 from hub.live.frame_trace import FrameTraces
 from hub.live.old_tls import OldTls
 from hub.live.pending_devices import PendingDevices
@@ -223,7 +223,7 @@ async def open_services(
     """
     config = loaded.config
     record_feed: Feed[Record] = Feed(record_weight)
-    change_feed: Feed[Change] = Feed()
+    change_feed = ChangeFeed()
     async with (
         open_store(data_dir, now=now, on_records=record_feed.publish) as store,
         open_changes(closing) as changes,

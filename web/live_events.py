@@ -88,8 +88,7 @@ class LiveEvents:
     def _take_changes(self) -> list[Change]:
         if self._changes.lagged:
             self._changes.catch_up()
-            dids = [view.did for view in self._services.devices.list()]
-            self._changed = [Change(kind, did) for did in dids for kind in ("device", "sync")]
+            self._changed = [Change("device"), Change("sync")]
             self._changed += [Change("waiting"), Change("health"), Change("site")]
             self._changed += [Change("firmware"), Change("backups")]
             self._changed += [Change("alarm"), Change("alarm-rules")]

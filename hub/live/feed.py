@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Literal, TypeVar
 
@@ -11,6 +12,8 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
+#: Changes of one kind at once: more are published as one, of all of the kind.
+MAX_AT_ONCE = 100
 #: A subscription that holds more bytes than this is marked lagged.
 MAX_HELD_BYTES = 8 * 1024 * 1024
 
@@ -42,6 +45,12 @@ class Change(Struct, frozen=True):
         "target",
     ]
     key: str = ""
+
+
+def keys_of(kind: str, changes: Iterable[Change]) -> set[str] | None:
+    """Return the keys of the changes of a kind; None if all have changed."""
+    keys = {change.key for change in changes if change.kind == kind}
+    return None if "" in keys else keys
 
 
 class Subscription(Generic[T]):
@@ -128,3 +137,18 @@ class Feed(Generic[T]):
             yield subscription
         finally:
             del self._subscriptions[subscription]
+
+
+class ChangeFeed(Feed[Change]):
+    """The changes that services tell each other and pages.
+
+    Whoever follows it and publishes into it what it has found, however much that is, adds at most
+    MAX_AT_ONCE of a kind. So with thousands of cameras nobody's queue is filled by itself.
+    """
+
+    def publish(self, items: Sequence[Change]) -> None:
+        """Queue the changes for every subscription. Never waits."""
+        changes = dict.fromkeys(items)
+        counts = Counter(change.kind for change in changes)
+        few = (Change(one.kind) if counts[one.kind] > MAX_AT_ONCE else one for one in changes)
+        super().publish(list(dict.fromkeys(few)))

@@ -23,6 +23,7 @@ from hub.store.media.held_index import HeldIndex
 from hub.store.media.lost_parts import LOST, LostParts, encode_lost
 from hub.store.media.packs import Packs
 from hub.store.media.pictures import PictureReader
+from hub.store.people.device_marks import DeviceMarks
 from hub.store.people.device_people import DevicePeopleTable
 from hub.store.people.groups import CameraGroupTable
 from hub.store.people.holdings import HoldingTable
@@ -147,8 +148,12 @@ class Store:
             on_replaced=self._forget_camera,
             damaged=damaged,
         )
-        self.holdings = HoldingTable(writer, queries, damaged)
-        self.device_people = DevicePeopleTable(writer, queries, start.device_people, damaged)
+        #: Which devices' people have changed.
+        self.device_marks = DeviceMarks()
+        self.holdings = HoldingTable(writer, queries, damaged, self.device_marks)
+        self.device_people = DevicePeopleTable(
+            writer, queries, start.device_people, damaged, self.device_marks
+        )
         self.access_changes = AccessChanges()
         self.sessions = SessionTable(writer, start.sessions, self.access_changes)
         self.reviews = ReviewTable(writer, start.reviews, damaged)

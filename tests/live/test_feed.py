@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from hub.live.feed import MAX_HELD_BYTES, Feed
+from hub.live.feed import MAX_AT_ONCE, MAX_HELD_BYTES, Change, ChangeFeed, Feed, keys_of
 
 
 async def test_published_items_reach_every_subscription_in_order() -> None:
@@ -100,3 +100,20 @@ def test_a_closed_subscription_gets_nothing() -> None:
         raise RuntimeError("reader gone")
     feed.publish([1])
     assert subscription._items == []
+
+
+async def test_many_changes_of_a_kind_are_told_as_one_of_all() -> None:
+    feed = ChangeFeed()
+    many = [Change("device", str(did)) for did in range(MAX_AT_ONCE + 1)]
+    with feed.subscribe() as subscription:
+        feed.publish([Change("site"), *many, Change("sync", "1")])
+        assert await subscription.next() == [Change("site"), Change("device"), Change("sync", "1")]
+        feed.publish(many[:-1])
+        assert await subscription.next() == many[:-1]
+
+
+def test_without_a_key_all_of_a_kind_have_changed() -> None:
+    changes = [Change("device", "1"), Change("sync"), Change("sync", "2"), Change("device", "3")]
+    assert keys_of("device", changes) == {"1", "3"}
+    assert keys_of("sync", changes) is None
+    assert keys_of("person", changes) == set()

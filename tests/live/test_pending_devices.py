@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.live.feed import Change, Feed, Subscription
+from hub.live.feed import Change, ChangeFeed, Subscription
 from hub.live.pending_devices import KEPT_SECONDS, ConnectAttempt, PendingDevices
 from hub.live.refusal_reasons import RefusalReason
 from tests.support.clock import FrozenClock
@@ -13,7 +13,7 @@ class ThreePendingDevices(PendingDevices):
     """With room for three rows and connections."""
 
     def __init__(self, clock: FrozenClock) -> None:
-        self.changes: Feed[Change] = Feed()
+        self.changes = ChangeFeed()
         super().__init__(3, self.changes, clock)
 
     def attempt(self, sn: str, link: FakeLink, code: str = "unknown") -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hub.config import DevicesConfig
 from hub.errors import HubError
-from hub.live.feed import Change, Feed
+from hub.live.feed import ChangeFeed, Feed
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import DeviceAnswer, Registry
 from hub.services.access.audit import Audit
@@ -109,7 +109,7 @@ class Gate:
         self.store = store
         self.clock = clock
         self.config = DevicesConfig(**config)
-        self.changes: Feed[Change] = Feed()
+        self.changes = ChangeFeed()
         self.records: Feed[Record] = Feed()
         self.registry = Registry(clock)
         self.pending = PendingDevices(self.config.max_waiting, self.changes, clock)

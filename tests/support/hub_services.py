@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.config import Config
 from hub.config_sources import Loaded, Sources
-from hub.live.feed import Change, Feed
+from hub.live.feed import ChangeFeed, Feed
 from hub.live.old_tls import OldTls
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
@@ -191,7 +191,7 @@ async def open_hub_services(
     loaded = config if isinstance(config, Loaded) else Loaded(config or Config(), Sources(data_dir))
     config = loaded.config
     record_feed: Feed[Record] = Feed()
-    change_feed: Feed[Change] = Feed()
+    change_feed = ChangeFeed()
     on_records = record_feed.publish
     async with (
         open_store(data_dir, now=clock, on_records=on_records, disk=disk) as store,

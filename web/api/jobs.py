@@ -61,10 +61,12 @@ class JobItemFields(Struct, frozen=True, kw_only=True):
 class HitFields(Struct, frozen=True, kw_only=True):
     """A capture on a camera that resembles the photo. `score` in percent.
 
+    `at` in UTC, `time` as the camera tells it.
     `name`, `uuid`, `category`: whom the camera takes the person for, as far as it says so.
     """
 
     did: str
+    at: str | None
     time: str
     score: int | None
     picture: str | None
@@ -94,8 +96,9 @@ class JobDetail(JobFields, frozen=True, kw_only=True):
                 "steps: `{position, state, detail}`, `detail` by kind: of an import the refused "
                 "rows (`line`, `cells`, `refusal`), of settings and restarts cameras (`did`, and "
                 "`code` and `msg` as they answered). Of a search, its hits, the best first: `{did, "
-                "time, score, picture, name, uuid, category, known_as}`, `time` as the camera "
-                "tells it, `picture` the address at which the hub reads it from the camera, "
+                "at, time, score, picture, name, uuid, category, known_as}`, `at` in UTC, null if "
+                "it cannot be read from `time`, which is as the camera tells it in the site's "
+                "zone, `picture` the address at which the hub reads it from the camera, "
                 "`name`, `uuid` and `category` whom the camera takes the person for, `known_as` "
                 "what the register says of who has that `uuid`: `{pid, name, category}`"
             )
@@ -301,6 +304,7 @@ def _hit(hit: SearchHit, person: PersonName | None) -> Raw:
     picture = f"/media/device/{hit.did}?path={quote(hit.picture, safe='')}" if hit.picture else None
     shown = HitFields(
         did=hit.did,
+        at=None if hit.at is None else format_rfc3339(hit.at),
         time=hit.time,
         score=hit.score,
         picture=picture,

@@ -25,7 +25,7 @@ from hub.errors import (
     NotSent,
     Unanswered,
 )
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change, Feed, keys_of
 from hub.live.registry import Link
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
@@ -188,12 +188,12 @@ class ManyDevices:
                 await self._settle()
                 self._look_at(nursery, self._store.wishes.dids)
                 while True:
-                    changed = await changes.next()
-                    if changes.lagged:
+                    dids = keys_of("device", await changes.next())
+                    if changes.lagged or dids is None:
                         changes.catch_up()
+                        await self._settle()
                         self._look_at(nursery, self._store.wishes.dids)
                         continue
-                    dids = {change.key for change in changed if change.kind == "device"}
                     if any(self._store.devices.by_did(did) is None for did in dids):
                         await self._settle()
                     self._look_at(nursery, dids & self._store.wishes.dids)

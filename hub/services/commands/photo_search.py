@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 import pybase64
 import trio
@@ -21,6 +21,7 @@ from hub.wire.commands.answers import Match
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.param_structs import PersonSearch
 from hub.wire.commands.params import check_fields
+from hub.wire.times import read_local_time
 
 #: Cameras that are asked at the same time: each frame has the photo.
 _AT_ONCE = 32
@@ -39,7 +40,8 @@ class SearchSubject(Struct, frozen=True):
 
 
 class SearchHit(Struct, frozen=True, omit_defaults=True):
-    """A capture that resembles the photo. `time`: as the camera tells it, in the site's zone.
+    """A capture that resembles the photo. `time`: as the camera tells it, in the site's zone; `at`:
+    that in UNIX milliseconds, None if it cannot be read.
 
     `picture`: a path on the camera, "" if it gave none. `name`, `person`, `category`: whom the
     camera takes the person for, as far as it says so; `person` is a `uuid` or `pid`.
@@ -52,6 +54,7 @@ class SearchHit(Struct, frozen=True, omit_defaults=True):
     name: str = ""
     person: str = ""
     category: int | None = None
+    at: int | None = None
 
 
 class CameraSearch(Struct, frozen=True, omit_defaults=True):
@@ -184,7 +187,8 @@ class PhotoSearches:
             except HubError as error:
                 await progress.note(position, "failed", CameraSearch(did, msg=error.message))
             else:
-                hits = sorted((_hit(did, one) for one in found.face_list), key=_by_score)
+                zone = self._site.zone()
+                hits = sorted((_hit(did, one, zone) for one in found.face_list), key=_by_score)
                 best = tuple(reversed(hits[-most:]))
                 total = max(found.total or 0, len(hits))
                 await progress.note(position, "done", CameraSearch(did, hits=best, total=total))
@@ -210,7 +214,7 @@ class PhotoSearches:
         return moment.isoformat(" ", "seconds")[:19]
 
 
-def _hit(did: str, match: Match) -> SearchHit:
+def _hit(did: str, match: Match, zone: tzinfo) -> SearchHit:
     return SearchHit(
         did,
         match.time,
@@ -219,6 +223,7 @@ def _hit(did: str, match: Match) -> SearchHit:
         match.name or "",
         match.person,
         match.category,
+        read_local_time(match.time, zone),
     )
 
 

@@ -22,6 +22,8 @@ class LatestPictures:
         self._records = records
         self._feed = feed
         self._latest: dict[str, LatestPicture] = {}
+        #: Of whom the picture was forgotten since they were read.
+        self._forgotten: set[str] = set()
 
     def path(self, did: str) -> str | None:
         """Return the URL path of the device's latest picture; None if none is kept."""
@@ -31,6 +33,7 @@ class LatestPictures:
     def forget(self, did: str) -> None:
         """Forget the picture of a device that was removed, or is another camera now."""
         self._latest.pop(did, None)
+        self._forgotten.add(did)
 
     async def follow(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -50,10 +53,11 @@ class LatestPictures:
                     await self._load()
 
     async def _load(self) -> None:
+        self._forgotten.clear()
         try:
             latest = await self._records.latest_pictures()
         except HubError as error:
             # The next records bring newer pictures.
             limited(log, logging.WARNING, "latest pictures", "cannot read pictures: %s", error)
             return
-        self._latest = latest
+        self._latest = {did: one for did, one in latest.items() if did not in self._forgotten}

@@ -12,7 +12,7 @@ from typing import NoReturn
 import trio
 
 from hub.errors import HubError
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change, Feed, keys_of
 from hub.live.registry import Link
 from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
@@ -53,11 +53,10 @@ class CameraInquiries:
                 task_status.started()
                 while True:
                     changed = await changes.next()
-                    if changes.lagged:
+                    dids = keys_of("device", changed)
+                    if changes.lagged or dids is None:
                         changes.catch_up()
                         dids = {device.did for device in self._devices.list()}
-                    else:
-                        dids = {change.key for change in changed if change.kind == "device"}
                     for did in dids:
                         self._look_at(nursery, did)
         raise AssertionError("it runs until it is cancelled")

@@ -6,7 +6,7 @@ opened again does not ask the camera again, and an offline camera still shows wh
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -52,6 +52,8 @@ class CameraReadings:
         self._now = now
         #: By did, serial number and the command's name: a camera that was replaced is another one.
         self._kept: OrderedDict[tuple[str, str, str], Reading[Any]] = OrderedDict()
+        #: How often a camera was told something else, by did.
+        self._told: Counter[str] = Counter()
 
     async def read(self, did: str, command: Command[P, A], *, anew: bool = False) -> Reading[A]:
         """Return what the camera answers to a command that reads; at the latest after WAIT_SECONDS.
@@ -64,17 +66,21 @@ class CameraReadings:
         if kept.value is not None and not anew and 0 <= age < FRESH_SECONDS:
             return kept
         error: HubError = DeviceSilent("the device did not answer in time")
+        told = self._told[did]
         with trio.move_on_after(WAIT_SECONDS):
             try:
                 answer = await self._commands.call(did, command, command.example)
             except (NotSent, Unanswered, DeviceRefused, DeviceNonsense) as failed:
                 error = failed
             else:
-                return self._keep(key, Reading(_bare(answer), int(self._now() * 1000)))
+                reading = Reading(_bare(answer), int(self._now() * 1000))
+                # What was asked before it was told something else may be what it was.
+                return self._keep(key, reading) if told == self._told[did] else reading
         return Reading(kept.value, kept.read_at, error)
 
     def forget(self, did: str, command: Command[Any, Any]) -> None:
         """Ask the camera again the next time: it was told something else."""
+        self._told[did] += 1
         for key in [key for key in self._kept if key[0] == did and key[2] == command.name]:
             del self._kept[key]
 

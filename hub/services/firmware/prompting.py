@@ -12,7 +12,7 @@ from typing import NoReturn
 import trio
 
 from hub.errors import HubError
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change, Feed, keys_of
 from hub.live.registry import Link
 from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
@@ -62,7 +62,7 @@ class FirmwarePrompts:
                         self._look(nursery, None)
                     elif any(change.kind == "firmware" for change in changed):
                         self._look(nursery, None)
-                    elif dids := {change.key for change in changed if change.kind == "device"}:
+                    elif (dids := keys_of("device", changed)) != set():
                         self._look(nursery, dids)
         raise AssertionError("it runs until it is cancelled")
 

@@ -85,8 +85,8 @@ class Thumbnails:
         return picture
 
     def forget(self) -> None:
-        """Drop the thumbnails in memory."""
-        self._made.clear()
+        """Drop the thumbnails in memory. One that is being made is not kept."""
+        self._made = OrderedDict()
         self._weight = 0
 
     async def _make(self, key: _Key) -> None:
@@ -94,6 +94,7 @@ class Thumbnails:
             return
         await self._precedence.give_way()
         seq, name, etag = key
+        made = self._made
         picture = await self._pictures.read(seq, name)
         if picture is None or picture.etag != etag:
             return
@@ -103,7 +104,8 @@ class Thumbnails:
                 jpeg = await trio.to_thread.run_sync(
                     _smaller, picture.data, abandon_on_cancel=True, limiter=self._threads
                 )
-        self._keep(key, jpeg)
+        if made is self._made:
+            self._keep(key, jpeg)
 
     def _keep(self, key: _Key, jpeg: bytes | None) -> None:
         self._made[key] = jpeg

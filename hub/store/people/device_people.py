@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
+from hub.store.people.device_marks import DeviceMarks
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
 from hub.store.tables.devices import check_camera
@@ -149,10 +150,12 @@ class DevicePeopleTable:
         readers: Readers,
         rows: Sequence[DevicePeople],
         damaged: DamagedRows,
+        marks: DeviceMarks,
     ) -> None:
         self._writer = writer
         self._readers = readers
         self._damaged = damaged
+        self._marks = marks
         self._by_did = {row.did: row for row in rows}
 
     def get(self, did: str) -> DevicePeople:
@@ -166,18 +169,21 @@ class DevicePeopleTable:
         def committed(_: None) -> None:
             self._by_did[row.did] = row
             self._damaged.forget("device_people", row.did)
+            self._marks.note(row.did)
 
         await self._writer.write(job, committed)
 
     def forget_device(self, did: str) -> None:
         """Remove the device from memory, as the database did."""
         self._by_did.pop(did, None)
+        self._marks.note(did)
 
     def reset_camera(self, did: str) -> None:
         """Look at the device anew, as the database says after its camera was replaced."""
         if (row := self._by_did.get(did)) is not None:
             state: PeopleState = "alone" if row.state == "alone" else "new"
             self._by_did[did] = DevicePeople(did=did, state=state)
+        self._marks.note(did)
 
     # Unknown people
 
@@ -222,9 +228,11 @@ class DevicePeopleTable:
             connection.executemany(_PUT_UNKNOWN, rows[: max(0, room)])
             return unknown
 
-        return await self._writer.write(job)
+        return await self._writer.write(job, lambda _: self._marks.note(did))
 
     async def drop_unknown(self, did: str, pids: Sequence[str]) -> None:
         """Note that these are on the device no more, or that the register has them now."""
         rows = [(did, pid) for pid in pids]
-        await self._writer.write(lambda c: c.executemany(_DROP_UNKNOWN, rows) and None)
+        await self._writer.write(
+            lambda c: c.executemany(_DROP_UNKNOWN, rows), lambda _: self._marks.note(did)
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from msgspec import Struct
 from hub.clock_reading import Reading
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.damage import DamagedRows, Moment, RowReader, Size
+from hub.store.people.device_marks import DeviceMarks
 from hub.store.people.person_rows import BY_NUMBER, IS_VALID, Category, Gender
 from hub.store.sqlite.readers import Readers
 from hub.store.tables.devices import check_camera
@@ -365,10 +366,17 @@ class HoldingTable:
     `due_at` are milliseconds of the clock of lives: the wall clock may be set.
     """
 
-    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
+    def __init__(
+        self, writer: GroupCommit, readers: Readers, damaged: DamagedRows, marks: DeviceMarks
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._damaged = damaged
+        self._marks = marks
+
+    async def _write(self, did: str | None, job: Callable[[sqlite3.Connection], object]) -> None:
+        """Change what is known of a device, or of all."""
+        await self._writer.write(job, lambda _: self._marks.note(did))
 
     async def next(
         self,
@@ -411,7 +419,7 @@ class HoldingTable:
             check_camera(connection, did, sn)
             connection.executemany(_MARK, rows)
 
-        await self._writer.write(job)
+        await self._write(did, job)
 
     async def note(self, did: str, sn: str, results: Sequence[ItemResult]) -> None:
         """Note what is known after tries."""
@@ -428,23 +436,23 @@ class HoldingTable:
             connection.executemany(_NOTE, rows)
             connection.executemany(_FORGET, gone)
 
-        await self._writer.write(job)
+        await self._write(did, job)
 
     async def disturb(self, did: str, pid: str, *, is_added: bool) -> None:
         """Note that somebody else changes a person on the device: it is not known any more."""
         statement = _DISTURB_PERSON if is_added else _DISTURB
-        await self._writer.write(lambda c: c.execute(statement, (did, pid)) and None)
+        await self._write(did, lambda c: c.execute(statement, (did, pid)))
 
     async def retry(self, did: str | None, pid: str | None) -> None:
         """Try again what failed or is postponed: on a device, of a person, both or all."""
         which = {"did": did, "pid": pid}
         given = {name: value for name, value in which.items() if value is not None}
         statement = _RETRY.format(which=" ".join(f"AND {name} = :{name}" for name in given))
-        await self._writer.write(lambda c: c.execute(statement, given) and None)
+        await self._write(did, lambda c: c.execute(statement, given))
 
     async def resume(self, did: str) -> None:
         """Make postponed items of a device due at once."""
-        await self._writer.write(lambda c: c.execute(_RESUME, (did,)) and None)
+        await self._write(did, lambda c: c.execute(_RESUME, (did,)))
 
     async def person(self, pid: str) -> RegisterPerson | None:
         """Return what devices are given of a person, with the photo."""
@@ -478,7 +486,7 @@ class HoldingTable:
             check_camera(connection, did, sn)
             connection.executemany(_FOUND_OTHER, [(did, pid) for pid in pids])
 
-        await self._writer.write(job)
+        await self._write(did, job)
 
     async def held(self, did: str) -> list[str]:
         """Return the pids that the device holds or may hold."""
@@ -491,7 +499,7 @@ class HoldingTable:
             check_camera(connection, did, sn)
             connection.executemany(_LOST, [(did, pid) for pid in pids])
 
-        await self._writer.write(job)
+        await self._write(did, job)
 
     async def numbers(self, did: str, now: Reading) -> SyncNumbers:
         return await self._readers.read(lambda c: _numbers(c, _at(did, now)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.errors import CannotStoreNow
-from hub.live.feed import Change, Feed
+from hub.live.feed import ChangeFeed
 from hub.live.pending_devices import ConnectAttempt, PendingDevices
 from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import Registry
@@ -41,7 +41,7 @@ class Watched:
         end_followed(self.store._connection)
         self.store.outages.known = load_outages(self.store._connection, self.store.damaged_rows)
         self.registry = Registry(self.clock)
-        changes: Feed[Change] = Feed()
+        changes = ChangeFeed()
         self.pending = PendingDevices(10, changes, self.clock)
         self.site_clock = SiteClock(
             self.store, Audit(self.store, self.clock), self.clock, steady_now=lambda: self.steady

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import DeviceOffline, DeviceSilent
 from hub.live.registry import DeviceAnswer
@@ -77,3 +77,21 @@ async def test_nobody_waits_for_a_silent_camera_for_long(
     found = await readings.read(device.did, GET_INFO)
     assert (found.value, type(found.error)) == (None, DeviceSilent)
     assert trio.current_time() - before == WAIT_SECONDS
+
+
+async def test_an_answer_is_not_kept_if_the_camera_was_told_something_else_meanwhile(
+    clock: FrozenClock, nursery: trio.Nursery
+) -> None:
+    device = await commanded_device(clock, nursery)
+    readings = CameraReadings(device.site.devices, device.commands, clock)
+    async with trio.open_nursery() as looking:
+        looking.start_soon(readings.read, device.did, GET_INFO)
+        await wait_all_tasks_blocked()
+        readings.forget(device.did, GET_INFO)
+        device.link.asked[0].give(answer(0, result=INFO))
+    async with trio.open_nursery() as looking:
+        looking.start_soon(readings.read, device.did, GET_INFO)
+        await wait_all_tasks_blocked()
+        device.link.asked[1].give(answer(0, result=INFO))
+    await readings.read(device.did, GET_INFO)
+    assert len(device.link.asked) == 2

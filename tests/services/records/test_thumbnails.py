@@ -181,3 +181,25 @@ async def test_a_picture_that_takes_long_does_not_hold_up_the_others(
     assert pictures.reads == 2
     assert not end.is_set()
     end.set()
+
+
+async def test_what_is_made_while_all_are_forgotten_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, end = threading.Event(), threading.Event()
+    smaller = thumbnails._smaller
+
+    def decode(sent: bytes) -> bytes | None:
+        begun.set()
+        end.wait(60)
+        return smaller(sent)
+
+    monkeypatch.setattr(thumbnails, "_smaller", decode)
+    pictures = Pictures(picture(400))
+    thumbs = make(pictures)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(opened, thumbs)
+        await trio.to_thread.run_sync(begun.wait, 60)
+        thumbs.forget()
+        end.set()
+    assert thumbs._made == {}

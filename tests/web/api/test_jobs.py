@@ -153,7 +153,8 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
     def found(*scores: int) -> Any:
         rows = [
             {
-                "time": f"2026-11-25 10:00:{score}",
+                # The first is no time.
+                "time": f"2026-11-25 10:{score - 31}:00",
                 "score": score,
                 "jpeg_url_face": f"/a b/{score}",
                 **({"pid": "7", "name": "Ann S", "category": 1} if score > 90 else {}),
@@ -162,6 +163,7 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
         ]
         return lambda uri, param: answer(0, "", {"total": len(rows), "face_list": rows})
 
+    await hub.services.site.set(SiteSettings("Site", "Asia/Shanghai", "auto"))
     first, second = AskedLink("1", found(81, 95)), AskedLink("2", found(90))
     hub.registry.attach(first)
     hub.registry.attach(second)
@@ -177,7 +179,8 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
     result = await api.get(f"jobs/{job['id']}")
     assert result["items"][0] == {
         "did": "1",
-        "time": "2026-11-25 10:00:95",
+        "at": None,
+        "time": "2026-11-25 10:64:00",
         "score": 95,
         "picture": "/media/device/1?path=%2Fa%20b%2F95",
         "name": "Ann S",
@@ -186,6 +189,8 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
         "known_as": {"pid": "7", "name": "Ann Smith", "category": 2},
     }
     assert result["items"][1]["known_as"] is None
+    assert result["items"][1]["time"] == "2026-11-25 10:59:00"
+    assert result["items"][1]["at"] == "2026-11-25T02:59:00.000Z"
     assert [(hit["did"], hit["score"]) for hit in result["items"]] == [
         ("1", 95),
         ("2", 90),

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from quart import Response, request
 
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
+from hub.live.feed import keys_of
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import Actor
@@ -134,7 +135,7 @@ async def _frames(
                     yield b"event: job\n" + _data(msgspec.json.encode(job_fields(job)))
             # Counted, so they come after what is urgent, and not all at once.
             if may_see_people:
-                moved.update((c.key, None) for c in news.changes if c.kind == "sync")
+                moved.update(dict.fromkeys(_dids(services, "sync", news)))
             for did in list(moved)[:_MAX_COUNTED]:
                 del moved[did]
                 if query.did in (None, did) and (sync := await _sync(services, did)):
@@ -148,13 +149,19 @@ def _render(services: Services, query: StreamQuery, news: News, render: Render) 
         if query.wants(record)
     ]
     frames += [
-        b"event: device\n" + _data(_device(services, change.key))
-        for change in news.changes
-        if change.kind == "device" and query.did in (None, change.key)
+        b"event: device\n" + _data(_device(services, did))
+        for did in _dids(services, "device", news)
+        if query.did in (None, did)
     ]
     if news.beat:
         frames.append(b":\n\n")
     return frames
+
+
+def _dids(services: Services, kind: str, news: News) -> list[str]:
+    """The devices that have changed, in the order of the devices if that may be all."""
+    dids = keys_of(kind, news.changes)
+    return [view.did for view in services.devices.list()] if dids is None else sorted(dids)
 
 
 def _data(json: bytes) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import trio
 
+from hub.live.feed import keys_of
 from hub.services.forwarding.mqtt.discovery import Discovery
 from hub.services.forwarding.mqtt.messages import JSON, Publication
 from hub.services.forwarding.mqtt.site_view import SiteView
@@ -51,11 +52,11 @@ class RetainedStates:
             await self._tell_all()
             while True:
                 items = await changes.next()
-                if changes.lagged:
+                dids = keys_of("device", items)
+                if changes.lagged or dids is None:
                     changes.catch_up()
                     await self._tell_all()
                     continue
-                dids = {change.key for change in items if change.kind == "device"}
                 if any(change.kind == "site" for change in items):
                     dids.add("")
                 if any(change.kind == "alarm" for change in items):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import trio
@@ -39,25 +38,22 @@ class Numbers:
     def __init__(self, store: Store, reading: Callable[[], Reading]) -> None:
         self._store = store
         self._reading = reading
-        self._known: dict[str, DevicePeople] = {}
-        self._changes: Counter[str] = Counter()
+        #: did -> the version that was counted (see `DeviceMarks`), and the numbers.
+        self._known: dict[str, tuple[tuple[int, int], DevicePeople]] = {}
         self._counting = trio.Lock()
 
-    def forget(self, did: str) -> None:
-        """The numbers of a device are others now."""
-        self._known.pop(did, None)
-        self._changes[did] += 1
-
     async def of_device(self, did: str) -> DevicePeople:
-        if (known := self._known.get(did)) is not None:
+        if (known := self._current(did)) is not None:
             return known
         async with self._counting:
-            if (known := self._known.get(did)) is None:
-                known = await self._counted(did)
-            return known
+            return self._current(did) or await self._counted(did)
+
+    def _current(self, did: str) -> DevicePeople | None:
+        version, counted = self._known.get(did, (None, None))
+        return counted if version == self._store.device_marks.version(did) else None
 
     async def _counted(self, did: str) -> DevicePeople:
-        changes = self._changes[did]
+        version = self._store.device_marks.version(did)
         numbers = await self._store.holdings.numbers(did, self._reading())
         unknown = await self._store.device_people.count_unknown(did)
         row = self._store.device_people.get(did)
@@ -71,6 +67,5 @@ class Numbers:
             unknown=unknown,
             compared_at=row.compared_at,
         )
-        if changes == self._changes[did]:
-            self._known[did] = counted
+        self._known[did] = (version, counted)
         return counted

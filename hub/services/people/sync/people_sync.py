@@ -126,7 +126,6 @@ class PeopleSync:
             clock.reading,
             clock.lives,
             random,
-            self._note_changed,
             trio.Semaphore(_TURNS),
             precedence,
         )
@@ -149,8 +148,6 @@ class PeopleSync:
         self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
         #: did -> when it was seen last, in UNIX milliseconds; until its absence is noted.
         self._left_at = {device.did: device.last_seen or 0 for device in store.devices.all()}
-        self._changed: set[str] = set()
-        self._has_changes = trio.Event()
         commands.before_person = self._before_person
 
     def configure(self, *, sends_id_numbers: bool) -> None:
@@ -191,14 +188,14 @@ class PeopleSync:
             case "person", pid:
                 for running in self._running.values():
                     running.pusher.look_at(pid)
-                self._note_all_changed()
+                self._store.device_marks.note()
             case "group", _:
                 self._look_again()
 
     def _look_again(self) -> None:
         for running in self._running.values():
             running.pusher.look_again()
-        self._note_all_changed()
+        self._store.device_marks.note()
 
     def _look_at_devices(self) -> None:
         for did in {*self._running, *(device.did for device in self._store.devices.all())}:
@@ -220,7 +217,6 @@ class PeopleSync:
             running.pusher.wake()  # it may have reported other versions
         if self._store.devices.by_did(did) is None:
             self._left_at.pop(did, None)
-        self._note_changed(did)
 
     async def _push(self, running: _Running) -> None:
         with running.scope:
@@ -242,19 +238,11 @@ class PeopleSync:
     async def _tell_changes(self) -> None:
         """Publish whose numbers changed, at most every TELL_SECONDS."""
         while True:
-            await self._has_changes.wait()
-            changed, self._changed, self._has_changes = self._changed, set(), trio.Event()
+            changed = await self._store.device_marks.next()
+            if changed is None:
+                changed = {device.did for device in self._store.devices.all()}
             self._change_feed.publish([Change("sync", did) for did in sorted(changed)])
             await trio.sleep(TELL_SECONDS)
-
-    def _note_changed(self, did: str) -> None:
-        self._numbers.forget(did)
-        self._changed.add(did)
-        self._has_changes.set()
-
-    def _note_all_changed(self) -> None:
-        for device in self._store.devices.all():
-            self._note_changed(device.did)
 
     async def _watch_validity(self) -> None:
         before = self._clock.reading()
@@ -360,7 +348,6 @@ class PeopleSync:
         for one in [did] if did is not None else list(self._running):
             if (running := self._running.get(one)) is not None:
                 running.pusher.retry()
-            self._note_changed(one)
 
     async def clear(self, did: str, then: Callable[[], Awaitable[None]]) -> None:
         """Delete everybody on a device that leaves (1.34 of edition 3), then do `then`.
@@ -393,7 +380,6 @@ class PeopleSync:
     def _decided(self, did: str) -> None:
         if (running := self._running.get(did)) is not None:
             running.pusher.look_again()
-        self._note_changed(did)
 
     def _lock(self, did: str) -> trio.Lock:
         """Return the lock that is held while a device's people are changed or compared."""

@@ -50,8 +50,8 @@ _NOTE_SECONDS = 5.0
 
 
 class SyncTools(Struct, frozen=True):
-    """What all pushers use. `lives`: seconds that pass evenly, for pauses. `changed` is called with
-    a did whose numbers are others now; `random` returns a number from 0 to 1.
+    """What all pushers use. `lives`: seconds that pass evenly, for pauses. `random` returns a
+    number from 0 to 1.
     """
 
     store: Store
@@ -61,7 +61,6 @@ class SyncTools(Struct, frozen=True):
     reading: Callable[[], Reading]
     lives: Callable[[], float]
     random: Callable[[], float]
-    changed: Callable[[str], None]
     #: A photo is sent in a turn: what all pushers send in one pass of the event loop, uploads would
     #: wait for at each of their steps.
     turns: trio.Semaphore
@@ -206,7 +205,6 @@ class Pusher:
         if any(result.due_at is None for result in results):
             await self._tools.commands.people_changed(self.did)
         await self._tools.store.holdings.note(self.did, self.sn, results)
-        self._tools.changed(self.did)
 
     def _adapt_window(self, done: int, seconds: float) -> None:
         if done == self._window and seconds < _WINDOW_SECONDS / 2:

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from hub.live.feed import Change
 from hub.simulator.faults import Quirks
-from hub.store.tables.devices import DeviceChange, UnsignedPins
+from hub.store.tables.devices import DeviceChange, NewDevice, UnsignedPins
 from hub.wire.commands.capabilities import Capabilities, Edition
 from hub.wire.commands.dialect import PERSON_DELETE
 from hub.wire.commands.param_structs import PersonDelete
@@ -895,6 +895,71 @@ async def test_progress_is_told_at_most_twice_a_second(
         told = [change for change in await changes.next() if change.kind == "sync"]
     assert 2 <= len(told) <= 14
     assert set(told) == {Change("sync", camera.did)}
+
+
+async def test_thousands_of_cameras_are_looked_at_once(
+    site: SyncedSite, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    look_at = site.sync._look_at_device
+
+    def counted(did: str) -> None:
+        looks.append(did)
+        look_at(did)
+
+    monkeypatch.setattr(site.sync, "_look_at_device", counted)
+    added = await site.store.devices.add(
+        [NewDevice(sn=f"SN{n:013d}", code="ABCD1234") for n in range(5_000)]
+    )
+    with site.changes.subscribe(10_000) as changes:
+        # As an import tells it, and as that many cameras do that connect at once.
+        site.changes.publish([Change("device", device.did) for device in added])
+        await site.settle(12)
+        assert len(looks) == 5_000
+        for device in added:
+            site.changes.publish([Change("device", device.did)])
+        await site.settle(12)
+        assert len(looks) == 10_000
+        await changes.next()
+        await site.put("1")
+        await site.settle(12)
+        told = [change for change in await changes.next() if change.kind == "sync"]
+    assert len(looks) == 10_000
+    assert told == [Change("sync")]
+
+
+async def test_numbers_asked_for_while_a_list_is_read_are_not_kept(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(connects=False)
+    for pid in range(70, 90):
+        camera.hold(str(pid))
+    camera.seconds = 1.0
+    site.connect(camera)
+    seen = []
+    for _ in range(40):
+        numbers = await site.sync.of_device(camera.did)
+        seen.append((numbers.state, numbers.unknown))
+        await trio.sleep(0.3)
+    assert seen[0] == ("new", 0)
+    assert seen[-1] == ("undecided", 20)
+
+
+async def test_numbers_follow_a_list_that_could_not_be_read_to_its_end(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    camera = await site.add_camera(connects=False)
+    for pid in range(70, 100):
+        camera.hold(str(pid))
+    camera.seconds = 1.0
+    site.connect(camera)
+    while len(camera.log) < 3:
+        await site.sync.of_device(camera.did)
+        await trio.sleep(0.3)
+    site.disconnect(camera)
+    await site.settle()
+    stored = await site.store.device_people.count_unknown(camera.did)
+    assert (await site.sync.of_device(camera.did)).unknown == stored > 0
 
 
 async def test_the_rows_of_a_camera_are_in_the_order_of_their_numbers(

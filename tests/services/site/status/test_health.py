@@ -13,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change, ChangeFeed
 from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.forwarding.targets import TargetView
@@ -95,7 +95,7 @@ class Parts:
         self.retention = SimpleNamespace(waiting=RetentionPlan())
         self.updates = FailureHolder()
         self.backups = BackupState()
-        self.changes: Feed[Change] = Feed()
+        self.changes = ChangeFeed()
         self.guesses = CodeGuesses(clock)
         self.targets: list[SimpleNamespace] = []
         self.health = Health(
