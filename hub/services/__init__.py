@@ -95,7 +95,8 @@ class Services:
 
     settings: Settings
     data_dir: Path
-    #: The time that is most probably right, in UNIX seconds: pages and the API have no other.
+    #: The time that is most probably right, in UNIX seconds. What is compared with a time that the
+    #: wall clock dated asks `clock.shown_time`.
     now: Callable[[], LikelyTime]
     #: Set as soon as the hub begins to stop, so that streams end by themselves.
     closing: trio.Event

@@ -92,7 +92,7 @@ LIST = Endpoint(
 
 def add_outages(routes: Routes, services: Services) -> None:
     async def list_outages(call: Call[OutagesQuery, Nothing]) -> OutageList:
-        query, now = call.query, int(services.now() * 1000)
+        query, now = call.query, int(services.clock.shown_time() * 1000)
         device = services.devices.device(call.path["did"])
         oldest = now - KEEP_DAYS * 86_400_000
         history = await services.availability.history(

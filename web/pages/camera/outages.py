@@ -57,7 +57,7 @@ def percent_text(percent: float | None) -> str:
 @blueprint.get("")
 async def outages(did: int) -> Response:
     await auth.require_role("viewer")
-    device, now = get_camera(did), int(auth.services().now() * 1000)
+    device, now = get_camera(did), int(auth.services().clock.shown_time() * 1000)
     before = request.args.get("before", type=int)
     before = None if before is None else max(0, min(before, _MAX_ID))
     history = await auth.services().availability.history(
@@ -91,7 +91,7 @@ async def summary(did: int) -> Response:
 
 async def summarise_outages(did: str) -> OutageSummary:
     """Say in a sentence how often the camera was offline in the last days, and when last."""
-    now = int(auth.services().now() * 1000)
+    now = int(auth.services().clock.shown_time() * 1000)
     history = await auth.services().availability.history(
         did,
         since=now - _SUMMARY_DAYS * _DAY_MS,

@@ -105,7 +105,7 @@ async def accept() -> Response:
         return await _expect(form, auth.actor(me))
     except (BadParameter, WrongSignature, NoSuchResource, DeviceNonsense) as error:
         return await _show_refusal(sn, back, error)
-    since = str(int(hub.now() * 1000)) if replaced else ""
+    since = str(int(hub.clock.shown_time() * 1000)) if replaced else ""
     done = f"accepted-{accepted.outcome}"
     if accepted.device.connects == "unsigned":
         done = "accepted-unsigned"

@@ -82,7 +82,7 @@ def find_arrivals() -> Arrivals:
     """
     hub, did = auth.services(), request.args.get("did", "")
     replaced_at = request.args.get("since", "")
-    since = int(hub.now() * 1000) - _RECENT_MS
+    since = int(hub.clock.shown_time() * 1000) - _RECENT_MS
     found = [
         one
         for one in hub.devices.list()
