@@ -222,9 +222,17 @@ class Forwarder:
             item = await self._chosen(key)
             if item is None:
                 await self._unpark(key)
-            else:
+            elif not self._comes_anyway(item):
                 await self._deliver_one(item)
             self._again.pop(key, None)
+
+    def _comes_anyway(self, item: RecordItem | AlarmItem | GapItem) -> bool:
+        """Whether what was parked is delivered already, or by its cursor."""
+        if isinstance(item, RecordItem):
+            return False
+        is_new = isinstance(item, AlarmItem) and item.number > self.cursor.alarm_number
+        is_next = is_new and self.target.options.selection.alarms
+        return is_next or self._key_of(item) not in self._parked
 
     async def _chosen(self, key: ParkedKey) -> RecordItem | AlarmItem | GapItem | None:
         """Return what is to be sent again, as it is now; None if it is gone.

@@ -140,16 +140,18 @@ async def test_what_commits_late_is_followed(forwarding: Forwarding, mock_clock:
                 await changes.carry_out(work)
             told.set()
 
-        async with open_changes() as changes, trio.open_nursery() as nursery:
-            nursery.start_soon(write)
-            await hangs.wait()
-            nursery.start_soon(ask)
-            try:
-                while not told.is_set():
-                    await wait_all_tasks_blocked(0.05)
-                    mock_clock.jump(31)
-            finally:
-                answers.set()
+        async with open_changes(trio.Event()) as changes:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(write)
+                await hangs.wait()
+                nursery.start_soon(ask)
+                try:
+                    while not told.is_set():
+                        await wait_all_tasks_blocked(0.05)
+                        mock_clock.jump(31)
+                finally:
+                    answers.set()
+            await changes.all_ended()
 
     async def move() -> None:
         await change(forwarding, id, url=OTHER)

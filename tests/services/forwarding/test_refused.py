@@ -73,6 +73,28 @@ async def test_a_later_state_of_an_alarm_takes_the_place_of_a_refused_one(
     assert forwarding.receiver.kept[-1].body["data"]["state"] == "closed"
 
 
+@pytest.mark.parametrize("meanwhile", [503, 410])
+async def test_an_alarm_that_changed_before_retry_is_sent_once(
+    forwarding: Forwarding, meanwhile: int
+) -> None:
+    receiver = forwarding.receiver
+    picky = Picky(receiver, "alarm")
+    seqs = await forwarding.hub.add_faces("a")
+    await raise_alarm(forwarding, seqs[0])
+    id = (await forwarding.add(selection=Selection()))[0].target.id
+    await receiver.until(lambda: forwarding.targets.get(id).parked == 1)
+    receiver.answer = lambda received: httpx.Response(meanwhile)
+    await forwarding.services.alarms.close(seqs, "", by=COMMAND_LINE)
+    await receiver.until(lambda: forwarding.targets.get(id).state in ("waiting", "held"))
+    picky.types.clear()
+    receiver.answer = picky
+    await forwarding.targets.retry(id, by=COMMAND_LINE)
+    await forwarding.hub.add_faces("b")
+    await receiver.until(lambda: len(receiver.seqs) == 2)
+    assert types(receiver).count("alarm") == 1
+    assert forwarding.targets.get(id).parked == 0
+
+
 async def test_a_gap_that_is_refused_is_parked_and_not_told_until_retry(
     forwarding: Forwarding,
 ) -> None:
