@@ -126,7 +126,7 @@ class SoakHub:
 
     def add_api_key(self) -> str:
         """Add an API key; return the value of the Authorization header."""
-        key = json.loads(self.run("apikey", "add", "soak"))
+        key = json.loads(self.run("apikey", "add", "soak", "--targets"))
         return f"Bearer {key['appid']}:{key['secret']}"
 
     def add_administrator(self, name: str, password: str) -> None:

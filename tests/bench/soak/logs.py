@@ -33,6 +33,12 @@ EXPLAINED = (
     r"^the clock was set by|^the clock changed between two runs|and is doubted$",
     r"^(dropping|dropped) ",
     r"days are too old, and wait for a person",
+    # What people change.
+    r"^erasure \d+ is finished",
+    r"^refused device .* (the code does not match the signature|it is disabled)",
+    # What its disk does to it.
+    r"(:|now:) the disk is not responding|^storing works again",
+    r"^target \d+ gets nothing now: ",
     # What it does by itself.
     r"^backed up into ",
 )
