@@ -40,7 +40,7 @@ class LostPictures:
             await self._audit.add(by, "pictures.accept-lost", days)
         if since is not None:
             moment = moment_text(since / 1000)
-            await self._audit.add(by, "changes.accept-lost", moment)
+            await self._audit.add(by, "retention.accept-lost", moment)
             texts.append(TEXTS["changes-lost"].found % {"since": moment})
         if texts:
             await self._store.accept_lost()

@@ -83,7 +83,7 @@ ACTIONS = {
     "certificate.remove": N_("Deleted the certificate"),
     "settings.change": N_("Changed the setting"),
     "pictures.accept-lost": N_("Acknowledged lost pictures of"),
-    "changes.accept-lost": N_("Acknowledged lost changes since"),
+    "retention.accept-lost": N_("Acknowledged lost changes since"),
     "backup.run": N_("Started a backup"),
     "backup.file": N_("Wrote a backup to the file"),
     "backup.download": N_("Downloaded a backup"),
