@@ -44,24 +44,29 @@ def _find_directory(context: click.Context, parameter: click.Parameter, value: P
 
 def key_option(help: str) -> Callable[[F], F]:
     """`--key FILE`, read as text."""
+
+    def read(context: click.Context, parameter: click.Parameter, path: Path | None) -> str | None:
+        # --data is eager, so it is known.
+        return None if path is None else read_pem(context.params["data_dir"], path)
+
     return click.option(
         "--key",
         "key",
         type=click.Path(path_type=Path),
-        callback=lambda context, parameter, path: None if path is None else read_key(path),
+        callback=read,
         metavar="FILE",
         help=help,
     )
 
 
-def read_key(path: Path) -> str:
-    """Return a public key as PEM text. Raises StartFault if the file cannot be read."""
+def read_pem(data_dir: Path, path: Path) -> str:
+    """Return a key or certificate that the person named, as PEM text. Raises StartFault."""
+    from hub.cli.outside_files import read_source
+
     try:
-        return path.read_text(encoding="ascii")
-    except OSError as error:
-        raise StartFault(f"cannot read the key {path}: {error.strerror}") from None
+        return read_source(data_dir, path).decode("ascii")
     except UnicodeDecodeError:
-        raise StartFault(f"the key {path} is not PEM text") from None
+        raise StartFault(f"{path} is not PEM text") from None
 
 
 def password_option() -> Callable[[F], F]:

@@ -20,6 +20,8 @@ from hub.store.backup.files import FlushedFile, new_file
 from hub.store.disk import DIRECTORY_MODE
 
 _CHUNK_BYTES = 1024 * 1024
+#: Of a file that is read as a whole, unless it says another bound.
+_MAX_READ_MB = 16
 #: Links on a way, as of Linux.
 _MAX_LINKS = 40
 
@@ -31,6 +33,18 @@ def open_source(data_dir: Path, path: Path) -> BinaryIO:
             return path.open("rb")
     except OSError as error:
         raise StartFault(f"cannot read {path}: {error.strerror}") from None
+
+
+def read_source(data_dir: Path, path: Path, most_mb: int = _MAX_READ_MB) -> bytes:
+    """Return what is in a file that the person named. Raises StartFault."""
+    try:
+        with open_source(data_dir, path) as file:
+            data = file.read((most_mb << 20) + 1)
+    except OSError as error:
+        raise StartFault(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > most_mb << 20:
+        raise StartFault(f"{path} is too large: at most {most_mb} MB")
+    return data
 
 
 @contextmanager

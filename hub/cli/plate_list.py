@@ -56,7 +56,7 @@ def add(
     from hub.process.control.alarms import AddPlateList
     from hub.services.alarms.plate_lists import NewPlateList
 
-    entries = _entries(plates, file)
+    entries = _entries(data_dir, plates, file)
     new = NewPlateList(name=name, severity=severity, entries=tuple(entries))
     click.echo(execute(data_dir, AddPlateList(new)))
 
@@ -112,7 +112,7 @@ def set_(
         which,
         name=UNSET if name is None else name,
         severity=UNSET if severity is None else severity,
-        entries=tuple(_entries(plates, file)) if has_plates or no_plates else UNSET,
+        entries=tuple(_entries(data_dir, plates, file)) if has_plates or no_plates else UNSET,
     )
     execute(data_dir, change)
 
@@ -128,16 +128,18 @@ def remove(data_dir: Path, which: str) -> None:
     execute(data_dir, RemovePlateList(which))
 
 
-def _entries(plates: Sequence[str], file: Path | None) -> list[PlateEntry]:
+def _entries(data_dir: Path, plates: Sequence[str], file: Path | None) -> list[PlateEntry]:
     from hub.services.alarms.plate_lists import PlateEntry
 
-    return [*map(PlateEntry, plates), *([] if file is None else _read(file))]
+    return [*map(PlateEntry, plates), *([] if file is None else _read(data_dir, file))]
 
 
-def _read(file: Path) -> list[PlateEntry]:
+def _read(data_dir: Path, file: Path) -> list[PlateEntry]:
     """Read the entries of a CSV file. Raises StartFault."""
     import csv
+    import io
 
+    from hub.cli.outside_files import read_source
     from hub.errors import BadParameter
     from hub.services.alarms.plate_lists import PlateEntry
     from hub.services.csv_cells import from_text
@@ -146,15 +148,13 @@ def _read(file: Path) -> list[PlateEntry]:
     entries = []
     number = 0
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            for row in csv.reader(text):
-                number += 1
-                plate, note, until, *_ = (*(from_text(cell).strip() for cell in row), "", "", "")
-                if plate:
-                    end = parse_rfc3339(until, "end") if until else None
-                    entries.append(PlateEntry(plate, note, end))
-    except OSError as error:
-        raise StartFault(f"cannot read {file}: {error.strerror}") from None
+        text = read_source(data_dir, file).decode("utf-8-sig")
+        for row in csv.reader(io.StringIO(text, newline="")):
+            number += 1
+            plate, note, until, *_ = (*(from_text(cell).strip() for cell in row), "", "", "")
+            if plate:
+                end = parse_rfc3339(until, "end") if until else None
+                entries.append(PlateEntry(plate, note, end))
     except UnicodeDecodeError:
         raise StartFault(f"{file} is not UTF-8 text") from None
     except (csv.Error, BadParameter) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hub.cli.options import data_option, read_key
+from hub.cli.options import data_option, read_pem
 
 
 @click.command("site-key")
@@ -28,4 +28,4 @@ def site_key(data_dir: Path, file: Path | None, remove: bool) -> None:
     if file is None:
         execute(data_dir, RemoveSiteKey())
     else:
-        execute(data_dir, SetSiteKey(read_key(file)))
+        execute(data_dir, SetSiteKey(read_pem(data_dir, file)))

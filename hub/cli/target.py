@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from hub.cli.options import data_option, read_password
+from hub.cli.options import data_option, read_password, read_pem
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
@@ -153,13 +153,14 @@ def add(
         said = (kind, url, ca, hub_name, partition is not None, user, password_stdin, cert, key)
         if any(said) or mqtt != MqttOptions():
             raise click.UsageError("--file says where the target is: leave out what it says")
-        request = _of_file(file, name, selection, begin)
+        request = _of_file(data_dir, file, name, selection, begin)
     elif kind is None or not url:
         raise click.UsageError("KIND and --url are expected, or --file")
     else:
-        identity = _identity(user, password_stdin, cert, key)
+        identity = _identity(data_dir, user, password_stdin, cert, key)
+        authority = _read(data_dir, ca) or ""
         request = AddTarget(
-            kind, url, name, _read(ca) or "", selection, hub_name, begin, identity, partition, mqtt
+            kind, url, name, authority, selection, hub_name, begin, identity, partition, mqtt
         )
     print_json(execute(data_dir, request))
 
@@ -221,13 +222,14 @@ def set_(
     from hub.services.forwarding.targets import MqttOptions
 
     chosen = None if kinds is None else _kinds(kinds)
-    identity = _identity(user, password_stdin, cert, key)
+    identity = _identity(data_dir, user, password_stdin, cert, key)
     mqtt = MqttOptions(home_assistant=home_assistant, commands=commands)
     dids = None if cameras is None else _numbers("--cameras", cameras)
     numbers = None if types is None else tuple(map(int, _numbers("--types", types)))
+    authority = _read(data_dir, ca)
     execute(
         data_dir,
-        ChangeTarget(which, name, url, _read(ca), chosen, pictures, identity, mqtt, dids, numbers),
+        ChangeTarget(which, name, url, authority, chosen, pictures, identity, mqtt, dids, numbers),
     )
 
 
@@ -272,17 +274,21 @@ def retry(data_dir: Path, which: str) -> None:
 
 
 def _of_file(
-    path: Path, name: str, selection: Selection, begin: Literal["now", "beginning"]
+    data_dir: Path,
+    path: Path,
+    name: str,
+    selection: Selection,
+    begin: Literal["now", "beginning"],
 ) -> AddTarget:
     """Return a request with what a file says of the connection."""
+    from hub.cli.outside_files import read_source
     from hub.errors import BadParameter
     from hub.process.control.targets import AddTarget
-    from hub.services.forwarding.target_file import MAX_BYTES, read_target_file
+    from hub.services.forwarding.target_file import read_target_file
 
     try:
-        with path.open("rb") as file:
-            found = read_target_file(file.read(MAX_BYTES + 1))
-    except (OSError, BadParameter) as error:
+        found = read_target_file(read_source(data_dir, path))
+    except BadParameter as error:
         raise StartFault(f"{path} cannot be used: {error}") from error
     return AddTarget(
         found.kind,
@@ -321,20 +327,15 @@ def _numbers(option: str, text: str | None) -> tuple[str, ...]:
 
 
 def _identity(
-    user: str, password_stdin: bool, cert: Path | None, key: Path | None
+    data_dir: Path, user: str, password_stdin: bool, cert: Path | None, key: Path | None
 ) -> Identity | None:
     """Return who the hub is to a target; None if nothing is said of it."""
     from hub.services.forwarding.targets import Identity
 
     password = read_password(password_stdin) if user or password_stdin else ""
-    identity = Identity(user, password, _read(cert) or "", _read(key) or "")
+    identity = Identity(user, password, _read(data_dir, cert) or "", _read(data_dir, key) or "")
     return None if identity == Identity() else identity
 
 
-def _read(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartFault(f"{path} cannot be read: {error}") from error
+def _read(data_dir: Path, path: Path | None) -> str | None:
+    return None if path is None else read_pem(data_dir, path)

@@ -161,7 +161,10 @@ def selftest(data_dir: Path) -> None:
 
     from hub import config_sources
     from hub.app import open_services
+    from hub.process import data_directory
     from web.app import create_app
+
+    data_directory.act_for_owner(data_dir)
 
     async def open_everything() -> None:
         loaded = config_sources.Sources(data_dir, os.environ).load()

@@ -81,7 +81,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("target", "target add", "target list", "target set", "target remove"),
         *("target test", "target retry"),
         *("central", "central init", "central prepare", "central enrol", "central remove"),
-        *("central run", "central status"),
+        *("central run", "central status", "central read-again"),
         *("hold", "hold list", "hold add", "hold release", "hold export", "erase"),
         *("retention", "retention confirm", "retention confirm-clock", "reload"),
         # Hidden: an update runs it.

@@ -54,7 +54,7 @@ def test_a_key_is_read_from_its_file(sitehub: Sitehub, tmp_path: Path, key_pem: 
     assert outcome.err.startswith("sitehub: key: ")
     outcome = sitehub("device", "add", "--sn", "B", "--code", "1", "--key", str(tmp_path / "no"))
     assert outcome.status == 1
-    assert "cannot read the key" in outcome.err
+    assert "cannot read" in outcome.err
 
 
 def test_disable_enable_and_remove(sitehub: Sitehub) -> None:
@@ -104,7 +104,7 @@ def test_import_reads_the_csv_of_a_spreadsheet(
         ("sn,code\nA,1\nA,2\n", "line 3: "),
         ("sn,code\nA,1\n,2\n", "line 3: "),
         ("sn,code,did\nA,1,0\n", "line 2: "),
-        ("sn,code,key\nA,1,\nB,2,no.pem\n", "line 3: cannot read the key"),
+        ("sn,code,key\nA,1,\nB,2,no.pem\n", "line 3: cannot read"),
         ("sn,code\nA,1\nB,2,3\n", "line 3: more values than there are columns"),
         ("sn|code\nA|1\n", "line 1: the columns sn,code,did,name,key are allowed"),
         ("sn,code,colour\nA,1,red\n", "line 1: the columns sn,code"),
@@ -146,7 +146,7 @@ def test_every_bad_row_is_named(sitehub: Sitehub, tmp_path: Path) -> None:
     assert outcome.status == 1
     for said in (
         "line 3: code: ",
-        "line 4: cannot read the key",
+        "line 4: cannot read",
         "line 5: sn: A is already in line 2",
     ):
         assert said in outcome.err

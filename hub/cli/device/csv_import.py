@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec.structs import replace
 
-from hub.cli.options import data_option, read_key
+from hub.cli.options import data_option, read_pem
 from hub.errors import StartFault
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def import_(data_dir: Path, file: Path) -> None:
     from hub.process.control.devices import ImportDevices
     from hub.services.devices.csv_import import read_csv
 
-    sheet = _with_keys(read_csv(_read(file)), file.parent)
+    sheet = _with_keys(data_dir, read_csv(_read(data_dir, file)), file.parent)
     dids = execute(data_dir, ImportDevices(sheet))
     click.echo(f"{len(dids)} device{'' if len(dids) == 1 else 's'} enrolled")
 
@@ -64,20 +64,17 @@ def export(data_dir: Path, file: Path | None) -> None:
 COMMANDS: tuple[click.Command, ...] = (import_, export)
 
 
-def _read(path: Path) -> str:
+def _read(data_dir: Path, path: Path) -> str:
+    from hub.cli.outside_files import read_source
     from hub.services.devices.csv_import import BadCsv, decode_csv
 
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StartFault(f"cannot read {path}: {error.strerror}") from None
-    try:
-        return decode_csv(data)
+        return decode_csv(read_source(data_dir, path))
     except BadCsv:
         raise StartFault(f"{path} is neither UTF-8 nor GB18030 text") from None
 
 
-def _with_keys(sheet: DeviceCsv, directory: Path) -> DeviceCsv:
+def _with_keys(data_dir: Path, sheet: DeviceCsv, directory: Path) -> DeviceCsv:
     """Replace the paths of key files with their contents."""
     from hub.services.devices.csv_import import RowFault
 
@@ -85,15 +82,16 @@ def _with_keys(sheet: DeviceCsv, directory: Path) -> DeviceCsv:
     faults = list(sheet.faults)
     for row in sheet.rows:
         try:
-            rows.append(_with_key(row, directory))
+            rows.append(_with_key(data_dir, row, directory))
         except StartFault as fault:
             sn = row.device.sn
             faults.append(RowFault(row.line, "wrong", fault.message, "key", row=row.row, sn=sn))
     return replace(sheet, rows=tuple(rows), faults=tuple(faults))
 
 
-def _with_key(row: ImportRow, directory: Path) -> ImportRow:
+def _with_key(data_dir: Path, row: ImportRow, directory: Path) -> ImportRow:
     key = row.device.key
     if key is None or "-----BEGIN " in key:
         return row
-    return replace(row, device=replace(row.device, key=read_key(directory / key)))
+    pem = read_pem(data_dir, directory / key)
+    return replace(row, device=replace(row.device, key=pem))

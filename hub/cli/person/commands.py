@@ -36,7 +36,7 @@ def add(data_dir: Path, pid: str | None, **fields: Any) -> None:
     from hub.process.control.people import AddPerson
 
     groups = fields.pop("groups")
-    click.echo(execute(data_dir, AddPerson(pid, read_change(fields), groups)))
+    click.echo(execute(data_dir, AddPerson(pid, read_change(data_dir, fields), groups)))
 
 
 @person.command("set")
@@ -58,7 +58,7 @@ def set_(data_dir: Path, pid: str, clear: tuple[str, ...], **fields: Any) -> Non
     from hub.process.control.people import SetPerson
 
     groups = fields.pop("groups")
-    execute(data_dir, SetPerson(pid, read_change(fields, clear), groups))
+    execute(data_dir, SetPerson(pid, read_change(data_dir, fields, clear), groups))
 
 
 @person.command("list")

@@ -57,11 +57,15 @@ def field_options(command: F) -> F:
     return command
 
 
-def read_change(fields: Mapping[str, Any], clear: tuple[str, ...] = ()) -> PersonChange:
+def read_change(
+    data_dir: Path, fields: Mapping[str, Any], clear: tuple[str, ...] = ()
+) -> PersonChange:
     """Return the fields that were given; those to clear are None or empty.
 
     Raises BadParameter, StartFault.
     """
+    from hub.cli.outside_files import read_source
+    from hub.services.commands.photos import MAX_FILE_MB
     from hub.services.people.register import PersonChange
     from hub.wire.times import parse_rfc3339
 
@@ -74,24 +78,10 @@ def read_change(fields: Mapping[str, Any], clear: tuple[str, ...] = ()) -> Perso
         if name in wanted:
             wanted[name] = parse_rfc3339(wanted[name], f"--{name.replace('_', '-')}")
     if "photo" in wanted:
-        wanted["photo"] = _read_photo(wanted["photo"])
+        wanted["photo"] = read_source(data_dir, wanted["photo"], MAX_FILE_MB)
     for option in clear:
         name = option.replace("-", "_")
         if name in wanted:
             raise click.UsageError(f"--{option} is either given or cleared")
         wanted[name] = () if name == "groups" else None
     return PersonChange(**wanted)
-
-
-def _read_photo(path: Path) -> bytes:
-    from hub.errors import BadParameter, StartFault
-    from hub.services.commands.photos import MAX_FILE_MB
-
-    try:
-        with path.open("rb") as file:
-            data = file.read((MAX_FILE_MB << 20) + 1)
-    except OSError as error:
-        raise StartFault(f"cannot read {path}: {error.strerror}") from None
-    if len(data) > MAX_FILE_MB << 20:
-        raise BadParameter(f"a file of at most {MAX_FILE_MB} MB is expected", field="--photo")
-    return data
