@@ -272,7 +272,7 @@ async def open_services(
             times=times,
         )
         secret_addresses = SecretAddresses(store, registry, devices, lambda: settings.current)
-        releases = Releases(store, site, disk_space, change_feed, now)
+        releases = Releases(store, site, disk_space, change_feed, clock.likely_time)
         campaigns = Campaigns(store, releases, devices, change_feed, now)
         downloads = Downloads(store, devices, campaigns, now, clock.lives)
         commands = Commands(store, registry, devices, change_feed, now, capabilities)
@@ -334,6 +334,7 @@ async def open_services(
                 api_keys.forget_used_signatures,
                 jobs.prune,
                 imports.remove_old,
+                releases.remove_unused,
             ),
             save=(api_keys.save_used,),
             now=now,
@@ -389,7 +390,7 @@ async def open_services(
             store, site, people, camera_groups, availability, audit, clock.likely_time
         )
         thumbnails = Thumbnails(store.pictures, precedence)
-        report_delivery = ReportDelivery(store, reports, site, clock, audit, data_dir, now)
+        report_delivery = ReportDelivery(store, reports, site, clock, audit, data_dir)
         health = Health(
             store,
             registry,
@@ -568,7 +569,6 @@ async def _run_parts(
         await start("forwarding the records", services.targets.run)
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)
-        await start("the firmware maintenance", services.releases.run)
         await start("telling cameras of their releases", services.firmware_prompts.run)
         await start("asking cameras what they are", services.inquiries.run)
         await start("the register of people", services.people.run)

@@ -116,8 +116,10 @@ class FirmwareSite:
 
 
 @asynccontextmanager
-async def firmware_site(data: Path, clock: FrozenClock, *dids: str) -> AsyncIterator[FirmwareSite]:
-    async with open_hub_services(data, clock) as hub:
+async def firmware_site(
+    data: Path, clock: FrozenClock, *dids: str, steady: FrozenClock | None = None
+) -> AsyncIterator[FirmwareSite]:
+    async with open_hub_services(data, clock, steady=steady) as hub:
         site = FirmwareSite(hub, clock)
         await site.add_cameras(*dids)
         yield site

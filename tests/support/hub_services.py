@@ -215,7 +215,7 @@ async def open_hub_services(
         users = Users(store, passwords, sign_in, sessions, audit, clock)
         devices = Devices(store, registry, pending_devices, traces, record_feed, change_feed, clock)
         room_on_disk = DiskSpace(config.store.min_free_gb, free)
-        releases = Releases(store, site, room_on_disk, change_feed, clock)
+        releases = Releases(store, site, room_on_disk, change_feed, site_clock.likely_time)
         campaigns = Campaigns(store, releases, devices, change_feed, clock)
         capabilities = CameraCapabilities(store, clock)
         commands = Commands(store, registry, devices, change_feed, clock, capabilities)
@@ -288,9 +288,7 @@ async def open_hub_services(
             devices=devices,
             availability=availability,
             reports=reports,
-            report_delivery=ReportDelivery(
-                store, reports, site, site_clock, audit, data_dir, clock
-            ),
+            report_delivery=ReportDelivery(store, reports, site, site_clock, audit, data_dir),
             day_summaries=DaySummaries(store, site, clock),
             enrolment=enrolment,
             commands=commands,

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
 
 import trio
 
+from hub.clock_reading import LikelyTime
 from hub.errors import BadParameter, HubError, NoSuchResource, TooLarge
 from hub.live.feed import Change, Feed
-from hub.log import limited
 from hub.services.firmware.release_validation import check_release, read_date
 from hub.services.site.disk_space import GB, DiskSpace
 from hub.services.site.site import Site
@@ -37,7 +36,6 @@ MAX_TOTAL_BYTES = 8 * 1024 * 1024 * 1024
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 #: A file without a release is removed after a day.
 _UNUSED_MS = 86_400_000
-_CLEANUP_SECONDS = 3600.0
 
 
 class FirmwareUpload:
@@ -84,7 +82,7 @@ class Releases:
         site: Site,
         disk: DiskSpace,
         changes: Feed[Change],
-        now: Callable[[], float],
+        now: Callable[[], LikelyTime],
     ) -> None:
         self._rows = store.firmware
         self._files = store.firmware_files
@@ -94,18 +92,6 @@ class Releases:
         self._now = now
         #: Held while a file and its row are added or removed together.
         self._files_lock = trio.Lock()
-
-    async def run(
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> NoReturn:
-        """Remove unused files every hour."""
-        task_status.started()
-        while True:
-            await trio.sleep(_CLEANUP_SECONDS)
-            try:
-                await self.remove_unused()
-            except HubError as error:
-                limited(log, logging.WARNING, "firmware", "cannot remove unused files: %s", error)
 
     def receive(self, size: int = 0) -> FirmwareUpload:
         """Receive a file: `async with releases.receive() as upload`.

@@ -61,10 +61,10 @@ REFUSES_ERASURE = "it refuses to erase records: "
 
 
 class Waiting(Struct, frozen=True):
-    """Why a target gets nothing now, since when, and when it is tried again (UNIX ms)."""
+    """Why a target gets nothing now. `since`: by trio's clock; `next_try`: UNIX milliseconds."""
 
     reason: str
-    since: int
+    since: float
     next_try: int
 
 
@@ -431,7 +431,7 @@ class Forwarder:
 
     async def _wait(self, reason: str, seconds: float) -> None:
         """Wait before the next try, or until a person wants it now."""
-        since = self.waiting.since if self.waiting is not None else self._ms()
+        since = self.waiting.since if self.waiting is not None else trio.current_time()
         if self.waiting is None:
             log.warning("target %d gets nothing now: %s", self.target.id, visible(reason))
         self._tell()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -20,9 +21,9 @@ class TargetView(Struct, frozen=True, kw_only=True):
     """A target as it is now. Times in UNIX milliseconds. What is secret in an address is masked.
 
     `behind`: how many records of the log it has not had; `behind_since`: when the first of them
-    arrived, if it is known. `reason`: why it waits or is held; `next_try`: when it is tried again.
-    `parked`: how much it refused for ever. `about`: what the other side is, "" if it is not known.
-    `gaps`: what it will never get.
+    arrived, if it is known. `reason`: why it waits or is held; `waiting_seconds`: for how long it
+    has waited; `next_try`: when it is tried again. `parked`: how much it refused for ever. `about`:
+    what the other side is, "" if it is not known. `gaps`: what it will never get.
     """
 
     target: Target
@@ -31,7 +32,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
     behind: int
     behind_since: int | None
     reason: str
-    waiting_since: int | None
+    waiting_seconds: float
     next_try: int | None
     parked: int
     about: str
@@ -71,7 +72,7 @@ def view_of(target: Target, running: Running | None, store: Store) -> TargetView
         behind=behind,
         behind_since=forwarder.behind_since if forwarder is not None and behind else None,
         reason=target.held or (waiting.reason if waiting else ""),
-        waiting_since=waiting.since if waiting else None,
+        waiting_seconds=trio.current_time() - waiting.since if waiting else 0.0,
         next_try=waiting.next_try if waiting else None,
         parked=store.targets.parked_count(target.id),
         about="" if running is None else running.sender.about,

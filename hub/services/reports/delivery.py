@@ -82,7 +82,6 @@ class ReportDelivery:
         clock: SiteClock,
         audit: Audit,
         data_dir: Path,
-        now: Callable[[], float],
         *,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -93,7 +92,6 @@ class ReportDelivery:
         self._clock = clock
         self._audit = audit
         self._data_dir = data_dir
-        self._now = now
         self._transport = transport
         self._threads = trio.CapacityLimiter(1)
         self._retry_at, self._failures = 0.0, 0
@@ -238,7 +236,7 @@ class ReportDelivery:
         return now.date() - timedelta(days=days)
 
     def _local_now(self) -> datetime:
-        return datetime.fromtimestamp(self._now(), self._site.zone())
+        return datetime.fromtimestamp(self._clock.likely_time(), self._site.zone())
 
     def _note_failure(self, reason: str) -> None:
         self.failure = reason

@@ -205,6 +205,24 @@ async def test_an_unused_file_is_removed_after_a_day(
     assert on_disk(tmp_path) == 1
 
 
+async def test_a_clock_that_is_set_ahead_removes_no_file_before_its_day(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    steady = FrozenClock()
+    async with firmware_site(tmp_path, clock, steady=steady) as site:
+        await site.receive(b"just uploaded")
+        clock.advance(400 * 86_400)
+        await site.releases.remove_unused()
+        assert len(site.releases.files()) == 1
+        # Nor does one stay that was uploaded meanwhile.
+        await site.receive(b"uploaded while it is ahead")
+        clock.advance(-400 * 86_400)
+        for one in (clock, steady):
+            one.advance(86_401)
+        await site.releases.remove_unused()
+        assert site.releases.files() == ()
+
+
 async def test_the_default_date_of_a_release_is_now_in_the_sites_time_zone(
     site: FirmwareSite, clock: FrozenClock
 ) -> None:

@@ -61,7 +61,6 @@ class Sender:
             services.clock,
             services.audit,
             self.folder,
-            self.site.clock,
             transport=self.receiver,
         )
         self.delivery.render = _render
@@ -211,6 +210,19 @@ async def test_nothing_is_sent_while_the_clock_is_doubted(
     await sender.change(folder="out")
     monkeypatch.setattr(type(sender.site.services.clock), "is_doubted", True)
     assert await sender.after(17) == []
+
+
+async def test_what_is_yesterday_goes_by_the_expected_time(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, expected = sender.site.services, sender.site.clock()
+    monkeypatch.setattr(type(services.clock), "is_doubted", True)
+    monkeypatch.setattr(services.clock, "likely_time", lambda: expected)
+    sender.site.clock.advance(400 * 24 * HOUR)
+    await sender.change(folder="out")
+    assert sender.delivery.last_day == date(2026, 11, 24)
+    await sender.delivery.send_now(by=COMMAND_LINE)
+    assert sender.files == ["attendance-2026-11-24.xlsx"]
 
 
 async def test_a_clock_that_was_ahead_does_not_keep_reports_back_for_years(

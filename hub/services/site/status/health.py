@@ -297,11 +297,10 @@ class Health:
                 f"nothing is forwarded to {names} until somebody looks at it: {reason}",
                 {"targets": names, "reason": reason},
             )
-        before = self._now() * 1000 - _WAITING_SECONDS * 1000
         waiting = [
             view
             for view in views
-            if view.state == "waiting" and (view.waiting_since or before) < before
+            if view.state == "waiting" and view.waiting_seconds > _WAITING_SECONDS
         ]
         if waiting:
             names, reason = _some([view.target.name for view in waiting]), waiting[0].reason

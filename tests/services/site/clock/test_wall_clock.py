@@ -17,6 +17,9 @@ _ROOTS = (Path(hub.__file__).parent, Path(web.__file__).parent)
 #: Programs of their own, on which no rule of a site depends.
 _OTHER_PROGRAMS = ("cli", "central", "simulator", "service_manager", "update")
 
+#: What parts call the wall clock that they are given, and its time in milliseconds.
+_READINGS = {"_now", "_now_ms", "now_ms", "_ms"}
+
 DATES = "it dates what is stored or shown, and nothing is decided by it"
 #: What `hub.app` gives the wall clock to.
 GIVEN = {
@@ -45,14 +48,12 @@ GIVEN = {
     "Maintenance": "old days and pictures go once the clock is trusted",
     "ManyDevices": DATES,
     "OldTls": "it is only shown",
-    "PendingDevices": DATES,
-    "People": DATES,
+    "PendingDevices": "it forgets what is only shown, and cameras come again",
+    "People": "what an API key saw is noted again",
     "PeopleSync": "it dates comparisons and absences, which are compared by is_past",
     "Registry": DATES,
-    "Releases": DATES,
-    "ReportDelivery": "nothing is sent while the clock is doubted",
     "RetentionPolicy": "by it the day is known that is being written, and stays",
-    "Reviews": DATES,
+    "Reviews": "a line between new and seen moves, which a person sees",
     "SavedSearches": DATES,
     "SignedTimes": "the likely time stands beside it",
     "SiteClock": "it is what judges the clock",
@@ -81,6 +82,18 @@ def test_the_wall_clock_is_given_to_those_alone_who_do_no_harm_with_it() -> None
     assert set(_given_to(tree)) == set(GIVEN)
 
 
+def test_who_only_dates_with_it_compares_nothing_with_it() -> None:
+    dating = {name for name, reason in GIVEN.items() if reason == DATES}
+    classes = [
+        node
+        for _, tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name in dating
+    ]
+    assert {found.name for found in classes} == dating
+    assert {found.name for found in classes if any(map(_compares, _functions(found)))} == set()
+
+
 def test_nobody_else_asks_the_operating_system_for_the_time() -> None:
     assert {name for name, tree in _trees() if _asks(tree)} == set(ASKED)
 
@@ -92,6 +105,43 @@ def _given_to(tree: ast.AST) -> Iterator[str]:
             given = [*call.args, *(keyword.value for keyword in call.keywords)]
             if any(_is_now(one) or (isinstance(one, ast.Lambda) and _uses(one)) for one in given):
                 yield ast.unparse(call.func)
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.AST]:
+    return (
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
+def _compares(function: ast.AST) -> bool:
+    """Whether a time that is read here, or a difference to it, is compared with anything."""
+    nodes = list(ast.walk(function))
+    times: set[str] = set()
+    for node in (node for node in nodes if isinstance(node, ast.Assign) and _reads(node, times)):
+        times |= {
+            one.id
+            for one in ast.walk(node)
+            if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+        }
+    return any(
+        _reads(node, times)
+        for node in nodes
+        if isinstance(node, ast.Compare)
+        or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub))
+    )
+
+
+def _reads(tree: ast.AST, times: set[str]) -> bool:
+    """Whether it is a time of the wall clock, one of `times`, or worked out from these."""
+    if isinstance(tree, ast.Call):
+        is_asked = isinstance(tree.func, ast.Attribute) and tree.func.attr in _READINGS
+        return is_asked or (
+            ast.unparse(tree.func) in ("int", "round", "min", "max", "abs")
+            and any(_reads(one, times) for one in tree.args)
+        )
+    if isinstance(tree, ast.Name):
+        return tree.id in times
+    return any(_reads(one, times) for one in ast.iter_child_nodes(tree))
 
 
 def _uses(tree: ast.AST) -> bool:

@@ -477,29 +477,25 @@ def test_a_hub_that_was_restored_elsewhere_says_which_address_cameras_know(parts
 
 
 def target(
-    name: str, state: str = "current", reason: str = "", lost: int = 0, since: float | None = None
+    name: str, state: str = "current", reason: str = "", lost: int = 0, waiting: float = 0
 ) -> SimpleNamespace:
-    """What Health reads of a target. `lost`: records of a gap that nobody has confirmed.
-
-    `since`: when it began to wait, in seconds.
-    """
+    """What Health reads of a target. `lost`: records of a gap that nobody has confirmed."""
     return SimpleNamespace(
         target=SimpleNamespace(name=name),
         state=state,
         reason=reason,
-        waiting_since=None if since is None else int(since * 1000),
+        waiting_seconds=waiting,
         refuses_erasure=reason.startswith("it refuses to erase"),
         unseen_gaps=1 if lost else 0,
         unseen_lost=lost,
     )
 
 
-def test_a_target_that_waits_is_a_notice_after_an_hour(parts: Parts, clock: FrozenClock) -> None:
-    doors = target("Doors", "waiting", "it answered 500", since=clock())
-    parts.targets = [doors, target("Wall", "behind")]
-    clock.advance(3_599)
+def test_a_target_that_waits_is_a_notice_after_an_hour(parts: Parts) -> None:
+    wall = target("Wall", "behind")
+    parts.targets = [target("Doors", "waiting", "it answered 500", waiting=3_600), wall]
     assert parts.codes() == []
-    clock.advance(2)
+    parts.targets = [target("Doors", "waiting", "it answered 500", waiting=3_601), wall]
     assert (parts.codes(), parts.faults()) == (["target-waiting"], [])
     sentence = "nothing could be forwarded to Doors for an hour: it answered 500"
     assert parts.sentence() == sentence
