@@ -56,7 +56,8 @@ def erase(
 
     Shows first what would go, and asks for the number or name again. Each record stays as an
     empty shell with its time and camera. A person of the register is removed from it, and so from
-    all cameras. A name that several people have lists them: then erase by number. Older backups
+    all cameras. Targets of NATS are told the number, also if this hub knows nothing of it any
+    longer. A name that several people have lists them: then erase by number. Older backups
     and the cameras still hold what they hold; the report names them.
     """
     from hub.cli.requests import execute
@@ -97,9 +98,13 @@ def _sentence(erasable: Erasable, with_held: bool) -> str:
             "" if with_held else " and stay (--with-held erases them)"
         )
     register = "; the person is removed from the register too" if erasable.in_register else ""
+    told = ", ".join(erasable.told)
+    if told:
+        told = f"; told to erase all that they have of this number: {told}"
     if not preview.records:
-        return f"no records{register}"
-    return f"{preview.records} records with {preview.pictures} pictures {days}{held}{register}"
+        return f"no records here{register}{told}"
+    count = f"{preview.records} records with {preview.pictures} pictures"
+    return f"{count} {days}{held}{register}{told}"
 
 
 def _check_confirmation(given: str | None, wanted: str) -> None:

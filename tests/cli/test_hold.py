@@ -126,6 +126,22 @@ def test_an_erasure_is_carried_out_if_the_hub_that_began_it_has_ended(
     assert done.out.splitlines()[0] == "erasure 1: 2 records, 6 pictures"
 
 
+def test_a_person_whom_only_a_centre_still_knows_is_erased_there(filled: Sitehub) -> None:
+    asked = ("erase", "--number", "8", "--confirm", "8")
+    assert "there are no such records" in filled(*asked).err
+    nats = ("target", "add", "nats", "--url", "nats://127.0.0.1:9", "--name", "Centre")
+    assert filled(*nats).status == 0
+    hook = ("target", "add", "webhook", "--url", "http://127.0.0.1:9", "--name", "Shop")
+    assert filled(*hook).status == 0
+    done = filled(*asked)
+    assert done.status == 0, done.err
+    assert "no records here; told to erase all that they have of this number: Centre" in done.err
+    assert "Centre, which records are forwarded to, is told" in done.out
+    assert "Shop" not in done.out
+    named = filled("erase", "--name", "Bea", "--confirm", "Bea")
+    assert "there are no such records" in named.err
+
+
 def test_records_chosen_by_hand_are_erased_with_a_report(filled: Sitehub) -> None:
     filled("hold", "add", "2", "--reason", "for the police")
     chosen = ("--seq", "1", "--seq", "2")

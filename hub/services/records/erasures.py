@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 #: Records that can be chosen by hand.
 MAX_SEQS = 1_000
+#: Characters of a number that a target takes.
+_MAX_NUMBER = 1_000
 #: How many older copies a report names.
 _MAX_COPIES = 200
 _RETRY_SECONDS = 60
@@ -54,11 +56,13 @@ class Erasable(Struct, frozen=True):
     """Records that can be erased together. `match`: None if they were chosen by hand.
 
     `in_register`: the number is that of a person of the register, who is removed from it too.
+    `told`: the names of targets that are told the number, and erase what this hub has no longer.
     """
 
     match: Match | None
     subject: Subject
     preview: Preview
+    told: tuple[str, ...] = ()
 
     @property
     def in_register(self) -> bool:
@@ -101,7 +105,8 @@ class Erasures:
     async def find(self, *, name: str = "", number: str = "") -> list[Match]:
         """Return the records of a number, or of exactly this name (case ignored), by number.
 
-        A person of the register is found without any record as well.
+        A person of the register is found without any record as well; so is every number if there
+        are targets that keep records for ever: they may have some that this hub has no longer.
 
         Raises BadParameter if neither is given, or for the number of a stranger.
         """
@@ -118,7 +123,18 @@ class Erasures:
         if (match := await self._store.eraser.find_uuid(number)) is not None:
             return [match]
         people = await self._store.people.names([canonical_pid(number) or ""])
-        return [Match(person.name, pid, 0, 0) for pid, person in people.items()]
+        if people:
+            return [Match(person.name, pid, 0, 0) for pid, person in people.items()]
+        unknown = Match("", canonical_number(number), 0, 0)
+        is_told = len(number) <= _MAX_NUMBER and self.told(unknown.subject)
+        return [unknown] if is_told else []
+
+    def told(self, subject: Subject) -> tuple[str, ...]:
+        """Return the names of the targets that are told the numbers of a subject."""
+        return self._names_of_targets("nats") if subject.uuids else ()
+
+    def _names_of_targets(self, *kinds: str) -> tuple[str, ...]:
+        return tuple(one.name for one in self._store.targets.all() if one.kind in kinds)
 
     async def find_erasable(
         self, *, number: str = "", name: str = "", seqs: Sequence[int] = ()
@@ -130,10 +146,12 @@ class Erasures:
         if seqs:
             subject = self.by_hand(seqs)
             return [Erasable(None, subject, await self.preview(subject))]
-        return [
-            Erasable(match, subject := await self._subject(match), await self.preview(subject))
-            for match in await self.find(name=name, number=number)
-        ]
+        found = []
+        for match in await self.find(name=name, number=number):
+            subject = await self._subject(match)
+            preview = await self.preview(subject)
+            found.append(Erasable(match, subject, preview, self.told(subject)))
+        return found
 
     async def find_subject(
         self, *, number: str = "", name: str = "", seqs: Sequence[int] = ()
@@ -171,11 +189,11 @@ class Erasures:
     async def begin(self, subject: Subject, *, with_held: bool, by: Actor) -> Erasure:
         """Note an erasure, which then is carried out, also after a restart.
 
-        Raises NoSuchResource if there is nothing to erase.
+        Raises NoSuchResource if there is nothing to erase, here or where the number is told.
         """
         preview = await self.preview(subject)
         kept = 0 if with_held else preview.held
-        if preview.records - kept == 0 and not subject.people:
+        if preview.records - kept == 0 and not subject.people and not self.told(subject):
             raise NoSuchResource("there are no such records, or all of them are held")
         dids = {*preview.dids, *await self._store.holdings.holders(_pids_of(subject))}
         report = ErasureReport(preview.first_day, preview.last_day, kept, tuple(sorted(dids)))
@@ -253,8 +271,10 @@ class Erasures:
             erasure.report.kept,
             erasure.report.dids,
             await self.copies(),
-            # Those of MQTT keep nothing.
-            tuple(one.name for one in self._store.targets.all() if one.kind != "mqtt"),
+            # Those of MQTT keep nothing; webhooks are told of records alone.
+            self._names_of_targets("nats", "webhook")
+            if (await self.get(erasure.id)).records
+            else self.told(subject),
         )
         await self._store.erasures.finish(erasure.id, report, int(self._now() * 1000))
         log.info("erasure %d is finished", erasure.id)

@@ -39,14 +39,17 @@ _KEEP_SUBJECT = "UPDATE erasure SET subject = ? WHERE id = ?"
 # Of targets, those of NATS alone keep records for ever, in which they find a person themselves.
 _HAS_CENTRE = "SELECT EXISTS (SELECT 1 FROM target WHERE kind = 'nats')"
 _TELL = "INSERT INTO erased_record (log, seq) SELECT log_id, 0 FROM record_log"
-_LEFT = "SELECT seq FROM record WHERE uuid = ? AND seq <= ? AND erased IS NULL LIMIT ?"
+_LEFT = """
+SELECT seq FROM record WHERE uuid = ? AND seq <= ? AND erased IS NULL ORDER BY seq LIMIT ?
+"""
 _TOLD = "SELECT subject, last_seq FROM erasure WHERE subject IS NOT NULL"
 _FORGET_TOLD = """
 UPDATE erasure SET subject = NULL WHERE finished_at IS NOT NULL AND subject IS NOT NULL
 AND CASE WHEN json_valid(subject) THEN coalesce(json_extract(subject, '$.told_as'), 0) ELSE 0 END
     <= coalesce((SELECT min(erasure_number) FROM target WHERE kind = 'nats'), 9223372036854775807)
 """
-#: Records of a person that stay, as held evidence. With more, targets hear of seqs alone.
+#: Records of a person that stay, as held evidence, and are named. With more, targets hear of the
+#: person as far as they go, and of those that are erased behind them by seqs alone.
 _MAX_LEFT = 2_000
 _FINISH = "UPDATE erasure SET finished_at = ?, report = ? WHERE id = ?"
 _TRIM = """
@@ -65,7 +68,7 @@ class Subject(Struct, frozen=True):
 
     Once the records are erased, only the numbers are left, until targets that keep records have
     heard of them: `told_as` is the number of the entry in `erased_record`, `kept` are the records
-    that stay because they are held.
+    that stay because they are held, up to `last_seq` (None: that of the erasure).
     """
 
     uuids: tuple[str, ...] = ()
@@ -74,6 +77,7 @@ class Subject(Struct, frozen=True):
     people: tuple[str, ...] = ()
     told_as: int = 0
     kept: tuple[int, ...] = ()
+    last_seq: int | None = None
 
 
 class ErasedPerson(Struct, frozen=True):
@@ -233,8 +237,9 @@ class ErasureTable:
                 subject = msgspec.json.decode(as_text(text), type=Subject)
             except (msgspec.MsgspecError, TypeError):
                 continue
-            if subject.told_as in numbers and isinstance(last_seq, int):
-                found[subject.told_as] = ErasedPerson(subject.uuids, last_seq, subject.kept)
+            last = last_seq if subject.last_seq is None else subject.last_seq
+            if subject.told_as in numbers and isinstance(last, int):
+                found[subject.told_as] = ErasedPerson(subject.uuids, last, subject.kept)
         return found
 
     async def forget_told(self) -> None:
@@ -270,8 +275,8 @@ def _to_tell(connection: sqlite3.Connection, erasure: Erasure, subject: Subject)
     for uuid in subject.uuids:
         asked = (indexed_uuid(uuid), erasure.last_seq, _MAX_LEFT + 1)
         kept += (seq for (seq,) in connection.execute(_LEFT, asked))
-    if len(kept) > _MAX_LEFT:
-        return None
+    kept.sort()
+    last = kept[_MAX_LEFT] - 1 if len(kept) > _MAX_LEFT else None
     number = connection.execute(_TELL).lastrowid or 0
-    left = Subject(uuids=subject.uuids, told_as=number, kept=tuple(sorted(kept)))
+    left = Subject(uuids=subject.uuids, told_as=number, kept=tuple(kept[:_MAX_LEFT]), last_seq=last)
     return msgspec.json.encode(left).decode()

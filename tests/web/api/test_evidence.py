@@ -264,6 +264,24 @@ async def test_a_person_is_erased_after_the_count_was_confirmed(api: Client) -> 
     assert (record["erased"], record["images"], record.get("name")) == (True, {}, None)
 
 
+async def test_a_number_that_only_a_centre_still_knows_can_be_erased(api: Client) -> None:
+    body = {"number": "8", "confirm": 0}
+    assert (await api.get("erasable?number=08"))["items"] == []
+    assert (await refusal(await api.raw("POST", "erasures", body)))[0] == 404
+    await api.hub.services.targets.add(
+        "nats", "nats://127.0.0.1:9", name="Centre", by=Actor("user ann")
+    )
+    (found,) = (await api.get("erasable?number=08"))["items"]
+    assert (found["number"], found["records"], found["told"]) == ("8", 0, ["Centre"])
+    assert (await api.get("erasable?name=Bea"))["items"] == []
+    refused = await refusal(await api.raw("POST", "erasures", {"number": "8", "confirm": 1}))
+    assert "0 records would be erased" in refused[2]
+    begun = await api.send("POST", "erasures", body)
+    await api.hub.services.erasures.carry_out()
+    done = await api.get(f"erasures/{begun['id']}")
+    assert (done["records"], done["targets"]) == (0, ["Centre"])
+
+
 async def test_a_signed_in_guard_may_hold_but_not_erase(hub: HubServices, api: Client) -> None:
     token = await hub.add_user("ann", "guard")
     cookie = {"Cookie": f"__Host-sitehub_session={token}"}

@@ -78,6 +78,10 @@ class FoundPerson(Struct, frozen=True, kw_only=True):
     in_register: Annotated[
         bool, Meta(description="a person of the register, who is removed from it as well")
     ]
+    told: Annotated[
+        list[str],
+        Meta(description="targets that are told the number, to erase what this hub has no longer"),
+    ]
 
 
 class FoundPersons(Struct, frozen=True):
@@ -139,7 +143,8 @@ FIND = Endpoint(
     tag=TAG,
     summary="What there is of a person",
     description=(
-        "By `number`, or by `name`, which several people may have. Not for read-only keys."
+        "By `number`, or by `name`, which several people may have. A number that this hub does not "
+        "know is found, without records, if there are targets of NATS. Not for read-only keys."
     ),
     query=FindQuery,
     query_example="number=1001",
@@ -156,6 +161,7 @@ FIND = Endpoint(
                 last_day="2026-11-24",
                 newest_seq=4711,
                 in_register=True,
+                told=["Centre"],
             )
         ]
     ),
@@ -170,7 +176,9 @@ ERASE = Endpoint(
         "Names, numbers and pictures go for good; each record stays as an empty shell "
         "(`erased: true`), so that no seq is missing. `confirm` must be the number of records that "
         "are erased now. A person of the register with this `number` is removed from it, and so "
-        "from all cameras. Carried out in the background: ask for it until `finished_at` is set."
+        "from all cameras. Targets of NATS are told the number, even if this hub knows nothing of "
+        "it: `confirm` is 0 then. Carried out in the background: ask for it until `finished_at` is "
+        "set."
     ),
     body=ErasureBody,
     body_example=ErasureBody(number="1001", confirm=42),
@@ -211,6 +219,7 @@ def add_erasures(routes: Routes, services: Services) -> None:
                     last_day=one.preview.last_day,
                     newest_seq=one.match.last_seq,
                     in_register=one.in_register,
+                    told=list(one.told),
                 )
                 for one in found
                 if one.match is not None

@@ -9,7 +9,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource
-from hub.services.records.erasures import MAX_SEQS, Erasure, Match, Preview, Subject
+from hub.services.records.erasures import MAX_SEQS, Erasable, Erasure, Match, Preview, Subject
 from web import auth
 from web.pages import language
 from web.pages.actors import actor_text
@@ -53,6 +53,8 @@ class PersonRow(Struct, frozen=True):
     preview: Preview
     cameras: str
     in_register: bool
+    #: Targets that are told the number.
+    told: tuple[str, ...]
 
 
 class ErasureRow(Struct, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ async def confirm() -> Response:
 
 
 async def _confirm_page(form: PersonForm, *, fault: str = "", with_held: bool = False) -> Response:
+    erasures = auth.services().erasures
     subject = await _subject(form)
     return await site_page(
         "site/erasures_confirm.html",
@@ -130,10 +133,10 @@ async def _confirm_page(form: PersonForm, *, fault: str = "", with_held: bool = 
         fault=fault,
         form=form,
         row=_person_row(
-            None, form, await auth.services().erasures.preview(subject), bool(subject.people)
+            Erasable(None, subject, await erasures.preview(subject), erasures.told(subject)), form
         ),
         with_held=with_held,
-        copies=await auth.services().erasures.copies(),
+        copies=await erasures.copies(),
     )
 
 
@@ -182,10 +185,7 @@ async def _find(form: PersonForm) -> list[PersonRow]:
     found = await auth.services().erasures.find_erasable(
         number=form.number, name=form.name, seqs=form.chosen()
     )
-    return [
-        _person_row(one.match, _form_of(one.match) or form, one.preview, one.in_register)
-        for one in found
-    ]
+    return [_person_row(one, _form_of(one.match) or form) for one in found]
 
 
 def _form_of(match: Match | None) -> PersonForm | None:
@@ -204,11 +204,9 @@ async def _subject(form: PersonForm) -> Subject:
         raise BadParameter("there are no such records", field="gone") from None
 
 
-def _person_row(
-    match: Match | None, form: PersonForm, preview: Preview, in_register: bool
-) -> PersonRow:
-    cameras = ", ".join(map(_camera_name, preview.dids))
-    return PersonRow(match, form, preview, cameras, in_register)
+def _person_row(found: Erasable, form: PersonForm) -> PersonRow:
+    cameras = ", ".join(map(_camera_name, found.preview.dids))
+    return PersonRow(found.match, form, found.preview, cameras, found.in_register, found.told)
 
 
 def _camera_name(did: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 import trio
 
 from hub.services.access.audit import COMMAND_LINE
@@ -164,6 +165,38 @@ async def test_evidence_that_stays_is_named_so_that_it_stays_elsewhere_too(
     await forwarding.until(id, lambda view: view.cursor.erasure_number == 3)
     told = [msgspec.json.decode(one.data) for one in await erasures(forwarding)]
     assert [(one["seqs"], one.get("kept")) for one in told] == [([[2, 3]], None), ([], [[1, 1]])]
+
+
+async def test_of_more_evidence_than_can_be_named_a_stream_hears_as_far_as_it_is(
+    forwarding: NatsForwarding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.store.tables.erasures._MAX_LEFT", 2)
+    id = (await forwarding.add()).target.id
+    await add_person(forwarding.hub, 5)
+    await forwarding.until_current(id)
+    sql = "INSERT INTO hold_record (hold, seq) VALUES (1, ?)"
+    await forwarding.hub.store.write(lambda c: c.execute(_HOLD).rowcount)
+    for held in (1, 3, 5):
+        await forwarding.hub.store.write(lambda c, seq=held: c.execute(sql, (seq,)).rowcount)  # type: ignore[misc]
+    await erase_person(forwarding.hub)
+    await forwarding.until(id, lambda view: view.cursor.erasure_number == 3)
+    told = [msgspec.json.decode(one.data) for one in await erasures(forwarding)]
+    seqs, person = told[:-1], told[-1]
+    assert [one["seqs"] for one in seqs] == [[[2, 2], [4, 4]]]
+    assert (person["kept"], person["last_seq"]) == ([[1, 1], [3, 3]], 4)
+
+
+async def test_a_stream_hears_of_a_person_whom_the_hub_does_not_know(
+    forwarding: NatsForwarding,
+) -> None:
+    id = (await forwarding.add()).target.id
+    await forwarding.hub.add_faces("a")
+    await forwarding.until_current(id)
+    await erase_person(forwarding.hub)
+    await forwarding.until(id, lambda view: view.cursor.erasure_number == 1)
+    (told,) = await erasures(forwarding)
+    person = {"uuids": [NUMBER], "last_seq": 1, "kept": []}
+    assert msgspec.json.decode(told.data).items() >= person.items()
 
 
 async def test_a_report_names_the_systems_that_are_told(forwarding: NatsForwarding) -> None:

@@ -89,6 +89,28 @@ async def test_what_is_kept_as_evidence_stays_unless_it_is_chosen(
     assert admin.goes_to == "/site/erasures/2"
 
 
+async def test_a_number_that_only_a_centre_still_knows_is_erased_there(
+    site: PageSite, admin: Visitor
+) -> None:
+    await admin.send("/site/erasures/find", number="8")
+    assert "There are no records of this person." in admin.text
+    await site.services.targets.add(
+        "nats", "nats://127.0.0.1:9", name="Centre", by=Actor("user admin")
+    )
+    told = "also what this hub no longer has: Centre"
+    await admin.send("/site/erasures/find", number="8")
+    assert "unknown to this hub" in admin.text
+    assert "/site/erasures/confirm" in admin.text
+    await admin.send("/site/erasures/confirm", number="8")
+    assert told in admin.text
+    await admin.send("/site/erasures", number="8", typed="8")
+    await site.services.erasures.carry_out()
+    await admin.get("/site/erasures/1")
+    assert "Centre, which records are forwarded to, is told" in admin.text
+    await admin.send("/site/erasures/confirm", name="Zhang Wuji")
+    assert told not in admin.text
+
+
 async def test_records_are_chosen_by_their_numbers(site: PageSite, admin: Visitor) -> None:
     await admin.send("/site/erasures/find", seqs="3, 4 3")
     assert "selected individually" in admin.text
