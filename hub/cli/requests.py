@@ -11,12 +11,14 @@ import msgspec
 import trio
 
 from hub.app import open_services
+from hub.cli.output import print_line
 from hub.config_sources import Sources
 from hub.errors import StartFault
 from hub.process import data_directory
 from hub.process.control import channel
 from hub.process.control.request import ControlRequest
 from hub.store.backup.restore import complete_restore
+from hub.store.commit.patience import Patience, waits_with
 
 R = TypeVar("R")
 
@@ -52,7 +54,13 @@ async def _execute_here(data_dir: Path, request: ControlRequest[R]) -> R:
     channel.remove_channel_file(data_dir)
     loaded = Sources(data_dir, os.environ).load()
     async with open_services(loaded, data_dir, closing=trio.Event()) as services:
-        return await request.perform(services)
+        # The person who ran the command waits for all that follows from it, or ends it.
+        with waits_with(Patience(_say_slow)):
+            return await request.perform(services)
+
+
+def _say_slow(reason: str) -> None:
+    print_line(f"sitehub: {reason}: this goes on when it does", err=True)
 
 
 def _check_text(request: ControlRequest[Any]) -> None:

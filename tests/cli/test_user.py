@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from typing import Any
 
+import pytest
+
+from hub.store.commit import group_commit
+from hub.store.commit.group_commit import GroupCommit
 from tests.cli.conftest import Sitehub
 
 
@@ -32,6 +38,29 @@ def test_users_are_disabled_given_roles_and_signed_out(sitehub: Sitehub) -> None
     assert outcome.status == 1
     assert "make another user an administrator first" in outcome.err
     assert sitehub("user", "enable", "carol").status == 1
+
+
+@pytest.mark.expects_error("now: the disk is not responding")
+def test_a_change_on_a_disk_that_responds_late_is_made_as_a_whole(
+    sitehub: Sitehub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("anna", "bob"):
+        sitehub("user", "add", name, "--role", "admin", "--password-stdin", stdin="correct horse\n")
+    run_group = GroupCommit._run_group
+
+    def late(self: GroupCommit, connection: Any, group: Any) -> Any:
+        time.sleep(0.2 if group else 0)
+        return run_group(self, connection, group)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(group_commit, "_COMMIT_SECONDS", 0.02)
+        patch.setattr(GroupCommit, "_run_group", late)
+        outcome = sitehub("user", "role", "bob", "guard")
+    assert (outcome.status, outcome.out) == (0, "")
+    assert "sitehub: the disk is not responding: this goes on when it does\n" in outcome.err
+    rows = [line.split()[:2] for line in sitehub("user", "list").out.splitlines()]
+    assert ["bob", "guard"] in rows
+    assert "user.role" in sitehub("audit").out
 
 
 def test_a_password_must_have_at_least_8_characters(sitehub: Sitehub) -> None:
