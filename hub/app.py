@@ -279,7 +279,8 @@ async def open_services(
         readings = CameraReadings(devices, commands, now)
         retention = RetentionPolicy(store, clock, audit, config.store.keep_days, now)
         jobs = Jobs(store, audit, change_feed, now)
-        person_photos = PersonPhotos()
+        photos = Photos()
+        person_photos = PersonPhotos(photos)
         people = People(
             store,
             person_photos,
@@ -475,7 +476,7 @@ async def open_services(
                 allow_loopback=has_demo,
             ),
             device_files=device_files,
-            photos=Photos(),
+            photos=photos,
             releases=releases,
             campaigns=campaigns,
             downloads=downloads,

@@ -221,7 +221,8 @@ async def open_hub_services(
         commands = Commands(store, registry, devices, change_feed, clock, capabilities)
         readings = CameraReadings(devices, commands, clock)
         enrolment = Enrolment(store, devices, pending_devices, config.devices, changes.carry_out)
-        person_photos = PersonPhotos()
+        photos = Photos()
+        person_photos = PersonPhotos(photos)
         people = People(
             store,
             person_photos,
@@ -304,7 +305,7 @@ async def open_hub_services(
                 allow_loopback=True,
             ),
             device_files=device_files,
-            photos=Photos(),
+            photos=photos,
             releases=releases,
             campaigns=campaigns,
             downloads=Downloads(store, devices, campaigns, clock, site_clock.lives),

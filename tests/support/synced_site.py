@@ -19,6 +19,7 @@ from hub.precedence import Precedence
 from hub.services.access.audit import Actor, Audit
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
+from hub.services.commands.photos import Photos
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.photos import PersonPhotos
@@ -207,7 +208,7 @@ class SyncedSite:
         self.audit = Audit(self.store, self.clock)
         self.people = People(
             self.store,
-            PersonPhotos(),
+            PersonPhotos(Photos()),
             self.audit,
             self.changes,
             lambda: self.site_clock.reading(),

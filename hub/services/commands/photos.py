@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import pybase64
@@ -49,9 +48,18 @@ COMMAND_RULES = PhotoRules(max_side=1200, max_bytes=1_000_000)
 MAX_FILE_MB = 20
 #: Pictures with more pixels take so much memory that they are decoded one at a time.
 _LARGE_PIXELS = 4_000_000
+#: Two keep both processors of a small machine busy.
+_AT_ONCE = 2
+#: A picture that takes longer is refused, and the next one is converted beside it ...
+CONVERT_SECONDS = 15
+#: ... by another thread. Those that were given up end by themselves: their work is bounded.
+_THREADS = 3
 
 #: Each scan of a JPEG is a pass over all pixels; a progressive one has about ten.
 MAX_SCANS = 32
+#: Pixels that all scans of a JPEG pass over: 12 scans of the largest picture. At 1 ns for each,
+#: they take less time than the values in a file of MAX_FILE_MB, at 60 ns for each byte.
+_MAX_PASSED = 12 * MAX_PIXELS
 _START_OF_SCAN = b"\xff\xda"
 #: What ends the data of a scan: neither a stuffed byte nor a restart.
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
@@ -61,10 +69,9 @@ _END_OF_IMAGE = b"\xd9"
 
 #: The only decoders that Pillow tries.
 _TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-_THREADS = 1
 
 PhotoFault = Literal[
-    "missing", "no picture", "too large", "too small", "too many pixels", "damaged"
+    "missing", "no picture", "too large", "too small", "too many pixels", "damaged", "slow"
 ]
 _MESSAGES: dict[PhotoFault, str] = {
     "missing": "is required",
@@ -73,6 +80,7 @@ _MESSAGES: dict[PhotoFault, str] = {
     "too small": "at least 112 pixels are expected on the shorter side, if the longer one has 640",
     "too many pixels": f"a picture of at most {MAX_PIXELS} pixels is expected",
     "damaged": "the picture is damaged",
+    "slow": "the picture takes too long to read",
 }
 
 
@@ -84,32 +92,55 @@ class BadPhoto(BadParameter):
         self.fault = fault
 
 
+class IsLarge(Exception):
+    """The picture is to be decoded while no other large one is."""
+
+
 class Photos:
-    """Converts photos for devices, one at a time, because each may take much memory."""
+    """Converts photos for devices in threads.
+
+    Of large pictures one at a time, because of their memory, with a small one beside it. One that
+    takes too long is given up: none holds up the others for longer, nor the end of the hub.
+    """
 
     def __init__(self) -> None:
+        self._turns = trio.CapacityLimiter(_AT_ONCE)
+        self._large = trio.Lock()
         self._threads = trio.CapacityLimiter(_THREADS)
 
     async def for_devices(self, data: bytes) -> str:
         """Return the photo as the base64 of a JPEG. Raises BadPhoto."""
+        return pybase64.b64encode(await self.convert(data, COMMAND_RULES)).decode()
+
+    async def convert(self, data: bytes, rules: PhotoRules) -> bytes:
+        """Return a picture of any usual type as a JPEG within the rules. Raises BadPhoto."""
         if not data:
             raise BadPhoto("missing")
-        return await trio.to_thread.run_sync(
-            _base64_jpeg, data, abandon_on_cancel=True, limiter=self._threads
-        )
+        if len(data) > MAX_FILE_MB << 20:
+            raise BadPhoto("too large")
+        try:
+            return await self._convert(data, rules, may_be_large=False)
+        except IsLarge:
+            async with self._large:
+                return await self._convert(data, rules, may_be_large=True)
 
-
-def _base64_jpeg(data: bytes) -> str:
-    return pybase64.b64encode(photo_jpeg(data)).decode()
+    async def _convert(self, data: bytes, rules: PhotoRules, *, may_be_large: bool) -> bytes:
+        convert = partial(photo_jpeg, data, rules, may_be_large=may_be_large)
+        async with self._turns:
+            with trio.move_on_after(CONVERT_SECONDS):
+                return await trio.to_thread.run_sync(
+                    convert, abandon_on_cancel=True, limiter=self._threads
+                )
+        raise BadPhoto("slow")
 
 
 def photo_jpeg(
-    data: bytes, rules: PhotoRules = COMMAND_RULES, large: threading.Lock | None = None
+    data: bytes, rules: PhotoRules = COMMAND_RULES, *, may_be_large: bool = True
 ) -> bytes:
-    """Return the photo as an upright sRGB JPEG within the rules. Raises BadPhoto. Blocks.
+    """Return the photo as an upright sRGB JPEG within the rules. Blocks.
 
     It ends after some seconds, whatever the data are, so a thread that does it may be abandoned.
-    `large` is held while a picture of many pixels is decoded.
+    Raises BadPhoto; IsLarge if the picture is large and must not be.
     """
     # Imported here: Pillow takes 3 MB of memory, and many hubs never see a photo.
     from PIL import Image, UnidentifiedImageError
@@ -118,18 +149,23 @@ def photo_jpeg(
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     try:
         with Image.open(io.BytesIO(data), formats=_TYPES) as image:
-            if image.width * image.height > rules.max_pixels:
+            pixels = image.width * image.height
+            if pixels > rules.max_pixels:
                 raise BadPhoto("too many pixels")
             # Pillow decodes these in Python: 30 times as slowly, and beside the event loop.
             if image.format == "BMP" and image.tile[0][0] == "bmp_rle":
                 raise BadPhoto("no picture")
-            if count_scans(data) > MAX_SCANS:
-                raise BadPhoto("damaged")
+            most = min(MAX_SCANS, _MAX_PASSED // pixels)
+            if count_scans(data, most) > most:
+                raise BadPhoto("slow")
             # Let the decoder scale a JPEG down if a fraction of its size is enough.
             image.draft("RGB", (rules.max_side, rules.max_side))
-            with _turn(image, large):
-                photo = _redrawn(image, rules.max_side)
-    except BadPhoto:
+            # A decoder keeps the whole of a progressive one until its last scan.
+            kept = pixels if image.info.get("progressive") else image.width * image.height
+            if kept > _LARGE_PIXELS and not may_be_large:
+                raise IsLarge
+            photo = _redrawn(image, rules.max_side)
+    except (BadPhoto, IsLarge):
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise BadPhoto("too many pixels") from None
@@ -143,30 +179,26 @@ def photo_jpeg(
     return _small_jpeg(photo, rules)
 
 
-def count_scans(data: bytes) -> int:
+def count_scans(data: bytes, most: int) -> int:
     """Return how many scans a JPEG has, at least as many as a decoder reads; 0 of another picture.
 
-    What phones append behind the picture, such as a film, does not count if there are too many.
+    It counts up to one more than `most`. What phones append behind the picture, such as a film,
+    does not count if there are too many.
     """
     if not data.startswith(b"\xff\xd8"):
         return 0
     # Nearly always enough, and fast.
-    if (most := data.count(_START_OF_SCAN)) <= MAX_SCANS:
-        return most
+    if (count := data.count(_START_OF_SCAN)) <= most:
+        return count
     count, at = 0, 2
     while (found := _MARKER.search(data, at)) and found[1] != _END_OF_IMAGE:
         count += found[0] == _START_OF_SCAN
         at = found.end()
         if found[1] not in _BARE_MARKERS:
             at += int.from_bytes(data[at : at + 2], "big")
-        if count > MAX_SCANS:
+        if count > most:
             break
     return count
-
-
-def _turn(image: Image, large: threading.Lock | None) -> AbstractContextManager[object]:
-    is_large = image.width * image.height > _LARGE_PIXELS
-    return large if large is not None and is_large else nullcontext()
 
 
 def _redrawn(image: Image, max_side: int) -> Image:

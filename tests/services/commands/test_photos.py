@@ -7,16 +7,19 @@ import random
 import struct
 import threading
 import zlib
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 import pybase64
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from hub.services.commands import photos
 from hub.services.commands.photos import (
     COMMAND_RULES,
     MAX_SCANS,
@@ -297,14 +300,15 @@ def test_a_damaged_picture_is_converted_or_refused_with_bad_photo(
 
 def test_a_picture_whose_scans_would_take_a_minute_is_not_decoded() -> None:
     assert photo_jpeg(jpeg_of_scans(64, MAX_SCANS))
-    assert fault_of(jpeg_of_scans(64, MAX_SCANS + 1)) == "damaged"
-    assert count_scans(jpeg_of_scans(64, 12_000)) == MAX_SCANS + 1
+    assert fault_of(jpeg_of_scans(64, MAX_SCANS + 1)) == "slow"
+    assert count_scans(jpeg_of_scans(64, 12_000), MAX_SCANS) == MAX_SCANS + 1
+    assert fault_of(jpeg_of_scans(7200, MAX_SCANS)) == "slow"
 
 
 def test_scans_are_counted_as_decoders_read_them() -> None:
     progressive = written(halves(), progressive=True)
-    assert count_scans(progressive) == 10
-    assert count_scans(written(halves(), "PNG")) == 0
+    assert count_scans(progressive, MAX_SCANS) == 10
+    assert count_scans(written(halves(), "PNG"), MAX_SCANS) == 0
     # A film behind the picture, as phones append it, and what looks like scans in front.
     film = b"\xff\xda" * 99
     behind = b"\xff\xe5" + (2 + len(film)).to_bytes(2, "big") + film
@@ -312,7 +316,7 @@ def test_scans_are_counted_as_decoders_read_them() -> None:
     assert photo_jpeg(progressive[:2] + behind + progressive[2:])
     # Fill bytes, restarts and stuffed bytes do not hide one.
     hidden = jpeg_of_scans(64, 40).replace(b"\xff\xda", b"\xff\xd0\xff\x00\xff\xff\xda")
-    assert count_scans(hidden) == MAX_SCANS + 1
+    assert count_scans(hidden, MAX_SCANS) == MAX_SCANS + 1
 
 
 def test_a_bmp_that_pillow_decodes_in_python_is_refused() -> None:
@@ -323,48 +327,112 @@ def test_a_bmp_that_pillow_decodes_in_python_is_refused() -> None:
     assert fault_of(file + head + palette + pixels) == "no picture"
 
 
+class SlowDecoder:
+    """Takes the place of the decoder: as long as `end` is not set for `b"slow"` and `b"large"`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun = trio.Event()
+        self.end = threading.Event()
+        self.at_work: list[bytes] = []
+        self.most_at_work: list[bytes] = []
+        monkeypatch.setattr(photos, "photo_jpeg", self.decode)
+
+    def decode(self, data: bytes, rules: object, *, may_be_large: bool) -> bytes:
+        if data == b"large" and not may_be_large:
+            raise photos.IsLarge
+        self.at_work.append(data)
+        self.most_at_work = max(self.most_at_work, [*self.at_work], key=len)
+        trio.from_thread.run_sync(self.begun.set)
+        if data != b"small":
+            self.end.wait(60)
+        self.at_work.remove(data)
+        return data
+
+
 async def test_a_photo_that_nobody_waits_for_holds_up_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    begun, end = threading.Event(), threading.Event()
-
-    def decode(data: bytes) -> str:
-        begun.set()
-        end.wait(60)
-        return ""
-
-    monkeypatch.setattr("hub.services.commands.photos._base64_jpeg", decode)
+    decoder = SlowDecoder(monkeypatch)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Photos().for_devices, b"x")
-        await trio.to_thread.run_sync(begun.wait, 60)
+        nursery.start_soon(Photos().for_devices, b"slow")
+        await decoder.begun.wait()
         nursery.cancel_scope.cancel()
-    assert not end.is_set()
-    end.set()
+    assert decoder.at_work == [b"slow"]
+    decoder.end.set()
+
+
+@pytest.mark.parametrize("kind", [b"slow", b"large"])
+async def test_a_photo_that_takes_too_long_is_given_up_and_the_next_one_has_its_turn(
+    monkeypatch: pytest.MonkeyPatch, mock_clock: trio.testing.MockClock, kind: bytes
+) -> None:
+    decoder, converter, faults = SlowDecoder(monkeypatch), Photos(), list[str]()
+
+    async def give_up() -> None:
+        with pytest.raises(BadPhoto, match="too long") as caught:
+            await converter.convert(kind, COMMAND_RULES)
+        faults.append(caught.value.fault)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(2 if kind == b"slow" else 1):
+            nursery.start_soon(give_up)
+        await decoder.begun.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(photos.CONVERT_SECONDS)
+    assert set(faults) == {"slow"}
+    # Their threads are still at work.
+    assert set(decoder.at_work) == {kind}
+    assert await converter.convert(b"small", COMMAND_RULES) == b"small"
+    decoder.end.set()
+
+
+async def test_of_large_photos_one_is_converted_at_a_time_and_a_small_one_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoder, converter = SlowDecoder(monkeypatch), Photos()
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(converter.convert, b"large", COMMAND_RULES)
+        await decoder.begun.wait()
+        assert await converter.convert(b"small", COMMAND_RULES) == b"small"
+        assert decoder.at_work == [b"large"]
+        decoder.end.set()
+    assert sorted(decoder.most_at_work) == [b"large", b"small"]
+
+
+async def test_two_small_photos_are_converted_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder, converter = SlowDecoder(monkeypatch), Photos()
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(converter.convert, b"slow", COMMAND_RULES)
+        await decoder.begun.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        decoder.end.set()
+    assert len(decoder.most_at_work) <= 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "is_large"),
+    [
+        ("PNG", {}, True),
+        # Half of each side is enough, so no more is decoded ...
+        ("JPEG", {}, False),
+        # ... but a decoder keeps all of a progressive one until its last scan.
+        ("JPEG", {"progressive": True}, True),
+    ],
+)
+def test_a_photo_is_large_if_many_of_its_pixels_are_in_memory(
+    kind: str, how: dict[str, Any], is_large: bool
+) -> None:
+    data = written(Image.new("RGB", (2400, 2400), "teal"), kind, **how)
+    with pytest.raises(photos.IsLarge) if is_large else nullcontext():
+        photo_jpeg(data, may_be_large=False)
+    assert photo_jpeg(data)
 
 
 @pytest.mark.parametrize("data", [JPEG, PNG, WEBP, GIF, BMP])
 def test_a_picture_without_pixels_is_refused(data: bytes) -> None:
     with pytest.raises(BadPhoto):
         photo_jpeg(data)
-
-
-async def test_photos_are_converted_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    at_work = most = 0
-
-    def slowly(data: bytes) -> str:
-        nonlocal at_work, most
-        at_work += 1
-        most = max(most, at_work)
-        trio.from_thread.run(trio.lowlevel.checkpoint)
-        at_work -= 1
-        return ""
-
-    monkeypatch.setattr("hub.services.commands.photos._base64_jpeg", slowly)
-    photos = Photos()
-    async with trio.open_nursery() as nursery:
-        for _ in range(5):
-            nursery.start_soon(photos.for_devices, b"x")
-    assert most == 1
 
 
 def fault_of(data: bytes) -> str:

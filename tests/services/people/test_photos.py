@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import random
 import struct
-import threading
 from typing import Any
 
 import pytest
-import trio
 from PIL import Image
 
-from hub.services.commands.photos import MAX_FILE_MB, BadPhoto, photo_jpeg
-from hub.services.people.photos import REGISTER_RULES, PersonPhotos
+from hub.services.commands.photos import MAX_FILE_MB, BadPhoto, Photos
+from hub.services.people.photos import PersonPhotos
 
 
 def written(image: Image.Image, kind: str = "PNG", **how: Any) -> bytes:
@@ -23,7 +21,7 @@ def written(image: Image.Image, kind: str = "PNG", **how: Any) -> bytes:
 
 
 async def prepared(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(await PersonPhotos().prepare(data)))
+    image = Image.open(io.BytesIO(await PersonPhotos(Photos()).prepare(data)))
     image.load()
     return image
 
@@ -56,12 +54,12 @@ async def test_a_photo_whose_shorter_side_is_too_small_is_refused(size: tuple[in
 async def test_even_noise_has_at_most_200_kb() -> None:
     noise = random.Random(1).randbytes(640 * 640 * 3)
     data = written(Image.frombytes("RGB", (640, 640), noise))
-    assert len(await PersonPhotos().prepare(data)) <= 200 * 1024 < len(data)
+    assert len(await PersonPhotos(Photos()).prepare(data)) <= 200 * 1024 < len(data)
 
 
 async def test_a_photo_for_a_second_try_is_smaller() -> None:
     noise = random.Random(1).randbytes(640 * 480 * 3)
-    photos = PersonPhotos()
+    photos = PersonPhotos(Photos())
     first = await photos.prepare(written(Image.frombytes("RGB", (640, 480), noise)))
     second = await photos.simplify(first)
     with Image.open(io.BytesIO(second)) as photo:
@@ -71,10 +69,10 @@ async def test_a_photo_for_a_second_try_is_smaller() -> None:
 
 async def test_a_file_that_is_too_large_is_not_decoded() -> None:
     with pytest.raises(BadPhoto, match="20 MB") as refused:
-        await PersonPhotos().prepare(bytes((MAX_FILE_MB << 20) + 1))
+        await PersonPhotos(Photos()).prepare(bytes((MAX_FILE_MB << 20) + 1))
     assert refused.value.fault == "too large"
     with pytest.raises(BadPhoto, match="is required"):
-        await PersonPhotos().prepare(b"")
+        await PersonPhotos(Photos()).prepare(b"")
 
 
 def profile_with_swapped_primaries() -> bytes:
@@ -139,45 +137,4 @@ async def test_the_place_where_a_photo_was_taken_is_removed() -> None:
     for kind in ("PNG", "JPEG", "WEBP"):
         data = written(image, kind, exif=exif)
         assert b"secret" in data
-        assert b"secret" not in await PersonPhotos().prepare(data)
-
-
-async def test_two_photos_are_prepared_at_a_time_and_of_large_ones_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    at_work, most = 0, 0
-    both = threading.Barrier(2)
-
-    def wait_for_the_other(data: bytes, rules: object, large: threading.Lock) -> bytes:
-        nonlocal at_work, most
-        at_work += 1
-        most = max(most, at_work)
-        both.wait(10)
-        at_work -= 1
-        return b""
-
-    monkeypatch.setattr("hub.services.people.photos.photo_jpeg", wait_for_the_other)
-    photos = PersonPhotos()
-    async with trio.open_nursery() as nursery:
-        for _ in range(4):
-            nursery.start_soon(photos.prepare, b"x")
-    assert most == 2
-
-
-def test_a_large_picture_waits_for_its_turn_and_a_small_one_does_not() -> None:
-    large = threading.Lock()
-    small = written(Image.new("RGB", (300, 200)))
-    huge = written(Image.new("RGB", (2100, 2000)))
-    done = threading.Event()
-
-    def prepare_huge() -> None:
-        photo_jpeg(huge, REGISTER_RULES, large)
-        done.set()
-
-    with large:
-        photo_jpeg(small, REGISTER_RULES, large)
-        thread = threading.Thread(target=prepare_huge)
-        thread.start()
-        assert not done.wait(0.2)
-    thread.join(10)
-    assert done.is_set()
+        assert b"secret" not in await PersonPhotos(Photos()).prepare(data)

@@ -26,6 +26,7 @@ _PHOTO_ERRORS = {
         "each side."
     ),
     "damaged": N_("The picture is damaged or incomplete. Choose another file."),
+    "slow": N_("The hub takes too long to read this picture. Choose a smaller one."),
 }
 
 
