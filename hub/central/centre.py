@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import Literal, Protocol, TypeVar
 
@@ -20,7 +21,7 @@ from msgspec import Struct
 
 from hub.central import metrics
 from hub.central.counts import Counts
-from hub.central.hubs import Hub, Limits, count_states, utc_now
+from hub.central.hubs import Hub, Limits, count_states, some, utc_now
 from hub.central.messages import RecordRow
 from hub.central.reader import Consumed, Reader, Servers, StreamGone, open_reader
 from hub.central.received import Received
@@ -59,12 +60,14 @@ class Store(Protocol):
 class Health(Struct):
     """Why a side does not work; "" if it does.
 
-    `streams`: one is missing, takes nothing, or was stored and is lost.
+    `streams`: one is missing, takes nothing, or was stored and is lost. `hubs`: which are silent,
+    or had a clock that was ahead; the centre works all the same.
     """
 
     nats: str = "not connected yet"
     database: str = "not connected yet"
     streams: str = ""
+    hubs: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -94,6 +97,7 @@ class Centre:
         #: Whether the accounts of the servers let the centre try that.
         self._may_try = True
         self._lost: list[Lost] = []
+        self._silent: set[str] = set()
         #: Whether the database was compared with the streams since it was opened.
         self._is_compared = False
 
@@ -190,14 +194,26 @@ class Centre:
             self._is_compared = False
 
     async def _watch_hubs(self) -> None:
-        """Count the hubs that are silent or behind, from time to time."""
+        """Count the hubs that are silent or behind, and tell of them, from time to time."""
         while True:
             hubs = await self._with_store(lambda store: store.hubs())
             if hubs is not None:
                 self._expected |= {stream_of(hub.partition) for hub in hubs}
-                for state, count in count_states(hubs, utc_now(), self._limits).items():
-                    metrics.hubs.labels(state).set(count)
+                self._note_hubs(hubs, utc_now())
             await trio.sleep(_WATCH_SECONDS)
+
+    def _note_hubs(self, hubs: Sequence[Hub], now: datetime) -> None:
+        for state, count in count_states(hubs, now, self._limits).items():
+            metrics.hubs.labels(state).set(count)
+        silent = {hub.name for hub in hubs if hub.state(now, self._limits) == "silent"}
+        if fallen := silent - self._silent:
+            log.warning("nothing was stored for %s of hubs: %s", self._limits.silent, some(fallen))
+        if again := self._silent - silent:
+            log.info("hubs are heard of again: %s", some(again))
+        self._silent = silent
+        notes = [f"{hub.name}: {note}" for hub in hubs if (note := hub.note(now))]
+        told = (f"silent: {some(silent)}" if silent else "", some(notes))
+        self.health.hubs = "; ".join(filter(None, told))
 
     async def _watch_streams(self, reader: Reader) -> None:
         """Note how far each stream is stored, and whether it takes anything, from time to time."""

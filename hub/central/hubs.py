@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ STATES: tuple[HubState, ...] = ("never", "silent", "behind", "current")
 
 #: A clock that was ahead once is shown for so long.
 _AHEAD_SHOWN = timedelta(days=7)
+#: A sentence names so many hubs.
+_NAMED = 5
 
 _SELECT = """
 SELECT name, partition, enrolled_at, seen_at, log, seq, received_at, record_at, ahead_at, ahead_by
@@ -80,11 +83,18 @@ def note_enrolled(connection: Any, name: str, partition: int) -> None:
     connection.execute(_ENROL, (name, partition))
 
 
-def count_states(hubs: list[Hub], now: datetime, limits: Limits) -> dict[HubState, int]:
+def count_states(hubs: Sequence[Hub], now: datetime, limits: Limits) -> dict[HubState, int]:
     counts: dict[HubState, int] = dict.fromkeys(STATES, 0)
     for hub in hubs:
         counts[hub.state(now, limits)] += 1
     return counts
+
+
+def some(texts: Iterable[str]) -> str:
+    """Return the first few of them by name, and how many more there are."""
+    named = sorted(texts)
+    rest = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + rest
 
 
 def utc_now() -> datetime:

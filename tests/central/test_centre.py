@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 from trio.testing import MockClock
 
 from hub.central import metrics
 from hub.central.centre import Centre, Store
 from hub.central.counts import Counts
-from hub.central.hubs import Hub
+from hub.central.hubs import Hub, utc_now
 from hub.central.reader import Consumed, Servers
 from hub.central.received import Received
 from hub.central.streams import Lost
@@ -83,6 +86,7 @@ class FakeStore:
         self.stored: list[int] = []
         self.opened = 0
         self.lost: list[Lost] = []
+        self.known_hubs: list[Hub] = []
         #: How much was stored each time that it was compared with the streams.
         self.compared_after: list[int] = []
 
@@ -98,7 +102,7 @@ class FakeStore:
         return Counts(records=len(messages))
 
     def hubs(self) -> list[Hub]:
-        return []
+        return self.known_hubs
 
     def note_streams(self, streams: Mapping[str, Consumed]) -> list[Lost]:
         self.compared_after.append(len(self.stored))
@@ -112,6 +116,11 @@ def centre_of(reader: FakeReader, store: FakeStore) -> tuple[Centre, Callable[[]
     """Return a centre and what serves the connection."""
     centre = Centre(Servers("nats://127.0.0.1:4222"), store.open)
     return centre, lambda: centre._session(reader)  # type: ignore[arg-type]
+
+
+def seen(name: str, ago: timedelta) -> Hub:
+    """A hub of which something was stored so long ago."""
+    return Hub(name, 3, None, utc_now() - ago, "", 0, None, None)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -240,6 +249,46 @@ async def test_a_stream_that_goes_missing_is_told_until_it_is_there(
         await until(lambda: pending not in metrics.exposition().decode())
         centre._note_missing(STREAM, is_missing=False)
         assert centre.health.streams == ""
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_hub_that_falls_silent_is_told_until_something_comes(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    store = FakeStore()
+    centre, _ = centre_of(FakeReader([]), store)
+    store.known_hubs = [seen(f"site-{n}", timedelta(hours=2)) for n in range(1, 8)]
+    store.known_hubs.append(seen("site-8", timedelta(minutes=5)))
+    silent = "site-1, site-2, site-3, site-4, site-5 and 2 more"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(centre._watch_hubs)
+        await until(lambda: centre.health.hubs == f"silent: {silent}")
+        store.known_hubs = store.known_hubs[:1]
+        await until(lambda: centre.health.hubs == "silent: site-1")
+        store.known_hubs = [seen("site-1", timedelta())]
+        await until(lambda: centre.health.hubs == "")
+        nursery.cancel_scope.cancel()
+    told = [record.getMessage() for record in caplog.records if "hubs" in record.getMessage()]
+    assert told == [
+        f"nothing was stored for 1:00:00 of hubs: {silent}",
+        "hubs are heard of again: site-2, site-3, site-4, site-5, site-6 and 1 more",
+        "hubs are heard of again: site-1",
+    ]
+    assert not centre.health.streams
+
+
+async def test_a_hub_whose_clock_was_ahead_is_told_in_its_health(
+    autojump_clock: MockClock,
+) -> None:
+    store = FakeStore()
+    centre, _ = centre_of(FakeReader([]), store)
+    site = seen("site-1", timedelta())
+    store.known_hubs = [replace(site, ahead_at=site.seen_at, ahead_by=timedelta(hours=1))]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(centre._watch_hubs)
+        told = f"site-1: clock was ahead by 1:00:00 on {site.seen_at:%Y-%m-%d}"
+        await until(lambda: centre.health.hubs == told)
         nursery.cancel_scope.cancel()
 
 

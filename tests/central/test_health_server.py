@@ -29,8 +29,12 @@ def test_it_answers_200_once_both_sides_work() -> None:
     with health_server(LOOPBACK, health) as port:
         status, body = ask(port, "/healthz")
         assert status == 503
-        told = {"nats": "not connected yet", "database": "not connected yet", "streams": ""}
-        assert json.loads(body) == told
+        assert json.loads(body) == {
+            "nats": "not connected yet",
+            "database": "not connected yet",
+            "streams": "",
+            "hubs": "",
+        }
         health.nats = ""
         health.database = "PostgreSQL: it is not there"
         assert ask(port, "/healthz")[0] == 503
@@ -38,7 +42,10 @@ def test_it_answers_200_once_both_sides_work() -> None:
         health.streams = "SITEHUB_3 is missing"
         assert ask(port, "/healthz")[0] == 503
         health.streams = ""
-        assert ask(port, "/healthz") == (200, '{"nats": "", "database": "", "streams": ""}')
+        # Another centre could not do anything about them.
+        health.hubs = "silent: site-1"
+        told = '{"nats": "", "database": "", "streams": "", "hubs": "silent: site-1"}'
+        assert ask(port, "/healthz") == (200, told)
 
 
 def test_it_tells_prometheus_what_it_counts() -> None:
