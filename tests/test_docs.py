@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
@@ -14,8 +14,10 @@ import pytest
 from hub import metrics
 from hub.cli import sitehub
 from hub.config import SETTINGS, Setting, as_toml
+from hub.services.site.status.health import CODES, FaultCode, HealthReason
 from hub.wire.commands.dialect import DIALECT, Command
 from tests.web.device_api.test_uploads import PATHS
+from web.pages.site.setting_forms import form_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -48,6 +50,28 @@ def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
         if anchor:
             page = PAGES[Path(path).name] if path else PAGES[name]
             assert anchor in anchors(page), target
+
+
+def test_every_problem_of_the_hub_is_explained_with_the_answer_of_healthz() -> None:
+    table = OPERATIONS.partition("| condition | code | `/healthz` |")[2].partition("\n\n")[0]
+    told: dict[str, str] = {}
+    for row in table.splitlines()[2:]:
+        _, codes, answer = row.strip("| ").split(" | ")
+        told |= dict.fromkeys(re.findall(r"`([\w-]+)`", codes), answer)
+    faults, losses = get_args(FaultCode), [code for code in CODES if HealthReason(code, "").is_loss]
+    assert set(told) == set(CODES)
+    assert {code for code in told if told[code] == "503"} == set(faults)
+    assert {code for code in told if told[code] == "200, named in `degraded`"} == set(losses)
+
+
+@pytest.mark.parametrize(
+    ("page", "begin"),
+    [("operations.md", "For `backup.folder`"), ("security.md", "| Who stole an administrator's")],
+)
+def test_every_setting_that_asks_for_the_password_is_named(page: str, begin: str) -> None:
+    paragraph = PAGES[page].partition(begin)[2].partition("\n\n")[0].partition("\n|")[0]
+    asking = {name for name in SETTINGS if form_of(name).risk and name != "backup.folder"}
+    assert set(re.findall(r"`(devices\.\w+)`", paragraph)) == asking
 
 
 @pytest.mark.parametrize("name", PAGES)

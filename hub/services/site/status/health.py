@@ -113,7 +113,7 @@ _SERIOUS: tuple[NoticeCode, ...] = (
     *("cameras-offline", "database-unread", "backups-unreadable"),
     *("backup-failed", "backup-missing", "backup-overdue", "backup-incomplete"),
 )
-_CODES: tuple[FaultCode | NoticeCode, ...] = (*get_args(FaultCode), *get_args(NoticeCode))
+CODES: tuple[FaultCode | NoticeCode, ...] = (*get_args(FaultCode), *get_args(NoticeCode))
 
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
@@ -229,7 +229,7 @@ class Health:
     def reasons(self) -> list[HealthReason]:
         """Return all problems, the most serious first: faults, then notices."""
         return sorted(
-            self._find(), key=lambda reason: (not reason.is_serious, _CODES.index(reason.code))
+            self._find(), key=lambda reason: (not reason.is_serious, CODES.index(reason.code))
         )
 
     def faults(self) -> list[HealthReason]:
