@@ -33,7 +33,7 @@ SOON = 5
 def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:
     return SimpleNamespace(
         config=Config(devices=site.config),
-        now=site.clock,
+        clock=SimpleNamespace(shown_time=site.clock),
         admission=site.admission,
         enrolment=site.enrolment,
         devices=site.devices,
