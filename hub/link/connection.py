@@ -22,7 +22,7 @@ from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.ending import NORMAL, Ending
 from hub.link.message_room import MessageBudget, MessageRoom
 from hub.link.pending_request import PendingRequest, answer_of
-from hub.link.websocket import DeviceSocket
+from hub.link.websocket import DeviceSocket, OwnNames
 from hub.live.frame_ring import FrameRing
 from hub.live.registry import DeviceAnswer
 from hub.log import limited
@@ -112,6 +112,7 @@ class DeviceLink:
         trace: FrameRing,
         handle: HandleMessage,
         on_ended: OnEnded,
+        own_names: OwnNames = frozenset,
     ) -> None:
         """The link owns `stream`. `deadlines` must be watched while run() runs."""
         self.address = peer.address
@@ -141,6 +142,7 @@ class DeviceLink:
             room,
             limit=config.max_first_frame_kb * 1024,
             any_origin=config.any_origin,
+            own_names=own_names,
         )
         self._pending = PendingRequests(MAX_REQUESTS)
         #: Random, so that a late answer to an earlier connection's request matches none of these.

@@ -38,6 +38,7 @@ class Links:
 
     def __init__(self, services: Services, deadlines: Deadlines) -> None:
         self._config = services.config.devices
+        self._certificates = services.certificates
         self._traces = services.traces
         self._dispatch = Dispatch(
             services.admission,
@@ -66,6 +67,7 @@ class Links:
             trace=self._traces.open(),
             handle=self._dispatch.handle,
             on_ended=self._dispatch.on_ended,
+            own_names=lambda: self._certificates.names,
         )
         self._open.add(link)
         try:

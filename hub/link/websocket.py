@@ -10,6 +10,7 @@ inflated.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -57,6 +58,8 @@ _TINY_BYTES = 126
 Handler = Callable[[str | bytes], Awaitable[None]]
 #: Waits if the peer is too fast; called for each message, tiny fragment, ping and pong.
 LimitRate = Callable[[], Awaitable[None]]
+#: Returns the host names of the hub, of which some may begin with "*.".
+OwnNames = Callable[[], frozenset[str]]
 
 
 class DeviceSocket(WebSocketConnection):
@@ -75,11 +78,13 @@ class DeviceSocket(WebSocketConnection):
         *,
         limit: int,
         any_origin: bool = False,
+        own_names: OwnNames = frozenset,
     ) -> None:
         super().__init__(stream, ServerProtocol(), message_queue_size=0)
         self._nowait_stream = stream if isinstance(stream, SendNowaitStream) else None
         self._room = room
         self._any_origin = any_origin
+        self._own_names = own_names
         #: Bytes of the largest message that is accepted.
         self.limit = limit
         #: The Host header of the upgrade; "" before it.
@@ -196,7 +201,7 @@ class DeviceSocket(WebSocketConnection):
                 return Ending(code, "a text message must be UTF-8")
             return Ending(code, event.reason or "the peer closed the connection")
         elif isinstance(event, Request):
-            if not self._any_origin and (origin := _foreign_origin(event)):
+            if not self._any_origin and (origin := _foreign_origin(event, self._own_names)):
                 with suppress(ConnectionClosed):
                     await self._send(RejectConnection(status_code=403))
                 reason = f"a page of {origin} opened the WebSocket in a browser"
@@ -280,19 +285,33 @@ class _MessageRefused(Exception):
         self.ending = ending
 
 
-def _foreign_origin(request: Request) -> str:
+def _foreign_origin(request: Request, own_names: OwnNames) -> str:
     """Return the origin of a page on another host that opened this WebSocket; "" if none did.
 
     Browsers always send it, as a URL or "null". Some cameras send one too: their own libraries put
-    the address there that they connect to, or a bare name.
+    the address there that they connect to, or a bare name. The page's host must be the one that
+    was asked for, and the hub's own: the owner of another name can let it lead to the hub (DNS
+    rebinding).
     """
     for name, value in request.extra_headers:
         if name.lower() == b"origin":
             origin = value.decode("latin-1").strip()
             is_of_browser = "://" in origin or origin.lower() == "null"
-            if is_of_browser and _host_of(origin) != _host_of(f"//{request.host}"):
+            host = _host_of(origin)
+            asked_for = _host_of(f"//{request.host}")
+            if is_of_browser and (host != asked_for or not _is_own(host or "", own_names)):
                 return origin[:_MAX_REASON_BYTES]
     return ""
+
+
+def _is_own(host: str, own_names: OwnNames) -> bool:
+    """Whether a host is an address, or a name of the hub."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        names = {name.lower() for name in own_names()}
+        return host in names or f"*.{host.partition('.')[2]}" in names
+    return True
 
 
 def _host_of(url: str) -> str | None:

@@ -211,6 +211,31 @@ async def test_a_page_of_another_site_opens_no_websocket(
         assert (await stream.receive_some()).startswith(b"HTTP/1.1 " + status)
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        # A name of somebody else whose address became the hub's own.
+        (b"evil.example", b"403"),
+        (b"evil.example:8444", b"403"),
+        (b"site.example", b"403"),
+        (b"hub.evil.example", b"403"),
+        # Addresses belong to nobody else, and names of the hub's certificate are its own.
+        (b"10.0.0.5:8444", b"101"),
+        (b"[fd00::5]:8444", b"101"),
+        (b"Hub:8444", b"101"),
+        (b"cameras.site.example", b"101"),
+    ],
+)
+async def test_a_page_reaches_the_hub_by_no_name_that_is_not_its_own(
+    autojump_clock: MockClock, host: bytes, status: bytes
+) -> None:
+    async with device_port() as port:
+        stream = port.plug()
+        sent = b"Host: " + host + b"\r\nOrigin: http://" + host
+        await stream.send_all(UPGRADE.replace(b"Host: hub", sent))
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 " + status)
+
+
 async def test_a_peer_that_leaves_before_it_is_refused_is_no_fault_of_the_hub(
     autojump_clock: MockClock,
 ) -> None:

@@ -77,6 +77,7 @@ class Port:
             trace=self.traces.open(),
             handle=self.dispatch.handle,
             on_ended=self.dispatch.on_ended,
+            own_names=lambda: frozenset({"hub", "*.site.example"}),
         )
         self.links.append(link)
         self.nursery.start_soon(link.run)
