@@ -18,15 +18,7 @@ from msgspec.structs import replace
 from psycopg import errors
 
 from hub.central.counts import Counts
-from hub.central.erasing import (
-    ERASURE_LOCK,
-    erase,
-    erased_sql,
-    find_people,
-    is_erased,
-    note_people,
-    staged_of_people,
-)
+from hub.central.erasing import ERASURE_LOCK, erase, erased_sql, is_erased
 from hub.central.hubs import Hub, read_hubs, utc_now
 from hub.central.messages import (
     AlarmRow,
@@ -40,6 +32,7 @@ from hub.central.messages import (
 )
 from hub.central.migrations import SCHEMA_LOCK, bring_up_to_date
 from hub.central.months import Month, bounds_of, month_of, table_of
+from hub.central.people import find_people, find_told_since, note_people, staged_of_people
 from hub.central.pictures import PictureFolder
 from hub.central.reader import Consumed
 from hub.central.received import Received
@@ -231,12 +224,17 @@ class Database:
         alone = alone or bool(erasures)
         self._lock(alone=alone)
         logs = {row.sender: row for row in rows if isinstance(row, LogRow)}.values()
+        tied = []
         for row in logs:
             if not is_known(self.connection, row):
                 if not alone:
                     raise _MustBeAlone
-                announce(self.connection, row, self._pictures)
+                if announce(self.connection, row, self._pictures):
+                    tied.append(row)
         lineage = read_lineage(self.connection, {row.sender.hub for row in rows})
+        for row in tied:
+            people = find_told_since(self.connection, row.sender.hub, row.sent_at, lineage)
+            erase(self.connection, people, self._pictures)
         kept = self._store_pictures([_kept_picture(row, lineage) for row in pictures])
         added = self._store_records(records, lineage, alone=alone)
         self._store_alarms(alarms, lineage)
@@ -287,7 +285,7 @@ class Database:
             with cursor.copy(_COPY) as copy:
                 for row in records:
                     copy.write_row(_fields(row, lineage.log_of(row.sender, row.seq)))
-            if people := staged_of_people(self.connection, hubs):
+            if people := staged_of_people(self.connection, hubs, lineage):
                 if not alone:
                     raise _MustBeAlone
                 erase(self.connection, people, self._pictures)

@@ -90,17 +90,30 @@ class Span(Struct, frozen=True):
 
 
 class Lineage:
-    """Under which log each record of some hubs is kept. Pure."""
+    """Under which log each record of some hubs is kept, and which logs are tied. Pure."""
 
     def __init__(self, rows: Iterable[tuple[str, str, str, int]] = ()) -> None:
         """`rows`: hub, log, an earlier one that it continues, and up to which seq."""
         self._earlier: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
         self._bounds: dict[str, set[int]] = defaultdict(set)
+        self._tied: dict[tuple[str, str], set[str]] = {}
         for hub, log, earlier, last_seq in rows:
+            self._tie(hub, log, earlier)
             self._earlier[hub, log].append((last_seq, earlier))
             self._bounds[hub].add(last_seq)
         for some in self._earlier.values():
             some.sort()
+
+    def is_tied(self, hub: str, log: str, other: str) -> bool:
+        """Whether logs of a hub are the same, or continue each other, also by way of others."""
+        return log == other or other in self._tied.get((hub, log), ())
+
+    def _tie(self, hub: str, log: str, earlier: str) -> None:
+        tied = self._tied.setdefault((hub, log), {log})
+        if earlier not in tied:
+            others = self._tied.get((hub, earlier), {earlier})
+            tied |= others
+            self._tied |= {(hub, one): tied for one in others}
 
     def log_of(self, sender: Sender, seq: int) -> str:
         """Return the log under which a record is kept: the first one that has it."""
@@ -156,16 +169,16 @@ def is_known(connection: Any, row: LogRow) -> bool:
     return is_old and all(earlier in logs for earlier, _ in row.earlier)
 
 
-def announce(connection: Any, row: LogRow, pictures: PictureFolder | None) -> None:
+def announce(connection: Any, row: LogRow, pictures: PictureFolder | None) -> bool:
     """Note which log a hub has now, and move what came under it before, within a transaction.
 
-    Nobody else stores anything meanwhile.
+    Nobody else stores anything meanwhile. Returns whether logs continue others that did not before.
     """
     hub, log_id = row.sender.hub, row.sender.log
     known = {one for one, *_ in connection.execute(_LOGS, (hub,)).fetchall()}
     if len({*known, log_id, *(one for one, _ in row.earlier)}) > _MAX_LOGS:
         log.warning("hub %s: it had more than %d logs; another one is ignored", hub, _MAX_LOGS)
-        return
+        return False
     connection.execute("SET LOCAL statement_timeout = 0")
     connection.execute(_ANNOUNCE, {"hub": hub, "log": log_id, "at": row.sent_at})
     earlier = sorted((last_seq, one) for one, last_seq in row.earlier if one != log_id)
@@ -185,6 +198,7 @@ def announce(connection: Any, row: LogRow, pictures: PictureFolder | None) -> No
     lineage = read_lineage(connection, [hub])
     for one in sorted(changed):
         _move(connection, Sender(hub, row.sender.partition, one), lineage, pictures)
+    return bool(changed)
 
 
 def _move(

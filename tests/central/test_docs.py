@@ -43,6 +43,23 @@ def test_the_sql_of_the_page_works(address: str) -> None:
     ]
 
 
+def test_the_page_erases_a_person_of_an_earlier_installation(address: str) -> None:
+    database = open_database(address, None)
+    log, person = "3f9a", {"uuid": "01000001", "kind": "access"}
+    access = [record(1, log=log, **person), record(2, log=log, kind="access", of=1, uuid=None)]
+    database.store([*access, record(3, log=log), record(1, **person)])
+    database.store([alarm(1, 1, log=log), alarm(3, 1, log=log)])
+    look, erase = [block for block in blocks("sql") if "1000001" in block]
+    assert len(database.connection.execute(look).fetchall()) == 2
+    assert database.connection.execute(erase).fetchall() == [(0, 1), (0, 2)]
+    # Also what comes again.
+    database.store(access)
+    assert rows(address, "SELECT seq FROM sitehub.record WHERE erased ORDER BY seq") == [(1,), (2,)]
+    told = "SELECT seq FROM sitehub.alarm WHERE strpos(body::text, '王芳') > 0"
+    assert rows(address, told) == [(3,)]
+    database.close()
+
+
 @pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh here")
 def test_the_commands_of_the_page_are_for_sh() -> None:
     found = blocks("sh")

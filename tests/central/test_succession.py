@@ -55,6 +55,7 @@ BEFORE = [log_is(OLD), *(old(seq) for seq in range(1, 6))]
 AFTER = [log_is(NEW, (OLD, 3), at=50), *(new(seq) for seq in range(1, 6))]
 ALL = [(OLD, 1), (OLD, 2), (OLD, 3), (OLD, 4), (OLD, 5), (NEW, 4), (NEW, 5)]
 _SEQS = "SELECT log, seq FROM sitehub.record ORDER BY log, seq"
+_LEFT = "SELECT log, seq FROM sitehub.record WHERE NOT erased ORDER BY log, seq"
 
 
 def test_what_a_restored_hub_sends_again_is_there_once(database: Database, address: str) -> None:
@@ -160,7 +161,7 @@ def test_an_erasure_reaches_what_the_backup_had_not(
     # The hub names what it has, and then whom it is about.
     database.store([erasure((1, 5), log=NEW), erasure((1, 3), log=OLD)])
     database.store([person_erased(PERSON, 5, log=NEW)])
-    assert rows(address, "SELECT log, seq FROM sitehub.record WHERE NOT erased") == []
+    assert rows(address, _LEFT) == []
     assert list(pictures.rglob("*.jpg")) == []
     assert "王芳" not in rows(address, "SELECT body::text FROM sitehub.alarm")[0][0]
 
@@ -182,14 +183,14 @@ def test_leading_zeros_make_no_other_person(database: Database, address: str) ->
 def test_evidence_and_what_came_later_stay(database: Database, address: str) -> None:
     database.store([*BEFORE, *AFTER])
     database.store([person_erased(PERSON, 4, (2, 2), (4, 4), log=NEW)])
-    found = rows(address, "SELECT log, seq FROM sitehub.record WHERE NOT erased ORDER BY log, seq")
+    found = rows(address, _LEFT)
     assert found == [(OLD, 2), (NEW, 4), (NEW, 5)]
     database.store([log_is(NEWER, (NEW, 5), (OLD, 3), at=200)])
     later = record(6, log=NEWER, received_at=at(6, 40))
     database.store([later])
     # Whatever is read again: the person was there after the erasure.
     database.store([person_erased(PERSON, 4, (2, 2), (4, 4), log=NEW), later])
-    found = rows(address, "SELECT log, seq FROM sitehub.record WHERE NOT erased ORDER BY log, seq")
+    found = rows(address, _LEFT)
     assert found == [(OLD, 2), (NEW, 4), (NEW, 5), (NEWER, 6)]
 
 
@@ -200,7 +201,7 @@ def test_what_comes_again_of_an_erased_person_is_stored_empty(
     assert PERSON not in str(rows(address, "SELECT * FROM sitehub.erased_person"))
     database.store([picture(5, b"JPEG", log=OLD), old(5), picture(4, b"JPEG", log=OLD)])
     database.store([old(4, uuid=OTHER), old(3)])
-    found = rows(address, "SELECT log, seq FROM sitehub.record WHERE NOT erased")
+    found = rows(address, _LEFT)
     assert found == [(OLD, 4)]
     assert [path.name for path in pictures.rglob("*.jpg")] == ["4-face.jpg"]
 
@@ -217,6 +218,45 @@ def test_another_hub_is_not_concerned(database: Database, address: str) -> None:
         [record(1, hub="site-2"), log_is(NEW, (OLD, 3)), person_erased(PERSON, 9, log=NEW)]
     )
     assert rows(address, "SELECT hub, erased FROM sitehub.record") == [("site-2", False)]
+
+
+def test_a_number_of_another_installation_is_another_person(
+    database: Database, address: str, pictures: Path
+) -> None:
+    """A PC was replaced without a backup: people are numbered from the beginning again."""
+    database.store([log_is(OLD), old(1), picture(1, b"JPEG", log=OLD), alarm(1, 1, log=OLD)])
+    database.store([log_is(NEW, at=50), new(1, 0), person_erased(PERSON, 1, log=NEW)])
+    assert rows(address, _LEFT) == [(OLD, 1)]
+    # Also what comes late, or again.
+    database.store([old(1), old(2), new(1, 0)])
+    assert sorted(rows(address, _LEFT)) == [(OLD, 1), (OLD, 2)]
+    assert [path.name for path in pictures.rglob("*.jpg")] == ["1-face.jpg"]
+    assert "王芳" in rows(address, "SELECT body::text FROM sitehub.alarm")[0][0]
+
+
+def test_two_installations_erase_the_same_number(database: Database, address: str) -> None:
+    database.store([log_is(OLD), old(1), log_is(NEW, at=50), new(1, 0)])
+    both = [person_erased(PERSON, 1, log=OLD, at=40), person_erased(PERSON, 1, log=NEW)]
+    database.store(both)
+    database.store([old(1), new(1, 0), old(2, uuid=OTHER)])
+    assert rows(address, "SELECT seq FROM sitehub.record WHERE NOT erased") == [(2,)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_erasure_reaches_all_logs_that_are_tied(
+    database: Database, address: str, seed: int
+) -> None:
+    """NEWER says that it continues NEW, and NEW that it continues OLD; in any order."""
+    apart = "0d" * 16
+    tied = [log_is(OLD), log_is(NEW, (OLD, 3), at=50), log_is(NEWER, (NEW, 4), at=60)]
+    newer = record(6, log=NEWER, received_at=at(6, 50))
+    other = record(1, log=apart, received_at=at(1, 55))
+    messages = [*tied, log_is(apart, at=2), old(4), new(4), newer, other]
+    messages.append(person_erased(PERSON, 6, log=NEWER))
+    random.Random(seed).shuffle(messages)
+    for one in messages:
+        database.store([one])
+    assert rows(address, "SELECT log FROM sitehub.record WHERE NOT erased") == [(apart,)]
 
 
 def test_a_hostile_hub_holds_up_nothing(database: Database, address: str) -> None:
@@ -242,3 +282,13 @@ def test_a_record_is_kept_under_the_first_log_that_has_it() -> None:
         "3": [(101, 120)],
     }
     assert Lineage().cut(third, ((1, 2),)) == {"3": [(1, 2)]}
+
+
+def test_logs_are_tied_that_continue_each_other_also_by_way_of_others() -> None:
+    rows = [("a", "2", "1", 70), ("a", "4", "3", 9), ("a", "3", "2", 9), ("a", "6", "5", 9)]
+    tied = Lineage([*rows, ("b", "1", "6", 9)])
+    assert all(tied.is_tied("a", one, other) for one in "1234" for other in "1234")
+    assert tied.is_tied("a", "5", "6")
+    assert tied.is_tied("a", "7", "7")
+    assert not tied.is_tied("a", "1", "6")
+    assert not tied.is_tied("a", "7", "1")
