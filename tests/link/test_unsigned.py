@@ -19,6 +19,7 @@ from hub.errors import (
     WrongSignature,
 )
 from hub.link.connection import DeviceLink
+from hub.live.feed import Change
 from hub.services.admission.unsigned.addresses import AnotherIsMoving, SecretAddresses
 from hub.services.admission.unsigned.paths import hash_path
 from hub.services.admission.unsigned.quarantine import MAX_CLAIMS
@@ -482,6 +483,42 @@ async def test_what_differs_is_quarantine_and_a_mark_and_shuts_the_camera_not_ou
         await port.site.enrolment.approval.dismiss(device(port).did)
         assert device(port).suspect is None
         assert await heartbeat(camera) == 200
+
+
+async def test_a_mark_that_is_stored_late_is_told_when_it_is(autojump_clock: MockClock) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        other = await unsigned_camera(port, mac="00:1b:2c:3d:4e:60")
+        port.site.store.is_slow = True
+        await other.connect()
+        await other.closed.wait()
+        assert device(port).suspect is None
+        with port.site.changes.subscribe() as feed:
+            port.site.store.respond()
+            assert device(port).suspect == "mac"
+            with trio.fail_after(1):
+                assert Change("device", device(port).did) in await feed.next()
+
+
+async def test_a_token_that_is_stored_late_is_none_of_a_camera_that_was_changed_before(
+    autojump_clock: MockClock,
+) -> None:
+    async with device_port(**ASK) as port:
+        (await approved(port)).link.close("gone")
+        await settle()
+        camera = await unsigned_camera(port)
+        camera.may_answer = trio.Event()
+        await camera.connect()
+        await settle()
+        for enabled in (False, True):
+            await port.site.devices.change(device(port).did, DeviceChange(enabled=enabled))
+        port.site.store.is_slow = True
+        camera.may_answer.set()
+        await camera.closed.wait()
+        port.site.store.respond()
+        with pytest.raises(NotAuthorised):
+            port.site.authentication.by_token(camera.token, ADDRESS)
 
 
 async def test_who_differs_again_and_again_makes_the_hub_write_seldom(

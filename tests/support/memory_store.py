@@ -10,13 +10,13 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import trio
 
-from hub.errors import CannotStoreNow
+from hub.errors import CannotStoreNow, StillStoring
 from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
@@ -39,10 +39,15 @@ T = TypeVar("T")
 
 
 class MemoryStore(Store):
-    """`refuses`: nothing can be stored. `before_write`: called first in each write."""
+    """`refuses`: nothing can be stored. `before_write`: called first in each write.
+
+    `is_slow`: the disk does not respond, and callers do not wait; `respond` commits what they left.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.refuses = False
+        self.is_slow = False
+        self.late: list[Callable[[], None]] = []
         self.writes = 0
         self.before_write: Callable[[], object] | None = None
         self._connection = _open_database()
@@ -83,6 +88,12 @@ class MemoryStore(Store):
         """The rows that a query finds."""
         return self._connection.execute(sql, values).fetchall()
 
+    def respond(self) -> None:
+        """Let the disk respond again."""
+        self.is_slow = False
+        while self.late:
+            self.late.pop(0)()
+
     async def _start_write(self) -> None:
         """Yield, like a write that waits for its group."""
         if self.before_write is not None:
@@ -107,10 +118,16 @@ class _InlineCommit(GroupCommit):
 
     async def submit(self, write: Write[T]) -> T:
         await self._store._start_write()
+        if self._store.is_slow:
+            self._store.late.append(partial(self._commit_now, write))
+            raise StillStoring("the disk is not responding")
+        self._commit_now(write)
+        return write.result()
+
+    def _commit_now(self, write: Write[Any]) -> None:
         group = [write]
         records = self._run_group(self._store._connection, group)
         self._settle(group, records, None, 0.0)
-        return write.result()
 
 
 class _InlineBridge:

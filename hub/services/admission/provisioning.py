@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import Literal
 
 from msgspec import UNSET, Struct
@@ -196,7 +197,6 @@ class Provisioning:
         except HubError as error:
             # Removed meanwhile, or nothing can be stored: the next connect will show the state.
             log.warning("cannot store the outcome of provisioning device %s: %s", did, error)
-        self._devices.publish_change(did)
 
     async def _store_outcome(self, did: str, delivery: Delivery) -> None:
         state: DidState = "sent" if delivery.outcome == "taken" else "none"
@@ -215,7 +215,8 @@ class Provisioning:
         if change.did_state is not UNSET:
             self._unsaved_states[did] = state
         try:
-            await self._store.devices.change(did, change)
+            tell = partial(self._devices.publish_change, did)
+            await self._store.devices.change(did, change, on_commit=tell)
         finally:
             if self._unsaved_states.get(did) == state:
                 del self._unsaved_states[did]

@@ -204,9 +204,14 @@ class Campaigns:
         elif state == "done":
             changed = replace(changed, done_at=now)
         proves = state == "done" and campaign.may_update(did)
-        await self._rows.update_target(campaign.id, changed, proved_at=now if proves else None)
-        log.info("campaign %d: device %s is %s", campaign.id, did, state.replace("_", " "))
-        self._publish(campaign.id)
+
+        def advanced() -> None:
+            log.info("campaign %d: device %s is %s", campaign.id, did, state.replace("_", " "))
+            self._publish(campaign.id)
+
+        await self._rows.update_target(
+            campaign.id, changed, proved_at=now if proves else None, on_commit=advanced
+        )
 
     async def _set_desired_state(self, id: int, desired_state: DesiredState) -> Campaign:
         async with self._state_lock:

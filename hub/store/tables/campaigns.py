@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -201,9 +201,17 @@ class CampaignTable:
         await self._writer.write(job, lambda _: self._change(id, desired_state=desired_state))
 
     async def update_target(
-        self, id: int, target: CampaignTarget, *, proved_at: int | None = None
+        self,
+        id: int,
+        target: CampaignTarget,
+        *,
+        proved_at: int | None = None,
+        on_commit: Callable[[], object] = lambda: None,
     ) -> None:
-        """Save the progress of a device. Does nothing if it left the campaign meanwhile."""
+        """Save the progress of a device. Does nothing if it left the campaign meanwhile.
+
+        `on_commit` is called once it is saved, also if the caller has left meanwhile.
+        """
 
         def job(connection: sqlite3.Connection) -> None:
             values = (target.state, target.offered_at, target.downloaded_at, target.done_at)
@@ -216,6 +224,7 @@ class CampaignTable:
             if campaign is not None:
                 targets = tuple(target if t.did == target.did else t for t in campaign.targets)
                 self._change(id, targets=targets, proved_at=campaign.proved_at or proved_at)
+            on_commit()
 
         await self._writer.write(job, committed)
 

@@ -131,10 +131,18 @@ class DeviceTable:
 
         return tuple(stored.device for stored in await self._writer.write(job, added))
 
-    async def change(self, did: str, change: DeviceChange, *, ends_tokens: bool = False) -> Device:
+    async def change(
+        self,
+        did: str,
+        change: DeviceChange,
+        *,
+        ends_tokens: bool = False,
+        on_commit: Callable[[], object] = lambda: None,
+    ) -> Device:
         """Change a device and return it as changed.
 
         `ends_tokens`: its tokens are removed with it, but stay in memory: drop them as well.
+        `on_commit` is called once it is changed, also if the caller has left meanwhile.
 
         A new SN means that the physical camera was replaced (D3): the old one's tokens, settings,
         pictures and secret become invalid. Raises NoSuchResource, or AlreadyExists if the SN is
@@ -161,6 +169,7 @@ class DeviceTable:
             self._damaged.forget("device", did)
             if changed.device.sn != before:
                 self._on_replaced(did)
+            on_commit()
 
         return (await self._writer.write(job, committed)).device
 

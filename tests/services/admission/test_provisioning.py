@@ -105,6 +105,21 @@ async def test_a_device_that_does_not_take_a_did_is_admitted_without(
     await site.connect(FakeLink(), site.connect_param())
 
 
+async def test_an_outcome_that_is_stored_late_is_told_when_it_is(clock: FrozenClock) -> None:
+    site = gate(clock, require_did="auto")
+    device = await site.enrol()
+    link = FakeLink()
+    link.answers = [TAKEN]
+    await refusal(site, link)
+    site.store.is_slow = True
+    await site.enrolment.provisioning.offer(device.did, link)
+    with site.changes.subscribe() as feed:
+        site.store.respond()
+        assert site.devices.get(device.did).init_outcome == "taken"
+        with trio.fail_after(1):
+            assert Change("device", device.did) in await feed.next()
+
+
 async def test_a_device_that_takes_its_did_is_admitted_with_it(clock: FrozenClock) -> None:
     site, did = await offered(clock, TAKEN)
     assert site.store.devices.by_did(did).did_state == "sent"

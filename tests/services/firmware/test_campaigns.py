@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from hub.errors import (
     AlreadyExists,
@@ -14,13 +15,17 @@ from hub.errors import (
     NoSuchPath,
     NoSuchResource,
     NotAuthorised,
+    StillStoring,
 )
+from hub.live.feed import Change
 from hub.services.devices.directory import DeviceChange
 from hub.services.firmware import campaigns as campaigns_module
 from hub.services.firmware.downloads import PATH
+from hub.store.commit import group_commit
 from hub.wire.uploads.firmware import PlainOtaAnswer, Versions
 from tests.support.clock import FrozenClock
 from tests.support.firmware import BASE, FirmwareSite, firmware_site
+from tests.support.stores import BlockingJob
 
 
 @pytest.fixture
@@ -48,6 +53,27 @@ async def test_a_device_gets_its_release_with_links_to_the_host_that_it_used(
         assert one.url.startswith(f"{BASE}{PATH}")
         assert one.url.endswith(f"/part-{one.type}.bin")
     assert await site.download("1") == b"onetwo!"
+
+
+@pytest.mark.expects_error("now: the disk is not responding")
+async def test_what_a_camera_reached_is_told_when_it_is_stored_late(
+    site: FirmwareSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = await site.add_release()
+    campaign = await site.campaigns.start(release.id, ["1"])
+    gate = BlockingJob()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(site.store.write, gate)
+        await gate.entered.wait()
+        monkeypatch.setattr(group_commit, "_COMMIT_SECONDS", 0.05)
+        with pytest.raises(StillStoring):
+            await site.ask("1", fwVer="V1.0")
+        with site.services.change_feed.subscribe() as feed:
+            gate.open()
+            with trio.fail_after(10):
+                while Change("firmware", str(campaign.id)) not in await feed.next():
+                    pass
+    assert site.states(campaign) == {"1": "offered"}
 
 
 async def test_426_no_release_is_meant_for_a_device_of_no_campaign(site: FirmwareSite) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import trio
 from msgspec import Struct
@@ -182,6 +183,10 @@ class UnsignedConnects:
             if claim.link.address != device.pinned_address:
                 device = await self._pin_moved(device, claim.link.address)
             await self._learn(did, facts)
+            # A token that is stored late is good all the same: the camera knows it already. What
+            # changes from here on drops it.
+            if (refusal := self._changed_meanwhile(claim, changes)) is not None:
+                raise refusal
             token = await self._tokens.issue(did, token=claim.token)
             if (refusal := self._changed_meanwhile(claim, changes)) is not None:
                 await self._store.tokens.drop(did)
@@ -197,11 +202,13 @@ class UnsignedConnects:
         """Hold the camera to the address that an administrator has sent it to, from now on."""
         if not self._moves.is_expected(device.did, device.sn, address):
             raise _refused("changed-address")
+
+        def moved() -> None:
+            self._moves.forget(device.did)
+            log.info("device %s is at the address that it was sent to: %s", device.did, address)
+
         change = DeviceChange(pinned_address=address)
-        changed = await self._store.devices.change(device.did, change)
-        self._moves.forget(device.did)
-        log.info("device %s is at the address that it was sent to: %s", device.did, address)
-        return changed
+        return await self._store.devices.change(device.did, change, on_commit=moved)
 
     def _changed_meanwhile(self, claim: Claim, changes: int) -> Refused | None:
         """Why a camera is not admitted though it has proved who it is; None if it is.
@@ -251,10 +258,10 @@ class UnsignedConnects:
             suspect_at=int(self._now() * 1000),
         )
         try:
-            await self._store.devices.change(device.did, change)
+            tell = partial(self._devices.publish_change, device.did)
+            await self._store.devices.change(device.did, change, on_commit=tell)
         except (CannotStoreNow, NoSuchResource) as error:
             log.warning("cannot store that %s is suspect: %s", device.sn, error)
-        self._devices.publish_change(device.did)
 
     def _other_link(self, did: str, link: Link) -> Link | None:
         found = self._registry.get(did)
