@@ -43,6 +43,7 @@ from hub.store.recovery.rebuild import (
     grown,
     rebuild,
 )
+from hub.store.recovery.taken_over import TakenOver, forget_taken_over, load_taken_over
 from hub.store.sealing import Random
 from hub.store.sqlite.log_state import load_log_state, new_log_id, raise_last_group
 
@@ -86,7 +87,7 @@ def bring_back(
     holds the data directory, and no hub runs. Raises StartFault, OSError, sqlite3.Error; then call
     it again.
     """
-    before = rebuild(data_dir, disk, random)
+    before = rebuild(data_dir, disk, random, more_follows=True)
     media = data_dir / MEDIA
     parts = [part for path in sorted((media / SET_ASIDE).glob("*")) if (part := _part(path))]
     found = [(group, part) for part in parts for group in _groups(part)]
@@ -95,19 +96,21 @@ def bring_back(
     with closing(connect_rebuilder(data_dir / DATABASE)) as connection:
         # They hold that nothing comes back below the seqs that they cover.
         connection.execute("DELETE FROM report_day")
-        returned = _Return(connection, media, disk, random)
+        taken = load_taken_over(connection)
+        held = before.records - taken.records
+        returned = _Return(connection, media, disk, random, taken)
         for done, (group, part) in enumerate(sorted(wanted, key=_first_seq), 1):
             returned.take(group, part)
             on_progress(done / len(wanted))
-    times = (*(before.received or ()), *returned.received)
+        forget_taken_over(connection)
     return replace(
         before,
-        records=before.records + returned.records,
+        records=held + taken.records,
         unreadable=before.unreadable + returned.unreadable,
         refused=sum(group.records for group, _ in found if (group.log_id, group.number) in refused),
-        days=tuple(sorted({*before.days, *returned.days})),
-        log_id_changed=before.log_id_changed or bool(returned.records),
-        received=(min(times), max(times)) if times else None,
+        days=tuple(sorted(taken.days)),
+        log_id_changed=before.log_id_changed or returned.has_new_id,
+        received=taken.received,
         replaced=returned.replaced,
     )
 
@@ -144,18 +147,22 @@ class _Return:
     """Appends groups to their packs, each with its records in a transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, media: Path, disk: Disk, random: Random
+        self,
+        connection: sqlite3.Connection,
+        media: Path,
+        disk: Disk,
+        random: Random,
+        taken: TakenOver,
     ) -> None:
         self._connection = connection
         self._media = media
         self._disk = disk
         self._random = random
         self._days = DayIndex(load_days(connection))
-        self.records = 0
+        self._taken = taken
+        self.has_new_id = False
         self.unreadable = 0
         self.replaced = 0
-        self.days: set[str] = set()
-        self.received: tuple[int, ...] = ()
 
     def take(self, group: Group, part: _Part) -> None:
         """Insert the records of a group that the log does not have."""
@@ -165,8 +172,9 @@ class _Return:
         new = [record for record in logged if self._is_new(record)]
         if not new:
             return
-        if not self.records:
+        if not self.has_new_id:
             new_log_id(self._connection, self._random)
+            self.has_new_id = True
         state = load_log_state(self._connection)
         tail = GroupTail(self._days.end(part.day))
         tail.add_entries(pictures)
@@ -186,11 +194,9 @@ class _Return:
             insert_spans(self._connection, [one.record for one in records])
             save_day(self._connection, day)
             raise_last_group(self._connection, number)
+            self._taken.add(part.day, (one.received_at for one in new))
+            self._taken.save(self._connection)
         self._days.put(day)
-        self.records += len(new)
-        self.days.add(part.day)
-        times = [*self.received, *(one.received_at for one in new)]
-        self.received = (min(times), max(times))
 
     def _is_new(self, record: LoggedRecord) -> bool:
         known = self._connection.execute(_KNOWN, (record.seq,)).fetchone()

@@ -20,13 +20,18 @@ _KNOWN = "SELECT value FROM setting WHERE key = ?"
 _NEWEST = "SELECT received_at FROM record ORDER BY seq DESC LIMIT 1"
 
 
-def note_lost_changes(connection: sqlite3.Connection, database: Path) -> None:
-    """Note that changes since the newest record that the database knows may be missing."""
-    if lost_since(one(connection, _KNOWN, (CHANGES_LOST,))) is not None:
-        return  # since before that
+def known_until(connection: sqlite3.Connection, database: Path) -> int:
+    """Return when the newest record came that the database knows."""
     newest = one(connection, _NEWEST)
-    since = newest if is_moment(newest) else int(database.stat().st_mtime * 1000)
-    save_setting(connection, CHANGES_LOST, str(since))
+    if isinstance(newest, int) and is_moment(newest):
+        return newest
+    return int(database.stat().st_mtime * 1000)
+
+
+def note_lost_changes(connection: sqlite3.Connection, since: int) -> None:
+    """Note that changes since then may be missing, unless it is noted that earlier ones are."""
+    if lost_since(one(connection, _KNOWN, (CHANGES_LOST,))) is None:
+        save_setting(connection, CHANGES_LOST, str(since))
 
 
 def lost_since(setting: object) -> int | None:

@@ -27,8 +27,9 @@ from hub.store.people.holdings import doubt_holdings
 from hub.store.recovery.database_view import REBUILDING, is_log_damaged
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.held import as_new, rebuild_held
-from hub.store.recovery.lost_changes import note_lost_changes
+from hub.store.recovery.lost_changes import known_until, note_lost_changes
 from hub.store.recovery.putting_aside import put_copy_aside, put_tail_aside
+from hub.store.recovery.taken_over import TakenOver, forget_taken_over, load_taken_over
 from hub.store.sealing import Random
 from hub.store.sqlite.clean_mark import empty_wal
 from hub.store.sqlite.connection import connect_writer
@@ -57,12 +58,12 @@ _IS_ENROLLED = "SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM us
 class RebuildReport(Struct, frozen=True):
     """What a rebuild did.
 
-    `records`: how many are there again, of `days`. `unreadable`: how many the packs should hold,
-    but do not any more. `refused`: how many were never acknowledged. `put_aside`: files in
-    media/set-aside. `is_new_database`: devices, users and settings are gone. `log_id_changed`:
-    readers of the log start again. `received`: when the first and the last of the records came, in
-    UNIX milliseconds, None without any; they raise no alarm again. `replaced`: how many were left
-    out, because another record has their number.
+    `records`: how many are there again, of `days`, by this run and interrupted ones before it.
+    `unreadable`: how many the packs should hold, but do not any more. `refused`: how many were
+    never acknowledged. `put_aside`: files in media/set-aside. `is_new_database`: devices, users and
+    settings are gone. `log_id_changed`: readers of the log start again. `received`: when the first
+    and the last of the records came, in UNIX milliseconds, None without any; they raise no alarm
+    again. `replaced`: how many were left out, because another record has their number.
     """
 
     records: int
@@ -90,10 +91,12 @@ def rebuild(
     on_progress: Progress = lambda part: None,
     *,
     changes_lost: bool = False,
+    more_follows: bool = False,
 ) -> RebuildReport:
     """Insert the records of all groups that the database does not know. Blocks for long.
 
     `changes_lost`: the database has lost changes, also if the packs have no record of that time.
+    `more_follows`: the caller takes over more, and then forgets what was taken over.
 
     The caller holds the data directory, and no hub runs. Raises StartFault if the database cannot
     be used, OSError, sqlite3.Error; then call it again.
@@ -123,11 +126,12 @@ def rebuild(
         if changes_lost or any(span.records for span in spans):
             doubt_holdings(connection)
             if log_id:
-                note_lost_changes(connection, database)
+                note_lost_changes(connection, known_until(connection, database))
         connection.execute("COMMIT")
         # Into the main file, which tells then that its log is that of a rebuild.
         empty_wal(connection)
-        replay = _Replay(connection, days, state, log_id, spans, on_progress, random)
+        taken = load_taken_over(connection)
+        replay = _Replay(connection, days, state, log_id, spans, on_progress, random, taken)
         replay.run()
         held = rebuild_held(connection, media)
         raise_last_seq(connection, max((span.last_seq for span in spans), default=0))
@@ -137,18 +141,24 @@ def rebuild(
         if not log_id:
             # Nobody has heard of the id that a new database begins with.
             connection.execute("DELETE FROM earlier_log")
+            if taken.received is not None:
+                note_lost_changes(connection, taken.received[0])
         for tail in _left(media, days, ground.dropped):
             put_aside.append(put_tail_aside(tail, disk).name)
+        connection.execute("BEGIN IMMEDIATE")
         save_setting(connection, REBUILDING, None)
+        if not more_follows:
+            forget_taken_over(connection)
+        connection.execute("COMMIT")
         return RebuildReport(
-            records=replay.records + held,
-            unreadable=replay.unreadable,
+            records=taken.records + held,
+            unreadable=taken.unreadable,
             refused=sum(span.records for span in spans) - replay.seen_records,
-            days=tuple(sorted(replay.days)),
+            days=tuple(sorted(taken.days)),
             put_aside=tuple(put_aside),
             is_new_database=not log_id and not value_of(connection, _IS_ENROLLED),
             log_id_changed=log_id not in ("", load_log_state(connection).log_id),
-            received=replay.received,
+            received=taken.received,
         )
 
 
@@ -270,7 +280,7 @@ def _left(media: Path, days: DayIndex, dropped: frozenset[str]) -> list[Tail]:
 
 
 class _Replay:
-    """Inserts groups, each in a transaction. `days` is kept up to date."""
+    """Inserts groups, each in a transaction. `days` and `taken` are kept up to date."""
 
     def __init__(
         self,
@@ -281,6 +291,7 @@ class _Replay:
         spans: Sequence[_Span],
         on_progress: Progress,
         random: Random,
+        taken: TakenOver,
     ) -> None:
         self._connection = connection
         self._days = days
@@ -294,18 +305,14 @@ class _Replay:
         self._random = random
         #: Whether groups are missing that were committed, so that their numbers can come again.
         self._has_gap = log_id not in ("", state.log_id)
-        self.records = 0
-        self.unreadable = 0
+        self._taken = taken
         self.seen_records = 0
-        self.days: set[str] = set()
-        self.received: tuple[int, int] | None = None
 
     def run(self) -> None:
         total = sum(span.bytes for span in self._spans) or 1
         done = 0
         for found in _wanted(_in_order(self._spans)):
             self._insert(found)
-            self.days.add(found.tail.day)
             self.seen_records += found.group.records
             done += found.group.size
             self._on_progress(done / total)
@@ -335,6 +342,9 @@ class _Replay:
             save_day(self._connection, day)
             self._identify(group)
             raise_last_group(self._connection, group.number)
+            self._taken.add(found.tail.day, (one.record.received_at for one in new))
+            self._taken.unreadable += lost
+            self._taken.save(self._connection)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -343,12 +353,6 @@ class _Replay:
         self._days.put(day)
         self._log_id = group.log_id
         self._last = max(self._last or 0, group.number)
-        self.records += len(new)
-        self.unreadable += lost
-        times = [one.record.received_at for one in new]
-        if times:
-            times += self.received or ()
-            self.received = min(times), max(times)
 
 
 def _records(found: _Found) -> tuple[list[LoggedRecord], int]:

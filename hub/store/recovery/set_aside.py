@@ -15,7 +15,9 @@ from hub.store.names import DATABASE, MEDIA
 from hub.store.people.holdings import doubt_holdings
 from hub.store.recovery.database_view import REBUILDING
 from hub.store.recovery.ground import prepare_ground
+from hub.store.recovery.lost_changes import note_lost_changes
 from hub.store.recovery.putting_aside import put_tail_aside
+from hub.store.recovery.taken_over import forget_taken_over, load_taken_over
 from hub.store.sealing import Random
 from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.log_state import new_log_id, raise_last_group, raise_last_seq
@@ -57,7 +59,13 @@ def set_aside(data_dir: Path, disk: Disk, random: Random) -> SetAsideReport:
             new_log_id(connection, random)
             doubt_holdings(connection)
             connection.execute("COMMIT")
+        connection.execute("BEGIN IMMEDIATE")
+        if (received := load_taken_over(connection).received) is not None:
+            # By a rebuild that was interrupted, and now ends without a report.
+            note_lost_changes(connection, received[0])
+        forget_taken_over(connection)
         save_setting(connection, REBUILDING, None)
+        connection.execute("COMMIT")
     put_aside += [put_tail_aside(tail, disk).name for tail in tails]
     return SetAsideReport(tuple(put_aside), seen.records, ground.is_new)
 

@@ -286,13 +286,18 @@ async def test_an_interrupted_rebuild_is_repeated(tmp_path: Path, clock: FrozenC
     data, copy = tmp_path / "data", tmp_path / "copy"
     await filled(data, clock, range(1, 2))
     shutil.copytree(data, copy)
-    await filled(data, clock, range(2, 8))
+    await filled(data, clock, range(2, 5))
+    clock.advance(86_400)
+    await filled(data, clock, range(5, 8))
     before = await log_of(data, clock)
     copy_back(copy, data, DATABASE)
 
-    cut(data, 0.5)
+    cut(data, 0.7)
     await stopped(data, clock)
-    assert 0 < rebuild(data, Disk(), os.urandom).records < 6
+    report = rebuild(data, Disk(), os.urandom)
+    assert (report.records, report.days) == (6, ("2026-11-25", "2026-11-26"))
+    assert report.received == (clock.ms - 86_400_000, clock.ms)
+    assert rebuild(data, Disk(), os.urandom).received is None
     assert await log_of(data, clock) == before
 
 
@@ -328,7 +333,11 @@ async def test_an_interrupted_rebuild_of_a_lost_database_is_repeated(
     report = rebuild(tmp_path, Disk(), os.urandom)
     assert report.is_new_database
     assert report.put_aside == ()
+    assert (report.records, report.days) == (8, ("2026-11-25", "2026-11-26"))
+    assert report.received == (clock.ms - 86_400_000, clock.ms)
     assert await log_of(tmp_path, clock) == before
+    async with opened(tmp_path, clock) as store:
+        assert store.changes_lost_since == clock.ms - 86_400_000
 
 
 async def test_the_log_of_a_rebuild_stays_short(tmp_path: Path, clock: FrozenClock) -> None:
@@ -363,7 +372,7 @@ async def test_a_killed_rebuild_goes_on_where_it_was(
         async with opened(left, clock):
             pass
     report = rebuild(left, Disk(), os.urandom)
-    assert (0 < report.records < 3, report.put_aside) == (True, ())
+    assert (report.records, report.put_aside) == (4 if is_lost else 3, ())
     assert (await log_of(left, clock))[1] == [before[0], *before[2:]]
 
 
@@ -426,6 +435,8 @@ async def test_what_an_interrupted_rebuild_left_can_be_set_aside(
     set_aside(tmp_path, Disk(), os.urandom)
     _, found = await log_of(tmp_path, clock)
     assert 0 < len(found) < len(SEEDS)
+    async with opened(tmp_path, clock) as store:
+        assert store.changes_lost_since == clock.ms
 
 
 async def test_a_database_without_a_record_takes_those_of_any_log(
@@ -678,7 +689,8 @@ async def test_bringing_back_is_interrupted_and_repeated(
     with pytest.raises(KeyError):
         bring_back(tmp_path, Disk(), os.urandom, interrupt)
     await log_of(tmp_path, clock)
-    assert 0 < bring_back(tmp_path, Disk(), os.urandom).records < len(SEEDS)
+    report = bring_back(tmp_path, Disk(), os.urandom)
+    assert (report.records, report.received) == (len(SEEDS), (clock.ms, clock.ms))
     assert (await log_of(tmp_path, clock))[1] == before
 
 
