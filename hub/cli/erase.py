@@ -100,7 +100,7 @@ def _sentence(erasable: Erasable, with_held: bool) -> str:
     register = "; the person is removed from the register too" if erasable.in_register else ""
     told = ", ".join(erasable.told)
     if told:
-        told = f"; told to erase all that they have of this number: {told}"
+        told = f"; told to erase what they have of this number: {told}"
     if not preview.records:
         return f"no records here{register}{told}"
     count = f"{preview.records} records with {preview.pictures} pictures"

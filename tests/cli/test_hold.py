@@ -135,7 +135,7 @@ def test_a_person_whom_only_a_centre_still_knows_is_erased_there(filled: Sitehub
     assert filled(*hook).status == 0
     done = filled(*asked)
     assert done.status == 0, done.err
-    assert "no records here; told to erase all that they have of this number: Centre" in done.err
+    assert "no records here; told to erase what they have of this number: Centre" in done.err
     assert "Centre, which records are forwarded to, is told" in done.out
     assert "Shop" not in done.out
     named = filled("erase", "--name", "Bea", "--confirm", "Bea")
