@@ -61,11 +61,10 @@ MAX_SCANS = 32
 #: they take less time than the values in a file of MAX_FILE_MB, at 60 ns for each byte.
 _MAX_PASSED = 12 * MAX_PIXELS
 _START_OF_SCAN = b"\xff\xda"
-#: What ends the data of a scan: neither a stuffed byte nor a restart.
-_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
-#: Markers without a length behind them.
-_BARE_MARKERS = (b"\x01", b"\xd8")
-_END_OF_IMAGE = b"\xd9"
+#: What ends the data of a scan: neither a stuffed byte nor a restart. Decoders pass over markers
+#: below \xc0 when they look for the next restart, and over no length behind them.
+_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
+_START_OF_IMAGE, _END_OF_IMAGE = b"\xd8", b"\xd9"
 
 #: The only decoders that Pillow tries.
 _TYPES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -194,7 +193,7 @@ def count_scans(data: bytes, most: int) -> int:
     while (found := _MARKER.search(data, at)) and found[1] != _END_OF_IMAGE:
         count += found[0] == _START_OF_SCAN
         at = found.end()
-        if found[1] not in _BARE_MARKERS:
+        if found[1] != _START_OF_IMAGE:  # which alone has no length behind it
             at += int.from_bytes(data[at : at + 2], "big")
         if count > most:
             break

@@ -317,6 +317,9 @@ def test_scans_are_counted_as_decoders_read_them() -> None:
     # Fill bytes, restarts and stuffed bytes do not hide one.
     hidden = jpeg_of_scans(64, 40).replace(b"\xff\xda", b"\xff\xd0\xff\x00\xff\xff\xda")
     assert count_scans(hidden, MAX_SCANS) == MAX_SCANS + 1
+    # Neither does a marker that decoders pass over: it has no length.
+    hidden = jpeg_of_scans(64, 40).replace(b"\xff\xda", b"\xff\x02\xff\xff\xff\xda", 1)
+    assert count_scans(hidden, MAX_SCANS) == MAX_SCANS + 1
 
 
 def test_a_bmp_that_pillow_decodes_in_python_is_refused() -> None:
