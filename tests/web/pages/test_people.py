@@ -420,3 +420,13 @@ async def test_viewers_see_what_cameras_report_and_nothing_of_the_register(
             name, card = await events.next()
     assert "W. Fang" in card["html"]
     assert "王芳" not in card["html"]
+
+
+async def test_viewers_see_whom_an_alarm_names(hub: PageSite, viewer: Photographer) -> None:
+    """Also where the camera sent a number alone: the screen is there for that."""
+    await add_person(hub, category=2)
+    await hub.add_record("access", AccessDetail(uuid="7"))
+    for path in ("/", "/alarms", "/wall"):
+        await viewer.get(path)
+        assert "王芳" in viewer.text, path
+        assert "/people/7" not in viewer.text, path
