@@ -12,7 +12,7 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
-#: Changes of one kind at once: more are published as one, of all of the kind.
+#: Changes of one kind at once: more are one, of all of the kind.
 MAX_AT_ONCE = 100
 #: A subscription that holds more bytes than this is marked lagged.
 MAX_HELD_BYTES = 8 * 1024 * 1024
@@ -47,6 +47,15 @@ class Change(Struct, frozen=True):
     key: str = ""
 
 
+def joined(items: Iterable[Change]) -> list[Change]:
+    """Return the changes, each once, and at most MAX_AT_ONCE of a kind: more as one, of all."""
+    changes = dict.fromkeys(items)
+    counts = Counter(change.kind for change in changes)
+    all_of = {kind for kind in counts if counts[kind] > MAX_AT_ONCE or Change(kind) in changes}
+    few = (Change(one.kind) if one.kind in all_of else one for one in changes)
+    return list(dict.fromkeys(few))
+
+
 def keys_of(kind: str, changes: Iterable[Change]) -> set[str] | None:
     """Return the keys of the changes of a kind; None if all have changed."""
     keys = {change.key for change in changes if change.kind == kind}
@@ -56,14 +65,22 @@ def keys_of(kind: str, changes: Iterable[Change]) -> set[str] | None:
 class Subscription(Generic[T]):
     """One subscriber's queue, read by one task.
 
-    When more than `size` items or `MAX_HELD_BYTES` wait, the queue is emptied and marked `lagged`;
-    nothing is queued until catch_up(). The subscriber then reads what it missed from the source.
+    When more than `size` items or `MAX_HELD_BYTES` wait, and joining them does not help, the queue
+    is emptied and marked `lagged`; nothing is queued until catch_up(). The subscriber then reads
+    what it missed from the source.
     """
 
-    def __init__(self, size: int, weight: Callable[[T], int]) -> None:
+    def __init__(
+        self,
+        size: int,
+        weight: Callable[[T], int],
+        join: Callable[[list[T]], list[T]] | None,
+    ) -> None:
         self.lagged = False
         self._size = size
         self._weight = weight
+        self._join = join
+        self._is_joined = False
         self._items: list[T] = []
         self._queued_bytes = 0
         self._wakeup = trio.Event()
@@ -79,6 +96,8 @@ class Subscription(Generic[T]):
             await self._wakeup.wait()
         self._wakeup = trio.Event()
         items, self._items, self._queued_bytes = self._items, [], 0
+        if self._is_joined and self._join is not None:
+            items, self._is_joined = self._join(items), False
         return items
 
     def catch_up(self) -> None:
@@ -95,7 +114,13 @@ class Subscription(Generic[T]):
             return
         self._items.extend(items)
         self._queued_bytes += sum(map(self._weight, items))
-        if len(self._items) > self._size or self._queued_bytes > MAX_HELD_BYTES:
+        is_full = len(self._items) > self._size
+        if is_full and self._join is not None:
+            self._items, self._is_joined = self._join(self._items), True
+            self._queued_bytes = sum(map(self._weight, self._items))
+            # With more, joining would soon be the work of every item.
+            is_full = len(self._items) > self._size // 2
+        if is_full or self._queued_bytes > MAX_HELD_BYTES:
             self._restart()
         self._wakeup.set()
 
@@ -104,10 +129,16 @@ class Feed(Generic[T]):
     """Delivers published items, in order, to every subscription that is open at that moment.
 
     `weight`: returns the bytes of memory that an item keeps; by default they are not limited.
+    `join`: makes fewer items of those of a full queue, which say the same.
     """
 
-    def __init__(self, weight: Callable[[T], int] = _zero_weight) -> None:
+    def __init__(
+        self,
+        weight: Callable[[T], int] = _zero_weight,
+        join: Callable[[list[T]], list[T]] | None = None,
+    ) -> None:
         self._weight = weight
+        self._join = join
         #: How many items were published so far. Compare it to see whether there are new ones.
         self.published = 0
         self._subscriptions: dict[Subscription[T], None] = {}
@@ -131,7 +162,7 @@ class Feed(Generic[T]):
     @contextmanager
     def subscribe(self, size: int = 256) -> Iterator[Subscription[T]]:
         """Open a subscription for up to `size` waiting items, and close it at the end."""
-        subscription: Subscription[T] = Subscription(size, self._weight)
+        subscription: Subscription[T] = Subscription(size, self._weight, self._join)
         self._subscriptions[subscription] = None
         try:
             yield subscription
@@ -142,13 +173,13 @@ class Feed(Generic[T]):
 class ChangeFeed(Feed[Change]):
     """The changes that services tell each other and pages.
 
-    Whoever follows it and publishes into it what it has found, however much that is, adds at most
-    MAX_AT_ONCE of a kind. So with thousands of cameras nobody's queue is filled by itself.
+    Many of a kind, published together or one by one, are joined. So whoever follows it and
+    publishes into it what it has found, of however many cameras, does not fill its own queue.
     """
+
+    def __init__(self) -> None:
+        super().__init__(join=joined)
 
     def publish(self, items: Sequence[Change]) -> None:
         """Queue the changes for every subscription. Never waits."""
-        changes = dict.fromkeys(items)
-        counts = Counter(change.kind for change in changes)
-        few = (Change(one.kind) if counts[one.kind] > MAX_AT_ONCE else one for one in changes)
-        super().publish(list(dict.fromkeys(few)))
+        super().publish(joined(items))

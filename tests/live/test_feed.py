@@ -112,6 +112,32 @@ async def test_many_changes_of_a_kind_are_told_as_one_of_all() -> None:
         assert await subscription.next() == many[:-1]
 
 
+async def test_many_changes_of_a_kind_one_by_one_fill_nobodys_queue() -> None:
+    feed = ChangeFeed()
+    with feed.subscribe() as subscription:
+        feed.publish([Change("site")])
+        for did in range(5_000):
+            feed.publish([Change("sync", str(did))])
+        assert not subscription.lagged
+        changes = await subscription.next()
+    assert changes == [Change("site"), Change("sync")]
+
+
+async def test_a_change_that_is_told_again_and_again_waits_once() -> None:
+    feed = ChangeFeed()
+    with feed.subscribe(size=2) as subscription:
+        for _ in range(100):
+            feed.publish([Change("health")])
+        assert await subscription.next() == [Change("health")]
+
+
+async def test_a_reader_of_too_many_kinds_of_changes_is_lagged() -> None:
+    feed = ChangeFeed()
+    with feed.subscribe(size=2) as subscription:
+        feed.publish([Change("health"), Change("site"), Change("hold")])
+        assert subscription.lagged
+
+
 def test_without_a_key_all_of_a_kind_have_changed() -> None:
     changes = [Change("device", "1"), Change("sync"), Change("sync", "2"), Change("device", "3")]
     assert keys_of("device", changes) == {"1", "3"}
