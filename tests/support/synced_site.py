@@ -19,7 +19,7 @@ from hub.precedence import Precedence
 from hub.services.access.audit import Actor, Audit
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
-from hub.services.commands.photos import Photos
+from hub.services.commands.photos import PhotoRules, Photos, photo_jpeg
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.photos import PersonPhotos
@@ -195,6 +195,13 @@ class CameraLink:
         return answer
 
 
+class _PhotosAtOnce(Photos):
+    """Converts in no thread: while one works, an `autojump_clock` jumps to where it is given up."""
+
+    async def _convert(self, data: bytes, rules: PhotoRules, *, may_be_large: bool) -> bytes:
+        return photo_jpeg(data, rules, may_be_large=may_be_large)
+
+
 class SyncedSite:
     """The register, the sync and the cameras. `start` runs the sync."""
 
@@ -208,7 +215,7 @@ class SyncedSite:
         self.audit = Audit(self.store, self.clock)
         self.people = People(
             self.store,
-            PersonPhotos(Photos()),
+            PersonPhotos(_PhotosAtOnce()),
             self.audit,
             self.changes,
             lambda: self.site_clock.reading(),
