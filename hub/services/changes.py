@@ -8,8 +8,9 @@ not: they are straight code, in which the effects of a write stand behind it.
                   Then it is told StillStoring. If it hangs up, its connection waits as long.
     the change    goes on until its writes are committed. The first one may be refused: then nothing
                   has happened. Later ones insist: they are tried again until they are stored.
-    a repeat      of a change whose caller was not told the outcome gets that outcome, and changes
-                  nothing, if it names itself by the same key.
+    a repeat      of a change that still goes on, or was slow, and whose caller was not told the
+                  outcome, gets that outcome, and changes nothing, if it names itself by the same
+                  key. Once another change has stored something, it is a new wish.
 
 A change ends early only with the hub, which waits a few seconds for it, or while it still waits for
 its input and its caller leaves.
@@ -19,8 +20,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar, cast
 
 import trio
@@ -39,7 +41,9 @@ MAX_ALONE = 256
 #: The caller waits this long at most, whatever the change waits for. Longer than a device takes to
 #: answer behind a full queue.
 _CALLER_SECONDS = 100.0
-#: The outcome of a change whose caller was not told it is kept this long, and so many of them are.
+#: What tells of changes, and waits for a full disk.
+MAX_LATER = 1024
+#: The outcome of a slow change whose caller was not told it is kept this long, and so many are.
 KEEP_SECONDS = 600.0
 MAX_KEPT = 64
 #: When the hub stops.
@@ -61,9 +65,6 @@ class CarryOut(Protocol):
 class _Repeat(Exception):
     """The running change is a repeat of another one, and has done nothing."""
 
-    def __init__(self, first: _Change) -> None:
-        self.first = first
-
 
 class _Change(Patience):
     """One change, and its caller's wait for it."""
@@ -73,19 +74,25 @@ class _Change(Patience):
         self.changes = changes
         self.scope = trio.CancelScope(shield=True)
         self.ended = trio.Event()
+        #: When its input was there, and when it ended.
+        self.begun_at = trio.current_time()
         self.ended_at = math.inf
         self.result: object = None
         self.error: Exception | None = None
         self.key: Hashable = None
+        #: The change that it is a repeat of.
+        self.first: _Change | None = None
         #: Whether a write was queued.
         self.has_begun = False
+        #: Whether it may undo what another change has done.
+        self.undoes = True
         #: How many blocks of `waiting_for_input` it is in.
         self.inputs = 0
         #: In which callers wait: its own, and that of a repeat.
         self.callers: set[trio.CancelScope] = set()
         #: Whether its own caller has hung up, or was told that it goes on.
         self.is_left = False
-        #: Why the disk has kept it waiting; "" if it has not.
+        #: Why it has kept a caller waiting for long; "" if it has not.
         self.slow = ""
 
     @property
@@ -99,10 +106,14 @@ class _Change(Patience):
             return True
         is_refused = isinstance(self.error, CannotStoreNow)
         is_recent = trio.current_time() - self.ended_at < KEEP_SECONDS
-        return self.has_begun and not is_refused and is_recent and not self.scope.cancelled_caught
+        is_whole = self.has_begun and not is_refused and not self.scope.cancelled_caught
+        return bool(self.slow) and is_whole and is_recent
 
     def queued(self) -> None:
-        self.has_begun = True
+        if not self.has_begun:
+            self.has_begun = True
+            if self.undoes:
+                self.changes.forget_before(self)
 
     def committed(self) -> None:
         # Tasks that it has started, such as those of jobs, go on after it.
@@ -128,6 +139,8 @@ class Changes:
         self._running: set[_Change] = set()
         #: Those whose callers were not told the outcome, the oldest first.
         self._untold: dict[Hashable, _Change] = {}
+        self._later: deque[Callable[[], Awaitable[object]]] = deque()
+        self._is_storing_later = False
 
     async def carry_out(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` as a change, and return its result or raise its error.
@@ -153,9 +166,9 @@ class Changes:
             with change.scope, waits_with(change):
                 try:
                     change.result = await work()
-                except _Repeat as repeat:
-                    change.has_begun = True
-                    change.result = await self._wait_as_caller(repeat.first)
+                except _Repeat:
+                    assert change.first is not None
+                    change.result = await self._wait_as_caller(change.first)
         except Exception as error:
             change.error = error
             if change.is_left:
@@ -185,8 +198,11 @@ class Changes:
             raise
         if not is_told:
             change.is_left = True
+            change.slow = change.slow or "this takes long"
             self._remember(change)
-            raise StillStoring(_GOES_ON % (change.slow or "this takes long"))
+            raise StillStoring(_GOES_ON % change.slow)
+        if change.first is not None and change.error is change.first.error:
+            self._forget(change.first)
         if change.scope.cancelled_caught:
             raise StillStoring(_STOPPING)
         if change.error is not None:
@@ -204,24 +220,35 @@ class Changes:
                 change.callers.discard(caller)
 
     def _remember(self, change: _Change) -> None:
-        if change.key is not None:
+        """Keep the outcome for a repeat; a repeat leaves that of the first one where it is."""
+        if change.key is not None and change.first is None:
             self._untold[change.key] = change
             self._forget_told()
 
     def name(self, change: _Change, key: Hashable) -> None:
         """See `named`."""
         change.key = key
-        first = self._untold.pop(key, None)
+        first = self._untold.get(key)
         if first is not None and first is not change and first.has_outcome:
-            raise _Repeat(first)
+            change.first = first
+            raise _Repeat
         if change.is_left:
             self._remember(change)
 
     def unname(self, change: _Change) -> None:
         """See `acts_outside`."""
+        self._forget(change)
+        change.key = None
+
+    def _forget(self, change: _Change) -> None:
         if self._untold.get(change.key) is change:
             del self._untold[change.key]
-        change.key = None
+
+    def forget_before(self, change: _Change) -> None:
+        """Drop the outcomes of changes that had ended when this one began: it may undo them."""
+        for one in list(self._untold.values()):
+            if one.ended_at <= change.begun_at:
+                self._forget(one)
 
     def _forget_told(self) -> None:
         """Drop outcomes that are too old or too many, or that a repeat can do without."""
@@ -231,17 +258,38 @@ class Changes:
             del kept[key]
         self._untold = kept
 
-    def insist(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Run `work`, which stores something, again until the disk does not refuse it."""
+    def store_later(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run `work`, which stores something, when the disk does not refuse it any more."""
+        if len(self._later) >= MAX_LATER:
+            metrics.limits_reached.labels("stored later").inc()
+            limited(log, logging.WARNING, "not stored", "an entry is lost: too many wait already")
+            return
+        self._later.append(work)
+        if not self._is_storing_later:
+            self._is_storing_later = True
+            self._start(_Change(self), self._store_later)
 
-        async def repeat() -> None:
-            while not self._is_closing:
-                with suppress(CannotStoreNow):
-                    await work()
-                    return
-                await trio.sleep(_INSIST_SECONDS)
+    async def _store_later(self) -> None:
+        try:
+            with waits_with(Patience()):
+                while self._later and await self._has_stored_one():
+                    pass
+        finally:
+            self._is_storing_later = False
 
-        self._start(_Change(self), repeat)
+    async def _has_stored_one(self) -> bool:
+        """Store the first of what waits, or put it last; whether to go on."""
+        try:
+            await self._later[0]()
+        except CannotStoreNow:
+            self._later.rotate(-1)  # A damaged row may refuse only this one.
+            with trio.move_on_after(_INSIST_SECONDS):
+                await self._closing.wait()
+            return not (self._closing.is_set() or self._is_closing)
+        except Exception as error:
+            _report(error)
+        self._later.popleft()
+        return True
 
     async def all_ended(self) -> None:
         """Wait until no change is going on."""
@@ -262,6 +310,8 @@ class Changes:
             await self.all_ended()
         for change in self._running:
             change.scope.cancel()
+        if self._later:
+            log.warning("%d entries are lost: they waited for the disk", len(self._later))
 
 
 @asynccontextmanager
@@ -301,14 +351,15 @@ def waiting_for_input() -> Iterator[None]:
     finally:
         change.inputs -= 1
         if not change.inputs:
+            change.begun_at = trio.current_time()
             change.set_deadline(trio.current_time() + _CALLER_SECONDS)
 
 
 def named(key: Hashable) -> None:
     """Say which request of whom the running change is, before it changes anything.
 
-    If it is a repeat of one whose caller was not told the outcome, it ends here, and its caller
-    gets the outcome of the first one: the code behind this call does not run.
+    If it is a repeat of one whose outcome is kept, it ends here, and its caller gets the outcome of
+    the first one: the code behind this call does not run.
     """
     if (change := _running()) is not None:
         change.changes.name(change, key)
@@ -322,6 +373,12 @@ def acts_outside() -> None:
     change = _running()
     if change is not None and not change.has_begun:
         change.changes.unname(change)
+
+
+def undoes_nothing() -> None:
+    """Say, before it stores anything, that the running change undoes nothing that others do."""
+    if (change := _running()) is not None:
+        change.undoes = False
 
 
 async def store_now_or_later(work: Callable[[], Awaitable[object]]) -> None:
@@ -339,7 +396,7 @@ async def store_now_or_later(work: Callable[[], Awaitable[object]]) -> None:
             await work()
     except CannotStoreNow as error:
         limited(log, logging.WARNING, "stored later", "something is stored later: %s", error)
-        change.changes.insist(work)
+        change.changes.store_later(work)
 
 
 def be_patient() -> None:

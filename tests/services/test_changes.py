@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from hub.services.changes import (
     named,
     open_changes,
     store_now_or_later,
+    undoes_nothing,
     waiting_for_input,
 )
 from hub.store.commit import group_commit
@@ -305,6 +307,140 @@ async def test_the_outcome_is_kept_for_ten_minutes(
     assert tries == [1, 1]
 
 
+async def test_a_change_that_was_not_slow_is_made_again_although_its_caller_left(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    async with (
+        opened(tmp_path / "data", clock) as store,
+        open_changes(trio.Event()) as changes,
+        trio.open_nursery() as nursery,
+    ):
+        disable, enable = (Setter(store, changes, value) for value in ("disabled", "enabled"))
+        disable.go_on = trio.Event()
+        caller = Caller(changes)
+        nursery.start_soon(caller.call, disable.work)
+        await wait_all_tasks_blocked()
+        caller.scope.cancel()
+        await wait_all_tasks_blocked()
+        disable.go_on.set()
+        await changes.all_ended()
+        await enable.make()
+        assert await disable.make() == "stored"
+        assert store.settings.get("bob") == "disabled"
+
+
+class Setter:
+    """A change that sets bob to a value."""
+
+    def __init__(self, store: Store, changes: Changes, value: str) -> None:
+        self._store = store
+        self._changes = changes
+        self._value = value
+        self.go_on: trio.Event | None = None
+        self.tries = 0
+
+    async def work(self) -> str:
+        named(self._value)
+        self.tries += 1
+        if self.go_on is not None:
+            await self.go_on.wait()
+        await self._store.settings.set("bob", self._value)
+        return "stored"
+
+    async def make(self) -> str:
+        return await self._changes.carry_out(self.work)
+
+
+@expects_slow_disk
+async def test_an_outcome_is_not_told_after_another_change_has_stored_something(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with slow_disk(tmp_path, clock, monkeypatch) as (store, changes, work_again):
+        disable, enable = (Setter(store, changes, value) for value in ("disabled", "enabled"))
+        with pytest.raises(StillStoring):
+            await disable.make()
+        work_again()
+        await changes.all_ended()
+        await enable.make()
+        assert await disable.make() == "stored"
+        assert (disable.tries, store.settings.get("bob")) == (2, "disabled")
+
+
+@expects_slow_disk
+async def test_changes_that_were_slow_at_the_same_time_all_have_their_outcome(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with slow_disk(tmp_path, clock, monkeypatch) as (store, changes, work_again):
+        setters = [Setter(store, changes, str(number)) for number in range(3)]
+        for setter in setters:
+            with pytest.raises(StillStoring):
+                await setter.make()
+        work_again()
+        await changes.all_ended()
+        for setter in setters:
+            assert await setter.make() == "stored"
+        assert [setter.tries for setter in setters] == [1, 1, 1]
+
+
+@expects_slow_disk
+async def test_what_stores_nothing_or_undoes_nothing_leaves_the_outcomes(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with slow_disk(tmp_path, clock, monkeypatch) as (store, changes, work_again):
+
+        async def refused() -> None:
+            named("refused")
+            raise AlreadyExists("it is there")
+
+        async def acknowledge() -> None:
+            named("alarm 1")
+            undoes_nothing()
+            await store.settings.set("alarm", "acknowledged")
+
+        async def open_door() -> None:
+            acts_outside()
+            await store_now_or_later(lambda: store.settings.set("door", "open"))
+
+        disable = Setter(store, changes, "disabled")
+        with pytest.raises(StillStoring):
+            await disable.make()
+        work_again()
+        await changes.all_ended()
+        with pytest.raises(AlreadyExists):
+            await changes.carry_out(refused)
+        await changes.carry_out(acknowledge)
+        await changes.carry_out(open_door)
+        assert await disable.make() == "stored"
+        assert disable.tries == 1
+
+
+@expects_slow_disk
+async def test_a_repeat_whose_caller_leaves_keeps_the_outcome_only_as_long_as_the_first(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another change began between the end of the first one and that of its repeat."""
+    async with (
+        slow_disk(tmp_path, clock, monkeypatch) as (store, changes, work_again),
+        trio.open_nursery() as nursery,
+    ):
+        disable, enable = (Setter(store, changes, value) for value in ("disabled", "enabled"))
+        with pytest.raises(StillStoring):
+            await disable.make()
+        work_again()
+        await changes.all_ended()
+        enable.go_on = trio.Event()
+        nursery.start_soon(enable.make)
+        await wait_all_tasks_blocked()
+        repeat = Caller(changes)
+        repeat.scope.cancel()
+        await repeat.call(disable.work)
+        await wait_all_tasks_blocked()
+        enable.go_on.set()
+        await changes.all_ended()
+        await disable.make()
+        assert store.settings.get("bob") == "disabled"
+
+
 @expects_slow_disk
 async def test_what_acts_outside_the_hub_acts_again_when_it_is_repeated(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
@@ -395,3 +531,49 @@ async def test_what_tells_of_a_change_is_stored_later_and_holds_nothing_up(
         is_full = False
         await stored.wait()
         assert store.settings.get("entry") == "of the change"
+
+
+@pytest.mark.expects_error("nothing can be stored now: the disk is full")
+async def test_a_full_disk_blocks_no_door_however_many_entries_wait_for_it(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_ALONE", 2)
+    monkeypatch.setattr(module, "MAX_LATER", 4)
+    monkeypatch.setattr(module, "_INSIST_SECONDS", 0.01)
+    opened_doors: list[int] = []
+    stored: list[int] = []
+    is_full = True
+    async with opened(tmp_path / "data", clock) as store, open_changes(trio.Event()) as changes:
+
+        async def open_door() -> None:
+            acts_outside()
+            opened_doors.append(len(opened_doors))
+            await store_now_or_later(partial(write_entry, opened_doors[-1]))
+
+        async def write_entry(number: int) -> None:
+            if is_full:
+                await store.write(refuse)
+            stored.append(number)
+
+        for _ in range(10):
+            await changes.carry_out(open_door)
+        assert len(opened_doors) == 10
+        is_full = False
+        await changes.all_ended()
+        assert sorted(stored) == [0, 1, 2, 3]
+
+
+async def test_the_end_does_not_wait_for_what_the_disk_still_refuses(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse_entry() -> None:
+        raise CannotStoreNow("the disk is full")
+
+    closing = trio.Event()
+    async with open_changes(closing) as changes:
+        for _ in range(5):
+            await changes.carry_out(lambda: store_now_or_later(refuse_entry))
+        closing.set()
+        began = trio.current_time()
+    assert trio.current_time() == began
+    assert "5 entries are lost" in caplog.text

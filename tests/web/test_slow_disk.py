@@ -77,6 +77,10 @@ class Site:
         )
         return response.status_code, json.loads(await response.get_data() or b"null")
 
+    async def change_key(self) -> None:
+        key = await self.services.api_keys.add("other", False, by=COMMAND_LINE)
+        self._headers = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
+
     async def good(self, method: str, path: str, body: object = None) -> Any:
         status, answer = await self.call(method, path, body)
         assert status == 200, answer
@@ -138,7 +142,7 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         open_services(loaded, tmp_path, closing=trio.Event()) as services,
         trio.open_nursery() as nursery,
     ):
-        key = await services.api_keys.add("test", False, by=COMMAND_LINE)
+        key = await services.api_keys.add("test", False, targets=True, by=COMMAND_LINE)
         headers = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
         site = Site(services, headers, monkeypatch)
         await site.good("POST", "devices", NEW_DEVICE)
@@ -343,11 +347,45 @@ async def test_a_change_that_commits_late_is_a_change(site: Site, name: str) -> 
     async with site.slow_disk():
         for _ in range(2):
             status, answer = await kind.call(site)
-            assert status == 503
+            assert status == 503, answer
             assert "the change goes on" in str(answer)
     assert (await kind.call(site))[0] == 200
     await kind.effect(site)
     assert (await site.audited()).count(kind.action) == before + 1
+
+
+BLACK, WHITE = {"name": "Ann", "category": 2}, {"name": "Ann", "category": 1}
+
+
+async def by_another_key(site: Site) -> None:
+    headers = site._headers
+    await site.change_key()
+    await site.good("PUT", "people/7", WHITE)
+    site._headers = headers
+
+
+UNDOING = {
+    "the same caller": done(("PUT", "people/7", WHITE)),
+    "another caller": by_another_key,
+    "another path": done(("DELETE", "people/7", None)),
+    "the command line": command(EnableUser("ann", True)),
+}
+
+
+@expects_slow_disk
+@pytest.mark.parametrize("who", UNDOING)
+async def test_a_change_that_was_undone_is_made_again(site: Site, who: str) -> None:
+    """The same request is a new wish then, not a repeat that asks for the outcome."""
+    await site.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
+    disable = command(EnableUser("ann", False))
+    async with site.slow_disk():
+        assert (await site.call("PUT", "people/7", BLACK))[0] == 503
+        assert (await disable(site))[0] == 503
+    await UNDOING[who](site)
+    await site.good("PUT", "people/7", BLACK)
+    assert (await disable(site))[0] == 200
+    assert (await site.good("GET", "people/7"))["category"] == 2
+    assert not site.services.users.get("ann").enabled
 
 
 class Browser:

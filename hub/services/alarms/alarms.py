@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
+from hub.services.changes import undoes_nothing
 from hub.store.alarms.alarm import SEVERITIES as SEVERITIES
 from hub.store.alarms.alarm import Alarm as Alarm
 from hub.store.alarms.alarm import AlarmChange as AlarmChange
@@ -150,6 +151,8 @@ class Alarms:
         if len(wanted) > MAX_SEQS:
             raise BadParameter(f"at most {MAX_SEQS} alarms at once", field="seqs")
         note = _checked_note(note)
+        if not note:  # It would replace that of another guard.
+            undoes_nothing()
         changes = await self._alarms.move(wanted, Move(step, int(self._now() * 1000), by.who, note))
         action = "alarm.acknowledge" if step == "acknowledged" else "alarm.close"
         await self._audit.add_each(by, action, [str(change.alarm.seq) for change in changes])
