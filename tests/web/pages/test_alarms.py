@@ -12,6 +12,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
+from hub.live.feed import Change
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms import csv_export
 from hub.services.alarms.alarms import AlarmFilter, Unstored
@@ -378,6 +379,40 @@ async def test_repeats_of_an_alarm_are_sent_once_a_second(
             while (event := await stream.next())[0] != "alarm":
                 pass
         assert "5 times since" in event[1]["html"]
+
+
+async def test_new_alarms_are_told_when_too_many_change_at_once(
+    site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feed says only that alarms have changed then; as many are told as a page shows."""
+    monkeypatch.setattr("hub.live.feed.MAX_AT_ONCE", 1)
+    before = await _sees(site, "Anna")
+    async with guard.listening("/stream") as stream:
+        await stream.next()
+        sightings = [
+            Sighting(
+                kind="hub",
+                subject=f"cannot-store-{number}",
+                severity="critical",
+                detail=AlarmDetail(cause="cannot-store", text="x", args={"reason": "x"}),
+                seq=-number,
+                at=site.clock.ms,
+                did="",
+            )
+            for number in range(1, MAX_SHOWN + 6)
+        ]
+        alarms = tuple(raised(one, site.clock.ms) for one in sightings)
+        site.services.alarms.hold(Unstored(alarms))
+        told = []
+        while (event := await stream.next())[0] == "alarm":
+            told.append(event[1]["seq"])
+        assert (event[1]["kind"], event[1]["key"]) == ("alarm", "")
+        # What the page has shown already is not told again.
+        assert len(set(told)) == len(told) == MAX_SHOWN
+        assert before not in told
+        site.services.alarms.hold(Unstored())
+        site.services.change_feed.publish([Change("alarm")])
+        assert (await stream.next())[0] == "change"
 
 
 # The list

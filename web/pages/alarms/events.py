@@ -1,17 +1,25 @@
-"""Alarms in the event stream of the pages: each change at once, repeats at most once a second."""
+"""Alarms in the event stream of the pages: each change at once, repeats at most once a second.
+
+If too many change at once for the feed to name them, new ones that the stream has not told yet are
+told, as many as a page shows.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable
 
 import trio
 from msgspec import Struct
 from quart import current_app
 
+from hub.live.feed import keys_of
 from hub.services import Services
 from hub.services.alarms.alarms import Alarm
 from web.live_events import News
 from web.pages import language
 from web.pages.alarms.cards import make_alarm_cards
-from web.pages.alarms.state import alarm_state, new_alarms
+from web.pages.alarms.state import alarm_state, choose_shown, new_alarms
 
 _REPEAT_SECONDS = 1.0
 
@@ -37,6 +45,10 @@ class _Sent(Struct, frozen=True):
     since: int
     escalated_at: int | None
 
+    def tells(self, alarm: Alarm) -> bool:
+        """Whether no more than the count has changed since."""
+        return (self.since, self.escalated_at) == (alarm.new_since, alarm.escalated_at)
+
 
 class AlarmEvents:
     """What one stream has told of alarms."""
@@ -49,18 +61,21 @@ class AlarmEvents:
         self._state = current_app.jinja_env.get_template("alarms/_state.html")
         self._language = language.current()
         self._sent: dict[int, _Sent] = {}
+        for alarm in new_alarms(services):  # The page has shown them already.
+            self._note(alarm, -math.inf)
         #: Repeats that were left out, and follow with the next news.
         self._late: set[int] = set()
 
     async def take(self, news: News, changes: int) -> list[AlarmEvent]:
         """The events for these news. `changes`: the counter of all changes."""
-        changed = {int(one.key) for one in news.changes if one.kind == "alarm" and one.key}
-        wanted, self._late = sorted(changed | self._late), set()
-        if not wanted:
+        changed = keys_of("alarm", news.changes)
+        if changed is not None and not (changed or self._late):
             return []
         known = {record.seq: record for record in news.records}
         active = {one.seq: one for one in new_alarms(self._services)}
         self._sent = {seq: one for seq, one in self._sent.items() if seq in active}
+        seqs = self._untold(active.values()) if changed is None else map(int, changed)
+        wanted, self._late = sorted({*seqs, *self._late}), set()
         shown: dict[int, str] = {}
         for seq in wanted:
             alarm = active.get(seq)
@@ -69,7 +84,7 @@ class AlarmEvents:
             elif self._is_repeat(alarm):
                 self._late.add(seq)
             else:
-                self._note(alarm)
+                self._note(alarm, trio.current_time())
                 (card,) = await make_alarm_cards(self._services, [alarm], known)
                 shown[seq] = await self._card.render_async(alarm=card, **self._values())
         if not shown:
@@ -80,17 +95,21 @@ class AlarmEvents:
         last = {seq: active[seq].last_seq if html else 0 for seq, html in shown.items()}
         return [AlarmEvent(seq, last[seq], html, state, changes) for seq, html in shown.items()]
 
+    def _untold(self, active: Iterable[Alarm]) -> list[int]:
+        """Those to tell of, if it is not known which have changed."""
+        sent = self._sent
+        untold = [one for one in active if one.seq not in sent or not sent[one.seq].tells(one)]
+        return [one.seq for one in choose_shown(untold)]
+
     def _is_repeat(self, alarm: Alarm) -> bool:
         """Whether only the count has changed since this alarm was sent a moment ago."""
         sent = self._sent.get(alarm.seq)
-        return (
-            sent is not None
-            and (sent.since, sent.escalated_at) == (alarm.new_since, alarm.escalated_at)
-            and trio.current_time() - sent.at < _REPEAT_SECONDS
-        )
+        if sent is None or not sent.tells(alarm):
+            return False
+        return trio.current_time() - sent.at < _REPEAT_SECONDS
 
-    def _note(self, alarm: Alarm) -> None:
-        self._sent[alarm.seq] = _Sent(trio.current_time(), alarm.new_since, alarm.escalated_at)
+    def _note(self, alarm: Alarm, at: float) -> None:
+        self._sent[alarm.seq] = _Sent(at, alarm.new_since, alarm.escalated_at)
 
     def _values(self) -> dict[str, object]:
         return {
