@@ -107,17 +107,20 @@ async def test_a_lost_wal_stops_the_start_and_deletes_nothing(
     await site.check()
 
 
+@pytest.mark.parametrize("is_last", [False, True])
 async def test_a_damaged_wal_is_told_and_its_records_come_from_the_packs(
-    make_hub: MakeHub, camera: Camera
+    make_hub: MakeHub, camera: Camera, is_last: bool
 ) -> None:
+    """Also if it is the very last change that the bad byte took."""
     site = Site(make_hub(), camera, 1)
     await site.upload(3)
     start = (site.data / WAL).stat().st_size
     await site.upload(1)
-    site.hub.add_api_key()
+    if not is_last:
+        site.hub.add_api_key()
     site.hub.kill()
     wal = bytearray((site.data / WAL).read_bytes())
-    wal[start + 1000] ^= 0x55
+    wal[len(wal) - 1000 if is_last else start + 1000] ^= 0x55
     (site.data / WAL).write_bytes(wal)
     site.hub.start()
     records = {record["uuid"] for record in await site.records()}

@@ -68,9 +68,14 @@ def has_wal(data_dir: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def is_log_damaged(data_dir: Path) -> bool:
-    """Whether transactions that were committed are lost in the write-ahead log. Raises OSError."""
-    return has_wal(data_dir) and lost_committed(data_dir / WAL)
+def is_log_damaged(data_dir: Path, view: DatabaseView | None) -> bool:
+    """Whether transactions that were committed are lost in the write-ahead log. Raises OSError.
+
+    `view`: what the database says with this log.
+    """
+    writes = None if view is None else view.writes
+    marks = () if writes is None else writes.following()
+    return has_wal(data_dir) and lost_committed(data_dir / WAL, marks)
 
 
 def read_view(data_dir: Path, *, with_wal: bool) -> DatabaseView | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hub.errors import StartFault
 from hub.store.commit.record_rows import insert_records, insert_spans
 from hub.store.disk import Disk
 from hub.store.media.day_index import DayIndex, PackDay, load_days, save_day
@@ -24,7 +25,7 @@ from hub.store.media.pack_format import Group, LoggedRecord, PictureEntry, Recor
 from hub.store.media.tails import Tail, tails_in
 from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.people.holdings import doubt_holdings
-from hub.store.recovery.database_view import REBUILDING, is_log_damaged
+from hub.store.recovery.database_view import REBUILDING, DatabaseView, current_view, is_log_damaged
 from hub.store.recovery.ground import prepare_ground
 from hub.store.recovery.held import as_new, rebuild_held
 from hub.store.recovery.lost_changes import known_until, note_lost_changes
@@ -103,7 +104,7 @@ def rebuild(
     """
     media, database = data_dir / MEDIA, data_dir / DATABASE
     copies = []
-    if is_log_damaged(data_dir):
+    if is_log_damaged(data_dir, _view(data_dir)):
         changes_lost = True
         # What is written next overwrites what lies behind the damage.
         copies.append(put_copy_aside(data_dir / WAL, media, disk).name)
@@ -160,6 +161,14 @@ def rebuild(
             log_id_changed=log_id not in ("", load_log_state(connection).log_id),
             received=taken.received,
         )
+
+
+def _view(data_dir: Path) -> DatabaseView | None:
+    """Return what the database says; None if it says nothing, or is damaged."""
+    try:
+        return current_view(data_dir)[0]
+    except (sqlite3.Error, StartFault):
+        return None
 
 
 def connect_rebuilder(database: Path) -> sqlite3.Connection:

@@ -11,8 +11,9 @@ that was committed before it:
 - groups that name a later one: that one was committed, and the database does not know it. Somebody
   put back a copy, or took the write-ahead log away. The start stops, and nothing is changed.
 
-If the write-ahead log itself shows that it is damaged, nobody has a better one: the start takes the
-records over from the packs, as `rebuild` does, and tells that other changes may be missing.
+If the write-ahead log itself shows that it is damaged, or may be in its last transaction, nobody
+has a better one: the start takes the records over from the packs, as `rebuild` does, and tells that
+other changes may be missing.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def check_start(data_dir: Path) -> Findings:
         )
     tails = tuple(tails_in(media, view.ends))
     last = max((group.number for tail in tails for group in tail.groups()), default=0)
-    is_damaged = wal is Wal.SOUND and is_log_damaged(data_dir)
+    is_damaged = wal is Wal.SOUND and is_log_damaged(data_dir, view)
     return Findings(_fault(data_dir, view, wal, tails), tails, last, view.dropped, is_damaged)
 
 
@@ -156,11 +157,21 @@ def remove_unacknowledged(findings: Findings, disk: Disk) -> None:
                 aside,
             )
         elif tail.is_known:
-            log.info("cut off %s after byte %d: the rest was never acknowledged", name, tail.start)
+            log.warning(
+                "cut off %s after byte %d: %s, in the middle of a commit or refused",
+                name,
+                tail.start,
+                _records(tail),
+            )
             cut_pack(tail.path, disk, tail.start)
         else:
-            log.info("removed %s, which holds no committed pictures", name)
+            log.warning("removed %s: %s, of no commit that was whole", name, _records(tail))
             tail.path.unlink(missing_ok=True)
+
+
+def _records(tail: Tail) -> str:
+    count = sum(group.records for group in tail.groups())
+    return f"{count} record{'' if count == 1 else 's'} of {tail.day}"
 
 
 def stop_if_unsafe(findings: Findings) -> None:

@@ -52,6 +52,11 @@ class Writes(Struct, frozen=True):
         since = max(0, min(self.total - self.began, _MOST_SINCE))
         return self.total << _SINCE_BITS | since
 
+    def following(self) -> tuple[bytes, ...]:
+        """Return what the next transaction writes, also if it begins a log, as in the file."""
+        numbers = (Writes(self.total + 1, began).encode() for began in (self.began, self.total))
+        return tuple(number.to_bytes(8, "big").lstrip(b"\0") for number in numbers)
+
 
 def decode_writes(value: object) -> Writes | None:
     """Decode `record_log.writes`; None if it is damaged."""

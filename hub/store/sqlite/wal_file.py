@@ -5,12 +5,17 @@ after a crash, which leaves parts of one transaction there, and of such as were 
 checksums do not follow from each other. A transaction is begun only once the one before it is on
 the disk. So if a whole one follows the end of another behind a frame that is not whole, that frame
 was damaged later.
+
+The last transaction may have been damaged as well, if its last frame is there: a process writes
+that last. Only a power failure before its flush can leave the same, so in doubt it counts as lost.
+What was taken back and overwritten looks like a last transaction whose first frame is broken. It is
+told by what it says: it is none that comes next.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,8 +43,11 @@ class _Frame(Struct, frozen=True):
         return _sum(self.page, _sum(self.head, before, order), order)
 
 
-def lost_committed(path: Path) -> bool:
-    """Whether the log holds committed transactions behind a damaged frame. Raises OSError."""
+def lost_committed(path: Path, marks: Sequence[bytes] = ()) -> bool:
+    """Whether transactions that were committed, or may have been, are lost. Raises OSError.
+
+    `marks`: bytes that the transaction after the last one that can be read writes, and no other.
+    """
     with path.open("rb") as file:
         data = file.read(_HEADER.size)
         if len(data) < _HEADER.size:
@@ -51,14 +59,18 @@ def lost_committed(path: Path) -> bool:
         header = _sum(data[:-_SEED_BYTES], (0, 0), order)
         is_sound = header == (sum_0, sum_1)
         frames = _frames(file, page_size)
-        return _lost(frames, (salts[0], salts[1]) if is_sound else None, header, order)
+        return _lost(frames, (salts[0], salts[1]) if is_sound else None, header, order, marks)
 
 
-def _lost(frames: Iterator[_Frame], salts: Sum | None, header: Sum, order: str) -> bool:
+def _lost(
+    frames: Iterator[_Frame], salts: Sum | None, header: Sum, order: str, marks: Sequence[bytes]
+) -> bool:
     """`salts`: of all frames of the log; None if the header is damaged, so that it is not known."""
     is_sound = salts is not None
     #: Whether the frames since the end of a transaction follow from it and each other.
     since_commit = False
+    #: Whether what is broken is of the transaction that comes next.
+    is_next = not is_sound
     #: Of the frame before. One that is damaged may say so, or what it says may be damaged.
     before = [header]
     for frame in frames:
@@ -68,10 +80,15 @@ def _lost(frames: Iterator[_Frame], salts: Sum | None, header: Sum, order: str) 
         before = [frame.checksum] if follows else [frame.checksum, sums[0]]
         is_sound = is_sound and follows
         if is_sound:
+            is_next = not frame.is_commit
             continue
-        if follows and since_commit and frame.is_commit:
+        is_ours = frame.salts == salts
+        # A frame that follows from what the one before it should say: only that is damaged.
+        is_next = is_next or (follows and frame.checksum != sums[0])
+        is_next = is_next or (is_ours and any(mark in frame.page for mark in marks))
+        if frame.is_commit and ((is_ours and is_next) or (follows and since_commit)):
             return True
-        since_commit = frame.salts == salts and (frame.is_commit or (since_commit and follows))
+        since_commit = is_ours and (frame.is_commit or (since_commit and follows))
     return False
 
 

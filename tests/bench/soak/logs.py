@@ -16,8 +16,8 @@ EXPLAINED = (
     r"^SIG(TERM|INT): stopping",
     r"^the hub has stopped",
     r"^issued a certificate for|^a new certificate is in use",
-    r"^cut off .* the rest was never acknowledged",
-    r"^removed .*, which holds no committed pictures",
+    r"^cut off .*, in the middle of a commit or refused",
+    r"^removed .*, of no commit that was whole",
     # Cameras come and go; most of them have faults.
     r"is online from",
     r"is offline:",

@@ -21,6 +21,9 @@ from tests.support.stores import batch, copy_as_left, drop_day, is_whole, opened
 DATABASE, WAL = "hub.sqlite", "hub.sqlite-wal"
 
 
+_FRAME_BYTES = 24 + 4096
+
+
 async def filled(data: Path, clock: FrozenClock, seeds: range) -> None:
     """Run a hub that stores these uploads and ends properly."""
     async with opened(data, clock) as store:
@@ -354,17 +357,48 @@ async def test_a_damaged_log_is_told_and_its_records_come_from_the_packs(
     assert copy.read_bytes() == wal
 
 
-async def test_a_damaged_end_of_the_last_transaction_is_like_one_that_the_crash_interrupted(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
-    async with opened(tmp_path / "data", clock) as store:
+async def damaged_end(tmp_path: Path, clock: FrozenClock, last: str) -> tuple[Path, range]:
+    """Return what a kill -9 leaves, and where the last transaction lies in the log."""
+    data = tmp_path / "data"
+    async with opened(data, clock) as store:
         await store.records.append(batch(clock, 1))
-        start = (tmp_path / "data" / WAL).stat().st_size
-        await store.settings.set("after", "1")
-        left = copy_as_left(tmp_path / "data", tmp_path / "left")
-    wal = bytearray((left / WAL).read_bytes())
-    wal[start + 1000] ^= 0x55
-    (left / WAL).write_bytes(wal)
+        start = (data / WAL).stat().st_size
+        if last == "upload":
+            await store.records.append(batch(clock, 2))
+        else:
+            await store.settings.set("after", "1")
+        left = copy_as_left(data, tmp_path / "left")
+    return left, range(start, (left / WAL).stat().st_size)
+
+
+@pytest.mark.expects_error("hub.sqlite-wal is damaged: it lost changes that were committed")
+@pytest.mark.parametrize("last", ["upload", "setting"])
+async def test_a_bad_byte_in_any_frame_of_the_last_transaction_is_told(
+    last: str, tmp_path: Path, clock: FrozenClock
+) -> None:
+    left, places = await damaged_end(tmp_path, clock, last)
+    for number, frame in enumerate(places[::_FRAME_BYTES]):
+        damaged = tmp_path / f"damaged {number}"
+        shutil.copytree(left, damaged)
+        wal = bytearray((damaged / WAL).read_bytes())
+        wal[frame + 1000] ^= 0x55
+        (damaged / WAL).write_bytes(wal)
+        async with opened(damaged, clock) as store:
+            assert store.changes_lost_since == clock.ms
+            assert store.records.last_seq == (2 if last == "upload" else 1)
+            if last == "upload":
+                assert await is_whole(store, 2, batch(clock, 2).uploads[0])
+                assert (await store.records.append(batch(clock, 2))).repeated
+
+
+async def test_a_log_without_the_end_of_a_transaction_is_one_that_the_crash_interrupted(
+    tmp_path: Path, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    left, places = await damaged_end(tmp_path, clock, "upload")
+    os.truncate(left / WAL, places[-1])
     async with opened(left, clock) as store:
         assert store.records.last_seq == 1
         assert store.changes_lost_since is None
+        assert not (await store.records.append(batch(clock, 2))).repeated
+    (said,) = [one.getMessage() for one in caplog.records if "cut off" in one.getMessage()]
+    assert "1 record of 2026-11-25" in said
