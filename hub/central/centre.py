@@ -97,6 +97,8 @@ class Centre:
         #: Whether the accounts of the servers let the centre try that.
         self._may_try = True
         self._lost: list[Lost] = []
+        #: Of streams, up to where what is gone was told.
+        self._gone: dict[str, int] = {}
         self._silent: set[str] = set()
         #: Whether the database was compared with the streams since it was opened.
         self._is_compared = False
@@ -251,10 +253,15 @@ class Centre:
                         gauge.remove(stream)
         lost = await self._with_store(lambda store: store.note_streams(found))
         if lost is not None:
-            self._lost, self._is_compared = lost, True
-            metrics.lost.clear()
+            self._lost, self._is_compared = [one for one in lost if one.readable], True
             for one in lost:
-                metrics.lost.labels(one.stream).set(one.last - one.first + 1)
+                # Nobody can mend it, so it is told once, and no fault of the centre.
+                if not one.readable and self._gone.get(one.stream) != one.last:
+                    self._gone[one.stream] = one.last
+                    log.warning("%s", one)
+            metrics.lost.clear()
+            for one in self._lost:
+                metrics.lost.labels(one.stream).set(one.readable)
             self._note_streams()
 
     def _note_missing(self, stream: str, *, is_missing: bool) -> None:

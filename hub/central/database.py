@@ -180,13 +180,13 @@ class Database:
             raise TryLater(f"PostgreSQL: {_text(error)}") from error
 
     def note_streams(self, streams: Mapping[str, Consumed]) -> list[Lost]:
-        """Compare how far streams are stored with what is here; return what is lost of them.
+        """Compare how far streams are stored with what is here; return what is missing.
 
         `streams`: asked for before this. Raises TryLater; then close this.
         """
         try:
             note_consumed(self.connection, streams)
-            return lost(self.connection)
+            return lost(self.connection, streams)
         except psycopg.Error as error:
             raise TryLater(f"PostgreSQL: {_text(error)}") from error
 
@@ -263,6 +263,7 @@ class Database:
             except _BAD_MESSAGE as error:
                 self._store_unreadable([message], f"PostgreSQL does not take it: {_text(error)}")
                 found.append(Counts(unreadable=1))
+        note_stored(self.connection, highest((one.stream, one.stream_seq) for one in messages))
         return Counts(
             *(sum(getattr(one, name) for one in found) for name in Counts.__struct_fields__)
         )

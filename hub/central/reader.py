@@ -11,12 +11,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import trio
 import trio_asyncio
 from msgspec import Struct
+from msgspec.structs import replace
 from nats.aio.msg import Msg
 
 from hub.central.messages import TRIAL
@@ -60,6 +61,7 @@ _CONFIG = {
 
 
 Take = Callable[[Received], None]
+_Answer = TypeVar("_Answer", bound=Struct)
 WaitRoom = Callable[[], Awaitable[None]]
 
 
@@ -88,13 +90,23 @@ class Consumed(Struct, frozen=True):
     """How far the consumer of a stream is, and when it was made.
 
     `num_pending`: messages that nobody has taken; `num_ack_pending`: taken and not stored yet.
+    `oldest`: the first message that the stream has, or would have; 0: it had none yet.
     """
 
     num_pending: int = 0
     num_ack_pending: int = 0
     ack_floor: Floor = Floor()
     created: datetime | None = None
+    oldest: int = 0
     error: ApiError | None = None
+
+
+class _State(Struct, frozen=True):
+    first_seq: int = 0
+
+
+class _Stream(Struct, frozen=True):
+    state: _State = _State()
 
 
 class Reader(Connection):
@@ -161,12 +173,19 @@ class Reader(Connection):
 
     async def consumed(self, stream: str) -> Consumed:
         """Return how far the consumer of a stream is. Raises TryLater."""
-        return await self._ask(f"CONSUMER.INFO.{stream}.{CONSUMER}")
+        found = await self._ask(f"CONSUMER.INFO.{stream}.{CONSUMER}")
+        if found.error is not None:
+            return found
+        info = await self._ask_for(_Stream, f"STREAM.INFO.{stream}")
+        return replace(found, oldest=info.state.first_seq)
 
     async def _ask(self, what: str, body: bytes = b"") -> Consumed:
+        return await self._ask_for(Consumed, what, body)
+
+    async def _ask_for(self, kind: type[_Answer], what: str, body: bytes = b"") -> _Answer:
         reply = await self.request(f"$JS.API.{what}", body)
         try:
-            return msgspec.json.decode(reply.data, type=Consumed)
+            return msgspec.json.decode(reply.data, type=kind)
         except msgspec.MsgspecError as error:
             raise TryLater("what it answered makes no sense") from error
 

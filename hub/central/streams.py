@@ -1,7 +1,8 @@
 """How far the streams are stored, and what the database has lost of them.
 
 A message is acknowledged after it is stored. So a server that counts more as acknowledged than the
-database has speaks of a database that was put back to an earlier state, or made anew.
+database has speaks of a database that was put back to an earlier state, or made anew. It counts too
+what became too old before it was stored: that is gone, and the stream begins after it.
 """
 
 from __future__ import annotations
@@ -32,17 +33,34 @@ SELECT name, lost_first, lost_last FROM sitehub.stream WHERE lost_last IS NOT NU
 
 
 class Lost(Struct, frozen=True):
-    """Messages of a stream that were stored, and are not in the database any more, at most."""
+    """Messages of a stream that the database does not have, at most.
+
+    `oldest`: the first one that the stream still has. What is before it is gone.
+    """
 
     stream: str
     first: int
     last: int
+    oldest: int = 0
+
+    @property
+    def readable(self) -> int:
+        """How many can be read again."""
+        return max(0, self.last + 1 - max(self.first, self.oldest))
 
     def __str__(self) -> str:
-        return (
-            f"{self.stream}: the database has lost up to {self.last - self.first + 1} messages "
-            f'that were stored: run "sitehub central read-again {self.stream}"'
-        )
+        told = []
+        if self.readable:
+            told.append(
+                f"the database has lost up to {self.readable} messages that were stored: "
+                f'run "sitehub central read-again {self.stream}"'
+            )
+        if gone := self.last + 1 - self.first - self.readable:
+            told.append(
+                f"up to {gone} messages are gone: the database does not have them, "
+                "and in the stream they are too old, or were purged"
+            )
+        return f"{self.stream}: {'; '.join(told)}"
 
 
 def note_stored(connection: Any, seqs: Mapping[str, int]) -> None:
@@ -59,7 +77,8 @@ def note_consumed(connection: Any, streams: Mapping[str, Consumed]) -> None:
     with connection.transaction():
         known = {name: rest for name, *rest in connection.execute(_SELECT).fetchall()}
         for name, consumed in sorted(streams.items()):
-            floor = consumed.ack_floor.stream_seq
+            # What has expired before anybody took it is not counted as acknowledged at once.
+            floor = max(consumed.ack_floor.stream_seq, consumed.oldest - 1)
             seq, consumer_at, first, last = known.get(name, (0, consumed.created, None, None))
             if seq is None:
                 seq = floor
@@ -72,9 +91,13 @@ def note_consumed(connection: Any, streams: Mapping[str, Consumed]) -> None:
             connection.execute(_NOTE, {"name": name, **values})
 
 
-def lost(connection: Any) -> list[Lost]:
-    """Return what the database has lost."""
-    return [Lost(*row) for row in connection.execute(_LOST).fetchall()]
+def lost(connection: Any, streams: Mapping[str, Consumed]) -> list[Lost]:
+    """Return what the database does not have of streams; what of it can be read, they say."""
+    return [
+        Lost(name, first, last, streams[name].oldest)
+        for name, first, last in connection.execute(_LOST).fetchall()
+        if name in streams
+    ]
 
 
 def highest(places: Iterable[tuple[str, int]]) -> dict[str, int]:

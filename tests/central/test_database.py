@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from msgspec.structs import replace
 
 from hub.central.counts import Counts
 from hub.central.pictures import PictureFolder
+from hub.central.reader import Consumed, Floor
 from hub.central.received import Received
+from hub.central.streams import Lost
 from hub.errors import StartFault
-from tests.central.messages import LOG, alarm, erasure, gap, message, picture, record
+from tests.central.messages import LOG, STREAM, alarm, erasure, gap, message, picture, record
 from tests.support.postgres import rows
 
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
@@ -106,6 +110,9 @@ def test_what_postgresql_refuses_holds_up_nothing(database: Database, address: s
     assert counts == Counts(records=2, unreadable=1)
     assert rows(address, "SELECT seq FROM sitehub.record ORDER BY seq") == [(1,), (3,)]
     assert rows(address, "SELECT payload FROM sitehub.unreadable") == [(large,)]
+    # It is not lost either, also if it is the last one.
+    database.store([message("rec", large, seq=9)])
+    assert rows(address, "SELECT name, seq FROM sitehub.stream") == [(STREAM, 9)]
 
 
 def test_a_picture_is_a_file_that_replaces_itself(database: Database, tmp_path: Path) -> None:
@@ -231,6 +238,28 @@ def test_two_centres_store_the_same_records_once(
         thread.join()
     assert failures == []
     assert rows(address, "SELECT count(*), count(DISTINCT seq) FROM sitehub.record") == [(400, 400)]
+
+
+def test_what_can_be_read_again_is_told_apart_from_what_is_gone(database: Database) -> None:
+    made = datetime(2026, 11, 1, tzinfo=UTC)
+    put_back = Consumed(ack_floor=Floor(100), created=made, oldest=50)
+    (lost,) = database.note_streams({STREAM: put_back})
+    assert lost == Lost(STREAM, 1, 100, oldest=50)
+    assert "lost up to 51 messages" in str(lost)
+    assert "up to 49 messages are gone" in str(lost)
+    # Nobody has read it again before all of it was gone.
+    (gone,) = database.note_streams({STREAM: replace(put_back, oldest=101)})
+    assert not gone.readable
+    assert "up to 100 messages are gone" in str(gone)
+    assert "read-again" not in str(gone)
+    # That begins with what there is.
+    read_again = Consumed(ack_floor=Floor(49), created=made + timedelta(1), oldest=50)
+    assert database.note_streams({STREAM: read_again}) == []
+
+
+def test_what_expired_before_anybody_took_it_is_gone(database: Database) -> None:
+    untouched = Consumed(created=datetime(2026, 11, 1, tzinfo=UTC), oldest=4)
+    assert database.note_streams({STREAM: untouched}) == [Lost(STREAM, 1, 3, oldest=4)]
 
 
 def test_a_database_of_a_later_version_is_refused(database: Database, address: str) -> None:

@@ -187,6 +187,30 @@ def test_a_database_that_was_put_back_is_told_and_read_again(
     assert status(folder, before, capfd)["lost"] == []
 
 
+def test_what_expired_before_it_was_stored_is_told_as_gone(
+    server: NatsServer, folder: Path, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config: Any = server.ask(f"$JS.API.STREAM.INFO.{STREAM}")["config"]
+    short = {"max_age": 2_000_000_000, "duplicate_window": 1_000_000_000}
+    server.ask(f"$JS.API.STREAM.UPDATE.{STREAM}", config | short)
+    publish(server, [record(seq) for seq in (1, 2, 3)])
+    # Of what was taken when it expired, the server says that it is acknowledged.
+    server.take(STREAM, "sitehub-central", 2)
+    until(lambda: not server.read(STREAM))
+    server.ask(f"$JS.API.STREAM.UPDATE.{STREAM}", config)
+    publish(server, [record(4)])
+    with running_centres(1, folder, address) as (centre,):
+        until(lambda: count(address, "record") == 1)
+        until(lambda: (centre.health() or {})["streams"] == "")
+        until(lambda: centre.metric('sitehub_central_up{side="streams"}') == 1)
+    (gone,) = status(folder, address, capfd)["lost"]
+    assert gone == {"stream": STREAM, "first": 1, "last": 3, "oldest": 4}
+    assert command(["central", "status", "--folder", str(folder), "--database", address]) == 0
+    told = capfd.readouterr().out
+    assert f"{STREAM}: up to 3 messages are gone" in told
+    assert "read-again" not in told
+
+
 def test_the_centre_goes_on_where_its_account_may_not_try(tmp_path: Path, address: str) -> None:
     """With the accounts of an earlier version, until a hub is enrolled."""
     with running_nats(tmp_path / "nats") as server:

@@ -98,6 +98,10 @@ class NatsServer:
         """Return all messages of a stream. Not in trio."""
         return asyncio.run(_read(self.url, stream, login))
 
+    def take(self, stream: str, consumer: str, count: int) -> None:
+        """Take messages for a consumer, and do not acknowledge them. Not in trio."""
+        asyncio.run(_take(self.url, stream, consumer, count))
+
     def ask(self, subject: str, body: object = None, **login: str) -> dict[str, object]:
         """Return what the API of JetStream answers. Not in trio."""
         payload = b"" if body is None else msgspec.json.encode(body)
@@ -119,6 +123,15 @@ async def _read(url: str, stream: str, login: dict[str, str]) -> list[Stored]:
                     Stored(seq, message.subject, dict(message.headers or {}), message.data)
                 )
         return found
+    finally:
+        await client.close()
+
+
+async def _take(url: str, stream: str, consumer: str, count: int) -> None:
+    client = await _connected(url, {})
+    try:
+        pull = await client.jetstream().pull_subscribe_bind(consumer, stream)
+        await pull.fetch(count, timeout=10)
     finally:
         await client.close()
 
