@@ -278,11 +278,10 @@ class Changes:
             self._is_storing_later = False
 
     async def _has_stored_one(self) -> bool:
-        """Store the first of what waits, or put it last; whether to go on."""
+        """Store the first of what waits, or wait a moment; whether to go on."""
         try:
             await self._later[0]()
         except CannotStoreNow:
-            self._later.rotate(-1)  # A damaged row may refuse only this one.
             with trio.move_on_after(_INSIST_SECONDS):
                 await self._closing.wait()
             return not (self._closing.is_set() or self._is_closing)

@@ -560,7 +560,7 @@ async def test_a_full_disk_blocks_no_door_however_many_entries_wait_for_it(
         assert len(opened_doors) == 10
         is_full = False
         await changes.all_ended()
-        assert sorted(stored) == [0, 1, 2, 3]
+        assert stored == [0, 1, 2, 3]
 
 
 async def test_the_end_does_not_wait_for_what_the_disk_still_refuses(
