@@ -27,7 +27,7 @@ def test_without_the_extra_it_says_so_in_one_line(
     monkeypatch.setattr("hub.cli.central.find_spec", lambda name: None)
     told = sitehub("central", *args)
     assert told.status == 1
-    assert "pip install 'sitehub[central]'" in told.err
+    assert "pip install '.[central]'" in told.err
     assert len(told.err.splitlines()) == 1
 
 
