@@ -418,7 +418,7 @@ class Forwarder:
         What was erased must not stay there: a person has to see to it.
         """
         if isinstance(item, ErasureItem):
-            await self._hold(f"{REFUSES_ERASURE}{reason}")
+            await self._hold(REFUSES_ERASURE + reason)
         self._refused_in_a_row += 1
         if self._refused_in_a_row > _MAX_REFUSED_IN_A_ROW:
             await self._hold(f"it refuses everything: {reason}")

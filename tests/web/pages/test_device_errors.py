@@ -29,7 +29,13 @@ SOURCES = [
     *sorted((WEB / "pages").rglob("*.py")),
 ]
 #: Messages that only devices and API keys can cause.
-NEVER_ON_A_PAGE = {"no release is meant for this device", "this API key is read-only"}
+#: The API alone answers these.
+NEVER_ON_A_PAGE = {
+    "no release is meant for this device",
+    "this API key is read-only",
+    "your own password is needed: header 7, in Base64",
+    "your password is wrong",
+}
 
 
 def messages() -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import hub.services.forwarding
+from hub.services.forwarding.forwarder import REFUSES_ERASURE
 from web.pages import language
 from web.pages.target_reasons import target_reason
 
@@ -51,6 +52,7 @@ def chinese() -> Iterator[None]:
     "reason",
     [
         *said_by_the_hub(),
+        f"{REFUSES_ERASURE}it answered 400",
         "it answered 503",
         "its certificate is not trusted: 7",
         "the connection was refused: no program listens at this port",
