@@ -203,7 +203,6 @@ async def run_tasks(services: Services) -> None:
             services.forecasts,
             services.holds,
             services.erasures,
-            services.releases,
             services.downloads,
             services.updates,
             services.backups,
