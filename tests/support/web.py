@@ -109,7 +109,7 @@ def services(
             devices=DevicesConfig(bind="127.0.0.1", **(devices or {})),
         ),
         now=lambda: NOON,
-        clock=SimpleNamespace(is_doubted=False),
+        clock=SimpleNamespace(is_doubted=False, shown_time=lambda: NOON, likely_time=lambda: NOON),
         certificates=SimpleNamespace(context=lambda: tls),
         authentication=FakeAuthentication(),
         known_addresses=KnownAddresses(),
