@@ -225,9 +225,9 @@ class HubProcess:
         words = ("--sn", sn, "--code", code, "--key", str(key_pem))
         return self.cli("device", "add", *words, *more).strip()
 
-    def add_api_key(self) -> dict[str, str]:
+    def add_api_key(self, *words: str) -> dict[str, str]:
         """Add an API key; return the header that authenticates with it."""
-        key = json.loads(self.cli("apikey", "add", "tests"))
+        key = json.loads(self.cli("apikey", "add", "tests", *words))
         return {"Authorization": f"Bearer {key['appid']}:{key['secret']}"}
 
 

@@ -42,7 +42,7 @@ def test_nothing_is_delivered_twice_or_to_where_a_target_was(
 ) -> None:
     hub, rng = make_hub().start(), Random(3)
     old, new, beside = receivers
-    token, headers = token_of(hub, Camera.make(tmp_path)), hub.add_api_key()
+    token, headers = token_of(hub, Camera.make(tmp_path)), hub.add_api_key("--targets")
     with hub.sync_client(headers=headers) as client:
 
         def send(count: int) -> None:
