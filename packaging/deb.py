@@ -68,10 +68,11 @@ def write_control(tree: Path) -> None:
     control = tree / "DEBIAN"
     size = sum(path.lstat().st_size for path in tree.rglob("*")) // 1024
     control.mkdir()
-    schema = str(max(migrations()))
+    oldest, newest = str(min(migrations())), str(max(migrations()))
     for script in ("preinst", "postinst", "prerm", "postrm"):
         text = (ROOT / "packaging/debian" / script).read_text("utf-8")
-        (control / script).write_text(text.replace("@SCHEMA@", schema), "utf-8")
+        text = text.replace("@OLDEST_SCHEMA@", oldest).replace("@SCHEMA@", newest)
+        (control / script).write_text(text, "utf-8")
     (control / "control").write_text(
         f"""\
 Package: sitehub

@@ -60,7 +60,7 @@ def install() -> None:
     system = system_service()
     _refuse_without_rights("install")
     executable = _this_executable()
-    _refuse_newer_data(system)
+    _refuse_unknown_data(system)
     system.install(executable)
     for line in _installed(system):
         click.echo(line)
@@ -167,16 +167,15 @@ def _refuse_without_rights(verb: str) -> None:
         raise StartFault(f"this needs administrator rights. Run: {command}")
 
 
-def _refuse_newer_data(system: SystemService) -> None:
-    """Refuse data of a newer version: this one could not open it."""
+def _refuse_unknown_data(system: SystemService) -> None:
+    """Refuse data of a version whose schema this one does not know."""
     from hub.process import data_directory
-    from hub.store.sqlite.migrate import migrations, refuse_newer
+    from hub.store.sqlite.migrate import migrations, refuse_unknown
     from hub.store.startup import DATABASE
 
-    newest = max(migrations())
     if system.has_data():
         with data_directory.acting_for_owner(system.data):
-            refuse_newer(system.data / DATABASE, newest)
+            refuse_unknown(system.data / DATABASE, migrations())
 
 
 def _module() -> list[str]:

@@ -142,7 +142,7 @@ def prepare(data_dir: Path, random: Random, disk: Disk, now: float) -> StartStat
         (media / HELD).mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         disk.flush_directory(media)
         disk.flush_directory(data_dir)
-        refuse_unusable(data_dir / DATABASE, max(migrations()))
+        refuse_unusable(data_dir / DATABASE, migrations())
         findings = check_start(data_dir)
         if findings.is_log_damaged:
             log.error("%s is damaged: it lost changes that were committed", data_dir / WAL)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.cli.run import command
 from hub.errors import StartFault
 from hub.process import data_directory
+from hub.store.sqlite.migrate import bring_up_to_date
 from tests.cli.conftest import Sitehub
 
 
@@ -38,3 +40,25 @@ def test_a_data_directory_on_a_network_file_system_is_refused(
     assert outcome.status == 1
     assert "network file system (cifs)" in outcome.err
     assert not (data_dir / "hub.sqlite").exists()
+
+
+def test_a_demo_sets_data_from_before_the_first_release_aside(
+    sitehub: Sitehub, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*options: object) -> bool:
+        raise StartFault("so far and no further")
+
+    monkeypatch.setattr(command, "_run_hub", stop)
+    data_dir.mkdir()
+    bring_up_to_date(data_dir / "hub.sqlite", {30: "CREATE TABLE device (sn TEXT);"})
+    (data_dir / "sitehub.toml").write_text("[site]\nname = 'Old'\n")
+
+    sitehub("run")
+    assert not list(data_dir.glob("before-*"))
+
+    outcome = sitehub("run", "--demo")
+    (aside,) = data_dir.glob("before-release-*")
+    assert f"before the first release, and is in {aside} now" in outcome.err
+    assert {path.name for path in aside.iterdir()} >= {"hub.sqlite", "sitehub.toml"}
+    assert not (data_dir / "hub.sqlite").exists()
+    assert "127.0.0.0/8" in (data_dir / "sitehub.toml").read_text()

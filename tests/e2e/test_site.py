@@ -198,12 +198,10 @@ def test_a_port_in_use_is_reported_before_any_file_is_created(tmp_path: Path) ->
     assert not (tmp_path / "data").exists()
 
 
-def test_a_port_in_use_leaves_an_older_database_unchanged(
-    tmp_path: Path,
-) -> None:
+def test_a_port_in_use_leaves_a_database_unchanged(tmp_path: Path) -> None:
     database = tmp_path / "data" / "hub.sqlite"
     database.parent.mkdir()
-    bring_up_to_date(database, {1: migrations()[1]})
+    bring_up_to_date(database, migrations())
     before = database.read_bytes()
     with closing(HubProcess(tmp_path / "data")) as hub:
         line = start_without_its_port(hub)

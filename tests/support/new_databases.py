@@ -1,4 +1,4 @@
-"""Makes a new database by all migrations once in a test run, and copies it for each other store."""
+"""Makes a new database once in a test run, and copies it for each other store."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ from hub.config import Config, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
-from tests.store.databases import unpack
-from tests.store.databases import write as written
 from tests.support.browsing import Visitor
+from tests.support.full_store import NOW as FULL_AT
+from tests.support.full_store import fill_directory
 from tests.support.page_site import PASSWORD
 
 CONFIG = Config(web=WebConfig(tls=False), store=StoreConfig(min_free_gb=0))
-NOW = written.NOW + 60.0
+NOW = FULL_AT + 60.0
 
 #: Statements that damage the first row of a table, and the pages and calls that show it.
 ENTRIES: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -71,7 +71,7 @@ ENTRIES: dict[str, tuple[str, tuple[str, ...], str]] = {
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """A data directory with rows in every table."""
-    unpack(tmp_path)
+    fill_directory(tmp_path)
     return tmp_path
 
 

@@ -29,13 +29,13 @@ from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.webhooks.picture_links import PREFIX as LINKS
 from hub.store.sqlite.migrate import migrations
-from tests.store.databases import unpack
-from tests.store.databases import write as written
 from tests.support.browsing import Visitor
+from tests.support.full_store import NOW as FULL_AT
+from tests.support.full_store import fill_directory
 from tests.support.page_site import PASSWORD
 
 CONFIG = Config(web=WebConfig(tls=False), store=StoreConfig(min_free_gb=0))
-NOW = written.NOW + 60.0
+NOW = FULL_AT + 60.0
 
 JUNK: dict[str, object] = {
     "nothing": None,
@@ -88,7 +88,7 @@ class Column:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with rows in every table."""
     folder = tmp_path_factory.mktemp("sound")
-    unpack(folder)
+    fill_directory(folder)
     return folder
 
 

@@ -176,11 +176,14 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
     with data_directory.held_as_hub(directory):
         if complete_restore(directory):
             loaded = sources.load()
+        aside = _set_unreleased_aside(directory) if options.demo else ""
         config_sources.write_default(directory, _DEMO_SETTINGS if options.demo else None)
         if options.demo:
             loaded = sources.load()
         stop_log = log.start(loaded.config.log, directory / data_directory.LOGS, sys.stderr)
         end.before_exit(stop_log)
+        if aside:
+            _tell_of_set_aside(directory / aside)
         try:
             is_restart = _run_hub(loaded, directory.absolute(), manager, options, end)
             if not is_restart:
@@ -193,6 +196,29 @@ def _run(manager: ServiceManager | None, options: RunOptions, end: BoundedEnd) -
         sys.stdout.flush()
         os._exit(0)
     return is_restart
+
+
+def _set_unreleased_aside(directory: Path) -> str:
+    """Set aside data from before the first release; return the name of its folder, or ""."""
+    from hub.store.backup.restore import move_aside
+    from hub.store.names import DATABASE
+    from hub.store.sqlite.migrate import UnreleasedSchema, migrations, refuse_unknown
+
+    try:
+        refuse_unknown(directory / DATABASE, migrations())
+    except UnreleasedSchema:
+        return move_aside(directory, "release")
+    return ""
+
+
+def _tell_of_set_aside(folder: Path) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning(
+        "the demo begins anew: its data was of a version from before the first release, "
+        "and is in %s now",
+        folder,
+    )
 
 
 def _check_ports(wanted: Config) -> None:

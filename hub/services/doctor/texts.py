@@ -211,6 +211,10 @@ TEXTS: dict[str, Sentences] = {
         "The database was written by a newer version of sitehub.",
         "Install that version.",
     ),
+    "database-unreleased": Sentences(
+        "The database was written by a version from before the first release.",
+        "Move the data directory away, and start with a new one.",
+    ),
     "database-unreadable": Sentences(
         "The database cannot be read: %(reason)s.",
         "Check the permissions and the disk. If that does not help, restore a backup.",

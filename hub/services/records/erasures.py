@@ -47,7 +47,7 @@ _MAX_COPIES = 200
 _RETRY_SECONDS = 60
 #: Copies in the data directory.
 _COPIES = (
-    *("hub.sqlite.before-*", "before-restore-*", "media/set-aside/*"),
+    *("hub.sqlite.before-*", "before-*", "media/set-aside/*"),
     *("imports/*.part", "imports/staged/*"),
 )
 

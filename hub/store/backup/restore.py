@@ -38,7 +38,7 @@ from hub.store.startup import DATABASE, MEDIA
 RESTORING = "restoring"
 PACKS = "packs"
 _NEW, _READY, _MOVING = "new", "ready", "moving"
-_BEFORE = "before-restore-"
+_BEFORE = "before-"
 #: These stay where they are when the old data is moved aside.
 _STAY = (RESTORING, "hub.lock", "logs", "unpacked", "backups", "snapshots", "last-start.txt")
 #: Free disk space that a restore leaves.
@@ -161,7 +161,7 @@ class _Unpacked(ArchiveSink):
         self._folder = folder
 
     def accept(self, head: Head) -> None:
-        refuse_newer_schema(head)
+        refuse_unknown_schema(head)
         free = shutil.disk_usage(self._folder).free
         # Both are only what it says; the database is unpacked up to the second.
         needed = max(head.total_bytes, head.database_bytes)
@@ -180,9 +180,14 @@ class _Unpacked(ArchiveSink):
         return FlushedFile(path)
 
 
-def refuse_newer_schema(head: Head) -> None:
-    """Raise BackupFault if a backup's database is newer than this version can open."""
-    newest = max(migrations())
+def refuse_unknown_schema(head: Head) -> None:
+    """Raise BackupFault if this version does not know the schema of a backup's database."""
+    oldest, newest = min(migrations()), max(migrations())
+    if head.schema < oldest:
+        raise BackupFault(
+            f"the backup was made by a sitehub from before the first release (version {head.hub}, "
+            f"schema {head.schema}), which cannot be restored any more"
+        )
     if head.schema > newest:
         raise BackupFault(
             f"the backup was made by a newer sitehub (version {head.hub}, schema {head.schema}; "
@@ -306,7 +311,7 @@ def _move_in(data_dir: Path, now: Callable[[], float]) -> str:
     folder = data_dir / RESTORING
     set_aside = ""
     if not (folder / _MOVING).exists():
-        set_aside = _move_aside(data_dir, now)
+        set_aside = move_aside(data_dir, "restore", now)
         _mark(folder, _MOVING)
     for path in sorted((folder / _NEW).iterdir()):
         path.replace(data_dir / path.name)
@@ -316,7 +321,11 @@ def _move_in(data_dir: Path, now: Callable[[], float]) -> str:
     return set_aside
 
 
-def _move_aside(data_dir: Path, now: Callable[[], float]) -> str:
+def move_aside(data_dir: Path, what: str, now: Callable[[], float] = time.time) -> str:
+    """Move a hub's data into `before-WHAT-TIME` in its directory; return this name.
+
+    The caller holds the lock of the directory. Returns "" if there is no data. Raises OSError.
+    """
     old = [
         path
         for path in sorted(data_dir.iterdir())
@@ -325,7 +334,7 @@ def _move_aside(data_dir: Path, now: Callable[[], float]) -> str:
     if not old:
         return ""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now()))
-    aside = _folder_for(old, data_dir / f"{_BEFORE}{stamp}")
+    aside = _folder_for(old, data_dir / f"{_BEFORE}{what}-{stamp}")
     aside.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     for path in old:
         path.replace(aside / path.name)

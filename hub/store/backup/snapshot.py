@@ -24,7 +24,7 @@ from hub.store.media.held_index import HELD
 from hub.store.media.packs import SUFFIX
 from hub.store.people.holdings import doubt_holdings
 from hub.store.sqlite.log_state import load_log_state, new_log_id
-from hub.store.sqlite.migrate import APPLICATION_ID
+from hub.store.sqlite.migrate import APPLICATION_ID, migrations, refuse_unknown
 from hub.store.sqlite.sql import checked, one, secure_deletion
 from hub.store.startup import DATABASE, FIRMWARE, MEDIA
 
@@ -43,7 +43,6 @@ _ERASED = """
 SELECT (SELECT count(*) FROM erasure), (SELECT total(records) FROM erasure),
     (SELECT count(*) FROM record WHERE erased = 1)
 """
-_HAS_TABLE = "SELECT count(*) FROM sqlite_schema WHERE name = ?"
 #: As `Retention.forget_day` does: the records go in steps after the start.
 _FORGET_DAY = """
 INSERT OR REPLACE INTO dropped_day (first_seq, last_seq, day)
@@ -94,11 +93,13 @@ def database_bytes(data_dir: Path) -> int:
 def take_snapshot(data_dir: Path, target: Path, pace: Pace) -> Snapshot:
     """Copy the database of a data directory to `target`, which must not exist. Blocks.
 
-    A running hub goes on meanwhile. Raises BackupFault, or CopyingStopped.
+    A running hub goes on meanwhile. Raises BackupFault, StartFault if the schema is unknown, or
+    CopyingStopped.
     """
     source = data_dir / DATABASE
     if not source.is_file():
         raise BackupFault(f"{data_dir} is not the data directory of a hub: it has no {DATABASE}")
+    refuse_unknown(source, migrations())
     try:
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         # Read-only: such a connection never runs a checkpoint.
@@ -145,10 +146,9 @@ def _copy(reading: sqlite3.Connection, target: Path, pace: Pace) -> None:
 
 def _forget_searches(connection: sqlite3.Connection) -> None:
     """Remove searches by a photo from a copy: they are kept for a day, and backups for months."""
-    if _has_table(connection, "job"):
-        connection.execute("PRAGMA foreign_keys = ON")
-        with secure_deletion(connection):
-            connection.execute("DELETE FROM job WHERE kind = 'search'")
+    connection.execute("PRAGMA foreign_keys = ON")
+    with secure_deletion(connection):
+        connection.execute("DELETE FROM job WHERE kind = 'search'")
 
 
 def read_snapshot(database: Path) -> Snapshot:
@@ -173,7 +173,7 @@ def _read(connection: sqlite3.Connection, database: Path) -> Snapshot:
         database=database,
         bytes=database.stat().st_size,
         schema=_number(one(connection, "PRAGMA user_version")),
-        log_id=load_log_state(connection).log_id if _has_table(connection, "record_log") else "",
+        log_id=load_log_state(connection).log_id,
         records=_number(one(connection, _RECORDS)),
         last_seq=_number(one(connection, _LAST_SEQ)),
         erased=_erased(connection),
@@ -185,20 +185,12 @@ def _read(connection: sqlite3.Connection, database: Path) -> Snapshot:
 def _packs(connection: sqlite3.Connection) -> Iterator[PackPart]:
     for day, size in connection.execute(_DAYS):
         yield PackPart(f"{MEDIA}/{day}{SUFFIX}", size)
-    if _has_table(connection, "held_pack"):
-        for day, number, size in connection.execute(_HELD):
-            yield PackPart(f"{MEDIA}/{HELD}/{day}-{number}{SUFFIX}", size)
+    for day, number, size in connection.execute(_HELD):
+        yield PackPart(f"{MEDIA}/{HELD}/{day}-{number}{SUFFIX}", size)
 
 
 def _erased(connection: sqlite3.Connection) -> tuple[float, ...]:
-    if not _has_table(connection, "erasure"):
-        return ()
     return tuple(connection.execute(_ERASED).fetchone())
-
-
-def _has_table(connection: sqlite3.Connection, name: str) -> bool:
-    """Whether the schema has a table: an older one may be in a backup."""
-    return one(connection, _HAS_TABLE, (name,)) == 1
 
 
 def refuse_if_erased(data_dir: Path, snapshot: Snapshot) -> None:
@@ -265,11 +257,9 @@ def adapt_restored(
                 _forget_held(connection)
             for key, value in settings.items():
                 connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (key, value))
-            if _has_table(connection, "record_log"):
-                # Numbers are given again that the lost hub had given after the backup.
-                new_log_id(connection, os.urandom)
-            if _has_table(connection, "holding"):
-                doubt_holdings(connection)
+            # Numbers are given again that the lost hub had given after the backup.
+            new_log_id(connection, os.urandom)
+            doubt_holdings(connection)
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise BackupFault(f"the restored database cannot be written: {error}") from error
@@ -278,10 +268,9 @@ def adapt_restored(
 
 def _forget_held(connection: sqlite3.Connection) -> None:
     """Forget where held evidence was; the records of days that are gone go with it."""
-    if _has_table(connection, "held_pack"):
-        connection.execute("DELETE FROM record WHERE seq IN (SELECT seq FROM held_record)")
-        connection.execute("DELETE FROM held_record")
-        connection.execute("DELETE FROM held_pack")
+    connection.execute("DELETE FROM record WHERE seq IN (SELECT seq FROM held_record)")
+    connection.execute("DELETE FROM held_record")
+    connection.execute("DELETE FROM held_pack")
 
 
 def _lost_days(connection: sqlite3.Connection, packs: frozenset[str]) -> tuple[str, ...]:

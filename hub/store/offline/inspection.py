@@ -63,7 +63,7 @@ class DatabaseState(Struct, frozen=True):
     """`problem`: one of the codes below, or "". `version`: the schema's number.
 
     missing, empty: although there are packs. foreign: of another program. newer: of a newer
-    version. unreadable: `reason` says why.
+    version. unreleased: of one from before the first release. unreadable: `reason` says why.
     """
 
     problem: str = ""
@@ -160,7 +160,7 @@ def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
 
 def database_state(data_dir: Path) -> DatabaseState:
     """Return whether the hub of this version can use the database, without changing it."""
-    path, newest = data_dir / DATABASE, max(migrations())
+    path, known = data_dir / DATABASE, migrations()
     try:
         size = path.stat().st_size
     except FileNotFoundError:
@@ -179,7 +179,11 @@ def database_state(data_dir: Path) -> DatabaseState:
     if owner != APPLICATION_ID:
         return DatabaseState("foreign")
     version = version if isinstance(version, int) else 0
-    return DatabaseState("newer" if version > newest else "", "", True, version, newest)
+    newest = max(known)
+    if version > newest:
+        return DatabaseState("newer", "", True, version, newest)
+    is_unreleased = 0 < version < min(known)
+    return DatabaseState("unreleased" if is_unreleased else "", "", True, version, newest)
 
 
 def has_packs(data_dir: Path) -> bool:

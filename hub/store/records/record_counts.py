@@ -1,6 +1,6 @@
 """Counts of records, as the database keeps them: how they are read, made, and made again.
 
-Triggers of the schema keep them (see `schema/datamodel.sql`), in the transaction that changes the
+Triggers of the schema keep them (see `schema/0001_first.sql`), in the transaction that changes the
 log: what an append, a dropped day, an erasure, the end of a hold or a rebuild does is counted with
 it. The hour is that of `occurred_at`, because questions about a time mean when something happened.
 A record whose device's clock is off is counted where a filter by time finds it: in a wrong hour.

@@ -28,7 +28,6 @@ _CLEAN = "SELECT value FROM setting WHERE key = 'store.clean'"
 _IS_REBUILDING = f"SELECT EXISTS (SELECT 1 FROM setting WHERE key = '{REBUILDING}')"
 _DAYS = "SELECT day, bytes FROM day"
 _DROPPED = "SELECT day FROM dropped_day"
-_HAS_LOG = "SELECT count(*) FROM pragma_table_info('record_log') WHERE name = 'checkpointed'"
 _LOG = "SELECT log_id, last_group, checkpointed FROM record_log"
 _WRITES = "SELECT writes FROM record_log"
 _HAS_TABLES = "SELECT count(*) FROM sqlite_schema WHERE name IN ('record', 'day', 'setting')"
@@ -36,7 +35,7 @@ _OUR_TABLES = 3
 
 
 class DatabaseView(Struct, frozen=True):
-    """`log_id` is "" if the schema is older than the record log's id (before schema 9).
+    """What a database says.
 
     `checkpointed`: the last group that was in the main file when the write-ahead log began.
     `ends`: the committed end of each day's pack. `dropped`: days that are being removed.
@@ -90,10 +89,8 @@ def read_view(data_dir: Path, *, with_wal: bool) -> DatabaseView | None:
         connection.text_factory = read_text
         if one(connection, _HAS_TABLES) != _OUR_TABLES:
             return None
-        log_id, last_group, checkpointed, writes = "", 0, 0, None
-        if one(connection, _HAS_LOG):
-            writes = decode_writes(one(connection, _WRITES))
-            log_id, last_group, checkpointed = read_log_row(connection.execute(_LOG).fetchone())
+        writes = decode_writes(one(connection, _WRITES))
+        log_id, last_group, checkpointed = read_log_row(connection.execute(_LOG).fetchone())
         return DatabaseView(
             one(connection, _CLEAN) != "0",
             log_id,
@@ -131,8 +128,8 @@ def current_view(data_dir: Path) -> tuple[DatabaseView | None, Wal]:
 
 def _follows(main: DatabaseView, view: DatabaseView) -> bool:
     """Whether a write-ahead log leads from what the main file says to `view`."""
-    # It was being migrated, or rebuilt: then the log may get another id, and nothing is counted.
-    if not main.log_id or main.is_rebuilding:
+    # While it is rebuilt, the log may get another id, and nothing is counted.
+    if main.is_rebuilding:
         return True
     if view.writes is not None and main.writes is not None and not view.writes.follow(main.writes):
         return False

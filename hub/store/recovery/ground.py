@@ -13,7 +13,7 @@ from hub.store.media.packs import SUFFIX
 from hub.store.names import DATABASE, MEDIA, WAL
 from hub.store.recovery.database_view import DatabaseView, Wal, current_view, has_wal
 from hub.store.recovery.putting_aside import put_file_aside
-from hub.store.sqlite.migrate import bring_up_to_date, migrations, refuse_newer
+from hub.store.sqlite.migrate import bring_up_to_date, migrations, refuse_unknown
 
 
 class Ground(Struct, frozen=True):
@@ -32,11 +32,11 @@ def prepare_ground(data_dir: Path, disk: Disk, *, keep_held: bool = False) -> Gr
 
     `keep_held`: the caller puts held evidence of a lost database back; else it is put aside, too.
 
-    Raises StartFault if the database was written by a newer version, OSError, sqlite3.Error.
+    Raises StartFault if this version does not know the database's schema, OSError, sqlite3.Error.
     """
     database, media = data_dir / DATABASE, data_dir / MEDIA
     media.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-    refuse_newer(database, max(migrations()))
+    refuse_unknown(database, migrations())
     view, wal = _view(data_dir)
     unusable: list[Path] = []
     if view is None and database.exists():

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 #: "SHUB": identifies a database of sitehub.
 APPLICATION_ID = 0x53485542
+#: Schemas up to this one were of versions that were never released: 0001 has the next number. Until
+#: the first release, 0001 itself is changed, and this is raised if older data does not fit it.
+_UNRELEASED = 30
 _HEADER = b"SQLite format 3\0"
 #: The first version with STRICT tables.
 _MIN_SQLITE = (3, 37)
@@ -29,11 +32,15 @@ _TELL_SECONDS = 5.0
 _TICK_OPCODES = 1_000_000
 
 
+class UnreleasedSchema(StartFault):
+    """The database was written by a version from before the first release."""
+
+
 def migrations() -> dict[int, str]:
-    """Return the SQL of each migration by its number, in order."""
+    """Return the SQL of each migration by the number of its schema, in order."""
     folder = resources.files("hub.store") / "schema"
     steps = {
-        int(entry.name[:4]): entry.read_text("utf-8")
+        _UNRELEASED + int(entry.name[:4]): entry.read_text("utf-8")
         for entry in folder.iterdir()
         if entry.name[:4].isdigit() and entry.name.endswith(".sql")
     }
@@ -62,11 +69,11 @@ def bring_up_to_date(path: Path, steps: dict[int, str]) -> None:
         raise unusable(path, error) from error
 
 
-def refuse_newer(path: Path, newest: int) -> None:
-    """Raise StartFault if a database has a newer schema or belongs to another program.
+def refuse_unknown(path: Path, steps: dict[int, str]) -> None:
+    """Raise StartFault if a database has none of the schemas `steps`, or is another program's.
 
-    Changes nothing. Reads the write-ahead log too, because the file alone may be older. Ignores
-    other faults: the start reports them.
+    Raises UnreleasedSchema for an older one. Changes nothing. Reads the write-ahead log too: the
+    file alone may be older. Ignores other faults: the start reports them.
     """
     if not path.is_file():
         return
@@ -76,14 +83,14 @@ def refuse_newer(path: Path, newest: int) -> None:
     with suppress(sqlite3.DatabaseError):
         address = f"{path.absolute().as_uri()}?{mode}"
         with closing(checked(sqlite3.connect(address, uri=True))) as connection:
-            _checked_version(connection, path, newest)
+            _checked_version(connection, path, steps)
 
 
-def refuse_unusable(path: Path, newest: int) -> None:
-    """Raise StartFault if a file is no database, or as `refuse_newer` does. Changes nothing."""
+def refuse_unusable(path: Path, steps: dict[int, str]) -> None:
+    """Raise StartFault if a file is no database, or as `refuse_unknown` does. Changes nothing."""
     if path.exists() and path.stat().st_size:
         _check_header(path)
-        refuse_newer(path, newest)
+        refuse_unknown(path, steps)
 
 
 def unusable(path: Path, error: sqlite3.Error | OSError) -> StartFault:
@@ -133,7 +140,7 @@ def _create_file(path: Path) -> None:
 def _bring_up_to_date(
     connection: sqlite3.Connection, path: Path, steps: dict[int, str], is_new: bool
 ) -> None:
-    version = _checked_version(connection, path, max(steps))
+    version = _checked_version(connection, path, steps)
     pending = [number for number in steps if number > version]
     if is_new:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -143,7 +150,8 @@ def _bring_up_to_date(
         _apply(connection, number, steps[number])
 
 
-def _checked_version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+def _checked_version(connection: sqlite3.Connection, path: Path, steps: dict[int, str]) -> int:
+    newest = max(steps)
     owner = one(connection, "PRAGMA application_id")
     version = one(connection, "PRAGMA user_version")
     tables = one(connection, "SELECT count(*) FROM sqlite_schema")
@@ -155,6 +163,11 @@ def _checked_version(connection: sqlite3.Connection, path: Path, newest: int) ->
         raise StartFault(
             f"{path} was written by a newer sitehub (schema {version}, this one knows {newest}): "
             f"install the newer version{or_restore}"
+        )
+    if 0 < version < min(steps):
+        raise UnreleasedSchema(
+            f"{path} was written by a sitehub from before the first release (schema {version}), "
+            "which cannot be read any more: move the data directory away, and start with a new one"
         )
     return version
 

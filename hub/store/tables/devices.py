@@ -58,7 +58,7 @@ class Device(Struct, frozen=True, kw_only=True):
     previous_key: str | None = None
     previous_key_until: Moment | None = None
     address: str | None = None
-    #: D12: of an unsigned one, what it is held to; see UnsignedPins and `schema/datamodel.sql`.
+    #: D12: of an unsigned one, what it is held to; see UnsignedPins and `schema/0001_first.sql`.
     connects: Connects = "signed"
     pinned_address: str | None = None
     pinned_mac: str | None = None

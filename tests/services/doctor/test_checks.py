@@ -45,7 +45,9 @@ from hub.services.site.certificates.sources import SiteCertificate
 from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.store.backup.generations import Folder, Generation
 from hub.store.backup.unread import Part
+from hub.store.offline import inspection
 from hub.store.offline.inspection import Stopped
+from hub.store.sqlite.migrate import migrations
 from hub.store.tables.users import User
 from tests.support.backups import generation
 from tests.support.certificates import damage, self_signed
@@ -383,10 +385,10 @@ async def test_a_start_that_would_stop_is_told_before(
 
 
 async def test_a_database_of_an_older_version_is_checked_once_it_is_converted(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., Surroundings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
-        connection.execute("PRAGMA user_version = 1")
+    later = {**migrations(), max(migrations()) + 1: "CREATE TABLE later (x);"}
+    monkeypatch.setattr(inspection, "migrations", lambda: later)
     found = codes(run_slow(around(), lambda name, part: None))
     assert found == ["integrity-ok", *["database-waits"] * 5]
 

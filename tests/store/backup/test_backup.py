@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import trio
 
-from hub.errors import BackupFault
+from hub.errors import BackupFault, StartFault
 from hub.store.backup import restore as restoring
 from hub.store.backup.archive import HEAD, SUMS, ArchiveSink, ArchiveWriter, read_archive
 from hub.store.backup.making import (
@@ -32,6 +32,7 @@ from hub.store.people.device_people import DevicePeople
 from hub.store.people.holdings import ItemResult
 from hub.store.people.people import PersonPut
 from hub.store.people.person_rows import PersonChange
+from hub.store.sqlite.migrate import bring_up_to_date, migrations
 from hub.store.tables.devices import NewDevice
 from tests.support.clock import NOON, FrozenClock
 from tests.support.stores import batch, drop_day, is_whole, opened, upload
@@ -290,6 +291,26 @@ async def test_a_backup_of_a_newer_version_is_refused(
     newer = file.replace(b'"format": 1', b'"format": 2', 1)
     with pytest.raises(BackupFault, match="written by a newer sitehub"):
         restored(newer, tmp_path / "new")
+
+
+async def test_a_backup_from_before_the_first_release_is_refused(
+    store: Store, clock: FrozenClock, tmp_path: Path
+) -> None:
+    file, _ = await trio.to_thread.run_sync(back_up, tmp_path / "data")
+    now = b'"schema": %d' % max(migrations())
+    assert now in file
+    for schema in (1, 30):
+        older = file.replace(now, b'"schema": %2d' % schema, 1)
+        with pytest.raises(BackupFault, match=rf"before the first release .*schema {schema}\)"):
+            restored(older, tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+async def test_data_from_before_the_first_release_is_not_backed_up(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    bring_up_to_date(tmp_path / "data" / "hub.sqlite", {30: "CREATE TABLE device (sn TEXT);"})
+    with pytest.raises(StartFault, match="before the first release"):
+        await trio.to_thread.run_sync(back_up, tmp_path / "data")
 
 
 @pytest.mark.parametrize("name", ["logs", "restoring", "Backups", "before-restore-1"])

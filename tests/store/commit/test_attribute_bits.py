@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
-
-import msgspec
-import pytest
 
 from hub.store.commit.attribute_bits import bits_of, condition_on_bits
-from hub.store.sqlite.migrate import bring_up_to_date, migrations
-from hub.wire.uploads.attributes import ATTRIBUTES
 from hub.wire.uploads.records import (
     AccessDetail,
     Detail,
@@ -25,10 +17,6 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 from hub.wire.uploads.searchable import SEARCHABLE
-from hub.wire.uploads.vehicle_tables import CAR_COLOURS, CAR_MAKERS, PLATE_COLOURS
-
-#: The migration that made the bits of the records that were there.
-MIGRATION = next(number for number, sql in migrations().items() if "record_attributes" in sql)
 
 
 def bearing(key: str, word: str) -> Detail:
@@ -88,79 +76,6 @@ def test_what_edition_1_says_of_a_vehicle_is_found_like_the_rest() -> None:
     first = VehicleDetail(Plate(type=3), Vehicle(type=6, brand="丰田"))
     third = VehicleDetail(Plate(colour="yellow, one row"), Vehicle(type=6, brand="Toyota"))
     assert bits_of(first) == bits_of(third) > 0
-
-
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """A database before the migration, with the records of `_details` and what is damaged."""
-    path = tmp_path / "hub.sqlite"
-    steps = {number: sql for number, sql in migrations().items() if number < MIGRATION}
-    bring_up_to_date(path, steps)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        for seq, detail in enumerate(_details(), 1):
-            _insert(connection, seq, detail, msgspec.json.encode(detail))
-        for seq, junk in enumerate((b"{", b"\xff\xfe", b'{"attributes":7}', b"[1]", b""), 5001):
-            _insert(connection, seq, FaceDetail(), junk)
-            _insert(connection, seq + 100, VehicleDetail(), junk)
-        _insert(connection, 6000, FaceDetail(), b'{"gender":1}', erased=1)
-    return path
-
-
-def test_the_migration_makes_the_same_bits_as_the_writer(old: Path) -> None:
-    bring_up_to_date(old, migrations())
-    with closing(sqlite3.connect(old)) as connection:
-        made = dict(connection.execute("SELECT seq, bits FROM record_attributes"))
-        tables = connection.execute("SELECT name FROM sqlite_schema WHERE name = 'word'")
-        assert tables.fetchall() == []
-    wanted = {seq: bits for seq, one in enumerate(_details(), 1) if (bits := bits_of(one))}
-    assert len(wanted) > 300
-    assert made == wanted
-
-
-def _details() -> Iterator[Detail]:
-    chance = random.Random(3)
-    yield from (bearing(key, word) for key, word in WORDS)
-    makers = [text for name in CAR_MAKERS.values() for text in (name.en, name.zh, name.en.upper())]
-    for maker in makers:
-        if maker.isascii() or maker == maker.casefold():
-            yield VehicleDetail(vehicle=Vehicle(brand=f" {maker}"))
-    for _ in range(200):
-        known = {key: [v.en for v in one.values.values()] for key, one in ATTRIBUTES.items()}
-        keys = chance.sample(sorted(known), chance.randrange(len(known)))
-        yield FaceDetail(
-            gender=chance.choice((None, 0, 1, 2, 9)),
-            age=chance.choice((None, 30)),
-            attributes={key: chance.choice((*known[key], "?")) for key in keys},
-        )
-        yield VehicleDetail(
-            Plate(
-                "A1",
-                type=chance.choice((None, *range(18))),
-                colour=chance.choice((None, "", *(one.en for one in PLATE_COLOURS.values()))),
-            ),
-            Vehicle(
-                type=chance.choice((None, *range(40))),
-                brand=chance.choice((None, "", "VW", "BMW")),
-                colour=chance.choice((None, "", *(one.en for one in CAR_COLOURS.values()))),
-            ),
-        )
-        yield EventDetail(3)
-
-
-def _insert(
-    connection: sqlite3.Connection,
-    seq: int,
-    detail: Detail,
-    encoded: bytes,
-    *,
-    erased: int | None = None,
-) -> None:
-    kind = {FaceDetail: "face", VehicleDetail: "vehicle", EventDetail: "event"}[type(detail)]
-    connection.execute(
-        "INSERT INTO record (seq, kind, did, sn, device_name, occurred_at, received_at, detail,"
-        " extra, images, erased) VALUES (?, ?, '1', '', '', 1, 1, ?, x'7b7d', x'5b5d', ?)",
-        (seq, kind, encoded, erased),
-    )
 
 
 def test_the_words_of_one_attribute_have_different_numbers() -> None:

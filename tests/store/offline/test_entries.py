@@ -12,7 +12,7 @@ from hub.store.damage import DamagedRows
 from hub.store.names import KEY_FILE
 from hub.store.offline.entries import check_entries
 from hub.store.tables.firmware import load_firmware
-from tests.store.databases import unpack
+from tests.support.full_store import fill_directory
 
 #: Pictures that can be read from the device again, and what is not decoded but compared.
 NOT_DECODED = {
@@ -30,7 +30,7 @@ OF_RECORDS = {"record", "record_log", "start", "upload", "day", "span", "term"} 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """A data directory with rows in every table."""
-    unpack(tmp_path)
+    fill_directory(tmp_path)
     return tmp_path
 
 
@@ -40,6 +40,17 @@ def change(data_dir: Path, *statements: str) -> None:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         for statement in statements:
             assert connection.execute(statement).rowcount > 0, statement
+
+
+def test_every_table_has_rows(data_dir: Path) -> None:
+    with closing(sqlite3.connect(data_dir / "hub.sqlite")) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        empty = {
+            name
+            for (name,) in names
+            if connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (0,)
+        }
+    assert empty == {"dropped_day"}
 
 
 def test_sound_tables_have_no_damaged_rows(data_dir: Path) -> None:

@@ -125,7 +125,7 @@ async def test_the_database_of_another_program_or_version_is_told(stopped: Path)
     change(stopped, "PRAGMA user_version = 9999")
     assert inspection.database_state(stopped).problem == "newer"
     change(stopped, "PRAGMA user_version = 1")
-    assert inspection.database_state(stopped).problem == ""
+    assert inspection.database_state(stopped).problem == "unreleased"
     change(stopped, "PRAGMA application_id = 1")
     assert inspection.database_state(stopped).problem == "foreign"
 

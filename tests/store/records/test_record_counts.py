@@ -33,7 +33,6 @@ from hub.wire.uploads.records import (
     HubDetail,
     RecordKind,
 )
-from tests.store.databases import unpack
 from tests.support.clock import FrozenClock
 from tests.support.stores import batch, batch_of, drop_day, opened, upload
 
@@ -189,26 +188,6 @@ async def test_a_rebuild_counts_what_it_inserts(tmp_path: Path, clock: FrozenClo
     assert len(counts_of(tmp_path)[0]) == 10
 
 
-async def test_a_migration_counts_the_records_that_are_there(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
-    unpack(tmp_path, 15)
-    async with opened(tmp_path, clock):
-        pass
-    assert_right(tmp_path)
-    assert sum(counts_of(tmp_path)[2].values()) == 5
-
-
-async def test_a_migration_counts_the_records_of_the_hub_itself(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
-    unpack(tmp_path, 15)
-    damage(tmp_path, "record", "did = '', kind = 'hub'", "seq = 1")
-    async with opened(tmp_path, clock) as store:
-        assert await store.read(lambda c: is_there(c, RecordFilter(kind="hub")))
-    assert_right(tmp_path)
-
-
 async def test_records_of_the_hub_itself_are_counted_once(
     tmp_path: Path, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -225,18 +204,6 @@ async def test_records_of_the_hub_itself_are_counted_once(
         clock.advance(DAY)
         await drop_day(store, day)
     assert counts_of(tmp_path) == ({}, {}, {}, {})
-
-
-async def test_a_migration_leaves_out_records_that_are_too_damaged_to_count(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
-    unpack(tmp_path, 15)
-    damage(tmp_path, "record", "occurred_at = 1.5", "seq = 1")
-    damage(tmp_path, "record", "occurred_at = NULL", "seq = 2")
-    damage(tmp_path, "record", "did = x'ff'", "seq = 3")
-    async with opened(tmp_path, clock) as store:
-        assert await store.records.get(1) is not None
-    assert sum(counts_of(tmp_path)[2].values()) == 2
 
 
 async def fill(store: Store, clock: FrozenClock) -> int:

@@ -7,7 +7,6 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,10 @@ from hub.errors import StartFault
 from hub.store.sqlite import migrate
 from hub.store.sqlite.migrate import (
     APPLICATION_ID,
+    UnreleasedSchema,
     bring_up_to_date,
     migrations,
-    refuse_newer,
+    refuse_unknown,
     unusable,
 )
 from tests.support.clock import FrozenClock
@@ -28,45 +28,36 @@ STEPS = {1: "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);"}
 NEXT = {**STEPS, 2: "ALTER TABLE a ADD COLUMN y TEXT; UPDATE a SET y = 'new';"}
 
 
-def shape(connection: sqlite3.Connection) -> dict[str, object]:
-    """Return the meaning of a schema, independent of its text."""
-    found: dict[str, object] = {}
-    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema"):
-        if kind == "table":
-            found[name] = [
-                connection.execute(f"PRAGMA {pragma}({name})").fetchall()
-                for pragma in ("table_xinfo", "foreign_key_list", "index_list")
-            ] + [connection.execute(f"PRAGMA table_list({name})").fetchall()[0][3:]]
-        else:
-            condition = re.split(r"\bWHERE\b", sql or "")[1:]
-            columns = connection.execute(f"PRAGMA index_xinfo({name})").fetchall()
-            found[name] = (columns, [" ".join(part.split()) for part in condition])
-    return found
-
-
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(sql).fetchall()
 
 
-def test_the_readable_datamodel_equals_the_sum_of_the_migrations() -> None:
-    readable = (resources.files("hub.store") / "schema" / "datamodel.sql").read_text("utf-8")
-    with closing(sqlite3.connect(":memory:")) as sum_, closing(sqlite3.connect(":memory:")) as one:
-        for text in migrations().values():
-            sum_.executescript(text)
-        one.executescript(readable)
-        assert shape(one) == shape(sum_)
-
-
-def test_every_table_of_the_datamodel_is_explained() -> None:
-    readable = (resources.files("hub.store") / "schema" / "datamodel.sql").read_text("utf-8")
-    tables = re.findall(r"(.*\n)CREATE TABLE (\w+)", readable)
-    unexplained = [name for before, name in tables if "--" not in before]
-    assert unexplained == []
+def test_every_table_is_explained() -> None:
+    tables = re.findall(r"(.*\n)CREATE TABLE (\w+)", "".join(migrations().values()))
+    assert [name for before, name in tables if "--" not in before] == []
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:
-    assert list(migrations()) == list(range(1, len(migrations()) + 1))
+    assert list(migrations()) == list(range(31, 31 + len(migrations())))
+
+
+@pytest.mark.parametrize("schema", range(1, 31))
+async def test_data_from_before_the_first_release_is_refused_and_left_alone(
+    schema: int, tmp_path: Path, clock: FrozenClock
+) -> None:
+    path = tmp_path / "hub.sqlite"
+    bring_up_to_date(path, {schema: "CREATE TABLE device (sn TEXT) STRICT;"})
+    content = path.read_bytes()
+    with pytest.raises(UnreleasedSchema) as refused:
+        async with opened(tmp_path, clock):
+            pass
+    assert refused.value.message == (
+        f"{path} was written by a sitehub from before the first release (schema {schema}), which "
+        "cannot be read any more: move the data directory away, and start with a new one"
+    )
+    assert path.read_bytes() == content
+    assert not [name for name in os.listdir(tmp_path) if "before" in name]
 
 
 def test_a_new_database_has_the_application_id(tmp_path: Path) -> None:
@@ -129,26 +120,26 @@ def test_a_newer_schema_is_refused_with_the_name_of_the_copy_before_it(tmp_path:
         bring_up_to_date(path, STEPS)
 
 
-def test_refuse_newer_finds_a_newer_schema_in_the_wal(tmp_path: Path) -> None:
+def test_refuse_unknown_finds_a_newer_schema_in_the_wal(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
-    refuse_newer(path, max(STEPS))
+    refuse_unknown(path, STEPS)
     assert not path.exists()
     bring_up_to_date(path, STEPS)
-    refuse_newer(path, max(STEPS))
+    refuse_unknown(path, STEPS)
     with closing(sqlite3.connect(path)) as hub:
         hub.execute("PRAGMA journal_mode = WAL")
         # The version is in the write-ahead log only, not yet in the file.
         hub.execute(f"PRAGMA user_version = {max(NEXT)}")
         with pytest.raises(StartFault, match=r"newer sitehub.*install the newer version$"):
-            refuse_newer(path, max(STEPS))
-        refuse_newer(path, max(NEXT))
+            refuse_unknown(path, STEPS)
+        refuse_unknown(path, NEXT)
 
 
-def test_refuse_newer_ignores_a_database_that_cannot_be_read(tmp_path: Path) -> None:
+def test_refuse_unknown_ignores_a_database_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "hub.sqlite"
     content = b"not a database, and long enough for a header" * 10
     path.write_bytes(content)
-    refuse_newer(path, max(STEPS))
+    refuse_unknown(path, STEPS)
     assert path.read_bytes() == content
 
 
