@@ -107,20 +107,24 @@ async def test_a_lost_wal_stops_the_start_and_deletes_nothing(
     await site.check()
 
 
-@pytest.mark.parametrize("is_last", [False, True])
+@pytest.mark.parametrize("where", ["header", "upload", "end"])
 async def test_a_damaged_wal_is_told_and_its_records_come_from_the_packs(
-    make_hub: MakeHub, camera: Camera, is_last: bool
+    make_hub: MakeHub, camera: Camera, where: str
 ) -> None:
-    """Also if it is the very last change that the bad byte took."""
+    """Also if it is the very last change that the bad byte took, or the whole log."""
     site = Site(make_hub(), camera, 1)
     await site.upload(3)
+    if where == "header":
+        # What is lost is what came after the last start.
+        assert site.hub.stop() == 0
+        site.hub.start()
     start = (site.data / WAL).stat().st_size
     await site.upload(1)
-    if not is_last:
+    if where != "end":
         site.hub.add_api_key()
     site.hub.kill()
     wal = bytearray((site.data / WAL).read_bytes())
-    wal[len(wal) - 1000 if is_last else start + 1000] ^= 0x55
+    wal[{"header": 0, "upload": start + 1000, "end": len(wal) - 1000}[where]] ^= 0x55
     (site.data / WAL).write_bytes(wal)
     site.hub.start()
     records = {record["uuid"] for record in await site.records()}

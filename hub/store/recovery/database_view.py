@@ -18,7 +18,7 @@ from hub.store.media.day_index import is_sound_day
 from hub.store.names import DATABASE, WAL
 from hub.store.sqlite.log_state import Writes, decode_writes, read_log_row
 from hub.store.sqlite.sql import checked, one
-from hub.store.sqlite.wal_file import lost_committed
+from hub.store.sqlite.wal_file import HEADER_BYTES, lost_committed
 
 #: The setting that is there while a rebuild is not complete: the id of the log whose groups it
 #: takes over, "" for any.
@@ -58,13 +58,14 @@ class Wal(Enum):
 
     NONE = "the hub ended properly, there is none"
     SOUND = "it belongs to the database"
-    LOST = "the hub did not end properly, yet there is none"
+    LOST = "the hub did not end properly, yet there is none, or it was cut off in its header"
     FOREIGN = "it belongs to another database, or to another state of this one"
 
 
 def has_wal(data_dir: Path) -> bool:
+    """Whether there is a write-ahead log. What is shorter than its header is none to SQLite."""
     path = data_dir / WAL
-    return path.exists() and path.stat().st_size > 0
+    return path.exists() and path.stat().st_size >= HEADER_BYTES
 
 
 def is_log_damaged(data_dir: Path, view: DatabaseView | None) -> bool:

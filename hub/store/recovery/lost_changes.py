@@ -30,7 +30,8 @@ def known_until(connection: sqlite3.Connection, database: Path) -> int:
 
 def note_lost_changes(connection: sqlite3.Connection, since: int) -> None:
     """Note that changes since then may be missing, unless it is noted that earlier ones are."""
-    if lost_since(one(connection, _KNOWN, (CHANGES_LOST,))) is None:
+    known = lost_since(one(connection, _KNOWN, (CHANGES_LOST,)))
+    if known is None or since < known:
         save_setting(connection, CHANGES_LOST, str(since))
 
 

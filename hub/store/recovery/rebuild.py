@@ -126,7 +126,7 @@ def rebuild(
         connection.execute("DELETE FROM report_day")
         if changes_lost or any(span.records for span in spans):
             doubt_holdings(connection)
-            if log_id:
+            if changes_lost or log_id:
                 note_lost_changes(connection, known_until(connection, database))
         connection.execute("COMMIT")
         # Into the main file, which tells then that its log is that of a rebuild.

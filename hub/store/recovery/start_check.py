@@ -114,8 +114,8 @@ def _fault(data_dir: Path, view: DatabaseView, wal: Wal, tails: Sequence[Tail]) 
         )
     if wal is Wal.LOST:
         return (
-            f"{data_dir / WAL} is missing although the hub did not end properly, and with it "
-            f"records whose pictures are in {packs}: put it back; {_WAYS}; {_NOTHING}"
+            f"{data_dir / WAL} is missing, or cut off, although the hub did not end properly, and "
+            f"with it records whose pictures are in {packs}: put it back; {_WAYS}; {_NOTHING}"
         )
     return (
         f"{database} is older than its pictures: it does not know records of {packs}; put the "

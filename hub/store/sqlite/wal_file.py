@@ -10,10 +10,15 @@ The last transaction may have been damaged as well, if its last frame is there: 
 that last. Only a power failure before its flush can leave the same, so in doubt it counts as lost.
 What was taken back and overwritten looks like a last transaction whose first frame is broken. It is
 told by what it says: it is none that comes next.
+
+SQLite ignores a log whose header is not sound. It flushes the header before it writes a first frame
+behind it, so one that is not sound in front of frames was damaged later, and all of them are lost.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,11 +26,19 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
+log = logging.getLogger(__name__)
+
 _HEADER = struct.Struct(">8I")
 _FRAME = struct.Struct(">6I")
+#: SQLite ignores a file that is shorter.
+HEADER_BYTES = _HEADER.size
 _MAGIC = 0x377F0682
-_PAGE_SIZES = tuple(2**power for power in range(9, 17))
+_PAGE_SIZES: tuple[int, ...] = tuple(2**power for power in range(9, 17))
 _SEED_BYTES = 8
+#: It takes seconds to read so much of a log.
+_LOGGED_BYTES = 256 * 1024 * 1024
+#: A checksum is brought back to 32 bits before it is slow to count with.
+_LARGE = 2**59
 
 Sum = tuple[int, int]
 
@@ -49,32 +62,31 @@ def lost_committed(path: Path, marks: Sequence[bytes] = ()) -> bool:
     `marks`: bytes that the transaction after the last one that can be read writes, and no other.
     """
     with path.open("rb") as file:
-        data = file.read(_HEADER.size)
-        if len(data) < _HEADER.size:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(HEADER_BYTES)
+        if len(data) < HEADER_BYTES:
             return False
         magic, _, page_size, _, *salts, sum_0, sum_1 = _HEADER.unpack(data)
         order = ">" if magic & 1 else "<"
-        if magic & ~1 != _MAGIC or page_size not in _PAGE_SIZES:
-            return False
         header = _sum(data[:-_SEED_BYTES], (0, 0), order)
-        is_sound = header == (sum_0, sum_1)
-        frames = _frames(file, page_size)
-        return _lost(frames, (salts[0], salts[1]) if is_sound else None, header, order, marks)
+        if magic & ~1 != _MAGIC or page_size not in _PAGE_SIZES or header != (sum_0, sum_1):
+            return size >= HEADER_BYTES + _FRAME.size + min(_PAGE_SIZES)
+        frames = _frames(file, page_size, size)
+        return _lost(frames, (salts[0], salts[1]), header, order, marks)
 
 
 def _lost(
-    frames: Iterator[_Frame], salts: Sum | None, header: Sum, order: str, marks: Sequence[bytes]
+    frames: Iterator[_Frame], salts: Sum, header: Sum, order: str, marks: Sequence[bytes]
 ) -> bool:
-    """`salts`: of all frames of the log; None if the header is damaged, so that it is not known."""
-    is_sound = salts is not None
+    """`salts`: of all frames of the log."""
+    is_sound = True
     #: Whether the frames since the end of a transaction follow from it and each other.
     since_commit = False
     #: Whether what is broken is of the transaction that comes next.
-    is_next = not is_sound
+    is_next = False
     #: Of the frame before. One that is damaged may say so, or what it says may be damaged.
     before = [header]
     for frame in frames:
-        salts = salts or frame.salts
         sums = [frame.sum_after(one, order) for one in before]
         follows = frame.salts == salts and frame.checksum in sums
         before = [frame.checksum] if follows else [frame.checksum, sums[0]]
@@ -92,19 +104,26 @@ def _lost(
     return False
 
 
-def _frames(file: BinaryIO, page_size: int) -> Iterator[_Frame]:
+def _frames(file: BinaryIO, page_size: int, bytes: int) -> Iterator[_Frame]:
+    """`bytes`: how many the file has."""
     size = _FRAME.size + page_size
+    logged = _LOGGED_BYTES
     while len(data := file.read(size)) == size:
         _, pages, salt_0, salt_1, *checksum = _FRAME.unpack_from(data)
         head, page = data[:_SEED_BYTES], data[_FRAME.size :]
         yield _Frame((salt_0, salt_1), pages != 0, (checksum[0], checksum[1]), head, page)
+        if file.tell() >= logged:
+            log.info("checked %d of %d bytes of %s", file.tell(), bytes, file.name)
+            logged += _LOGGED_BYTES
 
 
 def _sum(data: bytes, before: Sum, order: str) -> Sum:
     """Return SQLite's checksum of data that follows what has the checksum `before`."""
     a, b = before
-    words = struct.unpack(f"{order}{len(data) // 4}I", data)
-    for x, y in zip(words[::2], words[1::2], strict=True):
-        a = (a + x + b) & 0xFFFFFFFF
-        b = (b + y + a) & 0xFFFFFFFF
-    return a, b
+    words = iter(struct.unpack(f"{order}{len(data) // 4}I", data))
+    for x, y in zip(words, words, strict=True):
+        a += x + b
+        b += y + a
+        if b > _LARGE:
+            a, b = a & 0xFFFFFFFF, b & 0xFFFFFFFF
+    return a & 0xFFFFFFFF, b & 0xFFFFFFFF

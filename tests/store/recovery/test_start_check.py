@@ -110,10 +110,12 @@ async def test_a_lost_wal_stops_the_start(uploads: int, tmp_path: Path, clock: F
     data = tmp_path / "data"
     await filled(data, clock, range(2))
     left = await killed(data, tmp_path / "left", clock, range(2, 2 + uploads))
+    wal = (left / WAL).read_bytes()
     (left / WAL).unlink()
-    await refused(left, clock, r"hub\.sqlite-wal is missing although.*2026-11-25\.pack")
-    (left / WAL).touch()
-    await refused(left, clock, r"hub\.sqlite-wal is missing although")
+    await refused(left, clock, r"hub\.sqlite-wal is missing, or cut.*2026-11-25\.pack")
+    for size in (0, 1, 31):
+        (left / WAL).write_bytes(wal[:size])
+        await refused(left, clock, r"hub\.sqlite-wal is missing, or cut off, although")
 
 
 async def test_a_lost_wal_that_held_no_records_does_not_stop_the_start(
@@ -355,6 +357,29 @@ async def test_a_damaged_log_is_told_and_its_records_come_from_the_packs(
         assert store.changes_lost_since is None
     (copy,) = (left / "media" / "set-aside").iterdir()
     assert copy.read_bytes() == wal
+
+
+@pytest.mark.expects_error("hub.sqlite-wal is damaged: it lost changes that were committed")
+@pytest.mark.parametrize("stored", [0, 2])
+@pytest.mark.parametrize("zeros", [range(1), range(10, 11), range(512)], ids=repr)
+async def test_a_log_whose_header_is_damaged_is_told_and_its_records_come_from_the_packs(
+    zeros: range, stored: int, tmp_path: Path, clock: FrozenClock
+) -> None:
+    """SQLite ignores such a log; `stored` records are in the main file."""
+    data = tmp_path / "data"
+    await filled(data, clock, range(stored))
+    for uploads in range(3):
+        left = tmp_path / f"left {uploads}"
+        shutil.copytree(data, tmp_path / f"data {uploads}")
+        await killed(tmp_path / f"data {uploads}", left, clock, range(stored, stored + uploads))
+        wal = bytearray((left / WAL).read_bytes())
+        wal[zeros.start : zeros.stop] = bytes(len(zeros))
+        (left / WAL).write_bytes(wal)
+        async with opened(left, clock) as store:
+            assert store.records.last_seq == stored + uploads
+            for seed in range(stored + uploads):
+                assert await is_whole(store, seed + 1, batch(clock, seed).uploads[0])
+            assert store.changes_lost_since is not None
 
 
 async def damaged_end(tmp_path: Path, clock: FrozenClock, last: str) -> tuple[Path, range]:

@@ -77,11 +77,38 @@ def test_a_bad_byte_before_the_last_transaction_is_noticed(
         assert lost(tmp_path / "left", data), frame
 
 
-@pytest.mark.parametrize("place", [13, 17, 25])
+@pytest.mark.parametrize("place", range(HEADER))
 def test_a_bad_byte_of_the_header_is_noticed(wal: Wal, tmp_path: Path, place: int) -> None:
     data = wal.left(tmp_path / "left")
     data[place] ^= 0x55
     assert lost(tmp_path / "left", data)
+    # It is flushed before the first frame: a crash cannot leave it so in front of one.
+    assert lost(tmp_path / "left", data[: at(1)])
+    assert not lost(tmp_path / "left", data[:HEADER])
+
+
+@pytest.mark.parametrize("size", [512, 4096])
+@pytest.mark.parametrize("frames", [1, 15])
+def test_a_first_sector_of_zeros_is_noticed(
+    wal: Wal, tmp_path: Path, size: int, frames: int
+) -> None:
+    data = wal.left(tmp_path / "left")
+    data[:size] = bytes(size)
+    assert lost(tmp_path / "left", data[: at(frames)])
+
+
+def test_how_far_the_check_of_a_long_log_is_is_logged(
+    wal: Wal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = wal.left(tmp_path / "left")
+    monkeypatch.setattr("hub.store.sqlite.wal_file._LOGGED_BYTES", 5 * FRAME)
+    caplog.set_level("INFO")
+    assert not lost(tmp_path / "left", data)
+    told = [record.getMessage() for record in caplog.records]
+    path = tmp_path / "left"
+    assert told == [
+        f"checked {at(frames)} of {len(data)} bytes of {path}" for frames in (5, 10, 15, 20, 25)
+    ]
 
 
 def test_a_sound_log_is_sound_wherever_it_ends(wal: Wal, tmp_path: Path) -> None:
