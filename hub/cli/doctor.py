@@ -44,30 +44,43 @@ _RESPONSE_SECONDS = 20.0
     help="Like --rebuild, also from the packs in media/set-aside.",
 )
 @click.option(
+    "--with-erased",
+    is_flag=True,
+    help="With --bring-back: also if it may bring records of people back who were erased since.",
+)
+@click.option(
     "--accept-lost",
     "way",
     flag_value="accept-lost",
     help="Take note of lost pictures or changes, so that they are not reported any more.",
 )
 @data_option()
-def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None) -> int:
+def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None, with_erased: bool) -> int:
     """Check whether everything is well, and say what to do if not.
 
     Works with a running hub, which it does not disturb, and without one. One line for each check:
     ok, warning or FAILED. Exit status: 0, or 1 if any check failed.
 
-    With --rebuild, --set-aside or --bring-back nothing is checked. They are the ways on if the hub
-    does not start because its database is older than its packs, or gone; the hub must not be
-    running. With --accept-lost, which may be used beside a running hub, pictures and changes that
-    are lost for good are not reported any more.
+    With --rebuild, --set-aside or --bring-back nothing is checked. Use them if the hub does not
+    start because its database is older than its packs, or missing; the hub must not be running.
+    --accept-lost stops reporting pictures and changes that are lost for good; it works beside a
+    running hub.
     """
     from hub.cli.output import print_json
     from hub.cli.recovery import run_bring_back, run_rebuild, run_set_aside
 
+    if with_erased and way != "bring-back":
+        raise click.UsageError("--with-erased is for --bring-back")
     if way in ("rebuild", "bring-back"):
-        make_again = run_rebuild if way == "rebuild" else run_bring_back
         with _Progress(sys.stderr.isatty()) as progress:
-            make_again(data_dir, lambda part: progress.show("records", part))
+
+            def show(part: float) -> None:
+                progress.show("records", part)
+
+            if way == "rebuild":
+                run_rebuild(data_dir, show)
+            else:
+                run_bring_back(data_dir, show, with_erased=with_erased)
         return _DONE
     if way == "set-aside":
         run_set_aside(data_dir)

@@ -1,10 +1,10 @@
-"""`sitehub doctor --rebuild`, `--set-aside`, `--bring-back`: the ways on if the start stops."""
+"""`sitehub doctor --rebuild`, `--set-aside`, `--bring-back`: recovery if the hub does not start."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hub.store.recovery.rebuild import RebuildReport
     from hub.store.recovery.set_aside import SetAsideReport
 
+_MAX_NAMED = 10
 _DEVICES_GONE = (
     "The database is a new one: devices, users and settings are gone. Enrol the devices again."
 )
@@ -33,17 +34,23 @@ def run_rebuild(data_dir: Path, show: Callable[[float], None]) -> None:
         _print_lines(_told(rebuild(data_dir, Disk(), os.urandom, show)))
 
 
-def run_bring_back(data_dir: Path, show: Callable[[float], None]) -> None:
-    """Take over the records that were set aside, too. Raises StartFault."""
+def run_bring_back(data_dir: Path, show: Callable[[float], None], *, with_erased: bool) -> None:
+    """Take over the records of the packs, and those that were set aside.
+
+    Raises StartFault, also if the latter may be of people who were erased, unless `with_erased`.
+    """
     from hub.store.disk import Disk
     from hub.store.recovery.bringing_back import bring_back
 
     with _held(data_dir):
-        _print_lines(_told(bring_back(data_dir, Disk(), os.urandom, show)))
+        report = bring_back(data_dir, Disk(), os.urandom, show, with_erased=with_erased)
+    _print_lines(_told(report))
+    if report.erased:
+        raise StartFault(_told_erased(report.erased))
 
 
 def run_set_aside(data_dir: Path) -> None:
-    """Go on without them. Raises StartFault."""
+    """Move what the database does not know into media/set-aside. Raises StartFault."""
     from hub.store.disk import Disk
     from hub.store.recovery.set_aside import set_aside
 
@@ -91,6 +98,20 @@ def _told(report: RebuildReport) -> Iterator[str]:
         yield _DEVICES_OLDER
     if report.log_id_changed:
         yield "The log has a new id: programs that read it start from its beginning."
+
+
+def _told_erased(erasures: Sequence[tuple[int, int]]) -> str:
+    from hub.services.doctor.findings import moment_text
+
+    named = [f"{id} ({moment_text(at / 1000)})" for id, at in erasures[:_MAX_NAMED]]
+    if more := len(erasures) - len(named):
+        named.append(f"{more} earlier ones")
+    return (
+        "nothing of media/set-aside was brought back: people were erased after it was set aside, "
+        f"by erasure {', '.join(named)}, and nobody knows any more which records are theirs. "
+        '"sitehub doctor --bring-back --with-erased" brings all of it back: erase these people '
+        "again then"
+    )
 
 
 def _told_aside(report: SetAsideReport) -> Iterator[str]:

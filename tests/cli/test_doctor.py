@@ -8,10 +8,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import trio
 
 from hub.services.doctor.checks import QUICK, SLOW
 from tests.cli.conftest import Sitehub
+from tests.store.recovery.test_start_check import filled
+from tests.support.clock import FrozenClock
 from tests.support.ports import free_ports
+
+_ERASURE = """
+INSERT INTO erasure (id, created_by, created_at, finished_at, manner, with_held, last_seq, records,
+    pictures, bytes, report) VALUES (?, 'Ann', 1000, 2000, 'person', 0, 1000, 0, 0, 0, '{}')
+"""
 
 
 @pytest.fixture
@@ -89,6 +97,24 @@ def test_the_ways_on_say_what_they_did(made: Sitehub, data_dir: Path) -> None:
         'What they hold can be brought back: "sitehub doctor --bring-back".',
         "The database is a new one: devices, users and settings are gone. Enrol the devices again.",
     ]
+
+
+def test_erasures_are_named_before_their_people_are_brought_back(
+    made: Sitehub, data_dir: Path, clock: FrozenClock
+) -> None:
+    trio.run(filled, data_dir, clock, range(2))
+    (data_dir / "hub.sqlite").unlink()
+    assert "They hold 2 records." in made("doctor", "--set-aside").out
+    with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
+        for id in range(1, 13):
+            connection.execute(_ERASURE, (id,))
+    outcome = made("doctor", "--bring-back")
+    assert outcome.status == 1
+    assert "by erasure 12 (1970-01-01 00:00 UTC), 11 (" in outcome.err
+    assert "2 earlier ones, and nobody knows any more which records are theirs" in outcome.err
+    assert made("doctor", "--rebuild", "--with-erased").status == 2
+    outcome = made("doctor", "--bring-back", "--with-erased")
+    assert (outcome.status, outcome.out[:26]) == (0, "2 records are there again,")
 
 
 def test_the_ways_on_need_a_data_directory(sitehub: Sitehub) -> None:

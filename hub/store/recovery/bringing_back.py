@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.commit.record_rows import insert_records, insert_spans
+from hub.store.damage import as_number
 from hub.store.disk import Buffer, Disk
 from hub.store.media.day_index import DayIndex, load_days, save_day
 from hub.store.media.pack_format import (
@@ -46,10 +47,18 @@ from hub.store.recovery.rebuild import (
 from hub.store.recovery.taken_over import TakenOver, forget_taken_over, load_taken_over
 from hub.store.sealing import Random
 from hub.store.sqlite.log_state import load_log_state, new_log_id, raise_last_group
+from hub.store.sqlite.sql import one as value_of
 
 #: As `put_tail_aside` names a pack, or the part of one.
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.from-(\d+))?(?:-\d+)?\.pack")
+#: Above every seq.
+_NO_SEQ = 2**63 - 1
 _KNOWN = "SELECT did, received_at FROM record WHERE seq = ?"
+_COUNT = "SELECT count(*) FROM record WHERE seq BETWEEN ? AND ?"
+# Each log is counted on above what was set aside: later erasures have a higher number.
+_ERASED = """
+SELECT id, created_at FROM erasure WHERE manner = 'person' AND last_seq >= ? ORDER BY id DESC
+"""
 
 
 class _Part(Struct, frozen=True):
@@ -79,9 +88,17 @@ class _PartFile(io.BufferedReader):
 
 
 def bring_back(
-    data_dir: Path, disk: Disk, random: Random, on_progress: Progress = lambda part: None
+    data_dir: Path,
+    disk: Disk,
+    random: Random,
+    on_progress: Progress = lambda part: None,
+    *,
+    with_erased: bool = False,
 ) -> RebuildReport:
     """Rebuild, and then insert the records that are in media/set-aside as well. Blocks for long.
+
+    Inserts none of these if people were erased since: nobody knows any more which are theirs. The
+    report names the erasures. `with_erased`: insert them all the same.
 
     The log gets a new id, because they appear below seqs that its readers have passed. The caller
     holds the data directory, and no hub runs. Raises StartFault, OSError, sqlite3.Error; then call
@@ -94,6 +111,10 @@ def bring_back(
     refused = _refused(media, [group for group, _ in found])
     wanted = [one for one in found if (one[0].log_id, one[0].number) not in refused]
     with closing(connect_rebuilder(data_dir / DATABASE)) as connection:
+        erased = _erased_since(connection, [group for group, _ in wanted])
+        if erased and not with_erased:
+            forget_taken_over(connection)
+            return replace(before, erased=erased)
         # They hold that nothing comes back below the seqs that they cover.
         connection.execute("DELETE FROM report_day")
         taken = load_taken_over(connection)
@@ -141,6 +162,19 @@ def _refused(media: Path, candidates: Sequence[Group]) -> set[tuple[str, int]]:
         between = slice(bisect_right(known, group.previous), bisect_left(known, group.number))
         refused |= {(group.log_id, number) for number in known[between]}
     return refused
+
+
+def _erased_since(
+    connection: sqlite3.Connection, groups: Sequence[Group]
+) -> tuple[tuple[int, int], ...]:
+    """Return which erasures of people may be about records that the log does not have."""
+    missing = [
+        group.first_seq
+        for group in groups
+        if value_of(connection, _COUNT, (group.first_seq, group.last_seq)) != group.records
+    ]
+    lowest = min(missing, default=_NO_SEQ)
+    return tuple((id, as_number(at)) for id, at in connection.execute(_ERASED, (lowest,)))
 
 
 class _Return:

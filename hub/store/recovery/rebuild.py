@@ -64,7 +64,9 @@ class RebuildReport(Struct, frozen=True):
     never acknowledged. `put_aside`: files in media/set-aside. `is_new_database`: devices, users and
     settings are gone. `log_id_changed`: readers of the log start again. `received`: when the first
     and the last of the records came, in UNIX milliseconds, None without any; they raise no alarm
-    again. `replaced`: how many were left out, because another record has their number.
+    again. `replaced`: how many were left out, because another record has their number. `erased`:
+    erasures, the newest first, for which media/set-aside was left out, with when they were asked
+    for, in UNIX milliseconds.
     """
 
     records: int
@@ -76,6 +78,7 @@ class RebuildReport(Struct, frozen=True):
     log_id_changed: bool
     received: tuple[int, int] | None = None
     replaced: int = 0
+    erased: tuple[tuple[int, int], ...] = ()
 
 
 class _Found(Struct, frozen=True):

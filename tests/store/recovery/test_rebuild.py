@@ -27,6 +27,7 @@ from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.set_aside import set_aside
 from hub.store.sealing import Random
 from hub.store.tables.devices import NewDevice
+from hub.store.tables.erasures import ErasureManner, ErasureReport, NewErasure, Subject
 from hub.store.tables.holds import NewHold
 from hub.store.targets.erased import EarlierLog
 from hub.wire.uploads.records import AccessDetail, FaceDetail, Record
@@ -672,6 +673,47 @@ async def test_what_was_set_aside_can_be_brought_back(tmp_path: Path, clock: Fro
     # And all of it once more, from the packs alone.
     (data / DATABASE).unlink()
     assert rebuild(data, Disk(), os.urandom).records == 2
+
+
+async def erase(data: Path, clock: FrozenClock, manner: ErasureManner) -> int:
+    """Note an erasure of what is in the log now."""
+    async with opened(data, clock) as store:
+        new = NewErasure(
+            created_by="Ann",
+            created_at=clock.ms,
+            manner=manner,
+            subject=Subject(uuids=("p1",)),
+            with_held=False,
+            last_seq=store.records.last_seq,
+        )
+        id = await store.erasures.add(new)
+        await store.erasures.finish(id, ErasureReport(), clock.ms)
+    return id
+
+
+async def test_who_was_erased_since_does_not_come_back_unasked(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await filled(data, clock, range(1, 3))
+    await erase(data, clock, "person")  # of nothing that is set aside later
+    shutil.copytree(data, copy)
+    await filled(data, clock, range(3, 5))
+    copy_back(copy, data, DATABASE)
+    set_aside(data, Disk(), os.urandom)
+    await filled(data, clock, range(5, 6))
+    before = await log_of(data, clock)
+    await erase(data, clock, "records")  # what was set aside was not among them
+    clock.advance(60)
+    id = await erase(data, clock, "person")
+    report = bring_back(data, Disk(), os.urandom)
+    assert (report.erased, report.records) == (((id, clock.ms),), 0)
+    assert await log_of(data, clock) == before
+    report = bring_back(data, Disk(), os.urandom, with_erased=True)
+    assert (report.erased, report.records) == ((), 2)
+    assert [record.seq for record in (await log_of(data, clock))[1]] == [1, 2, 3, 4, 5]
+    # All of it is in the log by now.
+    assert bring_back(data, Disk(), os.urandom).erased == ()
 
 
 async def test_bringing_back_is_interrupted_and_repeated(
