@@ -12,8 +12,8 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,14 +122,25 @@ CHANGES: tuple[tuple[str, str, object], ...] = (
 )
 
 
-async def test_what_was_answered_503_is_done_as_a_whole_when_the_disk_responds(
+@asynccontextmanager
+async def in_step(
     site: Site, camera: Camera
-) -> None:
+) -> AsyncIterator[tuple[SimulatedCamera, trio.Nursery]]:
+    """Enrol `camera` as 77; run the other camera within the block, from when it holds everybody."""
     site.hub.add_device(camera.sn, camera.code, camera.public_key, "--did", "77")
     simulated = site.simulated()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(simulated.run)
         await until(lambda: len(simulated.state.people) == 3)
+        yield simulated, nursery
+        nursery.cancel_scope.cancel()
+    await simulated.aclose()
+
+
+async def test_what_was_answered_503_is_done_as_a_whole_when_the_disk_responds(
+    site: Site, camera: Camera
+) -> None:
+    async with in_step(site, camera) as (simulated, nursery):
         async with camera.connect(site.hub.device_url, site.hub.trust(), "77") as (socket, token):
             nursery.start_soon(_read_until_closed, socket, closed := trio.Event())
             await trio.to_thread.run_sync(_upload, site, token)
@@ -142,8 +153,6 @@ async def test_what_was_answered_503_is_done_as_a_whole_when_the_disk_responds(
                 await closed.wait()
         await until(lambda: set(simulated.state.people) == {"1", "2"})
         await until(lambda: site.good("GET", "erasures")["items"][0]["finished_at"] is not None)
-        nursery.cancel_scope.cancel()
-    await simulated.aclose()
     assert "Li Wei" not in site.call("GET", "records").text
     assert [one["name"] for one in site.good("GET", "plate-lists")["items"]] == ["Stolen"]
     assert site.good("GET", "people")["items"][-1]["pid"] == "2"
@@ -153,11 +162,7 @@ async def test_what_was_answered_503_is_done_as_a_whole_when_the_disk_responds(
 async def test_a_kill_while_the_disk_hangs_leaves_all_of_a_change_or_none(
     site: Site, camera: Camera
 ) -> None:
-    site.hub.add_device(camera.sn, camera.code, camera.public_key, "--did", "77")
-    simulated = site.simulated()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(simulated.run)
-        await until(lambda: len(simulated.state.people) == 3)
+    async with in_step(site, camera) as (simulated, _):
         async with camera.connect(site.hub.device_url, site.hub.trust(), "77") as (_, token):
             await trio.to_thread.run_sync(_upload, site, token)
         site.disk.hang(FLUSH, "-wal")
@@ -174,8 +179,6 @@ async def test_a_kill_while_the_disk_hangs_leaves_all_of_a_change_or_none(
                     site.good("GET", f"erasures/{id}")["finished_at"] is not None
                 )
             )
-        nursery.cancel_scope.cancel()
-    await simulated.aclose()
     erased = bool(site.good("GET", "erasures")["items"])
     assert ("Li Wei" in site.call("GET", "records").text) != erased
 
