@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from hub import metrics
 from hub.cli import sitehub
 from hub.config import SETTINGS, Setting, as_toml
-from hub.services.site.status.health import CODES, FaultCode, HealthReason
+from hub.services.problems import PROBLEMS
 from hub.wire.commands.dialect import DIALECT, Command
 from tests.web.device_api.test_uploads import PATHS
 from web.pages.site.setting_forms import form_of
@@ -58,8 +58,9 @@ def test_every_problem_of_the_hub_is_explained_with_the_answer_of_healthz() -> N
     for row in table.splitlines()[2:]:
         _, codes, answer = row.strip("| ").split(" | ")
         told |= dict.fromkeys(re.findall(r"`([\w-]+)`", codes), answer)
-    faults, losses = get_args(FaultCode), [code for code in CODES if HealthReason(code, "").is_loss]
-    assert set(told) == set(CODES)
+    faults = [code for code, problem in PROBLEMS.items() if problem.level == "fault"]
+    losses = [code for code, problem in PROBLEMS.items() if problem.is_loss]
+    assert set(told) == set(PROBLEMS)
     assert {code for code in told if told[code] == "503"} == set(faults)
     assert {code for code in told if told[code] == "200, named in `degraded`"} == set(losses)
 

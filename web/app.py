@@ -110,7 +110,7 @@ def _serve_basics(app: HubQuart, services: Services) -> None:
         reasons = services.health.reasons()
         faults = [reason for reason in reasons if reason.is_fault]
         if not faults:
-            losses = [reason.text for reason in reasons if reason.is_loss]
+            losses = [reason.text for reason in reasons if reason.problem.is_loss]
             return {"status": "ok", "degraded": losses} if losses else {"status": "ok"}, 200
         return {"status": "unwell", "reasons": [fault.text for fault in faults]}, 503
 

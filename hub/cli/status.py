@@ -116,7 +116,7 @@ def _rows(found: HubStatus, data_dir: Path) -> Iterator[tuple[str, str]]:
             ),
         )
     for problem in found.problems:
-        yield problem.severity.capitalize(), f"{problem.text}. {problem.advice}"
+        yield problem.severity.capitalize(), f"{problem.text} {problem.advice}"
 
 
 def _shown(moment: str) -> str:

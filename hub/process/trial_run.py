@@ -99,7 +99,7 @@ async def _problem(services: Services, known_faults: Collection[str]) -> str:
     faults = [fault.text for fault in services.health.faults() if fault.code not in known_faults]
     if status == [b"200"] or (status == [b"503"] and not faults):
         return ""
-    return "; ".join(faults) or f"/healthz answers {_shown(answer)}"
+    return " ".join(faults).removesuffix(".") or f"/healthz answers {_shown(answer)}"
 
 
 async def _exchange(port: int, tls: bool, request: bytes) -> bytes:

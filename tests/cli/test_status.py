@@ -23,7 +23,7 @@ UNWELL = HubStatus(
     site="Harbour",
     dashboard=["https://10.0.0.1:8443/"],
     cameras=CameraCounts(1, 2, 3, 4),
-    problems=[Problem("cannot-store", "fault", "nothing can be stored now", "Free some space.")],
+    problems=[Problem("cannot-store", "fault", "Nothing can be stored.", "Free some space.")],
 )
 
 
@@ -68,7 +68,7 @@ def test_what_is_not_well_is_named_with_what_to_do(
     assert outcome.status == 1
     assert "unwell, since 2026-11-25 12:00 UTC" in outcome.out
     assert "1 online, 2 offline, 3 disabled, 4 waiting" in outcome.out
-    assert "nothing can be stored now. Free some space." in outcome.out
+    assert "Nothing can be stored. Free some space." in outcome.out
 
 
 def test_a_hub_that_starts_or_hangs_is_told(

@@ -43,7 +43,7 @@ async def scrape(tmp_path: Path, clock: FrozenClock) -> str:
         hub.report("2", clock_offset=-12.5)
         await hub.add_record(pictures=("face",))
         await hub.add_record("event", EventDetail(type=8))
-        hub.health_reasons = [HealthReason("disk-low", "low", {})]
+        hub.health_reasons = [HealthReason("disk-low", {"free": "1", "wanted": "2"})]
         metrics.last_complete_backup.set(clock())
         return (await read_metrics(hub.services)).decode()
 

@@ -286,8 +286,8 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
             if unwell:
                 full = {"reason": "the disk is full"}
                 site.health_reasons += [
-                    HealthReason("cannot-store", "the disk is full", full),
-                    HealthReason("certificate-ends", "soon", {"day": "2026-12-01", "days": "6"}),
+                    HealthReason("cannot-store", full),
+                    HealthReason("certificate-ends", {"day": "2026-12-01", "days": "6"}),
                 ]
             # The server needs an ingest service, though no device uploads here.
             services = replace(site.services, ingest=FirmwareSite(site.hub, site.clock).ingest)

@@ -86,13 +86,16 @@ async def test_health_is_ok_or_gives_the_reasons(hub: PageSite, visitor: Visitor
         200,
         {"status": "ok"},
     )
-    hub.health_reasons = [HealthReason("disk-low", "the disk runs low")]
+    hub.health_reasons = [HealthReason("disk-low", {"free": "1", "wanted": "2"})]
     await visitor.get("/healthz")
     assert visitor.response.status_code == 200
-    hub.health_reasons = [HealthReason("cannot-store", "the disk is full")]
+    hub.health_reasons = [HealthReason("cannot-store", {"reason": "the disk is full"})]
     await visitor.get("/healthz")
     assert visitor.response.status_code == 503
-    assert (await visitor.response.get_json())["reasons"] == ["the disk is full"]
+    assert (await visitor.response.get_json())["reasons"] == [
+        "Data cannot be saved at the moment (the disk is full). "
+        "Cameras are asked to resend it later."
+    ]
 
 
 async def test_the_metrics_need_a_signed_in_user(visitor: Visitor) -> None:

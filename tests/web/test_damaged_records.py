@@ -107,13 +107,14 @@ async def test_it_is_counted(damaged: PageSite) -> None:
 async def test_the_hub_stays_well_and_names_the_loss(site: PageSite) -> None:
     """A service manager or load balancer must not restart or leave out the hub because of it."""
     program = Visitor(site)
-    loss = HealthReason("damaged-rows", "stored data is damaged: records (1)")
-    site.health_reasons = [HealthReason("backup-failed", "the last backup failed"), loss]
+    loss = HealthReason("damaged-rows", {"where": "records (1)"})
+    site.health_reasons = [HealthReason("backup-failed", {"reason": "the disk is full"}), loss]
     assert (await program.get("/healthz")).status_code == 200
     assert json.loads(program.text) == {"status": "ok", "degraded": [loss.text]}
-    site.health_reasons.append(HealthReason("cannot-store", "the disk is full"))
+    full = HealthReason("cannot-store", {"reason": "the disk is full"})
+    site.health_reasons.append(full)
     assert (await program.get("/healthz")).status_code == 503
-    assert json.loads(program.text) == {"status": "unwell", "reasons": ["the disk is full"]}
+    assert json.loads(program.text) == {"status": "unwell", "reasons": [full.text]}
 
 
 async def test_it_is_held_exported_and_erased_like_any_other(damaged: PageSite) -> None:

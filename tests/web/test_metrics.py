@@ -94,7 +94,7 @@ async def test_how_far_targets_are_is_told_by_target(hub: PageSite) -> None:
 
 async def test_problems_are_figures_as_long_as_they_last(hub: PageSite) -> None:
     assert (await read(hub))["sitehub_healthy",] == 1
-    hub.health_reasons = [HealthReason("cannot-store", "no"), HealthReason("disk-low", "low")]
+    hub.health_reasons = [HealthReason("cannot-store"), HealthReason("disk-low")]
     found = await read(hub)
     assert found["sitehub_healthy",] == 0
     assert found["sitehub_problem", "cannot-store", "fault"] == 1

@@ -15,10 +15,10 @@ from hub.services.admission.provisioning import stored_delivery
 from hub.services.alarms.judge import OFFLINE
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
+from hub.services.problems import PROBLEMS
 from hub.services.site.backups.place import NOT_CONNECTED
 from hub.services.site.status.damaged_data import NAMES, DamagedData
 from hub.services.site.status.health import HealthReason
-from hub.services.site.status.health_advice import ADVICE
 from hub.wire.commands.field_specs import FieldSpec
 from hub.wire.uploads.records import HubDetail
 from web import auth
@@ -314,135 +314,6 @@ INIT_OUTCOMES = {
     "not-sent": N_("not sent yet"),
 }
 
-HEALTH = {
-    "starting": N_("The hub is starting."),
-    "cannot-store": N_(
-        "Data cannot be saved at the moment (%(reason)s). Cameras are asked to resend it later."
-    ),
-    "damaged": N_("The stored data is damaged."),
-    "damaged-rows": N_(
-        "Some stored data is damaged and cannot be shown: %(where)s. Nothing else is damaged."
-    ),
-    "changes-lost": N_(
-        "The database lost changes: those of people, cameras, alarms and held evidence since "
-        "%(since)s may be missing."
-    ),
-    "pictures-lost": N_("Some pictures are lost."),
-    "cameras-offline": N_("No camera is online. The hub receives nothing."),
-    "clock-unset": N_("This computer's clock is wrong: it shows %(clock)s. Correct it."),
-    "clock-went-back": N_(
-        "There are records dated %(day)s, which is in the future. This computer's clock is "
-        "wrong, or was wrong when they arrived."
-    ),
-    "certificate-ended": N_("The certificate expired on %(day)s. Install a new one."),
-    "certificate-early": N_("The certificate is not valid before %(day)s."),
-    "certificate-ends": N_("The certificate expires on %(day)s, in %(days)s days."),
-    "certificate-stays": N_("The certificate could not be renewed: %(reason)s"),
-    "disk-low": N_(
-        "Only %(free)s GB of disk space is free (%(wanted)s GB should be), and deleting "
-        "older records cannot make room."
-    ),
-    "evidence-waits": N_(
-        "A day of records cannot be deleted because its evidence cannot be copied (%(what)s). "
-        "Free up some space, or release evidence that is no longer needed."
-    ),
-    "clock-doubted": N_(
-        "This computer's clock shows %(clock)s, but %(expected)s was expected. Correct it, or "
-        "confirm it under Site, Storage. Until then, no records are deleted by age."
-    ),
-    "clock-off-long": N_(
-        "According to this computer's clock (%(clock)s), the hub was off for %(days)s days. If "
-        "that is right, confirm it under Site, Storage. Until then, no records are deleted by "
-        "age."
-    ),
-    "clock-contradicted": N_(
-        "The clocks of %(off)s of %(devices)s cameras differ from this computer's clock by more "
-        "than a day. Check the date on both. Until then, no records are deleted by age."
-    ),
-    "people-wait": N_(
-        "%(people)s people who are valid from or until a time are neither put on cameras nor taken "
-        "off until this computer's clock is right, or someone confirms it under Site, Storage."
-    ),
-    "retention-waits": N_(
-        "%(days)s days with %(records)s records are past the retention period and waiting for "
-        "someone to confirm their deletion: see Site, Storage."
-    ),
-    "update-undone": N_(
-        "The update to version %(version)s failed and was rolled back: %(reason)s. The hub is "
-        "running as before."
-    ),
-    "backups-unreadable": N_(
-        "No backup can be made: the folder %(folder)s cannot be used (%(reason)s)."
-    ),
-    "backup-failed": N_("The last backup failed (%(reason)s)."),
-    "database-unread": N_("The last backup failed: %(reason)s."),
-    "backup-incomplete": N_(
-        "The last backup is incomplete: %(bytes)s bytes of pictures from %(days)s cannot be "
-        "read; they belong to %(records)s records."
-    ),
-    "backup-overdue": N_(
-        "There has been no valid backup for %(days)s days: the last one is from %(day)s."
-    ),
-    "backup-missing": N_("There has been no valid backup for %(days)s days: there is none at all."),
-    "codes-guessed": N_(
-        "Someone who has the cameras' key is trying security codes for %(devices)s. Connections "
-        "from other addresses are delayed."
-    ),
-    "camera-suspect": N_(
-        "%(camera)s cannot prove its identity, and %(reason)s. An administrator must look at it."
-    ),
-    "erasure-refused": N_(
-        "%(targets)s keeps people who were erased here, and nothing more is sent to it: %(reason)s."
-    ),
-    "target-held": N_("Nothing is forwarded to %(targets)s until someone looks at it: %(reason)s."),
-    "target-waiting": N_("Nothing could be forwarded to %(targets)s for an hour: %(reason)s."),
-    "target-gap": N_(
-        "Records were deleted before %(targets)s had them. The Forwarding page counts them."
-    ),
-    "report-failed": N_("Yesterday's reports could not be sent (%(reason)s)."),
-    "restored-elsewhere": N_(
-        "This hub was restored from a backup. Cameras reached it at %(before)s, but this "
-        "computer has %(now)s. Give it the old address, or enter the new one on each camera: see "
-        "Site, Backups."
-    ),
-}
-
-#: What is told of a problem to those who cannot mend it. The others concern everybody.
-TOPICS = {
-    "damaged": N_("damaged data"),
-    "damaged-rows": N_("damaged data"),
-    "changes-lost": N_("damaged data"),
-    "pictures-lost": N_("damaged data"),
-    "clock-unset": N_("the clock"),
-    "clock-went-back": N_("the clock"),
-    "clock-doubted": N_("the clock"),
-    "clock-off-long": N_("the clock"),
-    "clock-contradicted": N_("the clock"),
-    "people-wait": N_("the clock"),
-    "certificate-ended": N_("the certificate"),
-    "certificate-early": N_("the certificate"),
-    "certificate-ends": N_("the certificate"),
-    "certificate-stays": N_("the certificate"),
-    "disk-low": N_("the disk"),
-    "evidence-waits": N_("the disk"),
-    "retention-waits": N_("old records"),
-    "update-undone": N_("an update"),
-    "backups-unreadable": N_("the backup"),
-    "backup-failed": N_("the backup"),
-    "database-unread": N_("the backup"),
-    "backup-incomplete": N_("the backup"),
-    "backup-overdue": N_("the backup"),
-    "backup-missing": N_("the backup"),
-    "erasure-refused": N_("the forwarding of records"),
-    "target-held": N_("the forwarding of records"),
-    "target-waiting": N_("the forwarding of records"),
-    "target-gap": N_("the forwarding of records"),
-    "report-failed": N_("the morning reports"),
-    "codes-guessed": N_("attacks on cameras"),
-    "camera-suspect": N_("attacks on cameras"),
-    "restored-elsewhere": N_("the address of this hub"),
-}
-
 #: Reasons given by the store that are translated; others are error texts of the system.
 STORE_REASONS = (
     N_("the disk is full"),
@@ -554,31 +425,30 @@ def store_reason(text: str) -> str:
 
 def health_sentence(reason: HealthReason) -> str:
     """What is wrong with the hub itself."""
-    text = HEALTH.get(reason.code)
-    if text is None:
-        return reason.text
     args = {name: shown_value(value) for name, value in reason.args.items()}
     if reason.damaged:
         args["where"] = damaged_places(reason.damaged)
-    return gettext(text) % args
+    return gettext(reason.problem.sentence) % args
 
 
 def hub_sentence(detail: HubDetail, camera: str) -> str:
     """What the hub itself noticed, as a record of kind hub tells it."""
     if detail.cause == OFFLINE:
         return gettext("%(camera)s is offline") % {"camera": camera}
-    text = HEALTH.get(detail.cause)
-    if text is None:
+    problem = PROBLEMS.get(detail.cause)
+    if problem is None:
         return detail.text
     try:
-        return gettext(text) % {name: shown_value(value) for name, value in detail.args.items()}
+        return gettext(problem.sentence) % {
+            name: shown_value(value) for name, value in detail.args.items()
+        }
     except (KeyError, TypeError, ValueError):  # another version may tell other values
         return detail.text
 
 
 def health_topics(reasons: Iterable[HealthReason]) -> str:
-    """What these problems are about, each topic once. Their codes are in TOPICS."""
-    topics = dict.fromkeys(gettext(TOPICS[reason.code]) for reason in reasons)
+    """What these problems are about, each topic once. Each has one."""
+    topics = dict.fromkeys(gettext(reason.problem.topic) for reason in reasons)
     return gettext(", ").join(topics)
 
 
@@ -593,7 +463,7 @@ def damaged_places(damaged: Iterable[DamagedData]) -> str:
 
 def folder_sentence(folder: str, problem: str) -> str:
     """Why no backup can be made in a folder."""
-    text = HEALTH["backups-unreadable"]
+    text = PROBLEMS["backups-unreadable"].sentence
     return gettext(text) % {"folder": folder, "reason": store_reason(problem)}
 
 
@@ -605,9 +475,8 @@ def next_backup(hub: Services) -> str:
 
 
 def health_advice(reason: HealthReason) -> str:
-    """What to do about what is wrong with the hub; "" if nothing is known."""
-    text = ADVICE.get(reason.code)
-    return gettext(text) % reason.args if text else ""
+    """What to do about what is wrong with the hub."""
+    return gettext(reason.problem.advice) % reason.args
 
 
 def clock_offset(seconds: float) -> str:

@@ -16,7 +16,7 @@ from hub.services.site.status.health import HealthReason
 from web import auth
 from web.pages import language
 from web.pages.alarms.state import alarm_state
-from web.pages.labels import ROLES, TOPICS, health_sentence, health_topics
+from web.pages.labels import ROLES, health_sentence, health_topics
 
 LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"
@@ -111,9 +111,9 @@ def _notices(me: User, told: Collection[str]) -> list[Notice]:
 def _notices_without_rights(reasons: list[HealthReason]) -> list[Notice]:
     """What concerns everybody, and in one banner what only an administrator can mend."""
     shown = [
-        Notice(health_sentence(one), one.is_serious) for one in reasons if one.code not in TOPICS
+        Notice(health_sentence(one), one.is_serious) for one in reasons if not one.problem.topic
     ]
-    for_administrators = [one for one in reasons if one.code in TOPICS]
+    for_administrators = [one for one in reasons if one.problem.topic]
     if for_administrators:
         text = language.gettext("Administrator needed: %(topics)s") % {
             "topics": health_topics(for_administrators)

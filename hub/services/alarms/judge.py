@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from hub.clock_reading import Reading
+from hub.services.problems import PROBLEMS
 from hub.store.alarms.alarm import (
     LISTED_PERSON,
     SEVERITIES,
@@ -44,21 +45,6 @@ _EVENT_SEVERITIES: Mapping[int, Severity] = {
     3: "major",  # camera covered
     8: "critical",  # fire
     13: "major",  # post left
-}
-#: How severe problems of the hub are, by cause; others are "minor".
-_HUB_SEVERITIES: Mapping[str, Severity] = {
-    **dict.fromkeys(
-        ("cannot-store", "damaged", "clock-unset", "certificate-ended", "certificate-early"),
-        "critical",
-    ),
-    **dict.fromkeys(
-        (
-            *("database-unread", "backups-unreadable", "backup-failed", "backup-missing"),
-            *("backup-overdue", "backup-incomplete", "disk-low", "changes-lost", "pictures-lost"),
-            *("codes-guessed", "camera-suspect"),
-        ),
-        "major",
-    ),
 }
 #: What is "offline" among the causes of records of kind hub.
 OFFLINE = "offline"
@@ -195,7 +181,9 @@ class AlarmJudge:
     def _hub(self, record: Record, detail: HubDetail) -> Sighting | None:
         is_offline = detail.cause == OFFLINE
         kind: Literal["offline", "hub"] = "offline" if is_offline else "hub"
-        default = "major" if is_offline else _HUB_SEVERITIES.get(detail.cause, "minor")
+        default: Severity = "major"
+        if not is_offline:  # Another version may tell of other problems.
+            default = PROBLEMS[detail.cause].alarm if detail.cause in PROBLEMS else "minor"
         severity = self._by_rule(kind, record, None, default).severity
         if severity == "none":
             return None

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-from hub.services.doctor.texts import TEXTS
+from hub.services.doctor.texts import sentences_of
 
 State = Literal["ok", "warning", "failed"]
 
@@ -46,12 +46,12 @@ class Finding(Struct, frozen=True):
     @property
     def text(self) -> str:
         """What was found, in English."""
-        return TEXTS[self.code].found % self.args
+        return sentences_of(self.code).found % self.args
 
     @property
     def advice(self) -> str:
         """What to do about it, in English; "" if nothing."""
-        return TEXTS[self.code].advice % self.args
+        return sentences_of(self.code).advice % self.args
 
 
 def moment_text(moment: float) -> str:

@@ -1,11 +1,14 @@
 """The sentences of the doctor, in English; the pages translate them (web/translations).
 
-`found`: what is so. `advice`: what to do about it, "" if nothing.
+`found`: what is so. `advice`: what to do about it, "" if nothing. What is said of a problem as the
+hub itself says it is in `hub.services.problems`.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from hub.services.problems import PROBLEMS
 
 
 class Sentences(NamedTuple):
@@ -130,14 +133,6 @@ TEXTS: dict[str, Sentences] = {
         "Install a new one. The hub renews its own certificate automatically: find out why it "
         "could not.",
     ),
-    "certificate-ended": Sentences(
-        "The certificate expired on %(day)s.",
-        "Check this computer's date first. Then install a new one.",
-    ),
-    "certificate-early": Sentences(
-        "The certificate is not valid before %(day)s.",
-        "Check this computer's date.",
-    ),
     "certificate-names": Sentences(
         "The certificate is valid until %(day)s but does not cover %(names)s.",
         "Cameras and browsers that use this name or address may refuse it. Use another address, "
@@ -243,11 +238,6 @@ TEXTS: dict[str, Sentences] = {
     # backups
     "backup-ok": Sentences("The last valid backup is from %(time)s."),
     "backups-none": Sentences("There is no backup yet. One is made every night."),
-    "backup-failed": Sentences(
-        "The last backup failed: %(reason)s.",
-        "See Site, Backups. Check that the backup folder exists, that its disk is connected and "
-        "has free space, and that the hub can write there.",
-    ),
     "backup-missing": Sentences(
         "There is no valid backup.",
         "See the Backups page, or make one: sitehub backup FILE.",
@@ -260,24 +250,11 @@ TEXTS: dict[str, Sentences] = {
         "The newest backup, %(name)s, is not valid: %(reason)s.",
         "Make another one on the Backups page, and check the disk of the folder.",
     ),
-    "changes-lost": Sentences(
-        "The database lost changes: those of people, cameras, alarms and held evidence since "
-        "%(since)s may be missing.",
-        "Check what was changed since then, and change it again. Records are complete, but some "
-        "may have raised no alarm. Then acknowledge this on the Health page, or with sitehub "
-        "doctor --accept-lost.",
-    ),
     "pictures-lost": Sentences(
         "Pictures are lost: %(what)s.",
         "If you have the file, in a backup or elsewhere, stop the hub, put it back into the "
         "folder media, and start the hub. Otherwise acknowledge the loss on the Health page, or "
         "with sitehub doctor --accept-lost. Have the disk examined.",
-    ),
-    "database-unread": Sentences(
-        "The last backup failed: %(reason)s.",
-        "Keep the last valid backup, and have this computer's disk replaced soon. Restore the "
-        "backup on the new disk; if the old one still has the folder media, take only hub.sqlite "
-        "from the backup, and sitehub doctor --rebuild adds the records that came after it.",
     ),
     "backup-incomplete": Sentences(
         "The last backup, made at %(time)s, is incomplete: %(bytes)s bytes of pictures from "
@@ -320,3 +297,11 @@ TEXTS: dict[str, Sentences] = {
         "Remove their releases and add the files again.",
     ),
 }
+
+
+def sentences_of(code: str) -> Sentences:
+    """Return the sentences of a finding by its code."""
+    if (own := TEXTS.get(code)) is not None:
+        return own
+    problem = PROBLEMS[code]
+    return Sentences(problem.sentence, problem.advice)

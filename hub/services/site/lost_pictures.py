@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
 from hub.services.doctor.findings import moment_text
-from hub.services.doctor.texts import TEXTS
+from hub.services.problems import PROBLEMS
 from hub.store.media.lost_parts import LostPart
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class LostPictures:
         if since is not None:
             moment = moment_text(since / 1000)
             await self._audit.add(by, "retention.accept-lost", moment)
-            texts.append(TEXTS["changes-lost"].found % {"since": moment})
+            texts.append(PROBLEMS["changes-lost"].sentence % {"since": moment})
         if texts:
             await self._store.accept_lost()
             self._change_feed.publish([Change("health")])

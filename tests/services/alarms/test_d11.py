@@ -257,14 +257,15 @@ async def test_a_device_offline_for_offline_minutes_raises_one_alarm_per_device(
 async def test_the_hubs_own_state_raises_an_alarm_of_its_cause(
     watched: Watched, code: str, severity: str
 ) -> None:
-    watched.problems = [HealthReason(code, "words", {"a": "b"})]  # type: ignore[arg-type]
+    args = dict.fromkeys(("reason", "clock", "expected", "day", "days", "free", "wanted"), "b")
+    watched.problems = [HealthReason(code, args)]
     for _ in range(2):
         assert await watched.after(1) == [("hub", code, "new")]
     alarm = await watched.site.one()
     assert (alarm.severity, alarm.count) == (severity, 1)
     # The hub's own alarms have records of kind `hub`.
     record = await watched.hub.services.records.get(alarm.seq)
-    assert (record.kind, record.detail) == ("hub", HubDetail(code, "words", {"a": "b"}))
+    assert (record.kind, record.detail) == ("hub", HubDetail(code, watched.problems[0].text, args))
 
 
 @pytest.mark.parametrize("kind", ["offline", "hub"])
@@ -275,7 +276,7 @@ async def test_offline_and_the_hubs_own_close_by_themselves_unless_never_acknowl
     if kind == "offline":
         go_offline(watched, "1")
     else:
-        watched.problems = [HealthReason("disk-low", "low", {})]
+        watched.problems = [HealthReason("disk-low", {"free": "1", "wanted": "2"})]
     await watched.after(0)
     await watched.after(300)
     alarm = await watched.site.one()

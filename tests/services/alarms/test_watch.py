@@ -27,9 +27,9 @@ from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink
 from tests.support.hub_services import open_hub_services
 
-DISK_LOW = HealthReason("disk-low", "only 1 GB of disk space is free", {"free": "1"})
-CANNOT_STORE = HealthReason("cannot-store", "nothing can be stored now", {"reason": "x"})
-STARTING = HealthReason("starting", "the hub is starting")
+DISK_LOW = HealthReason("disk-low", {"free": "1", "wanted": "2"})
+CANNOT_STORE = HealthReason("cannot-store", {"reason": "x"})
+STARTING = HealthReason("starting")
 
 
 class Watched:
@@ -133,9 +133,7 @@ async def test_a_device_that_stays_offline_raises_an_alarm(watched: Watched) -> 
 
 def suspect(did: str) -> HealthReason:
     reason = "it connected from another address"
-    return HealthReason(
-        "camera-suspect", "words", {"camera": f"Gate {did}", "reason": reason}, did=did
-    )
+    return HealthReason("camera-suspect", {"camera": f"Gate {did}", "reason": reason}, did=did)
 
 
 async def test_each_camera_that_does_not_fit_raises_an_alarm_of_its_own(watched: Watched) -> None:

@@ -38,7 +38,7 @@ from hub.services.doctor.permissions import check_permissions
 from hub.services.doctor.ports import check_ports
 from hub.services.doctor.stored import check_counts, check_entries
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.doctor.texts import TEXTS
+from hub.services.doctor.texts import TEXTS, sentences_of
 from hub.services.site.backups.views import BackupFailure
 from hub.services.site.certificates.certificates import names_of_this_host
 from hub.services.site.certificates.sources import SiteCertificate
@@ -132,8 +132,7 @@ async def test_every_finding_has_sentences_that_end_as_sentences() -> None:
             r'(?:ok|warning|failed)\(\s*"[\w-]+",\s*"([\w-]+)"', path.read_text()
         )
     }
-    assert named <= set(TEXTS)
-    for found, advice in TEXTS.values():
+    for found, advice in map(sentences_of, {*named, *TEXTS}):
         assert found.endswith(".")
         assert not advice or advice.endswith((".", "DIRECTORY."))
 

@@ -61,15 +61,15 @@ async def test_a_hub_that_is_well_tells_what_it_holds(hub: PageSite, clock: Froz
 
 
 async def test_what_is_not_well_is_told_with_what_to_do(hub: PageSite) -> None:
-    hub.health_reasons = [HealthReason("disk-low", "only 1 GB is free", {"free": "1"})]
+    hub.health_reasons = [HealthReason("disk-low", {"free": "1", "wanted": "2"})]
     found = await read(hub)
     assert found["state"] == "ok"  # a notice does not keep the hub from working
     (problem,) = found["problems"]  # type: ignore[misc]
     assert (problem["code"], problem["severity"]) == ("disk-low", "notice")
     assert problem["advice"].startswith("Delete files")
-    hub.health_reasons = [HealthReason("cannot-store", "nothing can be stored", {"reason": "x"})]
+    hub.health_reasons = [HealthReason("cannot-store", {"reason": "x"})]
     assert (await read(hub))["state"] == "unwell"
-    hub.health_reasons = [HealthReason("starting", "the hub is starting")]
+    hub.health_reasons = [HealthReason("starting")]
     assert (await read(hub))["state"] == "starting"
 
 

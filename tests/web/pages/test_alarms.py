@@ -731,7 +731,7 @@ async def test_a_camera_that_alone_saw_somebody_keeps_its_name_once_it_is_remove
 async def test_a_problem_of_the_hub_is_told_once(site: PageSite) -> None:
     admin = await Visitor.signed_in(site)
     sentence = "There has been no valid backup for 36 days"
-    reason = HealthReason("backup-overdue", "…", {"days": "36", "day": "2026-10-22"})
+    reason = HealthReason("backup-overdue", {"days": "36", "day": "2026-10-22"})
     site.health_reasons = [reason]
     await admin.get("/cameras")
     assert admin.text.count(sentence) == 1

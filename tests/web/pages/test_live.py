@@ -563,7 +563,7 @@ async def test_two_thousand_cameras_leave_the_live_page_light(
 
 
 async def test_faults_of_the_hub_are_shown_on_every_page(hub: PageSite, admin: Visitor) -> None:
-    hub.health_reasons = [HealthReason("damaged", "english", {"what": "page 7"})]
+    hub.health_reasons = [HealthReason("damaged", {"what": "page 7"})]
     for path in ("/", "/cameras", "/cameras/connect", "/account", "/notices", "/nothing"):
         await admin.get(path)
         assert "The stored data is damaged." in admin.text

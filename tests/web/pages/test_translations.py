@@ -19,16 +19,13 @@ import web
 from hub.config import SETTINGS
 from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
-from hub.services.doctor.findings import CHECK_NAMES
 from hub.services.doctor.texts import TEXTS
+from hub.services.problems import CHECKS, PROBLEMS
 from hub.services.site.status.damaged_data import NAMES
-from hub.services.site.status.health import FaultCode, NoticeCode
-from hub.services.site.status.health_advice import ADVICE
 from hub.store.backup.archive import HEAD_NOT_READ, HEAD_TOO_LARGE
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
 from web.pages.language import CATALOGS
-from web.pages.site.health import CHECKS
 
 WEB = Path(web.__file__).parent
 TEMPLATES = sorted(WEB.joinpath("templates").rglob("*.html"))
@@ -53,7 +50,13 @@ def used() -> set[str]:
     texts = {text if isinstance(text, str) else text[0] for _, _, text, _, _ in found}
     # The command line uses these as well, in English.
     of_services = {
-        *ADVICE.values(),
+        *(
+            text
+            for one in PROBLEMS.values()
+            for text in (one.sentence, one.advice, one.meaning, one.topic, one.check)
+        ),
+        *(text for one in CHECKS.values() for text in (one.name, one.meaning)),
+        *(one.page.name for one in (*PROBLEMS.values(), *CHECKS.values()) if one.page),
         *NAMES.values(),
         *(text for both in TEXTS.values() for text in both),
     }
@@ -155,12 +158,9 @@ def test_every_reason_and_outcome_of_the_services_has_a_text() -> None:
     for outcome in get_args(DeliveryOutcome):
         assert f"accepted-{outcome}" in labels.DONE
         assert outcome in labels.INIT_OUTCOMES
-    assert set(labels.HEALTH) == {*get_args(FaultCode), *get_args(NoticeCode)}
-    assert set(ADVICE) == set(labels.HEALTH)
     # What keeps the hub from seeing or keeping anything is told to everybody as it is.
     of_everybody = {"starting", "cannot-store", "cameras-offline"}
-    assert set(labels.HEALTH) - set(labels.TOPICS) == of_everybody
-    assert set(CHECKS) == set(CHECK_NAMES)
+    assert {code for code, one in PROBLEMS.items() if not one.topic} == of_everybody
 
 
 def test_every_reason_of_the_store_has_a_text() -> None:

@@ -13,8 +13,8 @@ from quart.wrappers.response import ResponseBody
 from hub.errors import BackupFault, TooManyRequests
 from hub.services import Services
 from hub.services.access.audit import Actor
+from hub.services.problems import PROBLEMS
 from hub.services.site.backups.views import Backup, BackupFailure
-from hub.services.site.status.health_advice import BACKUP_FAILED, BACKUP_INCOMPLETE, DATABASE_UNREAD
 from web import auth
 from web.pages import language
 from web.pages.labels import duration, folder_sentence, next_backup, size_text, store_reason
@@ -26,6 +26,7 @@ from web.pages.site.layout import site_page
 blueprint = Blueprint("backups", __name__, url_prefix="/site/backups")
 
 _DAY_SECONDS = 86_400
+_INCOMPLETE = PROBLEMS["backup-incomplete"]
 
 
 class BackupRow(Struct, frozen=True):
@@ -211,7 +212,7 @@ def _view(hub: Services) -> BackupsView:
         % {"time": _moment(hub, failure.at), "reason": store_reason(failure.reason)},
         advice=_advice(failure),
         incomplete=_incomplete(hub),
-        replace_disk=gettext(BACKUP_INCOMPLETE),
+        replace_disk=gettext(_INCOMPLETE.advice),
         rows=[_row(hub, one) for one in backups.list()],
         total=size_text(backups.folder_bytes),
     )
@@ -220,7 +221,8 @@ def _view(hub: Services) -> BackupsView:
 def _advice(failure: BackupFailure | None) -> str:
     if failure is None:
         return ""
-    return gettext(DATABASE_UNREAD if failure.is_of_database else BACKUP_FAILED)
+    code = "database-unread" if failure.is_of_database else "backup-failed"
+    return gettext(PROBLEMS[code].advice)
 
 
 def _incomplete(hub: Services) -> str:

@@ -7,50 +7,19 @@ from collections.abc import Iterator
 from msgspec import Struct
 from quart import Blueprint, Response
 
-from hub.services.doctor.findings import CheckName, Finding, State
-from hub.services.doctor.texts import TEXTS
+from hub.services.doctor.findings import Finding, State
+from hub.services.doctor.texts import sentences_of
+from hub.services.problems import CHECKS
 from web import auth
 from web.pages import language
 from web.pages.camera.row import ShownState, shown_state
 from web.pages.labels import health_sentence
-from web.pages.language import N_, gettext
+from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
 from web.pages.site.problems import ShownProblem, current_problems, finding_sentence
 
 blueprint = Blueprint("health", __name__, url_prefix="/site/health")
-
-CHECKS: dict[CheckName, str] = {
-    "hub": N_("Hub"),
-    "service": N_("Service"),
-    "settings": N_("Settings"),
-    "ports": N_("Network ports"),
-    "clock": N_("Clock"),
-    "disk": N_("Disk"),
-    "certificate": N_("Certificate"),
-    "permissions": N_("Access rights"),
-    "sqlite": N_("Database program"),
-    "database": N_("Database"),
-    "key": N_("Key file"),
-    "set-aside": N_("Pictures set aside"),
-    "backups": N_("Backups"),
-    "integrity": N_("Whole database"),
-    "records": N_("All records"),
-    "counts": N_("Counts of records"),
-    "entries": N_("All other entries"),
-    "pictures": N_("All pictures"),
-    "firmware": N_("Firmware files"),
-}
-
-
-#: Problems that the hub meets while it works, and no check looks for: what they are about.
-_MET: dict[str, str] = {
-    "damaged": N_("Stored data"),
-    "damaged-rows": N_("Stored data"),
-    "changes-lost": N_("Stored data"),
-    "pictures-lost": N_("Stored data"),
-    "cameras-offline": N_("Cameras"),
-}
 
 
 class ShownCheck(Struct, frozen=True):
@@ -154,17 +123,17 @@ def _noted(state: ShownState) -> list[NotedCamera]:
 
 
 def _shown(finding: Finding) -> ShownCheck:
-    text = finding_sentence(TEXTS[finding.code].found, finding)
-    return ShownCheck(gettext(CHECKS[finding.check]), finding.state, text)
+    text = finding_sentence(sentences_of(finding.code).found, finding)
+    return ShownCheck(gettext(CHECKS[finding.check].name), finding.state, text)
 
 
 def _met(findings: list[Finding]) -> Iterator[ShownCheck]:
     """What the hub met by itself, without what a check has found too."""
     found = {finding.code for finding in findings}
     for reason in auth.services().health.reasons():
-        if reason.code in _MET and reason.code not in found:
+        if reason.problem.check and reason.code not in found:
             state: State = "failed" if reason.is_serious else "warning"
-            yield ShownCheck(gettext(_MET[reason.code]), state, health_sentence(reason))
+            yield ShownCheck(gettext(reason.problem.check), state, health_sentence(reason))
 
 
 def _run() -> ShownRun | None:
@@ -172,7 +141,7 @@ def _run() -> ShownRun | None:
     if running is None:
         return None
     part = "" if running.part is None else f"{running.part:.2f}"
-    return ShownRun(gettext(CHECKS[running.check]), part)
+    return ShownRun(gettext(CHECKS[running.check].name), part)
 
 
 def _moment(ms: int) -> str:

@@ -13,8 +13,9 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from hub.errors import HubError
-from hub.services.doctor.findings import Finding
-from hub.services.doctor.texts import TEXTS
+from hub.services.doctor.findings import Finding, State
+from hub.services.doctor.texts import sentences_of
+from hub.services.problems import CHECKS, PROBLEMS, Level, Page
 from hub.services.site.status.damaged_data import NAMES, DamagedData, DamagedEntry, DataKind
 from hub.services.site.status.health import HealthReason
 from web import auth
@@ -22,201 +23,14 @@ from web.pages import language
 from web.pages.labels import health_advice, health_sentence, shown_value
 from web.pages.language import N_, gettext
 
-
-class Consequence(Struct, frozen=True):
-    """What a kind of problem means for the site. `url`: where it is solved; `link`: its name."""
-
-    meaning: str
-    url: str = ""
-    link: str = ""
-
-
-_NO_WORK = N_("The hub cannot work at the moment, or only in part.")
-_WRONG_TIMES = N_("Records get a wrong date, and old ones may be deleted too late.")
-_NO_BACKUP = N_("If this computer or its disk breaks, everything since the last backup is lost.")
-_TRUST = N_("Browsers show a warning, and cameras may refuse to connect.")
-_LOST_PARTS = N_("Parts of some records cannot be shown.")
-_MARKED = N_("What cannot be read is left out, and marked where it is shown.")
-
-#: By the code of a problem of the hub, or of a finding, or by the name of a check; the most
-#: serious first.
-CONSEQUENCES: dict[str, Consequence] = {
-    "cannot-store": Consequence(
-        N_(
-            "New records are not being stored. Cameras send them again later, but not indefinitely."
-        ),
-        "/site/retention",
-        N_("Storage"),
-    ),
-    "database": Consequence(_NO_WORK),
-    "key": Consequence(
-        N_("Cameras and programs may be refused until this is fixed."),
-        "/site/backups",
-        N_("Backups"),
-    ),
-    "integrity": Consequence(
-        N_("Records, cameras and users may be lost if nothing is done."),
-        "/site/backups",
-        N_("Backups"),
-    ),
-    "damaged": Consequence(
-        N_("Records or pictures may be lost if nothing is done."),
-        "/site/health#everything",
-        N_("Check everything"),
-    ),
-    "ports": Consequence(N_("Cameras or browsers cannot reach the hub.")),
-    "permissions": Consequence(N_("The hub cannot use its files, or others can read them.")),
-    "clock-unset": Consequence(_WRONG_TIMES),
-    "certificate-ended": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
-    "certificate-early": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
-    "starting": Consequence(_NO_WORK),
-    "cameras-offline": Consequence(
-        N_("The hub receives nothing from the cameras."),
-        "/cameras",
-        N_("Cameras"),
-    ),
-    "database-unread": Consequence(
-        N_("Nothing can be backed up, and records may be lost if nothing is done."),
-        "/site/backups",
-        N_("Backups"),
-    ),
-    "restored-elsewhere": Consequence(
-        N_("Cameras may still be connecting to the old address; then nothing is recorded."),
-        "/site/backups",
-        N_("Backups"),
-    ),
-    "codes-guessed": Consequence(
-        N_("Someone is trying to impersonate one of your cameras."),
-        "/site/audit",
-        N_("Audit log"),
-    ),
-    "camera-suspect": Consequence(
-        N_("Someone may be impersonating one of your cameras, or a camera has moved."),
-        "/cameras",
-        N_("Cameras"),
-    ),
-    "disk": Consequence(
-        N_("Records may be kept for fewer days than you want, or come late."),
-        "/site/retention",
-        N_("Storage"),
-    ),
-    "disk-low": Consequence(
-        N_(
-            "Records may be kept for fewer days than you want. Once the disk is full, no new "
-            "records can be kept."
-        ),
-        "/site/retention",
-        N_("Storage"),
-    ),
-    "backups-unreadable": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
-    "backup-failed": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
-    "backup-missing": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
-    "backup-overdue": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
-    "backup-incomplete": Consequence(
-        N_("Some pictures can no longer be read and are missing from new backups."),
-        "/site/backups",
-        N_("Backups"),
-    ),
-    "backups": Consequence(_NO_BACKUP, "/site/backups", N_("Backups")),
-    "certificate": Consequence(_TRUST, "/site/certificate", N_("Certificate")),
-    "clock": Consequence(_WRONG_TIMES, "/site/retention", N_("Storage")),
-    "clock-off-long": Consequence(_WRONG_TIMES, "/site/retention", N_("Storage")),
-    "clock-doubted": Consequence(_WRONG_TIMES, "/site/retention", N_("Storage")),
-    "clock-contradicted": Consequence(_WRONG_TIMES, "/cameras", N_("Cameras")),
-    "clock-went-back": Consequence(_WRONG_TIMES),
-    "people-wait": Consequence(
-        N_("Cameras may let in whose time is over, and not whose time has begun."),
-        "/site/retention",
-        N_("Storage"),
-    ),
-    "retention-waits": Consequence(
-        N_("They stay and take up space until someone decides."),
-        "/site/retention",
-        N_("Decide"),
-    ),
-    "damaged-rows": Consequence(_MARKED),
-    "changes-lost": Consequence(
-        N_("What people changed then is as it was before, and nothing else says so."),
-        "/site/audit",
-        N_("Audit log"),
-    ),
-    "pictures-lost": Consequence(_LOST_PARTS),
-    "records": Consequence(_LOST_PARTS),
-    "pictures": Consequence(_LOST_PARTS),
-    "entries": Consequence(_MARKED),
-    "counts": Consequence(N_("Charts and reports may show wrong numbers.")),
-    "service": Consequence(
-        N_("The hub may not start by itself after a power cut or a restart of this computer.")
-    ),
-    "settings": Consequence(
-        N_("Once stopped, the hub will not start again."), "/site/settings", N_("Settings")
-    ),
-    "evidence-waits": Consequence(
-        N_("The records stay, but their day takes up disk space."),
-        "/evidence",
-        N_("Evidence"),
-    ),
-    "certificate-stays": Consequence(
-        N_("Everything works until the certificate expires."),
-        "/site/certificate",
-        N_("Certificate"),
-    ),
-    "certificate-ends": Consequence(
-        N_("After that day browsers show a warning, and cameras may refuse to connect."),
-        "/site/certificate",
-        N_("Certificate"),
-    ),
-    "firmware": Consequence(
-        N_("Cameras cannot be updated with these files."), "/firmware", N_("Firmware")
-    ),
-    "update-undone": Consequence(
-        N_("The site works as before, with the previous version."),
-        "/site/update",
-        N_("Update"),
-    ),
-    "erasure-refused": Consequence(
-        N_("The other system keeps records and pictures of people who were erased here."),
-        "/site/targets",
-        N_("Forwarding"),
-    ),
-    "target-held": Consequence(
-        N_("The other system gets no records. They are kept here and sent later."),
-        "/site/targets",
-        N_("Forwarding"),
-    ),
-    "target-waiting": Consequence(
-        N_("The other system gets no records. They are kept here and sent later."),
-        "/site/targets",
-        N_("Forwarding"),
-    ),
-    "target-gap": Consequence(
-        N_("The other system never gets these records, and was told so."),
-        "/site/targets",
-        N_("Forwarding"),
-    ),
-    "report-failed": Consequence(
-        N_("The recipients do not get the reports. They are available on the Reports page."),
-        "/site/reports",
-        N_("Morning reports"),
-    ),
-    "set-aside": Consequence(N_("Some records or pictures are not shown.")),
-    "sqlite": Consequence(_NO_WORK),
-    "hub": Consequence(_NO_WORK),
-}
-_RANK = {name: place for place, name in enumerate(CONSEQUENCES)}
+#: The most serious first. What a check found ranks as high as what the hub itself says so of.
+_RANKS: tuple[Level | State, ...] = ("fault", "failed", "serious", "notice", "warning")
 #: Tables whose rows have a page each: what one is called, and the start of its address.
 _OWN_PAGES = {
     "record": (N_("Record %(name)s"), "/records/"),
     "device": (N_("Camera %(name)s"), "/cameras/"),
     "user": (N_("User %(name)s"), "/site/users/user?name="),
 }
-#: Checks whose findings name files, ports and programs, which are a detail to others.
-_TECHNICAL = {
-    *("hub", "settings", "ports", "permissions", "sqlite", "database", "key", "set-aside"),
-    "integrity",
-}
-#: Problems of the hub that name files, likewise.
-_WITH_DETAIL = {"damaged", "pictures-lost"}
 #: Where other damaged entries are looked at.
 _PLACES: dict[DataKind, str] = {
     "evidence": "/evidence",
@@ -264,7 +78,7 @@ async def current_problems() -> list[ShownProblem]:
     full = checks.last_full
     findings = [*await checks.quick(), *(full.findings if full else ())]
     found = [*await _reported(), *_found(findings)]
-    found.sort(key=lambda item: (not item[1].is_serious, _RANK.get(item[0], len(_RANK))))
+    found.sort(key=lambda item: _RANKS.index(item[0]))
     return [problem for _, problem in found]
 
 
@@ -274,56 +88,55 @@ def finding_sentence(text: str, finding: Finding) -> str:
     return gettext(text) % args if text else ""
 
 
-async def _reported() -> list[tuple[str, ShownProblem]]:
+async def _reported() -> list[tuple[Level | State, ShownProblem]]:
     return [
-        (reason.code, await _reported_problem(reason))
+        (reason.problem.level, await _reported_problem(reason))
         for reason in auth.services().health.reasons()
     ]
 
 
 async def _reported_problem(reason: HealthReason) -> ShownProblem:
-    about = CONSEQUENCES[reason.code]
+    problem = reason.problem
+    url, link = _shown_page(problem.page)
     return ShownProblem(
         text=health_sentence(reason),
-        meaning=gettext(about.meaning),
+        meaning=gettext(problem.meaning),
         advice=health_advice(reason),
         is_serious=reason.is_serious,
-        url=f"/cameras/{reason.did}/unsigned" if reason.did else about.url,
-        link=_link_text(reason, about),
-        detail=reason.args["what"] if reason.code in _WITH_DETAIL else "",
+        url=f"/cameras/{reason.did}/unsigned" if reason.did else url,
+        link=gettext("Look at what differs") if reason.did else link,
+        detail=reason.args.get(problem.detail, ""),
         entries=tuple([entry for kind in reason.damaged for entry in await _entries(kind)]),
         code=reason.key,
     )
 
 
-def _link_text(reason: HealthReason, about: Consequence) -> str:
-    if reason.did:
-        return gettext("Look at what differs")
-    return gettext(about.link) if about.link else ""
-
-
-def _found(findings: list[Finding]) -> Iterator[tuple[str, ShownProblem]]:
+def _found(findings: list[Finding]) -> Iterator[tuple[Level | State, ShownProblem]]:
     """What the checks found, without what the health of the hub reports by the same code."""
     reported = {reason.code for reason in auth.services().health.reasons()}
     for finding in findings:
         if finding.state != "ok" and finding.code not in reported:
-            name = finding.code if finding.code in CONSEQUENCES else finding.check
-            about = CONSEQUENCES[name]
-            found = finding_sentence(TEXTS[finding.code].found, finding)
-            meaning = gettext(about.meaning)
-            is_technical = name in _TECHNICAL
+            check = CHECKS[finding.check]
+            about = PROBLEMS.get(finding.code, check)
+            sentences = sentences_of(finding.code)
+            found, meaning = finding_sentence(sentences.found, finding), gettext(about.meaning)
+            url, link = _shown_page(about.page)
             yield (
-                name,
+                finding.state,
                 ShownProblem(
-                    text=meaning if is_technical else found,
-                    meaning="" if is_technical else meaning,
-                    advice=finding_sentence(TEXTS[finding.code].advice, finding),
+                    text=meaning if check.is_technical else found,
+                    meaning="" if check.is_technical else meaning,
+                    advice=finding_sentence(sentences.advice, finding),
                     is_serious=finding.state == "failed",
-                    url=about.url,
-                    link=gettext(about.link) if about.link else "",
-                    detail=found if is_technical else "",
+                    url=url,
+                    link=link,
+                    detail=found if check.is_technical else "",
                 ),
             )
+
+
+def _shown_page(page: Page | None) -> tuple[str, str]:
+    return ("", "") if page is None else (page.url, gettext(page.name))
 
 
 async def _entries(kind: DamagedData) -> list[ShownEntry]:

@@ -1,50 +1,9 @@
-"""Problems of the hub, for /healthz and for the pages.
-
-The codes, each with its `args` for the translation. Those marked ! are faults: the hub cannot do
-its work.
-
-    starting              !
-    cannot-store          ! reason
-    damaged               ! what
-    clock-unset           ! clock
-    clock-went-back         day
-    certificate-ended     ! day
-    certificate-early     ! day
-    cameras-offline
-    damaged-rows            where
-    changes-lost            since
-    pictures-lost           what
-    certificate-ends        day, days
-    certificate-stays       reason
-    disk-low                free, wanted (GB)
-    evidence-waits          what
-    clock-doubted           clock, expected
-    clock-off-long          days, clock
-    clock-contradicted      off, devices
-    people-wait             people
-    retention-waits         days, records
-    update-undone           version, reason
-    backups-unreadable      folder, reason
-    backup-failed           reason
-    database-unread         reason
-    backup-incomplete       days, bytes, records
-    backup-overdue          days, day
-    backup-missing          days
-    restored-elsewhere      before, now (addresses)
-    report-failed           reason
-    erasure-refused         targets (names), reason
-    target-held             targets (names), reason
-    target-waiting          targets (names), reason
-    target-gap              targets (names), records
-    codes-guessed           devices (names)
-    camera-suspect          camera, reason: one for each camera
-"""
+"""Finds what is wrong with the hub, for /healthz, the pages, alarms and metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal, get_args
 
 import trio
 from msgspec import Struct
@@ -55,6 +14,7 @@ from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.doctor.findings import moment_text
 from hub.services.forwarding.targets import TargetView
+from hub.services.problems import PROBLEMS, Problem
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.clock import SiteClock, steady_seconds
@@ -68,53 +28,7 @@ from hub.store.db import Store
 from hub.store.tables.devices import Suspicion
 from hub.wire.uploads.records import problem_key
 
-# Both with the most serious first: in this order they are told.
-FaultCode = Literal[
-    "cannot-store",
-    "damaged",
-    "clock-unset",
-    "certificate-ended",
-    "certificate-early",
-    "starting",
-]
-NoticeCode = Literal[
-    "cameras-offline",
-    "database-unread",
-    "restored-elsewhere",
-    "codes-guessed",
-    "camera-suspect",
-    "disk-low",
-    "backups-unreadable",
-    "backup-failed",
-    "backup-missing",
-    "backup-overdue",
-    "backup-incomplete",
-    "clock-off-long",
-    "clock-doubted",
-    "clock-contradicted",
-    "clock-went-back",
-    "people-wait",
-    "retention-waits",
-    "damaged-rows",
-    "changes-lost",
-    "pictures-lost",
-    "evidence-waits",
-    "certificate-stays",
-    "certificate-ends",
-    "update-undone",
-    "erasure-refused",
-    "target-held",
-    "target-waiting",
-    "target-gap",
-    "report-failed",
-]
-#: Notices for which somebody has to do something at once. They are shown like faults.
-_SERIOUS: tuple[NoticeCode, ...] = (
-    *("cameras-offline", "database-unread", "backups-unreadable"),
-    *("backup-failed", "backup-missing", "backup-overdue", "backup-incomplete"),
-)
-CODES: tuple[FaultCode | NoticeCode, ...] = (*get_args(FaultCode), *get_args(NoticeCode))
-
+_RANK = {code: place for place, code in enumerate(PROBLEMS)}
 _CHECK_SECONDS = 2
 _DAY_SECONDS = 86_400
 #: A target that gets nothing for so long is a problem: until then it may be a restart or a cable.
@@ -140,17 +54,32 @@ _ALSO_SUSPECT = "they do not fit their approval"
 
 
 class HealthReason(Struct, frozen=True):
-    """A problem that a person must solve. `text` is an English sentence with the values `args`.
+    """A problem that a person must solve, with the values `args` of its sentence.
 
     `damaged`: what stored data is damaged. `did`: of the camera that it is about, if there is one
     problem for each camera.
     """
 
-    code: FaultCode | NoticeCode
-    text: str
+    code: str
     args: dict[str, str] = {}
     damaged: tuple[DamagedData, ...] = ()
     did: str = ""
+
+    @property
+    def problem(self) -> Problem:
+        return PROBLEMS[self.code]
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in English."""
+        text = self.problem.sentence % self.args
+        detail = self.args.get(self.problem.detail, "")
+        return f"{text.removesuffix('.')}: {detail}." if detail else text
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in English."""
+        return self.problem.advice % self.args
 
     @property
     def key(self) -> str:
@@ -159,17 +88,12 @@ class HealthReason(Struct, frozen=True):
 
     @property
     def is_fault(self) -> bool:
-        return self.code in get_args(FaultCode)
+        return self.problem.level == "fault"
 
     @property
     def is_serious(self) -> bool:
         """Whether somebody has to do something at once: pages show it in red."""
-        return self.is_fault or self.code in _SERIOUS
-
-    @property
-    def is_loss(self) -> bool:
-        """Whether data is lost although the hub works."""
-        return self.code in ("damaged-rows", "changes-lost", "pictures-lost")
+        return self.problem.level != "notice"
 
 
 class Health:
@@ -228,9 +152,7 @@ class Health:
 
     def reasons(self) -> list[HealthReason]:
         """Return all problems, the most serious first: faults, then notices."""
-        return sorted(
-            self._find(), key=lambda reason: (not reason.is_serious, CODES.index(reason.code))
-        )
+        return sorted(self._find(), key=lambda reason: (not reason.is_serious, _RANK[reason.code]))
 
     def faults(self) -> list[HealthReason]:
         """Return the problems for which /healthz answers 503."""
@@ -248,19 +170,14 @@ class Health:
 
     def _find(self) -> Iterator[HealthReason]:
         if not self._is_serving:
-            yield HealthReason("starting", "the hub is starting")
+            yield HealthReason("starting")
             return
         yield from self._check_store()
         if failure := self._updates.failure:
-            yield HealthReason(
-                "update-undone",
-                f"the update to {failure.version} failed and was undone: {failure.reason}",
-                {"version": failure.version, "reason": failure.reason},
-            )
+            yield _problem("update-undone", version=failure.version, reason=failure.reason)
         if self._now() < EARLIEST_PLAUSIBLE:
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
-            text = f"the clock of this host is wrong: it shows {clock}"
-            yield HealthReason("clock-unset", text, {"clock": clock})
+            yield _problem("clock-unset", clock=clock)
         else:
             yield from self._check_clock()
             yield from self._check_record_days()
@@ -269,11 +186,7 @@ class Health:
         yield from self._check_retention()
         yield from self._check_backups()
         if failure_of_reports := self._report_failure():
-            yield HealthReason(
-                "report-failed",
-                f"the reports of yesterday could not be sent: {failure_of_reports}",
-                {"reason": failure_of_reports},
-            )
+            yield _problem("report-failed", reason=failure_of_reports)
         yield from self._check_targets()
         yield from self._check_guesses()
         yield from self._check_suspects()
@@ -284,19 +197,11 @@ class Health:
         keeping = [view for view in views if view.refuses_erasure]
         if keeping:
             names, reason = _some([view.target.name for view in keeping]), keeping[0].reason
-            yield HealthReason(
-                "erasure-refused",
-                f"{names} keeps people who were erased here, and nothing more is sent: {reason}",
-                {"targets": names, "reason": reason},
-            )
+            yield _problem("erasure-refused", targets=names, reason=reason)
         held = [view for view in views if view.state == "held" and not view.refuses_erasure]
         if held:
             names, reason = _some([view.target.name for view in held]), held[0].reason
-            yield HealthReason(
-                "target-held",
-                f"nothing is forwarded to {names} until somebody looks at it: {reason}",
-                {"targets": names, "reason": reason},
-            )
+            yield _problem("target-held", targets=names, reason=reason)
         waiting = [
             view
             for view in views
@@ -304,110 +209,55 @@ class Health:
         ]
         if waiting:
             names, reason = _some([view.target.name for view in waiting]), waiting[0].reason
-            yield HealthReason(
-                "target-waiting",
-                f"nothing could be forwarded to {names} for an hour: {reason}",
-                {"targets": names, "reason": reason},
-            )
+            yield _problem("target-waiting", targets=names, reason=reason)
         gaps = [view for view in views if view.unseen_gaps]
         if gaps:
             names = _some([view.target.name for view in gaps])
             records = str(sum(view.unseen_lost for view in gaps))
-            yield HealthReason(
-                "target-gap",
-                # Without their number: more may follow, and an alarm keeps its first text.
-                f"records were deleted before {names} had them; the Forwarding page counts them",
-                {"targets": names, "records": records},
-            )
+            yield _problem("target-gap", targets=names, records=records)
 
     def _check_store(self) -> Iterator[HealthReason]:
         health = self._store.health
         if not health.can_store:
-            yield HealthReason(
-                "cannot-store",
-                f"nothing can be stored now: {health.reason}",
-                {"reason": health.reason},
-            )
+            yield _problem("cannot-store", reason=health.reason)
         if health.damaged:
-            yield HealthReason(
-                "damaged", f"the store is damaged: {health.damaged}", {"what": health.damaged}
-            )
+            yield _problem("damaged", what=health.damaged)
         if (since := self._store.changes_lost_since) is not None:
             moment = moment_text(since / 1000)
-            yield HealthReason(
-                "changes-lost",
-                "the database lost changes: those of people, cameras, alarms and held evidence "
-                f"since {moment} may be missing",
-                {"since": moment},
-            )
+            yield _problem("changes-lost", since=moment)
         if health.lost:
-            yield HealthReason(
-                "pictures-lost", f"pictures are lost: {health.lost}", {"what": health.lost}
-            )
+            yield _problem("pictures-lost", what=health.lost)
         if damaged := find_damaged(self._store.damaged_rows):
             where = ", ".join(f"{NAMES[one.kind]} ({one.count})" for one in damaged)
             yield HealthReason(
                 "damaged-rows",
-                f"stored data is damaged and cannot be read completely: {where}",
                 {"where": where},
                 tuple(damaged),
             )
         if shortage := self._maintenance.shortage:
             free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"
-            yield HealthReason(
-                "disk-low",
-                f"only {free} GB of disk space is free, {wanted} GB is needed, "
-                "and dropping older days cannot free any",
-                {"free": free, "wanted": wanted},
-            )
+            yield _problem("disk-low", free=free, wanted=wanted)
         if problem := self._store.evidence.problem:
-            yield HealthReason(
-                "evidence-waits",
-                f"a day stays, because what is held of it cannot be moved: {problem}",
-                {"what": problem},
-            )
+            yield _problem("evidence-waits", what=problem)
 
     def _check_clock(self) -> Iterator[HealthReason]:
         agreement = self._clock.agreement
         if seconds := self._clock.doubted_off_seconds:
             days = f"{seconds / _DAY_SECONDS:.0f}"
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
-            yield HealthReason(
-                "clock-off-long",
-                f"by the clock of this host, {clock}, the hub was off for {days} days: until it "
-                "has been steady for a day, or somebody confirms it, no records are deleted by age "
-                "and cameras get no time from the hub",
-                {"days": days, "clock": clock},
-            )
+            yield _problem("clock-off-long", days=days, clock=clock)
         elif self._clock.is_doubted:
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
             expected = f"{_utc(self._clock.likely_time()):%Y-%m-%d %H:%M} UTC"
-            yield HealthReason(
-                "clock-doubted",
-                f"the clock of this host shows {clock}, but {expected} was expected: until it has "
-                "been steady for a day, or somebody confirms it, no records are deleted by age and "
-                "cameras get no time from the hub",
-                {"clock": clock, "expected": expected},
-            )
+            yield _problem("clock-doubted", clock=clock, expected=expected)
         elif self._clock.is_contradicted:
             off, devices = str(agreement.off), str(agreement.devices)
-            yield HealthReason(
-                "clock-contradicted",
-                f"the clocks of {off} of {devices} cameras differ from the clock of this host by "
-                "more than a day: no records are deleted by age",
-                {"off": off, "devices": devices},
-            )
+            yield _problem("clock-contradicted", off=off, devices=devices)
 
     def _check_people(self) -> Iterator[HealthReason]:
         if waiting := self._waiting_people():
             people = str(waiting)
-            yield HealthReason(
-                "people-wait",
-                f"{people} people who are valid from or until a time are neither put on cameras "
-                "nor taken off, because nobody knows what time it is: until the clock of this host "
-                "is right, or somebody confirms it",
-                {"people": people},
-            )
+            yield _problem("people-wait", people=people)
 
     def _check_retention(self) -> Iterator[HealthReason]:
         waiting = self._retention.waiting.waiting
@@ -415,83 +265,51 @@ class Health:
         if waiting:
             days = str(len(waiting))
             records = str(sum(day.use.records for day in waiting))
-            yield HealthReason(
-                "retention-waits",
-                f"{days} days with {records} records are too old, and wait for somebody to "
-                "confirm that they may be deleted",
-                {"days": days, "records": records},
-            )
+            yield _problem("retention-waits", days=days, records=records)
 
     def _check_record_days(self) -> Iterator[HealthReason]:
         days = self._store.retention.days()
         if days and date.fromisoformat(days[-1].day) > self._tomorrow():
-            yield HealthReason(
-                "clock-went-back",
-                f"there are records dated {days[-1].day}, which is in the future: "
-                "the clock of this host is wrong, or was wrong when they arrived",
-                {"day": days[-1].day},
-            )
+            yield _problem("clock-went-back", day=days[-1].day)
 
     def _check_backups(self) -> Iterator[HealthReason]:
         problem, failure = self._backups.folder_problem, self._backups.last_failure
         if problem:
             folder = str(self._backups.folder)
-            yield HealthReason(
-                "backups-unreadable",
-                f"no backup can be made: the folder {folder} cannot be used: {problem}",
-                {"folder": folder, "reason": problem},
-            )
+            yield _problem("backups-unreadable", folder=folder, reason=problem)
         # A backup into a folder that cannot be used has failed for that reason.
         if failure and (failure.is_of_database or not problem):
-            yield HealthReason(
+            yield _problem(
                 "database-unread" if failure.is_of_database else "backup-failed",
-                f"the last backup failed: {failure.reason}",
-                {"reason": failure.reason},
+                reason=failure.reason,
             )
         if (made := self._backups.last_incomplete) is not None:
-            args = {
-                "days": made.unread_days,
-                "bytes": str(made.unread_bytes),
-                "records": str(made.unread_records),
-            }
-            yield HealthReason(
+            yield _problem(
                 "backup-incomplete",
-                "the last backup is incomplete: {bytes} bytes of the pictures of {days} cannot be "
-                "read, which belong to {records} records".format(**args),
-                args,
+                days=made.unread_days,
+                bytes=str(made.unread_bytes),
+                records=str(made.unread_records),
             )
         if (overdue := self._backups.overdue_days()) is not None:
             yield self._overdue(str(overdue))
         if (restored := self._backups.restored_from()) is not None:
             before = ", ".join(restored.addresses)
             after = ", ".join(restored.addresses_now)
-            yield HealthReason(
-                "restored-elsewhere",
-                f"the hub was restored from a backup: cameras reached it at {before}, "
-                f"this computer has {after}",
-                {"before": before, "now": after},
-            )
+            yield _problem("restored-elsewhere", before=before, now=after)
 
     def _overdue(self, days: str) -> HealthReason:
         newest = self._backups.last_complete
         if newest is None:
-            text = f"there has been no good backup for {days} days: there is none"
-            return HealthReason("backup-missing", text, {"days": days})
+            return _problem("backup-missing", days=days)
         day = f"{_utc(newest.made_at):%Y-%m-%d}"
-        text = f"there has been no good backup for {days} days: the last good one is of {day}"
-        return HealthReason("backup-overdue", text, {"days": days, "day": day})
+        return _problem("backup-overdue", days=days, day=day)
 
     def _check_guesses(self) -> Iterator[HealthReason]:
         devices = [self._store.devices.by_did(did) for did in self._guesses.attacked()]
         names = [device.name or device.sn for device in devices if device is not None]
         if names:
             shown = _some(names)
-            yield HealthReason(
-                "codes-guessed",
-                f"somebody who has the key of the cameras tries security codes for {shown}: "
-                "their connects from other addresses are held back",
-                {"devices": shown},
-            )
+            yield _problem("codes-guessed", devices=shown)
 
     def _check_suspects(self) -> Iterator[HealthReason]:
         misused = frozenset(self._misused())
@@ -513,7 +331,7 @@ class Health:
         if not expected or any(self._registry.get(device.did) for device in expected):
             self._had_camera_at = self._steady_now()
         elif self._steady_now() - self._had_camera_at >= _OFFLINE_SECONDS:
-            yield HealthReason("cameras-offline", "no camera is online: the hub sees nothing")
+            yield HealthReason("cameras-offline")
 
     def _tomorrow(self) -> date:
         return _utc(self._now()).date() + timedelta(days=1)
@@ -524,36 +342,27 @@ class Health:
         left = certificates.expires_at - now
         day = f"{_utc(certificates.expires_at):%Y-%m-%d}"
         if left <= 0:
-            yield HealthReason(
-                "certificate-ended", f"the certificate expired on {day}", {"day": day}
-            )
+            yield _problem("certificate-ended", day=day)
         elif left < _EXPIRY_NOTICE_DAYS * _DAY_SECONDS:
             days = f"{left / _DAY_SECONDS:.0f}"
-            yield HealthReason(
-                "certificate-ends",
-                f"the certificate expires on {day}, in {days} days",
-                {"day": day, "days": days},
-            )
+            yield _problem("certificate-ends", day=day, days=days)
         if now < certificates.starts_at:
             begin = f"{_utc(certificates.starts_at):%Y-%m-%d}"
-            yield HealthReason(
-                "certificate-early", f"the certificate is not valid before {begin}", {"day": begin}
-            )
+            yield _problem("certificate-early", day=begin)
         if certificates.problem:
-            yield HealthReason(
-                "certificate-stays",
-                f"the certificate could not be renewed: {certificates.problem}",
-                {"reason": certificates.problem},
-            )
+            yield _problem("certificate-stays", reason=certificates.problem)
 
 
 def _suspect(camera: str, reason: str, did: str = "") -> HealthReason:
     return HealthReason(
         "camera-suspect",
-        f"{camera} connects without a signature, and {reason}: an administrator must look at it",
         {"camera": camera, "reason": reason},
         did=did,
     )
+
+
+def _problem(code: str, **args: str) -> HealthReason:
+    return HealthReason(code, args)
 
 
 def _some(names: Sequence[str]) -> str:

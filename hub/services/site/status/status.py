@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta, Struct
 
 from hub import __version__
-from hub.services.site.status.health_advice import advice_on
 from hub.services.site.urls import dashboard_urls, device_urls
 from hub.wire.times import format_rfc3339
 
@@ -87,7 +86,7 @@ class HubStatus(Struct, frozen=True, kw_only=True):
 async def read_status(services: Services) -> HubStatus:
     """Return the status of the running hub."""
     problems = [
-        Problem(one.code, "fault" if one.is_fault else "notice", one.text, advice_on(one))
+        Problem(one.code, "fault" if one.is_fault else "notice", one.text, one.advice)
         for one in services.health.reasons()
     ]
     return HubStatus(

@@ -28,7 +28,6 @@ from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPlan, RetentionPolicy
 from hub.services.site.status.damaged_data import kind_of
 from hub.services.site.status.health import Health
-from hub.services.site.status.health_advice import advice_on
 from hub.services.site.updates.updates import Updates
 from hub.store.backup.unread import Part
 from hub.store.db import Store
@@ -165,13 +164,19 @@ def test_an_update_that_was_undone_is_told_but_is_no_fault(parts: Parts) -> None
     )
     assert parts.codes() == ["update-undone"]
     assert parts.faults() == []
-    assert parts.sentence() == "the update to 0.2.0 failed and was undone: it broke"
+    assert parts.sentence() == (
+        "The update to version 0.2.0 failed and was rolled back: it broke. The hub is running as "
+        "before."
+    )
 
 
 def test_being_unable_to_store_is_a_fault(parts: Parts) -> None:
     parts.store.health = StoreHealth(can_store=False, reason="the disk is full")
     assert parts.faults() == ["cannot-store"]
-    assert parts.sentence() == "nothing can be stored now: the disk is full"
+    assert parts.sentence() == (
+        "Data cannot be saved at the moment (the disk is full). "
+        "Cameras are asked to resend it later."
+    )
 
 
 def test_damage_is_a_fault(parts: Parts) -> None:
@@ -185,8 +190,8 @@ def test_lost_pictures_are_a_loss_that_no_restart_mends(parts: Parts) -> None:
     parts.store.health = StoreHealth(lost=what)
     assert parts.codes() == ["pictures-lost"]
     assert parts.faults() == []
-    assert parts.sentence() == f"pictures are lost: {what}"
-    assert [reason.is_loss for reason in parts.health.reasons()] == [True]
+    assert parts.sentence() == f"Some pictures are lost: {what}."
+    assert [reason.problem.is_loss for reason in parts.health.reasons()] == [True]
 
 
 def test_damaged_rows_are_a_notice_that_names_what_is_damaged(parts: Parts) -> None:
@@ -197,9 +202,10 @@ def test_damaged_rows_are_a_notice_that_names_what_is_damaged(parts: Parts) -> N
     assert parts.faults() == []
     assert parts.codes() == ["damaged-rows"]
     assert parts.sentence() == (
-        "stored data is damaged and cannot be read completely: records (2), cameras (2)"
+        "Some stored data is damaged and cannot be shown: records (2), cameras (2). "
+        "Nothing else is damaged."
     )
-    assert [reason.is_loss for reason in parts.health.reasons()] == [True]
+    assert [reason.problem.is_loss for reason in parts.health.reasons()] == [True]
 
 
 def test_every_table_of_the_schema_is_something_to_people() -> None:
@@ -221,7 +227,7 @@ def test_every_table_of_the_schema_is_something_to_people() -> None:
 def test_low_disk_space_is_a_notice(parts: Parts) -> None:
     parts.maintenance.shortage = Shortage(free_bytes=int(1.26 * GB), wanted_bytes=2 * GB)
     assert parts.faults() == []
-    assert parts.sentence().startswith("only 1.3 GB of disk space is free, 2 GB is needed")
+    assert parts.sentence().startswith("Only 1.3 GB of disk space is free (2 GB should be)")
 
 
 def test_a_clock_that_was_never_set_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
@@ -269,7 +275,7 @@ def test_cameras_that_contradict_the_clock_are_a_notice(parts: Parts) -> None:
     parts.clock.is_contradicted = True
     assert parts.codes() == ["clock-contradicted"]
     assert parts.faults() == []
-    assert parts.sentence().startswith("the clocks of 2 of 3 cameras differ")
+    assert parts.sentence().startswith("The clocks of 2 of 3 cameras differ")
 
 
 def test_days_that_wait_for_a_person_are_a_notice(parts: Parts) -> None:
@@ -278,7 +284,7 @@ def test_days_that_wait_for_a_person_are_a_notice(parts: Parts) -> None:
     parts.retention.waiting = RetentionPlan((), waiting, "share", 20)
     assert parts.codes() == ["retention-waits"]
     assert parts.faults() == []
-    assert parts.sentence().startswith("2 days with 20 records are too old")
+    assert parts.sentence().startswith("2 days with 20 records are past the retention period")
 
 
 def test_records_dated_in_the_future_are_a_notice(parts: Parts) -> None:
@@ -295,7 +301,7 @@ def test_a_certificate_that_expires_soon_is_a_notice(parts: Parts, clock: Frozen
     assert parts.codes() == []
     parts.certificates.expires_at = clock() + 13 * DAY
     assert parts.faults() == []
-    assert parts.sentence() == "the certificate expires on 2026-12-08, in 13 days"
+    assert parts.sentence() == "The certificate expires on 2026-12-08, in 13 days."
 
 
 def test_an_expired_certificate_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
@@ -306,7 +312,7 @@ def test_an_expired_certificate_is_a_fault(parts: Parts, clock: FrozenClock) -> 
 def test_a_certificate_that_is_not_valid_yet_is_a_fault(parts: Parts, clock: FrozenClock) -> None:
     parts.certificates.starts_at = clock() + DAY
     assert parts.faults() == ["certificate-early"]
-    assert parts.sentence() == "the certificate is not valid before 2026-11-26"
+    assert parts.sentence() == "The certificate is not valid before 2026-11-26."
 
 
 def test_a_certificate_that_cannot_be_renewed_is_a_notice(parts: Parts) -> None:
@@ -422,7 +428,7 @@ def test_of_many_cameras_that_do_not_fit_the_last_ones_are_told_together(parts: 
 def test_a_failed_backup_is_a_notice_at_once(parts: Parts) -> None:
     parts.backups.last_failure = BackupFailure(0, "the disk is full")
     assert parts.codes() == ["backup-failed"]
-    assert parts.sentence() == "the last backup failed: the disk is full"
+    assert parts.sentence() == "The last backup failed: the disk is full."
     assert parts.faults() == []
 
 
@@ -443,24 +449,24 @@ def test_an_incomplete_backup_is_a_notice_with_what_it_lacks(
     (reason,) = parts.health.reasons()
     assert (reason.code, reason.is_fault) == ("backup-incomplete", False)
     assert reason.args == {"days": "2026-11-25", "bytes": "4096", "records": "3"}
-    assert "this computer's disk replaced" in advice_on(reason)
+    assert "this computer's disk replaced" in reason.advice
 
 
 def test_a_database_that_cannot_be_backed_up_is_not_blamed_on_the_folder(parts: Parts) -> None:
     parts.backups.last_failure = BackupFailure(0, "the database is damaged", is_of_database=True)
     (reason,) = parts.health.reasons()
     assert reason.code == "database-unread"
-    assert "--rebuild" in advice_on(reason)
+    assert "--rebuild" in reason.advice
 
 
 def test_missing_backups_are_a_notice_with_the_last_good_one(
     parts: Parts, clock: FrozenClock
 ) -> None:
     parts.backups.days = 3
-    assert parts.sentence() == "there has been no good backup for 3 days: there is none"
+    assert parts.sentence() == ("There has been no valid backup for 3 days: there is none at all.")
     parts.backups.last_complete = SimpleNamespace(made_at=clock() - 3 * DAY)
     assert parts.sentence() == (
-        "there has been no good backup for 3 days: the last good one is of 2026-11-22"
+        "There has been no valid backup for 3 days: the last one is from 2026-11-22."
     )
     parts.backups.last_failure = BackupFailure(0, "the disk is full")
     assert parts.codes() == ["backup-failed", "backup-overdue"]
@@ -469,9 +475,9 @@ def test_missing_backups_are_a_notice_with_the_last_good_one(
 
 def test_a_hub_that_was_restored_elsewhere_says_which_address_cameras_know(parts: Parts) -> None:
     parts.backups.restored = RestoredFrom("2026-11-25T03:00:00Z", ("10.0.0.5",), ("10.0.0.9",))
-    assert parts.sentence() == (
-        "the hub was restored from a backup: cameras reached it at 10.0.0.5, "
-        "this computer has 10.0.0.9"
+    assert parts.sentence().startswith(
+        "This hub was restored from a backup. Cameras reached it at 10.0.0.5, but this computer "
+        "has 10.0.0.9."
     )
     assert parts.faults() == []
 
@@ -497,7 +503,7 @@ def test_a_target_that_waits_is_a_notice_after_an_hour(parts: Parts) -> None:
     assert parts.codes() == []
     parts.targets = [target("Doors", "waiting", "it answered 500", waiting=3_601), wall]
     assert (parts.codes(), parts.faults()) == (["target-waiting"], [])
-    sentence = "nothing could be forwarded to Doors for an hour: it answered 500"
+    sentence = "Nothing could be forwarded to Doors for an hour: it answered 500."
     assert parts.sentence() == sentence
 
 
@@ -506,7 +512,7 @@ def test_a_target_that_a_person_must_look_at_is_a_notice(parts: Parts) -> None:
     assert (parts.codes(), parts.faults()) == (["target-held"], [])
     assert (
         parts.sentence()
-        == "nothing is forwarded to Doors until somebody looks at it: it answered 410"
+        == "Nothing is forwarded to Doors until someone looks at it: it answered 410."
     )
 
 
@@ -516,14 +522,14 @@ def test_a_target_that_keeps_what_was_erased_is_told_by_itself(parts: Parts) -> 
     assert (parts.codes(), parts.faults()) == (["erasure-refused", "target-held"], [])
     parts.targets = parts.targets[1:]
     assert parts.sentence() == (
-        f"Wall keeps people who were erased here, and nothing more is sent: {refuses}"
+        f"Wall keeps people who were erased here, and nothing more is sent to it: {refuses}."
     )
 
 
 def test_records_that_a_target_will_never_get_are_a_notice(parts: Parts) -> None:
     parts.targets = [target("Doors", lost=3), target("Wall"), target("Centre", lost=4)]
     assert (parts.codes(), parts.faults()) == (["target-gap"], [])
-    found = "records were deleted before Doors, Centre had them; the Forwarding page counts them"
+    found = "Records were deleted before Doors, Centre had them. The Forwarding page counts them."
     assert parts.sentence() == found
 
 
@@ -532,4 +538,4 @@ def test_changes_that_the_database_lost_are_told(parts: Parts) -> None:
     assert parts.codes() == ["changes-lost"]
     assert parts.faults() == []
     assert "since 2026-11-25 12:00 UTC may be missing" in parts.sentence()
-    assert [reason.is_loss for reason in parts.health.reasons()] == [True]
+    assert [reason.problem.is_loss for reason in parts.health.reasons()] == [True]

@@ -125,7 +125,7 @@ async def test_the_tiles_show_what_is_not_well(
     checks.append(failed("integrity", "integrity-bad", reason="a page is missing"))
     await hub.enrol()
     full = {"reason": "the disk is full"}
-    hub.health_reasons += [HealthReason("cannot-store", "the disk is full", full)]
+    hub.health_reasons += [HealthReason("cannot-store", full)]
     await hub.services.settings.change({"devices.max_waiting": 9}, by=COMMAND_LINE)
     await admin.get("/site/tiles")
     tiles = tiles_of(admin.text)
@@ -139,7 +139,7 @@ async def test_cameras_that_are_all_offline_are_counted(
     hub: PageSite, checks: list[Finding], admin: Photographer
 ) -> None:
     await hub.enrol()
-    hub.health_reasons += [HealthReason("cameras-offline", "")]
+    hub.health_reasons += [HealthReason("cameras-offline")]
     await admin.get("/site/tiles")
     tiles = tiles_of(admin.text)
     assert tiles["/site/health"].startswith("Health 1 problem No camera is online.")
