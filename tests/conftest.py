@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import ipaddress
 import logging
 import os
@@ -10,6 +11,7 @@ import re
 import shutil
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from hypothesis import HealthCheck, settings
 import hub.log
 from tests.support.clock import FrozenClock
 from tests.support.new_databases import copied_new_databases
+
+_TESTS = Path(__file__).resolve().parent
 
 # The same examples in each run, and no deadline: the machine may be busy.
 settings.register_profile(
@@ -32,13 +36,41 @@ settings.register_profile(
 settings.load_profile("same examples")
 
 
+#: Set, it has each hub and command that a test starts compile its modules again, for seconds, and
+#: each process of the tests rewrite all asserts.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "expects_error(pattern): errors in the log that match the pattern are part of the test, "
         "and there must be one",
     )
+    _leave_out_long_tests(config)
     _write_to_memory()
+
+
+def _leave_out_long_tests(config: pytest.Config) -> None:
+    """Run long tests only if the command names files, folders (`pytest tests`) or markers."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        config.option.markexpr = "not long"
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Share out the compiling of all tests, which takes half a minute, among the processes.
+
+    Each would do it for itself: all begin at once, with the same file.
+    """
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if count == 1 or [Path(path).resolve() for path in session.config.args] != [_TESTS]:
+        return
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    for path in sorted(_TESTS.rglob("test_*.py"))[number::count]:
+        # What is wrong with it is told where it is collected.
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(path.relative_to(_TESTS.parent).with_suffix("").parts))
 
 
 #: A whole run needs a tenth of it.

@@ -60,6 +60,26 @@ def test_an_unexpected_error_in_the_log_fails_a_test(
     result.stdout.fnmatch_lines(["*unexpected error in the log*", "*what is this*"])
 
 
+def test_long_tests_run_if_they_are_named(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("from tests.conftest import pytest_configure")
+    pytester.makeini("[pytest]\ntestpaths = .\nmarkers = long")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.long
+        def test_long():
+            pass
+
+        def test_short():
+            pass
+        """
+    )
+    for arguments, passed in (([], 1), (["."], 2), (["-m", "long"], 1)):
+        result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+        assert result.parseoutcomes().get("passed", 0) == passed
+
+
 def test_logs_with_lone_surrogates_are_passed_between_test_processes(
     request: pytest.FixtureRequest,
 ) -> None:

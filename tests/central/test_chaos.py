@@ -12,6 +12,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from hub.__main__ import run as command
 from hub.central.folder import make_folder
 from hub.central.reader import CONSUMER
@@ -21,6 +23,8 @@ from tests.services.forwarding.nats.test_chaos import publisher
 from tests.support.central import running_centres
 from tests.support.nats_server import NatsServer, running_cluster, running_nats
 from tests.support.postgres import PostgresServer, rows, running_postgres
+
+pytestmark = pytest.mark.long
 
 _ROUNDS = int(os.environ.get("SITEHUB_CHAOS_ROUNDS", "2"))
 _CHANCE = random.Random(15)

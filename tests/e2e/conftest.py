@@ -20,6 +20,17 @@ from tests.support.shared_folder import shared_folder
 
 MakeHub = Callable[..., HubProcess]
 
+_HERE = Path(__file__).parent
+#: What is tried of real processes each time: the way of a record, and the guarantees.
+_SHORT = ("test_site.py", "test_guarantees.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All others are long: a process takes seconds to start, a browser more, a fleet a minute."""
+    for item in items:
+        if item.path.parent == _HERE and item.path.name not in _SHORT:
+            item.add_marker(pytest.mark.long)
+
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from random import Random
 
+import pytest
+
 from tests.fuzz import edges, frames, heads, uploads
 from tests.fuzz.case import CORPUS, read_corpus
 from tests.fuzz.hub import FuzzHub
 from tests.fuzz.judges import LogReader
 from tests.fuzz.sending import Sender
+
+pytestmark = pytest.mark.long
 
 
 def test_what_was_ever_found_is_not_found_again(hub: FuzzHub) -> None:

@@ -20,6 +20,8 @@ from schemathesis.core.failures import Failure, FailureGroup
 from tests.fuzz.hub import USERS, FuzzHub
 from tests.fuzz.judges import LogReader
 
+pytestmark = pytest.mark.long
+
 _EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "6"))
 #: Mostly who may do it.
 _ROLES = ("key", "key", "key", "reader", *USERS.values())

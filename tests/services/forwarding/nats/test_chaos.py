@@ -21,6 +21,8 @@ from hub.store.names import DATABASE
 from tests.services.forwarding.nats.publisher import STREAM
 from tests.support.nats_server import NatsServer, running_cluster, running_nats
 
+pytestmark = pytest.mark.long
+
 _ROUNDS = int(os.environ.get("SITEHUB_CHAOS_ROUNDS", "2"))
 _CHANCE = random.Random(14)
 _END_SECONDS = 120.0
