@@ -28,7 +28,7 @@ from hub.store.backup.archive import Archive, ArchiveSink, Head, StoredPack, rea
 from hub.store.backup.changed_packs import erase_again
 from hub.store.backup.files import FlushedFile, flush_directory_if_possible, read_steps
 from hub.store.backup.pace import Pace
-from hub.store.backup.sealed_file import MAGIC, SealedReader, Source
+from hub.store.backup.sealed_file import BEGIN_BYTES, SealedReader, Source, is_sealed
 from hub.store.backup.snapshot import Restored, adapt_restored, check_copy, read_snapshot
 from hub.store.backup.unread import Part, UnreadPack, UnreadParts, unread_pack
 from hub.store.disk import DIRECTORY_MODE
@@ -124,9 +124,9 @@ def complete_restore(data_dir: Path, now: Callable[[], float] = time.time) -> bo
 
 def opened_source(file: BinaryIO, passphrase: str | None) -> Source:
     """Return the tar of a backup, whether or not it is sealed. Raises BackupFault."""
-    begin = file.read(len(MAGIC))
+    begin = file.read(BEGIN_BYTES)
     source = _Rejoined(begin, file)
-    if begin != MAGIC:
+    if not is_sealed(begin):
         return source
     if passphrase is None:
         raise BackupFault("the backup is sealed with a passphrase: give it with --passphrase-stdin")
