@@ -23,6 +23,7 @@ from web.pages import installable
 from web.pages.reports.files import make_render
 from web.proxy.prefix import refuse_own_path
 from web.quart_app import HubQuart
+from web.route_access import CheckedQuart
 
 _ROOT = Path(__file__).parent
 _YEAR = 365 * 86_400
@@ -46,7 +47,9 @@ def create_app(services: Services) -> HubQuart:
     Raises StartFault if `web.prefix` is that of an address of the application.
     """
     # Explicit paths: in the frozen executable Quart cannot derive them from the module.
-    app = HubQuart(__name__, root_path=str(_ROOT), template_folder="templates", static_folder=None)
+    app = CheckedQuart(
+        __name__, root_path=str(_ROOT), template_folder="templates", static_folder=None
+    )
     web = services.config.web
     app.config.update(
         # No limit: event streams and slow downloads may take any time.
@@ -81,7 +84,7 @@ def create_app(services: Services) -> HubQuart:
 def _serve_assets(app: HubQuart, assets: Assets) -> None:
     app.jinja_env.globals["asset"] = assets.url
 
-    @app.get("/static/<version>/<path:name>")
+    @app.get("/static/<version>/<path:name>", role=None)
     async def static_file(version: str, name: str) -> Response:
         asset = assets.get(name)
         if asset is None:
@@ -97,13 +100,13 @@ def _serve_assets(app: HubQuart, assets: Assets) -> None:
         )
         return response
 
-    @app.get("/favicon.ico")
+    @app.get("/favicon.ico", role=None)
     async def favicon() -> Response:
         return await static_file(assets.version, "mark.svg")
 
 
 def _serve_basics(app: HubQuart, services: Services) -> None:
-    @app.get("/healthz")
+    @app.get("/healthz", role=None)
     async def healthz() -> tuple[dict[str, object], int]:
         # 503 makes programs restart the hub or leave it out: only for what keeps it from working.
         # The pages show warnings, such as a full disk.
@@ -114,12 +117,12 @@ def _serve_basics(app: HubQuart, services: Services) -> None:
             return {"status": "ok", "degraded": losses} if losses else {"status": "ok"}, 200
         return {"status": "unwell", "reasons": [fault.text for fault in faults]}, 503
 
-    @app.get("/metrics")
+    @app.get("/metrics", role="viewer", check="api")
     async def figures() -> Response:
         await auth.require_api()
         return Response(await read_metrics(services), content_type="text/plain; version=0.0.4")
 
-    @app.get("/ca.crt")
+    @app.get("/ca.crt", role=None)
     async def ca_certificate() -> Response:
         response = Response(
             services.certificates.ca_pem(), content_type="application/x-x509-ca-cert"

@@ -35,7 +35,7 @@ from web.http.streamed_body import StreamedBody
 
 log = logging.getLogger(__name__)
 
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LENGTH_HEADERS = (b"content-length", b"transfer-encoding")
 
 
@@ -141,7 +141,7 @@ class RequestBody(TrioBody):
 
 
 def _has_no_body(scope: HTTPScope) -> bool:
-    return scope["method"] in _SAFE_METHODS and not any(
+    return scope["method"] in SAFE_METHODS and not any(
         name in _LENGTH_HEADERS for name, _ in scope["headers"]
     )
 
@@ -233,7 +233,7 @@ class HubQuart(QuartTrio):
         self, request_context: RequestContext | None = None
     ) -> ResponseReturnValue:
         dispatch = super().dispatch_request
-        if request.method in _SAFE_METHODS:
+        if request.method in SAFE_METHODS:
             return await dispatch(request_context)
 
         async def change() -> ResponseReturnValue:

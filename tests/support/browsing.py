@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -57,6 +57,18 @@ class Visitor:
         headers |= {"X-Part": "1"} if part else {}
         data = urlencode(form, doseq=True)
         self.response = await self._client.post(path, data=data, headers=headers)
+        self.text = (await self.response.get_data()).decode(errors="replace")
+        return self.response
+
+    async def try_route(
+        self, method: str, path: str, token: str, headers: Mapping[str, str] = {}
+    ) -> Response:
+        """Ask for a route as a page, a script or a form with files does, with this CSRF token."""
+        boundary = "a-boundary"
+        field = 'Content-Disposition: form-data; name="csrf_token"'
+        data = f"--{boundary}\r\n{field}\r\n\r\n{token}\r\n--{boundary}--\r\n"
+        named = {"Content-Type": f"multipart/form-data; boundary={boundary}", **headers}
+        self.response = await self._client.open(path, method=method, data=data, headers=named)
         self.text = (await self.response.get_data()).decode(errors="replace")
         return self.response
 

@@ -13,54 +13,56 @@ from hub.errors import HubError
 from hub.services.access.audit import Actor
 from hub.services.access.sessions import MAX_AGE_MS, SignedIn
 from hub.services.access.users import User
+from hub.services.access.validation import ROLES
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web import auth
 from web.http.bodies import Bodies
-from web.quart_app import HubQuart
+from web.route_access import CheckedQuart
 
 SESSION = "__Host-sitehub_session"
 FORM = "__Host-sitehub_form"
 HERE = "https://hub:8443"
 
 
-def application(hub: HubServices) -> HubQuart:
+def application(hub: HubServices) -> CheckedQuart:
     """An application with a few routes that do nothing but authenticate."""
-    app = HubQuart(__name__)
+    app = CheckedQuart(__name__, static_folder=None)
     app.bodies, app.changes = Bodies(hub.services.config.web), hub.services.changes
     auth.install(app, hub.services)
 
-    @app.get("/who")
+    @app.get("/who", role=None)
     async def who() -> str:
         user = await auth.current_user()
         return user.name if user else "nobody"
 
-    @app.get("/needs/<role>")
-    async def needs(role: auth.Role) -> str:
-        return auth.actor(await auth.require_role(role)).who
+    async def actor() -> str:
+        return auth.actor().who
 
-    @app.get("/form")
+    for role in ROLES:
+        app.add_url_rule(f"/needs/{role}", role, actor, role=role)
+
+    @app.get("/form", role=None)
     async def form() -> str:
         return auth.csrf_token()
 
-    @app.post("/form")
+    @app.post("/form", role=None)
     async def sent() -> str:
-        await auth.check_csrf()
         return "taken"
 
-    @app.get("/remember/<token>")
+    @app.get("/remember/<token>", role=None)
     async def remember(token: str) -> Response:
         response = Response("")
         auth.remember(response, SignedIn(User("ann", "guard", "hash", 0), token))
         return response
 
-    @app.get("/forget")
+    @app.get("/forget", role=None)
     async def forget() -> Response:
         response = Response("")
         auth.forget(response)
         return response
 
-    @app.route("/api", methods=["GET", "POST"])
+    @app.route("/api", methods=["GET", "POST"], role="viewer", check="api")
     async def api() -> str:
         caller = await auth.require_api(write=request.method == "POST")
         if auth.is_signed(request):

@@ -76,6 +76,8 @@ class Routes:
                 endpoint=view.__name__,
                 view_func=answer,
                 methods=[endpoint.method],
+                role=endpoint.role,
+                check="api",
             )
 
     def describe(self, endpoint: Endpoint) -> None:

@@ -17,7 +17,7 @@ from web.auth.api import (
     confirm,
     require_api,
 )
-from web.auth.csrf import check_csrf, csrf_token
+from web.auth.csrf import check_csrf, check_origin, csrf_token
 from web.auth.current import address_of, base_url, client_address, head_of, install, services
 from web.auth.sessions import (
     RoleMissing,
@@ -32,6 +32,7 @@ from web.auth.sessions import (
     remember_screen,
     require_role,
     session_token,
+    user,
 )
 from web.auth.signatures import (
     check_body_md5,
@@ -53,6 +54,7 @@ __all__ = [
     "browser_marks",
     "check_body_md5",
     "check_csrf",
+    "check_origin",
     "check_role",
     "check_signed_body",
     "client_address",
@@ -73,4 +75,5 @@ __all__ = [
     "services",
     "session_token",
     "signed_body_md5",
+    "user",
 ]

@@ -38,7 +38,7 @@ async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
 
     `fields`: those of a form that was not read by Quart.
     """
-    _check_origin(request)
+    check_origin(request)
     sent = request.headers.get(_HEADER)
     if not sent:
         sent = (await request.form if fields is None else fields).get(_FIELD, "")
@@ -51,7 +51,7 @@ async def check_csrf(fields: Mapping[str, str] | None = None) -> None:
 
 def check_csrf_header(services: Services, head: Head) -> None:
     """Check the API call of a signed-in user, by its header alone. Raises NotAllowed."""
-    _check_origin(head)
+    check_origin(head)
     _check_token(head.headers.get(_HEADER, ""), session_token_of(services, head))
 
 
@@ -60,7 +60,8 @@ def token_for(secret: str) -> str:
     return hashlib.sha256(b"csrf:" + secret.encode()).hexdigest()
 
 
-def _check_origin(head: Head) -> None:
+def check_origin(head: Head) -> None:
+    """Check that a request comes from our own page, as its browser says. Raises NotAllowed."""
     if not _is_same_origin(head):
         raise NotAllowed("this form was sent from another site")
 

@@ -69,6 +69,11 @@ async def require_role(role: Role) -> User:
     return user
 
 
+def user() -> User:
+    """The signed-in user of the current request; of a route with a role there is one."""
+    return cast(User, g.user)
+
+
 def check_role(user: User, role: Role) -> None:
     """Check that `user` has `role` or a higher one. Raises RoleMissing."""
     if not reaches(user, role):
@@ -91,9 +96,9 @@ def remains(services: Services, user: User) -> Callable[[], Awaitable[bool]]:
     return check
 
 
-def actor(user: User) -> Actor:
-    """`user` as the author of an audit entry of the current request."""
-    return Actor(f"user {user.name}", client_address())
+def actor() -> Actor:
+    """The signed-in user as the author of an audit entry of the current request."""
+    return Actor(f"user {user().name}", client_address())
 
 
 def remember(response: Response, signed_in: SignedIn) -> None:

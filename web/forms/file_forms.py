@@ -1,8 +1,8 @@
 """Forms with one file that is held in memory: a photo, or the CSV file of a site.
 
 Other forms are short (MAX_SHORT_BODY_BYTES), since visitors who are not signed in may send them.
-A photo from a phone has several MB, so a view reads such a form only after it has checked the
-user's role, and the form counts in the budget of uploads.
+A photo from a phone has several MB, so such a form is read only after the user's role was checked
+(web.route_access), and counts in the budget of uploads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from hub.errors import BadParameter
-from hub.services.access.users import User
+from web import auth
 from web.http.budget import BodySender
 from web.quart_app import request_body
 
@@ -31,15 +31,18 @@ class FileForm(Struct, frozen=True):
     file: bytes
 
 
-async def read_file_form(sender: User, file_field: str, max_bytes: int | None = None) -> FileForm:
-    """The form of this request, with the file of the field `file_field`.
+async def read_file_form(file_field: str, max_bytes: int | None = None) -> FileForm:
+    """The form of this request of a signed-in user, with the file of the field `file_field`.
 
     `max_bytes` lowers the limit that the settings set for bodies. Raises TooLarge, TooSlow,
-    CannotStoreNow, and BadParameter if it is not a form with a file.
+    CannotStoreNow, NotAllowed without the CSRF token, and BadParameter if it is not a form with a
+    file.
     """
-    body = await request_body().read(BodySender("user", sender.name), max_bytes=max_bytes)
+    body = await request_body().read(BodySender("user", auth.user().name), max_bytes=max_bytes)
     content_type = request.headers.get("Content-Type", "")
-    return await trio.to_thread.run_sync(parse_file_form, content_type, body, file_field)
+    form = await trio.to_thread.run_sync(parse_file_form, content_type, body, file_field)
+    await auth.check_csrf(form.fields)
+    return form
 
 
 def parse_file_form(content_type: str, body: bytes, file_field: str) -> FileForm:

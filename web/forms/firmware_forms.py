@@ -41,7 +41,7 @@ class FirmwareForm(Struct, frozen=True):
 
 
 async def read_firmware_form() -> FirmwareForm:
-    """The form of this request. The view must have checked the user's role."""
+    """The form of this request. The fault of one without its CSRF token is NotAllowed."""
     reader = _FormReader(request_body().stream(_MAX_FORM_BYTES))
     return await reader.read()
 
@@ -71,6 +71,7 @@ class _FormReader:
                 self._fields[event.name] = await self._read_text(events)
             elif isinstance(event, File) and event.filename:
                 await self._store_file(event, events)
+        await auth.check_csrf(self._fields)
 
     async def _read_text(self, events: FormEvents) -> str:
         text, more = b"", True

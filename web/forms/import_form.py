@@ -24,9 +24,9 @@ _MAX_FILES = 2
 async def stage_import() -> ImportPreview:
     """Receive the files of this form, and return what importing them would do.
 
-    The view must have checked the user's role. The names of the fields do not matter, nor those of
-    the files. Raises HubError; the rest of the form is then read and dropped, because browsers read
-    the answer only once they have sent everything.
+    The names of the fields do not matter, nor those of the files. Raises HubError; the rest of the
+    form is then read and dropped, because browsers read the answer only once they have sent
+    everything.
     """
     body = request_body().stream(MAX_UPLOAD_BYTES + MAX_OTHER_BYTES)
     imports, paths = auth.services().imports, list[Path]()

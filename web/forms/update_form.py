@@ -23,8 +23,8 @@ from web.quart_app import request_body
 async def received_update() -> AsyncIterator[Path]:
     """Receive the update file of this form; yields its path, and removes it afterwards.
 
-    The view must have checked the user's role. Raises HubError; the rest of the form is then read
-    and dropped, because browsers read the answer only once they have sent everything.
+    Raises HubError; the rest of the form is then read and dropped, because browsers read the answer
+    only once they have sent everything.
     """
     body = request_body().stream(MAX_BYTES + MAX_OTHER_BYTES)
     path = None

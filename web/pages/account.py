@@ -20,7 +20,7 @@ blueprint = Blueprint("account", __name__)
 _YEAR = 365 * 86_400
 
 
-@blueprint.get("/sign-in")
+@blueprint.get("/sign-in", role=None)
 async def show_sign_in() -> Response:
     next_path = local_path(request.args.get("next"))
     if await auth.current_user():
@@ -43,9 +43,8 @@ async def _sign_in_page(
     )
 
 
-@blueprint.post("/sign-in")
+@blueprint.post("/sign-in", role=None)
 async def sign_in() -> Response:
-    await auth.check_csrf()
     form = await request.form
     # A longer one is refused, and not sent back as a whole.
     name = form.get("name", "").strip()[: MAX_SENT_NAME + 1]
@@ -77,18 +76,17 @@ async def sign_in() -> Response:
     return response
 
 
-@blueprint.post("/sign-out")
+@blueprint.post("/sign-out", role=None)
 async def sign_out() -> Response:
-    await auth.check_csrf()
     await auth.services().sessions.sign_out(auth.session_token())
     response = redirect_to("/sign-in?done=signed-out")
     auth.forget(response)
     return response
 
 
-@blueprint.get("/account")
+@blueprint.get("/account", role="viewer")
 async def account() -> Response:
-    return await _account_page(await auth.require_role("viewer"))
+    return await _account_page(auth.user())
 
 
 class SessionRow(Struct, frozen=True):
@@ -136,10 +134,9 @@ def _refuse_screens() -> None:
         raise NotAllowed("a wall screen can only look")
 
 
-@blueprint.post("/account/password")
+@blueprint.post("/account/password", role="viewer")
 async def change_password() -> Response:
-    me = await auth.require_role("viewer")
-    await auth.check_csrf()
+    me = auth.user()
     _refuse_screens()
     form = await request.form
     try:
@@ -148,7 +145,7 @@ async def change_password() -> Response:
             form.get("old", ""),
             form.get("new", ""),
             keep=auth.session_token(),
-            by=auth.actor(me),
+            by=auth.actor(),
         )
     except BadParameter as error:
         fault = (
@@ -164,21 +161,18 @@ async def change_password() -> Response:
     return redirect_to("/account?done=password")
 
 
-@blueprint.post("/account/sign-out-everywhere")
+@blueprint.post("/account/sign-out-everywhere", role="viewer")
 async def sign_out_everywhere() -> Response:
-    me = await auth.require_role("viewer")
-    await auth.check_csrf()
     _refuse_screens()
-    await auth.services().sessions.sign_out_everywhere(me.name, by=auth.actor(me))
+    await auth.services().sessions.sign_out_everywhere(auth.user().name, by=auth.actor())
     response = redirect_to("/sign-in?done=signed-out-everywhere")
     auth.forget(response)
     return response
 
 
-@blueprint.post("/preferences")
+@blueprint.post("/preferences", role=None)
 async def preferences() -> Response:
     """Store language and theme in cookies. Needs no sign-in: the sign-in page has this form."""
-    await auth.check_csrf()
     form = await request.form
     response = redirect_to(local_path(form.get("next")))
     if (chosen := form.get("language", "")) in LANGUAGES:

@@ -23,7 +23,7 @@ _ICONS = (
 def install(app: QuartTrio, assets: Assets) -> None:
     """Add `/app.webmanifest` and `/away.js`. Anybody may get them: they tell nothing secret."""
 
-    @app.get("/app.webmanifest")
+    @app.get("/app.webmanifest", role=None)
     async def manifest() -> Response:
         services = auth.services()
         name, prefix = services.site.name(), services.config.web.prefix
@@ -45,7 +45,7 @@ def install(app: QuartTrio, assets: Assets) -> None:
         response.headers["Content-Type"] = "application/manifest+json"
         return response
 
-    @app.get("/away.js")
+    @app.get("/away.js", role=None)
     async def service_worker() -> Response:
         asset = assets.get("away.js")
         assert asset is not None

@@ -28,7 +28,7 @@ async def check_own_password(me: User) -> PasswordFault | None:
     """Check the password in the form of the current request; None if it is the user's own one."""
     password = (await request.form).get(FIELD, "")
     try:
-        if await auth.services().users.confirm(me.name, password, by=auth.actor(me)):
+        if await auth.services().users.confirm(me.name, password, by=auth.actor()):
             return None
     except TooManyRequests:
         return PasswordFault(gettext("Too many attempts. Try again later."), 429)

@@ -16,7 +16,7 @@ from web.pages.zones import zone_choices
 blueprint = Blueprint("setup", __name__)
 
 
-@blueprint.get("/setup/<token>")
+@blueprint.get("/setup/<token>", role=None)
 async def show_setup(token: str) -> Response:
     links = auth.services().setup_links
     if link := links.link_of(token):
@@ -28,9 +28,8 @@ async def show_setup(token: str) -> Response:
     return await _setup_page(values)
 
 
-@blueprint.post("/setup/<token>")
+@blueprint.post("/setup/<token>", role=None)
 async def set_up(token: str) -> Response:
-    await auth.check_csrf()
     form = await request.form
     if link := auth.services().setup_links.link_of(token):
         return await _set_up_user(link, token, form.get("password", ""))

@@ -63,7 +63,9 @@ async def importer(hub: HubServices) -> Importer:
             return refused
         return jsonify({"rows": preview.rows, "photos": preview.photos})
 
-    visitor.app.add_url_rule("/test-import", view_func=view, methods=["POST"])
+    visitor.app.add_url_rule(
+        "/test-import", view_func=view, methods=["POST"], role="admin", check="file"
+    )
     await visitor.sign_in()
     await visitor.get("/account")
     return visitor

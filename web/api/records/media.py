@@ -112,7 +112,10 @@ def blueprint(services: Services) -> Blueprint:
         return _response(stored, _OF_RECORD)
 
     media.add_url_rule(
-        f"{LINKS}<expires>/<signature>/<seq>/<file>", view_func=linked_picture, methods=["GET"]
+        f"{LINKS}<expires>/<signature>/<seq>/<file>",
+        view_func=linked_picture,
+        methods=["GET"],
+        role=None,
     )
     routes = Routes(media, services)
     routes.add(MEDIA, picture)

@@ -75,17 +75,15 @@ class StepRow(Struct, frozen=True):
     note: str
 
 
-@blueprint.get("/state")
+@blueprint.get("/state", role="viewer")
 async def state() -> Response:
     """The part of every page that says how many alarms are new."""
-    await auth.require_role("viewer")
     return await page("alarms/_state.html")
 
 
-@blueprint.get("/live")
+@blueprint.get("/live", role="viewer")
 async def live() -> Response:
     """The new alarms of the live page."""
-    await auth.require_role("viewer")
     return await _live_part()
 
 
@@ -100,9 +98,8 @@ async def live_alarms() -> LiveAlarms:
     return LiveAlarms(cards, max(0, len(found) - MAX_SHOWN))
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def alarms() -> Response:
-    await auth.require_role("viewer")
     return await _list_page()
 
 
@@ -127,9 +124,8 @@ async def _list_page(fault: str = "") -> Response:
     )
 
 
-@blueprint.get("/table")
+@blueprint.get("/table", role="viewer")
 async def table() -> Response:
-    await auth.require_role("viewer")
     return await page("alarms/_table.html", table=await _table(read_form()))
 
 
@@ -162,10 +158,9 @@ def _read_place(text: str) -> ListPlace | None:
     return ListPlace(group, -moment, -seq)
 
 
-@blueprint.get("/export")
+@blueprint.get("/export", role="guard")
 async def export() -> Response:
     """All alarms that the filter finds, as CSV."""
-    me = await auth.require_role("guard")
     hub, form, shown = auth.services(), read_form(), language.current()
 
     def describe(alarm: Alarm) -> tuple[str, str]:
@@ -173,7 +168,7 @@ async def export() -> Response:
         card = make_alarm_card(hub, alarm)
         return card.title or card.kind_text, card.place
 
-    await hub.audit.require(auth.actor(me), "alarm.export", "")
+    await hub.audit.require(auth.actor(), "alarm.export", "")
     response = Response(
         export_csv(hub.alarms, form.matching, describe), content_type="text/csv; charset=utf-8"
     )
@@ -216,21 +211,18 @@ def _choices(texts: dict[str, str]) -> list[tuple[str, str]]:
     return [(code, gettext(text)) for code, text in texts.items()]
 
 
-@blueprint.get("/<int:seq>")
+@blueprint.get("/<int:seq>", role="viewer")
 async def one(seq: int) -> Response:
-    await auth.require_role("viewer")
     return await _one_page("alarms/one.html", seq)
 
 
-@blueprint.get("/<int:seq>/now")
+@blueprint.get("/<int:seq>/now", role="viewer")
 async def now(seq: int) -> Response:
-    await auth.require_role("viewer")
     return await _one_page("alarms/_now.html", seq)
 
 
-@blueprint.get("/<int:seq>/history")
+@blueprint.get("/<int:seq>/history", role="viewer")
 async def history(seq: int) -> Response:
-    await auth.require_role("viewer")
     return await _one_page("alarms/_history.html", seq)
 
 
@@ -258,11 +250,9 @@ def _step_row(step: AlarmStep) -> StepRow:
     )
 
 
-@blueprint.post("/change")
+@blueprint.post("/change", role="guard")
 async def change() -> Response:
     """Acknowledge or close alarms. A script of the live page gets the alarms that are still new."""
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
     form = await request.form
     seqs = [int(text) for text in form.getlist("seq") if _is_seq(text)]
     if not seqs:
@@ -270,7 +260,7 @@ async def change() -> Response:
     service, note = auth.services().alarms, form.get("note", "").strip()
     closes = form.get("do") == "close"
     try:
-        await (service.close if closes else service.acknowledge)(seqs, note, by=auth.actor(me))
+        await (service.close if closes else service.acknowledge)(seqs, note, by=auth.actor())
     except BadParameter:
         return await _list_page(gettext("The note is too long: at most 500 characters."))
     if wants_part():

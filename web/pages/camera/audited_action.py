@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from hub.errors import HubError, NotSent
-from hub.services.access.users import User
 from hub.services.devices.views import DeviceView
 from web import auth
 from web.pages.device_errors import DEVICE_ERRORS
@@ -13,7 +12,6 @@ from web.pages.device_errors import DEVICE_ERRORS
 
 async def perform_audited(
     device: DeviceView,
-    by: User,
     action: str,
     ask: Callable[[], Awaitable[object]],
 ) -> HubError | None:
@@ -29,5 +27,5 @@ async def perform_audited(
     except DEVICE_ERRORS as error:
         error_of_device = error
     if not isinstance(error_of_device, NotSent):
-        await auth.services().audit.add(auth.actor(by), action, device.did)
+        await auth.services().audit.add(auth.actor(), action, device.did)
     return error_of_device

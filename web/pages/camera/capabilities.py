@@ -65,17 +65,14 @@ class CapabilityRow(Struct, frozen=True):
     choices: list[tuple[str, str]]
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show(did: int) -> Response:
-    await auth.require_role("admin")
     return await _capabilities_page(get_camera(did))
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def change(did: int) -> Response:
     """Set one part, or let what was learnt count again."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     device, hub = get_camera(did), auth.services()
     part, value = form.get("capability", ""), form.get("value", "")
@@ -83,7 +80,7 @@ async def change(did: int) -> Response:
         await hub.capabilities.override(device.did, part, value or None)
     except BadParameter:
         return await _capabilities_page(device, gettext("There is no such choice."), 400)
-    await hub.audit.add(auth.actor(me), "device.capability", f"{device.did} {part}={value or '-'}")
+    await hub.audit.add(auth.actor(), "device.capability", f"{device.did} {part}={value or '-'}")
     return redirect_to(f"/cameras/{did}/capabilities?done=changed")
 
 

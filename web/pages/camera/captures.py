@@ -95,11 +95,10 @@ class CaptureQuery(Struct, frozen=True):
         return "?" + urlencode(self.pairs(**changed))
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def captures(did: int) -> Response:
-    me = await auth.require_role("guard")
     device, hub = get_camera(did), auth.services()
-    sees_numbers = may_ask_by_numbers(me, device)
+    sees_numbers = may_ask_by_numbers(auth.user(), device)
     now = datetime.fromtimestamp(hub.now(), hub.site.zone())
     query = _read_query(request.args, now, sees_numbers=sees_numbers)
     position, is_faces = read_position(request.args), query.kind == "faces"

@@ -26,9 +26,8 @@ _MAX_RELEASES = 3
 blueprint = Blueprint("camera_manage", __name__, url_prefix="/cameras/<int:did>")
 
 
-@blueprint.get("/manage")
+@blueprint.get("/manage", role="admin")
 async def manage(did: int) -> Response:
-    await auth.require_role("admin")
     return await _manage_page(get_camera(did))
 
 
@@ -64,11 +63,9 @@ def _other_releases(device: DeviceView) -> list[Release]:
 async def _change(did: int, change: DeviceChange, action: str, about: str, done: str) -> Response:
     """Change a camera, note it in the audit log, and show the page again."""
     hub = auth.services()
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     try:
         await hub.devices.change(str(did), change)
-        await hub.audit.add(auth.actor(me), action, str(did))
+        await hub.audit.add(auth.actor(), action, str(did))
     except (BadParameter, WrongSignature) as error:
         values = cast("dict[str, str]", (await request.form).to_dict())
         values["key"] = await read_key()
@@ -89,17 +86,16 @@ def _describe_mismatch(values: dict[str, str]) -> str:
     return gettext("Nothing was changed. %(reason)s") % {"reason": " ".join(reasons)}
 
 
-@blueprint.post("/name")
+@blueprint.post("/name", role="admin")
 async def rename(did: int) -> Response:
     form = await request.form
     change = DeviceChange(name=form.get("name", "").strip())
     return await _change(did, change, "device.rename", "name", "changed")
 
 
-@blueprint.post("/identity")
+@blueprint.post("/identity", role="admin")
 async def change_identity(did: int) -> Response:
     """Change serial number, code and key. An empty code or key is left unchanged."""
-    await auth.require_role("admin")
     form = await request.form
     code, key = form.get("code", "").strip(), await read_key()
     device = get_camera(did)
@@ -115,36 +111,34 @@ async def change_identity(did: int) -> Response:
     return await _change(did, change, "device.identity", "identity", done)
 
 
-@blueprint.post("/earlier-key")
+@blueprint.post("/earlier-key", role="admin")
 async def drop_earlier_key(did: int) -> Response:
     """Revoke the previous key at once."""
     change = DeviceChange(previous_key=None)
     return await _change(did, change, "device.drop-earlier-key", "key", "earlier-key-dropped")
 
 
-@blueprint.post("/init")
+@blueprint.post("/init", role="admin")
 async def send_parameters(did: int) -> Response:
     """Send the initial parameters again; the next page shows the outcome."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
     delivery = await hub.enrolment.provisioning.send_again(str(did))
-    await hub.audit.add(auth.actor(me), "device.init", str(did))
+    await hub.audit.add(auth.actor(), "device.init", str(did))
     return redirect_to(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
 
 
-@blueprint.post("/clock")
+@blueprint.post("/clock", role="admin")
 async def trust_clock(did: int) -> Response:
     form = await request.form
     change = DeviceChange(clock_trusted=form.get("trusted") == "yes")
     return await _change(did, change, "device.clock", "clock", "changed")
 
 
-@blueprint.post("/enable")
+@blueprint.post("/enable", role="admin")
 async def enable(did: int) -> Response:
     return await _change(did, DeviceChange(enabled=True), "device.enable", "", "enabled")
 
 
-@blueprint.post("/disable")
+@blueprint.post("/disable", role="admin")
 async def disable(did: int) -> Response:
     return await _change(did, DeviceChange(enabled=False), "device.disable", "", "disabled")

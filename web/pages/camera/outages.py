@@ -54,9 +54,8 @@ def percent_text(percent: float | None) -> str:
     return gettext("%(n)s%%") % {"n": f"{shown:.2f}".rstrip("0").rstrip(".")}
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def outages(did: int) -> Response:
-    await auth.require_role("viewer")
     device, now = get_camera(did), int(auth.services().clock.shown_time() * 1000)
     before = request.args.get("before", type=int)
     before = None if before is None else max(0, min(before, _MAX_ID))
@@ -79,10 +78,9 @@ async def outages(did: int) -> Response:
     )
 
 
-@blueprint.get("/summary")
+@blueprint.get("/summary", role="viewer")
 async def summary(did: int) -> Response:
     """The part of the overview that says how often the camera was offline lately."""
-    await auth.require_role("viewer")
     device = get_camera(did)
     return await page(
         "camera/_outages.html", device=device, outages=await summarise_outages(device.did)

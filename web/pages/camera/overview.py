@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
-from web import auth
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.camera.outages import summarise_outages
 from web.pages.camera.row import camera_row
@@ -15,9 +14,8 @@ from web.pages.layout import page
 blueprint = Blueprint("camera", __name__, url_prefix="/cameras/<int:did>")
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def overview(did: int) -> Response:
-    await auth.require_role("viewer")
     device = get_camera(did)
     return await camera_page(
         "camera/overview.html",
@@ -28,18 +26,16 @@ async def overview(did: int) -> Response:
     )
 
 
-@blueprint.get("/state")
+@blueprint.get("/state", role="viewer")
 async def state(did: int) -> Response:
     """The part of the page that is refreshed when the device changes."""
-    await auth.require_role("viewer")
     device = get_camera(did)
     return await page(
         "camera/_state.html", row=camera_row(device), init_outcome=init_outcome(device.init_outcome)
     )
 
 
-@blueprint.get("/campaign")
+@blueprint.get("/campaign", role="viewer")
 async def campaign(did: int) -> Response:
     """The part of the page that shows the progress of a firmware campaign."""
-    await auth.require_role("viewer")
     return await page("camera/_campaign.html", campaign=find_campaign(get_camera(did).did))

@@ -23,23 +23,20 @@ _DELAY_MS = field_specs(Reboot)["delay_ms"]
 _DELAY_SECONDS = replace(_DELAY_MS, most=(_DELAY_MS.most or 0) // 1000, unit="s")
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def ask_to_reboot(did: int) -> Response:
-    await auth.require_role("admin")
     return await _reboot_page(get_camera(did), str(REBOOT.example.delay_ms // 1000))
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def reboot(did: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     device, hub = get_camera(did), auth.services()
     delay = (await request.form).get("delay", "").strip()
     milliseconds = _parse_delay(delay)
     if milliseconds is None:
         return await _reboot_page(device, delay, fault=number_expected(_DELAY_SECONDS), status=400)
     error = await perform_audited(
-        device, me, "device.reboot", lambda: hub.commands.reboot(device.did, milliseconds)
+        device, "device.reboot", lambda: hub.commands.reboot(device.did, milliseconds)
     )
     if error is not None:
         return await _reboot_page(

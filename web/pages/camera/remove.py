@@ -17,13 +17,12 @@ from web.pages.layout import redirect_to
 blueprint = Blueprint("camera_remove", __name__, url_prefix="/cameras/<int:did>/remove")
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def ask_to_remove(did: int) -> Response:
-    await auth.require_role("admin")
     return await _remove_page(get_camera(did))
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def remove(did: int) -> Response:
     """Remove it; with its people, nothing is removed unless the camera has cleared them.
 
@@ -42,11 +41,11 @@ async def remove(did: int) -> Response:
     if not clears:
         await leave()
     elif error := await perform_audited(
-        device, order.by, "device.person_clear", lambda: hub.people_sync.clear(device.did, leave)
+        device, "device.person_clear", lambda: hub.people_sync.clear(device.did, leave)
     ):
         nothing = gettext("The camera was not removed.")
         return await _remove_page(device, f"{nothing} {describe_change_error(error)}", error.status)
-    await hub.audit.add(auth.actor(order.by), "device.remove", str(did))
+    await hub.audit.add(auth.actor(), "device.remove", str(did))
     return redirect_to(f"/cameras?done={'removed-cleared' if clears else 'removed'}")
 
 

@@ -69,19 +69,16 @@ class MatchCard(Struct, frozen=True):
     person: RecognisedView
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def show_form(did: int) -> Response:
-    await auth.require_role("guard")
     return await _search_page(get_camera(did), _default_form())
 
 
-@blueprint.post("")
+@blueprint.post("", role="guard", check="file")
 async def search(did: int) -> Response:
-    me = await auth.require_role("guard")
     device, hub, sent = get_camera(did), auth.services(), _default_form()
     try:
-        form = await read_file_form(me, "photo")
-        await auth.check_csrf(form.fields)
+        form = await read_file_form("photo")
         sent = _read_form(form.fields)
         photo = await hub.photos.for_devices(form.file)
         if form.fields.get("who") and _may_ask_who(device):

@@ -139,9 +139,8 @@ def _read_after() -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-@blueprint.get("/<int:did>/trace")
+@blueprint.get("/<int:did>/trace", role="admin")
 async def show_trace(did: int) -> Response:
-    await auth.require_role("admin")
     frames = auth.services().trace.frames(str(did))
     return await camera_page(
         "camera/trace.html",
@@ -152,17 +151,15 @@ async def show_trace(did: int) -> Response:
     )
 
 
-@blueprint.get("/<int:did>/trace/news")
+@blueprint.get("/<int:did>/trace/news", role="admin")
 async def news(did: int) -> Response:
     """The frames after a given one. Waits up to _WAIT_SECONDS for the first."""
-    await auth.require_role("admin")
     frames = await auth.services().trace.wait(str(did), _read_after(), _WAIT_SECONDS)
     return await page("camera/_exchanges.html", exchanges=pair_exchanges(frames))
 
 
-@blueprint.get("/waiting/<path:sn>/trace")
+@blueprint.get("/waiting/<path:sn>/trace", role="admin")
 async def show_waiting_trace(sn: str) -> Response:
-    await auth.require_role("admin")
     hub = auth.services()
     enrolled = next((device for device in hub.devices.list() if device.sn == sn), None)
     if enrolled is not None:
@@ -179,8 +176,7 @@ async def show_waiting_trace(sn: str) -> Response:
     )
 
 
-@blueprint.get("/waiting/<path:sn>/trace/news")
+@blueprint.get("/waiting/<path:sn>/trace/news", role="admin")
 async def waiting_news(sn: str) -> Response:
-    await auth.require_role("admin")
     frames = await auth.services().trace.wait_for_pending(sn, _read_after(), _WAIT_SECONDS)
     return await page("camera/_exchanges.html", exchanges=pair_exchanges(frames))

@@ -26,17 +26,14 @@ def _get_unsigned(did: int) -> DeviceView:
     return device
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show(did: int) -> Response:
-    await auth.require_role("admin")
     return await _unsigned_page(_get_unsigned(did))
 
 
-@blueprint.post("/take-over")
+@blueprint.post("/take-over", role="admin")
 async def take_over(did: int) -> Response:
     """Pin what differs, as it was shown: it may be something else by now."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     device = _get_unsigned(did)
     shown = (form.get("address", ""), form.get("mac", ""))
@@ -46,27 +43,24 @@ async def take_over(did: int) -> Response:
         await auth.services().enrolment.approval.take_over(device.did)
     except BadParameter:
         return await _unsigned_page(device, _changed_meanwhile(), 409)
-    await auth.services().audit.add(auth.actor(me), "device.take-over", device.did)
+    await auth.services().audit.add(auth.actor(), "device.take-over", device.did)
     return redirect_to(f"/cameras/{did}/unsigned?done=taken-over")
 
 
-@blueprint.post("/dismiss")
+@blueprint.post("/dismiss", role="admin")
 async def dismiss(did: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     device = _get_unsigned(did)
     await auth.services().enrolment.approval.dismiss(device.did)
-    await auth.services().audit.add(auth.actor(me), "device.dismiss", device.did)
+    await auth.services().audit.add(auth.actor(), "device.dismiss", device.did)
     return redirect_to(f"/cameras/{did}/unsigned?done=dismissed")
 
 
-@blueprint.get("/address")
+@blueprint.get("/address", role="admin")
 async def ask_to_give(did: int) -> Response:
-    await auth.require_role("admin")
     return await camera_page("camera/unsigned_address.html", _get_unsigned(did), tab="/manage")
 
 
-@blueprint.post("/address")
+@blueprint.post("/address", role="admin")
 async def give(did: int) -> Response:
     """Send the camera its secret address, one camera at a time."""
     order = await read_order()
@@ -75,7 +69,7 @@ async def give(did: int) -> Response:
         return await camera_page("camera/unsigned_address.html", device, tab="/manage")
     try:
         error = await perform_audited(
-            device, order.by, "device.give-address", lambda: hub.secret_addresses.give(device.did)
+            device, "device.give-address", lambda: hub.secret_addresses.give(device.did)
         )
     except AnotherIsMoving as moving:
         text = gettext(
@@ -91,13 +85,11 @@ async def give(did: int) -> Response:
     return redirect_to(f"/cameras/{did}/unsigned?done=address-given")
 
 
-@blueprint.post("/withdraw")
+@blueprint.post("/withdraw", role="admin")
 async def withdraw(did: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     device = _get_unsigned(did)
     await auth.services().secret_addresses.withdraw(device.did)
-    await auth.services().audit.add(auth.actor(me), "device.withdraw-address", device.did)
+    await auth.services().audit.add(auth.actor(), "device.withdraw-address", device.did)
     return redirect_to(f"/cameras/{did}/unsigned?done=address-withdrawn")
 
 

@@ -46,26 +46,22 @@ class CodeCheckResult(Struct, frozen=True):
     more: str = ""
 
 
-@blueprint.get("/waiting")
+@blueprint.get("/waiting", role="viewer")
 async def waiting() -> Response:
-    await auth.require_role("viewer")
     return await page(
         "cameras/_pending.html", pending=pending_list(read_back(request.args.get("back", "")))
     )
 
 
-@blueprint.get("/accepted")
+@blueprint.get("/accepted", role="admin")
 async def accepted() -> Response:
     """The note about a camera that was just accepted, as it is now."""
-    await auth.require_role("admin")
     return await page("cameras/_accepted.html", accepted=accepted_note())
 
 
-@blueprint.post("/check")
+@blueprint.post("/check", role="admin")
 async def check() -> Response:
     """Check a code while it is typed, for the page's script. Stores nothing."""
-    await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     try:
         result = auth.services().enrolment.check_code(
@@ -80,10 +76,8 @@ async def check() -> Response:
     return _json(_make_result(result))
 
 
-@blueprint.post("/accept")
+@blueprint.post("/accept", role="admin")
 async def accept() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     sn, back = form.get("sn", ""), form.get("back", "")
     hub = auth.services()
@@ -100,9 +94,9 @@ async def accept() -> Response:
             replaces=form.get("replaces", "").strip() or None,
         )
         did = accepted.device.did
-        await hub.audit.add(auth.actor(me), "device.accept", did)
+        await hub.audit.add(auth.actor(), "device.accept", did)
     except NotConnected:
-        return await _expect(form, auth.actor(me))
+        return await _expect(form, auth.actor())
     except (BadParameter, WrongSignature, NoSuchResource, DeviceNonsense) as error:
         return await _show_refusal(sn, back, error)
     since = str(int(hub.clock.shown_time() * 1000)) if replaced else ""

@@ -69,9 +69,8 @@ class Arrivals(Struct, frozen=True):
         return any(row.device.last_picture for row in self.rows)
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show() -> Response:
-    await auth.require_role("admin")
     return await page("cameras/_arrivals.html", arrivals=find_arrivals())
 
 

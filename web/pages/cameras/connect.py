@@ -122,16 +122,14 @@ async def _this_page() -> str:
     return "/cameras/connect?first=1" if "first" in request.args else "/cameras/connect"
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def connect() -> Response:
-    await auth.require_role("admin")
     return await connect_page()
 
 
-@blueprint.get("/<id>.svg")
+@blueprint.get("/<id>.svg", role="admin")
 async def code(id: str) -> Response:
     """The QR code of an address; `page` is the address of this page, to open it on a phone."""
-    await auth.require_role("admin")
     host = _hosts()[0]
     known = {address.id: address.url for address in _addresses(host)}
     if "web" in known:
@@ -148,37 +146,32 @@ async def code(id: str) -> Response:
     return Response(picture.getvalue(), content_type="image/svg+xml")
 
 
-@blueprint.post("/site-key")
+@blueprint.post("/site-key", role="admin")
 async def set_site_key() -> Response:
     """Set the site key, which decides who can sign as a camera, from a file or from text."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
-    if wrong := await check_own_password(me):
+    if wrong := await check_own_password(auth.user()):
         fault = SiteKeyFault(wrong.sentence, await read_key(), True, wrong.status)
         return await connect_page(key_fault=fault)
     try:
         key = await read_key()
         await hub.devices.set_site_key(key)
-        await hub.audit.add(auth.actor(me), "site-key.set", "")
+        await hub.audit.add(auth.actor(), "site-key.set", "")
     except BadParameter as error:
         return await connect_page(key_fault=SiteKeyFault(describe_field_error(error)))
     return redirect_to(page_url(await _this_page(), done="site-key"))
 
 
-@blueprint.get("/site-key/remove")
+@blueprint.get("/site-key/remove", role="admin")
 async def ask_to_remove_site_key() -> Response:
-    await auth.require_role("admin")
     devices = auth.services().devices.list()
     relying = sum(not device.has_own_key for device in devices)
     return await page("cameras/site_key_remove.html", area="cameras", relying=relying)
 
 
-@blueprint.post("/site-key/remove")
+@blueprint.post("/site-key/remove", role="admin")
 async def remove_site_key() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
     await hub.devices.remove_site_key()
-    await hub.audit.add(auth.actor(me), "site-key.remove", "")
+    await hub.audit.add(auth.actor(), "site-key.remove", "")
     return redirect_to("/cameras/connect?done=site-key-removed")

@@ -43,22 +43,19 @@ class RejectedRow(Struct, frozen=True):
     text: str
 
 
-@blueprint.get("/import")
+@blueprint.get("/import", role="admin")
 async def show_import() -> Response:
-    await auth.require_role("admin")
     return await _import_page()
 
 
-@blueprint.post("/import")
+@blueprint.post("/import", role="admin", check="file")
 async def preview() -> Response:
     """Show what would be added or what is wrong. Adds nothing."""
-    me = await auth.require_role("admin")
     devices = auth.services().devices
     try:
-        form = await read_file_form(me, "file", _MAX_FORM_BYTES)
+        form = await read_file_form("file", _MAX_FORM_BYTES)
     except UPLOAD_ERRORS as error:
         return await _import_page(fault=describe_form_error(error, _max_file_mb()))
-    await auth.check_csrf(form.fields)
     text = form.fields.get("text", "")
     try:
         if form.file:
@@ -73,22 +70,20 @@ async def preview() -> Response:
     return await _import_page(text=text, table=table, doubtful=doubtful)
 
 
-@blueprint.post("/import/add")
+@blueprint.post("/import/add", role="admin", check="file")
 async def add() -> Response:
     """Add all previewed cameras, or none."""
-    me = await auth.require_role("admin")
     hub = auth.services()
     try:
-        form = await read_file_form(me, "file", _MAX_FORM_BYTES)
+        form = await read_file_form("file", _MAX_FORM_BYTES)
     except UPLOAD_ERRORS as error:
         return await _import_page(fault=describe_form_error(error, _max_file_mb()))
-    await auth.check_csrf(form.fields)
     text = form.fields.get("text", "")
     try:
         table = await hub.devices.read_csv(text)
         added = await hub.devices.import_csv(table)
         dids = [device.did for device in added]
-        await hub.audit.add_each(auth.actor(me), "device.add", dids)
+        await hub.audit.add_each(auth.actor(), "device.add", dids)
     except BadCsv as error:
         return await _import_page(text=text, faults=error.faults)
     except BadParameter as error:  # A camera with the same did was added just now.
@@ -96,9 +91,8 @@ async def add() -> Response:
     return redirect_to("/cameras?done=imported")
 
 
-@blueprint.get("/export.csv")
+@blueprint.get("/export.csv", role="admin")
 async def export() -> Response:
-    await auth.require_role("admin")
     # The byte order mark tells spreadsheets that it is UTF-8.
     text = "\ufeff" + auth.services().devices.export_csv()
     response = Response(text, content_type="text/csv; charset=utf-8")
@@ -106,9 +100,8 @@ async def export() -> Response:
     return response
 
 
-@blueprint.get("/import/template.csv")
+@blueprint.get("/import/template.csv", role="admin")
 async def template() -> Response:
-    await auth.require_role("admin")
     chosen: Language = "zh" if language.current().code == "zh" else "en"
     # Spreadsheets recognise UTF-8 by the byte order mark.
     text = "\ufeff" + write_template(chosen)

@@ -35,9 +35,8 @@ class GroupRow(Struct, frozen=True):
     damaged: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def groups() -> Response:
-    await auth.require_role("guard")
     return await page(
         "cameras/groups.html",
         area="cameras",
@@ -47,56 +46,47 @@ async def groups() -> Response:
     )
 
 
-@blueprint.get("/add")
+@blueprint.get("/add", role="admin")
 async def show_add() -> Response:
-    await auth.require_role("admin")
     return await _form_page(None, "", ())
 
 
-@blueprint.post("/add")
+@blueprint.post("/add", role="admin")
 async def add() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     name, dids = await _read_form()
     try:
-        await auth.services().camera_groups.add(name, dids, by=auth.actor(me))
+        await auth.services().camera_groups.add(name, dids, by=auth.actor())
     except BadParameter as error:
         return await _form_page(None, name, dids, error)
     return redirect_to("/cameras/groups?done=group-added")
 
 
-@blueprint.get("/<int:id>")
+@blueprint.get("/<int:id>", role="admin")
 async def show_edit(id: int) -> Response:
-    await auth.require_role("admin")
     group = auth.services().camera_groups.get(id)
     return await _form_page(group, group.name, group.dids)
 
 
-@blueprint.post("/<int:id>")
+@blueprint.post("/<int:id>", role="admin")
 async def edit(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
     group, (name, dids) = hub.camera_groups.get(id), await _read_form()
     try:
-        await hub.camera_groups.change(id, name=name, dids=dids, by=auth.actor(me))
+        await hub.camera_groups.change(id, name=name, dids=dids, by=auth.actor())
     except BadParameter as error:
         return await _form_page(group, name, dids, error)
     return redirect_to("/cameras/groups?done=changed")
 
 
-@blueprint.get("/<int:id>/remove")
+@blueprint.get("/<int:id>/remove", role="admin")
 async def ask_to_remove(id: int) -> Response:
-    await auth.require_role("admin")
     row = await _row(auth.services().camera_groups.get(id))
     return await page("cameras/group_remove.html", area="cameras", row=row)
 
 
-@blueprint.post("/<int:id>/remove")
+@blueprint.post("/<int:id>/remove", role="admin")
 async def remove(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().camera_groups.remove(id, by=auth.actor(me))
+    await auth.services().camera_groups.remove(id, by=auth.actor())
     return redirect_to("/cameras/groups?done=group-removed")
 
 

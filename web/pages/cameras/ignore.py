@@ -22,9 +22,8 @@ class IgnoredRow(Struct, frozen=True):
     waiting: PendingDevice | None
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show() -> Response:
-    await auth.require_role("admin")
     enrolment = auth.services().enrolment
     return await page(
         "cameras/ignored.html",
@@ -34,10 +33,8 @@ async def show() -> Response:
     )
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def ignore() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form, hub = await request.form, auth.services()
     sn, back = form.get("sn", ""), read_back(form.get("back", ""))
     if hub.enrolment.last_attempt(sn) is None:
@@ -46,18 +43,16 @@ async def ignore() -> Response:
         await hub.enrolment.ignored.add(sn)
     except BadParameter:
         return redirect_to(back)
-    await hub.audit.add(auth.actor(me), "device.ignore", sn)
+    await hub.audit.add(auth.actor(), "device.ignore", sn)
     return redirect_to(page_url(back, done="attempt-ignored"))
 
 
-@blueprint.post("/remove")
+@blueprint.post("/remove", role="admin")
 async def stop_ignoring() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub, sn = auth.services(), (await request.form).get("sn", "")
     try:
         await hub.enrolment.ignored.remove(sn)
     except NoSuchResource:
         return redirect_to("/cameras/ignored")
-    await hub.audit.add(auth.actor(me), "device.show-attempts", sn)
+    await hub.audit.add(auth.actor(), "device.show-attempts", sn)
     return redirect_to("/cameras/ignored?done=attempt-shown")

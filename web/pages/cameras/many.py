@@ -88,15 +88,13 @@ class ManyForm(Struct, frozen=True):
         return dids
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show_first() -> Response:
-    await auth.require_role("admin")
     return await _page("face", ManyForm())
 
 
-@blueprint.get("/<name>")
+@blueprint.get("/<name>", role="admin")
 async def show(name: str) -> Response:
-    await auth.require_role("admin")
     change = _check_name(name)
     if change in _FORMS and "typical" in request.args:
         return await _page(change, ManyForm(values=typical_values(_FORMS[change])))
@@ -105,17 +103,15 @@ async def show(name: str) -> Response:
     return await _page(change, ManyForm(values=values))
 
 
-@blueprint.post("/<name>")
+@blueprint.post("/<name>", role="admin")
 async def start(name: str) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     change = _check_name(name)
     form = await _read_form(change)
     try:
         dids = form.chosen(auth.services().camera_groups.list())
         if not form.may_overwrite and (question := _doubt(change, form, dids)):
             return await _page(change, form, question=question)
-        job = await _start(change, form, dids, auth.actor(me))
+        job = await _start(change, form, dids, auth.actor())
     except (BadParameter, NoSuchResource, TooManyRequests) as error:
         return await _page(change, form, error)
     return redirect_to(f"/jobs/{job.id}")

@@ -23,9 +23,8 @@ class BrokenCamera(Struct, frozen=True):
     chosen: bool
 
 
-@blueprint.get("/<path:sn>/replace")
+@blueprint.get("/<path:sn>/replace", role="admin")
 async def show(sn: str) -> Response:
-    await auth.require_role("admin")
     waiting = auth.services().enrolment.last_attempt(sn)
     back = read_back(request.args.get("back", ""))
     if waiting is None:

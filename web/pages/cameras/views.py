@@ -30,21 +30,18 @@ async def cameras_page(refused: PendingRow | None = None, fault: str = "") -> Re
     )
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def cameras() -> Response:
-    await auth.require_role("viewer")
     return await cameras_page()
 
 
-@blueprint.get("/table")
+@blueprint.get("/table", role="viewer")
 async def table() -> Response:
-    await auth.require_role("viewer")
     return await page("cameras/_cameras.html", cameras=camera_list())
 
 
-@blueprint.get("/add")
+@blueprint.get("/add", role="admin")
 async def show_add() -> Response:
-    await auth.require_role("admin")
     return await _add_page({})
 
 
@@ -59,10 +56,8 @@ async def _add_page(values: dict[str, str], fault: str = "") -> Response:
     )
 
 
-@blueprint.post("/add")
+@blueprint.post("/add", role="admin")
 async def add() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     values = {name: form.get(name, "").strip() for name in ("sn", "code", "did", "name")}
     values["key"] = await read_key()
@@ -77,7 +72,7 @@ async def add() -> Response:
                 key=values["key"] or None,
             )
         )
-        await hub.audit.add(auth.actor(me), "device.add", device.did)
+        await hub.audit.add(auth.actor(), "device.add", device.did)
     except BadParameter as error:
         return await _add_page(values, describe_field_error(error))
     return redirect_to(f"/cameras/{device.did}?done=added")

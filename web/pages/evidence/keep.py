@@ -70,16 +70,13 @@ class KindChoice(Struct, frozen=True):
     chosen: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def choose() -> Response:
-    me = await auth.require_role("guard")
-    return await _keep_page(me, _read(request.args))
+    return await _keep_page(auth.user(), _read(request.args))
 
 
-@blueprint.post("")
+@blueprint.post("", role="guard")
 async def keep() -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
     values, hub = await request.form, auth.services()
     form = _read(values)
     try:
@@ -87,15 +84,15 @@ async def keep() -> Response:
         if selected.is_too_many:
             raise BadParameter("too many", field="records")
         if id := values.get("hold", type=int):
-            await hub.holds.add(id, selected.seqs, by=auth.actor(me))
+            await hub.holds.add(id, selected.seqs, by=auth.actor())
         else:
             until = read_last_day(values.get("until", ""), "until")
             added = await hub.holds.create(
-                selected.seqs, values.get("reason", ""), until, by=auth.actor(me)
+                selected.seqs, values.get("reason", ""), until, by=auth.actor()
             )
             id = added.hold.id
     except (BadParameter, TooManyRequests) as error:
-        return await _keep_page(me, form, values=values, error=error)
+        return await _keep_page(auth.user(), form, values=values, error=error)
     return redirect_to(f"/evidence/{id}?done=hold-added")
 
 

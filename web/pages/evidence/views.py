@@ -24,9 +24,8 @@ _CARDS_PER_PAGE = 60
 _MAX_ID = 2**63 - 1
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def holds() -> Response:
-    await auth.require_role("guard")
     service = auth.services().holds
     before = request.args.get("before", type=int)
     found = await service.newest(
@@ -46,10 +45,9 @@ async def holds() -> Response:
     )
 
 
-@blueprint.get("/<int:id>")
+@blueprint.get("/<int:id>", role="guard")
 async def one_hold(id: int) -> Response:
-    me = await auth.require_role("guard")
-    return await _hold_page(me, await auth.services().holds.get(id))
+    return await _hold_page(auth.user(), await auth.services().holds.get(id))
 
 
 async def _hold_page(me: User, hold: Hold, fault: str = "", reason: str | None = None) -> Response:
@@ -73,52 +71,47 @@ async def _hold_page(me: User, hold: Hold, fault: str = "", reason: str | None =
     )
 
 
-@blueprint.post("/<int:id>/change")
+@blueprint.post("/<int:id>/change", role="guard")
 async def change(id: int) -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
+    me = auth.user()
     hold, form = await _own(me, id), await request.form
     reason = form.get("reason", "")
     try:
         until = read_last_day(form.get("until", ""), "until")
-        await auth.services().holds.change(id, reason, until, by=auth.actor(me))
+        await auth.services().holds.change(id, reason, until, by=auth.actor())
     except BadParameter as error:
         return await _hold_page(me, hold, describe_hold_error(error), reason)
     return redirect_to(f"/evidence/{id}?done=hold-changed")
 
 
-@blueprint.get("/<int:id>/release")
+@blueprint.get("/<int:id>/release", role="guard")
 async def ask_to_release(id: int) -> Response:
-    me = await auth.require_role("guard")
-    hold = await _own(me, id)
+    hold = await _own(auth.user(), id)
     gone = await auth.services().holds.only_here(id)
     return await page("evidence/release.html", area="evidence", row=hold_row(hold), gone=gone)
 
 
-@blueprint.post("/<int:id>/release")
+@blueprint.post("/<int:id>/release", role="guard")
 async def release(id: int) -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
-    await _own(me, id)
+    await _own(auth.user(), id)
     try:
-        await auth.services().holds.release(id, by=auth.actor(me))
+        await auth.services().holds.release(id, by=auth.actor())
     except BadParameter:
         # It has ended in the meantime, as its page shows.
         return redirect_to(f"/evidence/{id}")
     return redirect_to("/evidence?done=hold-released")
 
 
-@blueprint.get("/<int:id>/export")
+@blueprint.get("/<int:id>/export", role="guard")
 async def export(id: int) -> Response:
-    me = await auth.require_role("guard")
     hub = auth.services()
     hold = await hub.holds.get(id)
     return await response.export_response(
         hub,
         hold,
         language.current().code,
-        by=auth.actor(me),
-        sees_numbers=auth.reaches(me, "admin"),
+        by=auth.actor(),
+        sees_numbers=auth.reaches(auth.user(), "admin"),
     )
 
 

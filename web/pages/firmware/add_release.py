@@ -47,15 +47,13 @@ class VersionInput(Struct, frozen=True):
     value: str
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show() -> Response:
-    await auth.require_role("admin")
     return await _form_page({}, _file_rows({}, {}))
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin", check="file")
 async def add() -> Response:
-    me = await auth.require_role("admin")
     form = await read_firmware_form()
     if isinstance(form.fault, NotAllowed):
         raise form.fault
@@ -63,12 +61,11 @@ async def add() -> Response:
     rows = _file_rows(form.fields, kept)
     if form.fault is not None:
         return await _form_page(form.fields, rows, describe_form_error(form.fault))
-    await auth.check_csrf(form.fields)
     hub = auth.services()
     try:
         new = _new_release(form.fields, rows)
         release = await hub.releases.add(new)
-        await hub.audit.add(auth.actor(me), "firmware.add", str(release.id))
+        await hub.audit.add(auth.actor(), "firmware.add", str(release.id))
     except HubError as error:
         return await _form_page(form.fields, rows, describe_form_error(error))
     return redirect_to(f"/firmware/releases/{release.id}?done=release-added")

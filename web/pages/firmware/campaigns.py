@@ -20,19 +20,18 @@ blueprint = Blueprint("campaign", __name__, url_prefix="/firmware/campaigns/<int
 _MAX_SHOWN = 200
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def one_campaign(id: int) -> Response:
     return await _campaign_page("firmware/campaign.html", id)
 
 
-@blueprint.get("/now")
+@blueprint.get("/now", role="viewer")
 async def now(id: int) -> Response:
     """The part of the page that is refreshed."""
     return await _campaign_page("firmware/_campaign.html", id)
 
 
 async def _campaign_page(template: str, id: int) -> Response:
-    await auth.require_role("viewer")
     campaign = auth.services().campaigns.campaign(id)
     rows = campaign_device_rows(campaign)
     return await page(
@@ -47,35 +46,32 @@ async def _campaign_page(template: str, id: int) -> Response:
     )
 
 
-@blueprint.post("/pause")
+@blueprint.post("/pause", role="admin")
 async def pause(id: int) -> Response:
     return await _change(id, auth.services().campaigns.pause, "pause")
 
 
-@blueprint.post("/resume")
+@blueprint.post("/resume", role="admin")
 async def resume(id: int) -> Response:
     return await _change(id, auth.services().campaigns.resume, "resume")
 
 
-@blueprint.get("/stop")
+@blueprint.get("/stop", role="admin")
 async def ask_to_stop(id: int) -> Response:
-    await auth.require_role("admin")
     return await page(
         "firmware/stop.html", area="firmware", campaign=auth.services().campaigns.campaign(id)
     )
 
 
-@blueprint.post("/stop")
+@blueprint.post("/stop", role="admin")
 async def stop(id: int) -> Response:
     return await _change(id, auth.services().campaigns.stop, "stop")
 
 
 async def _change(id: int, step: Callable[[int], Awaitable[Campaign]], action: str) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     try:
         await step(id)
-        await auth.services().audit.add(auth.actor(me), f"campaign.{action}", str(id))
+        await auth.services().audit.add(auth.actor(), f"campaign.{action}", str(id))
     except BadParameter:
         # It has ended in the meantime, as its page shows.
         return redirect_to(f"/firmware/campaigns/{id}")

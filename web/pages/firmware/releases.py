@@ -22,19 +22,18 @@ _MAX_DOWNLOADS = 200
 _MAX_HOLDERS = 200
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def overview() -> Response:
     return await _overview("firmware/overview.html")
 
 
-@blueprint.get("/now")
+@blueprint.get("/now", role="viewer")
 async def now() -> Response:
     """The part of the page that is refreshed."""
     return await _overview("firmware/_overview.html")
 
 
 async def _overview(template: str) -> Response:
-    await auth.require_role("viewer")
     hub = auth.services()
     campaigns = [campaign_row(one) for one in hub.campaigns.outlines()]
     holders = ReleaseHolders()
@@ -49,9 +48,8 @@ async def _overview(template: str) -> Response:
     )
 
 
-@blueprint.get("/releases/<int:id>")
+@blueprint.get("/releases/<int:id>", role="viewer")
 async def one_release(id: int) -> Response:
-    await auth.require_role("viewer")
     hub = auth.services()
     release = hub.releases.get(id)
     return await page(
@@ -64,9 +62,8 @@ async def one_release(id: int) -> Response:
     )
 
 
-@blueprint.get("/releases/<int:id>/remove")
+@blueprint.get("/releases/<int:id>/remove", role="admin")
 async def ask_to_remove(id: int) -> Response:
-    await auth.require_role("admin")
     return await _remove_page(auth.services().releases.get(id))
 
 
@@ -86,14 +83,12 @@ async def _remove_page(release: Release, *, status: int = 200) -> Response:
     )
 
 
-@blueprint.post("/releases/<int:id>/remove")
+@blueprint.post("/releases/<int:id>/remove", role="admin")
 async def remove(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
     try:
         await hub.releases.remove(id)
-        await hub.audit.add(auth.actor(me), "firmware.remove", str(id))
+        await hub.audit.add(auth.actor(), "firmware.remove", str(id))
     except BadParameter:
         return await _remove_page(hub.releases.get(id), status=400)
     return redirect_to("/firmware?done=release-removed")
@@ -111,9 +106,8 @@ class DownloadRow(Struct, frozen=True):
     ended: str
 
 
-@blueprint.get("/downloads")
+@blueprint.get("/downloads", role="viewer")
 async def downloads() -> Response:
-    await auth.require_role("viewer")
     found = auth.services().downloads.downloads()
     return await page(
         "firmware/downloads.html",

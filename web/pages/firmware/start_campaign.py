@@ -39,17 +39,14 @@ class CameraChoice(Struct, frozen=True, kw_only=True):
     warning: str = ""
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show(id: int) -> Response:
-    await auth.require_role("admin")
     # The page of a camera links here with that camera.
     return await _start_page(auth.services().releases.get(id), request.args.getlist("did"))
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def start(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
     release = hub.releases.get(id)
     form = await request.form
@@ -61,7 +58,7 @@ async def start(id: int) -> Response:
         return await _confirm_page(release, dids[:MAX_DEVICES], first)
     try:
         campaign = await hub.campaigns.start(id, _in_order(dids, first))
-        await hub.audit.add(auth.actor(me), "campaign.start", str(campaign.id))
+        await hub.audit.add(auth.actor(), "campaign.start", str(campaign.id))
     except HubError as error:
         return await _start_page(release, dids, first, describe_start_error(error))
     return redirect_to(f"/firmware/campaigns/{campaign.id}?done=campaign-started")

@@ -22,15 +22,13 @@ _PER_PAGE = 50
 _MAX_ID = 2**63 - 1
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def jobs() -> Response:
-    await auth.require_role("guard")
     return await page("jobs/jobs.html", area="jobs", **await _list())
 
 
-@blueprint.get("/table")
+@blueprint.get("/table", role="guard")
 async def table() -> Response:
-    await auth.require_role("guard")
     return await page("jobs/_jobs.html", **await _list())
 
 
@@ -48,39 +46,35 @@ async def _list() -> dict[str, Any]:
     }
 
 
-@blueprint.get("/<int:id>")
+@blueprint.get("/<int:id>", role="guard")
 async def job(id: int) -> Response:
-    me = await auth.require_role("guard")
     found = await auth.services().jobs.get(id)
     if job_url(found) != f"/jobs/{id}":
         return redirect_to(job_url(found))
-    return await page("jobs/job.html", area="jobs", **await _job(found, me))
+    return await page("jobs/job.html", area="jobs", **await _job(found, auth.user()))
 
 
-@blueprint.get("/<int:id>/state")
+@blueprint.get("/<int:id>/state", role="guard")
 async def state(id: int) -> Response:
     """The part of a job's page that follows its progress."""
-    me = await auth.require_role("guard")
     found = await auth.services().jobs.get(id)
-    return await page("jobs/_job.html", **await _job(found, me))
+    return await page("jobs/_job.html", **await _job(found, auth.user()))
 
 
-@blueprint.post("/<int:id>/cancel")
+@blueprint.post("/<int:id>/cancel", role="guard")
 async def cancel(id: int) -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
     jobs = auth.services().jobs
     found = await jobs.get(id)
-    if not may_cancel(found, me):
+    if not may_cancel(found, auth.user()):
         raise NotAllowed
-    await jobs.cancel(id, auth.actor(me))
+    await jobs.cancel(id, auth.actor())
     return redirect_to(job_url(found))
 
 
-@blueprint.get("/<int:id>/refused.csv")
+@blueprint.get("/<int:id>/refused.csv", role="admin")
 async def refused(id: int) -> Response:
     """The refused lines of an import, to mend and send again. They have personal numbers."""
-    by = auth.actor(await auth.require_role("admin"))
+    by = auth.actor()
     lines = auth.services().imports.refused_csv(id, by=by, reason=describe_refusal)
     first = await anext(lines)
 
@@ -97,7 +91,7 @@ async def refused(id: int) -> Response:
 
 def may_cancel(job: Job, me: User) -> bool:
     """Whether this user may end the job: an administrator, or whoever started it."""
-    return auth.reaches(me, "admin") or job.created_by == auth.actor(me).who
+    return auth.reaches(me, "admin") or job.created_by == auth.actor().who
 
 
 async def _job(found: Job, me: User) -> dict[str, Any]:
@@ -113,7 +107,7 @@ async def _job(found: Job, me: User) -> dict[str, Any]:
     )
     shown, more = rows[:_PER_PAGE], len(rows) > _PER_PAGE
     if shown and found.kind == "import" and not wants_part():
-        await auth.services().imports.note_refused_shown(found.id, auth.actor(me))
+        await auth.services().imports.note_refused_shown(found.id, auth.actor())
     here, wanted = f"/jobs/{found.id}", "failed" if is_filtered else ""
     return {
         "job": job_row(found),

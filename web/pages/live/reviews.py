@@ -11,19 +11,16 @@ from web.pages.layout import redirect_to, wants_part
 blueprint = Blueprint("reviews", __name__)
 
 
-@blueprint.post("/wall-seen")
+@blueprint.post("/wall-seen", role="viewer")
 async def seen() -> Response:
     """Sent by the script of the wall, while somebody looks at it."""
-    me = await auth.require_role("viewer")
-    await auth.check_csrf()
-    await auth.services().reviews.note_seen(me.name, _seq(await _field("seq"), "seq"))
+    await auth.services().reviews.note_seen(auth.user().name, _seq(await _field("seq"), "seq"))
     return Response(b"", 204)
 
 
-@blueprint.post("/reviewed")
+@blueprint.post("/reviewed", role="guard")
 async def reviewed() -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
+    me = auth.user()
     reviews = auth.services().reviews
     if upto := await _field("upto"):
         await reviews.mark_all(me.name, _seq(upto, "upto"))

@@ -72,7 +72,7 @@ class WallStream(ResponseBody):
 
     def __init__(self, me: User, after: int | None) -> None:
         self._me = me
-        self._by = auth.actor(me)
+        self._by = auth.actor()
         self._may_keep = may_keep = auth.reaches(me, "guard")
         self._services = auth.services()
         self._may_read = auth.remains(self._services, me)

@@ -219,9 +219,8 @@ def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
     )
 
 
-@blueprint.get("/")
+@blueprint.get("/", role="viewer")
 async def live() -> Response:
-    me = await auth.require_role("viewer")
     wall_filter, before = _read_filter(), _read_seq("before")
     log = auth.services().records
     # Read before the records: the page may have later ones, which the script skips by their seq.
@@ -239,7 +238,7 @@ async def live() -> Response:
         before=before,
         cards=await make_group_cards(found.groups),
         has_places=request.cookies.get(_WALL_COOKIE) == "places",
-        **_review_values(me, wall_filter, before, found.groups),
+        **_review_values(auth.user(), wall_filter, before, found.groups),
         kinds=_kind_links(wall_filter),
         strip=strip,
         choices=_camera_choices(wall_filter),
@@ -283,36 +282,33 @@ async def _read_wall(wall_filter: WallFilter, before: int | None) -> WallCards:
     return WallCards(groups, before, found.is_complete)
 
 
-@blueprint.get("/strip")
+@blueprint.get("/strip", role="viewer")
 async def show_strip() -> Response:
-    await auth.require_role("viewer")
     return await page("live/_strip.html", strip=_camera_strip(_read_filter()))
 
 
-@blueprint.get("/notices")
+@blueprint.get("/notices", role="viewer")
 async def notices() -> Response:
-    await auth.require_role("viewer")
     return await page("_notices.html")
 
 
-@blueprint.get("/stream")
+@blueprint.get("/stream", role="viewer")
 async def stream() -> Response:
     """The events for all tabs of one browser: new cards, and what has changed."""
-    me = await auth.require_role("viewer")
     if request.method == "HEAD":
         return Response(b"", content_type="text/event-stream")
-    refuse_too_many(auth.actor(me))
+    refuse_too_many(auth.actor())
     response = Response(
-        WallStream(me, _read_seq("after")),
+        WallStream(auth.user(), _read_seq("after")),
         content_type="text/event-stream",
     )
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-@blueprint.get("/records/<int:seq>")
+@blueprint.get("/records/<int:seq>", role="viewer")
 async def record(seq: int) -> Response:
-    me = await auth.require_role("viewer")
+    me = auth.user()
     place = searched_place(request.args) or _wall_place()
     log = auth.services().records
     found = await log.get(seq)
@@ -325,7 +321,7 @@ async def record(seq: int) -> Response:
     may_see_numbers = auth.reaches(me, "admin") and record_has_numbers(found)
     is_full = may_see_numbers and request.args.get("numbers") == "full"
     if is_full:
-        await auth.services().people.note_record_numbers_shown(seq, auth.actor(me))
+        await auth.services().people.note_record_numbers_shown(seq, auth.actor())
     return await page(
         "live/_record.html" if wants_part() else "live/record.html",
         area="live",

@@ -8,7 +8,6 @@ import msgspec
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
-from hub.services.access.users import User
 from hub.services.commands.photos import BadPhoto
 from hub.services.people.register import Person, PersonChange
 from web import auth
@@ -45,65 +44,57 @@ _PHOTO_ERRORS = (*UPLOAD_ERRORS, *DEVICE_ERRORS, NoSuchResource)
 Save = Callable[[PersonForm, PersonChange], Awaitable[Person]]
 
 
-@blueprint.get("/add")
+@blueprint.get("/add", role="admin")
 async def show_add() -> Response:
-    await auth.require_role("admin")
     known = {name: request.args.get(name, "")[:200] for name in ("name", "pid")}
     return await _form_page(empty_form(known), read_source(request.args))
 
 
-@blueprint.post("/add")
+@blueprint.post("/add", role="admin", check="file")
 async def add() -> Response:
-    me = await auth.require_role("admin")
 
     async def save(form: PersonForm, change: PersonChange) -> Person:
         pid = form.values["pid"] or None
-        return await auth.services().people.add(change, by=auth.actor(me), pid=pid)
+        return await auth.services().people.add(change, by=auth.actor(), pid=pid)
 
-    return await _save(me, None, save, "person-in-register")
+    return await _save(None, save, "person-in-register")
 
 
-@blueprint.get("/<pid>/edit")
+@blueprint.get("/<pid>/edit", role="admin")
 async def show_edit(pid: str) -> Response:
-    me = await auth.require_role("admin")
     people = auth.services().people
     found = await people.get(check_pid(pid))
-    await people.note_numbers_shown([found], auth.actor(me))
+    await people.note_numbers_shown([found], auth.actor())
     return await _form_page(form_of(found), PictureSource(), found)
 
 
-@blueprint.post("/<pid>/edit")
+@blueprint.post("/<pid>/edit", role="admin", check="file")
 async def edit(pid: str) -> Response:
-    me = await auth.require_role("admin")
     found = await auth.services().people.get(check_pid(pid))
 
     async def save(form: PersonForm, change: PersonChange) -> Person:
-        return await auth.services().people.change(pid, change, by=auth.actor(me))
+        return await auth.services().people.change(pid, change, by=auth.actor())
 
-    return await _save(me, found, save, "person-changed")
+    return await _save(found, save, "person-changed")
 
 
-@blueprint.get("/<pid>/remove")
+@blueprint.get("/<pid>/remove", role="admin")
 async def ask_to_remove(pid: str) -> Response:
-    await auth.require_role("admin")
     found = await auth.services().people.get(check_pid(pid))
     return await page("people/remove.html", area="people", person=found, photo=photo_url(found))
 
 
-@blueprint.post("/<pid>/remove")
+@blueprint.post("/<pid>/remove", role="admin")
 async def remove(pid: str) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().people.remove(check_pid(pid), by=auth.actor(me))
+    await auth.services().people.remove(check_pid(pid), by=auth.actor())
     return redirect_to("/people?done=person-removed")
 
 
-async def _save(me: User, person: Person | None, save: Save, done: str) -> Response:
+async def _save(person: Person | None, save: Save, done: str) -> Response:
     """Store the form of this request, or show it again with what is wrong."""
     form, source = empty_form(), PictureSource()
     try:
-        sent = await read_file_form(me, "photo")
-        await auth.check_csrf(sent.fields)
+        sent = await read_file_form("photo")
         form, source = read_form(sent.fields), read_source(sent.fields)
         change = await _with_photo(make_change(form), sent, source)
         stored = await save(form, change)

@@ -59,16 +59,14 @@ class PlannedRowView(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-@blueprint.get("/import")
+@blueprint.get("/import", role="admin")
 async def show_import() -> Response:
-    await auth.require_role("admin")
     return await _form_page()
 
 
-@blueprint.post("/import")
+@blueprint.post("/import", role="admin", check="file")
 async def preview() -> Response:
     """Receive the files, and show what importing them would do. Imports nothing."""
-    await auth.require_role("admin")
     try:
         found = await stage_import()
     except (BadParameter, CannotStoreNow) as error:
@@ -76,18 +74,15 @@ async def preview() -> Response:
     return redirect_to(f"/people/import/{found.id}")
 
 
-@blueprint.get("/import/<id>")
+@blueprint.get("/import/<id>", role="admin")
 async def show_preview(id: str) -> Response:
-    await auth.require_role("admin")
     return await _preview_page(id)
 
 
-@blueprint.post("/import/<id>")
+@blueprint.post("/import/<id>", role="admin")
 async def start(id: str) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     try:
-        job = await auth.services().imports.start(id, auth.actor(me))
+        job = await auth.services().imports.start(id, auth.actor())
     except TooManyRequests as error:
         return await _preview_page(id, error)
     except NoSuchResource as error:
@@ -95,19 +90,16 @@ async def start(id: str) -> Response:
     return redirect_to(f"/jobs/{job.id}")
 
 
-@blueprint.get("/export")
+@blueprint.get("/export", role="admin")
 async def show_export() -> Response:
-    await auth.require_role("admin")
     count = await auth.services().people.count()
     return await page("people/export.html", area="people", count=count)
 
 
-@blueprint.post("/export")
+@blueprint.post("/export", role="admin")
 async def export() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     code = language.current().code
-    return await export_response(auth.services(), code, by=auth.actor(me))
+    return await export_response(auth.services(), code, by=auth.actor())
 
 
 async def _form_page(error: HubError | None = None) -> Response:

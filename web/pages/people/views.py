@@ -39,11 +39,10 @@ def check_pid(pid: str) -> str:
     return pid
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def people() -> Response:
-    me = await auth.require_role("guard")
     hub, query = auth.services(), read_query()
-    sees_numbers = auth.reaches(me, "admin")
+    sees_numbers = auth.reaches(auth.user(), "admin")
     return await page(
         "people/people.html",
         area="people",
@@ -58,22 +57,20 @@ async def people() -> Response:
     )
 
 
-@blueprint.get("/table")
+@blueprint.get("/table", role="guard")
 async def table() -> Response:
-    me = await auth.require_role("guard")
-    found = await people_list(read_query(), sees_numbers=auth.reaches(me, "admin"))
+    found = await people_list(read_query(), sees_numbers=auth.reaches(auth.user(), "admin"))
     return await page("people/_people.html", people=found)
 
 
-@blueprint.get("/<pid>")
+@blueprint.get("/<pid>", role="guard")
 async def person(pid: str) -> Response:
-    me = await auth.require_role("guard")
     hub = auth.services()
     found = await hub.people.get(check_pid(pid))
     # Numbers are shown in full to administrators who ask for it, which is logged.
-    is_full = request.args.get("numbers") == "full" and auth.reaches(me, "admin")
+    is_full = request.args.get("numbers") == "full" and auth.reaches(auth.user(), "admin")
     if is_full:
-        await hub.people.note_numbers_shown([found], auth.actor(me))
+        await hub.people.note_numbers_shown([found], auth.actor())
     groups = {group.id: group for group in hub.camera_groups.list()}
     return await page(
         "people/person.html",
@@ -94,43 +91,37 @@ async def person(pid: str) -> Response:
     )
 
 
-@blueprint.get("/cameras")
+@blueprint.get("/cameras", role="guard")
 async def all_cameras() -> Response:
     """How far each camera is; as a part of a page, its rows alone."""
-    await auth.require_role("guard")
     template = "people/_all_cameras.html" if wants_part() else "people/all_cameras.html"
     return await page(template, area="people", rows=await camera_bars())
 
 
-@blueprint.get("/undecided")
+@blueprint.get("/undecided", role="guard")
 async def undecided() -> Response:
-    await auth.require_role("guard")
     return await page("people/_undecided.html", undecided=undecided_cameras())
 
 
-@blueprint.get("/<pid>/cameras")
+@blueprint.get("/<pid>/cameras", role="guard")
 async def cameras(pid: str) -> Response:
     """The part of a person's page that follows the sync."""
-    await auth.require_role("guard")
     found = await auth.services().people.get(check_pid(pid))
     return await page(
         "people/_cameras.html", cameras=await cameras_of_person(found.pid), person=found
     )
 
 
-@blueprint.post("/<pid>/retry")
+@blueprint.post("/<pid>/retry", role="guard")
 async def retry(pid: str) -> Response:
     """Have all cameras try this person again."""
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
-    await auth.services().people_sync.retry(None, check_pid(pid), by=auth.actor(me))
+    await auth.services().people_sync.retry(None, check_pid(pid), by=auth.actor())
     return redirect_to(f"/people/{pid}?done=people-retried")
 
 
-@blueprint.get("/<pid>/photo")
+@blueprint.get("/<pid>/photo", role="guard")
 async def photo(pid: str) -> Response:
     """The photo as cameras are given it. Its address names the revision, so it may be kept."""
-    await auth.require_role("guard")
     data = await auth.services().people.photo(check_pid(pid))
     response = Response(data, content_type="image/jpeg")
     age = "max-age=31536000, immutable" if request.args.get("r") else "no-cache"

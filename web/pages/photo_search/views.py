@@ -67,45 +67,39 @@ class Choice(Struct, frozen=True):
     chosen: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def show_form() -> Response:
-    await auth.require_role("guard")
     return await _form_page(_default_form(), read_source(request.args))
 
 
-@blueprint.post("")
+@blueprint.post("", role="guard", check="file")
 async def start() -> Response:
-    me = await auth.require_role("guard")
     form, source = _default_form(), PictureSource()
     try:
-        sent = await read_file_form(me, "photo")
-        await auth.check_csrf(sent.fields)
+        sent = await read_file_form("photo")
         form, source = _read_form(sent.fields), read_source(sent.fields)
         subject = _subject(form)
         photo = await chosen_photo(sent.file, source)
         search = auth.services().photo_searches
-        job = await search.start(photo, subject, auth.actor(me), _chosen_cameras(form))
+        job = await search.start(photo, subject, auth.actor(), _chosen_cameras(form))
     except _ERRORS as error:
         return await _form_page(form, source, error)
     return redirect_to(f"/photo-search/{job.id}")
 
 
-@blueprint.get("/<int:id>")
+@blueprint.get("/<int:id>", role="guard")
 async def result(id: int) -> Response:
-    await auth.require_role("guard")
     return await page("photo_search/result.html", area="search", **await _result(id))
 
 
-@blueprint.get("/<int:id>/state")
+@blueprint.get("/<int:id>/state", role="guard")
 async def state(id: int) -> Response:
     """The part of the result that grows while cameras answer."""
-    await auth.require_role("guard")
     return await page("photo_search/_result.html", **await _result(id))
 
 
-@blueprint.get("/<int:id>/photo")
+@blueprint.get("/<int:id>/photo", role="guard")
 async def photo(id: int) -> Response:
-    await auth.require_role("guard")
     data = await auth.services().photo_searches.photo(id)
     response = Response(data, content_type="image/jpeg")
     response.headers["Cache-Control"] = "private, max-age=3600"
@@ -113,12 +107,11 @@ async def photo(id: int) -> Response:
 
 
 async def _result(id: int) -> dict[str, Any]:
-    me = await auth.require_role("guard")
     found = await auth.services().photo_searches.result(id)
     return {
         "job": job_row(found.job),
         "found": await search_result(found),
-        "may_cancel": may_cancel(found.job, me),
+        "may_cancel": may_cancel(found.job, auth.user()),
     }
 
 

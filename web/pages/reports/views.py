@@ -77,15 +77,13 @@ class TableView(Struct, frozen=True, kw_only=True):
     newer: str
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def index() -> Response:
-    await auth.require_role("guard")
     return redirect_to("/reports/captures")
 
 
-@blueprint.get("/<kind>")
+@blueprint.get("/<kind>", role="guard")
 async def one(kind: str) -> Response:
-    me = await auth.require_role("guard")
     form, hub = _form(kind), auth.services()
     query, cells = form.query, Cells(hub, pages=True)
     period = period_of(query.period, query.day, cells.zone)
@@ -125,7 +123,7 @@ async def one(kind: str) -> Response:
         tables=[_table_view(one, cells, form) for one in report.tables] if report else [],
         csv_url=form.url(f"/reports/{query.kind}.csv"),
         xlsx_url=form.url(f"/reports/{query.kind}.xlsx"),
-        printed_by=me.name,
+        printed_by=auth.user().name,
     )
     if report is None and not needs_gates:
         # Also without scripts.
@@ -133,38 +131,35 @@ async def one(kind: str) -> Response:
     return response
 
 
-@blueprint.get("/<kind>.csv")
+@blueprint.get("/<kind>.csv", role="guard")
 async def as_csv(kind: str) -> Response:
     return await _file(kind, "csv")
 
 
-@blueprint.get("/<kind>.xlsx")
+@blueprint.get("/<kind>.xlsx", role="guard")
 async def as_xlsx(kind: str) -> Response:
     return await _file(kind, "xlsx")
 
 
 async def _file(kind: str, form_of_file: Literal["csv", "xlsx"]) -> Response:
-    me = await auth.require_role("guard")
     form, hub = _form(kind), auth.services()
     report = await hub.reports.make(form.query, seconds=_FILE_SECONDS)
     write = partial(csv_of if form_of_file == "csv" else xlsx_of, report, Cells(hub))
     data = await trio.to_thread.run_sync(write, limiter=_writing)
-    await hub.reports.note_export(form.query, form_of_file, by=auth.actor(me))
+    await hub.reports.note_export(form.query, form_of_file, by=auth.actor())
     response = Response(data, content_type=_TYPES[form_of_file])
     name = file_name(report, form_of_file)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-@blueprint.post("/plates/gates")
+@blueprint.post("/plates/gates", role="guard")
 async def gates() -> Response:
     """Choose the groups at the entrances and the exits, for everybody and from now on."""
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
     form, hub = await request.form, auth.services()
     known = {group.id for group in hub.camera_groups.list()}
     chosen = Gates(read_groups(form.getlist("in"), known), read_groups(form.getlist("out"), known))
-    await hub.reports.choose_gates(chosen, by=auth.actor(me))
+    await hub.reports.choose_gates(chosen, by=auth.actor())
     return redirect_to(_form("plates").url())
 
 

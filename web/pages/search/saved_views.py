@@ -45,44 +45,38 @@ class SavedRow(Struct, frozen=True, kw_only=True):
     damaged: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def saved() -> Response:
-    me = await auth.require_role("guard")
-    return await _list_page(me)
+    return await _list_page(auth.user())
 
 
-@blueprint.post("")
+@blueprint.post("", role="guard")
 async def save() -> Response:
     """Save the question of the form; open it again under its name."""
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
     form = await request.form
     question = _question(form.get("query", ""))
     query = question.query().removeprefix("?")
     try:
-        await auth.services().saved_searches.add(form.get("name", ""), query, by=auth.actor(me))
+        await auth.services().saved_searches.add(form.get("name", ""), query, by=auth.actor())
     except (AlreadyExists, BadParameter) as error:
-        return await _list_page(me, error, name=form.get("name", ""), query=query)
+        return await _list_page(auth.user(), error, name=form.get("name", ""), query=query)
     return redirect_to(question.url(done="search-saved"))
 
 
-@blueprint.post("/<int:id>/rename")
+@blueprint.post("/<int:id>/rename", role="guard")
 async def rename(id: int) -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
+    me = auth.user()
     name = (await request.form).get("name", "")
     try:
-        await auth.services().saved_searches.rename(id, name, user=me, by=auth.actor(me))
+        await auth.services().saved_searches.rename(id, name, user=me, by=auth.actor())
     except (AlreadyExists, BadParameter) as error:
         return await _list_page(me, error)
     return redirect_to("/search/saved?done=changed")
 
 
-@blueprint.post("/<int:id>/remove")
+@blueprint.post("/<int:id>/remove", role="guard")
 async def remove(id: int) -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
-    await auth.services().saved_searches.remove(id, user=me, by=auth.actor(me))
+    await auth.services().saved_searches.remove(id, user=auth.user(), by=auth.actor())
     return redirect_to("/search/saved?done=search-removed")
 
 

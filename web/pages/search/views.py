@@ -25,16 +25,15 @@ from web.pages.search.saved_views import name_of, url_of
 blueprint = Blueprint("search", __name__, url_prefix="/search")
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def search() -> Response:
-    me = await auth.require_role("viewer")
     args, sent = request.args, read_sent(request.args)
     try:
         question = apply_where(read_question(sent, auth.services().site.zone()), args)
         place = read_place(args)
     except BadParameter as error:
         return await _page(Question(), sent, fault=describe(error))
-    word = args.get("person", "").strip() if auth.reaches(me, "guard") else ""
+    word = args.get("person", "").strip() if auth.reaches(auth.user(), "guard") else ""
     if word:
         return await _choose_person(question, word)
     if place.is_first and (sent.pairs() != question.pairs() or args.keys() & {"where", "person"}):

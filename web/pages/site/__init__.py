@@ -2,7 +2,7 @@
 
 To add a page:
 
-1. Write `web/pages/site/TOPIC.py` with a `blueprint`; its views call `auth.require_role("admin")`.
+1. Write `web/pages/site/TOPIC.py` with a `blueprint`; its routes say `role="admin"`.
 2. Write `web/templates/site/TOPIC.html`, which extends "site/base.html" and fills `block site`.
 3. Render it by `site_page("site/TOPIC.html", section="TOPIC", ...)` of `web.pages.site.layout`.
 4. Add a row to SECTIONS in `web/pages/site/layout.py`, and the blueprint to BLUEPRINTS below.

@@ -61,9 +61,8 @@ class Choice(Struct, frozen=True):
     chosen: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def rules() -> Response:
-    await auth.require_role("admin")
     found = auth.services().alarm_rules.all()
     return await site_page(
         "site/alarm_rules.html",
@@ -132,15 +131,13 @@ def _list(names: Iterable[str]) -> str:
     return gettext(", ").join(names)
 
 
-@blueprint.get("/new")
+@blueprint.get("/new", role="admin")
 async def new() -> Response:
-    await auth.require_role("admin")
     return await _form_page(None, AlarmRule(severity="minor"))
 
 
-@blueprint.get("/<int:number>")
+@blueprint.get("/<int:number>", role="admin")
 async def one(number: int) -> Response:
-    await auth.require_role("admin")
     return await _form_page(number, _get(number))
 
 
@@ -189,7 +186,7 @@ def _fingerprint() -> str:
     return f"{zlib.crc32(msgspec.json.encode(auth.services().alarm_rules.all())):08x}"
 
 
-@blueprint.post("/save")
+@blueprint.post("/save", role="admin")
 async def save() -> Response:
     """Add a rule, or replace the one with this number."""
     form = await _checked_form()
@@ -209,7 +206,7 @@ async def save() -> Response:
     return redirect_to("/site/alarm-rules?done=rules-changed")
 
 
-@blueprint.post("/<int:number>/move")
+@blueprint.post("/<int:number>/move", role="admin")
 async def move(number: int) -> Response:
     """Let a rule be decided before the one above it."""
     await _checked_form()
@@ -220,16 +217,15 @@ async def move(number: int) -> Response:
     return redirect_to("/site/alarm-rules?done=rules-changed")
 
 
-@blueprint.get("/<int:number>/remove")
+@blueprint.get("/<int:number>/remove", role="admin")
 async def ask_to_remove(number: int) -> Response:
-    await auth.require_role("admin")
     row = _row(number, _get(number))
     return await site_page(
         "site/alarm_rule_remove.html", section="alarm-rules", row=row, seen=_fingerprint()
     )
 
 
-@blueprint.post("/<int:number>/remove")
+@blueprint.post("/<int:number>/remove", role="admin")
 async def remove(number: int) -> Response:
     form = await _checked_form()
     if form.get("seen") == _fingerprint():
@@ -241,14 +237,11 @@ async def remove(number: int) -> Response:
 
 
 async def _checked_form() -> MultiDict[str, str]:
-    await auth.require_role("admin")
-    await auth.check_csrf()
     return await request.form
 
 
 async def _put(rules: list[AlarmRule]) -> None:
-    me = await auth.require_role("admin")
-    await auth.services().alarm_rules.put(tuple(rules), by=auth.actor(me))
+    await auth.services().alarm_rules.put(tuple(rules), by=auth.actor())
 
 
 def _read(form: MultiDict[str, str]) -> AlarmRule:

@@ -30,9 +30,8 @@ class KeyRow(Struct, frozen=True):
     damaged: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def api_keys() -> Response:
-    await auth.require_role("admin")
     return await _keys_page({})
 
 
@@ -64,20 +63,18 @@ def _row(key: ApiKey) -> KeyRow:
     )
 
 
-@blueprint.post("/add")
+@blueprint.post("/add", role="admin")
 async def add() -> Response:
     """Add a key, and show its secret this once. Needs the administrator's own password."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     name, may = form.get("name", "").strip(), form.get("may", "read")
     values = {"name": name, "may": may}
-    wrong = await check_own_password(me)
+    wrong = await check_own_password(auth.user())
     if wrong is not None:
         return await _keys_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
     try:
         key = await auth.services().api_keys.add(
-            name, may not in ("all", "targets"), targets=may == "targets", by=auth.actor(me)
+            name, may not in ("all", "targets"), targets=may == "targets", by=auth.actor()
         )
     except BadParameter as error:
         fault = describe_account_error(error)
@@ -87,9 +84,8 @@ async def add() -> Response:
     )
 
 
-@blueprint.get("/remove")
+@blueprint.get("/remove", role="admin")
 async def ask_to_remove() -> Response:
-    await auth.require_role("admin")
     key = _get(request.args.get("appid", ""))
     return await site_page("site/api_key_remove.html", section="api-keys", row=_row(key))
 
@@ -102,10 +98,8 @@ def _get(appid: str) -> ApiKey:
     raise NoSuchResource(f"there is no API key {appid!r}")
 
 
-@blueprint.post("/remove")
+@blueprint.post("/remove", role="admin")
 async def remove() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     key = _get((await request.form).get("appid", ""))
-    await auth.services().api_keys.remove(key.appid, by=auth.actor(me))
+    await auth.services().api_keys.remove(key.appid, by=auth.actor())
     return redirect_to("/site/api-keys?done=api-key-removed")

@@ -195,15 +195,14 @@ class AuditRow(Struct, frozen=True):
     damaged: bool
 
 
-@blueprint.get("/audit")
+@blueprint.get("/audit", role=None)
 async def old_address() -> Response:
     """Where the audit log was in earlier versions."""
     return redirect_to("/site/audit")
 
 
-@blueprint.get("/site/audit")
+@blueprint.get("/site/audit", role="admin")
 async def audit() -> Response:
-    await auth.require_role("admin")
     before = request.args.get("before", type=int)
     before = None if before is None else max(0, min(before, _MAX_ID))
     form = read_form()
@@ -227,17 +226,16 @@ async def audit() -> Response:
     )
 
 
-@blueprint.get("/site/audit/export")
+@blueprint.get("/site/audit/export", role="admin")
 async def export() -> Response:
     """All entries that the filter finds, as CSV."""
-    me = await auth.require_role("admin")
     hub, shown = auth.services(), language.current()
 
     def describe(action: str) -> str:
         return shown.gettext(ACTIONS[action]) if action in ACTIONS else action
 
     form = read_form()
-    await hub.audit.require(auth.actor(me), "audit.export", "")
+    await hub.audit.require(auth.actor(), "audit.export", "")
     response = Response(
         export_csv(hub.audit, form.matching, describe), content_type="text/csv; charset=utf-8"
     )

@@ -68,9 +68,8 @@ class RestoredView(Struct, frozen=True):
     now: str
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def backups() -> Response:
-    await auth.require_role("admin")
     return await _backups_page()
 
 
@@ -95,17 +94,15 @@ async def _backups_page(*, fault: str = "", field: str = "", status: int = 200) 
     )
 
 
-@blueprint.get("/now")
+@blueprint.get("/now", role="admin")
 async def now() -> Response:
     """The part that changes."""
-    await auth.require_role("admin")
     return await page("site/_backups.html", view=_view(auth.services()))
 
 
-@blueprint.get("/command")
+@blueprint.get("/command", role="admin")
 async def command() -> Response:
     """The command that restores the last complete backup, which changes with it."""
-    await auth.require_role("admin")
     return await page("site/_restore_command.html", example=_example(auth.services()))
 
 
@@ -114,36 +111,30 @@ def _example(hub: Services) -> str:
     return str(hub.backups.folder / (newest.name if newest else "sitehub-….tar"))
 
 
-@blueprint.post("/run")
+@blueprint.post("/run", role="admin")
 async def run() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     # The page says that one is in progress, and says no longer so when it has ended.
     with suppress(TooManyRequests):
-        await auth.services().backups.run_now(auth.actor(me))
+        await auth.services().backups.run_now(auth.actor())
     return redirect_to("/site/backups")
 
 
-@blueprint.post("/acknowledge")
+@blueprint.post("/acknowledge", role="admin")
 async def acknowledge() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().backups.acknowledge_restore(auth.actor(me))
+    await auth.services().backups.acknowledge_restore(auth.actor())
     return redirect_to("/site/backups?done=changed")
 
 
-@blueprint.post("/download")
+@blueprint.post("/download", role="admin")
 async def download() -> Response:
     """Permit a download, which the browser then fetches: it takes longer than a form may."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
-    hub, by = auth.services(), auth.actor(me)
+    hub, by = auth.services(), auth.actor()
     passphrase = form.get("passphrase", "")
     if passphrase != form.get("repeated", ""):
         fault = gettext("The passphrases do not match.")
         return await _backups_page(fault=fault, field="repeated", status=400)
-    wrong = await check_own_password(me)
+    wrong = await check_own_password(auth.user())
     if wrong is not None:
         return await _backups_page(fault=wrong.sentence, field=FIELD, status=wrong.status)
     try:
@@ -159,10 +150,9 @@ async def download() -> Response:
     return redirect_to(f"/site/backups/file?token={token}")
 
 
-@blueprint.get("/file")
+@blueprint.get("/file", role="admin")
 async def file() -> Response:
-    me = await auth.require_role("admin")
-    by, token = auth.actor(me), request.args.get("token", "")
+    by, token = auth.actor(), request.args.get("token", "")
     hub = auth.services()
     hub.backups.check_permit(by, token)
     if request.method == "HEAD":

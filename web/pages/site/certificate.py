@@ -42,9 +42,8 @@ PROBLEMS = {
 }
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def certificate() -> Response:
-    await auth.require_role("admin")
     return await _certificate_page()
 
 
@@ -89,12 +88,10 @@ def _legacy_cameras(hub: Services) -> list[tuple[DeviceView, str]]:
     return [(one, suites[one.did]) for one in views if one.did in suites]
 
 
-@blueprint.post("/upload")
+@blueprint.post("/upload", role="admin")
 async def upload() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub, form = auth.services(), await request.form
-    wrong = await check_own_password(me)
+    wrong = await check_own_password(auth.user())
     if wrong is not None:
         return await _certificate_page(wrong.sentence, field=FIELD, status=wrong.status)
     cert, key = await _read("cert"), await _read("key")
@@ -108,7 +105,7 @@ async def upload() -> Response:
         return await _certificate_page(fault, field=problem.field, asks_anyway=asks, status=400)
     except CannotStoreNow as error:
         return await _certificate_page(error.message, status=error.status)
-    await hub.audit.add(auth.actor(me), "certificate.upload", hub.certificates.leaf_fingerprint)
+    await hub.audit.add(auth.actor(), "certificate.upload", hub.certificates.leaf_fingerprint)
     return redirect_to("/site/certificate?done=certificate-uploaded")
 
 
@@ -128,9 +125,8 @@ def _check_names(cert: bytes) -> None:
         raise CertificateProblem("names", field="cert", detail=_host())
 
 
-@blueprint.get("/remove")
+@blueprint.get("/remove", role="admin")
 async def ask_to_remove() -> Response:
-    await auth.require_role("admin")
     return await site_page(
         "site/certificate_remove.html",
         section="certificate",
@@ -138,11 +134,9 @@ async def ask_to_remove() -> Response:
     )
 
 
-@blueprint.post("/remove")
+@blueprint.post("/remove", role="admin")
 async def remove() -> Response:
     """Delete the uploaded certificate, and use the hub's own."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
     gone = hub.certificates.leaf_fingerprint
     try:
@@ -151,5 +145,5 @@ async def remove() -> Response:
         return await _certificate_page(gettext(PROBLEMS[problem.problem]), status=400)
     except (StartFault, CannotStoreNow) as error:
         return await _certificate_page(error.message, status=503)
-    await hub.audit.add(auth.actor(me), "certificate.remove", gone)
+    await hub.audit.add(auth.actor(), "certificate.remove", gone)
     return redirect_to("/site/certificate?done=certificate-removed")

@@ -77,9 +77,8 @@ class ErasureRow(Struct, frozen=True, kw_only=True):
     damaged: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def erasures() -> Response:
-    await auth.require_role("admin")
     return await _list_page(PersonForm())
 
 
@@ -100,10 +99,8 @@ async def _list_page(form: PersonForm, fault: str = "") -> Response:
     )
 
 
-@blueprint.post("/find")
+@blueprint.post("/find", role="admin")
 async def find() -> Response:
-    await auth.require_role("admin")
-    await auth.check_csrf()
     form = _read(await request.form)
     try:
         rows = await _find(form)
@@ -112,10 +109,8 @@ async def find() -> Response:
     return await site_page("site/erasures_found.html", section="erasures", form=form, rows=rows)
 
 
-@blueprint.post("/confirm")
+@blueprint.post("/confirm", role="admin")
 async def confirm() -> Response:
-    await auth.require_role("admin")
-    await auth.check_csrf()
     form = _read(await request.form)
     try:
         return await _confirm_page(form)
@@ -140,10 +135,8 @@ async def _confirm_page(form: PersonForm, *, fault: str = "", with_held: bool = 
     )
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def erase() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     values = await request.form
     form, with_held = _read(values), bool(values.get("with_held"))
     try:
@@ -151,25 +144,21 @@ async def erase() -> Response:
             fault = gettext("The entries do not match. Nothing was erased.")
             return await _confirm_page(form, fault=fault, with_held=with_held)
         subject = await _subject(form)
-        begun = await auth.services().erasures.begin(
-            subject, with_held=with_held, by=auth.actor(me)
-        )
+        begun = await auth.services().erasures.begin(subject, with_held=with_held, by=auth.actor())
     except (BadParameter, NoSuchResource) as error:
         return await _list_page(form, _describe(error))
     return redirect_to(f"/site/erasures/{begun.id}")
 
 
-@blueprint.get("/<int:id>")
+@blueprint.get("/<int:id>", role="admin")
 async def report(id: int) -> Response:
-    await auth.require_role("admin")
     row = _erasure_row(await auth.services().erasures.get(id))
     return await site_page("site/erasure.html", section="erasures", row=row)
 
 
-@blueprint.get("/<int:id>/now")
+@blueprint.get("/<int:id>/now", role="admin")
 async def report_now(id: int) -> Response:
     """The part of the report that is refreshed."""
-    await auth.require_role("admin")
     row = _erasure_row(await auth.services().erasures.get(id))
     return await page("site/_erasure.html", area="site", row=row)
 

@@ -58,34 +58,28 @@ class HealthView(Struct, frozen=True):
     has_lost_changes: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def health() -> Response:
-    await auth.require_role("admin")
     return await site_page("site/health.html", section="health", view=await _view())
 
 
-@blueprint.get("/now")
+@blueprint.get("/now", role="admin")
 async def now() -> Response:
     """The part that changes."""
-    await auth.require_role("admin")
     return await page("site/_health.html", view=await _view())
 
 
-@blueprint.post("/check")
+@blueprint.post("/check", role="admin")
 async def check() -> Response:
     """Start to check everything."""
-    await auth.require_role("admin")
-    await auth.check_csrf()
     auth.services().health_checks.start()
     return redirect_to("/site/health#everything")
 
 
-@blueprint.post("/accept-lost")
+@blueprint.post("/accept-lost", role="admin")
 async def accept_lost() -> Response:
     """Take note of pictures and changes that are lost."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().lost_pictures.accept(auth.actor(me))
+    await auth.services().lost_pictures.accept(auth.actor())
     return redirect_to("/site/health?done=changed")
 
 

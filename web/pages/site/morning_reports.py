@@ -41,23 +41,20 @@ class Fault(Struct, frozen=True):
     status: int = 400
 
 
-@blueprint.get("/site/reports")
+@blueprint.get("/site/reports", role="admin")
 async def morning_reports() -> Response:
-    await auth.require_role("admin")
     settings = auth.services().report_delivery.settings
     if settings == DeliverySettings():  # Nobody has chosen anything yet.
         settings = replace(settings, language=language.current().code)
     return await _page(msgspec.to_builtins(settings))
 
 
-@blueprint.post("/site/reports")
+@blueprint.post("/site/reports", role="admin")
 async def change() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     values = {name: form.get(name, "").strip()[:_MAX_LENGTH] for name in _FIELDS}
     values |= {"kinds": [kind for kind in REPORT_KINDS if kind in form.getlist("kinds")]}
-    if (wrong := await check_own_password(me)) is not None:
+    if (wrong := await check_own_password(auth.user())) is not None:
         return await _page(values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         settings = msgspec.convert(values, DeliverySettings)
@@ -66,20 +63,18 @@ async def change() -> Response:
     if settings.kinds and not (settings.folder or settings.url):
         return await _page(values, Fault("folder", gettext("Enter a folder or a web address.")))
     try:
-        await auth.services().report_delivery.change(settings, by=auth.actor(me))
+        await auth.services().report_delivery.change(settings, by=auth.actor())
     except BadParameter as error:
         return await _page(values, _fault(error))
     return redirect_to("/site/reports?done=delivery-changed")
 
 
-@blueprint.post("/site/reports/send")
+@blueprint.post("/site/reports/send", role="admin")
 async def send() -> Response:
     """Send the reports of yesterday now."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     delivery = auth.services().report_delivery
     try:
-        await delivery.send_now(by=auth.actor(me))
+        await delivery.send_now(by=auth.actor())
     except BadParameter as error:
         return await _page(msgspec.to_builtins(delivery.settings), _fault(error))
     return redirect_to("/site/reports?done=delivery-sent")

@@ -13,19 +13,16 @@ from web.pages.site.target_form import Fault, Values, adding_page, entered, faul
 blueprint = Blueprint("site_mqtt_targets", __name__, url_prefix="/site/targets/mqtt")
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def ask() -> Response:
-    await auth.require_role("admin")
     return await adding_page("mqtt", Values())
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def add() -> Response:
     """Needs the administrator's own password."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     values = await entered()
-    if (wrong := await check_own_password(me)) is not None:
+    if (wrong := await check_own_password(auth.user())) is not None:
         return await adding_page("mqtt", values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         view, _ = await auth.services().targets.add(
@@ -37,7 +34,7 @@ async def add() -> Response:
             hub=values.hub,
             identity=values.identity,
             mqtt=values.mqtt,
-            by=auth.actor(me),
+            by=auth.actor(),
         )
     except BadParameter as error:
         return await adding_page("mqtt", values, fault_of("mqtt", values, error))

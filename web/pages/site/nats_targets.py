@@ -16,19 +16,16 @@ from web.pages.site.target_form import Fault, Values, adding_page, entered, faul
 blueprint = Blueprint("site_nats_targets", __name__, url_prefix="/site/targets/nats")
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def ask() -> Response:
-    await auth.require_role("admin")
     return await adding_page("nats", Values())
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def add() -> Response:
     """Needs the administrator's own password."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     values = await entered()
-    if (wrong := await check_own_password(me)) is not None:
+    if (wrong := await check_own_password(auth.user())) is not None:
         return await adding_page("nats", values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         values, suggested = _filled(values, await _file())
@@ -43,7 +40,7 @@ async def add() -> Response:
             begin="beginning" if values.begin == "beginning" else "now",
             identity=values.identity,
             partition=_partition(values.partition),
-            by=auth.actor(me),
+            by=auth.actor(),
         )
     except BadParameter as error:
         return await adding_page("nats", values, fault_of("nats", values, error))

@@ -19,9 +19,8 @@ blueprint = Blueprint("site", __name__, url_prefix="/site")
 _FIELDS = ("name", "zone", "language")
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def overview() -> Response:
-    await auth.require_role("admin")
     site = auth.services().site
     return await _overview_page(
         {"name": site.name(), "zone": site.zone_name(), "language": site.language()}
@@ -45,18 +44,15 @@ async def _overview_page(values: dict[str, str], *, field: str = "", fault: str 
     )
 
 
-@blueprint.get("/tiles")
+@blueprint.get("/tiles", role="admin")
 async def tiles() -> Response:
     """The part of the page that is refreshed when something changes."""
-    await auth.require_role("admin")
     return await page("site/_tiles.html", tiles=await site_tiles())
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def change() -> Response:
     """Set name, time zone and language, which apply at once."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     values = {name: form.get(name, "").strip() for name in _FIELDS}
     hub = auth.services()
@@ -66,7 +62,7 @@ async def change() -> Response:
         return await _overview_page(
             values, field=error.field, fault=describe_site_error(error.field)
         )
-    await hub.audit.add(auth.actor(me), "site.change", values["name"])
+    await hub.audit.add(auth.actor(), "site.change", values["name"])
     return redirect_to("/site?done=changed")
 
 

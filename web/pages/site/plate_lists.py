@@ -68,9 +68,8 @@ class BadLine(Exception):
         self.fault = fault
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def plate_lists() -> Response:
-    await auth.require_role("admin")
     return await _lists_page({})
 
 
@@ -103,10 +102,8 @@ def _row(one: PlateList) -> ListRow:
     )
 
 
-@blueprint.post("/add")
+@blueprint.post("/add", role="admin")
 async def add() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     try:
         new = NewPlateList(
@@ -114,7 +111,7 @@ async def add() -> Response:
             severity=_read_severity(form),
             entries=tuple(_read_lines(form.get("plates", ""))),
         )
-        added = await auth.services().plate_lists.add(new, by=auth.actor(me))
+        added = await auth.services().plate_lists.add(new, by=auth.actor())
     except (BadLine, BadParameter, AlreadyExists) as error:
         return await _lists_page(form, _describe(error))
     return redirect_to(f"/site/plate-lists/{added.id}?done=plate-list-added")
@@ -124,9 +121,8 @@ def _read_severity(form: Mapping[str, str]) -> Severity:
     return next((one for one in get_args(Severity) if one == form.get("severity")), "critical")
 
 
-@blueprint.get("/<int:id>")
+@blueprint.get("/<int:id>", role="admin")
 async def one(id: int) -> Response:
-    await auth.require_role("admin")
     return await _list_page(auth.services().plate_lists.get(id), {})
 
 
@@ -166,7 +162,7 @@ def _entry_row(entry: PlateEntry) -> EntryRow:
     return EntryRow(entry.pattern, entry.note, until, is_over)
 
 
-@blueprint.post("/<int:id>/change")
+@blueprint.post("/<int:id>/change", role="admin")
 async def change(id: int) -> Response:
     """Change name and severity."""
     form, shown = await _checked_form(), auth.services().plate_lists.get(id)
@@ -174,7 +170,7 @@ async def change(id: int) -> Response:
     return await _save(shown, changed, form)
 
 
-@blueprint.post("/<int:id>/plates")
+@blueprint.post("/<int:id>/plates", role="admin")
 async def add_plates(id: int) -> Response:
     """Add plates; those that are on the list already get the new note and end."""
     form, shown = await _checked_form(), auth.services().plate_lists.get(id)
@@ -187,7 +183,7 @@ async def add_plates(id: int) -> Response:
     return await _save(shown, replace(_as_new(shown), entries=(*shown.entries, *added)), form)
 
 
-@blueprint.post("/<int:id>/plates/remove")
+@blueprint.post("/<int:id>/plates/remove", role="admin")
 async def remove_plates(id: int) -> Response:
     form, shown = await _checked_form(), auth.services().plate_lists.get(id)
     gone = set(form.getlist("pattern"))
@@ -202,32 +198,26 @@ def _as_new(shown: PlateList) -> NewPlateList:
 
 
 async def _checked_form() -> MultiDict[str, str]:
-    await auth.require_role("admin")
-    await auth.check_csrf()
     return await request.form
 
 
 async def _save(shown: PlateList, changed: NewPlateList, form: Mapping[str, str]) -> Response:
-    me = await auth.require_role("admin")
     try:
-        await auth.services().plate_lists.change(shown.id, changed, by=auth.actor(me))
+        await auth.services().plate_lists.change(shown.id, changed, by=auth.actor())
     except (BadParameter, AlreadyExists) as error:
         return await _list_page(shown, form, _describe(error))
     return redirect_to(f"/site/plate-lists/{shown.id}?done=plate-list-changed")
 
 
-@blueprint.get("/<int:id>/remove")
+@blueprint.get("/<int:id>/remove", role="admin")
 async def ask_to_remove(id: int) -> Response:
-    await auth.require_role("admin")
     row = _row(auth.services().plate_lists.get(id))
     return await site_page("site/plate_list_remove.html", section="plate-lists", row=row)
 
 
-@blueprint.post("/<int:id>/remove")
+@blueprint.post("/<int:id>/remove", role="admin")
 async def remove(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().plate_lists.remove(id, by=auth.actor(me))
+    await auth.services().plate_lists.remove(id, by=auth.actor())
     return redirect_to("/site/plate-lists?done=plate-list-removed")
 
 

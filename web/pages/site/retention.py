@@ -80,22 +80,19 @@ class StepRow(Struct, frozen=True):
     at_start: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show() -> Response:
-    await auth.require_role("admin")
     return await _retention_page()
 
 
-@blueprint.post("/confirm")
+@blueprint.post("/confirm", role="admin")
 async def confirm() -> Response:
     """Let exactly the listed days go."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     if form.get("sure") != "yes":
         return await _retention_page(fault=gettext("Check the date, and tick the box."))
     try:
-        await auth.services().retention.confirm(form.get("days", "").split(), by=auth.actor(me))
+        await auth.services().retention.confirm(form.get("days", "").split(), by=auth.actor())
     except AlreadyExists:
         return await _retention_page(
             fault=gettext("The days waiting have changed. Check the list again.")
@@ -105,12 +102,10 @@ async def confirm() -> Response:
     return redirect_to("/site/retention?done=days-confirmed")
 
 
-@blueprint.post("/clock")
+@blueprint.post("/clock", role="admin")
 async def confirm_clock() -> Response:
     """Note that the hub's clock is right."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().clock.confirm(by=auth.actor(me))
+    await auth.services().clock.confirm(by=auth.actor())
     return redirect_to("/site/retention?done=clock-confirmed")
 
 

@@ -29,9 +29,8 @@ class ScreenRow(Struct, frozen=True):
     used: str
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def screens() -> Response:
-    await auth.require_role("admin")
     return await _screens_page({"name": "", "user": ""})
 
 
@@ -65,11 +64,10 @@ def _row(session: Session) -> ScreenRow:
     )
 
 
-@blueprint.post("/link")
+@blueprint.post("/link", role="admin")
 async def make_link() -> Response:
     """Make the link that is opened on the screen. Needs the administrator's own password."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
+    me = auth.user()
     form = await request.form
     values = {"name": form.get("name", "").strip(), "user": form.get("user", "")}
     wrong = await check_own_password(me)
@@ -98,13 +96,11 @@ def _describe_error(field: str) -> str:
     return gettext("Enter a name of 1 to 64 characters.")
 
 
-@blueprint.post("/end")
+@blueprint.post("/end", role="admin")
 async def end() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     try:
         token_hash = bytes.fromhex((await request.form).get("id", ""))
     except ValueError:
         token_hash = b""
-    await auth.services().screens.end(token_hash, by=auth.actor(me))
+    await auth.services().screens.end(token_hash, by=auth.actor())
     return redirect_to("/site/screens?done=screen-ended")

@@ -83,9 +83,8 @@ class SettingGroup(Struct, frozen=True):
     rows: list[SettingRow]
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def settings() -> Response:
-    await auth.require_role("admin")
     return await _settings_page()
 
 
@@ -148,21 +147,18 @@ def _lock(state: SettingState) -> str:
     }
 
 
-@blueprint.post("/reload")
+@blueprint.post("/reload", role="admin")
 async def reload() -> Response:
     """Read the file again."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     try:
-        changes = await auth.services().settings.reload(by=auth.actor(me))
+        changes = await auth.services().settings.reload(by=auth.actor())
     except StartFault as fault:
         return await _settings_page(fault.message)
     return redirect_to(f"/site/settings?done={'settings-read' if changes else 'settings-same'}")
 
 
-@blueprint.get("/change")
+@blueprint.get("/change", role="admin")
 async def show_change() -> Response:
-    await auth.require_role("admin")
     return await _change_page(_state(request.args.get("name", "")))
 
 
@@ -221,11 +217,9 @@ def _allowed(setting: Setting) -> str:
     return gettext("A number from %(least)s to %(most)s.") % {"least": least, "most": most}
 
 
-@blueprint.post("/change")
+@blueprint.post("/change", role="admin")
 async def change() -> Response:
     """Set one setting, or with `reset` remove it from the file."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     state = _state(form.get("name", ""))
     setting, text = state.setting, form.get("value", "").strip()
@@ -252,7 +246,7 @@ async def change() -> Response:
         )
     special = form_of(setting.name)
     if special.risk:
-        wrong = await check_own_password(me)
+        wrong = await check_own_password(auth.user())
         if wrong is not None:
             return await _change_page(
                 state, text=text, fault=wrong.sentence, field=FIELD, status=wrong.status
@@ -260,7 +254,7 @@ async def change() -> Response:
     if fault := await special.find_fault(after):
         return await _change_page(state, text=text, fault=fault, status=400)
     try:
-        changes = await auth.services().settings.change({setting.name: new}, by=auth.actor(me))
+        changes = await auth.services().settings.change({setting.name: new}, by=auth.actor())
     except (BadParameter, CannotStoreNow) as error:
         return await _change_page(state, text=text, fault=error.message, status=error.status)
     done = "setting-waits" if any(not one.applied for one in changes) else "setting-changed"

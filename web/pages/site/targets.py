@@ -113,19 +113,16 @@ class GapRow(Struct, frozen=True):
     is_seen: bool
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def targets() -> Response:
-    await auth.require_role("admin")
     return await _list_page(Values())
 
 
-@blueprint.post("/add")
+@blueprint.post("/add", role="admin")
 async def add() -> Response:
     """Add a webhook, and show its secret this once. Needs the administrator's own password."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     values = await entered()
-    if (wrong := await check_own_password(me)) is not None:
+    if (wrong := await check_own_password(auth.user())) is not None:
         return await _list_page(values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         view, secret = await auth.services().targets.add(
@@ -135,27 +132,24 @@ async def add() -> Response:
             ca=values.ca,
             selection=values.selection,
             begin="beginning" if values.begin == "beginning" else "now",
-            by=auth.actor(me),
+            by=auth.actor(),
         )
     except BadParameter as error:
         return await _list_page(values, fault_of("webhook", values, error))
     return await _secret_page(view, secret)
 
 
-@blueprint.get("/<int:id>")
+@blueprint.get("/<int:id>", role="admin")
 async def target(id: int) -> Response:
-    await auth.require_role("admin")
     view = auth.services().targets.get(id)
     return await _target_page(view, values_of(view))
 
 
-@blueprint.post("/<int:id>")
+@blueprint.post("/<int:id>", role="admin")
 async def change(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub, values = auth.services(), await entered()
     view = hub.targets.get(id)
-    if (wrong := await check_own_password(me)) is not None:
+    if (wrong := await check_own_password(auth.user())) is not None:
         return await _target_page(view, values, Fault(FIELD, wrong.sentence, wrong.status))
     changed = TargetChange(
         seen=values.seen,
@@ -167,7 +161,7 @@ async def change(id: int) -> Response:
         **asdict(values.selection),
     )
     try:
-        await hub.targets.change(id, changed, by=auth.actor(me))
+        await hub.targets.change(id, changed, by=auth.actor())
     except BadParameter as error:
         view = hub.targets.get(id)
         values = replace(values, seen=view.target.generation)
@@ -175,57 +169,46 @@ async def change(id: int) -> Response:
     return redirect_to(f"/site/targets/{id}?done=target-changed")
 
 
-@blueprint.post("/<int:id>/test")
+@blueprint.post("/<int:id>/test", role="admin")
 async def test(id: int) -> Response:
     """Send a message that says nothing, and say what became of it."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    delivery = await auth.services().targets.test(id, by=auth.actor(me))
+    delivery = await auth.services().targets.test(id, by=auth.actor())
     view = auth.services().targets.get(id)
     return await _target_page(view, values_of(view), tested=delivery)
 
 
-@blueprint.post("/<int:id>/retry")
+@blueprint.post("/<int:id>/retry", role="admin")
 async def retry(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().targets.retry(id, by=auth.actor(me))
+    await auth.services().targets.retry(id, by=auth.actor())
     return redirect_to(f"/site/targets/{id}?done=target-retried")
 
 
-@blueprint.post("/<int:id>/send/<int:seq>")
+@blueprint.post("/<int:id>/send/<int:seq>", role="admin")
 async def send_again(id: int, seq: int) -> Response:
     """Send a record again, whether it was delivered or refused."""
-    await auth.require_role("admin")
-    await auth.check_csrf()
     auth.services().targets.send_again(id, seq)
     return redirect_to(f"/site/targets/{id}?done=record-sent-again")
 
 
-@blueprint.post("/<int:id>/confirm")
+@blueprint.post("/<int:id>/confirm", role="admin")
 async def confirm_gaps(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().targets.confirm_gaps(id, by=auth.actor(me))
+    await auth.services().targets.confirm_gaps(id, by=auth.actor())
     return redirect_to(f"/site/targets/{id}?done=gaps-confirmed")
 
 
-@blueprint.post("/<int:id>/secret")
+@blueprint.post("/<int:id>/secret", role="admin")
 async def change_secret(id: int) -> Response:
     """Change the secret, and show it this once. Needs the administrator's own password."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
     view = hub.targets.get(id)
-    if (wrong := await check_own_password(me)) is not None:
+    if (wrong := await check_own_password(auth.user())) is not None:
         fault = Fault("secret", wrong.sentence, wrong.status)
         return await _target_page(view, values_of(view), fault)
-    return await _secret_page(view, await hub.targets.change_secret(id, by=auth.actor(me)))
+    return await _secret_page(view, await hub.targets.change_secret(id, by=auth.actor()))
 
 
-@blueprint.get("/<int:id>/remove")
+@blueprint.get("/<int:id>/remove", role="admin")
 async def ask_to_remove(id: int) -> Response:
-    await auth.require_role("admin")
     view = auth.services().targets.get(id)
     return await site_page(
         "site/target_remove.html",
@@ -235,11 +218,9 @@ async def ask_to_remove(id: int) -> Response:
     )
 
 
-@blueprint.post("/<int:id>/remove")
+@blueprint.post("/<int:id>/remove", role="admin")
 async def remove(id: int) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().targets.remove(id, by=auth.actor(me))
+    await auth.services().targets.remove(id, by=auth.actor())
     return redirect_to("/site/targets?done=target-removed")
 
 

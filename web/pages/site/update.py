@@ -75,23 +75,20 @@ class OutcomeRow(Struct, frozen=True):
     reason: str
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show() -> Response:
-    await auth.require_role("admin")
     return await _update_page()
 
 
-@blueprint.get("/now")
+@blueprint.get("/now", role="admin")
 async def now() -> Response:
     """The part of the page that changes while an update is installed."""
-    await auth.require_role("admin")
     return await page("site/_update.html", area="site", update=_values())
 
 
-@blueprint.post("/file")
+@blueprint.post("/file", role="admin", check="file")
 async def upload() -> Response:
     """Receive and check a file. What it is, is then shown before anything is installed."""
-    await auth.require_role("admin")
     hub = auth.services()
     try:
         async with received_update() as path:
@@ -103,36 +100,30 @@ async def upload() -> Response:
     return redirect_to("/site/update")
 
 
-@blueprint.post("/install")
+@blueprint.post("/install", role="admin")
 async def install() -> Response:
     """Install the update that was shown."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     hub = auth.services()
     offer, form = hub.updates.offer, await request.form
     if offer is None or form.get("sha256") != offer.sha256:
         return redirect_to("/site/update")
     faults = [fault.code for fault in hub.health.faults()]
     try:
-        await hub.updates.install(offer, auth.actor(me), faults)
+        await hub.updates.install(offer, auth.actor(), faults)
     except UpdateRefused as error:
         return await _update_page(describe_update_error(error))
     return redirect_to("/site/update")
 
 
-@blueprint.post("/discard")
+@blueprint.post("/discard", role="admin")
 async def discard() -> Response:
-    await auth.require_role("admin")
-    await auth.check_csrf()
     await auth.services().updates.withdraw()
     return redirect_to("/site/update")
 
 
-@blueprint.post("/noted")
+@blueprint.post("/noted", role="admin")
 async def note_failure() -> Response:
     """No longer show on every page that the last update failed."""
-    await auth.require_role("admin")
-    await auth.check_csrf()
     try:
         await auth.services().updates.note_failure()
     except UpdateRefused as error:

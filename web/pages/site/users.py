@@ -49,9 +49,9 @@ class LinkRow(Struct, frozen=True):
     until: str
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def users() -> Response:
-    me = await auth.require_role("admin")
+    me = auth.user()
     hub, shown = auth.services(), language.current()
     return await site_page(
         "site/users.html",
@@ -88,9 +88,8 @@ def _url_of(name: str, **more: str) -> str:
     return make_url("/site/users/user", name=name, **more)
 
 
-@blueprint.get("/add")
+@blueprint.get("/add", role="admin")
 async def show_add() -> Response:
-    await auth.require_role("admin")
     return await _add_page({"role": "guard", "way": "link"})
 
 
@@ -118,24 +117,22 @@ def _role_choices() -> list[tuple[str, str, str]]:
     return [(role, gettext(ROLES[role]), may[role]) for role in ROLE_CODES]
 
 
-@blueprint.post("/add")
+@blueprint.post("/add", role="admin")
 async def add() -> Response:
     """Add a user with a password, or show a link by which the user chooses one."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     values = {name: form.get(name, "").strip() for name in ("name", "role", "way")}
     hub = auth.services()
-    wrong = await check_own_password(me)
+    wrong = await check_own_password(auth.user())
     if wrong is not None:
         return await _add_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
     try:
         if values["way"] == "password":
             await hub.users.add(
-                values["name"], values["role"], form.get("password", ""), by=auth.actor(me)
+                values["name"], values["role"], form.get("password", ""), by=auth.actor()
             )
             return redirect_to("/site/users?done=user-added")
-        token = await hub.setup_links.create_for(values["name"], values["role"], by=auth.actor(me))
+        token = await hub.setup_links.create_for(values["name"], values["role"], by=auth.actor())
     except BadParameter as error:
         fault = describe_account_error(error)
         return await _add_page(values, field=error.field, fault=fault, status=400)
@@ -156,19 +153,16 @@ def base_url() -> str:
     return auth.base_url()
 
 
-@blueprint.post("/withdraw")
+@blueprint.post("/withdraw", role="admin")
 async def withdraw() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     name = (await request.form).get("name", "")
-    await auth.services().setup_links.withdraw(name, by=auth.actor(me))
+    await auth.services().setup_links.withdraw(name, by=auth.actor())
     return redirect_to("/site/users?done=link-withdrawn")
 
 
-@blueprint.get("/user")
+@blueprint.get("/user", role="admin")
 async def user() -> Response:
-    me = await auth.require_role("admin")
-    return await _user_page(_get(request.args.get("name", "")), me)
+    return await _user_page(_get(request.args.get("name", "")), auth.user())
 
 
 def _get(name: str) -> User:
@@ -206,10 +200,9 @@ async def _check_own_password(user: User, me: User, about: str) -> Response | No
     )
 
 
-@blueprint.get("/confirm")
+@blueprint.get("/confirm", role="admin")
 async def confirm() -> Response:
     """Ask once before a user is removed, or an administrator shuts themself out."""
-    me = await auth.require_role("admin")
     action, role = request.args.get("action", ""), request.args.get("role", "")
     if action not in ("remove", "disable", "role"):
         raise NoSuchResource(f"there is no action {action!r}")
@@ -217,7 +210,7 @@ async def confirm() -> Response:
     return await site_page(
         "site/user_confirm.html",
         section="users",
-        row=_row(user, me),
+        row=_row(user, auth.user()),
         action=action,
         role=role,
         new_role=gettext(ROLES[role]) if role in ROLES else "",
@@ -228,10 +221,9 @@ def _ask(user: User, action: str, **more: str) -> Response:
     return redirect_to(make_url("/site/users/confirm", name=user.name, action=action, **more))
 
 
-@blueprint.post("/role")
+@blueprint.post("/role", role="admin")
 async def set_role() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
+    me = auth.user()
     form = await request.form
     user, role = _get(form.get("name", "")), form.get("role", "")
     if user.name == me.name and role != "admin" and not form.get("confirmed"):
@@ -240,52 +232,46 @@ async def set_role() -> Response:
     if user.name != me.name and (refused := await _check_own_password(user, me, "role")):
         return refused
     try:
-        await auth.services().users.set_role(user.name, role, by=auth.actor(me))
+        await auth.services().users.set_role(user.name, role, by=auth.actor())
     except BadParameter as error:
         return await _user_page(user, me, about="role", fault=describe_account_error(error))
     return redirect_to("/" if user.name == me.name else _url_of(user.name, done="user-role"))
 
 
-@blueprint.post("/enable")
+@blueprint.post("/enable", role="admin")
 async def enable() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     user = _get((await request.form).get("name", ""))
-    if refused := await _check_own_password(user, me, "access"):
+    if refused := await _check_own_password(user, auth.user(), "access"):
         return refused
-    await auth.services().users.set_enabled(user.name, True, by=auth.actor(me))
+    await auth.services().users.set_enabled(user.name, True, by=auth.actor())
     return redirect_to(_url_of(user.name, done="user-enabled"))
 
 
-@blueprint.post("/disable")
+@blueprint.post("/disable", role="admin")
 async def disable() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
+    me = auth.user()
     form = await request.form
     user = _get(form.get("name", ""))
     if user.name == me.name and not form.get("confirmed"):
         return _ask(user, "disable")
     try:
-        await auth.services().users.set_enabled(user.name, False, by=auth.actor(me))
+        await auth.services().users.set_enabled(user.name, False, by=auth.actor())
     except BadParameter as error:
         return await _user_page(user, me, about="access", fault=describe_account_error(error))
     return redirect_to(_url_of(user.name, done="user-disabled"))
 
 
-@blueprint.post("/sign-out")
+@blueprint.post("/sign-out", role="admin")
 async def sign_out() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     user = _get((await request.form).get("name", ""))
-    await auth.services().users.sign_out(user.name, by=auth.actor(me))
+    await auth.services().users.sign_out(user.name, by=auth.actor())
     return redirect_to(_url_of(user.name, done="user-signed-out"))
 
 
-@blueprint.post("/password")
+@blueprint.post("/password", role="admin")
 async def set_password() -> Response:
     """Set the password of another user. One's own is changed on the page of the account."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
+    me = auth.user()
     form = await request.form
     user = _get(form.get("name", ""))
     if user.name == me.name:
@@ -294,7 +280,7 @@ async def set_password() -> Response:
         return refused
     try:
         await auth.services().users.set_password(
-            user.name, form.get("password", ""), by=auth.actor(me)
+            user.name, form.get("password", ""), by=auth.actor()
         )
     except BadParameter as error:
         fault = describe_account_error(error)
@@ -302,16 +288,16 @@ async def set_password() -> Response:
     return redirect_to(_url_of(user.name, done="user-password"))
 
 
-@blueprint.post("/remove")
+@blueprint.post("/remove", role="admin")
 async def remove() -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     form = await request.form
     user = _get(form.get("name", ""))
     if not form.get("confirmed"):
         return _ask(user, "remove")
     try:
-        await auth.services().users.remove(user.name, by=auth.actor(me))
+        await auth.services().users.remove(user.name, by=auth.actor())
     except BadParameter as error:
-        return await _user_page(user, me, about="access", fault=describe_account_error(error))
+        return await _user_page(
+            user, auth.user(), about="access", fault=describe_account_error(error)
+        )
     return redirect_to("/site/users?done=user-removed")

@@ -48,9 +48,8 @@ class WallAlarms(Struct, frozen=True):
     more: int
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def wall() -> Response:
-    await auth.require_role("viewer")
     hub, view = auth.services(), _read_view()
     # Read before the records: the page may have later ones, which the script skips by their seq.
     seq = hub.records.last_seq
@@ -108,24 +107,22 @@ async def _alarms() -> WallAlarms:
     return WallAlarms(live.alarms[:_MAX_ALARMS], more)
 
 
-@blueprint.get("/alarms")
+@blueprint.get("/alarms", role="viewer")
 async def alarms() -> Response:
     """The part of the page that has the alarms."""
-    await auth.require_role("viewer")
     return await page("wall/_alarms.html", alarms=await _alarms())
 
 
-@blueprint.get("/start/<token>")
+@blueprint.get("/start/<token>", role=None)
 async def show_start(token: str) -> Response:
     """Ask once: programs that look at links must not use this one up."""
     link = auth.services().screens.link_of(token)
     return await page("wall/start.html", link=link, status=404 if link is None else 200)
 
 
-@blueprint.post("/start/<token>")
+@blueprint.post("/start/<token>", role=None)
 async def start(token: str) -> Response:
     """Sign this browser in as a wall screen."""
-    await auth.check_csrf()
     hub = auth.services()
     try:
         signed_in = await hub.screens.start(token, auth.client_address())

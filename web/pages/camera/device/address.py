@@ -61,21 +61,19 @@ _FAULTS = {
 }
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show(did: int) -> Response:
-    await auth.require_role("admin")
     return await _page(get_capable(did, "network"))
 
 
-@blueprint.get("/state")
+@blueprint.get("/state", role="admin")
 async def state(did: int) -> Response:
     """The part of the page that is refreshed when the device changes."""
-    await auth.require_role("admin")
     device = get_capable(did, "network")
     return await page("camera/device/_move.html", row=camera_row(device), move=_move(device))
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def change(did: int) -> Response:
     """Ask whether the address is to be sent; send it if that was confirmed."""
     order = await read_order()
@@ -91,7 +89,7 @@ async def change(did: int) -> Response:
             "camera/device/address_confirm.html", device, path="/address", values=values
         )
     failed = await perform_audited(
-        device, order.by, "device.set_address", lambda: hub.address_moves.send(device.did, param)
+        device, "device.set_address", lambda: hub.address_moves.send(device.did, param)
     )
     if failed is not None:
         return await _page(device, values, failed)

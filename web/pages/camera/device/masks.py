@@ -55,17 +55,14 @@ class Frame(Struct, frozen=True):
     areas: int
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show(did: int) -> Response:
-    await auth.require_role("admin")
     return await _page(get_capable(did, "image"))
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def change(did: int) -> Response:
     """Send all areas; those without numbers are left out."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     device, hub = get_capable(did, "image"), auth.services()
     sent = (await request.form).to_dict()
     reading = await hub.readings.read(device.did, GET_PRIVACY)
@@ -82,7 +79,6 @@ async def change(did: int) -> Response:
     param = PrivacySet.of(areas, enable="enable" in sent)
     failed = await perform_audited(
         device,
-        me,
         "device.set_masks",
         lambda: hub.commands.call(device.did, SET_PRIVACY, param),
     )

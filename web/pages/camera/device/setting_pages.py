@@ -87,17 +87,14 @@ class Rejected(Struct, frozen=True):
         return describe_change_error(self.error)
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show(did: int, name: PageName) -> Response:
-    await auth.require_role("admin")
     return await _page(get_capable(did, name), name)
 
 
-@blueprint.post("/<setting>")
+@blueprint.post("/<setting>", role="admin")
 async def change(did: int, name: PageName, setting: str) -> Response:
     """Send a form to the camera, whole."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     device, hub = get_capable(did, name), auth.services()
     one = _form_of(name, setting)
     sent = (await request.form).to_dict()
@@ -119,7 +116,7 @@ async def change(did: int, name: PageName, setting: str) -> Response:
         whole = await _with_others(device, param) if isinstance(param, Stream) else param
         await hub.commands.call(device.did, command, whole)
 
-    failed = await perform_audited(device, me, f"device.set_{name}", send)
+    failed = await perform_audited(device, f"device.set_{name}", send)
     if one.getter is not None:
         hub.readings.forget(device.did, one.getter)
     if failed is not None:

@@ -40,9 +40,8 @@ class FactGroup(Struct, frozen=True):
     fault: str
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def show(did: int) -> Response:
-    await auth.require_role("admin")
     device, anew = get_capable(did, "information"), "again" in request.args
     found: dict[str, Reading[Any]] = {}
 

@@ -71,7 +71,7 @@ async def act(device: DeviceView, by: User, form: Mapping[str, str]) -> str:
     ask: Callable[[], Awaitable[object]] = lambda: auth.services().pan_tilt.call(  # noqa: E731
         device.did, action.command, param
     )
-    error = await perform_audited(device, by, action.audited, ask)
+    error = await perform_audited(device, action.audited, ask)
     if error is not None:
         raise error
     return action.done

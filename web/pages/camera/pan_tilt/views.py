@@ -34,17 +34,15 @@ _DEFAULT_SPEED = "medium"
 _PRESS = re.compile(r"[0-9a-z]{1,64}", re.ASCII)
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def show(did: int) -> Response:
-    await auth.require_role("guard")
     return await _pan_tilt_page(_get_camera(did))
 
 
-@blueprint.post("/move")
+@blueprint.post("/move", role="guard")
 async def move(did: int) -> Response:
     """Begin to move while a button is held, for a script; otherwise make a step, or stop."""
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
+    me = auth.user()
     device, hub, form = _get_camera(did), auth.services(), await request.form
     direction, press = form.get("direction", ""), form.get("press", "")
     speed = form.get("speed", _DEFAULT_SPEED)
@@ -65,17 +63,15 @@ async def move(did: int) -> Response:
     async def audited() -> None:
         if not hub.pan_tilt.is_first_of_many(device.did, me.name):
             await begin()
-        elif error := await perform_audited(device, me, "device.move", begin):
+        elif error := await perform_audited(device, "device.move", begin):
             raise error
 
     return await _answer(device, audited, speed)
 
 
-@blueprint.post("/release")
+@blueprint.post("/release", role="guard")
 async def release(did: int) -> Response:
     """End a press."""
-    await auth.require_role("guard")
-    await auth.check_csrf()
     device, hub = _get_camera(did), auth.services()
     press = (await request.form).get("press", "")
     if not _PRESS.fullmatch(press):
@@ -83,14 +79,12 @@ async def release(did: int) -> Response:
     return await _answer(device, lambda: hub.pan_tilt.release(device.did, press))
 
 
-@blueprint.post("/places")
+@blueprint.post("/places", role="guard")
 async def use_places(did: int) -> Response:
     """Go to a preset, start a patrol, and change them."""
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
     device = _get_camera(did)
     try:
-        done = await act(device, me, await request.form)
+        done = await act(device, auth.user(), await request.form)
     except BadParameter as bad:
         return await _pan_tilt_page(device, fault=_describe_field(bad), status=400)
     except (*DEVICE_ERRORS, TooManyRequests) as error:

@@ -68,9 +68,8 @@ class SyncRows(Struct, frozen=True, kw_only=True):
     next: str
 
 
-@blueprint.get("")
+@blueprint.get("", role="guard")
 async def people(did: int) -> Response:
-    me = await auth.require_role("guard")
     device = get_camera(did)
     return await camera_page(
         "camera/people/sync.html",
@@ -78,21 +77,20 @@ async def people(did: int) -> Response:
         tab="/people",
         sync=await camera_sync(device.did),
         found=await _rows(device),
-        may_decide=auth.reaches(me, "admin"),
+        may_decide=auth.reaches(auth.user(), "admin"),
     )
 
 
-@blueprint.get("/state")
+@blueprint.get("/state", role="guard")
 async def state(did: int) -> Response:
     """The part of the page that follows the sync."""
-    me = await auth.require_role("guard")
     device = get_camera(did)
     return await page(
         "camera/people/_sync.html",
         did=device.did,
         sync=await camera_sync(device.did),
         found=await _rows(device),
-        may_decide=auth.reaches(me, "admin"),
+        may_decide=auth.reaches(auth.user(), "admin"),
     )
 
 
@@ -147,25 +145,20 @@ def _unknown_row(pid: str, row: DevicePerson, did: str) -> SyncRow:
     )
 
 
-@blueprint.post("/compare")
+@blueprint.post("/compare", role="guard")
 async def compare(did: int) -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
-    return await _start(get_camera(did), "compare", auth.actor(me))
+    return await _start(get_camera(did), "compare", auth.actor())
 
 
-@blueprint.post("/retry")
+@blueprint.post("/retry", role="guard")
 async def retry(did: int) -> Response:
-    me = await auth.require_role("guard")
-    await auth.check_csrf()
     device = get_camera(did)
-    await auth.services().people_sync.retry(device.did, None, by=auth.actor(me))
+    await auth.services().people_sync.retry(device.did, None, by=auth.actor())
     return redirect_to(f"/cameras/{did}/people?done=people-retried")
 
 
-@blueprint.get("/decide/<decision>")
+@blueprint.get("/decide/<decision>", role="admin")
 async def ask_to_decide(did: int, decision: str) -> Response:
-    await auth.require_role("admin")
     device = get_camera(did)
     return await camera_page(
         "camera/people/decide.html",
@@ -177,11 +170,9 @@ async def ask_to_decide(did: int, decision: str) -> Response:
     )
 
 
-@blueprint.post("/decide/<decision>")
+@blueprint.post("/decide/<decision>", role="admin")
 async def decide(did: int, decision: str) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    device, by = get_camera(did), auth.actor(me)
+    device, by = get_camera(did), auth.actor()
     decisions = auth.services().people_sync.decisions
     match _check_decision(decision):
         case "leave-alone":
@@ -218,7 +209,7 @@ async def _refused(device: DeviceView, error: HubError) -> Response:
         status=error.status,
         sync=await camera_sync(device.did),
         found=await _rows(device),
-        may_decide=auth.reaches(await auth.require_role("guard"), "admin"),
+        may_decide=auth.reaches(auth.user(), "admin"),
         fault=describe_device_error(error)
         if isinstance(error, DeviceOffline)
         else gettext("Too many jobs of this kind are running. Wait until one has finished."),

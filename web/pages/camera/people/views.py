@@ -69,11 +69,10 @@ class PersonCard(Struct, frozen=True, kw_only=True):
     facts: tuple[PersonFact, ...]
 
 
-@blueprint.get("/list")
+@blueprint.get("/list", role="guard")
 async def people(did: int) -> Response:
-    me = await auth.require_role("guard")
     device, hub = get_camera(did), auth.services()
-    sees_numbers = may_ask_by_numbers(me, device)
+    sees_numbers = may_ask_by_numbers(auth.user(), device)
     query = _read_query(request.args, sees_numbers=sees_numbers)
     position = read_position(request.args)
     page: dict[str, Any] = {
@@ -106,10 +105,10 @@ async def people(did: int) -> Response:
     return await streamed_camera_page(_PAGE, device, ask, tab="/people", **page)
 
 
-@blueprint.get("/<pid>")
+@blueprint.get("/<pid>", role="guard")
 async def person(did: int, pid: str) -> Response:
-    me = await auth.require_role("guard")
-    device, hub, by = get_camera(did), auth.services(), auth.actor(me)
+    me = auth.user()
+    device, hub, by = get_camera(did), auth.services(), auth.actor()
     _check_pid(pid)
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
@@ -128,20 +127,17 @@ async def person(did: int, pid: str) -> Response:
     )
 
 
-@blueprint.get("/add")
+@blueprint.get("/add", role="admin")
 async def show_add(did: int) -> Response:
-    await auth.require_role("admin")
     return await _add_page(get_camera(did), {})
 
 
-@blueprint.post("/add")
+@blueprint.post("/add", role="admin", check="file")
 async def add(did: int) -> Response:
-    me = await auth.require_role("admin")
     device, hub = get_camera(did), auth.services()
     values: Mapping[str, str] = {}
     try:
-        form = await read_file_form(me, "photo")
-        await auth.check_csrf(form.fields)
+        form = await read_file_form("photo")
         values = read_values(form.fields)
         param = make_param(values, await hub.photos.for_devices(form.file))
     except UPLOAD_ERRORS as error:
@@ -150,7 +146,6 @@ async def add(did: int) -> Response:
         return await _add_page(device, values, holder=holder)
     device_error = await perform_audited(
         device,
-        me,
         "device.person_add",
         lambda: hub.commands.person_add(device.did, param),
     )
@@ -159,21 +154,17 @@ async def add(did: int) -> Response:
     return redirect_to(f"/cameras/{did}/people/{param.pid}?done=person-added")
 
 
-@blueprint.get("/<pid>/delete")
+@blueprint.get("/<pid>/delete", role="admin")
 async def ask_to_delete(did: int, pid: str) -> Response:
-    await auth.require_role("admin")
     return await _delete_page(get_camera(did), pid)
 
 
-@blueprint.post("/<pid>/delete")
+@blueprint.post("/<pid>/delete", role="admin")
 async def delete(did: int, pid: str) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     device, hub = get_camera(did), auth.services()
     _check_pid(pid)
     device_error = await perform_audited(
         device,
-        me,
         "device.person_delete",
         lambda: hub.commands.person_delete(device.did, pid),
     )

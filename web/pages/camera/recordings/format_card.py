@@ -29,13 +29,12 @@ def can_format(did: str) -> bool:
     return may_know(auth.services().capabilities.of(did), "storage")
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def ask_to_format(did: int) -> Response:
-    await auth.require_role("admin")
     return await _format_page(get_capable(did, "storage"))
 
 
-@blueprint.post("")
+@blueprint.post("", role="admin")
 async def format_card(did: int) -> Response:
     """Format the card, if its size for video and the camera's name were entered."""
     order = await read_order()
@@ -49,7 +48,6 @@ async def format_card(did: int) -> Response:
     param = DiskFormat(video_sizeGB=size)
     error = await perform_audited(
         device,
-        order.by,
         "device.format_card",
         lambda: hub.commands.call(device.did, DISK_FORMAT, param),
     )

@@ -61,9 +61,8 @@ class RecordingRow(Struct, frozen=True):
     is_alarm: bool = False
 
 
-@blueprint.get("")
+@blueprint.get("", role="viewer")
 async def month(did: int) -> Response:
-    me = await auth.require_role("viewer")
     device, hub, today = get_camera(did), auth.services(), _today()
     year, number = _read_month(today)
 
@@ -87,13 +86,12 @@ async def month(did: int) -> Response:
         before=before if before >= month_text(_YEARS.least or 0, 1) else "",
         after=after if after <= month_text(today.year, today.month) else "",
         is_now=(year, number) == (today.year, today.month),
-        can_format=auth.reaches(me, "admin") and can_format(device.did),
+        can_format=auth.reaches(auth.user(), "admin") and can_format(device.did),
     )
 
 
-@blueprint.get("/<day>")
+@blueprint.get("/<day>", role="viewer")
 async def day(did: int, day: str) -> Response:
-    await auth.require_role("viewer")
     device, hub, today = get_camera(did), auth.services(), _today()
     at, zone, position = _parse_day(day), hub.site.zone(), read_position(request.args)
     around = _read_around()

@@ -59,37 +59,32 @@ _BOUNDS = {
 }
 
 
-@blueprint.get("/settings")
+@blueprint.get("/settings", role="admin")
 async def show(did: int) -> Response:
-    await auth.require_role("admin")
     device = get_camera(did)
     relay = auth.services().relays.get(device.did)
     return await _settings_page(device, relay, _values(device, relay))
 
 
-@blueprint.post("/settings")
+@blueprint.post("/settings", role="admin")
 async def save(did: int) -> Response:
     """Save the settings. An empty password leaves the present one."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     device, form = get_camera(did), await request.form
     values = {name: form.get(name, "").strip() for name in _FIELDS}
     values["tls"] = form.get("tls", "")
     try:
         settings = _settings(values, form.get("password", ""))
-        await auth.services().relays.set(device.did, settings, by=auth.actor(me))
+        await auth.services().relays.set(device.did, settings, by=auth.actor())
     except BadParameter as error:
         relay = auth.services().relays.get(device.did)
         return await _settings_page(device, relay, values, error)
     return redirect_to(f"/cameras/{did}/relay/settings?done=relay-saved")
 
 
-@blueprint.post("/remove")
+@blueprint.post("/remove", role="admin")
 async def remove(did: int) -> Response:
     """Remove the relay, with its password."""
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
-    await auth.services().relays.remove(str(did), by=auth.actor(me))
+    await auth.services().relays.remove(str(did), by=auth.actor())
     return redirect_to(f"/cameras/{did}/manage?done=relay-removed")
 
 

@@ -82,25 +82,22 @@ class RejectedForm(Struct, frozen=True):
         return describe_change_error(self.error)
 
 
-@blueprint.get("")
+@blueprint.get("", role="admin")
 async def settings(did: int) -> Response:
-    await auth.require_role("admin")
     return await _settings_page(get_camera(did))
 
 
-@blueprint.post("/face")
+@blueprint.post("/face", role="admin")
 async def set_face(did: int) -> Response:
     return await _apply(did, FACE)
 
 
-@blueprint.post("/recording")
+@blueprint.post("/recording", role="admin")
 async def set_recording(did: int) -> Response:
     return await _apply(did, RECORDING)
 
 
 async def _apply(did: int, form: SettingForm) -> Response:
-    me = await auth.require_role("admin")
-    await auth.check_csrf()
     device, hub = get_camera(did), auth.services()
     sent = (await request.form).to_dict()
     values, before = read_values(form, sent), _taken_values(device, form)
@@ -112,7 +109,6 @@ async def _apply(did: int, form: SettingForm) -> Response:
         return await _ask_before_first(device, form, values)
     device_error = await perform_audited(
         device,
-        me,
         f"device.set_{form.name}",
         lambda: hub.commands.call(device.did, form.command, param),
     )

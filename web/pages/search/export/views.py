@@ -27,7 +27,7 @@ MOST_IN_ZIP = 20_000
 _MOST_NOTED = 300
 
 
-@blueprint.get("/csv")
+@blueprint.get("/csv", role="guard")
 async def csv() -> Response:
     me, question = await _begin("csv")
     services = auth.services()
@@ -40,7 +40,7 @@ async def csv() -> Response:
     return response.file_response(parts, f"{_name()}.csv", "text/csv; charset=utf-8")
 
 
-@blueprint.get("/zip")
+@blueprint.get("/zip", role="guard")
 async def zip() -> Response:
     me, question = await _begin("zip")
     asked = await question_text(question) or gettext("All records")
@@ -52,12 +52,10 @@ async def zip() -> Response:
         manifest={"search": question.query().removeprefix("?"), "limit": MOST_IN_ZIP},
     )
     found = _found(question, me, MOST_IN_ZIP)
-    return response.zip_response(
-        auth.services(), found, about, language.current(), by=auth.actor(me)
-    )
+    return response.zip_response(auth.services(), found, about, language.current(), by=auth.actor())
 
 
-@blueprint.get("/print")
+@blueprint.get("/print", role="guard")
 async def print_page() -> Response:
     me, question = await _begin("print")
     return await page(
@@ -77,15 +75,14 @@ async def _begin(form: str) -> tuple[User, Question]:
 
     The log has no name, plate or number of a person, because it is never erased.
     """
-    me = await auth.require_role("guard")
     services = auth.services()
     asked = read_question(read_sent(request.args), services.site.zone())
     question = asked.as_of_now(services)
     hidden = {field: "…" for field in ("name", "plate", "uuid") if getattr(question, field)}
     noted = replace(question, **hidden).pairs()
     text = " ".join([form, *(f"{name}={value}" for name, value in noted)])
-    await services.audit.require(auth.actor(me), "record.export", text[:_MOST_NOTED])
-    return me, question
+    await services.audit.require(auth.actor(), "record.export", text[:_MOST_NOTED])
+    return auth.user(), question
 
 
 def _found(question: Question, me: User, most: int) -> FoundRecords:
