@@ -1,7 +1,7 @@
 """Every way in to the commands that erase data, or can take a camera away (docs/security.md, D12).
 
-For each page: a guard gets 403, nothing is sent before it was confirmed, and what is sent is in the
-audit log. Beside the pages: API keys, jobs for many cameras and the command line.
+For each page: nothing is sent before it was confirmed, and what is sent is in the audit log. Beside
+the pages: API keys, jobs for many cameras and the command line. Roles: tests/web/test_roles.py.
 """
 
 from __future__ import annotations
@@ -142,28 +142,6 @@ def asked(link: SimulatedLink) -> list[str]:
 
 async def actions(site: PageSite) -> list[tuple[str, str]]:
     return [(who, action) for who, action, _ in await site.audited()]
-
-
-@ways
-async def test_a_guard_may_not(site: PageSite, link: SimulatedLink, way: Way) -> None:
-    guard = await Visitor.signed_in(site, "guard")
-    await guard.get("/account")
-    assert (await guard.get(way.path)).status_code == 403
-    assert (await guard.send(way.path, **way.order)).status_code == 403
-    assert asked(link) == []
-    assert await actions(site) == []
-    assert site.services.campaigns.campaigns() == []
-
-
-@ways
-async def test_another_site_may_not_in_the_name_of_an_administrator(
-    site: PageSite, link: SimulatedLink, way: Way
-) -> None:
-    admin = await Visitor.signed_in(site)
-    await admin.get(way.path)
-    assert (await admin.send(way.path, token="0" * 64, **way.order)).status_code == 403
-    assert asked(link) == []
-    assert site.services.campaigns.campaigns() == []
 
 
 @ways

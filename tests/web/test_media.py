@@ -203,14 +203,6 @@ async def test_a_picture_on_a_device_is_read_once_and_may_be_cached_for_an_hour(
     assert [asked.param for asked in device.asked] == [{"path": "sdcard/1.jpg"}]
 
 
-async def test_pictures_on_devices_are_for_guards(
-    hub: HubServices, client: QuartClient, device: AskedLink
-) -> None:
-    for role, status in (("viewer", 403), ("guard", 200), ("admin", 200)):
-        cookie = {"Cookie": f"__Host-sitehub_session={await hub.add_user(role, role)}"}
-        assert (await client.get(ON_DEVICE, headers=cookie)).status_code == status
-
-
 @pytest.mark.parametrize(
     ("reply", "status", "code", "says"),
     [

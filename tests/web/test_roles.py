@@ -341,6 +341,17 @@ async def test_each_route_refuses_lower_roles(hub: PageSite, who: str) -> None:
     assert await hub.services.audit.newest() == before
 
 
+async def test_a_key_that_only_reads_changes_nothing(hub: PageSite) -> None:
+    bearer, visitor = await hub.hub.bearer(read_only=True), Visitor(hub)
+    before = await hub.services.audit.newest()
+    for route in routes(visitor.app):
+        if route.access.check == "api" and route.changes:
+            await visitor.try_route(route.method, route.path, "", bearer)
+            assert visitor.response.status_code == 403, route.name
+            assert "this API key is read-only" in visitor.text, route.name
+    assert await hub.services.audit.newest() == before
+
+
 async def test_what_changes_something_comes_from_our_own_page(hub: PageSite) -> None:
     # Forms with a file are read for what is there.
     await hub.enrol()

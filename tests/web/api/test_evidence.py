@@ -22,7 +22,7 @@ from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
-from tests.web.api.test_api import Client, good, refusal
+from tests.web.api.test_api import Client, refusal
 from web.api.records.holds import MAX_BODY_BYTES, may_change
 from web.hold_export.export import ExportFacts, about_hold, export_records
 from web.hold_export.response import HubRecords
@@ -280,10 +280,3 @@ async def test_a_number_that_only_a_centre_still_knows_can_be_erased(api: Client
     await api.hub.services.erasures.carry_out()
     done = await api.get(f"erasures/{begun['id']}")
     assert (done["records"], done["targets"]) == (0, ["Centre"])
-
-
-async def test_a_signed_in_guard_may_hold_but_not_erase(hub: HubServices, api: Client) -> None:
-    token = await hub.add_user("ann", "guard")
-    cookie = {"Cookie": f"__Host-sitehub_session={token}"}
-    assert (await good(await api.raw("GET", "holds", headers=cookie)))["items"] == []
-    assert (await api.raw("GET", "erasures", headers=cookie)).status_code == 403

@@ -200,24 +200,6 @@ async def test_the_refusal_of_a_fifth_concurrent_file_says_when_to_retry(api: Ap
     assert (answer.status, answer.headers["retry-after"]) == (429, "10")
 
 
-async def test_a_read_only_key_and_a_guard_can_read_but_not_change(api: Api) -> None:
-    services = api.site.services
-    key = await services.api_keys.add("reads", True, by=COMMAND_LINE)
-    reading = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
-    await api.ask("GET", "files", headers=reading)
-    answer = await api.upload(FILE, headers=reading)
-    assert answer.status == 403
-    await services.users.add("guard", "guard", "correct horse", by=COMMAND_LINE)
-    token = (await services.sessions.sign_in("guard", "correct horse", "10.0.0.1")).token
-    cookie = {"Cookie": f"__Host-sitehub_session={token}"}
-    await api.ask("GET", "campaigns", headers=cookie)
-    await api.ask("DELETE", "releases/1", headers=cookie, status=403)
-    answer = await api.upload(FILE, headers=cookie)
-    assert answer.status == 403
-    answer = await api.upload(FILE, headers={})
-    assert answer.status == 401
-
-
 async def test_a_signed_upload_is_bound_to_the_files_md5(api: Api) -> None:
     def signed(**more: str) -> str:
         params = {"appid": api.appid, "ts": str(int(NOON)), "method": "POST", "path": UPLOAD.path}

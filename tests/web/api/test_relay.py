@@ -61,13 +61,6 @@ async def test_a_program_sets_up_a_relay_and_switches_it(hub: HubServices, web: 
     assert (await ask(hub, "GET"))[1]["code"] == 426
 
 
-async def test_a_read_only_key_switches_nothing(hub: HubServices, web: CameraWeb) -> None:
-    await ask(hub, "PUT", {**BODY, "port": web.port})
-    for method, body in (("POST", {}), ("PUT", BODY), ("DELETE", None)):
-        assert (await ask(hub, method, body, read_only=True))[0] == 403
-    assert web.logins == 0
-
-
 async def test_what_went_wrong_has_a_code_and_a_sentence(hub: HubServices, web: CameraWeb) -> None:
     assert (await ask(hub, "POST", {}))[1]["code"] == 426
     status, refused = await ask(hub, "PUT", {**BODY, "password": "admin"})

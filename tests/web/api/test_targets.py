@@ -137,15 +137,6 @@ async def test_wrong_fields_are_named(
     assert text in message
 
 
-async def test_only_administrators_and_keys_that_write_see_targets(
-    forwarding: Forwarding,
-) -> None:
-    reader = Client(forwarding.hub, await forwarding.hub.bearer(read_only=True))
-    assert (await reader.raw("GET", "targets")).status_code == 200
-    answer = await reader.raw("POST", "targets", {"kind": "webhook", "url": URL})
-    assert answer.status_code == 403
-
-
 async def test_a_link_opens_its_picture_without_a_key_and_no_other(
     client: Client, forwarding: Forwarding, clock: FrozenClock
 ) -> None:

@@ -203,14 +203,6 @@ async def test_an_unusable_photo_is_explained(
     assert camera.asked == []
 
 
-async def test_a_form_without_its_token_does_not_search(
-    guard: Photographer, camera: SimulatedLink
-) -> None:
-    await guard.send_photo("/cameras/1/search", photo(), token="0" * 64, **FORM)
-    assert guard.response.status_code == 403
-    assert camera.asked == []
-
-
 async def test_a_search_leaves_nothing_behind(guard: Photographer, camera: SimulatedLink) -> None:
     camera.outcome = ok_answer(total=1, face_list=[match(90)])
     await guard.send_photo("/cameras/1/search", photo(), **FORM)

@@ -218,18 +218,6 @@ async def test_a_camera_that_is_offline_cannot_be_compared(
     assert "The camera is not connected" in guard.text
 
 
-@pytest.mark.parametrize("decision", ["take-over", "remove-unknown", "leave-alone", "manage"])
-async def test_only_administrators_decide(
-    hub: PageSite, guard: Photographer, decision: str
-) -> None:
-    await hub.enrol("Gate")
-    await guard.get(f"/cameras/1/people/decide/{decision}")
-    assert guard.response.status_code == 403
-    await guard.get("/cameras/1/people")
-    await guard.send(f"/cameras/1/people/decide/{decision}")
-    assert guard.response.status_code == 403
-
-
 async def test_there_are_no_other_decisions(hub: PageSite, admin: Photographer) -> None:
     await hub.enrol("Gate")
     await admin.get("/cameras/1/people/decide/x")

@@ -63,24 +63,6 @@ async def test_codes_are_checked_at_a_limited_rate(
     assert statuses[-1] == 429
 
 
-@pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_only_an_administrator_checks_codes(hub: PageSite, role: str) -> None:
-    visitor = await Visitor.signed_in(hub, role)
-    hub.pend("SN1")
-    for path in ("/cameras/check", "/cameras/import", "/cameras/connect/site-key/remove"):
-        await visitor.send(path, sn="SN1", code=CODE, text="sn,code\n")
-        assert visitor.response.status_code == 403, path
-    for path in ("/cameras/import", "/cameras/export.csv", "/cameras/connect/site-key/remove"):
-        await visitor.get(path)
-        assert visitor.response.status_code == 403, path
-
-
-async def test_no_code_is_checked_from_another_site(admin: Visitor) -> None:
-    admin.hub.pend("SN1")
-    await admin.send("/cameras/check", token="x", sn="SN1", code=CODE)
-    assert admin.response.status_code == 403
-
-
 # Pending devices
 
 
@@ -413,19 +395,6 @@ async def test_what_is_not_asking_to_connect_cannot_be_ignored(admin: Visitor) -
     assert await admin.hub.audited() == []
 
 
-@pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_only_an_administrator_ignores_and_replaces(hub: PageSite, role: str) -> None:
-    hub.pend("SN1")
-    visitor = await Visitor.signed_in(hub, role)
-    await visitor.get("/cameras")
-    for path in ("/cameras/ignored", "/cameras/waiting/SN1/replace", "/cameras/connect/arrivals"):
-        await visitor.get(path)
-        assert visitor.response.status_code == 403, path
-    await visitor.send("/cameras/ignored", sn="SN1")
-    assert visitor.response.status_code == 403
-    assert hub.services.enrolment.ignored.sns() == []
-
-
 async def test_a_camera_is_followed_until_its_first_picture_on_the_page_that_accepted_it(
     admin: Visitor,
 ) -> None:
@@ -694,27 +663,6 @@ async def test_a_file_that_is_not_text_is_refused(admin: FileSender) -> None:
     await admin.get("/cameras/import")
     await admin.send_file("/cameras/import", "file", "cameras.xls", b"\xd0\xcf\x11\xe0")
     assert "save it as “CSV UTF-8”" in admin.text
-
-
-@pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
-async def test_a_csv_form_from_another_site_is_refused(admin: FileSender, path: str) -> None:
-    await admin.send_file(path, "file", "", text=CSV, token="forged")
-    assert admin.response.status_code == 403
-    assert admin.hub.services.devices.list() == []
-
-
-@pytest.mark.parametrize(("role", "status"), [("guard", 403), ("viewer", 403), ("", 303)])
-@pytest.mark.parametrize("path", ["/cameras/import", "/cameras/import/add"])
-async def test_only_an_administrator_imports(
-    hub: PageSite, path: str, role: str, status: int
-) -> None:
-    visitor = FileSender(hub)
-    if role:
-        await visitor.sign_in(role)
-        await visitor.get("/account")
-    await send_text(visitor, path, CSV)
-    assert visitor.response.status_code == status
-    assert hub.services.devices.list() == []
 
 
 async def test_a_form_with_a_file_authenticates_its_user_once(

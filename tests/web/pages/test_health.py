@@ -337,18 +337,3 @@ async def test_progress_and_result_are_found_again(hub: PageSite) -> None:
     assert "Last checked: 25 Nov 2026 20:00:00" in shown
     assert "1 issue needs your attention: 1 of 9 pictures are missing or damaged" in shown
     assert "What it means: Parts of some records cannot be shown." in shown
-
-
-async def test_without_a_token_nothing_is_started(hub: PageSite) -> None:
-    visitor = await visit(hub)
-    await visitor.send("/site/health/check", token="0" * 64)
-    assert visitor.response.status_code == 403
-    assert hub.services.health_checks.running is None
-
-
-@pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_only_administrators_see_the_page(hub: PageSite, role: str) -> None:
-    visitor = await Visitor.signed_in(hub, role)
-    for path in ("/site/health", "/site/health/now"):
-        await visitor.get(path)
-        assert visitor.response.status_code == 403

@@ -179,11 +179,6 @@ async def test_a_form_without_a_change_sends_nothing(
     assert await running.services.jobs.list() == ()
 
 
-async def test_only_administrators_change_many_cameras(guard: Photographer) -> None:
-    await guard.get("/cameras/many")
-    assert guard.response.status_code == 403
-
-
 async def test_names_are_written_into_the_pictures_of_cameras_that_can(
     running: PageSite, admin: Photographer
 ) -> None:

@@ -169,12 +169,6 @@ async def test_everybody_is_exported_after_a_warning_and_that_is_logged(
     assert ("user admin", "person.export", "1") in await hub.audited()
 
 
-@pytest.mark.parametrize("path", ["import", "import/1", "export"])
-async def test_only_administrators_import_and_export(guard: Photographer, path: str) -> None:
-    await guard.get(f"/people/{path}")
-    assert guard.response.status_code == 403
-
-
 def test_every_reason_to_refuse_a_line_has_a_text() -> None:
     assert set(get_args(RefusalCode)) == {*texts._ROWS, "photo"}
     assert set(get_args(TableFault)) == {*texts._TABLES, "size", "rows"}

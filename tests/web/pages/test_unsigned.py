@@ -70,14 +70,6 @@ async def test_nothing_of_a_signature_is_offered_for_it_without_a_warning(
     assert 'class="more" open' in admin.text
 
 
-@pytest.mark.parametrize("path", ["", "/address", "/take-over", "/dismiss", "/withdraw"])
-async def test_the_pages_are_for_administrators(hub: PageSite, guard: Visitor, path: str) -> None:
-    await enrol(hub)
-    await guard.get("/cameras/1")
-    ask = guard.get if path in ("", "/address") else guard.send
-    assert (await ask(f"/cameras/1/unsigned{path}")).status_code == 403
-
-
 async def test_a_change_is_shown_and_taken_over_as_it_was_shown(
     hub: PageSite, admin: Visitor
 ) -> None:
@@ -263,11 +255,3 @@ async def test_what_a_camera_can_do_is_shown_with_its_source_and_set_by_an_admin
     await admin.send(page, capability="face", value="")
     assert hub.services.capabilities.of("1").face is None
     assert ("user admin", "device.capability", "1 face=3") in await hub.audited()
-
-
-async def test_a_guard_does_not_set_what_a_camera_can_do(hub: PageSite, guard: Visitor) -> None:
-    await hub.connect()
-    await guard.get("/cameras/1")
-    page = "/cameras/1/capabilities"
-    assert (await guard.get(page)).status_code == 403
-    assert (await guard.send(page, capability="face", value="3")).status_code == 403

@@ -137,15 +137,6 @@ async def test_hours_that_are_none_are_refused_with_a_sentence(
     assert _rules(site) == ()
 
 
-@pytest.mark.parametrize(
-    "path", ["/site/alarm-rules", "/site/alarm-rules/new", "/site/plate-lists"]
-)
-async def test_rules_and_lists_are_for_administrators(site: PageSite, path: str) -> None:
-    for name in ("guard", "viewer"):
-        visitor = await Visitor.signed_in(site, name)
-        assert (await visitor.get(path)).status_code == 403
-
-
 # Plate lists
 
 

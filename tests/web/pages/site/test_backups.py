@@ -195,12 +195,6 @@ async def test_a_download_without_permission_is_not_there(admin: Photographer) -
     assert admin.response.status_code == 404
 
 
-async def test_only_administrators_see_it(guard: Photographer) -> None:
-    for path in (PATH, f"{PATH}/now", f"{PATH}/command", f"{PATH}/file?token=x"):
-        await guard.get(path)
-        assert guard.response.status_code == 403
-
-
 async def test_a_restored_hub_says_what_to_set_until_it_is_done(
     hub: PageSite, admin: Photographer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

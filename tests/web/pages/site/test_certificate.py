@@ -160,18 +160,6 @@ def test_every_problem_has_its_sentence() -> None:
     assert set(PROBLEMS) == set(get_args(ProblemCode))
 
 
-@pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_the_certificate_is_for_administrators(hub: PageSite, role: str) -> None:
-    visitor = await Visitor.signed_in(hub, role)
-    for path in ("", "/remove"):
-        await visitor.get(f"{PAGE}{path}")
-        assert visitor.response.status_code == 403
-    await visitor.get("/")
-    for path in ("upload", "remove"):
-        await visitor.send(f"{PAGE}/{path}", anyway="yes")
-        assert visitor.response.status_code == 403
-
-
 async def test_addresses_refused_for_old_tls_are_named_with_what_helps(
     hub: PageSite, admin: Visitor
 ) -> None:

@@ -133,11 +133,3 @@ async def test_a_bad_question_is_explained(
 ) -> None:
     await admin.send("/site/erasures/find", **fields)
     assert sentence in admin.text
-
-
-async def test_only_administrators_erase(site: PageSite) -> None:
-    guard = await Visitor.signed_in(site, "guard")
-    assert (await guard.get("/site/erasures")).status_code == 403
-    await guard.get("/evidence/new?seq=1")
-    await guard.send("/site/erasures", number="4711", typed="4711")
-    assert guard.response.status_code == 403

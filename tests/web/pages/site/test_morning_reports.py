@@ -75,8 +75,3 @@ async def test_a_failure_is_said_and_is_a_problem_of_the_hub(hub: PageSite, admi
     hub.services.report_delivery.failure = "connection refused"
     await admin.get("/site/reports")
     assert "The last attempt failed: connection refused" in admin.text
-
-
-async def test_it_is_for_administrators(guard: Visitor) -> None:
-    assert (await guard.get("/site/reports")).status_code == 403
-    assert (await guard.send("/site/reports", **FORM)).status_code == 403  # type: ignore[arg-type]

@@ -136,14 +136,6 @@ async def test_nothing_can_be_confirmed_when_nothing_waits(
     assert "No days are waiting any longer." in admin.text
 
 
-async def test_only_administrators_see_it(guard: Photographer) -> None:
-    await guard.get(RETENTION)
-    assert guard.response.status_code == 403
-    await guard.get("/")
-    await guard.send(f"{RETENTION}/clock")
-    assert guard.response.status_code == 403
-
-
 async def test_a_doubted_clock_is_shown_and_confirmed_on_the_page(hub: PageSite) -> None:
     steady = FrozenClock(hub.clock())
     doubted = SiteClock(hub.hub.store, hub.services.audit, hub.clock, steady_now=steady)

@@ -99,7 +99,3 @@ async def test_a_screen_that_is_unknown_cannot_be_ended(admin: Photographer) -> 
     for id in ("", "zz", "00" * 32):
         await admin.send(f"{SCREENS}/end", id=id)
         assert admin.response.status_code == 404
-
-
-async def test_guards_do_not_make_screens(guard: Photographer) -> None:
-    assert (await guard.get(SCREENS)).status_code == 403

@@ -142,20 +142,6 @@ async def test_a_form_without_its_token_stores_nothing(
     assert not folder.exists() or list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["guard", "viewer"])
-async def test_only_administrators_update_the_hub(
-    name: str, site: PageSite, tmp_path: Path
-) -> None:
-    other = await Operator.signed_in(site, name)
-    for path in ("/site/update", "/site/update/now"):
-        assert (await other.get(path)).status_code == 403
-    for path in ("install", "discard", "noted"):
-        assert (await other.send(f"/site/update/{path}")).status_code == 403
-    good = signed(script(tmp_path / "new")).read_bytes()
-    assert (await other.send_file(good)).status_code == 403
-    assert site.services.updates.offer is None
-
-
 async def test_a_hub_without_a_key_says_how_it_is_updated(
     tmp_path: Path, clock: FrozenClock
 ) -> None:

@@ -250,16 +250,3 @@ async def test_an_unknown_user_has_no_page(admin: Photographer) -> None:
     for path in ("user?name=nobody", "confirm?name=nobody&action=remove", "confirm?name=admin"):
         await admin.get(f"{USERS}/{path}")
         assert admin.response.status_code == 404
-
-
-@pytest.mark.parametrize("role", ["guard", "viewer"])
-async def test_only_administrators_manage_users(hub: PageSite, role: str) -> None:
-    visitor = await Photographer.signed_in(hub, role)
-    await visitor.get("/")
-    for path in ("", "/add", "/user?name=admin", "/confirm?name=admin&action=remove"):
-        await visitor.get(f"{USERS}{path}")
-        assert visitor.response.status_code == 403
-    await visitor.get("/")
-    for path in ("add", "withdraw", "role", "enable", "disable", "sign-out", "password", "remove"):
-        await visitor.send(f"{USERS}/{path}", name="admin", role="viewer", confirmed="yes")
-        assert visitor.response.status_code == 403
