@@ -56,8 +56,6 @@ def backup(data_dir: Path, file: Path, without_pictures: bool, passphrase: str |
 
     if passphrase is not None:
         check_passphrase(passphrase)
-    if not (data_dir / "hub.sqlite").exists():
-        raise BackupFault(f"{data_dir} is not the data directory of a hub: it has no hub.sqlite")
     with _new_file(data_dir, file) as sink:
         made = _write(data_dir, file, sink, not without_pictures, passphrase)
     for pack in made.omitted.lost:
@@ -122,7 +120,7 @@ def _new_file(data_dir: Path, path: Path) -> Iterator[Sink]:
     "--force", is_flag=True, help="Move existing data aside, within the data directory, first."
 )
 @_passphrase_option("Open the backup with a passphrase that is read from standard input.")
-@data_option()
+@data_option(makes_hub=True)
 def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> None:
     """Restore a backup, of one FILE or from the backup folder, while no hub runs.
 

@@ -116,9 +116,6 @@ def _examine(data_dir: Path, progress: _Progress, *, quick: bool) -> Iterator[Fi
     from hub.services.doctor.checks import run_quick, run_slow
     from hub.services.doctor.findings import failed, ok
 
-    if not data_dir.is_dir():
-        yield failed("hub", "folder-missing", folder=str(data_dir))
-        return
     data_directory.act_for_owner(data_dir)
     holder = data_directory.holder_of(data_dir)
     config, problem = _config(data_dir)

@@ -51,8 +51,7 @@ def logs(data_dir: Path, follow: bool, lines: int, level: str) -> None:
 
     assert get_args(Level) == _LEVELS
     filter = LevelFilter(cast(Level, level))
-    if data_dir.is_dir():
-        data_directory.act_for_owner(data_dir)
+    data_directory.act_for_owner(data_dir)
     reader = LogReader(data_dir / data_directory.LOGS)
     with _quiet_end():
         if reader.has_files():

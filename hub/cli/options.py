@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -14,12 +15,13 @@ from hub.errors import StartFault
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
+def data_option(*, expose_value: bool = True, makes_hub: bool = False) -> Callable[[F], F]:
     """`--data`: every command accepts it, so that scripts can always pass it.
 
-    A command that uses it is carried out by the newer program of an update, if there is one.
+    A command that uses it is carried out by the newer program of an update, if there is one. It is
+    refused where there is no hub, unless `makes_hub`.
     """
-    return click.option(
+    option = click.option(
         "--data",
         "data_dir",
         envvar="SITEHUB_DATA",
@@ -32,6 +34,23 @@ def data_option(*, expose_value: bool = True) -> Callable[[F], F]:
         help="The data directory of the hub [default: the service's for an administrator, if there "
         "is one, else the user's; also SITEHUB_DATA].",
     )
+
+    def add(command: F) -> F:
+        @wraps(command)
+        def refuse_or_run(data_dir: Path, **parameters: Any) -> Any:
+            _refuse_without_hub(data_dir)
+            return command(data_dir=data_dir, **parameters)
+
+        is_checked = expose_value and not makes_hub
+        return option(cast(F, refuse_or_run) if is_checked else command)
+
+    return add
+
+
+def _refuse_without_hub(data_dir: Path) -> None:
+    from hub.process import data_directory
+
+    data_directory.refuse_without_hub(data_dir)
 
 
 def _find_directory(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
@@ -71,11 +90,17 @@ def read_pem(data_dir: Path, path: Path) -> str:
 
 def password_option() -> Callable[[F], F]:
     """`--password-stdin`; without it, the terminal prompts for the password."""
+
+    def read(context: click.Context, parameter: click.Parameter, from_stdin: bool) -> str:
+        if not from_stdin:  # nobody should type one for a hub that is not there
+            _refuse_without_hub(context.params["data_dir"])
+        return read_password(from_stdin)
+
     return click.option(
         "--password-stdin",
         "password",
         is_flag=True,
-        callback=lambda context, parameter, from_stdin: read_password(from_stdin),
+        callback=read,
         help="Read the password from standard input instead of prompting for it.",
     )
 

@@ -64,8 +64,6 @@ def _held(data_dir: Path) -> Iterator[None]:
     from hub.store.names import DATABASE
     from hub.store.sqlite.migrate import unusable
 
-    if not data_dir.is_dir():
-        raise StartFault(f"there is no data directory {data_dir}")
     data_directory.act_for_owner(data_dir)
     with data_directory.held(data_dir, "command"):
         try:

@@ -52,8 +52,7 @@ def _read(data_dir: Path) -> HubStatus:
     from hub.process.control.status import ReadStatus
     from hub.services.site.status.status import HubStatus
 
-    if data_dir.is_dir():
-        data_directory.act_for_owner(data_dir)
+    data_directory.act_for_owner(data_dir)
     holder = data_directory.holder_of(data_dir)
     if holder is None or holder.role != "hub":
         return HubStatus(state="not running", version=__version__)

@@ -19,6 +19,7 @@ from hub.process import executable
 from hub.service_manager.system import is_administrator, system_service
 from hub.store.disk import Disk
 from hub.store.file_system import network_type
+from hub.store.names import DATABASE, KEY_FILE, MEDIA, RESTORING
 
 LOCK = "hub.lock"
 LOGS = "logs"
@@ -50,6 +51,31 @@ def default_path(name: str = "sitehub") -> Path:
         if service.has_data():
             return service.data
     return Path(platformdirs.user_data_dir(name, appauthor=False))
+
+
+def refuse_without_hub(path: Path) -> None:
+    """Raise StartFault if no hub was ever started in a directory, and none was restored to it.
+
+    One that this account may not look into is not refused.
+    """
+    for name in (DATABASE, MEDIA, KEY_FILE, RESTORING):
+        try:
+            (path / name).lstat()
+            return
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError:
+            return
+    service = system_service()
+    if not is_administrator() and path == default_path() and service.has_data():
+        what_to_do = (
+            f"the data of the service is in {service.data}: repeat the command as administrator"
+            f"{'' if sys.platform == 'win32' else ', with sudo'}"
+        )
+    else:
+        run = "sitehub run" if path == default_path() else f"sitehub run --data {path}"
+        what_to_do = f'name the data directory of your hub with --data, or start one with "{run}"'
+    raise StartFault(f"there is no hub in {path}; {what_to_do}")
 
 
 def prepare(path: Path) -> None:

@@ -11,6 +11,8 @@ PUT_BACK = "hub.sqlite.put-back"
 DAMAGED_LOG = b"the write-ahead log was damaged"
 KEY_FILE = "hub.key"
 MEDIA = "media"
+#: The folder of a restore that is not complete.
+RESTORING = "restoring"
 FIRMWARE = "firmware"
 #: The folder in `media` for what the database does not know and somebody chose to go on without.
 SET_ASIDE = "set-aside"

@@ -26,7 +26,9 @@ Sitehub = Callable[..., Outcome]
 
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a hub began to make its data: commands are refused where there is none."""
     path = tmp_path / "data"
+    (path / "media").mkdir(parents=True)
     monkeypatch.setenv("SITEHUB_DATA", str(path))
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 from hub import __main__ as entry
 from hub import __version__
 from hub.cli import sitehub as root
+from hub.process import data_directory
+from hub.service_manager.linux.systemd import SystemdService
 from tests.cli.conftest import Sitehub
 
 
@@ -51,6 +54,75 @@ def test_every_command_accepts_a_data_directory(path: tuple[str, ...]) -> None:
     command = COMMANDS[path]
     if not isinstance(command, click.Group):
         assert any("--data" in parameter.opts for parameter in command.params)
+
+
+#: Commands that need no hub in a data directory.
+MAKE_A_HUB = (("run",), ("restore",), ("service", "install"))
+OF_NO_HUB = (("version",), ("simulate",), ("central",), ("service",))
+OF_A_HUB = {
+    path: command
+    for path, command in COMMANDS.items()
+    if path not in MAKE_A_HUB and path[:1] not in OF_NO_HUB
+    if not isinstance(command, click.Group) or command.invoke_without_command
+}
+
+
+def words_for(command: click.Command, file: Path) -> list[str]:
+    """Return what a command has to be given."""
+    words = []
+    for parameter in command.params:
+        if not parameter.required:
+            continue
+        if isinstance(parameter.type, click.Choice):
+            value = str(parameter.type.choices[0])
+        else:
+            value = str(file) if isinstance(parameter.type, click.Path) else "1"
+        words += [parameter.opts[0], value] if isinstance(parameter, click.Option) else [value]
+    return words
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["no folder", "empty folder"])
+@pytest.mark.parametrize("path", OF_A_HUB, ids=" ".join)
+def test_a_directory_without_a_hub_is_refused_and_none_is_made(
+    sitehub: Sitehub, tmp_path: Path, path: tuple[str, ...], is_there: bool
+) -> None:
+    (file := tmp_path / "file").touch()
+    wrong = tmp_path / "wrong"
+    if is_there:
+        wrong.mkdir()
+    outcome = sitehub(*path, "--data", str(wrong), *words_for(OF_A_HUB[path], file))
+    assert outcome == (
+        1,
+        "",
+        f"sitehub: there is no hub in {wrong}; name the data directory of your hub with --data, "
+        f'or start one with "sitehub run --data {wrong}"\n',
+    )
+    assert set(wrong.rglob("*")) == set()
+    assert wrong.exists() == is_there
+
+
+def test_who_forgot_sudo_is_told_where_the_data_of_the_service_is(
+    sitehub: Sitehub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SITEHUB_DATA")
+    monkeypatch.setattr(data_directory, "is_administrator", lambda: False)
+    monkeypatch.setattr(data_directory, "system_service", lambda: SystemdService(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    outcome = sitehub("user", "setup-link")
+    assert outcome.status == 1
+    assert outcome.err.endswith('or start one with "sitehub run"\n')
+    (tmp_path / "var/lib/sitehub").mkdir(parents=True)
+    outcome = sitehub("user", "setup-link")
+    assert f"the data of the service is in {tmp_path / 'var/lib/sitehub'}: repeat" in outcome.err
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may look everywhere")
+def test_a_directory_that_may_not_be_looked_into_is_not_said_to_hold_no_hub(
+    sitehub: Sitehub, data_dir: Path
+) -> None:
+    data_dir.chmod(0)
+    assert "cannot write to the data directory" in sitehub("user", "list").err
+    data_dir.chmod(0o700)
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
@@ -153,7 +225,7 @@ def test_a_file_given_as_the_data_directory_is_one_line_too(
         outcome = sitehub("device", "list", "--data", str(path))
         assert outcome.status == 1
         [line] = outcome.err.splitlines()
-        assert line.startswith(f"sitehub: cannot write to the data directory {path}")
+        assert line.startswith(f"sitehub: there is no hub in {path}; ")
 
 
 @pytest.mark.parametrize("words", [("site-key",), ("device", "import")])

@@ -64,13 +64,6 @@ def test_settings_that_keep_the_hub_from_starting_are_named(made: Sitehub, data_
     assert "web.porte" in outcome.out
 
 
-def test_a_directory_that_does_not_exist_is_not_made(sitehub: Sitehub, data_dir: Path) -> None:
-    outcome = sitehub("doctor")
-    assert outcome.status == 1
-    assert str(data_dir) in outcome.out
-    assert not data_dir.exists()
-
-
 @pytest.mark.expects_error("was deleted")
 def test_lost_pictures_are_taken_note_of(made: Sitehub, data_dir: Path) -> None:
     with closing(sqlite3.connect(data_dir / "hub.sqlite", isolation_level=None)) as connection:
@@ -115,9 +108,3 @@ def test_erasures_are_named_before_their_people_are_brought_back(
     assert made("doctor", "--rebuild", "--with-erased").status == 2
     outcome = made("doctor", "--bring-back", "--with-erased")
     assert (outcome.status, outcome.out[:26]) == (0, "2 records are there again,")
-
-
-def test_the_ways_on_need_a_data_directory(sitehub: Sitehub) -> None:
-    outcome = sitehub("doctor", "--rebuild")
-    assert outcome.status == 1
-    assert "there is no data directory" in outcome.err

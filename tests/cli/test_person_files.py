@@ -85,6 +85,7 @@ def test_an_export_is_what_an_import_reads(
     file = tmp_path / "export.zip"
     assert sitehub("person", "export", str(file), "--language", "zh").status == 0
     assert file.stat().st_mode & 0o77 == 0
+    (tmp_path / "other" / "media").mkdir(parents=True)
     monkeypatch.setenv("SITEHUB_DATA", str(tmp_path / "other"))
     assert sitehub("person", "import", str(file)).status == 0
     (ada,) = json.loads(sitehub("person", "list", "--json").out)

@@ -26,7 +26,6 @@ def test_root_becomes_the_owner_of_the_directory_before_touching_it(
         data_directory, "act_for_owner", lambda path: done.append(f"act for {path}")
     )
     monkeypatch.setattr(data_directory, "prepare", prepare)
-    data_dir.mkdir()
     assert sitehub("run").err == "sitehub: so far and no further\n"
     assert done == [f"act for {data_dir}", f"prepare {data_dir}"]
 
@@ -35,7 +34,6 @@ def test_a_data_directory_on_a_network_file_system_is_refused(
     sitehub: Sitehub, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_directory, "network_type", lambda path: "cifs")
-    data_dir.mkdir()
     outcome = sitehub("run")
     assert outcome.status == 1
     assert "network file system (cifs)" in outcome.err
@@ -49,7 +47,6 @@ def test_a_demo_sets_data_from_before_the_first_release_aside(
         raise StartFault("so far and no further")
 
     monkeypatch.setattr(command, "_run_hub", stop)
-    data_dir.mkdir()
     bring_up_to_date(data_dir / "hub.sqlite", {30: "CREATE TABLE device (sn TEXT);"})
     (data_dir / "sitehub.toml").write_text("[site]\nname = 'Old'\n")
 

@@ -33,7 +33,7 @@ def test_a_hub_that_does_not_run_is_told_by_the_exit_status(
     outcome = sitehub("status")
     assert outcome.status == 3
     assert "not running" in outcome.out
-    assert not data_dir.exists()
+    assert [path.name for path in data_dir.iterdir()] == ["media"]
 
 
 def test_a_program_gets_the_same_fields_when_it_does_not_run(sitehub: Sitehub) -> None:
@@ -51,7 +51,6 @@ def test_a_program_gets_the_same_fields_when_it_does_not_run(sitehub: Sitehub) -
 @pytest.fixture
 def running(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory that seems to be held by a hub."""
-    data_dir.mkdir()
     monkeypatch.setattr(data_directory, "holder_of", lambda path: Holder("hub", 1))
     return data_dir
 

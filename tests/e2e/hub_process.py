@@ -232,6 +232,9 @@ class HubProcess:
 
 
 def copy_certificates(source: Path, data_dir: Path) -> None:
-    """Reuse the certificates of another hub: generating RSA keys is slow."""
-    data_dir.mkdir(mode=0o700, parents=True)
+    """Reuse the certificates of another hub: generating RSA keys is slow.
+
+    The directory is as a first start leaves it that is interrupted: commands work in it.
+    """
+    (data_dir / "media").mkdir(mode=0o700, parents=True)
     shutil.copytree(source / "tls", data_dir / "tls")

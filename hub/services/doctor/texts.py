@@ -36,10 +36,6 @@ TEXTS: dict[str, Sentences] = {
         "A hub is running (process %(process)s) but does not respond.",
         "Wait a minute. If the problem remains, restart the service or the program.",
     ),
-    "folder-missing": Sentences(
-        "There is no data directory %(folder)s.",
-        "Give the right one with --data. A hub that has never run does not have one yet.",
-    ),
     # service
     "service-none": Sentences("No service on this computer uses this data directory."),
     "service-ok": Sentences("The service is %(state)s, and starts with this computer."),

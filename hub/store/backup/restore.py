@@ -32,10 +32,9 @@ from hub.store.backup.sealed_file import BEGIN_BYTES, SealedReader, Source, is_s
 from hub.store.backup.snapshot import Restored, adapt_restored, check_copy, read_snapshot
 from hub.store.backup.unread import Part, UnreadPack, UnreadParts, unread_pack
 from hub.store.disk import DIRECTORY_MODE
+from hub.store.names import DATABASE, MEDIA, RESTORING
 from hub.store.sqlite.migrate import migrations
-from hub.store.startup import DATABASE, MEDIA
 
-RESTORING = "restoring"
 PACKS = "packs"
 _NEW, _READY, _MOVING = "new", "ready", "moving"
 _BEFORE = "before-"
