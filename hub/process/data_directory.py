@@ -10,13 +10,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 from msgspec import Struct
 
 from hub import service_manager
 from hub.errors import StartFault
 from hub.process import executable
-from hub.service_manager.system import is_administrator, system_service
+from hub.service_manager.system import is_administrator, system_service, user_data
 from hub.store.disk import Disk
 from hub.store.file_system import network_type
 from hub.store.names import DATABASE, KEY_FILE, MEDIA, RESTORING
@@ -50,7 +49,7 @@ def default_path(name: str = "sitehub") -> Path:
         service = system_service()
         if service.has_data():
             return service.data
-    return Path(platformdirs.user_data_dir(name, appauthor=False))
+    return user_data(name)
 
 
 def refuse_without_hub(path: Path) -> None:

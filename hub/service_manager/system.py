@@ -8,9 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import platformdirs
+
+from hub.service_manager import NAME
 from hub.service_manager.linux.systemd import SystemdService
 from hub.service_manager.status import ServiceStatus
 from hub.service_manager.windows.service import WindowsService
+
+
+def user_data(name: str = NAME) -> Path:
+    """Return the directory of this system for the data of the current user."""
+    return Path(platformdirs.user_data_dir(name, appauthor=False))
 
 
 class SystemService(Protocol):

@@ -7,6 +7,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAllowed, NotAuthorised, TooManyRequests
 from hub.services.access.sessions import hash_token
+from hub.services.access.setup_links import setup_command
 from hub.services.access.users import User
 from hub.services.access.validation import MAX_SENT_NAME
 from web import auth
@@ -39,6 +40,7 @@ async def _sign_in_page(
         fault=fault,
         done=done_sentence(request.args.get("done")),
         needs_setup=auth.services().setup_links.is_needed(),
+        setup_command=setup_command(auth.services().data_dir),
         has_users=bool(auth.services().users.all()),
     )
 

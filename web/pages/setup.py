@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAuthorised
-from hub.services.access.setup_links import UserLink
+from hub.services.access.setup_links import UserLink, setup_command
 from hub.services.site.site import SiteSettings
 from web import auth
 from web.pages.labels import ROLES, describe_account_error
@@ -110,5 +110,8 @@ async def _setup_page(
 
 async def _used_page() -> Response:
     return await page(
-        "account/setup_used.html", status=404, needs_setup=auth.services().setup_links.is_needed()
+        "account/setup_used.html",
+        status=404,
+        needs_setup=auth.services().setup_links.is_needed(),
+        setup_command=setup_command(auth.services().data_dir),
     )

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.errors import BadParameter, NotAuthorised
+from hub.service_manager.system import system_service, user_data
 from hub.services.access.audit import Actor, Audit
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
@@ -40,6 +43,17 @@ class TooManyLinks(BadParameter):
             f"there are already {_MAX_USER_LINKS} links that were not used: withdraw some",
             field="name",
         )
+
+
+def setup_command(data_dir: Path) -> str:
+    """Return the command that prints a new link, as it has to be typed for this hub.
+
+    Anybody may open the page that shows it: a directory that was chosen is not named.
+    """
+    command = "sitehub user setup-link"
+    if data_dir == system_service().data:
+        return command if sys.platform == "win32" else f"sudo {command}"
+    return command if data_dir == user_data() else f"{command} --data DIR"
 
 
 class SetupLinks:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 import trio
 
 from hub.errors import BadParameter, NotAuthorised
+from hub.service_manager.system import system_service, user_data
 from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.access.setup_links import setup_command
 from hub.services.access.users import Users
 from hub.services.site.site import SiteSettings
 from tests.support.clock import FrozenClock
@@ -241,3 +244,10 @@ async def change(users: Users, name: str, how: str) -> None:
             await users.set_role(name, "guard", by=COMMAND_LINE)
         case _:
             await users.remove(name, by=COMMAND_LINE)
+
+
+def test_the_command_for_a_new_link_is_that_of_this_hub() -> None:
+    service = setup_command(system_service().data)
+    assert service == ("" if sys.platform == "win32" else "sudo ") + "sitehub user setup-link"
+    assert setup_command(user_data()) == "sitehub user setup-link"
+    assert setup_command(user_data("sitehub-demo")) == "sitehub user setup-link --data DIR"

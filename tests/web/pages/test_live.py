@@ -168,7 +168,7 @@ async def new_hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]
 async def test_a_hub_without_an_administrator_says_how_to_create_one(new_hub: PageSite) -> None:
     visitor = Visitor(new_hub)
     await visitor.get("/sign-in")
-    assert "sitehub user setup-link" in visitor.text
+    assert "<code>sitehub user setup-link --data DIR</code>" in visitor.text
     assert 'name="password"' not in visitor.text
 
 

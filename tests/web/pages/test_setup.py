@@ -83,7 +83,7 @@ async def test_the_link_works_once(visitor: Visitor, link: str) -> None:
     await visitor.send(link, **GOOD)
     await visitor.get(link)
     assert visitor.response.status_code == 404
-    assert "sitehub user setup-link" in visitor.text
+    assert "<code>sitehub user setup-link --data DIR</code>" in visitor.text
 
 
 @pytest.mark.parametrize(
