@@ -74,10 +74,16 @@ class CheckedQuart(HubQuart):
         *,
         role: Role | None,
         check: Literal["page", "file", "api"] = "page",
+        confirm: View | None = None,
         **options: Any,
     ) -> None:
-        """Add a route. `role`, `check`: as in RouteAccess."""
+        """Add a route. `role`, `check`: as in RouteAccess.
+
+        `confirm`: the page that asks first, for GET at the same address.
+        """
         assert view_func is not None
         endpoint = endpoint or view_func.__name__
         access = self.access[endpoint] = RouteAccess(role, check)
         super().add_url_rule(rule, endpoint, access.check_before(view_func), **options)
+        if confirm is not None:
+            self.add_url_rule(rule, f"{endpoint}_question", confirm, role=role, methods=["GET"])

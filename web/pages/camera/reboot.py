@@ -23,12 +23,11 @@ _DELAY_MS = field_specs(Reboot)["delay_ms"]
 _DELAY_SECONDS = replace(_DELAY_MS, most=(_DELAY_MS.most or 0) // 1000, unit="s")
 
 
-@blueprint.get("", role="admin")
-async def ask_to_reboot(did: int) -> Response:
+async def _ask_to_reboot(did: int) -> Response:
     return await _reboot_page(get_camera(did), str(REBOOT.example.delay_ms // 1000))
 
 
-@blueprint.post("", role="admin")
+@blueprint.post("", role="admin", confirm=_ask_to_reboot)
 async def reboot(did: int) -> Response:
     device, hub = get_camera(did), auth.services()
     delay = (await request.form).get("delay", "").strip()

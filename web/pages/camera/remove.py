@@ -17,12 +17,11 @@ from web.pages.layout import redirect_to
 blueprint = Blueprint("camera_remove", __name__, url_prefix="/cameras/<int:did>/remove")
 
 
-@blueprint.get("", role="admin")
-async def ask_to_remove(did: int) -> Response:
+async def _ask_to_remove(did: int) -> Response:
     return await _remove_page(get_camera(did))
 
 
-@blueprint.post("", role="admin")
+@blueprint.post("", role="admin", confirm=_ask_to_remove)
 async def remove(did: int) -> Response:
     """Remove it; with its people, nothing is removed unless the camera has cleared them.
 

@@ -55,12 +55,11 @@ async def dismiss(did: int) -> Response:
     return redirect_to(f"/cameras/{did}/unsigned?done=dismissed")
 
 
-@blueprint.get("/address", role="admin")
-async def ask_to_give(did: int) -> Response:
+async def _ask_to_give(did: int) -> Response:
     return await camera_page("camera/unsigned_address.html", _get_unsigned(did), tab="/manage")
 
 
-@blueprint.post("/address", role="admin")
+@blueprint.post("/address", role="admin", confirm=_ask_to_give)
 async def give(did: int) -> Response:
     """Send the camera its secret address, one camera at a time."""
     order = await read_order()

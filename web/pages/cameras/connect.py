@@ -162,14 +162,13 @@ async def set_site_key() -> Response:
     return redirect_to(page_url(await _this_page(), done="site-key"))
 
 
-@blueprint.get("/site-key/remove", role="admin")
-async def ask_to_remove_site_key() -> Response:
+async def _ask_to_remove_site_key() -> Response:
     devices = auth.services().devices.list()
     relying = sum(not device.has_own_key for device in devices)
     return await page("cameras/site_key_remove.html", area="cameras", relying=relying)
 
 
-@blueprint.post("/site-key/remove", role="admin")
+@blueprint.post("/site-key/remove", role="admin", confirm=_ask_to_remove_site_key)
 async def remove_site_key() -> Response:
     hub = auth.services()
     await hub.devices.remove_site_key()

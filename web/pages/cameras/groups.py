@@ -78,13 +78,12 @@ async def edit(id: int) -> Response:
     return redirect_to("/cameras/groups?done=changed")
 
 
-@blueprint.get("/<int:id>/remove", role="admin")
-async def ask_to_remove(id: int) -> Response:
+async def _ask_to_remove(id: int) -> Response:
     row = await _row(auth.services().camera_groups.get(id))
     return await page("cameras/group_remove.html", area="cameras", row=row)
 
 
-@blueprint.post("/<int:id>/remove", role="admin")
+@blueprint.post("/<int:id>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
     await auth.services().camera_groups.remove(id, by=auth.actor())
     return redirect_to("/cameras/groups?done=group-removed")

@@ -84,14 +84,13 @@ async def change(id: int) -> Response:
     return redirect_to(f"/evidence/{id}?done=hold-changed")
 
 
-@blueprint.get("/<int:id>/release", role="guard")
-async def ask_to_release(id: int) -> Response:
+async def _ask_to_release(id: int) -> Response:
     hold = await _own(auth.user(), id)
     gone = await auth.services().holds.only_here(id)
     return await page("evidence/release.html", area="evidence", row=hold_row(hold), gone=gone)
 
 
-@blueprint.post("/<int:id>/release", role="guard")
+@blueprint.post("/<int:id>/release", role="guard", confirm=_ask_to_release)
 async def release(id: int) -> Response:
     await _own(auth.user(), id)
     try:

@@ -56,14 +56,13 @@ async def resume(id: int) -> Response:
     return await _change(id, auth.services().campaigns.resume, "resume")
 
 
-@blueprint.get("/stop", role="admin")
-async def ask_to_stop(id: int) -> Response:
+async def _ask_to_stop(id: int) -> Response:
     return await page(
         "firmware/stop.html", area="firmware", campaign=auth.services().campaigns.campaign(id)
     )
 
 
-@blueprint.post("/stop", role="admin")
+@blueprint.post("/stop", role="admin", confirm=_ask_to_stop)
 async def stop(id: int) -> Response:
     return await _change(id, auth.services().campaigns.stop, "stop")
 

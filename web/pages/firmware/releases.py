@@ -62,8 +62,7 @@ async def one_release(id: int) -> Response:
     )
 
 
-@blueprint.get("/releases/<int:id>/remove", role="admin")
-async def ask_to_remove(id: int) -> Response:
+async def _ask_to_remove(id: int) -> Response:
     return await _remove_page(auth.services().releases.get(id))
 
 
@@ -83,7 +82,7 @@ async def _remove_page(release: Release, *, status: int = 200) -> Response:
     )
 
 
-@blueprint.post("/releases/<int:id>/remove", role="admin")
+@blueprint.post("/releases/<int:id>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
     hub = auth.services()
     try:

@@ -78,13 +78,12 @@ async def edit(pid: str) -> Response:
     return await _save(found, save, "person-changed")
 
 
-@blueprint.get("/<pid>/remove", role="admin")
-async def ask_to_remove(pid: str) -> Response:
+async def _ask_to_remove(pid: str) -> Response:
     found = await auth.services().people.get(check_pid(pid))
     return await page("people/remove.html", area="people", person=found, photo=photo_url(found))
 
 
-@blueprint.post("/<pid>/remove", role="admin")
+@blueprint.post("/<pid>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(pid: str) -> Response:
     await auth.services().people.remove(check_pid(pid), by=auth.actor())
     return redirect_to("/people?done=person-removed")

@@ -189,7 +189,7 @@ def _fingerprint() -> str:
 @blueprint.post("/save", role="admin")
 async def save() -> Response:
     """Add a rule, or replace the one with this number."""
-    form = await _checked_form()
+    form = await request.form
     number, rule = form.get("number", type=int), _read(form)
     if form.get("seen") != _fingerprint():
         return await _form_page(number, rule, _changed_meanwhile())
@@ -209,7 +209,6 @@ async def save() -> Response:
 @blueprint.post("/<int:number>/move", role="admin")
 async def move(number: int) -> Response:
     """Let a rule be decided before the one above it."""
-    await _checked_form()
     found = list(auth.services().alarm_rules.all())
     if 2 <= number <= len(found):
         found[number - 2], found[number - 1] = found[number - 1], found[number - 2]
@@ -217,27 +216,22 @@ async def move(number: int) -> Response:
     return redirect_to("/site/alarm-rules?done=rules-changed")
 
 
-@blueprint.get("/<int:number>/remove", role="admin")
-async def ask_to_remove(number: int) -> Response:
+async def _ask_to_remove(number: int) -> Response:
     row = _row(number, _get(number))
     return await site_page(
         "site/alarm_rule_remove.html", section="alarm-rules", row=row, seen=_fingerprint()
     )
 
 
-@blueprint.post("/<int:number>/remove", role="admin")
+@blueprint.post("/<int:number>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(number: int) -> Response:
-    form = await _checked_form()
+    form = await request.form
     if form.get("seen") == _fingerprint():
         _get(number)
         found = list(auth.services().alarm_rules.all())
         del found[number - 1]
         await _put(found)
     return redirect_to("/site/alarm-rules?done=rules-changed")
-
-
-async def _checked_form() -> MultiDict[str, str]:
-    return await request.form
 
 
 async def _put(rules: list[AlarmRule]) -> None:

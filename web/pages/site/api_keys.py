@@ -84,8 +84,7 @@ async def add() -> Response:
     )
 
 
-@blueprint.get("/remove", role="admin")
-async def ask_to_remove() -> Response:
+async def _ask_to_remove() -> Response:
     key = _get(request.args.get("appid", ""))
     return await site_page("site/api_key_remove.html", section="api-keys", row=_row(key))
 
@@ -98,7 +97,7 @@ def _get(appid: str) -> ApiKey:
     raise NoSuchResource(f"there is no API key {appid!r}")
 
 
-@blueprint.post("/remove", role="admin")
+@blueprint.post("/remove", role="admin", confirm=_ask_to_remove)
 async def remove() -> Response:
     key = _get((await request.form).get("appid", ""))
     await auth.services().api_keys.remove(key.appid, by=auth.actor())

@@ -125,8 +125,7 @@ def _check_names(cert: bytes) -> None:
         raise CertificateProblem("names", field="cert", detail=_host())
 
 
-@blueprint.get("/remove", role="admin")
-async def ask_to_remove() -> Response:
+async def _ask_to_remove() -> Response:
     return await site_page(
         "site/certificate_remove.html",
         section="certificate",
@@ -134,7 +133,7 @@ async def ask_to_remove() -> Response:
     )
 
 
-@blueprint.post("/remove", role="admin")
+@blueprint.post("/remove", role="admin", confirm=_ask_to_remove)
 async def remove() -> Response:
     """Delete the uploaded certificate, and use the hub's own."""
     hub = auth.services()

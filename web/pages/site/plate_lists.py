@@ -10,7 +10,6 @@ from typing import get_args
 from msgspec import Struct
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
-from werkzeug.datastructures import MultiDict
 
 from hub.errors import AlreadyExists, BadParameter, HubError
 from hub.services.alarms.alarms import Severity
@@ -165,7 +164,7 @@ def _entry_row(entry: PlateEntry) -> EntryRow:
 @blueprint.post("/<int:id>/change", role="admin")
 async def change(id: int) -> Response:
     """Change name and severity."""
-    form, shown = await _checked_form(), auth.services().plate_lists.get(id)
+    form, shown = await request.form, auth.services().plate_lists.get(id)
     changed = replace(_as_new(shown), name=form.get("name", ""), severity=_read_severity(form))
     return await _save(shown, changed, form)
 
@@ -173,7 +172,7 @@ async def change(id: int) -> Response:
 @blueprint.post("/<int:id>/plates", role="admin")
 async def add_plates(id: int) -> Response:
     """Add plates; those that are on the list already get the new note and end."""
-    form, shown = await _checked_form(), auth.services().plate_lists.get(id)
+    form, shown = await request.form, auth.services().plate_lists.get(id)
     try:
         added = _read_lines(form.get("plates", ""))
     except BadLine as error:
@@ -185,7 +184,7 @@ async def add_plates(id: int) -> Response:
 
 @blueprint.post("/<int:id>/plates/remove", role="admin")
 async def remove_plates(id: int) -> Response:
-    form, shown = await _checked_form(), auth.services().plate_lists.get(id)
+    form, shown = await request.form, auth.services().plate_lists.get(id)
     gone = set(form.getlist("pattern"))
     if not gone:
         return await _list_page(shown, {}, gettext("Select at least one plate."))
@@ -197,10 +196,6 @@ def _as_new(shown: PlateList) -> NewPlateList:
     return NewPlateList(name=shown.name, severity=shown.severity, entries=shown.entries)
 
 
-async def _checked_form() -> MultiDict[str, str]:
-    return await request.form
-
-
 async def _save(shown: PlateList, changed: NewPlateList, form: Mapping[str, str]) -> Response:
     try:
         await auth.services().plate_lists.change(shown.id, changed, by=auth.actor())
@@ -209,13 +204,12 @@ async def _save(shown: PlateList, changed: NewPlateList, form: Mapping[str, str]
     return redirect_to(f"/site/plate-lists/{shown.id}?done=plate-list-changed")
 
 
-@blueprint.get("/<int:id>/remove", role="admin")
-async def ask_to_remove(id: int) -> Response:
+async def _ask_to_remove(id: int) -> Response:
     row = _row(auth.services().plate_lists.get(id))
     return await site_page("site/plate_list_remove.html", section="plate-lists", row=row)
 
 
-@blueprint.post("/<int:id>/remove", role="admin")
+@blueprint.post("/<int:id>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
     await auth.services().plate_lists.remove(id, by=auth.actor())
     return redirect_to("/site/plate-lists?done=plate-list-removed")

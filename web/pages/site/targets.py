@@ -207,8 +207,7 @@ async def change_secret(id: int) -> Response:
     return await _secret_page(view, await hub.targets.change_secret(id, by=auth.actor()))
 
 
-@blueprint.get("/<int:id>/remove", role="admin")
-async def ask_to_remove(id: int) -> Response:
+async def _ask_to_remove(id: int) -> Response:
     view = auth.services().targets.get(id)
     return await site_page(
         "site/target_remove.html",
@@ -218,7 +217,7 @@ async def ask_to_remove(id: int) -> Response:
     )
 
 
-@blueprint.post("/<int:id>/remove", role="admin")
+@blueprint.post("/<int:id>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
     await auth.services().targets.remove(id, by=auth.actor())
     return redirect_to("/site/targets?done=target-removed")

@@ -157,8 +157,7 @@ async def retry(did: int) -> Response:
     return redirect_to(f"/cameras/{did}/people?done=people-retried")
 
 
-@blueprint.get("/decide/<decision>", role="admin")
-async def ask_to_decide(did: int, decision: str) -> Response:
+async def _ask_to_decide(did: int, decision: str) -> Response:
     device = get_camera(did)
     return await camera_page(
         "camera/people/decide.html",
@@ -170,7 +169,7 @@ async def ask_to_decide(did: int, decision: str) -> Response:
     )
 
 
-@blueprint.post("/decide/<decision>", role="admin")
+@blueprint.post("/decide/<decision>", role="admin", confirm=_ask_to_decide)
 async def decide(did: int, decision: str) -> Response:
     device, by = get_camera(did), auth.actor()
     decisions = auth.services().people_sync.decisions

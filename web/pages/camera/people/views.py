@@ -154,12 +154,11 @@ async def add(did: int) -> Response:
     return redirect_to(f"/cameras/{did}/people/{param.pid}?done=person-added")
 
 
-@blueprint.get("/<pid>/delete", role="admin")
-async def ask_to_delete(did: int, pid: str) -> Response:
+async def _ask_to_delete(did: int, pid: str) -> Response:
     return await _delete_page(get_camera(did), pid)
 
 
-@blueprint.post("/<pid>/delete", role="admin")
+@blueprint.post("/<pid>/delete", role="admin", confirm=_ask_to_delete)
 async def delete(did: int, pid: str) -> Response:
     device, hub = get_camera(did), auth.services()
     _check_pid(pid)

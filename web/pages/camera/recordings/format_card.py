@@ -29,12 +29,11 @@ def can_format(did: str) -> bool:
     return may_know(auth.services().capabilities.of(did), "storage")
 
 
-@blueprint.get("", role="admin")
-async def ask_to_format(did: int) -> Response:
+async def _ask_to_format(did: int) -> Response:
     return await _format_page(get_capable(did, "storage"))
 
 
-@blueprint.post("", role="admin")
+@blueprint.post("", role="admin", confirm=_ask_to_format)
 async def format_card(did: int) -> Response:
     """Format the card, if its size for video and the camera's name were entered."""
     order = await read_order()
