@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _SEQS = click.argument(
     "seqs", metavar="SEQ...", type=click.IntRange(1, 2**63 - 1), nargs=-1, required=True
 )
-_NOTE = click.option("--note", default="", help="What is to be remembered about it.")
+_NOTE = click.option("--note", default="", help="A note to keep with the alarm.")
 
 
 @click.group()
 def alarm() -> None:
-    """Alarms: what somebody has to look at."""
+    """Alarms: list, acknowledge and close them."""
 
 
 @alarm.command("list")
@@ -30,7 +30,7 @@ def alarm() -> None:
     type=click.Choice(("active", "new", "acknowledged", "closed", "all")),
     default="active",
     show_default=True,
-    help="In this state; active: not closed.",
+    help="Only alarms in this state; active: not closed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @data_option()
@@ -80,7 +80,7 @@ def close(data_dir: Path, seqs: tuple[int, ...], note: str) -> None:
 
 
 def _report(seqs: tuple[int, ...], changed: list[int]) -> None:
-    """Name the alarms that were not changed; fail if none was."""
+    """Print which alarms were not changed. Raises StartFault if none was."""
     from hub.errors import StartFault
 
     if rest := [str(seq) for seq in dict.fromkeys(seqs) if seq not in changed]:

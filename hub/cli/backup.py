@@ -102,7 +102,7 @@ def _write(
 
 @contextmanager
 def _new_file(data_dir: Path, path: Path) -> Iterator[Sink]:
-    """Write a file, which is there once it is complete and on the disk."""
+    """Write a file that appears only once it is complete and durable. Raises BackupFault."""
     from hub.cli.outside_files import new_file_outside
 
     try:
@@ -122,9 +122,9 @@ def _new_file(data_dir: Path, path: Path) -> Iterator[Sink]:
 @_passphrase_option("Open the backup with a passphrase that is read from standard input.")
 @data_option(makes_hub=True)
 def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> None:
-    """Restore a backup, of one FILE or from the backup folder, while no hub runs.
+    """Restore a backup: one FILE, or a generation in the backup folder. No hub may run.
 
-    Nothing is changed before all of the backup is read and verified.
+    Nothing is changed before the whole backup has been read and verified.
     """
     from hub.cli.outside_files import open_source
     from hub.cli.requests import execute
@@ -186,7 +186,7 @@ def _print_addresses(addresses: NewAddresses | None) -> None:
 
 @contextmanager
 def _shown(pace: Pace) -> Iterator[None]:
-    """Show the progress while it is copied, if somebody watches."""
+    """Show the progress of copying if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield
         return

@@ -153,7 +153,7 @@ def prepare(folder: Path, as_json: bool) -> None:
 @_database_option
 @_folder_option
 def enrol(folder: Path, name: str, partition: int | None, out: Path | None, database: str) -> None:
-    """Let a hub in, and write the file for "sitehub target add --file".
+    """Admit a hub, and write the file for "sitehub target add --file".
 
     The file holds the hub's password or key. Enrolling a hub again gives it a new one. Then copy
     accounts.conf to the servers, and run "nats-server --signal reload" there.
@@ -182,7 +182,7 @@ def enrol(folder: Path, name: str, partition: int | None, out: Path | None, data
 @click.argument("name")
 @_folder_option
 def remove(folder: Path, name: str) -> None:
-    """Let a hub in no more, from the next reload of the servers on. What it sent stays."""
+    """Stop admitting a hub, from the next reload of the servers on. What it sent stays."""
     from hub.central import folder as folders
     from hub.cli.output import print_line
 
@@ -370,7 +370,7 @@ def _address(listen: str) -> tuple[str, int]:
 
 
 def _trying(work: Callable[[], T]) -> T:
-    """Return what some work gives. Raises StartFault."""
+    """Return the result of some work. Raises StartFault."""
     from hub.services.forwarding.sender import TryLater
 
     try:

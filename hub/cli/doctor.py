@@ -1,4 +1,4 @@
-"""`sitehub doctor`: is everything well, and what is to be done if not."""
+"""`sitehub doctor`: checks whether everything is well, and says what to do if not."""
 
 from __future__ import annotations
 
@@ -30,29 +30,35 @@ _RESPONSE_SECONDS = 20.0
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
-@click.option("--quick", is_flag=True, help="Leave out the checks that read all that is stored.")
+@click.option("--quick", is_flag=True, help="Skip the checks that read everything that is stored.")
 @click.option(
-    "--rebuild", "way", flag_value="rebuild", help="Make records again from what the packs hold."
+    "--rebuild",
+    "way",
+    flag_value="rebuild",
+    help="Restore the records that the packs hold and the database lacks.",
 )
 @click.option(
-    "--set-aside", "way", flag_value="set-aside", help="Go on without what the packs hold."
+    "--set-aside",
+    "way",
+    flag_value="set-aside",
+    help="Go on without those records; keep them in media/set-aside.",
 )
 @click.option(
     "--bring-back",
     "way",
     flag_value="bring-back",
-    help="Like --rebuild, also from the packs in media/set-aside.",
+    help="Like --rebuild, and restore what is in media/set-aside as well.",
 )
 @click.option(
     "--with-erased",
     is_flag=True,
-    help="With --bring-back: also if it may bring records of people back who were erased since.",
+    help="With --bring-back: even if this may restore records of people who were erased since.",
 )
 @click.option(
     "--accept-lost",
     "way",
     flag_value="accept-lost",
-    help="Take note of lost pictures or changes, so that they are not reported any more.",
+    help="Acknowledge lost pictures and changes, so that they are no longer reported.",
 )
 @data_option()
 def doctor(data_dir: Path, as_json: bool, quick: bool, way: str | None, with_erased: bool) -> int:
@@ -111,7 +117,7 @@ def _accept_lost(data_dir: Path) -> None:
 
 
 def _examine(data_dir: Path, progress: _Progress, *, quick: bool) -> Iterator[Finding]:
-    """Yield what the checks find, each as soon as it is known."""
+    """Yield the findings of the checks as they become known."""
     from hub.process import data_directory
     from hub.services.doctor.checks import run_quick, run_slow
     from hub.services.doctor.findings import failed, ok
@@ -195,7 +201,7 @@ def _as_object(finding: Finding) -> dict[str, object]:
 
 
 class _Progress:
-    """Shows on stderr what is being checked: on a terminal in one line, else not at all."""
+    """Shows progress in one line on stderr if that is a terminal."""
 
     def __init__(self, is_terminal: bool) -> None:
         self._is_terminal = is_terminal
@@ -210,7 +216,7 @@ class _Progress:
         self.clear()
 
     def show(self, check: CheckName, part: float | None) -> None:
-        """Show how far a check is."""
+        """Show the progress of a check: 0 to 1, None if unknown."""
         now = time.monotonic()
         began = self._began.setdefault(check, now)
         if not self._is_terminal or now < self._next:

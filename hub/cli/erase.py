@@ -54,11 +54,11 @@ def erase(
 ) -> None:
     """Erase one person's names, numbers and pictures from all records, for good.
 
-    Shows first what would go, and asks for the number or name again. Each record stays as an
-    empty shell with its time and camera. A person of the register is removed from it, and so from
-    all cameras. Targets of NATS are told the number, also if this hub knows nothing of it any
-    longer. A name that several people have lists them: then erase by number. Older backups
-    and the cameras still hold what they hold; the report names them.
+    Shows what would be erased, and asks for the number or name again. Each record stays as an
+    empty shell with its time and camera. A person in the register is removed from it, and so from
+    all cameras. NATS targets are told the number, even if this hub no longer knows it. If several
+    people have the name, they are listed: then erase by number. Older backups and the cameras keep
+    what they hold; the report names them.
     """
     from hub.cli.requests import execute
     from hub.process.control.erasures import BeginErasure, FindErasable, GetErasure

@@ -1,4 +1,4 @@
-"""`sitehub group`: groups of cameras, on whose cameras a person can be."""
+"""`sitehub group`: groups of cameras that people are assigned to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEVICES = click.option(
 
 @click.group()
 def group() -> None:
-    """Groups of cameras: a person is on all cameras, or on those of some groups."""
+    """Groups of cameras. A person is on all cameras, or on those of some groups."""
 
 
 @group.command("add")
@@ -53,7 +53,7 @@ def list_groups(data_dir: Path, as_json: bool) -> None:
 @click.argument("group")
 @click.option("--name", help="Its new name.")
 @_DEVICES
-@click.option("--no-devices", is_flag=True, help="The group has no camera any more.")
+@click.option("--no-devices", is_flag=True, help="Remove all cameras from the group.")
 @data_option()
 def set_(
     data_dir: Path, group: str, name: str | None, dids: tuple[str, ...], no_devices: bool

@@ -1,4 +1,4 @@
-"""`sitehub hold`: records that are held beyond their day, and their export."""
+"""`sitehub hold`: records kept as evidence beyond their retention, and their export."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Language = Literal["en", "zh"]
 
 @click.group()
 def hold() -> None:
-    """Hold records: keep them beyond their day, for example for the police."""
+    """Hold records: keep them beyond their retention, for example for the police."""
 
 
 @hold.command("list")
@@ -58,7 +58,7 @@ def list_holds(data_dir: Path, as_json: bool) -> None:
     "kinds",
     type=click.Choice(RECORD_KINDS),
     multiple=True,
-    help="Instead of SEQs: of this kind; may be repeated.",
+    help="Instead of SEQs: records of this kind; may be repeated.",
 )
 @data_option()
 def add(
@@ -97,7 +97,7 @@ def add(
 @click.argument("hold", type=int)
 @data_option()
 def release(data_dir: Path, hold: int) -> None:
-    """Release a HOLD: its records go with their day, or at once if that is gone."""
+    """Release a HOLD. Its records are deleted with their day, or at once if that is gone."""
     from hub.cli.requests import execute
     from hub.process.control.holds import ReleaseHold
 
@@ -151,7 +151,7 @@ async def _write(
 
 
 class _ControlSource:
-    """The records of a hold, asked for part by part."""
+    """Reads the records of a hold from the hub, page by page."""
 
     def __init__(self, data_dir: Path, id: int) -> None:
         self._data_dir = data_dir

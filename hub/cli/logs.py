@@ -1,4 +1,4 @@
-"""`sitehub logs`: what the hub wrote to its log."""
+"""`sitehub logs`: prints the log of the hub."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEVELS = ("debug", "info", "warning", "error")
 
 
 @click.command()
-@click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
+@click.option("--follow", "-f", is_flag=True, help="Print new lines as they come, until Ctrl-C.")
 @click.option(
     "--lines",
     "-n",
@@ -101,7 +101,7 @@ def _print(lines: Iterator[str] | list[str]) -> None:
 
 @contextmanager
 def _quiet_end() -> Iterator[None]:
-    """End without a word on Ctrl-C, and when the reader of the output has gone."""
+    """End quietly on Ctrl-C, and when the reader of the output has closed it."""
     try:
         yield
     except KeyboardInterrupt:

@@ -36,7 +36,7 @@ def open_source(data_dir: Path, path: Path) -> BinaryIO:
 
 
 def read_source(data_dir: Path, path: Path, most_mb: int = _MAX_READ_MB) -> bytes:
-    """Return what is in a file that the person named. Raises StartFault."""
+    """Return the content of a file that the person named. Raises StartFault."""
     try:
         with open_source(data_dir, path) as file:
             data = file.read((most_mb << 20) + 1)

@@ -33,7 +33,7 @@ _FILE = click.option(
 
 @click.group("plate-list")
 def plate_list() -> None:
-    """Watched plates: a vehicle with one of them raises an alarm."""
+    """Lists of watched plates. A vehicle with one of them raises an alarm."""
 
 
 @plate_list.command("add")
@@ -43,7 +43,7 @@ def plate_list() -> None:
     type=_SEVERITY,
     default="critical",
     show_default=True,
-    help="Of the alarms that it raises.",
+    help="The severity of the alarms that it raises.",
 )
 @_PLATES
 @_FILE
@@ -86,7 +86,7 @@ def list_lists(data_dir: Path, as_json: bool) -> None:
 @click.option("--severity", type=_SEVERITY, help="Of the alarms that it raises.")
 @_PLATES
 @_FILE
-@click.option("--no-plates", is_flag=True, help="The list has no plate any more.")
+@click.option("--no-plates", is_flag=True, help="Remove all plates from the list.")
 @data_option()
 def set_(
     data_dir: Path,
@@ -97,7 +97,7 @@ def set_(
     file: Path | None,
     no_plates: bool,
 ) -> None:
-    """Change a LIST, given by its number or name. Plates that are given replace all others."""
+    """Change a LIST, given by its number or name. New plates replace all that it has."""
     from msgspec import UNSET
 
     from hub.cli.requests import execute

@@ -1,4 +1,4 @@
-"""`sitehub doctor --rebuild`, `--set-aside`, `--bring-back`: recovery if the hub does not start."""
+"""`sitehub doctor --rebuild`, `--set-aside`, `--bring-back`: recovery when a hub does not start."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEVICES_OLDER = (
 
 
 def run_rebuild(data_dir: Path, show: Callable[[float], None]) -> None:
-    """Take over the records that the packs hold. Raises StartFault."""
+    """Restore the records that the packs hold. Raises StartFault."""
     from hub.store.disk import Disk
     from hub.store.recovery.rebuild import rebuild
 
@@ -35,7 +35,7 @@ def run_rebuild(data_dir: Path, show: Callable[[float], None]) -> None:
 
 
 def run_bring_back(data_dir: Path, show: Callable[[float], None], *, with_erased: bool) -> None:
-    """Take over the records of the packs, and those that were set aside.
+    """Restore the records of the packs, and those that were set aside.
 
     Raises StartFault, also if the latter may be of people who were erased, unless `with_erased`.
     """

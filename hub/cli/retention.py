@@ -1,4 +1,4 @@
-"""`sitehub retention`: what is kept, what waits for a person, how long the disk suffices."""
+"""`sitehub retention`: what is kept, what awaits confirmation, how long the disk will last."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LIMITS = {"age": "store.keep_days", "size": "store.max_gb", "disk": "the disk"}
 @data_option()
 @click.pass_context
 def retention(context: click.Context, data_dir: Path, as_json: bool) -> None:
-    """Show what is kept, what waits for a person, and how long the disk suffices.
+    """Show what is kept, what awaits confirmation, and how long the disk will last.
 
     Needs a running hub.
     """
@@ -54,7 +54,7 @@ def retention(context: click.Context, data_dir: Path, as_json: bool) -> None:
 @click.argument("days", nargs=-1, required=True, metavar="DAY...")
 @data_option()
 def confirm(data_dir: Path, days: tuple[str, ...]) -> None:
-    """Let days go that wait for a person: their records and pictures are deleted.
+    """Confirm that days which await it are deleted, with their records and pictures.
 
     Name exactly the days that "sitehub retention" lists.
     """
@@ -69,7 +69,7 @@ def confirm(data_dir: Path, days: tuple[str, ...]) -> None:
 @retention.command("confirm-clock")
 @data_option()
 def confirm_clock(data_dir: Path) -> None:
-    """Say that the clock of this computer is right now, so that the hub does not doubt it."""
+    """Confirm that the clock of this computer is right, so that the hub trusts it."""
     from hub.cli.output import print_line
     from hub.cli.requests import execute
     from hub.process.control.retention import ConfirmClock

@@ -1,4 +1,4 @@
-"""`sitehub status`: does the hub run, and is everything well."""
+"""`sitehub status`: shows whether the hub runs and is well."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def status(data_dir: Path, as_json: bool) -> int:
 
 
 def _read(data_dir: Path) -> HubStatus:
-    """Ask the hub; the state says so if none runs, or if it does not respond."""
+    """Ask the hub for its status. Without one, or an answer, the state says so."""
     import trio
 
     from hub import __version__

@@ -1,4 +1,4 @@
-"""`sitehub target`: other systems that the site's records are forwarded to."""
+"""`sitehub target`: other systems that records are forwarded to."""
 
 from __future__ import annotations
 
@@ -20,52 +20,56 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MAX_DIGITS = 18
 _KINDS = ("face", "event", "vehicle", "access", "hub")
 _URL = (
-    "Its address: https:// or http://; of NATS tls:// or nats://, servers separated by commas; "
-    "of MQTT mqtts:// or mqtt://."
+    "The address: https:// or http:// for a webhook, tls:// or nats:// for NATS (servers separated "
+    "by commas), mqtts:// or mqtt:// for MQTT."
 )
-_NAME = "What it is called here; by default the host of its address, with a number if need be."
-_CA = "PEM file of the authority that signed its certificate."
+_NAME = "The name of the target [default: the host of its address, with a number if it is taken]."
+_CA = "PEM file of the authority that signed the server's certificate."
 _CHOICE = click.option(
     "--pictures",
     type=click.Choice(("none", "alarms", "all")),
-    help="Whose pictures it gets: of no record, of those with an alarm, of all.",
+    help="Pictures to send: none, only with alarms, or all.",
 )
 _CHOSEN_KINDS = click.option(
-    "--kinds", metavar="K,...", help=f"Only records of these kinds: {', '.join(_KINDS)}."
+    "--kinds", metavar="K,...", help=f"Send only records of these kinds: {', '.join(_KINDS)}."
 )
 
 
-_CAMERAS = click.option("--cameras", metavar="ID,...", help="Only records of these cameras.")
+_CAMERAS = click.option("--cameras", metavar="ID,...", help="Send only records of these cameras.")
 _TYPES = click.option(
-    "--types", metavar="N,...", help="Of events only these types, e.g. 3; see the code tables."
+    "--types", metavar="N,...", help="Send only events of these types, e.g. 3; see the code tables."
 )
 
 
 def _identity_options(command: F) -> F:
-    """Add how a hub proves to NATS or MQTT who it is."""
+    """Add the options by which the hub authenticates to NATS or MQTT."""
     path = click.Path(path_type=Path)
     for option in (
-        click.option("--key", type=path, help="PEM file of the key of that certificate."),
-        click.option("--cert", type=path, help="PEM file of the hub's certificate for NATS, MQTT."),
-        click.option("--password-stdin", is_flag=True, help="Read the password from there."),
-        click.option("--user", default="", help="The user that the hub is to NATS or MQTT."),
+        click.option("--key", type=path, help="PEM file with the key of that certificate."),
+        click.option(
+            "--cert", type=path, help="PEM file with the client certificate for NATS or MQTT."
+        ),
+        click.option(
+            "--password-stdin", is_flag=True, help="Read the password from standard input."
+        ),
+        click.option("--user", default="", help="User name for NATS or MQTT."),
     ):
         command = option(command)
     return command
 
 
 def _mqtt_options(command: F) -> F:
-    """Add what MQTT alone has."""
+    """Add the options of MQTT targets."""
     for option in (
         click.option(
             "--commands/--no-commands",
             default=None,
-            help="MQTT may restart cameras and acknowledge alarms; off unless it is switched on.",
+            help="Let MQTT restart cameras and acknowledge alarms [default: no].",
         ),
         click.option(
             "--home-assistant/--no-home-assistant",
             default=None,
-            help="Home Assistant is told by MQTT which cameras there are; on by default.",
+            help="Announce the cameras to Home Assistant over MQTT [default: yes].",
         ),
     ):
         command = option(command)
@@ -74,7 +78,7 @@ def _mqtt_options(command: F) -> F:
 
 @click.group()
 def target() -> None:
-    """Other systems that get the site's records as they come, in order, without a gap."""
+    """Other systems that records are forwarded to as they arrive, in order and without a gap."""
 
 
 @target.command("add")
@@ -83,7 +87,7 @@ def target() -> None:
     "--file",
     "file",
     type=click.Path(path_type=Path),
-    help="Take the connection from what `sitehub central enrol` has written for this hub.",
+    help="Read the connection from the file that `sitehub central enrol` wrote for this hub.",
 )
 @click.option("--url", default="", help=_URL)
 @click.option("--name", default="", help=_NAME)
@@ -91,13 +95,13 @@ def target() -> None:
 @_CAMERAS
 @_TYPES
 @_CHOICE
-@click.option("--no-alarms", is_flag=True, help="It does not hear of alarms.")
+@click.option("--no-alarms", is_flag=True, help="Do not send alarms.")
 @click.option("--ca", type=click.Path(path_type=Path), help=_CA)
-@click.option("--hub", "hub_name", default="", help="What it calls this hub.")
+@click.option("--hub", "hub_name", default="", help="The name of this hub at the target.")
 @click.option(
     "--partition",
     type=click.IntRange(0, 15),
-    help="The stream of NATS, SITEHUB_0 to SITEHUB_15; by default the name of the hub decides.",
+    help="The NATS stream, SITEHUB_0 to SITEHUB_15 [default: chosen by the name of the hub].",
 )
 @_identity_options
 @_mqtt_options
@@ -107,7 +111,7 @@ def target() -> None:
     type=click.Choice(("now", "beginning")),
     default="now",
     show_default=True,
-    help="With the next record, or with the first one of the log.",
+    help="Begin with the next record, or with the first one of the log.",
 )
 @data_option()
 def add(
@@ -134,7 +138,7 @@ def add(
 ) -> None:
     """Add a target and print {"id", "secret"}. The secret cannot be shown again.
 
-    A webhook alone has a secret. Needs either KIND with --url, or --file.
+    Only a webhook has a secret. Give either KIND with --url, or --file.
     """
     from hub.cli.output import print_json
     from hub.cli.requests import execute
@@ -169,7 +173,7 @@ def add(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @data_option()
 def list_(data_dir: Path, as_json: bool) -> None:
-    """List the targets, and how far they are."""
+    """List the targets with their state and how many records they are behind."""
     from hub.cli.output import print_json, print_table
     from hub.cli.requests import execute
     from hub.process.control.targets import ListTargets
@@ -215,7 +219,8 @@ def set_(
 ) -> None:
     """Change a target, given by its number or name.
 
-    A user or a certificate replaces both. An empty list of kinds, cameras or types means all.
+    Giving a user or a certificate replaces the whole identity. An empty list of kinds, cameras or
+    types means all.
     """
     from hub.cli.requests import execute
     from hub.process.control.targets import ChangeTarget
@@ -237,7 +242,7 @@ def set_(
 @click.argument("which", metavar="TARGET")
 @data_option()
 def remove(data_dir: Path, which: str) -> None:
-    """Remove a target: nothing more is sent to it."""
+    """Remove a target. Nothing more is sent to it."""
     from hub.cli.requests import execute
     from hub.process.control.targets import RemoveTarget
 
@@ -248,7 +253,7 @@ def remove(data_dir: Path, which: str) -> None:
 @click.argument("which", metavar="TARGET")
 @data_option()
 def test(data_dir: Path, which: str) -> None:
-    """Send a message that says nothing; say what became of it. Exit status 1 if it failed."""
+    """Send a test message and report the result. Exit status 1 if it failed."""
     from hub.cli.output import print_line
     from hub.cli.requests import execute
     from hub.process.control.targets import TestTarget
@@ -264,7 +269,7 @@ def test(data_dir: Path, which: str) -> None:
 @click.argument("which", metavar="TARGET")
 @data_option()
 def retry(data_dir: Path, which: str) -> None:
-    """Try at once what waits, is held, or was refused."""
+    """Retry at once what is waiting, held or refused."""
     from hub.cli.output import print_line
     from hub.cli.requests import execute
     from hub.process.control.targets import RetryTarget
@@ -280,7 +285,7 @@ def _of_file(
     selection: Selection,
     begin: Literal["now", "beginning"],
 ) -> AddTarget:
-    """Return a request with what a file says of the connection."""
+    """Return a request whose connection is read from a file. Raises StartFault."""
     from hub.cli.outside_files import read_source
     from hub.errors import BadParameter
     from hub.process.control.targets import AddTarget
@@ -329,7 +334,7 @@ def _numbers(option: str, text: str | None) -> tuple[str, ...]:
 def _identity(
     data_dir: Path, user: str, password_stdin: bool, cert: Path | None, key: Path | None
 ) -> Identity | None:
-    """Return who the hub is to a target; None if nothing is said of it."""
+    """Return how the hub authenticates to a target; None if no option says so."""
     from hub.services.forwarding.targets import Identity
 
     password = read_password(password_stdin) if user or password_stdin else ""

@@ -80,7 +80,7 @@ def _undo(data_dir: Path) -> int:
 
 
 def _restart(data_dir: Path, version: str, request: ControlRequest[Any]) -> int:
-    """Make a request after which `version` is tried, and wait for what becomes of it."""
+    """Make a request after which `version` is tried, and wait for the outcome."""
     from hub.cli.requests import execute
     from hub.process.launcher import prepare_trial
     from hub.update.programs import Programs

@@ -33,6 +33,8 @@ _CHANGES = re.compile(r"/setup/\S+|\d+")
 def test_a_forked_command_ends_and_writes_as_one_that_is_started(
     tmp_path: Path, words: tuple[str, ...], status: int
 ) -> None:
+    for name in ("data", "other"):
+        (tmp_path / name / "media").mkdir(parents=True)
     stdin = "一个很长很长的句子\n"
     started = subprocess.run(
         [sys.executable, "-m", "hub", *words, "--data", str(tmp_path / "data")],

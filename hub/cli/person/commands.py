@@ -1,4 +1,4 @@
-"""`sitehub person`: the site's people."""
+"""`sitehub person`: the people of the site."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CATEGORIES = {"whitelist": 1, "blacklist": 2, "vip": 3, "visitor": 4}
 
 @click.group()
 def person() -> None:
-    """The site's people, whom the hub keeps on its cameras."""
+    """The people of the site, whom the hub keeps on its cameras."""
 
 
 @person.command("add")
@@ -139,7 +139,7 @@ def _people(
     *,
     with_numbers: bool,
 ) -> Iterator[Person]:
-    """Everybody who matches, read page by page."""
+    """Yield the people who match, read page by page."""
     from hub.cli.requests import execute
     from hub.process.control.people import ListPeople
 
@@ -153,7 +153,7 @@ def _people(
 
 
 def _fields(person: Person) -> dict[str, Any]:
-    """A person as the API shows it."""
+    """Return a person as the API shows them."""
     from datetime import UTC, datetime
 
     import msgspec

@@ -18,7 +18,11 @@ _OPTIONS = (
     click.option("--work-id", help="The work number."),
     click.option("--id-card-no", help="The number of the ID card."),
     click.option("--ic-card-no", help="The number of the IC card."),
-    click.option("--gender", type=click.Choice(tuple(_GENDERS)), help="As cameras know it."),
+    click.option(
+        "--gender",
+        type=click.Choice(tuple(_GENDERS)),
+        help="The gender, in the terms of the cameras.",
+    ),
     click.option("--age", type=int, help="In years."),
     click.option("--birth-year", type=int, help="Instead of the age."),
     click.option("--department", help="The department."),
@@ -26,7 +30,7 @@ _OPTIONS = (
     click.option(
         "--category",
         type=click.Choice(("whitelist", "blacklist", "vip", "visitor")),
-        help="Of a new person whitelist, unless given.",
+        help="The category [default of a new person: whitelist].",
     ),
     click.option(
         "--group",
@@ -37,10 +41,10 @@ _OPTIONS = (
     click.option(
         "--everywhere/--in-groups",
         default=None,
-        help="On all cameras, or on those of the groups. By default everywhere, without --group.",
+        help="On all cameras, or only on those of the groups [default: on all, without --group].",
     ),
-    click.option("--valid-from", metavar="TIME", help="On cameras from then, in RFC 3339."),
-    click.option("--valid-until", metavar="TIME", help="On cameras until then, in RFC 3339."),
+    click.option("--valid-from", metavar="TIME", help="On cameras from this time on, in RFC 3339."),
+    click.option("--valid-until", metavar="TIME", help="On cameras until this time, in RFC 3339."),
     click.option("--note", help="A text that only the hub knows."),
     click.option(
         "--photo",

@@ -32,7 +32,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--refused",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the refused rows to this CSV file, to mend and import again.",
+    help="Write the refused rows to this CSV file, to correct and import again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @data_option()
@@ -47,8 +47,8 @@ def import_people(
     """Import people from FILE: a CSV file, or a ZIP of photos with the CSV file in it.
 
     The columns are named as in an export, in any order; one of pid, work_id and name is needed.
-    A row about somebody who is there changes them. Photos are named by pid, work number or name.
-    A row that is refused changes nothing; the exit status is 1 if there is one.
+    A row about a known person changes them. Photos are named by pid, work number or name.
+    A refused row changes nothing; the exit status is then 1.
     """
     from hub.cli.output import print_json, print_line
 
@@ -85,7 +85,7 @@ def import_people(
 def export_people(data_dir: Path, file: Path, language: Literal["en", "zh"]) -> None:
     """Write all people to FILE, a ZIP with a CSV file and photos, as `import` reads it.
 
-    It has all personal numbers; the audit log notes it.
+    The file holds all personal numbers; the export is noted in the audit log.
     """
     import trio
 
@@ -201,7 +201,7 @@ async def _write(
 
 
 class _ControlPeople:
-    """The people of an export, asked for part by part."""
+    """Reads the people of an export from the hub, page by page."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir

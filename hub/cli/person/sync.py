@@ -1,4 +1,4 @@
-"""`sitehub person sync`: how far the people on the cameras are."""
+"""`sitehub person sync`: the state of the people on the cameras."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sync(
     decision: Any,
     as_json: bool,
 ) -> None:
-    """Show how far the cameras are, or where the person PID is on them."""
+    """Show the sync state of each camera, or of the person PID on each camera."""
     from hub.cli.requests import execute
     from hub.process.control.people_sync import DecideSync, RetrySync
 

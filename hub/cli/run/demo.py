@@ -68,7 +68,7 @@ async def run_demo_cameras(
 def _choose_editions(
     services: Services, cameras: Sequence[CameraIdentity], address: str
 ) -> list[Edition]:
-    """The editions that the cameras speak, in their order.
+    """Return the editions that the cameras speak, in their order.
 
     A camera connects without a signature only if the hub lets it, and never if it was enrolled with
     one.
@@ -132,7 +132,7 @@ def _signed(camera: CameraIdentity) -> NewDevice:
 
 
 def _approved(services: Services, camera: CameraIdentity, address: str) -> NewDevice:
-    """The camera as somebody has approved it who read the code on its label (D12)."""
+    """Return the camera as approved by somebody who read the code on its label (D12)."""
     facts = Facts(sn=camera.sn, devid=camera.devid, mac=camera.mac, auth_code=camera.code)
     pins = services.enrolment.approval.pins(facts, address)
     return NewDevice(sn=camera.sn, code=unknown_code(), name=camera.name, pins=pins)
