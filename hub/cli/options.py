@@ -25,7 +25,7 @@ def data_option(*, expose_value: bool = True, makes_hub: bool = False) -> Callab
         "--data",
         "data_dir",
         envvar="SITEHUB_DATA",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         callback=_find_directory if expose_value else None,
         # Before any option that reads a file, or standard input.
         is_eager=True,

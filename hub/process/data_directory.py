@@ -55,22 +55,22 @@ def default_path(name: str = "sitehub") -> Path:
 def refuse_without_hub(path: Path) -> None:
     """Raise StartFault if no hub was ever started in a directory, and none was restored to it.
 
-    One that this account may not look into is not refused.
+    Also if this account may not look into it.
     """
+    repeat = (
+        f"repeat the command as administrator{'' if sys.platform == 'win32' else ', with sudo'}"
+    )
     for name in (DATABASE, MEDIA, KEY_FILE, RESTORING):
         try:
             (path / name).lstat()
             return
         except (FileNotFoundError, NotADirectoryError):
             pass
-        except OSError:
-            return
+        except OSError as error:
+            raise StartFault(f"cannot look into {path}: {error.strerror}; {repeat}") from None
     service = system_service()
     if not is_administrator() and path == default_path() and service.has_data():
-        what_to_do = (
-            f"the data of the service is in {service.data}: repeat the command as administrator"
-            f"{'' if sys.platform == 'win32' else ', with sudo'}"
-        )
+        what_to_do = f"the data of the service is in {service.data}: {repeat}"
     else:
         run = "sitehub run" if path == default_path() else f"sitehub run --data {path}"
         what_to_do = f'name the data directory of your hub with --data, or start one with "{run}"'

@@ -117,12 +117,14 @@ def test_who_forgot_sudo_is_told_where_the_data_of_the_service_is(
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may look everywhere")
-def test_a_directory_that_may_not_be_looked_into_is_not_said_to_hold_no_hub(
+def test_who_may_not_look_into_a_directory_is_told_to_repeat_it_with_sudo(
     sitehub: Sitehub, data_dir: Path
 ) -> None:
     data_dir.chmod(0)
-    assert "cannot write to the data directory" in sitehub("user", "list").err
+    outcome = sitehub("user", "list")
     data_dir.chmod(0o700)
+    assert outcome.status == 1
+    assert f"cannot look into {data_dir}: Permission denied; repeat the command" in outcome.err
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
