@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 import hub.log
 from tests.support.clock import FrozenClock
 from tests.support.new_databases import copied_new_databases
+from tests.support.reused_keys import begin_with_first_keys, reused_keys
 
 _TESTS = Path(__file__).resolve().parent
 
@@ -116,8 +117,8 @@ def _as_utf8(data: Any) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _new_databases_are_copied() -> Iterator[None]:
-    with copied_new_databases():
+def _databases_and_keys_are_made_once() -> Iterator[None]:
+    with copied_new_databases(), reused_keys():
         yield
 
 
@@ -128,9 +129,10 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture(autouse=True)
-def _reset_log_limits() -> None:
+def _begin_anew() -> None:
     # A line of an earlier test must not suppress one that this test looks for.
     hub.log.forget_limited()
+    begin_with_first_keys()
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ def test_an_unexpected_error_in_the_log_fails_a_test(
 ) -> None:
     pytester.makeconftest(
         "from tests.conftest import *\nfrom tests.conftest import "
-        "_reset_log_limits, _no_unexpected_error_in_the_log"
+        "_begin_anew, _no_unexpected_error_in_the_log"
     )
     pytester.makepyfile(
         """

@@ -949,7 +949,7 @@ async def test_numbers_follow_a_list_that_could_not_be_read_to_its_end(
     site: SyncedSite, autojump_clock: MockClock
 ) -> None:
     camera = await site.add_camera(connects=False)
-    for pid in range(70, 100):
+    for pid in range(70, 320):
         camera.hold(str(pid))
     camera.seconds = 1.0
     site.connect(camera)
