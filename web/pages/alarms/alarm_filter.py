@@ -9,8 +9,7 @@ from msgspec import Struct
 from quart import request
 
 from hub.services.alarms.alarms import AlarmFilter, AlarmKind, AlarmState, Severity
-from web import auth
-from web.pages.date_fields import begin_of, read_day
+from web.pages.times import begin_of, end_of, now_here, read_days, to_ms
 
 When = Literal["night", "today", "yesterday", "week"]
 
@@ -51,34 +50,25 @@ def read_form() -> AlarmForm:
     for name, codes in _CODES.items():
         if values[name] not in codes:
             values[name] = ""
-    since, until = read_day(values["since"]), read_day(values["until"])
-    values |= {
-        "since": since.isoformat() if since else "",
-        "until": until.isoformat() if until else "",
-        "when": "" if since or until else values["when"],
-    }
+    since, until = read_days(values)
+    values["when"] = "" if since or until else values["when"]
     return AlarmForm(values, _matching(values, *_bounds(values["when"], since, until)))
 
 
 def _bounds(when: str, since: date | None, until: date | None) -> tuple[int | None, int | None]:
     """From when until when, in UNIX milliseconds; None where it is open. `until` is included."""
-    hub = auth.services()
-    zone = hub.site.zone()
-    today = datetime.fromtimestamp(hub.now(), zone).date()
+    now = now_here()
+    today = now.date()
     if when == "night":
         evening, morning = NIGHT
-        return _ms(datetime.combine(today - _DAY, evening, zone)), _ms(
-            datetime.combine(today, morning, zone)
+        return to_ms(datetime.combine(today - _DAY, evening, now.tzinfo)), to_ms(
+            datetime.combine(today, morning, now.tzinfo)
         )
     if when in ("today", "yesterday"):
         since = until = today if when == "today" else today - _DAY
     elif when == "week":
         since = today - 6 * _DAY
-    return begin_of(since) if since else None, begin_of(until + _DAY) if until else None
-
-
-def _ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    return begin_of(since) if since else None, end_of(until) if until else None
 
 
 def _matching(values: dict[str, str], since: int | None, until: int | None) -> AlarmFilter:

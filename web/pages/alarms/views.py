@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from msgspec import Struct
 from quart import Blueprint, Response, request
@@ -23,6 +22,7 @@ from web.pages.camera.relay.labels import relay_link
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
+from web.pages.times import now_here
 
 blueprint = Blueprint("alarms", __name__, url_prefix="/alarms")
 
@@ -172,7 +172,7 @@ async def export() -> Response:
     response = Response(
         export_csv(hub.alarms, form.matching, describe), content_type="text/csv; charset=utf-8"
     )
-    day = datetime.fromtimestamp(hub.now(), hub.site.zone()).date()
+    day = now_here().date()
     response.headers["Content-Disposition"] = f'attachment; filename="alarms-{day}.csv"'
     response.timeout = None
     return response

@@ -37,6 +37,7 @@ from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.language import N_, gettext
 from web.pages.live.known_people import make_recognised, recognised_people
 from web.pages.live.record_cards import KnownAs, ListBadge
+from web.pages.times import now_here
 
 blueprint = Blueprint("camera_captures", __name__, url_prefix="/cameras/<int:did>/captures")
 
@@ -99,7 +100,7 @@ class CaptureQuery(Struct, frozen=True):
 async def captures(did: int) -> Response:
     device, hub = get_camera(did), auth.services()
     sees_numbers = may_ask_by_numbers(auth.user(), device)
-    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    now = now_here()
     query = _read_query(request.args, now, sees_numbers=sees_numbers)
     position, is_faces = read_position(request.args), query.kind == "faces"
     older = _read_older(request.args)

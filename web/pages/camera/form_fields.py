@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from msgspec import Struct
 
@@ -71,10 +70,6 @@ def _megabytes() -> int:
 
 #: Browsers leave out the seconds if they are zero.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(\.\d+)?", re.ASCII)
-
-
-def format_time_field(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%S}"
 
 
 def parse_time_field(text: str) -> str:

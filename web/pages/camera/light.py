@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import get_args
 
-from msgspec import Struct
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
@@ -16,6 +15,7 @@ from hub.wire.commands.later_params import DayNightSet, Light
 from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
+from web.pages.choices import Choice
 from web.pages.device_errors import describe_change_error
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
@@ -27,12 +27,6 @@ _TEXTS: dict[Light, str] = {
     "AutoIR": N_("Infrared"),
     "AlwaysClose": N_("Off"),
 }
-
-
-class LightChoice(Struct, frozen=True):
-    value: str
-    text: str
-    chosen: bool
 
 
 @blueprint.get("", role="guard")
@@ -83,7 +77,7 @@ async def _light_page(device: DeviceView, fault: str = "", status: int = 200) ->
         fault=fault,
         is_known=known is not None,
         choices=[
-            LightChoice(value, gettext(text), known is not None and known.smt_light_mode == value)
+            Choice(value, gettext(text), known is not None and known.smt_light_mode == value)
             for value, text in _TEXTS.items()
         ],
     )

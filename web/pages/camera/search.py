@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec import Struct
 from quart import Blueprint, Response
@@ -27,7 +27,6 @@ from web.forms.file_forms import read_file_form
 from web.pages import language
 from web.pages.camera.form_fields import (
     describe_photo_error,
-    format_time_field,
     parse_time_field,
     photo_field,
 )
@@ -42,6 +41,7 @@ from web.pages.live.known_people import (
     recognised_people,
     recognised_view,
 )
+from web.pages.times import now_here, time_field
 from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("camera_search", __name__, url_prefix="/cameras/<int:did>/search")
@@ -154,12 +154,11 @@ async def _make_who(register: People, did: str, found: FoundPerson | None) -> di
 
 
 def _default_form() -> PhotoSearchForm:
-    hub = auth.services()
-    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    now = now_here()
     return PhotoSearchForm(
         threshold=str(PERSON_SEARCH.example.threshold),
-        start=format_time_field(now - _DEFAULT_PERIOD),
-        end=format_time_field(now),
+        start=time_field(now - _DEFAULT_PERIOD),
+        end=time_field(now),
     )
 
 

@@ -28,6 +28,7 @@ from web.pages.camera.settings.forms import (
     read_changes,
     typical_values,
 )
+from web.pages.choices import group_choices
 from web.pages.labels import DEVICE_STATES
 from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import page, redirect_to
@@ -60,13 +61,6 @@ class CameraChoice(Struct, frozen=True):
     state_text: str
     #: Nothing is known of its settings, so only all of them can be sent.
     is_unknown: bool
-    chosen: bool
-
-
-class GroupChoice(Struct, frozen=True):
-    id: int
-    name: str
-    cameras: int
     chosen: bool
 
 
@@ -182,10 +176,7 @@ async def _page(
             if name != "osd-name" or name == change or _camera_choices(name, ())
         ],
         cameras=_camera_choices(change, form.dids),
-        camera_groups=[
-            GroupChoice(one.id, one.name, len(one.dids), str(one.id) in form.groups)
-            for one in hub.camera_groups.list()
-        ],
+        camera_groups=group_choices(hub.camera_groups.list(), form.groups),
         groups=_field_groups(change, form, error),
         fault=_describe(error) if error else "",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -14,14 +14,15 @@ from hub.services.access.users import User
 from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Selected, Selection, may_change
 from hub.wire.uploads.records import RECORD_KINDS
 from web import auth
-from web.pages.camera.form_fields import format_time_field
+from web.pages.choices import Choice
 from web.pages.evidence.rows import hold_row
-from web.pages.evidence.times import read_last_day, read_time, today_field
+from web.pages.evidence.times import read_last_day
 from web.pages.evidence.views import describe_hold_error
 from web.pages.labels import KINDS
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.live.known_people import make_cards
+from web.pages.times import now_here, read_time_ms, time_field
 
 blueprint = Blueprint("evidence_keep", __name__, url_prefix="/evidence/new")
 
@@ -53,8 +54,8 @@ class KeepForm(Struct, frozen=True, kw_only=True):
             return Selection(seqs=tuple(numbers[:_MAX_SEQS]))
         return Selection(
             did=self.did or None,
-            since=read_time(self.start, "from"),
-            until=read_time(self.end, "to"),
+            since=read_time_ms(self.start, "from"),
+            until=read_time_ms(self.end, "to"),
             kinds=tuple(kind for kind in RECORD_KINDS if kind in self.kinds),
         )
 
@@ -62,12 +63,6 @@ class KeepForm(Struct, frozen=True, kw_only=True):
 def _is_number(text: str) -> bool:
     """Whether this is a number that SQLite can hold."""
     return text.isascii() and text.isdigit() and len(text) < 19
-
-
-class KindChoice(Struct, frozen=True):
-    kind: str
-    text: str
-    chosen: bool
 
 
 @blueprint.get("", role="guard")
@@ -137,14 +132,14 @@ async def _keep_page(
         start=form.start or ("" if form.is_chosen else start),
         end=form.end or ("" if form.is_chosen else end),
         cameras=cameras,
-        kinds=[KindChoice(kind, gettext(KINDS[kind]), kind in form.kinds) for kind in RECORD_KINDS],
+        kinds=[Choice(kind, gettext(KINDS[kind]), kind in form.kinds) for kind in RECORD_KINDS],
         selected=selected,
         most=MAX_RECORDS_PER_HOLD,
         cards=await make_cards(records),
         more=len(selected.seqs) - len(records),
         holds=holds[:_MAX_CHOICES],
         values=values or {},
-        today=today_field(),
+        today=now_here().date(),
     )
 
 
@@ -156,6 +151,5 @@ def _describe(error: HubError | None) -> str:
 
 def _default_times() -> tuple[str, str]:
     """The last hour, as time fields have it."""
-    hub = auth.services()
-    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
-    return format_time_field(now - timedelta(hours=1)), format_time_field(now)
+    now = now_here()
+    return time_field(now - timedelta(hours=1)), time_field(now)

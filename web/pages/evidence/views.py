@@ -11,11 +11,12 @@ from web import auth
 from web.hold_export import response
 from web.pages import language
 from web.pages.evidence.rows import hold_row
-from web.pages.evidence.times import read_last_day, today_field
+from web.pages.evidence.times import read_last_day
 from web.pages.labels import done_sentence, size_text
 from web.pages.language import gettext
 from web.pages.layout import make_url, page, redirect_to
 from web.pages.live.known_people import make_cards
+from web.pages.times import now_here
 
 blueprint = Blueprint("evidence", __name__, url_prefix="/evidence")
 
@@ -67,7 +68,7 @@ async def _hold_page(me: User, hold: Hold, fault: str = "", reason: str | None =
         may_change_hold=may_change(me, hold),
         fault=fault,
         reason=hold.reason if reason is None else reason,
-        today=today_field(),
+        today=now_here().date(),
     )
 
 

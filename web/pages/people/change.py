@@ -13,6 +13,7 @@ from hub.services.people.register import Person, PersonChange
 from web import auth
 from web.forms.file_forms import FileForm, read_file_form
 from web.pages.camera.form_fields import describe_photo_error
+from web.pages.choices import group_choices
 from web.pages.device_errors import DEVICE_ERRORS, describe_device_error
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
@@ -22,7 +23,6 @@ from web.pages.people.form import (
     field_of,
     form_fields,
     form_of,
-    group_choices,
     make_change,
     read_form,
 )
@@ -126,7 +126,7 @@ async def _form_page(
         present=photo_url(person) if person else "",
         fields=form_fields(form, wrong, is_new=person is None),
         everywhere=form.groups is None,
-        groups=group_choices(hub.camera_groups.list(), form),
+        groups=group_choices(hub.camera_groups.list(), [str(id) for id in form.groups or ()]),
         group_fault=field_of(wrong) == "groups",
         photo=await photo_picker(source, is_required=False),
         fault=_describe(error),

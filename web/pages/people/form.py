@@ -9,16 +9,16 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from hub.errors import BadParameter
-from hub.services.people.groups import CameraGroup
 from hub.services.people.register import Person, PersonChange
 from hub.services.people.validation import MAX_NOTE_LENGTH
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import MAX_PID, PersonAdd
 from web import auth
-from web.pages.camera.people.form import TABLES, PersonOption
-from web.pages.evidence.times import read_time
+from web.pages.camera.people.form import TABLES
+from web.pages.choices import Choice
 from web.pages.language import N_, gettext
 from web.pages.live.record_cards import table_text
+from web.pages.times import read_time_ms
 
 #: The fields of 1.12 that are text, in the order of the form.
 _TEXTS = {
@@ -84,14 +84,7 @@ class PersonFormField(Struct, frozen=True, kw_only=True):
     fault: str
     most: int
     required: bool
-    choices: tuple[PersonOption, ...]
-
-
-class GroupChoice(Struct, frozen=True):
-    id: int
-    name: str
-    cameras: int
-    chosen: bool
+    choices: tuple[Choice, ...]
 
 
 class PersonForm(Struct, frozen=True):
@@ -123,8 +116,8 @@ def read_form(sent: Mapping[str, str]) -> PersonForm:
 def make_change(form: PersonForm) -> PersonChange:
     """Convert the form. Raises BadParameter that names the field."""
     values = form.values
-    valid_from = read_time(values["valid_from"], "valid_from")
-    valid_until = read_time(values["valid_until"], "valid_until")
+    valid_from = read_time_ms(values["valid_from"], "valid_from")
+    valid_until = read_time_ms(values["valid_until"], "valid_until")
     if form.groups == ():
         raise BadParameter("at least one group is expected", field="groups")
     return PersonChange(
@@ -216,17 +209,11 @@ def _most(name: str) -> int:
     return (_BOUNDS[name].most or 0) if name in _BOUNDS else 0
 
 
-def _choices(name: str) -> list[PersonOption]:
+def _choices(name: str) -> list[Choice]:
     if name not in TABLES:
         return []
     # 0 is a stranger, or not known: not of people in the register.
     options = [
-        PersonOption(str(n), table_text(n, TABLES[name]))
-        for n in range(1, (_BOUNDS[name].most or 0) + 1)
+        Choice(str(n), table_text(n, TABLES[name])) for n in range(1, (_BOUNDS[name].most or 0) + 1)
     ]
-    return options if name == "category" else [PersonOption("", gettext("Not specified")), *options]
-
-
-def group_choices(groups: tuple[CameraGroup, ...], form: PersonForm) -> list[GroupChoice]:
-    chosen = set(form.groups or ())
-    return [GroupChoice(one.id, one.name, len(one.dids), one.id in chosen) for one in groups]
+    return options if name == "category" else [Choice("", gettext("Not specified")), *options]

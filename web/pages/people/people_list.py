@@ -11,7 +11,7 @@ from hub.services.people.groups import CameraGroup
 from hub.services.people.register import PersonFilter, SyncState
 from hub.wire import code_tables
 from web import auth
-from web.pages.camera.people.form import PersonOption
+from web.pages.choices import Choice
 from web.pages.language import N_, gettext
 from web.pages.layout import make_url
 from web.pages.live.record_cards import table_text
@@ -133,9 +133,9 @@ async def _state_links(query: PeopleQuery, *, sees_numbers: bool) -> list[StateL
     return links
 
 
-def category_options() -> list[PersonOption]:
+def category_options() -> list[Choice]:
     """The lists that a person of the register can be on."""
-    return [PersonOption(str(n), table_text(n, code_tables.category_name)) for n in range(1, 5)]
+    return [Choice(str(n), table_text(n, code_tables.category_name)) for n in range(1, 5)]
 
 
 def group_options() -> tuple[CameraGroup, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -19,9 +19,9 @@ from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import PersonSearch
 from web import auth
 from web.forms.file_forms import read_file_form
-from web.pages.camera.form_fields import describe_photo_error, format_time_field
+from web.pages.camera.form_fields import describe_photo_error
+from web.pages.choices import Choice
 from web.pages.device_errors import DEVICE_ERRORS, describe_device_error
-from web.pages.evidence.times import read_time
 from web.pages.jobs.rows import JobRow, job_row
 from web.pages.jobs.views import may_cancel
 from web.pages.labels import number_expected
@@ -34,7 +34,7 @@ from web.pages.people.photo_picker import (
     read_source,
 )
 from web.pages.photo_search.result import search_result
-from web.pages.search.period import field_text
+from web.pages.times import now_here, read_time_ms, time_field
 from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("photo_search", __name__, url_prefix="/photo-search")
@@ -59,12 +59,6 @@ class SearchForm(Struct, frozen=True):
     end: str
     dids: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-
-
-class Choice(Struct, frozen=True):
-    name: str
-    text: str
-    chosen: bool
 
 
 @blueprint.get("", role="guard")
@@ -116,14 +110,13 @@ async def _result(id: int) -> dict[str, Any]:
 
 
 def _default_form() -> SearchForm:
-    hub = auth.services()
-    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    now = now_here()
     # Whole minutes: what is entered needs no seconds then.
     end = (now + timedelta(minutes=1)).replace(second=0)
     return SearchForm(
         threshold=str(PERSON_SEARCH.example.threshold),
-        start=field_text(end - _DEFAULT_PERIOD),
-        end=field_text(end),
+        start=time_field(end - _DEFAULT_PERIOD),
+        end=time_field(end),
     )
 
 
@@ -140,17 +133,16 @@ def _read_form(fields: Mapping[str, str]) -> SearchForm:
 
 def _quick_period(name: str) -> tuple[str, str]:
     """A period up to now that has a button of its own, as the fields of a form have it."""
-    hub = auth.services()
-    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
+    now = now_here()
     begin = now - _PERIODS[name][1]
     if name == "month":
         begin = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return format_time_field(begin), format_time_field(now)
+    return time_field(begin), time_field(now)
 
 
 def _subject(form: SearchForm) -> SearchSubject:
     """What to search. Raises BadParameter that names the field."""
-    since, until = read_time(form.start, "from"), read_time(form.end, "to")
+    since, until = read_time_ms(form.start, "from"), read_time_ms(form.end, "to")
     if since is None or until is None or since > until:
         raise BadParameter("two times are expected, the earlier one first", field="from")
     text, least, most = form.threshold, _THRESHOLD.least or 0, _THRESHOLD.most or 0

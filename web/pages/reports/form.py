@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date
 
 from msgspec import Struct
 from quart import request
@@ -17,6 +17,7 @@ from web import auth
 from web.pages import language
 from web.pages.layout import make_url
 from web.pages.reports import labels
+from web.pages.times import now_here
 
 MAX_GROUPS = 20
 
@@ -58,7 +59,7 @@ def read_form(kind: str) -> ReportForm | None:
     hub = auth.services()
     asked = request.args.get("period")
     period: PeriodKind = next((one for one in PERIOD_KINDS if one == asked), "day")
-    day = datetime.fromtimestamp(hub.now(), hub.site.zone()).date()
+    day = now_here().date()
     with suppress(BadParameter):
         day = read_day(request.args.get("date", ""))
     known = {group.id for group in hub.camera_groups.list()}

@@ -14,8 +14,9 @@ from hub.services.records.histogram import BUCKETS, DAY_MS, Histogram
 from hub.services.records.record_log import RecordFilter
 from web import auth
 from web.pages import language
-from web.pages.search.period import Period, field_text
+from web.pages.search.period import Period
 from web.pages.search.question import Question
+from web.pages.times import time_field
 
 #: More bars are too narrow to point at.
 _MOST_BARS = 100
@@ -102,8 +103,8 @@ def _chart(question: Question, counted: Histogram, ahead: int) -> Chart:
             height=max(round(count * _HEIGHT / most), _LEAST_HEIGHT) if count else 0,
             time=_time_text(since, until, counted.bucket_ms, zone),
             url=_about(question, since, until, zone),
-            since=field_text(_moment(since, zone)),
-            until=field_text(_moment(until, zone, is_end=True)),
+            since=time_field(_moment(since, zone)),
+            until=time_field(_moment(until, zone, is_end=True)),
         )
         for count, (since, until) in zip(counted.counts, ends, strict=True)
     ]

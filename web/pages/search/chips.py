@@ -17,8 +17,9 @@ from web.pages.labels import KINDS
 from web.pages.language import N_, gettext
 from web.pages.live.record_cards import table_text
 from web.pages.search.attribute_fields import attribute_text
-from web.pages.search.period import Period, When, to_ms
+from web.pages.search.period import Period, When
 from web.pages.search.question import Question
+from web.pages.times import to_ms
 
 WHEN: dict[When, str] = {
     "": N_("Any time"),
@@ -96,7 +97,7 @@ def period_text(period: Period) -> str:
     words, zone = language.current(), auth.services().site.zone()
     if period.since is not None or period.until is not None:
         since, until = (
-            "" if at is None else words.moment(to_ms(at) or 0, zone)
+            "" if at is None else words.moment(to_ms(at), zone)
             for at in (period.since, period.until)
         )
         if since and until:
@@ -106,7 +107,7 @@ def period_text(period: Period) -> str:
     day = gettext(WHEN[period.when]) if period.when else ""
     if period.day is not None:
         noon = datetime.combine(period.day, time(12), UTC)
-        day = words.date(to_ms(noon) or 0, UTC)
+        day = words.date(to_ms(noon), UTC)
     if period.around is None:
         return day
     if period.day is None and period.when != "yesterday":

@@ -13,6 +13,7 @@ from hub.wire import code_tables
 from hub.wire.uploads.records import RECORD_KINDS
 from web import auth
 from web.pages import language
+from web.pages.choices import Choice, choices
 from web.pages.labels import KINDS
 from web.pages.language import gettext
 from web.pages.live.record_cards import table_text
@@ -26,12 +27,6 @@ _MAX_CANDIDATES = 20
 _MAX_WORD = 100
 
 
-class Option(Struct, frozen=True):
-    value: str
-    text: str
-    chosen: bool
-
-
 class SearchForm(Struct, frozen=True, kw_only=True):
     """`values`: the texts as they were sent. `where`: one camera or group, or several.
 
@@ -39,17 +34,17 @@ class SearchForm(Struct, frozen=True, kw_only=True):
     """
 
     values: dict[str, str]
-    when: list[Option]
-    where: list[Option]
-    where_groups: list[Option]
-    where_cameras: list[Option]
-    cameras: list[Option]
-    groups: list[Option]
+    when: list[Choice]
+    where: list[Choice]
+    where_groups: list[Choice]
+    where_cameras: list[Choice]
+    cameras: list[Choice]
+    groups: list[Choice]
     more_cameras: int
-    kinds: list[Option]
-    types: list[Option]
-    lists: list[Option]
-    pictures: list[Option]
+    kinds: list[Choice]
+    types: list[Choice]
+    lists: list[Choice]
+    pictures: list[Choice]
     attributes: list[AttributeGroup]
     has_more: bool
 
@@ -66,24 +61,24 @@ def search_form(sent: Sent) -> SearchForm:
     types = sorted({*code_tables.EVENT_TYPES, *_number_in(texts.get("type", ""))})
     return SearchForm(
         values=texts,
-        when=[Option(one, gettext(text), one == _when(texts)) for one, text in WHEN.items()],
+        when=choices(WHEN, _when(texts)),
         where=_general_places(is_some),
         where_groups=[
-            Option(f"group-{g.id}", g.name, not is_some and str(g.id) in groups)
+            Choice(f"group-{g.id}", g.name, not is_some and str(g.id) in groups)
             for g in known_groups
         ],
         where_cameras=[
-            Option(f"did-{d.did}", d.name or d.sn, not is_some and d.did in dids) for d in shown
+            Choice(f"did-{d.did}", d.name or d.sn, not is_some and d.did in dids) for d in shown
         ],
-        cameras=[Option(d.did, d.name or d.sn, is_some and d.did in dids) for d in shown],
-        groups=[Option(str(g.id), g.name, is_some and str(g.id) in groups) for g in known_groups],
+        cameras=[Choice(d.did, d.name or d.sn, is_some and d.did in dids) for d in shown],
+        groups=[Choice(str(g.id), g.name, is_some and str(g.id) in groups) for g in known_groups],
         more_cameras=len(devices) - len(shown),
         kinds=_options([(k, gettext(KINDS[k])) for k in RECORD_KINDS], texts.get("kind", "")),
         types=_options(
             [(str(n), code_tables.event_name(n, code)) for n in types], texts.get("type", "")
         ),
         lists=[
-            Option(str(n), table_text(n, code_tables.category_name), str(n) in categories)
+            Choice(str(n), table_text(n, code_tables.category_name), str(n) in categories)
             for categories in [sent.lists.get("category", [])]
             for n in code_tables.CATEGORIES
         ],
@@ -103,13 +98,13 @@ def _when(texts: dict[str, str]) -> str:
     return "" if is_exact else texts.get("when", "")
 
 
-def _general_places(is_some: bool) -> list[Option]:
-    places = [Option(ALL if is_some else "", gettext("All cameras"), False)]
-    return [*places, Option(SOME, gettext("Several cameras"), is_some)] if is_some else places
+def _general_places(is_some: bool) -> list[Choice]:
+    places = [Choice(ALL if is_some else "", gettext("All cameras"), False)]
+    return [*places, Choice(SOME, gettext("Several cameras"), is_some)] if is_some else places
 
 
-def _options(choices: list[tuple[str, str]], chosen: str) -> list[Option]:
-    return [Option(value, text, value == chosen) for value, text in choices]
+def _options(choices: list[tuple[str, str]], chosen: str) -> list[Choice]:
+    return [Choice(value, text, value == chosen) for value, text in choices]
 
 
 def _number_in(text: str) -> list[int]:

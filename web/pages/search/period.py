@@ -9,6 +9,8 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from hub.errors import BadParameter
+from hub.services.reports.periods import read_day
+from web.pages.times import read_time, time_field
 
 When = Literal["", "hour", "today", "yesterday", "week", "month"]
 #: No answers to "which day".
@@ -22,8 +24,6 @@ _TIME = re.compile(
 _AFTERNOON = ("下午", "p", "pm", "p.")
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
 
 
 class Period(Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class Period(Struct, frozen=True, kw_only=True):
         """As the address has it, without what does not count."""
         if self.is_range:
             given = [("since", self.since), ("until", self.until)]
-            return [(name, field_text(at)) for name, at in given if at is not None]
+            return [(name, time_field(at)) for name, at in given if at is not None]
         pairs: list[tuple[str, str]] = []
         if self.day is not None:
             pairs.append(("day", self.day.isoformat()))
@@ -88,7 +88,7 @@ def read_period(values: dict[str, str], zone: tzinfo) -> Period:
     when = values["when"]
     if when not in get_args(When):
         raise BadParameter("hour, today, yesterday, week or month is expected", field="when")
-    day, around = _read_day(values["day"]), values["around"]
+    day, around = read_day(values["day"], "day") if values["day"] else None, values["around"]
     at: time | None = None
     if "-" in around:
         moment = _read_moment(around, "around", zone)
@@ -109,32 +109,8 @@ def read_period(values: dict[str, str], zone: tzinfo) -> Period:
     )
 
 
-def to_ms(at: datetime | None) -> int | None:
-    """A moment as UNIX milliseconds."""
-    return None if at is None else (at - _EPOCH) // _MS
-
-
-def field_text(at: datetime | None) -> str:
-    """A moment as a field for date and time has it."""
-    if at is None:
-        return ""
-    return f"{at:%Y-%m-%dT%H:%M:%S}".removesuffix(":00")
-
-
 def _midnight(day: date, zone: tzinfo | None) -> datetime:
     return datetime.combine(day, time(), zone)
-
-
-def _read_day(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise BadParameter("a day as yyyy-mm-dd is expected", field="day") from None
-    if not 1970 <= day.year < 9998:
-        raise BadParameter("a day of the years 1970 to 9997 is expected", field="day")
-    return day
 
 
 def _read_time(text: str) -> time:
@@ -155,18 +131,7 @@ def _read_time(text: str) -> time:
 
 
 def _read_moment(text: str, field: str, zone: tzinfo) -> datetime | None:
-    """A time of the site without a zone, or RFC 3339, in the zone of the site."""
-    if not text:
-        return None
-    if text[-6:-5] == " ":
-        text = f"{text[:-6]}+{text[-5:]}"  # "+08:00" was not escaped in the address
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
-        moment = moment.replace(microsecond=0)
-        to_ms(moment)
-    except (ValueError, OverflowError):
-        raise BadParameter("a date and time is expected", field=field) from None
-    if not 1970 <= moment.year < 9998:
+    moment = read_time(text, field, zone)
+    if moment is not None and not 1970 <= moment.year < 9998:
         raise BadParameter("a time of the years 1970 to 9997 is expected", field=field)
-    return moment
+    return moment and moment.replace(microsecond=0)

@@ -17,7 +17,8 @@ from hub.wire.code_tables import CATEGORIES
 from hub.wire.plates import part_pattern
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from hub.wire.uploads.searchable import SEARCHABLE, AskedAttributes
-from web.pages.search.period import Period, read_period, to_ms
+from web.pages.search.period import Period, read_period
+from web.pages.times import to_ms
 
 Order = Literal["newest", "oldest"]
 Pictures = Literal["", "yes", "no"]
@@ -95,7 +96,7 @@ class Question(Struct, frozen=True, kw_only=True):
         """From when until when, in UNIX milliseconds."""
         now = datetime.fromtimestamp(services.now(), services.site.zone())
         since, until = self.period.bounds(now)
-        return to_ms(since), to_ms(until)
+        return None if since is None else to_ms(since), None if until is None else to_ms(until)
 
     def as_of_now(self, services: Services) -> Question:
         """The same question with times that mean the same tomorrow."""

@@ -20,6 +20,7 @@ from hub.wire import code_tables
 from web import auth
 from web.pages import language
 from web.pages.alarms.labels import SEVERITIES
+from web.pages.choices import Choice, choices
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 from web.pages.site.layout import site_page
@@ -53,12 +54,6 @@ class RuleRow(Struct, frozen=True):
     again: str
     when: str
     where: str
-
-
-class Choice(Struct, frozen=True):
-    value: str
-    text: str
-    chosen: bool
 
 
 @blueprint.get("", role="admin")
@@ -162,9 +157,9 @@ async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Re
         number=number,
         rule=rule,
         seen=_fingerprint(),
-        kinds=_choices(_KINDS, rule.kind),
-        severities=_choices(_SEVERITIES, rule.severity),
-        renewals=_choices(_RENEWALS, _renewal(rule)),
+        kinds=choices(_KINDS, rule.kind),
+        severities=choices(_SEVERITIES, rule.severity),
+        renewals=choices(_RENEWALS, _renewal(rule)),
         types=[
             Choice(str(code), name.of(language.current().code), code in rule.types)
             for code, name in code_tables.EVENT_TYPES.items()
@@ -175,10 +170,6 @@ async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Re
             Choice(str(one.id), one.name, one.id in rule.groups) for one in hub.camera_groups.list()
         ],
     )
-
-
-def _choices(texts: dict[str, str], chosen: str) -> list[Choice]:
-    return [Choice(code, gettext(text), code == chosen) for code, text in texts.items()]
 
 
 def _fingerprint() -> str:

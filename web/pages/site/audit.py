@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 
 from msgspec import Struct
 from quart import Blueprint, Response, request
@@ -20,6 +19,7 @@ from web.pages.reports.labels import PERIODS, REPORTS
 from web.pages.site.audit_export import export_csv
 from web.pages.site.audit_filter import GROUPS, read_form
 from web.pages.site.layout import site_page
+from web.pages.times import now_here
 
 blueprint = Blueprint("audit", __name__)
 
@@ -239,7 +239,7 @@ async def export() -> Response:
     response = Response(
         export_csv(hub.audit, form.matching, describe), content_type="text/csv; charset=utf-8"
     )
-    day = datetime.fromtimestamp(hub.now(), hub.site.zone()).date()
+    day = now_here().date()
     response.headers["Content-Disposition"] = f'attachment; filename="audit-{day}.csv"'
     response.timeout = None
     return response

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from msgspec import Struct
 from quart import request
 
 from hub.services.access.audit import AuditFilter
 from web import auth
-from web.pages.date_fields import begin_of, read_day
 from web.pages.language import N_
+from web.pages.times import begin_of, end_of, read_days
 
 #: The subjects of actions, by the first word of their codes.
 GROUPS = {
@@ -64,19 +62,14 @@ def read_form() -> AuditForm:
     values = {name: request.args.get(name, "").strip()[:100] for name in _FIELDS}
     if values["group"] not in GROUPS:
         values["group"] = ""
-    since, until = read_day(values["since"]), read_day(values["until"])
-    values |= {
-        "since": since.isoformat() if since else "",
-        "until": until.isoformat() if until else "",
-    }
+    since, until = read_days(values)
     matching = AuditFilter(
         who=values["who"],
         group=values["group"],
         target=values["target"],
         targets=_cameras(values["target"]),
         since=begin_of(since) if since else None,
-        # The last day is included.
-        until=begin_of(until + timedelta(days=1)) if until else None,
+        until=end_of(until) if until else None,
     )
     return AuditForm(values, matching)
 

@@ -14,6 +14,7 @@ from hub.services.reports.delivery import DeliverySettings, FileForm
 from hub.services.reports.report import REPORT_KINDS
 from web import auth
 from web.pages import language
+from web.pages.choices import Choice
 from web.pages.language import gettext
 from web.pages.layout import redirect_to
 from web.pages.own_password import FIELD, check_own_password
@@ -25,12 +26,6 @@ blueprint = Blueprint("morning_reports", __name__)
 _FORMS = {"xlsx": "Excel (XLSX)", "csv": "CSV"}
 _FIELDS = ("form", "at", "language", "folder", "url")
 _MAX_LENGTH = 500
-
-
-class Choice(Struct, frozen=True):
-    value: str
-    text: str
-    chosen: bool
 
 
 class Fault(Struct, frozen=True):

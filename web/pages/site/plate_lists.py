@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import get_args
 
 from msgspec import Struct
@@ -26,10 +25,10 @@ from hub.wire.plates import reduce_pattern
 from web import auth
 from web.pages import language
 from web.pages.alarms.labels import SEVERITIES
-from web.pages.date_fields import begin_of, read_day
 from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.site.layout import site_page
+from web.pages.times import end_of, valid_day
 
 blueprint = Blueprint("site_plate_lists", __name__, url_prefix="/site/plate-lists")
 
@@ -223,7 +222,7 @@ def _read_lines(text: str) -> list[PlateEntry]:
 
 def _read_line(number: int, line: str) -> PlateEntry:
     pattern, *rest = (part.strip() for part in line.split(","))
-    last_day = read_day(rest[-1]) if rest else None
+    last_day = valid_day(rest[-1]) if rest else None
     if last_day is not None:
         rest = rest[:-1]
     elif rest and _DAY.fullmatch(rest[-1]):
@@ -236,7 +235,7 @@ def _read_line(number: int, line: str) -> PlateEntry:
     if len(note) > MAX_NOTE_LENGTH:
         text = gettext("the note is longer than %(n)s characters")
         raise BadLine(number, text % {"n": MAX_NOTE_LENGTH})
-    until = None if last_day is None else begin_of(last_day + timedelta(days=1))
+    until = None if last_day is None else end_of(last_day)
     return PlateEntry(pattern, note, until)
 
 

@@ -23,6 +23,7 @@ from hub.wire import code_tables
 from hub.wire.uploads.records import RecordKind
 from web import auth
 from web.pages import language
+from web.pages.choices import Choice
 from web.pages.labels import KINDS
 from web.pages.language import N_, gettext
 from web.pages.site.layout import site_page
@@ -67,12 +68,6 @@ _TLS_BROKER = N_("With a certificate, the address must begin with mqtts://.")
 _MAX_DID, _MAX_TYPE = 20, 9
 #: Fields at which a sentence can stand.
 _FIELDS = frozenset({"url", "ca", "name", "hub", "partition", "user", "password", "cert", "file"})
-
-
-class Choice(Struct, frozen=True):
-    value: str
-    text: str
-    chosen: bool
 
 
 class Values(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hub.errors import BadParameter
-from web.pages.search.period import Period, read_period, to_ms
+from web.pages.search.period import Period, read_period
+from web.pages.times import to_ms
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 25, 20, 30, tzinfo=SHANGHAI)

@@ -14,6 +14,7 @@ from hub.wire.commands.dialect import PERSON_ADD
 from hub.wire.commands.field_specs import FieldSpec, field_specs
 from hub.wire.commands.param_structs import MAX_PID, PersonAdd
 from hub.wire.commands.params import check_fields
+from web.pages.choices import Choice
 from web.pages.labels import number_expected
 from web.pages.language import N_, gettext
 from web.pages.live.record_cards import TableName, table_text
@@ -44,11 +45,6 @@ _HINTS = {
 _BOUNDS = field_specs(PersonAdd)
 
 
-class PersonOption(Struct, frozen=True):
-    value: str
-    text: str
-
-
 class PersonField(Struct, frozen=True, kw_only=True):
     """`least` and `most` limit a number, or a text's length."""
 
@@ -61,7 +57,7 @@ class PersonField(Struct, frozen=True, kw_only=True):
     least: int
     most: int
     expected: str
-    choices: tuple[PersonOption, ...]
+    choices: tuple[Choice, ...]
     fault: str
 
 
@@ -115,15 +111,15 @@ def _describe_allowed(bound: FieldSpec) -> str:
     return gettext("At most %(n)s characters, without line breaks.") % {"n": bound.most}
 
 
-def category_choices() -> tuple[PersonOption, ...]:
+def category_choices() -> tuple[Choice, ...]:
     """The lists that a person can be on."""
     return _options("category", code_tables.category_name)
 
 
-def _options(name: str, text: TableName) -> tuple[PersonOption, ...]:
+def _options(name: str, text: TableName) -> tuple[Choice, ...]:
     bound = _BOUNDS[name]
     numbers = range(bound.least or 0, (bound.most or 0) + 1)
-    return tuple(PersonOption(str(n), table_text(n, text)) for n in numbers)
+    return tuple(Choice(str(n), table_text(n, text)) for n in numbers)
 
 
 def read_values(sent: Mapping[str, str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from web.pages.camera.recordings.format_card import can_format
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.labels import duration
 from web.pages.language import N_, gettext
+from web.pages.times import now_here, valid_day
 
 blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:did>/recordings")
 
@@ -63,7 +64,7 @@ class RecordingRow(Struct, frozen=True):
 
 @blueprint.get("", role="viewer")
 async def month(did: int) -> Response:
-    device, hub, today = get_camera(did), auth.services(), _today()
+    device, hub, today = get_camera(did), auth.services(), now_here().date()
     year, number = _read_month(today)
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
@@ -92,7 +93,7 @@ async def month(did: int) -> Response:
 
 @blueprint.get("/<day>", role="viewer")
 async def day(did: int, day: str) -> Response:
-    device, hub, today = get_camera(did), auth.services(), _today()
+    device, hub, today = get_camera(did), auth.services(), now_here().date()
     at, zone, position = _parse_day(day), hub.site.zone(), read_position(request.args)
     around = _read_around()
     begin, end = _minutes_around(around) if around else ("00:00", "23:59")
@@ -146,11 +147,6 @@ async def _count_days(hub: Services, did: str, year: int, month: int) -> RecordD
         raise
 
 
-def _today() -> date:
-    hub = auth.services()
-    return datetime.fromtimestamp(hub.now(), hub.site.zone()).date()
-
-
 def _read_month(today: date) -> tuple[int, int]:
     """The month in the address. An invalid one is the current month: a bookmark must not break."""
     found = _MONTH.fullmatch(request.args.get("month", ""))
@@ -174,11 +170,8 @@ def _minutes_around(time: str) -> tuple[str, str]:
 
 
 def _parse_day(text: str) -> date:
-    try:
-        at = date.fromisoformat(text)
-    except ValueError:
-        raise NoSuchPath from None
-    if not (_YEARS.least or 0) < at.year <= (_YEARS.most or 0):
+    at = valid_day(text)
+    if at is None or not (_YEARS.least or 0) < at.year <= (_YEARS.most or 0):
         raise NoSuchPath
     return at
 

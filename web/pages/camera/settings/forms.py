@@ -16,6 +16,7 @@ from hub.errors import BadParameter
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.field_specs import FieldSpec, field_specs
 from hub.wire.commands.params import check_changes, check_fields
+from web.pages.choices import Choice
 from web.pages.labels import number_expected, unit_text
 from web.pages.language import gettext
 
@@ -51,11 +52,6 @@ class SettingForm(Struct, frozen=True):
         return dict(_flat_bounds(field_specs(param)))
 
 
-class SettingOption(Struct, frozen=True):
-    value: str
-    text: str
-
-
 class SettingField(Struct, frozen=True, kw_only=True):
     """One field as the page shows it. `look` is the kind of input.
 
@@ -73,7 +69,7 @@ class SettingField(Struct, frozen=True, kw_only=True):
     most: int | None
     unit: str
     expected: str
-    choices: tuple[SettingOption, ...]
+    choices: tuple[Choice, ...]
     fault: str
     note: str = ""
 
@@ -167,7 +163,7 @@ def _setting_field(
 
 
 def _look(
-    bound: FieldSpec, choices: Sequence[SettingOption]
+    bound: FieldSpec, choices: Sequence[Choice]
 ) -> Literal["check", "number", "choice", "text"]:
     if choices:
         return "choice"
@@ -176,7 +172,7 @@ def _look(
     return "text" if bound.kind in ("text", "address") else "number"
 
 
-def _expected(name: str, bound: FieldSpec, choices: Sequence[SettingOption]) -> str:
+def _expected(name: str, bound: FieldSpec, choices: Sequence[Choice]) -> str:
     if choices:
         return gettext("Choose one of the options.")
     if bound.kind == "text":
@@ -190,21 +186,21 @@ def _expected(name: str, bound: FieldSpec, choices: Sequence[SettingOption]) -> 
 
 def _options(
     label: SettingLabel, bound: FieldSpec, value: str, *, may_be_empty: bool
-) -> tuple[SettingOption, ...]:
-    unchanged = (SettingOption("", gettext("Unchanged")),) if may_be_empty else ()
+) -> tuple[Choice, ...]:
+    unchanged = (Choice("", gettext("Unchanged")),) if may_be_empty else ()
     if label.words:
-        known = [SettingOption(word, gettext(text)) for word, text in label.words]
+        known = [Choice(word, gettext(text)) for word, text in label.words]
         # A camera may have a value that nobody knows: nothing else is chosen in its place.
         is_known = value in [one.value for one in known] or may_be_empty
-        return (*unchanged, *(() if is_known else (SettingOption("", "–"),)), *known)
+        return (*unchanged, *(() if is_known else (Choice("", "–"),)), *known)
     if label.choices:
-        named = (SettingOption(str(n), gettext(text)) for n, text in enumerate(label.choices))
+        named = (Choice(str(n), gettext(text)) for n, text in enumerate(label.choices))
         return (*unchanged, *named)
     if bound.kind == "boolean" and may_be_empty:
         return (
             *unchanged,
-            SettingOption("1", gettext("On")),
-            SettingOption("0", gettext("Off")),
+            Choice("1", gettext("On")),
+            Choice("0", gettext("Off")),
         )
     return ()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
@@ -19,6 +17,7 @@ from web.pages.search.export.found_records import FoundRecords
 from web.pages.search.export.printed import MOST_RECORDS as MOST_PRINTED
 from web.pages.search.export.printed import printed_answer
 from web.pages.search.question import Question, read_question, read_sent
+from web.pages.times import now_here
 
 blueprint = Blueprint("search_export", __name__, url_prefix="/search/export")
 
@@ -93,6 +92,4 @@ def _found(question: Question, me: User, most: int) -> FoundRecords:
 
 def _name() -> str:
     """The name of the file, by the time at the site."""
-    hub = auth.services()
-    now = datetime.fromtimestamp(hub.now(), hub.site.zone())
-    return f"sitehub-search-{now:%Y%m%d-%H%M%S}"
+    return f"sitehub-search-{now_here():%Y%m%d-%H%M%S}"
