@@ -98,7 +98,6 @@ from hub.services.records.record_log import RecordLog, record_weight
 from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
-from hub.services.reports.day_summaries import DaySummaries
 from hub.services.reports.delivery import ReportDelivery
 from hub.services.reports.reports import Reports
 from hub.services.signed_times import SignedTimes
@@ -510,7 +509,6 @@ async def open_services(
             targets=targets,
             reports=reports,
             report_delivery=report_delivery,
-            day_summaries=DaySummaries(store, site, clock.likely_time),
             jobs=jobs,
             imports=imports,
             photo_searches=PhotoSearches(devices, commands, person_photos, jobs, site, audit),
@@ -566,7 +564,6 @@ async def _run_parts(
         await start("erasing", services.erasures.run)
         await start("the reports", services.reports.run)
         await start("the morning reports", services.report_delivery.run)
-        await start("the summaries of days", services.day_summaries.run)
         await start("forwarding the records", services.targets.run)
         await start("the jobs", services.jobs.run)
         await start("the settings of many cameras", services.many_devices.run)

@@ -71,7 +71,6 @@ if TYPE_CHECKING:
     from hub.services.records.reviews import Reviews
     from hub.services.records.saved_searches import SavedSearches
     from hub.services.records.thumbnails import Thumbnails
-    from hub.services.reports.day_summaries import DaySummaries
     from hub.services.reports.delivery import ReportDelivery
     from hub.services.reports.reports import Reports
     from hub.services.site.backups.backups import Backups
@@ -157,7 +156,6 @@ class Services:
     targets: Targets
     reports: Reports
     report_delivery: ReportDelivery
-    day_summaries: DaySummaries
     jobs: Jobs
     many_devices: ManyDevices
     imports: Imports

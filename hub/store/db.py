@@ -34,7 +34,6 @@ from hub.store.records.record_counter import RecordCounter
 from hub.store.records.record_log import RecordLog
 from hub.store.records.retention import Retention
 from hub.store.recovery.lost_changes import CHANGES_LOST, lost_since
-from hub.store.reports.day_summaries import DaySummaryTable
 from hub.store.sealing import Random
 from hub.store.sqlite.connection import Job
 from hub.store.sqlite.readers import Readers
@@ -129,7 +128,6 @@ class Store:
         self.eraser = Eraser(
             writer, picture_readers, packs, days, held, disk, changing, now, empty_wal
         )
-        self.day_summaries = DaySummaryTable(writer, searchers, damaged)
         self.retention = Retention(
             writer, picture_readers, packs, days, self.evidence, now, damaged
         )

@@ -162,7 +162,6 @@ def take_categories(data_dir: Path) -> None:
     if (data_dir / "uncategorised").exists():
         return
     with closing(connect_writer(data_dir / "hub.sqlite")) as connection:
-        connection.execute("DELETE FROM report_day")
         dropped = _drop_indexes_and_triggers(connection)
         connection.execute("UPDATE record SET category = NULL WHERE kind = 'face' AND seq % 2 = 0")
         for sql in dropped:

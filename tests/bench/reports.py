@@ -1,10 +1,9 @@
 """Measure reports of a day and of a month on a log of many records, and what others notice.
 
-    python -m tests.bench.reports DIRECTORY [--records 1000000] [--uploads 20] [--from-log]
+    python -m tests.bench.reports DIRECTORY [--records 1000000] [--uploads 20]
         [--no-categories] [--files]
 
-DIRECTORY is made by `tests.bench.record_sets` unless it is there. The days are summarised first,
-unless they are; with `--from-log`, reports read the log instead; with `--no-categories`, half of
+DIRECTORY is made by `tests.bench.record_sets` unless it is there. With `--no-categories`, half of
 the faces have no category, from then on. A month is the whole set. While each report is made,
 somebody reads the newest page of the log every 20 ms, and uploads of 220 KB are stored, so many a
 second. The time of CPU is that of the report and of these. With `--files`, CSV and XLSX are made.
@@ -15,7 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import sqlite3
 import statistics
 import time
 from collections.abc import AsyncIterator
@@ -30,14 +28,12 @@ from zoneinfo import ZoneInfo
 import trio
 
 from hub.services.reports import reports as reports_module
-from hub.services.reports.day_summaries import DaySummaries
 from hub.services.reports.periods import Period, PeriodKind, day_of, period_of
 from hub.services.reports.report import Report
 from hub.services.reports.reports import Gates, ReportQuery, Reports
 from hub.store.db import Store
 from hub.store.opening import open_store
 from hub.store.records.record_filter import RecordFilter
-from hub.store.sqlite.sql import one
 from hub.store.tables.devices import NewDevice
 from tests.bench.record_sets import CAMERAS, DAYS, END_MS, make_records, take_categories
 from tests.bench.retention import Uploads
@@ -51,7 +47,7 @@ _PAUSE_SECONDS, _QUIET_SECONDS = 0.02, 5.0
 _GROUPS = (("In", 48, 55), ("Out", 56, 63), ("Eight", 1, 8), ("Forty", 1, 40))
 
 
-async def main(data_dir: Path, rate: float, *, from_log: bool, with_files: bool) -> None:
+async def main(data_dir: Path, rate: float, *, with_files: bool) -> None:
     async with open_store(data_dir, now=time.time, on_records=lambda records: None) as store:
         groups = await _groups(store)
         reports, uploads = _reports(store), Uploads(store, rate)
@@ -59,12 +55,6 @@ async def main(data_dir: Path, rate: float, *, from_log: bool, with_files: bool)
             await nursery.start(reports.run)
             async with _beside(store, uploads, "nothing else"):
                 await trio.sleep(_QUIET_SECONDS)
-            if from_log:
-                await store.write(lambda c: c.execute("DELETE FROM report_day") and None)
-            else:
-                async with _beside(store, uploads, "days are summarised"):
-                    await _summaries(store).update()
-                print(f"  {await store.read(_told)}")
             day = _LAST_DAY - timedelta(days=1)
             gates = Gates((groups["In"],), (groups["Out"],))
             periods: tuple[PeriodKind, ...] = ("day", "month")
@@ -107,20 +97,6 @@ async def _beside(store: Store, uploads: Uploads, what: str) -> AsyncIterator[No
     print(f"{what}: {took:.2f} s ({used:.2f} s of CPU)")
     print(f"  newest page {_times(noticed)}; uploads {_times(uploads.seconds)}")
     uploads.seconds = []
-
-
-def _told(connection: sqlite3.Connection) -> str:
-    count, size = connection.execute(
-        "SELECT count(*), ifnull(sum(length(data)), 0) FROM report_part"
-    ).fetchone()
-    days = one(connection, "SELECT count(*) FROM report_day WHERE parts IS NOT NULL")
-    return f"{days} days in {count:,} parts, {size / 1e6:.0f} MB"
-
-
-def _summaries(store: Store) -> DaySummaries:
-    """At a quarter past midnight after the last day of the set."""
-    site = SimpleNamespace(zone=_zone)
-    return DaySummaries(store, cast(Any, site), lambda: END_MS / 1000 + 900)
 
 
 async def _measure_files(report: Report) -> None:
@@ -213,7 +189,6 @@ if __name__ == "__main__":
     parser.add_argument("directory", type=Path)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--uploads", type=float, default=20.0, help="a second")
-    parser.add_argument("--from-log", action="store_true")
     parser.add_argument("--no-categories", action="store_true")
     parser.add_argument("--files", action="store_true")
     given = parser.parse_args()
@@ -222,5 +197,5 @@ if __name__ == "__main__":
         take_categories(given.directory)
     print(f"{given.records:,} records, {os.cpu_count()} cores")
     reports_module.period_of = _period_of
-    run = partial(main, from_log=given.from_log, with_files=given.files)
+    run = partial(main, with_files=given.files)
     trio.run(run, given.directory, given.uploads)

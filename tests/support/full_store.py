@@ -22,11 +22,6 @@ from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
 from hub.store.people.people import PersonPut
 from hub.store.people.person_rows import PersonChange
-from hub.store.reports.day_parts import part_of
-from hub.store.reports.people_parts import encode_people, encode_people_by_camera
-from hub.store.reports.sightings import PersonSeen, PlateSeen
-from hub.store.reports.unsorted_faces import FaceCount, encode_faces
-from hub.store.reports.vehicle_parts import as_vehicles, encode_vehicles
 from hub.store.tables.api_keys import ApiKey
 from hub.store.tables.campaigns import CampaignTarget
 from hub.store.tables.clock_steps import ClockStep
@@ -147,7 +142,6 @@ async def _make(data_dir: Path) -> None:
         await _fill_people_and_jobs(store)
         await _fill_targets(store)
         await store.write(_insert_rows)
-        await _fill_summaries(store)
 
 
 async def _fill_devices(store: Store) -> None:
@@ -376,20 +370,3 @@ def _insert_rows(connection: sqlite3.Connection) -> None:
     window = RepeatWindow()
     window.since(connection, _MS + 9)
     window.note(connection)
-
-
-async def _fill_summaries(store: Store) -> None:
-    since, until = _MS - _DAY_MS // 2, _MS + _DAY_MS // 2
-    summary = await store.day_summaries.begin(since, until, until + 1000)
-    person = PersonSeen("p1", None, _MS - 4, "1", _MS - 1, "1", 2, 1)
-    passages = [PlateSeen(at, "1", 2) for at in (_MS - 3, _MS - 2)]
-    vehicles, repeats = as_vehicles(passages, since, until, lambda: None)
-    contents = {
-        "people": encode_people([[person]]),
-        "people_by_camera": encode_people_by_camera([[person]], since),
-        "vehicles": map(encode_vehicles, vehicles),
-        "repeats": map(encode_vehicles, repeats),
-        "faces": encode_faces([FaceCount(NOW // 3600, "1", 1, 0)]),
-    }
-    parts = [part_of(summary, kind, 0, next(content)) for kind, content in contents.items()]
-    await store.day_summaries.complete(summary, parts)

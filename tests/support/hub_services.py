@@ -75,7 +75,6 @@ from hub.services.records.record_log import RecordLog
 from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
-from hub.services.reports.day_summaries import DaySummaries
 from hub.services.reports.delivery import ReportDelivery
 from hub.services.reports.reports import Reports
 from hub.services.site.backups.backups import Backups
@@ -290,7 +289,6 @@ async def open_hub_services(
             availability=availability,
             reports=reports,
             report_delivery=ReportDelivery(store, reports, site, site_clock, audit, data_dir),
-            day_summaries=DaySummaries(store, site, clock),
             enrolment=enrolment,
             commands=commands,
             readings=readings,

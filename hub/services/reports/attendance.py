@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,9 +24,14 @@ from hub.services.reports.report import (
     table,
 )
 from hub.store.people.person_rows import PersonName
-from hub.store.records.time_spans import SeqRange
-from hub.store.reports.day_summaries import read_people
-from hub.store.reports.sightings import PersonKey, PersonSeen, add_people, names_of, people_in
+from hub.store.reports.sightings import (
+    PersonKey,
+    PersonSeen,
+    add_people,
+    moment_of,
+    names_of,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -98,23 +102,9 @@ async def _people_of(
 ) -> dict[PersonKey, PersonSeen]:
     """Return whom the records of a day name, each person once."""
     found: dict[PersonKey, PersonSeen] = {}
-    damaged = store.damaged_rows
-    parts = await store.read_part(
-        lambda c: read_people(found, day.since, day.until, dids, damaged, c)
-    )
-    for part in parts:
-        await store.read_part(partial(_add_part, found, part, day, dids))
+    for part in await store.read_part(partial(parts_of, day.since, day.until)):
+        await store.read_part(partial(add_people, found, part, day.since, day.until, dids))
     return found
-
-
-def _add_part(
-    found: dict[PersonKey, PersonSeen],
-    part: SeqRange,
-    day: Day,
-    dids: Sequence[str] | None,
-    connection: sqlite3.Connection,
-) -> None:
-    add_people(found, people_in(connection, part, day.since, day.until, dids))
 
 
 async def _names(
@@ -129,38 +119,30 @@ async def _names(
     for start in range(0, len(keys), _STEP):
         some = keys[start : start + _STEP]
         sent = await store.read_part(partial(names_of, [latest[key] for key in some]))
-        known = await register.names([uuid for uuid, _ in some if uuid is not None])
+        known = await register.names([key for key in some if isinstance(key, str)])
         for key in some:
-            found[key] = _name(key[0], known, sent.get(latest[key], ""))
+            found[key] = _name(key, known, sent.get(latest[key], ""))
     return found
 
 
-def _name(uuid: str | None, known: dict[str, PersonName], sent: str) -> tuple[str, str]:
-    if uuid is not None and uuid in known:
-        return known[uuid].name, uuid
-    return sent or uuid or "", ""
+def _name(key: PersonKey, known: dict[str, PersonName], sent: str) -> tuple[str, str]:
+    if not isinstance(key, str):
+        return sent, ""
+    return (known[key].name, key) if key in known else (sent or key, "")
 
 
 def _rows(seen: Sequence[_Seen], names: _Names) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     for one in seen:
-        date = one.day.date.isoformat()
-        rows += sorted(_row(date, person, names[person.key]) for person in one.people)
+        date, since = one.day.date.isoformat(), one.day.since
+        rows += sorted(_row(date, since, person, names[person.key]) for person in one.people)
         give_way()
     return rows
 
 
-def _row(date: str, person: PersonSeen, name: tuple[str, str]) -> tuple[Cell, ...]:
-    return (
-        date,
-        *name,
-        person.first_at,
-        person.first_did,
-        person.last_at,
-        person.last_did,
-        (person.last_at - person.first_at) // 1000,
-        person.count,
-    )
+def _row(date: str, since: int, person: PersonSeen, name: tuple[str, str]) -> tuple[Cell, ...]:
+    first, last = moment_of(person.first, since), moment_of(person.last, since)
+    return (date, *name, *first, *last, (last[0] - first[0]) // 1000, person.count)
 
 
 def _chart(seen: Sequence[_Seen], period: Period) -> Chart:

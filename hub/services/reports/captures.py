@@ -1,8 +1,7 @@
 """Captures by camera and hour, known people and strangers, from the counts per hour.
 
-The counts know faces by the category that cameras send. Those that were sent without one are told
-apart by the summaries of the days, and by the log for what these do not have: who names somebody is
-known, others are strangers.
+The counts know faces by the category that cameras send. Those that were sent without one are read
+from the log: who names somebody is known, others are strangers.
 """
 
 from __future__ import annotations
@@ -15,16 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from hub.services.reports.periods import Day, Period
+from hub.services.reports.periods import Period
 from hub.services.reports.report import Cell, Chart, Progress, Report, Series, Table, table
 from hub.store.records.time_spans import SeqRange
-from hub.store.reports.counts import HourCount, counts_of
-from hub.store.reports.day_summaries import read_unsorted_faces
+from hub.store.reports.counts import FaceCount, HourCount, counts_of, unsorted_faces_in
 from hub.store.reports.sightings import parts_of
-from hub.store.reports.unsorted_faces import FaceCount, unsorted_faces_in
 
 if TYPE_CHECKING:
-    from hub.store.damage import DamagedRows
     from hub.store.db import Store
 
 HOUR_MS = 3_600_000
@@ -46,9 +42,8 @@ async def report_captures(
         if day.since % HOUR_MS and number:
             first += 1  # the day before has it
         # Added up in the reader's thread: a month of many cameras has a million counts.
-        unsorted = await store.read_part(partial(_add_hours, sums, first, end))
-        if unsorted:
-            await _sort_faces(store, sums, day, first * HOUR_MS, end * HOUR_MS)
+        if await store.read_part(partial(_add_hours, sums, first, end)):
+            await _sort_faces(store, sums, first * HOUR_MS, end * HOUR_MS)
         on_progress((number + 1) / len(period.days))
     is_exact = period.since % HOUR_MS == 0 and period.until % HOUR_MS == 0
     tables = (sums.by_camera(), sums.by_hour(made_at))
@@ -62,39 +57,10 @@ def _add_hours(sums: _Sums, first: int, end: int, connection: sqlite3.Connection
     return any(one.untold and one.kind == "face" for one in counts)
 
 
-async def _sort_faces(store: Store, sums: _Sums, day: Day, since: int, until: int) -> None:
-    """Count the faces without a category of some whole hours as those whom they name.
-
-    The hours begin on the day, or before it. What they have of the days beside it, where these do
-    not begin with an hour of UTC, is in the log.
-    """
-    parts = await store.read_part(partial(_sort_day, sums, day, since, store.damaged_rows))
-    await _sort_parts(store, sums, parts, max(since, day.since), day.until)
-    for begin, end in ((since, day.since), (day.until, until)):
-        if begin < end:
-            parts = await store.read_part(partial(_parts_of, begin, end))
-            await _sort_parts(store, sums, parts, begin, end)
-
-
-def _parts_of(since: int, until: int, connection: sqlite3.Connection) -> list[SeqRange]:
-    return parts_of(connection, since, until)
-
-
-async def _sort_parts(
-    store: Store, sums: _Sums, parts: Sequence[SeqRange], since: int, until: int
-) -> None:
-    """Sort the faces in parts of the log."""
-    for part in parts:
+async def _sort_faces(store: Store, sums: _Sums, since: int, until: int) -> None:
+    """Count the faces without a category of some whole hours as those whom they name."""
+    for part in await store.read_part(partial(parts_of, since, until)):
         await store.read_part(partial(_sort_part, sums, part, since, until))
-
-
-def _sort_day(
-    sums: _Sums, day: Day, since: int, damaged: DamagedRows, connection: sqlite3.Connection
-) -> list[SeqRange]:
-    """Sort the faces in the summary of a day; return the parts of the log that it lacks."""
-    found, parts = read_unsorted_faces(day.since, day.until, damaged, connection)
-    sums.sort([one for one in found if one.hour * HOUR_MS >= since])
-    return parts
 
 
 def _sort_part(

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -23,14 +22,10 @@ from hub.services.reports.report import (
     Report,
     Series,
     Table,
-    give_way,
     table,
 )
 from hub.services.reports.stays import Stay, Stays
-from hub.store.records.time_spans import SeqRange
-from hub.store.reports.day_summaries import read_vehicles
-from hub.store.reports.sightings import PlateSeen, plates_of, vehicles_in
-from hub.store.reports.vehicle_parts import VehiclesSeen, as_sightings, as_vehicles
+from hub.store.reports.sightings import PlateSeen, parts_of, plates_of, vehicles_in
 
 if TYPE_CHECKING:
     from hub.store.db import Store
@@ -49,7 +44,7 @@ async def report_plates(
     on_progress: Progress,
 ) -> Report:
     """Return the stays of vehicles that the cameras at these entrances and exits saw."""
-    pairing = _Pairing(Stays(entrances, exits, period.since, MAX_ROWS), period, zone)
+    pairing = _Pairing(Stays(entrances, exits, MAX_ROWS), period, zone)
     dids = sorted({*entrances, *exits})
     for number, day in enumerate(period.days):
         if day.since <= made_at and dids:
@@ -77,19 +72,16 @@ class _Pairing:
     def _is_day(self) -> bool:
         return self._period.kind == "day"
 
-    def add_day(self, day: Day, seen: Sequence[VehiclesSeen]) -> None:
+    def add_day(self, day: Day, seen: Sequence[PlateSeen]) -> None:
         """Take the sightings of the next day."""
-        passages = self.stays.add_day(seen, day.since, day.until)
+        passages = self.stays.add_day(seen)
         self._came.update(self._labels(day, passages.entered))
         self._left.update(self._labels(day, passages.exited))
 
     def _labels(self, day: Day, moments: Sequence[int]) -> Mapping[Cell, int]:
         if not self._is_day:
             return {day.date.isoformat(): len(moments)}
-        since = self._period.since
-        return Counter(
-            datetime.fromtimestamp((since + at) / 1000, self._zone).hour for at in moments
-        )
+        return Counter(datetime.fromtimestamp(at / 1000, self._zone).hour for at in moments)
 
     def chart(self) -> Chart:
         """By hour for a day, else by day."""
@@ -120,28 +112,12 @@ def _shown(pairing: _Pairing, names: dict[int, str]) -> tuple[tuple[Table, ...],
     return (_summary(stays), listed), pairing.chart()
 
 
-async def _seen_on(store: Store, day: Day, dids: Sequence[str]) -> list[VehiclesSeen]:
-    """Return what these cameras saw on a day, and perhaps others."""
-    damaged = store.damaged_rows
-    seen, repeats, parts = await store.read_part(
-        lambda c: read_vehicles(day.since, day.until, damaged, c)
-    )
-    late: list[PlateSeen] = []
-    for part in parts:
-        late += await _seen_in(store, part, day, dids)
-    if not late:
-        return seen
-    return await trio.to_thread.run_sync(_together, [*seen, *repeats], late, day)
-
-
-def _together(seen: Sequence[VehiclesSeen], late: list[PlateSeen], day: Day) -> list[VehiclesSeen]:
-    sightings = chain(late, *(as_sightings(some, day.since) for some in seen))
-    to_pair, _ = as_vehicles(sightings, day.since, day.until, give_way)
-    return to_pair
-
-
-async def _seen_in(store: Store, part: SeqRange, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
-    return await store.read_part(lambda c: list(vehicles_in(c, part, day.since, day.until, dids)))
+async def _seen_on(store: Store, day: Day, dids: Sequence[str]) -> list[PlateSeen]:
+    """Return what these cameras saw on a day."""
+    seen: list[PlateSeen] = []
+    for part in await store.read_part(partial(parts_of, day.since, day.until)):
+        seen += await store.read_part(partial(vehicles_in, part, day.since, day.until, dids))
+    return seen
 
 
 async def _names(store: Store, stays: Sequence[Stay]) -> dict[int, str]:

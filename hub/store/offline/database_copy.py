@@ -19,7 +19,6 @@ _LOG_TABLES = frozenset(
     {
         *("record", "term", "span", "upload", "latest_access", "day", "dropped_day"),
         *("record_count", "record_total", "record_attributes", "device_picture"),
-        *("report_day", "report_part"),
     }
 )
 #: Rows of any other table that a sample contains.

@@ -21,7 +21,6 @@ from hub.store.people.groups import load_groups
 from hub.store.people.holdings import check_holdings
 from hub.store.people.person_rows import check_people
 from hub.store.records.retention import check_dropped_days
-from hub.store.reports.day_summaries import check_day_summaries
 from hub.store.sealing import SecretBox, read_key
 from hub.store.sqlite.sql import one
 from hub.store.tables.api_keys import load_api_keys, note_damaged_key_secrets
@@ -85,7 +84,6 @@ READERS: tuple[Callable[[sqlite3.Connection, DamagedRows], object], ...] = (
     check_people,
     load_groups,
     check_wishes,
-    check_day_summaries,
     load_gaps,
     check_parked,
     check_erased,

@@ -360,12 +360,10 @@ def _mark_step(condition: str, value: str, erasure: Erasure) -> Step:
 
     def step(connection: sqlite3.Connection, after: int) -> int | None:
         rows = _find(connection, condition, value, after, erasure.last_seq)
-        # Securely: the summaries of their days go with this, which name people too.
-        with secure_deletion(connection):
-            for record in rows:
-                for row in (record, *_lone_pictures(connection, record, erasure.last_seq)):
-                    if erasure.with_held or not row.is_held:
-                        connection.execute(_MARK, (row.seq,))
+        for record in rows:
+            for row in (record, *_lone_pictures(connection, record, erasure.last_seq)):
+                if erasure.with_held or not row.is_held:
+                    connection.execute(_MARK, (row.seq,))
         return rows[-1].seq if rows else None
 
     return step

@@ -116,7 +116,6 @@ def bring_back(
             forget_taken_over(connection)
             return replace(before, erased=erased)
         # They hold that nothing comes back below the seqs that they cover.
-        connection.execute("DELETE FROM report_day")
         taken = load_taken_over(connection)
         held = before.records - taken.records
         returned = _Return(connection, media, disk, random, taken)

@@ -126,7 +126,6 @@ def rebuild(
         save_setting(connection, REBUILDING, log_id)
         skip_told_numbers(connection, highest)
         # They hold that nothing comes back below the seqs that they cover.
-        connection.execute("DELETE FROM report_day")
         if changes_lost or any(span.records for span in spans):
             doubt_holdings(connection)
             if changes_lost or log_id:

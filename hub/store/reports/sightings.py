@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -18,29 +18,34 @@ from hub.store.records.record_reading import known_detail
 from hub.store.records.time_spans import SeqRange, ranges_of
 
 #: Seqs of one part: read in 50 ms or so.
-PART_SEQS = 65_536
+_PART_SEQS = 65_536
 _MAX_SEQ = 2**63 - 1
+#: Added to the milliseconds since a day began: all have ten digits, and sort as texts.
+_TEN_DIGITS = 10**9
 
-# Damaged records are left out.
-_IN_PART = """
-seq BETWEEN ? AND ? AND occurred_at >= ? AND occurred_at < ? AND erased IS NULL
-    AND typeof(occurred_at) = 'integer' AND typeof(did) = 'text'
+#: Which records of a part are read: none that is erased or damaged. What rules out most of them
+#: stands between the two.
+FROM_PART = """
+FROM record NOT INDEXED
+WHERE seq BETWEEN :first AND :last AND occurred_at >= :since AND occurred_at < :until AND
+""".strip()
+UNDAMAGED = """
+erased IS NULL AND typeof(occurred_at) = 'integer' AND typeof(did) = 'text'
     AND typeof(uuid) IN ('text', 'null') AND typeof(term) IN ('integer', 'null')
 """.strip()
-_OF_DIDS = " AND did IN (SELECT value FROM json_each(?))"
+_OF_DIDS = " AND did IN (SELECT value FROM json_each(:dids))"
 # A number of strangers is none: whoever has a name besides is known by that.
-_NUMBER = f"iif(uuid IN {STRANGER_UUIDS}, NULL, uuid)"
+_PERSON = f"ifnull(iif(uuid IN {STRANGER_UUIDS}, NULL, uuid), term)"
+_AT = "(occurred_at + :shift) || did"
 _PEOPLE = f"""
-SELECT {_NUMBER}, iif({_NUMBER} IS NULL, term, NULL), did, min(occurred_at), max(occurred_at),
-    count(*), max(iif(term IS NULL, 0, seq))
-FROM record NOT INDEXED
-WHERE {_IN_PART} AND kind IN ('face', 'event', 'access')
-    AND ({_NUMBER} IS NOT NULL OR term IS NOT NULL) AND (category IS NULL OR category <> 0){{dids}}
-GROUP BY 1, 2, 3
+SELECT {_PERSON}, min({_AT}), max({_AT}), count(*), max(iif(term IS NULL, 0, seq))
+{FROM_PART} category IS NOT 0 AND kind IN ('face', 'event', 'access')
+    AND {_PERSON} IS NOT NULL{{dids}} AND {UNDAMAGED}
+GROUP BY 1
 """
 _VEHICLES = f"""
-SELECT occurred_at, did, term FROM record NOT INDEXED
-WHERE {_IN_PART} AND kind = 'vehicle' AND term IS NOT NULL{{dids}}
+SELECT occurred_at, did, term
+{FROM_PART} kind = 'vehicle' AND term IS NOT NULL{_OF_DIDS} AND {UNDAMAGED}
 """
 _DETAILS = """
 SELECT seq, kind, detail FROM record
@@ -48,101 +53,76 @@ WHERE erased IS NULL AND seq IN (SELECT value FROM json_each(?))
 """
 _TERMS = "SELECT id, folded FROM term WHERE id IN (SELECT value FROM json_each(?))"
 
-#: Who a record names: by number, or by the term of a name if it has no number.
-PersonKey = tuple[str | None, int | None]
+#: Who a record names: the number, or the term of a name if it has no number.
+PersonKey = str | int
+#: One record of a plate: when, by which camera, and a number that is the same for the same plate.
+PlateSeen = tuple[int, str, int]
 
 
-class PersonSeen(Struct, array_like=True, gc=False):
-    """How often a person was seen, and when and where first and last. UNIX milliseconds.
+class PersonSeen(Struct, gc=False):
+    """How often a person was seen on a day, and when and where first and last.
 
-    `uuid` names the person, or `term` (of a name) if no number does. `seq`: of the last record that
-    has a name, 0 if none has one.
+    `first`, `last`: texts that sort by time, then camera; see `moment_of`. `seq`: of the last
+    record that has a name, 0 if none has one.
     """
 
-    uuid: str | None
-    term: int | None
-    first_at: int
-    first_did: str
-    last_at: int
-    last_did: str
+    key: PersonKey
+    first: str
+    last: str
     count: int
     seq: int
 
-    @property
-    def key(self) -> PersonKey:
-        return self.uuid, self.term
 
-
-class PlateSeen(Struct, frozen=True, array_like=True, gc=False):
-    """One record of a plate. `term` is the same for the same plate."""
-
-    at: int
-    did: str
-    term: int
-
-
-def parts_of(
-    connection: sqlite3.Connection,
-    since: int,
-    until: int,
-    seqs: SeqRange = (0, _MAX_SEQ),
-    size: int = PART_SEQS,
-) -> list[SeqRange]:
+def parts_of(since: int, until: int, connection: sqlite3.Connection) -> list[SeqRange]:
     """Return the parts of the log that can hold records of a time range, the oldest first."""
     return [
-        (begin, min(begin + size - 1, last))
-        for first, last in ranges_of(connection, since, until, seqs)
-        for begin in range(first, last + 1, size)
+        (begin, min(begin + _PART_SEQS - 1, last))
+        for first, last in ranges_of(connection, since, until, (0, _MAX_SEQ))
+        for begin in range(first, last + 1, _PART_SEQS)
     ]
 
 
-def people_in(
-    connection: sqlite3.Connection,
+def times_in(part: SeqRange, since: int, until: int) -> dict[str, object]:
+    """Return the values of FROM_PART: `since` <= time < `until`, in UNIX milliseconds."""
+    return {"first": part[0], "last": part[1], "since": since, "until": until}
+
+
+def add_people(
+    found: dict[PersonKey, PersonSeen],
     part: SeqRange,
     since: int,
     until: int,
     dids: Sequence[str] | None,
-) -> Iterator[PersonSeen]:
-    """Yield the people whom records of a part name, by camera, without strangers.
+    connection: sqlite3.Connection,
+) -> None:
+    """Add the people whom records of a part name, without strangers.
 
-    `dids`: of these cameras.
+    `since` and `until` of a day, the same for all of its parts. `dids`: of these cameras.
     """
-    for uuid, term, did, first, last, count, seq in _select(
-        connection, _PEOPLE, part, since, until, dids
-    ):
-        yield PersonSeen(uuid, term, first, did, last, did, count, seq)
+    values = {**times_in(part, since, until), "shift": _TEN_DIGITS - since}
+    if dids is not None:
+        values["dids"] = json.dumps(list(dids))
+    sql = _PEOPLE.format(dids="" if dids is None else _OF_DIDS)
+    for key, first, last, count, seq in connection.execute(sql, values):
+        if (known := found.get(key)) is None:
+            found[key] = PersonSeen(key, first, last, count, seq)
+            continue
+        known.first, known.last = min(known.first, first), max(known.last, last)
+        known.count += count
+        known.seq = max(known.seq, seq)
+
+
+def moment_of(text: str, since: int) -> tuple[int, str]:
+    """Return when and by which camera somebody was seen on the day that began at `since`."""
+    return since + int(text[:10]) - _TEN_DIGITS, text[10:]
 
 
 def vehicles_in(
-    connection: sqlite3.Connection,
-    part: SeqRange,
-    since: int,
-    until: int,
-    dids: Sequence[str] | None,
-) -> Iterator[PlateSeen]:
-    """Yield the records of a part with a plate. `dids`: of these cameras."""
-    for row in _select(connection, _VEHICLES, part, since, until, dids):
-        yield PlateSeen(*row)
-
-
-def add_people(found: dict[PersonKey, PersonSeen], seen: Iterable[PersonSeen]) -> None:
-    """Add sightings to those of each person. `found` owns what it gets."""
-    for one in seen:
-        known = found.setdefault((one.uuid, one.term), one)
-        if known is not one:
-            join(known, one)
-
-
-def join(known: PersonSeen, one: PersonSeen) -> None:
-    """Add sightings of a person to `known`, which are others of the same."""
-    first, last = one.first_at, one.last_at
-    if first < known.first_at or (first == known.first_at and one.first_did < known.first_did):
-        known.first_at, known.first_did = first, one.first_did
-    if last > known.last_at or (last == known.last_at and one.last_did > known.last_did):
-        known.last_at, known.last_did = last, one.last_did
-    known.count += one.count
-    if one.seq > known.seq:
-        known.seq = one.seq
+    part: SeqRange, since: int, until: int, dids: Sequence[str], connection: sqlite3.Connection
+) -> list[PlateSeen]:
+    """Return the records of a part with a plate, of these cameras."""
+    values = {**times_in(part, since, until), "dids": json.dumps(list(dids))}
+    return connection.execute(_VEHICLES, values).fetchall()
 
 
 def names_of(seqs: Sequence[int], connection: sqlite3.Connection) -> dict[int, str]:
@@ -158,17 +138,3 @@ def plates_of(terms: Sequence[int], connection: sqlite3.Connection) -> dict[int,
     """
     found = connection.execute(_TERMS, (json.dumps(list(terms)),))
     return {id: plain(folded).upper() for id, folded in found if isinstance(folded, str)}
-
-
-def _select(
-    connection: sqlite3.Connection,
-    sql: str,
-    part: SeqRange,
-    since: int,
-    until: int,
-    dids: Sequence[str] | None,
-) -> sqlite3.Cursor:
-    values: tuple[object, ...] = (*part, since, until)
-    if dids is not None:
-        values = (*values, json.dumps(list(dids)))
-    return connection.execute(sql.format(dids="" if dids is None else _OF_DIDS), values)

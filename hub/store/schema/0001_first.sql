@@ -743,47 +743,6 @@ CREATE TABLE saved_search (
     created_at INTEGER NOT NULL
 ) STRICT;
 
--- Days of the site that are over, summarised so that a report of a month need not read its records.
--- What a summary does not have is read from the log. A summary is forgotten in the transaction that
--- deletes, erases or changes a record of its day, and made again later.
-CREATE TABLE report_day (
-    since INTEGER PRIMARY KEY,  -- occurred_at of its records: since <= t < until
-    until INTEGER NOT NULL,
-    through INTEGER NOT NULL,   -- the last seq that is in it: later ones came late
-    made_at INTEGER NOT NULL,
-    parts INTEGER,              -- how many there are; NULL while it is being made
-    form INTEGER NOT NULL DEFAULT 1 -- what it consists of: see FORM in hub/store/reports/day_parts.py
-) STRICT;
-
--- What the summaries say.
-CREATE TABLE report_part (
-    since INTEGER NOT NULL,     -- the day
-    kind TEXT NOT NULL,         -- people, people_by_camera, vehicles, repeats, faces
-    did TEXT NOT NULL,          -- '*': of all cameras
-    part INTEGER NOT NULL,      -- from 0
-    data BLOB NOT NULL,         -- checksum and MessagePack, see hub/store/reports/day_parts.py
-    PRIMARY KEY (since, kind, did, part)
-) STRICT;
-
--- A summary goes with its day, and with any record of it.
-CREATE TRIGGER report_day_forgotten AFTER DELETE ON report_day BEGIN
-    DELETE FROM report_part WHERE since = old.since;
-END;
-CREATE TRIGGER record_not_reported AFTER DELETE ON record BEGIN
-    DELETE FROM report_day
-    WHERE since BETWEEN old.occurred_at - 100000000 AND old.occurred_at
-        AND until > old.occurred_at;
-END;
-CREATE TRIGGER record_reported_otherwise
-AFTER UPDATE OF did, occurred_at, kind, category, uuid, term, erased ON record BEGIN
-    DELETE FROM report_day
-    WHERE since BETWEEN old.occurred_at - 100000000 AND old.occurred_at
-        AND until > old.occurred_at;
-    DELETE FROM report_day
-    WHERE since BETWEEN new.occurred_at - 100000000 AND new.occurred_at
-        AND until > new.occurred_at;
-END;
-
 -- What of the wall each user has looked at and reviewed.
 CREATE TABLE review (
     name TEXT PRIMARY KEY REFERENCES user (name) ON DELETE CASCADE,

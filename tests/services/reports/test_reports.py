@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
 from datetime import date
@@ -18,6 +19,7 @@ from hub.services.reports.reports import Gates, ReportQuery
 from hub.store.people.person_rows import PersonChange
 from hub.store.tables.outages import HubRun, Outage
 from tests.services.reports.conftest import (
+    DAY,
     HOUR,
     MIDNIGHT,
     MINUTE,
@@ -71,6 +73,22 @@ async def test_faces_without_a_category_are_known_if_they_name_somebody(site: Re
     }
     week = await site.report("captures", "week")
     assert rows_of(week, "by_camera")[0] == ("1", 2, 4, 0, 0, 0, 0, 6)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Australia/Lord_Howe", "Asia/Kathmandu"])
+async def test_faces_of_days_that_begin_within_an_hour_of_utc_are_told_apart(
+    site: ReportSite, zone: str
+) -> None:
+    """Such an hour counts to the day in which it begins."""
+    await site.hub.store.settings.set("site.timezone", zone)
+    pick = random.Random(zone)
+    for _ in range(60):
+        at = pick.randrange(-3 * DAY, 0, 10 * MINUTE)
+        await site.face(at, pick.choice(["Mei", None]), did=pick.choice("12"))
+    for period in ("month", "week", "day"):
+        rows = rows_of(await site.report("captures", period), "by_camera")
+        assert [row[3] for row in rows] == [0, 0]
+        assert period != "month" or sum(row[-1] for row in rows) == 60
 
 
 async def test_nobodys_number_is_nobody_in_an_attendance(site: ReportSite) -> None:

@@ -99,19 +99,6 @@ async def test_an_older_database_gets_the_records_of_its_packs_again(
         assert (await store.records.append(batch(clock, 8))).seqs == (8,)
 
 
-async def test_what_comes_back_is_in_the_reports_of_days_that_were_summarised_without_it(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
-    await filled(tmp_path, clock, range(1, 3))
-    async with opened(tmp_path, clock) as store:
-        summary = await store.day_summaries.begin(0, clock.ms, clock.ms)
-        assert await store.day_summaries.complete(summary, [])
-        assert len(await store.day_summaries.all()) == 1
-    rebuild(tmp_path, Disk(), os.urandom)
-    async with opened(tmp_path, clock) as store:
-        assert await store.day_summaries.all() == []
-
-
 async def test_alarms_are_as_in_the_older_database_and_not_raised_again(
     tmp_path: Path, clock: FrozenClock
 ) -> None:

@@ -220,7 +220,7 @@ def test_every_table_of_the_schema_is_something_to_people() -> None:
         *("clock_step", "day", "dropped_day", "record_log", "span", "start", "term", "upload"),
         *("device_picture", "hub_run", "latest_access", "record_count", "record_total"),
         "record_attributes",
-        *("alarm_change", "report_day", "report_part"),
+        "alarm_change",
     }
 
 
