@@ -13,7 +13,7 @@ from functools import wraps
 from typing import Any, Literal
 
 from msgspec import Struct
-from quart import request
+from quart import Response, request
 from quart.typing import ResponseReturnValue
 
 from hub.services.access.users import Role
@@ -31,10 +31,13 @@ class RouteAccess(Struct, frozen=True):
     page  this module; a short form, with its CSRF token, as well
     file  this module, but for the token: `web.forms` reads the parts of a long form in order
     api   `web.api.routes`: keys and signatures come in too, and the token is in the head
+
+    `password` checks the own password of the user, and returns what is answered if it is wrong.
     """
 
     role: Role | None
     check: Literal["page", "file", "api"]
+    password: Callable[..., Awaitable[Response | None]] | None = None
 
     def check_before(self, view: View) -> View:
         """`view`, before which the request is checked. It raises NotAuthorised, NotAllowed."""
@@ -44,7 +47,8 @@ class RouteAccess(Struct, frozen=True):
         @wraps(view)
         async def checked(**path: Any) -> ResponseReturnValue:
             await self._admit()
-            return await view(**path)
+            refused = await self.password(**path) if self.password is not None else None
+            return await view(**path) if refused is None else refused
 
         return checked
 
@@ -74,16 +78,17 @@ class CheckedQuart(HubQuart):
         *,
         role: Role | None,
         check: Literal["page", "file", "api"] = "page",
+        password: Callable[..., Awaitable[Response | None]] | None = None,
         confirm: View | None = None,
         **options: Any,
     ) -> None:
-        """Add a route. `role`, `check`: as in RouteAccess.
+        """Add a route. `role`, `check`, `password`: as in RouteAccess.
 
         `confirm`: the page that asks first, for GET at the same address.
         """
         assert view_func is not None
         endpoint = endpoint or view_func.__name__
-        access = self.access[endpoint] = RouteAccess(role, check)
+        access = self.access[endpoint] = RouteAccess(role, check, password)
         super().add_url_rule(rule, endpoint, access.check_before(view_func), **options)
         if confirm is not None:
             self.add_url_rule(rule, f"{endpoint}_question", confirm, role=role, methods=["GET"])

@@ -12,10 +12,11 @@ from web import auth
 from web.forms.key_field import read_key
 from web.pages.cameras.arrivals import accepted_note, find_arrivals
 from web.pages.cameras.pending_list import PendingRow, page_url, pending_list, read_back
+from web.pages.faults import Fault
 from web.pages.labels import describe_field_error, done_sentence
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
-from web.pages.own_password import check_own_password
+from web.pages.own_password import asked
 
 blueprint = Blueprint("connect", __name__, url_prefix="/cameras/connect")
 
@@ -146,13 +147,15 @@ async def code(id: str) -> Response:
     return Response(picture.getvalue(), content_type="image/svg+xml")
 
 
-@blueprint.post("/site-key", role="admin")
+async def _show_again(fault: Fault) -> Response:
+    key_fault = SiteKeyFault(fault.sentence, await read_key(), True, fault.status)
+    return await connect_page(key_fault=key_fault)
+
+
+@blueprint.post("/site-key", role="admin", password=asked(_show_again))
 async def set_site_key() -> Response:
     """Set the site key, which decides who can sign as a camera, from a file or from text."""
     hub = auth.services()
-    if wrong := await check_own_password(auth.user()):
-        fault = SiteKeyFault(wrong.sentence, await read_key(), True, wrong.status)
-        return await connect_page(key_fault=fault)
     try:
         key = await read_key()
         await hub.devices.set_site_key(key)

@@ -9,9 +9,10 @@ from hub.errors import BadParameter, NoSuchResource
 from hub.services.access.api_keys import ApiKey
 from web import auth
 from web.pages import language
+from web.pages.faults import NO_FAULT, Fault
 from web.pages.labels import describe_account_error
 from web.pages.layout import make_url, redirect_to
-from web.pages.own_password import FIELD, check_own_password
+from web.pages.own_password import asked
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_api_keys", __name__, url_prefix="/site/api-keys")
@@ -35,17 +36,15 @@ async def api_keys() -> Response:
     return await _keys_page({})
 
 
-async def _keys_page(
-    values: dict[str, str], *, field: str = "", fault: str = "", status: int = 200
-) -> Response:
+async def _keys_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
     return await site_page(
         "site/api_keys.html",
         section="api-keys",
-        status=status,
+        status=fault.status,
         rows=[_row(key) for key in auth.services().api_keys.all()],
         values=values,
-        field=field,
-        fault=fault,
+        field=fault.field,
+        fault=fault.sentence,
     )
 
 
@@ -63,22 +62,22 @@ def _row(key: ApiKey) -> KeyRow:
     )
 
 
-@blueprint.post("/add", role="admin")
-async def add() -> Response:
-    """Add a key, and show its secret this once. Needs the administrator's own password."""
+async def _entered() -> dict[str, str]:
     form = await request.form
-    name, may = form.get("name", "").strip(), form.get("may", "read")
-    values = {"name": name, "may": may}
-    wrong = await check_own_password(auth.user())
-    if wrong is not None:
-        return await _keys_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
+    return {"name": form.get("name", "").strip(), "may": form.get("may", "read")}
+
+
+@blueprint.post("/add", role="admin", password=asked(_keys_page, _entered))
+async def add() -> Response:
+    """Add a key, and show its secret this once."""
+    values = await _entered()
+    name, may = values["name"], values["may"]
     try:
         key = await auth.services().api_keys.add(
             name, may not in ("all", "targets"), targets=may == "targets", by=auth.actor()
         )
     except BadParameter as error:
-        fault = describe_account_error(error)
-        return await _keys_page(values, field=error.field, fault=fault, status=400)
+        return await _keys_page(values, Fault(error.field, describe_account_error(error)))
     return await site_page(
         "site/api_key_added.html", section="api-keys", name=name, key=key, may=may
     )

@@ -17,10 +17,11 @@ from hub.services.problems import PROBLEMS
 from hub.services.site.backups.views import Backup, BackupFailure
 from web import auth
 from web.pages import language
+from web.pages.faults import NO_FAULT, Fault
 from web.pages.labels import duration, folder_sentence, next_backup, size_text, store_reason
 from web.pages.language import gettext, ngettext
 from web.pages.layout import page, redirect_to
-from web.pages.own_password import FIELD, check_own_password
+from web.pages.own_password import asked
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("backups", __name__, url_prefix="/site/backups")
@@ -73,16 +74,16 @@ async def backups() -> Response:
     return await _backups_page()
 
 
-async def _backups_page(*, fault: str = "", field: str = "", status: int = 200) -> Response:
+async def _backups_page(fault: Fault = NO_FAULT) -> Response:
     hub = auth.services()
     restored = hub.backups.restored_from()
     return await site_page(
         "site/backups.html",
         section="backups",
-        status=status,
+        status=fault.status,
         view=_view(hub),
-        fault=fault,
-        field=field,
+        fault=fault.sentence,
+        field=fault.field,
         folder=str(hub.backups.folder),
         example=_example(hub),
         is_on_same_disk=hub.backups.is_on_same_disk and not hub.backups.folder_problem,
@@ -125,28 +126,24 @@ async def acknowledge() -> Response:
     return redirect_to("/site/backups?done=changed")
 
 
-@blueprint.post("/download", role="admin")
+@blueprint.post("/download", role="admin", password=asked(_backups_page))
 async def download() -> Response:
     """Permit a download, which the browser then fetches: it takes longer than a form may."""
     form = await request.form
     hub, by = auth.services(), auth.actor()
     passphrase = form.get("passphrase", "")
     if passphrase != form.get("repeated", ""):
-        fault = gettext("The passphrases do not match.")
-        return await _backups_page(fault=fault, field="repeated", status=400)
-    wrong = await check_own_password(auth.user())
-    if wrong is not None:
-        return await _backups_page(fault=wrong.sentence, field=FIELD, status=wrong.status)
+        return await _backups_page(Fault("repeated", gettext("The passphrases do not match.")))
     try:
         token = await hub.backups.permit_file(
             by, pictures=form.get("pictures") == "yes", passphrase=passphrase or None
         )
     except BackupFault:
-        fault = gettext("Use a passphrase of at least 8 characters.")
-        return await _backups_page(fault=fault, field="passphrase", status=400)
+        text = gettext("Use a passphrase of at least 8 characters.")
+        return await _backups_page(Fault("passphrase", text))
     except TooManyRequests:
-        fault = gettext("A backup is in progress. Try again later.")
-        return await _backups_page(fault=fault, status=429)
+        text = gettext("A backup is in progress. Try again later.")
+        return await _backups_page(Fault("", text, 429))
     return redirect_to(f"/site/backups/file?token={token}")
 
 

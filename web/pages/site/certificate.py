@@ -13,9 +13,10 @@ from hub.services.devices.views import DeviceView
 from hub.services.site.certificates.upload import CertificateProblem, is_named, names_of
 from web import auth
 from web.pages import language
+from web.pages.faults import NO_FAULT, Fault
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
-from web.pages.own_password import FIELD, check_own_password
+from web.pages.own_password import asked
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_certificate", __name__, url_prefix="/site/certificate")
@@ -47,16 +48,14 @@ async def certificate() -> Response:
     return await _certificate_page()
 
 
-async def _certificate_page(
-    fault: str = "", *, field: str = "", asks_anyway: bool = False, status: int = 200
-) -> Response:
+async def _certificate_page(fault: Fault = NO_FAULT, *, asks_anyway: bool = False) -> Response:
     hub, shown = auth.services(), language.current()
     certificates, config, zone = hub.certificates, hub.config, hub.site.zone()
     days = int((certificates.expires_at - hub.now()) // 86_400)
     return await site_page(
         "site/certificate.html",
         section="certificate",
-        status=status,
+        status=fault.status,
         uses_tls=config.devices.tls or config.web.tls,
         kind=certificates.kind,
         names=sorted(certificates.names),
@@ -69,8 +68,8 @@ async def _certificate_page(
         problem=certificates.problem,
         missing=[] if is_named(_host(), certificates.names) else [_host()],
         files=(config.tls.cert, config.tls.key),
-        fault=fault,
-        field=field,
+        fault=fault.sentence,
+        field=fault.field,
         asks_anyway=asks_anyway,
         legacy_ciphers=config.devices.legacy_ciphers,
         legacy_cameras=_legacy_cameras(hub),
@@ -88,23 +87,20 @@ def _legacy_cameras(hub: Services) -> list[tuple[DeviceView, str]]:
     return [(one, suites[one.did]) for one in views if one.did in suites]
 
 
-@blueprint.post("/upload", role="admin")
+@blueprint.post("/upload", role="admin", password=asked(_certificate_page))
 async def upload() -> Response:
     hub, form = auth.services(), await request.form
-    wrong = await check_own_password(auth.user())
-    if wrong is not None:
-        return await _certificate_page(wrong.sentence, field=FIELD, status=wrong.status)
     cert, key = await _read("cert"), await _read("key")
     try:
         if not form.get("anyway"):
             _check_names(cert)
         await hub.certificates.upload(cert, key)
     except CertificateProblem as problem:
-        fault = gettext(PROBLEMS[problem.problem]) % {"detail": problem.detail}
+        text = gettext(PROBLEMS[problem.problem]) % {"detail": problem.detail}
         asks = problem.problem == "names"
-        return await _certificate_page(fault, field=problem.field, asks_anyway=asks, status=400)
+        return await _certificate_page(Fault(problem.field, text), asks_anyway=asks)
     except CannotStoreNow as error:
-        return await _certificate_page(error.message, status=error.status)
+        return await _certificate_page(Fault("", error.message, error.status))
     await hub.audit.add(auth.actor(), "certificate.upload", hub.certificates.leaf_fingerprint)
     return redirect_to("/site/certificate?done=certificate-uploaded")
 
@@ -141,8 +137,8 @@ async def remove() -> Response:
     try:
         await hub.certificates.remove_uploaded()
     except CertificateProblem as problem:
-        return await _certificate_page(gettext(PROBLEMS[problem.problem]), status=400)
+        return await _certificate_page(Fault("", gettext(PROBLEMS[problem.problem])))
     except (StartFault, CannotStoreNow) as error:
-        return await _certificate_page(error.message, status=503)
+        return await _certificate_page(Fault("", error.message, 503))
     await hub.audit.add(auth.actor(), "certificate.remove", gone)
     return redirect_to("/site/certificate?done=certificate-removed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import get_args
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
@@ -15,9 +14,10 @@ from hub.services.reports.report import REPORT_KINDS
 from web import auth
 from web.pages import language
 from web.pages.choices import Choice
+from web.pages.faults import Fault
 from web.pages.language import gettext
 from web.pages.layout import redirect_to
-from web.pages.own_password import FIELD, check_own_password
+from web.pages.own_password import asked
 from web.pages.reports.form import report_name
 from web.pages.site.layout import site_page
 
@@ -28,14 +28,6 @@ _FIELDS = ("form", "at", "language", "folder", "url")
 _MAX_LENGTH = 500
 
 
-class Fault(Struct, frozen=True):
-    """What is wrong with a field, as a sentence."""
-
-    field: str
-    sentence: str
-    status: int = 400
-
-
 @blueprint.get("/site/reports", role="admin")
 async def morning_reports() -> Response:
     settings = auth.services().report_delivery.settings
@@ -44,13 +36,39 @@ async def morning_reports() -> Response:
     return await _page(msgspec.to_builtins(settings))
 
 
-@blueprint.post("/site/reports", role="admin")
-async def change() -> Response:
+async def _page(values: dict[str, object], fault: Fault | None = None) -> Response:
+    delivery = auth.services().report_delivery
+    chosen, last = values.get("kinds", ()), delivery.last_day
+    return await site_page(
+        "site/morning_reports.html",
+        section="reports",
+        status=200 if fault is None else fault.status,
+        values=values,
+        fault=fault,
+        kinds=[
+            Choice(one, report_name(one), isinstance(chosen, list | tuple) and one in chosen)
+            for one in REPORT_KINDS
+        ],
+        forms=[Choice(one, _FORMS[one], one == values.get("form")) for one in get_args(FileForm)],
+        report_languages=[
+            Choice(one.code, one.name, one.code == values.get("language"))
+            for one in language.LANGUAGES.values()
+        ],
+        is_on=delivery.settings.is_on,
+        last=None if last is None else language.current().long_day(last),
+        failure=delivery.failure,
+    )
+
+
+async def _entered() -> dict[str, object]:
     form = await request.form
-    values = {name: form.get(name, "").strip()[:_MAX_LENGTH] for name in _FIELDS}
-    values |= {"kinds": [kind for kind in REPORT_KINDS if kind in form.getlist("kinds")]}
-    if (wrong := await check_own_password(auth.user())) is not None:
-        return await _page(values, Fault(FIELD, wrong.sentence, wrong.status))
+    kinds = [kind for kind in REPORT_KINDS if kind in form.getlist("kinds")]
+    return {name: form.get(name, "").strip()[:_MAX_LENGTH] for name in _FIELDS} | {"kinds": kinds}
+
+
+@blueprint.post("/site/reports", role="admin", password=asked(_page, _entered))
+async def change() -> Response:
+    values = await _entered()
     try:
         settings = msgspec.convert(values, DeliverySettings)
     except msgspec.ValidationError:
@@ -89,27 +107,3 @@ def _fault(error: BadParameter) -> Fault:
                 "reason": error.message.partition(": ")[2] or error.message
             }
     return Fault(error.field, text)
-
-
-async def _page(values: dict[str, object], fault: Fault | None = None) -> Response:
-    delivery = auth.services().report_delivery
-    chosen, last = values.get("kinds", ()), delivery.last_day
-    return await site_page(
-        "site/morning_reports.html",
-        section="reports",
-        status=200 if fault is None else fault.status,
-        values=values,
-        fault=fault,
-        kinds=[
-            Choice(one, report_name(one), isinstance(chosen, list | tuple) and one in chosen)
-            for one in REPORT_KINDS
-        ],
-        forms=[Choice(one, _FORMS[one], one == values.get("form")) for one in get_args(FileForm)],
-        report_languages=[
-            Choice(one.code, one.name, one.code == values.get("language"))
-            for one in language.LANGUAGES.values()
-        ],
-        is_on=delivery.settings.is_on,
-        last=None if last is None else language.current().long_day(last),
-        failure=delivery.failure,
-    )

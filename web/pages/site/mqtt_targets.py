@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter
 from web import auth
 from web.pages.layout import redirect_to
-from web.pages.own_password import FIELD, check_own_password
-from web.pages.site.target_form import Fault, Values, adding_page, entered, fault_of
+from web.pages.own_password import asked
+from web.pages.site.target_form import Values, adding_page, entered, fault_of
 
 blueprint = Blueprint("site_mqtt_targets", __name__, url_prefix="/site/targets/mqtt")
 
@@ -18,12 +20,9 @@ async def ask() -> Response:
     return await adding_page("mqtt", Values())
 
 
-@blueprint.post("", role="admin")
+@blueprint.post("", role="admin", password=asked(partial(adding_page, "mqtt"), entered))
 async def add() -> Response:
-    """Needs the administrator's own password."""
     values = await entered()
-    if (wrong := await check_own_password(auth.user())) is not None:
-        return await adding_page("mqtt", values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         view, _ = await auth.services().targets.add(
             "mqtt",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
@@ -10,8 +12,8 @@ from hub.errors import BadParameter
 from hub.services.forwarding.target_file import MAX_BYTES, read_target_file
 from web import auth
 from web.pages.layout import redirect_to
-from web.pages.own_password import FIELD, check_own_password
-from web.pages.site.target_form import Fault, Values, adding_page, entered, fault_of
+from web.pages.own_password import asked
+from web.pages.site.target_form import Values, adding_page, entered, fault_of
 
 blueprint = Blueprint("site_nats_targets", __name__, url_prefix="/site/targets/nats")
 
@@ -21,12 +23,9 @@ async def ask() -> Response:
     return await adding_page("nats", Values())
 
 
-@blueprint.post("", role="admin")
+@blueprint.post("", role="admin", password=asked(partial(adding_page, "nats"), entered))
 async def add() -> Response:
-    """Needs the administrator's own password."""
     values = await entered()
-    if (wrong := await check_own_password(auth.user())) is not None:
-        return await adding_page("nats", values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         values, suggested = _filled(values, await _file())
         view, _ = await auth.services().targets.add(

@@ -9,9 +9,10 @@ from hub.errors import BadParameter
 from hub.services.access.screens import Session
 from web import auth
 from web.pages import language
+from web.pages.faults import NO_FAULT, Fault
 from web.pages.language import gettext
 from web.pages.layout import redirect_to
-from web.pages.own_password import FIELD, check_own_password
+from web.pages.own_password import asked
 from web.pages.site.layout import site_page
 from web.pages.site.users import base_url
 
@@ -34,20 +35,18 @@ async def screens() -> Response:
     return await _screens_page({"name": "", "user": ""})
 
 
-async def _screens_page(
-    values: dict[str, str], *, field: str = "", fault: str = "", status: int = 200
-) -> Response:
+async def _screens_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
     hub = auth.services()
     users = [user.name for user in hub.users.all() if user.enabled and user.role == "viewer"]
     return await site_page(
         "site/screens.html",
         section="screens",
-        status=status,
+        status=fault.status,
         rows=[_row(one) for one in hub.screens.all()],
         users=users,
         values=values,
-        field=field,
-        fault=fault,
+        field=fault.field,
+        fault=fault.sentence,
     )
 
 
@@ -64,24 +63,21 @@ def _row(session: Session) -> ScreenRow:
     )
 
 
-@blueprint.post("/link", role="admin")
-async def make_link() -> Response:
-    """Make the link that is opened on the screen. Needs the administrator's own password."""
-    me = auth.user()
+async def _entered() -> dict[str, str]:
     form = await request.form
-    values = {"name": form.get("name", "").strip(), "user": form.get("user", "")}
-    wrong = await check_own_password(me)
-    if wrong is not None:
-        return await _screens_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
-    hub = auth.services()
+    return {"name": form.get("name", "").strip(), "user": form.get("user", "")}
+
+
+@blueprint.post("/link", role="admin", password=asked(_screens_page, _entered))
+async def make_link() -> Response:
+    """Make the link that is opened on the screen."""
+    values = await _entered()
     try:
-        token = await hub.screens.make_link(
-            values["name"], values["user"], by=me, address=auth.client_address()
+        token = await auth.services().screens.make_link(
+            values["name"], values["user"], by=auth.user(), address=auth.client_address()
         )
     except BadParameter as error:
-        return await _screens_page(
-            values, field=error.field, fault=_describe_error(error.field), status=400
-        )
+        return await _screens_page(values, Fault(error.field, _describe_error(error.field)))
     return await site_page(
         "site/screen_link.html",
         section="screens",

@@ -16,9 +16,10 @@ from hub.errors import (
 )
 from hub.services.site.settings.settings import SettingState
 from web import auth
+from web.pages.faults import Fault
 from web.pages.language import N_, gettext
 from web.pages.layout import make_url, redirect_to
-from web.pages.own_password import FIELD, check_own_password
+from web.pages.own_password import Form, asked
 from web.pages.site.layout import site_page
 from web.pages.site.setting_forms import form_of
 
@@ -217,7 +218,22 @@ def _allowed(setting: Setting) -> str:
     return gettext("A number from %(least)s to %(most)s.") % {"least": least, "most": most}
 
 
-@blueprint.post("/change", role="admin")
+async def _show_again(fault: Fault) -> Response:
+    form = await request.form
+    return await _change_page(
+        _state(form.get("name", "")),
+        text=form.get("value", "").strip(),
+        fault=fault.sentence,
+        field=fault.field,
+        status=fault.status,
+    )
+
+
+def _is_harmless(form: Form) -> bool:
+    return not form_of(form.get("name", "")).risk
+
+
+@blueprint.post("/change", role="admin", password=asked(_show_again, unless=_is_harmless))
 async def change() -> Response:
     """Set one setting, or with `reset` remove it from the file."""
     form = await request.form
@@ -245,12 +261,6 @@ async def change() -> Response:
             after=_shown(after),
         )
     special = form_of(setting.name)
-    if special.risk:
-        wrong = await check_own_password(auth.user())
-        if wrong is not None:
-            return await _change_page(
-                state, text=text, fault=wrong.sentence, field=FIELD, status=wrong.status
-            )
     if fault := await special.find_fault(after):
         return await _change_page(state, text=text, fault=fault, status=400)
     try:

@@ -24,6 +24,7 @@ from hub.wire.uploads.records import RecordKind
 from web import auth
 from web.pages import language
 from web.pages.choices import Choice
+from web.pages.faults import Fault
 from web.pages.labels import KINDS
 from web.pages.language import N_, gettext
 from web.pages.site.layout import site_page
@@ -117,18 +118,6 @@ class Values(Struct, frozen=True, kw_only=True):
         return MqttOptions(home_assistant=self.home_assistant, commands=self.commands)
 
 
-class Fault(Struct, frozen=True):
-    """What is wrong. `sentence` stands at its field, if it has a place there."""
-
-    field: str
-    sentence: str
-    status: int = 400
-
-    @property
-    def has_place(self) -> bool:
-        return self.field in _FIELDS
-
-
 async def entered() -> Values:
     form = await request.form
     texts = ("name", "url", "ca", "hub", "partition", "user", "cert", "key")
@@ -190,6 +179,7 @@ def form_of(kind: TargetKind, values: Values, fault: Fault | None) -> dict[str, 
         "is_mqtt": kind == "mqtt",
         "values": values,
         "fault": fault,
+        "fault_has_place": fault is not None and fault.field in _FIELDS,
         "faulty": partial(_attributes, fault),
         "kinds": [
             Choice(one, gettext(KINDS[one]), one in values.kinds) for one in get_args(RecordKind)

@@ -20,12 +20,12 @@ from hub.services.forwarding.targets import (
 )
 from web import auth
 from web.pages import language
+from web.pages.faults import Fault
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
-from web.pages.own_password import FIELD, check_own_password
+from web.pages.own_password import asked
 from web.pages.site.layout import site_page
 from web.pages.site.target_form import (
-    Fault,
     Values,
     entered,
     fault_of,
@@ -118,12 +118,20 @@ async def targets() -> Response:
     return await _list_page(Values())
 
 
-@blueprint.post("/add", role="admin")
+async def _list_page(values: Values, fault: Fault | None = None) -> Response:
+    return await site_page(
+        "site/targets.html",
+        section="targets",
+        status=200 if fault is None else fault.status,
+        rows=[_row(view) for view in auth.services().targets.list()],
+        **form_of("webhook", values, fault),
+    )
+
+
+@blueprint.post("/add", role="admin", password=asked(_list_page, entered))
 async def add() -> Response:
-    """Add a webhook, and show its secret this once. Needs the administrator's own password."""
+    """Add a webhook, and show its secret this once."""
     values = await entered()
-    if (wrong := await check_own_password(auth.user())) is not None:
-        return await _list_page(values, Fault(FIELD, wrong.sentence, wrong.status))
     try:
         view, secret = await auth.services().targets.add(
             "webhook",
@@ -145,12 +153,14 @@ async def target(id: int) -> Response:
     return await _target_page(view, values_of(view))
 
 
-@blueprint.post("/<int:id>", role="admin")
+async def _show_again(fault: Fault, id: int) -> Response:
+    return await _target_page(auth.services().targets.get(id), await entered(), fault)
+
+
+@blueprint.post("/<int:id>", role="admin", password=asked(_show_again))
 async def change(id: int) -> Response:
     hub, values = auth.services(), await entered()
     view = hub.targets.get(id)
-    if (wrong := await check_own_password(auth.user())) is not None:
-        return await _target_page(view, values, Fault(FIELD, wrong.sentence, wrong.status))
     changed = TargetChange(
         seen=values.seen,
         name=values.name,
@@ -196,14 +206,16 @@ async def confirm_gaps(id: int) -> Response:
     return redirect_to(f"/site/targets/{id}?done=gaps-confirmed")
 
 
-@blueprint.post("/<int:id>/secret", role="admin")
+async def _show_secret_again(fault: Fault, id: int) -> Response:
+    view = auth.services().targets.get(id)
+    return await _target_page(view, values_of(view), replace(fault, field="secret"))
+
+
+@blueprint.post("/<int:id>/secret", role="admin", password=asked(_show_secret_again))
 async def change_secret(id: int) -> Response:
-    """Change the secret, and show it this once. Needs the administrator's own password."""
+    """Change the secret, and show it this once."""
     hub = auth.services()
     view = hub.targets.get(id)
-    if (wrong := await check_own_password(auth.user())) is not None:
-        fault = Fault("secret", wrong.sentence, wrong.status)
-        return await _target_page(view, values_of(view), fault)
     return await _secret_page(view, await hub.targets.change_secret(id, by=auth.actor()))
 
 
@@ -221,16 +233,6 @@ async def _ask_to_remove(id: int) -> Response:
 async def remove(id: int) -> Response:
     await auth.services().targets.remove(id, by=auth.actor())
     return redirect_to("/site/targets?done=target-removed")
-
-
-async def _list_page(values: Values, fault: Fault | None = None) -> Response:
-    return await site_page(
-        "site/targets.html",
-        section="targets",
-        status=200 if fault is None else fault.status,
-        rows=[_row(view) for view in auth.services().targets.list()],
-        **form_of("webhook", values, fault),
-    )
 
 
 async def _target_page(

@@ -6,6 +6,8 @@ changing the role or the password of another one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
@@ -15,10 +17,11 @@ from hub.services.access.validation import ROLES as ROLE_CODES
 from hub.services.site.urls import dashboard_urls
 from web import auth
 from web.pages import language
+from web.pages.faults import NO_FAULT, Fault
 from web.pages.labels import ROLES, describe_account_error
 from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
-from web.pages.own_password import FIELD, check_own_password
+from web.pages.own_password import Check, Form, asked
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_users", __name__, url_prefix="/site/users")
@@ -93,16 +96,14 @@ async def show_add() -> Response:
     return await _add_page({"role": "guard", "way": "link"})
 
 
-async def _add_page(
-    values: dict[str, str], *, field: str = "", fault: str = "", status: int = 200
-) -> Response:
+async def _add_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
     return await site_page(
         "site/user_add.html",
         section="users",
-        status=status,
+        status=fault.status,
         values=values,
-        field=field,
-        fault=fault,
+        field=fault.field,
+        fault=fault.sentence,
         roles=_role_choices(),
     )
 
@@ -117,15 +118,15 @@ def _role_choices() -> list[tuple[str, str, str]]:
     return [(role, gettext(ROLES[role]), may[role]) for role in ROLE_CODES]
 
 
-@blueprint.post("/add", role="admin")
+async def _entered() -> dict[str, str]:
+    form = await request.form
+    return {name: form.get(name, "").strip() for name in ("name", "role", "way")}
+
+
+@blueprint.post("/add", role="admin", password=asked(_add_page, _entered))
 async def add() -> Response:
     """Add a user with a password, or show a link by which the user chooses one."""
-    form = await request.form
-    values = {name: form.get(name, "").strip() for name in ("name", "role", "way")}
-    hub = auth.services()
-    wrong = await check_own_password(auth.user())
-    if wrong is not None:
-        return await _add_page(values, field=FIELD, fault=wrong.sentence, status=wrong.status)
+    form, values, hub = await request.form, await _entered(), auth.services()
     try:
         if values["way"] == "password":
             await hub.users.add(
@@ -134,8 +135,7 @@ async def add() -> Response:
             return redirect_to("/site/users?done=user-added")
         token = await hub.setup_links.create_for(values["name"], values["role"], by=auth.actor())
     except BadParameter as error:
-        fault = describe_account_error(error)
-        return await _add_page(values, field=error.field, fault=fault, status=400)
+        return await _add_page(values, Fault(error.field, describe_account_error(error)))
     role_name = ROLES[values["role"]]
     return await site_page(
         "site/user_link.html",
@@ -162,7 +162,7 @@ async def withdraw() -> Response:
 
 @blueprint.get("/user", role="admin")
 async def user() -> Response:
-    return await _user_page(_get(request.args.get("name", "")), auth.user())
+    return await _user_page(_get(request.args.get("name", "")))
 
 
 def _get(name: str) -> User:
@@ -170,34 +170,35 @@ def _get(name: str) -> User:
     return auth.services().users.get(name)
 
 
-async def _user_page(
-    user: User, me: User, *, about: str = "", field: str = "", fault: str = "", status: int = 400
-) -> Response:
+async def _user_page(user: User, about: str = "", fault: Fault = NO_FAULT) -> Response:
     """The page of one user. `about` names the form that `field` and `fault` belong to."""
     hub = auth.services()
     return await site_page(
         "site/user.html",
         section="users",
-        status=status if fault else 200,
-        row=_row(user, me),
+        status=fault.status,
+        row=_row(user, auth.user()),
         user=user,
         sessions=hub.sessions.of_user(user.name),
         is_last=hub.users.is_last_administrator(user),
         roles=_role_choices(),
         about=about,
-        field=field,
-        fault=fault,
+        field=fault.field,
+        fault=fault.sentence,
     )
 
 
-async def _check_own_password(user: User, me: User, about: str) -> Response | None:
-    """The page of `user` that says what is wrong with the password of `me`; None: nothing is."""
-    wrong = await check_own_password(me)
-    if wrong is None:
-        return None
-    return await _user_page(
-        user, me, about=about, field=FIELD, fault=wrong.sentence, status=wrong.status
-    )
+def _asked(about: str, *, unless: Callable[[Form], bool] = lambda form: False) -> Check:
+    """Ask for the password in the form `about` of the page of a user."""
+
+    async def show_again(fault: Fault) -> Response:
+        return await _user_page(_get((await request.form).get("name", "")), about, fault)
+
+    return asked(show_again, unless=unless)
+
+
+def _is_own(form: Form) -> bool:
+    return form.get("name", "") == auth.user().name
 
 
 @blueprint.get("/confirm", role="admin")
@@ -221,28 +222,24 @@ def _ask(user: User, action: str, **more: str) -> Response:
     return redirect_to(make_url("/site/users/confirm", name=user.name, action=action, **more))
 
 
-@blueprint.post("/role", role="admin")
+# One's own role can only become lower.
+@blueprint.post("/role", role="admin", password=_asked("role", unless=_is_own))
 async def set_role() -> Response:
     me = auth.user()
     form = await request.form
     user, role = _get(form.get("name", "")), form.get("role", "")
     if user.name == me.name and role != "admin" and not form.get("confirmed"):
         return _ask(user, "role", role=role)
-    # One's own role can only become lower.
-    if user.name != me.name and (refused := await _check_own_password(user, me, "role")):
-        return refused
     try:
         await auth.services().users.set_role(user.name, role, by=auth.actor())
     except BadParameter as error:
-        return await _user_page(user, me, about="role", fault=describe_account_error(error))
+        return await _user_page(user, "role", Fault("", describe_account_error(error)))
     return redirect_to("/" if user.name == me.name else _url_of(user.name, done="user-role"))
 
 
-@blueprint.post("/enable", role="admin")
+@blueprint.post("/enable", role="admin", password=_asked("access"))
 async def enable() -> Response:
     user = _get((await request.form).get("name", ""))
-    if refused := await _check_own_password(user, auth.user(), "access"):
-        return refused
     await auth.services().users.set_enabled(user.name, True, by=auth.actor())
     return redirect_to(_url_of(user.name, done="user-enabled"))
 
@@ -257,7 +254,7 @@ async def disable() -> Response:
     try:
         await auth.services().users.set_enabled(user.name, False, by=auth.actor())
     except BadParameter as error:
-        return await _user_page(user, me, about="access", fault=describe_account_error(error))
+        return await _user_page(user, "access", Fault("", describe_account_error(error)))
     return redirect_to(_url_of(user.name, done="user-disabled"))
 
 
@@ -268,7 +265,7 @@ async def sign_out() -> Response:
     return redirect_to(_url_of(user.name, done="user-signed-out"))
 
 
-@blueprint.post("/password", role="admin")
+@blueprint.post("/password", role="admin", password=_asked("password", unless=_is_own))
 async def set_password() -> Response:
     """Set the password of another user. One's own is changed on the page of the account."""
     me = auth.user()
@@ -276,15 +273,13 @@ async def set_password() -> Response:
     user = _get(form.get("name", ""))
     if user.name == me.name:
         return redirect_to("/account")
-    if refused := await _check_own_password(user, me, "password"):
-        return refused
     try:
         await auth.services().users.set_password(
             user.name, form.get("password", ""), by=auth.actor()
         )
     except BadParameter as error:
-        fault = describe_account_error(error)
-        return await _user_page(user, me, about="password", field=error.field, fault=fault)
+        fault = Fault(error.field, describe_account_error(error))
+        return await _user_page(user, "password", fault)
     return redirect_to(_url_of(user.name, done="user-password"))
 
 
@@ -297,7 +292,5 @@ async def remove() -> Response:
     try:
         await auth.services().users.remove(user.name, by=auth.actor())
     except BadParameter as error:
-        return await _user_page(
-            user, auth.user(), about="access", fault=describe_account_error(error)
-        )
+        return await _user_page(user, "access", Fault("", describe_account_error(error)))
     return redirect_to("/site/users?done=user-removed")
