@@ -5,10 +5,18 @@ from __future__ import annotations
 import io
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from hub.simulator.drawing import pen, people, scenes, vehicles
-from hub.simulator.scenario.population import PLACES, CameraPlace
+from hub.simulator.scenario.population import (
+    BEARDS,
+    GLASSES,
+    HAIR_STYLES,
+    HATS,
+    PLACES,
+    CameraPlace,
+)
 from hub.wire.pictures import real_type
 from tests.simulator.commands import POPULATION
 
@@ -25,6 +33,20 @@ def test_every_person_has_a_different_face() -> None:
     faces = {people.face_jpeg(person, 0) for person in everybody}
     assert len(faces) == len(everybody)
     assert {size_of(face) for face in faces} == {people.FACE_SIZE}
+
+
+@pytest.mark.parametrize(
+    ("feature", "choices"),
+    [
+        *(("hair_style", HAIR_STYLES), ("glasses", GLASSES), ("hat", HATS), ("beard", BEARDS)),
+        ("earrings", (False, True)),
+    ],
+)
+def test_each_feature_of_a_look_is_seen(feature: str, choices: tuple[str | bool, ...]) -> None:
+    one = POPULATION.known[0]
+    plain = replace(one.look, hair_style="bald", glasses="none", hat="none", beard="none")
+    looks = [replace(plain, **{"earrings": False, feature: choice}) for choice in set(choices)]
+    assert len({people.face_jpeg(replace(one, look=look), 0) for look in looks}) == len(looks)
 
 
 def test_each_pose_of_a_person_looks_different() -> None:

@@ -1,4 +1,4 @@
-"""Tools for all drawings: shapes, colours, captions, and JPEG.
+"""Draws the shapes of `shapes.txt`, captions, and JPEGs.
 
 Pictures are drawn at twice their size and halved at the end, which smooths the edges.
 """
@@ -6,9 +6,10 @@ Pictures are drawn at twice their size and halved at the end, which smooths the 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import resources
 
+from msgspec import Struct
 from PIL import Image, ImageDraw, ImageFont
 
 from hub.simulator.scenario.population import Colour
@@ -18,7 +19,15 @@ SUPERSAMPLING = 2
 
 WHITE: Colour = (250, 250, 248)
 INK: Colour = (46, 44, 52)
-GREY: Colour = (128, 132, 140)
+_NAMED: dict[str, Colour] = {"white": WHITE, "ink": INK, "grey": (128, 132, 140)}
+
+
+class _Shapes(Struct, frozen=True):
+    """A line of `shapes.txt`. `values`: the numbers of each shape; a text ends with its word."""
+
+    kind: str
+    colour: str
+    values: list[list[str]]
 
 
 class Pen:
@@ -26,63 +35,83 @@ class Pen:
 
     def __init__(self, image: Image.Image, dx: float = 0, dy: float = 0, unit: float = 1) -> None:
         self._draw = ImageDraw.Draw(image)
-        self._dx, self._dy, self._unit = dx, dy, unit
+        self._dx, self._dy = dx * SUPERSAMPLING, dy * SUPERSAMPLING
+        self._scale = unit * SUPERSAMPLING
 
-    def ellipse(self, x: float, y: float, rx: float, ry: float, fill: Colour) -> None:
-        self._draw.ellipse(self._box(x - rx, y - ry, x + rx, y + ry), fill=fill)
-
-    def half_ellipse(
-        self, x: float, y: float, rx: float, ry: float, fill: Colour, up: bool = True
-    ) -> None:
-        box = self._box(x - rx, y - ry, x + rx, y + ry)
-        self._draw.pieslice(box, 180 if up else 0, 360 if up else 180, fill=fill)
-
-    def ring(self, x: float, y: float, rx: float, ry: float, ink: Colour, width: float) -> None:
-        box = self._box(x - rx, y - ry, x + rx, y + ry)
-        self._draw.ellipse(box, outline=ink, width=self._width(width))
-
-    def arc(
-        self,
-        x: float,
-        y: float,
-        rx: float,
-        ry: float,
-        span: tuple[float, float],
-        ink: Colour,
-        width: float,
-    ) -> None:
-        box = self._box(x - rx, y - ry, x + rx, y + ry)
-        self._draw.arc(box, *span, fill=ink, width=self._width(width))
-
-    def rect(
-        self, left: float, top: float, right: float, bottom: float, fill: Colour, radius: float = 0
-    ) -> None:
-        box = self._box(left, top, right, bottom)
-        self._draw.rounded_rectangle(box, radius * self._unit * SUPERSAMPLING, fill=fill)
-
-    def polygon(self, points: Sequence[tuple[float, float]], fill: Colour) -> None:
-        self._draw.polygon([self._point(x, y) for x, y in points], fill=fill)
-
-    def line(self, points: Sequence[tuple[float, float]], ink: Colour, width: float) -> None:
-        self._draw.line(
-            [self._point(x, y) for x, y in points], ink, self._width(width), joint="curve"
-        )
+    def draw(self, section: str, **colours: Colour) -> None:
+        """Draw a section of `shapes.txt`: nothing, if there is none. `colours`: by their names."""
+        for shapes in _sections().get(section, ()):
+            colour = _colour(shapes.colour, {**_NAMED, **colours})
+            for values in shapes.values:
+                self._shape(shapes.kind, colour, values)
 
     def text(self, x: float, y: float, text: str, ink: Colour, size: float) -> None:
         """Draw `text` centred on (x, y)."""
-        font = _font(round(size * self._unit * SUPERSAMPLING))
-        self._draw.text(self._point(x, y), text, fill=ink, font=font, anchor="mm")
+        font = _font(round(size * self._scale))
+        self._draw.text(self._points([x, y])[0], text, fill=ink, font=font, anchor="mm")
 
-    def _point(self, x: float, y: float) -> tuple[float, float]:
-        return (x * self._unit + self._dx) * SUPERSAMPLING, (
-            y * self._unit + self._dy
-        ) * SUPERSAMPLING
+    def _shape(self, kind: str, colour: Colour, values: list[str]) -> None:
+        if kind == "text":  # x, y, size, and a word
+            x, y, size = map(float, values[:3])
+            self.text(x, y, values[3], colour, size)
+            return
+        draw, numbers = self._draw, [float(value) for value in values]
+        match kind:
+            case "rect":  # left, top, right, bottom, radius of the corners
+                radius = numbers[4] if len(numbers) > 4 else 0
+                box = self._points(numbers[:4])
+                draw.rounded_rectangle(box, radius * self._scale, fill=colour)
+            case "ellipse":  # x, y, rx, ry
+                draw.ellipse(self._box(numbers), fill=colour)
+            case "dome" | "bowl":  # the upper or the lower half of an ellipse
+                begin = 180 if kind == "dome" else 0
+                draw.pieslice(self._box(numbers), begin, begin + 180, fill=colour)
+            case "polygon":  # x, y of each corner
+                draw.polygon(self._points(numbers), fill=colour)
+            case "ring":  # width, and an ellipse
+                draw.ellipse(self._box(numbers[1:]), outline=colour, width=self._width(numbers))
+            case "arc":  # width, an ellipse, and from where to where in degrees
+                start, end = numbers[5:]
+                draw.arc(self._box(numbers[1:5]), start, end, colour, self._width(numbers))
+            case "line":  # width, and x, y of each point
+                points = self._points(numbers[1:])
+                draw.line(points, colour, self._width(numbers), joint="curve")
 
-    def _box(self, left: float, top: float, right: float, bottom: float) -> tuple[float, ...]:
-        return *self._point(left, top), *self._point(right, bottom)
+    def _points(self, numbers: list[float]) -> list[tuple[float, float]]:
+        pairs = zip(numbers[::2], numbers[1::2], strict=True)
+        return [(x * self._scale + self._dx, y * self._scale + self._dy) for x, y in pairs]
 
-    def _width(self, width: float) -> int:
-        return max(1, round(width * self._unit * SUPERSAMPLING))
+    def _box(self, ellipse: list[float]) -> list[tuple[float, float]]:
+        x, y, rx, ry = ellipse
+        return self._points([x - rx, y - ry, x + rx, y + ry])
+
+    def _width(self, numbers: list[float]) -> int:
+        return max(1, round(numbers[0] * self._scale))
+
+
+@cache
+def _sections() -> dict[str, list[_Shapes]]:
+    found: dict[str, list[_Shapes]] = {}
+    text = (resources.files("hub.simulator.drawing") / "shapes.txt").read_text("utf-8")
+    for section in text.split("\n[")[1:]:
+        name, *lines = section.splitlines()
+        split = [line.split(maxsplit=2) for line in lines]
+        found[name.rstrip("]")] = [
+            _Shapes(kind, colour, [one.split() for one in values.split(";")])
+            for kind, colour, values in split
+        ]
+    return found
+
+
+def _colour(text: str, named: dict[str, Colour]) -> Colour:
+    """Return a colour of `shapes.txt`."""
+    if "~" in text:
+        colour, other, share = text.split("~")
+        return mix(_colour(colour, named), _colour(other, named), float(share))
+    if text in named:
+        return named[text]
+    red, green, blue = bytes.fromhex(text)
+    return red, green, blue
 
 
 def captioned_jpeg(picture: Image.Image, caption: str) -> bytes:

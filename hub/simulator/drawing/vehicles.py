@@ -14,7 +14,6 @@ from hub.simulator.drawing.pen import (
     canvas,
     captioned_jpeg,
     finish,
-    mix,
     to_jpeg,
 )
 from hub.simulator.drawing.scenes import part_of_day, scene
@@ -25,6 +24,8 @@ PLATE_SIZE = (240, 76)
 #: The positions of the vehicle and its plate in the full picture: x, y, width, height.
 VEHICLE_LOC = (300, 190, 420, 330)
 PLATE_LOC = (300 + 158, 190 + 236, 104, 33)
+#: Types of vehicles (2.5) that are high.
+_TALL = (3, 5, 33, 4, 7)
 
 
 def vehicle_jpegs(
@@ -46,21 +47,8 @@ def _vehicle(car: Car, province: str) -> Image.Image:
         "RGBA", (VEHICLE_SIZE[0] * SUPERSAMPLING, VEHICLE_SIZE[1] * SUPERSAMPLING), (0, 0, 0, 0)
     )
     pen = Pen(image, dx=210)
-    tall = car.type in (3, 5, 33, 4, 7)
-    dark = mix(car.colour, INK, 0.3)
-    top = 24 if tall else 70
-    for side in (-1, 1):
-        pen.rect(min(side * 170, side * 118), 236, max(side * 170, side * 118), 318, INK, 14)
-        pen.ellipse(side * 182, 150, 22, 14, dark)
-    pen.rect(-140, top, 140, 240, car.colour, 30 if tall else 60)
-    pen.rect(-118, top + 22, 118, 146, (150, 190, 208), 22)
-    pen.polygon([(-60, 146), (-10, top + 22), (30, top + 22), (-20, 146)], (182, 212, 224))
-    pen.rect(-176, 142, 176, 290, car.colour, 34)
-    pen.rect(-84, 176, 84, 212, dark, 10)
-    for side in (-1, 1):
-        pen.ellipse(side * 130, 192, 30, 20, (255, 246, 214))
-        pen.ellipse(side * 130, 192, 14, 11, WHITE)
-    pen.rect(-168, 270, 168, 296, dark, 10)
+    pen.draw("tall car" if car.type in _TALL else "low car", paint=car.colour)
+    pen.draw("front", paint=car.colour)
     vehicle = image.resize(VEHICLE_SIZE, Image.Resampling.BOX)
     plate = _plate(car, province).resize((104, 33), Image.Resampling.BOX)
     vehicle.paste(plate, (158, 236))
@@ -80,10 +68,8 @@ def _plate(car: Car, province: str) -> Image.Image:
     ground, ink = _PLATES.get(car.plate_type, _PLATES[1])
     image = canvas(PLATE_SIZE, ground)
     pen = Pen(image)
-    pen.rect(3, 3, 237, 73, ink, 8)
-    pen.rect(6, 6, 234, 70, ground, 6)
+    pen.draw("plate", ground=ground, letters=ink)
     # Not every font has the Chinese character of the province: draw its Latin name.
-    pen.rect(14, 14, 58, 62, ink, 8)
     pen.text(36, 38, province, ground, 17)
     letters = "".join(letter for letter in car.plate if letter.isascii())
     pen.text(146, 38, f"{letters[:1]} {letters[1:]}", ink, 37 if len(letters) < 7 else 33)
