@@ -8,6 +8,8 @@ import pytest
 
 from tests.bench import central
 
+pytestmark = pytest.mark.long
+
 
 def test_the_measurement_of_the_centre_runs(capfd: pytest.CaptureFixture[str]) -> None:
     central.main(hubs=3, records=20, batch=5, seconds=1, rate=5)

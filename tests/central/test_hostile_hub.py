@@ -19,6 +19,8 @@ from tests.support.nats_server import NatsServer, running_nats
 from tests.support.postgres import rows
 from tests.support.raw_nats import RawNats, raw_nats
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
 
 _SECONDS = 25.0

@@ -21,6 +21,8 @@ from tests.support.central import CentreProcess, running_centres
 from tests.support.nats_server import NatsServer, running_nats
 from tests.support.postgres import PostgresServer, rows
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("psycopg", reason="psycopg is not installed (extra 'central')")
 
 _SECONDS = 60.0

@@ -1,20 +1,21 @@
 """What an application derives from the code alone is made once for all tests.
 
-Each test creates an application: its templates, the builders of its addresses, the description of
-its API and its static files are the same each time, and take most of that time.
+Each test creates an application: its templates, its routes, the description of its API and its
+static files are the same each time, and take most of that time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from quart import Quart
-from werkzeug.routing import Rule
+from quart.routing import QuartMap
+from werkzeug.routing import RuleFactory
 
 import web.api
 import web.app
@@ -39,45 +40,39 @@ class _Compiled(BytecodeCache):
 def _the_code_is_looked_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Quart, "jinja_options", {"bytecode_cache": _Compiled()})
-        patch.setattr(Rule, "_parse_rule", _parsed_once(Rule._parse_rule))
-        patch.setattr(Rule, "_compile_builder", _compiled_once(Rule._compile_builder))
+        patch.setattr(Quart, "url_map_class", _SharedMap)
         patch.setattr(web.api, "document", _described_once(web.api.document))
         patch.setattr(web.app, "Assets", cache(web.app.Assets))
         yield
 
 
-def _parsed_once(parse: Callable[[Rule, str], Iterable[Any]]) -> Callable[..., Iterable[Any]]:
-    """What a rule is parsed to depends on its text, and so does what it notes of itself."""
-    known: dict[str, tuple[list[Any], list[Any], dict[str, Any]]] = {}
+class _SharedMap(QuartMap):
+    """The routes of an application, which are compiled once for all that have the same."""
 
-    def parse_once(self: Rule, text: str) -> Iterable[Any]:
-        if text in known:
-            parts, trace, converters = known[text]
-            self._trace += trace
-            self._converters |= converters
-            self.arguments |= converters.keys()
-        else:
-            before = len(self._trace)
-            parts = list(parse(self, text))
-            known[text] = (parts, self._trace[before:], dict(self._converters))
-        return parts
+    _compiled: ClassVar[dict[Any, QuartMap]] = {}
 
-    return parse_once
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._added: list[Any] = []
 
+    def add(self, rulefactory: RuleFactory) -> None:
+        self._added.append(rulefactory)
+        self._remap = True
 
-def _compiled_once(compile_builder: Callable[[Rule, bool], Any]) -> Callable[[Rule, bool], Any]:
-    """A builder is a function of the rule's parts; what differs is passed to it as `self`."""
-    builders: dict[tuple[Any, ...], Any] = {}
-
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-        if rule.defaults:
-            return compile_builder(rule, append_unknown)
-        key = (*rule._trace, append_unknown)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
-
-    return compile_once
+    def update(self) -> None:
+        """Called before routes are looked up."""
+        if not self._remap:
+            return
+        key = tuple((rule.rule, rule.endpoint, frozenset(rule.methods)) for rule in self._added)
+        known = self._compiled.get(key)
+        if known is None:
+            known = self._compiled[key] = QuartMap(host_matching=self.host_matching)
+            for rule in self._added:
+                rule.map = None
+                known.add(rule)
+            known.update()
+        self._matcher, self._rules_by_endpoint = known._matcher, known._rules_by_endpoint
+        self._remap = False
 
 
 def _described_once(describe: Callable[[Sequence[Endpoint], str, str], Any]) -> Callable[..., Any]:

@@ -2,8 +2,9 @@
 
 `tests/link/test_loop_time.py` measures the loop itself, with the dearest of these messages.
 
-Measured is processor time of this thread, not the time of the clock: in the loop all of it, in a
-thread the longest stretch in which no other thread can run, which is the longest call of C.
+It takes half a minute. Measured is processor time of this thread, not the time of the clock: in
+the loop all of it, in a thread the longest stretch in which no other thread can run, which is the
+longest call of C.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from hub.errors import HubError
 from hub.wire.json_limits import weight
 from tests.support.best_of_tries import Tries, thread_seconds_of
 from tests.support.hostile_messages import KB, Place, contents, message, places
+
+pytestmark = pytest.mark.long
 
 #: As in hub.link.dispatch and hub.services.records.ingest.
 INLINE_BYTES = 256 * KB
