@@ -1,4 +1,8 @@
-"""Quart with bodies that are read on demand, and with changes that outlast their clients."""
+"""Quart with bodies that are read on demand, and with changes that outlast their clients.
+
+Quart may change what is not public. It is checked when this module is imported, so that an
+unsuitable version prevents the start instead of failing on a request.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +38,22 @@ from web.http.budget import BodySender
 from web.http.streamed_body import StreamedBody
 
 log = logging.getLogger(__name__)
+
+#: The versions that are known to have the attributes below; pyproject.toml allows the same.
+QUART_VERSIONS = ("quart==0.22.0", "quart-trio==0.12.0")
+for _part, *_names in (
+    (TrioASGIHTTPConnection, "_create_request_from_scope", "handle_messages", "handle_request"),
+    (TrioRequest, "body_class"),
+    (QuartTrio, "asgi_http_class", "request_class", "url_rule_class"),
+    (QuartRule, "_compile_builder"),
+):
+    for _name in _names:
+        if not hasattr(_part, _name):
+            raise ImportError(
+                f"this version of Quart does not fit the hub: {_part.__name__} has no {_name}. "
+                f"Install {' '.join(QUART_VERSIONS)}",
+                name="quart",
+            )
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LENGTH_HEADERS = (b"content-length", b"transfer-encoding")

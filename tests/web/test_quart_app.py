@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import runpy
+import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import trio
 import trio.testing
 from quart import request
+from quart.asgi import ASGIHTTPConnection
 from quart.routing import QuartRule
 
 from hub.config import WebConfig
 from hub.errors import CannotStoreNow, HubError, TooLarge
 from hub.services.changes import Changes, open_changes
+from web import quart_app
 from web.http.bodies import Bodies, TooSlow
 from web.quart_app import HubQuart, request_body
 
@@ -276,3 +281,18 @@ def test_a_rule_compiles_what_builds_its_urls_for_the_first_one(
         built = urls.build("/cameras/<did>/people/", {"did": "a b/人", "page": page})
         assert built == f"/cameras/a%20b/%E4%BA%BA/people/?page={page}"
     assert compiled == ["/cameras/<did>/people/"]
+
+
+def test_an_import_with_another_quart_names_the_versions_that_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(ASGIHTTPConnection, "_create_request_from_scope")
+    with pytest.raises(ImportError, match=r"_create_request.*Install quart==") as error:
+        runpy.run_path(quart_app.__file__)
+    assert error.value.name == "quart"
+
+
+def test_the_versions_that_work_are_those_that_the_project_requires() -> None:
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    required = tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"]
+    assert set(quart_app.QUART_VERSIONS) <= set(required)
