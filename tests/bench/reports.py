@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 import trio
 
 from hub.services.reports import reports as reports_module
-from hub.services.reports.periods import Period, PeriodKind, day_of, period_of
+from hub.services.reports.periods import Period, PeriodKind, period_of
 from hub.services.reports.report import Report
 from hub.services.reports.reports import Gates, ReportQuery, Reports
 from hub.store.db import Store
@@ -161,7 +161,7 @@ def _period_of(kind: PeriodKind, day: date, zone: ZoneInfo) -> Period:
     if kind != "month":
         return period_of(kind, day, zone)
     dates = [_LAST_DAY - timedelta(days=before) for before in reversed(range(DAYS))]
-    return Period(kind, tuple(day_of(one, zone) for one in dates))
+    return Period(kind, tuple(period_of("day", one, zone).days[0] for one in dates))
 
 
 async def _nobody(uuids: object) -> dict[str, Any]:

@@ -73,11 +73,6 @@ def period_of(kind: PeriodKind, day: date, zone: ZoneInfo) -> Period:
     return Period(kind, tuple(Day(one, since, until) for one, (since, until) in spans))
 
 
-def day_of(day: date, zone: ZoneInfo) -> Day:
-    """Return a day of the site."""
-    return Day(day, _begin(day, zone), _begin(day + timedelta(days=1), zone))
-
-
 def read_day(text: str, field: str = "date") -> date:
     """Return the day of a text as YYYY-MM-DD. Raises BadParameter."""
     try:

@@ -124,11 +124,6 @@ class Retention:
             for day in self._days.all()
         ]
 
-    @property
-    def is_dropping(self) -> bool:
-        """Whether rows of forgotten days are still there."""
-        return self._has_dropped.is_set() or self._dropping.locked()
-
     async def run(self, *, has_drops: bool) -> None:
         """Remove the rows of forgotten days until cancelled. `has_drops`: a stop left some."""
         if has_drops:
