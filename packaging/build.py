@@ -40,8 +40,6 @@ EXECUTABLE = DIST / ("sitehub.exe" if _WINDOWS else "sitehub")
 SUMS = "SHA256SUMS"
 #: The public key that is built in; pyinstaller.spec looks for it.
 UPDATE_KEY = BUILD / "update-key.pem"
-#: Relative to ROOT: pip splits the variable at blanks, which ROOT may contain.
-CONSTRAINTS = "packaging/constraints.txt"
 
 
 def main() -> None:
@@ -77,10 +75,13 @@ def place_key(options: argparse.Namespace) -> None:
 
 
 def make_environment() -> None:
-    """Install the pinned versions, and nothing else that could get into the executable."""
+    """Install what has the known hashes, and nothing else that could get into the executable."""
     print("== environment", flush=True)
     venv.create(ENVIRONMENT, with_pip=True, clear=True)
-    python("-m", "pip", "install", "-q", ".[build]")
+    install = ("-m", "pip", "install", "-q")
+    python(*install, "--require-hashes", "-r", "packaging/requirements.txt")
+    # A directory has no hash.
+    python(*install, "--no-deps", "--no-build-isolation", ".")
 
 
 def freeze() -> None:
@@ -116,8 +117,6 @@ def python(*words: str | Path) -> None:
     # A fixed hash seed keeps the order of sets, and thus of files, the same in every build. Column
     # numbers, which only mark places in tracebacks, would take a megabyte of memory.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONNODEBUGRANGES": "1"}
-    # The constraints apply to build dependencies as well; newer pips use the second name.
-    environment |= dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), CONSTRAINTS)
     done = subprocess.run([PYTHON, *words], cwd=ROOT, env=environment)
     if done.returncode:
         sys.exit(done.returncode)
