@@ -114,7 +114,7 @@ class _InlineCommit(GroupCommit):
         monitor: HealthMonitor,
     ) -> None:
         super().__init__(bridge, record_writer, monitor, lambda records: None)
-        self._store = weakref.proxy(store)
+        self._store = store
 
     async def submit(self, write: Write[T]) -> T:
         await self._store._start_write()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 from msgspec.structs import replace
+from trio.testing import MockClock
 
 from hub.errors import BadParameter, DeviceLeft, DeviceOffline, DeviceRefused, HubError
 from hub.live.registry import DeviceAnswer
@@ -60,7 +61,7 @@ async def test_a_camera_that_was_sent_an_address_is_waited_for_until_it_is_there
 
 
 async def test_one_that_comes_back_elsewhere_is_told_apart(
-    clock: FrozenClock, nursery: trio.Nursery
+    clock: FrozenClock, nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:
     device, moves = await camera(clock, nursery)
     await moves.send(device.did, FIXED)

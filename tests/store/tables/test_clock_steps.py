@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hub.store.tables.clock_steps import ClockStep, load_clock_steps
 from tests.support.clock import FrozenClock
 from tests.support.memory_store import MemoryStore
@@ -22,11 +24,14 @@ async def test_steps_are_kept_in_their_order(clock: FrozenClock) -> None:
     assert tuple(await store.read(lambda c: load_clock_steps(c, store.damaged_rows))) == steps
 
 
-async def test_small_steps_make_room_before_large_ones(clock: FrozenClock) -> None:
+async def test_small_steps_make_room_before_large_ones(
+    clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.store.tables.clock_steps._MAX_STEPS", 10)
     store = MemoryStore(clock)
     await store.clock_steps.add(step(0, -24 * HOUR))
-    for seq in range(1, 1003):
+    for seq in range(1, 13):
         await store.clock_steps.add(step(seq, 6000))
     kept = store.clock_steps.all()
-    assert len(kept) == 1000
+    assert len(kept) == 10
     assert [one.seq for one in kept[:2]] == [0, 4]
