@@ -99,6 +99,7 @@ def test_a_port_in_use_is_reported_and_retried(machine: Machine) -> None:
 
 
 def test_existing_data_is_used(machine: Machine) -> None:
+    machine.make_hub(_DOWNLOAD, "/root/other")
     add = "user add anna --role admin --password-stdin --data /root/other"
     machine.shell(f"echo correct horse | {_DOWNLOAD} {add}")
     machine.shell("cp -r /root/other /var/lib/sitehub")

@@ -62,6 +62,7 @@ def test_tmpdir_names_another_directory(machine: Machine) -> None:
 
 def test_root_can_work_on_the_data_of_another_user(machine: Machine) -> None:
     machine.shell("mkdir /srv/data && chown 1234:1234 /srv/data")
+    machine.make_hub(_PROGRAM, "/srv/data")
     listed = machine.shell(f"{_PROGRAM} user list --data /srv/data")
     assert listed.out.startswith("NAME ")
 

@@ -131,6 +131,14 @@ class Machine:
     def shell(self, script: str, *, check: bool = True) -> CommandResult:
         return self.run("sh", "-c", script, check=check)
 
+    def make_hub(self, program: str, folder: str) -> None:
+        """Run a hub on a new data directory until it answers, and stop it."""
+        self.shell(
+            f"{program} run --data {folder} > /dev/null 2>&1 & "
+            f"until {program} user list --data {folder} > /dev/null 2>&1; do sleep 0.2; done; "
+            "kill $!; wait $!"
+        )
+
     def wait_for(self, script: str) -> None:
         """Repeat the script until it succeeds."""
         deadline = time.monotonic() + _TIMEOUT_SECONDS
