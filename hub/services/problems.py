@@ -75,7 +75,7 @@ _NO_WORK = "The hub cannot work at the moment, or only in part."
 _WRONG_TIMES = "Records get a wrong date, and old ones may be deleted too late."
 _NO_BACKUP = "If this computer or its disk breaks, everything since the last backup is lost."
 _DISTRUST = "Browsers show a warning, and cameras may refuse to connect."
-_LEFT_OUT = "What cannot be read is left out, and marked where it is shown."
+_LEFT_OUT = "What cannot be read is left out of all lists and pages."
 _LOST_PARTS = "Parts of some records cannot be shown."
 _MEND_BACKUPS = (
     "Check that the backup folder exists and is a folder, that its disk is connected and has free "

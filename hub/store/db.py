@@ -133,8 +133,8 @@ class Store:
         )
         self.tokens = TokenTable(writer, start.tokens, start.accepted, now)
         self.device_settings = DeviceSettingTable(writer, start.device_settings, damaged)
-        self.capabilities = CapabilityTable(writer, start.capabilities, damaged)
-        self.relays = RelayTable(writer, start.box, start.relays, damaged)
+        self.capabilities = CapabilityTable(writer, start.capabilities)
+        self.relays = RelayTable(writer, start.box, start.relays)
         self.device_pictures = DevicePictureTable(writer, picture_readers)
         self.devices = DeviceTable(
             writer,
@@ -154,7 +154,7 @@ class Store:
         )
         self.access_changes = AccessChanges()
         self.sessions = SessionTable(writer, start.sessions, self.access_changes)
-        self.reviews = ReviewTable(writer, start.reviews, damaged)
+        self.reviews = ReviewTable(writer, start.reviews)
         self.users = UserTable(writer, start.users, self._forget_user, damaged, self.access_changes)
         self.user_links = UserLinkTable(writer, start.user_links)
         self.used_signatures = UsedSignatureTable(writer, start.used_signatures)
@@ -163,7 +163,6 @@ class Store:
             start.box,
             start.api_keys,
             self.used_signatures.forget_key,
-            damaged,
             self.access_changes,
         )
         self.campaigns = CampaignTable(writer, start.campaigns)
@@ -180,14 +179,14 @@ class Store:
         self.browser_key = start.box.derived("known browsers")
         self.people = PersonTable(writer, queries, damaged)
         self.camera_groups = CameraGroupTable(writer, start.camera_groups, damaged)
-        self.settings = SettingTable(writer, start.settings, damaged)
+        self.settings = SettingTable(writer, start.settings)
         self.clock_steps = ClockStepTable(writer, start.clock_steps, damaged)
         self.outages = OutageTable(writer, queries, searchers, start.outages, damaged)
-        self.saved_searches = SavedSearchTable(writer, start.saved_searches, damaged)
+        self.saved_searches = SavedSearchTable(writer, start.saved_searches)
         self.audit = AuditTable(writer, queries, damaged)
         self.alarms = AlarmTable(writer, queries, raiser, start.alarms, damaged)
-        self.alarm_rules = AlarmRuleTable(writer, start.alarm_rules, damaged)
-        self.plate_lists = PlateListTable(writer, start.plate_lists, damaged)
+        self.alarm_rules = AlarmRuleTable(writer, start.alarm_rules)
+        self.plate_lists = PlateListTable(writer, start.plate_lists)
         self.targets = TargetTable(
             writer,
             queries,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from hub.store.alarms.alarm import Alarm
 from hub.store.alarms.plate_lists import PlateList, load_plate_lists
 from hub.store.alarms.rows import load_active
 from hub.store.alarms.rules import AlarmRule, load_rules
-from hub.store.damage import DamagedRows, write_again
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
 from hub.store.jobs.wishes import load_wish_dids
@@ -35,23 +33,22 @@ from hub.store.people.groups import CameraGroup, load_groups
 from hub.store.records.held_evidence import held_damage
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.start_check import check_start, remove_unacknowledged, stop_if_unsafe
+from hub.store.rows import DamagedRows
 from hub.store.sealing import Random, SecretBox, create_key, read_key
 from hub.store.sqlite.clean_mark import CLEAN
 from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.log_state import LogState, load_log_state
 from hub.store.sqlite.migrate import bring_up_to_date, migrations, refuse_unusable, unusable
 from hub.store.sqlite.sql import one
-from hub.store.tables.api_keys import SealedApiKey, load_api_keys, note_damaged_key_secrets
+from hub.store.tables.api_keys import SealedApiKey, load_api_keys
 from hub.store.tables.campaigns import StoredCampaign, load_campaigns
 from hub.store.tables.clock_steps import ClockStep, load_clock_steps
 from hub.store.tables.device_capabilities import CapabilityRow, load_capabilities
 from hub.store.tables.device_relays import (
     SealedRelay,
     load_relays,
-    note_damaged_relay_passwords,
 )
 from hub.store.tables.device_settings import DeviceSetting, load_device_settings
-from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import StoredDevice, load_devices
 from hub.store.tables.downloads import Download, load_downloads
 from hub.store.tables.firmware import FILES, FirmwareRows, load_firmware
@@ -62,7 +59,6 @@ from hub.store.tables.sessions import Session, load_sessions
 from hub.store.tables.settings import load_settings, save_setting
 from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
 from hub.store.tables.used_signatures import (
-    UNKNOWN_TIME,
     UsedSignature,
     load_used_signatures,
 )
@@ -74,7 +70,6 @@ from hub.store.targets.targets import (
     count_parked,
     load_gaps,
     load_targets,
-    note_damaged_target_secrets,
 )
 
 KEY_CHECK = "store.key_check"
@@ -186,11 +181,7 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
     if KEY_CHECK not in settings:
         save_setting(connection, KEY_CHECK, box.seal(KEY_CHECK, KEY_CHECK).hex())
     end_followed(connection)
-    state = _mend(connection, load(connection, box, settings, damaged_rows), now)
-    note_damaged_secrets(box, state.devices, damaged_rows)
-    note_damaged_key_secrets(box, state.api_keys, damaged_rows)
-    note_damaged_relay_passwords(box, state.relays, damaged_rows)
-    note_damaged_target_secrets(box, state.targets, damaged_rows)
+    state = load(connection, box, settings, damaged_rows)
     lost = _note_lost(connection, data_dir / MEDIA, state)
     losses = (
         *(part.text for part in lost if not part.is_accepted),
@@ -200,7 +191,7 @@ def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: f
         data_dir / FIRMWARE,
         state.firmware.files,
         now,
-        are_all_known=not damaged_rows.of(FILES),
+        are_all_known=not damaged_rows.has(FILES),
     )
     return replace(state, damage=tuple(damage), losses=losses, lost=lost)
 
@@ -234,17 +225,17 @@ def load(
         log_state=load_log_state(connection),
         days=load_days(connection),
         held=load_held(connection, damaged),
-        devices=load_devices(connection, damaged),
+        devices=load_devices(connection, damaged, box),
         device_settings=load_device_settings(connection, damaged),
         capabilities=load_capabilities(connection, damaged),
-        relays=load_relays(connection, damaged),
+        relays=load_relays(connection, damaged, box),
         device_people=load_device_people(connection, damaged),
         tokens=load_tokens(connection, damaged),
         accepted=load_accepted(connection, damaged),
         users=load_users(connection, damaged),
         user_links=load_user_links(connection, damaged),
         sessions=load_sessions(connection, damaged),
-        api_keys=load_api_keys(connection, damaged),
+        api_keys=load_api_keys(connection, damaged, box),
         used_signatures=load_used_signatures(connection, damaged),
         settings=settings,
         clock_steps=load_clock_steps(connection, damaged),
@@ -261,35 +252,11 @@ def load(
         alarms=load_active(connection, damaged),
         alarm_rules=load_rules(connection, damaged),
         plate_lists=load_plate_lists(connection, damaged),
-        targets=load_targets(connection, damaged),
+        targets=load_targets(connection, damaged, box),
         target_gaps=load_gaps(connection, damaged),
         parked_counts=count_parked(connection),
         damaged_rows=damaged,
     )
-
-
-def _mend(connection: sqlite3.Connection, state: StartState, now: float) -> StartState:
-    """Write the tables again of whose damaged rows nothing can be restored, and nothing is lost.
-
-    What such a row allowed has ended, or is refused: it would be reported for ever otherwise.
-    """
-    # No clock accepts any more what was signed before the start, once it is this old.
-    signed = [
-        replace(one, ts=int(now * 1000)) if one.ts == UNKNOWN_TIME else one
-        for one in state.used_signatures
-    ]
-    tables: dict[str, Sequence[Struct]] = {
-        "token": state.tokens,
-        "accepted": state.accepted,
-        "session": state.sessions,
-        "user_link": state.user_links,
-        "used_signature": signed,
-    }
-    for table, rows in tables.items():
-        if state.damaged_rows.knows(table):
-            write_again(connection, table, rows)
-            state.damaged_rows.forget_table(table)
-    return replace(state, used_signatures=signed)
 
 
 def _open_box(path: Path, settings: dict[str, str], has_secrets: bool, random: Random) -> SecretBox:

@@ -10,10 +10,10 @@ import trio
 
 from hub.errors import CannotStoreNow, NoSuchResource
 from hub.services.site.clock.plausibility import Agreement
-from hub.store.damage import DamagedRows
 from hub.store.health import StoreHealth
 from hub.store.records.held_evidence import HeldUse
 from hub.store.records.retention import DayUse
+from hub.store.rows import DamagedRows
 from hub.store.tables.clock_steps import ClockStep
 
 GB = 1_000_000_000

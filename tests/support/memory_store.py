@@ -21,13 +21,13 @@ from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
 from hub.store.commit.write_queue import Write
-from hub.store.damage import DamagedRows
 from hub.store.db import Store
 from hub.store.disk import Buffer, Disk
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
 from hub.store.media.packs import Packs
+from hub.store.rows import DamagedRows
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.connection import Job
 from hub.store.sqlite.migrate import migrations

@@ -7,20 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 Time = Annotated[str, Meta(description="RFC 3339 in UTC with milliseconds")]
 Did = Annotated[str, Meta(description="a decimal string from 1 to 2^64 - 1")]
-
-#: Of an item that is read from the database.
-Damaged = Annotated[
-    bool | UnsetType,
-    Meta(
-        description=(
-            "true: a part of it cannot be read any more and is left out; otherwise left out"
-        )
-    ),
-]
 
 
 class Versions(Struct, frozen=True):
@@ -37,8 +27,3 @@ class Refusal(Struct, frozen=True):
 
     code: Annotated[int, Meta(description="the protocol's error code")]
     msg: Annotated[str, Meta(description="names the field and what is allowed")]
-
-
-def damaged_flag(damaged: bool) -> bool | UnsetType:
-    """The value of a field `Damaged`."""
-    return damaged or UNSET

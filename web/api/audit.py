@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from hub.errors import NotAllowed
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.access.audit import AuditEntry as StoredEntry
 from hub.wire.times import format_rfc3339
-from web.api.answers import Damaged, Time, damaged_flag
+from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
 from web.api.routes import Call, Routes
 
@@ -38,7 +38,6 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
         str,
         Meta(description="the object of the action, such as a did or a user's name, and details"),
     ]
-    damaged: Damaged = UNSET
 
 
 class AuditList(Struct, frozen=True):
@@ -98,5 +97,4 @@ def _entry(stored: StoredEntry) -> AuditEntry:
         address=stored.address,
         action=stored.action,
         target=stored.target,
-        damaged=damaged_flag(stored.damaged),
     )

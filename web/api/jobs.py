@@ -16,7 +16,7 @@ from hub.services.commands.photo_search import CameraSearch, SearchHit
 from hub.services.jobs.jobs import ItemState, Job, JobItem, JobKind, JobState
 from hub.services.people.register import PersonName
 from hub.wire.times import format_rfc3339
-from web.api.answers import Damaged, Did, Time, damaged_flag
+from web.api.answers import Did, Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
 from web.api.people.answers import KnownAs, known_as_fields
 from web.api.routes import Call, Routes, id_of
@@ -47,7 +47,6 @@ class JobFields(Struct, frozen=True, kw_only=True):
     created_by: str
     created_at: Time
     ended_at: Time | None
-    damaged: Damaged = UNSET
 
 
 class JobItemFields(Struct, frozen=True, kw_only=True):
@@ -275,7 +274,6 @@ def _fields(job: Job) -> dict[str, Any]:
         "created_by": job.created_by,
         "created_at": format_rfc3339(job.created_at),
         "ended_at": None if job.ended_at is None else format_rfc3339(job.ended_at),
-        "damaged": damaged_flag(job.damaged),
     }
 
 

@@ -17,7 +17,6 @@ from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
 from hub.services.problems import PROBLEMS
 from hub.services.site.backups.place import NOT_CONNECTED
-from hub.services.site.status.damaged_data import NAMES, DamagedData
 from hub.services.site.status.health import HealthReason
 from hub.wire.commands.field_specs import FieldSpec
 from hub.wire.uploads.records import HubDetail
@@ -426,8 +425,6 @@ def store_reason(text: str) -> str:
 def health_sentence(reason: HealthReason) -> str:
     """What is wrong with the hub itself."""
     args = {name: shown_value(value) for name, value in reason.args.items()}
-    if reason.damaged:
-        args["where"] = damaged_places(reason.damaged)
     return gettext(reason.problem.sentence) % args
 
 
@@ -450,15 +447,6 @@ def health_topics(reasons: Iterable[HealthReason]) -> str:
     """What these problems are about, each topic once. Each has one."""
     topics = dict.fromkeys(gettext(reason.problem.topic) for reason in reasons)
     return gettext(", ").join(topics)
-
-
-def damaged_places(damaged: Iterable[DamagedData]) -> str:
-    """What is damaged, and how many of it."""
-    names = (
-        gettext("%(what)s (%(n)s)") % {"what": gettext(NAMES[one.kind]), "n": one.count}
-        for one in damaged
-    )
-    return gettext(", ").join(names)
 
 
 def folder_sentence(folder: str, problem: str) -> str:

@@ -11,7 +11,6 @@ from msgspec import Struct
 from quart import Response, g, render_template, request
 
 from hub.services.access.users import User
-from hub.services.site.status.damaged_data import DataKind
 from hub.services.site.status.health import HealthReason
 from web import auth
 from web.pages import language
@@ -127,12 +126,6 @@ def advice_url(key: str) -> str:
     return f"/site/health#problem-{key}"
 
 
-def _damaged_counts() -> dict[DataKind, int]:
-    """How many entries of each kind are damaged."""
-    reasons = auth.services().health.reasons()
-    return {one.kind: one.count for reason in reasons for one in reason.damaged}
-
-
 def _theme() -> str:
     theme = request.cookies.get(THEME_COOKIE, "auto")
     return theme if theme in THEMES else "auto"
@@ -167,7 +160,6 @@ async def shared_values() -> dict[str, object]:
         "navigation": _navigation(me) if me else [],
         "notices": _notices(me, alarms.problems) if me and alarms else [],
         "alarm_state": alarms,
-        "damaged_counts": _damaged_counts() if me else {},
         # Where the event stream of the page starts.
         "seq": hub.records.last_seq,
         "changes": g.changes,

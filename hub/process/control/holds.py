@@ -12,7 +12,7 @@ from hub.process.control.request import ControlRequest
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Added, Hold, Selection
 from hub.wire.pictures import Image
-from hub.wire.uploads.records import Record, ShownKind, decode_detail
+from hub.wire.uploads.records import Record, RecordKind, decode_detail
 
 if TYPE_CHECKING:
     from hub.services import Services
@@ -86,7 +86,7 @@ class HeldRecord(Struct, frozen=True):
     """A record as it crosses the channel. `pictures`: by name, empty if they were not asked for."""
 
     seq: int
-    kind: ShownKind
+    kind: RecordKind
     did: str
     sn: str
     device_name: str
@@ -97,7 +97,6 @@ class HeldRecord(Struct, frozen=True):
     images: tuple[Image, ...]
     erased: bool
     pictures: dict[str, bytes]
-    damaged: bool = False
 
     def record(self) -> Record:
         return Record(
@@ -112,7 +111,6 @@ class HeldRecord(Struct, frozen=True):
             extra=self.extra,
             images=self.images,
             erased=self.erased,
-            damaged=self.damaged,
         )
 
 
@@ -160,7 +158,6 @@ def _held_record(record: Record, pictures: dict[str, bytes]) -> HeldRecord:
         extra=record.extra,
         images=record.images,
         erased=record.erased,
-        damaged=record.damaged,
         pictures=pictures,
     )
 

@@ -63,10 +63,6 @@ class ApiKeys:
         """Return all keys, without their secrets."""
         return tuple(self._up_to_date(key) for key in self._keys.all())
 
-    def is_damaged(self, key: ApiKey) -> bool:
-        """Return whether a part of a key, or its secret, cannot be read."""
-        return key.damaged or self._keys.is_damaged(key.appid)
-
     def get(self, appid: str) -> ApiKey | None:
         """Return the key, without its secret; None if there is none."""
         return self._keys.get(appid)

@@ -62,7 +62,6 @@ class Devices:
             self.keys,
             self._status,
             self._pictures,
-            store.devices.is_damaged,
         )
         #: All of them in few words, for lists of thousands.
         self.overview = CameraOverview(store.devices, registry, pending, self._status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -62,7 +61,6 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     suspect_mac: str | None = None
     suspect_at: int | None = None
     #: A part of it, or of its secrets, cannot be read.
-    damaged: bool = False
 
     @property
     def waiting_reason(self) -> str | None:
@@ -86,14 +84,12 @@ class DeviceViews:
         keys: DeviceKeys,
         status: DeviceStatus,
         pictures: LatestPictures,
-        is_damaged: Callable[[str], bool],
     ) -> None:
         self._registry = registry
         self._pending = pending
         self._keys = keys
         self._status = status
         self._pictures = pictures
-        self._is_damaged = is_damaged
 
     def view(self, device: Device) -> DeviceView:
         device = self._status.latest(device)
@@ -130,7 +126,6 @@ class DeviceViews:
             suspect_address=device.suspect_address,
             suspect_mac=device.suspect_mac,
             suspect_at=device.suspect_at,
-            damaged=device.damaged or self._is_damaged(device.did),
         )
 
 

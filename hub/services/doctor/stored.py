@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from hub.services.doctor.findings import CheckName, Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.status.damaged_data import damaged_names
 from hub.store.offline import entries, inspection
 from hub.store.offline.inspection import Damage, Progress
 from hub.store.offline.pack_inspection import check_packs
@@ -51,7 +50,7 @@ def check_entries(surroundings: Surroundings, progress: Progress) -> Iterator[Fi
 
     def inspect(data_dir: Path, _: Progress) -> Damage:
         checked, damaged = entries.check_entries(data_dir)
-        return Damage(checked, sum(damaged.counts().values()), damaged_names(damaged))
+        return Damage(checked, damaged.count(), damaged.names())
 
     yield from _counted(surroundings, "entries", progress, inspect)
 

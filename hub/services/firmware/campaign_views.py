@@ -45,7 +45,6 @@ class CampaignOutline(Struct, frozen=True, kw_only=True):
     started_at: int
     count: int
     done: int
-    damaged: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -74,7 +73,6 @@ class Campaign(Struct, frozen=True, kw_only=True):
     state: CampaignState
     started_at: int
     devices: tuple[CampaignDevice, ...]
-    damaged: bool = False
 
     @property
     def count(self) -> int:
@@ -110,7 +108,6 @@ class CampaignViews:
                 self._device(target, release, is_next=target.did == next_did)
                 for target in campaign.targets
             ),
-            damaged=campaign.damaged,
         )
 
     def outline(self, campaign: StoredCampaign) -> CampaignOutline:
@@ -121,7 +118,6 @@ class CampaignViews:
             started_at=campaign.started_at,
             count=len(campaign.targets),
             done=sum(target.state == "done" for target in campaign.targets),
-            damaged=campaign.damaged,
         )
 
     def device(self, campaign: StoredCampaign, did: str) -> DeviceCampaign:

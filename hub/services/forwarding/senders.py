@@ -72,7 +72,7 @@ class Senders:
 
     def secrets_of(self, target: Target) -> TargetSecrets:
         """Return what only the target and the hub know; nothing, if it cannot be read any more."""
-        return self._store.targets.secrets(target.id) or TargetSecrets()
+        return self._store.targets.secrets(target.id)
 
     def _mqtt(self, target: Target, keys: TargetSecrets) -> Sender:
         # Imported here because most hubs have no such target, and it takes memory.

@@ -392,10 +392,9 @@ class Targets:
         """Seal what is secret in addresses that were entered before that was done."""
         for target in self._store.targets.all():
             shown = masked(url := target.options.url)
-            if shown == url or target.damaged:
+            if shown == url:
                 continue
-            if (keys := self._store.targets.secrets(target.id)) is None:
-                continue
+            keys = self._store.targets.secrets(target.id)
             sealed = replace(target, options=replace(target.options, url=shown))
             with suppress(CannotStoreNow):  # at the next start
                 await self._store.targets.change(sealed, secrets=replace(keys, url=url))

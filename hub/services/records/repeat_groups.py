@@ -57,7 +57,7 @@ def repeat_key(record: Record) -> str:
     Strangers, events, and what was erased or is damaged repeat nothing. Nor do records that differ
     in more than their time: a change of the list or of an access decision must be seen.
     """
-    if record.erased or record.damaged:
+    if record.erased:
         return ""
     match record.detail:
         case FaceDetail(name=name, uuid=uuid, category=category):

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.clock_reading import is_past
-from hub.store.damage import Moment, Size
+from hub.store.rows import Moment, Size
 
 AlarmKind = Literal["blacklist", "plate", "event", "offline", "hub"]
 Severity = Literal["critical", "major", "minor"]
@@ -83,8 +83,6 @@ class Alarm(Struct, frozen=True, kw_only=True):
     dids: tuple[str, ...] = ()
     detail: AlarmDetail = AlarmDetail()
     note: str = ""
-    #: A part of it cannot be read, and is left out.
-    damaged: bool = False
 
     @property
     def is_active(self) -> bool:

@@ -36,10 +36,11 @@ from hub.store.alarms.rows import (
     read_alarms,
     save_alarms,
     steps_of,
+    take_alarms,
 )
 from hub.store.alarms.shares import least_closed
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows
+from hub.store.rows import DamagedRows
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, execute, one
 from hub.wire.uploads.records import Record
@@ -209,13 +210,12 @@ class AlarmTable:
         found = list(islice(in_order(matching, after), limit + 1))
         if len(found) <= limit and filter.state in (None, "closed"):
             sql, values = _closed_query(filter, after)
-            wanted = (*values, limit + 1 - len(found))
-            rows = await self._readers.read(lambda c: c.execute(sql, wanted).fetchall())
-            found += read_alarms(rows, self._damaged)
+            wanted = limit + 1 - len(found)
+            found += await self._readers.read(
+                lambda c: take_alarms(c.execute(sql, values), wanted, self._damaged)
+            )
         items = tuple(found[:limit])
-        # The place of a damaged one may be anywhere.
-        last = next((alarm for alarm in reversed(items) if not alarm.damaged), None)
-        return ListedAlarms(items, place_of(last) if last and len(found) > limit else None)
+        return ListedAlarms(items, place_of(items[-1]) if len(found) > limit else None)
 
     async def move(self, seqs: Sequence[int], move: Move) -> tuple[AlarmChange, ...]:
         """Apply a move to alarms, in short writes; return those that it changed."""
@@ -313,7 +313,7 @@ def _closed_query(filter: AlarmFilter, after: ListPlace | None) -> tuple[str, tu
         values += [clamp(-after.moment), clamp(-after.seq)]
     sql = (
         f"SELECT {COLUMNS} FROM alarm INDEXED BY alarm_heard WHERE {' AND '.join(where)} "
-        "ORDER BY heard_at DESC, seq DESC LIMIT ?"
+        "ORDER BY heard_at DESC, seq DESC"
     )
     return sql, tuple(values)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from hub.store.alarms.alarm import AlarmDetail
 from hub.store.alarms.rows import COLUMNS, read_alarms, save_alarms
-from hub.store.damage import DamagedRows
+from hub.store.rows import DamagedRows
 
 _OF_RECORDS = f"""
 SELECT {COLUMNS} FROM alarm WHERE seq IN (SELECT value FROM json_each(:keys)) OR seq IN (
@@ -21,6 +21,7 @@ _OF_PEOPLE = f"""
 SELECT {COLUMNS} FROM alarm WHERE kind = 'blacklist'
     AND subject IN (SELECT value FROM json_each(:keys))
 """
+_REMOVE = "DELETE FROM alarm WHERE seq = ?"
 _ERASE_SUBJECT = "UPDATE alarm SET subject = 'erased ' || seq WHERE seq = ?"
 _ERASE_NOTES = "UPDATE alarm_step SET note = '' WHERE alarm = ?"
 
@@ -39,6 +40,9 @@ def _erase(connection: sqlite3.Connection, sql: str, keys: Sequence[int] | Seque
     values = {"keys": msgspec.json.encode(list(keys)).decode()}
     rows = connection.execute(sql, values).fetchall()
     alarms = read_alarms(rows, DamagedRows(is_told=False))
+    # What it says of a person cannot be taken out of one that does not decode.
+    for seq in {row[0] for row in rows} - {alarm.seq for alarm in alarms}:
+        connection.execute(_REMOVE, (seq,))
     save_alarms(
         connection,
         [replace(one, detail=_without_person(one.detail), note="") for one in alarms],

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.store.alarms.alarm import Severity
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import one
 
 #: Lists, entries of all lists together, and how many of those may have wildcards.
@@ -53,8 +53,6 @@ class PlateList(NewPlateList, frozen=True, kw_only=True):
     """Watched plates. `severity`: of the alarms that it raises."""
 
     id: int
-    #: A part of it cannot be read.
-    damaged: bool = False
 
 
 class _EntryRow(PlateEntry, frozen=True, kw_only=True):
@@ -67,14 +65,12 @@ _list_rows = RowReader(
     PlateList,
     ("id", "name", "severity"),
     key=("id",),
-    fallbacks={"name": "", "severity": "critical"},
 )
 _entry_rows = RowReader(
     "plate_entry",
     _EntryRow,
     ("list", "pattern", "note", "until"),
     key=("list", "pattern"),
-    fallbacks={"note": "", "until": None},
 )
 
 
@@ -91,12 +87,9 @@ def load_plate_lists(connection: sqlite3.Connection, damaged: DamagedRows) -> li
 class PlateListTable:
     """All lists, in memory. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, lists: Sequence[PlateList], damaged: DamagedRows
-    ) -> None:
+    def __init__(self, writer: GroupCommit, lists: Sequence[PlateList]) -> None:
         self._writer = writer
         self._lists: Mapping[int, PlateList] = {one.id: one for one in lists}
-        self._damaged = damaged
 
     def all(self) -> tuple[PlateList, ...]:
         return tuple(self._lists.values())
@@ -136,13 +129,11 @@ class PlateListTable:
 
         def removed(_: None) -> None:
             self._lists = {key: value for key, value in self._lists.items() if key != id}
-            self._damaged.forget("plate_list", id)
 
         await self._writer.write(job, removed)
 
     def _put(self, saved: PlateList) -> None:
         self._lists = {**self._lists, saved.id: saved}
-        self._damaged.forget("plate_list", saved.id)
 
 
 def _check(connection: sqlite3.Connection, new: NewPlateList, id: int) -> None:

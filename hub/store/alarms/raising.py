@@ -36,7 +36,7 @@ from hub.store.alarms.rows import (
     save_alarms,
 )
 from hub.store.alarms.shares import least_active
-from hub.store.damage import DamagedRows
+from hub.store.rows import DamagedRows
 from hub.store.sqlite.sql import one
 from hub.wire.person_numbers import canonical_pid
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Record

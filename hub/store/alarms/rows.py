@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ from hub.store.alarms.alarm import (
     encode_dids,
 )
 from hub.store.commit.record_rows import insert_rows
-from hub.store.damage import DamagedRows, RowReader, as_text
+from hub.store.rows import DamagedRows, RowReader, as_text
 from hub.store.sqlite.sql import clamp
 
 #: Steps of one alarm, of which the last ones are kept.
@@ -44,6 +45,7 @@ INSERT INTO alarm ({COLUMNS}) VALUES {{rows}} ON CONFLICT (seq) DO UPDATE SET
     escalated_at = excluded.escalated_at, over_at = excluded.over_at, dids = excluded.dids,
     detail = excluded.detail, note = excluded.note
 """
+_CLOSE = "UPDATE alarm SET state = 'closed' WHERE seq = ?"
 _FIRST_STEPS = "INSERT INTO alarm_step (alarm, position, at, step, who, note) VALUES {rows}"
 _ADD_STEP = """
 INSERT INTO alarm_step (alarm, position, at, step, who, note)
@@ -68,22 +70,6 @@ _rows = RowReader(
     COLUMNS.split(", "),
     key=("seq",),
     # What cannot be read any more is told: it counts as new and as severe.
-    fallbacks={
-        "kind": "hub",
-        "severity": "critical",
-        "state": "new",
-        "count": 1,
-        "first_at": 0,
-        "last_at": 0,
-        "last_seq": 0,
-        "heard_at": 0,
-        "new_since": 0,
-        "escalated_at": None,
-        "over_at": None,
-        "dids": (),
-        "detail": AlarmDetail(),
-        "note": "",
-    },
     decoders={
         "dids": lambda text: msgspec.json.decode(as_text(text), type=tuple[str, ...]),
         "detail": lambda text: msgspec.json.decode(as_text(text), type=AlarmDetail),
@@ -101,7 +87,6 @@ _step_rows = RowReader(
     _StepRow,
     ("alarm", "position", "at", "step", "who", "note"),
     key=("alarm", "position"),
-    fallbacks={"at": 0, "step": "raised", "who": "", "note": ""},
 )
 
 
@@ -118,9 +103,14 @@ def check_alarms(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
         _step_rows.read(row, damaged)
 
 
-def read_alarms(rows: sqlite3.Cursor | Sequence[object], damaged: DamagedRows) -> list[Alarm]:
+def read_alarms(rows: Iterable[Sequence[Any]], damaged: DamagedRows) -> list[Alarm]:
     """Return the alarms of rows with the columns `COLUMNS`."""
     return _rows.read_all(rows, damaged)
+
+
+def take_alarms(rows: sqlite3.Cursor, limit: int, damaged: DamagedRows) -> list[Alarm]:
+    """Return the first alarms of rows with the columns `COLUMNS`, at most `limit`."""
+    return _rows.take(rows, limit, damaged)
 
 
 def alarm_of(connection: sqlite3.Connection, seq: int, damaged: DamagedRows) -> Alarm | None:
@@ -140,12 +130,20 @@ def alarms_of(
 def active_of(
     connection: sqlite3.Connection, keys: Iterable[tuple[AlarmKind, str]], damaged: DamagedRows
 ) -> dict[tuple[AlarmKind, str], Alarm]:
-    """Return the active alarms of these subjects."""
+    """Return the active alarms of these subjects.
+
+    Closes one that does not decode: otherwise it would refuse the records that raise another one.
+    """
     wanted = list(keys)
     sql = _OF_SUBJECTS.replace("{rows}", ", ".join(["(?, ?)"] * len(wanted)))
     values = [value for key in wanted for value in key]
-    rows = connection.execute(sql, values).fetchall()
-    return {(alarm.kind, alarm.subject): alarm for alarm in _rows.read_all(rows, damaged)}
+    found = {}
+    for row in connection.execute(sql, values).fetchall():
+        if (alarm := _rows.read(row, damaged)) is None:
+            connection.execute(_CLOSE, (row[0],))
+        else:
+            found[alarm.kind, alarm.subject] = alarm
+    return found
 
 
 def save_alarms(connection: sqlite3.Connection, alarms: Sequence[Alarm]) -> None:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.store.alarms.alarm import Severity
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows
+from hub.store.rows import DamagedRows
 
 MAX_RULES = 200
 
@@ -55,19 +55,16 @@ def load_rules(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Ala
         try:
             rules.append(msgspec.json.decode(text, type=AlarmRule))
         except (msgspec.MsgspecError, TypeError, ValueError):
-            damaged.note("alarm_rule", id, ("rule",))
+            damaged.note("alarm_rule", id)
     return rules
 
 
 class AlarmRuleTable:
     """All rules, in memory. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, rules: Sequence[AlarmRule], damaged: DamagedRows
-    ) -> None:
+    def __init__(self, writer: GroupCommit, rules: Sequence[AlarmRule]) -> None:
         self._writer = writer
         self._rules = tuple(rules)
-        self._damaged = damaged
 
     def all(self) -> tuple[AlarmRule, ...]:
         return self._rules
@@ -82,6 +79,5 @@ class AlarmRuleTable:
 
         def replaced(_: None) -> None:
             self._rules = tuple(rules)
-            self._damaged.forget_table("alarm_rule")
 
         await self._writer.write(job, replaced)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_text
+from hub.store.rows import DamagedRows, Moment, RowReader, Size, as_text
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, secure_deletion
 
@@ -42,8 +42,8 @@ DELETE FROM job WHERE kind = :kind AND (ended_at IS NOT NULL OR kind = 'settings
 _PRUNE = "DELETE FROM job WHERE ended_at < :before AND (:kind IS NULL OR kind = :kind)"
 _FORGET_KIND = "DELETE FROM job WHERE kind = ? AND ended_at IS NOT NULL"
 _ONE = f"SELECT {_COLUMNS} FROM job WHERE id = ?"
-_LIST = f"SELECT {_COLUMNS} FROM job WHERE id < ? ORDER BY id DESC LIMIT ?"
-_LIST_KIND = f"SELECT {_COLUMNS} FROM job WHERE id < ? AND kind = ? ORDER BY id DESC LIMIT ?"
+_LIST = f"SELECT {_COLUMNS} FROM job WHERE id < ? ORDER BY id DESC"
+_LIST_KIND = f"SELECT {_COLUMNS} FROM job WHERE id < ? AND kind = ? ORDER BY id DESC"
 _ITEMS = f"SELECT {_ITEM_COLUMNS} FROM job_item WHERE job = ? AND position > ?"
 _COUNT = "UPDATE job SET total = ?, done = ?, failed = ? WHERE id = ?"
 _PUT_ITEM = """
@@ -89,8 +89,6 @@ class Job(Struct, frozen=True, kw_only=True):
     done: Size
     failed: Size
     failure: str
-    #: A part of it cannot be read, and is left out.
-    damaged: bool = False
 
 
 class JobItem(Struct, frozen=True):
@@ -99,7 +97,6 @@ class JobItem(Struct, frozen=True):
     position: int
     state: ItemState
     detail: str = "null"
-    damaged: bool = False
 
 
 def _as_json(value: object) -> str:
@@ -113,18 +110,6 @@ _rows = RowReader(
     Job,
     _COLUMNS.split(", "),
     key=("id",),
-    fallbacks={
-        "kind": "import",
-        "state": "interrupted",
-        "subject": "null",
-        "created_by": "",
-        "created_at": 0,
-        "ended_at": 0,
-        "total": None,
-        "done": 0,
-        "failed": 0,
-        "failure": "",
-    },
     decoders={"subject": _as_json},
 )
 _item_rows = RowReader(
@@ -132,7 +117,6 @@ _item_rows = RowReader(
     JobItem,
     _ITEM_COLUMNS.split(", "),
     key=("position",),
-    fallbacks={"state": "interrupted", "detail": "null"},
     decoders={"detail": _as_json},
 )
 
@@ -221,7 +205,7 @@ class JobTable:
             with secure_deletion(connection):
                 connection.execute(_PRUNE, {"before": before, "kind": kind})
 
-        await self._writer.write(job, self._forget_damage)
+        await self._writer.write(job)
 
     async def forget(self, kinds: Sequence[JobKind]) -> None:
         """Remove the jobs of these kinds that have ended, so that nothing of them can be read."""
@@ -230,7 +214,7 @@ class JobTable:
             with secure_deletion(connection):
                 connection.executemany(_FORGET_KIND, [(kind,) for kind in kinds])
 
-        await self._writer.write(job, self._forget_damage)
+        await self._writer.write(job)
 
     async def get(self, id: int) -> Job:
         """Return a job. Raises NoSuchResource."""
@@ -246,15 +230,16 @@ class JobTable:
         """Return at most `limit` jobs (of a kind) with ids below `before`, the newest first."""
         bound = 2**63 - 1 if before is None else clamp(before)
         sql = _LIST if kind is None else _LIST_KIND
-        values = (bound, limit) if kind is None else (bound, kind, limit)
-        rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
-        return tuple(_rows.read_all(rows, self._damaged))
+        values = (bound,) if kind is None else (bound, kind)
+        return await self._readers.read(
+            lambda c: tuple(_rows.take(c.execute(sql, values), limit, self._damaged))
+        )
 
     async def attachment(self, id: int) -> str | None:
         """Return the attachment of a job; None without one that can be read."""
         row = await self._readers.read(lambda c: c.execute(_ATTACHMENT, (clamp(id),)).fetchone())
         item = None if row is None else _item_rows.read((-1, "done", *row), self._damaged)
-        return None if item is None or item.damaged else item.detail
+        return None if item is None else item.detail
 
     async def items(
         self, id: int, after: int = -1, limit: int = 100, states: Sequence[ItemState] = ()
@@ -262,15 +247,11 @@ class JobTable:
         """Return at most `limit` items of a job, in these states, that follow position `after`."""
         after = max(after, -1)
         wanted = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
-        sql = f"{_ITEMS}{wanted} ORDER BY position LIMIT ?"
-        values = (clamp(id), clamp(after), *states, limit)
-        rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
-        return tuple(_item_rows.read_all(rows, self._damaged))
-
-    def _forget_damage(self, _: object) -> None:
-        """Take what is damaged for gone: what is still there is met again when it is read."""
-        self._damaged.forget_table("job")
-        self._damaged.forget_table("job_item")
+        sql = f"{_ITEMS}{wanted} ORDER BY position"
+        values = (clamp(id), clamp(after), *states)
+        return await self._readers.read(
+            lambda c: tuple(_item_rows.take(c.execute(sql, values), limit, self._damaged))
+        )
 
 
 def note_item(connection: sqlite3.Connection, id: int, item: JobItem, at: int) -> None:

@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, as_text
 from hub.store.jobs.jobs import ItemState, JobItem, note_item
+from hub.store.rows import DamagedRows, Moment, RowReader, as_text
 from hub.store.sqlite.readers import Readers
 from hub.store.tables.device_settings import SettingName
 from hub.wire.commands.params import merge_changes
@@ -60,7 +60,6 @@ class Wish(Struct, frozen=True, kw_only=True):
     position: int | None
     wished_by: str
     wished_at: Moment
-    damaged: bool = False
 
 
 def _as_param(value: object) -> str:
@@ -74,7 +73,6 @@ _rows = RowReader(
     Wish,
     _COLUMNS.split(", "),
     key=("did", "name"),
-    fallbacks={"job": None, "position": None, "wished_by": "", "wished_at": 0},
     decoders={"param": _as_param},
 )
 
@@ -115,8 +113,6 @@ class WishTable:
 
         def committed(dids: set[str]) -> None:
             self._took(dids)
-            for wish in wishes:
-                self._damaged.forget("device_wish", f"{wish.did} {wish.name}")
 
         def job(connection: sqlite3.Connection) -> set[str]:
             for wish in wishes:

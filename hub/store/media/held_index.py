@@ -13,8 +13,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from hub.store.damage import DamagedRows, RowReader, as_flag
 from hub.store.media.packs import SUFFIX, as_day
+from hub.store.rows import DamagedRows, RowReader, as_flag
 
 HELD = "held"
 
@@ -87,7 +87,6 @@ _pack_rows = RowReader(
     HeldPack,
     ("id", "day", "bytes", "is_stale"),
     key=("id",),
-    fallbacks={"is_stale": False},
     decoders={"day": as_day, "is_stale": as_flag},
 )
 
@@ -99,5 +98,5 @@ def load_held(connection: sqlite3.Connection, damaged: DamagedRows) -> HeldRows:
         if isinstance(pack, int):
             records[seq] = pack
         else:
-            damaged.note("held_record", seq, ("pack",))
+            damaged.note("held_record", seq)
     return HeldRows(packs, records)

@@ -38,7 +38,7 @@ from msgspec import Raw, Struct
 
 from hub.store.disk import Buffer
 from hub.wire.pictures import Picture
-from hub.wire.uploads.records import ShownKind
+from hub.wire.uploads.records import RecordKind
 
 GROUP_MAGIC = b"SHG1"
 PICTURE_MAGIC = b"SHP1"
@@ -76,7 +76,7 @@ class LoggedRecord(Struct, frozen=True, omit_defaults=True):
     """
 
     seq: int
-    kind: ShownKind
+    kind: RecordKind
     did: str
     sn: str
     device_name: str

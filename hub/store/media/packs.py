@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from hub.store.damage import as_text
 from hub.store.disk import Buffer, Disk
 from hub.store.media.pack_format import PictureEntry, StoredImage, walk
+from hub.store.rows import as_text
 from hub.wire.pictures import EXTENSIONS, Image
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from hub.errors import TooManyRequests
 from hub.log import limited
-from hub.store.damage import is_moment
 from hub.store.disk import read_at
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
@@ -20,6 +19,7 @@ from hub.store.media.held_index import HeldIndex
 from hub.store.media.lost_parts import LostParts
 from hub.store.media.pack_format import StoredImage, checksum, new_checksum
 from hub.store.media.packs import Packs, day_of, known_images
+from hub.store.rows import is_moment
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp
 

@@ -10,7 +10,6 @@ from hub.errors import StartFault
 from hub.store.alarms.plate_lists import load_plate_lists
 from hub.store.alarms.rows import check_alarms
 from hub.store.alarms.rules import load_rules
-from hub.store.damage import DamagedRows
 from hub.store.jobs.jobs import check_jobs
 from hub.store.jobs.wishes import check_wishes
 from hub.store.media.held_index import load_held
@@ -21,16 +20,16 @@ from hub.store.people.groups import load_groups
 from hub.store.people.holdings import check_holdings
 from hub.store.people.person_rows import check_people
 from hub.store.records.retention import check_dropped_days
+from hub.store.rows import DamagedRows
 from hub.store.sealing import SecretBox, read_key
 from hub.store.sqlite.sql import one
-from hub.store.tables.api_keys import load_api_keys, note_damaged_key_secrets
+from hub.store.tables.api_keys import load_api_keys
 from hub.store.tables.audit import check_audit
 from hub.store.tables.campaigns import load_campaigns
 from hub.store.tables.clock_steps import load_clock_steps
 from hub.store.tables.device_capabilities import load_capabilities
-from hub.store.tables.device_relays import load_relays, note_damaged_relay_passwords
+from hub.store.tables.device_relays import load_relays
 from hub.store.tables.device_settings import load_device_settings
-from hub.store.tables.device_table import note_damaged_secrets
 from hub.store.tables.devices import load_devices
 from hub.store.tables.downloads import load_downloads
 from hub.store.tables.erasures import check_erasures
@@ -50,7 +49,6 @@ from hub.store.targets.targets import (
     check_parked,
     load_gaps,
     load_targets,
-    note_damaged_target_secrets,
 )
 
 #: Each decodes the rows of some tables.
@@ -109,13 +107,8 @@ def check_entries(data_dir: Path) -> tuple[int, DamagedRows]:
             read(connection, damaged)
         releases = load_firmware(connection, damaged).releases
         load_campaigns(connection, {release.id for release in releases}, damaged)
-        devices, keys = load_devices(connection, damaged), load_api_keys(connection, damaged)
-        targets, relays = load_targets(connection, damaged), load_relays(connection, damaged)
-        if box is not None:
-            note_damaged_secrets(box, devices, damaged)
-            note_damaged_key_secrets(box, keys, damaged)
-            note_damaged_target_secrets(box, targets, damaged)
-            note_damaged_relay_passwords(box, relays, damaged)
+        for read_sealed in (load_devices, load_api_keys, load_targets, load_relays):
+            read_sealed(connection, damaged, box)
         tables = [name for (name,) in connection.execute(_TABLES)]
         counts = [one(connection, f"SELECT count(*) FROM {name}") for name in tables]
     return sum(count for count in counts if isinstance(count, int)), damaged

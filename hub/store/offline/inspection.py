@@ -17,13 +17,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from hub.store.damage import read_text
 from hub.store.media.lost_parts import LOST, LostPart, decode_lost, find_lost
 from hub.store.media.packs import SUFFIX
 from hub.store.names import DATABASE, FIRMWARE, MEDIA, SET_ASIDE
 from hub.store.records.count_checks import are_totals_wrong, wrong_hours
 from hub.store.records.record_reading import is_readable
 from hub.store.recovery.lost_changes import CHANGES_LOST, lost_since
+from hub.store.rows import read_text
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.migrate import APPLICATION_ID, migrations
 from hub.store.sqlite.sql import checked, one
@@ -47,8 +47,8 @@ _PORTION_SECONDS = 0.02
 _NEWEST = "SELECT received_at FROM record ORDER BY seq DESC LIMIT 1"
 _COUNT = "SELECT coalesce(sum(records), 0) FROM day"
 _ROWS_AFTER = """
-SELECT seq, kind, received_at, detail, extra, images FROM record
-WHERE seq > ? AND erased IS NULL ORDER BY seq LIMIT ?
+SELECT seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images
+FROM record WHERE seq > ? AND erased IS NULL ORDER BY seq LIMIT ?
 """
 _HOURS = "SELECT count(DISTINCT hour) FROM record_count"
 _FILES = "SELECT sha256, size FROM firmware_file ORDER BY sha256"
@@ -229,11 +229,10 @@ def check_records(data_dir: Path, progress: Progress) -> Damage:
     """Decode the row of every record. Raises sqlite3.Error."""
     tally = Tally()
     for row in rows_of(data_dir, progress):
-        seq, *rest = row
-        if is_readable(*rest):
+        if is_readable(row):
             tally.good()
         else:
-            tally.bad(str(seq))
+            tally.bad(str(row[0]))
     return tally.result()
 
 

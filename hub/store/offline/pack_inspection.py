@@ -12,7 +12,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hub.store.damage import DamagedRows, is_moment
 from hub.store.disk import read_at
 from hub.store.media.held_index import HELD, HeldIndex, load_held
 from hub.store.media.lost_parts import LostParts
@@ -34,6 +33,7 @@ from hub.store.offline.inspection import (
     opened,
     rows_of,
 )
+from hub.store.rows import DamagedRows, is_moment
 
 _DAYS = "SELECT day, first_seq, bytes FROM day ORDER BY day"
 _DAY = "SELECT first_seq FROM day WHERE day = ?"
@@ -63,7 +63,7 @@ def check_packs(data_dir: Path, progress: Progress) -> Damage:
 def _check_pictures(data_dir: Path, progress: Progress, tally: Tally) -> None:
     known = _known_lost(data_dir)
     with opened(data_dir) as connection:
-        for seq, _, received_at, _, _, images in rows_of(data_dir, progress):
+        for seq, *_, received_at, _, _, images in rows_of(data_dir, progress):
             for place in _places(connection, data_dir, seq, received_at, images):
                 if _is_sound(place):
                     tally.good()

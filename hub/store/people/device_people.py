@@ -12,8 +12,8 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
 from hub.store.people.device_marks import DeviceMarks
+from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
 from hub.store.tables.devices import check_camera
@@ -58,7 +58,7 @@ _UNKNOWN = "SELECT did, pid, row FROM unknown_person"
 #: By number, where they are numbers; longer ones come last.
 _UNKNOWN_PAGE = f"""
 {_UNKNOWN} WHERE did = :did AND (length(pid), pid) > (length(:after), :after)
-ORDER BY length(pid), pid LIMIT :limit
+ORDER BY length(pid), pid
 """
 _COUNT_UNKNOWN = "SELECT count(*) FROM unknown_person WHERE did = ?"
 _UNKNOWN_PIDS = "SELECT pid FROM unknown_person WHERE did = ?"
@@ -92,15 +92,6 @@ _rows = RowReader(
     DevicePeople,
     DevicePeople.__struct_fields__,
     key=("did",),
-    # A state that cannot be read lets nothing be changed on the device before it is looked at.
-    fallbacks={
-        "state": "new",
-        "must_check": True,
-        "deletes_first": None,
-        "versions": "",
-        "total": None,
-        "compared_at": None,
-    },
     decoders={"must_check": as_flag, "deletes_first": _as_flag_or_none},
 )
 _unknown_rows = RowReader(
@@ -126,7 +117,7 @@ def check_unknown_people(connection: sqlite3.Connection, damaged: DamagedRows) -
     for row in connection.execute(_UNKNOWN):
         person = _unknown_rows.read(row, damaged)
         if person is not None and not _is_json(person.row):
-            damaged.note("unknown_person", f"{person.did} {person.pid}", ("row",))
+            damaged.note("unknown_person", f"{person.did} {person.pid}")
 
 
 def _is_json(text: str) -> bool:
@@ -168,7 +159,6 @@ class DevicePeopleTable:
 
         def committed(_: None) -> None:
             self._by_did[row.did] = row
-            self._damaged.forget("device_people", row.did)
             self._marks.note(row.did)
 
         await self._writer.write(job, committed)
@@ -191,9 +181,8 @@ class DevicePeopleTable:
         """Return unknown people on the device, by pid as a number, behind `after`."""
 
         def job(connection: sqlite3.Connection) -> list[UnknownPerson]:
-            values = {"did": did, "after": after, "limit": limit}
-            found = connection.execute(_UNKNOWN_PAGE, values)
-            return _unknown_rows.read_all(found, self._damaged)
+            found = connection.execute(_UNKNOWN_PAGE, {"did": did, "after": after})
+            return _unknown_rows.take(found, limit, self._damaged)
 
         return await self._readers.read(job)
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, RowReader
 from hub.store.people.person_rows import fold_text
+from hub.store.rows import DamagedRows, RowReader
 from hub.store.sqlite.sql import one
 
 MAX_GROUPS = 200
@@ -32,7 +32,6 @@ class CameraGroup(Struct, frozen=True, kw_only=True):
     id: int
     name: str
     dids: tuple[str, ...] = ()
-    damaged: bool = False
 
 
 class _GroupDevice(Struct, frozen=True):
@@ -40,7 +39,7 @@ class _GroupDevice(Struct, frozen=True):
     did: str
 
 
-_rows = RowReader("camera_group", CameraGroup, ("id", "name"), key=("id",), fallbacks={"name": ""})
+_rows = RowReader("camera_group", CameraGroup, ("id", "name"), key=("id",))
 _devices = RowReader(
     "camera_group_device",
     _GroupDevice,
@@ -110,7 +109,7 @@ class CameraGroupTable:
             if name is not UNSET:
                 _check_name(name, [one for one in known.values() if one.id != id])
                 connection.execute(_RENAME, (name, id))
-                group = replace(group, name=name, damaged=False)
+                group = replace(group, name=name)
             if dids is not UNSET:
                 group = replace(group, dids=_put_devices(connection, id, dids))
             return group
@@ -127,7 +126,6 @@ class CameraGroupTable:
 
         def committed(_: None) -> None:
             self._groups.pop(id, None)
-            self._damaged.forget("camera_group", id)
 
         await self._writer.write(job, committed)
 
@@ -139,8 +137,6 @@ class CameraGroupTable:
 
     def _put(self, group: CameraGroup) -> None:
         self._groups[group.id] = group
-        if not group.damaged:
-            self._damaged.forget("camera_group", group.id)
 
 
 def _existing(groups: Mapping[int, CameraGroup], id: int) -> CameraGroup:

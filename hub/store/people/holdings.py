@@ -15,9 +15,9 @@ from msgspec import Struct
 
 from hub.clock_reading import Reading
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, Size
 from hub.store.people.device_marks import DeviceMarks
 from hub.store.people.person_rows import BY_NUMBER, IS_VALID, Category, Gender
+from hub.store.rows import DamagedRows, Moment, RowReader, Size
 from hub.store.sqlite.readers import Readers
 from hub.store.tables.devices import check_camera
 
@@ -318,23 +318,12 @@ _register = RowReader(
     RegisterPerson,
     RegisterPerson.__struct_fields__,
     key=("pid",),
-    # A category that cannot be read is that of a visitor: the least of the four.
-    fallbacks={"gender": None, "age": None, "birth_year": None, "category": 4, "jpeg": None},
 )
 _holdings = RowReader(
     "holding",
     StoredHolding,
     StoredHolding.__struct_fields__,
     key=("did", "pid"),
-    fallbacks={
-        "revision": None,
-        "sent": None,
-        "failed_revision": None,
-        "code": None,
-        "msg": "",
-        "attempts": 0,
-        "due_at": None,
-    },
 )
 
 

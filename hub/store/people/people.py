@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from hub.clock_reading import Reading
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, as_number
 from hub.store.people.device_people import note_known
 from hub.store.people.person_rows import (
     BY_NUMBER,
@@ -38,6 +37,7 @@ from hub.store.people.person_rows import (
     save_photo,
     unknown_groups,
 )
+from hub.store.rows import DamagedRows, as_number
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.audit import forget_person
@@ -255,9 +255,6 @@ class PersonTable:
             return stored
 
         def committed(stored: list[Stored]) -> None:
-            for person in stored:
-                if isinstance(person, Person):
-                    self._damaged.forget("person", person.pid)
             on_commit(stored)
 
         return await self._writer.write(job, committed)
@@ -270,7 +267,7 @@ class PersonTable:
                 if not remove_person(connection, pid):
                     raise NoSuchResource(f"no person {pid}")
 
-        await self._writer.write(job, lambda _: self._damaged.forget("person", pid))
+        await self._writer.write(job)
 
     async def erase(self, pid: str) -> None:
         """Remove a person, if there is one, and whatever else tells of it beside records.
@@ -284,7 +281,7 @@ class PersonTable:
                 connection.execute(_FORGET_UNKNOWN, (pid,))
                 forget_person(connection, pid)
 
-        await self._writer.write(job, lambda _: self._damaged.forget("person", pid))
+        await self._writer.write(job)
 
     async def named(self, name: str) -> list[str]:
         """Return the pids of those with exactly this name, case ignored."""
@@ -316,11 +313,11 @@ class PersonTable:
         person = _changed(before, put.change)
         photo = put.change.photo
         has_new_photo = photo is not UNSET and load_photo(connection, person.pid) != photo
-        if person == known and not has_new_photo and not known.damaged:
+        if person == known and not has_new_photo:
             return known, False
         if known is None or has_new_photo or _sent(person) != _sent(before):
             person = replace(person, revision=next_revision(connection))
-        person = replace(person, changed_at=at, changed_by=by, damaged=False)
+        person = replace(person, changed_at=at, changed_by=by)
         save_person(connection, person)
         if known is None:
             note_known(connection, person.pid)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.folding import normalise
-from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_flag, as_number, as_text
+from hub.store.rows import DamagedRows, Moment, RowReader, Size, as_flag, as_number, as_text
 from hub.store.sqlite.sql import one
 from hub.wire.person_numbers import canonical_pid
 
@@ -33,8 +33,6 @@ AND ({p}.valid_until IS NULL OR {p}.valid_until > :latest
 #: 1.12: 1 male, 2 female. 1 whitelist, 2 blacklist, 3 VIP, 4 visitor.
 Gender = Literal[1, 2]
 Category = Literal[1, 2, 3, 4]
-#: Damaged people are visitors: to a camera the least of the four.
-_VISITOR: Category = 4
 Age = Annotated[int, Meta(ge=0, le=150)]
 BirthYear = Annotated[int, Meta(ge=1850, le=9999)]
 
@@ -69,8 +67,6 @@ class Person(Struct, frozen=True, kw_only=True):
     created_at: Moment
     changed_at: Moment
     changed_by: str
-    #: A part of it cannot be read, and is left out: cameras are not given it.
-    damaged: bool = False
 
     def is_valid(self, at: int) -> bool:
         """Return whether the person belongs on cameras at this time (UNIX milliseconds)."""
@@ -120,7 +116,7 @@ class PersonName(Struct, frozen=True):
     category: Category
 
 
-_COLUMNS = tuple(name for name in Person.__struct_fields__ if name not in ("groups", "damaged"))
+_COLUMNS = tuple(name for name in Person.__struct_fields__ if name != "groups")
 _GROUPS = (
     "(SELECT group_concat(camera_group) FROM person_group WHERE person_group.pid = person.pid)"
 )
@@ -202,23 +198,6 @@ _rows = RowReader(
     Person,
     (*_COLUMNS, "groups"),
     key=("pid",),
-    fallbacks={
-        **dict.fromkeys(("gender", "age", "birth_year")),
-        **dict.fromkeys(
-            ("name", "work_id", "id_card_no", "ic_card_no", "department", "phone", "note"), ""
-        ),
-        "category": _VISITOR,
-        "everywhere": False,
-        "groups": (),
-        "valid_from": None,
-        # It has ended: cameras do not get it.
-        "valid_until": 0,
-        "has_photo": False,
-        "revision": 0,
-        "created_at": 0,
-        "changed_at": 0,
-        "changed_by": "",
-    },
     decoders={
         "pid": _as_pid,
         "everywhere": as_flag,
@@ -255,9 +234,7 @@ _photos = RowReader(
     "person_photo", _PhotoHead, ("pid", "jpeg"), key=("pid",), decoders={"jpeg": _as_jpeg_head}
 )
 _folds = RowReader("person", _Folded, ("pid", "folded"), key=("pid",))
-_names = RowReader(
-    "person", PersonName, PersonName.__struct_fields__, key=("pid",), fallbacks={"name": ""}
-)
+_names = RowReader("person", PersonName, PersonName.__struct_fields__, key=("pid",))
 _members = RowReader("person_group", _Member, ("pid", "camera_group"), key=("pid", "camera_group"))
 
 
@@ -275,7 +252,7 @@ def check_people(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
 
 def read_people(rows: Iterable[Sequence[object]], damaged: DamagedRows) -> list[Person]:
     """Return the people of rows of `SELECT_PERSON`."""
-    return _rows.read_all(list(rows), damaged)
+    return _rows.read_all(rows, damaged)
 
 
 def load_person(connection: sqlite3.Connection, pid: str, damaged: DamagedRows) -> Person | None:

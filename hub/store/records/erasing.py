@@ -22,7 +22,6 @@ from hub.store.alarms.erasing import erase_alarms_of_people, erase_alarms_of_rec
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import STRANGER_UUIDS, fold, indexed_uuid
 from hub.store.commit.steps import Step, in_steps
-from hub.store.damage import is_moment, plain
 from hub.store.disk import Disk
 from hub.store.health import describe
 from hub.store.media.day_index import DayIndex
@@ -39,6 +38,7 @@ from hub.store.media.pack_format import (
 )
 from hub.store.media.packs import Packs, day_bounds, day_of, known_images
 from hub.store.records.record_reading import erased_detail, known_detail
+from hub.store.rows import is_moment
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.erasures import Erasure, Subject, count_erased, forget_subject
@@ -324,7 +324,7 @@ def _preview(connection: sqlite3.Connection, subject: Subject, last: int) -> Pre
                     seqs.add(row.seq)
                     if is_moment(row.received_at):
                         days.add(day_of(row.received_at))
-                    dids.add(plain(row.did))
+                    dids.add(row.did)
                     pictures += len(known_images(row.images))
                     held += row.is_held
     return Preview(
@@ -340,7 +340,7 @@ def _preview(connection: sqlite3.Connection, subject: Subject, last: int) -> Pre
 def _find_name(connection: sqlite3.Connection, name: str) -> list[Match]:
     rows = connection.execute(_MATCHES, (fold(name), _MAX_MATCHES)).fetchall()
     return [
-        Match(_name_of(connection, seq) or name, plain(uuid or ""), count, seq)
+        Match(_name_of(connection, seq) or name, uuid or "", count, seq)
         for uuid, count, seq in rows
     ]
 

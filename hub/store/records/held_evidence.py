@@ -21,14 +21,14 @@ from msgspec import Raw, Struct
 
 from hub.errors import CannotStoreNow
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import is_moment
 from hub.store.disk import Buffer, Disk, read_at
 from hub.store.health import DISK_FULL, HealthMonitor, describe
 from hub.store.media.day_index import DayIndex, PackDay
 from hub.store.media.held_index import HeldIndex, HeldPack
 from hub.store.media.pack_format import GroupTail, LoggedRecord, StoredImage, checksum
 from hub.store.media.packs import Packs, day_bounds, encode_images, known_images, remove_pack
-from hub.store.records.record_reading import readable_row
+from hub.store.records.record_reading import is_readable
+from hub.store.rows import is_moment
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import execute, one
 from hub.wire.pictures import Picture
@@ -225,15 +225,17 @@ class HeldEvidence:
         """Write and flush some records and their pictures. Blocks. Raises OSError."""
         tail = GroupTail(pack.bytes)
         moved: list[tuple[_Row, tuple[StoredImage, ...]]] = []
-        for row in map(readable_row, rows):
+        for row in rows:
             moved.append((row, self._copy_pictures(tail, source, known_images(row[-1]))))
             if tail.end - pack.bytes > _STEP_BYTES:
                 break
         for row, images in moved:
-            tail.add_record(_logged(row, images))
+            if is_readable(row):  # what does not decode stays in the database alone
+                tail.add_record(_logged(row, images))
         first, last = moved[0][0], moved[-1][0]
+        at = first[6] if is_moment(first[6]) else 0
         # These groups are not a part of the log, and have no number.
-        self._write(pack, tail.buffers(self._log_id, 0, 0, (first[0], last[0]), first[6]))
+        self._write(pack, tail.buffers(self._log_id, 0, 0, (first[0], last[0]), at))
         return _Copied(tail.end, [(row[0], encode_images(images)) for row, images in moved])
 
     def _copy_pictures(
@@ -284,7 +286,7 @@ class HeldEvidence:
                 connection.execute(_FORGET_RECORD, (seq,))
                 connection.execute(_MARK_STALE, (pack,))
                 # While its day is there, the record stays with it.
-                if is_moment(received_at) and not self._days.has_pictures(seq, received_at):
+                if not (is_moment(received_at) and self._days.has_pictures(seq, received_at)):
                     connection.execute(_DROP_RECORD, (seq,))
                     connection.execute(_DROP_SPAN, (seq >> 10,))
             return [(seq, pack) for seq, pack, _ in found]

@@ -14,13 +14,13 @@ from hub import metrics
 from hub.errors import TooManyRequests
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_batch import Appended, RecordBatch
-from hub.store.damage import DamagedRows, is_moment
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import known_images, public_images
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_reading import RecordReader
 from hub.store.records.record_search import COLUMNS, RecordRow, RecordSearch, seq_range
+from hub.store.rows import DamagedRows, is_moment
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp
 from hub.wire.uploads.records import Record
@@ -181,7 +181,11 @@ class RecordLog:
         """Return those of these records that are there. Raises like `page`."""
         wanted = json.dumps([clamp(seq) for seq in seqs])
         return await self._readers.read(
-            lambda c: [self._reader.read(row) for row in c.execute(_SOME, (wanted,))]
+            lambda c: [
+                record
+                for row in c.execute(_SOME, (wanted,))
+                if (record := self._reader.read(row)) is not None
+            ]
         )
 
     async def latest_pictures(self) -> dict[str, LatestPicture]:
@@ -207,12 +211,14 @@ class RecordLog:
     def _page(self, rows: RecordRows, limit: int, max_bytes: int) -> RecordPage:
         """Runs in a reader's thread. It decodes too, because that takes milliseconds."""
         items: list[Record] = []
-        size = 0
+        size = last = 0
         # Close it at once, because an open cursor keeps checkpoints from finishing.
         with closing(rows):
             for row in rows:
                 if len(items) == limit or size > max_bytes:
-                    return RecordPage(tuple(items), items[-1].seq)
-                items.append(self._reader.read(row))
+                    return RecordPage(tuple(items), last)
+                if (record := self._reader.read(row)) is not None:
+                    items.append(record)
+                last = row[0]
                 size += sum(len(part) for part in row if isinstance(part, bytes))
         return RecordPage(tuple(items), None)

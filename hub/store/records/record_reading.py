@@ -1,28 +1,23 @@
-"""Rows of the record log as records. What is damaged in a row is left out, never raised."""
+"""Rows of the record log as records."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from hub.store.damage import DamagedRows, as_moment, as_text, is_moment, plain
-from hub.store.media.pack_format import StoredImage
 from hub.store.media.packs import public_images, read_images
+from hub.store.rows import DamagedRows, as_moment, as_text
 from hub.wire.uploads.records import (
     RECORD_KINDS,
-    DamagedDetail,
     Detail,
     Record,
     decode_detail,
     empty_detail,
 )
 
-T = TypeVar("T")
-
-TABLE = "record"
 _EMPTY_OBJECT = b"{}"
 #: Checks the syntax of an object without building it.
 _object_decoder = msgspec.json.Decoder(dict[str, Raw])
@@ -38,86 +33,46 @@ class RecordReader:
         self._damaged = damaged
         self._has_pictures = has_pictures
 
-    def read(self, row: Sequence[Any]) -> Record:
-        """Return the record of a row with the columns `record_search.COLUMNS`."""
-        seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images, erased = (
-            row
-        )
-        wrong: list[str] = []
+    def read(self, row: Sequence[Any]) -> Record | None:
+        """Return the record of a row with the columns `record_search.COLUMNS`.
 
-        def taken(column: str, read: Callable[[Any], T], value: object, otherwise: T) -> T:
-            try:
-                return read(value)
-            except Exception:  # whatever a decoder makes of nonsense
-                wrong.append(column)
-                return otherwise
-
-        is_erased = erased is not None
-        received = taken("received_at", as_moment, received_at, 0)
-        unknown: Detail = DamagedDetail()
-        shown = taken(
-            "detail",
-            lambda data: read_detail(kind, data, is_erased=is_erased),
-            detail,
-            unknown,
-        )
-        pictures: tuple[StoredImage, ...] = ()
-        if not is_erased and self._has_pictures(seq, received):
-            pictures = taken("images", read_images, images, ())
-        record = Record(
-            seq=seq,
-            kind="damaged" if isinstance(shown, DamagedDetail) else kind,
-            did=taken("did", as_text, did, _part(did)),
-            sn=taken("sn", as_text, sn, _part(sn)),
-            device_name=taken("device_name", as_text, device_name, _part(device_name)),
-            occurred_at=taken("occurred_at", as_moment, occurred_at, received),
-            received_at=received,
-            detail=shown,
-            extra=Raw(_EMPTY_OBJECT if is_erased else taken("extra", as_object, extra, b"{}")),
-            images=public_images(seq, pictures),
-            erased=is_erased,
-            damaged=bool(wrong),
-        )
-        if wrong:
-            self._damaged.note(TABLE, seq, wrong)
-        elif self._damaged.knows(TABLE):
-            self._damaged.forget(TABLE, seq)
-        return record
+        None, and noted, if it does not decode.
+        """
+        try:
+            return _decode(row, self._has_pictures)
+        except Exception:  # whatever a decoder makes of nonsense
+            self._damaged.note("record", row[0])
+            return None
 
 
-def readable_row(row: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a row with values of the right types, as it is copied to a pack.
-
-    The columns are those of `COLUMNS` up to `extra`, and images in any form, which are kept.
-    """
-    seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images = row
-    received = received_at if is_moment(received_at) else 0
-    return (
-        seq,
-        kind if kind in RECORD_KINDS else "damaged",
-        _part(did),
-        _part(sn),
-        _part(device_name),
-        occurred_at if is_moment(occurred_at) else received,
-        received,
-        detail if _is_object(detail) else _EMPTY_OBJECT,
-        extra if _is_object(extra) else _EMPTY_OBJECT,
-        images,
-    )
-
-
-def is_readable(
-    kind: object, received_at: object, detail: object, extra: object, images: object
-) -> bool:
-    """Return whether these columns of a row can be read."""
+def is_readable(row: Sequence[Any]) -> bool:
+    """Return whether a row with the columns `COLUMNS` up to `images` decodes."""
     try:
-        read_detail(kind, detail)
-        as_object(extra)
-        read_images(images)
-        as_moment(received_at)
+        _decode((*row, None), lambda seq, received_at: True)
     except Exception:  # whatever a decoder makes of nonsense
         return False
     return True
+
+
+def _decode(row: Sequence[Any], are_kept: Callable[[int, int], bool]) -> Record:
+    """Return the record of a row. Raises whatever a decoder makes of nonsense."""
+    seq, kind, did, sn, device_name, occurred_at, received_at, detail, extra, images, erased = row
+    is_erased = erased is not None
+    received = as_moment(received_at)
+    has_pictures = not is_erased and are_kept(seq, received)
+    return Record(
+        seq=seq,
+        kind=kind,
+        did=as_text(did),
+        sn=as_text(sn),
+        device_name=as_text(device_name),
+        occurred_at=as_moment(occurred_at),
+        received_at=received,
+        detail=read_detail(kind, detail, is_erased=is_erased),
+        extra=Raw(_EMPTY_OBJECT if is_erased else as_object(extra)),
+        images=public_images(seq, read_images(images) if has_pictures else ()),
+        erased=is_erased,
+    )
 
 
 def read_detail(kind: object, data: object, *, is_erased: bool = False) -> Detail:
@@ -128,41 +83,26 @@ def read_detail(kind: object, data: object, *, is_erased: bool = False) -> Detai
     return decode_detail(kind, empty_detail(kind, data) if is_erased else data)
 
 
-def known_detail(kind: object, data: object) -> Detail:
-    """Decode a detail; `DamagedDetail` if it cannot be read."""
+def known_detail(kind: object, data: object) -> Detail | None:
+    """Decode a detail; None if it cannot be read."""
     try:
         return read_detail(kind, data)
     except Exception:  # whatever a decoder makes of nonsense
-        return DamagedDetail()
+        return None
 
 
-def erased_detail(kind: object, data: object) -> bytes:
+def erased_detail(kind: Any, data: Any) -> bytes:
     """Return the JSON of a detail without all that tells of a person, also of a damaged one."""
-    detail = known_detail(kind, data)
-    if isinstance(detail, DamagedDetail):
-        return b'{"type":0}' if kind == "event" else _EMPTY_OBJECT
-    return empty_detail(kind, data)  # type: ignore[arg-type]
+    if known_detail(kind, data) is not None:
+        return empty_detail(kind, data)
+    return b'{"type":0}' if kind == "event" else _EMPTY_OBJECT
 
 
 def as_object(data: object) -> bytes:
     """Return the JSON of an object as it is. Raises an exception if it is not one."""
-    if data == _EMPTY_OBJECT and isinstance(data, bytes):
-        return data
     if not isinstance(data, bytes):
         raise TypeError("an object")
-    data.decode()  # the decoder does not look at the text of raw parts
-    _object_decoder.decode(data)
+    if data != _EMPTY_OBJECT:
+        data.decode()  # the decoder does not look at the text of raw parts
+        _object_decoder.decode(data)
     return data
-
-
-def _is_object(data: object) -> bool:
-    try:
-        as_object(data)
-    except Exception:  # whatever a decoder makes of nonsense
-        return False
-    return True
-
-
-def _part(value: object) -> str:
-    """Return what can be read of a text."""
-    return plain(value) if isinstance(value, str) else ""

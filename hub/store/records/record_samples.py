@@ -6,8 +6,8 @@ import sqlite3
 
 from msgspec import Struct
 
-from hub.store.damage import is_moment, plain
 from hub.store.media.packs import day_bounds, known_images
+from hub.store.rows import is_moment
 from hub.store.sqlite.sql import one
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 
@@ -45,7 +45,7 @@ def newest_times(connection: sqlite3.Connection, after: int, limit: int) -> list
     """Return the times of the newest records beyond the seq `after`, newest first."""
     rows = connection.execute(_TIMES, (after, limit))
     return [
-        RecordTimes(plain(did), occurred_at, received_at)
+        RecordTimes(did, occurred_at, received_at)
         for did, occurred_at, received_at in rows
         if isinstance(did, str) and is_moment(occurred_at) and is_moment(received_at)
     ]

@@ -77,7 +77,7 @@ class RecordSearch:
         newest_first: bool,
         limit: int,
         max_bytes: int,
-        read: Callable[[RecordRow], Record],
+        read: Callable[[RecordRow], Record | None],
         clock: Callable[[], float],
     ) -> None:
         self._filter = simplified(filter)
@@ -203,7 +203,9 @@ class RecordSearch:
             self._window = max(_WINDOW, size // _GROWTH)
             return False
         if best is None or most > 0:
-            self._take(connection, best or self._scan, window)
+            is_whole = self._take(connection, best or self._scan, window)
+            if not (is_whole or self.is_done):
+                return False
         if best is None:
             self._window = min(_WINDOW, self._window * _GROWTH)
         elif most * _GROWTH <= _MAX_CANDIDATES:
@@ -217,25 +219,32 @@ class RecordSearch:
 
     def _take(
         self, connection: sqlite3.Connection, index: IndexUse | None, window: SeqRange
-    ) -> None:
-        """Take the window's matching rows, until the page is complete."""
+    ) -> bool:
+        """Take the window's matching rows, until the page is complete.
+
+        Returns whether these were all: a damaged row leaves room for another one.
+        """
         order = "DESC" if self._newest_first else "ASC"
         found, values = rows_of(index, self._conditions, window)
+        most = self._limit + 1 - len(self.items)
+        taken = 0
         rows = connection.execute(
-            f"SELECT {COLUMNS} FROM {found} ORDER BY seq {order} LIMIT ?",
-            (*values, self._limit + 1 - len(self.items)),
+            f"SELECT {COLUMNS} FROM {found} ORDER BY seq {order} LIMIT ?", (*values, most)
         )
         try:
             for row in rows:
                 if len(self.items) == self._limit or self._size > self._max_bytes:
                     self.is_done = True
-                    return
-                self.items.append(self._read(row))
+                    return True
+                taken += 1
+                if (record := self._read(row)) is not None:
+                    self.items.append(record)
                 self._size += sum(len(part) for part in row if isinstance(part, bytes))
                 self._note_searched((row[0], row[0]))
         finally:
             # At once, because an open cursor keeps checkpoints from finishing.
             rows.close()
+        return taken < most
 
 
 def _is_possible(connection: sqlite3.Connection, filter: RecordFilter) -> bool:

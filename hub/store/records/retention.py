@@ -17,11 +17,10 @@ from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
 from hub.log import limited
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.steps import Step, in_steps
-from hub.store.damage import DamagedRows, RowReader
 from hub.store.media.day_index import DayIndex, forget_day
 from hub.store.media.packs import Packs, as_day, day_bounds, day_of, empty_dropped, remove_dropped
 from hub.store.records.held_evidence import HeldEvidence
-from hub.store.records.record_reading import TABLE as RECORDS
+from hub.store.rows import DamagedRows, RowReader
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
 
@@ -34,8 +33,10 @@ SELECT max(seq) FROM (
     SELECT seq FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?
 )
 """
+# Whose time is none that can be, went with its neighbours of the log.
 _DROP_ROWS = """
-DELETE FROM record WHERE seq BETWEEN ? AND ? AND received_at >= ? AND received_at < ?
+DELETE FROM record WHERE seq BETWEEN ? AND ?
+    AND (received_at >= ? AND received_at < ? OR received_at NOT BETWEEN 0 AND 253402300799999)
     AND NOT EXISTS (SELECT 1 FROM held_record WHERE held_record.seq = record.seq)
 """
 _DROP_DIGESTS = "DELETE FROM upload WHERE first_seq BETWEEN ? AND ? AND at >= ? AND at < ?"
@@ -171,7 +172,6 @@ class Retention:
             for first, last, day in map(astuple, dropped):
                 await in_steps(self._writer, _row_step(last, day), first, last)
                 await self._writer.write(partial(self._forget_dropped, first, day))
-                self._damaged.forget_range(RECORDS, first, last)
             if dropped:
                 await self._delete(remove_dropped)
                 await in_steps(self._writer, _term_step, 0)

@@ -17,7 +17,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.commit.record_rows import fold
-from hub.store.damage import plain
 from hub.store.records.record_conditions import (
     MAX_SCAN,
     Condition,
@@ -188,7 +187,7 @@ def texts_of(terms: Iterable[TermCount], connection: sqlite3.Connection) -> dict
     """Return names and plates by term, as the newest record has them; folded if it has not."""
     some = list(terms)
     rows = connection.execute(_FOLDED, (json.dumps([one.term for one in some]),))
-    folded = {id: plain(text) for id, text in rows if isinstance(text, str)}
+    folded = {id: text for id, text in rows if isinstance(text, str)}
     rows = connection.execute(_DETAILS, (json.dumps([one.last_seq for one in some]),))
     sent = {seq: _text_in(kind, detail) for seq, kind, detail in rows}
     return {

@@ -21,7 +21,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.store.commit.record_rows import insert_records, insert_spans
-from hub.store.damage import as_number
 from hub.store.disk import Buffer, Disk
 from hub.store.media.day_index import DayIndex, load_days, save_day
 from hub.store.media.pack_format import (
@@ -45,6 +44,7 @@ from hub.store.recovery.rebuild import (
     rebuild,
 )
 from hub.store.recovery.taken_over import TakenOver, forget_taken_over, load_taken_over
+from hub.store.rows import as_number
 from hub.store.sealing import Random
 from hub.store.sqlite.log_state import load_log_state, new_log_id, raise_last_group
 from hub.store.sqlite.sql import one as value_of

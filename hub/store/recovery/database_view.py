@@ -13,9 +13,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from hub.store.damage import read_text
 from hub.store.media.day_index import is_sound_day
 from hub.store.names import DATABASE, WAL
+from hub.store.rows import read_text
 from hub.store.sqlite.log_state import Writes, decode_writes, read_log_row
 from hub.store.sqlite.sql import checked, one
 from hub.store.sqlite.wal_file import HEADER_BYTES, lost_committed

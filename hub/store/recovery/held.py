@@ -17,7 +17,7 @@ from hub.store.media.held_index import HELD
 from hub.store.media.pack_format import LoggedRecord, RecordEntry, walk
 from hub.store.media.packs import SUFFIX, encode_images, public_images
 from hub.store.records.record_reading import known_detail
-from hub.wire.uploads.records import Record
+from hub.wire.uploads.records import HubDetail, Record
 
 _REASON = "held evidence of a lost database: look whether it is still needed"
 
@@ -116,7 +116,8 @@ def as_new(logged: LoggedRecord) -> NewRecord:
         device_name=logged.device_name,
         occurred_at=logged.occurred_at,
         received_at=logged.received_at,
-        detail=known_detail(logged.kind, bytes(logged.detail)),
+        # One that does not decode has nothing that is searched for.
+        detail=known_detail(logged.kind, bytes(logged.detail)) or HubDetail(),
         extra=logged.extra,
         images=public_images(logged.seq, logged.images),
     )

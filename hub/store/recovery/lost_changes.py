@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from hub.store.damage import is_moment
+from hub.store.rows import is_moment
 from hub.store.sqlite.sql import one
 from hub.store.tables.settings import save_setting
 

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub.store.commit.record_rows import STRANGER_UUIDS
-from hub.store.damage import plain
 from hub.store.records.record_reading import known_detail
 from hub.store.records.time_spans import SeqRange, ranges_of
 
@@ -137,4 +136,4 @@ def plates_of(terms: Sequence[int], connection: sqlite3.Connection) -> dict[int,
     Not as they were sent, because the details of 100,000 records are all over the database.
     """
     found = connection.execute(_TERMS, (json.dumps(list(terms)),))
-    return {id: plain(folded).upper() for id, folded in found if isinstance(folded, str)}
+    return {id: folded.upper() for id, folded in found if isinstance(folded, str)}

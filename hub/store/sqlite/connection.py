@@ -13,7 +13,7 @@ import aiosqlite
 import trio
 import trio_asyncio
 
-from hub.store.damage import read_text
+from hub.store.rows import read_text
 from hub.store.sqlite.sql import checked
 
 T = TypeVar("T")

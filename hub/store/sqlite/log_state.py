@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import StartFault
-from hub.store.damage import as_number
+from hub.store.rows import as_number
 from hub.store.sealing import Random
 from hub.store.sqlite.sql import clamp, one
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.access_changes import AccessChanges
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
+from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
 from hub.store.sealing import SecretBox
 
 #: `read_only` is 0 for all rights, 1 for reading, and 2 for changing all but targets; versions that
@@ -44,8 +44,6 @@ class ApiKey(Struct, frozen=True):
     last_used_at: Moment | None = None
     #: Whether it may add and change targets, and so say where records are sent.
     targets: bool = False
-    #: A part of it cannot be read; then it may only read.
-    damaged: bool = False
 
 
 class SealedApiKey(Struct, frozen=True):
@@ -60,17 +58,22 @@ _rows = RowReader(
     ApiKey,
     ("appid", "name", "read_only", "targets", "created_at", "last_used_at"),
     key=("appid",),
-    fallbacks={"name": "", "read_only": True, "created_at": 0, "last_used_at": None},
     decoders={"read_only": as_flag, "targets": as_flag},
 )
 
 
-def load_api_keys(connection: sqlite3.Connection, damaged: DamagedRows) -> list[SealedApiKey]:
-    return [
-        SealedApiKey(key, secret if isinstance(secret, bytes) else b"")
-        for *values, secret in connection.execute(_ALL)
-        if (key := _rows.read(values, damaged)) is not None
-    ]
+def load_api_keys(
+    connection: sqlite3.Connection, damaged: DamagedRows, box: SecretBox | None
+) -> list[SealedApiKey]:
+    found = []
+    for *values, secret in connection.execute(_ALL):
+
+        def has_secret(key: ApiKey, secret: bytes = secret) -> bool:
+            return box is None or box.fits(secret, _context(key.appid))
+
+        if (key := _rows.read(values, damaged, has_secret)) is not None:
+            found.append(SealedApiKey(key, secret))
+    return found
 
 
 class ApiKeyTable:
@@ -82,13 +85,11 @@ class ApiKeyTable:
         box: SecretBox,
         keys: list[SealedApiKey],
         on_removed: Callable[[str], None],
-        damaged: DamagedRows,
         changes: AccessChanges,
     ) -> None:
         self._writer = writer
         self._changes = changes
         self._on_removed = on_removed
-        self._damaged = damaged
         self._box = box
         self._keys = {sealed.key.appid: sealed for sealed in keys}
         #: Digests of the secrets in use: comparing them is faster than decrypting a secret at each
@@ -101,22 +102,11 @@ class ApiKeyTable:
         return None if sealed is None else sealed.key
 
     def secret(self, appid: str) -> str:
-        """Return a key's secret, decrypted; if it is damaged, one that nobody knows.
-
-        Raises NoSuchResource.
-        """
+        """Return a key's secret, decrypted. Raises NoSuchResource."""
         sealed = self._keys.get(appid)
         if sealed is None:
             raise NoSuchResource(f"no API key {appid}")
-        secret = self._box.open_or_none(sealed.secret, _context(appid))
-        if secret is None:
-            self._damaged.note("api_key", appid, ("secret",))
-            return os.urandom(_DIGEST_KEY_BYTES).hex()
-        return secret
-
-    def is_damaged(self, appid: str) -> bool:
-        """Return whether a part of the row, or its secret, is known to be unreadable."""
-        return self._damaged.knows("api_key", appid)
+        return self._box.open(sealed.secret, _context(appid))
 
     def fits(self, appid: str, secret: str) -> bool:
         """Whether this is the key's secret. False if there is no such key."""
@@ -177,19 +167,9 @@ class ApiKeyTable:
 
     def _drop(self, appid: str) -> None:
         self._keys.pop(appid, None)
-        self._damaged.forget("api_key", appid)
         self._digests.pop(appid, None)
         self._on_removed(appid)
         self._changes.announce()
-
-
-def note_damaged_key_secrets(
-    box: SecretBox, keys: Iterable[SealedApiKey], damaged: DamagedRows
-) -> None:
-    """Note the keys whose secret cannot be decrypted."""
-    for sealed in keys:
-        if box.open_or_none(sealed.secret, _context(sealed.key.appid)) is None:
-            damaged.note("api_key", sealed.key.appid, ("secret",))
 
 
 def _context(appid: str) -> str:

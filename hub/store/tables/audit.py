@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.readers import Readers
 
 #: The oldest entries beyond this number are removed.
@@ -25,7 +25,7 @@ UPDATE audit SET target = '' WHERE action IN (
 _SELECT = "SELECT id, at, who, action, target, address FROM audit"
 _CONTAINS = "{} LIKE ? ESCAPE '\\'"
 _OLDEST = """
-SELECT id, at, who, action, target, address FROM audit WHERE id > ? ORDER BY id LIMIT ?
+SELECT id, at, who, action, target, address FROM audit WHERE id > ? ORDER BY id
 """
 
 
@@ -38,8 +38,6 @@ class AuditEntry(Struct, frozen=True):
     action: str
     target: str
     address: str
-    #: A part of it cannot be read, and is left out.
-    damaged: bool = False
 
 
 class AuditFilter(Struct, frozen=True):
@@ -63,7 +61,6 @@ _rows = RowReader(
     AuditEntry,
     ("id", "at", "who", "action", "target", "address"),
     key=("id",),
-    fallbacks={"at": 0, "who": "", "action": "", "target": "", "address": ""},
 )
 
 
@@ -110,22 +107,21 @@ class AuditTable:
 
         A filter that few entries match is a scan of the table, which is bounded.
         """
-        sql, values = _newest(2**63 - 1 if before is None else before, limit, matching)
-        rows = await self._readers.read(lambda c: c.execute(sql, values).fetchall())
-        return tuple(_rows.read_all(rows, self._damaged))
+        return await self._page(*_newest(2**63 - 1 if before is None else before, matching), limit)
 
     async def oldest(self, after: int, limit: int) -> tuple[AuditEntry, ...]:
         """At most `limit` entries with ids above `after`, the oldest first."""
-        return await self._page(_OLDEST, after, limit)
+        return await self._page(_OLDEST, (after,), limit)
 
-    async def _page(self, query: str, bound: int, limit: int) -> tuple[AuditEntry, ...]:
-        rows = await self._readers.read(lambda c: c.execute(query, (bound, limit)).fetchall())
-        return tuple(_rows.read_all(rows, self._damaged))
+    async def _page(
+        self, sql: str, values: tuple[object, ...], limit: int
+    ) -> tuple[AuditEntry, ...]:
+        return await self._readers.read(
+            lambda c: tuple(_rows.take(c.execute(sql, values), limit, self._damaged))
+        )
 
 
-def _newest(
-    before: int, limit: int, matching: AuditFilter | None
-) -> tuple[str, tuple[object, ...]]:
+def _newest(before: int, matching: AuditFilter | None) -> tuple[str, tuple[object, ...]]:
     """The query for one page, and its values."""
     wanted = matching or AuditFilter()
     terms: list[tuple[str, tuple[object, ...]]] = [("id < ?", (before,))]
@@ -143,7 +139,7 @@ def _newest(
         terms.append(("at < ?", (wanted.until,)))
     where = " AND ".join(term for term, _ in terms)
     values = [value for _, found in terms for value in found]
-    return f"{_SELECT} WHERE {where} ORDER BY id DESC LIMIT ?", (*values, limit)
+    return f"{_SELECT} WHERE {where} ORDER BY id DESC", tuple(values)
 
 
 def _pattern(text: str) -> str:

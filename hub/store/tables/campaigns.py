@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
+from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
 
 #: What the operator wants. The column is called `will`.
 DesiredState = Literal["running", "paused", "stopped"]
@@ -49,8 +49,6 @@ class CampaignTarget(Struct, frozen=True):
     downloaded_at: Moment | None = None
     done_at: Moment | None = None
     counts: bool = True
-    #: A part of it cannot be read.
-    damaged: bool = False
 
 
 class StoredCampaign(Struct, frozen=True):
@@ -62,8 +60,6 @@ class StoredCampaign(Struct, frozen=True):
     proved_at: Moment | None
     started_at: Moment
     targets: tuple[CampaignTarget, ...] = ()
-    #: A part of it cannot be read; then it is paused.
-    damaged: bool = False
 
     @property
     def all_done(self) -> bool:
@@ -97,20 +93,12 @@ _campaign_rows = RowReader(
     StoredCampaign,
     ("id", "release_id", "desired_state", "proved_at", "started_at"),
     key=("id",),
-    fallbacks={"desired_state": "paused", "proved_at": None, "started_at": 0},
 )
 _target_rows = RowReader(
     "campaign_device",
     CampaignTarget,
     ("did", "state", "offered_at", "downloaded_at", "done_at", "counts"),
     key=("did",),
-    fallbacks={
-        "state": "waiting",
-        "offered_at": None,
-        "downloaded_at": None,
-        "done_at": None,
-        "counts": True,
-    },
     decoders={"counts": as_flag},
 )
 
@@ -124,15 +112,10 @@ def load_campaigns(
         if (target := _target_rows.read(row, damaged)) is not None:
             targets.setdefault(campaign, []).append(target)
     return [
-        _with_targets(campaign, tuple(targets.get(campaign.id, ())))
+        replace(campaign, targets=tuple(targets.get(campaign.id, ())))
         for campaign in _campaign_rows.read_all(connection.execute(_CAMPAIGNS), damaged)
         if campaign.release_id in releases
     ]
-
-
-def _with_targets(campaign: StoredCampaign, targets: tuple[CampaignTarget, ...]) -> StoredCampaign:
-    damaged = campaign.damaged or any(target.damaged for target in targets)
-    return replace(campaign, targets=targets, damaged=damaged)
 
 
 class CampaignTable:

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, RowReader, as_flag
+from hub.store.rows import DamagedRows, RowReader, as_flag
 
 #: Beyond this number of steps, small ones make room first, then the oldest.
 _MAX_STEPS = 1000

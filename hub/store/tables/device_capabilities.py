@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.tables.devices import check_camera
 
 #: What a part was learnt from; None if it was not.
@@ -49,7 +49,6 @@ _rows = RowReader(
     _StoredRow,
     _COLUMNS,
     key=("did", "part"),
-    fallbacks={"learnt": None, "source": None, "firmware": "", "learnt_at": None, "override": None},
 )
 
 
@@ -67,12 +66,9 @@ def load_capabilities(
 class CapabilityTable:
     """What is known of all devices, in memory. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, rows: dict[str, tuple[CapabilityRow, ...]], damaged: DamagedRows
-    ) -> None:
+    def __init__(self, writer: GroupCommit, rows: dict[str, tuple[CapabilityRow, ...]]) -> None:
         self._writer = writer
         self._rows = rows
-        self._damaged = damaged
 
     def of(self, did: str) -> tuple[CapabilityRow, ...]:
         """Return the parts of which something is known or set."""
@@ -90,8 +86,6 @@ class CapabilityTable:
         kept = tuple(rows)
 
         def saved(_: None) -> None:
-            for row in (*self.of(did), *kept):
-                self._damaged.forget("device_capability", f"{did} {row.part}")
             self._rows[did] = kept
 
         await self._writer.write(partial(_save, did=did, sn=sn, rows=kept), saved)

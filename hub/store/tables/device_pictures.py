@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.write_queue import Write
-from hub.store.damage import as_number
 from hub.store.media.pack_format import checksum
 from hub.store.media.pictures import StoredPicture
+from hub.store.rows import as_number
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import execute, one, secure_deletion
 from hub.store.tables.devices import check_camera

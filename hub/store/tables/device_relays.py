@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, RowReader, as_flag
+from hub.store.rows import DamagedRows, RowReader, as_flag
 from hub.store.sealing import SecretBox
 from hub.store.tables.devices import check_camera
 
@@ -25,7 +26,7 @@ class DeviceRelay(Struct, frozen=True, kw_only=True):
 
     `seconds`: how long it is switched on. `address`: an IP address. `is_own`: the camera must be
     connected from it; otherwise somebody typed it. `certificate`: SHA-256 in hexadecimal of the one
-    that the camera showed first, "" before. `damaged`: the row cannot be read, and is not used.
+    that the camera showed first, "" before.
     """
 
     did: str
@@ -38,7 +39,6 @@ class DeviceRelay(Struct, frozen=True, kw_only=True):
     tls: bool
     certificate: str
     username: str
-    damaged: bool = False
 
 
 class SealedRelay(Struct, frozen=True):
@@ -48,7 +48,7 @@ class SealedRelay(Struct, frozen=True):
     password: bytes
 
 
-_COLUMNS = tuple(name for name in DeviceRelay.__struct_fields__ if name != "damaged")
+_COLUMNS = DeviceRelay.__struct_fields__
 _ALL = f"SELECT password, {', '.join(_COLUMNS)} FROM device_relay ORDER BY did"
 _PUT = (
     f"INSERT OR REPLACE INTO device_relay (password, {', '.join(_COLUMNS)}) "
@@ -65,53 +65,30 @@ _rows = RowReader(
     DeviceRelay,
     _COLUMNS,
     key=("did",),
-    # Whatever cannot be read, nothing is sent before somebody has entered it again.
-    fallbacks={
-        "name": "",
-        "kind": "door",
-        "seconds": 1,
-        "address": "",
-        "is_own": True,
-        "port": 80,
-        "tls": False,
-        "certificate": "",
-        "username": "",
-    },
     decoders={"is_own": as_flag, "tls": as_flag},
 )
 
 
-def load_relays(connection: sqlite3.Connection, damaged: DamagedRows) -> list[SealedRelay]:
+def load_relays(
+    connection: sqlite3.Connection, damaged: DamagedRows, box: SecretBox | None
+) -> list[SealedRelay]:
     found = []
     for password, *values in connection.execute(_ALL):
-        relay = _rows.read(values, damaged)
-        if relay is not None:
-            found.append(SealedRelay(relay, password if isinstance(password, bytes) else b""))
+
+        def has_password(relay: DeviceRelay, password: bytes = password) -> bool:
+            return box is None or box.fits(password, _context(relay))
+
+        if (relay := _rows.read(values, damaged, has_password)) is not None:
+            found.append(SealedRelay(relay, password))
     return found
-
-
-def note_damaged_relay_passwords(
-    box: SecretBox, relays: Iterable[SealedRelay], damaged: DamagedRows
-) -> None:
-    """Note the relays whose password cannot be decrypted."""
-    for sealed in relays:
-        if box.open_or_none(sealed.password, _context(sealed.relay)) is None:
-            damaged.note(TABLE, sealed.relay.did, ("password",))
 
 
 class RelayTable:
     """All relays, by the did of their camera. Changes are durable on return."""
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        box: SecretBox,
-        relays: Sequence[SealedRelay],
-        damaged: DamagedRows,
-    ) -> None:
+    def __init__(self, writer: GroupCommit, box: SecretBox, relays: Sequence[SealedRelay]) -> None:
         self._writer = writer
         self._box = box
-        self._damaged = damaged
         self._relays = {sealed.relay.did: sealed for sealed in relays}
 
     def get(self, did: str) -> DeviceRelay | None:
@@ -119,27 +96,22 @@ class RelayTable:
         sealed = self._relays.get(did)
         return None if sealed is None else sealed.relay
 
-    def password(self, did: str) -> str | None:
-        """Return the password for the camera's HTTP; None if it cannot be read any more."""
+    def password(self, did: str) -> str:
+        """Return the password for the camera's HTTP. Raises NoSuchResource."""
         sealed = self._relays.get(did)
         if sealed is None:
-            return None
-        text = self._box.open_or_none(sealed.password, _context(sealed.relay))
-        if text is None:
-            self._damaged.note(TABLE, did, ("password",))
-        return text
+            raise NoSuchResource(f"device {did} has no relay")
+        return self._box.open(sealed.password, _context(sealed.relay))
 
     async def put(self, relay: DeviceRelay, password: str, sn: str) -> None:
         """Add or replace the relay of the camera with this SN.
 
         Raises NoSuchResource if the device's camera was replaced meanwhile, and CannotStoreNow.
         """
-        relay = replace(relay, damaged=False)
         sealed = SealedRelay(relay, self._box.seal(password, _context(relay)))
 
         def put(_: None) -> None:
             self._relays[relay.did] = sealed
-            self._damaged.forget(TABLE, relay.did)
 
         await self._writer.write(partial(_put, sealed=sealed, sn=sn), put)
 
@@ -169,7 +141,6 @@ class RelayTable:
     def forget_device(self, did: str) -> None:
         """Remove a relay from memory, as the database did."""
         self._relays.pop(did, None)
-        self._damaged.forget(TABLE, did)
 
 
 def _put(connection: sqlite3.Connection, *, sealed: SealedRelay, sn: str) -> None:

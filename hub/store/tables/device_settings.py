@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, as_text
+from hub.store.rows import DamagedRows, Moment, RowReader, as_text
 from hub.store.tables.devices import check_camera
 
 SettingName = Literal["face", "recording", "adjust", "day_night"]
@@ -63,14 +63,6 @@ _rows = RowReader(
     DeviceSetting,
     DeviceSetting.__struct_fields__,
     key=("did", "name"),
-    fallbacks={
-        "taken": None,
-        "taken_at": None,
-        "uri": None,
-        "code": 0,
-        "msg": "",
-        "answered_at": 0,
-    },
     decoders={"taken": _as_param},
 )
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows
+from hub.store.rows import DamagedRows
 from hub.store.sealing import Random, SecretBox
 from hub.store.tables import devices as rows
 from hub.store.tables.devices import (
@@ -23,12 +22,12 @@ from hub.store.tables.devices import (
     DeviceChange,
     DeviceSecrets,
     NewDevice,
+    Secret,
     StatusUpdate,
     StoredDevice,
     UnsignedPins,
+    secret_context,
 )
-
-_Secret = Literal["code", "secret"]
 
 
 class DeviceTable:
@@ -96,26 +95,14 @@ class DeviceTable:
         return tuple(self._by_did[did].device for did in dids)
 
     def secrets(self, did: str) -> DeviceSecrets:
-        """Return a device's secrets, decrypted; in place of a damaged one, one that nobody knows.
-
-        Raises NoSuchResource.
-        """
+        """Return a device's secrets, decrypted. Raises NoSuchResource."""
         stored = self._by_did.get(did)
         if stored is None:
             raise NoSuchResource(f"no device {did}")
         return DeviceSecrets(self._secret(stored, "code"), self._secret(stored, "secret"))
 
-    def is_damaged(self, did: str) -> bool:
-        """Return whether a part of the row, or a secret in it, is known to be unreadable."""
-        return self._damaged.knows("device", did)
-
-    def _secret(self, stored: StoredDevice, name: _Secret) -> str:
-        did = stored.device.did
-        opened = _opened(self._box, stored, name)
-        if opened is not None:
-            return opened
-        self._damaged.note("device", did, (name,))
-        return self._random(16).hex().upper()
+    def _secret(self, stored: StoredDevice, name: Secret) -> str:
+        return self._box.open(getattr(stored, name), secret_context(stored.device.did, name))
 
     async def add(self, new: Sequence[NewDevice]) -> tuple[Device, ...]:
         """Enrol all devices or none. Raises AlreadyExists if a did or SN is taken."""
@@ -150,7 +137,7 @@ class DeviceTable:
         """
 
         def job(connection: sqlite3.Connection) -> StoredDevice:
-            stored = rows.load_device(connection, did, self._damaged)
+            stored = rows.load_device(connection, did, self._damaged, self._box)
             if stored is None:
                 raise NoSuchResource(f"no device {did}")
             changed = self._changed(stored, change)
@@ -166,7 +153,6 @@ class DeviceTable:
             known = self._by_did.get(did)
             before = changed.device.sn if known is None else known.device.sn
             self._replace(changed)
-            self._damaged.forget("device", did)
             if changed.device.sn != before:
                 self._on_replaced(did)
             on_commit()
@@ -221,7 +207,6 @@ class DeviceTable:
 
         def removed(_: None) -> None:
             self._drop(did)
-            self._damaged.forget("device", did)
             self._on_removed(did)
 
         await self._writer.write(lambda c: rows.remove_device(c, did), removed)
@@ -229,6 +214,7 @@ class DeviceTable:
     def _insert(
         self, connection: sqlite3.Connection, new: NewDevice, given: Collection[str | None]
     ) -> StoredDevice:
+        rows.remove_damaged(connection, new.sn, new.did, self._damaged, self._box)
         rows.check_sn_free(connection, new.sn)
         stored = self._enrolled(new, new.did or rows.assign_did(connection, given))
         rows.insert_device(connection, stored)
@@ -259,14 +245,14 @@ class DeviceTable:
         )
         if new.pins is not None:
             device = replace(device, **_unsigned(new.pins))
-        code = self._box.seal(new.code, _context(did, "code"))
+        code = self._box.seal(new.code, secret_context(did, "code"))
         return StoredDevice(device, code, self._new_secret(did))
 
     def _new_name(self, kind: str) -> str:
         return f"{kind}{self._random(8).hex().upper()}"
 
     def _new_secret(self, did: str) -> bytes:
-        return self._box.seal(self._random(16).hex().upper(), _context(did, "secret"))
+        return self._box.seal(self._random(16).hex().upper(), secret_context(did, "secret"))
 
     def _changed(self, stored: StoredDevice, change: DeviceChange) -> StoredDevice:
         wanted = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not UNSET}
@@ -274,7 +260,7 @@ class DeviceTable:
         if code is not None:
             # Whoever sets a code expects signatures that it belongs to.
             wanted = {**SIGNED, **wanted}
-            sealed = self._box.seal(code, _context(stored.device.did, "code"))
+            sealed = self._box.seal(code, secret_context(stored.device.did, "code"))
             stored = replace(stored, code=sealed)
         if wanted.get("sn", stored.device.sn) != stored.device.sn:
             names = {"appid": self._new_name("D"), "ota_id": self._new_name("O")}
@@ -282,7 +268,7 @@ class DeviceTable:
             stored = replace(stored, secret=self._new_secret(stored.device.did))
         if pins is not None:
             wanted |= _unsigned(pins)
-        return replace(stored, device=replace(stored.device, damaged=False, **wanted))
+        return replace(stored, device=replace(stored.device, **wanted))
 
     def _change_each_without_key(self, change: Callable[[Device], Device]) -> None:
         for stored in list(self._by_did.values()):
@@ -321,25 +307,6 @@ class DeviceTable:
 def _unsigned(pins: UnsignedPins) -> dict[str, object]:
     """Return the fields of a device that connects without a signature."""
     return {**SIGNED, **msgspec.structs.asdict(pins), "connects": "unsigned"}
-
-
-def note_damaged_secrets(
-    box: SecretBox, devices: Iterable[StoredDevice], damaged: DamagedRows
-) -> None:
-    """Note the devices whose code or secret cannot be decrypted."""
-    for stored in devices:
-        wrong = [name for name in get_args(_Secret) if _opened(box, stored, name) is None]
-        if wrong:
-            damaged.note("device", stored.device.did, wrong)
-
-
-def _opened(box: SecretBox, stored: StoredDevice, name: _Secret) -> str | None:
-    """Decrypt a secret of a device; None if it is damaged."""
-    return box.open_or_none(getattr(stored, name), _context(stored.device.did, name))
-
-
-def _context(did: str, field: str) -> str:
-    return f"device/{did}/{field}"
 
 
 def _did_order(did: str) -> tuple[int, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Collection, Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.damage import DamagedRows, Moment, RowReader, as_flag, as_text
+from hub.store.rows import DamagedRows, Moment, RowReader, as_flag, as_text
+from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import one
 
 _DID = re.compile("[0-9]{1,20}")
@@ -20,6 +21,8 @@ ClockOffset = Annotated[float, Meta(ge=-1e12, le=1e12)]
 #: D2, D3: "unknown" until the device is sent its did, "sent" until it connects with it ("known"),
 #: "none" if it connects without one.
 DidState = Literal["unknown", "sent", "none", "known"]
+#: What is sealed of a device.
+Secret = Literal["code", "secret"]
 #: D12: whether a device signs its connects.
 Connects = Literal["signed", "unsigned"]
 #: D12: what of an unsigned connect did not fit: its address, its MAC, or whose facts they are.
@@ -71,8 +74,6 @@ class Device(Struct, frozen=True, kw_only=True):
     suspect_address: str | None = None
     suspect_mac: str | None = None
     suspect_at: Moment | None = None
-    #: A part of it cannot be read, and is left out; what it needs to connect may be among it.
-    damaged: bool = False
 
 
 class UnsignedPins(Struct, frozen=True):
@@ -200,7 +201,7 @@ CAMERA_DEFAULTS = {
     "previous_key_until": None,
     **SIGNED,
 }
-_COLUMNS = tuple(name for name in Device.__struct_fields__ if name != "damaged")
+_COLUMNS = Device.__struct_fields__
 _STATUS_COLUMNS = StatusUpdate.__struct_fields__
 _ALL = f"SELECT code, secret, {', '.join(_COLUMNS)} FROM device"
 _ONE = f"{_ALL} WHERE did = ?"
@@ -257,32 +258,22 @@ _rows = RowReader(
     Device,
     _COLUMNS,
     key=("did",),
-    # A flag that cannot be read does not let a camera in; a key that fits nothing neither.
-    fallbacks={
-        **CAMERA_DEFAULTS,
-        "name": "",
-        "enabled": False,
-        "clock_trusted": True,
-        "key": "",
-        "appid": "",
-        "ota_id": "",
-        "last_seen": None,
-        "created_at": 0,
-    },
     decoders={"did": _as_did, "enabled": as_flag, "clock_trusted": as_flag},
 )
 
 
-def load_devices(connection: sqlite3.Connection, damaged: DamagedRows) -> list[StoredDevice]:
-    found = (_stored(row, damaged) for row in connection.execute(_ALL))
+def load_devices(
+    connection: sqlite3.Connection, damaged: DamagedRows, box: SecretBox | None
+) -> list[StoredDevice]:
+    found = (_stored(row, damaged, box) for row in connection.execute(_ALL))
     return [stored for stored in found if stored is not None]
 
 
 def load_device(
-    connection: sqlite3.Connection, did: str, damaged: DamagedRows
+    connection: sqlite3.Connection, did: str, damaged: DamagedRows, box: SecretBox
 ) -> StoredDevice | None:
     row = connection.execute(_ONE, (did,)).fetchone()
-    return None if row is None else _stored(row, damaged)
+    return None if row is None else _stored(row, damaged, box)
 
 
 def insert_device(connection: sqlite3.Connection, stored: StoredDevice) -> None:
@@ -300,6 +291,20 @@ def remove_device(connection: sqlite3.Connection, did: str) -> None:
     """Remove a device and the rows that refer to it. Raises NoSuchResource."""
     if connection.execute(_REMOVE, (did,)).rowcount == 0:
         raise NoSuchResource(f"no device {did}")
+
+
+def remove_damaged(
+    connection: sqlite3.Connection,
+    sn: str,
+    did: str | None,
+    damaged: DamagedRows,
+    box: SecretBox,
+) -> None:
+    """Remove a row that does not decode, in whose place a device is enrolled."""
+    for row in connection.execute(f"{_ALL} WHERE sn = ? OR did = ?", (sn, did)).fetchall():
+        if _stored(row, damaged, box) is None:
+            _code, _secret, its_did, *_ = row
+            connection.execute(_REMOVE, (its_did,))
 
 
 def reset_camera(connection: sqlite3.Connection, did: str) -> None:
@@ -359,13 +364,24 @@ def _taken(field: str, value: str) -> AlreadyExists:
     return AlreadyExists(f"a device with {field} {value} is enrolled already", field=field)
 
 
-def _stored(row: tuple[object, ...], damaged: DamagedRows) -> StoredDevice | None:
+def _stored(
+    row: tuple[Any, ...], damaged: DamagedRows, box: SecretBox | None
+) -> StoredDevice | None:
     code, secret, *values = row
-    device = _rows.read(values, damaged)
-    if device is None:
-        return None
-    sealed = [value if isinstance(value, bytes) else b"" for value in (code, secret)]
-    return StoredDevice(device, *sealed)
+
+    def has_secrets(device: Device) -> bool:
+        sealed: tuple[tuple[Secret, bytes], ...] = (("code", code), ("secret", secret))
+        return box is None or all(
+            box.fits(value, secret_context(device.did, name)) for name, value in sealed
+        )
+
+    device = _rows.read(values, damaged, has_secrets)
+    return None if device is None else StoredDevice(device, code, secret)
+
+
+def secret_context(did: str, name: Secret) -> str:
+    """What a secret of a device is sealed for."""
+    return f"device/{did}/{name}"
 
 
 def _row(stored: StoredDevice) -> tuple[object, ...]:

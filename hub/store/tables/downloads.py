@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, as_text
+from hub.store.rows import DamagedRows, Moment, RowReader, as_text
 
 #: The oldest downloads beyond this number are removed.
 MAX_DOWNLOADS = 1000
@@ -78,7 +78,6 @@ _rows = RowReader(
     Download,
     ("id", "did", "sha256", "size", "started_at", "ended_at", "sent", "spans"),
     key=("id",),
-    fallbacks={"started_at": 0, "ended_at": 0, "sent": 0, "spans": ()},
     decoders={"spans": _as_spans},
 )
 

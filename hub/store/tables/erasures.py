@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import indexed_uuid
-from hub.store.damage import DamagedRows, Moment, RowReader, as_flag, as_text
+from hub.store.rows import DamagedRows, Moment, RowReader, as_flag, as_text
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, one, secure_deletion
 
@@ -30,7 +30,7 @@ INSERT INTO erasure (created_by, created_at, manner, subject, with_held, last_se
     pictures, bytes, report) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?)
 """
 _ONE = f"SELECT {_COLUMNS} FROM erasure WHERE id = ?"
-_LIST = f"SELECT {_COLUMNS} FROM erasure WHERE id < ? ORDER BY id DESC LIMIT ?"
+_LIST = f"SELECT {_COLUMNS} FROM erasure WHERE id < ? ORDER BY id DESC"
 _UNFINISHED = f"SELECT {_COLUMNS}, subject FROM erasure WHERE finished_at IS NULL ORDER BY id"
 _COUNT = """
 UPDATE erasure SET records = records + ?, pictures = pictures + ?, bytes = bytes + ? WHERE id = ?
@@ -122,8 +122,6 @@ class Erasure(Struct, frozen=True, kw_only=True):
     pictures: int
     bytes: int
     report: ErasureReport
-    #: A part of it cannot be read, and is left out.
-    damaged: bool = False
 
 
 class NewErasure(Struct, frozen=True, kw_only=True):
@@ -143,18 +141,6 @@ _rows = RowReader(
     Erasure,
     _COLUMNS.split(", "),
     key=("id",),
-    fallbacks={
-        "created_by": "",
-        "created_at": 0,
-        "finished_at": 0,
-        "manner": "records",
-        "with_held": False,
-        "last_seq": 0,
-        "records": 0,
-        "pictures": 0,
-        "bytes": 0,
-        "report": ErasureReport(),
-    },
     decoders={
         "with_held": as_flag,
         "report": lambda text: msgspec.json.decode(as_text(text), type=ErasureReport),
@@ -207,8 +193,9 @@ class ErasureTable:
     async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Erasure, ...]:
         """Return at most `limit` erasures with ids below `before`, the newest first."""
         bound = 2**63 - 1 if before is None else clamp(before)
-        rows = await self._readers.read(lambda c: c.execute(_LIST, (bound, limit)).fetchall())
-        return tuple(_rows.read_all(rows, self._damaged))
+        return await self._readers.read(
+            lambda c: tuple(_rows.take(c.execute(_LIST, (bound,)), limit, self._damaged))
+        )
 
     async def unfinished(self) -> list[tuple[Erasure, Subject]]:
         """Return what has not been finished yet, the oldest first.
@@ -219,12 +206,12 @@ class ErasureTable:
         found = []
         for *row, subject in await self._readers.read(lambda c: c.execute(_UNFINISHED).fetchall()):
             erasure = _rows.read(row, self._damaged)
-            if erasure is None or erasure.damaged:
+            if erasure is None:
                 continue
             try:
                 whose = msgspec.json.decode(as_text(subject or "{}"), type=Subject)
             except (msgspec.MsgspecError, TypeError):
-                self._damaged.note("erasure", erasure.id, ("subject",))
+                self._damaged.note("erasure", erasure.id)
             else:
                 found.append((erasure, whose))
         return found

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_text
+from hub.store.rows import DamagedRows, Moment, RowReader, Size, as_text
 from hub.store.sqlite.sql import one
 from hub.wire.uploads.firmware import Versions
 
@@ -133,7 +133,6 @@ _file_rows = RowReader(
     StoredFile,
     StoredFile.__struct_fields__,
     key=("sha256",),
-    fallbacks={"md5": "", "size": 0, "added_at": 0},
     decoders={"sha256": _as_digest},
 )
 _component_rows = RowReader(
@@ -158,7 +157,6 @@ _release_rows = RowReader(
         "created_at",
     ),
     key=("id",),
-    fallbacks={"description": "", "release_date": "", "created_at": 0},
     decoders={"reports": lambda text: _decode(text), "least": lambda text: _decode(text)},
 )
 

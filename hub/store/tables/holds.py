@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, Size, is_moment
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
+from hub.store.rows import DamagedRows, Moment, RowReader, Size, is_moment
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, execute, one
 
@@ -36,13 +36,13 @@ INSERT INTO hold (source, reason, until, created_by, created_at, records)
 VALUES (?, ?, ?, ?, ?, 0)
 """
 _ONE = f"SELECT {_COLUMNS} FROM hold WHERE id = ?"
-_LIST = f"SELECT {_COLUMNS} FROM hold WHERE id < ? ORDER BY id DESC LIMIT ?"
+_LIST = f"SELECT {_COLUMNS} FROM hold WHERE id < ? ORDER BY id DESC"
 _IN_FORCE = "SELECT count(*) FROM hold WHERE ended_at IS NULL"
-_DUE = "SELECT id FROM hold WHERE ended_at IS NULL AND until <= ?"
+_DUE = f"SELECT {_COLUMNS} FROM hold WHERE ended_at IS NULL AND until <= ?"
 _CHANGE = "UPDATE hold SET reason = ?, until = ? WHERE id = ?"
 _END = "UPDATE hold SET ended_by = ?, ended_at = ? WHERE id = ? AND ended_at IS NULL"
 _TRIM = """
-DELETE FROM hold WHERE ended_at IS NOT NULL AND id NOT IN (
+DELETE FROM hold WHERE ended_at >= 0 AND id NOT IN (
     SELECT id FROM hold WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT ?
 )
 """
@@ -56,9 +56,9 @@ DELETE FROM hold_record WHERE hold = ? AND seq IN (
     SELECT seq FROM hold_record WHERE hold = ? LIMIT ?
 )
 """
-_INTERRUPTED = """
-SELECT DISTINCT hold FROM hold_record JOIN hold ON hold.id = hold_record.hold
-WHERE ended_at IS NOT NULL
+_INTERRUPTED = f"""
+SELECT {_COLUMNS} FROM hold
+WHERE ended_at IS NOT NULL AND EXISTS (SELECT 1 FROM hold_record WHERE hold = hold.id)
 """
 _REMOVE = "DELETE FROM hold WHERE id = ?"
 _SEQS = "SELECT seq FROM hold_record WHERE hold = ? AND seq > ? ORDER BY seq LIMIT ?"
@@ -89,8 +89,6 @@ class Hold(Struct, frozen=True, kw_only=True):
     ended_by: str | None
     ended_at: Moment | None
     records: Size
-    #: A part of it cannot be read, and is left out.
-    damaged: bool = False
 
     @property
     def is_in_force(self) -> bool:
@@ -115,22 +113,12 @@ class Added(Struct, frozen=True):
     missing: tuple[int, ...]
 
 
-#: A damaged end time means that it goes on until somebody releases it.
+#: One that does not decode goes on: what it holds is not deleted. See `end_due`, `finish_ends`.
 _rows = RowReader(
     "hold",
     Hold,
     _COLUMNS.split(", "),
     key=("id",),
-    fallbacks={
-        "source": "person",
-        "reason": "",
-        "created_by": "",
-        "until": None,
-        "created_at": 0,
-        "ended_by": "",
-        "ended_at": 0,
-        "records": 0,
-    },
 )
 
 
@@ -258,8 +246,8 @@ class HoldTable:
 
     async def finish_ends(self) -> None:
         """Release the records of holds whose end was interrupted."""
-        for (id,) in await self._readers.read(lambda c: c.execute(_INTERRUPTED).fetchall()):
-            await self._release_records(id)
+        for hold in await self._read(_INTERRUPTED):
+            await self._release_records(hold.id)
 
     async def _release_records(self, id: int) -> None:
         while await self._writer.write(partial(_release_some, id)):
@@ -267,9 +255,7 @@ class HoldTable:
 
     async def end_due(self, at: int) -> list[int]:
         """End the holds whose time has come; return their ids."""
-        due = [
-            id for (id,) in await self._readers.read(lambda c: c.execute(_DUE, (at,)).fetchall())
-        ]
+        due = [hold.id for hold in await self._read(_DUE, (at,))]
         for id in due:
             await self.end(id, "", at)
         return due
@@ -281,13 +267,11 @@ class HoldTable:
     async def newest(self, before: int | None = None, limit: int = 100) -> tuple[Hold, ...]:
         """Return at most `limit` holds with ids below `before`, the newest first."""
         bound = 2**63 - 1 if before is None else clamp(before)
-        rows = await self._readers.read(lambda c: c.execute(_LIST, (bound, limit)).fetchall())
-        return tuple(_rows.read_all(rows, self._damaged))
+        return await self._read(_LIST, (bound,), limit)
 
     async def of_record(self, seq: int) -> tuple[Hold, ...]:
         """Return the holds in force that a record is in."""
-        rows = await self._readers.read(lambda c: c.execute(_OF_RECORD, (clamp(seq),)).fetchall())
-        return tuple(_rows.read_all(rows, self._damaged))
+        return await self._read(_OF_RECORD, (clamp(seq),))
 
     async def count_only_here(self, id: int) -> int:
         """Return how many records would go with this hold, because their day is gone."""
@@ -299,6 +283,13 @@ class HoldTable:
             lambda c: c.execute(_SEQS, (id, clamp(after), limit)).fetchall()
         )
         return tuple(seq for (seq,) in found)
+
+    async def _read(
+        self, sql: str, values: tuple[object, ...] = (), limit: int = MAX_HOLDS + _MAX_ENDED
+    ) -> tuple[Hold, ...]:
+        return await self._readers.read(
+            lambda c: tuple(_rows.take(c.execute(sql, values), limit, self._damaged))
+        )
 
     def _get(self, connection: sqlite3.Connection, id: int) -> Hold:
         row = connection.execute(_ONE, (clamp(id),)).fetchone()

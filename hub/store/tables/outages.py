@@ -15,7 +15,7 @@ import trio
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 
 TABLE = "review"
 MAX_MARKS = 500
@@ -36,8 +36,6 @@ class Review(Struct, frozen=True, kw_only=True):
     seen_at: Moment = 0
     reviewed: int = 0
     marks: tuple[int, ...] = ()
-    #: A part of it cannot be read.
-    damaged: bool = False
 
 
 def _read_marks(value: object) -> tuple[int, ...]:
@@ -51,7 +49,6 @@ _rows = RowReader(
     Review,
     ("name", "line", "seen", "seen_at", "reviewed", "marks"),
     key=("name",),
-    fallbacks={"line": 0, "seen": 0, "seen_at": 0, "reviewed": 0, "marks": ()},
     decoders={"marks": _read_marks},
 )
 
@@ -63,12 +60,9 @@ def load_reviews(connection: sqlite3.Connection, damaged: DamagedRows) -> list[R
 class ReviewTable:
     """All reviews, in memory. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, reviews: Sequence[Review], damaged: DamagedRows
-    ) -> None:
+    def __init__(self, writer: GroupCommit, reviews: Sequence[Review]) -> None:
         self._writer = writer
         self._reviews = {review.name: review for review in reviews}
-        self._damaged = damaged
 
     def get(self, name: str) -> Review:
         """Return what a user has seen; nothing so far if it is not known."""
@@ -83,7 +77,6 @@ class ReviewTable:
             return connection.execute(_PUT, values).rowcount > 0
 
         def saved(is_there: bool) -> None:
-            self._damaged.forget(TABLE, review.name)
             if is_there:
                 self._reviews[review.name] = review
 
@@ -92,4 +85,3 @@ class ReviewTable:
     def forget_user(self, name: str) -> None:
         """Call it when a user was removed, with whom the row has gone."""
         self._reviews.pop(name, None)
-        self._damaged.forget(TABLE, name)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import fold
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.wire.person_numbers import canonical_number
 
@@ -40,8 +40,6 @@ class NewSearch(Struct, frozen=True, kw_only=True):
 
 class SavedSearch(NewSearch, frozen=True, kw_only=True):
     id: int
-    #: A part of it cannot be read.
-    damaged: bool = False
 
     def names_person(self, uuids: Collection[str], names: Collection[str]) -> bool:
         """Whether it has the number, or says the folded name, of one of these people."""
@@ -82,7 +80,6 @@ _rows = RowReader(
     SavedSearch,
     ("id", "name", "query", "created_by", "created_at"),
     key=("id",),
-    fallbacks={"name": "", "created_by": "", "created_at": 0},
 )
 
 
@@ -93,12 +90,9 @@ def load_saved_searches(connection: sqlite3.Connection, damaged: DamagedRows) ->
 class SavedSearchTable:
     """All saved searches, in memory. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, searches: Sequence[SavedSearch], damaged: DamagedRows
-    ) -> None:
+    def __init__(self, writer: GroupCommit, searches: Sequence[SavedSearch]) -> None:
         self._writer = writer
         self._searches = {search.id: search for search in searches}
-        self._damaged = damaged
 
     def all(self) -> tuple[SavedSearch, ...]:
         return tuple(self._searches.values())
@@ -158,13 +152,11 @@ class SavedSearchTable:
         def removed(_: None) -> None:
             for id in ids:
                 self._searches.pop(id, None)
-                self._damaged.forget(TABLE, id)
 
         await self._writer.write(job, removed)
 
     def _put(self, saved: SavedSearch) -> None:
         self._searches[saved.id] = saved
-        self._damaged.forget(TABLE, saved.id)
 
 
 def _check_name(connection: sqlite3.Connection, name: str, id: int) -> None:

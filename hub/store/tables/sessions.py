@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hub.errors import NoSuchResource
 from hub.store.access_changes import AccessChanges
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
 
 _ALL = "SELECT token_hash, user, created_at, last_used_at, address, screen FROM session"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows
+from hub.store.rows import DamagedRows
 
 _ALL = "SELECT key, value FROM setting"
 _PUT = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
@@ -19,7 +19,7 @@ def load_settings(connection: sqlite3.Connection, damaged: DamagedRows) -> dict[
         if type(key) is str and type(value) is str:
             settings[key] = value
         else:
-            damaged.note("setting", key, ("key", "value"))
+            damaged.note("setting", key)
     return settings
 
 
@@ -34,9 +34,8 @@ def save_setting(connection: sqlite3.Connection, key: str, value: str | None) ->
 class SettingTable:
     """All settings, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, values: dict[str, str], damaged: DamagedRows) -> None:
+    def __init__(self, writer: GroupCommit, values: dict[str, str]) -> None:
         self._writer = writer
-        self._damaged = damaged
         self._values = values
 
     def get(self, key: str) -> str | None:
@@ -46,7 +45,6 @@ class SettingTable:
         """Set a value; None removes the key."""
 
         def saved(_: None) -> None:
-            self._damaged.forget("setting", key)
             if value is None:
                 self._values.pop(key, None)
             else:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests, WrongSignature
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
 from hub.wire.signing import ts_seconds
 
@@ -70,7 +70,6 @@ _accepted_rows = RowReader(
     AcceptedConnect,
     AcceptedConnect.__struct_fields__,
     key=("sn",),
-    fallbacks={"keep_until": None},
 )
 
 

@@ -13,12 +13,10 @@ from msgspec import Struct
 
 from hub.errors import NoSuchResource, WrongSignature
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 
 #: Signatures remembered for each key; beyond it, the oldest quarter is forgotten.
 MAX_USED = 4096
-#: Nothing was signed in 1970.
-UNKNOWN_TIME = 0
 
 _ALL = "SELECT appid, sign, ts FROM used_signature ORDER BY ts"
 _PUT = "INSERT INTO used_signature (appid, sign, ts) VALUES (?, ?, ?)"
@@ -31,7 +29,10 @@ ON CONFLICT DO UPDATE SET
 
 
 class UsedSignature(Struct, frozen=True):
-    """`ts`: the signed time in UNIX milliseconds. An empty `sign`: all up to `ts` are forgotten."""
+    """`ts`: the signed time in UNIX milliseconds. An empty `sign`: all up to `ts` are forgotten.
+
+    One that does not decode still counts as used, by the key of its table.
+    """
 
     appid: str
     sign: str
@@ -43,14 +44,12 @@ _rows = RowReader(
     UsedSignature,
     UsedSignature.__struct_fields__,
     key=("appid",),
-    fallbacks={"ts": UNKNOWN_TIME},
 )
 
 
 def load_used_signatures(
     connection: sqlite3.Connection, damaged: DamagedRows
 ) -> list[UsedSignature]:
-    """Return them; the time of a damaged one is UNKNOWN_TIME."""
     return _rows.read_all(connection.execute(_ALL), damaged)
 
 

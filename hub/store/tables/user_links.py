@@ -9,7 +9,7 @@ from functools import partial
 from msgspec import Struct
 
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader
+from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
 from hub.store.tables.users import Role
 

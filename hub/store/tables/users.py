@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from hub.errors import AlreadyExists, NoSuchResource
 from hub.store.access_changes import AccessChanges
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, as_flag
+from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
 
 Role = Literal["admin", "guard", "viewer"]
 
@@ -36,8 +36,6 @@ class User(Struct, frozen=True):
     password_hash: str
     created_at: Moment
     enabled: bool = True
-    #: A part of it cannot be read; then it is less allowed than it was.
-    damaged: bool = False
 
     def __repr__(self) -> str:
         return f"User({self.name!r}, {self.role!r})"
@@ -48,7 +46,6 @@ _rows = RowReader(
     User,
     ("name", "role", "password_hash", "created_at", "enabled"),
     key=("name",),
-    fallbacks={"role": "viewer", "password_hash": "", "created_at": 0, "enabled": False},
     decoders={"enabled": as_flag},
 )
 
@@ -82,9 +79,15 @@ class UserTable:
         return tuple(self._users[name] for name in sorted(self._users))
 
     async def add(self, user: User) -> None:
-        """Add a user. Raises AlreadyExists if the name is taken."""
+        """Add a user, also in place of a row that does not decode.
+
+        Raises AlreadyExists if the name is taken.
+        """
 
         def job(connection: sqlite3.Connection) -> None:
+            row = connection.execute(f"{_ALL} WHERE name = ?", (user.name,)).fetchone()
+            if row is not None and _rows.read(row, self._damaged) is None:
+                connection.execute(_REMOVE, (user.name,))
             values = (user.name, user.role, user.password_hash, user.created_at, user.enabled)
             try:
                 connection.execute(_ADD, values)
@@ -121,7 +124,6 @@ class UserTable:
 
         def removed(_: None) -> None:
             self._users.pop(name, None)
-            self._damaged.forget("user", name)
             self._on_removed(name)
             self._changes.announce()
 

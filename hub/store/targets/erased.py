@@ -10,7 +10,7 @@ import sqlite3
 
 from msgspec import Struct
 
-from hub.store.damage import DamagedRows, RowReader, Size
+from hub.store.rows import DamagedRows, RowReader, Size
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, one
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hub.store.damage import Moment
+from hub.store.rows import Moment
 from hub.wire.uploads.records import Record, RecordKind
 
 TargetKind = Literal["webhook", "mqtt", "nats"]
@@ -115,8 +115,6 @@ class Target(NewTarget, frozen=True, kw_only=True):
     id: int
     generation: int = 1
     held: str = ""
-    #: A part of it cannot be read, and is left out.
-    damaged: bool = False
 
 
 class ParkedKey(Struct, frozen=True):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
-from hub.store.damage import DamagedRows, Moment, RowReader, Size, as_text
+from hub.store.rows import DamagedRows, Moment, RowReader, Size
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, one
@@ -23,6 +23,7 @@ from hub.store.targets.target import (
     ParkedItem,
     ParkedKey,
     Target,
+    TargetKind,
     TargetOptions,
     TargetSecrets,
 )
@@ -100,7 +101,7 @@ SELECT DISTINCT seq FROM alarm_record WHERE seq IN (SELECT value FROM json_each(
 
 class _Row(Struct, frozen=True, kw_only=True):
     id: int
-    kind: str
+    kind: TargetKind
     name: str
     options: TargetOptions
     created_at: Moment
@@ -110,7 +111,6 @@ class _Row(Struct, frozen=True, kw_only=True):
     seq: Size
     alarm_number: Size
     erasure_number: Size
-    damaged: bool = False
 
 
 class SealedTarget(Struct, frozen=True):
@@ -120,62 +120,50 @@ class SealedTarget(Struct, frozen=True):
     secrets: bytes
 
 
-_UNREADABLE = "its entry in the database is damaged: enter it again"
-
 _rows = RowReader(
     TABLE,
     _Row,
     _COLUMNS.split(", "),
     key=("id",),
-    # Where it is and what it gets cannot be guessed: it is held then.
-    fallbacks={
-        "name": "",
-        "options": TargetOptions(url=""),
-        "created_at": 0,
-        "generation": 0,
-        "held": _UNREADABLE,
-        "log": "",
-        "seq": 0,
-        "alarm_number": 0,
-        "erasure_number": 0,
-    },
-    decoders={"options": lambda text: msgspec.json.decode(as_text(text), type=TargetOptions)},
+    decoders={"options": lambda text: msgspec.json.decode(text, type=TargetOptions)},
 )
 _gap_rows = RowReader(
     "target_gap",
     Gap,
     Gap.__struct_fields__,
     key=("target", "log", "first_seq"),
-    fallbacks={"made_at": 0, "told_at": None, "seen_at": None, "reason": "lost"},
 )
 _parked_rows = RowReader(
     "parked_item",
     ParkedItem,
     ParkedItem.__struct_fields__,
     key=("target", "kind", "log", "seq"),
-    fallbacks={"reason": "", "parked_at": 0},
 )
 
 
-def load_targets(connection: sqlite3.Connection, damaged: DamagedRows) -> list[SealedTarget]:
+def load_targets(
+    connection: sqlite3.Connection, damaged: DamagedRows, box: SecretBox | None
+) -> list[SealedTarget]:
     """Return all targets, the oldest first."""
     found = []
     for *values, secrets in connection.execute(_ALL):
-        row = _rows.read(values, damaged)
-        if row is None or row.kind not in ("webhook", "mqtt", "nats"):
+
+        def has_secrets(row: _Row, secrets: bytes = secrets) -> bool:
+            return box is None or bool(_secrets(box, row.id, secrets))
+
+        if (row := _rows.read(values, damaged, has_secrets)) is None:
             continue
         target = Target(
             id=row.id,
-            kind=row.kind,  # type: ignore[arg-type]
+            kind=row.kind,
             name=row.name,
             options=row.options,
             created_at=row.created_at,
             generation=row.generation,
-            held=row.held or (_UNREADABLE if not row.options.url else ""),
+            held=row.held,
             cursor=Cursor(row.log, row.seq, row.alarm_number, row.erasure_number),
-            damaged=row.damaged,
         )
-        found.append(SealedTarget(target, secrets if isinstance(secrets, bytes) else b""))
+        found.append(SealedTarget(target, secrets))
     return found
 
 
@@ -233,16 +221,11 @@ class TargetTable:
             raise NoSuchResource(f"there is no target {id}")
         return target
 
-    def secrets(self, id: int) -> TargetSecrets | None:
-        """Return what only the target and the hub know; None if it cannot be read any more."""
+    def secrets(self, id: int) -> TargetSecrets:
+        """Return what only the target and the hub know. Raises NoSuchResource."""
         if id not in self._targets:
             raise NoSuchResource(f"there is no target {id}")
-        text = self._box.open_or_none(self._targets[id].secrets, _context(id))
-        try:
-            return msgspec.json.decode(text or "", type=TargetSecrets)
-        except msgspec.MsgspecError:
-            self._damaged.note(TABLE, id, ("secrets",))
-            return None
+        return _secrets(self._box, id, self._targets[id].secrets)
 
     async def add(
         self, new: NewTarget, secrets: TargetSecrets, *, with_free_name: bool = False
@@ -296,7 +279,6 @@ class TargetTable:
                 options=target.options,
                 held=held,
                 generation=old.target.generation + 1,
-                damaged=False,
             )
             self._put(SealedTarget(new, old.secrets if sealed is None else sealed))
 
@@ -334,7 +316,6 @@ class TargetTable:
             self._targets.pop(id, None)
             self._gaps.pop(id, None)
             self._parked.pop(id, None)
-            self._damaged.forget(TABLE, id)
 
         await self._writer.write(job, removed)
 
@@ -437,23 +418,17 @@ class TargetTable:
 
     def _put(self, sealed: SealedTarget) -> None:
         self._targets[sealed.target.id] = sealed
-        self._damaged.forget(TABLE, sealed.target.id)
 
     def _keep(self, target: Target) -> None:
         self._targets[target.id] = replace(self._targets[target.id], target=target)
 
 
-def note_damaged_target_secrets(
-    box: SecretBox, targets: Sequence[SealedTarget], damaged: DamagedRows
-) -> None:
-    """Note the targets whose secrets cannot be decrypted."""
-    for sealed in targets:
-        if box.open_or_none(sealed.secrets, _context(sealed.target.id)) is None:
-            damaged.note(TABLE, sealed.target.id, ("secrets",))
-
-
 def _context(id: int) -> str:
     return f"target/{id}/secrets"
+
+
+def _secrets(box: SecretBox, id: int, sealed: bytes) -> TargetSecrets:
+    return msgspec.json.decode(box.open(sealed, _context(id)), type=TargetSecrets)
 
 
 def _places(cursor: Cursor) -> tuple[str, int, int, int]:

@@ -17,8 +17,6 @@ from hub.wire.times import format_rfc3339
 #: "hub": the hub itself noticed it (D11).
 RecordKind = Literal["face", "event", "vehicle", "access", "hub"]
 RECORD_KINDS: tuple[RecordKind, ...] = ("face", "event", "vehicle", "access", "hub")
-#: "damaged": the store cannot read any more what it was.
-ShownKind = Literal["face", "event", "vehicle", "access", "hub", "damaged"]
 
 
 class Rect(Struct, frozen=True):
@@ -115,19 +113,14 @@ def problem_key(code: str, did: str) -> str:
     return f"{code}-{did}" if did else code
 
 
-class DamagedDetail(Struct, frozen=True):
-    """In place of a detail that the store cannot read any more."""
+Detail = FaceDetail | EventDetail | VehicleDetail | AccessDetail | HubDetail
 
-
-Detail = FaceDetail | EventDetail | VehicleDetail | AccessDetail | HubDetail | DamagedDetail
-
-DETAILS: dict[ShownKind, type[Detail]] = {
+DETAILS: dict[RecordKind, type[Detail]] = {
     "face": FaceDetail,
     "event": EventDetail,
     "vehicle": VehicleDetail,
     "access": AccessDetail,
     "hub": HubDetail,
-    "damaged": DamagedDetail,
 }
 
 
@@ -135,11 +128,11 @@ class Record(Struct, frozen=True, kw_only=True):
     """A committed record. `seq` increases in the order of the commits.
 
     It never changes, unless it is `erased`: then it says no more than that a device reported
-    something at that time. `damaged`: a part of it cannot be read any more, and is left out.
+    something at that time.
     """
 
     seq: int
-    kind: ShownKind
+    kind: RecordKind
     did: str
     sn: str
     device_name: str
@@ -149,10 +142,9 @@ class Record(Struct, frozen=True, kw_only=True):
     extra: Raw
     images: tuple[Image, ...]
     erased: bool = False
-    damaged: bool = False
 
 
-def decode_detail(kind: ShownKind, data: bytes) -> Detail:
+def decode_detail(kind: RecordKind, data: bytes) -> Detail:
     """Decode a detail from the JSON that the store keeps."""
     detail: Detail = msgspec.json.decode(data, type=DETAILS[kind])
     return detail
@@ -181,7 +173,6 @@ def render(record: Record) -> bytes:
             "images": {image.name: image.path for image in record.images},
             "extra": record.extra,
             **({"erased": True} if record.erased else {}),
-            **({"damaged": True} if record.damaged else {}),
         }
     )
 

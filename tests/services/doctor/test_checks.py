@@ -504,7 +504,7 @@ async def test_counts_that_differ_from_the_log_are_told_with_their_hour(
     assert (found.args["bad"], found.args["named"]) == ("1", "total")
 
 
-async def test_damaged_entries_are_named_as_people_call_them(
+async def test_damaged_entries_are_named_by_table_and_key(
     around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
 ) -> None:
     async with opened(data_dir, clock) as store:
@@ -516,7 +516,7 @@ async def test_damaged_entries_are_named_as_people_call_them(
     assert (found.code, found.args["bad"], found.args["named"]) == (
         "entries-bad",
         "1",
-        "users (jan)",
+        "user (1: jan)",
     )
 
 

@@ -10,7 +10,6 @@ from msgspec import Raw
 from hub.services.records.repeat_groups import REPEAT_MS, group_repeats, repeat_key
 from hub.wire.uploads.records import (
     AccessDetail,
-    DamagedDetail,
     Detail,
     EventDetail,
     FaceDetail,
@@ -26,7 +25,6 @@ KINDS: dict[type[Detail], Any] = {
     VehicleDetail: "vehicle",
     AccessDetail: "access",
     HubDetail: "hub",
-    DamagedDetail: "damaged",
 }
 LI = FaceDetail(name="Li Wei", uuid="7", category=1)
 WANG = FaceDetail(name="Wang Fang", uuid="8", category=1)
@@ -81,7 +79,6 @@ def test_a_group_ends_once_nothing_was_seen_for_a_minute() -> None:
         EventDetail(type=3, name="Li Wei", uuid="7"),
         VehicleDetail(),
         HubDetail("offline"),
-        DamagedDetail(),
     ],
 )
 def test_strangers_events_and_what_names_nobody_stay_apart(detail: Detail) -> None:

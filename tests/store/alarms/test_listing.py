@@ -91,5 +91,5 @@ def test_closed_alarms_are_read_in_the_order_of_their_index() -> None:
         )
         connection.execute("CREATE INDEX alarm_heard ON alarm (heard_at) WHERE state = 'closed'")
         sql, values = _closed_query(AlarmFilter(kind="plate"), ListPlace(CLOSED, -7, -7))
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", (*values, 3)).fetchall()
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
     assert [step[3] for step in plan] == ["SEARCH alarm USING INDEX alarm_heard (heard_at<?)"]

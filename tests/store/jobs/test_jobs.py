@@ -123,14 +123,14 @@ async def test_what_is_removed_is_overwritten(
     assert b"PHOTOPHOTO" not in (tmp_path / "hub.sqlite").read_bytes()
 
 
-async def test_a_damaged_job_is_shown_without_what_cannot_be_read(store: Store) -> None:
-    job = await add(store, "1")
-    await store.write(lambda c: c.execute("UPDATE job SET subject = '{'") and None)
-    await store.write(lambda c: c.execute("UPDATE job_item SET detail = 'x'") and None)
-    assert (await store.jobs.get(job.id)).damaged
-    (item,) = await store.jobs.items(job.id)
-    assert item == JobItem(0, "waiting", "null", damaged=True)
-    assert set(store.damaged_rows.counts()) == {"job", "job_item"}
-    await store.jobs.end(replace(job, state="done", ended_at=5), [])
-    await store.jobs.prune(6)
-    assert store.damaged_rows.counts() == {}
+async def test_jobs_and_items_that_do_not_decode_are_left_out(store: Store) -> None:
+    first, second, third = [await add(store, name) for name in "123"]
+    await store.write(
+        lambda c: c.execute("UPDATE job SET subject = '{' WHERE id = ?", (second.id,)) and None
+    )
+    await store.write(
+        lambda c: c.execute("UPDATE job_item SET detail = 'x' WHERE job = ?", (first.id,)) and None
+    )
+    assert await store.jobs.newest(limit=2) == (third, first)
+    assert await store.jobs.items(first.id) == ()
+    assert store.damaged_rows.names() == (f"job (1: {second.id})", "job_item (1: 0)")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -80,19 +78,3 @@ async def test_a_removed_device_leaves_its_groups(store: Store) -> None:
     gate = await store.camera_groups.add("Gate", ["1", "2"])
     await store.devices.remove("2")
     assert store.camera_groups.get(gate.id).dids == ("1",)
-
-
-async def test_a_group_with_a_damaged_name_can_be_renamed(
-    tmp_path: Path, clock: FrozenClock
-) -> None:
-    async with opened(tmp_path, clock) as store:
-        await store.camera_groups.add("Gate", [])
-    with closing(sqlite3.connect(tmp_path / "hub.sqlite", isolation_level=None)) as connection:
-        connection.execute("UPDATE camera_group SET name = CAST(x'47ff' AS TEXT)")
-    async with opened(tmp_path, clock) as store:
-        (group,) = store.camera_groups.all()
-        assert group.damaged
-        assert store.damaged_rows.counts() == {"camera_group": 1}
-        assert await store.camera_groups.change(group.id, "Gate")
-        assert not store.camera_groups.get(group.id).damaged
-        assert store.damaged_rows.counts() == {}

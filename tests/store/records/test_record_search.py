@@ -15,13 +15,13 @@ import pytest
 from msgspec import Raw
 
 from hub.store.commit.record_rows import NewRecord, fold, insert_records, insert_spans
-from hub.store.damage import DamagedRows
 from hub.store.media.pack_format import StoredImage
 from hub.store.records import record_conditions, record_search
 from hub.store.records.record_conditions import with_known_lists
 from hub.store.records.record_filter import RecordFilter, simplified
 from hub.store.records.record_reading import RecordReader
 from hub.store.records.record_search import RecordSearch, seq_range
+from hub.store.rows import DamagedRows
 from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.migrate import bring_up_to_date, migrations
 from hub.wire.uploads.records import (

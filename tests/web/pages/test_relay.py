@@ -231,7 +231,7 @@ async def test_the_relay_is_removed_with_its_password(
     await set_up(admin, web)
     await admin.send("/cameras/1/relay/remove")
     assert admin.goes_to == "/cameras/1/manage?done=relay-removed"
-    assert hub.hub.store.relays.password("1") is None
+    assert hub.hub.store.relays.get("1") is None
     await admin.get("/site/audit")
     assert "Removed the relay of the camera" in admin.text
 

@@ -21,7 +21,6 @@ from hub.live.refusal_reasons import RefusalCode
 from hub.services.admission.enrolment import DeliveryOutcome
 from hub.services.doctor.texts import TEXTS
 from hub.services.problems import CHECKS, PROBLEMS
-from hub.services.site.status.damaged_data import NAMES
 from hub.store.backup.archive import HEAD_NOT_READ, HEAD_TOO_LARGE
 from hub.store.health import SQLITE_REASONS, describe
 from web.pages import labels
@@ -57,7 +56,6 @@ def used() -> set[str]:
         ),
         *(text for one in CHECKS.values() for text in (one.name, one.meaning)),
         *(one.page.name for one in (*PROBLEMS.values(), *CHECKS.values()) if one.page),
-        *NAMES.values(),
         *(text for both in TEXTS.values() for text in both),
     }
     # The page of settings shows what each setting means.

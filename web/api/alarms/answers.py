@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from hub.services import Services
 from hub.services.alarms.alarms import Alarm as StoredAlarm
@@ -23,7 +23,7 @@ from hub.services.alarms.alarms import AlarmStep as StoredStep
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record as StoredRecord
 from hub.wire.uploads.records import render
-from web.api.answers import Damaged, Did, Time, damaged_flag
+from web.api.answers import Did, Time
 from web.api.records.answers import FaceRecord, Record
 from web.api.records.shown import Render
 
@@ -60,7 +60,6 @@ class Alarm(Struct, frozen=True, kw_only=True):
     record: Annotated[
         Record | None, Meta(description="the record that raised it; null once that is gone")
     ]
-    damaged: Damaged = UNSET
 
 
 class AlarmStep(Struct, frozen=True):
@@ -195,7 +194,6 @@ def _fields(alarm: StoredAlarm, record: msgspec.Raw | None) -> dict[str, Any]:
         "detail": alarm.detail,
         "note": alarm.note,
         "record": record,
-        "damaged": damaged_flag(alarm.damaged),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from hub.services import Services
 from hub.services.alarms.alarms import Severity
@@ -20,7 +20,7 @@ from hub.services.alarms.plate_lists import PlateEntry as StoredEntry
 from hub.services.alarms.plate_lists import PlateList as StoredList
 from hub.services.alarms.rules import MAX_RULES, AlarmRule
 from hub.wire.times import format_rfc3339, parse_rfc3339
-from web.api.answers import Damaged, Time, damaged_flag
+from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Text
 from web.api.routes import Call, Routes, id_of
 
@@ -76,7 +76,6 @@ class PlateList(Struct, frozen=True, kw_only=True):
     name: str
     severity: Severity
     entries: list[PlateEntry]
-    damaged: Damaged = UNSET
 
 
 class PlateLists(Struct, frozen=True):
@@ -248,5 +247,4 @@ def _list_fields(one: StoredList) -> PlateList:
             )
             for entry in one.entries
         ],
-        damaged=damaged_flag(one.damaged),
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from hub.services.admission.enrolment import CodeMatch, PendingDevice
 from hub.services.admission.provisioning import DeliveryOutcome, stored_delivery
 from hub.services.devices.views import Connects, DeviceView, Suspicion
 from hub.wire.times import format_rfc3339
-from web.api.answers import Damaged, Did, Time, Versions, damaged_flag
+from web.api.answers import Did, Time, Versions
 
 
 class Init(Struct, frozen=True):
@@ -61,7 +61,6 @@ class Device(Struct, frozen=True, kw_only=True):
         Suspicion | None,
         Meta(description="what did not fit its approval since an administrator looked at it"),
     ]
-    damaged: Damaged = UNSET
 
 
 class CodeCheck(Struct, frozen=True):
@@ -149,7 +148,6 @@ def device_fields(view: DeviceView) -> Device:
         init=None if view.init_outcome is None else _init(view.init_outcome),
         connects=view.connects,
         suspect=view.suspect,
-        damaged=damaged_flag(view.damaged),
     )
 
 

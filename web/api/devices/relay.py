@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from hub.errors import DeviceNonsense, DeviceSilent, NoSuchResource, NotSent
 from hub.services import Services
@@ -15,7 +15,6 @@ from hub.services.equipment.relays.validation import (
     MAX_SECONDS,
     MAX_USERNAME_LENGTH,
 )
-from web.api.answers import Damaged, damaged_flag
 from web.api.endpoint import PREFIX, Endpoint, Nothing
 from web.api.routes import Call, Routes
 
@@ -68,7 +67,6 @@ class RelayFields(Struct, frozen=True, kw_only=True):
         Meta(description="SHA-256 of the camera's certificate, as first seen; null: none yet"),
     ]
     username: str
-    damaged: Damaged = UNSET
 
 
 class SwitchBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,5 +201,4 @@ def _fields(relay: DeviceRelay) -> RelayFields:
         tls=relay.tls,
         certificate=relay.certificate or None,
         username=relay.username,
-        damaged=damaged_flag(relay.damaged),
     )

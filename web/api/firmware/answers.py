@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from hub.services.firmware.campaign_views import CampaignState, TargetState
-from web.api.answers import Damaged, Did, Time, Versions
+from web.api.answers import Did, Time, Versions
 
 
 class FirmwareFile(Struct, frozen=True):
@@ -75,7 +75,6 @@ class CampaignSummary(Struct, frozen=True, kw_only=True):
     started_at: Time
     count: int
     done: int
-    damaged: Damaged = UNSET
 
 
 class CampaignList(Struct, frozen=True):

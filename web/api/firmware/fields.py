@@ -10,7 +10,6 @@ from hub.services.firmware.releases import Component, Release, StoredFile
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.firmware import Versions
 from web.api.answers import Versions as VersionsAnswer
-from web.api.answers import damaged_flag
 from web.api.firmware import answers
 
 
@@ -49,7 +48,6 @@ def summary_fields(campaign: CampaignOutline | Campaign) -> answers.CampaignSumm
         started_at=format_rfc3339(campaign.started_at),
         count=campaign.count,
         done=campaign.done,
-        damaged=damaged_flag(campaign.damaged),
     )
 
 

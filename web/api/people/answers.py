@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from hub.services.people.groups import CameraGroup
 from hub.services.people.register import Person as RegisterPerson
 from hub.services.people.register import PersonName
 from hub.services.people.sync.people_sync import DevicePeople
 from hub.wire.times import format_rfc3339
-from web.api.answers import Damaged, Did, Time, damaged_flag
+from web.api.answers import Did, Time
 from web.api.endpoint import PREFIX
 
 Pid = Annotated[str, Meta(description="a decimal string from 1 to 2^64 - 1")]
@@ -46,7 +46,6 @@ class Person(Struct, frozen=True, kw_only=True):
     created_at: Time
     changed_at: Time
     changed_by: Annotated[str, Meta(description="`user NAME`, `key APPID` or `command line`")]
-    damaged: Damaged = UNSET
 
 
 class KnownAs(Struct, frozen=True):
@@ -70,7 +69,6 @@ class Group(Struct, frozen=True, kw_only=True):
     id: int
     name: str
     dids: list[Did]
-    damaged: Damaged = UNSET
 
 
 class GroupList(Struct, frozen=True):
@@ -149,7 +147,6 @@ def person_fields(person: RegisterPerson, year: int) -> Person:
         created_at=format_rfc3339(person.created_at),
         changed_at=format_rfc3339(person.changed_at),
         changed_by=person.changed_by,
-        damaged=damaged_flag(person.damaged),
     )
 
 
@@ -159,7 +156,6 @@ def group_fields(group: CameraGroup) -> Group:
         id=group.id,
         name=group.name,
         dids=list(group.dids),
-        damaged=damaged_flag(group.damaged),
     )
 
 

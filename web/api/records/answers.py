@@ -46,14 +46,6 @@ class _Record(Struct, frozen=True, kw_only=True, tag_field="kind"):
         bool | None,
         Meta(description="true: all that told of a person was erased; otherwise left out"),
     ] = None
-    damaged: Annotated[
-        bool | None,
-        Meta(
-            description=(
-                "true: a part of it cannot be read any more and is left out; otherwise left out"
-            )
-        ),
-    ] = None
     extra: Annotated[
         dict[str, Raw],
         Meta(
@@ -129,15 +121,7 @@ class HubRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="hub
     args: dict[str, str]
 
 
-class DamagedRecord(_Record, frozen=True, kw_only=True, omit_defaults=True, tag="damaged"):
-    """A record whose own fields cannot be read any more; `damaged` is true.
-
-    What else cannot be read is "", {} or the first moment of 1970. It comes under every filter that
-    its readable parts match, and readers may skip it: it does not become readable again.
-    """
-
-
-Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord | HubRecord | DamagedRecord
+Record = FaceRecord | EventRecord | VehicleRecord | AccessRecord | HubRecord
 
 
 class Records(Struct, frozen=True):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import Meta, Struct
 
 from hub.errors import BadParameter, NotAllowed
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
 from hub.services.records.erasures import MAX_SEQS, Erasure
 from hub.wire.times import format_rfc3339
-from web.api.answers import Damaged, Time, damaged_flag
+from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq, Text
 from web.api.records.holds import TAG
 from web.api.routes import Call, Routes, id_of
@@ -42,7 +42,6 @@ class ErasureAnswer(Struct, frozen=True, kw_only=True):
         list[str],
         Meta(description="other systems that may have the records, and are told to erase"),
     ]
-    damaged: Damaged = UNSET
 
 
 class ErasureList(Struct, frozen=True):
@@ -262,5 +261,4 @@ def erasure_fields(erasure: Erasure) -> ErasureAnswer:
         dids=list(report.dids),
         copies=list(report.copies),
         targets=list(report.targets),
-        damaged=damaged_flag(erasure.damaged),
     )

@@ -21,7 +21,7 @@ from hub.services.records.holds import Hold as StoredHold
 from hub.services.records.record_log import RecordPage
 from hub.wire.times import format_rfc3339, parse_rfc3339
 from hub.wire.uploads.records import RecordKind
-from web.api.answers import Damaged, Time, damaged_flag
+from web.api.answers import Time
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text
 from web.api.records.answers import Records
 from web.api.records.record_list import PIECE_BYTES, RecordLists
@@ -51,7 +51,6 @@ class Hold(Struct, frozen=True, kw_only=True):
     ]
     ended_at: Time | None
     records: Annotated[int, Meta(description="how many it holds, or held when it ended")]
-    damaged: Damaged = UNSET
 
 
 class HoldList(Struct, frozen=True):
@@ -339,7 +338,6 @@ def hold_fields(hold: StoredHold) -> Hold:
         ended_by=hold.ended_by,
         ended_at=None if hold.ended_at is None else format_rfc3339(hold.ended_at),
         records=hold.records,
-        damaged=damaged_flag(hold.damaged),
     )
 
 

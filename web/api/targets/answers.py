@@ -18,7 +18,7 @@ from hub.services.forwarding.targets import (
 )
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import RecordKind
-from web.api.answers import Damaged, Did, Time, damaged_flag
+from web.api.answers import Did, Time
 
 
 class CursorAnswer(Struct, frozen=True):
@@ -69,7 +69,6 @@ class TargetAnswer(Struct, frozen=True, kw_only=True):
     parked: Annotated[int, Meta(description="records, alarms and gaps that it refused for ever")]
     gaps: list[GapAnswer]
     created_at: Time
-    damaged: Damaged = UNSET
 
 
 class AddedTarget(TargetAnswer, frozen=True, kw_only=True):
@@ -143,7 +142,6 @@ def target_answer(view: TargetView) -> TargetAnswer:
         parked=view.parked,
         gaps=[_gap(gap) for gap in view.gaps],
         created_at=format_rfc3339(target.created_at),
-        damaged=damaged_flag(target.damaged),
     )
 
 

@@ -55,7 +55,6 @@ class AlarmCard(Struct, frozen=True, kw_only=True):
     is_escalated: bool
     is_over: bool
     is_stored: bool
-    is_damaged: bool
     problem: str
     picture: CardPicture | None
     photo_url: str
@@ -140,7 +139,6 @@ def make_alarm_card(
         is_escalated=alarm.state == "new" and alarm.escalated_at is not None,
         is_over=alarm.over_at is not None,
         is_stored=alarm.seq > 0,
-        is_damaged=alarm.damaged,
         problem=alarm.subject if alarm.kind == "hub" else "",
         picture=pictures[0] if pictures else None,
         photo_url=photo_url,

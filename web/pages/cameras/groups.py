@@ -32,7 +32,6 @@ class GroupRow(Struct, frozen=True):
     name: str
     cameras: list[GroupCamera]
     people: int
-    damaged: bool
 
 
 @blueprint.get("", role="guard")
@@ -101,7 +100,6 @@ async def _row(group: CameraGroup) -> GroupRow:
         name=group.name or gettext("No name"),
         cameras=[GroupCamera(did, names.get(did, did), True) for did in group.dids],
         people=await auth.services().people.count(PersonFilter(group=group.id)),
-        damaged=group.damaged,
     )
 
 

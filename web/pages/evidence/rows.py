@@ -25,7 +25,6 @@ class HoldRow(Struct, frozen=True, kw_only=True):
     last_day: str
     ended: str
     in_force: bool
-    damaged: bool
 
 
 def hold_row(hold: Hold) -> HoldRow:
@@ -51,5 +50,4 @@ def hold_row(hold: Hold) -> HoldRow:
         last_day=last_day_field(hold.until),
         ended=ended,
         in_force=hold.is_in_force,
-        damaged=hold.damaged,
     )

@@ -79,7 +79,6 @@ class JobRow(Struct, frozen=True, kw_only=True):
     started: str
     ended: str
     failure: str
-    damaged: bool
 
 
 def job_url(job: Job) -> str:
@@ -103,7 +102,6 @@ def job_row(job: Job) -> JobRow:
         started=_moment(job.created_at),
         ended="" if job.ended_at is None else _moment(job.ended_at),
         failure=job.failure,
-        damaged=job.damaged,
     )
 
 

@@ -20,7 +20,6 @@ from hub.wire.pictures import Image
 from hub.wire.uploads import attributes, vehicle_tables
 from hub.wire.uploads.records import (
     AccessDetail,
-    DamagedDetail,
     EventDetail,
     FaceDetail,
     HubDetail,
@@ -135,7 +134,6 @@ class RecordCard(Struct, frozen=True, kw_only=True):
     picture: CardPicture | None
     occurred_at: int
     late_at: int | None
-    is_damaged: bool
     repeat: str
     count: int = 1
     earlier: tuple[EarlierRecord, ...] = ()
@@ -168,7 +166,6 @@ def make_card(record: Record, people: Mapping[str, PersonName] = NOBODY) -> Reco
         plate=_make_plate(record),
         picture=pictures[0] if pictures else None,
         occurred_at=record.occurred_at,
-        is_damaged=record.damaged,
         late_at=record.received_at if _differ(record.occurred_at, record.received_at) else None,
         more_url=more_of_person(record) or more_of_plate(record),
         repeat=_repeat_mark(record),
@@ -288,8 +285,6 @@ def _title(record: Record) -> str:
             )
         case HubDetail() as noticed:
             return hub_sentence(noticed, record.device_name or record.sn)
-        case DamagedDetail():
-            return gettext("Damaged record")
     raise AssertionError(record.kind)
 
 

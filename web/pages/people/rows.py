@@ -44,7 +44,6 @@ class PersonRow(Struct, frozen=True, kw_only=True):
     department: str
     where: str
     validity: str
-    damaged: bool
 
 
 def photo_url(person: Person) -> str:
@@ -63,7 +62,6 @@ def person_row(person: Person, groups: dict[int, CameraGroup]) -> PersonRow:
         department=person.department,
         where=where_text(person, groups),
         validity=validity_text(person),
-        damaged=person.damaged,
     )
 
 

@@ -42,7 +42,6 @@ class SavedRow(Struct, frozen=True, kw_only=True):
     by: str
     at: str
     may_change: bool
-    damaged: bool
 
 
 @blueprint.get("", role="guard")
@@ -109,7 +108,6 @@ async def _row(me: User, saved: SavedSearch) -> SavedRow:
         by=actor_text(saved.created_by),
         at=language.current().moment(saved.created_at, auth.services().site.zone()),
         may_change=may_change(me, saved),
-        damaged=saved.damaged,
     )
 
 

@@ -28,7 +28,6 @@ class KeyRow(Struct, frozen=True):
     since: str
     used: str
     remove_url: str
-    damaged: bool
 
 
 @blueprint.get("", role="admin")
@@ -58,7 +57,6 @@ def _row(key: ApiKey) -> KeyRow:
         since=shown.date(key.created_at, zone),
         used="" if key.last_used_at is None else shown.moment(key.last_used_at, zone),
         remove_url=make_url("/site/api-keys/remove", appid=key.appid),
-        damaged=auth.services().api_keys.is_damaged(key),
     )
 
 

@@ -192,7 +192,6 @@ class AuditRow(Struct, frozen=True):
     address: str
     action: str
     target: AuditTarget
-    damaged: bool
 
 
 @blueprint.get("/audit", role=None)
@@ -253,7 +252,6 @@ def _row(entry: AuditEntry) -> AuditRow:
         address=entry.address,
         action=gettext(action) if action else entry.action,
         target=_target(entry),
-        damaged=entry.damaged,
     )
 
 

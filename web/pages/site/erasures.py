@@ -74,7 +74,6 @@ class ErasureRow(Struct, frozen=True, kw_only=True):
     cameras: list[str]
     copies: tuple[str, ...]
     targets: tuple[str, ...]
-    damaged: bool
 
 
 @blueprint.get("", role="admin")
@@ -224,7 +223,6 @@ def _erasure_row(erasure: Erasure) -> ErasureRow:
         cameras=[_camera_name(did) for did in report.dids],
         copies=report.copies,
         targets=report.targets,
-        damaged=erasure.damaged,
     )
 
 

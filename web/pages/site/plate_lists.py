@@ -45,7 +45,6 @@ class ListRow(Struct, frozen=True):
     severity: str
     severity_text: str
     plates: int
-    damaged: bool
 
 
 class EntryRow(Struct, frozen=True):
@@ -96,7 +95,6 @@ def _row(one: PlateList) -> ListRow:
         severity=one.severity,
         severity_text=gettext(SEVERITIES[one.severity]),
         plates=len(one.entries),
-        damaged=one.damaged,
     )
 
 

@@ -74,7 +74,6 @@ class TargetRow(Struct, frozen=True, kw_only=True):
     next_try: str
     parked: int
     gaps: int
-    damaged: bool
 
 
 class DeliveryRow(Struct, frozen=True):
@@ -287,7 +286,6 @@ def _row(view: TargetView) -> TargetRow:
         next_try="" if view.next_try is None else shown.moment(view.next_try, zone),
         parked=view.parked,
         gaps=view.unseen_gaps,
-        damaged=target.damaged,
     )
 
 

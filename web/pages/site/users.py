@@ -41,7 +41,6 @@ class UserRow(Struct, frozen=True):
     sessions: int
     used: str
     since: str
-    damaged: bool
 
 
 class LinkRow(Struct, frozen=True):
@@ -83,7 +82,6 @@ def _row(user: User, me: User) -> UserRow:
         sessions=len(sessions),
         used=shown.moment(lives.as_shown(sessions[0].last_used_at), zone) if sessions else "",
         since=shown.date(user.created_at, zone),
-        damaged=user.damaged,
     )
 
 

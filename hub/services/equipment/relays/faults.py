@@ -9,7 +9,6 @@ from hub.errors import HubError
 #: `moved`: the camera is connected from another address. `unreachable` to `unanswered`: how far the
 #: exchange got. `password` and `default-password`: of the login. The rest: the camera's answer.
 RelayReason = Literal[
-    "damaged",
     "moved",
     "this-hub",
     "unreachable",
@@ -28,7 +27,6 @@ RelayReason = Literal[
 ]
 
 _TEXTS: dict[RelayReason, str] = {
-    "damaged": "the stored settings of the relay are damaged: enter them again",
     "moved": "the camera is connected from another address than that of the relay",
     "this-hub": "the address of the relay is one of this hub",
     "unreachable": "the camera's own HTTP cannot be reached; nothing was switched",
@@ -46,7 +44,7 @@ _TEXTS: dict[RelayReason, str] = {
     "unclear": "the camera's answer cannot be read; the relay may have been switched",
 }
 #: Nothing was sent that could have moved anything, and nobody answered.
-_NOT_SENT = ("damaged", "moved", "this-hub", "unreachable", "certificate", "password-before")
+_NOT_SENT = ("moved", "this-hub", "unreachable", "certificate", "password-before")
 
 
 class RelayFault(HubError):

@@ -154,8 +154,6 @@ class Relays:
     async def _switch(self, relay: DeviceRelay, on: bool) -> None:
         did = relay.did
         password = self._store.relays.password(did)
-        if relay.damaged or password is None:
-            raise fault("damaged")
         await self._check_place(relay)
         if did in self._refused:
             raise fault("password-before")
@@ -232,13 +230,12 @@ class Relays:
         """Return the password to store. Raises BadParameter if it has to be entered."""
         if password:
             return checked_password(password, relay.username)
-        kept = self._store.relays.password(relay.did)
-        if before is None or before.damaged or kept is None:
+        if before is None:
             raise BadParameter("the password of the camera is expected", field="password")
         if _place_of(relay) != _place_of(before):
             text = "enter it again: the address, the port, TLS or the user name has changed"
             raise BadParameter(text, field="password")
-        return kept
+        return self._store.relays.password(relay.did)
 
 
 def _place_of(relay: DeviceRelay) -> tuple[object, ...]:

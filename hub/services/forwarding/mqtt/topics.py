@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.wire.uploads.records import ShownKind
+from hub.wire.uploads.records import RecordKind
 
 #: Home Assistant's prefix for discovery, and where it says that it has started.
 DISCOVERY_PREFIX = "homeassistant"
@@ -12,13 +12,12 @@ HOME_ASSISTANT_ONLINE = b"online"
 ONLINE, OFFLINE = b"online", b"offline"
 ON, OFF = b"ON", b"OFF"
 
-_RECORDS: dict[ShownKind, str] = {
+_RECORDS: dict[RecordKind, str] = {
     "face": "face",
     "event": "event",
     "vehicle": "plate",
     "access": "access",
     "hub": "notice",
-    "damaged": "damaged",
 }
 
 
@@ -36,10 +35,10 @@ class Topics:
         #: Commands for the hub, and for cameras.
         self.commands = (f"{self._root}/command", f"{self._root}/+/command")
 
-    def record(self, did: str, kind: ShownKind) -> str:
+    def record(self, did: str, kind: RecordKind) -> str:
         return f"{self._base(did)}/{_RECORDS[kind]}"
 
-    def picture(self, did: str, kind: ShownKind) -> str:
+    def picture(self, did: str, kind: RecordKind) -> str:
         return f"{self.record(did, kind)}/image"
 
     def online(self, did: str) -> str:

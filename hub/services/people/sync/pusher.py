@@ -218,13 +218,14 @@ class Pusher:
         if not item.revision:
             return await self._run(item, remove(holds=holds), holds)
         frame = await self._frame(item)
-        if frame is None or frame.person.revision != item.revision:
+        if frame is not None and frame.person.revision != item.revision:
             # Changed since it was looked for: then it is looked at again.
             self.look_at(item.pid)
             return _as_before(item)
-        if frame.param is None:
+        if frame is None or frame.param is None:
             # Its row is damaged: looked for again, it would be found again, without an end.
-            unreadable = Outcome("failed", holds, BadParameter.code, "the photo cannot be read")
+            what = "person" if frame is None else "photo"
+            unreadable = Outcome("failed", holds, BadParameter.code, f"the {what} cannot be read")
             return await self._result(item, unreadable, item.sent)
         deletes_first = self._tools.store.device_people.get(self.did).deletes_first
         is_ours = item.sent == item.revision

@@ -429,8 +429,9 @@ class Backups:
         )
 
     def _describe(self) -> SiteDescription:
-        damaged = sum(self._damaged_rows.counts().values())
-        return SiteDescription(self._site.name(), self._addresses(), self.now(), damaged)
+        return SiteDescription(
+            self._site.name(), self._addresses(), self.now(), self._damaged_rows.count()
+        )
 
     def _addresses(self) -> tuple[str, ...]:
         try:

@@ -22,7 +22,6 @@ from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPolicy
-from hub.services.site.status.damaged_data import NAMES, DamagedData, find_damaged
 from hub.services.site.updates.updates import Updates
 from hub.store.db import Store
 from hub.store.tables.devices import Suspicion
@@ -56,13 +55,11 @@ _ALSO_SUSPECT = "they do not fit their approval"
 class HealthReason(Struct, frozen=True):
     """A problem that a person must solve, with the values `args` of its sentence.
 
-    `damaged`: what stored data is damaged. `did`: of the camera that it is about, if there is one
-    problem for each camera.
+    `did`: of the camera that it is about, if there is one problem for each camera.
     """
 
     code: str
     args: dict[str, str] = {}
-    damaged: tuple[DamagedData, ...] = ()
     did: str = ""
 
     @property
@@ -227,13 +224,8 @@ class Health:
             yield _problem("changes-lost", since=moment)
         if health.lost:
             yield _problem("pictures-lost", what=health.lost)
-        if damaged := find_damaged(self._store.damaged_rows):
-            where = ", ".join(f"{NAMES[one.kind]} ({one.count})" for one in damaged)
-            yield HealthReason(
-                "damaged-rows",
-                {"where": where},
-                tuple(damaged),
-            )
+        if where := ", ".join(self._store.damaged_rows.names()):
+            yield _problem("damaged-rows", where=where)
         if shortage := self._maintenance.shortage:
             free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"
             yield _problem("disk-low", free=free, wanted=wanted)

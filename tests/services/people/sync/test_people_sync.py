@@ -124,6 +124,20 @@ async def test_a_person_whose_photo_cannot_be_read_fails_and_holds_up_nobody(
     assert camera.pids == {"1", "2"}
 
 
+async def test_a_person_whose_row_does_not_decode_stays_on_cameras_as_it_is(
+    site: SyncedSite, autojump_clock: MockClock
+) -> None:
+    await site.put("1")
+    camera = await site.add_camera()
+    await site.settle()
+    damage = "UPDATE person SET category = 77, revision = revision + 1"
+    await site.store.write(lambda c: c.execute(damage) and None)
+    other = await site.add_camera()
+    await site.settle()
+    assert (camera.pids, other.pids) == ({"1"}, set())
+    assert site.store.damaged_rows.names() == ("person (1: 1)",)
+
+
 # Which cameras
 
 

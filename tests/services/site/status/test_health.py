@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,13 +24,11 @@ from hub.services.site.clock.plausibility import Agreement
 from hub.services.site.disk_space import Shortage
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPlan, RetentionPolicy
-from hub.services.site.status.damaged_data import kind_of
 from hub.services.site.status.health import Health
 from hub.services.site.updates.updates import Updates
 from hub.store.backup.unread import Part
 from hub.store.db import Store
 from hub.store.health import StoreHealth
-from hub.store.sqlite.migrate import migrations
 from hub.update.programs import Outcome
 from tests.support.backups import generation
 from tests.support.clock import FrozenClock
@@ -196,32 +192,17 @@ def test_lost_pictures_are_a_loss_that_no_restart_mends(parts: Parts) -> None:
 
 def test_damaged_rows_are_a_notice_that_names_what_is_damaged(parts: Parts) -> None:
     for seq in (7, 9):
-        parts.store.damaged_rows.note("record", seq, ("detail",))
-    parts.store.damaged_rows.note("device", "1", ("name",))
-    parts.store.damaged_rows.note("device_setting", "1", ("taken",))
+        parts.store.damaged_rows.note("record", seq)
+    parts.store.damaged_rows.note("device", "1")
+    parts.store.damaged_rows.note("device_setting", "1")
     assert parts.faults() == []
     assert parts.codes() == ["damaged-rows"]
     assert parts.sentence() == (
-        "Some stored data is damaged and cannot be shown: records (2), cameras (2). "
+        "Some stored data is damaged and cannot be shown: "
+        "device (1: 1), device_setting (1: 1), record (2: 7, 9). "
         "Nothing else is damaged."
     )
     assert [reason.problem.is_loss for reason in parts.health.reasons()] == [True]
-
-
-def test_every_table_of_the_schema_is_something_to_people() -> None:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        for step in migrations().values():
-            connection.executescript(step)
-        tables = connection.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-        )
-        of_the_hub = {name for (name,) in tables if kind_of(name) == "other"}
-    assert of_the_hub == {
-        *("clock_step", "day", "dropped_day", "record_log", "span", "start", "term", "upload"),
-        *("device_picture", "hub_run", "latest_access", "record_count", "record_total"),
-        "record_attributes",
-        "alarm_change",
-    }
 
 
 def test_low_disk_space_is_a_notice(parts: Parts) -> None:
@@ -329,7 +310,7 @@ def test_faults_come_first(parts: Parts) -> None:
 
 
 def test_the_most_serious_notice_comes_first(parts: Parts, clock: FrozenClock) -> None:
-    parts.store.damaged_rows.note("record", 7, ("detail",))
+    parts.store.damaged_rows.note("record", 7)
     parts.certificates.expires_at = clock() + 2 * DAY
     parts.maintenance.shortage = Shortage(0, GB)
     parts.backups.days = 3

@@ -38,7 +38,6 @@ def record(detail: Detail, kind: Any = "face", **fields: Any) -> Record:
         "extra": Raw(b"{}"),
         "images": (),
         "erased": False,
-        "damaged": False,
         **fields,
     }
     return Record(**values)

@@ -116,7 +116,7 @@ async def test_a_backup_of_damaged_data_says_so(
     hub: PageSite, admin: Photographer, clock: FrozenClock
 ) -> None:
     await hub.services.backups._back_up()
-    hub.hub.store.damaged_rows.note("record", 7, ("detail",))
+    hub.hub.store.damaged_rows.note("record", 7)
     clock.advance(5 * 3600)  # the next day in Shanghai: of each day one is kept
     await hub.services.backups._back_up()
     await admin.get(PATH)

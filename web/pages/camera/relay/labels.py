@@ -16,10 +16,6 @@ KINDS = {"door": N_("It opens a door"), "sounder": N_("It sounds an alarm")}
 _SWITCH = {"door": N_("Open %(name)s"), "sounder": N_("Sound %(name)s")}
 
 _FAULTS: dict[RelayReason, str] = {
-    "damaged": N_(
-        "The settings of this relay are damaged on the disk. An administrator must enter them "
-        "again."
-    ),
     "moved": N_(
         "The camera is connected from another address than the one in the relay's settings, so "
         "nothing was sent: another device may have that address now. An administrator must "

@@ -1,0 +1,178 @@
+"""Reads rows of tables as structs. A row that does not decode is skipped, counted and named.
+
+SQLite checks pages, not values: a bit that a disk flipped can leave a value that no reader takes
+although the database is sound. No start, page, list or task fails because of such a row.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hub import metrics
+from hub.log import limited, visible
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Struct)
+
+#: UNIX milliseconds up to the year 9999, which every reader can show.
+Moment = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]
+#: A count, or a number of bytes.
+Size = Annotated[int, Meta(ge=0)]
+
+#: Of one table, at most so many damaged rows are counted.
+_MAX_KEYS = 1_000
+_MAX_KEY_LENGTH = 64
+#: So many of them are named.
+_MAX_NAMED = 5
+#: Stands for each wrong byte of a text.
+_WRONG_BYTE = "\ufffd"
+
+
+def read_text(data: bytes) -> str:
+    """The `text_factory` of all connections: sqlite3's own one would fail for a whole query."""
+    return str(data, "utf-8", "replace")
+
+
+class DamagedRows:
+    """The rows that did not decode since the start, by table. Any thread may note one.
+
+    `is_told`: whether the log and the metrics tell of them.
+    """
+
+    def __init__(self, *, is_told: bool = True) -> None:
+        self._is_told = is_told
+        self._keys: dict[str, dict[str, None]] = {}
+
+    def note(self, table: str, key: object) -> None:
+        """Note a row by its key."""
+        known = self._keys.setdefault(table, {})
+        text = _key_text(key)
+        if text in known or len(known) >= _MAX_KEYS:
+            return
+        known[text] = None
+        if self._is_told:
+            what = "a row of the table %s is damaged, and skipped: %s"
+            limited(log, logging.WARNING, f"damaged {table}", what, table, text)
+            metrics.damaged_rows.labels(table).set(len(known))
+
+    def has(self, table: str) -> bool:
+        """Return whether any row of the table is damaged."""
+        return table in self._keys
+
+    def count(self) -> int:
+        """Return how many rows are damaged."""
+        return sum(map(len, self._keys.copy().values()))
+
+    def names(self) -> tuple[str, ...]:
+        """Return each table with damaged rows, how many they are, and the first few keys."""
+        return tuple(
+            f"{table} ({len(keys)}: {', '.join(islice(keys.copy(), _MAX_NAMED))}"
+            f"{', …' if len(keys) > _MAX_NAMED else ''})"
+            for table, keys in sorted(self._keys.copy().items())
+        )
+
+
+def _key_text(key: object) -> str:
+    text = key.hex() if isinstance(key, bytes) else str(key)
+    return visible(text)[:_MAX_KEY_LENGTH]
+
+
+class RowReader(Generic[T]):
+    """Makes structs of the rows of a table.
+
+    `columns`: the fields of `shape` in the order of the rows. `key`: the columns that name a row.
+    `decoders` turn a value into that of the field; whatever they raise means that it is damaged.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        shape: type[T],
+        columns: Sequence[str],
+        *,
+        key: Sequence[str],
+        decoders: Mapping[str, Callable[[Any], object]] = {},
+    ) -> None:
+        self._table = table
+        self._shape = shape
+        self._columns = tuple(columns)
+        self._key = tuple(self._columns.index(name) for name in key)
+        self._decoders = decoders
+
+    def read(
+        self,
+        row: Sequence[object],
+        damaged: DamagedRows,
+        is_whole: Callable[[T], bool] = lambda _: True,
+    ) -> T | None:
+        """Return what a row says; None, and note it, if it does not decode.
+
+        `is_whole`: whether what belongs to it, such as a sealed secret, can be read.
+        """
+        values = dict(zip(self._columns, row, strict=True))
+        try:
+            for name, decode in self._decoders.items():
+                values[name] = decode(values[name])
+            item = msgspec.convert(values, self._shape, builtin_types=(bytes,))
+            # No statement would find the row by a key that was changed.
+            if not any(_WRONG_BYTE in str(row[at]) for at in self._key) and is_whole(item):
+                return item
+        except Exception:  # whatever a decoder makes of nonsense
+            pass
+        damaged.note(self._table, " ".join(_key_text(row[at]) for at in self._key))
+        return None
+
+    def read_all(self, rows: Iterable[Sequence[Any]], damaged: DamagedRows) -> list[T]:
+        """Return the rows that decode."""
+        return [item for row in rows if (item := self.read(row, damaged)) is not None]
+
+    def take(self, rows: sqlite3.Cursor, limit: int, damaged: DamagedRows) -> list[T]:
+        """Return the first rows that decode, at most `limit`, of a query without a limit.
+
+        Closes the cursor, because an open one keeps checkpoints from finishing.
+        """
+        with closing(rows):
+            items = (item for row in rows if (item := self.read(row, damaged)) is not None)
+            return list(islice(items, limit))
+
+
+def is_moment(value: object) -> bool:
+    """Return whether a value is a time that can be shown."""
+    try:
+        as_moment(value)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def as_moment(value: object) -> int:
+    """Return a time as it is. Raises ValidationError if it is none."""
+    return msgspec.convert(value, Moment)
+
+
+def as_text(value: object) -> str:
+    """Return text as it is. Raises TypeError if it is none."""
+    if not isinstance(value, str):
+        raise TypeError("text is expected")
+    return value
+
+
+def as_flag(value: object) -> bool:
+    """Decode a column of 0 or 1. Raises ValueError."""
+    if type(value) is int and value in (0, 1):
+        return bool(value)
+    raise ValueError("0 or 1 is expected")
+
+
+def as_number(value: object) -> int:
+    """Return a number; 0 for what is none."""
+    return value if isinstance(value, int) else 0
