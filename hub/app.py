@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
-import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -35,6 +33,7 @@ from hub.net.binding import check_ports, open_udp_sockets
 from hub.net.open_files import require_open_files
 from hub.net.places import KnownAddresses
 from hub.net.sntp import serve_sntp
+from hub.outside import Outside
 from hub.precedence import Precedence
 from hub.process.control.channel import remove_channel_file, serve_control
 from hub.process.memory import release_regularly, share_one_heap
@@ -103,7 +102,7 @@ from hub.services.reports.reports import Reports
 from hub.services.signed_times import SignedTimes
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.clock.clock import SiteClock, steady_seconds
+from hub.services.site.clock.clock import SiteClock
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import DiskSpace
 from hub.services.site.lost_pictures import LostPictures
@@ -114,10 +113,9 @@ from hub.services.site.settings.settings import Settings
 from hub.services.site.site import Site
 from hub.services.site.status.figures import SiteFigures
 from hub.services.site.status.health import Health
-from hub.services.site.updates.updates import Updates, find_obstacle
+from hub.services.site.updates.updates import Updates
 from hub.services.site.urls import web_urls
 from hub.store.opening import open_store
-from hub.update.update_file import built_in_key
 from hub.wire.redaction import redact_frame
 from hub.wire.uploads.records import Record
 
@@ -165,7 +163,7 @@ async def run_hub(
     manager: ServiceManager | None = None,
     begin_end: BeginEnd = lambda seconds: None,
     confirm_trial: Callable[[], None] | None = None,
-    now: Callable[[], float] = time.time,
+    outside: Outside | None = None,
 ) -> bool:
     """Run the hub until SIGINT or SIGTERM; a second signal ends it at once.
 
@@ -178,9 +176,10 @@ async def run_hub(
     Raises StartFault, or an exception group that contains one, if the hub cannot start or keep
     running.
     """
+    outside = outside or Outside()
     share_one_heap()
     require_open_files()
-    _warn_if_clock_was_never_set(now())
+    _warn_if_clock_was_never_set(outside.now())
     # First, since opening the store may migrate it, and older versions could not read it then.
     await check_ports(loaded.config)
     remove_channel_file(data_dir)
@@ -189,8 +188,8 @@ async def run_hub(
         await nursery.start(watch_stop_signals, closing, nursery.cancel_scope, begin_end)
         await nursery.start(watch_for_end, closing, begin_end)
         has_demo = demo_cameras is not None
-        async with open_services(
-            loaded, data_dir, closing=closing, now=now, has_demo=has_demo
+        async with open_hub(
+            loaded, data_dir, closing=closing, outside=outside, has_demo=has_demo
         ) as services:
             if confirm_trial is not None:
                 await services.updates.load()
@@ -208,23 +207,24 @@ async def run_hub(
 
 
 @asynccontextmanager
-async def open_services(
+async def open_hub(
     loaded: Loaded,
     data_dir: Path,
     *,
     closing: trio.Event,
-    now: Callable[[], float] = time.time,
+    outside: Outside | None = None,
     has_demo: bool = False,
 ) -> AsyncIterator[Services]:
     """Open the store and build the services on it, without background tasks and ports.
 
-    `has_demo`: cameras may be on this computer.
+    `outside`: the real world by default. `has_demo`: cameras may be on this computer.
     """
-    config = loaded.config
+    config, outside = loaded.config, outside or Outside()
+    now, steady_now = outside.now, outside.steady_now
     record_feed: Feed[Record] = Feed(record_weight)
     change_feed = ChangeFeed()
     async with (
-        open_store(data_dir, now=now, on_records=record_feed.publish) as store,
+        open_store(data_dir, now=now, on_records=record_feed.publish, disk=outside.disk) as store,
         open_changes(closing) as changes,
     ):
         registry = Registry(now)
@@ -238,11 +238,11 @@ async def open_services(
         )
         audit = Audit(store, now)
         settings = Settings(loaded, audit, change_feed)
-        disk_space = DiskSpace(config.store.min_free_gb, lambda: shutil.disk_usage(data_dir).free)
-        site = Site(store.settings, config, change_feed)
-        clock = SiteClock(store, audit, now, steady_now=steady_seconds)
+        disk_space = DiskSpace(config.store.min_free_gb, lambda: outside.free_bytes(data_dir))
+        site = Site(store.settings, config, change_feed, adapters=outside.adapters)
+        clock = SiteClock(store, audit, now, steady_now=steady_now)
         certificates = Certificates(data_dir, config.tls, now=clock.likely_time)
-        passwords = Passwords()
+        passwords = Passwords(outside.password_cost)
         sign_in = SignIn(store, passwords, clock.lives)
         sessions = Sessions(store, sign_in, audit, clock.lives)
         users = Users(store, passwords, sign_in, sessions, audit, now)
@@ -319,7 +319,8 @@ async def open_services(
             own_ports=lambda: frozenset(one.port for one in ports_of(settings.current)),
             base_url=base_url,
             now=now,
-            random=random.random,
+            random=outside.random,
+            transport=outside.transport,
         )
         maintenance = Maintenance(
             store,
@@ -348,8 +349,8 @@ async def open_services(
             change_feed,
             closing,
             version=__version__,
-            key=built_in_key(),
-            obstacle=find_obstacle(),
+            key=outside.update_key,
+            obstacle=outside.update_obstacle,
             now=now,
         )
         backups = Backups(
@@ -362,6 +363,7 @@ async def open_services(
             change_feed,
             is_clock_trusted=lambda: clock.is_trusted,
             now=clock.likely_time,
+            speed=outside.copy_speed,
         )
         alarm_rules = AlarmRules(store, site, audit, change_feed, camera_groups, clock.reading)
         figures = SiteFigures(store, data_dir, config.store.min_free_gb, now)
@@ -381,11 +383,13 @@ async def open_services(
             clock,
             now,
             site.zone,
-            random.random,
+            outside.random,
             precedence,
             sends_id_numbers=config.people.send_id_numbers,
         )
-        availability = DeviceAvailability(store, registry, pending_devices, clock, now)
+        availability = DeviceAvailability(
+            store, registry, pending_devices, clock, now, steady_now=steady_now
+        )
         reports = Reports(
             store, site, people, camera_groups, availability, audit, clock.likely_time
         )
@@ -403,12 +407,22 @@ async def open_services(
             change_feed,
             guesses,
             now=now,
+            steady_now=steady_now,
             report_failure=lambda: report_delivery.failure,
             targets=targets.list,
             misused=authentication.misuse.devices,
             waiting_people=lambda: people_sync.waiting_for_clock,
         )
-        alarm_watch = AlarmWatch(store, registry, clock, config.alarms, now, health.reasons, alarms)
+        alarm_watch = AlarmWatch(
+            store,
+            registry,
+            clock,
+            config.alarms,
+            now,
+            health.reasons,
+            alarms,
+            steady_now=steady_now,
+        )
         ingest = Ingest(
             store, devices, site, campaigns, downloads, config.devices, now, capabilities
         )
@@ -431,6 +445,9 @@ async def open_services(
         ):
             settings.on_change(take_over)
         yield Services(
+            store=store,
+            registry=registry,
+            pending_devices=pending_devices,
             settings=settings,
             data_dir=data_dir,
             now=clock.likely_time,

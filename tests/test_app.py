@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from hub.app import ServiceManager, open_services, run_hub
+from hub.app import ServiceManager, open_hub, run_hub
 from hub.config import Config, DevicesConfig, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.errors import PartFailed, StartFault, hub_error_in
+from hub.outside import Outside
 from hub.process import signals
 from hub.process.control.access import ListAudit
 from hub.process.control.channel import FILE_NAME, ask_running_hub
@@ -246,7 +247,7 @@ async def test_a_clock_that_was_never_set_is_logged(
         tmp_path,
         serve_web=quiet_web,
         announce=end,
-        now=lambda: 1000.0,
+        outside=Outside(now=lambda: 1000.0),
     )
     assert "this computer's clock shows 1970-01-01" in caplog.text
 
@@ -294,7 +295,7 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
 
 
 async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:
-    async with open_services(STARTED, tmp_path, closing=trio.Event()) as services:
+    async with open_hub(STARTED, tmp_path, closing=trio.Event()) as services:
         did = await AddDevice(NewDevice(sn="SN-A", code="1")).perform(services)
         entries = await services.audit.newest()
         assert [(e.who, e.action, e.target) for e in entries] == [
@@ -319,7 +320,7 @@ async def test_the_device_urls_are_those_that_the_hub_listens_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, expected: list[str]
 ) -> None:
     config = Config(devices=DevicesConfig(bind=bind, tls=False))
-    async with open_services(
+    async with open_hub(
         Loaded(config, Sources(tmp_path)), tmp_path, closing=trio.Event()
     ) as services:
         monkeypatch.setattr(services.site, "addresses", lambda: ["10.0.0.7", "fd00::7"])

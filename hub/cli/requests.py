@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
-from hub.app import open_services
+from hub.app import open_hub
 from hub.cli.output import print_line
 from hub.config_sources import Sources
 from hub.errors import StartFault
@@ -53,7 +53,7 @@ def execute(data_dir: Path, request: ControlRequest[R]) -> R:
 async def _execute_here(data_dir: Path, request: ControlRequest[R]) -> R:
     channel.remove_channel_file(data_dir)
     loaded = Sources(data_dir, os.environ).load()
-    async with open_services(loaded, data_dir, closing=trio.Event()) as services:
+    async with open_hub(loaded, data_dir, closing=trio.Event()) as services:
         # The person who ran the command waits for all that follows from it, or ends it.
         with waits_with(Patience(_say_slow)):
             return await request.perform(services)

@@ -51,8 +51,9 @@ def _update(file: Path, data_dir: Path, unsigned: bool) -> int:
     from hub.cli.outside_files import open_source
     from hub.process import data_directory
     from hub.process.control.updates import InstallUpdate
-    from hub.services.site.updates.updates import find_obstacle, refuse_obstacle
+    from hub.services.site.updates.updates import refuse_obstacle
     from hub.update.programs import Programs
+    from hub.update.running import find_obstacle
 
     refuse_obstacle(find_obstacle())
     with open_source(data_dir, file) as opened:
@@ -160,7 +161,7 @@ def selftest(data_dir: Path) -> None:
     import trio
 
     from hub import config_sources
-    from hub.app import open_services
+    from hub.app import open_hub
     from hub.process import data_directory
     from web.app import create_app
 
@@ -168,7 +169,7 @@ def selftest(data_dir: Path) -> None:
 
     async def open_everything() -> None:
         loaded = config_sources.Sources(data_dir, os.environ).load()
-        async with open_services(loaded, data_dir, closing=trio.Event()) as services:
+        async with open_hub(loaded, data_dir, closing=trio.Event()) as services:
             create_app(services)
 
     trio.run(open_everything)

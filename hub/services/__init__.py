@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hub.live.feed import Change, Feed
     from hub.live.frame_trace import FrameTraces
     from hub.live.old_tls import OldTls
+    from hub.live.pending_devices import PendingDevices
+    from hub.live.registry import Registry
     from hub.net.places import KnownAddresses
     from hub.precedence import Precedence
     from hub.services.access.api_keys import ApiKeys
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     from hub.services.site.status.figures import SiteFigures
     from hub.services.site.status.health import Health
     from hub.services.site.updates.updates import Updates
+    from hub.store.db import Store
     from hub.wire.uploads.records import Record
 
 
@@ -92,6 +95,9 @@ if TYPE_CHECKING:
 class Services:
     """Every service of one running hub, in the order in which they are built."""
 
+    store: Store
+    registry: Registry
+    pending_devices: PendingDevices
     settings: Settings
     data_dir: Path
     #: The time that is most probably right, in UNIX seconds. What is compared with a time that the

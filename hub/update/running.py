@@ -9,9 +9,12 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from hub.errors import UpdateRefused
+
+#: Why a hub cannot be updated at all: it runs from source, or a package installed it.
+Obstacle = Literal["", "source", "package"]
 
 #: In the environment of a program that this one started: TRIAL or CURRENT.
 STARTED_AS = "SITEHUB_STARTED_AS"
@@ -49,6 +52,13 @@ def is_packaged() -> bool:
     """Return whether this is the executable in a directory, which only packages install."""
     unpacked = Path(getattr(sys, "_MEIPASS", ""))
     return is_executable() and not unpacked.name.startswith("_MEI")
+
+
+def find_obstacle() -> Obstacle:
+    """Return what prevents updates of this process."""
+    if not is_executable():
+        return "source"
+    return "package" if is_packaged() else ""
 
 
 def own_command() -> list[str]:

@@ -10,9 +10,14 @@ import pytest
 from hub.process import launcher
 from hub.process.child_program import ProgramEnd
 from hub.process.launcher import take_mark
-from hub.services.site.updates.updates import find_obstacle
 from hub.update.programs import Programs, UpdateState
-from hub.update.running import STARTED_AS, child_environment, is_packaged, own_command
+from hub.update.running import (
+    STARTED_AS,
+    child_environment,
+    find_obstacle,
+    is_packaged,
+    own_command,
+)
 from hub.update.trial import NOT_READY
 
 

@@ -19,9 +19,10 @@ import pytest
 import trio
 from werkzeug.routing import Rule
 
-from hub.app import open_services
+from hub.app import open_hub
 from hub.config import Config, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
+from hub.outside import Outside
 from hub.services import Services
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.webhooks.picture_links import PREFIX as LINKS
@@ -167,7 +168,9 @@ def another(value: object, number: int) -> object:
 async def try_everything(data_dir: Path) -> None:
     """Start the hub on a data directory, get every page and list, and let its tasks run."""
     loaded = Loaded(CONFIG, Sources(data_dir))
-    async with open_services(loaded, data_dir, closing=trio.Event(), now=lambda: NOW) as services:
+    async with open_hub(
+        loaded, data_dir, closing=trio.Event(), outside=Outside(now=lambda: NOW)
+    ) as services:
         await services.certificates.load()
         await run_tasks(services)
         await get_everything(services)

@@ -19,7 +19,7 @@ import pytest
 import trio
 import trio.testing
 
-from hub.app import open_services
+from hub.app import open_hub
 from hub.config import Config
 from hub.config_sources import Loaded, Sources
 from hub.errors import CannotStoreNow, NotAuthorised, StillStoring
@@ -139,7 +139,7 @@ class Site:
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     loaded = Loaded(Config(), Sources(tmp_path))
     async with (
-        open_services(loaded, tmp_path, closing=trio.Event()) as services,
+        open_hub(loaded, tmp_path, closing=trio.Event()) as services,
         trio.open_nursery() as nursery,
     ):
         key = await services.api_keys.add("test", False, targets=True, by=COMMAND_LINE)

@@ -13,20 +13,12 @@ from functools import partial
 import trio
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from msgspec import Struct
 
+from hub.outside import Cost
 from hub.services.access.turns import INSIDER, Source, Turns
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32
-
-
-class Cost(Struct, frozen=True):
-    """The cost of one check: by default about a quarter of a second on one core of an old PC."""
-
-    memory_kib: int = 64 * 1024
-    iterations: int = 3
-    lanes: int = 1
 
 
 class Passwords:

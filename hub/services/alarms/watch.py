@@ -22,9 +22,10 @@ from hub.config import AlarmsConfig
 from hub.errors import HubError
 from hub.live.registry import Registry
 from hub.log import limited
+from hub.outside import steady_seconds
 from hub.services.alarms.alarms import Alarms, Unstored
 from hub.services.alarms.judge import OFFLINE
-from hub.services.site.clock.clock import SiteClock, steady_seconds
+from hub.services.site.clock.clock import SiteClock
 from hub.services.site.status.health import HealthReason
 from hub.store.alarms.alarm import Alarm, Move, raised
 from hub.store.commit.record_batch import RecordBatch

@@ -24,8 +24,9 @@ from hub.errors import HubError
 from hub.live.pending_devices import PendingDevices
 from hub.live.registry import Registry
 from hub.log import limited
+from hub.outside import steady_seconds
 from hub.services.devices.spans import Span, overlap, total, union, without
-from hub.services.site.clock.clock import SiteClock, steady_seconds
+from hub.services.site.clock.clock import SiteClock
 from hub.store.tables.devices import Device
 from hub.store.tables.outages import HubRun as HubRun
 from hub.store.tables.outages import Outage as Outage

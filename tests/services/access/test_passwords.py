@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from hub.services.access.passwords import Cost, Passwords
+from hub.outside import Cost
+from hub.services.access.passwords import Passwords
 
 CHEAP = Cost(memory_kib=8, iterations=1)
 

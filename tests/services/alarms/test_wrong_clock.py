@@ -81,7 +81,7 @@ class Site(AlarmSite):
 @pytest.fixture
 async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Site]:
     steady = FrozenClock(0.0)
-    async with open_hub_services(tmp_path, clock, steady=steady) as hub:
+    async with open_hub_services(tmp_path, clock, steady_now=steady) as hub:
         yield Site(hub, clock, steady)
 
 

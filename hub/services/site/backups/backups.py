@@ -59,8 +59,6 @@ _T = TypeVar("_T")
 #: The first second of the year 10000.
 _LATEST_SECONDS = 253_402_300_800
 
-#: Bytes per second: a capture needs the disk too.
-_COPY_SPEED = 40e6
 #: After a start, cameras come first.
 _FIRST_SECONDS = 300.0
 _CHECK_SECONDS = 60.0
@@ -94,7 +92,7 @@ class Backups:
         *,
         is_clock_trusted: Callable[[], bool],
         now: Callable[[], LikelyTime],
-        speed: float = _COPY_SPEED,
+        speed: float,
     ) -> None:
         self._store = store
         self._settings = store.settings

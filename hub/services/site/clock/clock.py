@@ -23,9 +23,7 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -368,18 +366,6 @@ class SiteClock:
 def is_jump(step: ClockStep) -> bool:
     """Whether the clock was set by more than an hour."""
     return abs(step.after - step.before) > JUMP_SECONDS * 1000
-
-
-if sys.platform == "linux":
-
-    def steady_seconds() -> float:
-        """Return seconds that pass evenly, also while the computer sleeps, and cannot be set."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-else:
-
-    def steady_seconds() -> float:
-        """Return seconds that pass evenly and cannot be set."""
-        return time.monotonic()
 
 
 def _load(saved: str | None) -> _SavedClock | None:

@@ -11,13 +11,14 @@ from msgspec import Struct
 from hub import metrics
 from hub.live.feed import Change, Feed
 from hub.live.registry import Registry
+from hub.outside import steady_seconds
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.doctor.findings import moment_text
 from hub.services.forwarding.targets import TargetView
 from hub.services.problems import PROBLEMS, Problem
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.clock.clock import SiteClock, steady_seconds
+from hub.services.site.clock.clock import SiteClock
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance

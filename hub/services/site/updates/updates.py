@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec.structs import replace
@@ -18,26 +18,16 @@ from hub.errors import HubError, UpdateRefused
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.updates.check import Offer, UpdateCheck, cannot_write
-from hub.update import running
 from hub.update.programs import Candidate, Outcome, Programs, UpdateState, way_back
+from hub.update.running import Obstacle
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 log = logging.getLogger(__name__)
 
-#: Why this hub cannot be updated at all: it runs from source, or a package installed it.
-Obstacle = Literal["", "source", "package"]
-
 #: The browser that asked for the update gets its answer before the ports close.
 _RESTART_DELAY_SECONDS = 1.0
-
-
-def find_obstacle() -> Obstacle:
-    """Return what prevents updates of this process."""
-    if not running.is_executable():
-        return "source"
-    return "package" if running.is_packaged() else ""
 
 
 def refuse_obstacle(obstacle: Obstacle) -> None:

@@ -63,7 +63,7 @@ GIVEN = {
     "Targets": "it dates tries and messages, as their receivers compare them with their clocks",
     "Updates": DATES,
     "Users": DATES,
-    "open_services": "it hands it on",
+    "open_hub": "it hands it on",
     "open_store": "it dates records and days, which are dated again by the known steps",
 }
 #: Who asks the operating system.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from hub.app import open_services
+from hub.app import open_hub
 from hub.config import SETTINGS, Config
 from hub.config_sources import Sources, default_file
 from hub.errors import BadParameter, CannotStoreNow, StartFault
@@ -31,7 +31,7 @@ async def running(
     data_dir: Path, *, environment: dict[str, str] | None = None, overrides: tuple[str, ...] = ()
 ) -> AsyncIterator[Services]:
     loaded = Sources(data_dir, environment or {}, overrides=overrides).load()
-    async with open_services(loaded, data_dir, closing=trio.Event()) as services:
+    async with open_hub(loaded, data_dir, closing=trio.Event()) as services:
         yield services
 
 
