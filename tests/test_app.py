@@ -85,10 +85,10 @@ async def test_a_hub_announces_itself_when_every_port_is_open_and_ends_on_a_sign
     tmp_path: Path,
 ) -> None:
     async with running(tmp_path) as services:
-        assert services.health.faults() == []
+        assert services.upkeep.health.faults() == []
         assert (tmp_path / FILE_NAME).exists()
-        assert not services.closing.is_set()
-    assert services.closing.is_set()
+        assert not services.core.closing.is_set()
+    assert services.core.closing.is_set()
     assert not (tmp_path / FILE_NAME).exists()
 
 
@@ -140,11 +140,11 @@ async def test_streams_are_told_to_end_before_the_web_server_waits_for_them(
         task_status.started()
         await shutdown.wait()
         # The stream ends while the web server shuts down; the hub would hang otherwise.
-        await services.closing.wait()
+        await services.core.closing.wait()
         has_ended.set()
 
     async with running(tmp_path, web_with_a_stream) as services:
-        assert not services.closing.is_set()
+        assert not services.core.closing.is_set()
     assert has_ended.is_set()
 
 
@@ -229,7 +229,7 @@ async def test_a_signal_that_arrives_twice_within_a_moment_counts_once(
 ) -> None:
     async def signal_twice(services: Services) -> None:
         signal.raise_signal(STOP_SIGNALS[-1])
-        await services.closing.wait()
+        await services.core.closing.wait()
         signal.raise_signal(STOP_SIGNALS[-1])
 
     await run_hub(STARTED, tmp_path, serve_web=quiet_web, announce=signal_twice)
@@ -240,7 +240,7 @@ async def test_a_clock_that_was_never_set_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def end(services: Services) -> None:
-        services.closing.set()
+        services.core.closing.set()
 
     await run_hub(
         STARTED,
@@ -256,7 +256,7 @@ async def test_a_running_hub_executes_control_requests(
     tmp_path: Path,
 ) -> None:
     async with running(tmp_path) as services:
-        with services.change_feed.subscribe() as changes:
+        with services.core.changes.subscribe() as changes:
             did = await ask_running_hub(tmp_path, AddDevice(NewDevice(sn="SN-A", code="1")))
             # The hub's health and clock may change as well.
             with trio.fail_after(30):
@@ -280,7 +280,7 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
 
     async def remove(did: str) -> None:
         begun.set()
-        await services.closing.wait()
+        await services.core.closing.wait()
         await trio.lowlevel.checkpoint()
 
     async def audit(by: Actor, action: str, target: str) -> None:
@@ -288,7 +288,7 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
         audited.append((action, target))
 
     async with trio.open_nursery() as nursery, running(tmp_path) as services:
-        services.devices.remove, services.audit.add = remove, audit
+        services.cameras.devices.remove, services.core.audit.add = remove, audit
         nursery.start_soon(ask_running_hub, tmp_path, RemoveDevice("12"))
         await begun.wait()
     assert audited == [("device.remove", "12")]
@@ -297,7 +297,7 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
 async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:
     async with open_hub(STARTED, tmp_path, closing=trio.Event()) as services:
         did = await AddDevice(NewDevice(sn="SN-A", code="1")).perform(services)
-        entries = await services.audit.newest()
+        entries = await services.core.audit.newest()
         assert [(e.who, e.action, e.target) for e in entries] == [
             (Actor("command line").who, "device.add", did)
         ]
@@ -323,5 +323,5 @@ async def test_the_device_urls_are_those_that_the_hub_listens_on(
     async with open_hub(
         Loaded(config, Sources(tmp_path)), tmp_path, closing=trio.Event()
     ) as services:
-        monkeypatch.setattr(services.site, "addresses", lambda: ["10.0.0.7", "fd00::7"])
+        monkeypatch.setattr(services.core.site, "addresses", lambda: ["10.0.0.7", "fd00::7"])
         assert device_urls(services) == expected

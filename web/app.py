@@ -63,9 +63,9 @@ def create_app(services: Services) -> HubQuart:
         app.bodies.configure(config.web)
         app.config["BODY_TIMEOUT"] = config.web.body_seconds
 
-    services.settings.on_change(take_over)
-    services.report_delivery.render = make_render(services)
-    services.targets.render_alarm = alarm_json
+    services.core.settings.on_change(take_over)
+    services.reports.delivery.render = make_render(services)
+    services.forwarding.targets.render_alarm = alarm_json
     auth.install(app, services)
     assets = Assets(_ROOT / "static")
     _serve_assets(app, assets)
@@ -110,7 +110,7 @@ def _serve_basics(app: HubQuart, services: Services) -> None:
     async def healthz() -> tuple[dict[str, object], int]:
         # 503 makes programs restart the hub or leave it out: only for what keeps it from working.
         # The pages show warnings, such as a full disk.
-        reasons = services.health.reasons()
+        reasons = services.upkeep.health.reasons()
         faults = [reason for reason in reasons if reason.is_fault]
         if not faults:
             losses = [reason.text for reason in reasons if reason.problem.is_loss]
@@ -125,7 +125,7 @@ def _serve_basics(app: HubQuart, services: Services) -> None:
     @app.get("/ca.crt", role=None)
     async def ca_certificate() -> Response:
         response = Response(
-            services.certificates.ca_pem(), content_type="application/x-x509-ca-cert"
+            services.upkeep.certificates.ca_pem(), content_type="application/x-x509-ca-cert"
         )
         response.headers["Content-Disposition"] = 'attachment; filename="sitehub-ca.crt"'
         return response

@@ -56,7 +56,7 @@ class LiveEvents:
         self._alarms = alarms
         self._alarm_changes: list[AlarmChange] = []
         self._may_read = may_read
-        self._access_changed = services.sessions.next_change()
+        self._access_changed = services.access.sessions.next_change()
         self._beat_at = trio.current_time() + BEAT_SECONDS
 
     async def next(self, until: float = float("inf")) -> News | None:
@@ -70,14 +70,14 @@ class LiveEvents:
                 self._wait_for_changes,
                 self._wait_for_alarms,
                 self._access_changed.wait,
-                self._services.closing.wait,
+                self._services.core.closing.wait,
             )
-        if self._services.closing.is_set():
+        if self._services.core.closing.is_set():
             return None
         # Outside _first_of, which would cancel the read in the middle.
         records = await self._records.take()
         # Last: nothing that is sent is older than the answer.
-        self._access_changed = self._services.sessions.next_change()
+        self._access_changed = self._services.access.sessions.next_change()
         if not await self._may_read():
             return None
         return News(records, self._take_changes(), self._take_beat(), self._take_alarms())
@@ -104,7 +104,7 @@ class LiveEvents:
         if self._alarms.lagged:
             self._alarms.catch_up()
             # Not replayed, but a reader that fell behind must not miss one that is new.
-            active = self._services.alarms.active()
+            active = self._services.alarms.raised.active()
             taken = [AlarmChange(alarm, "raised") for alarm in active if alarm.state == "new"]
         return taken
 
@@ -141,9 +141,9 @@ def open_live_events(
     _count_reader(by.who, 1)
     try:
         with (
-            services.records.open_reader(after) as records,
-            services.change_feed.subscribe() as changes,
-            services.alarms.feed.subscribe() as alarms,
+            services.records.log.open_reader(after) as records,
+            services.core.changes.subscribe() as changes,
+            services.alarms.raised.feed.subscribe() as alarms,
         ):
             yield LiveEvents(services, records, changes, alarms, may_read)
     finally:

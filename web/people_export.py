@@ -25,7 +25,7 @@ async def export_response(services: Services, language: Language, *, by: Actor) 
     The caller must have checked that `by` may see all personal numbers.
     """
     facts = await begin_export(services, by)
-    parts = export_people(HubPeople(services.people), facts, language)
+    parts = export_people(HubPeople(services.people.register), facts, language)
     response = Response(_until_fault(parts), content_type="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{FOLDER}.zip"'
     response.headers["Cache-Control"] = "no-store"

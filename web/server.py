@@ -77,16 +77,16 @@ async def serve(
     api = device_api(services, bodies)
     others = below(web.prefix, commands_api(services, bodies, app))
     closing = trio.Event()
-    tls = services.certificates.context if web.tls else None
+    tls = services.upkeep.certificates.context if web.tls else None
     direct = Limits(places(web.max_connections), web.max_connections_per_address)
     limits = msgspec.structs.replace(direct, proxies=Networks(web.trusted_proxies))
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
     deadlines = Deadlines()
     answers = AnswerBudget(web.answer_budget_mb * 1024 * 1024)
-    services.settings.on_change(
+    services.core.settings.on_change(
         lambda config: answers.resize(config.web.answer_budget_mb * 1024 * 1024)
     )
-    known = services.known_addresses
+    known = services.access.known_addresses
     app_in_turns = front(api, others, known, limits)
     ports = [_Port("web", listeners, limits, app_in_turns, closing, tls, deadlines, answers)]
     if devices.plain_http_port:
@@ -113,7 +113,7 @@ async def serve(
                     partial(
                         port.accept,
                         known,
-                        services.old_tls.refuse,
+                        services.cameras.old_tls.refuse,
                         connections,
                     )
                 )

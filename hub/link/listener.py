@@ -38,21 +38,21 @@ class Links:
 
     def __init__(self, services: Services, deadlines: Deadlines) -> None:
         self._config = services.config.devices
-        self._certificates = services.certificates
-        self._traces = services.traces
+        self._certificates = services.upkeep.certificates
+        self._traces = services.cameras.presence.traces
         self._dispatch = Dispatch(
-            services.admission,
-            services.enrolment,
+            services.cameras.admission,
+            services.cameras.enrolment,
             self._traces,
             self._config,
-            services.clock.shown_time,
-            services.old_tls,
-            note_address=services.known_addresses.note,
+            services.core.clock.shown_time,
+            services.cameras.old_tls,
+            note_address=services.access.known_addresses.note,
         )
         self._open: set[DeviceLink] = set()
         self._deadlines = deadlines
         self._messages = MessageBudget(self._config.message_budget_mb * _MEGABYTE)
-        services.settings.on_change(
+        services.core.settings.on_change(
             lambda config: self._messages.resize(config.devices.message_budget_mb * _MEGABYTE)
         )
 
@@ -106,11 +106,11 @@ async def serve_devices(
                     limits=Limits(
                         places(config.max_connections), config.max_connections_per_address
                     ),
-                    known=services.known_addresses,
+                    known=services.access.known_addresses,
                     tls=port.tls,
                     handshake_seconds=config.first_message_seconds,
                     on_plain=redirect_to_https,
-                    on_old_tls=services.old_tls.refuse,
+                    on_old_tls=services.cameras.old_tls.refuse,
                     handler_nursery=handlers,
                 )
                 await ports.start(serve)
@@ -151,5 +151,5 @@ async def _open_ports(services: Services) -> list[_OpenPort]:
 def _tls_context(services: Services) -> ssl.SSLContext:
     """Return the TLS settings of the device port; `devices.legacy_ciphers` applies at once."""
     if services.config.devices.legacy_ciphers:
-        return services.certificates.context_with_legacy()
-    return services.certificates.context()
+        return services.upkeep.certificates.context_with_legacy()
+    return services.upkeep.certificates.context()

@@ -62,6 +62,21 @@ def keys_of(kind: str, changes: Iterable[Change]) -> set[str] | None:
     return None if "" in keys else keys
 
 
+async def next_change(changes: Subscription[Change], kind: str) -> set[str] | None:
+    """Wait until something of a kind has changed; return the keys, None if all may have.
+
+    After a lag, all may have changed.
+    """
+    while True:
+        items = await changes.next()
+        if changes.lagged:
+            changes.catch_up()
+            return None
+        keys = keys_of(kind, items)
+        if keys is None or keys:
+            return keys
+
+
 class Subscription(Generic[T]):
     """One subscriber's queue, read by one task.
 

@@ -79,7 +79,7 @@ async def reload_on_signal(
         async for number in signals:
             name = signal.Signals(number).name
             try:
-                changes = await services.settings.reload(by=Actor(f"signal {name}"))
+                changes = await services.core.settings.reload(by=Actor(f"signal {name}"))
             except HubError as error:
                 log.error("%s: the settings stay as they are: %s", name, error.message)
             else:

@@ -38,11 +38,12 @@ async def try_out(
 
     `known_faults` are the codes of faults that the version before had as well.
     """
-    await services.certificates.load()
+    await services.upkeep.certificates.load()
+    settings = services.core.settings.with_other(_on_private_ports(services.config))
     private = dataclasses.replace(
-        services, settings=services.settings.with_other(_on_private_ports(services.config))
+        services, core=dataclasses.replace(services.core, settings=settings)
     )
-    services.health.mark_serving()
+    services.upkeep.health.mark_serving()
     shutdown = trio.Event()
     async with trio.open_nursery() as nursery:
         for serve in (serve_devices, serve_web):
@@ -96,7 +97,9 @@ async def _problem(services: Services, known_faults: Collection[str]) -> str:
     except (OSError, ssl.SSLError, trio.BrokenResourceError, trio.TooSlowError) as error:
         return f"a port does not answer ({error or type(error).__name__})"
     status = answer.split(b" ", 2)[1:2]
-    faults = [fault.text for fault in services.health.faults() if fault.code not in known_faults]
+    faults = [
+        fault.text for fault in services.upkeep.health.faults() if fault.code not in known_faults
+    ]
     if status == [b"200"] or (status == [b"503"] and not faults):
         return ""
     return " ".join(faults).removesuffix(".") or f"/healthz answers {_shown(answer)}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from hub.clock_reading import LikelyTime
 from hub.wire.signing import is_within_skew
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 
 class SignedTimes:
@@ -17,21 +20,15 @@ class SignedTimes:
     good again under a clock that is a year behind.
     """
 
-    def __init__(
-        self,
-        now: Callable[[], float],
-        likely_time: Callable[[], LikelyTime] | None = None,
-        is_doubted: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._now = now
-        self._likely_time: Callable[[], float] = likely_time or now
-        self._is_doubted = is_doubted
+    def __init__(self, core: Core) -> None:
+        self._now = core.now
+        self._clock = core.clock
 
     def is_near(self, ts: float, skew: float) -> bool:
         """Whether a signed time differs by at most `skew` seconds from what time it may be."""
         if is_within_skew(ts, self._now(), skew):
             return True
-        return self._is_doubted() and is_within_skew(ts, self._likely_time(), skew)
+        return self._clock.is_doubted and is_within_skew(ts, self._clock.likely_time(), skew)
 
     def newest(self, find: Callable[[float], float | None], skew: float) -> float | None:
         """Return the newest time that a signer used; None as well while nothing is doubted.
@@ -39,4 +36,4 @@ class SignedTimes:
         `find` returns the newest one up to a time: later ones were signed by a clock that was
         ahead, which must shut nobody out.
         """
-        return find(self._likely_time() + skew) if self._is_doubted() else None
+        return find(self._clock.likely_time() + skew) if self._clock.is_doubted else None

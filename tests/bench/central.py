@@ -133,7 +133,7 @@ def _delay(server: NatsServer, central: Path, address: str, seconds: float, rate
 async def _send_steadily(server: NatsServer, folder: Path, seconds: float, rate: float) -> None:
     """Run a hub that gets and forwards so many records a second."""
     async with open_hub_services(folder, time.time) as hub:  # type: ignore[arg-type]
-        await hub.services.targets.add(
+        await hub.services.forwarding.targets.add(
             "nats",
             server.url,
             hub="bench",
@@ -143,13 +143,13 @@ async def _send_steadily(server: NatsServer, folder: Path, seconds: float, rate:
             by=COMMAND_LINE,
         )
         async with trio.open_nursery() as nursery:
-            await nursery.start(hub.services.targets.run)
+            await nursery.start(hub.services.forwarding.targets.run)
             began = trio.current_time()
             async with trio.open_nursery() as adding:
                 for number in range(int(seconds * rate)):
                     await trio.sleep_until(began + number / rate)
                     adding.start_soon(hub.add_faces, f"n{number}")
-            while hub.services.targets.list()[0].cursor.seq < hub.store.records.last_seq:  # noqa: ASYNC110
+            while hub.services.forwarding.targets.list()[0].cursor.seq < hub.store.records.last_seq:  # noqa: ASYNC110
                 await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
 

@@ -24,6 +24,7 @@ from hub.store.opening import open_store
 from hub.store.records.record_filter import RecordFilter
 from tests.bench.record_sets import DAYS, END_MS, FREQUENT, RARE, RARE_CAMERA
 from tests.bench.sized_sets import measure_sets, percentile
+from tests.support.core import core_of
 
 _ROUNDS = 60
 _ROUND_SECONDS = 10.0
@@ -94,7 +95,7 @@ QUESTIONS: dict[str, _Question] = {
 async def measure(data_dir: Path, only: list[str]) -> None:
     site = cast(Any, SimpleNamespace(zone=lambda: ZoneInfo("Asia/Shanghai")))
     async with open_store(data_dir, now=time.time, on_records=lambda records: None) as store:
-        histograms = Histograms(store, site, time.time)
+        histograms = Histograms(core_of(store, time.time, site=site))
         print(f"{'question':32} {'p50':>9} {'p99':>9} {'CPU':>9}  exact  (ms)")
         for name, question in QUESTIONS.items():
             if not only or name in only:

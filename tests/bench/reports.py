@@ -37,6 +37,7 @@ from hub.store.records.record_filter import RecordFilter
 from hub.store.tables.devices import NewDevice
 from tests.bench.record_sets import CAMERAS, DAYS, END_MS, make_records, take_categories
 from tests.bench.retention import Uploads
+from tests.support.core import core_of
 from web.pages.reports.cells import Cells
 from web.pages.reports.files import csv_of, xlsx_of
 
@@ -101,7 +102,8 @@ async def _beside(store: Store, uploads: Uploads, what: str) -> AsyncIterator[No
 
 async def _measure_files(report: Report) -> None:
     services: Any = SimpleNamespace(
-        site=SimpleNamespace(zone=_zone), devices=SimpleNamespace(list=lambda: [])
+        core=SimpleNamespace(site=SimpleNamespace(zone=_zone)),
+        cameras=SimpleNamespace(devices=SimpleNamespace(list=lambda: [])),
     )
     for name, write in (("csv", csv_of), ("xlsx", xlsx_of)):
         began = time.perf_counter()
@@ -152,7 +154,7 @@ def _reports(store: Store) -> Reports:
     people = SimpleNamespace(names=_nobody)
     unused = cast(Any, None)
     return Reports(
-        store, cast(Any, site), cast(Any, people), cast(Any, groups), unused, unused, time.time
+        core_of(store, time.time, site=site), cast(Any, people), cast(Any, groups), unused
     )
 
 

@@ -118,7 +118,9 @@ def test_an_erasure_is_carried_out_if_the_hub_that_began_it_has_ended(
     filled: Sitehub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def begin_only(self: BeginErasure, services: Services) -> int:
-        begun = await services.erasures.begin(self.subject, with_held=False, by=COMMAND_LINE)
+        begun = await services.records.erasures.begin(
+            self.subject, with_held=False, by=COMMAND_LINE
+        )
         return begun.id
 
     monkeypatch.setattr(BeginErasure, "perform", begin_only)

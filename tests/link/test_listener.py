@@ -31,17 +31,21 @@ SOON = 5
 
 
 def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:
-    return SimpleNamespace(
+    part = SimpleNamespace
+    return part(
         config=Config(devices=site.config),
-        clock=SimpleNamespace(shown_time=site.clock),
-        admission=site.admission,
-        enrolment=site.enrolment,
-        devices=site.devices,
-        traces=new_traces(),
-        known_addresses=KnownAddresses(),
-        old_tls=OldTls(site.clock),
-        certificates=SimpleNamespace(context=lambda: tls),
-        settings=SimpleNamespace(on_change=lambda take_over: None),
+        core=part(
+            clock=part(shown_time=site.clock), settings=part(on_change=lambda take_over: None)
+        ),
+        cameras=part(
+            presence=part(traces=new_traces()),
+            admission=site.admission,
+            enrolment=site.enrolment,
+            devices=site.devices,
+            old_tls=OldTls(site.clock),
+        ),
+        access=part(known_addresses=KnownAddresses()),
+        upkeep=part(certificates=part(context=lambda: tls)),
     )
 
 

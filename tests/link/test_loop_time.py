@@ -16,12 +16,13 @@ import pytest
 import trio
 from wsproto.events import BytesMessage, TextMessage
 
-from hub.config import DevicesConfig, WebConfig
+from hub.config import WebConfig
 from hub.services.records.ingest import Ingest
 from hub.store.opening import open_store
 from hub.store.tables.devices import NewDevice
 from tests.support.best_of_tries import Tries
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.device_call import Call
 from tests.support.hostile_messages import KB, contents, message, places
 from tests.support.loop_steps import measured_steps
@@ -77,10 +78,10 @@ async def test_no_upload_of_the_largest_size_keeps_the_loop(
     async with open_store(tmp_path, now=clock, on_records=lambda records: None) as store:
         (gate,) = await store.devices.add([NewDevice(sn="SN1", code="a", name="Gate")])
         parts: Any = services()
-        parts.authentication.tokens["good"] = gate
+        parts.cameras.authentication.tokens["good"] = gate
         site: Any = SimpleNamespace(zone=lambda: ZoneInfo("Asia/Shanghai"))
         nothing: Any = None
-        parts.ingest = Ingest(store, nothing, site, nothing, nothing, DevicesConfig(), parts.now)
+        parts.records.ingest = Ingest(core_of(store, clock, site=site), nothing, nothing, nothing)
         api = device_api(parts, Bodies(WebConfig()))
         await check("upload_of", partial(upload_of, api, sent))
 

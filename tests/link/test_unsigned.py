@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.config import Config, DevicesConfig
+from hub.config import DevicesConfig
 from hub.errors import (
     BadParameter,
     DeviceOffline,
@@ -708,7 +708,7 @@ async def test_it_is_never_sent_the_secret_of_initial_parameters(
 
 
 def addresses(port: Port) -> SecretAddresses:
-    return SecretAddresses(port.site.store, port.site.registry, port.site.devices, lambda: Config())
+    return SecretAddresses(port.site.core, port.site.registry, port.site.devices)
 
 
 def sent_path(camera: UnsignedCamera) -> str:

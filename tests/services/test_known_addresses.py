@@ -14,7 +14,7 @@ async def test_addresses_of_cameras_and_browsers_are_known_after_a_restart(
 ) -> None:
     async with open_hub_services(tmp_path, clock) as hub:
         await hub.add_user("ann")
-        devices = hub.services.devices
+        devices = hub.services.cameras.devices
         for number in (1, 2, 3, 4):
             await devices.add(NewDevice(sn=f"SN{number}", code="CODE1234", did=str(number)))
         devices.note("SN1", ip="192.168.0.1", address="10.0.0.8")
@@ -23,6 +23,6 @@ async def test_addresses_of_cameras_and_browsers_are_known_after_a_restart(
         await devices._status.flush()
         await devices.change("3", DeviceChange(enabled=False))
     async with open_hub_services(tmp_path, clock) as hub:
-        known = hub.services.known_addresses
+        known = hub.services.access.known_addresses
         assert all(one in known for one in ("10.0.0.1", "10.0.0.8", "192.168.0.2"))
         assert not any(one in known for one in ("192.168.0.1", "10.0.0.9"))

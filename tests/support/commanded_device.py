@@ -67,9 +67,7 @@ class CommandedDevice:
 
 
 def commands_of(site: Gate, abilities: Abilities | None = None) -> Commands:
-    return Commands(
-        site.store, site.registry, site.devices, site.changes, site.clock, abilities=abilities
-    )
+    return Commands(site.core, site.registry, site.devices, abilities)
 
 
 async def commanded_device(

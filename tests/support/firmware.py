@@ -31,19 +31,11 @@ class FirmwareSite:
         self.free = hub.free
         self.registry = hub.registry
         self.services = services
-        self.releases = services.releases
-        self.campaigns = services.campaigns
-        self.downloads = services.downloads
-        self.devices = services.devices
-        self.ingest = Ingest(
-            hub.store,
-            services.devices,
-            services.site,
-            services.campaigns,
-            services.downloads,
-            services.config.devices,
-            clock,
-        )
+        self.releases = services.firmware.releases
+        self.campaigns = services.firmware.campaigns
+        self.downloads = services.firmware.downloads
+        self.devices = services.cameras.devices
+        self.ingest = Ingest(services.core, self.devices, self.campaigns, self.downloads)
 
     async def add_cameras(self, *dids: str) -> None:
         for did in dids:
@@ -119,7 +111,7 @@ class FirmwareSite:
 async def firmware_site(
     data: Path, clock: FrozenClock, *dids: str, steady: FrozenClock | None = None
 ) -> AsyncIterator[FirmwareSite]:
-    async with open_hub_services(data, clock, steady=steady) as hub:
+    async with open_hub_services(data, clock, steady_now=steady or clock) as hub:
         site = FirmwareSite(hub, clock)
         await site.add_cameras(*dids)
         yield site

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -247,8 +246,8 @@ async def add_firmware(site: PageSite) -> FirmwareSite:
 
 def follow_traces(site: PageSite) -> Iterator[None]:
     """The first camera and its hub exchange frames, and one that is pending is refused."""
-    traces = site.services.traces
-    sn = site.services.devices.get("1").sn
+    traces = site.services.cameras.presence.traces
+    sn = site.services.cameras.devices.get("1").sn
     ring, pending = traces.admitted(traces.open(), sn), traces.open()
     traces.attempted(pending, "Y3CA9PGDTKM7R1C")
     path = "/api/v1/adapter/lenfocus/face/capture"
@@ -271,7 +270,7 @@ async def add_audit_entries(site: PageSite) -> None:
         ("key 0a1b2c3d4e5f6071", "10.0.0.8", "device.command", "1 /person/query 200"),
         ("user admin", "10.0.0.5", "device.remove", "18446744073709551615 Y3CA9PGDTKM7R1C"),
     ):
-        await site.services.audit.add(Actor(who, address), action, target)
+        await site.services.core.audit.add(Actor(who, address), action, target)
 
 
 async def main(port: int, *, empty: bool, unwell: bool) -> None:
@@ -281,7 +280,7 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
             open_page_site(Path(folder), RunningClock(), web=web) as site,
             trio.open_nursery() as nursery,
         ):
-            token = await site.services.setup_links.create(by=COMMAND_LINE)
+            token = await site.services.access.setup_links.create(by=COMMAND_LINE)
             print(f"http://127.0.0.1:{port}/setup/{token}")
             if unwell:
                 full = {"reason": "the disk is full"}
@@ -289,10 +288,9 @@ async def main(port: int, *, empty: bool, unwell: bool) -> None:
                     HealthReason("cannot-store", full),
                     HealthReason("certificate-ends", {"day": "2026-12-01", "days": "6"}),
                 ]
-            # The server needs an ingest service, though no device uploads here.
-            services = replace(site.services, ingest=FirmwareSite(site.hub, site.clock).ingest)
+            services = site.services
             app = create_app(services)
-            await nursery.start(site.services.devices.run)
+            await nursery.start(site.services.cameras.devices.run)
             await nursery.start(
                 lambda task_status: serve(
                     app,

@@ -11,23 +11,21 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hub.config import DevicesConfig
+from hub.config import Config, DevicesConfig
 from hub.errors import HubError
-from hub.live.feed import ChangeFeed, Feed
 from hub.live.pending_devices import PendingDevices
+from hub.live.presence import Presence
 from hub.live.registry import DeviceAnswer, Registry
-from hub.services.access.audit import Audit
 from hub.services.admission.authentication import Authentication
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission, Admitted
 from hub.services.admission.enrolment import Enrolment
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Device, Devices, NewDevice
-from hub.services.signed_times import SignedTimes
 from hub.wire.session import ConnectParam
 from hub.wire.signing import sign_connect
-from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
+from tests.support.core import TrustedClock, core_of
 from tests.support.memory_store import MemoryStore
 from tests.support.traces import new_traces
 
@@ -102,47 +100,58 @@ async def at_once(work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
+class _GateClock(TrustedClock):
+    """As the test of a gate says."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate.clock)
+        self._gate = gate
+        self.likely_time = lambda: gate.likely or gate.clock()
+
+    @property
+    def is_doubted(self) -> bool:
+        return self._gate.likely is not None
+
+    def forget_before(self) -> int:
+        return self._gate.forget_before()
+
+
 class Gate:
     """The services that admit devices."""
 
-    def __init__(self, store: Any, clock: FrozenClock, **config: Any) -> None:
+    def __init__(
+        self, store: Any, clock: FrozenClock, *, site_clock: Any = None, **config: Any
+    ) -> None:
+        """`site_clock`: judges the clock; without it, `clock` is right unless `likely` is set."""
         self.store = store
         self.clock = clock
         self.config = DevicesConfig(**config)
-        self.changes = ChangeFeed()
-        self.records: Feed[Record] = Feed()
-        self.registry = Registry(clock)
-        self.pending = PendingDevices(self.config.max_waiting, self.changes, clock)
-        self.traces = new_traces(clock)
-        self.devices = Devices(
-            store, self.registry, self.pending, self.traces, self.records, self.changes, clock
-        )
-        self.enrolment = Enrolment(store, self.devices, self.pending, self.config, at_once)
         #: As long as the clock is not doubted.
         self.forget_before: Callable[[], int] = lambda: clock.ms
         #: The time that is most probably right, while the clock is doubted.
         self.likely: float | None = None
-        times = SignedTimes(clock, lambda: self.likely or clock(), lambda: self.likely is not None)
-        self.authentication = Authentication(
-            store, self.registry, self.config, times, clock, lambda: self.forget_before()
+        self.core = core_of(
+            store, clock, Config(devices=self.config), clock=site_clock or _GateClock(self)
         )
+        self.changes, self.records = self.core.changes, self.core.records
+        self.audit = self.core.audit
+        self.registry = Registry(clock)
+        self.pending = PendingDevices(self.config.max_waiting, self.changes, clock)
+        self.traces = new_traces(clock)
+        self.presence = Presence(self.registry, self.pending, self.traces)
+        self.devices = Devices(self.core, self.presence)
+        self.enrolment = Enrolment(self.core, self.devices, self.pending, at_once)
+        self.authentication = Authentication(self.core, self.registry)
         self.guesses = CodeGuesses(clock)
-        self.audit = Audit(store, clock)
-        self.capabilities = CameraCapabilities(store, clock)
+        self.capabilities = CameraCapabilities(self.core)
         self.admission = Admission(
-            store,
-            self.registry,
-            self.pending,
+            self.core,
+            self.presence,
             self.devices,
             self.enrolment,
             self.authentication.tokens,
-            self.changes,
-            self.config,
-            clock,
-            guesses=self.guesses,
-            audit=self.audit,
-            capabilities=self.capabilities,
-            times=times,
+            self.guesses,
+            self.capabilities,
         )
         self._ts = itertools.count(int(clock.seconds))
 

@@ -60,11 +60,11 @@ class HubServices:
     """The services of a hub, and shortcuts to fill its store."""
 
     def __init__(self, services: Services, free: FreeBytes) -> None:
-        self.store = services.store
+        self.store = services.core.store
         self.services = services
-        self.pending_devices = services.pending_devices
+        self.pending_devices = services.cameras.presence.pending
         #: The devices that are online: attach a `tests.support.commanded_link.AskedLink`.
-        self.registry = services.registry
+        self.registry = services.cameras.presence.registry
         self.free = free
 
     async def add_faces(self, *names: str, did: str = "1", pictures: bool = False) -> list[int]:
@@ -86,12 +86,12 @@ class HubServices:
 
     async def add_user(self, name: str, role: str = "admin") -> str:
         """Add a user who is signed in; returns the session's token."""
-        await self.services.users.add(name, role, PASSWORD, by=COMMAND_LINE)
-        return (await self.services.sessions.sign_in(name, PASSWORD, "10.0.0.1")).token
+        await self.services.access.users.add(name, role, PASSWORD, by=COMMAND_LINE)
+        return (await self.services.access.sessions.sign_in(name, PASSWORD, "10.0.0.1")).token
 
     async def bearer(self, *, read_only: bool = False) -> dict[str, str]:
         """Make an API key; returns the header with it."""
-        key = await self.services.api_keys.add(
+        key = await self.services.access.api_keys.add(
             "test", read_only, targets=not read_only, by=COMMAND_LINE
         )
         return {"Authorization": f"Bearer {key.appid}:{key.secret}"}

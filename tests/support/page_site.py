@@ -48,8 +48,8 @@ class PageSite:
         self._uploads = 0
         #: Draws the picture with this name for the record with this number.
         self.draw: Callable[[str, int], bytes] = lambda name, number: b"\x89PNG"
-        self.services = replace(
-            hub.services,
+        upkeep = replace(
+            hub.services.upkeep,
             health=cast(
                 Any,
                 SimpleNamespace(
@@ -73,15 +73,16 @@ class PageSite:
                 ),
             ),
         )
+        self.services = replace(hub.services, upkeep=upkeep)
 
     async def enrol(
         self, name: str = "Gate", *, did: str = "1", sn: str = "", enabled: bool = True
     ) -> str:
         """Enrol a camera that is offline; return its serial number."""
         sn = sn or _sn(did)
-        await self.services.devices.add(NewDevice(sn=sn, code=CODE, did=did, name=name))
+        await self.services.cameras.devices.add(NewDevice(sn=sn, code=CODE, did=did, name=name))
         if not enabled:
-            await self.services.devices.change(did, DeviceChange(enabled=False))
+            await self.services.cameras.devices.change(did, DeviceChange(enabled=False))
         return sn
 
     async def connect(
@@ -108,7 +109,7 @@ class PageSite:
 
     def report(self, did: str = "1", **fields: Any) -> None:
         """Report versions, name or address, as the camera does."""
-        devices = self.services.devices
+        devices = self.services.cameras.devices
         ip, offset = fields.pop("ip", None), fields.pop("clock_offset", None)
         device = devices.device(did)
         if fields:
@@ -145,16 +146,16 @@ class PageSite:
 
     def refuse(self, did: str, *codes: RefusalCode, **args: str) -> None:
         """Refuse a connect of an enrolled device for these reasons."""
-        attempt = self.attempt(self.services.devices.get(did).sn, **args)
+        attempt = self.attempt(self.services.cameras.devices.get(did).sn, **args)
         reasons = [RefusalReason(code, args) for code in codes]
         self.hub.pending_devices.record_failure(did, attempt, reasons)
 
     async def name_site(self, language: str = "auto") -> None:
         settings = SiteSettings("Harbour East", "Asia/Shanghai", language)
-        await self.services.site.set(settings)
+        await self.services.core.site.set(settings)
 
     async def set_site_key(self, number: int = 0) -> None:
-        await self.services.devices.set_site_key(public_pem(number))
+        await self.services.cameras.devices.set_site_key(public_pem(number))
 
     async def add_record(
         self,
@@ -221,7 +222,7 @@ class PageSite:
 
     async def audited(self) -> list[tuple[str, str, str]]:
         """Audit entries as (who, action, target), oldest first; without sign-ins."""
-        entries = await self.services.audit.oldest()
+        entries = await self.services.core.audit.oldest()
         return [(e.who, e.action, e.target) for e in entries if not e.action.startswith("user.")]
 
 
@@ -247,5 +248,5 @@ async def open_page_site(
         site = PageSite(hub, clock)
         await site.name_site()
         for role in users:
-            await site.services.users.add(role, role, PASSWORD, by=COMMAND_LINE)
+            await site.services.access.users.add(role, role, PASSWORD, by=COMMAND_LINE)
         yield site

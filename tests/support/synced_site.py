@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import msgspec
@@ -12,11 +13,12 @@ import pybase64
 import trio
 from msgspec import Raw
 
+from hub.config import Config, PeopleConfig
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
 from hub.precedence import Precedence
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.photos import PhotoRules, Photos, photo_jpeg
@@ -38,6 +40,7 @@ from hub.store.tables.devices import DeviceChange
 from hub.wire.envelope import Request, Response, decode_frame
 from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.gate import Gate
 from tests.support.known_abilities import KnownAbilities
 from tests.support.memory_store import MemoryStore
@@ -212,23 +215,14 @@ class SyncedSite:
         self.changes = self.gate.changes
         self.devices = self.gate.devices
         self.registry = self.gate.registry
-        self.audit = Audit(self.store, self.clock)
-        self.people = People(
-            self.store,
-            PersonPhotos(_PhotosAtOnce()),
-            self.audit,
-            self.changes,
-            lambda: self.site_clock.reading(),
-            self.clock,
-        )
-        self.jobs = Jobs(self.store, self.audit, self.changes, self.clock)
-        self.groups = CameraGroups(self.store, self.audit, self.changes)
+        self.audit = self.gate.audit
+        self._config = Config(people=PeopleConfig(send_id_numbers=sends_id_numbers))
+        self._build()
         self.cameras: dict[str, SyncedCamera] = {}
         self._links: dict[str, CameraLink] = {}
         self._enrolled = 0
         self._nursery = nursery
         self._scope = trio.CancelScope()
-        self._sends_id_numbers = sends_id_numbers
         self.random = random.Random(1)
         self.precedence = Precedence()
         self.abilities = KnownAbilities()
@@ -236,30 +230,36 @@ class SyncedSite:
     async def start(self) -> PeopleSync:
         """Start the sync, or start it again as after a crash."""
         self.stop()
-        self.site_clock = SiteClock(self.store, self.audit, self.clock, steady_now=self.clock.right)
-        self.commands = Commands(
-            self.store, self.registry, self.devices, self.changes, self.clock, self.abilities
-        )
+        self._build()
+        core = self._core
+        self.commands = Commands(core, self.registry, self.devices, self.abilities)
         self.sync = PeopleSync(
-            self.store,
+            core,
             self.people,
-            _simpler,
             self.devices,
             self.commands,
-            DeviceFiles(self.store, self.commands, self.clock),
-            self.audit,
+            DeviceFiles(core, self.commands),
             self.jobs,
-            self.changes,
-            self.site_clock,
-            self.clock,
-            lambda: UTC,
-            lambda: 0.5,
             self.precedence,
-            sends_id_numbers=self._sends_id_numbers,
         )
         self._scope = trio.CancelScope()
         await self._nursery.start(self._run)
         return self.sync
+
+    def _build(self) -> None:
+        """Build what does not ask cameras, as at a start of the hub."""
+        self.site_clock = SiteClock(self.store, self.audit, self.clock, steady_now=self.clock.right)
+        self._core = core_of(
+            self.store,
+            self.clock,
+            self._config,
+            changes=self.changes,
+            clock=self.site_clock,
+            site=SimpleNamespace(zone=lambda: UTC),
+        )
+        self.people = People(self._core, _Photos(_PhotosAtOnce()))
+        self.jobs = Jobs(self._core)
+        self.groups = CameraGroups(self._core)
 
     async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
         with self._scope:
@@ -350,6 +350,7 @@ def _state(sn: str, quirks: Quirks) -> DeviceState:
     return DeviceState(identity, make_population(1), now=lambda: START, quirks=quirks)
 
 
-async def _simpler(jpeg: bytes) -> bytes:
-    await trio.lowlevel.checkpoint()
-    return jpeg + b"simpler"
+class _Photos(PersonPhotos):
+    async def simplify(self, jpeg: bytes) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return jpeg + b"simpler"

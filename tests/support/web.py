@@ -103,23 +103,29 @@ def services(
     devices: dict[str, Any] | None = None,
 ) -> Any:
     """The part of Services that web.server and web.device_api use. `web`, `devices`: settings."""
-    return SimpleNamespace(
-        config=Config(
-            web=WebConfig(bind="127.0.0.1", port=free_port(), tls=tls is not None, **(web or {})),
-            devices=DevicesConfig(bind="127.0.0.1", **(devices or {})),
+    config = Config(
+        web=WebConfig(bind="127.0.0.1", port=free_port(), tls=tls is not None, **(web or {})),
+        devices=DevicesConfig(bind="127.0.0.1", **(devices or {})),
+    )
+    part = SimpleNamespace
+    clock = part(is_doubted=False, shown_time=lambda: NOON, likely_time=lambda: NOON)
+    return part(
+        config=config,
+        core=part(
+            clock=clock,
+            settings=part(current=config, on_change=lambda take_over: None),
+            closing=trio.Event(),
         ),
-        now=lambda: NOON,
-        clock=SimpleNamespace(is_doubted=False, shown_time=lambda: NOON, likely_time=lambda: NOON),
-        certificates=SimpleNamespace(context=lambda: tls),
-        authentication=FakeAuthentication(),
-        known_addresses=KnownAddresses(),
-        settings=SimpleNamespace(on_change=lambda take_over: None),
-        old_tls=OldTls(lambda: NOON),
-        ingest=FakeIngest(),
-        precedence=Precedence(),
-        trace=FakeTrace(),
-        downloads=None,
-        closing=trio.Event(),
+        access=part(known_addresses=KnownAddresses()),
+        cameras=part(
+            authentication=FakeAuthentication(),
+            old_tls=OldTls(lambda: NOON),
+            precedence=Precedence(),
+            trace=FakeTrace(),
+        ),
+        firmware=part(downloads=None),
+        records=part(ingest=FakeIngest()),
+        upkeep=part(certificates=part(context=lambda: tls)),
     )
 
 

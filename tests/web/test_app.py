@@ -211,7 +211,7 @@ async def test_a_temporary_error_says_when_to_retry(
         raise CannotStoreNow("the disk is full", retry_after=7)
 
     await visitor.sign_in()
-    monkeypatch.setattr(hub.services.records, "get", get)
+    monkeypatch.setattr(hub.services.records.log, "get", get)
     await visitor.get(path)
     assert visitor.response.status_code == 503
     assert visitor.response.headers["Retry-After"] == "7"
@@ -222,7 +222,7 @@ async def test_an_internal_error_is_a_page_that_says_so(
     hub: PageSite, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await visitor.sign_in()
-    monkeypatch.setattr(hub.services.enrolment, "waiting", lambda: 1 / 0)
+    monkeypatch.setattr(hub.services.cameras.enrolment, "waiting", lambda: 1 / 0)
     await visitor.get("/?kind=face")
     assert visitor.response.status_code == 500
     assert "Something went wrong" in visitor.text

@@ -117,9 +117,9 @@ async def test_the_address_of_who_is_signed_in_is_known(
         ("/api", {"Authorization": "Bearer x:y"}),
     ):
         await client.get(path, headers=headers, **here)
-        assert "10.0.0.7" not in hub.services.known_addresses
+        assert "10.0.0.7" not in hub.services.access.known_addresses
     await client.get("/who", headers=signed_in(token), **here)
-    assert "10.0.0.7" in hub.services.known_addresses
+    assert "10.0.0.7" in hub.services.access.known_addresses
 
 
 async def test_the_session_cookie_is_hidden_from_scripts_and_plain_http(
@@ -143,7 +143,7 @@ async def test_the_cookie_of_a_known_browser_is_hidden_and_names_nobody(
     assert "ann" not in value
     signed_in = User("ann", "guard", "hash", 0)
     marks = value.partition("=")[2]
-    assert hub.services.sessions.known_browsers.recognise(marks, signed_in)
+    assert hub.services.access.sessions.known_browsers.recognise(marks, signed_in)
 
 
 async def test_forget_deletes_the_cookie(client: QuartClient) -> None:
@@ -200,7 +200,7 @@ async def test_a_role_includes_the_lower_roles(
 async def test_a_changed_role_applies_at_once(hub: HubServices, client: QuartClient) -> None:
     await hub.add_user("root")
     cookie = signed_in(await hub.add_user("ann", "admin"))
-    await hub.services.users.set_role("ann", "viewer", by=Actor("test"))
+    await hub.services.access.users.set_role("ann", "viewer", by=Actor("test"))
     assert (await client.get("/needs/guard", headers=cookie)).status_code == 403
 
 
@@ -271,7 +271,7 @@ async def test_a_form_is_accepted_from_our_own_origin_only(
 
 async def test_a_caller_is_named_as_user_or_key(hub: HubServices, client: QuartClient) -> None:
     bearer = await hub.bearer()
-    appid = hub.services.api_keys.all()[0].appid
+    appid = hub.services.access.api_keys.all()[0].appid
     assert await text(await client.post("/api", headers=bearer)) == (200, f"key {appid}")
     cookie = signed_in(await hub.add_user("ann"))
     assert await text(await client.get("/api", headers=cookie)) == (200, "user ann")

@@ -82,7 +82,7 @@ async def test_programs_and_people_get_the_records_around_it(damaged: PageSite) 
 
 
 async def test_followers_of_the_log_go_on_behind_it(damaged: PageSite) -> None:
-    with damaged.services.records.open_reader(after=0) as reader:
+    with damaged.services.records.log.open_reader(after=0) as reader:
         assert [record.seq for record in await reader.next()] == [1, 3]
 
 

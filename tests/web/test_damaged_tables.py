@@ -171,27 +171,27 @@ async def try_everything(data_dir: Path) -> None:
     async with open_hub(
         loaded, data_dir, closing=trio.Event(), outside=Outside(now=lambda: NOW)
     ) as services:
-        await services.certificates.load()
+        await services.upkeep.certificates.load()
         await run_tasks(services)
         await get_everything(services)
-        assert services.health is not None
-        list(services.health.reasons())
+        assert services.upkeep.health is not None
+        list(services.upkeep.health.reasons())
 
 
 async def run_tasks(services: Services) -> None:
     """Run the tasks of the background for a moment: none of them may fail."""
     async with trio.open_nursery() as nursery:
         for part in (
-            services.devices,
-            services.clock,
-            services.maintenance,
-            services.forecasts,
-            services.holds,
-            services.erasures,
-            services.downloads,
-            services.updates,
-            services.backups,
-            services.health,
+            services.cameras.devices,
+            services.core.clock,
+            services.upkeep.maintenance,
+            services.upkeep.forecasts,
+            services.records.holds,
+            services.records.erasures,
+            services.firmware.downloads,
+            services.upkeep.updates,
+            services.upkeep.backups,
+            services.upkeep.health,
         ):
             await nursery.start(part.run)
         await trio.sleep(0.2)
@@ -199,7 +199,7 @@ async def run_tasks(services: Services) -> None:
 
 
 async def get_everything(services: Services) -> None:
-    await services.users.add("visitor", "admin", PASSWORD, by=COMMAND_LINE)
+    await services.access.users.add("visitor", "admin", PASSWORD, by=COMMAND_LINE)
     visitor = Visitor(services)  # type: ignore[arg-type]
     await visitor.sign_in("visitor")
     rules = [rule for rule in visitor.app.url_map.iter_rules() if "GET" in (rule.methods or ())]

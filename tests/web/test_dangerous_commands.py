@@ -127,7 +127,7 @@ async def link(site: PageSite) -> SimulatedLink:
     """Camera 1, named "Gate", of edition 3 and without a signature; and release 1."""
     link = await site.connect(NAME, Quirks(edition=3))
     link.hub_address = "ws://192.168.1.2:8081"
-    learn = site.services.capabilities.learn
+    learn = site.services.cameras.capabilities.learn
     await learn("1", lambda known: replace(known, connect="unsigned"), "connect")
     pins = UnsignedPins(link.address, link.state.identity.mac, "3001", "ab" * 32)
     await site.hub.store.devices.change("1", DeviceChange(pins=pins))
@@ -157,7 +157,7 @@ async def test_nothing_is_sent_before_it_is_confirmed(
         assert (await admin.send(way.path)).status_code == 200
     assert asked(link) == []
     assert await actions(site) == []
-    assert site.services.campaigns.campaigns() == []
+    assert site.services.firmware.campaigns.campaigns() == []
 
 
 @ways
@@ -170,7 +170,7 @@ async def test_what_is_confirmed_is_sent_once_and_in_the_audit_log(
     assert admin.response.status_code == 303, admin.text
     assert asked(link) == ([way.uri] if way.uri else [])
     assert ("user admin", way.action) in await actions(site)
-    assert len(site.services.campaigns.campaigns()) == (0 if way.uri else 1)
+    assert len(site.services.firmware.campaigns.campaigns()) == (0 if way.uri else 1)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,9 @@ async def test_an_api_key_cannot_send_it(
     answer = await client.post("/api/hub/v1/devices/commands", json=body, headers=bearer)
     assert answer.status_code == 400
     with pytest.raises(BadParameter):
-        await site.services.commands.send("1", command.uri, encode_param(command, command.example))
+        await site.services.cameras.commands.send(
+            "1", command.uri, encode_param(command, command.example)
+        )
     assert asked(link) == []
 
 
@@ -217,7 +219,9 @@ async def test_firmware_by_the_api_needs_the_right_and_is_in_the_audit_log(
     )
     assert answer.status_code == (403 if read_only else 200)
     started = [action for _, action in await actions(site) if action == "campaign.start"]
-    assert len(started) == len(site.services.campaigns.campaigns()) == (0 if read_only else 1)
+    assert (
+        len(started) == len(site.services.firmware.campaigns.campaigns()) == (0 if read_only else 1)
+    )
 
 
 async def test_firmware_by_the_command_line_is_in_the_audit_log(

@@ -87,12 +87,12 @@ async def test_a_large_picture_is_read_in_pieces_as_its_reader_reads(
 async def test_a_large_picture_that_goes_while_it_is_read_ends_its_answer(
     hub: HubServices, client: QuartClient, key: dict[str, str]
 ) -> None:
-    picture = await hub.services.records.open_picture(
+    picture = await hub.services.records.log.open_picture(
         await hub.add(face(LARGE, pictures=True)), "face"
     )
     assert isinstance(picture, pictures.PictureInPieces)
     assert len(await picture.read(0)) == pictures.PIECE_BYTES
-    for pack in (hub.services.data_dir / "media").glob("*.pack"):
+    for pack in (hub.services.core.data_dir / "media").glob("*.pack"):
         pack.unlink()
     assert await picture.read(pictures.PIECE_BYTES) == b""
 
@@ -102,7 +102,7 @@ async def test_a_large_picture_that_is_damaged_is_missing(
     hub: HubServices, client: QuartClient, key: dict[str, str]
 ) -> None:
     seq = await hub.add(face(LARGE, pictures=True))
-    (pack,) = (hub.services.data_dir / "media").glob("*.pack")
+    (pack,) = (hub.services.core.data_dir / "media").glob("*.pack")
     data = pack.read_bytes()
     pack.write_bytes(data.replace(b"largelarge", b"largeLarge", 1))
     assert (await client.get(f"/media/{seq}/face.jpg", headers=key)).status_code == 404
@@ -181,7 +181,7 @@ def content(data: bytes = JPEG) -> DeviceAnswer:
 @pytest.fixture
 async def device(hub: HubServices) -> AskedLink:
     """An online device that has every picture."""
-    await hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
+    await hub.services.cameras.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
     link = AskedLink("1", lambda uri, param: content())
     hub.registry.attach(link)
     return link

@@ -30,9 +30,9 @@ Figures = dict[tuple[str, ...], float]
 @pytest.fixture
 async def hub(tmp_path: Path, clock: FrozenClock) -> Any:
     async with open_page_site(tmp_path, clock) as hub:
-        hub.services = replace(
-            hub.services, certificates=cast(Any, SimpleNamespace(expires_at=clock() + 86_400))
-        )
+        dates = cast(Any, SimpleNamespace(expires_at=clock() + 86_400))
+        upkeep = replace(hub.services.upkeep, certificates=dates)
+        hub.services = replace(hub.services, upkeep=upkeep)
         yield hub
 
 
@@ -76,12 +76,12 @@ async def test_the_figures_of_the_site_are_read_when_they_are_asked_for(
 
 async def test_how_far_targets_are_is_told_by_target(hub: PageSite) -> None:
     url = "nats://127.0.0.1:9"
-    targets = hub.services.targets
+    targets = hub.services.forwarding.targets
     for name, begin in (("Wall", "beginning"), ("Centre", "now")):
         await targets.add("nats", url, name=name, begin=begin, by=COMMAND_LINE)  # type: ignore[arg-type]
         await hub.add_record()
     await hub.hub.store.targets.hold(targets.get(1).target, "somebody must look")
-    log_id = hub.services.records.log_id
+    log_id = hub.services.records.log.log_id
     await hub.hub.store.targets.park(ParkedItem(2, "record", log_id, 2, "large", 0))
     found = await read(hub)
     assert [found["sitehub_target_behind_records", "nats", id] for id in "12"] == [2, 1]
@@ -135,7 +135,7 @@ async def test_people_on_devices_are_counted_by_state(hub: PageSite) -> None:
     puts = [
         PersonPut(pid=pid, change=PersonChange(name="Ada", photo=b"jpeg")) for pid in ("1", "2")
     ]
-    await hub.services.people.put_many(puts, by=COMMAND_LINE)
+    await hub.services.people.register.put_many(puts, by=COMMAND_LINE)
     found = await read(hub)
     states = ("held", "pending", "failed", "unknown")
     assert [found["sitehub_device_people", state] for state in states] == [0, 2, 0, 0]
@@ -145,7 +145,7 @@ async def test_alarms_are_counted_by_state_and_severity(hub: PageSite) -> None:
     found = await read(hub)
     assert math.isnan(found["sitehub_alarm_oldest_new_timestamp_seconds",])
     fire, *_ = [await hub.add_record("event", EventDetail(type=type)) for type in (8, 1, 3)]
-    await hub.services.alarms.acknowledge([fire], "", by=COMMAND_LINE)
+    await hub.services.alarms.raised.acknowledge([fire], "", by=COMMAND_LINE)
     hub.clock.advance(60)
     late = await hub.add_record("event", EventDetail(type=2))
     await hub.hub.store.alarms.move([late], Move("escalated", hub.clock.ms))
@@ -159,5 +159,5 @@ async def test_alarms_are_counted_by_state_and_severity(hub: PageSite) -> None:
     escalated = {key[1]: n for key, n in found.items() if key[0] == "sitehub_alarms_escalated"}
     assert escalated == {"critical": 0, "major": 1, "minor": 0}
     oldest = found["sitehub_alarm_oldest_new_timestamp_seconds",]
-    assert oldest == min(one.new_since for one in hub.services.alarms.active()[1:]) / 1000
+    assert oldest == min(one.new_since for one in hub.services.alarms.raised.active()[1:]) / 1000
     assert oldest <= hub.clock() - 60

@@ -82,17 +82,19 @@ async def test_a_stolen_session_sends_no_records_elsewhere(hub: HubServices, thi
     for headers in ({}, {"Sitehub-Password": "?"}, {"Sitehub-Password": encoded("wrong")}):
         response = await thief.raw("POST", "targets", TARGET, {**thief.headers, **headers})
         assert (await refusal(response))[:2] == (403, 401)
-    assert not hub.services.targets.list()
+    assert not hub.services.forwarding.targets.list()
     # Wrong passwords are guesses, and told.
-    actions = [one.action for one in await hub.services.audit.oldest()]
+    actions = [one.action for one in await hub.services.core.audit.oldest()]
     assert actions.count("user.confirm_failed") == 1
 
 
 async def test_an_administrator_sends_the_password_with_the_call(
     hub: HubServices, thief: Client
 ) -> None:
-    await hub.services.users.set_password("admin", "long päßword", by=COMMAND_LINE)
-    session = (await hub.services.sessions.sign_in("admin", "long päßword", "10.0.0.5")).token
+    await hub.services.access.users.set_password("admin", "long päßword", by=COMMAND_LINE)
+    session = (
+        await hub.services.access.sessions.sign_in("admin", "long päßword", "10.0.0.5")
+    ).token
     headers = {
         "Cookie": f"__Host-sitehub_session={session}",
         "X-CSRF-Token": csrf_of(session),
@@ -105,7 +107,7 @@ async def test_an_administrator_sends_the_password_with_the_call(
 
 async def test_a_key_changes_targets_only_with_the_right_to(hub: HubServices) -> None:
     given = Client(hub, await hub.bearer())
-    key = await hub.services.api_keys.add("erp", False, by=COMMAND_LINE)
+    key = await hub.services.access.api_keys.add("erp", False, by=COMMAND_LINE)
     other = Client(hub, {"Authorization": f"Bearer {key.appid}:{key.secret}"})
     one = f"targets/{(await given.send('POST', 'targets', TARGET))['id']}"
     for method, path, body in (

@@ -327,7 +327,7 @@ def test_a_route_without_a_role_is_not_added() -> None:
 async def test_each_route_refuses_lower_roles(hub: PageSite, who: str) -> None:
     visitor = await Visitor.signed_in(hub, who) if who else Visitor(hub)
     await visitor.get("/account" if who else "/sign-in")
-    token, before = visitor.token, await hub.services.audit.newest()
+    token, before = visitor.token, await hub.services.core.audit.newest()
     for route in routes(visitor.app):
         role = route.access.role
         if role is None or (who and includes(who, role)):
@@ -338,27 +338,27 @@ async def test_each_route_refuses_lower_roles(hub: PageSite, who: str) -> None:
             assert re.search("This requires the role|this needs the role", visitor.text)
         elif visitor.response.status_code != 401:
             assert visitor.goes_to.startswith("/sign-in"), route.name
-    assert await hub.services.audit.newest() == before
+    assert await hub.services.core.audit.newest() == before
 
 
 async def test_a_key_that_only_reads_changes_nothing(hub: PageSite) -> None:
     bearer, visitor = await hub.hub.bearer(read_only=True), Visitor(hub)
-    before = await hub.services.audit.newest()
+    before = await hub.services.core.audit.newest()
     for route in routes(visitor.app):
         if route.access.check == "api" and route.changes:
             await visitor.try_route(route.method, route.path, "", bearer)
             assert visitor.response.status_code == 403, route.name
             assert "this API key is read-only" in visitor.text, route.name
-    assert await hub.services.audit.newest() == before
+    assert await hub.services.core.audit.newest() == before
 
 
 async def test_what_changes_something_comes_from_our_own_page(hub: PageSite) -> None:
     # Forms with a file are read for what is there.
     await hub.enrol()
-    await hub.services.people.add(PersonChange(name="Ann"), by=COMMAND_LINE, pid="1")
+    await hub.services.people.register.add(PersonChange(name="Ann"), by=COMMAND_LINE, pid="1")
     admin = await Visitor.signed_in(hub)
     await admin.get("/account")
-    before = await hub.services.audit.newest()
+    before = await hub.services.core.audit.newest()
     changes = [one for one in routes(admin.app) if one.changes]
     assert len(changes) > 180
     for route in changes:
@@ -368,4 +368,4 @@ async def test_what_changes_something_comes_from_our_own_page(hub: PageSite) -> 
             assert "his form" in admin.text, route.name
     await admin.get("/account")
     assert admin.response.status_code == 200
-    assert await hub.services.audit.newest() == before
+    assert await hub.services.core.audit.newest() == before

@@ -713,5 +713,5 @@ async def test_the_client_behind_a_trusted_proxy_counts_except_on_the_paths_of_d
             if proxies == "127.0.0.1":
                 path = "/api/v1/adapter/lenfocus/face/capture"
                 await client.ask(request("POST", path, b"{}", forwarded))
-                ((_, address, _),) = parts.trace.uploads
+                ((_, address, _),) = parts.cameras.trace.uploads
                 assert address == "127.0.0.1"

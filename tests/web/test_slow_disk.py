@@ -57,7 +57,7 @@ class Site:
         self, services: Services, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.services = services
-        self.store: Store = services.erasures._store
+        self.store: Store = services.records.erasures._store
         self.link = AskedLink()
         self.told: list[Change] = []
         self.token = ""
@@ -78,7 +78,7 @@ class Site:
         return response.status_code, json.loads(await response.get_data() or b"null")
 
     async def change_key(self) -> None:
-        key = await self.services.api_keys.add("other", False, by=COMMAND_LINE)
+        key = await self.services.access.api_keys.add("other", False, by=COMMAND_LINE)
         self._headers = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
 
     async def good(self, method: str, path: str, body: object = None) -> Any:
@@ -116,13 +116,13 @@ class Site:
         self._patch.setattr(changes, "_SLOW_SECONDS", seconds)
 
     async def follow(self, *, task_status: trio.TaskStatus[None]) -> None:
-        with self.services.change_feed.subscribe() as feed:
+        with self.services.core.changes.subscribe() as feed:
             task_status.started()
             while True:
                 self.told += await feed.next()
 
     async def audited(self) -> list[str]:
-        return [entry.action for entry in await self.services.audit.oldest(limit=1000)]
+        return [entry.action for entry in await self.services.core.audit.oldest(limit=1000)]
 
     async def upload(self, upload: CheckedUpload) -> int:
         batch = RecordBatch(
@@ -142,14 +142,14 @@ async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         open_hub(loaded, tmp_path, closing=trio.Event()) as services,
         trio.open_nursery() as nursery,
     ):
-        key = await services.api_keys.add("test", False, targets=True, by=COMMAND_LINE)
+        key = await services.access.api_keys.add("test", False, targets=True, by=COMMAND_LINE)
         headers = {"Authorization": f"Bearer {key.appid}:{key.secret}"}
         site = Site(services, headers, monkeypatch)
         await site.good("POST", "devices", NEW_DEVICE)
-        services.devices._registry.attach(site.link)
-        site.token = await services.authentication.tokens.issue("1")
-        await nursery.start(services.erasures.run)
-        await nursery.start(services.alarm_rules.run)
+        services.cameras.devices._registry.attach(site.link)
+        site.token = await services.cameras.authentication.tokens.issue("1")
+        await nursery.start(services.records.erasures.run)
+        await nursery.start(services.alarms.rules.run)
         await nursery.start(site.follow)
         yield site
         nursery.cancel_scope.cancel()
@@ -217,7 +217,7 @@ async def alarm_kinds(site: Site) -> list[str]:
 async def camera_is_out(site: Site) -> None:
     assert site.link.closed
     with pytest.raises(NotAuthorised):
-        site.services.authentication.by_token(site.token)
+        site.services.cameras.authentication.by_token(site.token)
     assert site.is_told("device", "1")
 
 
@@ -229,21 +229,21 @@ async def records_are_erased(site: Site) -> None:
 
 
 async def sign_in(site: Site) -> None:
-    await site.services.users.add("ben", "admin", PASSWORD, by=COMMAND_LINE)
-    await site.services.users.add("ann", "admin", PASSWORD, by=COMMAND_LINE)
-    site.token = (await site.services.sessions.sign_in("ann", PASSWORD, "10.0.0.1")).token
+    await site.services.access.users.add("ben", "admin", PASSWORD, by=COMMAND_LINE)
+    await site.services.access.users.add("ann", "admin", PASSWORD, by=COMMAND_LINE)
+    site.token = (await site.services.access.sessions.sign_in("ann", PASSWORD, "10.0.0.1")).token
 
 
 async def is_signed_out(site: Site) -> None:
-    assert await site.services.sessions.user_of(site.token) is None
+    assert await site.services.access.sessions.user_of(site.token) is None
 
 
 async def is_guard(site: Site) -> None:
-    assert site.services.users.get("ann").role == "guard"
+    assert site.services.access.users.get("ann").role == "guard"
 
 
 async def is_there(site: Site) -> None:
-    assert site.services.users.get("cid").enabled
+    assert site.services.access.users.get("cid").enabled
 
 
 ANN = {"name": "Ann", "pid": "7"}
@@ -376,7 +376,7 @@ UNDOING = {
 @pytest.mark.parametrize("who", UNDOING)
 async def test_a_change_that_was_undone_is_made_again(site: Site, who: str) -> None:
     """The same request is a new wish then, not a repeat that asks for the outcome."""
-    await site.services.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
+    await site.services.access.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
     disable = command(EnableUser("ann", False))
     async with site.slow_disk():
         assert (await site.call("PUT", "people/7", BLACK))[0] == 503
@@ -385,7 +385,7 @@ async def test_a_change_that_was_undone_is_made_again(site: Site, who: str) -> N
     await site.good("PUT", "people/7", BLACK)
     assert (await disable(site))[0] == 200
     assert (await site.good("GET", "people/7"))["category"] == 2
-    assert not site.services.users.get("ann").enabled
+    assert not site.services.access.users.get("ann").enabled
 
 
 class Browser:
@@ -431,12 +431,12 @@ async def test_a_form_that_is_submitted_again_shows_the_outcome(site: Site) -> N
 async def test_the_outcome_is_for_its_caller_only(site: Site) -> None:
     await site.good("POST", "groups", {"name": "Gate"})
     await sign_in(site)
-    ben = (await site.services.sessions.sign_in("ben", PASSWORD, "10.0.0.2")).token
+    ben = (await site.services.access.sessions.sign_in("ben", PASSWORD, "10.0.0.2")).token
     removal = "/cameras/groups/1/remove"
     async with site.slow_disk():
         assert (await Browser(site, site.token).send(removal))[0] == 503
     assert (await Browser(site, ben).send(removal))[0] == 404
-    await site.services.users.set_enabled("ann", False, by=COMMAND_LINE)
+    await site.services.access.users.set_enabled("ann", False, by=COMMAND_LINE)
     status, where = await Browser(site, site.token).send(removal)
     assert (status, where[:8]) == (303, "/sign-in")
 
@@ -467,8 +467,8 @@ async def test_a_request_that_only_reads_changes_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its writes are given up after 30 s, so nothing may follow from them but the answer."""
-    await site.services.certificates.load()
-    await site.services.users.add("visitor", "admin", page_site.PASSWORD, by=COMMAND_LINE)
+    await site.services.upkeep.certificates.load()
+    await site.services.access.users.add("visitor", "admin", page_site.PASSWORD, by=COMMAND_LINE)
     visitor = Visitor(site.services)  # type: ignore[arg-type]
     await visitor.sign_in("visitor")
     written: dict[str, str] = {}

@@ -81,7 +81,7 @@ def add_audit(routes: Routes, services: Services) -> None:
         if isinstance(call.caller.who, ApiKey) and call.caller.who.read_only:
             raise NotAllowed("a read-only API key cannot read the audit log")
         query = call.query
-        found = await services.audit.oldest(after=query.after, limit=query.limit + 1)
+        found = await services.core.audit.oldest(after=query.after, limit=query.limit + 1)
         entries = found[: query.limit]
         has_more = len(found) > len(entries)
         return AuditList([_entry(one) for one in entries], entries[-1].id if has_more else None)

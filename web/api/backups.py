@@ -76,7 +76,7 @@ LIST = Endpoint(
 
 def add_backups(routes: Routes, services: Services) -> None:
     async def list_backups(call: Call[Nothing, Nothing]) -> BackupList:
-        backups = services.backups
+        backups = services.upkeep.backups
         newest, failure = backups.last_complete, backups.last_failure
         return BackupList(
             items=[_backup(one) for one in backups.list()],

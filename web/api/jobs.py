@@ -226,7 +226,7 @@ def add_jobs(routes: Routes, services: Services) -> None:
         if job.kind == "import" and not call.caller.is_admin:
             found = ()
         if job.kind == "import" and found:
-            await services.imports.note_refused_shown(job.id, call.caller.actor)
+            await services.people.imports.note_refused_shown(job.id, call.caller.actor)
         items = found[: query.limit]
         last = items[-1].position if len(found) > query.limit else None
         return JobDetail(**_fields(job), items=[_item(item) for item in items], next=last)
@@ -241,7 +241,7 @@ def add_jobs(routes: Routes, services: Services) -> None:
         if not call.caller.is_admin:
             raise NotAllowed("a read-only key does not see personal numbers")
         job = await jobs.get(id_of(call, "job"))
-        parts = services.imports.refused_csv(job.id, by=call.caller.actor)
+        parts = services.people.imports.refused_csv(job.id, by=call.caller.actor)
         first = await anext(parts)
 
         async def body() -> AsyncIterator[bytes]:
@@ -285,11 +285,11 @@ def _item(item: JobItem) -> Raw:
 
 
 async def _search_detail(services: Services, id: int, query: JobQuery) -> JobDetail:
-    result = await services.photo_searches.result(id)
+    result = await services.people.photo_searches.result(id)
     start = 0 if query.after is None else query.after
     end = start + query.limit
     hits = result.hits[start:end]
-    people = await services.people.names({hit.person for hit in hits if hit.person})
+    people = await services.people.register.names({hit.person for hit in hits if hit.person})
     return JobDetail(
         **_fields(result.job),
         items=[_hit(hit, people.get(hit.person)) for hit in hits],

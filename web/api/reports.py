@@ -147,7 +147,7 @@ def add_reports(routes: Routes, services: Services) -> None:
     async def report(call: Call[ReportParameters, Nothing]) -> ReportAnswer:
         query = _query(call.path["report"], call.query, services)
         try:
-            return _answer(await services.reports.make(query, seconds=_WAIT_SECONDS))
+            return _answer(await services.reports.maker.make(query, seconds=_WAIT_SECONDS))
         except NoSuchResource as error:
             raise BadParameter(str(error), field="group") from error
 
@@ -161,8 +161,10 @@ def _query(name: str, asked: ReportParameters, services: Services) -> ReportQuer
     for field, of_kind in (("group", "attendance"), ("entrance", "plates"), ("exit", "plates")):
         if getattr(asked, field) is not None and kind != of_kind:
             raise BadParameter(f"only the report {of_kind} has it", field=field)
-    today = datetime.fromtimestamp(services.now(), services.site.zone()).date()
-    gates = services.reports.gates() if kind == "plates" else Gates()
+    today = datetime.fromtimestamp(
+        services.core.clock.likely_time(), services.core.site.zone()
+    ).date()
+    gates = services.reports.maker.gates() if kind == "plates" else Gates()
     if asked.entrance is not None or asked.exit is not None:
         gates = Gates(_ids(asked.entrance), _ids(asked.exit))
     return ReportQuery(

@@ -88,12 +88,12 @@ async def authenticate(
         return authenticate_bearer(services, authorization, address, write=write)
     if is_signed(head):
         key = await _signing_key(services, head, write=write)
-        services.known_addresses.note(address)
+        services.access.known_addresses.note(address)
         return Caller(key, address)
     user = await user_of(services, head)
     if user is None:
         raise NotAuthorised("an API key or a signed-in user is required")
-    services.known_addresses.note(address)
+    services.access.known_addresses.note(address)
     check_role(user, role)
     if write:
         check_csrf_header(services, head)
@@ -114,15 +114,17 @@ async def confirm(caller: Caller) -> None:
         sent = ""
     if not sent:
         raise NotAllowed(f"your own password is needed: header {PASSWORD_HEADER}, in Base64")
-    if not await services().users.confirm(caller.who.name, sent, by=caller.actor):
+    if not await services().access.users.confirm(caller.who.name, sent, by=caller.actor):
         raise NotAllowed("your password is wrong")
 
 
 async def _signing_key(services: Services, head: Head, *, write: bool) -> ApiKey:
     params = head.args.to_dict()
     if write:
-        return await services.api_keys.authenticate_signed_change(params, head.method, head.path)
-    return services.api_keys.authenticate_signed(params, head.method, head.path)
+        return await services.access.api_keys.authenticate_signed_change(
+            params, head.method, head.path
+        )
+    return services.access.api_keys.authenticate_signed(params, head.method, head.path)
 
 
 def authenticate_bearer(
@@ -132,12 +134,12 @@ def authenticate_bearer(
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthorised("Authorization: only Bearer APPID:SECRET is supported")
-    key = services.api_keys.authenticate(credentials.strip())
+    key = services.access.api_keys.authenticate(credentials.strip())
     return _caller_with(services, key, address, write=write)
 
 
 def _caller_with(services: Services, key: ApiKey, address: str, *, write: bool) -> Caller:
-    services.known_addresses.note(address)
+    services.access.known_addresses.note(address)
     if write and key.read_only:
         raise NotAllowed("this API key is read-only")
     return Caller(key, address)

@@ -45,7 +45,7 @@ def session_token_of(services: Services, head: Head) -> str:
 async def user_of(services: Services, head: Head) -> User | None:
     """The user who is signed in by the cookie of `head`."""
     token = session_token_of(services, head)
-    return await services.sessions.user_of(token) if token else None
+    return await services.access.sessions.user_of(token) if token else None
 
 
 async def current_user() -> User | None:
@@ -53,7 +53,7 @@ async def current_user() -> User | None:
     if "user" not in g:
         g.user = await user_of(services(), request)
         if g.user is not None:
-            services().known_addresses.note(client_address())
+            services().access.known_addresses.note(client_address())
     return cast("User | None", g.user)
 
 
@@ -90,7 +90,7 @@ def remains(services: Services, user: User) -> Callable[[], Awaitable[bool]]:
     token = session_token()
 
     async def check() -> bool:
-        now = await services.sessions.user_of(token)
+        now = await services.access.sessions.user_of(token)
         return now is not None and (now.name, now.role) == (user.name, user.role)
 
     return check
@@ -104,7 +104,7 @@ def actor() -> Actor:
 def remember(response: Response, signed_in: SignedIn) -> None:
     """Set the cookies of a new session, and of a browser in which its user has signed in."""
     set_cookie(response, _COOKIE, signed_in.token, max_age_seconds=MAX_AGE_MS // 1000)
-    marks = services().sessions.known_browsers.with_mark(browser_marks(), signed_in.user)
+    marks = services().access.sessions.known_browsers.with_mark(browser_marks(), signed_in.user)
     set_cookie(response, _MARKS_COOKIE, marks, max_age_seconds=_MARKS_SECONDS)
 
 

@@ -47,8 +47,8 @@ class FirmwareDownloads:
     """Answers GET and HEAD below PATH. Raises HubError, but only before anything is sent."""
 
     def __init__(self, services: Services) -> None:
-        self._downloads = services.downloads
-        self._closing = services.closing
+        self._downloads = services.firmware.downloads
+        self._closing = services.core.closing
 
     async def __call__(self, scope: HTTPScope, path: str, send: ASGISendCallable) -> None:
         token, _, name = path.removeprefix(PATH).partition("/")

@@ -149,7 +149,7 @@ async def _send(
 
 class _DeviceApi:
     def __init__(self, services: Services, bodies: Bodies) -> None:
-        ingest = services.ingest
+        ingest = services.records.ingest
         self._handlers: dict[tuple[str, str], _Handler] = {
             ("POST", "/api/v1/adapter/lenfocus/face/capture"): ingest.face,
             ("POST", "/api/v1/face/capture"): ingest.face,
@@ -165,10 +165,10 @@ class _DeviceApi:
         web = services.config.web
         self._tls_port = web.port if web.tls else None
         self._downloads = FirmwareDownloads(services)
-        self._clock = services.clock
-        self._authentication = services.authentication
-        self._note_address = services.known_addresses.note
-        self._add_trace = services.trace.add_upload
+        self._clock = services.core.clock
+        self._authentication = services.cameras.authentication
+        self._note_address = services.access.known_addresses.note
+        self._add_trace = services.cameras.trace.add_upload
         self._max_depth = services.config.devices.max_depth
         self._allows_address = services.config.devices.http_auth == "token-or-address"
         self._needs_md5 = services.config.devices.plain_body_md5
@@ -176,7 +176,7 @@ class _DeviceApi:
         rate = services.config.devices.max_requests_per_second
         self._rate_limits = TokenBuckets(rate, burst=rate)
         self._bodies = bodies
-        self._precedence = services.precedence
+        self._precedence = services.cameras.precedence
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def __call__(

@@ -89,7 +89,7 @@ class _FormReader:
         # The CSRF token precedes the files; nothing is stored unless it is valid.
         await auth.check_csrf(self._fields)
         # Reserve room for the following files, too: a form that does not fit fails at its start.
-        async with auth.services().releases.receive(self._body.bytes_left) as upload:
+        async with auth.services().firmware.releases.receive(self._body.bytes_left) as upload:
             more = True
             while more:
                 data, more = await events.data()

@@ -29,7 +29,7 @@ async def stage_import() -> ImportPreview:
     everything.
     """
     body = request_body().stream(MAX_UPLOAD_BYTES + MAX_OTHER_BYTES)
-    imports, paths = auth.services().imports, list[Path]()
+    imports, paths = auth.services().people.imports, list[Path]()
     try:
         events = FormEvents(request.headers.get("Content-Type", ""), body)
         await _receive(

@@ -29,7 +29,7 @@ async def received_update() -> AsyncIterator[Path]:
     body = request_body().stream(MAX_BYTES + MAX_OTHER_BYTES)
     path = None
     try:
-        path = await auth.services().updates.receive(body.bytes_left)
+        path = await auth.services().upkeep.updates.receive(body.bytes_left)
         await _receive(FormEvents(request.headers.get("Content-Type", ""), body), path)
     except HubError:
         with suppress(HubError):

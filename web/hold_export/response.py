@@ -30,7 +30,9 @@ class HubRecords:
     async def records(
         self, after: int, limit: int, *, with_pictures: bool = False
     ) -> Sequence[Record]:
-        found = (await self._services.holds.records(self._id, after=after, limit=limit)).items
+        found = (
+            await self._services.records.holds.records(self._id, after=after, limit=limit)
+        ).items
         return found if self._sees_numbers else [masked_record(record) for record in found]
 
     def picture(self, seq: int, name: str) -> AsyncGenerator[bytes, None]:
@@ -40,7 +42,7 @@ class HubRecords:
 async def picture_pieces(services: Services, seq: int, name: str) -> AsyncGenerator[bytes, None]:
     """Yield a picture of a record in pieces; nothing if it is gone."""
     try:
-        found = await services.records.open_picture(seq, name)
+        found = await services.records.log.open_picture(seq, name)
     except NoSuchResource:
         return
     if isinstance(found, StoredPicture):
@@ -57,8 +59,8 @@ async def export_response(
 
     Without `sees_numbers`, personal numbers in it are masked.
     """
-    await services.audit.require(by, "hold.export", f"{hold.id} {hold.records}")
-    words, zone = language.LANGUAGES[code], services.site.zone()
+    await services.core.audit.require(by, "hold.export", f"{hold.id} {hold.records}")
+    words, zone = language.LANGUAGES[code], services.core.site.zone()
     return zip_response(
         services,
         HubRecords(services, hold.id, sees_numbers=sees_numbers),
@@ -78,12 +80,12 @@ def zip_response(
 ) -> Response:
     """Stream records as one file. The caller has noted in the audit log who exports them."""
     facts = export.ExportFacts(
-        site=services.site.name(),
-        log=services.records.log_id,
+        site=services.core.site.name(),
+        log=services.records.log.log_id,
         about=about,
         exported_by=by.who,
-        exported_at=int(services.now() * 1000),
-        zone=services.site.zone(),
+        exported_at=int(services.core.clock.likely_time() * 1000),
+        zone=services.core.site.zone(),
     )
     return file_response(
         export.export_records(source, facts, words), f"{about.folder}.zip", "application/zip"

@@ -39,9 +39,9 @@ async def _sign_in_page(
         name=name,
         fault=fault,
         done=done_sentence(request.args.get("done")),
-        needs_setup=auth.services().setup_links.is_needed(),
-        setup_command=setup_command(auth.services().data_dir),
-        has_users=bool(auth.services().users.all()),
+        needs_setup=auth.services().access.setup_links.is_needed(),
+        setup_command=setup_command(auth.services().core.data_dir),
+        has_users=bool(auth.services().access.users.all()),
     )
 
 
@@ -52,7 +52,7 @@ async def sign_in() -> Response:
     name = form.get("name", "").strip()[: MAX_SENT_NAME + 1]
     next_path = local_path(form.get("next"))
     try:
-        signed_in = await auth.services().sessions.sign_in(
+        signed_in = await auth.services().access.sessions.sign_in(
             name,
             form.get("password", ""),
             auth.client_address(),
@@ -72,7 +72,7 @@ async def sign_in() -> Response:
         return await _sign_in_page(next_path=next_path, name=name, fault=fault, status=401)
     # The session that this browser had before is of no use to anybody else.
     if earlier := auth.session_token():
-        await auth.services().sessions.sign_out(earlier)
+        await auth.services().access.sessions.sign_out(earlier)
     response = redirect_to(next_path)
     auth.remember(response, signed_in)
     return response
@@ -80,7 +80,7 @@ async def sign_in() -> Response:
 
 @blueprint.post("/sign-out", role=None)
 async def sign_out() -> Response:
-    await auth.services().sessions.sign_out(auth.session_token())
+    await auth.services().access.sessions.sign_out(auth.session_token())
     response = redirect_to("/sign-in?done=signed-out")
     auth.forget(response)
     return response
@@ -102,7 +102,7 @@ class SessionRow(Struct, frozen=True):
 
 def _session_rows(me: User) -> list[SessionRow]:
     hub, shown = auth.services(), language.current()
-    zone, lives, here = hub.site.zone(), hub.clock.lives, hash_token(auth.session_token())
+    zone, lives, here = hub.core.site.zone(), hub.core.clock.lives, hash_token(auth.session_token())
     return [
         SessionRow(
             address=session.address,
@@ -110,7 +110,7 @@ def _session_rows(me: User) -> list[SessionRow]:
             used=shown.moment(lives.as_shown(session.last_used_at), zone),
             is_here=session.token_hash == here,
         )
-        for session in hub.sessions.of_user(me.name)
+        for session in hub.access.sessions.of_user(me.name)
     ]
 
 
@@ -127,7 +127,7 @@ async def _account_page(me: User, fault: str = "", status: int = 200) -> Respons
 
 
 def _is_screen() -> bool:
-    return auth.services().sessions.is_screen(auth.session_token())
+    return auth.services().access.sessions.is_screen(auth.session_token())
 
 
 def _refuse_screens() -> None:
@@ -142,7 +142,7 @@ async def change_password() -> Response:
     _refuse_screens()
     form = await request.form
     try:
-        await auth.services().users.change_password(
+        await auth.services().access.users.change_password(
             me.name,
             form.get("old", ""),
             form.get("new", ""),
@@ -166,7 +166,7 @@ async def change_password() -> Response:
 @blueprint.post("/account/sign-out-everywhere", role="viewer")
 async def sign_out_everywhere() -> Response:
     _refuse_screens()
-    await auth.services().sessions.sign_out_everywhere(auth.user().name, by=auth.actor())
+    await auth.services().access.sessions.sign_out_everywhere(auth.user().name, by=auth.actor())
     response = redirect_to("/sign-in?done=signed-out-everywhere")
     auth.forget(response)
     return response

@@ -21,7 +21,7 @@ def actor_text(who: str) -> str:
         return gettext(_ACTORS[who])
     kind, _, name = who.partition(" ")
     if kind == "key":
-        key = auth.services().api_keys.get(name)
+        key = auth.services().access.api_keys.get(name)
         return gettext("API key %(name)s") % {"name": key.name if key else name}
     if kind == "target":
         return gettext("Target %(name)s") % {"name": name}

@@ -26,7 +26,7 @@ def install(app: QuartTrio, assets: Assets) -> None:
     @app.get("/app.webmanifest", role=None)
     async def manifest() -> Response:
         services = auth.services()
-        name, prefix = services.site.name(), services.config.web.prefix
+        name, prefix = services.core.site.name(), services.config.web.prefix
         fields = {
             "id": f"{prefix}/",
             "name": name,

@@ -374,7 +374,7 @@ def device_reason(device: DeviceView) -> str:
 
 
 def reason_sentence(reason: RefusalReason) -> str:
-    zone = auth.services().site.zone()
+    zone = auth.services().core.site.zone()
     return gettext(WAITING[reason.code]) % {
         **reason.args,
         "offset": clock_offset(float(reason.args.get("seconds", "0"))),
@@ -409,7 +409,7 @@ def shown_value(text: str) -> str:
     """A value of a sentence about the hub: a moment in the time of the site, or a reason."""
     if _UTC_MOMENT.fullmatch(text):
         moment = datetime.fromisoformat(text.removesuffix(" UTC")).replace(tzinfo=UTC)
-        return f"{moment.astimezone(auth.services().site.zone()):%Y-%m-%d %H:%M}"
+        return f"{moment.astimezone(auth.services().core.site.zone()):%Y-%m-%d %H:%M}"
     return store_reason(target_reason(text))
 
 
@@ -457,7 +457,7 @@ def folder_sentence(folder: str, problem: str) -> str:
 
 def next_backup(hub: Services) -> str:
     """When the first good backup is made, if there is none yet."""
-    if hub.backups.is_soon_made:
+    if hub.upkeep.backups.is_soon_made:
         return gettext("The first one will be made in a few minutes.")
     return gettext("The next one will be made tonight.")
 

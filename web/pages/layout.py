@@ -50,14 +50,14 @@ class NavigationItem(Struct, frozen=True):
 
 async def note_changes() -> None:
     """Note the change counter before anything is read, so that later changes refresh the page."""
-    g.changes = auth.services().change_feed.published
+    g.changes = auth.services().core.changes.published
 
 
 async def choose_language() -> None:
     language.use(
         language.choose(
             request.cookies.get(LANGUAGE_COOKIE),
-            auth.services().site.language(),
+            auth.services().core.site.language(),
             request.accept_languages,
         )
     )
@@ -99,7 +99,7 @@ class Notice(Struct, frozen=True):
 
 def _notices(me: User, told: Collection[str]) -> list[Notice]:
     """The problems of the hub, but for those that are told as alarms."""
-    reasons = [one for one in auth.services().health.reasons() if one.key not in told]
+    reasons = [one for one in auth.services().upkeep.health.reasons() if one.key not in told]
     if auth.reaches(me, "admin"):
         return [
             Notice(health_sentence(one), one.is_serious, advice_url(one.key)) for one in reasons
@@ -151,8 +151,8 @@ async def shared_values() -> dict[str, object]:
         "language": language.current(),
         "languages": language.LANGUAGES.values(),
         "theme": _theme(),
-        "zone": hub.site.zone(),
-        "site_name": hub.site.name(),
+        "zone": hub.core.site.zone(),
+        "site_name": hub.core.site.name(),
         "me": me,
         "role": language.gettext(ROLES[me.role]) if me else "",
         "may_keep": me is not None and auth.reaches(me, "guard"),
@@ -161,7 +161,7 @@ async def shared_values() -> dict[str, object]:
         "notices": _notices(me, alarms.problems) if me and alarms else [],
         "alarm_state": alarms,
         # Where the event stream of the page starts.
-        "seq": hub.records.last_seq,
+        "seq": hub.records.log.last_seq,
         "changes": g.changes,
         "here": _current_path(),
         "csrf_token": auth.csrf_token,

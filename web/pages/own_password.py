@@ -38,7 +38,7 @@ def asked(
             return None
         try:
             me, password = auth.user(), form.get(FIELD, "")
-            if await auth.services().users.confirm(me.name, password, by=auth.actor()):
+            if await auth.services().access.users.confirm(me.name, password, by=auth.actor()):
                 return None
             fault = Fault(FIELD, gettext("Your password is wrong."))
         except TooManyRequests:

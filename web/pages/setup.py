@@ -18,12 +18,12 @@ blueprint = Blueprint("setup", __name__)
 
 @blueprint.get("/setup/<token>", role=None)
 async def show_setup(token: str) -> Response:
-    links = auth.services().setup_links
+    links = auth.services().access.setup_links
     if link := links.link_of(token):
         return await _user_page(link)
     if not links.is_valid(token):
         return await _used_page()
-    site = auth.services().site
+    site = auth.services().core.site
     values = {"site_name": site.name(), "zone": site.zone_name(), "language": "auto"}
     return await _setup_page(values)
 
@@ -31,19 +31,19 @@ async def show_setup(token: str) -> Response:
 @blueprint.post("/setup/<token>", role=None)
 async def set_up(token: str) -> Response:
     form = await request.form
-    if link := auth.services().setup_links.link_of(token):
+    if link := auth.services().access.setup_links.link_of(token):
         return await _set_up_user(link, token, form.get("password", ""))
     values = {name: form.get(name, "") for name in ("name", "site_name", "zone", "language")}
     settings = SiteSettings(
         name=values["site_name"], zone=values["zone"], language=values["language"]
     )
     try:
-        auth.services().site.check(settings)
+        auth.services().core.site.check(settings)
     except BadParameter as error:
         field = "site_name" if error.field == "name" else error.field
         return await _setup_page(values, field=field, fault=_describe_error(field), status=400)
     try:
-        signed_in = await auth.services().setup_links.complete(
+        signed_in = await auth.services().access.setup_links.complete(
             token,
             values["name"].strip(),
             form.get("password", ""),
@@ -63,7 +63,7 @@ async def set_up(token: str) -> Response:
 
 async def _set_up_user(link: UserLink, token: str, password: str) -> Response:
     try:
-        signed_in = await auth.services().setup_links.add_user(
+        signed_in = await auth.services().access.setup_links.add_user(
             token, password, address=auth.client_address()
         )
     except NotAuthorised:
@@ -112,6 +112,6 @@ async def _used_page() -> Response:
     return await page(
         "account/setup_used.html",
         status=404,
-        needs_setup=auth.services().setup_links.is_needed(),
-        setup_command=setup_command(auth.services().data_dir),
+        needs_setup=auth.services().access.setup_links.is_needed(),
+        setup_command=setup_command(auth.services().core.data_dir),
     )

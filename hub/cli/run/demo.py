@@ -43,7 +43,7 @@ async def run_demo_cameras(
     count: int, services: Services, *, task_status: trio.TaskStatus[None]
 ) -> None:
     """Enrol `count` simulated cameras, unless already enrolled, and run them on the hub's ports."""
-    path = services.data_dir / FILE_NAME
+    path = services.core.data_dir / FILE_NAME
     is_first_start = not path.exists()
     cameras = await trio.to_thread.run_sync(_load_cameras, path, count)
     if is_first_start:
@@ -73,8 +73,8 @@ def _choose_editions(
     A camera connects without a signature only if the hub lets it, and never if it was enrolled with
     one.
     """
-    signed = {one.sn for one in services.devices.list() if one.connects == "signed"}
-    is_allowed = services.enrolment.policy.objection(address) is None
+    signed = {one.sn for one in services.cameras.devices.list() if one.connects == "signed"}
+    is_allowed = services.cameras.enrolment.policy.objection(address) is None
 
     def choose(number: int, camera: CameraIdentity) -> Edition:
         edition = EDITIONS[number % len(EDITIONS)]
@@ -88,9 +88,9 @@ async def _fill_register(services: Services) -> None:
     """Add the people whom the simulated cameras know to the register, with their photos."""
     people = make_population().known
     pictures = await trio.to_thread.run_sync(lambda: [face_jpeg(person, 0) for person in people])
-    photos = [await services.person_photos.prepare(picture) for picture in pictures]
+    photos = [await services.people.photos.prepare(picture) for picture in pictures]
     puts = [_person_put(person, photo) for person, photo in zip(people, photos, strict=True)]
-    await services.people.put_many(puts, by=_DEMO)
+    await services.people.register.put_many(puts, by=_DEMO)
 
 
 def _person_put(person: Person, photo: bytes) -> PersonPut:
@@ -118,12 +118,12 @@ async def _enrol(
     editions: Sequence[Edition],
     address: str,
 ) -> list[CameraIdentity]:
-    dids = {device.sn: device.did for device in services.devices.list()}
+    dids = {device.sn: device.did for device in services.cameras.devices.list()}
     for camera, edition in zip(cameras, editions, strict=True):
         if camera.sn not in dids:
             new = _approved(services, camera, address) if edition == 3 else _signed(camera)
-            dids[camera.sn] = (await services.devices.add(new)).did
-            await services.audit.add(_DEMO, "device.add", dids[camera.sn])
+            dids[camera.sn] = (await services.cameras.devices.add(new)).did
+            await services.core.audit.add(_DEMO, "device.add", dids[camera.sn])
     return [msgspec.structs.replace(camera, did=dids[camera.sn]) for camera in cameras]
 
 
@@ -134,7 +134,7 @@ def _signed(camera: CameraIdentity) -> NewDevice:
 def _approved(services: Services, camera: CameraIdentity, address: str) -> NewDevice:
     """Return the camera as approved by somebody who read the code on its label (D12)."""
     facts = Facts(sn=camera.sn, devid=camera.devid, mac=camera.mac, auth_code=camera.code)
-    pins = services.enrolment.approval.pins(facts, address)
+    pins = services.cameras.enrolment.approval.pins(facts, address)
     return NewDevice(sn=camera.sn, code=unknown_code(), name=camera.name, pins=pins)
 
 
@@ -146,7 +146,9 @@ def _own_ports(services: Services) -> HubEndpoint:
         http_port=web.port,
         ws_tls=devices.tls,
         http_tls=web.tls,
-        ca_pem=services.certificates.ca_pem() if services.certificates.kind == "site" else None,
+        ca_pem=services.upkeep.certificates.ca_pem()
+        if services.upkeep.certificates.kind == "site"
+        else None,
     )
 
 

@@ -29,7 +29,7 @@ async def serve_door(
     web = CameraWeb(_USERNAME, secrets.token_hex(12))
     async with trio.open_nursery() as nursery:
         await nursery.start(web.serve, address)
-        before = services.relays.get(did)
+        before = services.cameras.relays.get(did)
         settings = RelaySettings(
             name=before.name if before else "Car park gate",
             kind=before.kind if before else "door",
@@ -39,5 +39,5 @@ async def serve_door(
             username=_USERNAME,
             password=web.password,
         )
-        await services.relays.set(did, settings, by=by)
+        await services.cameras.relays.set(did, settings, by=by)
         task_status.started()

@@ -27,10 +27,10 @@ async def announce(services: Services, *, simulated: int | None) -> str:
 
 async def _first_run(services: Services) -> tuple[str, list[str]]:
     dashboard = dashboard_urls(services)[0]
-    if not services.setup_links.is_needed():
+    if not services.access.setup_links.is_needed():
         return dashboard, []
     try:
-        token = await services.setup_links.create(by=COMMAND_LINE)
+        token = await services.access.setup_links.create(by=COMMAND_LINE)
     except CannotStoreNow as error:
         # The hub runs anyway: an administrator may have to free disk space first.
         return dashboard, [f"  No link for the first administrator yet: {error.message}", ""]
@@ -44,7 +44,7 @@ async def _first_run(services: Services) -> tuple[str, list[str]]:
 
 
 def _summary(services: Services, simulated: int | None) -> Iterator[str]:
-    yield f"sitehub {__version__}: {services.site.name()}"
+    yield f"sitehub {__version__}: {services.core.site.name()}"
     yield ""
     for label, values in _rows(services, simulated):
         for index, value in enumerate(values):
@@ -56,15 +56,15 @@ def _rows(services: Services, simulated: int | None) -> Iterator[tuple[str, list
     config = services.config
     yield "Dashboard", dashboard_urls(services)
     yield "Cameras", device_urls(services)
-    cameras = hosts(services.site, config.devices.bind)
+    cameras = hosts(services.core.site, config.devices.bind)
     if port := config.devices.plain_ws_port:
         yield "  without TLS", [f"ws://{host}:{port}/" for host in cameras]
     if port := config.devices.plain_http_port:
         yield "  uploads", [f"http://{host}:{port}/" for host in cameras]
-    known = str(len(services.devices.list()))
+    known = str(len(services.cameras.devices.list()))
     yield "Known cameras", [f"{known}, {simulated} of them simulated" if simulated else known]
-    yield "Data", [str(services.data_dir)]
+    yield "Data", [str(services.core.data_dir)]
     if config.web.tls or config.devices.tls:
-        is_site = services.certificates.kind == "site"
+        is_site = services.upkeep.certificates.kind == "site"
         whose = f"{dashboard_urls(services)[0]}ca.crt" if is_site else "your own"
-        yield "Certificate", [whose, f"SHA-256 {services.certificates.fingerprint()}"]
+        yield "Certificate", [whose, f"SHA-256 {services.upkeep.certificates.fingerprint()}"]

@@ -24,7 +24,7 @@ class AddUser(ControlRequest[None], frozen=True, tag="user.add"):
     password: str
 
     async def perform(self, services: Services) -> None:
-        await services.users.add(self.name, self.role, self.password, by=COMMAND_LINE)
+        await services.access.users.add(self.name, self.role, self.password, by=COMMAND_LINE)
 
 
 class EnableUser(ControlRequest[None], frozen=True, tag="user.enable"):
@@ -34,7 +34,7 @@ class EnableUser(ControlRequest[None], frozen=True, tag="user.enable"):
     enabled: bool
 
     async def perform(self, services: Services) -> None:
-        await services.users.set_enabled(self.name, self.enabled, by=COMMAND_LINE)
+        await services.access.users.set_enabled(self.name, self.enabled, by=COMMAND_LINE)
 
 
 class SetRole(ControlRequest[None], frozen=True, tag="user.role"):
@@ -44,7 +44,7 @@ class SetRole(ControlRequest[None], frozen=True, tag="user.role"):
     role: str
 
     async def perform(self, services: Services) -> None:
-        await services.users.set_role(self.name, self.role, by=COMMAND_LINE)
+        await services.access.users.set_role(self.name, self.role, by=COMMAND_LINE)
 
 
 class SignOutUser(ControlRequest[None], frozen=True, tag="user.sign-out"):
@@ -53,7 +53,7 @@ class SignOutUser(ControlRequest[None], frozen=True, tag="user.sign-out"):
     name: str
 
     async def perform(self, services: Services) -> None:
-        await services.users.sign_out(self.name, by=COMMAND_LINE)
+        await services.access.users.sign_out(self.name, by=COMMAND_LINE)
 
 
 class SetPassword(ControlRequest[None], frozen=True, tag="user.passwd"):
@@ -63,7 +63,7 @@ class SetPassword(ControlRequest[None], frozen=True, tag="user.passwd"):
     password: str
 
     async def perform(self, services: Services) -> None:
-        await services.users.set_password(self.name, self.password, by=COMMAND_LINE)
+        await services.access.users.set_password(self.name, self.password, by=COMMAND_LINE)
 
 
 class ListedUser(Struct, frozen=True):
@@ -83,7 +83,7 @@ class ListUsers(ControlRequest[list[ListedUser]], frozen=True, tag="user.list"):
     async def perform(self, services: Services) -> list[ListedUser]:
         return [
             ListedUser(user.name, user.role, user.enabled, format_rfc3339(user.created_at))
-            for user in services.users.all()
+            for user in services.access.users.all()
         ]
 
 
@@ -93,7 +93,7 @@ class RemoveUser(ControlRequest[None], frozen=True, tag="user.remove"):
     name: str
 
     async def perform(self, services: Services) -> None:
-        await services.users.remove(self.name, by=COMMAND_LINE)
+        await services.access.users.remove(self.name, by=COMMAND_LINE)
 
 
 class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
@@ -108,9 +108,11 @@ class NewSetupLink(ControlRequest[str], frozen=True, tag="user.setup-link"):
 
     async def perform(self, services: Services) -> str:
         if self.name is None or self.role is None:
-            token = await services.setup_links.create(by=COMMAND_LINE)
+            token = await services.access.setup_links.create(by=COMMAND_LINE)
         else:
-            token = await services.setup_links.create_for(self.name, self.role, by=COMMAND_LINE)
+            token = await services.access.setup_links.create_for(
+                self.name, self.role, by=COMMAND_LINE
+            )
         return f"{dashboard_urls(services)[0]}setup/{token}"
 
 
@@ -123,7 +125,7 @@ class AddApiKey(ControlRequest[NewApiKey], frozen=True, tag="apikey.add"):
     result: ClassVar[Any] = NewApiKey
 
     async def perform(self, services: Services) -> NewApiKey:
-        return await services.api_keys.add(
+        return await services.access.api_keys.add(
             self.name, self.read_only, targets=self.targets, by=COMMAND_LINE
         )
 
@@ -154,7 +156,7 @@ class ListApiKeys(ControlRequest[list[ListedApiKey]], frozen=True, tag="apikey.l
                 format_rfc3339(key.created_at),
                 None if key.last_used_at is None else format_rfc3339(key.last_used_at),
             )
-            for key in services.api_keys.all()
+            for key in services.access.api_keys.all()
         ]
 
 
@@ -164,7 +166,7 @@ class RemoveApiKey(ControlRequest[None], frozen=True, tag="apikey.remove"):
     appid: str
 
     async def perform(self, services: Services) -> None:
-        await services.api_keys.remove(self.appid, by=COMMAND_LINE)
+        await services.access.api_keys.remove(self.appid, by=COMMAND_LINE)
 
 
 class ListedAuditEntry(Struct, frozen=True):
@@ -186,7 +188,7 @@ class ListAudit(ControlRequest[list[ListedAuditEntry]], frozen=True, tag="audit.
     result: ClassVar[Any] = list[ListedAuditEntry]
 
     async def perform(self, services: Services) -> list[ListedAuditEntry]:
-        entries = await services.audit.newest(before=self.before, limit=self.limit)
+        entries = await services.core.audit.newest(before=self.before, limit=self.limit)
         return [
             ListedAuditEntry(
                 id=entry.id,

@@ -26,7 +26,7 @@ class ListAlarms(ControlRequest[AlarmPage], frozen=True, tag="alarm.list"):
     result: ClassVar[Any] = AlarmPage
 
     async def perform(self, services: Services) -> AlarmPage:
-        return await services.alarms.page(self.matching, after=self.after, limit=_PAGE)
+        return await services.alarms.raised.page(self.matching, after=self.after, limit=_PAGE)
 
 
 class ActiveAlarms(ControlRequest[list[Alarm]], frozen=True, tag="alarm.active"):
@@ -35,7 +35,7 @@ class ActiveAlarms(ControlRequest[list[Alarm]], frozen=True, tag="alarm.active")
     result: ClassVar[Any] = list[Alarm]
 
     async def perform(self, services: Services) -> list[Alarm]:
-        return list(services.alarms.active())
+        return list(services.alarms.raised.active())
 
 
 class AcknowledgeAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.ack"):
@@ -46,7 +46,7 @@ class AcknowledgeAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.ack")
     result: ClassVar[Any] = list[int]
 
     async def perform(self, services: Services) -> list[int]:
-        changes = await services.alarms.acknowledge(self.seqs, self.note, COMMAND_LINE)
+        changes = await services.alarms.raised.acknowledge(self.seqs, self.note, COMMAND_LINE)
         return [change.alarm.seq for change in changes]
 
 
@@ -58,7 +58,7 @@ class CloseAlarms(ControlRequest[list[int]], frozen=True, tag="alarm.close"):
     result: ClassVar[Any] = list[int]
 
     async def perform(self, services: Services) -> list[int]:
-        changes = await services.alarms.close(self.seqs, self.note, COMMAND_LINE)
+        changes = await services.alarms.raised.close(self.seqs, self.note, COMMAND_LINE)
         return [change.alarm.seq for change in changes]
 
 
@@ -68,7 +68,7 @@ class ListPlateLists(ControlRequest[list[PlateList]], frozen=True, tag="plate-li
     result: ClassVar[Any] = list[PlateList]
 
     async def perform(self, services: Services) -> list[PlateList]:
-        return list(services.plate_lists.list())
+        return list(services.alarms.plate_lists.list())
 
 
 class AddPlateList(ControlRequest[int], frozen=True, tag="plate-list.add"):
@@ -78,7 +78,7 @@ class AddPlateList(ControlRequest[int], frozen=True, tag="plate-list.add"):
     result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
-        return (await services.plate_lists.add(self.new, COMMAND_LINE)).id
+        return (await services.alarms.plate_lists.add(self.new, COMMAND_LINE)).id
 
 
 class ChangePlateList(ControlRequest[None], frozen=True, tag="plate-list.set"):
@@ -97,7 +97,7 @@ class ChangePlateList(ControlRequest[None], frozen=True, tag="plate-list.set"):
             severity=before.severity if self.severity is UNSET else self.severity,
             entries=before.entries if self.entries is UNSET else self.entries,
         )
-        await services.plate_lists.change(before.id, wanted, COMMAND_LINE)
+        await services.alarms.plate_lists.change(before.id, wanted, COMMAND_LINE)
 
 
 class RemovePlateList(ControlRequest[None], frozen=True, tag="plate-list.remove"):
@@ -107,12 +107,12 @@ class RemovePlateList(ControlRequest[None], frozen=True, tag="plate-list.remove"
     result: ClassVar[Any] = type(None)
 
     async def perform(self, services: Services) -> None:
-        await services.plate_lists.remove(_find(services, self.which).id, COMMAND_LINE)
+        await services.alarms.plate_lists.remove(_find(services, self.which).id, COMMAND_LINE)
 
 
 def _find(services: Services, which: str) -> PlateList:
     """Return the list with this id, or else with this name. Raises NoSuchResource."""
-    lists = services.plate_lists.list()
+    lists = services.alarms.plate_lists.list()
     found = [one for one in lists if str(one.id) == which] or [
         one for one in lists if one.name == which
     ]

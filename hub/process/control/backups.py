@@ -34,11 +34,11 @@ class BeginBackup(ControlRequest[BackupBegun], frozen=True, tag="backup.begin"):
 
     async def perform(self, services: Services) -> BackupBegun:
         begun = BackupBegun(
-            site=services.site.name(),
-            addresses=tuple(services.site.addresses()),
-            min_free=services.backups.min_free,
+            site=services.core.site.name(),
+            addresses=tuple(services.core.site.addresses()),
+            min_free=services.upkeep.backups.min_free,
         )
-        await services.audit.require(COMMAND_LINE, "backup.file", self.file)
+        await services.core.audit.require(COMMAND_LINE, "backup.file", self.file)
         return begun
 
 
@@ -57,7 +57,7 @@ class CheckAddresses(ControlRequest[NewAddresses | None], frozen=True, tag="back
     result: ClassVar[Any] = NewAddresses | None
 
     async def perform(self, services: Services) -> NewAddresses | None:
-        found = services.backups.restored_from()
+        found = services.upkeep.backups.restored_from()
         if found is None:
             return None
         urls = (*device_urls(services), *dashboard_urls(services))

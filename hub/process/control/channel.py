@@ -112,7 +112,7 @@ async def serve_control(
     address = ChannelAddress(port, secrets.token_urlsafe(32))
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(_announce, address, services.data_dir)
+            await nursery.start(_announce, address, services.core.data_dir)
             await serve_port(
                 "control",
                 listeners,
@@ -126,7 +126,7 @@ async def serve_control(
     finally:
         # On a disk that became read-only it stays, and the next start removes it.
         with suppress(StartFault):
-            remove_channel_file(services.data_dir)
+            remove_channel_file(services.core.data_dir)
 
 
 def remove_channel_file(data_dir: Path) -> None:

@@ -27,8 +27,8 @@ class AddDevice(ControlRequest[str], frozen=True, tag="device.add"):
     result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
-        added = await services.devices.add(self.device)
-        await services.audit.add(COMMAND_LINE, "device.add", added.did)
+        added = await services.cameras.devices.add(self.device)
+        await services.core.audit.add(COMMAND_LINE, "device.add", added.did)
         return added.did
 
 
@@ -39,8 +39,8 @@ class ImportDevices(ControlRequest[list[str]], frozen=True, tag="device.import")
     result: ClassVar[Any] = list[str]
 
     async def perform(self, services: Services) -> list[str]:
-        dids = [added.did for added in await services.devices.import_csv(self.sheet)]
-        await services.audit.add_each(COMMAND_LINE, "device.add", dids)
+        dids = [added.did for added in await services.cameras.devices.import_csv(self.sheet)]
+        await services.core.audit.add_each(COMMAND_LINE, "device.add", dids)
         return dids
 
 
@@ -50,7 +50,7 @@ class ExportDevices(ControlRequest[str], frozen=True, tag="device.export"):
     result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
-        return services.devices.export_csv()
+        return services.cameras.devices.export_csv()
 
 
 class ListedDevice(Struct, frozen=True):
@@ -81,7 +81,7 @@ class ListDevices(ControlRequest[list[ListedDevice]], frozen=True, tag="device.l
                 last_seen=None if device.last_seen is None else format_rfc3339(device.last_seen),
                 waiting_reason=device.waiting_reason,
             )
-            for device in services.devices.list()
+            for device in services.cameras.devices.list()
         ]
 
 
@@ -92,8 +92,8 @@ class ChangeDevice(ControlRequest[None], frozen=True, tag="device.change"):
     change: DeviceChange
 
     async def perform(self, services: Services) -> None:
-        await services.devices.change(self.did, self.change)
-        await services.audit.add(COMMAND_LINE, "device.change", self.did)
+        await services.cameras.devices.change(self.did, self.change)
+        await services.core.audit.add(COMMAND_LINE, "device.change", self.did)
 
 
 class RemoveDevice(ControlRequest[None], frozen=True, tag="device.remove"):
@@ -102,8 +102,8 @@ class RemoveDevice(ControlRequest[None], frozen=True, tag="device.remove"):
     did: str
 
     async def perform(self, services: Services) -> None:
-        await services.devices.remove(self.did)
-        await services.audit.add(COMMAND_LINE, "device.remove", self.did)
+        await services.cameras.devices.remove(self.did)
+        await services.core.audit.add(COMMAND_LINE, "device.remove", self.did)
 
 
 class ListedPendingDevice(Struct, frozen=True):
@@ -136,7 +136,7 @@ class ListPendingDevices(
                 clock_offset=round(waiting.attempt.clock_offset, 3),
                 reason=waiting.reason,
             )
-            for waiting in services.enrolment.waiting()
+            for waiting in services.cameras.enrolment.waiting()
         ]
 
 
@@ -149,7 +149,7 @@ class CheckCode(ControlRequest[CodeCheck], frozen=True, tag="device.check"):
     result: ClassVar[Any] = CodeCheck
 
     async def perform(self, services: Services) -> CodeCheck:
-        return services.enrolment.check_code(self.sn, self.code, self.key)
+        return services.cameras.enrolment.check_code(self.sn, self.code, self.key)
 
 
 class ProvisionedDevice(Struct, frozen=True):
@@ -172,7 +172,7 @@ class AcceptDevice(ControlRequest[ProvisionedDevice], frozen=True, tag="device.a
     result: ClassVar[Any] = ProvisionedDevice
 
     async def perform(self, services: Services) -> ProvisionedDevice:
-        accepted = await services.enrolment.accept(
+        accepted = await services.cameras.enrolment.accept(
             self.sn,
             self.code,
             key=self.key,
@@ -181,7 +181,7 @@ class AcceptDevice(ControlRequest[ProvisionedDevice], frozen=True, tag="device.a
             replaces=self.replaces,
         )
         did = accepted.device.did
-        await services.audit.add(COMMAND_LINE, "device.accept", did)
+        await services.core.audit.add(COMMAND_LINE, "device.accept", did)
         return ProvisionedDevice(did, accepted.outcome, accepted.message)
 
 
@@ -192,8 +192,8 @@ class SendInitialParameters(ControlRequest[ProvisionedDevice], frozen=True, tag=
     result: ClassVar[Any] = ProvisionedDevice
 
     async def perform(self, services: Services) -> ProvisionedDevice:
-        delivery = await services.enrolment.provisioning.send_again(self.did)
-        await services.audit.add(COMMAND_LINE, "device.init", self.did)
+        delivery = await services.cameras.enrolment.provisioning.send_again(self.did)
+        await services.core.audit.add(COMMAND_LINE, "device.init", self.did)
         return ProvisionedDevice(self.did, delivery.outcome, delivery.message)
 
 
@@ -201,8 +201,8 @@ class RemoveSiteKey(ControlRequest[None], frozen=True, tag="site-key.remove"):
     """Remove the site key: devices without a key of their own are refused."""
 
     async def perform(self, services: Services) -> None:
-        await services.devices.remove_site_key()
-        await services.audit.add(COMMAND_LINE, "site-key.remove", "")
+        await services.cameras.devices.remove_site_key()
+        await services.core.audit.add(COMMAND_LINE, "site-key.remove", "")
 
 
 class TraceDevice(ControlRequest[list[TracedFrame]], frozen=True, tag="device.trace"):
@@ -219,7 +219,7 @@ class TraceDevice(ControlRequest[list[TracedFrame]], frozen=True, tag="device.tr
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> list[TracedFrame]:
-        trace = services.trace
+        trace = services.cameras.trace
         try:
             return await trace.wait(self.device, self.after, self.seconds)
         except NoSuchResource:
@@ -232,8 +232,8 @@ class SetSiteKey(ControlRequest[None], frozen=True, tag="site-key"):
     pem: str
 
     async def perform(self, services: Services) -> None:
-        await services.devices.set_site_key(self.pem)
-        await services.audit.add(COMMAND_LINE, "site-key.set", "")
+        await services.cameras.devices.set_site_key(self.pem)
+        await services.core.audit.add(COMMAND_LINE, "site-key.set", "")
 
 
 #: Distinguished by their tags.

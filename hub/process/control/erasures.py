@@ -21,7 +21,7 @@ class FindErasable(ControlRequest[list[Erasable]], frozen=True, tag="erasure.fin
     result: ClassVar[Any] = list[Erasable]
 
     async def perform(self, services: Services) -> list[Erasable]:
-        return await services.erasures.find_erasable(
+        return await services.records.erasures.find_erasable(
             number=self.number, name=self.name, seqs=self.seqs
         )
 
@@ -34,7 +34,7 @@ class BeginErasure(ControlRequest[int], frozen=True, tag="erasure.begin"):
     result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
-        erasures = services.erasures
+        erasures = services.records.erasures
         begun = await erasures.begin(self.subject, with_held=self.with_held, by=COMMAND_LINE)
         if not erasures.is_running:
             await erasures.carry_out()
@@ -48,9 +48,9 @@ class GetErasure(ControlRequest[Erasure], frozen=True, tag="erasure.get"):
     result: ClassVar[Any] = Erasure
 
     async def perform(self, services: Services) -> Erasure:
-        if not services.erasures.is_running:
-            await services.erasures.carry_out()
-        return await services.erasures.get(self.id)
+        if not services.records.erasures.is_running:
+            await services.records.erasures.carry_out()
+        return await services.records.erasures.get(self.id)
 
 
 class ListErasures(ControlRequest[list[Erasure]], frozen=True, tag="erasure.list"):
@@ -59,7 +59,7 @@ class ListErasures(ControlRequest[list[Erasure]], frozen=True, tag="erasure.list
     result: ClassVar[Any] = list[Erasure]
 
     async def perform(self, services: Services) -> list[Erasure]:
-        return list(await services.erasures.newest(limit=10_000))
+        return list(await services.records.erasures.newest(limit=10_000))
 
 
 #: Distinguished by their tags.

@@ -20,7 +20,7 @@ class CheckFirmwareRoom(ControlRequest[None], frozen=True, tag="firmware.room"):
     size: int
 
     async def perform(self, services: Services) -> None:
-        services.releases.check_disk(self.size)
+        services.firmware.releases.check_disk(self.size)
 
 
 class TakeFirmwareFile(ControlRequest[str], frozen=True, tag="firmware.take"):
@@ -30,7 +30,7 @@ class TakeFirmwareFile(ControlRequest[str], frozen=True, tag="firmware.take"):
     result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
-        return (await services.releases.take_staged(self.staged)).sha256
+        return (await services.firmware.releases.take_staged(self.staged)).sha256
 
 
 class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
@@ -40,8 +40,8 @@ class AddRelease(ControlRequest[int], frozen=True, tag="firmware.add"):
     result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
-        added = await services.releases.add(self.release)
-        await services.audit.add(COMMAND_LINE, "firmware.add", str(added.id))
+        added = await services.firmware.releases.add(self.release)
+        await services.core.audit.add(COMMAND_LINE, "firmware.add", str(added.id))
         return added.id
 
 
@@ -51,7 +51,7 @@ class ListReleases(ControlRequest[list[Release]], frozen=True, tag="firmware.lis
     result: ClassVar[Any] = list[Release]
 
     async def perform(self, services: Services) -> list[Release]:
-        return list(services.releases.all())
+        return list(services.firmware.releases.all())
 
 
 class RemoveRelease(ControlRequest[None], frozen=True, tag="firmware.remove"):
@@ -60,8 +60,8 @@ class RemoveRelease(ControlRequest[None], frozen=True, tag="firmware.remove"):
     id: int
 
     async def perform(self, services: Services) -> None:
-        await services.releases.remove(self.id)
-        await services.audit.add(COMMAND_LINE, "firmware.remove", str(self.id))
+        await services.firmware.releases.remove(self.id)
+        await services.core.audit.add(COMMAND_LINE, "firmware.remove", str(self.id))
 
 
 class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
@@ -74,9 +74,9 @@ class StartCampaign(ControlRequest[int], frozen=True, tag="campaign.start"):
     async def perform(self, services: Services) -> int:
         dids = self.dids
         if dids is None:
-            dids = tuple(device.did for device in services.devices.list() if device.enabled)
-        started = await services.campaigns.start(self.release, dids)
-        await services.audit.add(COMMAND_LINE, "campaign.start", str(started.id))
+            dids = tuple(device.did for device in services.cameras.devices.list() if device.enabled)
+        started = await services.firmware.campaigns.start(self.release, dids)
+        await services.core.audit.add(COMMAND_LINE, "campaign.start", str(started.id))
         return started.id
 
 
@@ -88,8 +88,8 @@ class ListCampaigns(ControlRequest[list[Campaign]], frozen=True, tag="campaign.l
 
     async def perform(self, services: Services) -> list[Campaign]:
         if self.id is not None:
-            return [services.campaigns.campaign(self.id)]
-        return services.campaigns.campaigns()
+            return [services.firmware.campaigns.campaign(self.id)]
+        return services.firmware.campaigns.campaigns()
 
 
 class ChangeCampaign(ControlRequest[None], frozen=True, tag="campaign.change"):
@@ -99,10 +99,10 @@ class ChangeCampaign(ControlRequest[None], frozen=True, tag="campaign.change"):
     step: Literal["pause", "resume", "stop"]
 
     async def perform(self, services: Services) -> None:
-        campaigns = services.campaigns
+        campaigns = services.firmware.campaigns
         steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
         await steps[self.step](self.id)
-        await services.audit.add(COMMAND_LINE, f"campaign.{self.step}", str(self.id))
+        await services.core.audit.add(COMMAND_LINE, f"campaign.{self.step}", str(self.id))
 
 
 class ListDownloads(ControlRequest[list[Download]], frozen=True, tag="firmware.downloads"):
@@ -111,7 +111,7 @@ class ListDownloads(ControlRequest[list[Download]], frozen=True, tag="firmware.d
     result: ClassVar[Any] = list[Download]
 
     async def perform(self, services: Services) -> list[Download]:
-        return services.downloads.downloads()
+        return services.firmware.downloads.downloads()
 
 
 #: Distinguished by their tags.

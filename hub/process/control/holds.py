@@ -27,7 +27,7 @@ class ListHolds(ControlRequest[list[Hold]], frozen=True, tag="hold.list"):
     result: ClassVar[Any] = list[Hold]
 
     async def perform(self, services: Services) -> list[Hold]:
-        return list(await services.holds.newest(limit=10_000))
+        return list(await services.records.holds.newest(limit=10_000))
 
 
 class AddHold(ControlRequest[Added], frozen=True, tag="hold.add"):
@@ -40,13 +40,17 @@ class AddHold(ControlRequest[Added], frozen=True, tag="hold.add"):
 
     async def perform(self, services: Services) -> Added:
         if seqs := self.selection.seqs:
-            return await services.holds.create(seqs, self.reason, self.until, by=COMMAND_LINE)
-        selected = await services.holds.select(self.selection)
+            return await services.records.holds.create(
+                seqs, self.reason, self.until, by=COMMAND_LINE
+            )
+        selected = await services.records.holds.select(self.selection)
         if selected.is_too_many:
             raise BadParameter(f"these are more than {MAX_RECORDS_PER_HOLD} records")
         if not selected.seqs:
             raise NoSuchResource("there are no such records")
-        return await services.holds.create(selected.seqs, self.reason, self.until, by=COMMAND_LINE)
+        return await services.records.holds.create(
+            selected.seqs, self.reason, self.until, by=COMMAND_LINE
+        )
 
 
 class ReleaseHold(ControlRequest[Hold], frozen=True, tag="hold.release"):
@@ -56,7 +60,7 @@ class ReleaseHold(ControlRequest[Hold], frozen=True, tag="hold.release"):
     result: ClassVar[Any] = Hold
 
     async def perform(self, services: Services) -> Hold:
-        return await services.holds.release(self.id, by=COMMAND_LINE)
+        return await services.records.holds.release(self.id, by=COMMAND_LINE)
 
 
 class ExportedHold(Struct, frozen=True):
@@ -76,10 +80,10 @@ class BeginExport(ControlRequest[ExportedHold], frozen=True, tag="hold.export"):
     result: ClassVar[Any] = ExportedHold
 
     async def perform(self, services: Services) -> ExportedHold:
-        hold = await services.holds.get(self.id)
-        await services.audit.require(COMMAND_LINE, "hold.export", f"{hold.id} {hold.records}")
-        site, now = services.site, int(services.now() * 1000)
-        return ExportedHold(hold, site.name(), services.records.log_id, str(site.zone()), now)
+        hold = await services.records.holds.get(self.id)
+        await services.core.audit.require(COMMAND_LINE, "hold.export", f"{hold.id} {hold.records}")
+        site, now = services.core.site, int(services.core.clock.likely_time() * 1000)
+        return ExportedHold(hold, site.name(), services.records.log.log_id, str(site.zone()), now)
 
 
 class HeldRecord(Struct, frozen=True):
@@ -125,7 +129,7 @@ class ReadHeldRecords(ControlRequest[list[HeldRecord]], frozen=True, tag="hold.r
     async def perform(self, services: Services) -> list[HeldRecord]:
         page: list[HeldRecord] = []
         size = 0
-        found = await services.holds.records(self.id, after=self.after, limit=50)
+        found = await services.records.holds.records(self.id, after=self.after, limit=50)
         for record in found.items:
             pictures = await _pictures(services, record) if self.with_pictures else {}
             page.append(_held_record(record, pictures))
@@ -139,7 +143,7 @@ async def _pictures(services: Services, record: Record) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for image in record.images:
         try:
-            found[image.name] = (await services.records.picture(record.seq, image.name)).data
+            found[image.name] = (await services.records.log.picture(record.seq, image.name)).data
         except NoSuchResource:
             continue
     return found

@@ -54,9 +54,9 @@ class ListPeople(ControlRequest[PersonPage], frozen=True, tag="person.list"):
             group=None if self.group is None else _group_id(services, self.group),
             state=self.state,
         )
-        page = await services.people.page(matching, after=self.after, limit=_PAGE)
+        page = await services.people.register.page(matching, after=self.after, limit=_PAGE)
         if self.with_numbers:
-            await services.people.note_numbers_shown(page.items, COMMAND_LINE)
+            await services.people.register.note_numbers_shown(page.items, COMMAND_LINE)
         return page
 
 
@@ -67,9 +67,9 @@ class ShowPerson(ControlRequest[ShownPerson], frozen=True, tag="person.show"):
     result: ClassVar[Any] = ShownPerson
 
     async def perform(self, services: Services) -> ShownPerson:
-        person = await services.people.get(self.pid)
-        await services.people.note_numbers_shown([person], COMMAND_LINE)
-        groups = (group for group in services.camera_groups.list() if group.id in person.groups)
+        person = await services.people.register.get(self.pid)
+        await services.people.register.note_numbers_shown([person], COMMAND_LINE)
+        groups = (group for group in services.people.groups.list() if group.id in person.groups)
         return ShownPerson(person, tuple(group.name for group in groups))
 
 
@@ -83,7 +83,7 @@ class AddPerson(ControlRequest[str], frozen=True, tag="person.add"):
 
     async def perform(self, services: Services) -> str:
         change = _with_groups(services, self.change, self.groups)
-        return (await services.people.add(change, pid=self.pid, by=COMMAND_LINE)).pid
+        return (await services.people.register.add(change, pid=self.pid, by=COMMAND_LINE)).pid
 
 
 class SetPerson(ControlRequest[None], frozen=True, tag="person.set"):
@@ -95,7 +95,7 @@ class SetPerson(ControlRequest[None], frozen=True, tag="person.set"):
 
     async def perform(self, services: Services) -> None:
         change = _with_groups(services, self.change, self.groups)
-        await services.people.change(self.pid, change, by=COMMAND_LINE)
+        await services.people.register.change(self.pid, change, by=COMMAND_LINE)
 
 
 class RemovePerson(ControlRequest[None], frozen=True, tag="person.remove"):
@@ -104,7 +104,7 @@ class RemovePerson(ControlRequest[None], frozen=True, tag="person.remove"):
     pid: str
 
     async def perform(self, services: Services) -> None:
-        await services.people.remove(self.pid, by=COMMAND_LINE)
+        await services.people.register.remove(self.pid, by=COMMAND_LINE)
 
 
 class ListGroups(ControlRequest[list[CameraGroup]], frozen=True, tag="group.list"):
@@ -113,7 +113,7 @@ class ListGroups(ControlRequest[list[CameraGroup]], frozen=True, tag="group.list
     result: ClassVar[Any] = list[CameraGroup]
 
     async def perform(self, services: Services) -> list[CameraGroup]:
-        return list(services.camera_groups.list())
+        return list(services.people.groups.list())
 
 
 class AddGroup(ControlRequest[int], frozen=True, tag="group.add"):
@@ -124,7 +124,7 @@ class AddGroup(ControlRequest[int], frozen=True, tag="group.add"):
     result: ClassVar[Any] = int
 
     async def perform(self, services: Services) -> int:
-        return (await services.camera_groups.add(self.name, self.dids, by=COMMAND_LINE)).id
+        return (await services.people.groups.add(self.name, self.dids, by=COMMAND_LINE)).id
 
 
 class SetGroup(ControlRequest[None], frozen=True, tag="group.set"):
@@ -136,7 +136,7 @@ class SetGroup(ControlRequest[None], frozen=True, tag="group.set"):
 
     async def perform(self, services: Services) -> None:
         id = _group_id(services, self.group)
-        await services.camera_groups.change(id, name=self.name, dids=self.dids, by=COMMAND_LINE)
+        await services.people.groups.change(id, name=self.name, dids=self.dids, by=COMMAND_LINE)
 
 
 class RemoveGroup(ControlRequest[None], frozen=True, tag="group.remove"):
@@ -145,12 +145,12 @@ class RemoveGroup(ControlRequest[None], frozen=True, tag="group.remove"):
     group: str
 
     async def perform(self, services: Services) -> None:
-        await services.camera_groups.remove(_group_id(services, self.group), by=COMMAND_LINE)
+        await services.people.groups.remove(_group_id(services, self.group), by=COMMAND_LINE)
 
 
 def _group_id(services: Services, text: str) -> int:
     """Return the id of a group by its name, or else its id. Raises NoSuchResource."""
-    groups = services.camera_groups.list()
+    groups = services.people.groups.list()
     for known in ([group.name for group in groups], [str(group.id) for group in groups]):
         if text in known:
             return groups[known.index(text)].id

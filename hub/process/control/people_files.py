@@ -37,7 +37,7 @@ class PreviewImport(ControlRequest[ShownPreview], frozen=True, tag="person.previ
     result: ClassVar[Any] = ShownPreview
 
     async def perform(self, services: Services) -> ShownPreview:
-        imports = services.imports
+        imports = services.people.imports
         preview = await imports.stage(await imports.take_staged(self.staged))
         refused = await imports.rows(preview.id, limit=_MAX_REFUSED, actions=["refuse"])
         await imports.drop(preview.id)
@@ -51,7 +51,7 @@ class ImportPeople(ControlRequest[Job], frozen=True, tag="person.import"):
     result: ClassVar[Any] = Job
 
     async def perform(self, services: Services) -> Job:
-        imports, jobs = services.imports, services.jobs
+        imports, jobs = services.people.imports, services.jobs
         preview = await imports.stage(await imports.take_staged(self.staged))
         if jobs.is_running:
             return await imports.start(preview.id, COMMAND_LINE)
@@ -93,8 +93,8 @@ class ReadRefused(ControlRequest[RefusedRows], frozen=True, tag="person.refused"
 
     async def perform(self, services: Services) -> RefusedRows:
         if self.after < 0:
-            await services.imports.note_refused_shown(self.id, COMMAND_LINE)
-        text, last = await services.imports.refused_part(self.id, self.after)
+            await services.people.imports.note_refused_shown(self.id, COMMAND_LINE)
+        text, last = await services.people.imports.refused_part(self.id, self.after)
         return RefusedRows(text.decode(), last)
 
 
@@ -123,7 +123,7 @@ class ReadPeople(ControlRequest[PeopleWithPhotos], frozen=True, tag="person.read
     result: ClassVar[Any] = PeopleWithPhotos
 
     async def perform(self, services: Services) -> PeopleWithPhotos:
-        source = HubPeople(services.people)
+        source = HubPeople(services.people.register)
         page = await source.page(self.after, with_photos=self.with_photos)
         photos: dict[str, bytes] = {}
         if self.with_photos:

@@ -28,8 +28,10 @@ class ListSync(ControlRequest[list[DeviceSync]], frozen=True, tag="sync.list"):
     result: ClassVar[Any] = list[DeviceSync]
 
     async def perform(self, services: Services) -> list[DeviceSync]:
-        summary = await services.people_sync.summary()
-        return [DeviceSync(services.devices.get(one.did).name or "", one) for one in summary]
+        summary = await services.people.sync.summary()
+        return [
+            DeviceSync(services.cameras.devices.get(one.did).name or "", one) for one in summary
+        ]
 
 
 class ShowSync(ControlRequest[list[PersonOnDevice]], frozen=True, tag="sync.show"):
@@ -39,7 +41,7 @@ class ShowSync(ControlRequest[list[PersonOnDevice]], frozen=True, tag="sync.show
     result: ClassVar[Any] = list[PersonOnDevice]
 
     async def perform(self, services: Services) -> list[PersonOnDevice]:
-        return await services.people_sync.of_person(self.pid)
+        return await services.people.sync.of_person(self.pid)
 
 
 class RetrySync(ControlRequest[None], frozen=True, tag="sync.retry"):
@@ -50,7 +52,7 @@ class RetrySync(ControlRequest[None], frozen=True, tag="sync.retry"):
     result: ClassVar[Any] = None
 
     async def perform(self, services: Services) -> None:
-        await services.people_sync.retry(self.did, self.pid, by=COMMAND_LINE)
+        await services.people.sync.retry(self.did, self.pid, by=COMMAND_LINE)
 
 
 class DecideSync(ControlRequest[int | None], frozen=True, tag="sync.decide"):
@@ -61,7 +63,7 @@ class DecideSync(ControlRequest[int | None], frozen=True, tag="sync.decide"):
     result: ClassVar[Any] = int | None
 
     async def perform(self, services: Services) -> int | None:
-        decisions = services.people_sync.decisions
+        decisions = services.people.sync.decisions
         match self.decision:
             case "leave-alone":
                 await decisions.leave_alone(self.did, by=COMMAND_LINE)

@@ -39,7 +39,7 @@ class ConfirmRetention(ControlRequest[Confirmed], frozen=True, tag="retention.co
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> Confirmed:
-        records = await services.retention.confirm(self.days, by=COMMAND_LINE)
+        records = await services.records.retention.confirm(self.days, by=COMMAND_LINE)
         return Confirmed(sorted(self.days), records)
 
 
@@ -50,7 +50,7 @@ class ConfirmClock(ControlRequest[ClockView], frozen=True, tag="clock.confirm"):
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> ClockView:
-        await services.clock.confirm(by=COMMAND_LINE)
+        await services.core.clock.confirm(by=COMMAND_LINE)
         return (await read_retention(services)).clock
 
 

@@ -33,7 +33,7 @@ class ReloadSettings(ControlRequest[list[ChangedSetting]], frozen=True, tag="set
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> list[ChangedSetting]:
-        changes = await services.settings.reload(by=COMMAND_LINE)
+        changes = await services.core.settings.reload(by=COMMAND_LINE)
         return [
             ChangedSetting(one.name, as_toml(one.old), as_toml(one.new), one.applied)
             for one in changes

@@ -30,7 +30,7 @@ class RunQuickChecks(ControlRequest[list[Finding]], frozen=True, tag="doctor.qui
     needs_running_hub: ClassVar[bool] = True
 
     async def perform(self, services: Services) -> list[Finding]:
-        return await services.health_checks.quick(fresh=True)
+        return await services.upkeep.health_checks.quick(fresh=True)
 
 
 class AcceptLostPictures(ControlRequest[list[str]], frozen=True, tag="pictures.accept-lost"):
@@ -39,7 +39,7 @@ class AcceptLostPictures(ControlRequest[list[str]], frozen=True, tag="pictures.a
     result: ClassVar[Any] = list[str]
 
     async def perform(self, services: Services) -> list[str]:
-        return await services.lost_pictures.accept(COMMAND_LINE)
+        return await services.upkeep.lost_pictures.accept(COMMAND_LINE)
 
 
 #: Distinguished by their tags.

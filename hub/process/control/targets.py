@@ -76,7 +76,7 @@ class AddTarget(ControlRequest[AddedTarget], frozen=True, tag="target.add"):
     result: ClassVar[Any] = AddedTarget
 
     async def perform(self, services: Services) -> AddedTarget:
-        view, secret = await services.targets.add(
+        view, secret = await services.forwarding.targets.add(
             self.kind,
             self.url,
             name=self.name,
@@ -99,7 +99,7 @@ class ListTargets(ControlRequest[list[ListedTarget]], frozen=True, tag="target.l
     result: ClassVar[Any] = list[ListedTarget]
 
     async def perform(self, services: Services) -> list[ListedTarget]:
-        return [_listed(view) for view in services.targets.list()]
+        return [_listed(view) for view in services.forwarding.targets.list()]
 
 
 class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
@@ -130,7 +130,7 @@ class ChangeTarget(ControlRequest[None], frozen=True, tag="target.set"):
             mqtt=self.mqtt,
         )
         id = _find(services, self.which).target.id
-        await services.targets.change(id, change, by=COMMAND_LINE)
+        await services.forwarding.targets.change(id, change, by=COMMAND_LINE)
 
 
 class RemoveTarget(ControlRequest[None], frozen=True, tag="target.remove"):
@@ -140,7 +140,9 @@ class RemoveTarget(ControlRequest[None], frozen=True, tag="target.remove"):
     result: ClassVar[Any] = type(None)
 
     async def perform(self, services: Services) -> None:
-        await services.targets.remove(_find(services, self.which).target.id, by=COMMAND_LINE)
+        await services.forwarding.targets.remove(
+            _find(services, self.which).target.id, by=COMMAND_LINE
+        )
 
 
 class TestTarget(ControlRequest[Delivery], frozen=True, tag="target.test"):
@@ -152,7 +154,9 @@ class TestTarget(ControlRequest[Delivery], frozen=True, tag="target.test"):
     result: ClassVar[Any] = Delivery
 
     async def perform(self, services: Services) -> Delivery:
-        return await services.targets.test(_find(services, self.which).target.id, by=COMMAND_LINE)
+        return await services.forwarding.targets.test(
+            _find(services, self.which).target.id, by=COMMAND_LINE
+        )
 
 
 class RetryTarget(ControlRequest[ListedTarget], frozen=True, tag="target.retry"):
@@ -163,12 +167,12 @@ class RetryTarget(ControlRequest[ListedTarget], frozen=True, tag="target.retry")
 
     async def perform(self, services: Services) -> ListedTarget:
         id = _find(services, self.which).target.id
-        return _listed(await services.targets.retry(id, by=COMMAND_LINE))
+        return _listed(await services.forwarding.targets.retry(id, by=COMMAND_LINE))
 
 
 def _find(services: Services, which: str) -> TargetView:
     """Return the target with this id, or else with this name. Raises NoSuchResource."""
-    views = services.targets.list()
+    views = services.forwarding.targets.list()
     found = [one for one in views if str(one.target.id) == which] or [
         one for one in views if one.target.name == which
     ]

@@ -18,9 +18,9 @@ class InstallUpdate(ControlRequest[None], frozen=True, tag="update.install"):
     offer: Offer
 
     async def perform(self, services: Services) -> None:
-        await services.updates.load()
-        faults = [fault.code for fault in services.health.faults()]
-        await services.updates.install(self.offer, COMMAND_LINE, faults)
+        await services.upkeep.updates.load()
+        faults = [fault.code for fault in services.upkeep.health.faults()]
+        await services.upkeep.updates.install(self.offer, COMMAND_LINE, faults)
 
 
 class GoBack(ControlRequest[str], frozen=True, tag="update.back"):
@@ -29,9 +29,9 @@ class GoBack(ControlRequest[str], frozen=True, tag="update.back"):
     result: ClassVar[Any] = str
 
     async def perform(self, services: Services) -> str:
-        await services.updates.load()
-        faults = [fault.code for fault in services.health.faults()]
-        return await services.updates.go_back(COMMAND_LINE, faults)
+        await services.upkeep.updates.load()
+        faults = [fault.code for fault in services.upkeep.health.faults()]
+        return await services.upkeep.updates.go_back(COMMAND_LINE, faults)
 
 
 #: Distinguished by their tags.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, InvalidAppId, NotAllowed, NotAuthorised, WrongSignature
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.access.validation import check_name
 from hub.services.signed_times import SignedTimes
 from hub.store.commit.patience import waits_with
@@ -20,7 +20,7 @@ from hub.store.tables.used_signatures import UsedSignature
 from hub.wire.signing import ts_seconds, verify_params_sign
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 #: Longer than any clock skew that can be set, in which a signature is good.
 _KEEP_USED_MS = 2 * 86_400_000
@@ -34,30 +34,18 @@ class NewApiKey(Struct, frozen=True):
 
 
 class ApiKeys:
-    """Creates and checks API keys. `clock_skew`: seconds by which a signature's time may be off."""
+    """Creates and checks API keys."""
 
-    def __init__(
-        self,
-        store: Store,
-        audit: Audit,
-        *,
-        clock_skew: float,
-        now: Callable[[], float],
-        times: SignedTimes | None = None,
-    ) -> None:
-        self._keys = store.api_keys
-        self._used_signatures = store.used_signatures
-        self._audit = audit
-        self._clock_skew = clock_skew
-        self._now = now
-        self._times = times or SignedTimes(now)
+    def __init__(self, core: Core) -> None:
+        self._keys = core.store.api_keys
+        self._used_signatures = core.store.used_signatures
+        self._audit = core.audit
+        self._hub = core.settings
+        self._now = core.now
+        self._times = SignedTimes(core)
         #: When keys were used, in UNIX milliseconds, by appid. Saved at intervals, because a write
         #: for each request would be too many.
         self._used: dict[str, int] = {}
-
-    def configure(self, clock_skew: float) -> None:
-        """Take over a new limit."""
-        self._clock_skew = clock_skew
 
     def all(self) -> tuple[ApiKey, ...]:
         """Return all keys, without their secrets."""
@@ -142,7 +130,7 @@ class ApiKeys:
         return self._note_use(key)
 
     def _check_time(self, key: ApiKey, signed_at: float) -> None:
-        skew = self._clock_skew
+        skew = self._hub.current.devices.clock_skew
         if not self._times.is_near(signed_at, skew):
             raise WrongSignature(f"ts: more than {skew:g} s off the hub's clock")
         newest = self._times.newest(partial(self._used_signatures.newest, key.appid), skew)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,14 @@ import trio
 from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, NotAuthorised
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.users import User, Users
 from hub.services.expiry import is_current
 from hub.store.tables.sessions import Session as Session
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 MAX_SCREEN_NAME_LENGTH = 64
 _VALID_MS = 24 * 3_600_000
@@ -48,19 +47,12 @@ class ScreenLink(Struct, frozen=True):
 class Screens:
     """Makes links for wall screens, starts and ends their sessions."""
 
-    def __init__(
-        self,
-        store: Store,
-        users: Users,
-        sessions: Sessions,
-        audit: Audit,
-        now: Callable[[], float],
-    ) -> None:
-        self._settings = store.settings
+    def __init__(self, core: Core, users: Users, sessions: Sessions) -> None:
+        self._settings = core.store.settings
         self._users = users
         self._sessions = sessions
-        self._audit = audit
-        self._now = now
+        self._audit = core.audit
+        self._now = core.clock.lives
         self._starting = trio.Lock()
 
     def all(self) -> tuple[Session, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from hub import metrics
 from hub.errors import CannotStoreNow, NotAuthorised
 from hub.log import limited
 from hub.net.networks import network_of
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.sign_in import SignIn
 from hub.services.expiry import is_from_now
@@ -26,7 +25,7 @@ from hub.store.tables.sessions import Session
 from hub.store.tables.users import User
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +51,13 @@ class SignedIn(Struct, frozen=True):
 class Sessions:
     """Opens, finds and ends sessions."""
 
-    def __init__(
-        self, store: Store, sign_in: SignIn, audit: Audit, now: Callable[[], float]
-    ) -> None:
-        self._sessions = store.sessions
-        self._users = store.users
-        self._changes = store.access_changes
+    def __init__(self, core: Core, sign_in: SignIn) -> None:
+        self._sessions = core.store.sessions
+        self._users = core.store.users
+        self._changes = core.store.access_changes
         self._sign_in = sign_in
-        self._audit = audit
-        self._now = now
+        self._audit = core.audit
+        self._now = core.clock.lives
 
     @property
     def known_browsers(self) -> KnownBrowsers:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import hmac
 import secrets
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.errors import BadParameter, NotAuthorised
 from hub.service_manager.system import system_service, user_data
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.turns import Source
@@ -26,8 +25,8 @@ from hub.services.expiry import is_current
 from hub.store.tables.user_links import UserLink as UserLink
 
 if TYPE_CHECKING:
-    from hub.services.site.site import Site, SiteSettings
-    from hub.store.db import Store
+    from hub.services.core import Core
+    from hub.services.site.site import SiteSettings
 
 _VALID_MS = 24 * 3_600_000
 #: The setting that holds the link's hash and expiry.
@@ -62,24 +61,15 @@ class SetupLinks:
     Of the links for the first administrator, and of those for one user, only the newest is valid.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        site: Site,
-        passwords: Passwords,
-        users: Users,
-        sessions: Sessions,
-        audit: Audit,
-        now: Callable[[], float],
-    ) -> None:
-        self._settings = store.settings
-        self._links = store.user_links
-        self._site = site
+    def __init__(self, core: Core, passwords: Passwords, users: Users, sessions: Sessions) -> None:
+        self._settings = core.store.settings
+        self._links = core.store.user_links
+        self._site = core.site
         self._passwords = passwords
         self._users = users
         self._sessions = sessions
-        self._audit = audit
-        self._now = now
+        self._audit = core.audit
+        self._now = core.clock.lives
 
     def is_needed(self) -> bool:
         """Whether the site has no administrator yet."""

@@ -21,6 +21,7 @@ from hub.services.access.validation import MAX_NAME_LENGTH, MAX_SENT_NAME, norma
 from hub.store.tables.users import User
 
 if TYPE_CHECKING:
+    from hub.services.core import Core
     from hub.store.db import Store
 
 #: Failures are forgotten 15 minutes after the last one, even if that had the longest delay.
@@ -37,11 +38,11 @@ _MAX_KNOWN_PAIRS = 4096
 class SignIn:
     """Recognises users by name and password."""
 
-    def __init__(self, store: Store, passwords: Passwords, now: Callable[[], float]) -> None:
-        self._users = store.users
+    def __init__(self, core: Core, passwords: Passwords) -> None:
+        self._users = core.store.users
         self._passwords = passwords
-        self._limit = _GuessLimit(store, now)
-        self.known_browsers = KnownBrowsers(store.browser_key)
+        self._limit = _GuessLimit(core.store, core.clock.lives)
+        self.known_browsers = KnownBrowsers(core.store.browser_key)
 
     async def recognise(
         self, name: str, password: str, address: str, *, marks: str = "", is_signed_in: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import trio
 
 from hub import metrics
 from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, hash_token
 from hub.services.access.sign_in import SignIn
@@ -25,7 +24,7 @@ from hub.store.tables.users import Role as Role
 from hub.store.tables.users import User as User
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 
 class LastAdministrator(BadParameter):
@@ -43,21 +42,15 @@ class Users:
     """Adds, changes and removes users. At least one enabled administrator always remains."""
 
     def __init__(
-        self,
-        store: Store,
-        passwords: Passwords,
-        sign_in: SignIn,
-        sessions: Sessions,
-        audit: Audit,
-        now: Callable[[], float],
+        self, core: Core, passwords: Passwords, sign_in: SignIn, sessions: Sessions
     ) -> None:
-        self._users = store.users
-        self._links = store.user_links
+        self._users = core.store.users
+        self._links = core.store.user_links
         self._passwords = passwords
         self._sign_in = sign_in
         self._sessions = sessions
-        self._audit = audit
-        self._now = now
+        self._audit = core.audit
+        self._now = core.now
         #: Held from a check of the users to the change that relies on it.
         self.changing = trio.Lock()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
-from hub.config import DevicesConfig
 from hub.errors import (
     BadParameter,
     DeviceNotRegistered,
@@ -21,8 +21,10 @@ from hub.services.admission.unsigned.misuse import Misuse
 from hub.services.admission.unsigned.policy import UnsignedPolicy
 from hub.services.devices.directory import Device
 from hub.services.signed_times import SignedTimes
-from hub.store.db import Store
 from hub.wire.signing import ts_seconds, verify_params_sign
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -30,30 +32,15 @@ log = logging.getLogger(__name__)
 class Authentication:
     """Finds the device that sent a request, and marks it as seen. Reads only memory."""
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        config: DevicesConfig,
-        times: SignedTimes,
-        lives: Callable[[], float],
-        forget_before: Callable[[], int],
-    ) -> None:
-        """`lives` is the clock by which tokens end."""
-        self._store = store
+    def __init__(self, core: Core, registry: Registry) -> None:
+        self._store = core.store
         self._registry = registry
-        self._config = config
-        self._policy = UnsignedPolicy(config)
-        self._times = times
+        self._settings = core.settings
+        self._policy = UnsignedPolicy(core.settings)
+        self._times = SignedTimes(core)
         #: Tokens and secret addresses of unsigned devices that were used from elsewhere.
         self.misuse = Misuse()
-        self.tokens = DeviceTokens(store.tokens, config.token_ttl, lives, forget_before)
-
-    def configure(self, config: DevicesConfig) -> None:
-        """Take over new settings."""
-        self._config = config
-        self._policy.configure(config)
-        self.tokens.configure(config.token_ttl)
+        self.tokens = DeviceTokens(core)
 
     def by_token(self, token: str | None, address: str = "") -> Device:
         """Return the device that the token was issued to. Raises NotAuthorised.
@@ -136,7 +123,7 @@ class Authentication:
             signed_at = ts_seconds(ts_text)
         except BadParameter:
             raise WrongSignature("ts: a UNIX time in seconds is required") from None
-        skew = self._config.clock_skew
+        skew = self._settings.current.devices.clock_skew
         if not device.clock_trusted:
             return
         if not self._times.is_near(signed_at, skew):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
 
 from hub import metrics
-from hub.config import DevicesConfig
 from hub.errors import (
     CannotStoreNow,
     DeviceNotRegistered,
@@ -18,14 +17,15 @@ from hub.errors import (
     NotAuthorised,
     WrongSignature,
 )
-from hub.live.feed import Change, Feed
-from hub.live.pending_devices import ConnectAttempt, PendingDevices
+from hub.live.feed import Change, next_change
+from hub.live.pending_devices import ConnectAttempt
+from hub.live.presence import Presence
 from hub.live.refusal_reasons import RefusalReason
-from hub.live.registry import Link, Registry
+from hub.live.registry import Link
 from hub.log import limited
 from hub.net.networks import network_of
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.admission.code_guesses import CodeGuesses, Guessed
 from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Refused, replayed
 from hub.services.admission.enrolment import Enrolment
@@ -34,8 +34,6 @@ from hub.services.admission.unsigned.connects import UnsignedConnects
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Device, Devices
 from hub.services.devices.views import DeviceView
-from hub.services.signed_times import SignedTimes
-from hub.store.db import Store
 from hub.store.tables.tokens import AcceptedConnect, TokenRow
 from hub.wire.commands.capabilities import connect_shape, with_connect
 from hub.wire.session import (
@@ -45,6 +43,9 @@ from hub.wire.session import (
     KeepaliveParam,
     TokenResult,
 )
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -74,57 +75,42 @@ class Admission:
 
     def __init__(
         self,
-        store: Store,
-        registry: Registry,
-        pending: PendingDevices,
+        core: Core,
+        presence: Presence,
         devices: Devices,
         enrolment: Enrolment,
         tokens: DeviceTokens,
-        changes: Feed[Change],
-        config: DevicesConfig,
-        now: Callable[[], float],
-        *,
         guesses: CodeGuesses,
-        audit: Audit,
         capabilities: CameraCapabilities,
-        times: SignedTimes | None = None,
     ) -> None:
-        """`now` is the wall clock, which may be wrong; `times` judges what is signed by it."""
-        times = times or SignedTimes(now)
         self._guesses = guesses
-        self._audit = audit
-        self._store = store
-        self._registry = registry
-        self._pending = pending
+        self._audit = core.audit
+        self._store = core.store
+        self._registry = presence.registry
+        self._pending = presence.pending
         self._devices = devices
-        self._checks = ConnectChecks(
-            store, pending, devices, enrolment.provisioning, config, now, times
-        )
+        self._checks = ConnectChecks(core, presence.pending, devices, enrolment.provisioning)
         self._tokens = tokens
-        self._changes = changes
-        self._config = config
-        self._now = now
+        self._changes = core.changes
+        self._settings = core.settings
+        self._now = core.now
         self._enrolment = enrolment
         self._quarantine = enrolment.quarantine
         self._unsigned = UnsignedConnects(
-            store,
-            registry,
-            devices,
-            tokens,
-            capabilities,
-            enrolment.quarantine,
-            enrolment.policy,
-            enrolment.moves,
-            now,
+            core, presence.registry, devices, enrolment, tokens, capabilities
         )
         self._capabilities = capabilities
-        self._backoff = Backoff(now, free=FREE_FAILURES, window=_FAILURE_WINDOW_SECONDS)
+        self._backoff = Backoff(core.now, free=FREE_FAILURES, window=_FAILURE_WINDOW_SECONDS)
 
-    def configure(self, config: DevicesConfig) -> None:
-        """Take over new settings."""
-        self._config = config
-        self._checks.configure(config)
-        self._unsigned.configure(config)
+    async def follow_settings(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Disconnect the devices that the settings do not allow any more, until cancelled."""
+        with self._changes.subscribe() as changes:
+            task_status.started()
+            while True:
+                await next_change(changes, "settings")
+                self._unsigned.close_refused()
 
     async def connect(self, param: ConnectParam, link: Link) -> Admitted | Quarantined:
         """1.1: run the checks of D2 in their order, and issue a token.
@@ -253,7 +239,9 @@ class Admission:
         self.check_token(token, link)
         _check_identity(param, link)
         self._registry.touch(link.did)
-        return TokenResult(await self._tokens.issue(link.did), self._config.token_ttl)
+        return TokenResult(
+            await self._tokens.issue(link.did), self._settings.current.devices.token_ttl
+        )
 
     def check_token(self, token: str | None, link: Link) -> TokenRow:
         """Check that the token belongs to the link's device. Raises NotAuthorised."""
@@ -297,8 +285,10 @@ class Admission:
         self._pending.record_unknown(attempt, reasons, link, slowed_seconds=delay)
         claim = self._unsigned.enter_unknown(attempt, link)
         await self._delay(link, delay)
-        interval = max(_WAITING_INTERVAL_SECONDS, self._config.heartbeat_interval)
-        return Quarantined(ConnectResult(claim.token, self._config.token_ttl, interval))
+        interval = max(_WAITING_INTERVAL_SECONDS, self._settings.current.devices.heartbeat_interval)
+        return Quarantined(
+            ConnectResult(claim.token, self._settings.current.devices.token_ttl, interval)
+        )
 
     def _note_refusal(self, did: str, attempt: ConnectAttempt, refusal: Refused) -> float:
         """Note why an unsigned connect of a device is refused; return the delay in seconds."""
@@ -317,7 +307,11 @@ class Admission:
         return delay
 
     def _result(self, token: str) -> ConnectResult:
-        return ConnectResult(token, self._config.token_ttl, self._config.heartbeat_interval)
+        return ConnectResult(
+            token,
+            self._settings.current.devices.token_ttl,
+            self._settings.current.devices.heartbeat_interval,
+        )
 
     async def _await_turn(self, device: Device, guessed: Guessed, link: Link) -> None:
         """Hold the connect back, without looking at it, while codes of its device are guessed.
@@ -359,7 +353,7 @@ class Admission:
     async def _issue(self, device: Device, param: ConnectParam) -> str:
         # Its time may be right, and the hub's clock behind.
         latest = max(self._now_ms(), int(param.ts * 1000))
-        keep_until = latest + 2000 * self._config.clock_skew
+        keep_until = latest + 2000 * self._settings.current.devices.clock_skew
         accepted = AcceptedConnect(
             param.sn, param.ts_text, keep_until if device.clock_trusted else None
         )

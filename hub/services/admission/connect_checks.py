@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from hub.config import DevicesConfig
 from hub.errors import DeviceNotRegistered, HubError, NotAuthorised, WrongSignature
 from hub.live.pending_devices import PendingDevice, PendingDevices
 from hub.live.refusal_reasons import RefusalReason
@@ -13,8 +12,10 @@ from hub.services.admission.provisioning import Provisioning
 from hub.services.devices.directory import Device, Devices
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.services.signed_times import SignedTimes
-from hub.store.db import Store
 from hub.wire.session import ConnectParam
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 #: Two connects this far apart have different timestamps (1.1) unless the clock stands still.
 _SAME_TIME_MS = 2000
@@ -43,26 +44,15 @@ class ConnectChecks:
     """Checks connects of enrolled devices; a check that fails raises Refused."""
 
     def __init__(
-        self,
-        store: Store,
-        pending: PendingDevices,
-        devices: Devices,
-        provisioning: Provisioning,
-        config: DevicesConfig,
-        now: Callable[[], float],
-        times: SignedTimes,
+        self, core: Core, pending: PendingDevices, devices: Devices, provisioning: Provisioning
     ) -> None:
-        self._store = store
+        self._store = core.store
         self._pending = pending
         self._devices = devices
         self._provisioning = provisioning
-        self._config = config
-        self._now = now
-        self._times = times
-
-    def configure(self, config: DevicesConfig) -> None:
-        """Take over new settings."""
-        self._config = config
+        self._settings = core.settings
+        self._now = core.now
+        self._times = SignedTimes(core)
 
     def run(self, device: Device, param: ConnectParam) -> VerifiedSign:
         """Run the checks that need no write, up to the one for a foreign did. Raises Refused."""
@@ -103,7 +93,7 @@ class ConnectChecks:
 
         `before` is the last connect of the device, if that failed.
         """
-        if self._times.is_near(param.ts, self._config.clock_skew):
+        if self._times.is_near(param.ts, self._settings.current.devices.clock_skew):
             return None
         stands_still = (
             before is not None
@@ -118,7 +108,7 @@ class ConnectChecks:
     def _may_be_forgotten(self, param: ConnectParam) -> bool:
         """Whether the hub's clock is doubted, and this may have been accepted long ago."""
         find = partial(self._store.tokens.newest_accepted, param.sn)
-        newest = self._times.newest(find, self._config.clock_skew)
+        newest = self._times.newest(find, self._settings.current.devices.clock_skew)
         return newest is not None and param.ts <= newest
 
     async def check_empty_did(self, device: Device, param: ConnectParam) -> None:
@@ -131,7 +121,7 @@ class ConnectChecks:
             if state in ("sent", "none"):
                 await self._provisioning.settle_did(device.did, "known")
             return
-        mode = self._config.require_did
+        mode = self._settings.current.devices.require_did
         if mode == "never" or (mode == "auto" and state == "none"):
             return
         if mode == "auto" and state == "sent":

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.config import DevicesConfig
 from hub.errors import (
     AlreadyExists,
     BadParameter,
@@ -47,7 +46,9 @@ from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.validation import MAX_CODE_LENGTH, check_key, check_new, check_text
 from hub.services.devices.verification import VerifiedSign, all_reasons, verify_connect
 from hub.services.devices.views import DeviceView
-from hub.store.db import Store
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -92,20 +93,15 @@ class Enrolment:
     """Turns pending devices into enrolled ones."""
 
     def __init__(
-        self,
-        store: Store,
-        devices: Devices,
-        pending: PendingDevices,
-        config: DevicesConfig,
-        carry_out: CarryOut,
+        self, core: Core, devices: Devices, pending: PendingDevices, carry_out: CarryOut
     ) -> None:
-        self._store = store
+        self._store = store = core.store
         self._devices = devices
         self._pending = pending
-        self.provisioning = Provisioning(store, devices, config)
+        self.provisioning = Provisioning(core, devices)
         self.ignored = IgnoredDevices(store.settings, pending.publish)
         #: Connects without a signature (D12); admission uses both.
-        self.policy, self.quarantine = UnsignedPolicy(config), Quarantine()
+        self.policy, self.quarantine = UnsignedPolicy(core.settings), Quarantine()
         self.moves = ExpectedMoves()
         self.approval = Approval(store, devices, pending, self.quarantine, carry_out)
         self._checks = TokenBucket(CHECKS_PER_SECOND, burst=CHECKS_PER_SECOND)

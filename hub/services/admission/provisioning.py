@@ -6,11 +6,10 @@ import logging
 import re
 from collections.abc import Collection
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import UNSET, Struct
 
-from hub.config import DevicesConfig
 from hub.errors import (
     OK,
     DeviceLeft,
@@ -22,8 +21,10 @@ from hub.errors import (
 )
 from hub.live.registry import DeviceAnswer, Link
 from hub.services.devices.directory import Device, DeviceChange, Devices
-from hub.store.db import Store
 from hub.wire.session import InitParam
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +94,10 @@ def stored_delivery(message: str) -> Delivery:
 class Provisioning:
     """Sends initial parameters, and stores whether each device keeps its did."""
 
-    def __init__(self, store: Store, devices: Devices, config: DevicesConfig) -> None:
-        self._store = store
+    def __init__(self, core: Core, devices: Devices) -> None:
+        self._store = core.store
         self._devices = devices
-        self._config = config
+        self._settings = core.settings
         #: Devices that were sent their initial parameters and have not answered.
         self._offering: set[str] = set()
         #: did -> the state that an answer or a connect has just shown, until it is stored.
@@ -171,7 +172,7 @@ class Provisioning:
 
         try:
             answer = await connection.request(
-                self._config.init_uri,
+                self._settings.current.devices.init_uri,
                 self._parameters_of(did),
                 seconds=INIT_SECONDS,
                 on_answer=settle,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hub.errors import NoSuchResource, NotAuthorised
 from hub.services.expiry import is_current
-from hub.store.tables.tokens import AcceptedConnect, TokenRow, TokenTable
+from hub.store.tables.tokens import AcceptedConnect, TokenRow
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 #: 24 ASCII characters: 1.1 allows 32, and its example has 23.
 _TOKEN_BYTES = 18
@@ -23,21 +26,15 @@ class DeviceTokens:
     milliseconds) before which accepted connects need not be remembered; see SiteClock.
     """
 
-    def __init__(
-        self,
-        tokens: TokenTable,
-        lifetime_seconds: int,
-        lives: Callable[[], float],
-        forget_before: Callable[[], int],
-    ) -> None:
-        self._tokens = tokens
-        self.configure(lifetime_seconds)
-        self._lives = lives
-        self._forget_before = forget_before
+    def __init__(self, core: Core) -> None:
+        self._tokens = core.store.tokens
+        self._settings = core.settings
+        self._lives = core.clock.lives
+        self._forget_before = core.clock.forget_before
 
-    def configure(self, lifetime_seconds: int) -> None:
-        """Take over a new lifetime, for tokens issued from now on."""
-        self._lifetime_ms = lifetime_seconds * 1000
+    @property
+    def _lifetime_ms(self) -> int:
+        return self._settings.current.devices.token_ttl * 1000
 
     async def issue(
         self, did: str, accepted: AcceptedConnect | None = None, *, token: str | None = None

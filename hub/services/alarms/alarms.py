@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change, Feed
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.changes import undoes_nothing
 from hub.store.alarms.alarm import SEVERITIES as SEVERITIES
 from hub.store.alarms.alarm import Alarm as Alarm
@@ -29,7 +29,7 @@ from hub.store.alarms.alarms import ListedAlarms as ListedAlarms
 from hub.store.alarms.listing import ListPlace as ListPlace
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 MAX_NOTE_LENGTH = 500
 #: Alarms of one bulk change.
@@ -50,17 +50,11 @@ class Unstored(Struct, frozen=True):
 class Alarms:
     """All alarms. `feed` publishes each change after its commit."""
 
-    def __init__(
-        self,
-        store: Store,
-        audit: Audit,
-        change_feed: Feed[Change],
-        now: Callable[[], float],
-    ) -> None:
-        self._alarms = store.alarms
-        self._audit = audit
-        self._change_feed = change_feed
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._alarms = core.store.alarms
+        self._audit = core.audit
+        self._change_feed = core.changes
+        self._now = core.now
         self.feed: Feed[AlarmChange] = Feed()
         self._unstored = Unstored()
         self._alarms.on_changes = self._publish

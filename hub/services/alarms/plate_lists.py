@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
-from hub.live.feed import Change, Feed
-from hub.services.access.audit import Actor, Audit
+from hub.live.feed import Change
+from hub.services.access.audit import Actor
 from hub.services.alarms.rules import AlarmRules
 from hub.store.alarms.plate_lists import MAX_ENTRIES as MAX_ENTRIES
 from hub.store.alarms.plate_lists import MAX_LISTS as MAX_LISTS
@@ -19,7 +19,7 @@ from hub.store.alarms.plate_lists import PlateList as PlateList
 from hub.wire.plates import reduce_pattern
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 MAX_NAME_LENGTH = 100
 MAX_NOTE_LENGTH = 200
@@ -28,17 +28,11 @@ MAX_NOTE_LENGTH = 200
 class PlateLists:
     """The watch lists. Changes apply to the next upload."""
 
-    def __init__(
-        self,
-        store: Store,
-        rules: AlarmRules,
-        audit: Audit,
-        change_feed: Feed[Change],
-    ) -> None:
-        self._lists = store.plate_lists
+    def __init__(self, core: Core, rules: AlarmRules) -> None:
+        self._lists = core.store.plate_lists
         self._rules = rules
-        self._audit = audit
-        self._change_feed = change_feed
+        self._audit = core.audit
+        self._change_feed = core.changes
 
     def list(self) -> tuple[PlateList, ...]:
         """Return all lists, by id."""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import trio
 from msgspec import UNSET
 
-from hub.clock_reading import Reading
 from hub.errors import BadParameter
-from hub.live.feed import Change, Feed
-from hub.services.access.audit import Actor, Audit
+from hub.live.feed import Change
+from hub.services.access.audit import Actor
 from hub.services.alarms.judge import AlarmJudge, watched_plates
 from hub.services.people.groups import CameraGroups
-from hub.services.site.site import Site
 from hub.store.alarms.rules import MAX_RULES as MAX_RULES
 from hub.store.alarms.rules import AlarmRule as AlarmRule
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 #: Cameras, groups or types of one rule.
 _MAX_OF_RULE = 1_000
@@ -30,23 +28,15 @@ _FOLLOWED = ("site", "group")
 class AlarmRules:
     """The rules. Keeps the judge of the store up to date with everything that it is made of."""
 
-    def __init__(
-        self,
-        store: Store,
-        site: Site,
-        audit: Audit,
-        change_feed: Feed[Change],
-        groups: CameraGroups,
-        reading: Callable[[], Reading],
-    ) -> None:
-        self._store = store
-        self._rules = store.alarm_rules
-        self._site = site
-        self._audit = audit
-        self._change_feed = change_feed
+    def __init__(self, core: Core, groups: CameraGroups) -> None:
+        self._store = core.store
+        self._rules = core.store.alarm_rules
+        self._site = core.site
+        self._audit = core.audit
+        self._change_feed = core.changes
         self._groups = groups
-        self._reading = reading
-        self._plates = watched_plates(store.plate_lists.all())
+        self._reading = core.clock.reading
+        self._plates = watched_plates(core.store.plate_lists.all())
         self._building = trio.Lock()
         self._apply()
 

@@ -18,14 +18,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.clock_reading import is_past
-from hub.config import AlarmsConfig
 from hub.errors import HubError
 from hub.live.registry import Registry
 from hub.log import limited
-from hub.outside import steady_seconds
 from hub.services.alarms.alarms import Alarms, Unstored
 from hub.services.alarms.judge import OFFLINE
-from hub.services.site.clock.clock import SiteClock
 from hub.services.site.status.health import HealthReason
 from hub.store.alarms.alarm import Alarm, Move, raised
 from hub.store.commit.record_batch import RecordBatch
@@ -34,7 +31,7 @@ from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import HubDetail, Record, problem_key
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -86,25 +83,20 @@ class AlarmWatch:
 
     def __init__(
         self,
-        store: Store,
+        core: Core,
         registry: Registry,
-        clock: SiteClock,
-        config: AlarmsConfig,
-        now: Callable[[], float],
         reasons: Callable[[], Sequence[HealthReason]],
         alarms: Alarms,
-        *,
-        steady_now: Callable[[], float] = steady_seconds,
     ) -> None:
-        """`reasons`: the problems of the hub. `steady_now`: seconds that pass evenly."""
-        self._store = store
+        """`reasons`: the problems of the hub."""
+        self._store = core.store
         self._registry = registry
-        self._clock = clock
-        self._config = config
-        self._now = now
+        self._clock = core.clock
+        self._settings = core.settings
+        self._now = core.now
         self._reasons = reasons
         self._alarms = alarms
-        self._steady_now = steady_now
+        self._steady_now = core.outside.steady_now
         self._has_started = False
         #: When each device was noticed to be offline, by did.
         self._offline_since: dict[str, float] = {}
@@ -119,10 +111,6 @@ class AlarmWatch:
         self._last_number = 0
         #: When stored alarms escalated, by seq, until that is stored.
         self._escalated: dict[int, int] = {}
-
-    def configure(self, config: AlarmsConfig) -> None:
-        """Take over new settings."""
-        self._config = config
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Check every 2 s, until cancelled; remove old alarms every hour."""
@@ -182,7 +170,7 @@ class AlarmWatch:
         }
 
     def _is_due(self, since: int, now: int) -> bool:
-        return is_past(since, now, self._config.escalate_seconds * 1000)
+        return is_past(since, now, self._settings.current.alarms.escalate_seconds * 1000)
 
     def _note_causes(self, causes: Sequence[_Cause], lasting: Collection[tuple[str, str]]) -> None:
         now = int(self._now() * 1000)
@@ -230,14 +218,14 @@ class AlarmWatch:
         )
 
     def _escalation_of(self, untold: _Untold) -> int:
-        return untold.at + self._config.escalate_seconds * 1000
+        return untold.at + self._settings.current.alarms.escalate_seconds * 1000
 
     async def tidy(self) -> None:
         """Remove closed alarms that are too old. Raises CannotStoreNow."""
         # A clock that is wrong must not remove them.
         if not self._clock.is_trusted:
             return
-        before = int(self._now() * 1000) - self._config.keep_days * _DAY_MS
+        before = int(self._now() * 1000) - self._settings.current.alarms.keep_days * _DAY_MS
         while await self._store.alarms.forget_before(before):
             pass
         await self._store.alarms.forget_excess()
@@ -264,7 +252,7 @@ class AlarmWatch:
         return [
             _offline_cause(expected[did])
             for did, since in self._offline_since.items()
-            if steady - since >= self._config.offline_minutes * 60
+            if steady - since >= self._settings.current.alarms.offline_minutes * 60
         ]
 
     def _is_expected(self, device: Device) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Raw, Struct
 from msgspec.structs import asdict, replace
 
 from hub.errors import BadParameter, DeviceNonsense, DeviceRefused
-from hub.live.feed import Change, Feed
 from hub.live.registry import DeviceAnswer as DeviceAnswer
 from hub.live.registry import Registry
 from hub.services.changes import acts_outside
@@ -23,7 +22,6 @@ from hub.services.commands.known_settings import (
 from hub.services.commands.paging import DeviceList
 from hub.services.commands.sender import CommandSender
 from hub.services.devices.directory import Devices
-from hub.store.db import Store
 from hub.threads import WorkerThreads
 from hub.wire.commands.answers import (
     DevicePage,
@@ -66,6 +64,9 @@ from hub.wire.commands.params import check_fields, check_param, encode_param
 from hub.wire.commands.results import decode_answer
 from hub.wire.json_limits import weight
 
+if TYPE_CHECKING:
+    from hub.services.core import Core
+
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A", bound=Struct)
 Row = TypeVar("Row")
@@ -91,21 +92,15 @@ class Commands:
     """
 
     def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        devices: Devices,
-        changes: Feed[Change],
-        now: Callable[[], float],
-        abilities: Abilities | None = None,
+        self, core: Core, registry: Registry, devices: Devices, abilities: Abilities | None = None
     ) -> None:
         """`abilities`: what is known of what devices can do; by default nothing is."""
-        self._store = store
+        self._store = core.store
         self._devices = devices
-        self._settings = KnownSettings(store, now)
+        self._settings = KnownSettings(core.store, core.now)
         self._abilities = abilities or NothingKnown()
         self._sender = CommandSender(
-            store, registry, devices, changes, self._settings, self._abilities
+            core.store, registry, devices, core.changes, self._settings, self._abilities
         )
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
         #: Called with did and command before a command for the person `pid` is sent.

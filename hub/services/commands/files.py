@@ -6,17 +6,18 @@ import logging
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
 from hub.errors import BadParameter, DeviceRefused, HubError, NoSuchPath, NoSuchResource
 from hub.log import limited
 from hub.services.commands.calls import Commands
-from hub.store.db import Store
 from hub.store.media.pictures import StoredPicture as StoredPicture
 from hub.store.tables.device_pictures import stored_picture
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +51,10 @@ class _Fetch:
 class DeviceFiles:
     """Fetches each picture from its device once, and stores it."""
 
-    def __init__(self, store: Store, commands: Commands, now: Callable[[], float]) -> None:
-        self._store = store
+    def __init__(self, core: Core, commands: Commands) -> None:
+        self._store = core.store
         self._commands = commands
-        self._now = now
+        self._now = core.now
         self._fetches: dict[PicturePath, _Fetch] = {}
         #: Missing pictures -> when the device said so, by trio's clock; the oldest first.
         self._missing: OrderedDict[PicturePath, float] = OrderedDict()

@@ -8,7 +8,7 @@ the devices that are online now.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,10 @@ from hub.errors import (
     NotSent,
     Unanswered,
 )
-from hub.live.feed import Change, Feed, keys_of
+from hub.live.feed import Change, keys_of
 from hub.live.registry import Link
 from hub.log import limited
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.jobs.jobs import ItemState, Job, JobProgress, Jobs
@@ -39,7 +39,7 @@ from hub.wire.commands.param_structs import FaceParam, Reboot, RecordParam
 from hub.wire.commands.params import changed_param, check_param, encode_param
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -91,23 +91,14 @@ class _Delivery(Struct):
 class ManyDevices:
     """Sends settings and restarts to many devices. run() delivers settings when devices come."""
 
-    def __init__(
-        self,
-        store: Store,
-        devices: Devices,
-        commands: Commands,
-        jobs: Jobs,
-        audit: Audit,
-        change_feed: Feed[Change],
-        now: Callable[[], float],
-    ) -> None:
-        self._store = store
+    def __init__(self, core: Core, devices: Devices, commands: Commands, jobs: Jobs) -> None:
+        self._store = core.store
         self._devices = devices
         self._commands = commands
         self._jobs = jobs
-        self._audit = audit
-        self._change_feed = change_feed
-        self._now = now
+        self._audit = core.audit
+        self._change_feed = core.changes
+        self._now = core.now
         self._limit = trio.CapacityLimiter(_AT_ONCE)
         self._deliveries: dict[str, _Delivery] = {}
         jobs.on_cancel("settings", self._withdraw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
 
 import pybase64
 import trio
@@ -11,17 +12,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, DeviceRefused, HubError, NoSuchResource
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.jobs.jobs import MAX_ITEMS, ItemState, Job, JobProgress, Jobs, decoded
 from hub.services.people.photos import PersonPhotos
-from hub.services.site.site import Site
 from hub.wire.commands.answers import Match
 from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.param_structs import PersonSearch
 from hub.wire.commands.params import check_fields
 from hub.wire.times import read_local_time
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 #: Cameras that are asked at the same time: each frame has the photo.
 _AT_ONCE = 32
@@ -85,20 +88,14 @@ class PhotoSearches:
     """Searches cameras by a photo."""
 
     def __init__(
-        self,
-        devices: Devices,
-        commands: Commands,
-        photos: PersonPhotos,
-        jobs: Jobs,
-        site: Site,
-        audit: Audit,
+        self, core: Core, devices: Devices, commands: Commands, photos: PersonPhotos, jobs: Jobs
     ) -> None:
         self._devices = devices
         self._commands = commands
         self._photos = photos
         self._jobs = jobs
-        self._site = site
-        self._audit = audit
+        self._site = core.site
+        self._audit = core.audit
 
     async def start(
         self,

@@ -21,12 +21,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import HubError
-from hub.live.pending_devices import PendingDevices
-from hub.live.registry import Registry
+from hub.live.presence import Presence
 from hub.log import limited
-from hub.outside import steady_seconds
 from hub.services.devices.spans import Span, overlap, total, union, without
-from hub.services.site.clock.clock import SiteClock
 from hub.store.tables.devices import Device
 from hub.store.tables.outages import HubRun as HubRun
 from hub.store.tables.outages import Outage as Outage
@@ -34,7 +31,7 @@ from hub.store.tables.outages import OutageCause as OutageCause
 from hub.store.tables.outages import OutagePage as OutagePage
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -98,24 +95,15 @@ class OutageHistory(Struct, frozen=True):
 class DeviceAvailability:
     """Notes outages of devices, and answers about them."""
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        pending: PendingDevices,
-        clock: SiteClock,
-        now: Callable[[], float],
-        *,
-        steady_now: Callable[[], float] = steady_seconds,
-    ) -> None:
+    def __init__(self, core: Core, presence: Presence) -> None:
         """`steady_now`: seconds that pass evenly."""
-        self._store = store
-        self._registry = registry
-        self._pending = pending
-        self._clock = clock
-        self._now = now
-        self._steady_now = steady_now
-        known = store.outages.known
+        self._store = core.store
+        self._registry = presence.registry
+        self._pending = presence.pending
+        self._clock = core.clock
+        self._now = core.now
+        self._steady_now = core.outside.steady_now
+        known = core.store.outages.known
         self._lasting = {outage.did: outage for outage in known.lasting}
         self._last_id = known.last_id
         self._absent: dict[str, _Absence] = {}
@@ -123,7 +111,7 @@ class DeviceAvailability:
         #: What began while this clock was watched.
         self._of_this_run: set[int] = set()
         self._run = HubRun(known.last_run, 0, 0)
-        self._steady, self._wall = steady_now(), now()
+        self._steady, self._wall = core.outside.steady_now(), core.now()
         self._run_steady, self._saved_steady = self._steady, -_SAVE_SECONDS
         self._begin_run()
 

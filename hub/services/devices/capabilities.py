@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import trio
@@ -16,7 +16,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
-from hub.store.db import Store
 from hub.store.tables.device_capabilities import CapabilityRow
 from hub.store.tables.device_capabilities import CapabilitySource as CapabilitySource
 from hub.wire.commands.capabilities import (
@@ -26,6 +25,9 @@ from hub.wire.commands.capabilities import (
     Capabilities,
     Edition,
 )
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +73,9 @@ class CapabilityView(Struct, frozen=True):
 class CameraCapabilities:
     """What is known of all cameras. Reading is synchronous and from memory."""
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
-        self._store = store
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._now = core.now
         #: By did. A device's parts are written together: who changes one must have read the others.
         self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
-from hub.live.feed import Change, Feed
-from hub.live.frame_trace import FrameTraces
-from hub.live.pending_devices import PendingDevices
-from hub.live.registry import Link, Registry
+from hub.live.feed import Change
+from hub.live.presence import Presence
+from hub.live.registry import Link
 from hub.services.devices.csv_import import DeviceCsv, check_csv, read_csv, write_csv
 from hub.services.devices.keys import DeviceKeys
 from hub.services.devices.latest_pictures import LatestPictures
@@ -23,13 +23,14 @@ from hub.services.devices.refusals import Refusals
 from hub.services.devices.status import DeviceStatus
 from hub.services.devices.validation import check_change, check_key, check_new
 from hub.services.devices.views import DevicePage, DeviceView, DeviceViews
-from hub.store.db import Store
 from hub.store.tables.devices import Device as Device
 from hub.store.tables.devices import DeviceChange as DeviceChange
 from hub.store.tables.devices import NewDevice as NewDevice
 from hub.store.tables.devices import StatusUpdate
 from hub.wire.uploads.bodies import DeviceInfo
-from hub.wire.uploads.records import Record
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -37,25 +38,16 @@ log = logging.getLogger(__name__)
 class Devices:
     """The enrolled devices. When a call returns, its changes are durable and visible to all."""
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        pending: PendingDevices,
-        traces: FrameTraces,
-        records: Feed[Record],
-        changes: Feed[Change],
-        now: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._registry = registry
-        self._pending = pending
-        self._traces = traces
-        self._changes = changes
-        self._status = DeviceStatus(store.devices, registry)
-        self._pictures = LatestPictures(store.records, records)
-        self.keys = DeviceKeys(store, now)
-        self.refusals = Refusals(store, self.keys, pending)
+    def __init__(self, core: Core, presence: Presence) -> None:
+        self._store = core.store
+        self._registry = registry = presence.registry
+        self._pending = pending = presence.pending
+        self._traces = presence.traces
+        self._changes = core.changes
+        self._status = DeviceStatus(core.store.devices, registry)
+        self._pictures = LatestPictures(core.store.records, core.records)
+        self.keys = DeviceKeys(core.store, core.now)
+        self.refusals = Refusals(core.store, self.keys, pending)
         self._views = DeviceViews(
             registry,
             pending,
@@ -64,7 +56,7 @@ class Devices:
             self._pictures,
         )
         #: All of them in few words, for lists of thousands.
-        self.overview = CameraOverview(store.devices, registry, pending, self._status)
+        self.overview = CameraOverview(core.store.devices, registry, pending, self._status)
         #: A CSV file may have thousands of rows and keys, which would block the event loop.
         self._threads = trio.CapacityLimiter(1)
         #: did -> the number of the last change that ended its connection and its tokens, or of its

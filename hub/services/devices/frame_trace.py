@@ -7,7 +7,7 @@ when they are read. The result may still contain names of people: it is for admi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import trio
 from msgspec import Struct
@@ -17,11 +17,13 @@ from hub.errors import NoSuchResource
 from hub.live.frame_ring import ConnectionEnded, Direction, Kept, Shortened, TraceEntry
 from hub.live.frame_ring import TracedUpload as TracedUpload
 from hub.live.frame_trace import MAX_FRAMES as MAX_FRAMES
-from hub.live.frame_trace import FrameTraces
-from hub.live.pending_devices import PendingDevices
+from hub.live.presence import Presence
 from hub.services.devices.directory import Device, Devices
 from hub.wire.envelope import BadFrame, Response, decode_frame
 from hub.wire.redaction import redact_frame, redact_text, redact_uri
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 #: "request" and "answer": frames · "bad": not a frame · "part": too little of a frame was kept
 #: to decode it · "upload": an HTTP request · "ended": the end of a connection.
@@ -65,13 +67,11 @@ class _Source(Struct, frozen=True):
 class Trace:
     """Traces of enrolled devices by did, and of pending devices by serial number."""
 
-    def __init__(
-        self, traces: FrameTraces, devices: Devices, pending: PendingDevices, closing: trio.Event
-    ) -> None:
-        self._traces = traces
+    def __init__(self, core: Core, presence: Presence, devices: Devices) -> None:
+        self._traces = presence.traces
         self._devices = devices
-        self._pending = pending
-        self._closing = closing
+        self._pending = presence.pending
+        self._closing = core.closing
 
     def frames(self, did: str, after: int = 0) -> list[TracedFrame]:
         """Return the entries after the number `after`, oldest first. Raises NoSuchResource."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.disk_space import GB, DiskSpace
+from hub.services.site.disk_space import GB, shortage_of
 from hub.store.disk import Disk
 from hub.store.file_system import network_type
 
@@ -45,7 +45,7 @@ def _check_space(surroundings: Surroundings) -> Iterator[Finding]:
         yield failed("disk", "disk-unreadable", reason=error.strerror or str(error))
         return
     wanted = surroundings.config.store.min_free_gb
-    shortage = DiskSpace(wanted, lambda: free).shortage()
+    shortage = shortage_of(free, wanted)
     check = ok if shortage is None else warning
     code = "disk-ok" if shortage is None else "disk-low"
     yield check("disk", code, free=f"{free / GB:.1f}", wanted=f"{wanted:g}")

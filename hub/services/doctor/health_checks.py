@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
 
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.services.doctor.checks import run_quick, run_slow
 from hub.services.doctor.findings import CheckName, Finding
 from hub.services.doctor.surroundings import Surroundings
 from hub.store.offline.inspection import Stopped
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
+    from hub.services.site.backups.backups import Backups
 
 #: Findings younger than this are shown again, so that a page that is reloaded costs nothing.
 _FRESH_SECONDS = 15.0
@@ -39,15 +44,11 @@ class RunningCheck(Struct, frozen=True):
 class HealthChecks:
     """Runs the checks in threads, each kind once at a time."""
 
-    def __init__(
-        self,
-        surroundings: Callable[[], Surroundings],
-        change_feed: Feed[Change],
-        now: Callable[[], float],
-    ) -> None:
-        self._surroundings = surroundings
-        self._change_feed = change_feed
-        self._now = now
+    def __init__(self, core: Core, backups: Backups) -> None:
+        self._core = core
+        self._backups = backups
+        self._change_feed = core.changes
+        self._now = core.now
         self._quick_lock = trio.Lock()
         self._quick: list[Finding] = []
         self._quick_until = -1.0
@@ -75,6 +76,19 @@ class HealthChecks:
                     )
                 self._quick_until = trio.current_time() + _FRESH_SECONDS
             return self._quick
+
+    def _surroundings(self) -> Surroundings:
+        core = self._core
+        return Surroundings(
+            core.data_dir,
+            core.settings.current,
+            core.now,
+            os.getpid(),
+            core.site.zone_name(),
+            core.clock.is_doubted,
+            self._backups.last_failure,
+            core.clock.likely_time,
+        )
 
     def start(self) -> bool:
         """Start to check everything; False if that is in progress already."""

@@ -7,18 +7,21 @@ connection, if something speaks for a later edition and it has not answered befo
 from __future__ import annotations
 
 import logging
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
 from hub.errors import HubError
-from hub.live.feed import Change, Feed, keys_of
+from hub.live.feed import keys_of
 from hub.live.registry import Link
 from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.wire.commands.capabilities import needs_inquiry
 from hub.wire.commands.later_commands import GET_INFO
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +33,11 @@ class CameraInquiries:
     """Start `run` in a nursery."""
 
     def __init__(
-        self,
-        devices: Devices,
-        commands: Commands,
-        change_feed: Feed[Change],
-        abilities: Abilities,
+        self, core: Core, devices: Devices, commands: Commands, abilities: Abilities
     ) -> None:
         self._devices = devices
         self._commands = commands
-        self._change_feed = change_feed
+        self._change_feed = core.changes
         self._abilities = abilities
         self._limit = trio.CapacityLimiter(_AT_ONCE)
         #: did -> the connection on which it was asked.

@@ -9,13 +9,14 @@ downloaded every component and then reports its versions, as it does after a sta
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, ClientTooOld, NoSuchResource
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaign_views import (
     Campaign,
@@ -26,9 +27,11 @@ from hub.services.firmware.campaign_views import (
     says_versions,
 )
 from hub.services.firmware.releases import Release, Releases
-from hub.store.db import Store
 from hub.store.tables.campaigns import CampaignTarget, DesiredState, StoredCampaign, TargetState
 from hub.wire.uploads.firmware import Versions
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +43,13 @@ MAX_DEVICES = 10_000
 class Campaigns:
     """All campaigns. When a call returns, its changes are durable and visible to all."""
 
-    def __init__(
-        self,
-        store: Store,
-        releases: Releases,
-        devices: Devices,
-        changes: Feed[Change],
-        now: Callable[[], float],
-    ) -> None:
-        self._rows = store.campaigns
+    def __init__(self, core: Core, releases: Releases, devices: Devices) -> None:
+        self._rows = core.store.campaigns
         self._releases = releases
         self._devices = devices
-        self._changes = changes
-        self._now = now
-        self._views = CampaignViews(releases, devices, store.downloads)
+        self._changes = core.changes
+        self._now = core.now
+        self._views = CampaignViews(releases, devices, core.store.downloads)
         #: Held from reading the state of a device to writing its next one.
         self._state_lock = trio.Lock()
 

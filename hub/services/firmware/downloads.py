@@ -15,7 +15,7 @@ import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 from msgspec.structs import replace
@@ -28,10 +28,12 @@ from hub.services.expiry import is_current
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.one_use_links import ONE_USE_PREFIX, OneUseLinks
 from hub.services.firmware.releases import Component, StoredFile
-from hub.store.db import Store
 from hub.store.tables.downloads import Download as Download
 from hub.store.tables.downloads import joined
 from hub.wire.uploads.firmware import file_name
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -104,25 +106,18 @@ class Transfer:
 class Downloads:
     """Checks download links, limits downloads, and records them."""
 
-    def __init__(
-        self,
-        store: Store,
-        devices: Devices,
-        campaigns: Campaigns,
-        now: Callable[[], float],
-        lives: Callable[[], float],
-    ) -> None:
+    def __init__(self, core: Core, devices: Devices, campaigns: Campaigns) -> None:
         """`now` is the wall clock, `lives` the clock by which links end."""
-        self._key = store.link_key
-        self._rows = store.downloads
-        self._firmware = store.firmware
-        self._files = store.firmware_files
+        self._key = core.store.link_key
+        self._rows = core.store.downloads
+        self._firmware = core.store.firmware
+        self._files = core.store.firmware_files
         self._devices = devices
         self._campaigns = campaigns
-        self._now = now
-        self._lives = lives
+        self._now = core.now
+        self._lives = core.clock.lives
         self._slots: Counter[str] = Counter()
-        self._one_use = OneUseLinks(lives)
+        self._one_use = OneUseLinks(core.clock.lives)
         self._rate_limit = TokenBucket(MAX_BYTES_PER_SECOND, burst=STEP_BYTES)
 
     async def run(

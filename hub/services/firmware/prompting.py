@@ -7,12 +7,12 @@ when it comes back. Who may update, campaigns decide: an administrator started t
 from __future__ import annotations
 
 import logging
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
 from hub.errors import HubError
-from hub.live.feed import Change, Feed, keys_of
+from hub.live.feed import keys_of
 from hub.live.registry import Link
 from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
@@ -20,6 +20,9 @@ from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.wire.commands.capabilities import Capabilities, supposed_edition
 from hub.wire.commands.later_commands import OTA_START
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +35,16 @@ class FirmwarePrompts:
 
     def __init__(
         self,
+        core: Core,
         campaigns: Campaigns,
         devices: Devices,
         commands: Commands,
-        change_feed: Feed[Change],
         abilities: Abilities,
     ) -> None:
         self._campaigns = campaigns
         self._devices = devices
         self._commands = commands
-        self._change_feed = change_feed
+        self._change_feed = core.changes
         self._abilities = abilities
         self._limit = trio.CapacityLimiter(_AT_ONCE)
         #: did -> the connection on which it was told.

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import trio
 
-from hub.clock_reading import LikelyTime
 from hub.errors import BadParameter, HubError, NoSuchResource, TooLarge
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.services.firmware.release_validation import check_release, read_date
 from hub.services.site.disk_space import GB, DiskSpace
-from hub.services.site.site import Site
-from hub.store.db import Store
 from hub.store.firmware_files import MAX_FILE_BYTES as MAX_FILE_BYTES
 from hub.store.firmware_files import STAGED, Receiving
 from hub.store.startup import FIRMWARE
@@ -26,6 +23,9 @@ from hub.store.tables.firmware import NewComponent as NewComponent
 from hub.store.tables.firmware import NewRelease as NewRelease
 from hub.store.tables.firmware import Release as Release
 from hub.store.tables.firmware import StoredFile as StoredFile
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +76,13 @@ class FirmwareUpload:
 class Releases:
     """All releases. When a call returns, its changes are durable and visible to all."""
 
-    def __init__(
-        self,
-        store: Store,
-        site: Site,
-        disk: DiskSpace,
-        changes: Feed[Change],
-        now: Callable[[], LikelyTime],
-    ) -> None:
-        self._rows = store.firmware
-        self._files = store.firmware_files
-        self._site = site
+    def __init__(self, core: Core, disk: DiskSpace) -> None:
+        self._rows = core.store.firmware
+        self._files = core.store.firmware_files
+        self._site = core.site
         self._disk = disk
-        self._changes = changes
-        self._now = now
+        self._changes = core.changes
+        self._now = core.clock.likely_time
         #: Held while a file and its row are added or removed together.
         self._files_lock = trio.Lock()
 

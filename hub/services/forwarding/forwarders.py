@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,15 @@ import trio
 from msgspec import Struct
 
 from hub.errors import CannotStoreNow, NoSuchResource
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.services.forwarding.forwarder import Forwarder
 from hub.services.forwarding.mqtt.options import leaves
 from hub.services.forwarding.sender import Sender
 from hub.services.forwarding.senders import Senders
 from hub.store.targets.target import Cursor, Target
-from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +38,13 @@ class Forwarders:
     holds the target's lock, and does so as a whole (hub.services.changes).
     """
 
-    def __init__(
-        self,
-        store: Store,
-        senders: Senders,
-        record_feed: Feed[Record],
-        change_feed: Feed[Change],
-        now: Callable[[], float],
-        random: Callable[[], float],
-    ) -> None:
-        self._store = store
+    def __init__(self, core: Core, senders: Senders) -> None:
+        self._store = core.store
         self._senders = senders
-        self._record_feed = record_feed
-        self._change_feed = change_feed
-        self._now = now
-        self._random = random
+        self._record_feed = core.records
+        self._change_feed = core.changes
+        self._now = core.now
+        self._random = core.outside.random
         self._running: dict[int, Running] = {}
         self._locks: dict[int, trio.Lock] = {}
         self._nursery: trio.Nursery | None = None

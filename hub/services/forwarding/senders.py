@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,37 +13,23 @@ from hub.services.forwarding.sender import Sender, TryLater
 from hub.services.forwarding.webhooks.bodies import RenderAlarm, WebhookBodies
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
 from hub.services.forwarding.webhooks.sender import WebhookSender
+from hub.services.site.urls import base_url, own_ports
 from hub.store.targets.target import Target, TargetSecrets
 
 if TYPE_CHECKING:
-    import httpx
-
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 
 class Senders:
     """Makes senders. `render_alarm` is set by the web server, which knows the API."""
 
-    def __init__(
-        self,
-        store: Store,
-        view: SiteView,
-        links: PictureLinks,
-        base_url: Callable[[], str],
-        own_ports: Callable[[], frozenset[int]],
-        now: Callable[[], float],
-        transport: httpx.AsyncBaseTransport | None,
-    ) -> None:
-        """`base_url`: how the hub is reached, on `own_ports`. `transport`: replaces the network of
-        webhooks.
-        """
-        self._store = store
+    def __init__(self, core: Core, view: SiteView, links: PictureLinks) -> None:
+        self._store = core.store
         self._view = view
         self._links = links
-        self._base_url = base_url
-        self._own_ports = own_ports
-        self._now = now
-        self._transport = transport
+        self._site, self._settings = core.site, core.settings
+        self._now = core.now
+        self._transport = core.outside.transport
         self.render_alarm: RenderAlarm | None = None
 
     def of(self, target: Target) -> Sender:
@@ -86,11 +71,17 @@ class Senders:
         )
 
     async def _is_this_hub(self, target: Target) -> bool:
-        return await leads_to_this_hub(target.kind, target.options.url, self._own_ports())
+        return await leads_to_this_hub(
+            target.kind, target.options.url, own_ports(self._settings.current)
+        )
 
     def _bodies(self, target: Target) -> WebhookBodies:
         return WebhookBodies(
-            target.options.hub, self._links, self._base_url, self._alarm_json, self._now
+            target.options.hub,
+            self._links,
+            partial(base_url, self._site, self._settings),
+            self._alarm_json,
+            self._now,
         )
 
     def _messages(self, target: Target) -> Messages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
@@ -16,8 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, ChangedMeanwhile, NoSuchResource
-from hub.live.feed import Change, Feed
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.forwarding.checks import MAX_CA_LENGTH as MAX_CA_LENGTH
 from hub.services.forwarding.checks import MAX_NAME_LENGTH as MAX_NAME_LENGTH
 from hub.services.forwarding.checks import (
@@ -42,7 +41,8 @@ from hub.services.forwarding.views import view_of
 from hub.services.forwarding.webhooks.address import masked, secret_address
 from hub.services.forwarding.webhooks.bodies import RenderAlarm
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
-from hub.services.site.site import Site
+from hub.services.site.retention.retention import RetentionPolicy
+from hub.services.site.urls import own_ports
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import Cursor as Cursor
 from hub.store.targets.target import Gap as Gap
@@ -59,12 +59,10 @@ from hub.store.targets.target import ParkedKind as ParkedKind
 from hub.store.targets.target import PictureChoice as PictureChoice
 from hub.store.targets.target import Selection as Selection
 from hub.store.targets.target import TargetKind as TargetKind
-from hub.wire.uploads.records import Record, RecordKind
+from hub.wire.uploads.records import RecordKind
 
 if TYPE_CHECKING:
-    import httpx
-
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 _HUB = "targets.hub"
 _SECRET_BYTES = 24
@@ -101,36 +99,16 @@ class TargetChange(Struct, frozen=True, kw_only=True):
 class Targets:
     """Manages targets, and runs a forwarder for each. run() must run for anything to be sent."""
 
-    def __init__(
-        self,
-        store: Store,
-        site: Site,
-        audit: Audit,
-        record_feed: Feed[Record],
-        change_feed: Feed[Change],
-        view: SiteView,
-        *,
-        hold_days: int,
-        age_of: Callable[[DayUse], timedelta],
-        own_ports: Callable[[], frozenset[int]],
-        base_url: Callable[[], str],
-        now: Callable[[], float],
-        random: Callable[[], float],
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        """`age_of`: how long ago a day was. `own_ports`: TCP ports of this hub. `base_url`: how it
-        is reached, without a slash at the end. `transport`: replaces the network.
-        """
-        self._store = store
-        self._site = site
-        self._audit = audit
-        self._hold_days = hold_days
-        self._age_of = age_of
-        self._own_ports = own_ports
-        self._now = now
-        self.links = PictureLinks(store.picture_link_key, now)
-        self._senders = Senders(store, view, self.links, base_url, own_ports, now, transport)
-        self._forwarders = Forwarders(store, self._senders, record_feed, change_feed, now, random)
+    def __init__(self, core: Core, view: SiteView, retention: RetentionPolicy) -> None:
+        self._store = core.store
+        self._site = core.site
+        self._audit = core.audit
+        self._settings = core.settings
+        self._retention = retention
+        self._now = core.now
+        self.links = PictureLinks(core.store.picture_link_key, core.now)
+        self._senders = Senders(core, view, self.links)
+        self._forwarders = Forwarders(core, self._senders)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Forward to all targets until cancelled."""
@@ -200,7 +178,7 @@ class Targets:
         identity = check_identity(identity or Identity(), kind, url)
         cursor = await self._first_cursor(begin)
         hub = checked_hub(hub) if hub else await self._hub_name()
-        url = await checked_url(kind, url, self._own_ports())
+        url = await checked_url(kind, url, own_ports(self._settings.current))
         options = TargetOptions(
             url=masked(url),
             ca=checked_ca(ca),
@@ -253,7 +231,7 @@ class Targets:
         """Return a target after a change, and its secrets if they change. Raises BadParameter."""
         options, keys = old.options, None
         if change.url is not None and change.url != masked(options.url):
-            url = await checked_url(old.kind, change.url, self._own_ports())
+            url = await checked_url(old.kind, change.url, own_ports(self._settings.current))
             options = replace(options, url=masked(url))
             known = self._senders.secrets_of(old)
             if (secret := secret_address(url)) != known.url:
@@ -344,10 +322,6 @@ class Targets:
 
     # -- retention
 
-    def configure(self, hold_days: int) -> None:
-        """Take over for how many days records are kept that a target has not had."""
-        self._hold_days = hold_days
-
     def needs(self, day: DayUse) -> bool:
         """Whether a target has not had all records of a day that may still wait for it."""
         is_missing = any(
@@ -355,7 +329,9 @@ class Targets:
             and self._forwarders.cursor(target).seq < day.last_seq
             for target in self._lossless()
         )
-        return is_missing and self._age_of(day) <= timedelta(days=self._hold_days)
+        return is_missing and self._retention.age(day) <= timedelta(
+            days=self._settings.current.targets.hold_days
+        )
 
     async def note_dropped(self, day: DayUse, reason: GapReason) -> None:
         """Note that the records of a day are gone. Raises CannotStoreNow."""

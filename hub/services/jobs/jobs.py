@@ -15,9 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import CannotStoreNow, HubError, TooManyRequests, hub_error_in
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.log import limited
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.store.jobs.jobs import MAX_ITEMS as MAX_ITEMS
 from hub.store.jobs.jobs import ItemState as ItemState
 from hub.store.jobs.jobs import Job as Job
@@ -26,7 +26,7 @@ from hub.store.jobs.jobs import JobKind as JobKind
 from hub.store.jobs.jobs import JobState as JobState
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -114,17 +114,11 @@ class _RunningJob(Struct):
 class Jobs:
     """Runs long work and keeps its outcome. run() must run for jobs to start."""
 
-    def __init__(
-        self,
-        store: Store,
-        audit: Audit,
-        change_feed: Feed[Change],
-        now: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._audit = audit
-        self._change_feed = change_feed
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._audit = core.audit
+        self._change_feed = core.changes
+        self._now = core.now
         self._running: dict[int, _RunningJob] = {}
         self._nursery: trio.Nursery | None = None
         self._cancels: dict[JobKind, Callable[[int], Awaitable[None]]] = {}

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
-from hub.live.feed import Change, Feed
-from hub.services.access.audit import Actor, Audit
+from hub.live.feed import Change
+from hub.services.access.audit import Actor
 from hub.services.people.validation import checked_group_name
 from hub.store.people.groups import MAX_GROUPS as MAX_GROUPS
 from hub.store.people.groups import CameraGroup as CameraGroup
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 
 class CameraGroups:
     """Reads and changes the groups. A change is a `group` of the change feed, by id."""
 
-    def __init__(self, store: Store, audit: Audit, change_feed: Feed[Change]) -> None:
-        self._groups = store.camera_groups
-        self._audit = audit
-        self._change_feed = change_feed
+    def __init__(self, core: Core) -> None:
+        self._groups = core.store.camera_groups
+        self._audit = core.audit
+        self._change_feed = core.changes
 
     def list(self) -> tuple[CameraGroup, ...]:
         """Return the groups by name."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import trio
 from msgspec.structs import replace
 
-from hub.clock_reading import Reading
 from hub.errors import BadParameter, HubError, NoSuchResource
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change, next_change
 from hub.log import limited
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.people.masking import has_numbers
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.validation import checked_change, checked_pid
@@ -33,7 +32,7 @@ from hub.store.people.person_rows import PersonName as PersonName
 from hub.wire.person_numbers import canonical_pid
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -52,53 +51,37 @@ class People:
     Changes are durable on return, and raise CannotStoreNow if they cannot be stored.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        photos: PersonPhotos,
-        audit: Audit,
-        change_feed: Feed[Change],
-        reading: Callable[[], Reading],
-        now: Callable[[], float],
-        *,
-        sends_id_numbers: bool = True,
-    ) -> None:
-        self._people = store.people
-        self._settings = store.settings
-        self._photos = photos
-        self._audit = audit
-        self._change_feed = change_feed
-        self._reading = reading
-        self._now = now
-        self._sends_id_numbers = sends_id_numbers
-        self._has_setting = trio.Event()
+    def __init__(self, core: Core, photos: PersonPhotos) -> None:
+        self._people = core.store.people
+        self._settings = core.store.settings
+        self.photos = photos
+        self._audit = core.audit
+        self._change_feed = core.changes
+        self._reading = core.clock.reading
+        self._now = core.now
+        self._hub = core.settings
         #: When API keys saw the numbers of which people: see `note_numbers_shown`.
         self._noted: dict[tuple[Actor, int], float] = {}
-
-    def configure(self, *, sends_id_numbers: bool) -> None:
-        """Take over `people.send_id_numbers`."""
-        self._sends_id_numbers = sends_id_numbers
-        self._has_setting.set()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Send people again whenever the setting of the numbers has changed, until cancelled.
 
         Also at a start with another setting than before.
         """
-        task_status.started()
-        while True:
-            self._has_setting = trio.Event()
-            pause = float("inf")
-            try:
-                await self._follow_setting()
-            except HubError as error:
-                limited(log, logging.WARNING, "id numbers", "people are sent later: %s", error)
-                pause = _RETRY_SECONDS
-            with trio.move_on_after(pause):
-                await self._has_setting.wait()
+        with self._change_feed.subscribe() as changes:
+            task_status.started()
+            while True:
+                pause = float("inf")
+                try:
+                    await self._follow_setting()
+                except HubError as error:
+                    limited(log, logging.WARNING, "id numbers", "people are sent later: %s", error)
+                    pause = _RETRY_SECONDS
+                with trio.move_on_after(pause):
+                    await next_change(changes, "settings")
 
     async def _follow_setting(self) -> None:
-        wanted = str(self._sends_id_numbers)
+        wanted = str(self._hub.current.people.send_id_numbers)
         if (self._settings.get(_SENDS_ID_NUMBERS) or str(True)) == wanted:
             return
         await self._people.raise_revisions_of_numbers()
@@ -246,7 +229,7 @@ class People:
     async def _checked(self, change: PersonChange) -> PersonChange:
         checked = checked_change(change, self.this_year())
         if isinstance(checked.photo, bytes):
-            return replace(checked, photo=await self._photos.prepare(checked.photo))
+            return replace(checked, photo=await self.photos.prepare(checked.photo))
         return checked
 
     async def _put(self, put: PersonPut, by: Actor) -> Person:

@@ -17,10 +17,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, HubError, NoSuchResource
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.live.frame_trace import FrameTraces
 from hub.log import limited
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.site.backups.views import Backup
 from hub.store.commit.record_rows import fold
 from hub.store.records.erasing import Match as Match
@@ -30,11 +30,10 @@ from hub.store.tables.erasures import ErasureReport as ErasureReport
 from hub.store.tables.erasures import NewErasure
 from hub.store.tables.erasures import Subject as Subject
 from hub.wire.person_numbers import canonical_number, canonical_pid, names_nobody
-from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
+    from hub.services.core import Core
     from hub.services.people.import_export.imports import Imports
-    from hub.store.db import Store
 
 log = logging.getLogger(__name__)
 
@@ -78,24 +77,20 @@ class Erasures:
 
     def __init__(
         self,
-        store: Store,
-        audit: Audit,
+        core: Core,
         traces: FrameTraces,
-        record_feed: Feed[Record],
-        change_feed: Feed[Change],
         copies: Callable[[], Awaitable[Sequence[str]]],
         imports: Imports,
-        now: Callable[[], float],
         caches: Sequence[Callable[[], None]] = (),
     ) -> None:
-        self._store = store
-        self._audit = audit
+        self._store = core.store
+        self._audit = core.audit
         self._traces = traces
-        self._record_feed = record_feed
-        self._change_feed = change_feed
+        self._record_feed = core.records
+        self._change_feed = core.changes
         self._copies = copies
         self._imports = imports
-        self._now = now
+        self._now = core.now
         self._caches = caches
         self._has_work = trio.Event()
         self._working = trio.Lock()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from hub.clock_reading import LikelyTime
 from hub.errors import BadParameter
 from hub.services.records.record_log import RecordFilter
 from hub.store.media.packs import day_bounds
 
 if TYPE_CHECKING:
-    from hub.services.site.site import Site
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 #: The lengths that a bucket can have, by name. From 6 hours on, buckets begin by the site's clock.
@@ -58,10 +56,10 @@ class Histogram(Struct, frozen=True):
 class Histograms:
     """Counts records. `now`: the wall clock, in UNIX seconds."""
 
-    def __init__(self, store: Store, site: Site, now: Callable[[], LikelyTime]) -> None:
-        self._store = store
-        self._site = site
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._site = core.site
+        self._now = core.clock.likely_time
 
     async def histogram(self, filter: RecordFilter, *, bucket_ms: int | None = None) -> Histogram:
         """Count the records that match in buckets of `bucket_ms`, one of BUCKETS' lengths.

@@ -7,19 +7,18 @@ release it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
 
 from hub.errors import BadParameter, HubError
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.log import limited
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.access.users import User
 from hub.services.access.validation import includes
-from hub.services.site.clock.clock import SiteClock
 from hub.store.records.held_evidence import HeldUse as HeldUse
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES, RecordPage
@@ -31,7 +30,7 @@ from hub.store.tables.holds import NewHold
 from hub.wire.uploads.records import Record, RecordKind
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -71,20 +70,13 @@ class Selected(Struct, frozen=True):
 class Holds:
     """Makes, changes and ends holds. run() removes what is not held any more."""
 
-    def __init__(
-        self,
-        store: Store,
-        audit: Audit,
-        clock: SiteClock,
-        change_feed: Feed[Change],
-        now: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._holds = store.holds
-        self._audit = audit
-        self._clock = clock
-        self._change_feed = change_feed
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._holds = core.store.holds
+        self._audit = core.audit
+        self._clock = core.clock
+        self._change_feed = core.changes
+        self._now = core.now
         self._has_ended = trio.Event()
 
     # -- reading

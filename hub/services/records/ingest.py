@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import xxhash
 
 from hub import metrics
-from hub.config import DevicesConfig
 from hub.errors import NoSuchResource, NotAuthorised
 from hub.log import limited
 from hub.services.commands.abilities import Abilities, NothingKnown, from_upload
@@ -18,9 +17,7 @@ from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.releases import Release
-from hub.services.site.site import Site
 from hub.store.commit.record_batch import RecordBatch
-from hub.store.db import Store
 from hub.store.tables.devices import Device
 from hub.threads import WorkerThreads
 from hub.wire.commands.capabilities import MAX_FIRMWARE_LENGTH, with_firmware
@@ -37,6 +34,9 @@ from hub.wire.uploads.firmware import (
     decode_ota_query,
 )
 from hub.wire.uploads.records import AccessDetail
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -57,33 +57,28 @@ class Ingest:
 
     def __init__(
         self,
-        store: Store,
+        core: Core,
         devices: Devices,
-        site: Site,
         campaigns: Campaigns,
         downloads: Downloads,
-        config: DevicesConfig,
-        now: Callable[[], float],
         abilities: Abilities | None = None,
     ) -> None:
         """`abilities`: keeps whose shapes a device uploads."""
         self._abilities = abilities or NothingKnown()
-        self._records = store.records
+        self._records = core.store.records
         self._devices = devices
-        self._site = site
+        self._site = core.site
         self._campaigns = campaigns
         self._downloads = downloads
-        self._config = config
-        self._now = now
+        self._settings = core.settings
+        self._now = core.now
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
-
-    def configure(self, config: DevicesConfig) -> None:
-        """Take over new settings."""
-        self._config = config
 
     async def face(self, device: Device, body: bytes) -> None:
         """Store a capture of a face (2.1)."""
-        upload = await self._decode(bodies.decode_face, body, max_depth=self._config.max_depth)
+        upload = await self._decode(
+            bodies.decode_face, body, max_depth=self._settings.current.devices.max_depth
+        )
         await self._store(device, "face", body, [upload])
 
     async def event(self, device: Device, body: bytes) -> None:
@@ -91,14 +86,16 @@ class Ingest:
         upload = await self._decode(
             bodies.decode_event,
             body,
-            max_depth=self._config.max_depth,
-            keep_unknown=self._config.unknown_event_types == "keep",
+            max_depth=self._settings.current.devices.max_depth,
+            keep_unknown=self._settings.current.devices.unknown_event_types == "keep",
         )
         await self._store(device, "event", body, [upload])
 
     async def vehicle(self, device: Device, body: bytes) -> None:
         """Store a capture of a vehicle (2.5)."""
-        upload = await self._decode(bodies.decode_vehicle, body, max_depth=self._config.max_depth)
+        upload = await self._decode(
+            bodies.decode_vehicle, body, max_depth=self._settings.current.devices.max_depth
+        )
         await self._store(device, "vehicle", body, [upload])
 
     async def access(self, device: Device, body: bytes) -> None:
@@ -106,7 +103,7 @@ class Ingest:
         access = await self._decode(
             bodies.decode_access,
             body,
-            max_depth=self._config.max_depth,
+            max_depth=self._settings.current.devices.max_depth,
             zone=self._site.zone(),
         )
         _check_owner(device, did=None, sn=access.sn)
@@ -120,7 +117,7 @@ class Ingest:
 
     async def device_info(self, device: Device, body: bytes) -> None:
         """Note the versions and name that a device reports when it starts (2.2)."""
-        info = bodies.decode_device_info(body, max_depth=self._config.max_depth)
+        info = bodies.decode_device_info(body, max_depth=self._settings.current.devices.max_depth)
         await self._take_report(device, info)
         await self._learn_firmware(device, info.fw_ver)
         await self._devices.flush()
@@ -134,7 +131,7 @@ class Ingest:
         what it runs, are good for one download (D12), and begin with `tls_base_url` if the query
         came over a port without TLS. Also raises ClientTooOld and NoSuchResource.
         """
-        query = decode_ota_query(body, max_depth=self._config.max_depth)
+        query = decode_ota_query(body, max_depth=self._settings.current.devices.max_depth)
         await self._take_report(device, query.info)
         if query.ota_id not in (None, device.ota_id):
             raise NoSuchResource("otaId: does not belong to this device")

@@ -10,7 +10,7 @@ import trio
 
 from hub import metrics
 from hub.errors import NoSuchResource, TooManyRequests
-from hub.live.feed import Feed, Subscription
+from hub.live.feed import Subscription
 from hub.store.media.pictures import PictureInPieces as PictureInPieces
 from hub.store.media.pictures import StoredPicture as StoredPicture
 from hub.store.records.record_filter import RecordFilter as RecordFilter
@@ -20,6 +20,7 @@ from hub.store.records.record_log import RecordPage as RecordPage
 from hub.wire.uploads.records import EventDetail, Record
 
 if TYPE_CHECKING:
+    from hub.services.core import Core
     from hub.store.db import Store
 
 #: What a reader reads from the store at a time.
@@ -101,9 +102,9 @@ class LogReader:
 class RecordLog:
     """Reads the append-only log of everything that devices reported."""
 
-    def __init__(self, store: Store, record_feed: Feed[Record]) -> None:
-        self._store = store
-        self._feed = record_feed
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._feed = core.records
 
     @property
     def log_id(self) -> str:

@@ -6,7 +6,6 @@ seen and was used in the last minutes. A *visit* ends when the user has not look
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from hub.store.tables.reviews import MAX_MARKS
 from hub.store.tables.reviews import Review as Review
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 VISIT_GAP_MS = 600_000
 
@@ -23,9 +22,9 @@ VISIT_GAP_MS = 600_000
 class Reviews:
     """`now`: UNIX seconds."""
 
-    def __init__(self, store: Store, now: Callable[[], float]) -> None:
-        self._store = store
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._now = core.now
 
     def get(self, user: str) -> Review:
         return self._store.reviews.get(user)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hub.errors import BadParameter, NotAllowed
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.access.users import User
 from hub.services.access.validation import includes
 from hub.store.tables.saved_searches import MAX_SEARCHES as MAX_SEARCHES
@@ -14,7 +13,7 @@ from hub.store.tables.saved_searches import NewSearch
 from hub.store.tables.saved_searches import SavedSearch as SavedSearch
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 MAX_NAME_LENGTH = 80
 MAX_QUERY_LENGTH = 6_000
@@ -26,10 +25,10 @@ class SavedSearches:
     The audit log names them by their number, because their names may be those of people.
     """
 
-    def __init__(self, store: Store, audit: Audit, now: Callable[[], float]) -> None:
-        self._searches = store.saved_searches
-        self._audit = audit
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._searches = core.store.saved_searches
+        self._audit = core.audit
+        self._now = core.now
 
     def list(self) -> tuple[SavedSearch, ...]:
         """Return the searches by name."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,17 +16,15 @@ from msgspec import Meta, Struct
 from hub.durable_files import write_file
 from hub.errors import BadParameter, CannotStoreNow, HubError
 from hub.log import visible
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.reports.report import Report, ReportKind
 from hub.services.reports.reports import Gates, ReportQuery, Reports
 from hub.services.site.backups.place import try_out
-from hub.services.site.clock.clock import SiteClock
-from hub.services.site.site import Site
 
 if TYPE_CHECKING:
     import httpx
 
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -75,23 +72,15 @@ class ReportDelivery:
     """Sends reports. run() does so when they are due."""
 
     def __init__(
-        self,
-        store: Store,
-        reports: Reports,
-        site: Site,
-        clock: SiteClock,
-        audit: Audit,
-        data_dir: Path,
-        *,
-        transport: httpx.AsyncBaseTransport | None = None,
+        self, core: Core, reports: Reports, *, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         """`transport`: replaces the network."""
-        self._store = store
+        self._store = core.store
         self._reports = reports
-        self._site = site
-        self._clock = clock
-        self._audit = audit
-        self._data_dir = data_dir
+        self._site = core.site
+        self._clock = core.clock
+        self._audit = core.audit
+        self._data_dir = core.data_dir
         self._transport = transport
         self._threads = trio.CapacityLimiter(1)
         self._retry_at, self._failures = 0.0, 0

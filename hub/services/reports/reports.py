@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,9 +11,8 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from hub.clock_reading import LikelyTime
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.devices.availability import DeviceAvailability
 from hub.services.people.groups import CameraGroups
 from hub.services.people.register import People
@@ -26,10 +24,9 @@ from hub.services.reports.periods import PeriodKind, period_of
 from hub.services.reports.plates import report_plates
 from hub.services.reports.report import Report as Report
 from hub.services.reports.report import ReportKind as ReportKind
-from hub.services.site.site import Site
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -79,22 +76,15 @@ class Reports:
     """Makes reports. run() does the work, so that it goes on when who asked is gone."""
 
     def __init__(
-        self,
-        store: Store,
-        site: Site,
-        people: People,
-        groups: CameraGroups,
-        availability: DeviceAvailability,
-        audit: Audit,
-        now: Callable[[], LikelyTime],
+        self, core: Core, people: People, groups: CameraGroups, availability: DeviceAvailability
     ) -> None:
-        self._store = store
-        self._site = site
+        self._store = core.store
+        self._site = core.site
         self._people = people
         self._groups = groups
         self._availability = availability
-        self._audit = audit
-        self._now = now
+        self._audit = core.audit
+        self._now = core.clock.likely_time
         self._made: OrderedDict[tuple[ReportQuery, str], _Making] = OrderedDict()
         self._send, self._receive = trio.open_memory_channel[tuple[ReportQuery, _Making]](
             _MAX_WAITING

@@ -6,11 +6,15 @@ When space runs short, the oldest day of records is dropped, and firmware files 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from hub.log import limited
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +31,11 @@ class Shortage(Struct, frozen=True):
 
 
 class DiskSpace:
-    """Compares the free disk space with `min_free_gb`, which must stay free.
+    """Compares the free disk space with `store.min_free_gb`, which must stay free."""
 
-    `free_bytes` returns the free space of the disk, or raises OSError.
-    """
-
-    def __init__(self, min_free_gb: float, free_bytes: Callable[[], int]) -> None:
-        self.configure(min_free_gb)
-        self._free_bytes = free_bytes
-
-    def configure(self, min_free_gb: float) -> None:
-        """Take over a new limit."""
-        self._wanted = max(int(min_free_gb * GB), _FULL_BYTES)
+    def __init__(self, core: Core) -> None:
+        self._settings = core.settings
+        self._free_bytes = partial(core.outside.free_bytes, core.data_dir)
 
     def shortage(self, more: int = 0) -> Shortage | None:
         """Return the shortage after writing `more` bytes; None if there is none, or on errors."""
@@ -47,4 +44,10 @@ class DiskSpace:
         except OSError as error:
             limited(log, logging.WARNING, "disk", "cannot read the free disk space: %s", error)
             return None
-        return Shortage(free, self._wanted) if free < self._wanted else None
+        return shortage_of(free, self._settings.current.store.min_free_gb)
+
+
+def shortage_of(free: int, min_free_gb: float) -> Shortage | None:
+    """Return the shortage if `free` bytes are free; None if there is none."""
+    wanted = max(int(min_free_gb * GB), _FULL_BYTES)
+    return Shortage(free, wanted) if free < wanted else None

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.live.feed import Change, Feed
-from hub.services.access.audit import Actor, Audit
+from hub.live.feed import Change
+from hub.services.access.audit import Actor
 from hub.services.doctor.findings import moment_text
 from hub.services.problems import PROBLEMS
 from hub.store.media.lost_parts import LostPart
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 
 class LostPictures:
     """Says what is lost, and lets a person take note, so that the hub counts as well again."""
 
-    def __init__(self, store: Store, audit: Audit, change_feed: Feed[Change]) -> None:
-        self._store = store
-        self._audit = audit
-        self._change_feed = change_feed
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._audit = core.audit
+        self._change_feed = core.changes
 
     def unaccepted(self) -> tuple[LostPart, ...]:
         """Return what nobody has taken note of yet."""

@@ -10,19 +10,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import trio
 
-from hub.config import StoreConfig
 from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.log import limited
-from hub.services.site.clock.clock import SiteClock
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.retention.retention import RetentionPolicy
-from hub.store.db import Store
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import GapReason
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +49,12 @@ class Maintenance:
 
     def __init__(
         self,
-        store: Store,
-        config: StoreConfig,
+        core: Core,
         disk_space: DiskSpace,
-        clock: SiteClock,
         retention: RetentionPolicy,
         *,
         prune: Sequence[Callable[[], Awaitable[None]]],
         save: Sequence[Callable[[], Awaitable[None]]] = (),
-        now: Callable[[], float],
-        zone: Callable[[], tzinfo],
         is_needed: Callable[[DayUse], bool] = lambda day: False,
         note_dropped: NoteDropped | None = None,
     ) -> None:
@@ -66,21 +63,17 @@ class Maintenance:
         """
         self._is_needed = is_needed
         self._note_dropped = note_dropped
-        self._store = store
-        self._config = config
+        self._store = core.store
+        self._settings = core.settings
         self._disk_space = disk_space
-        self._clock = clock
+        self._clock = core.clock
         self._retention = retention
         self._prune = prune
         self._save = save
-        self._now = now
-        self._zone = zone
+        self._now = core.now
+        self._zone = core.site.zone
         self.shortage: Shortage | None = None
         self._freeing_seconds = _FREEING_SECONDS
-
-    def configure(self, config: StoreConfig) -> None:
-        """Take over new limits."""
-        self._config = config
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until cancelled. Errors of the store are logged, and the step is tried again."""
@@ -140,9 +133,11 @@ class Maintenance:
         plan = await self._retention.look(night)
         for day in plan.due:
             if not self._is_needed(day.use):
-                why = f"it is more than {self._config.keep_days} days old"
+                why = f"it is more than {self._settings.current.store.keep_days} days old"
                 await self._drop(day.use.day, why, "age")
-        kept_since = self._now() - timedelta(days=self._config.keep_days).total_seconds()
+        kept_since = (
+            self._now() - timedelta(days=self._settings.current.store.keep_days).total_seconds()
+        )
         await self._store.device_pictures.drop_older(int(kept_since * 1000))
 
     async def _drop(self, day: str, why: str, reason: GapReason) -> None:
@@ -208,12 +203,12 @@ class Maintenance:
     def _exceeds_space(self) -> tuple[GapReason, str] | None:
         """Return why a day must go, None if none must."""
         stored = sum(use.bytes for use in self._store.retention.days())
-        most = self._config.max_gb * GB
+        most = self._settings.current.store.max_gb * GB
         # Held evidence counts for up to a half, so that it cannot displace all days.
         stored += min(self._store.evidence.use().bytes, int(most / 2))
         size = ""
         if most and stored > most:
-            size = f"the pictures take more than {self._config.max_gb:g} GB"
+            size = f"the pictures take more than {self._settings.current.store.max_gb:g} GB"
         # First: a full disk does not wait for anybody.
         if shortage := self._disk_space.shortage():
             return "disk", f"only {shortage.free_bytes / GB:.1f} GB of disk space is free"

@@ -12,11 +12,11 @@ import ifaddr
 from babel.localtime import get_localzone
 from msgspec import Struct
 
-from hub.config import Config
 from hub.errors import BadParameter
 from hub.live.feed import Change, Feed
 
 if TYPE_CHECKING:
+    from hub.services.site.settings.settings import Settings
     from hub.store.tables.settings import SettingTable
 
 Language = Literal["auto", "zh", "en"]
@@ -44,37 +44,36 @@ class Site:
 
     def __init__(
         self,
-        settings: SettingTable,
-        config: Config,
+        chosen: SettingTable,
+        settings: Settings,
         change_feed: Feed[Change],
         *,
         adapters: Callable[[], Iterable[ifaddr.Adapter]] = ifaddr.get_adapters,
     ) -> None:
+        self._chosen = chosen
         self._settings = settings
-        self._config = config
         self._change_feed = change_feed
         self._adapters = adapters
         self._host_zone = _host_zone_name()
 
-    def configure(self, config: Config) -> None:
-        """Take over new settings of the file."""
-        self._config = config
-        self._change_feed.publish([Change("site", "")])
-
     def name(self) -> str:
         """Return the site's name; the host's name if none is set."""
-        return self._settings.get("site.name") or self._config.site.name or socket.gethostname()
+        return (
+            self._chosen.get("site.name")
+            or self._settings.current.site.name
+            or socket.gethostname()
+        )
 
     def chosen(self, field: str) -> str | None:
         """Return the "name", "timezone" or "language" that was set on the page, if one was."""
-        return self._settings.get(f"site.{field}") or None
+        return self._chosen.get(f"site.{field}") or None
 
     def zone_name(self) -> str:
         """Return the IANA name of the time zone."""
-        chosen = self._settings.get("site.timezone")
+        chosen = self._chosen.get("site.timezone")
         if chosen and _is_zone(chosen):
             return chosen
-        return self._config.site.timezone or self._host_zone
+        return self._settings.current.site.timezone or self._host_zone
 
     def zone(self) -> ZoneInfo:
         """Return the time zone."""
@@ -82,11 +81,11 @@ class Site:
 
     def language(self) -> Language:
         """Return the language of the pages; `auto` means that of each browser."""
-        chosen = self._settings.get("site.language")
+        chosen = self._chosen.get("site.language")
         try:
-            return _language(chosen) if chosen else self._config.site.language
+            return _language(chosen) if chosen else self._settings.current.site.language
         except BadParameter:  # the row is damaged
-            return self._config.site.language
+            return self._settings.current.site.language
 
     def check(self, new: SiteSettings) -> None:
         """Raise BadParameter for the field "name", "zone" or "language" unless all are valid."""
@@ -99,9 +98,9 @@ class Site:
     async def set(self, new: SiteSettings) -> None:
         """Store the settings, which apply at once. Raises BadParameter as check() does."""
         self.check(new)
-        await self._settings.set("site.name", new.name.strip())
-        await self._settings.set("site.timezone", new.zone)
-        await self._settings.set("site.language", new.language)
+        await self._chosen.set("site.name", new.name.strip())
+        await self._chosen.set("site.timezone", new.zone)
+        await self._chosen.set("site.language", new.language)
         self._change_feed.publish([Change("site", "")])
 
     def addresses(self) -> list[str]:
@@ -109,7 +108,7 @@ class Site:
 
         Loopback and link-local addresses are left out. Raises OSError.
         """
-        bind = self._config.devices.bind
+        bind = self._settings.current.devices.bind
         if bind not in ("0.0.0.0", "::"):
             return [bind]
         found = [

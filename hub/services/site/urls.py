@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hub.config import ports_of
+
 if TYPE_CHECKING:
-    from hub.config import WebConfig
+    from hub.config import Config, WebConfig
     from hub.services import Services
+    from hub.services.site.settings.settings import Settings
     from hub.services.site.site import Site
 
 
 def dashboard_urls(services: Services) -> list[str]:
     """Return the URLs of the dashboard on the site's network, at least one."""
-    return web_urls(services.site, services.config.web)
+    return web_urls(services.core.site, services.config.web)
 
 
 def web_urls(site: Site, web: WebConfig) -> list[str]:
@@ -21,11 +24,23 @@ def web_urls(site: Site, web: WebConfig) -> list[str]:
     return [f"{scheme}://{host}:{web.port}{web.prefix}/" for host in hosts(site, web.bind)]
 
 
+def base_url(site: Site, settings: Settings) -> str:
+    """Return how the hub is reached first, without a slash at the end."""
+    return web_urls(site, settings.current.web)[0].rstrip("/")
+
+
+def own_ports(config: Config) -> frozenset[int]:
+    """Return the TCP ports of this hub."""
+    return frozenset(one.port for one in ports_of(config))
+
+
 def device_urls(services: Services) -> list[str]:
     """Return the URLs to enter on cameras, at least one."""
     devices = services.config.devices
     scheme = "wss" if devices.tls else "ws"
-    return [f"{scheme}://{host}:{devices.port}/" for host in hosts(services.site, devices.bind)]
+    return [
+        f"{scheme}://{host}:{devices.port}/" for host in hosts(services.core.site, devices.bind)
+    ]
 
 
 def hosts(site: Site, bind: str) -> list[str]:

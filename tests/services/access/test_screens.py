@@ -17,19 +17,19 @@ _DAY = 24 * 3600
 
 @pytest.fixture
 async def ada(hub: HubServices) -> User:
-    await hub.services.users.add("ada", "admin", PASSWORD, by=COMMAND_LINE)
-    await hub.services.users.add("lobby", "viewer", PASSWORD, by=COMMAND_LINE)
-    return hub.services.users.get("ada")
+    await hub.services.access.users.add("ada", "admin", PASSWORD, by=COMMAND_LINE)
+    await hub.services.access.users.add("lobby", "viewer", PASSWORD, by=COMMAND_LINE)
+    return hub.services.access.users.get("ada")
 
 
 async def link(hub: HubServices, ada: User, screen: str = "Lobby", user: str = "lobby") -> str:
-    return await hub.services.screens.make_link(screen, user, by=ada, address="10.0.0.5")
+    return await hub.services.access.screens.make_link(screen, user, by=ada, address="10.0.0.5")
 
 
 async def screen(hub: HubServices, ada: User, user: str = "lobby") -> str:
     """The token of a screen that was started."""
     token = await link(hub, ada, user=user)
-    return (await hub.services.screens.start(token, "10.0.0.9")).token
+    return (await hub.services.access.screens.start(token, "10.0.0.9")).token
 
 
 async def test_a_screen_stays_signed_in_for_months(
@@ -38,8 +38,8 @@ async def test_a_screen_stays_signed_in_for_months(
     token = await screen(hub, ada)
     for _ in range(200):
         clock.advance(_DAY)
-        await hub.services.sessions.prune()
-        assert await hub.services.sessions.user_of(token)
+        await hub.services.access.sessions.prune()
+        assert await hub.services.access.sessions.user_of(token)
 
 
 async def test_a_screen_that_was_off_for_two_months_is_signed_out(
@@ -47,26 +47,26 @@ async def test_a_screen_that_was_off_for_two_months_is_signed_out(
 ) -> None:
     token = await screen(hub, ada)
     clock.advance(60 * _DAY - 1)
-    assert hub.services.screens.all()
+    assert hub.services.access.screens.all()
     clock.advance(1)
-    assert await hub.services.sessions.user_of(token) is None
-    assert hub.services.screens.all() == ()
-    await hub.services.sessions.prune()
+    assert await hub.services.access.sessions.user_of(token) is None
+    assert hub.services.access.screens.all() == ()
+    await hub.services.access.sessions.prune()
     assert hub.store.sessions.screens() == ()
 
 
 async def test_a_screen_can_only_look_whoever_it_belongs_to(hub: HubServices, ada: User) -> None:
     token = await screen(hub, ada, user="ada")
-    user = await hub.services.sessions.user_of(token)
+    user = await hub.services.access.sessions.user_of(token)
     assert user is not None
     assert (user.name, user.role) == ("ada", "viewer")
-    assert hub.services.users.get("ada").role == "admin"
+    assert hub.services.access.users.get("ada").role == "admin"
 
 
 async def test_a_link_works_once_and_within_a_day(
     hub: HubServices, ada: User, clock: FrozenClock
 ) -> None:
-    screens = hub.services.screens
+    screens = hub.services.access.screens
     token = await link(hub, ada)
     await screens.start(token, "10.0.0.9")
     with pytest.raises(NotAuthorised):
@@ -83,7 +83,7 @@ async def test_of_concurrent_uses_of_a_link_one_succeeds(hub: HubServices, ada: 
 
     async def use() -> None:
         try:
-            await hub.services.screens.start(token, "10.0.0.9")
+            await hub.services.access.screens.start(token, "10.0.0.9")
             outcomes.append("in")
         except NotAuthorised:
             outcomes.append("used")
@@ -96,21 +96,21 @@ async def test_of_concurrent_uses_of_a_link_one_succeeds(hub: HubServices, ada: 
 
 async def test_a_new_link_replaces_the_earlier_one(hub: HubServices, ada: User) -> None:
     first, second = await link(hub, ada), await link(hub, ada)
-    assert hub.services.screens.link_of(first) is None
-    assert hub.services.screens.link_of(second) is not None
+    assert hub.services.access.screens.link_of(first) is None
+    assert hub.services.access.screens.link_of(second) is not None
 
 
 async def test_a_link_ends_with_who_made_it(hub: HubServices, ada: User) -> None:
     token = await link(hub, ada)
-    await hub.services.users.add("ben", "admin", PASSWORD, by=COMMAND_LINE)
-    await hub.services.users.set_role("ada", "guard", by=COMMAND_LINE)
-    assert hub.services.screens.link_of(token) is None
+    await hub.services.access.users.add("ben", "admin", PASSWORD, by=COMMAND_LINE)
+    await hub.services.access.users.set_role("ada", "guard", by=COMMAND_LINE)
+    assert hub.services.access.screens.link_of(token) is None
 
 
 async def test_a_link_whose_setting_is_damaged_is_not_valid(hub: HubServices, ada: User) -> None:
     token = await link(hub, ada)
     await hub.store.settings.set("screen.link", "{")
-    assert hub.services.screens.link_of(token) is None
+    assert hub.services.access.screens.link_of(token) is None
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ async def test_a_bad_link_names_the_field(
 
 async def test_an_administrator_signs_a_screen_out(hub: HubServices, ada: User) -> None:
     token = await screen(hub, ada)
-    (session,) = hub.services.screens.all()
-    await hub.services.screens.end(session.token_hash, by=COMMAND_LINE)
-    assert await hub.services.sessions.user_of(token) is None
+    (session,) = hub.services.access.screens.all()
+    await hub.services.access.screens.end(session.token_hash, by=COMMAND_LINE)
+    assert await hub.services.access.sessions.user_of(token) is None
     with pytest.raises(NoSuchResource):
-        await hub.services.screens.end(session.token_hash, by=COMMAND_LINE)
-    actions = [(one.action, one.target) for one in await hub.services.audit.oldest()]
+        await hub.services.access.screens.end(session.token_hash, by=COMMAND_LINE)
+    actions = [(one.action, one.target) for one in await hub.services.core.audit.oldest()]
     assert [one for one in actions if one[0].startswith("screen.")] == [
         ("screen.link", "Lobby"),
         ("screen.start", "Lobby"),
@@ -146,9 +146,9 @@ async def test_an_administrator_signs_a_screen_out(hub: HubServices, ada: User) 
 
 
 async def test_a_persons_session_is_no_screen(hub: HubServices, ada: User) -> None:
-    token = (await hub.services.sessions.sign_in("ada", PASSWORD, "10.0.0.1")).token
-    assert not hub.services.sessions.is_screen(token)
+    token = (await hub.services.access.sessions.sign_in("ada", PASSWORD, "10.0.0.1")).token
+    assert not hub.services.access.sessions.is_screen(token)
     session: Session = hub.store.sessions.of_user("ada")[0]
     with pytest.raises(NoSuchResource):
-        await hub.services.screens.end(session.token_hash, by=COMMAND_LINE)
-    assert await hub.services.sessions.user_of(token)
+        await hub.services.access.screens.end(session.token_hash, by=COMMAND_LINE)
+    assert await hub.services.access.sessions.user_of(token)

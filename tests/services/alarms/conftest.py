@@ -23,9 +23,9 @@ class AlarmSite:
     def __init__(self, hub: HubServices, clock: FrozenClock) -> None:
         self.hub = hub
         self.clock = clock
-        self.alarms = hub.services.alarms
-        self.rules = hub.services.alarm_rules
-        self.plate_lists = hub.services.plate_lists
+        self.alarms = hub.services.alarms.raised
+        self.rules = hub.services.alarms.rules
+        self.plate_lists = hub.services.alarms.plate_lists
 
     async def event(self, type: int, *, did: str = "1", **who: object) -> int:
         detail = EventDetail(type=type, **who)  # type: ignore[arg-type]

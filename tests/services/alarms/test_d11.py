@@ -150,7 +150,7 @@ async def test_what_raises_an_alarm(
     await scene(site)
     assert {(one.kind, one.subject, one.severity) for one in site.active()} == raised
     # No line keeps a record from being stored.
-    kinds = {one.kind for one in (await site.hub.services.records.page(RecordFilter())).items}
+    kinds = {one.kind for one in (await site.hub.services.records.log.page(RecordFilter())).items}
     assert kinds
 
 
@@ -223,7 +223,7 @@ async def test_states_have_who_when_and_a_note(site: AlarmSite) -> None:
 async def watched(site: AlarmSite, clock: FrozenClock) -> Watched:
     for did in ("1", "2"):
         new = NewDevice(sn=f"SN{did}", code="CODE0001", did=did, name=f"Gate {did}")
-        await site.hub.services.devices.add(new)
+        await site.hub.services.cameras.devices.add(new)
     seen = StatusUpdate(last_seen=clock.ms)
     await site.hub.store.devices.update_status({"SN1": seen, "SN2": seen})
     watched = Watched(site, clock)
@@ -264,7 +264,7 @@ async def test_the_hubs_own_state_raises_an_alarm_of_its_cause(
     alarm = await watched.site.one()
     assert (alarm.severity, alarm.count) == (severity, 1)
     # The hub's own alarms have records of kind `hub`.
-    record = await watched.hub.services.records.get(alarm.seq)
+    record = await watched.hub.services.records.log.get(alarm.seq)
     assert (record.kind, record.detail) == ("hub", HubDetail(code, watched.problems[0].text, args))
 
 
@@ -310,7 +310,7 @@ async def test_and_shown_on_every_page_of_everybody_with_a_second_tone(
         site = AlarmSite(pages.hub, clock)
         await site.event(8)
         clock.advance(120)
-        await pages.services.alarm_watch.check()
+        await pages.services.upkeep.alarm_watch.check()
         visitor = await Visitor.signed_in(pages, role)
         for path in ("/", "/alarms", "/cameras", "/account"):
             await visitor.get(path)

@@ -30,7 +30,7 @@ async def test_each_step_has_who_when_and_a_note(site: AlarmSite) -> None:
     )
     assert ((await site.one()).state, (await site.one()).note) == ("closed", "it was a cat")
     assert site.active() == []
-    entries = await site.hub.services.audit.oldest()
+    entries = await site.hub.services.core.audit.oldest()
     assert [(entry.who, entry.action, entry.target) for entry in entries] == [
         ("user mei", "alarm.acknowledge", str(seq)),
         ("user ada", "alarm.close", str(seq)),
@@ -163,7 +163,7 @@ async def test_an_alarm_that_is_over_stays_new_until_it_is_acknowledged(site: Al
 
 async def test_changes_are_published_after_their_commit(site: AlarmSite) -> None:
     services = site.hub.services
-    with site.alarms.feed.subscribe() as feed, services.change_feed.subscribe() as changes:
+    with site.alarms.feed.subscribe() as feed, services.core.changes.subscribe() as changes:
         seq = await site.event(2)
         await site.event(2)
         await site.alarms.acknowledge([seq], "", MEI)

@@ -268,7 +268,7 @@ async def test_a_record_whose_alarm_cannot_be_written_is_not_acknowledged(
             await site.face(category=2, uuid="8")
     assert await site.all() == []
     assert site.active() == []
-    assert (await site.hub.services.records.page(RecordFilter())).items == ()
+    assert (await site.hub.services.records.log.page(RecordFilter())).items == ()
 
 
 async def test_a_rule_that_fails_refuses_the_upload_alone(

@@ -98,13 +98,13 @@ async def test_outside_its_hours_the_record_is_kept_and_no_alarm_is_raised(
     site: AlarmSite,
 ) -> None:
     services = site.hub.services
-    await services.site.set(SiteSettings("Site", "Asia/Shanghai", "auto"))
+    await services.core.site.set(SiteSettings("Site", "Asia/Shanghai", "auto"))
     night = AlarmRule(types=(2,), severity="major", start="20:00", end="06:00")
     await site.rules.put([night], MEI)
     site.clock.seconds = datetime(2026, 11, 27, 19, 59, tzinfo=SHANGHAI).timestamp()
     seq = await site.event(2)
     assert await site.all() == []
-    assert (await services.records.get(seq)).kind == "event"
+    assert (await services.records.log.get(seq)).kind == "event"
     site.clock.advance(60)
     await site.event(2)
     assert await severities(site) == {"1 2": "major"}
@@ -154,7 +154,7 @@ async def test_rules_are_kept_and_audited(site: AlarmSite) -> None:
     rule = AlarmRule(types=(2,), severity="minor", days=(1, 2), start="08:00", dids=("1",))
     await site.rules.put([rule], MEI)
     await site.rules.put([rule, rule], MEI)
-    entries = await site.hub.services.audit.oldest()
+    entries = await site.hub.services.core.audit.oldest()
     assert [(entry.action, entry.target) for entry in entries] == [
         ("alarm.rules", "1"),
         ("alarm.rules", "2"),

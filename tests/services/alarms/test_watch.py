@@ -9,7 +9,6 @@ import pytest
 import trio
 import trio.testing
 
-from hub.config import AlarmsConfig
 from hub.errors import CannotStoreNow
 from hub.live.feed import Change
 from hub.services.alarms import watch
@@ -45,14 +44,10 @@ class Watched:
     def start(self) -> None:
         """Let the hub watch as after a start."""
         self.watch = AlarmWatch(
-            self.hub.store,
+            self.hub.services.core,
             self.hub.registry,
-            self.hub.services.clock,
-            AlarmsConfig(),
-            self.clock,
             lambda: self.problems,
-            self.hub.services.alarms,
-            steady_now=self.clock,
+            self.hub.services.alarms.raised,
         )
 
     async def after(self, seconds: float) -> list[tuple[str, str, str]]:
@@ -67,7 +62,7 @@ class Watched:
 async def watched(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Watched]:
     async with open_hub_services(tmp_path, clock) as hub:
         for did in ("1", "2"):
-            await hub.services.devices.add(
+            await hub.services.cameras.devices.add(
                 NewDevice(sn=f"SN{did}", code="CODE0001", did=did, name=f"Gate {did}")
             )
         seen = StatusUpdate(last_seen=clock.ms)
@@ -124,7 +119,7 @@ async def test_a_device_that_stays_offline_raises_an_alarm(watched: Watched) -> 
     assert await watched.after(1) == [("offline", "1", "new")]
     alarm = await watched.site.one()
     assert (alarm.severity, alarm.dids, alarm.detail.device_name) == ("major", ("1",), "Gate 1")
-    record = await watched.hub.services.records.get(alarm.seq)
+    record = await watched.hub.services.records.log.get(alarm.seq)
     assert (record.kind, record.did, record.device_name) == ("hub", "1", "Gate 1")
     assert record.detail == HubDetail("offline", "Gate 1 is offline", {"camera": "Gate 1"})
     await watched.after(3600)
@@ -200,7 +195,7 @@ async def test_an_offline_alarm_that_nobody_acknowledged_stays_new_and_is_marked
 async def test_a_device_that_was_never_online_or_is_disabled_or_removed_raises_none(
     watched: Watched,
 ) -> None:
-    devices = watched.hub.services.devices
+    devices = watched.hub.services.cameras.devices
     await devices.add(NewDevice(sn="SN3", code="CODE0003", did="3"))
     await devices.change("1", DeviceChange(enabled=False))
     await devices.remove("2")
@@ -212,7 +207,7 @@ async def test_a_device_that_is_disabled_ends_its_alarm(watched: Watched) -> Non
     go_online(watched, "2")
     await watched.after(0)
     await watched.after(300)
-    await watched.hub.services.devices.change("1", DeviceChange(enabled=False))
+    await watched.hub.services.cameras.devices.change("1", DeviceChange(enabled=False))
     await watched.after(1)
     assert (await watched.site.one()).over_at == watched.clock.ms
 
@@ -253,7 +248,7 @@ async def test_a_problem_of_the_hub_raises_an_alarm(watched: Watched) -> None:
     assert await watched.after(1) == [("hub", "disk-low", "new")]
     alarm = await watched.site.one()
     assert (alarm.severity, alarm.dids, alarm.detail.text) == ("major", (), DISK_LOW.text)
-    record = await watched.hub.services.records.get(alarm.seq)
+    record = await watched.hub.services.records.log.get(alarm.seq)
     assert (record.kind, record.did) == ("hub", "")
     assert record.detail == HubDetail("disk-low", DISK_LOW.text, DISK_LOW.args)
     await watched.after(100)
@@ -325,7 +320,7 @@ def shown(watched: Watched) -> list[tuple[str, str, bool]]:
 async def test_what_cannot_be_stored_now_is_shown_at_once_and_stored_later(
     watched: Watched, full: pytest.MonkeyPatch
 ) -> None:
-    with watched.hub.services.change_feed.subscribe() as changes:
+    with watched.hub.services.core.changes.subscribe() as changes:
         await watched.after(1)
         (alarm,) = watched.site.alarms.shown()
         assert (alarm.subject, alarm.severity, alarm.state) == ("cannot-store", "critical", "new")

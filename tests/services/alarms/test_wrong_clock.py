@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import AlarmsConfig
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.alarms.rules import AlarmRule
@@ -32,31 +31,22 @@ class Site(AlarmSite):
         super().__init__(hub, clock)
         self._steady = steady
         self._ahead = 0.0
-        self.watch = AlarmWatch(
-            hub.store,
-            hub.registry,
-            hub.services.clock,
-            AlarmsConfig(),
-            clock,
-            list,
-            self.alarms,
-            steady_now=steady,
-        )
+        self.watch = AlarmWatch(hub.services.core, hub.registry, list, self.alarms)
 
     def passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self._steady.advance(seconds)
-        self.hub.services.clock.look()
+        self.hub.services.core.clock.look()
 
     def set_ahead(self, seconds: float) -> None:
         """Set the clock so much ahead of the right time."""
         self.clock.advance(seconds - self._ahead)
         self._ahead = seconds
-        self.hub.services.clock.look()
+        self.hub.services.core.clock.look()
 
     async def believe(self) -> None:
         """Somebody says that the clock is right, although it is not."""
-        await self.hub.services.clock.confirm(by=COMMAND_LINE)
+        await self.hub.services.core.clock.confirm(by=COMMAND_LINE)
 
     @property
     def right(self) -> int:
@@ -172,7 +162,7 @@ async def test_a_small_correction_of_the_clock_escalates_nothing(site: Site) -> 
 async def test_each_absence_of_a_camera_raises_an_alarm_after_the_clock_was_wrong(
     site: Site, ahead: float, is_believed: bool
 ) -> None:
-    await site.hub.services.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
+    await site.hub.services.cameras.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
 
     async def is_online_for(seconds: float) -> None:
         link = AskedLink("1", "SN1")
@@ -210,7 +200,7 @@ async def test_each_absence_of_a_camera_raises_an_alarm_after_the_clock_was_wron
 async def test_after_a_restart_an_absence_is_another_one_if_its_alarm_is_of_the_future(
     site: Site,
 ) -> None:
-    await site.hub.services.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
+    await site.hub.services.cameras.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
     await site.hub.store.devices.update_status({"SN1": StatusUpdate(last_seen=site.at)})
     site.set_ahead(YEAR)
     await site.believe()
@@ -218,16 +208,7 @@ async def test_after_a_restart_an_absence_is_another_one_if_its_alarm_is_of_the_
     assert await site.after(300) == ["new"]
     await site.alarms.close([1], "", MEI)
     site.set_ahead(0)
-    site.watch = AlarmWatch(
-        site.hub.store,
-        site.hub.registry,
-        site.hub.services.clock,
-        AlarmsConfig(),
-        site.clock,
-        list,
-        site.alarms,
-        steady_now=site.watch._steady_now,
-    )
+    site.watch = AlarmWatch(site.hub.services.core, site.hub.registry, list, site.alarms)
     await site.after(0)
     assert await site.after(300) == ["closed", "new"]
 

@@ -42,8 +42,8 @@ class Album:
         self.site = site
         self.did = did
         self.link = link
-        self.commands = Commands(site.store, site.registry, site.devices, site.changes, site.clock)
-        self.files = DeviceFiles(site.store, self.commands, site.clock)
+        self.commands = Commands(site.core, site.registry, site.devices)
+        self.files = DeviceFiles(site.core, self.commands)
         self.got: list[bytes | HubError] = []
 
     async def look(self, path: str = PATH) -> bytes:

@@ -34,29 +34,31 @@ DIDS = ("1", "2", "3")
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     async with open_hub_services(tmp_path, clock) as hub:
         for did in DIDS:
-            await hub.services.devices.add(NewDevice(sn=f"SN{did}", code="CODE0001", did=did))
+            await hub.services.cameras.devices.add(
+                NewDevice(sn=f"SN{did}", code="CODE0001", did=did)
+            )
         yield hub
 
 
 @pytest.fixture
 async def many(hub: HubServices, nursery: trio.Nursery) -> ManyDevices:
     await nursery.start(hub.services.jobs.run)
-    await nursery.start(hub.services.many_devices.run)
-    return hub.services.many_devices
+    await nursery.start(hub.services.cameras.many.run)
+    return hub.services.cameras.many
 
 
 def connect(hub: HubServices, did: str, **how: object) -> AskedLink:
     """Bring a device online, as a connect does."""
     link = AskedLink(did, **how)  # type: ignore[arg-type]
     hub.registry.attach(link)
-    hub.services.change_feed.publish([Change("device", did)])
+    hub.services.core.changes.publish([Change("device", did)])
     return link
 
 
 def disconnect(hub: HubServices, link: AskedLink) -> None:
     hub.registry.detach(link)
     link.leave()
-    hub.services.change_feed.publish([Change("device", link.did)])
+    hub.services.core.changes.publish([Change("device", link.did)])
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -121,7 +123,7 @@ async def test_devices_that_are_online_get_a_setting_at_once_and_others_when_the
     await reached(hub, job, "done", "done", "failed", "done")
     assert await many.waiting("3") == []
     assert len(took.asked) == 1
-    entries = await hub.services.audit.newest()
+    entries = await hub.services.core.audit.newest()
     assert {(entry.action, entry.target) for entry in entries} == {
         ("device.set_face", f"{did} job {job.id}") for did in DIDS
     }
@@ -131,12 +133,12 @@ async def test_a_setting_that_waits_outlives_a_restart_of_the_hub(
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     async with open_hub_services(tmp_path, clock) as hub:
-        await hub.services.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
-        job = await hub.services.many_devices.apply_setting("face", FACE, ["1"], ANN)
+        await hub.services.cameras.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
+        job = await hub.services.cameras.many.apply_setting("face", FACE, ["1"], ANN)
     async with open_hub_services(tmp_path, clock) as hub, trio.open_nursery() as nursery:
         await nursery.start(hub.services.jobs.run)
         connect(hub, "1", reply=lambda uri, param: answer())
-        await nursery.start(hub.services.many_devices.run)
+        await nursery.start(hub.services.cameras.many.run)
         await reached(hub, job, "done", "done")
         nursery.cancel_scope.cancel()
 
@@ -223,7 +225,7 @@ async def test_a_change_keeps_what_each_device_has_accepted(
     links = [connect(hub, did, reply=lambda uri, param: answer()) for did in ("1", "2")]
     for did, minutes in (("1", 5), ("2", 20)):
         own = replace(RECORDING, file_len=minutes)
-        await hub.services.commands.call(did, SET_RECORDING, own)
+        await hub.services.cameras.commands.call(did, SET_RECORDING, own)
     job = await many.apply_setting(
         "recording", change(strategy=1, pre_record={"duration": 3}), ["1", "2"], ANN
     )
@@ -232,7 +234,7 @@ async def test_a_change_keeps_what_each_device_has_accepted(
         sent = link.asked[-1].param
         assert (sent["file_len"], sent["strategy"]) == (minutes, 1)
         assert sent["pre_record"] == {"enable": 1, "duration": 3}
-    known = hub.services.commands.settings("2").recording
+    known = hub.services.cameras.commands.settings("2").recording
     assert known is not None
     assert known.taken == replace(
         RECORDING, file_len=20, strategy=1, pre_record=replace(RECORDING.pre_record, duration=3)
@@ -243,7 +245,7 @@ async def test_a_change_that_waits_keeps_what_its_device_has_when_it_comes(
     hub: HubServices, many: ManyDevices
 ) -> None:
     link = connect(hub, "1", reply=lambda uri, param: answer())
-    await hub.services.commands.call("1", SET_RECORDING, RECORDING)
+    await hub.services.cameras.commands.call("1", SET_RECORDING, RECORDING)
     disconnect(hub, link)
     first = await many.apply_setting("recording", change(strategy=1), ["1"], ANN)
     second = await many.apply_setting("recording", change(audio_enable=False), ["1"], ANN)
@@ -284,7 +286,7 @@ async def test_a_device_that_is_removed_holds_up_no_job(
     hub: HubServices, many: ManyDevices
 ) -> None:
     job = await many.apply_setting("face", FACE, ["1", "2"], ANN)
-    await hub.services.devices.remove("1")
+    await hub.services.cameras.devices.remove("1")
     connect(hub, "2", reply=lambda uri, param: answer())
     await reached(hub, job, "done", "failed", "done")
     assert (await outcomes(hub, job))[0] == (

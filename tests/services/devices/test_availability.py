@@ -7,8 +7,10 @@ import pytest
 from hub.errors import CannotStoreNow
 from hub.live.feed import ChangeFeed
 from hub.live.pending_devices import ConnectAttempt, PendingDevices
+from hub.live.presence import Presence
 from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import Registry
+from hub.outside import Outside
 from hub.services.access.audit import Audit
 from hub.services.devices.availability import Availability, DeviceAvailability, availability
 from hub.services.site.clock.clock import SiteClock
@@ -17,7 +19,9 @@ from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.outages import HubRun, Outage, end_followed, load_outages
 from tests.live.test_registry import FakeLink
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.memory_store import MemoryStore
+from tests.support.traces import new_traces
 
 DAY = 86_400.0
 DAY_MS = 86_400_000
@@ -47,12 +51,13 @@ class Watched:
             self.store, Audit(self.store, self.clock), self.clock, steady_now=lambda: self.steady
         )
         self.availability = DeviceAvailability(
-            self.store,
-            self.registry,
-            self.pending,
-            self.site_clock,
-            self.clock,
-            steady_now=lambda: self.steady,
+            core_of(
+                self.store,
+                self.clock,
+                clock=self.site_clock,
+                outside=Outside(steady_now=lambda: self.steady),
+            ),
+            Presence(self.registry, self.pending, new_traces(self.clock)),
         )
 
     async def watch(self, seconds: float) -> None:

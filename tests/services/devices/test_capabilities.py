@@ -19,13 +19,14 @@ from hub.wire.commands.capabilities import (
     with_group,
 )
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.gate import SN, FakeLink, Gate, gate
 
 
 async def enrolled(clock: FrozenClock) -> tuple[Gate, CameraCapabilities, str]:
     site = gate(clock)
     device = await site.enrol()
-    return site, CameraCapabilities(site.store, clock), device.did
+    return site, CameraCapabilities(core_of(site.store, clock)), device.did
 
 
 def view(capabilities: CameraCapabilities, did: str, part: str) -> CapabilityView:
@@ -48,7 +49,7 @@ async def test_what_was_learnt_is_kept_with_its_source_and_the_firmware(
 ) -> None:
     site, capabilities, did = await enrolled(clock)
     await capabilities.learn(did, third, "get_info")
-    again = CameraCapabilities(site.store, clock)
+    again = CameraCapabilities(core_of(site.store, clock))
     assert again.of(did) == third(UNKNOWN)
     one = view(again, did, "group:information")
     assert (one.learnt, one.source, one.firmware) == ("yes", "get_info", "1.1.7_x")

@@ -10,8 +10,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub.errors import NoSuchResource
 from hub.live.frame_ring import FrameRing, TracedUpload
 from hub.live.frame_trace import FrameTraces
+from hub.live.presence import Presence
 from hub.services.devices.frame_trace import Trace, TracedFrame
 from tests.support.clock import NOON, FrozenClock
+from tests.support.core import core_of
 from tests.support.exchanges import (
     EXCHANGES,
     SECRETS,
@@ -37,7 +39,12 @@ class Site:
         self.waiting = {"SN2": SimpleNamespace(attempt=SimpleNamespace(address=ADDRESS))}
         devices: Any = SimpleNamespace(get=self._get)
         room: Any = SimpleNamespace(find=self.waiting.get)
-        self.trace = Trace(self.traces, devices, room, self.closing)
+        nobody: Any = None
+        self.trace = Trace(
+            core_of(None, self.clock, closing=self.closing),
+            Presence(nobody, room, self.traces),
+            devices,
+        )
 
     def _get(self, did: str) -> Any:
         if did not in self.known:

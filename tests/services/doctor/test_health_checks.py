@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trio
 
-from hub.config import Config
-from hub.live.feed import Change, Feed
 from hub.services.doctor import health_checks
 from hub.services.doctor.findings import CheckName, Finding, failed, ok
 from hub.services.doctor.health_checks import HealthChecks, RunningCheck
 from hub.services.doctor.surroundings import Surroundings
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 
 Progress = Callable[[CheckName, float | None], None]
 
@@ -29,7 +30,9 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def checks(tmp_path: Path, clock: FrozenClock) -> HealthChecks:
-    return HealthChecks(lambda: Surroundings(tmp_path, Config(), clock), Feed[Change](), clock)
+    site: Any = SimpleNamespace(zone_name=lambda: "UTC")
+    backups: Any = SimpleNamespace(last_failure=None)
+    return HealthChecks(core_of(None, clock, data_dir=tmp_path, site=site), backups)
 
 
 async def test_quick_findings_are_kept_for_a_moment(

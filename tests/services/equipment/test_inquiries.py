@@ -31,7 +31,7 @@ class Asking:
         self.services = hub.services
 
     async def know(self, known: Capabilities) -> None:
-        await self.services.capabilities.learn("1", lambda _: known, "connect")
+        await self.services.cameras.capabilities.learn("1", lambda _: known, "connect")
 
     def connect(self, reply: DeviceAnswer = INFO) -> AskedLink:
         link = AskedLink("1", lambda uri, param: reply)
@@ -42,12 +42,13 @@ class Asking:
     async def knows(self) -> bool:
         """Wait until it is stored whether the camera has answered."""
         with trio.fail_after(10):
-            while (known := self.services.capabilities.of("1").knows("information")) is None:  # noqa: ASYNC110
+            capabilities = self.services.cameras.capabilities
+            while (known := capabilities.of("1").knows("information")) is None:  # noqa: ASYNC110
                 await trio.sleep(0.01)
         return known
 
     def change(self) -> None:
-        self.services.change_feed.publish([Change("device", "1")])
+        self.services.core.changes.publish([Change("device", "1")])
 
 
 @pytest.fixture
@@ -56,9 +57,12 @@ async def asking(
 ) -> AsyncIterator[Asking]:
     async with open_hub_services(tmp_path, clock) as hub:
         services = hub.services
-        await services.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
+        await services.cameras.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
         inquiries = CameraInquiries(
-            services.devices, services.commands, services.change_feed, services.capabilities
+            services.core,
+            services.cameras.devices,
+            services.cameras.commands,
+            services.cameras.capabilities,
         )
         await nursery.start(inquiries.run)
         yield Asking(hub)
@@ -76,7 +80,7 @@ async def test_one_that_may_be_of_a_later_edition_is_asked_once(
     await wait_all_tasks_blocked()
     assert link.uris == [GET_INFO.uri]
     assert await asking.knows()
-    views = asking.services.capabilities.views("1")
+    views = asking.services.cameras.capabilities.views("1")
     assert [one.source for one in views if one.part == "group:information"] == ["get_info"]
     link = asking.connect()
     await wait_all_tasks_blocked()
@@ -98,7 +102,7 @@ async def test_after_another_firmware_it_is_asked_again(asking: Asking) -> None:
     link = asking.connect()
     await wait_all_tasks_blocked()
     assert link.uris == []
-    await asking.services.capabilities.learn(
+    await asking.services.cameras.capabilities.learn(
         "1", lambda known: replace(known, groups={}, firmware="V2.0"), "upload"
     )
     asking.change()

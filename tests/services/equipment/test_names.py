@@ -33,9 +33,9 @@ async def hub(
     async with open_hub_services(tmp_path, clock) as hub:
         for did in ("1", "2", "3", "4"):
             new = NewDevice(sn=f"SN{did}", code="CODE0001", did=did, name=f"Gate {did}")
-            await hub.services.devices.add(new)
+            await hub.services.cameras.devices.add(new)
         for did in ("1", "2", "3"):
-            await hub.services.capabilities.learn(
+            await hub.services.cameras.capabilities.learn(
                 did, lambda known: replace(known, connect="unsigned"), "connect"
             )
         await nursery.start(hub.services.jobs.run)
@@ -64,7 +64,7 @@ async def outcomes(hub: HubServices, job: int) -> list[tuple[str, DeviceOutcome]
 
 async def test_only_the_name_changes_on_cameras_that_are_online_and_can(hub: HubServices) -> None:
     links = [connect(hub, did) for did in ("1", "2", "4")]
-    job = await hub.services.picture_names.write(["1", "2", "3", "4", "1"], ANN)
+    job = await hub.services.cameras.picture_names.write(["1", "2", "3", "4", "1"], ANN)
     assert await outcomes(hub, job.id) == [
         ("done", DeviceOutcome("1", 0)),
         ("done", DeviceOutcome("2", 0)),
@@ -78,7 +78,7 @@ async def test_only_the_name_changes_on_cameras_that_are_online_and_can(hub: Hub
 
 async def test_texts_that_cannot_be_sent_back_are_left_alone(hub: HubServices) -> None:
     link = connect(hub, "1", {**OSD, "position": "centre"})
-    job = await hub.services.picture_names.write(["1"], ANN)
+    job = await hub.services.cameras.picture_names.write(["1"], ANN)
     ((state, outcome),) = await outcomes(hub, job.id)
     assert state == "failed"
     assert "cannot be sent back" in outcome.msg
@@ -87,5 +87,5 @@ async def test_texts_that_cannot_be_sent_back_are_left_alone(hub: HubServices) -
 
 async def test_cameras_of_the_first_edition_alone_are_no_job(hub: HubServices) -> None:
     with pytest.raises(BadParameter):
-        await hub.services.picture_names.write(["4"], ANN)
+        await hub.services.cameras.picture_names.write(["4"], ANN)
     assert await hub.services.jobs.list() == ()

@@ -39,7 +39,9 @@ DOOR = RelaySettings(name="Front door", seconds=5, username=USER, password=PASSW
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     """Camera 1 is connected from this computer."""
     async with open_hub_services(tmp_path, clock) as hub:
-        await hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1", name="Gate"))
+        await hub.services.cameras.devices.add(
+            NewDevice(sn="SN1", code="12345678", did="1", name="Gate")
+        )
         attach(hub)
         yield hub
 
@@ -63,11 +65,11 @@ async def camera_web(
 
 
 async def audited(hub: HubServices) -> list[tuple[str, str]]:
-    return [(one.action, one.target) for one in await hub.services.audit.oldest()]
+    return [(one.action, one.target) for one in await hub.services.core.audit.oldest()]
 
 
 async def test_a_door_is_opened_for_as_long_as_it_is_set_to(hub: HubServices) -> None:
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     async with camera_web() as web:
         await relays.set("1", replace(DOOR, port=web.port), by=BY)
         await relays.switch("1", on=True, by=BY)
@@ -96,7 +98,7 @@ async def test_a_door_is_opened_for_as_long_as_it_is_set_to(hub: HubServices) ->
 async def test_what_the_camera_did_wrong_is_told_and_audited(
     hub: HubServices, fault: WebFault, reason: str, status: int
 ) -> None:
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     async with camera_web(fault) as web:
         await relays.set("1", replace(DOOR, port=web.port), by=BY)
         with pytest.raises(RelayFault) as raised:
@@ -122,7 +124,7 @@ async def test_a_camera_that_never_answers_is_given_up_and_nothing_was_switched(
 
 
 async def test_a_camera_that_cannot_be_reached_is_told_apart(hub: HubServices) -> None:
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     async with camera_web() as web:
         port = web.port
     await relays.set("1", replace(DOOR, port=port), by=BY)
@@ -134,7 +136,7 @@ async def test_a_camera_that_cannot_be_reached_is_told_apart(hub: HubServices) -
 async def test_a_refused_password_is_not_tried_again_before_somebody_saves_it(
     hub: HubServices,
 ) -> None:
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     async with camera_web() as web:
         await relays.set("1", replace(DOOR, port=web.port, password="Wrong-1"), by=BY)
         reasons = []
@@ -185,7 +187,7 @@ async def test_a_camera_is_asked_one_thing_at_a_time(
 
 async def test_a_camera_that_moved_or_left_gets_no_password(hub: HubServices) -> None:
     """Somebody else may have the address that it had."""
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     async with camera_web() as web:
         await relays.set("1", replace(DOOR, port=web.port), by=BY)
         hub.registry.detach(hub.registry.get("1"))  # type: ignore[arg-type]
@@ -198,9 +200,9 @@ async def test_a_camera_that_moved_or_left_gets_no_password(hub: HubServices) ->
 
 
 async def test_a_disabled_camera_is_not_asked(hub: HubServices) -> None:
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     await relays.set("1", replace(DOOR, address="192.168.1.7"), by=BY)
-    await hub.services.devices.change("1", DeviceChange(enabled=False))
+    await hub.services.cameras.devices.change("1", DeviceChange(enabled=False))
     with pytest.raises(DeviceOffline):
         await relays.switch("1", on=True, by=BY)
 
@@ -208,7 +210,7 @@ async def test_a_disabled_camera_is_not_asked(hub: HubServices) -> None:
 async def test_a_replaced_camera_does_not_get_the_password_of_the_old_one(
     hub: HubServices,
 ) -> None:
-    devices, relays = hub.services.devices, hub.services.relays
+    devices, relays = hub.services.cameras.devices, hub.services.cameras.relays
     await relays.set("1", DOOR, by=BY)
     await devices.change("1", DeviceChange(sn="SN2", code="87654321"))
     assert relays.get("1") is None
@@ -218,14 +220,14 @@ async def test_a_replaced_camera_does_not_get_the_password_of_the_old_one(
 
 
 async def test_a_removed_camera_takes_its_relay_with_it(hub: HubServices) -> None:
-    await hub.services.relays.set("1", DOOR, by=BY)
-    await hub.services.devices.remove("1")
+    await hub.services.cameras.relays.set("1", DOOR, by=BY)
+    await hub.services.cameras.devices.remove("1")
     assert hub.store.relays.get("1") is None
     assert await hub.store.read(count_relays) == 0
 
 
 async def test_a_relay_can_be_removed(hub: HubServices) -> None:
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     await relays.set("1", DOOR, by=BY)
     await relays.remove("1", by=BY)
     assert relays.get("1") is None
@@ -249,13 +251,13 @@ async def test_a_relay_can_be_removed(hub: HubServices) -> None:
 )
 async def test_a_password_that_everybody_tries_is_refused(hub: HubServices, password: str) -> None:
     with pytest.raises(BadParameter) as raised:
-        await hub.services.relays.set("1", replace(DOOR, password=password), by=BY)
+        await hub.services.cameras.relays.set("1", replace(DOOR, password=password), by=BY)
     assert raised.value.field == "password"
-    assert hub.services.relays.get("1") is None
+    assert hub.services.cameras.relays.get("1") is None
 
 
 async def test_a_password_is_kept_only_for_the_place_that_it_is_of(hub: HubServices) -> None:
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     await relays.set("1", DOOR, by=BY)
     await relays.set("1", replace(DOOR, password="", name="Back door", seconds=9), by=BY)
     assert hub.store.relays.password("1") == PASSWORD
@@ -298,7 +300,7 @@ async def test_an_address_of_this_hub_is_refused(hub: HubServices) -> None:
     async def is_ours(address: str, port: int) -> bool:
         return address == "192.168.1.7"
 
-    relays = Relays(hub.store, hub.services.devices, hub.services.audit, str, is_ours=is_ours)
+    relays = Relays(hub.services.core, hub.services.cameras.devices, is_ours=is_ours)
     with pytest.raises(BadParameter):
         await relays.set("1", replace(DOOR, address="192.168.1.7"), by=BY)
     assert (await relays.set("1", DOOR, by=BY)).address == "192.168.1.77"
@@ -306,16 +308,19 @@ async def test_an_address_of_this_hub_is_refused(hub: HubServices) -> None:
 
 async def test_the_address_is_that_from_which_the_camera_is_connected(hub: HubServices) -> None:
     attach(hub, "::ffff:203.0.113.9")
-    relay = await hub.services.relays.set("1", DOOR, by=BY)
+    relay = await hub.services.cameras.relays.set("1", DOOR, by=BY)
     assert (relay.address, relay.is_own) == ("203.0.113.9", True)
-    typed = await hub.services.relays.set("1", replace(DOOR, address="10.1.2.3"), by=BY)
+    typed = await hub.services.cameras.relays.set("1", replace(DOOR, address="10.1.2.3"), by=BY)
     assert (typed.address, typed.is_own) == ("10.1.2.3", False)
 
 
 async def test_another_certificate_than_the_first_one_gets_no_password(
     hub: HubServices, tmp_path: Path
 ) -> None:
-    relays, context = hub.services.relays, ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    relays, context = (
+        hub.services.cameras.relays,
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH),
+    )
     context.load_cert_chain(*self_signed(tmp_path))
     async with camera_web(context=context) as web:
         await relays.set("1", replace(DOOR, port=web.port, tls=True), by=BY)
@@ -337,7 +342,7 @@ async def test_no_secret_is_in_the_database_the_log_or_the_audit_log(
     hub: HubServices, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    relays = hub.services.relays
+    relays = hub.services.cameras.relays
     async with camera_web() as web:
         await relays.set("1", replace(DOOR, port=web.port), by=BY)
         await relays.switch("1", on=True, by=BY)
@@ -354,12 +359,12 @@ async def test_a_password_of_another_place_cannot_be_opened(
 ) -> None:
     """Who writes another address into the database is not sent the password."""
     async with open_hub_services(tmp_path, clock) as hub:
-        await hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
-        await hub.services.relays.set("1", replace(DOOR, address="192.168.1.7"), by=BY)
+        await hub.services.cameras.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
+        await hub.services.cameras.relays.set("1", replace(DOOR, address="192.168.1.7"), by=BY)
         await hub.store.write(repoint)
     async with open_hub_services(tmp_path, clock) as hub:
         with pytest.raises(NoSuchResource):
-            await hub.services.relays.switch("1", on=True, by=BY)
+            await hub.services.cameras.relays.switch("1", on=True, by=BY)
 
 
 def with_network(
@@ -370,10 +375,8 @@ def with_network(
 ) -> Relays:
     services = hub.services
     return Relays(
-        hub.store,
-        services.devices,
-        services.audit,
-        str,
+        services.core,
+        services.cameras.devices,
         connect=connect,
         allow_loopback=allow_loopback,
     )

@@ -68,7 +68,7 @@ async def test_what_a_camera_reached_is_told_when_it_is_stored_late(
         monkeypatch.setattr(group_commit, "_COMMIT_SECONDS", 0.05)
         with pytest.raises(StillStoring):
             await site.ask("1", fwVer="V1.0")
-        with site.services.change_feed.subscribe() as feed:
+        with site.services.core.changes.subscribe() as feed:
             gate.open()
             with trio.fail_after(10):
                 while Change("firmware", str(campaign.id)) not in await feed.next():
@@ -376,7 +376,7 @@ async def test_the_oldest_ended_campaigns_are_removed(
 
 async def test_each_step_is_published(site: FirmwareSite) -> None:
     release = await site.add_release()
-    with site.services.change_feed.subscribe() as changes:
+    with site.services.core.changes.subscribe() as changes:
         campaign = await site.campaigns.start(release.id, ["1"])
         await site.ask("1")
         told = [one.key for one in await changes.next() if one.kind == "firmware"]

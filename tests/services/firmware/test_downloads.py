@@ -29,6 +29,7 @@ from hub.services.firmware.downloads import (
 from hub.store.tables import downloads as store_downloads
 from hub.store.tables.downloads import Download, joined
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.firmware import FirmwareSite, firmware_site
 
 DATA = random.Random(0).randbytes(3 * STEP_BYTES + 100)
@@ -271,7 +272,7 @@ async def test_all_downloads_share_one_rate_limit(
 ) -> None:
     store: Any = SimpleNamespace(link_key=b"", downloads=None, firmware=None, firmware_files=None)
     nobody: Any = None
-    downloads = Downloads(store, nobody, nobody, lambda: 0.0, lambda: 0.0)
+    downloads = Downloads(core_of(store, lambda: 0.0), nobody, nobody)
     began, sent = trio.current_time(), 0
 
     async def pull() -> None:
@@ -321,7 +322,7 @@ def test_the_spans_of_many_small_requests_are_bounded() -> None:
 async def test_the_progress_of_a_download_is_published(site: FirmwareSite) -> None:
     (campaign,) = site.campaigns.campaigns()
     link = await one_link(site)
-    with site.services.change_feed.subscribe() as changes:
+    with site.services.core.changes.subscribe() as changes:
         await site.fetch(link, 0, STEP_BYTES)
         begun = [one.key for one in await changes.next() if one.kind == "firmware"]
         await site.fetch(link, STEP_BYTES, STEP_BYTES + 10)

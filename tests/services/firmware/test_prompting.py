@@ -30,17 +30,17 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[FirmwareSite
 def connect(site: FirmwareSite, did: str) -> AskedLink:
     link = AskedLink(did, lambda uri, param: answer(200))
     site.registry.attach(link)
-    site.services.change_feed.publish([Change("device", did)])
+    site.services.core.changes.publish([Change("device", did)])
     return link
 
 
 async def start(site: FirmwareSite, nursery: trio.Nursery, **known: Capabilities) -> None:
     services = site.services
     prompts = FirmwarePrompts(
+        services.core,
         site.campaigns,
         site.devices,
-        services.commands,
-        services.change_feed,
+        services.cameras.commands,
         KnownAbilities(**known),
     )
     await nursery.start(prompts.run)
@@ -71,7 +71,7 @@ async def test_a_camera_is_told_once_on_a_connection_and_again_on_the_next(
     await start(site, nursery, d1=OF_3)
     first = connect(site, "1")
     await wait_all_tasks_blocked()
-    site.services.change_feed.publish([Change("device", "1"), Change("firmware")])
+    site.services.core.changes.publish([Change("device", "1"), Change("firmware")])
     await wait_all_tasks_blocked()
     assert first.uris == [OTA_START.uri]
     second = connect(site, "1")
@@ -104,7 +104,7 @@ async def test_a_refusal_ends_nothing(site: FirmwareSite, nursery: trio.Nursery)
     await start(site, nursery, d1=OF_3)
     link = AskedLink("1", lambda uri, param: answer(404))
     site.registry.attach(link)
-    site.services.change_feed.publish([Change("device", "1")])
+    site.services.core.changes.publish([Change("device", "1")])
     await wait_all_tasks_blocked()
     assert link.uris == [OTA_START.uri]
     assert connect(site, "1")

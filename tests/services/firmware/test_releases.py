@@ -226,7 +226,7 @@ async def test_a_clock_that_is_set_ahead_removes_no_file_before_its_day(
 async def test_the_default_date_of_a_release_is_now_in_the_sites_time_zone(
     site: FirmwareSite, clock: FrozenClock
 ) -> None:
-    await site.services.site.set(SiteSettings("Site", "Asia/Shanghai", "zh"))
+    await site.services.core.site.set(SiteSettings("Site", "Asia/Shanghai", "zh"))
     assert (await site.add_release()).release_date == "2026-11-25 20:00:00"
 
 

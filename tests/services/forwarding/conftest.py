@@ -107,7 +107,7 @@ class Forwarding:
         self.clock = clock
         self.receiver = receiver
         self.services = hub.services
-        self.targets = hub.services.targets
+        self.targets = hub.services.forwarding.targets
 
     async def add(self, **fields: Any) -> tuple[TargetView, str]:
         fields = {"begin": "beginning", "selection": Selection(alarms=False), **fields}
@@ -129,9 +129,9 @@ async def open_forwarding_hub(
 ) -> AsyncIterator[HubServices]:
     """A hub whose targets run. `transport`: the network of its webhooks."""
     async with open_hub_services(data, clock, transport=transport) as hub:
-        hub.services.targets.render_alarm = _alarm_json
+        hub.services.forwarding.targets.render_alarm = _alarm_json
         async with trio.open_nursery() as nursery:
-            await nursery.start(hub.services.targets.run)
+            await nursery.start(hub.services.forwarding.targets.run)
             yield hub
             nursery.cancel_scope.cancel()
 

@@ -57,7 +57,7 @@ async def test_a_token_is_sealed_and_sent(
         await forwarding.hub.add_faces("a")
         await receiver.until(lambda: bool(receiver.kept))
         assert receiver.kept[0].url == SECRET_URL
-        assert TOKEN not in str(await forwarding.services.audit.newest(limit=10))
+        assert TOKEN not in str(await forwarding.services.core.audit.newest(limit=10))
     assert TOKEN not in rows(tmp_path)
     assert "vms.example" in rows(tmp_path)
 
@@ -66,7 +66,7 @@ async def test_a_token_that_was_entered_before_is_sealed_at_the_start(
     tmp_path: Path, clock: FrozenClock, receiver: Receiver
 ) -> None:
     async with open_hub_services(tmp_path, clock) as hub:
-        target, _ = await hub.services.targets.add(
+        target, _ = await hub.services.forwarding.targets.add(
             "webhook", "https://vms.example/in", by=COMMAND_LINE
         )
         options = replace(target.target.options, url=SECRET_URL)
@@ -120,9 +120,9 @@ async def test_a_target_whose_address_cannot_be_read_any_more_is_held_until_it_i
     tmp_path: Path, clock: FrozenClock, receiver: Receiver
 ) -> None:
     async with open_hub_services(tmp_path, clock) as hub:
-        cursor = (await hub.services.targets.add("webhook", SECRET_URL, by=COMMAND_LINE))[
-            0
-        ].target.cursor
+        cursor = (
+            await hub.services.forwarding.targets.add("webhook", SECRET_URL, by=COMMAND_LINE)
+        )[0].target.cursor
         new = NewTarget(
             kind="webhook",
             name="lost",

@@ -28,9 +28,9 @@ async def add_person(hub: HubServices, times: int = 1) -> list[int]:
 
 
 async def erase_person(hub: HubServices) -> None:
-    (match,) = await hub.services.erasures.find(number=NUMBER)
-    await hub.services.erasures.begin(match.subject, with_held=False, by=COMMAND_LINE)
-    await hub.services.erasures.carry_out()
+    (match,) = await hub.services.records.erasures.find(number=NUMBER)
+    await hub.services.records.erasures.begin(match.subject, with_held=False, by=COMMAND_LINE)
+    await hub.services.records.erasures.carry_out()
 
 
 def erasures(receiver: Receiver) -> list[Received]:
@@ -54,7 +54,7 @@ async def test_a_target_hears_which_records_were_erased(forwarding: Forwarding) 
     await erase_person(forwarding.hub)
     await forwarding.receiver.until(lambda: bool(erasures(forwarding.receiver)))
     (told,) = erasures(forwarding.receiver)
-    log = forwarding.services.records.log_id
+    log = forwarding.services.records.log.log_id
     assert told.body["data"] == {
         "seqs": [[first[0], first[1]], [last[0], last[0]]],
         "number": 3,
@@ -110,7 +110,7 @@ async def test_alarms_wait_while_records_are_being_erased(forwarding: Forwarding
     assert [one.body["type"] for one in forwarding.receiver.kept] == ["record", "erasure", "record"]
     await store.write(lambda c: c.execute("UPDATE record SET erased = 2 WHERE erased = 1").rowcount)
     await store.alarms.reload()
-    forwarding.services.change_feed.publish([Change("erasure", "1")])
+    forwarding.services.core.changes.publish([Change("erasure", "1")])
     await forwarding.receiver.until(lambda: forwarding.receiver.kept[-1].body["type"] == "alarm")
 
 
@@ -155,7 +155,7 @@ async def test_what_a_target_has_under_an_earlier_log_is_named_too(
         (seq,) = await add_person(forwarding.hub)
         view, _ = await forwarding.add()
         await forwarding.until_current(view.target.id)
-        old = forwarding.services.records.log_id
+        old = forwarding.services.records.log.log_id
         await forwarding.hub.store.write(
             lambda c: c.execute("UPDATE record_log SET log_id = ?", ("e" * 32,)).rowcount
         )

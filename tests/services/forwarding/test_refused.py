@@ -48,7 +48,7 @@ async def test_an_alarm_that_is_refused_is_parked_and_sent_at_retry_after_a_rest
         await forwarding.until_current(id)
         await receiver.until(lambda: forwarding.targets.get(id).parked == 1)
         (parked,) = await forwarding.targets.parked(id)
-        assert parked.key == ParkedKey("alarm", forwarding.services.records.log_id, seq)
+        assert parked.key == ParkedKey("alarm", forwarding.services.records.log.log_id, seq)
         assert (parked.reason, types(receiver)) == ("it answered 422", ["record"])
     picky.types.clear()
     async with open_forwarding(tmp_path, clock, receiver) as forwarding:
@@ -68,7 +68,7 @@ async def test_a_later_state_of_an_alarm_takes_the_place_of_a_refused_one(
     id = (await forwarding.add(selection=Selection()))[0].target.id
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 1)
     picky.types.clear()
-    await forwarding.services.alarms.close(seqs, "", by=COMMAND_LINE)
+    await forwarding.services.alarms.raised.close(seqs, "", by=COMMAND_LINE)
     await forwarding.receiver.until(lambda: forwarding.targets.get(id).parked == 0)
     assert forwarding.receiver.kept[-1].body["data"]["state"] == "closed"
 
@@ -84,7 +84,7 @@ async def test_an_alarm_that_changed_before_retry_is_sent_once(
     id = (await forwarding.add(selection=Selection()))[0].target.id
     await receiver.until(lambda: forwarding.targets.get(id).parked == 1)
     receiver.answer = lambda received: httpx.Response(meanwhile)
-    await forwarding.services.alarms.close(seqs, "", by=COMMAND_LINE)
+    await forwarding.services.alarms.raised.close(seqs, "", by=COMMAND_LINE)
     await receiver.until(lambda: forwarding.targets.get(id).state in ("waiting", "held"))
     picky.types.clear()
     receiver.answer = picky

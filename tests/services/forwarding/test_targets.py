@@ -37,7 +37,7 @@ async def test_a_target_gets_every_record_in_order(forwarding: Forwarding) -> No
     later = await forwarding.hub.add_faces("c")
     await forwarding.receiver.until(lambda: len(forwarding.receiver.kept) == 3)
     assert forwarding.receiver.seqs == [*first, *later]
-    log = forwarding.services.records.log_id
+    log = forwarding.services.records.log.log_id
     message = forwarding.receiver.kept[0]
     assert message.id == f"{log}-{first[0]}"
     assert message.url == URL
@@ -292,7 +292,7 @@ async def test_a_target_is_changed_and_removed(forwarding: Forwarding) -> None:
     with pytest.raises(NoSuchResource):
         forwarding.targets.get(id)
     assert len(forwarding.receiver.kept) == 2
-    entries = await forwarding.services.audit.oldest()
+    entries = await forwarding.services.core.audit.oldest()
     assert [entry.action for entry in entries] == ["target.add", "target.set", "target.remove"]
     assert not any(secret in entry.target for entry in entries)
 
@@ -331,7 +331,7 @@ async def test_alarms_are_told_as_they_are_and_before_a_backlog(forwarding: Forw
     assert (alarm.body["type"], alarm.seq, alarm.body["data"]["state"]) == ("alarm", seqs[0], "new")
     assert alarm.body["data"]["record"] == {"seq": seqs[0], "images": {}}
     assert record.body["type"] == "record"
-    await forwarding.services.alarms.close(seqs, "", by=COMMAND_LINE)
+    await forwarding.services.alarms.raised.close(seqs, "", by=COMMAND_LINE)
     await forwarding.receiver.until(lambda: len(forwarding.receiver.kept) >= 3)
     assert forwarding.receiver.kept[-1].body["data"]["state"] == "closed"
     ids = [one.id for one in forwarding.receiver.kept]

@@ -48,7 +48,7 @@ async def test_a_job_tells_what_it_does_and_is_found_when_it_is_done(
     hub: HubServices, jobs: Jobs
 ) -> None:
     gate = Gate()
-    with hub.services.change_feed.subscribe() as changes:
+    with hub.services.core.changes.subscribe() as changes:
         job = await jobs.start("search", {"of": "a photo"}, ANN, gate, items=["a", "b"])
         assert await changes.next() == [Change("job", str(job.id))]
     assert (job.state, job.total, job.created_by) == ("running", 2, "user ann")
@@ -78,7 +78,7 @@ async def test_progress_is_seen_at_once_and_saved_at_most_once_a_second(
     assert ((await jobs.get(job.id)).total, (await jobs.get(job.id)).done) == (3, 1)
     assert (await hub.store.jobs.get(job.id)).done == 0
     mock_clock.jump(1)
-    with hub.services.change_feed.subscribe() as changes:
+    with hub.services.core.changes.subscribe() as changes:
         gate.set()
         assert await changes.next() == [Change("job", str(job.id))]
     saved = await hub.store.jobs.get(job.id)
@@ -91,7 +91,7 @@ async def test_a_cancelled_job_ends_before_the_caller_goes_on(hub: HubServices, 
     await wait_all_tasks_blocked()
     cancelled = await jobs.cancel(job.id, Actor("user bob"))
     assert cancelled.state == "cancelled"
-    (entry,) = await hub.services.audit.newest()
+    (entry,) = await hub.services.core.audit.newest()
     assert (entry.who, entry.action, entry.target) == ("user bob", "job.cancel", f"{job.id} search")
     assert (await jobs.cancel(job.id, ANN)) == cancelled
     with pytest.raises(NoSuchResource):
@@ -198,7 +198,7 @@ async def test_an_outcome_is_saved_once_the_disk_takes_it(
     assert job.state == "failed"
     assert (await hub.store.jobs.get(job.id)).state == "running"
     monkeypatch.setattr(hub.store.jobs, "end", end)
-    with hub.services.change_feed.subscribe() as changes:
+    with hub.services.core.changes.subscribe() as changes:
         mock_clock.jump(5)
         await changes.next()
     assert await hub.store.jobs.get(job.id) == job

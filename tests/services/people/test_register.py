@@ -43,7 +43,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 
 @pytest.fixture
 def people(hub: HubServices) -> People:
-    return hub.services.people
+    return hub.services.people.register
 
 
 def picture(colour: str = "teal", size: tuple[int, int] = (800, 600)) -> bytes:
@@ -55,7 +55,7 @@ def picture(colour: str = "teal", size: tuple[int, int] = (800, 600)) -> bytes:
 async def test_a_person_is_added_and_read_with_every_field(
     people: People, hub: HubServices, clock: FrozenClock
 ) -> None:
-    group = await hub.services.camera_groups.add("Gate", by=ADA)
+    group = await hub.services.people.groups.add("Gate", by=ADA)
     change = PersonChange(
         name=" 王芳 ",
         work_id="A-7",
@@ -158,7 +158,7 @@ async def test_a_change_leaves_the_other_fields_and_tells_the_feed(
 ) -> None:
     await people.add(PersonChange(name="Ada", age=30, phone="555"), by=ADA, pid="7")
     clock.advance(5)
-    with hub.services.change_feed.subscribe() as changes:
+    with hub.services.core.changes.subscribe() as changes:
         changed = await people.change("7", PersonChange(birth_year=1995), by=Actor("key K"))
         assert await changes.next() == [Change("person", "7")]
     assert (changed.name, changed.phone, changed.age, changed.birth_year) == (
@@ -174,7 +174,7 @@ async def test_a_change_leaves_the_other_fields_and_tells_the_feed(
 async def test_only_what_cameras_are_given_raises_the_revision(
     people: People, hub: HubServices
 ) -> None:
-    group = await hub.services.camera_groups.add("Gate", by=ADA)
+    group = await hub.services.people.groups.add("Gate", by=ADA)
     await people.add(PersonChange(name="Ada", photo=picture()), by=ADA, pid="7")
     for change, revision in (
         (PersonChange(note="x"), 1),
@@ -292,7 +292,7 @@ async def test_only_who_sees_numbers_finds_people_by_them(people: People) -> Non
 
 
 async def test_people_are_filtered_by_category_and_group(people: People, hub: HubServices) -> None:
-    gate = await hub.services.camera_groups.add("Gate", by=ADA)
+    gate = await hub.services.people.groups.add("Gate", by=ADA)
     await people.add(PersonChange(name="Ada", category=2, groups=(gate.id,)), by=ADA)
     await people.add(PersonChange(name="Bob"), by=ADA)
     assert await names(people, PersonFilter(category=2)) == ["Ada"]
@@ -341,7 +341,7 @@ async def test_who_sees_numbers_in_full_is_in_the_audit_log(
     await people.note_numbers_shown([ada], ADA)
     await people.note_numbers_shown([bob], ADA)
     await people.note_numbers_shown([ada, bob, cy], ADA)
-    entries = await hub.services.audit.newest()
+    entries = await hub.services.core.audit.newest()
     found = [entry.target for entry in entries if entry.action == "person.numbers"]
     assert found == ["2 people", "7"]
 
@@ -359,7 +359,7 @@ async def test_a_program_that_reads_the_same_people_all_the_time_does_not_flood_
     await people.note_numbers_shown([ada], other)
     clock.advance(-7200)
     await people.note_numbers_shown([ada], key)
-    entries = await hub.services.audit.oldest()
+    entries = await hub.services.core.audit.oldest()
     found = [(one.who, one.target) for one in entries if one.action == "person.numbers"]
     assert found == [
         ("key K", "7"),
@@ -376,7 +376,7 @@ async def test_changes_are_in_the_audit_log_by_number_only(
     await people.add(PersonChange(name="Ada"), by=ADA, pid="7")
     await people.change("7", PersonChange(note="x"), by=ADA)
     await people.remove("7", by=ADA)
-    entries = await hub.services.audit.oldest()
+    entries = await hub.services.core.audit.oldest()
     assert [(one.who, one.action, one.target, one.address) for one in entries] == [
         ("user ada", "person.add", "7", "10.0.0.1"),
         ("user ada", "person.change", "7", "10.0.0.1"),
@@ -408,16 +408,20 @@ async def test_people_with_numbers_are_sent_again_when_their_setting_changes(
 
     async with trio.open_nursery() as nursery:
         await nursery.start(people.run)
-        with hub.services.change_feed.subscribe() as changes:
+        with hub.services.core.changes.subscribe() as changes:
             assert await revisions() == [1, 2, 3]
-            people.configure(sends_id_numbers=False)
+            await set_sends(hub, False)
             assert await changes.next() == [Change("person", "")]
             assert await revisions() == [4, 2, 5]
-            people.configure(sends_id_numbers=False)
-            people.configure(sends_id_numbers=True)
+            await set_sends(hub, False)
+            await set_sends(hub, True)
             assert await changes.next() == [Change("person", "")]
             assert await revisions() == [6, 2, 7]
         nursery.cancel_scope.cancel()
+
+
+async def set_sends(hub: HubServices, sends: bool) -> None:
+    await hub.services.core.settings.change({"people.send_id_numbers": sends}, by=ADA)
 
 
 async def test_a_setting_that_changed_while_the_hub_was_down_counts(
@@ -425,9 +429,9 @@ async def test_a_setting_that_changed_while_the_hub_was_down_counts(
 ) -> None:
     await people.add(PersonChange(name="Ada", id_card_no="12345"), by=ADA, pid="1")
     for sends, revision in ((False, 2), (False, 2), (True, 3)):
-        with hub.services.change_feed.subscribe() as changes:
+        with hub.services.core.changes.subscribe() as changes:
             async with trio.open_nursery() as nursery:
-                people.configure(sends_id_numbers=sends)
+                await set_sends(hub, sends)
                 await nursery.start(people.run)
                 if (await people.get("1")).revision < revision:
                     await changes.next()

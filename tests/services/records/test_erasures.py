@@ -42,26 +42,26 @@ async def add(hub: HubServices, detail: FaceDetail = WUJI) -> int:
 async def test_a_person_is_found_by_number_or_by_name(hub: HubServices) -> None:
     await add(hub)
     await add(hub, FaceDetail(name="ZHANG WUJI"))
-    by_number = await hub.services.erasures.find(number=" 4711 ")
+    by_number = await hub.services.records.erasures.find(number=" 4711 ")
     assert [(one.name, one.uuid, one.records) for one in by_number] == [("Zhang Wuji", "4711", 1)]
-    by_name = await hub.services.erasures.find(name="zhang wuji")
+    by_name = await hub.services.records.erasures.find(name="zhang wuji")
     assert [(one.uuid, one.records) for one in by_name] == [("", 1), ("4711", 1)]
-    assert await hub.services.erasures.find(number="4712") == []
-    assert await hub.services.erasures.find(name="zhang") == []
+    assert await hub.services.records.erasures.find(number="4712") == []
+    assert await hub.services.records.erasures.find(name="zhang") == []
 
 
 async def test_a_name_means_those_without_a_number(hub: HubServices) -> None:
     await add(hub)
     with pytest.raises(NoSuchResource):
-        await hub.services.erasures.find_subject(name="Zhang Wuji")
+        await hub.services.records.erasures.find_subject(name="Zhang Wuji")
     await add(hub, FaceDetail(name="ZHANG WUJI"))
-    by_name = await hub.services.erasures.find_subject(name="Zhang Wuji")
+    by_name = await hub.services.records.erasures.find_subject(name="Zhang Wuji")
     assert by_name == Subject(names=("zhang wuji",))
-    by_number = await hub.services.erasures.find_subject(number="4711")
+    by_number = await hub.services.records.erasures.find_subject(number="4711")
     assert by_number == Subject(uuids=("4711",))
-    found = await hub.services.erasures.find_erasable(name="Zhang Wuji")
+    found = await hub.services.records.erasures.find_erasable(name="Zhang Wuji")
     assert [one.subject for one in found] == [by_name, by_number]
-    assert await hub.services.erasures.find_subject(seqs=[2, 1]) == Subject(seqs=(1, 2))
+    assert await hub.services.records.erasures.find_subject(seqs=[2, 1]) == Subject(seqs=(1, 2))
 
 
 @pytest.mark.parametrize(
@@ -74,24 +74,24 @@ async def test_a_name_means_those_without_a_number(hub: HubServices) -> None:
 )
 async def test_nobody_is_not_a_person(hub: HubServices, asked: dict[str, str]) -> None:
     with pytest.raises(BadParameter):
-        await hub.services.erasures.find(**asked)
+        await hub.services.records.erasures.find(**asked)
 
 
 async def test_a_number_is_one_number_however_a_camera_writes_it(hub: HubServices) -> None:
-    await hub.services.saved_searches.add("Him", "uuid=0004711", by=ANN)
+    await hub.services.records.saved_searches.add("Him", "uuid=0004711", by=ANN)
     for uuid in ("4711", "0004711", " 4711", "47110"):
         await add(hub, FaceDetail(name="Zhang Wuji", uuid=uuid))
     for number in ("4711", "04711"):
-        (found,) = await hub.services.erasures.find_erasable(number=number)
+        (found,) = await hub.services.records.erasures.find_erasable(number=number)
         assert found.match is not None
         assert (found.match.uuid, found.preview.records) == ("4711", 3)
-    by_name = await hub.services.erasures.find(name="Zhang Wuji")
+    by_name = await hub.services.records.erasures.find(name="Zhang Wuji")
     assert [(one.uuid, one.records) for one in by_name] == [("4711", 3), ("47110", 1)]
-    await hub.services.erasures.begin(found.subject, with_held=False, by=ANN)
-    await hub.services.erasures.carry_out()
-    left = (await hub.services.records.page(RecordFilter())).items
+    await hub.services.records.erasures.begin(found.subject, with_held=False, by=ANN)
+    await hub.services.records.erasures.carry_out()
+    left = (await hub.services.records.log.page(RecordFilter())).items
     assert [one.erased for one in left] == [True, True, True, False]
-    assert hub.services.saved_searches.list() == ()
+    assert hub.services.records.saved_searches.list() == ()
 
 
 async def test_a_name_with_the_number_of_strangers_is_erased_by_name(hub: HubServices) -> None:
@@ -99,12 +99,12 @@ async def test_a_name_with_the_number_of_strangers_is_erased_by_name(hub: HubSer
         await add(hub, FaceDetail(name="Zhang Wuji", uuid=uuid))
     for name in (None, "Zhao Min"):
         await add(hub, FaceDetail(name=name, uuid="0"))
-    found = await hub.services.erasures.find(name="zhang wuji")
+    found = await hub.services.records.erasures.find(name="zhang wuji")
     assert [(one.name, one.uuid, one.records) for one in found] == [("Zhang Wuji", "", 4)]
-    subject = await hub.services.erasures.find_subject(name="Zhang Wuji")
-    await hub.services.erasures.begin(subject, with_held=False, by=ANN)
-    await hub.services.erasures.carry_out()
-    left = (await hub.services.records.page(RecordFilter())).items
+    subject = await hub.services.records.erasures.find_subject(name="Zhang Wuji")
+    await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.records.erasures.carry_out()
+    left = (await hub.services.records.log.page(RecordFilter())).items
     assert [one.erased for one in left] == [True] * 4 + [False] * 2
 
 
@@ -115,25 +115,25 @@ async def test_an_erasure_names_nobody(
     old.write_bytes(b"old")
     os.utime(old, (1_795_608_000, 1_795_608_000))
     await add(hub)
-    with hub.services.change_feed.subscribe() as changes:
-        (match,) = await hub.services.erasures.find(number="4711")
-        begun = await hub.services.erasures.begin(match.subject, with_held=False, by=ANN)
+    with hub.services.core.changes.subscribe() as changes:
+        (match,) = await hub.services.records.erasures.find(number="4711")
+        begun = await hub.services.records.erasures.begin(match.subject, with_held=False, by=ANN)
         assert begun.finished_at is None
-        await hub.services.erasures.carry_out()
+        await hub.services.records.erasures.carry_out()
         assert Change("erasure", "1") in await changes.next()
-    done = await hub.services.erasures.get(begun.id)
+    done = await hub.services.records.erasures.get(begun.id)
     assert (done.records, done.pictures, done.finished_at) == (1, 1, clock.ms)
     assert done.report.copies == ("hub.sqlite.before-0007 (2026-11-25)",)
     assert done.report.dids == ("1",)
     assert "4711" not in repr(done)
-    entries = await hub.services.audit.oldest()
+    entries = await hub.services.core.audit.oldest()
     assert [(entry.action, entry.target) for entry in entries] == [("erasure.begin", "1 1")]
 
 
 async def test_files_that_wait_to_be_imported_go_and_those_in_use_are_named(
     hub: HubServices, tmp_path: Path
 ) -> None:
-    imports = hub.services.imports
+    imports = hub.services.people.imports
     waiting = await imports.new_file(100)
     waiting.write_text("name,phone\nZhang Wuji,1380013800\n", encoding="utf-8")
     preview = await imports.stage([waiting])
@@ -143,32 +143,36 @@ async def test_files_that_wait_to_be_imported_go_and_those_in_use_are_named(
     received = await imports.new_file(100)
     received.write_text("Zhang Wuji", encoding="utf-8")
     await add(hub)
-    subject = await hub.services.erasures.find_subject(number="4711")
-    begun = await hub.services.erasures.begin(subject, with_held=False, by=ANN)
-    await hub.services.erasures.carry_out()
+    subject = await hub.services.records.erasures.find_subject(number="4711")
+    begun = await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.records.erasures.carry_out()
     with pytest.raises(NoSuchResource):
         imports.get(preview.id)
     in_use = {f"imports/{received.name}", "imports/staged/of_a_command"}
     files = (path for path in (tmp_path / "imports").rglob("*") if path.is_file())
     assert {path.relative_to(tmp_path).as_posix() for path in files} == in_use
-    report = (await hub.services.erasures.get(begun.id)).report
+    report = (await hub.services.records.erasures.get(begun.id)).report
     assert {copy.partition(" ")[0] for copy in report.copies} == in_use
 
 
 async def test_caches_are_emptied_and_readers_read_again(hub: HubServices) -> None:
     await add(hub)
-    with hub.services.records.open_reader() as reader:
+    with hub.services.records.log.open_reader() as reader:
         await add(hub)
-        await hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1", name="Gate"))
+        await hub.services.cameras.devices.add(
+            NewDevice(sn="SN1", code="12345678", did="1", name="Gate")
+        )
         await hub.store.device_pictures.put(
             "1", "SN1", "/a.jpg", stored_picture("image/jpeg", b"a"), 0
         )
-        hub.services.traces.add_upload("SN1", TracedUpload("POST", "/", 200, 0, "Wuji", 0.0, 9))
-        (match,) = await hub.services.erasures.find(number="4711")
-        await hub.services.erasures.begin(match.subject, with_held=False, by=ANN)
-        await hub.services.erasures.carry_out()
+        hub.services.cameras.presence.traces.add_upload(
+            "SN1", TracedUpload("POST", "/", 200, 0, "Wuji", 0.0, 9)
+        )
+        (match,) = await hub.services.records.erasures.find(number="4711")
+        await hub.services.records.erasures.begin(match.subject, with_held=False, by=ANN)
+        await hub.services.records.erasures.carry_out()
         assert await hub.store.device_pictures.get("1", "/a.jpg") is None
-        assert hub.services.traces.entries("SN1", "") == []
+        assert hub.services.cameras.presence.traces.entries("SN1", "") == []
         (record,) = await reader.next()
     assert (record.seq, record.erased, record.detail) == (2, True, FaceDetail())
 
@@ -180,32 +184,32 @@ async def test_saved_searches_about_a_number_go_with_it_also_if_they_tell_its_na
     await add(hub)
     await add(hub, FaceDetail(name="", uuid="4712"))
     title = "Where is Zhang Wuji?" if query == "kind=face" else "Him"
-    await hub.services.saved_searches.add(title, query, by=ANN)
-    other = await hub.services.saved_searches.add("Gate", "name=Zhao+Min", by=ANN)
+    await hub.services.records.saved_searches.add(title, query, by=ANN)
+    other = await hub.services.records.saved_searches.add("Gate", "name=Zhao+Min", by=ANN)
     for number in ("4712", "4711"):
-        subject = await hub.services.erasures.find_subject(number=number)
-        await hub.services.erasures.begin(subject, with_held=False, by=ANN)
-        await hub.services.erasures.carry_out()
-        left = hub.services.saved_searches.list()
+        subject = await hub.services.records.erasures.find_subject(number=number)
+        await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
+        await hub.services.records.erasures.carry_out()
+        left = hub.services.records.saved_searches.list()
         assert len(left) == (2 if number == "4712" else 1)
     assert left == (other,)
 
 
 async def test_held_records_stay_unless_that_is_asked_for(hub: HubServices) -> None:
     await add(hub)
-    await hub.services.holds.create([1], "police", None, by=ANN)
+    await hub.services.records.holds.create([1], "police", None, by=ANN)
     subject = Subject(uuids=("4711",))
     with pytest.raises(NoSuchResource, match="held"):
-        await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+        await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
     await add(hub)
-    kept = await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+    kept = await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
     assert kept.report.kept == 1
-    await hub.services.erasures.carry_out()
-    record = await hub.services.records.get(1)
+    await hub.services.records.erasures.carry_out()
+    record = await hub.services.records.log.get(1)
     assert not record.erased
-    await hub.services.erasures.begin(subject, with_held=True, by=ANN)
-    await hub.services.erasures.carry_out()
-    assert (await hub.services.records.get(1)).erased
+    await hub.services.records.erasures.begin(subject, with_held=True, by=ANN)
+    await hub.services.records.erasures.carry_out()
+    assert (await hub.services.records.log.get(1)).erased
 
 
 async def test_records_can_be_chosen_by_hand(
@@ -215,12 +219,12 @@ async def test_records_can_be_chosen_by_hand(
     await hub.add_faces("a", "b", "c")
     for seqs in ([], [1, 2, 3]):
         with pytest.raises(BadParameter, match="1 to 2 records"):
-            hub.services.erasures.by_hand(seqs)
-    subject = hub.services.erasures.by_hand([3, 1, 3])
-    begun = await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+            hub.services.records.erasures.by_hand(seqs)
+    subject = hub.services.records.erasures.by_hand([3, 1, 3])
+    begun = await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
     assert begun.manner == "records"
-    await hub.services.erasures.carry_out()
-    assert [(await hub.services.records.get(seq)).erased for seq in (1, 2, 3)] == [
+    await hub.services.records.erasures.carry_out()
+    assert [(await hub.services.records.log.get(seq)).erased for seq in (1, 2, 3)] == [
         True,
         False,
         True,
@@ -229,34 +233,34 @@ async def test_records_can_be_chosen_by_hand(
 
 async def test_an_erasure_is_carried_out_in_the_background(hub: HubServices) -> None:
     await add(hub)
-    with hub.services.change_feed.subscribe() as changes:
+    with hub.services.core.changes.subscribe() as changes:
         async with trio.open_nursery() as nursery:
-            await nursery.start(hub.services.erasures.run)
+            await nursery.start(hub.services.records.erasures.run)
             subject = Subject(uuids=("4711",))
-            await hub.services.erasures.begin(subject, with_held=False, by=ANN)
+            await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
             with trio.fail_after(30):
                 assert await changes.next() == [Change("erasure", "1")]
             nursery.cancel_scope.cancel()
-    assert (await hub.services.erasures.get(1)).finished_at is not None
+    assert (await hub.services.records.erasures.get(1)).finished_at is not None
 
 
 async def test_a_person_of_the_register_goes_with_the_records(
     hub: HubServices, tmp_path: Path
 ) -> None:
-    people = hub.services.people
+    people = hub.services.people.register
     await people.add(PersonChange(name="Zhang Wuji", phone="1380013800"), by=ANN, pid="4711")
     await people.add(PersonChange(name="Anna"), by=ANN, pid="47110")
     await people.note_numbers_shown([await people.get("4711")], ANN)
-    await hub.services.saved_searches.add("Zhang Wuji at night", "kind=face", by=ANN)
+    await hub.services.records.saved_searches.add("Zhang Wuji at night", "kind=face", by=ANN)
     await add(hub, FaceDetail(uuid="4711"))
-    (found,) = await hub.services.erasures.find_erasable(number="4711")
+    (found,) = await hub.services.records.erasures.find_erasable(number="4711")
     assert (found.in_register, found.preview.records) == (True, 1)
-    await hub.services.erasures.begin(found.subject, with_held=False, by=ANN)
-    with hub.services.change_feed.subscribe() as changes:
-        await hub.services.erasures.carry_out()
+    await hub.services.records.erasures.begin(found.subject, with_held=False, by=ANN)
+    with hub.services.core.changes.subscribe() as changes:
+        await hub.services.records.erasures.carry_out()
         assert Change("person", "4711") in await changes.next()
     assert [one.pid for one in (await people.page()).items] == ["47110"]
-    entries = await hub.services.audit.oldest()
+    entries = await hub.services.core.audit.oldest()
     assert [(one.action, one.target) for one in entries] == [
         ("person.add", ""),
         ("person.add", "47110"),
@@ -275,18 +279,18 @@ async def test_cameras_that_hold_the_person_are_named_and_their_lists_forget_it(
     store = hub.store
     for did in "1234":
         new = NewDevice(sn=f"SN{did}", code="12345678", did=did, name="Gate")
-        await hub.services.devices.add(new)
-    await hub.services.people.add(PersonChange(name="Zhang Wuji"), by=ANN, pid="4711")
+        await hub.services.cameras.devices.add(new)
+    await hub.services.people.register.add(PersonChange(name="Zhang Wuji"), by=ANN, pid="4711")
     for did, revision in (("2", None), ("4", 0)):
         await store.holdings.note(did, f"SN{did}", [ItemResult(pid="4711", revision=revision)])
     row = '{"name":"Zhang Wuji","phone":"1380013800"}'
     await store.device_people.put_unknown("3", "SN3", {"4712": row, "4713": "{}"})
     for number, dids in (("4711", ("1", "2")), ("4712", ("1", "3"))):
         await add(hub, FaceDetail(name="Zhang Wuji", uuid=f"00{number}"))
-        subject = await hub.services.erasures.find_subject(number=number)
-        begun = await hub.services.erasures.begin(subject, with_held=False, by=ANN)
-        await hub.services.erasures.carry_out()
-        assert (await hub.services.erasures.get(begun.id)).report.dids == dids
+        subject = await hub.services.records.erasures.find_subject(number=number)
+        begun = await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
+        await hub.services.records.erasures.carry_out()
+        assert (await hub.services.records.erasures.get(begun.id)).report.dids == dids
     assert await store.device_people.unknown_pids("3") == ["4713"]
     stored = (tmp_path / "hub.sqlite").read_bytes()
     for trace in (b"Zhang Wuji", b"1380013800"):
@@ -294,27 +298,27 @@ async def test_cameras_that_hold_the_person_are_named_and_their_lists_forget_it(
 
 
 async def test_a_person_of_the_register_is_erased_without_any_record(hub: HubServices) -> None:
-    await hub.services.people.add(PersonChange(name="Anna"), by=ANN, pid="8")
+    await hub.services.people.register.add(PersonChange(name="Anna"), by=ANN, pid="8")
     for found in (
-        await hub.services.erasures.find_erasable(number="08"),
-        await hub.services.erasures.find_erasable(name="ANNA"),
+        await hub.services.records.erasures.find_erasable(number="08"),
+        await hub.services.records.erasures.find_erasable(name="ANNA"),
     ):
         (erasable,) = found
         assert (erasable.match.name.casefold(), erasable.match.uuid) == ("anna", "8")
         assert (erasable.in_register, erasable.preview.records) == (True, 0)
-    subject = await hub.services.erasures.find_subject(number="8")
-    await hub.services.erasures.begin(subject, with_held=False, by=ANN)
-    await hub.services.erasures.carry_out()
-    assert await hub.services.people.count() == 0
+    subject = await hub.services.records.erasures.find_subject(number="8")
+    await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.records.erasures.carry_out()
+    assert await hub.services.people.register.count() == 0
 
 
 async def test_records_chosen_by_hand_leave_the_register_alone(hub: HubServices) -> None:
-    await hub.services.people.add(PersonChange(name="Zhang Wuji"), by=ANN, pid="4711")
+    await hub.services.people.register.add(PersonChange(name="Zhang Wuji"), by=ANN, pid="4711")
     await add(hub)
-    subject = hub.services.erasures.by_hand([1])
-    await hub.services.erasures.begin(subject, with_held=False, by=ANN)
-    await hub.services.erasures.carry_out()
-    assert await hub.services.people.count() == 1
+    subject = hub.services.records.erasures.by_hand([1])
+    await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.records.erasures.carry_out()
+    assert await hub.services.people.register.count() == 1
 
 
 async def test_what_imports_and_searches_found_goes_as_well(hub: HubServices) -> None:
@@ -322,7 +326,7 @@ async def test_what_imports_and_searches_found_goes_as_well(hub: HubServices) ->
     for kind in ("import", "search", "compare"):
         job = await hub.store.jobs.add(kind, "{}", "user ann", 1, None, ['{"name":"Zhang Wuji"}'])  # type: ignore[arg-type]
         await hub.store.jobs.end(replace(job, state="done", ended_at=2), [])
-    subject = await hub.services.erasures.find_subject(number="4711")
-    await hub.services.erasures.begin(subject, with_held=False, by=ANN)
-    await hub.services.erasures.carry_out()
+    subject = await hub.services.records.erasures.find_subject(number="4711")
+    await hub.services.records.erasures.begin(subject, with_held=False, by=ANN)
+    await hub.services.records.erasures.carry_out()
     assert [job.kind for job in await hub.services.jobs.list()] == ["compare"]

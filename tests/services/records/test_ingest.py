@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from hub import metrics
-from hub.config import DevicesConfig
+from hub.config import Config, DevicesConfig
 from hub.errors import BadParameter, HubError, NotAuthorised, UnknownEventType
 from hub.services.commands.abilities import Abilities
 from hub.services.records.ingest import Ingest
@@ -28,6 +28,7 @@ from hub.wire.uploads import bodies
 from hub.wire.uploads.bodies import DeviceInfo
 from hub.wire.uploads.records import AccessDetail, EventDetail, Record
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.known_abilities import KnownAbilities
 from tests.support.pictures import JPEG, b64, jpeg
 
@@ -54,7 +55,11 @@ class Hub:
         campaigns: Any = SimpleNamespace(reported=self._is_done)
         downloads: Any = None
         return Ingest(
-            self.store, book, site, campaigns, downloads, config, self.clock, abilities=abilities
+            core_of(self.store, self.clock, Config(devices=config), site=site),
+            book,
+            campaigns,
+            downloads,
+            abilities,
         )
 
     def _note(self, device: Device, info: DeviceInfo) -> None:

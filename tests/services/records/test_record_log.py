@@ -32,14 +32,14 @@ async def read(reader: LogReader, count: int) -> list[int]:
 
 async def test_a_reader_without_a_cursor_starts_after_the_last_record(hub: HubServices) -> None:
     await hub.add_faces("a", "b")
-    with hub.services.records.open_reader() as reader:
+    with hub.services.records.log.open_reader() as reader:
         await hub.add_faces("c")
         assert await read(reader, 1) == [3]
 
 
 async def test_a_reader_goes_on_after_its_cursor(hub: HubServices) -> None:
     await hub.add_faces("a", "b", "c")
-    with hub.services.records.open_reader(1) as reader:
+    with hub.services.records.log.open_reader(1) as reader:
         assert await read(reader, 2) == [2, 3]
         await hub.add_faces("d")
         assert await read(reader, 1) == [4]
@@ -48,7 +48,7 @@ async def test_a_reader_goes_on_after_its_cursor(hub: HubServices) -> None:
 
 async def test_a_record_committed_while_the_past_is_read_is_returned_once(hub: HubServices) -> None:
     await hub.add_faces(*"abc")
-    with hub.services.records.open_reader(0) as reader:
+    with hub.services.records.log.open_reader(0) as reader:
         await hub.add_faces(*"de")
         assert await read(reader, 5) == [1, 2, 3, 4, 5]
         await hub.add_faces("f")
@@ -56,7 +56,7 @@ async def test_a_record_committed_while_the_past_is_read_is_returned_once(hub: H
 
 
 async def test_a_reader_that_falls_behind_reads_from_the_store(hub: HubServices) -> None:
-    with hub.services.records.open_reader() as reader:
+    with hub.services.records.log.open_reader() as reader:
         await hub.add_faces(*map(str, range(300)))
         assert reader._live.lagged
         assert len(reader._live._items) == 0
@@ -66,7 +66,7 @@ async def test_a_reader_that_falls_behind_reads_from_the_store(hub: HubServices)
 
 
 async def test_a_waiting_reader_loses_nothing_when_cancelled(hub: HubServices) -> None:
-    with hub.services.records.open_reader() as reader:
+    with hub.services.records.log.open_reader() as reader:
         for n in range(1, 20):
             with trio.CancelScope() as scope:
                 scope.cancel()
@@ -88,7 +88,7 @@ async def test_a_reader_pauses_while_the_store_is_too_busy(
         raise TooManyRequests
 
     await hub.add_faces("a")
-    with hub.services.records.open_reader(0) as reader:
+    with hub.services.records.log.open_reader(0) as reader:
         with monkeypatch.context() as patch, trio.move_on_after(0.05):
             patch.setattr(hub.store.records, "page", too_busy)
             await reader.next()
@@ -106,7 +106,7 @@ async def test_a_reader_goes_on_behind_a_page_that_took_too_long(
         return RecordPage((), after + 2, is_complete=False)
 
     await hub.add_faces(*"abcd")
-    with hub.services.records.open_reader(0) as reader:
+    with hub.services.records.log.open_reader(0) as reader:
         monkeypatch.setattr(hub.store.records, "page", in_vain)
         assert await reader.take() == []
         assert await read(reader, 2) == [3, 4]
@@ -119,7 +119,7 @@ async def test_readers_of_every_speed_get_each_record_once_in_order(hub: HubServ
 
     async def follow(after: int) -> None:
         seqs: list[int] = []
-        with hub.services.records.open_reader(after) as reader:
+        with hub.services.records.log.open_reader(after) as reader:
             while not seqs or seqs[-1] < total:
                 with trio.move_on_after(chance.choice([0, 0.001, 1])):
                     seqs += [record.seq for record in await reader.next()]
@@ -143,20 +143,20 @@ async def test_readers_of_every_speed_get_each_record_once_in_order(hub: HubServ
 
 async def test_a_cursor_beyond_the_end_counts_as_the_end(hub: HubServices) -> None:
     await hub.add_faces("a")
-    with hub.services.records.open_reader(1000) as reader:
+    with hub.services.records.log.open_reader(1000) as reader:
         await hub.add_faces("b")
         assert await read(reader, 1) == [2]
 
 
 async def test_nothing_is_held_for_a_closed_reader(hub: HubServices) -> None:
-    with hub.services.records.open_reader():
-        assert len(hub.services.record_feed._subscriptions) == 1
-    assert not hub.services.record_feed._subscriptions
+    with hub.services.records.log.open_reader():
+        assert len(hub.services.core.records._subscriptions) == 1
+    assert not hub.services.core.records._subscriptions
 
 
 async def test_a_record_is_found_by_seq_and_by_filter(hub: HubServices) -> None:
     await hub.add_faces("Li Lei", "Han Meimei")
-    log = hub.services.records
+    log = hub.services.records.log
     assert (await log.get(2)).seq == 2
     page = await log.page(RecordFilter(name="li l"))
     assert [record.seq for record in page.items] == [1]
@@ -166,11 +166,11 @@ async def test_a_record_is_found_by_seq_and_by_filter(hub: HubServices) -> None:
 
 async def test_a_picture_is_returned_as_it_was_sent(hub: HubServices) -> None:
     await hub.add_faces("a", pictures=True)
-    picture = await hub.services.records.picture(1, "face")
+    picture = await hub.services.records.log.picture(1, "face")
     assert (picture.mime, picture.data) == ("image/jpeg", b"\xff\xd8\xffa")
     for seq, name in [(1, "body"), (2, "face")]:
         with pytest.raises(NoSuchResource):
-            await hub.services.records.picture(seq, name)
+            await hub.services.records.log.picture(seq, name)
 
 
 def test_the_weight_of_a_record_counts_what_the_device_decides() -> None:

@@ -15,15 +15,15 @@ from tests.support.hub_services import HubServices, open_hub_services
 @pytest.fixture
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     async with open_hub_services(tmp_path, clock) as hub:
-        await hub.services.users.add("mei", "guard", "a long sentence", by=COMMAND_LINE)
-        await hub.services.users.add("ada", "admin", "a long sentence", by=COMMAND_LINE)
+        await hub.services.access.users.add("mei", "guard", "a long sentence", by=COMMAND_LINE)
+        await hub.services.access.users.add("ada", "admin", "a long sentence", by=COMMAND_LINE)
         await hub.add_faces(*"abcdef")
         yield hub
 
 
 @pytest.fixture
 def reviews(hub: HubServices) -> Reviews:
-    return hub.services.reviews
+    return hub.services.records.reviews
 
 
 async def test_the_line_is_where_the_visit_before_ended(
@@ -85,20 +85,20 @@ async def test_marks_are_bounded_and_the_oldest_go_first(
 
 async def test_what_a_user_reviewed_ends_with_the_user(hub: HubServices, reviews: Reviews) -> None:
     await reviews.mark("mei", 2)
-    await hub.services.users.remove("mei", by=COMMAND_LINE)
+    await hub.services.access.users.remove("mei", by=COMMAND_LINE)
     assert reviews.get("mei").marks == ()
     # A request that was on its way.
     await reviews.mark("mei", 3)
-    await hub.services.users.add("mei", "guard", "a long sentence", by=COMMAND_LINE)
+    await hub.services.access.users.add("mei", "guard", "a long sentence", by=COMMAND_LINE)
     assert reviews.get("mei").marks == ()
 
 
 async def test_reviews_are_kept_over_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
     async with open_hub_services(tmp_path, clock) as hub:
-        await hub.services.users.add("mei", "guard", "a long sentence", by=COMMAND_LINE)
+        await hub.services.access.users.add("mei", "guard", "a long sentence", by=COMMAND_LINE)
         await hub.add_faces("a", "b")
-        await hub.services.reviews.note_seen("mei", 1)
-        await hub.services.reviews.mark("mei", 2)
-        known = hub.services.reviews.get("mei")
+        await hub.services.records.reviews.note_seen("mei", 1)
+        await hub.services.records.reviews.mark("mei", 2)
+        known = hub.services.records.reviews.get("mei")
     async with open_hub_services(tmp_path, clock) as hub:
-        assert hub.services.reviews.get("mei") == known
+        assert hub.services.records.reviews.get("mei") == known

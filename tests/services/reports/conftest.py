@@ -80,7 +80,7 @@ class ReportSite:
         self, kind: str, period: str = "day", day: date = TODAY, **more: Any
     ) -> Report:
         query = ReportQuery(kind, period, day, **more)  # type: ignore[arg-type]
-        return await self.services.reports.make(query, seconds=30)
+        return await self.services.reports.maker.make(query, seconds=30)
 
 
 def upload(kind: RecordKind, at: int, detail: Detail) -> CheckedUpload:
@@ -103,10 +103,10 @@ async def site(
     config = Config(site=SiteConfig(name="Gate", timezone="Europe/Berlin"))
     async with open_hub_services(tmp_path, clock, config) as hub:
         for did in ("1", "2", "3", "4"):
-            await hub.services.devices.add(
+            await hub.services.cameras.devices.add(
                 NewDevice(sn=f"SN{did}", code="CODE0001", did=did, name=f"Camera {did}")
             )
         async with trio.open_nursery() as running:
-            await running.start(hub.services.reports.run)
+            await running.start(hub.services.reports.maker.run)
             yield ReportSite(hub, clock)
             running.cancel_scope.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,8 @@ class Sender:
         """Begin as after a start of the hub."""
         services = self.site.services
         self.delivery = ReportDelivery(
-            self.site.hub.store,
-            services.reports,
-            services.site,
-            services.clock,
-            services.audit,
-            self.folder,
+            replace(services.core, data_dir=self.folder),
+            services.reports.maker,
             transport=self.receiver,
         )
         self.delivery.render = _render
@@ -80,7 +77,7 @@ class Sender:
         return sorted(path.name for path in (self.folder / "out").glob("*"))
 
     async def actions(self) -> list[tuple[str, str, str]]:
-        entries = await self.site.services.audit.newest(limit=10)
+        entries = await self.site.services.core.audit.newest(limit=10)
         return [(e.who, e.action, e.target) for e in entries if e.action.startswith("report.")]
 
 
@@ -208,7 +205,7 @@ async def test_nothing_is_sent_while_the_clock_is_doubted(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sender.change(folder="out")
-    monkeypatch.setattr(type(sender.site.services.clock), "is_doubted", True)
+    monkeypatch.setattr(type(sender.site.services.core.clock), "is_doubted", True)
     assert await sender.after(17) == []
 
 
@@ -216,8 +213,8 @@ async def test_what_is_yesterday_goes_by_the_expected_time(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services, expected = sender.site.services, sender.site.clock()
-    monkeypatch.setattr(type(services.clock), "is_doubted", True)
-    monkeypatch.setattr(services.clock, "likely_time", lambda: expected)
+    monkeypatch.setattr(type(services.core.clock), "is_doubted", True)
+    monkeypatch.setattr(services.core.clock, "likely_time", lambda: expected)
     sender.site.clock.advance(400 * 24 * HOUR)
     await sender.change(folder="out")
     assert sender.delivery.last_day == date(2026, 11, 24)

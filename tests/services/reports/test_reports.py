@@ -102,7 +102,7 @@ async def test_nobodys_number_is_nobody_in_an_attendance(site: ReportSite) -> No
 
 
 async def test_leading_zeros_make_nobody_another_person_in_an_attendance(site: ReportSite) -> None:
-    await site.services.people.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
+    await site.services.people.register.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
     await site.face(8 * HOUR, None, uuid="0007")
     await site.face(9 * HOUR, None, uuid="7")
     for period in ("day", "week"):
@@ -111,7 +111,7 @@ async def test_leading_zeros_make_nobody_another_person_in_an_attendance(site: R
 
 
 async def test_attendance_is_the_first_and_last_sighting_of_each_day(site: ReportSite) -> None:
-    await site.services.people.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
+    await site.services.people.register.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
     await site.face(9 * HOUR, "Mei", uuid="7", did="2")
     await site.face(8 * HOUR, "mei", uuid="7", did="1")  # arrives late
     await site.access(17 * HOUR, "7", did="3")
@@ -132,7 +132,7 @@ async def test_attendance_is_the_first_and_last_sighting_of_each_day(site: Repor
 
 
 async def test_attendance_can_be_that_of_a_group_of_cameras(site: ReportSite) -> None:
-    group = await site.services.camera_groups.add("Gate", ["2", "3"], by=COMMAND_LINE)
+    group = await site.services.people.groups.add("Gate", ["2", "3"], by=COMMAND_LINE)
     await site.face(8 * HOUR, "Mei", uuid="7", did="1")
     await site.face(9 * HOUR, "Mei", uuid="7", did="2")
     found = await site.report("attendance", groups=(group.id,))
@@ -145,7 +145,7 @@ async def test_an_erased_person_is_in_no_report(site: ReportSite) -> None:
 
 
 async def gates(site: ReportSite, entrances: list[str], exits: list[str]) -> Gates:
-    add = site.services.camera_groups.add
+    add = site.services.people.groups.add
     one = await add("In", entrances, by=COMMAND_LINE)
     other = await add("Out", exits, by=COMMAND_LINE)
     return Gates((one.id,), (other.id,))
@@ -270,12 +270,12 @@ async def test_what_takes_long_is_done_in_a_thread(
 
 async def test_gates_are_remembered_and_forget_groups_that_are_gone(site: ReportSite) -> None:
     chosen = await gates(site, ["1"], ["2"])
-    await site.services.reports.choose_gates(chosen, by=COMMAND_LINE)
-    assert site.services.reports.gates() == chosen
-    await site.services.camera_groups.remove(chosen.exits[0], by=COMMAND_LINE)
-    assert site.services.reports.gates() == Gates(chosen.entrances)
+    await site.services.reports.maker.choose_gates(chosen, by=COMMAND_LINE)
+    assert site.services.reports.maker.gates() == chosen
+    await site.services.people.groups.remove(chosen.exits[0], by=COMMAND_LINE)
+    assert site.services.reports.maker.gates() == Gates(chosen.entrances)
     with pytest.raises(NoSuchResource):
-        await site.services.reports.choose_gates(chosen, by=COMMAND_LINE)
+        await site.services.reports.maker.choose_gates(chosen, by=COMMAND_LINE)
     with pytest.raises(NoSuchResource):
         await site.report("plates", gates=chosen)
 
@@ -437,7 +437,7 @@ async def test_a_report_that_fails_unexpectedly_ends_neither_the_hub_nor_the_nex
 async def test_an_erasure_also_drops_the_reports_that_are_kept(site: ReportSite) -> None:
     await site.face(8 * HOUR, "Mei", uuid="7")
     assert len(rows_of(await site.report("attendance"), "attendance")) == 1
-    erasures = site.services.erasures
+    erasures = site.services.records.erasures
     subject = await erasures.find_subject(number="7")
     await erasures.begin(subject, with_held=True, by=COMMAND_LINE)
     await erasures.carry_out()
@@ -479,17 +479,17 @@ async def test_a_damaged_span_keeps_no_report_from_being_made(site: ReportSite) 
 
 async def test_who_does_not_wait_is_told_how_far_it_is(site: ReportSite) -> None:
     query = ReportQuery("captures", "month", TODAY)
-    assert await site.services.reports.get(query, seconds=0) == 0.0
+    assert await site.services.reports.maker.get(query, seconds=0) == 0.0
     with pytest.raises(CannotStoreNow, match="still being made"):
-        await site.services.reports.make(query, seconds=0)
-    assert isinstance(await site.services.reports.get(query, seconds=10), Report)
+        await site.services.reports.maker.make(query, seconds=0)
+    assert isinstance(await site.services.reports.maker.get(query, seconds=10), Report)
 
 
 async def test_too_many_reports_at_once_are_refused(site: ReportSite) -> None:
     async def ask_for_many() -> None:
         for number in range(1, 25):
             query = ReportQuery("captures", "day", date(2026, 10, number))
-            await site.services.reports.get(query, seconds=0)
+            await site.services.reports.maker.get(query, seconds=0)
 
     with pytest.raises(TooManyRequests):
         await ask_for_many()
@@ -500,11 +500,13 @@ async def test_kept_reports_are_bounded(site: ReportSite) -> None:
     for number in range(1, 12):
         await site.report("captures", "day", date(2026, 10, number))
     await site.report("captures")
-    assert len(site.services.reports._made) <= 8
+    assert len(site.services.reports.maker._made) <= 8
 
 
 async def test_an_export_is_noted(site: ReportSite) -> None:
     query = ReportQuery("attendance", "month", TODAY)
-    await site.services.reports.note_export(query, "csv", by=COMMAND_LINE)
-    (entry,) = [e for e in await site.services.audit.newest(limit=5) if e.action == "report.export"]
+    await site.services.reports.maker.note_export(query, "csv", by=COMMAND_LINE)
+    (entry,) = [
+        e for e in await site.services.core.audit.newest(limit=5) if e.action == "report.export"
+    ]
     assert entry.target == "attendance month 2026-11-25 csv"

@@ -26,9 +26,9 @@ async def test_nothing_fails(junk: str, tmp_path: Path, clock: FrozenClock) -> N
         ):
             await hub.store.settings.set(key, junk)
         services = hub.services
-        services.site.zone()
-        assert services.site.language() == "auto"
-        assert not services.setup_links.is_valid("token")
-        services.backups.overdue_days()
-        services.backups.restored_from()
-        assert services.backups.last_failure is None
+        services.core.site.zone()
+        assert services.core.site.language() == "auto"
+        assert not services.access.setup_links.is_valid("token")
+        services.upkeep.backups.overdue_days()
+        services.upkeep.backups.restored_from()
+        assert services.upkeep.backups.last_failure is None

@@ -6,23 +6,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import cast
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.config import StoreConfig
+from hub.config import Config, StoreConfig
 from hub.errors import AlreadyExists, BadParameter
-from hub.services.access.audit import COMMAND_LINE, Audit
-from hub.services.site.clock.clock import SiteClock
+from hub.outside import Outside
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.site.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPolicy
-from hub.store.db import Store
 from hub.store.records.retention import DayUse
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.kept_days import BelievedClock, KeptDays
 from tests.support.stores import batch, is_whole, opened
 
@@ -58,8 +58,8 @@ def noon() -> RunningClock:
 def policy_of(
     store: KeptDays, clock: BelievedClock, now: Callable[[], float], keep_days: int
 ) -> RetentionPolicy:
-    kept = cast("Store", store)
-    return RetentionPolicy(kept, cast("SiteClock", clock), Audit(kept, now), keep_days, now)
+    config = Config(store=StoreConfig(keep_days=keep_days))
+    return RetentionPolicy(core_of(store, now, config, clock=clock))
 
 
 @asynccontextmanager
@@ -75,16 +75,20 @@ async def running_maintenance(
     """Run maintenance, from after its work at the start."""
     now = now or noon()
     clock = clock or BelievedClock(now)
+    core = core_of(
+        store,
+        now,
+        Config(store=config),
+        clock=clock,
+        outside=Outside(free_bytes=lambda folder: store.free_bytes()),
+        site=SimpleNamespace(zone=lambda: zone),
+    )
     maintenance = Maintenance(
-        cast("Store", store),
-        config,
-        DiskSpace(config.min_free_gb, store.free_bytes),
-        cast("SiteClock", clock),
-        retention or policy_of(store, clock, now, config.keep_days),
+        core,
+        DiskSpace(core),
+        retention or RetentionPolicy(core),
         prune=(store.tokens.prune, store.sessions.prune),
         save=(store.keys.prune,),
-        now=now,
-        zone=lambda: zone,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(maintenance.run)
@@ -453,17 +457,14 @@ async def test_a_real_store_drops_its_old_days_and_keeps_today(
             clock.advance(DAY)
             last = batch(clock, seed)
             await store.records.append(last)
-        site_clock = cast("SiteClock", BelievedClock(clock))
-        maintenance = Maintenance(
+        core = core_of(
             store,
-            StoreConfig(keep_days=1, min_free_gb=0),
-            DiskSpace(0, lambda: 100 * GB),
-            site_clock,
-            RetentionPolicy(store, site_clock, Audit(store, clock), 1, clock),
-            prune=(),
-            now=clock,
-            zone=lambda: UTC,
+            clock,
+            Config(store=StoreConfig(keep_days=1, min_free_gb=0)),
+            clock=BelievedClock(clock),
+            site=SimpleNamespace(zone=lambda: UTC),
         )
+        maintenance = Maintenance(core, DiskSpace(core), RetentionPolicy(core), prune=())
         async with trio.open_nursery() as nursery:
             await nursery.start(maintenance.run)
             while len(store.retention.days()) > 2:  # A thread is at work.

@@ -29,29 +29,29 @@ def adapter(name: str, *ips: str | tuple[str, int, int]) -> ifaddr.Adapter:
 def site_with(*adapters: ifaddr.Adapter, bind: str) -> Site:
     settings = SimpleNamespace(get=lambda key: None)
     config = Config(devices=DevicesConfig(bind=bind))
-    return Site(settings, config, Feed(), adapters=lambda: adapters)  # type: ignore[arg-type]
+    return Site(settings, SimpleNamespace(current=config), Feed(), adapters=lambda: adapters)  # type: ignore[arg-type]
 
 
 async def test_settings_of_the_page_override_the_configuration(
     hub: HubServices,
 ) -> None:
     config = Config(site=SiteConfig(name="From file", timezone="Europe/Berlin", language="en"))
-    site = Site(hub.store.settings, config, Feed())
+    site = Site(hub.store.settings, SimpleNamespace(current=config), Feed())
     assert (site.name(), site.zone_name(), site.language()) == ("From file", "Europe/Berlin", "en")
     await site.set(SiteSettings(" North plant ", "Asia/Shanghai", "zh"))
     assert (site.name(), site.zone().key, site.language()) == ("North plant", "Asia/Shanghai", "zh")
 
 
 async def test_without_settings_the_name_and_zone_of_the_host_are_used(hub: HubServices) -> None:
-    site = hub.services.site
+    site = hub.services.core.site
     assert site.name() == socket.gethostname()
     assert site.language() == "auto"
     assert site.zone().key == site.zone_name()
 
 
 async def test_a_change_is_published(hub: HubServices) -> None:
-    with hub.services.change_feed.subscribe() as changes:
-        await hub.services.site.set(SiteSettings("x", "UTC", "auto"))
+    with hub.services.core.changes.subscribe() as changes:
+        await hub.services.core.site.set(SiteSettings("x", "UTC", "auto"))
         assert await changes.next() == [Change("site")]
 
 
@@ -70,7 +70,7 @@ async def test_an_invalid_setting_is_refused_by_its_field_and_nothing_is_stored(
     hub: HubServices, settings: SiteSettings, field: str
 ) -> None:
     with pytest.raises(BadParameter) as caught:
-        await hub.services.site.set(settings)
+        await hub.services.core.site.set(settings)
     assert caught.value.field == field
     assert hub.store.settings.get("site.name") is None
 

@@ -36,13 +36,13 @@ async def api(hub: HubServices) -> Client:
 
 
 async def event(hub: HubServices, type: int, *, did: str = "1") -> int:
-    at = int(hub.services.now() * 1000)
+    at = int(hub.services.core.clock.likely_time() * 1000)
     upload = CheckedUpload(kind="event", occurred_at=at, detail=EventDetail(type))
     return await hub.add(upload, did=did)
 
 
 async def person(hub: HubServices, uuid: str, name: str = "Zhang San") -> int:
-    at = int(hub.services.now() * 1000)
+    at = int(hub.services.core.clock.likely_time() * 1000)
     detail = FaceDetail(name=name, uuid=uuid, category=2)
     return await hub.add(CheckedUpload(kind="face", occurred_at=at, detail=detail))
 
@@ -162,7 +162,7 @@ async def test_alarms_are_exported_as_csv(api: Client, hub: HubServices) -> None
         "known",
     )
     assert row["acknowledged_by"].startswith("key ")
-    actions = [entry.action for entry in await hub.services.audit.oldest()]
+    actions = [entry.action for entry in await hub.services.core.audit.oldest()]
     assert actions[-1] == "alarm.export"
 
 
@@ -200,7 +200,7 @@ async def test_plate_lists_are_made_changed_and_removed(api: Client, hub: HubSer
     assert added == {**body, "id": added["id"], "entries": [entry]}
     assert await api.get("plate-lists") == {"items": [added]}
     assert await api.get(f"plate-lists/{added['id']}") == added
-    at = int(hub.services.now() * 1000)
+    at = int(hub.services.core.clock.likely_time() * 1000)
     detail = VehicleDetail(Plate("粤B 12345"))
     await hub.add(CheckedUpload(kind="vehicle", occurred_at=at, detail=detail))
     (alarm,) = (await api.get("alarms?kind=plate"))["items"]
@@ -246,7 +246,7 @@ async def test_the_stream_asks_again_for_the_record_of_an_alarm_while_many_other
 async def test_the_stream_tells_of_each_change(hub: HubServices) -> None:
     key = await hub.bearer()
     app = create_app(hub.services)
-    alarms = hub.services.alarms
+    alarms = hub.services.alarms.raised
     async with open_event_stream(app, "/api/hub/v1/stream", "", key) as reader:
         seq = await person(hub, "8")
         alarm = await next_alarm(reader)
@@ -256,7 +256,7 @@ async def test_the_stream_tells_of_each_change(hub: HubServices) -> None:
         await person(hub, "8")
         data = (await next_alarm(reader)).data
         assert (data["change"], data["count"]) == ("repeated", 2)
-        at = int(hub.services.now() * 1000)
+        at = int(hub.services.core.clock.likely_time() * 1000)
         await hub.store.alarms.move([seq], Move("escalated", at))
         data = (await reader.next()).data
         assert (data["change"], data["state"]) == ("escalated", "new")
@@ -281,8 +281,8 @@ async def test_the_stream_tells_of_an_escalation_that_cannot_be_stored(hub: HubS
     app = create_app(hub.services)
     seq = await event(hub, 2)
     async with open_event_stream(app, "/api/hub/v1/stream", "", key) as reader:
-        at = int(hub.services.now() * 1000)
-        hub.services.alarms.hold(Unstored((), {seq: at}))
+        at = int(hub.services.core.clock.likely_time() * 1000)
+        hub.services.alarms.raised.hold(Unstored((), {seq: at}))
         data = (await reader.next()).data
         assert (data["change"], data["seq"]) == ("escalated", seq)
 

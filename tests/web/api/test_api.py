@@ -135,7 +135,7 @@ class Signer:
 
 @pytest.fixture
 async def signer(hub: HubServices, clock: FrozenClock) -> Signer:
-    key = await hub.services.api_keys.add("signs", False, by=COMMAND_LINE)
+    key = await hub.services.access.api_keys.add("signs", False, by=COMMAND_LINE)
     return Signer(key.appid, key.secret, int(clock()))
 
 
@@ -164,7 +164,7 @@ async def test_a_signed_request_whose_body_is_not_signed_is_refused(
         423,
         "body_md5: missing; sign it along with the other parameters",
     )
-    assert api.hub.services.devices.list() == []
+    assert api.hub.services.cameras.devices.list() == []
 
 
 async def test_the_signature_of_a_read_changes_nothing(api: Client, signer: Signer) -> None:
@@ -177,7 +177,7 @@ async def test_the_signature_of_a_read_changes_nothing(api: Client, signer: Sign
         423,
         "method: missing; a change signs its method and path as well",
     )
-    assert len(api.hub.services.devices.list()) == 1
+    assert len(api.hub.services.cameras.devices.list()) == 1
 
 
 async def test_a_signature_is_good_for_its_method_and_path_only(
@@ -192,7 +192,7 @@ async def test_a_signature_is_good_for_its_method_and_path_only(
         signed = signer.change(method, path)
         response = await api.raw("GET", f"devices?{signed}", headers={})
         assert (await refusal(response))[:2] == (422, 423)
-    assert len(api.hub.services.devices.list()) == 2
+    assert len(api.hub.services.cameras.devices.list()) == 2
     signed = signer.change("GET", "devices")
     assert len((await good(await api.raw("GET", f"devices?{signed}", headers={})))["items"]) == 2
 
@@ -208,7 +208,7 @@ async def test_the_signature_of_a_change_is_good_once(api: Client, signer: Signe
         423,
         "sign: was used before; sign each change anew, with a ts of its own",
     )
-    assert api.hub.services.devices.list() == []
+    assert api.hub.services.cameras.devices.list() == []
     again = f"devices?{signer.change('POST', 'devices', body)}"
     await good(await api.raw("POST", again, body, headers={}))
 
@@ -276,7 +276,7 @@ async def test_a_signed_in_user_writes_with_the_role_and_the_csrf_token(
     assert (await refusal(await post("admin", **csrf, Origin="https://evil.example")))[0] == 403
     assert (await refusal(await post("guard", **csrf)))[:2] == (403, 401)
     assert (await good(await post("admin", **csrf)))["did"] == "1"
-    assert (await hub.services.audit.newest())[0].who == "user admin"
+    assert (await hub.services.core.audit.newest())[0].who == "user admin"
 
 
 def csrf_of(token: str) -> str:
@@ -390,7 +390,7 @@ async def test_a_refusal_of_a_device_names_the_field_and_nothing_is_stored(
     status, code, message = await refusal(await api.raw("POST", "devices", body))
     assert (status, code) == (400, 420)
     assert field in message
-    assert api.hub.services.devices.list() == []
+    assert api.hub.services.cameras.devices.list() == []
 
 
 async def test_the_limit_of_a_code_is_that_of_pages_and_command_line(api: Client) -> None:
@@ -414,7 +414,7 @@ async def test_a_change_of_a_missing_device_is_404(api: Client) -> None:
 async def test_a_change_to_a_waiting_device_is_refused_when_its_code_does_not_match(
     api: Client, clock: FrozenClock
 ) -> None:
-    await api.hub.services.devices.set_site_key(public_pem())
+    await api.hub.services.cameras.devices.set_site_key(public_pem())
     await api.send("POST", "devices", NEW)
     ts = int(clock())
     sign = sign_connect(private_key(0), sn="SN0009", code="RIGHT", ts=ts)
@@ -435,8 +435,8 @@ async def test_every_change_is_in_the_audit_log(api: Client) -> None:
     await api.send("POST", "devices", NEW)
     await api.send("PATCH", "devices/1", {"name": "North", "code": "EF56GH78"})
     await api.send("DELETE", "devices/1")
-    entries = (await api.hub.services.audit.newest(limit=3))[::-1]
-    appid = api.hub.services.api_keys.all()[0].appid
+    entries = (await api.hub.services.core.audit.newest(limit=3))[::-1]
+    appid = api.hub.services.access.api_keys.all()[0].appid
     assert [(entry.who, entry.action, entry.target, entry.address) for entry in entries] == [
         (f"key {appid}", "device.add", "1 SN0001", "10.0.0.5"),
         (f"key {appid}", "device.change", "1 name, code", "10.0.0.5"),
@@ -479,7 +479,7 @@ async def test_a_waiting_device_is_listed_and_accepted(api: Client, clock: Froze
 
 
 async def test_a_code_is_checked_against_a_waiting_device(api: Client) -> None:
-    await api.hub.services.devices.set_site_key(public_pem())
+    await api.hub.services.cameras.devices.set_site_key(public_pem())
     signed = sign_connect(private_key(0), sn="SN0009", code="AB12CD34", ts=1)
     attempt = ConnectAttempt("SN0009", "192.168.1.9", "10.1.1.9", signed, "1", -400)
     clock_off = RefusalReason("clock-off", {"seconds": "-400"})
@@ -687,7 +687,7 @@ async def test_records_are_filtered_and_ordered(api: Client, query: str, seqs: l
 
 
 async def test_records_are_filtered_by_groups_of_cameras(api: Client) -> None:
-    groups = api.hub.services.camera_groups
+    groups = api.hub.services.people.groups
     dids = [
         (await api.send("POST", "devices", {"sn": f"SN{n:04}", "code": "AB12CD34"}))["did"]
         for n in range(3)
@@ -821,7 +821,7 @@ async def test_an_internal_error_is_logged_and_reveals_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(api.hub.services.devices, "get", fail)
+    monkeypatch.setattr(api.hub.services.cameras.devices, "get", fail)
     status, _, message = await refusal(await api.raw("GET", "devices/1"))
     assert status == 500
     assert "secret detail" not in message

@@ -38,7 +38,7 @@ async def test_the_audit_log_is_read_page_by_page_the_oldest_first(
     hub: HubServices, client: HttpClient
 ) -> None:
     key = await hub.bearer()
-    await hub.services.audit.add_each(ANN, "device.remove", ["1", "2", "3"])
+    await hub.services.core.audit.add_each(ANN, "device.remove", ["1", "2", "3"])
     status, first = await get(client, "?limit=2", key)
     assert status == 200
     assert [item["action"] for item in first["items"]] == ["apikey.add", "device.remove"]

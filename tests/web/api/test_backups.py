@@ -24,7 +24,7 @@ async def test_a_program_reads_when_the_last_good_backup_was_made(hub: PageSite)
     found = await (await client.get("/api/hub/v1/backups", headers=headers)).get_json()
     assert (found["items"], found["last_good"], found["running"]) == ([], None, False)
     await hub.add_record(pictures=("face",))
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     found = await (await client.get("/api/hub/v1/backups", headers=headers)).get_json()
     (item,) = found["items"]
     assert found["last_good"] == item["made_at"] == "2026-11-25T12:00:00.000Z"

@@ -107,7 +107,7 @@ class Api:
         )
 
     async def audited(self) -> list[tuple[str, str]]:
-        entries = await self.hub.services.audit.newest()
+        entries = await self.hub.services.core.audit.newest()
         return [(e.who, e.target) for e in entries if e.action == "device.command"]
 
     async def _others(self, scope: Any, receive: Any, send: Any) -> None:
@@ -145,7 +145,7 @@ async def test_the_devices_answer_is_passed_on_as_it_was_sent(api: Api) -> None:
 async def test_the_register_says_who_the_people_are_whom_rows_name(
     api: Api, command: Command[Any, Any], rows: str, pad: int
 ) -> None:
-    people = api.hub.services.people
+    people = api.hub.services.people.register
     for pid, name in (("7", "Ann Smith"), ("8", "Bob")):
         await people.put(pid, PersonChange(name=name, category=2), by=COMMAND_LINE)
     found = [{"time": "1", "pid": "007"}, {"time": "2", "uuid": "8"}, {"time": "3", "pid": "9"}]
@@ -445,7 +445,7 @@ async def test_an_answer_without_personal_numbers_is_not_in_the_audit_log(api: A
 
 
 async def numbers_seen(api: Api) -> list[tuple[str, str]]:
-    entries = await api.hub.services.audit.newest()
+    entries = await api.hub.services.core.audit.newest()
     return [(e.who, e.target) for e in reversed(entries) if e.action == "device.person_numbers"]
 
 
@@ -474,7 +474,7 @@ async def test_a_change_without_an_answer_is_audited_too(api: Api) -> None:
 
 
 async def test_a_setting_is_kept_and_audited_even_if_its_client_hangs_up(api: Api) -> None:
-    await api.hub.services.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
+    await api.hub.services.cameras.devices.add(NewDevice(sn="SN1", code="12345678", did="1"))
     api.link.reply = None
     body = msgspec.json.encode(COMMAND.body_examples["set_face"])
     client = trio.CancelScope()
@@ -490,7 +490,7 @@ async def test_a_setting_is_kept_and_audited_even_if_its_client_hangs_up(api: Ap
         await wait_all_tasks_blocked()
         api.link.asked[0].give(answer(200))
     await api.hub.services.changes.all_ended()
-    known = api.hub.services.commands.settings("1").face
+    known = api.hub.services.cameras.commands.settings("1").face
     assert known is not None
     assert known.is_taken
     assert len(await api.audited()) == 1

@@ -118,11 +118,12 @@ async def test_a_read_only_key_may_look_but_not_hold(hub: HubServices, api: Clie
 async def test_only_the_guard_who_made_a_hold_or_an_administrator_releases_it(
     hub: HubServices, api: Client
 ) -> None:
-    made = await hub.services.holds.create([1], REASON, None, by=Actor("user ann"))
+    made = await hub.services.records.holds.create([1], REASON, None, by=Actor("user ann"))
     for name, role in (("ann", "guard"), ("bob", "guard"), ("eve", "admin")):
         await hub.add_user(name, role)
     may = {
-        name: may_change(hub.services.users.get(name), made.hold) for name in ("ann", "bob", "eve")
+        name: may_change(hub.services.access.users.get(name), made.hold)
+        for name in ("ann", "bob", "eve")
     }
     assert may == {"ann": True, "bob": False, "eve": True}
 
@@ -154,7 +155,7 @@ async def test_an_export_can_be_read_and_checked_by_others(api: Client, tmp_path
     assert "摄像机" in page
     assert "http://" not in page.replace("http-equiv", "")
     assert "https://" not in page
-    entries = await api.hub.services.audit.oldest()
+    entries = await api.hub.services.core.audit.oldest()
     assert ("hold.export", "1 2") in [(entry.action, entry.target) for entry in entries]
 
 
@@ -178,10 +179,10 @@ async def test_sha256sum_accepts_an_export_and_notices_a_change(
 async def test_an_export_leaves_out_what_was_erased(api: Client, tmp_path: Path) -> None:
     await hold(api, 1, 2)
     services = api.hub.services
-    await services.erasures.begin(
-        services.erasures.by_hand([2]), with_held=True, by=Actor("user ann")
+    await services.records.erasures.begin(
+        services.records.erasures.by_hand([2]), with_held=True, by=Actor("user ann")
     )
-    await services.erasures.carry_out()
+    await services.records.erasures.carry_out()
     folder = await unpacked(api, "holds/1/export", tmp_path / "export")
     records = json.loads((folder / "records.json").read_text("utf-8"))["items"]
     assert [(one["seq"], one.get("erased")) for one in records] == [(1, None), (2, True)]
@@ -199,7 +200,7 @@ async def test_a_large_picture_is_exported_in_pieces_and_others_get_turns(api: C
     facts = ExportFacts(
         site="Site",
         log="log",
-        about=about_hold(await services.holds.get(1), LANGUAGES["en"], UTC),
+        about=about_hold(await services.records.holds.get(1), LANGUAGES["en"], UTC),
         exported_by="user mei",
         exported_at=0,
         zone=UTC,
@@ -232,13 +233,13 @@ async def test_an_export_is_made_in_parts(api: Client) -> None:
     """Nothing is collected before the first part can be sent."""
     await hold(api, 1, 2, 3)
     read: list[tuple[int, str]] = []
-    picture = api.hub.services.records.open_picture
+    picture = api.hub.services.records.log.open_picture
 
     async def noted(seq: int, name: str) -> object:
         read.append((seq, name))
         return await picture(seq, name)
 
-    api.hub.services.records.open_picture = noted  # type: ignore[method-assign, assignment]
+    api.hub.services.records.log.open_picture = noted  # type: ignore[method-assign, assignment]
     response = await api._client.get(
         "/api/hub/v1/holds/1/export", headers=api.headers, scope_base={"client": ("10.0.0.5", 4)}
     )
@@ -256,7 +257,7 @@ async def test_a_person_is_erased_after_the_count_was_confirmed(api: Client) -> 
     assert "1 records would be erased" in refused[2]
     begun = await api.send("POST", "erasures", {"number": "4711", "confirm": 1})
     assert begun["finished_at"] is None
-    await api.hub.services.erasures.carry_out()
+    await api.hub.services.records.erasures.carry_out()
     done = await api.get(f"erasures/{begun['id']}")
     assert (done["records"], done["manner"], done["dids"]) == (1, "person", ["1"])
     assert (await api.get("erasures"))["items"] == [done]
@@ -268,7 +269,7 @@ async def test_a_number_that_only_a_centre_still_knows_can_be_erased(api: Client
     body = {"number": "8", "confirm": 0}
     assert (await api.get("erasable?number=08"))["items"] == []
     assert (await refusal(await api.raw("POST", "erasures", body)))[0] == 404
-    await api.hub.services.targets.add(
+    await api.hub.services.forwarding.targets.add(
         "nats", "nats://127.0.0.1:9", name="Centre", by=Actor("user ann")
     )
     (found,) = (await api.get("erasable?number=08"))["items"]
@@ -277,6 +278,6 @@ async def test_a_number_that_only_a_centre_still_knows_can_be_erased(api: Client
     refused = await refusal(await api.raw("POST", "erasures", {"number": "8", "confirm": 1}))
     assert "0 records would be erased" in refused[2]
     begun = await api.send("POST", "erasures", body)
-    await api.hub.services.erasures.carry_out()
+    await api.hub.services.records.erasures.carry_out()
     done = await api.get(f"erasures/{begun['id']}")
     assert (done["records"], done["targets"]) == (0, ["Centre"])

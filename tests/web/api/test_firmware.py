@@ -118,14 +118,14 @@ class Api:
         )
 
     async def audited(self) -> list[tuple[str, str]]:
-        entries = await self.site.services.audit.newest()
+        entries = await self.site.services.core.audit.newest()
         return [(entry.action, entry.target) for entry in entries][:-1][::-1]
 
 
 @pytest.fixture
 async def api(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Api]:
     async with firmware_site(tmp_path, clock, "1", "2", "3") as site:
-        key = await site.services.api_keys.add("test", False, by=COMMAND_LINE)
+        key = await site.services.access.api_keys.add("test", False, by=COMMAND_LINE)
         yield Api(site, (key.appid, key.secret))
 
 

@@ -54,7 +54,7 @@ async def test_a_histogram_has_a_start_and_a_count_for_each_bucket(
 
 
 async def test_it_takes_the_filters_of_the_list(hub: HubServices, client: QuartClient) -> None:
-    group = await hub.services.camera_groups.add("Gate", (), by=COMMAND_LINE)
+    group = await hub.services.people.groups.add("Gate", (), by=COMMAND_LINE)
     for filter, total in (
         ("name=an", 2),
         ("name=a?n&did=2", 1),

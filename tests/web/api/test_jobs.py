@@ -35,9 +35,11 @@ async def hub(
 ) -> AsyncIterator[HubServices]:
     async with open_hub_services(tmp_path, clock) as hub:
         for did in ("1", "2", "3"):
-            await hub.services.devices.add(NewDevice(sn=f"SN{did}", code="CODE0001", did=did))
+            await hub.services.cameras.devices.add(
+                NewDevice(sn=f"SN{did}", code="CODE0001", did=did)
+            )
         await nursery.start(hub.services.jobs.run)
-        await nursery.start(hub.services.many_devices.run)
+        await nursery.start(hub.services.cameras.many.run)
         yield hub
         nursery.cancel_scope.cancel()
 
@@ -163,7 +165,7 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
         ]
         return lambda uri, param: answer(0, "", {"total": len(rows), "face_list": rows})
 
-    await hub.services.site.set(SiteSettings("Site", "Asia/Shanghai", "auto"))
+    await hub.services.core.site.set(SiteSettings("Site", "Asia/Shanghai", "auto"))
     first, second = AskedLink("1", found(81, 95)), AskedLink("2", found(90))
     hub.registry.attach(first)
     hub.registry.attach(second)
@@ -209,7 +211,7 @@ async def test_a_search_merges_the_hits_of_all_cameras_and_says_who_did_not_answ
     rest = await api.get(f"jobs/{job['id']}?limit=2&after={page['next']}")
     assert [hit["score"] for hit in rest["items"]] == [81]
     assert rest["next"] is None
-    with Image.open(io.BytesIO(await hub.services.photo_searches.photo(job["id"]))) as image:
+    with Image.open(io.BytesIO(await hub.services.people.photo_searches.photo(job["id"]))) as image:
         assert image.size == (200, 200)
     one = await api.send("POST", "search/photo", {**body, "dids": ["2"]})
     await ended(hub, one)
@@ -247,7 +249,7 @@ async def test_a_search_that_cannot_be_made_is_refused(
 async def test_a_time_that_the_zone_cannot_express_is_refused(
     hub: HubServices, api: Client
 ) -> None:
-    await hub.services.site.set(SiteSettings("Site", "Asia/Shanghai", "en"))
+    await hub.services.core.site.set(SiteSettings("Site", "Asia/Shanghai", "en"))
     body = {
         "photo": base64.b64encode(jpeg()).decode(),
         "threshold": 80,
@@ -270,7 +272,7 @@ async def test_many_devices_get_one_setting_each_with_its_answer(
 ) -> None:
     hub.registry.attach(AskedLink("1", lambda uri, param: answer()))
     hub.registry.attach(AskedLink("2", lambda uri, param: answer(420, "no")))
-    group = await hub.services.camera_groups.add("Gate", ["2", "3"], by=COMMAND_LINE)
+    group = await hub.services.people.groups.add("Gate", ["2", "3"], by=COMMAND_LINE)
     param = msgspec.to_builtins(SET_FACE.example)
     body = {"uri": SET_FACE.uri, "param": param, "dids": ["1"], "groups": [group.id]}
     job = await api.send("POST", "devices/commands", body)
@@ -303,7 +305,7 @@ async def test_one_field_of_a_setting_is_changed_on_many_devices(
 ) -> None:
     link = AskedLink("1", lambda uri, param: answer())
     hub.registry.attach(link)
-    await hub.services.commands.call("1", SET_FACE, SET_FACE.example)
+    await hub.services.cameras.commands.call("1", SET_FACE, SET_FACE.example)
     body: Any = {"uri": SET_FACE.uri, "dids": ["1", "2"]}
     job = await api.send("POST", "devices/commands", {**body, "change": {"reg_threshold": 88}})
     found = await _until(api, job, lambda found: bool(found["done"]))

@@ -19,7 +19,7 @@ MINUTE = 60_000
 @pytest.fixture
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     async with open_hub_services(tmp_path, clock) as hub:
-        await hub.services.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
+        await hub.services.cameras.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
         clock.advance(86_400)
         now = clock.ms
         outages = [

@@ -42,7 +42,7 @@ def photo(colour: str = "teal", size: tuple[int, int] = (800, 600), prefix: str 
 
 
 async def audited(hub: HubServices) -> list[tuple[str, str]]:
-    return [(one.action, one.target) for one in await hub.services.audit.oldest()][1:]
+    return [(one.action, one.target) for one in await hub.services.core.audit.oldest()][1:]
 
 
 FULL = {
@@ -177,7 +177,7 @@ async def test_personal_numbers_are_masked_for_all_but_administrators(
         assert masked["phone"] == "*******0000"
     assert seen["admin"]["id_card_no"] == ID_CARD
     assert seen["admin"]["phone"] == FULL["phone"]
-    entries = await hub.services.audit.newest()
+    entries = await hub.services.core.audit.newest()
     views = [(one.who, one.target) for one in entries if one.action == "person.numbers"]
     assert views == [("user adm", "12")] * 2
 
@@ -193,7 +193,7 @@ async def test_whoever_sees_no_numbers_cannot_guess_them_by_searching(
 
 async def test_groups_are_added_read_changed_and_removed(hub: HubServices, api: Client) -> None:
     for did in ("2", "10"):
-        await hub.services.devices.add(NewDevice(sn=f"SN{did}", code="CODE0001", did=did))
+        await hub.services.cameras.devices.add(NewDevice(sn=f"SN{did}", code="CODE0001", did=did))
     added = await api.send("POST", "groups", {"name": " Gate ", "dids": ["10", "2", "2"]})
     assert added == {"id": 1, "name": "Gate", "dids": ["2", "10"]}
     assert await api.get("groups/1") == added
@@ -207,7 +207,7 @@ async def test_groups_are_added_read_changed_and_removed(hub: HubServices, api: 
     bad = await refusal(await api.raw("PUT", "groups/1", {"dids": ["99"]}))
     assert bad[:2] == (400, 420)
     assert "dids" in bad[2]
-    await hub.services.devices.remove("10")
+    await hub.services.cameras.devices.remove("10")
     assert (await api.get("groups/1"))["dids"] == []
     await api.send("DELETE", "groups/1")
     for path in ("groups/1", "groups/x"):
@@ -234,4 +234,4 @@ async def test_changes_are_audited(hub: HubServices, api: Client) -> None:
         ("person.remove", "7"),
         ("group.remove", "1"),
     ]
-    assert (await hub.services.audit.newest())[0].who.startswith("key ")
+    assert (await hub.services.core.audit.newest())[0].who.startswith("key ")

@@ -28,12 +28,14 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     """Camera 1 is managed and refused person 2; camera 2 has an unknown person."""
     async with open_hub_services(tmp_path, clock) as hub:
         for number in (1, 2):
-            await hub.services.devices.add(NewDevice(sn=f"SN{number:013d}", code="ABCD1234"))
+            await hub.services.cameras.devices.add(
+                NewDevice(sn=f"SN{number:013d}", code="ABCD1234")
+            )
         puts = [
             PersonPut(pid=pid, change=PersonChange(name=f"Person {pid}", photo=b"jpeg"))
             for pid in ("1", "2", "3")
         ]
-        people = await hub.services.people.put_many(puts, by=ADA)
+        people = await hub.services.people.register.put_many(puts, by=ADA)
         assert len(people) == 3
         store = hub.store
         for number, state in ((1, "managed"), (2, "undecided")):
@@ -108,7 +110,7 @@ async def test_a_camera_is_left_alone_and_managed_again(api: Client) -> None:
 async def test_the_stream_tells_how_far_a_camera_is(api: Client, hub: HubServices) -> None:
     app, key = create_app(hub.services), await hub.bearer()
     async with open_event_stream(app, "/api/hub/v1/stream", "did=1", key) as reader:
-        hub.services.change_feed.publish([Change("sync", "2"), Change("sync", "1")])
+        hub.services.core.changes.publish([Change("sync", "2"), Change("sync", "1")])
         event = await reader.next()
     assert event.name == "sync"
     assert event.data["did"] == "1"
@@ -119,7 +121,7 @@ async def test_the_stream_tells_how_far_a_camera_is(api: Client, hub: HubService
 async def test_a_comparison_is_a_job(api: Client, hub: HubServices) -> None:
     answer = await refusal(await api.raw("POST", "devices/2/people/compare"))
     assert answer == (409, 409, "the device is offline")
-    link = SimulatedLink("2", f"SN{2:013d}", hub.services.now)
+    link = SimulatedLink("2", f"SN{2:013d}", hub.services.core.clock.likely_time)
     hub.registry.attach(link)
     async with trio.open_nursery() as nursery:
         await nursery.start(hub.services.jobs.run)

@@ -113,7 +113,7 @@ async def test_a_long_list_is_read_in_pieces_and_is_whole(
     assert status == 200
     assert [one["seq"] for one in listed["items"]] == sorted(seqs, reverse=order == "desc")
     assert listed["next"] is None
-    assert listed["log"] == hub.services.records.log_id
+    assert listed["log"] == hub.services.records.log.log_id
     assert len(reads.sizes) > 5
     assert max(reads.sizes) * NAME_BYTES <= PIECE_BYTES + 2 * NAME_BYTES
 
@@ -182,7 +182,7 @@ async def test_the_records_of_a_hold_come_in_pieces_too(
 ) -> None:
     seqs = await add_many(hub)
     held = [*seqs[:20], *seqs[25:]]
-    await hub.services.holds.create(held, "theft", None, by=COMMAND_LINE)
+    await hub.services.records.holds.create(held, "theft", None, by=COMMAND_LINE)
     read, sizes = hub.store.records.page_of_hold, []
 
     async def noted(*args: Any, **how: Any) -> RecordPage:
@@ -260,7 +260,7 @@ async def test_a_reader_that_stops_costs_one_piece_and_nothing_of_the_store(
         await wait_all_tasks_blocked()
         assert len(reads.sizes) == 1
         # All others are read meanwhile.
-        assert len((await hub.services.records.page(RecordFilter(), limit=1000)).items) == COUNT
+        assert len((await hub.services.records.log.page(RecordFilter(), limit=1000)).items) == COUNT
         reads.sizes.clear()
         while b"\r\n0\r\n\r\n" not in received:
             received += await reader.read(1)

@@ -23,7 +23,7 @@ BODY = {"name": "Front door", "username": "operator", "password": "Kl9-gate"}
 @pytest.fixture
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     async with open_hub_services(tmp_path, clock) as hub:
-        await hub.services.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
+        await hub.services.cameras.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
         link = FakeLink("127.0.0.1")
         link.did, link.sn = "1", "SN1"
         hub.registry.attach(link)

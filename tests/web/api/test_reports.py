@@ -20,8 +20,8 @@ async def hub(
     tmp_path: Path, clock: FrozenClock, nursery: trio.Nursery
 ) -> AsyncIterator[HubServices]:
     async with open_hub_services(tmp_path, clock) as hub, trio.open_nursery() as running:
-        await hub.services.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
-        await running.start(hub.services.reports.run)
+        await hub.services.cameras.devices.add(NewDevice(sn="SN1", code="CODE0001", did="1"))
+        await running.start(hub.services.reports.maker.run)
         yield hub
         running.cancel_scope.cancel()
 
@@ -56,7 +56,7 @@ async def test_each_report_is_answered(client: Client) -> None:
 
 
 async def test_groups_are_given_or_those_that_were_chosen(client: Client, hub: HubServices) -> None:
-    group = await hub.services.camera_groups.add("In", ["1"], by=COMMAND_LINE)
+    group = await hub.services.people.groups.add("In", ["1"], by=COMMAND_LINE)
     found = await client.get(f"reports/plates?entrance={group.id}&exit={group.id}")
     assert [one["name"] for one in found["tables"]] == ["summary", "stays"]
     found = await client.get(f"reports/attendance?group={group.id}&group={group.id}")

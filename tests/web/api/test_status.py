@@ -45,7 +45,7 @@ async def test_a_hub_that_is_well_tells_what_it_holds(hub: PageSite, clock: Froz
     assert found["cameras"] == {"online": 1, "offline": 1, "disabled": 1, "waiting": 1}
     assert found["backups"]["last_good"] is None  # type: ignore[index]
     assert found["records"] == {
-        "log": hub.services.records.log_id,
+        "log": hub.services.records.log.log_id,
         "last_seq": last,
         "oldest": "2026-11-25T12:00:00.000Z",
         "newest": "2026-11-25T12:01:00.000Z",

@@ -123,13 +123,15 @@ async def test_records_of_one_kind_or_device_can_be_requested(site: Site) -> Non
         assert await reader.ids(1) == [3]
     async with site.stream("kind=event&after=0") as reader:
         await wait_all_tasks_blocked()
-        await site.hub.services.devices.add(NewDevice(sn="SN1", code="AB12CD34"))
+        await site.hub.services.cameras.devices.add(NewDevice(sn="SN1", code="AB12CD34"))
         assert (await reader.next()).name == "device"
 
 
 async def test_a_changed_device_is_sent_as_it_is_now_and_without_an_id(site: Site) -> None:
     async with site.stream() as reader:
-        await site.hub.services.devices.add(NewDevice(sn="SN1", code="AB12CD34", name="Gate"))
+        await site.hub.services.cameras.devices.add(
+            NewDevice(sn="SN1", code="AB12CD34", name="Gate")
+        )
         event = await reader.next()
         assert (event.id, event.name) == ("", "device")
         assert (event.data["did"], event.data["name"], event.data["state"]) == (
@@ -137,7 +139,7 @@ async def test_a_changed_device_is_sent_as_it_is_now_and_without_an_id(site: Sit
             "Gate",
             "offline",
         )
-        await site.hub.services.devices.remove("1")
+        await site.hub.services.cameras.devices.remove("1")
         event = await reader.next()
         assert (event.id, event.name, event.data) == (
             "",
@@ -148,16 +150,16 @@ async def test_a_changed_device_is_sent_as_it_is_now_and_without_an_id(site: Sit
 
 async def test_changes_that_concern_pages_only_are_not_sent(site: Site) -> None:
     async with site.stream() as reader:
-        site.hub.services.change_feed.publish([Change("waiting", "SN1"), Change("health")])
+        site.hub.services.core.changes.publish([Change("waiting", "SN1"), Change("health")])
         await site.hub.add_faces("a")
         assert await reader.ids(1) == [1]
 
 
 async def test_a_reader_that_missed_changes_gets_every_device(site: Site) -> None:
     for n in range(3):
-        await site.hub.services.devices.add(NewDevice(sn=f"SN{n}", code="AB12CD34"))
+        await site.hub.services.cameras.devices.add(NewDevice(sn=f"SN{n}", code="AB12CD34"))
     async with site.stream() as reader:
-        site.hub.services.change_feed.restart()
+        site.hub.services.core.changes.restart()
         assert [(await reader.next()).data["did"] for _ in range(3)] == ["1", "2", "3"]
 
 
@@ -246,7 +248,7 @@ async def test_a_reader_that_missed_changes_gets_every_job_that_runs_or_ended_me
             return await jobs(*args, **kwargs)
 
         monkeypatch.setattr(steps.jobs, "list", fail_at_first)
-        site.hub.services.change_feed.restart()
+        site.hub.services.core.changes.restart()
         await steps.end()
         await wait_all_tasks_blocked()
         mock_clock.jump(1)
@@ -278,13 +280,13 @@ async def test_a_job_that_cannot_be_read_now_is_told_of_later(
 
 
 async def test_viewers_are_told_of_neither_jobs_nor_people(site: Site, steps: Steps) -> None:
-    await site.hub.services.devices.add(NewDevice(sn="SN1", code="AB12CD34"))
+    await site.hub.services.cameras.devices.add(NewDevice(sn="SN1", code="AB12CD34"))
     for role, names in (("viewer", {"record"}), ("guard", {"job", "sync", "record"})):
         token = await site.hub.add_user(role, role)
         site.key = {"Cookie": f"__Host-sitehub_session={token}"}
         async with site.stream() as reader:
             await steps.start()
-            site.hub.services.change_feed.publish([Change("sync", "1")])
+            site.hub.services.core.changes.publish([Change("sync", "1")])
             await wait_all_tasks_blocked()
             await site.hub.add_faces("a")
             assert {(await reader.next()).name for _ in names} == names
@@ -318,7 +320,7 @@ async def test_a_comment_is_sent_during_traffic_too(site: Site, mock_clock: Mock
 
 async def test_streams_end_by_themselves_when_the_hub_closes(site: Site) -> None:
     async with site.stream() as reader:
-        site.hub.services.closing.set()
+        site.hub.services.core.closing.set()
         with pytest.raises(trio.EndOfChannel):
             await reader.next()
 
@@ -326,7 +328,9 @@ async def test_streams_end_by_themselves_when_the_hub_closes(site: Site) -> None
 async def test_a_stream_outlives_neither_its_key_nor_its_session(site: Site) -> None:
     services = site.hub.services
     async with site.stream() as reader:
-        await services.api_keys.remove(services.api_keys.all()[0].appid, by=COMMAND_LINE)
+        await services.access.api_keys.remove(
+            services.access.api_keys.all()[0].appid, by=COMMAND_LINE
+        )
         with pytest.raises(trio.EndOfChannel):
             await reader.next()
     token = await site.hub.add_user("vic", "viewer")
@@ -334,7 +338,7 @@ async def test_a_stream_outlives_neither_its_key_nor_its_session(site: Site) -> 
     async with site.stream() as reader:
         await site.hub.add_faces("b")
         assert await reader.ids(1) == [1]
-        await services.sessions.sign_out(token)
+        await services.access.sessions.sign_out(token)
         with pytest.raises(trio.EndOfChannel):
             await reader.next()
 
@@ -343,7 +347,7 @@ async def test_a_stream_ends_when_its_user_gets_another_role(site: Site) -> None
     token = await site.hub.add_user("gus", "guard")
     site.key = {"Cookie": f"__Host-sitehub_session={token}"}
     async with site.stream() as reader:
-        await site.hub.services.users.set_role("gus", "viewer", by=COMMAND_LINE)
+        await site.hub.services.access.users.set_role("gus", "viewer", by=COMMAND_LINE)
         with pytest.raises(trio.EndOfChannel):
             await reader.next()
 
@@ -393,8 +397,8 @@ async def test_a_reader_that_left_is_forgotten(site: Site) -> None:
     async with site.stream():
         pass
     await wait_all_tasks_blocked()
-    assert not site.hub.services.record_feed._subscriptions
-    assert not site.hub.services.change_feed._subscriptions
+    assert not site.hub.services.core.records._subscriptions
+    assert not site.hub.services.core.changes._subscriptions
 
 
 async def test_a_read_that_the_busy_log_refuses_is_repeated(

@@ -52,7 +52,7 @@ async def test_a_target_is_added_shown_changed_and_removed(
         0,
         [],
     )
-    assert shown["cursor"] == {"log": forwarding.services.records.log_id, "seq": 1}
+    assert shown["cursor"] == {"log": forwarding.services.records.log.log_id, "seq": 1}
     assert await client.get("targets") == {"items": [shown], "next": None}
     changed = await client.send("PATCH", f"targets/{id}", {"name": "VMS", "pictures": "all"})
     assert (changed["name"], changed["pictures"], changed["url"]) == ("VMS", "all", URL)
@@ -169,7 +169,7 @@ async def test_the_secret_of_a_target_is_nowhere_but_in_its_answer(
 ) -> None:
     added = await client.send("POST", "targets", {"kind": "webhook", "url": URL})
     plain = added["secret"].encode()
-    entries = await forwarding.services.audit.oldest()
+    entries = await forwarding.services.core.audit.oldest()
     assert not any(added["secret"] in json.dumps([e.target, e.action]) for e in entries)
     kept = b"".join(contents(tmp_path))
     assert b"vms.example" in kept

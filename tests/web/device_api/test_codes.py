@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -19,12 +18,9 @@ from trio.testing import MockClock
 
 from hub.config import Config, DevicesConfig
 from hub.errors import CODES
-from hub.services.admission.authentication import Authentication
-from hub.services.admission.code_guesses import CodeGuesses
-from hub.services.admission.connect import Admission, Admitted
+from hub.services.admission.connect import Admitted
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
-from hub.services.signed_times import SignedTimes
 from hub.services.site.clock.clock import SiteClock
 from hub.store.records.record_filter import RecordFilter
 from hub.wire.session import ConnectParam
@@ -74,24 +70,8 @@ class Hub(FirmwareSite):
         self.clock = clock
         self.disk = disk
         self.registry = hub.registry
-        config = hub.services.config.devices
-        changes = hub.services.change_feed
-        authentication = Authentication(
-            hub.store, hub.registry, config, SignedTimes(clock), clock, lambda: clock.ms
-        )
-        parts = (hub.store, hub.registry, hub.pending_devices, self.devices, hub.services.enrolment)
-        self.admission = Admission(
-            *parts,
-            authentication.tokens,
-            changes,
-            config,
-            clock,
-            guesses=CodeGuesses(clock),
-            audit=hub.services.audit,
-            capabilities=hub.services.capabilities,
-        )
-        parts = replace(hub.services, authentication=authentication, ingest=self.ingest)
-        self.api = device_api(parts, Bodies(parts.config.web))
+        self.admission = hub.services.cameras.admission
+        self.api = device_api(hub.services, Bodies(hub.services.config.web))
         self.token = ""
 
     async def let_in(self) -> None:

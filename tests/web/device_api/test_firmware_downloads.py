@@ -54,7 +54,7 @@ async def port(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Port]:
         release = await site.add_release(DATA)
         await site.campaigns.start(release.id, ["1"])
         parts = services(devices={"plain_http_port": free_port()})
-        parts.downloads = site.downloads
+        parts.firmware.downloads = site.downloads
         answer = await site.ask("1")
         assert answer is not None
         path = PATH + answer.component_list[0].url.partition(PATH)[2]
@@ -143,7 +143,7 @@ async def test_the_download_of_a_damaged_file_is_cut_short(port: Port, tmp_path:
 
 
 async def test_a_download_does_not_delay_the_shutdown(port: Port) -> None:
-    port.parts.closing.set()
+    port.parts.core.closing.set()
     async with connected(port.parts, port=port.parts.config.devices.plain_http_port) as client:
         await client.send(request("GET", port.path))
         with trio.fail_after(10):
@@ -179,7 +179,9 @@ class OneFile:
 async def test_a_stuck_download_gives_up_its_place(autojump_clock: MockClock) -> None:
     one: Any = OneFile()
     parts: Any = SimpleNamespace(
-        downloads=one, closing=trio.Event(), known_addresses=KnownAddresses()
+        firmware=SimpleNamespace(downloads=one),
+        core=SimpleNamespace(closing=trio.Event()),
+        access=SimpleNamespace(known_addresses=KnownAddresses()),
     )
     steps = 0
 

@@ -66,7 +66,7 @@ async def test_each_path_of_the_specification_and_of_d8_is_served(
 ) -> None:
     call = await ask(api, b'{"a": 1}', method=method, path=path)
     assert call.outcome == (200, 200)
-    assert parts.ingest.taken == [(PATHS[method, path], GATE, b'{"a": 1}')]
+    assert parts.records.ingest.taken == [(PATHS[method, path], GATE, b'{"a": 1}')]
 
 
 @pytest.mark.parametrize(
@@ -91,26 +91,26 @@ async def test_any_other_path_or_method_is_404_in_the_protocols_form(
 
 async def test_the_address_of_a_camera_with_a_token_is_known(api: Any, parts: Any) -> None:
     await ask(api, token="bad")
-    assert "10.0.0.8" not in parts.known_addresses
+    assert "10.0.0.8" not in parts.access.known_addresses
     await ask(api)
-    assert "10.0.0.8" in parts.known_addresses
+    assert "10.0.0.8" in parts.access.known_addresses
 
 
 async def test_the_secret_of_an_unsigned_camera_stands_for_a_token_and_is_not_traced(
     api: Any, parts: Any
 ) -> None:
     secret = "/c/" + 22 * "k"
-    parts.authentication.by_paths[hash_path(secret), "10.0.0.8"] = GATE
+    parts.cameras.authentication.by_paths[hash_path(secret), "10.0.0.8"] = GATE
     for path in (f"{secret}{FACE}", f"/{secret}/{FACE}/"):
         assert is_of_devices(path)
         assert (await ask(api, path=path, token=None)).outcome == (200, 200)
-    assert [kind for kind, _, _ in parts.ingest.taken] == ["face", "face"]
-    assert 22 * "k" not in repr(parts.trace.uploads)
+    assert [kind for kind, _, _ in parts.records.ingest.taken] == ["face", "face"]
+    assert 22 * "k" not in repr(parts.cameras.trace.uploads)
     for path in (f"/c/{22 * 'x'}{FACE}", f"/c/{21 * 'k'}{FACE}"):
         assert (await ask(api, path=path, token="good")).outcome in ((401, 401), (404, 404))
     other = await ask(api, path=f"{secret}{FACE}", token=None, address="10.0.0.9")
     assert other.outcome == (401, 401)
-    assert len(parts.ingest.taken) == 2
+    assert len(parts.records.ingest.taken) == 2
 
 
 async def test_d8_the_time_needs_no_token(api: Any) -> None:
@@ -127,7 +127,7 @@ async def test_d5_authentication_without_a_valid_token_is_401_and_no_body_is_rea
     call = await ask(api, token=token)
     assert call.outcome == (401, 401)
     assert not call.wanted
-    assert parts.ingest.taken == []
+    assert parts.records.ingest.taken == []
 
 
 @pytest.mark.parametrize("header", [b"bearer good", b"BEARER  good", b"Bearer good "])
@@ -153,7 +153,7 @@ async def test_d5_authentication_by_the_signature_of_three(api: Any, parts: Any)
         seen.append(query)
         return GATE
 
-    parts.authentication.on_signature = by_sign
+    parts.cameras.authentication.on_signature = by_sign
     body = b'{"a": 1}'
     query = f"appid=A%2B1&ts=1&empty=&sign=S&body_md5={body_md5(body)}"
     assert (await ask(api, body, token=None, query=query)).outcome == (200, 200)
@@ -163,12 +163,12 @@ async def test_d5_authentication_by_the_signature_of_three(api: Any, parts: Any)
 
 
 async def test_d5_body_md5_must_match_the_body(api: Any, parts: Any) -> None:
-    parts.authentication.on_signature = lambda query: GATE
+    parts.cameras.authentication.on_signature = lambda query: GATE
     query = f"appid=A&ts=1&sign=S&body_md5={body_md5(b'other')}"
     call = await ask(api, token=None, query=query)
     assert call.outcome == (200, 423)
     assert "body_md5" in call.json["msg"]
-    assert parts.ingest.taken == []
+    assert parts.records.ingest.taken == []
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -176,7 +176,7 @@ async def test_a_signed_upload_without_tls_signs_its_body_unless_a_setting_says_
     required: bool,
 ) -> None:
     parts = services(devices={"plain_body_md5": required})
-    parts.authentication.on_signature = lambda query: GATE
+    parts.cameras.authentication.on_signature = lambda query: GATE
     api = device_api(parts, Bodies(parts.config.web))
     query = "appid=A&ts=1&sign=S"
     assert (await ask(api, token=None, query=query)).outcome == (200, 200)
@@ -202,7 +202,7 @@ async def test_d6_errors_of_admission_about_a_signature_are_answered(
     def refuse(query: dict[str, str]) -> Any:
         raise error
 
-    parts.authentication.on_signature = refuse
+    parts.cameras.authentication.on_signature = refuse
     call = await ask(api, token=None, query="appid=A&ts=1&sign=S")
     assert call.outcome == (200, error.code)
     assert not call.wanted
@@ -214,7 +214,7 @@ async def test_a_flood_of_query_parameters_is_420(api: Any) -> None:
 
 
 async def test_d8_token_alone_is_the_default(api: Any, parts: Any) -> None:
-    parts.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
+    parts.cameras.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
     assert (await ask(api, b'{"sn": "%s"}' % GATE.sn.encode(), token=None)).outcome == (401, 401)
 
 
@@ -224,7 +224,7 @@ class TestTokenOrAddress:
     @pytest.fixture
     def parts(self) -> Any:
         parts = services(devices={"http_auth": "token-or-address"})
-        parts.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
+        parts.cameras.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
         return parts
 
     @pytest.mark.parametrize("token", [None, "expired"])
@@ -233,7 +233,7 @@ class TestTokenOrAddress:
     ) -> None:
         body = b' {"time": 1, "sn": "%s"}' % GATE.sn.encode()
         assert (await ask(api, body, token=token)).outcome == (200, 200)
-        assert parts.ingest.taken == [("face", GATE, body)]
+        assert parts.records.ingest.taken == [("face", GATE, body)]
 
     @pytest.mark.parametrize(
         "body", [b"{}", b'{"sn": "other"}', b'{"sn": ""}', b'{"sn": []}', b"data:image/jpeg;", b""]
@@ -246,7 +246,7 @@ class TestTokenOrAddress:
     async def test_an_unknown_did_is_421(self, api: Any, parts: Any) -> None:
         body = b'{"sn": "%s", "did": "nobody"}' % GATE.sn.encode()
         assert (await ask(api, body, token=None)).outcome == (200, 421)
-        assert not parts.ingest.taken
+        assert not parts.records.ingest.taken
 
     async def test_no_body_is_read_from_an_address_without_devices(self, api: Any) -> None:
         call = await ask(api, b'{"sn": "%s"}' % GATE.sn.encode(), token=None, address="10.0.0.9")
@@ -257,8 +257,8 @@ class TestTokenOrAddress:
         self, autojump_clock: MockClock
     ) -> None:
         parts = services(devices={"http_auth": "token-or-address", "max_requests_per_second": 8})
-        parts.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
-        parts.authentication.tokens["named"] = Device("10.0.0.8", "SN9")
+        parts.cameras.authentication.online_from[GATE.sn, "10.0.0.8"] = GATE
+        parts.cameras.authentication.tokens["named"] = Device("10.0.0.8", "SN9")
         api = device_api(parts, Bodies(parts.config.web))
         async with trio.open_nursery() as nursery:
             for _ in range(40):
@@ -292,7 +292,7 @@ async def test_d5_http_status_of_errors_of_ingest(
     async def refuse() -> None:
         raise error
 
-    parts.ingest.before = refuse
+    parts.records.ingest.before = refuse
     call = await ask(api)
     assert call.outcome == (status, error.code)
     assert call.json["msg"] == error.message
@@ -301,7 +301,7 @@ async def test_d5_http_status_of_errors_of_ingest(
 
 async def test_d5_200_comes_only_after_the_commit(api: Any, parts: Any) -> None:
     committed = trio.Event()
-    parts.ingest.before = committed.wait
+    parts.records.ingest.before = committed.wait
     call = Call(length=2)
     call.body(b"{}")
     async with trio.open_nursery() as nursery:
@@ -314,7 +314,7 @@ async def test_d5_200_comes_only_after_the_commit(api: Any, parts: Any) -> None:
 
 async def test_hanging_up_after_the_body_does_not_disturb_the_commit(api: Any, parts: Any) -> None:
     committed = trio.Event()
-    parts.ingest.before = committed.wait
+    parts.records.ingest.before = committed.wait
     call = Call(length=2)
     call.body(b"{}")
     call.hang_up()
@@ -322,7 +322,7 @@ async def test_hanging_up_after_the_body_does_not_disturb_the_commit(api: Any, p
         nursery.start_soon(api, call.scope, call.receive, call.send)
         await wait_all_tasks_blocked()
         committed.set()
-    assert [kind for kind, _, _ in parts.ingest.taken] == ["face"]
+    assert [kind for kind, _, _ in parts.records.ingest.taken] == ["face"]
 
 
 async def test_a_body_over_the_limit_is_413_before_it_is_sent(api: Any) -> None:
@@ -377,7 +377,7 @@ async def test_a_chunked_body_is_413_as_soon_as_it_is_over_the_limit() -> None:
         call.body(bytes(512 * 1024), more=True)
     await api(call.scope, call.receive, call.send)
     assert call.outcome == (413, 420)
-    assert parts.ingest.taken == []
+    assert parts.records.ingest.taken == []
 
 
 async def test_a_body_in_many_pieces_is_joined(api: Any, parts: Any) -> None:
@@ -386,7 +386,7 @@ async def test_a_body_in_many_pieces_is_joined(api: Any, parts: Any) -> None:
         call.body(piece, more=True)
     call.body(b"")
     await api(call.scope, call.receive, call.send)
-    assert parts.ingest.taken == [("face", GATE, b"abc")]
+    assert parts.records.ingest.taken == [("face", GATE, b"abc")]
 
 
 async def test_nothing_is_stored_of_a_sender_that_vanishes(api: Any, parts: Any) -> None:
@@ -395,7 +395,7 @@ async def test_nothing_is_stored_of_a_sender_that_vanishes(api: Any, parts: Any)
     call.hang_up()
     await api(call.scope, call.receive, call.send)
     assert call.status == 0
-    assert parts.ingest.taken == []
+    assert parts.records.ingest.taken == []
     assert metrics.uploads_in_flight._value.get() == 0
 
 
@@ -408,7 +408,7 @@ async def test_a_body_that_never_ends_times_out(
     assert call.outcome == (408, 420)
     assert trio.current_time() == pytest.approx(60)
     assert call.headers[b"connection"] == b"close"
-    assert parts.ingest.taken == []
+    assert parts.records.ingest.taken == []
     assert metrics.uploads_in_flight._value.get() == 0
 
 
@@ -694,15 +694,15 @@ async def test_background_work_gives_way_to_an_upload_that_has_arrived(
     api: Any, parts: Any, nursery: trio.Nursery, mock_clock: MockClock
 ) -> None:
     may_store = trio.Event()
-    parts.ingest.before = may_store.wait
+    parts.records.ingest.before = may_store.wait
     call = Call(chunked=True)
     call.body(b"{", more=True)
     nursery.start_soon(api, call.scope, call.receive, call.send)
     await wait_all_tasks_blocked()
-    await parts.precedence.give_way()  # a body that is being received holds up nobody
+    await parts.cameras.precedence.give_way()  # a body that is being received holds up nobody
     call.body(b"}")
     await wait_all_tasks_blocked()
-    nursery.start_soon(parts.precedence.give_way)
+    nursery.start_soon(parts.cameras.precedence.give_way)
     await wait_all_tasks_blocked()
     assert len(nursery.child_tasks) == 2
     may_store.set()
@@ -716,7 +716,7 @@ async def test_a_body_in_very_many_pieces_is_joined(api: Any, parts: Any) -> Non
         call.body(bytes([number]), more=True)
     call.body(b"")
     await api(call.scope, call.receive, call.send)
-    assert parts.ingest.taken == [("face", GATE, bytes(range(90)))]
+    assert parts.records.ingest.taken == [("face", GATE, bytes(range(90)))]
 
 
 async def test_a_device_that_exceeds_its_rate_is_slowed_and_then_refused(

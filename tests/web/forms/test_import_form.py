@@ -51,7 +51,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 
 @pytest.fixture
 async def importer(hub: HubServices) -> Importer:
-    await hub.services.users.add("admin", "admin", PASSWORD, by=COMMAND_LINE)
+    await hub.services.access.users.add("admin", "admin", PASSWORD, by=COMMAND_LINE)
     visitor = Importer(hub)  # type: ignore[arg-type]
 
     async def view() -> Response:
@@ -80,7 +80,7 @@ def zipped(*names: str) -> bytes:
 
 
 def left(hub: HubServices) -> int:
-    return len(list((hub.services.data_dir / "imports").glob("*.part")))
+    return len(list((hub.services.core.data_dir / "imports").glob("*.part")))
 
 
 async def test_a_csv_file_and_a_zip_are_taken_in_any_order(

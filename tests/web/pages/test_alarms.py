@@ -114,7 +114,7 @@ async def test_a_new_alarm_is_on_top_of_the_live_page_until_it_is_acknowledged(
     assert guard.goes_to == "/"
     await guard.get("/")
     assert 'class="alarm ' not in guard.text
-    alarm = await site.services.alarms.get(seq)
+    alarm = await site.services.alarms.raised.get(seq)
     assert (alarm.state, alarm.note) == ("acknowledged", "my guest")
 
 
@@ -181,7 +181,7 @@ async def test_other_pages_name_the_most_severe_alarm_then_the_latest(
     await guard.get("/cameras")
     worst = f"{UNACKNOWLEDGED_TEXT} Critical · Anna · Bay · since 20:01:00"
     assert _banners(guard) == [f"{worst} · 1 more not acknowledged in time Show", latest]
-    await site.services.alarms.acknowledge([minor, intruder], "", by=COMMAND_LINE)
+    await site.services.alarms.raised.acknowledge([minor, intruder], "", by=COMMAND_LINE)
     await guard.get("/cameras")
     assert _banners(guard) == [f"{worst} Show"]
 
@@ -234,7 +234,7 @@ async def test_a_viewer_sees_new_alarms_but_cannot_acknowledge_them(site: PageSi
     assert viewer.response.status_code == 403
     await viewer.get("/alarms")
     assert "/alarms/change" not in viewer.text
-    assert (await site.services.alarms.get(seq)).state == "new"
+    assert (await site.services.alarms.raised.get(seq)).state == "new"
 
 
 async def test_every_page_shows_how_many_alarms_are_new(site: PageSite, guard: Visitor) -> None:
@@ -298,7 +298,7 @@ async def test_what_cannot_be_stored_is_shown_like_other_alarms(
     late = replace(raised(sighting, site.clock.ms), escalated_at=site.clock.ms)
     async with guard.listening("/stream") as stream:
         await stream.next()
-        site.services.alarms.hold(Unstored((late,), {stored: site.clock.ms}))
+        site.services.alarms.raised.hold(Unstored((late,), {stored: site.clock.ms}))
         shown = await _shown(stream, 2)
         assert "alarm-late" in shown[stored]
         assert "<form" in shown[stored]
@@ -308,7 +308,7 @@ async def test_what_cannot_be_stored_is_shown_like_other_alarms(
         assert "It can be acknowledged as soon as the hub can save data again." in shown[-1]
         await guard.get("/cameras")
         assert 'data-count="2" data-severity="critical" data-escalated="2"' in guard.text
-        site.services.alarms.hold(Unstored())
+        site.services.alarms.raised.hold(Unstored())
         assert await _shown(stream, 1) == {-1: ""}
     await guard.get("/cameras")
     assert 'data-count="1" data-severity="major" data-escalated="0"' in guard.text
@@ -341,7 +341,7 @@ async def test_a_raised_and_an_acknowledged_alarm_are_events_of_the_page(
         assert 'data-count="1"' in alarm["state"]
         change = {"kind": "alarm", "key": str(seq), "changes": alarm["changes"]}
         assert changed == ("change", change)
-        await site.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
+        await site.services.alarms.raised.acknowledge([seq], "", by=COMMAND_LINE)
         name, alarm = await stream.next()
         assert (name, alarm["seq"], alarm["html"]) == ("alarm", seq, "")
         assert 'data-count="0"' in alarm["state"]
@@ -393,7 +393,7 @@ async def test_new_alarms_are_told_when_too_many_change_at_once(
             for number in range(1, MAX_SHOWN + 6)
         ]
         alarms = tuple(raised(one, site.clock.ms) for one in sightings)
-        site.services.alarms.hold(Unstored(alarms))
+        site.services.alarms.raised.hold(Unstored(alarms))
         told = []
         while (event := await stream.next())[0] == "alarm":
             told.append(event[1]["seq"])
@@ -401,8 +401,8 @@ async def test_new_alarms_are_told_when_too_many_change_at_once(
         # What the page has shown already is not told again.
         assert len(set(told)) == len(told) == MAX_SHOWN
         assert before not in told
-        site.services.alarms.hold(Unstored())
-        site.services.change_feed.publish([Change("alarm")])
+        site.services.alarms.raised.hold(Unstored())
+        site.services.core.changes.publish([Change("alarm")])
         assert (await stream.next())[0] == "change"
 
 
@@ -450,7 +450,7 @@ async def test_the_list_is_asked_for_a_time_in_the_words_of_a_guard(
         ("Asia/Shanghai", {"today", "week", "nonsense"}),  # It is 20:00.
         ("Pacific/Auckland", {"night", "today", "week", "nonsense"}),  # It is 01:00.
     ):
-        await site.services.site.set(SiteSettings("Harbour East", zone, "auto"))
+        await site.services.core.site.set(SiteSettings("Harbour East", zone, "auto"))
         found = set()
         for when in ("night", "today", "yesterday", "week", "nonsense"):
             await guard.get(f"/alarms?when={when}")
@@ -467,7 +467,7 @@ async def test_the_list_is_paged_by_key_and_keeps_its_filter(
 ) -> None:
     monkeypatch.setattr(views, "_ROWS_PER_PAGE", 2)
     seqs = [await _sees(site, f"Person {number}") for number in range(5)]
-    await site.services.alarms.close(seqs[:3], "", by=COMMAND_LINE)
+    await site.services.alarms.raised.close(seqs[:3], "", by=COMMAND_LINE)
     shown = []
     url = "/alarms?kind=blacklist"
     for _ in range(3):
@@ -486,8 +486,8 @@ async def test_the_list_begins_with_what_somebody_has_to_see_to(
     site: PageSite, guard: Visitor
 ) -> None:
     seqs = [await _sees(site, name) for name in ("Anna", "Ben", "Cleo", "Dora")]
-    await site.services.alarms.acknowledge(seqs[:2], "", by=COMMAND_LINE)
-    await site.services.alarms.close([seqs[3]], "", by=COMMAND_LINE)
+    await site.services.alarms.raised.acknowledge(seqs[:2], "", by=COMMAND_LINE)
+    await site.services.alarms.raised.close([seqs[3]], "", by=COMMAND_LINE)
     site.clock.advance(300)
     await _detects(site, INTRUSION)
     # Back again: it is the oldest one, but new, and worse.
@@ -514,8 +514,8 @@ async def test_the_list_says_who_acknowledged_an_alarm_and_when(
     await guard.get("/alarms")
     await guard.send("/alarms/change", seq=str(seq), do="acknowledge", note="sent away")
     site.clock.advance(60)
-    await site.services.alarms.acknowledge([seq], "left", by=COMMAND_LINE)
-    await site.services.alarms.close([other], "", by=COMMAND_LINE)
+    await site.services.alarms.raised.acknowledge([seq], "left", by=COMMAND_LINE)
+    await site.services.alarms.raised.close([other], "", by=COMMAND_LINE)
     await guard.get("/alarms")
     assert '<span class="quiet">guard, 25 Nov 2026 20:00:00</span>' in guard.text
     assert ", 25 Nov 2026 20:01:00</span>" in guard.text
@@ -550,7 +550,7 @@ async def test_an_alarm_that_is_new_again_says_who_acknowledged_it_before(
     assert row["again"] == "2026-11-25T12:02:00.000Z"
     # Acknowledged once more, the first time is history.
     site.clock.advance(60)
-    await site.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
+    await site.services.alarms.raised.acknowledge([seq], "", by=COMMAND_LINE)
     assert "New again" not in await _text(guard, "/alarms")
     assert ", 25 Nov 2026 20:03:00</span>" in guard.text
     await guard.get("/alarms/export")
@@ -574,10 +574,10 @@ async def test_many_alarms_are_acknowledged_and_closed_at_once(
         "/alarms/change", seq=all_of_them[:2], do="acknowledge", note="drill", next=here
     )
     assert guard.goes_to == "/alarms?state=new&done=alarms-acknowledged"
-    states = [(await site.services.alarms.get(seq)).state for seq in seqs]
+    states = [(await site.services.alarms.raised.get(seq)).state for seq in seqs]
     assert states == ["acknowledged", "acknowledged", "new"]
     await guard.send("/alarms/change", seq=all_of_them, do="close", note="", next=here)
-    states = [(await site.services.alarms.get(seq)).state for seq in seqs]
+    states = [(await site.services.alarms.raised.get(seq)).state for seq in seqs]
     assert states == ["closed"] * 3
     await guard.get("/alarms?state=closed&done=alarms-closed")
     assert '<p class="done"' in guard.text
@@ -600,7 +600,7 @@ async def test_a_change_that_cannot_be_made_says_why(
     await guard.send("/alarms/change", do="close", **fields)
     assert guard.response.status_code == 400
     assert sentence in guard.text
-    assert (await site.services.alarms.get(1)).state == "new"
+    assert (await site.services.alarms.raised.get(1)).state == "new"
 
 
 async def test_a_change_leads_to_no_other_site(site: PageSite, guard: Visitor) -> None:
@@ -617,7 +617,7 @@ async def test_alarms_are_exported_as_csv_with_who_did_what(
     monkeypatch.setattr(csv_export, "_PART", 2)
     for number in range(3):
         await _sees(site, f"Person {number}")
-    await site.services.alarms.acknowledge([seq], "let in", by=COMMAND_LINE)
+    await site.services.alarms.raised.acknowledge([seq], "let in", by=COMMAND_LINE)
     await guard.get("/alarms?severity=critical")
     assert 'href="/alarms/export?severity=critical"' in guard.text
     await guard.get("/alarms/export?severity=critical")
@@ -682,7 +682,7 @@ async def test_the_camera_that_saw_a_person_last_is_named_first_and_its_page_nam
         await site.enrol(name, did=str(number))
     for did in "12345":
         seq = await _sees(site, "Anna", did=did)
-    first = (await site.services.alarms.page(AlarmFilter())).items[0].seq
+    first = (await site.services.alarms.raised.page(AlarmFilter())).items[0].seq
     await guard.get("/")
     assert "<span>Corridor, Workshop, Car park, 2 more</span>" in guard.text
     await guard.get("/alarms")
@@ -703,8 +703,8 @@ async def test_of_several_cameras_none_has_the_name_of_another_once_it_is_remove
 ) -> None:
     for did in "12":
         await _sees(site, "Anna", did=did)
-    first = (await site.services.alarms.page(AlarmFilter())).items[0].seq
-    await site.services.devices.remove("2")
+    first = (await site.services.alarms.raised.page(AlarmFilter())).items[0].seq
+    await site.services.cameras.devices.remove("2")
     await guard.get(f"/alarms/{first}")
     assert "Cameras, latest first</dt><dd>removed camera 2, North gate<" in guard.text
 
@@ -714,7 +714,7 @@ async def test_a_camera_that_alone_saw_somebody_keeps_its_name_once_it_is_remove
 ) -> None:
     detail = FaceDetail(name="Anna", uuid="Anna", category=2)
     seq = await site.add_record(detail=detail, did="2", device_name="Back door")
-    await site.services.devices.remove("2")
+    await site.services.cameras.devices.remove("2")
     await guard.get(f"/alarms/{seq}")
     assert "Back door" in guard.text
 
@@ -733,7 +733,7 @@ async def test_a_problem_of_the_hub_is_told_once(site: PageSite) -> None:
     assert admin.text.count(sentence) == 1
     assert f"New alarm:</strong> Major · {sentence}" in admin.text
     assert 'data-problems="backup-overdue"' in admin.text
-    await site.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
+    await site.services.alarms.raised.acknowledge([seq], "", by=COMMAND_LINE)
     await admin.get("/notices")
     assert admin.text.count(sentence) == 1
 
@@ -747,7 +747,7 @@ async def test_a_guard_sees_which_camera_does_not_fit_its_approval(
     for path in ("/alarms", f"/alarms/{seq}"):
         await guard.get(path)
         assert "Bay cannot prove its identity, and it connected from another address." in guard.text
-    assert [one.subject for one in site.services.alarms.active()] == [
+    assert [one.subject for one in site.services.alarms.raised.active()] == [
         "camera-suspect-1",
         "camera-suspect-2",
     ]
@@ -781,7 +781,7 @@ async def test_a_person_of_the_register_is_shown_beside_the_photo_of_it(
     site: PageSite, guard: Visitor
 ) -> None:
     anna = PersonChange(name="Anna Register", category=2, photo=photo(size=(200, 200)))
-    person = await site.services.people.add(anna, by=COMMAND_LINE)
+    person = await site.services.people.register.add(anna, by=COMMAND_LINE)
     await site.add_record(detail=FaceDetail(name="anna", uuid=person.pid), pictures=["face"])
     await guard.get("/")
     assert "Anna Register" in guard.text

@@ -63,7 +63,7 @@ async def test_the_registers_name_and_category_are_shown_where_they_differ(
 ) -> None:
     for pid, name, category in (("7", "Ann Smith", 2), ("8", "Bob", 1)):
         change = PersonChange(name=name, category=category)
-        await hub.services.people.put(pid, change, by=COMMAND_LINE)
+        await hub.services.people.register.put(pid, change, by=COMMAND_LINE)
     rows = [
         {"time": "1", "name": "Ann S", "pid": "007", "category": 1},
         {"time": "2", "name": "Bob", "uuid": 8, "category": 1},
@@ -88,7 +88,7 @@ async def test_captures_are_shown_also_if_the_register_cannot_be_read_now(
     async def names(uuids: Collection[str]) -> dict[str, PersonName]:
         raise TooManyRequests("too many queries at once")
 
-    monkeypatch.setattr(hub.services.people, "names", names)
+    monkeypatch.setattr(hub.services.people.register, "names", names)
     camera.outcome = ok_answer(face_total=1, face_list=[{**FACE, "pid": "7"}])
     await guard.get(f"/cameras/1/captures?{RANGE}")
     assert "张三" in guard.text

@@ -40,7 +40,7 @@ PAGES = ["", "/image", "/media", "/masks", "/address"]
 async def modern(hub: PageSite) -> SimulatedLink:
     """Camera 1, named "Gate", of edition 3, online."""
     link = await hub.connect(quirks=THIRD)
-    await hub.services.capabilities.learn(
+    await hub.services.cameras.capabilities.learn(
         "1", lambda known: replace(known, connect="unsigned"), "connect"
     )
     return link
@@ -107,7 +107,7 @@ async def test_the_picture_shows_the_name_that_the_hub_has(
 async def test_a_name_that_is_too_long_for_the_picture_is_cut(
     admin: Visitor, modern: SimulatedLink
 ) -> None:
-    await admin.hub.services.devices.change("1", DeviceChange(name="x" * 90))
+    await admin.hub.services.cameras.devices.change("1", DeviceChange(name="x" * 90))
     await admin.get("/cameras/1/device/image")
     await admin.send("/cameras/1/device/image/osd", **param_values(SET_OSD.example), hub_name="1")
     assert modern.asked[-1][1]["channel_name"] == "x" * 64
@@ -233,7 +233,7 @@ async def test_a_camera_that_answered_404_loses_the_page(
         groups = dict.fromkeys(("information", "image", "media", "network"), False)
         return replace(known, groups=groups)  # type: ignore[arg-type]
 
-    await hub.services.capabilities.learn("1", nothing, "answer")
+    await hub.services.cameras.capabilities.learn("1", nothing, "answer")
     assert (await admin.get(f"/cameras/1/device{path}")).status_code == 404
 
 

@@ -25,10 +25,10 @@ async def test_a_group_is_added_changed_and_removed(hub: PageSite, admin: Photog
     await admin.get("/cameras/groups/add")
     await admin.send("/cameras/groups/add", name=" Gate ", did="1")
     assert admin.goes_to == "/cameras/groups?done=group-added"
-    (group,) = hub.services.camera_groups.list()
+    (group,) = hub.services.people.groups.list()
     assert (group.name, group.dids) == ("Gate", ("1",))
     change = PersonChange(name="Ann", groups=(group.id,))
-    await hub.services.people.add(change, by=COMMAND_LINE)
+    await hub.services.people.register.add(change, by=COMMAND_LINE)
     await admin.get("/cameras/groups")
     for text in ("Main gate", f'href="/people?group={group.id}">1<'):
         assert text in admin.text
@@ -37,13 +37,13 @@ async def test_a_group_is_added_changed_and_removed(hub: PageSite, admin: Photog
     assert 'name="did" value="1" checked' in admin.text
     assert 'name="did" value="2">' in admin.text
     await admin.send(f"/cameras/groups/{group.id}", name="Lobby", did="2")
-    (group,) = hub.services.camera_groups.list()
+    (group,) = hub.services.people.groups.list()
     assert (group.name, group.dids) == ("Lobby", ("2",))
 
     await admin.get(f"/cameras/groups/{group.id}/remove")
     assert "1 person is in this group" in admin.text
     await admin.send(f"/cameras/groups/{group.id}/remove")
-    assert hub.services.camera_groups.list() == ()
+    assert hub.services.people.groups.list() == ()
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ async def test_a_group_is_added_changed_and_removed(hub: PageSite, admin: Photog
 async def test_a_wrong_group_is_refused_and_what_was_entered_stays(
     hub: PageSite, admin: Photographer, fields: dict[str, str], says: str
 ) -> None:
-    await hub.services.camera_groups.add("Gate", by=COMMAND_LINE)
+    await hub.services.people.groups.add("Gate", by=COMMAND_LINE)
     await admin.get("/cameras/groups/add")
     await admin.send("/cameras/groups/add", **fields)
     assert admin.response.status_code in (400, 409)
     assert says in admin.text
     assert f'value="{fields["name"]}"' in admin.text
-    assert len(hub.services.camera_groups.list()) == 1
+    assert len(hub.services.people.groups.list()) == 1
 
 
 async def test_a_guard_sees_groups_and_changes_none(hub: PageSite, guard: Photographer) -> None:
-    group = await hub.services.camera_groups.add("Gate", by=COMMAND_LINE)
+    group = await hub.services.people.groups.add("Gate", by=COMMAND_LINE)
     await guard.get("/cameras/groups")
     assert "Gate" in guard.text
     assert "/cameras/groups/add" not in guard.text

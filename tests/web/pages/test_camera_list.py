@@ -36,7 +36,7 @@ async def test_each_camera_is_on_one_page_in_the_order_of_names(guard: Visitor) 
     await guard.hub.enrol_many(names)
     found = await list_all_pages(guard)
     assert [len(page) for page in found] == [ROWS_PER_PAGE] * 4
-    views = [guard.hub.services.devices.get(did) for page in found for did in page]
+    views = [guard.hub.services.cameras.devices.get(did) for page in found for did in page]
     assert len({view.did for view in views}) == len(names)
     keys = [((view.name or view.sn).casefold(), int(view.did)) for view in views]
     assert keys == sorted(keys)
@@ -49,7 +49,7 @@ async def test_the_next_page_continues_even_if_the_last_camera_of_this_one_is_re
     last = (await list_page(guard, "/cameras"))[-1]
     further = _NEXT.search(guard.text)
     assert further
-    await guard.hub.services.devices.remove(last)
+    await guard.hub.services.cameras.devices.remove(last)
     assert (await list_page(guard, html.unescape(further[1])))[0] == str(int(last) + 1)
     assert 'href="/cameras"' in guard.text.split("</table>")[1]
 
@@ -122,7 +122,7 @@ async def test_a_camera_that_is_not_let_in_is_refused_and_not_offline(guard: Vis
 
 async def test_a_delay_is_told_on_the_page_of_the_camera_that_it_delays(guard: Visitor) -> None:
     await guard.hub.enrol()
-    attempt = guard.hub.attempt(guard.hub.services.devices.get("1").sn)
+    attempt = guard.hub.attempt(guard.hub.services.cameras.devices.get("1").sn)
     reasons = [RefusalReason("code-mismatch")]
     guard.hub.hub.pending_devices.record_failure("1", attempt, reasons, slowed_seconds=30)
     await guard.get("/cameras/1")

@@ -206,12 +206,12 @@ async def test_an_administrator_sees_the_numbers_of_one_person_which_is_audited(
     await admin.get("/cameras/1/people/123456")
     for number in ("310101199001011234", "13800001111"):
         assert number in admin.text
-    (entry,) = await admin.hub.services.audit.newest(limit=1)
+    (entry,) = await admin.hub.services.core.audit.newest(limit=1)
     assert (entry.action, entry.target) == ("device.person_numbers", "1")
     camera.outcome = ok_answer(total=1, list=[PERSON])
     await admin.get("/cameras/1/people")
     assert "310101199001011234" not in admin.text
-    assert (await admin.hub.services.audit.newest(limit=1)) == (entry,)
+    assert (await admin.hub.services.core.audit.newest(limit=1)) == (entry,)
 
 
 async def test_unknown_fields_of_a_person_are_left_out(

@@ -88,7 +88,7 @@ async def test_d12_a_camera_of_edition_3_has_days_to_open_although_it_counts_non
 ) -> None:
     camera.outcome = DeviceAnswer(404, "no such path", Raw(b"null"))
     learnt = Capabilities(uploads=edition)
-    await hub.services.capabilities.learn("1", lambda _: learnt, "upload")
+    await hub.services.cameras.capabilities.learn("1", lambda _: learnt, "upload")
     await viewer.get("/cameras/1/recordings?month=2026-10")
     assert ('href="/cameras/1/recordings/2026-10-03"' in viewer.text) is has_days
     assert ("does not tell which days" in viewer.text) is has_days
@@ -319,7 +319,7 @@ async def test_of_a_day_only_what_was_recorded_around_a_time_is_asked_for(
 async def modern(hub: PageSite) -> SimulatedLink:
     """Camera 3, named "Yard", of edition 3, online."""
     link = await hub.connect("Yard", Quirks(edition=3), did="3")
-    await hub.services.capabilities.learn(
+    await hub.services.cameras.capabilities.learn(
         "3", lambda known: replace(known, connect="unsigned"), "connect"
     )
     return link

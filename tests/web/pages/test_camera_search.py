@@ -43,7 +43,7 @@ async def test_the_form_begins_with_the_last_day_in_the_zone_of_the_site(
     (end,) = re.findall(r'name="until" value="([^"]*)"', guard.text)
     assert (start[:10], end[:10]) == ("2026-11-24", "2026-11-25")
     assert start[10:] == end[10:]
-    assert str(guard.hub.services.site.zone_name()) in guard.text
+    assert str(guard.hub.services.core.site.zone_name()) in guard.text
     assert 'name="threshold" value="80" min="0" max="100"' in guard.text
     assert "Neither the photo nor the results are stored" in guard.text
     assert camera.asked == []
@@ -52,7 +52,9 @@ async def test_the_form_begins_with_the_last_day_in_the_zone_of_the_site(
 async def test_the_registers_name_is_shown_beside_the_cameras(
     hub: PageSite, guard: Photographer, camera: SimulatedLink
 ) -> None:
-    await hub.services.people.put("7", PersonChange(name="Ann Smith", category=2), by=COMMAND_LINE)
+    await hub.services.people.register.put(
+        "7", PersonChange(name="Ann Smith", category=2), by=COMMAND_LINE
+    )
     camera.outcome = ok_answer(face_list=[match(90, pid="7", name="Ann S"), match(85)])
     await guard.send_photo("/cameras/1/search", photo("WEBP"), **FORM)
     known, stranger = guard.text.split("<article")[1:]
@@ -216,7 +218,7 @@ LATER = {"name": "Ann Smith", "jepg_url": "data/7.jpg", "feature": [0.5]}
 
 @pytest.fixture
 async def later_camera(hub: PageSite, camera: SimulatedLink) -> SimulatedLink:
-    await hub.services.capabilities.override("1", "group:people", "yes")
+    await hub.services.cameras.capabilities.override("1", "group:people", "yes")
     return camera
 
 
@@ -236,7 +238,9 @@ def answers(camera: SimulatedLink, who: dict[str, Any], *people: dict[str, Any])
 async def test_a_camera_is_asked_whom_a_photo_shows(
     hub: PageSite, guard: Photographer, later_camera: SimulatedLink
 ) -> None:
-    await hub.services.people.put("7", PersonChange(name="Anna", category=2), by=COMMAND_LINE)
+    await hub.services.people.register.put(
+        "7", PersonChange(name="Anna", category=2), by=COMMAND_LINE
+    )
     other = {"pid": "6", "name": "Ann Smith", "photo": "data/6.jpg"}
     answers(later_camera, LATER, other, {**other, "pid": "7", "photo": "data/7.jpg"})
     await guard.get("/cameras/1/search")
@@ -280,11 +284,11 @@ async def test_a_simulated_camera_says_whom_the_photo_shows_that_it_was_given(
     hub: PageSite, guard: Photographer
 ) -> None:
     link = await hub.connect("Yard", Quirks(edition=3), did="2")
-    await hub.services.capabilities.override("2", "group:people", "yes")
+    await hub.services.cameras.capabilities.override("2", "group:people", "yes")
     face = face_jpeg(make_population().strangers[3], 0)
     encoded = base64.b64encode(face).decode()
     given = replace(PERSON_ADD.example, pid="7", name="Ann", photo=encoded)
-    await hub.services.commands.call("2", PERSON_ADD, given)
+    await hub.services.cameras.commands.call("2", PERSON_ADD, given)
     await guard.get("/cameras/2/search")
     for shown, is_found in ((face, True), (photo("PNG"), False)):
         await guard.send_photo("/cameras/2/search", shown, who="1", **FORM)

@@ -270,7 +270,7 @@ async def test_units_are_in_the_language_of_the_page(admin: Visitor, camera: Sim
 async def test_d12_what_the_camera_cannot_be_told_is_said_or_left_out(
     admin: Visitor, hub: PageSite
 ) -> None:
-    capabilities = hub.services.capabilities
+    capabilities = hub.services.cameras.capabilities
     await admin.get("/cameras/1/settings")
     assert "cannot be told" not in admin.text
     assert 'name="record_face"' in admin.text

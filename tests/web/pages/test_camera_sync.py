@@ -27,7 +27,7 @@ STRANGER = {"pid": "55", "name": "<Old>", "category": 1}
 @pytest.fixture
 async def running(hub: PageSite, nursery: trio.Nursery) -> PageSite:
     await nursery.start(hub.services.jobs.run)
-    await nursery.start(hub.services.people_sync.run)
+    await nursery.start(hub.services.people.sync.run)
     return hub
 
 
@@ -49,7 +49,7 @@ async def settle(hub: PageSite, pid: str = "7") -> None:
     """Wait until nothing is pending for a person."""
 
     async def is_settled() -> bool:
-        found = await hub.services.people_sync.of_person(pid)
+        found = await hub.services.people.sync.of_person(pid)
         return bool(found) and all(one.state != "pending" for one in found)
 
     await until(is_settled)
@@ -57,7 +57,7 @@ async def settle(hub: PageSite, pid: str = "7") -> None:
 
 async def add_person(hub: PageSite, pid: str = "7") -> None:
     change = PersonChange(name="王芳", photo=PORTRAIT)
-    await hub.services.people.add(change, by=COMMAND_LINE, pid=pid)
+    await hub.services.people.register.add(change, by=COMMAND_LINE, pid=pid)
 
 
 async def test_a_person_page_shows_where_they_are(running: PageSite, guard: Photographer) -> None:
@@ -65,7 +65,7 @@ async def test_a_person_page_shows_where_they_are(running: PageSite, guard: Phot
     await connect(running, "Bay", "2", refuses_photo=1)
     await running.enrol("Yard", did="3")
     await add_person(running)
-    sync = running.services.people_sync
+    sync = running.services.people.sync
 
     async def is_tried() -> bool:
         states = {one.did: one.state for one in await sync.of_person("7")}
@@ -122,7 +122,7 @@ async def test_unknown_people_wait_for_a_decision(
 ) -> None:
     link = await connect(running)
     link.state.people.add(msgspec.convert(STRANGER, PersonRow), b"")
-    sync = running.services.people_sync
+    sync = running.services.people.sync
 
     async def is_undecided() -> bool:
         return sync.state_of("1") == "undecided"
@@ -156,7 +156,7 @@ async def test_the_page_says_where_people_are_put_who_are_taken_over(
     await hub.hub.store.device_people.put_unknown("1", sn, {"55": '{"pid":"55"}'})
     await admin.get("/cameras/1/people/decide/take-over")
     assert "and then sent to all other cameras" in admin.text
-    await hub.services.camera_groups.add("Building B", ["1"], by=COMMAND_LINE)
+    await hub.services.people.groups.add("Building B", ["1"], by=COMMAND_LINE)
     await admin.get("/cameras/1/people/decide/take-over")
     assert "to the other cameras of its groups: Building B" in admin.text
 

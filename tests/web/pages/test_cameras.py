@@ -42,7 +42,7 @@ async def test_the_table_shows_the_state_of_each_camera(
     hub = admin.hub
     await hub.connect()
     hub.report(ip="192.168.1.11", fw_ver="V2.3.15")
-    await nursery.start(hub.services.devices.run)
+    await nursery.start(hub.services.cameras.devices.run)
     seq = await hub.add_record(pictures=["face"])
     await trio.testing.wait_all_tasks_blocked()
     await hub.enrol("Bay", did="2")
@@ -214,9 +214,9 @@ async def test_empty_code_and_key_stay_unchanged(admin: Visitor) -> None:
     assert secrets("1") == before
     await admin.send("/cameras/1/identity", sn="SN1", code="new", key="")
     assert secrets("1").code == "new"
-    assert not hub.services.devices.get("1").has_own_key
+    assert not hub.services.cameras.devices.get("1").has_own_key
     await admin.send("/cameras/1/identity", sn="SN2", code="", key=PEM)
-    device = hub.services.devices.get("1")
+    device = hub.services.cameras.devices.get("1")
     assert (device.sn, device.has_own_key, secrets("1").code) == ("SN2", True, "new")
 
 
@@ -249,7 +249,7 @@ async def test_a_camera_is_disabled_and_enabled(admin: Visitor) -> None:
     await admin.get("/cameras/1")
     await admin.send("/cameras/1/disable")
     assert admin.goes_to == "/cameras/1/manage?done=disabled"
-    devices = admin.hub.services.devices
+    devices = admin.hub.services.cameras.devices
     assert devices.get("1").state == "disabled"
     await admin.send("/cameras/1/enable")
     assert devices.get("1").enabled
@@ -268,10 +268,10 @@ async def test_removing_asks_once_and_names_what_is_removed(admin: Visitor) -> N
     await admin.get("/cameras/1/remove")
     for text in ("Remove Gate?", "SN1", "are kept until their retention period ends"):
         assert text in admin.text
-    assert len(admin.hub.services.devices.list()) == 1
+    assert len(admin.hub.services.cameras.devices.list()) == 1
     await admin.send("/cameras/1/remove")
     assert admin.goes_to == "/cameras?done=removed"
-    assert admin.hub.services.devices.list() == []
+    assert admin.hub.services.cameras.devices.list() == []
     assert await admin.hub.audited() == [("user admin", "device.remove", "1")]
 
 
@@ -288,13 +288,13 @@ async def test_only_a_camera_that_was_connected_once_is_said_to_keep_its_people(
 
 async def test_a_camera_that_leaves_can_be_made_to_forget_its_people(admin: Visitor) -> None:
     camera = await admin.hub.connect(quirks=Quirks(edition=3))
-    await admin.hub.services.capabilities.override("1", "group:people", "yes")
+    await admin.hub.services.cameras.capabilities.override("1", "group:people", "yes")
     await admin.get("/cameras/1/remove")
     assert "First delete all people" in admin.text
     await admin.send("/cameras/1/remove", clear="yes", typed="Gate")
     assert admin.goes_to == "/cameras?done=removed-cleared"
     assert camera.asked == [("/person/clear", {})]
-    assert admin.hub.services.devices.list() == []
+    assert admin.hub.services.cameras.devices.list() == []
     assert await admin.hub.audited() == [
         ("user admin", "device.person_clear", "1"),
         ("user admin", "device.remove", "1"),
@@ -305,19 +305,19 @@ async def test_people_are_cleared_only_if_the_name_of_the_camera_was_typed(
     admin: Visitor,
 ) -> None:
     camera = await admin.hub.connect(quirks=Quirks(edition=3))
-    await admin.hub.services.capabilities.override("1", "group:people", "yes")
+    await admin.hub.services.cameras.capabilities.override("1", "group:people", "yes")
     await admin.get("/cameras/1/remove")
     await admin.send("/cameras/1/remove", clear="yes", typed="Yard")
     assert admin.response.status_code == 400
     assert "This is not the camera&#39;s name. Nothing was erased." in admin.text
     assert 'name="clear" value="yes" checked' in admin.text
     assert camera.asked == []
-    assert len(admin.hub.services.devices.list()) == 1
+    assert len(admin.hub.services.cameras.devices.list()) == 1
 
 
 async def test_a_camera_that_does_not_forget_its_people_is_not_removed(admin: Visitor) -> None:
     camera = await admin.hub.connect(quirks=Quirks(edition=3))
-    await admin.hub.services.capabilities.override("1", "group:people", "yes")
+    await admin.hub.services.cameras.capabilities.override("1", "group:people", "yes")
     await admin.get("/cameras/1/remove")
     people = admin.hub.hub.store.device_people
     await people.save(replace(people.get("1"), must_check=False), camera.sn)
@@ -325,12 +325,12 @@ async def test_a_camera_that_does_not_forget_its_people_is_not_removed(admin: Vi
     await admin.send("/cameras/1/remove", clear="yes", typed="Gate")
     assert admin.response.status_code == 504
     assert "The camera was not removed." in admin.text
-    assert len(admin.hub.services.devices.list()) == 1
+    assert len(admin.hub.services.cameras.devices.list()) == 1
     # It may have done so, and then gets its people again.
     assert people.get("1").must_check
     camera.outcome = None
     await admin.send("/cameras/1/remove")
-    assert admin.hub.services.devices.list() == []
+    assert admin.hub.services.cameras.devices.list() == []
 
 
 async def test_a_camera_that_cannot_forget_its_people_is_said_to_keep_them(admin: Visitor) -> None:
@@ -372,7 +372,7 @@ async def test_the_addresses_are_shown_as_text_and_as_qr_code(
     admin: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hosts = ["192.168.1.5", "10.0.0.5"]
-    monkeypatch.setattr(admin.hub.services.site, "addresses", lambda: hosts)
+    monkeypatch.setattr(admin.hub.services.core.site, "addresses", lambda: hosts)
     await admin.get("/cameras/connect")
     for text in ("wss://192.168.1.5:8444/", "http://192.168.1.5:8443/", "10.0.0.5", "3F:A2:09"):
         assert text in admin.text, text
@@ -392,7 +392,7 @@ async def test_a_stolen_session_sets_no_site_key(admin: Visitor) -> None:
         assert admin.response.status_code == 400
         assert "Your password is wrong." in admin.text
         assert html.escape(PEM.strip().splitlines()[1]) in admin.text
-    assert admin.hub.services.devices.site_key() is None
+    assert admin.hub.services.cameras.devices.site_key() is None
 
 
 async def test_the_site_key_is_set_from_text(admin: Visitor) -> None:
@@ -401,7 +401,7 @@ async def test_the_site_key_is_set_from_text(admin: Visitor) -> None:
     assert "This is not an RSA public key" in admin.text
     await admin.send("/cameras/connect/site-key", key=PEM, own_password=PASSWORD)
     assert admin.goes_to == "/cameras/connect?done=site-key"
-    assert admin.hub.services.devices.site_key() == PEM.strip()
+    assert admin.hub.services.cameras.devices.site_key() == PEM.strip()
     assert await admin.hub.audited() == [("user admin", "site-key.set", "")]
     await admin.get("/cameras/connect")
     assert "A site key is set." in admin.text

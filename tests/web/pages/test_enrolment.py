@@ -40,7 +40,7 @@ async def test_a_code_is_checked_while_it_is_typed(admin: Visitor) -> None:
     assert (await check_code(admin, sn="SN1", code="1234"))["fits"] is False
     fits = await check_code(admin, sn="SN1", code=CODE)
     assert fits == {"fits": True, "text": "Code is correct.", "more": ""}
-    assert len(admin.hub.services.enrolment.waiting()) == 1
+    assert len(admin.hub.services.cameras.enrolment.waiting()) == 1
     assert await admin.hub.audited() == []
 
 
@@ -161,7 +161,7 @@ async def test_manual_steps_are_shown_after_accepting(admin: Visitor) -> None:
     hub = admin.hub
     await hub.set_site_key()
     hub.pend("SN1").answers = [DeviceAnswer(404, "no such uri")]
-    await hub.services.enrolment.accept("SN1", CODE, did="12")
+    await hub.services.cameras.enrolment.accept("SN1", CODE, did="12")
     await admin.get("/cameras?done=accepted-refused&did=12")
     for words in ("it answered “404 no such uri”", "enter this one on its web page", ">12<"):
         assert words in admin.text, words
@@ -198,7 +198,7 @@ async def test_the_note_about_an_accepted_camera_follows_what_becomes_of_it(
         assert words in admin.text
         assert ("“404 no such uri”" in admin.text) == (outcome != "taken")
         assert ("enter this one on its web page" in admin.text) == (outcome != "taken")
-    await hub.services.devices.remove("12")
+    await hub.services.cameras.devices.remove("12")
     await admin.get(part)
     assert "accepted" not in admin.text
 
@@ -234,7 +234,7 @@ async def test_a_broken_camera_to_replace_is_chosen_by_its_name(admin: Visitor) 
     await admin.send("/cameras/accept", **form, code=CODE, replaces="12")
     at = hub.clock.ms
     assert admin.goes_to == f"/cameras?done=accepted-taken&did=12&replaced={old}&since={at}"
-    assert hub.services.devices.get("12").sn == "SN1"
+    assert hub.services.cameras.devices.get("12").sn == "SN1"
     assert await hub.audited() == [("user admin", "device.accept", "12")]
     await admin.get(admin.goes_to)
     assert f"It replaces the camera with the serial number {old}" in admin.text
@@ -273,7 +273,7 @@ async def test_what_the_broken_camera_did_does_not_count_for_the_new_one(admin: 
     hub.hub.registry.touch("13")
     await hub.add_record(did="13", pictures=("face",))
     async with trio.open_nursery() as nursery:
-        await nursery.start(hub.services.devices.run)
+        await nursery.start(hub.services.cameras.devices.run)
         hub.hub.registry.detach(old)
         hub.pend("SN1")
         page = "/cameras/connect?first=1"
@@ -313,12 +313,12 @@ async def test_a_camera_that_works_is_not_replaced_without_a_question(admin: Vis
     assert admin.response.status_code == 200
     assert "Bay is online. Replace it all the same?" in admin.text
     assert f'name="code" value="{CODE}"' in admin.text
-    assert hub.services.devices.get("13").sn != "SN1"
+    assert hub.services.cameras.devices.get("13").sn != "SN1"
     await admin.send("/cameras/accept", **form, although_online="12")
     assert admin.response.status_code == 200
     await admin.send("/cameras/accept", **form, although_online="13")
     assert admin.response.status_code == 303
-    assert hub.services.devices.get("13").sn == "SN1"
+    assert hub.services.cameras.devices.get("13").sn == "SN1"
 
 
 async def test_what_was_entered_stays_when_a_code_is_refused(admin: Visitor) -> None:
@@ -391,7 +391,7 @@ async def test_what_is_not_asking_to_connect_cannot_be_ignored(admin: Visitor) -
     await admin.send("/cameras/ignored", sn="SN9", back="/cameras/connect")
     assert admin.goes_to == "/cameras/connect"
     await admin.send("/cameras/ignored/remove", sn="SN9")
-    assert admin.hub.services.enrolment.ignored.sns() == []
+    assert admin.hub.services.cameras.enrolment.ignored.sns() == []
     assert await admin.hub.audited() == []
 
 
@@ -403,7 +403,7 @@ async def test_a_camera_is_followed_until_its_first_picture_on_the_page_that_acc
     link = hub.pend("SN1")
     await admin.get(first)
     await admin.send("/cameras/accept", sn="SN1", code=CODE, name="Gate", back=first)
-    did = hub.services.devices.list()[0].did
+    did = hub.services.cameras.devices.list()[0].did
     assert admin.goes_to == f"/cameras/connect?first=1&done=accepted-taken&did={did}"
     await admin.get(admin.goes_to)
     assert "Step 2 of 2" in admin.text
@@ -417,7 +417,7 @@ async def test_a_camera_is_followed_until_its_first_picture_on_the_page_that_acc
     assert "The first picture is here" not in admin.text
     await hub.add_record(did=did, pictures=("face",))
     async with trio.open_nursery() as nursery:
-        await nursery.start(hub.services.devices.run)
+        await nursery.start(hub.services.cameras.devices.run)
         await admin.get(part)
         assert f'data-last-picture-of="{did}"' in admin.text
         assert "The first picture is here" in admin.text
@@ -452,7 +452,7 @@ async def test_initial_parameters_are_sent_again(admin: Visitor) -> None:
     hub = admin.hub
     await hub.set_site_key()
     hub.pend("SN1").answers = [DeviceAnswer(404, "no such uri")]
-    await hub.services.enrolment.accept("SN1", CODE, did="1")
+    await hub.services.cameras.enrolment.accept("SN1", CODE, did="1")
     await admin.get("/cameras/1/manage")
     assert "it answered “404 no such uri”" in admin.text
     assert "enter this one on its web page" in admin.text
@@ -462,7 +462,7 @@ async def test_initial_parameters_are_sent_again(admin: Visitor) -> None:
 
 
 async def test_an_old_key_is_shown_and_revoked(admin: Visitor) -> None:
-    devices = admin.hub.services.devices
+    devices = admin.hub.services.cameras.devices
     await admin.hub.set_site_key()
     await admin.hub.connect()
     await devices.change("1", DeviceChange(key=public_pem(1)))
@@ -479,7 +479,7 @@ async def test_cameras_that_still_use_the_old_site_key_are_counted(admin: Visito
     await hub.set_site_key()
     await hub.connect()
     await hub.connect("Bay", did="2")
-    await hub.services.devices.change("2", DeviceChange(key=public_pem(1)))
+    await hub.services.cameras.devices.change("2", DeviceChange(key=public_pem(1)))
     await hub.set_site_key(2)
     await admin.get("/cameras/connect")
     assert "1 camera still uses the old key" in admin.text
@@ -488,7 +488,7 @@ async def test_cameras_that_still_use_the_old_site_key_are_counted(admin: Visito
 async def test_removing_the_site_key_asks_once_and_says_what_it_disconnects(
     admin: Visitor,
 ) -> None:
-    devices = admin.hub.services.devices
+    devices = admin.hub.services.cameras.devices
     await admin.hub.set_site_key()
     await admin.hub.connect()
     await admin.hub.connect("Bay", did="2")
@@ -516,20 +516,20 @@ async def test_a_public_key_is_taken_from_a_file_wherever_a_camera_gets_one(
     file = ("key_file", "camera.pem", pem.encode())
     form = {"code": CODE, "key": "", "back": "/cameras"}
     await admin.send_file("/cameras/accept", *file, sn="SN1", **form)
-    assert hub.services.devices.get("1").has_own_key
+    assert hub.services.cameras.devices.get("1").has_own_key
     await admin.get("/cameras/waiting/SN2/replace")
     assert 'name="key_file"' in admin.text
     await admin.send_file("/cameras/accept", *file, sn="SN2", replaces="1", **form)
-    assert hub.services.devices.get("1").sn == "SN2"
+    assert hub.services.cameras.devices.get("1").sn == "SN2"
     await admin.get("/cameras/add")
     assert 'name="key_file"' in admin.text
     await admin.send_file("/cameras/add", *file, sn="SN3", code=CODE)
-    assert hub.services.devices.get("2").has_own_key
-    await hub.services.devices.change("2", DeviceChange(key=None))
+    assert hub.services.cameras.devices.get("2").has_own_key
+    await hub.services.cameras.devices.change("2", DeviceChange(key=None))
     await admin.get("/cameras/2/manage")
     assert 'name="key_file"' in admin.text
     await admin.send_file("/cameras/2/identity", *file, sn="SN3", code="", key="")
-    assert hub.services.devices.get("2").has_own_key
+    assert hub.services.cameras.devices.get("2").has_own_key
 
 
 async def test_a_file_that_holds_no_key_is_refused_and_shown(admin: FileSender) -> None:
@@ -542,7 +542,7 @@ async def test_a_file_that_holds_no_key_is_refused_and_shown(admin: FileSender) 
         "/cameras/add", "key_file", "photo.jpg", bytes(100_000), sn="SN3", code=CODE
     )
     assert admin.response.status_code == 413
-    assert admin.hub.services.devices.list() == []
+    assert admin.hub.services.cameras.devices.list() == []
 
 
 # CSV import
@@ -560,10 +560,10 @@ async def test_a_csv_file_is_previewed_before_it_is_added(admin: FileSender) -> 
     assert "2 cameras will be added" in admin.text
     for words in ("North", "&lt;East&gt;", "77", "assigned automatically", "no site key is set"):
         assert words in admin.text, words
-    assert admin.hub.services.devices.list() == []
+    assert admin.hub.services.cameras.devices.list() == []
     await send_text(admin, "/cameras/import/add", CSV)
     assert admin.goes_to == "/cameras?done=imported"
-    assert {view.sn for view in admin.hub.services.devices.list()} == {"A", "B"}
+    assert {view.sn for view in admin.hub.services.cameras.devices.list()} == {"A", "B"}
     assert [action for _, action, _ in await admin.hub.audited()] == ["device.add"] * 2
 
 
@@ -592,7 +592,7 @@ async def test_every_bad_line_is_listed_and_nothing_is_added(admin: FileSender, 
     ):
         assert words in admin.text, words
     assert "A,1," in admin.text
-    assert [one.did for one in admin.hub.services.devices.list()] == ["1"]
+    assert [one.did for one in admin.hub.services.cameras.devices.list()] == ["1"]
 
 
 async def test_a_did_that_was_just_taken_is_explained(
@@ -601,7 +601,7 @@ async def test_a_did_that_was_just_taken_is_explained(
     async def import_csv(table: object) -> None:
         raise AlreadyExists("a device with did 77 is enrolled already", field="did")
 
-    monkeypatch.setattr(admin.hub.services.devices, "import_csv", import_csv)
+    monkeypatch.setattr(admin.hub.services.cameras.devices, "import_csv", import_csv)
     await admin.get("/cameras/import")
     await send_text(admin, "/cameras/import/add", CSV)
     assert admin.response.status_code == 400
@@ -622,7 +622,7 @@ async def test_a_csv_file_of_two_thousand_cameras_is_added(
     assert "2000 cameras will be added" in admin.text
     await send_text(admin, "/cameras/import/add", text)
     assert admin.goes_to == "/cameras?done=imported"
-    assert len(admin.hub.services.devices.list()) == 2000
+    assert len(admin.hub.services.cameras.devices.list()) == 2000
 
 
 async def test_a_bad_line_far_down_is_listed(admin: FileSender) -> None:
@@ -669,7 +669,7 @@ async def test_a_form_with_a_file_authenticates_its_user_once(
     admin: FileSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await admin.get("/cameras/import")
-    sessions, calls = admin.hub.services.sessions, 0
+    sessions, calls = admin.hub.services.access.sessions, 0
     user_of = sessions.user_of
 
     async def count(token: str) -> Any:

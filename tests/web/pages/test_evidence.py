@@ -72,7 +72,7 @@ async def test_a_record_is_kept_from_its_own_page(site: PageSite, guard: Visitor
     await guard.get("/evidence/new?seq=3")
     await guard.send("/evidence/new", seq="3", hold="1")
     assert guard.goes_to == "/evidence/1?done=hold-added"
-    assert (await site.services.holds.get(1)).records == 2
+    assert (await site.services.records.holds.get(1)).records == 2
 
 
 async def test_the_wall_offers_to_keep_only_to_who_may(site: PageSite, guard: Visitor) -> None:
@@ -84,7 +84,7 @@ async def test_the_wall_offers_to_keep_only_to_who_may(site: PageSite, guard: Vi
     assert "card-keep" not in viewer.text
     assert 'href="/evidence"' not in viewer.text
     assert (await viewer.get("/evidence")).status_code == 403
-    await site.services.holds.create([1], "Theft", None, by=Actor("user guard"))
+    await site.services.records.holds.create([1], "Theft", None, by=Actor("user guard"))
     await viewer.get("/records/1")
     assert "Kept: Theft, until released" in viewer.text
 
@@ -107,7 +107,7 @@ async def test_a_bad_entry_is_explained_and_nothing_is_kept(
     await keep(guard, **fields)
     assert guard.response.status_code == 400
     assert sentence in guard.text
-    assert await site.services.holds.newest() == ()
+    assert await site.services.records.holds.newest() == ()
 
 
 async def test_a_bad_time_is_explained(guard: Visitor) -> None:
@@ -148,7 +148,7 @@ async def test_reason_and_end_are_changed(site: PageSite, guard: Visitor) -> Non
 async def test_an_export_tells_in_both_languages_who_kept_the_records(
     site: PageSite, guard: Visitor
 ) -> None:
-    await site.services.holds.create([1], "Theft", None, by=COMMAND_LINE)
+    await site.services.records.holds.create([1], "Theft", None, by=COMMAND_LINE)
     for code, text in (("en", "Command line, "), ("zh", "命令行, ")):
         guard._client.set_cookie("localhost", "sitehub_language", code)
         response = await guard._client.get("/evidence/1/export")
@@ -159,7 +159,7 @@ async def test_an_export_tells_in_both_languages_who_kept_the_records(
 async def test_another_guard_may_look_and_export_but_not_release(
     site: PageSite, guard: Visitor
 ) -> None:
-    await site.services.holds.create([1], "Theft", None, by=Actor("user admin"))
+    await site.services.records.holds.create([1], "Theft", None, by=Actor("user admin"))
     await guard.get("/evidence/1")
     assert "/evidence/1/release" not in guard.text
     assert (await guard.get("/evidence/1/release")).status_code == 403

@@ -64,7 +64,7 @@ class Operator(Visitor):
         self.text = (await self.response.get_data()).decode()
 
     async def audited(self) -> list[tuple[str, str]]:
-        entries = await self.site.services.audit.newest()
+        entries = await self.site.services.core.audit.newest()
         return [
             (e.action, e.target) for e in entries if "firmware" in e.action or "camp" in e.action
         ]
@@ -89,7 +89,7 @@ async def site(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[FirmwareSite
         site = FirmwareSite(hub, clock)
         await site.add_cameras("1", "2", "3")
         for role in ("admin", "guard", "viewer"):
-            await site.services.users.add(role, role, PASSWORD, by=COMMAND_LINE)
+            await site.services.access.users.add(role, role, PASSWORD, by=COMMAND_LINE)
         yield site
 
 
@@ -419,7 +419,7 @@ async def test_the_question_warns_if_the_cameras_speak_different_editions(
     release = await admin.site.add_release(FILE)
     await admin.get(f"/firmware/releases/{release.id}/give")
     for edition, warns in (("no", False), ("yes", True)):
-        await admin.site.services.capabilities.override("3", "group:information", edition)
+        await admin.site.services.cameras.capabilities.override("3", "group:information", edition)
         await admin.send(f"/firmware/releases/{release.id}/give", did=["1", "3"], first="")
         assert ("they speak different editions" in admin.text) == warns
 

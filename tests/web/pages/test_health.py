@@ -49,13 +49,13 @@ async def test_a_site_that_is_well_is_said_to_be_well(hub: PageSite) -> None:
 async def test_lost_pictures_are_taken_note_of_once(hub: PageSite) -> None:
     visitor = await visit(hub)
     assert "/site/health/accept-lost" not in visitor.text
-    hub.services.lost_pictures._store.lost.parts = (LostPart("2026-11-20", 100, 900),)
+    hub.services.upkeep.lost_pictures._store.lost.parts = (LostPart("2026-11-20", 100, 900),)
     await visitor.get("/site/health")
     await visitor.send("/site/health/accept-lost")
     await visitor.get("/site/health")
     assert "/site/health/accept-lost" not in visitor.text
     assert ("user admin", "pictures.accept-lost", "2026-11-20") in await hub.audited()
-    assert hub.services.lost_pictures.unaccepted() == ()
+    assert hub.services.upkeep.lost_pictures.unaccepted() == ()
 
 
 async def test_what_is_not_well_is_told_with_what_to_do_faults_first(
@@ -85,7 +85,7 @@ async def test_what_is_not_well_is_told_with_what_to_do_faults_first(
 async def test_cameras_that_are_offline_are_noted_with_links(hub: PageSite) -> None:
     assert "offline" not in words((await visit(hub)).text.partition('<div class="health"')[2])
     await hub.enrol()
-    (device,) = hub.services.devices.list()
+    (device,) = hub.services.cameras.devices.list()
     text = (await visit(hub)).text.partition('<div class="health"')[2]
     assert "1 camera is offline" in words(text)
     assert f'<a href="/cameras/{device.did}">{device.name or device.sn}</a>' in text
@@ -292,14 +292,14 @@ async def test_everything_is_checked_on_request(hub: PageSite) -> None:
     visitor = await visit(hub)
     await visitor.send("/site/health/check")
     assert visitor.goes_to == "/site/health#everything"
-    assert hub.services.health_checks.running is not None
+    assert hub.services.upkeep.health_checks.running is not None
     await visitor.get("/site/health")
     assert "<progress" in visitor.text
     assert "Check everything now" not in visitor.text
 
 
 async def test_progress_and_result_are_found_again(hub: PageSite) -> None:
-    checks = hub.services.health_checks
+    checks = hub.services.upkeep.health_checks
     checks.running = RunningCheck("pictures", 0.42)
     visitor = await visit(hub, "/site/health/now")
     assert 'value="0.42"' in visitor.text

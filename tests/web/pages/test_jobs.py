@@ -29,7 +29,7 @@ async def wait_for_ever(progress: JobProgress) -> None:
 async def start(hub: PageSite, who: str = "admin") -> Job:
     """A job that has done a step, failed at one, and goes on for ever."""
     jobs, items = hub.services.jobs, [{"did": str(n)} for n in range(3)]
-    with hub.services.change_feed.subscribe() as changes:
+    with hub.services.core.changes.subscribe() as changes:
         job = await jobs.start("compare", {}, Actor(f"user {who}"), wait_for_ever, items=items)
         while job.done + job.failed < 2:
             await changes.next()

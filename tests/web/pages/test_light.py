@@ -19,7 +19,7 @@ PAGE = "/cameras/1/light"
 async def camera(hub: PageSite) -> SimulatedLink:
     """Camera 1, which speaks edition 3."""
     link = await hub.connect(quirks=Quirks(edition=3))
-    await hub.services.capabilities.override("1", "group:image", "yes")
+    await hub.services.cameras.capabilities.override("1", "group:image", "yes")
     return link
 
 
@@ -39,7 +39,7 @@ async def test_a_light_is_not_changed_before_the_other_settings_are_known(
 async def test_a_guard_changes_the_light_and_nothing_else(
     hub: PageSite, guard: Visitor, camera: SimulatedLink
 ) -> None:
-    await hub.services.commands.call("1", SET_DAY_NIGHT, SET_DAY_NIGHT.example)
+    await hub.services.cameras.commands.call("1", SET_DAY_NIGHT, SET_DAY_NIGHT.example)
     await guard.get(PAGE)
     assert 'value="AutoIR" aria-pressed="true"' in guard.text
     await guard.send(PAGE, light="AutoWhite")
@@ -54,7 +54,7 @@ async def test_a_guard_changes_the_light_and_nothing_else(
 async def test_a_light_that_the_camera_does_not_take_is_not_shown_as_on(
     hub: PageSite, guard: Visitor, camera: SimulatedLink
 ) -> None:
-    await hub.services.commands.call("1", SET_DAY_NIGHT, SET_DAY_NIGHT.example)
+    await hub.services.cameras.commands.call("1", SET_DAY_NIGHT, SET_DAY_NIGHT.example)
     await guard.get(PAGE)
     camera.outcome = DeviceSilent("nothing")
     assert (await guard.send(PAGE, light="AutoWhite")).status_code == 504

@@ -128,8 +128,8 @@ async def test_a_changed_password_ends_the_other_sessions(hub: PageSite, admin: 
 async def test_the_account_shows_the_sessions_of_the_user_and_which_is_here(
     hub: PageSite, admin: Visitor
 ) -> None:
-    await hub.services.sessions.open(hub.services.users.get("admin"), "10.7.7.7")
-    await hub.services.sessions.open(hub.services.users.get("guard"), "10.8.8.8")
+    await hub.services.access.sessions.open(hub.services.access.users.get("admin"), "10.7.7.7")
+    await hub.services.access.sessions.open(hub.services.access.users.get("guard"), "10.8.8.8")
     await admin.get("/account")
     assert "10.7.7.7" in admin.text
     assert "10.8.8.8" not in admin.text
@@ -140,12 +140,12 @@ async def test_a_sign_in_gets_a_new_session_and_ends_that_which_the_browser_had(
     hub: PageSite, visitor: Visitor
 ) -> None:
     await visitor.sign_in("guard")
-    (earlier,) = hub.services.sessions.of_user("guard")
+    (earlier,) = hub.services.access.sessions.of_user("guard")
     await visitor.get("/account")
     await visitor.send("/sign-in", name="admin", password=PASSWORD)
     assert visitor.response.status_code == 303
-    assert hub.services.sessions.of_user("guard") == ()
-    (session,) = hub.services.sessions.of_user("admin")
+    assert hub.services.access.sessions.of_user("guard") == ()
+    (session,) = hub.services.access.sessions.of_user("admin")
     assert session.token_hash != earlier.token_hash
 
 
@@ -416,15 +416,15 @@ async def test_an_administrator_sees_numbers_of_a_record_in_full_and_that_is_log
     link = "Show full numbers"
     assert link in admin.text
     assert "person.record_numbers" not in [
-        e.action for e in await admin.hub.services.audit.newest()
+        e.action for e in await admin.hub.services.core.audit.newest()
     ]
     await admin.get("/records/1?numbers=full")
     assert link not in admin.text
-    entry = (await admin.hub.services.audit.newest())[0]
+    entry = (await admin.hub.services.core.audit.newest())[0]
     assert (entry.action, entry.target, entry.who) == ("person.record_numbers", "1", "user admin")
     await admin.get("/records/2?numbers=full")
     assert link not in admin.text
-    assert (await admin.hub.services.audit.newest())[0] == entry
+    assert (await admin.hub.services.core.audit.newest())[0] == entry
 
 
 async def test_extra_fields_come_last(admin: Visitor) -> None:
@@ -496,7 +496,7 @@ async def test_a_part_of_a_page_is_sent_without_its_frame(admin: Visitor) -> Non
 
 
 def changes(visitor: Visitor) -> int:
-    count: int = visitor.hub.services.change_feed.published
+    count: int = visitor.hub.services.core.changes.published
     return count
 
 
@@ -553,7 +553,7 @@ async def test_the_stream_is_in_the_language_of_its_reader(admin: Visitor) -> No
 async def test_the_stream_says_what_to_refresh(admin: Visitor) -> None:
     async with admin.listening("/stream") as events:
         await events.next()
-        admin.hub.services.change_feed.publish([Change("device", "12")])
+        admin.hub.services.core.changes.publish([Change("device", "12")])
         expected = {"kind": "device", "key": "12", "changes": changes(admin)}
         assert await events.next() == ("change", expected)
 
@@ -561,7 +561,7 @@ async def test_the_stream_says_what_to_refresh(admin: Visitor) -> None:
 async def test_a_page_notices_changes_before_its_stream_starts(admin: Visitor) -> None:
     await admin.get("/cameras")
     assert f'data-changes="{changes(admin)}"' in admin.text
-    admin.hub.services.change_feed.publish([Change("device", "12")])
+    admin.hub.services.core.changes.publish([Change("device", "12")])
     async with admin.listening("/stream") as events:
         assert await events.next() == ("beat", {"seq": 0, "changes": changes(admin)})
 
@@ -573,7 +573,7 @@ async def test_the_stream_beats_and_ends_with_the_session(
     async with admin.listening("/stream") as events:
         for _ in range(2):
             assert await events.next() == ("beat", {"seq": 0, "changes": changes(admin)})
-        await admin.hub.services.sessions.end_all("admin")
+        await admin.hub.services.access.sessions.end_all("admin")
         assert await events.ended()
 
 
@@ -583,7 +583,7 @@ async def test_the_stream_ends_with_its_user_at_once(
 ) -> None:
     monkeypatch.setattr("web.live_events.BEAT_SECONDS", 3600)
     guard = await Visitor.signed_in(hub, "guard")
-    users, by = hub.services.users, COMMAND_LINE
+    users, by = hub.services.access.users, COMMAND_LINE
     async with guard.listening("/stream") as events:
         await events.next()
         match loss:

@@ -55,7 +55,7 @@ def normalised(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 @pytest.fixture
 async def site(hub: PageSite) -> PageSite:
     await hub.enrol()
-    await hub.services.people.add(PersonChange(name="Ann"), by=COMMAND_LINE)
+    await hub.services.people.register.add(PersonChange(name="Ann"), by=COMMAND_LINE)
     await hub.add_record("face", FaceDetail(name="Ann"))
     return hub
 

@@ -20,7 +20,7 @@ from web.pages.camera.settings.forms import typical_values
 @pytest.fixture
 async def running(hub: PageSite, nursery: trio.Nursery) -> PageSite:
     await nursery.start(hub.services.jobs.run)
-    await nursery.start(hub.services.many_devices.run)
+    await nursery.start(hub.services.cameras.many.run)
     return hub
 
 
@@ -28,7 +28,7 @@ async def follow(hub: PageSite, admin: Photographer) -> str:
     """Wait until each camera of the job was tried; return the page of the job."""
     path = admin.goes_to
     id = int(path.rpartition("/")[2])
-    with hub.services.change_feed.subscribe() as changes:
+    with hub.services.core.changes.subscribe() as changes:
         while not await _all_tried(hub, id):
             await changes.next()
     await admin.get(path)
@@ -36,7 +36,9 @@ async def follow(hub: PageSite, admin: Photographer) -> str:
 
 
 async def _all_tried(hub: PageSite, id: int) -> bool:
-    online = {device.did for device in hub.services.devices.list() if device.state == "online"}
+    online = {
+        device.did for device in hub.services.cameras.devices.list() if device.state == "online"
+    }
     items = await hub.services.jobs.items(id)
     return all(
         item.state in ("done", "failed")
@@ -56,7 +58,7 @@ async def test_cameras_of_a_group_and_others_get_a_setting_once(
 ) -> None:
     links = [await running.connect(f"Camera {did}", did=did) for did in ("1", "2")]
     await running.enrol("Camera 3", did="3")
-    group = await running.services.camera_groups.add("Gate", ("1", "3"), by=COMMAND_LINE)
+    group = await running.services.people.groups.add("Gate", ("1", "3"), by=COMMAND_LINE)
     await admin.get("/cameras/many/recording")
     for text in ("Gate", "2 cameras", "Camera 3", "Offline"):
         assert text in admin.text, text
@@ -90,7 +92,7 @@ async def test_what_is_left_unchanged_stays_as_each_camera_has_it(
     link = await running.connect("Gate")
     await running.connect("Bay", did="2")
     own = msgspec.structs.replace(SET_RECORDING.example, file_len=20)
-    await running.services.commands.call("1", SET_RECORDING, own)
+    await running.services.cameras.commands.call("1", SET_RECORDING, own)
     await admin.get("/cameras/many/recording")
     assert re.search(r"Gate\s*</span>", admin.text)
     assert re.search(r"Bay\s*<span[^>]*>Settings unknown", admin.text)
@@ -186,7 +188,7 @@ async def test_names_are_written_into_the_pictures_of_cameras_that_can(
     link = await running.connect("Yard", Quirks(edition=3), did="2")
     await admin.get("/cameras/many")
     assert "/cameras/many/osd-name" not in admin.text
-    await running.services.capabilities.learn(
+    await running.services.cameras.capabilities.learn(
         "2", lambda known: msgspec.structs.replace(known, connect="unsigned"), "connect"
     )
     await admin.get("/cameras/many")

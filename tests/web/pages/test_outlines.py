@@ -207,18 +207,18 @@ async def _fill(hub: PageSite) -> None:
     """A site with an alarm of a person and one of a plate, and something on each page."""
     services = hub.services
     await hub.connect()
-    group = await services.camera_groups.add("Gate", dids=("1",), by=COMMAND_LINE)
+    group = await services.people.groups.add("Gate", dids=("1",), by=COMMAND_LINE)
     for pid, fields in (
         ("7", {"photo": photo(size=(200, 240)), "phone": "13800001111"}),
         ("8", {"groups": (group.id,)}),
     ):
         change = msgspec.convert({"name": "王芳", **fields}, PersonChange)
-        await services.people.add(change, by=COMMAND_LINE, pid=pid)
+        await services.people.register.add(change, by=COMMAND_LINE, pid=pid)
     rule = AlarmRule(kind="offline", severity="major")
-    await services.alarm_rules.put([rule], COMMAND_LINE)
-    await services.saved_searches.add("Gate", "when=today", by=COMMAND_LINE)
+    await services.alarms.rules.put([rule], COMMAND_LINE)
+    await services.records.saved_searches.add("Gate", "when=today", by=COMMAND_LINE)
     plates = NewPlateList(name="Stolen", entries=(PlateEntry("粤B*"),))
-    await services.plate_lists.add(plates, COMMAND_LINE)
+    await services.alarms.plate_lists.add(plates, COMMAND_LINE)
     blacklisted = FaceDetail(name="Li Wei", uuid="7", category=2)
     await hub.add_record(detail=blacklisted, pictures=["face"])
     await hub.add_record("vehicle", VehicleDetail(Plate("粤B54896")), pictures=["vehicle"])

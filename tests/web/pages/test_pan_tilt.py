@@ -19,8 +19,8 @@ START, STOP = "/ptz/move_start", "/ptz/move_stop"
 async def camera(hub: PageSite, nursery: trio.Nursery) -> SimulatedLink:
     """Camera 1, which speaks edition 3; the hub stops it in time."""
     link = await hub.connect(quirks=Quirks(edition=3))
-    await hub.services.capabilities.override("1", "group:ptz", "yes")
-    await nursery.start(hub.services.pan_tilt.run)
+    await hub.services.cameras.capabilities.override("1", "group:ptz", "yes")
+    await nursery.start(hub.services.cameras.pan_tilt.run)
     return link
 
 
@@ -168,7 +168,7 @@ async def test_a_camera_that_cannot_be_turned_has_no_such_page(
 
 async def test_a_camera_that_answers_404_loses_the_page(hub: PageSite, guard: Visitor) -> None:
     await hub.connect()
-    await hub.services.capabilities.override("1", "group:information", "yes")
+    await hub.services.cameras.capabilities.override("1", "group:information", "yes")
     await guard.get(PAGE)
     assert "does not support this function" in guard.text
     await guard.get("/cameras/1")

@@ -19,7 +19,7 @@ NUMBERS = {"id_card_no": "310101199001011234", "ic_card_no": "00112233", "phone"
 
 async def add_person(hub: PageSite, pid: str = "7", **fields: object) -> Person:
     change = msgspec.convert({"name": "王芳", **fields}, PersonChange)
-    return await hub.services.people.add(change, by=COMMAND_LINE, pid=pid)
+    return await hub.services.people.register.add(change, by=COMMAND_LINE, pid=pid)
 
 
 def shown_pids(text: str) -> list[str]:
@@ -80,7 +80,7 @@ async def test_people_are_found_by_parts_of_name_and_number(
 
 
 async def test_people_of_a_group_are_found(hub: PageSite, guard: Photographer) -> None:
-    group = await hub.services.camera_groups.add("Gate", by=COMMAND_LINE)
+    group = await hub.services.people.groups.add("Gate", by=COMMAND_LINE)
     await add_person(hub)
     await add_person(hub, "8", groups=(group.id,))
     await guard.get(f"/people?group={group.id}")
@@ -174,7 +174,7 @@ async def test_who_is_not_in_the_register_has_no_page(admin: Photographer, pid: 
 async def test_a_person_is_added_with_every_field_and_a_photo(
     hub: PageSite, admin: Photographer
 ) -> None:
-    group = await hub.services.camera_groups.add("Gate", by=COMMAND_LINE)
+    group = await hub.services.people.groups.add("Gate", by=COMMAND_LINE)
     await admin.get("/people/add")
     form = {
         **{"name": " 王芳 ", "pid": "4711", "category": "2", "gender": "2", "birth_year": "1990"},
@@ -184,7 +184,7 @@ async def test_a_person_is_added_with_every_field_and_a_photo(
     }
     await admin.send_photo("/people/add", PORTRAIT, **form)
     assert admin.goes_to == "/people/4711?done=person-in-register"
-    person = await hub.services.people.get("4711")
+    person = await hub.services.people.register.get("4711")
     assert (person.name, person.category, person.gender, person.birth_year) == (
         "王芳",
         2,
@@ -204,7 +204,7 @@ async def test_a_person_may_be_added_by_name_alone(hub: PageSite, admin: Photogr
     await admin.get("/people/add")
     await admin.send_photo("/people/add", name="Ann", category="1")
     pid = admin.goes_to.removeprefix("/people/").partition("?")[0]
-    person = await hub.services.people.get(pid)
+    person = await hub.services.people.register.get(pid)
     assert (person.name, person.everywhere, person.has_photo) == ("Ann", True, False)
     await admin.get(admin.goes_to)
     assert "There is no photo yet" in admin.text
@@ -234,13 +234,13 @@ async def test_a_wrong_value_is_marked_and_the_others_stay(
     (marked,) = re.findall(r'id="person-([a-z_]+)"[^>]*aria-invalid="true"', admin.text)
     assert marked == field
     assert 'value="W-1"' in admin.text
-    assert await hub.services.people.count() == 0
+    assert await hub.services.people.register.count() == 0
 
 
 async def test_a_group_must_be_chosen_if_not_all_cameras(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await hub.services.camera_groups.add("Gate", by=COMMAND_LINE)
+    await hub.services.people.groups.add("Gate", by=COMMAND_LINE)
     await admin.get("/people/add")
     await admin.send_photo("/people/add", name="Ann", category="1", where="groups")
     assert "Choose at least one group." in admin.text
@@ -266,7 +266,7 @@ async def test_a_photo_that_is_no_use_is_refused_with_the_reason(
     assert admin.response.status_code == 400
     assert says in admin.text
     assert "Choose the photo again" in admin.text
-    assert await hub.services.people.count() == 0
+    assert await hub.services.people.register.count() == 0
 
 
 async def test_the_face_of_a_record_is_added_without_sending_it_again(
@@ -281,7 +281,7 @@ async def test_the_face_of_a_record_is_added_without_sending_it_again(
     assert f'name="from_record" value="{seq}"' in admin.text
     await admin.send_photo("/people/add", name="Ann", category="1", from_record=str(seq))
     pid = admin.goes_to.removeprefix("/people/").partition("?")[0]
-    assert (await hub.services.people.get(pid)).has_photo
+    assert (await hub.services.people.register.get(pid)).has_photo
 
 
 async def test_a_record_that_is_gone_is_no_photo(admin: Photographer) -> None:
@@ -298,14 +298,14 @@ async def test_a_record_that_is_gone_is_no_photo(admin: Photographer) -> None:
 
 async def test_a_person_is_changed_and_keeps_the_photo(hub: PageSite, admin: Photographer) -> None:
     await add_person(hub, **NUMBERS)
-    await hub.services.people.change("7", PersonChange(photo=PORTRAIT), by=COMMAND_LINE)
+    await hub.services.people.register.change("7", PersonChange(photo=PORTRAIT), by=COMMAND_LINE)
     await admin.get("/people/7/edit")
     for text in (NUMBERS["phone"], 'value="王芳"', "This photo is kept"):
         assert text in admin.text
     assert ("user admin", "person.numbers", "7") in await hub.audited()
     await admin.send_photo("/people/7/edit", name="Wang Fang", category="3", phone="1")
     assert admin.goes_to == "/people/7?done=person-changed"
-    person = await hub.services.people.get("7")
+    person = await hub.services.people.register.get("7")
     assert (person.name, person.category, person.phone, person.has_photo) == (
         "Wang Fang",
         3,
@@ -316,10 +316,10 @@ async def test_a_person_is_changed_and_keeps_the_photo(hub: PageSite, admin: Pho
 
 async def test_the_photo_of_a_person_is_removed(hub: PageSite, admin: Photographer) -> None:
     await add_person(hub)
-    await hub.services.people.change("7", PersonChange(photo=PORTRAIT), by=COMMAND_LINE)
+    await hub.services.people.register.change("7", PersonChange(photo=PORTRAIT), by=COMMAND_LINE)
     await admin.get("/people/7/edit")
     await admin.send_photo("/people/7/edit", name="Ann", category="1", remove_photo="yes")
-    assert not (await hub.services.people.get("7")).has_photo
+    assert not (await hub.services.people.register.get("7")).has_photo
 
 
 async def test_removing_asks_once_and_names_the_person(hub: PageSite, admin: Photographer) -> None:
@@ -328,7 +328,7 @@ async def test_removing_asks_once_and_names_the_person(hub: PageSite, admin: Pho
     assert "Remove 王芳?" in admin.text
     await admin.send("/people/7/remove")
     assert admin.goes_to == "/people?done=person-removed"
-    assert await hub.services.people.count() == 0
+    assert await hub.services.people.register.count() == 0
 
 
 # Beside what cameras said

@@ -53,7 +53,7 @@ def archive(**files: bytes) -> bytes:
 
 
 async def test_a_dry_run_says_what_each_line_would_do(hub: PageSite, admin: Photographer) -> None:
-    await hub.services.people.add(PersonChange(name="Wang"), by=COMMAND_LINE, pid="7")
+    await hub.services.people.register.add(PersonChange(name="Wang"), by=COMMAND_LINE, pid="7")
     await send(admin, TABLE.encode())
     path = admin.goes_to
     await admin.get(path)
@@ -62,7 +62,7 @@ async def test_a_dry_run_says_what_each_line_would_do(hub: PageSite, admin: Phot
     assert "Import 2 people" in admin.text
     await admin.get(f"{path}?only=refuse")
     assert re.findall(r'<td class="mono" data-label="Line">(\d+)', admin.text) == ["3"]
-    assert await hub.services.people.count() == 1
+    assert await hub.services.people.register.count() == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the rights of the data directory protect them")
@@ -71,7 +71,7 @@ async def test_nobody_else_may_read_what_waits_to_be_imported(
 ) -> None:
     await send(admin, archive(people_csv=TABLE.encode(), x_jpg=b"x"))
     assert admin.goes_to
-    folder = hub.services.data_dir / "imports"
+    folder = hub.services.core.data_dir / "imports"
     modes = {path.suffixes[0]: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {".part": 0o600, ".csv": 0o600, ".rows": 0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -97,7 +97,10 @@ async def test_an_import_is_a_job_whose_refused_lines_can_be_mended(
         "\ufeffpid,name,age,phone,reason\r\n"
         "8,<Li>,200,13800002222,Age: this value is not allowed.\r\n"
     )
-    assert sorted(p.pid for p in (await running.services.people.page()).items) == ["7", "9"]
+    assert sorted(p.pid for p in (await running.services.people.register.page()).items) == [
+        "7",
+        "9",
+    ]
     # Lines may have personal numbers.
     await guard.get(job)
     assert "Completed" in guard.text
@@ -116,14 +119,14 @@ async def test_photos_of_a_zip_are_counted_and_stored(
     assert "7.jpg" in admin.text
     await admin.send(path)
     await running.services.jobs.wait(int(admin.goes_to.rpartition("/")[2]))
-    assert (await running.services.people.get("7")).has_photo
+    assert (await running.services.people.register.get("7")).has_photo
 
 
 async def test_the_preview_names_people_whose_rows_have_no_name(
     running: PageSite, admin: Photographer
 ) -> None:
     known = PersonChange(name="王芳", work_id="W-7")
-    await running.services.people.add(known, by=COMMAND_LINE, pid="7")
+    await running.services.people.register.add(known, by=COMMAND_LINE, pid="7")
     await send(admin, archive(**{"W-7_jpg": photo(size=(200, 200))}), "people.zip")
     await admin.get(admin.goes_to)
     assert "王芳" in admin.text
@@ -157,7 +160,9 @@ async def test_a_preview_that_is_gone_asks_for_the_files_again(admin: Photograph
 async def test_everybody_is_exported_after_a_warning_and_that_is_logged(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await hub.services.people.add(PersonChange(name="Ann", phone="123456"), by=COMMAND_LINE)
+    await hub.services.people.register.add(
+        PersonChange(name="Ann", phone="123456"), by=COMMAND_LINE
+    )
     await admin.get("/people/export")
     assert "full personal numbers" in admin.text
     await admin.send("/people/export")

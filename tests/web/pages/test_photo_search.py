@@ -51,7 +51,7 @@ async def test_the_registers_name_of_today_is_shown_beside_the_cameras(
     assert "<p>Ann S</p>" in guard.text
     assert "In the register" not in guard.text
     change = PersonChange(name="Ann Smith", category=2)
-    await running.services.people.put("7", change, by=COMMAND_LINE)
+    await running.services.people.register.put("7", change, by=COMMAND_LINE)
     await guard.get(path)
     assert "In the register: </span><span>Ann Smith<" in guard.text
     assert "Blacklist" in guard.text
@@ -124,7 +124,7 @@ async def test_an_administrator_adds_a_hit_to_people(
 async def test_a_hit_of_somebody_in_the_register_leads_there(
     running: PageSite, admin: Photographer
 ) -> None:
-    await running.services.people.put("7", PersonChange(name="Ann"), by=COMMAND_LINE)
+    await running.services.people.register.put("7", PersonChange(name="Ann"), by=COMMAND_LINE)
     gate = await running.connect("Gate")
     gate.outcome = hits(99, pid="7", name="Ann")  # type: ignore[assignment]
     await search(running, admin)
@@ -138,7 +138,7 @@ async def test_some_cameras_are_asked_by_name_or_group(
     links = [await running.connect(f"Camera {did}", did=did) for did in ("1", "2", "3")]
     for link in links:
         link.outcome = hits()  # type: ignore[assignment]
-    group = await running.services.camera_groups.add("Gate", ("1",), by=COMMAND_LINE)
+    group = await running.services.people.groups.add("Gate", ("1",), by=COMMAND_LINE)
     await search(running, guard, **{"where": "some", "did-3": "1", f"group-{group.id}": "1"})
     assert [len(link.asked) for link in links] == [1, 0, 1]
     assert "No camera captured a similar face" in guard.text
@@ -160,7 +160,7 @@ async def test_a_person_of_the_register_is_searched_without_a_file(
     gate = await running.connect("Gate")
     gate.outcome = hits(90)  # type: ignore[assignment]
     change = PersonChange(name="Ann", photo=PORTRAIT)
-    await running.services.people.add(change, by=COMMAND_LINE, pid="7")
+    await running.services.people.register.add(change, by=COMMAND_LINE, pid="7")
     await guard.get("/people/7")
     assert 'href="/photo-search?from_person=7"' in guard.text
     await guard.get("/photo-search?from_person=7")

@@ -125,7 +125,7 @@ async def test_the_password_is_never_shown_and_stays_when_it_is_left_blank(
     assert 'value="127.0.0.1"' in admin.text
     await admin.send(SETTINGS, **form(web, password="", name="Back door", kind="sounder"))
     assert admin.goes_to == f"{SETTINGS}?done=relay-saved"
-    assert hub.services.relays.get("1").name == "Back door"  # type: ignore[union-attr]
+    assert hub.services.cameras.relays.get("1").name == "Back door"  # type: ignore[union-attr]
     await admin.get(PAGE)
     assert "Sound Back door" in admin.text
     await admin.send(PAGE, switch="on")
@@ -155,7 +155,7 @@ async def test_a_wrong_field_is_named_and_the_others_stay(
     assert sentence in admin.text
     assert 'aria-invalid="true"' in admin.text
     assert field == "username" or f'value="{USER}"' in admin.text
-    assert hub.services.relays.get("1") is None
+    assert hub.services.cameras.relays.get("1") is None
 
 
 async def test_another_address_needs_the_password_again(admin: Visitor, web: CameraWeb) -> None:

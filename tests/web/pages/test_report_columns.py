@@ -23,9 +23,10 @@ MOMENTS = [
 
 
 def cells_in(zone: str) -> Cells:
+    gate = SimpleNamespace(did="1", name="=Gate", sn="SN1")
     services: Any = SimpleNamespace(
-        site=SimpleNamespace(zone=lambda: ZoneInfo(zone)),
-        devices=SimpleNamespace(list=lambda: [SimpleNamespace(did="1", name="=Gate", sn="SN1")]),
+        core=SimpleNamespace(site=SimpleNamespace(zone=lambda: ZoneInfo(zone))),
+        cameras=SimpleNamespace(devices=SimpleNamespace(list=lambda: [gate])),
     )
     return Cells(services)
 

@@ -29,7 +29,7 @@ from web.pages.reports import views
 @pytest.fixture
 async def hub(hub: PageSite, nursery: trio.Nursery) -> PageSite:
     """The site, with what makes reports."""
-    await nursery.start(hub.services.reports.run)
+    await nursery.start(hub.services.reports.maker.run)
     return hub
 
 
@@ -166,7 +166,7 @@ async def test_entrances_and_exits_are_chosen_once_for_everybody(
 ) -> None:
     await hub.connect("Gate in", did="1")
     await hub.connect("Gate out", did="2")
-    groups = hub.services.camera_groups
+    groups = hub.services.people.groups
     for name, did in (("In", "1"), ("Out", "2")):
         await groups.add(name, [did], by=COMMAND_LINE)
     detail = VehicleDetail(Plate("B12345", 1, Rect(1, 2, 3, 4)), Vehicle(2, "VW", None))

@@ -33,7 +33,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
 
 @pytest.fixture
 async def link(hub: PageSite) -> str:
-    return f"/setup/{await hub.services.setup_links.create(by=COMMAND_LINE)}"
+    return f"/setup/{await hub.services.access.setup_links.create(by=COMMAND_LINE)}"
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_forms_of_links_name_their_address(
 ) -> None:
     """Below a prefix, cookies count for addresses with it only, which a form without one misses."""
     by = COMMAND_LINE
-    for_user = f"/setup/{await hub.services.setup_links.create_for('bob', 'guard', by=by)}"
+    for_user = f"/setup/{await hub.services.access.setup_links.create_for('bob', 'guard', by=by)}"
     for path in (link, for_user):
         await visitor.get(path)
         assert f'method="post" action="{path}"' in visitor.text
@@ -67,7 +67,7 @@ async def test_the_first_run_creates_an_administrator_and_names_the_site(
     assert "<option selected>Asia/Shanghai</option>" in visitor.text
     await visitor.send(link, **GOOD)
     assert visitor.goes_to == "/cameras/connect?first=1"
-    site = hub.services.site
+    site = hub.services.core.site
     assert (site.name(), site.zone_name(), site.language()) == (
         "Harbour West",
         "Europe/Lisbon",
@@ -102,7 +102,7 @@ async def test_a_mistake_is_reported_and_the_rest_is_kept(
     assert words in visitor.text
     assert 'value="mei"' in visitor.text
     assert PASSWORD not in visitor.text
-    assert hub.services.users.all() == ()
+    assert hub.services.access.users.all() == ()
 
 
 async def test_an_unknown_setup_link_is_refused(visitor: Visitor) -> None:
@@ -128,7 +128,7 @@ async def test_an_unknown_setup_link_is_refused(visitor: Visitor) -> None:
 async def test_the_language_is_the_sites_else_the_browsers(
     hub: PageSite, visitor: Visitor, accepted: str, site: str, tag: str
 ) -> None:
-    await hub.services.site.set(SiteSettings("Site", "UTC", site))
+    await hub.services.core.site.set(SiteSettings("Site", "UTC", site))
     await visitor.get("/sign-in", Accept_Language=accepted)
     assert f'<html lang="{tag}"' in visitor.text
 

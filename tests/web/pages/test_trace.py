@@ -41,11 +41,11 @@ async def get(hub: HubServices, path: str, headers: dict[str, str]) -> tuple[int
 
 
 async def test_the_api_returns_frames_and_the_next_position(real_hub: HubServices) -> None:
-    added = await real_hub.services.devices.add(NewDevice(sn=SN, code="12345678"))
+    added = await real_hub.services.cameras.devices.add(NewDevice(sn=SN, code="12345678"))
     key = await real_hub.bearer(read_only=True)
     path = f"{API}/{added.did}/trace"
     assert await get(real_hub, path, key) == (200, {"items": [], "next": 0})
-    traces = real_hub.services.traces
+    traces = real_hub.services.cameras.presence.traces
     ring = traces.admitted(traces.open(), SN)
     for exchange in EXCHANGES:
         record_exchange(ring, exchange, "m1")
@@ -66,7 +66,7 @@ async def test_the_api_returns_frames_and_the_next_position(real_hub: HubService
 
 async def test_the_api_returns_the_trace_of_a_pending_device(hub: PageSite) -> None:
     hub.pend(SN)
-    traces = hub.services.traces
+    traces = hub.services.cameras.presence.traces
     ring = traces.open()
     traces.attempted(ring, SN)
     record_exchange(ring, EXCHANGES[0], "m1")
@@ -98,7 +98,7 @@ async def admin(hub: PageSite, admin: Photographer) -> Photographer:
 
 def open_ring(hub: PageSite) -> Any:
     """The trace ring of the camera, on an admitted connection."""
-    traces = hub.services.traces
+    traces = hub.services.cameras.presence.traces
     return traces.admitted(traces.open(), SN)
 
 
@@ -135,7 +135,7 @@ async def test_the_page_shows_the_latest_and_links_to_the_rest(admin: Photograph
 async def test_a_script_gets_an_answer_with_the_number_of_its_request(admin: Photographer) -> None:
     ring = open_ring(admin.hub)
     ring.received('{"msgid": "7", "data": {"uri": "/heartbeat", "param": {}}}')
-    (asked,) = admin.hub.services.trace.frames("1")
+    (asked,) = admin.hub.services.cameras.trace.frames("1")
     ring.sent('{"msgid": "7", "data": {"uri": "/heartbeat", "code": 200}}')
     await admin.get(f"/cameras/1/trace/news?after={asked.number}")
     assert f'data-of="{asked.number}"' in admin.text
@@ -146,7 +146,7 @@ async def test_the_end_of_a_connection_is_told_in_the_language_of_the_page(
     admin: Photographer,
 ) -> None:
     for reason in ("the peer ended the connection", "out of order", ""):
-        admin.hub.services.traces.ended(open_ring(admin.hub), reason)
+        admin.hub.services.cameras.presence.traces.ended(open_ring(admin.hub), reason)
     await admin.get("/cameras/1/trace", Accept_Language="zh")
     assert "摄像机断开了连接。" in admin.text
     assert "out of order" in admin.text
@@ -171,7 +171,7 @@ async def test_a_pending_device_has_a_trace_that_it_keeps_when_enrolled(
 ) -> None:
     hub = admin.hub
     hub.pend("SN/2")
-    traces = hub.services.traces
+    traces = hub.services.cameras.presence.traces
     ring = traces.open()
     traces.attempted(ring, "SN/2")
     record_exchange(ring, EXCHANGES[0]._replace(code=421, result=None), "m1")
@@ -192,7 +192,7 @@ async def test_requests_over_http_are_shown_with_their_size_and_outcome(
     parts = services()
     api = device_api(parts, Bodies(parts.config.web))
     await ask(api, b'{"a": 1}')
-    parts.ingest.before = refuse
+    parts.records.ingest.before = refuse
     await ask(api, b"{}", query="appid=1", path=f"{FACE}/")
     await ask(api, b"{}", token="unknown")
     await ask(api, b"{}", path="/api/v1/elsewhere")
@@ -201,7 +201,7 @@ async def test_requests_over_http_are_shown_with_their_size_and_outcome(
     await api(left.scope, left.receive, left.send)
     traced = [
         (did, address, u.method, u.path, u.status, u.code, u.size)
-        for did, address, u in parts.trace.uploads
+        for did, address, u in parts.cameras.trace.uploads
     ]
     assert traced == [
         (GATE.did, "10.0.0.8", "POST", FACE, 200, 200, 8),

@@ -25,7 +25,7 @@ MARK = DeviceChange(
 async def enrol(hub: PageSite, did: str = "1", name: str = "Yard") -> FakeLink:
     """Enrol a camera without a signature; return its connection, on which it is online."""
     new = NewDevice(sn=f"UNSIGNED{did}", code="nobody knows", did=did, name=name, pins=PINS)
-    await hub.services.devices.add(new)
+    await hub.services.cameras.devices.add(new)
     link = FakeLink(ADDRESS)
     link.did, link.sn = did, new.sn
     hub.hub.registry.attach(link)
@@ -74,7 +74,7 @@ async def test_a_change_is_shown_and_taken_over_as_it_was_shown(
     hub: PageSite, admin: Visitor
 ) -> None:
     await enrol(hub)
-    await hub.services.devices.change("1", MARK)
+    await hub.services.cameras.devices.change("1", MARK)
     await admin.get("/cameras/1")
     assert "does not fit its approval" in admin.text
     await admin.get("/cameras/1/unsigned")
@@ -83,14 +83,14 @@ async def test_a_change_is_shown_and_taken_over_as_it_was_shown(
     assert (await admin.send("/cameras/1/unsigned/take-over", **other)).status_code == 409
     shown = {"address": "192.168.1.99", "mac": MAC}
     assert (await admin.send("/cameras/1/unsigned/take-over", **shown)).status_code == 303
-    device = hub.services.devices.device("1")
+    device = hub.services.cameras.devices.device("1")
     assert (device.pinned_address, device.suspect) == ("192.168.1.99", None)
     assert ("user admin", "device.take-over", "1") in await hub.audited()
 
 
 async def test_other_facts_can_only_be_dismissed(hub: PageSite, admin: Visitor) -> None:
     await enrol(hub)
-    await hub.services.devices.change(
+    await hub.services.cameras.devices.change(
         "1", DeviceChange(suspect="facts", suspect_address=ADDRESS, suspect_mac=MAC, suspect_at=1)
     )
     await admin.get("/cameras/1/unsigned")
@@ -98,7 +98,7 @@ async def test_other_facts_can_only_be_dismissed(hub: PageSite, admin: Visitor) 
     shown = {"address": ADDRESS, "mac": MAC}
     assert (await admin.send("/cameras/1/unsigned/take-over", **shown)).status_code == 409
     await admin.send("/cameras/1/unsigned/dismiss")
-    assert hub.services.devices.device("1").suspect is None
+    assert hub.services.cameras.devices.device("1").suspect is None
     assert ("user admin", "device.dismiss", "1") in await hub.audited()
 
 
@@ -113,13 +113,13 @@ async def test_a_secret_address_is_sent_after_asking_once_and_one_at_a_time(
     assert (await admin.send("/cameras/1/unsigned/address", confirmed="1")).status_code == 303
     ((uri, _),) = link.requests
     assert uri == "/net/advanced/server_set_param"
-    assert hub.services.devices.get("1").path_state == "sent"
+    assert hub.services.cameras.devices.get("1").path_state == "sent"
     await admin.get("/cameras/1/unsigned")
     assert "has not come back by it yet" in admin.text
     assert (await admin.send("/cameras/2/unsigned/address", confirmed="1")).status_code == 409
     assert "Yard was sent its secret address" in admin.text
     await admin.send("/cameras/1/unsigned/withdraw")
-    assert hub.services.devices.get("1").path_state == "none"
+    assert hub.services.cameras.devices.get("1").path_state == "none"
     actions = [action for _, action, _ in await hub.audited()]
     assert actions == ["device.give-address", "device.withdraw-address"]
 
@@ -131,11 +131,11 @@ async def test_a_camera_that_does_not_answer_may_have_taken_its_address(
     await admin.get("/cameras/1/unsigned/address")
     link.answers = [DeviceSilent("no answer")]
     assert (await admin.send("/cameras/1/unsigned/address", confirmed="1")).status_code == 504
-    assert hub.services.devices.get("1").path_state == "sent"
+    assert hub.services.cameras.devices.get("1").path_state == "sent"
     await admin.send("/cameras/1/unsigned/withdraw")
     link.answers = [DeviceAnswer(404)]
     assert (await admin.send("/cameras/1/unsigned/address", confirmed="1")).status_code == 502
-    assert hub.services.devices.get("1").path_state == "none"
+    assert hub.services.cameras.devices.get("1").path_state == "none"
 
 
 def pend(hub: PageSite, *codes: str) -> FakeLink:
@@ -204,7 +204,7 @@ async def test_a_wrong_code_is_refused_for_itself_and_not_for_the_missing_signat
         raise WrongSignature("another code")
 
     pend(hub, "unsigned", "label-mismatch")
-    monkeypatch.setattr(hub.services.enrolment, "accept", refuse)
+    monkeypatch.setattr(hub.services.cameras.enrolment, "accept", refuse)
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="NEW1", code="WRONG123")
     refusal = "The camera was not accepted, and nothing was saved. This code is not the one"
@@ -217,7 +217,7 @@ async def test_a_camera_that_is_away_is_approved_for_the_next_minutes(
     pend(hub, "unsigned")
     # No connection of it is in quarantine.
     asks = DevicesConfig(unsigned="ask", unsigned_networks="192.168.1.0/24")
-    hub.services.enrolment.policy.configure(asks)
+    hub.services.cameras.enrolment.policy.configure(asks)
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="NEW1", code="SECRET01", name="Yard")
     assert admin.goes_to == "/cameras?done=approval-waits"
@@ -228,12 +228,12 @@ async def test_a_camera_that_is_away_is_approved_for_the_next_minutes(
     )
     assert "SECRET01" not in admin.text
     assert await hub.audited() == [("user admin", "device.expect", "NEW1")]
-    expected = hub.services.enrolment.approval.expected.find("NEW1")
+    expected = hub.services.cameras.enrolment.approval.expected.find("NEW1")
     assert expected is not None
     assert (expected.new.name, expected.by.who) == ("Yard", "user admin")
     await admin.send("/cameras/accept", sn="NEW1", code="SECRET01", replaces="9")
     assert admin.response.status_code != 303
-    assert hub.services.enrolment.approval.expected.find("NEW1") is expected
+    assert hub.services.cameras.enrolment.approval.expected.find("NEW1") is expected
 
 
 # -- what a camera can do
@@ -247,11 +247,11 @@ async def test_what_a_camera_can_do_is_shown_with_its_source_and_set_by_an_admin
     await admin.get(page)
     assert "not known yet" in admin.text
     assert (await admin.send(page, capability="face", value="3")).status_code == 303
-    assert hub.services.capabilities.of("1").face == 3
+    assert hub.services.cameras.capabilities.of("1").face == 3
     await admin.get(page)
     assert "as of 2026" in admin.text
     assert (await admin.send(page, capability="face", value="9")).status_code == 400
     assert (await admin.send(page, capability="connect", value="signed")).status_code == 400
     await admin.send(page, capability="face", value="")
-    assert hub.services.capabilities.of("1").face is None
+    assert hub.services.cameras.capabilities.of("1").face is None
     assert ("user admin", "device.capability", "1 face=3") in await hub.audited()

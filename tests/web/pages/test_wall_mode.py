@@ -35,7 +35,7 @@ async def test_the_address_chooses_kind_cameras_groups_look_and_places(
     await hub.enrol_many(["Gate", "Yard", "Lobby"])
     by = {did: await hub.add_record("vehicle", VehicleDetail(), did=did) for did in ("1", "2", "3")}
     face = await hub.add_record("face", FaceDetail(), did="1")
-    group = await hub.services.camera_groups.add("In", ["2", "3"], by=COMMAND_LINE)
+    group = await hub.services.people.groups.add("In", ["2", "3"], by=COMMAND_LINE)
     for query, expected in (
         ("did=1", [face, by["1"]]),
         ("did=1&kind=vehicle", [by["1"]]),
@@ -72,7 +72,7 @@ async def test_the_alarm_of_a_watched_plate_has_the_plate(
 ) -> None:
     await hub.enrol_many(["Gate"])
     stolen = NewPlateList(name="Stolen", entries=(PlateEntry("粤A33K91"),))
-    await hub.services.plate_lists.add(stolen, by=COMMAND_LINE)
+    await hub.services.alarms.plate_lists.add(stolen, by=COMMAND_LINE)
     await hub.add_record("vehicle", VehicleDetail(plate=Plate(id="粤A33K91")), did="1")
     await guard.get("/wall/alarms")
     (title,) = re.findall(r"<h2>(.*?)</h2>", guard.text)

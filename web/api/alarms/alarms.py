@@ -171,7 +171,7 @@ CLOSE_MANY = Endpoint(
 
 
 def add_alarms(routes: Routes, services: Services) -> None:
-    alarms = services.alarms
+    alarms = services.alarms.raised
 
     async def list_alarms(call: Call[AlarmsQuery, Nothing]) -> answers.AlarmList:
         query = call.query
@@ -188,7 +188,7 @@ def add_alarms(routes: Routes, services: Services) -> None:
 
     async def export_alarms(call: Call[FilterQuery, Nothing]) -> Response:
         matching = call.query.matching()
-        await services.audit.require(call.caller.actor, "alarm.export", "")
+        await services.core.audit.require(call.caller.actor, "alarm.export", "")
         body = export_csv(alarms, matching, describe_alarm)
         return Response(body, content_type="text/csv; charset=utf-8")
 

@@ -139,7 +139,7 @@ async def alarm_list(
     services: Services, alarms: Sequence[StoredAlarm], render: Render
 ) -> list[Alarm]:
     """Return alarms as the API shows them, with the records that raised them."""
-    records = await services.records.some([alarm.seq for alarm in alarms])
+    records = await services.records.log.some([alarm.seq for alarm in alarms])
     rendered = {seq: msgspec.Raw(render(record)) for seq, record in records.items()}
     return [Alarm(**_fields(alarm, rendered.get(alarm.seq))) for alarm in alarms]
 
@@ -147,11 +147,11 @@ async def alarm_list(
 async def alarm_with_history(
     services: Services, alarm: StoredAlarm, render: Render
 ) -> AlarmWithHistory:
-    history = await services.alarms.history(alarm.seq)
+    history = await services.alarms.raised.history(alarm.seq)
     return AlarmWithHistory(
         **_fields(alarm, await _rendered(services, alarm.seq, render)),
         history=[_step(step) for step in history],
-        evidence=list(await services.alarms.evidence(alarm.seq)),
+        evidence=list(await services.alarms.raised.evidence(alarm.seq)),
     )
 
 
@@ -171,7 +171,7 @@ def alarm_json(alarm: StoredAlarm, record: StoredRecord | None) -> bytes:
 
 
 async def _rendered(services: Services, seq: int, render: Render) -> msgspec.Raw | None:
-    record = (await services.records.some([seq])).get(seq)
+    record = (await services.records.log.some([seq])).get(seq)
     return None if record is None else msgspec.Raw(render(record))
 
 

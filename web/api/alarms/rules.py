@@ -193,7 +193,7 @@ REMOVE = Endpoint(
 
 
 def add_alarm_rules(routes: Routes, services: Services) -> None:
-    rules, lists = services.alarm_rules, services.plate_lists
+    rules, lists = services.alarms.rules, services.alarms.plate_lists
 
     async def get_alarm_rules(call: Call[Nothing, Nothing]) -> AlarmRules:
         return AlarmRules(list(rules.all()))

@@ -216,7 +216,7 @@ class _CommandsApi:
         else:
             if not caller.is_admin:
                 _check_searches_no_numbers(request.param)
-            answer = await self._services.commands.send(did, request.uri, request.param)
+            answer = await self._services.cameras.commands.send(did, request.uri, request.param)
         if command is FILE_READ and not caller.is_admin:
             await self._check_picture(answer)
         result = await self._shown(caller, did, answer.result)
@@ -234,7 +234,7 @@ class _CommandsApi:
         if not caller.is_admin:
             return await self._threads.run(json_limits.weight(data), lambda: _masked(data))
         if await self._threads.run(json_limits.weight(data), lambda: _names_numbers(data)):
-            await self._services.people.note_device_numbers_shown(did, caller.actor)
+            await self._services.people.register.note_device_numbers_shown(did, caller.actor)
         return result
 
     async def _check_picture(self, answer: DeviceAnswer) -> None:
@@ -253,7 +253,9 @@ class _CommandsApi:
         # What cannot be read, or not now, is no reason to keep back the answer.
         with suppress(DeviceNonsense, CannotStoreNow, TooManyRequests):
             found = await self._threads.run(size, lambda: decode_answer(command, answer.result))
-            people = await self._services.people.names({row.person for row in found.rows} - {""})
+            people = await self._services.people.register.names(
+                {row.person for row in found.rows} - {""}
+            )
             return {uuid: known_as_fields(person) for uuid, person in people.items()} or UNSET
         return UNSET
 
@@ -272,7 +274,9 @@ class _CommandsApi:
         async def change() -> DeviceAnswer:
             async with room.pop_all():
                 try:
-                    answer = await self._services.commands.send(did, request.uri, request.param)
+                    answer = await self._services.cameras.commands.send(
+                        did, request.uri, request.param
+                    )
                 except Unanswered:
                     await self._audit(caller, f"{did} {command.uri} not answered")
                     raise
@@ -282,7 +286,7 @@ class _CommandsApi:
         return await self._services.changes.carry_out(change)
 
     async def _audit(self, caller: auth.Caller, target: str) -> None:
-        await self._services.audit.add(caller.actor, "device.command", target)
+        await self._services.core.audit.add(caller.actor, "device.command", target)
 
 
 def _device_of(scope: HTTPScope) -> str | None:

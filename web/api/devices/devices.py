@@ -151,7 +151,7 @@ REMOVE = Endpoint(
 
 
 def add_devices(routes: Routes, services: Services) -> None:
-    devices, audit = services.devices, services.audit
+    devices, audit = services.cameras.devices, services.core.audit
 
     async def list_devices(call: Call[DevicesQuery, Nothing]) -> answers.DeviceList:
         page = devices.page(after=call.query.after, limit=call.query.limit)

@@ -163,7 +163,11 @@ EXPORT = Endpoint(
 
 
 def add_enrolment(routes: Routes, services: Services) -> None:
-    devices, enrolment, audit = services.devices, services.enrolment, services.audit
+    devices, enrolment, audit = (
+        services.cameras.devices,
+        services.cameras.enrolment,
+        services.core.audit,
+    )
 
     async def list_waiting(call: Call[Nothing, Nothing]) -> answers.WaitingList:
         return answers.WaitingList([answers.waiting_fields(one) for one in enrolment.waiting()])

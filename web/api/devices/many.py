@@ -140,7 +140,7 @@ SEARCH = Endpoint(
 
 
 def add_many(routes: Routes, services: Services) -> None:
-    many = services.many_devices
+    many = services.cameras.many
 
     async def command_many(call: Call[Any, Any]) -> JobFields:
         body = call.body
@@ -161,7 +161,7 @@ def add_many(routes: Routes, services: Services) -> None:
             dids = _dids(services, body.dids or [], body.groups or [])
         picture = await trio.to_thread.run_sync(decoded_photo, body.photo)
         return job_fields(
-            await services.photo_searches.start(picture, subject, call.caller.actor, dids)
+            await services.people.photo_searches.start(picture, subject, call.caller.actor, dids)
         )
 
     routes.add(COMMANDS, command_many)
@@ -184,5 +184,5 @@ def _setting(
 
 def _dids(services: Services, dids: Sequence[str], groups: Sequence[int]) -> list[str]:
     """The devices that are named, once each. Raises NoSuchResource for an unknown group."""
-    of_groups = (did for id in groups for did in services.camera_groups.get(id).dids)
+    of_groups = (did for id in groups for did in services.people.groups.get(id).dids)
     return list(dict.fromkeys((*dids, *of_groups)))

@@ -92,10 +92,10 @@ LIST = Endpoint(
 
 def add_outages(routes: Routes, services: Services) -> None:
     async def list_outages(call: Call[OutagesQuery, Nothing]) -> OutageList:
-        query, now = call.query, int(services.clock.shown_time() * 1000)
-        device = services.devices.device(call.path["did"])
+        query, now = call.query, int(services.core.clock.shown_time() * 1000)
+        device = services.cameras.devices.device(call.path["did"])
         oldest = now - KEEP_DAYS * 86_400_000
-        history = await services.availability.history(
+        history = await services.cameras.availability.history(
             device.did,
             since=oldest if query.since is None else parse_rfc3339(query.since, "since"),
             until=now if query.until is None else parse_rfc3339(query.until, "until"),

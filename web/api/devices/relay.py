@@ -154,7 +154,7 @@ SWITCH = Endpoint(
 
 
 def add_relay(routes: Routes, services: Services) -> None:
-    relays = services.relays
+    relays = services.cameras.relays
 
     async def get_relay(call: Call[Nothing, Nothing]) -> RelayFields:
         did = call.path["did"]

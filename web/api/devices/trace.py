@@ -127,7 +127,7 @@ WAITING_TRACE = Endpoint(
 
 
 def add_trace(routes: Routes, services: Services) -> None:
-    trace = services.trace
+    trace = services.cameras.trace
 
     async def get_trace(call: Call[TraceQuery, Nothing]) -> TraceList:
         query = call.query

@@ -114,7 +114,7 @@ CHANGE_CAMPAIGN: dict[Step, Endpoint] = {
 
 
 def add_campaigns(routes: Routes, services: Services) -> None:
-    campaigns, audit = services.campaigns, services.audit
+    campaigns, audit = services.firmware.campaigns, services.core.audit
 
     async def list_campaigns(call: Call[Nothing, Nothing]) -> answers.CampaignList:
         return answers.CampaignList([summary_fields(one) for one in campaigns.outlines()])

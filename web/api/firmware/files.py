@@ -85,7 +85,7 @@ LIST_DOWNLOADS = Endpoint(
 
 
 def add_files(routes: Routes, services: Services) -> None:
-    releases, audit = services.releases, services.audit
+    releases, audit = services.firmware.releases, services.core.audit
 
     async def list_files(call: Call[Nothing, Nothing]) -> answers.FirmwareFileList:
         return answers.FirmwareFileList([file_fields(file) for file in releases.files()])
@@ -109,7 +109,7 @@ def add_files(routes: Routes, services: Services) -> None:
         return file_fields(found)
 
     async def list_downloads(call: Call[DownloadsQuery, Nothing]) -> answers.DownloadList:
-        found = services.downloads.downloads(call.query.did)
+        found = services.firmware.downloads.downloads(call.query.did)
         return answers.DownloadList([download_fields(one) for one in found])
 
     routes.add(LIST_FILES, list_files)

@@ -132,7 +132,7 @@ REMOVE_RELEASE = Endpoint(
 
 
 def add_releases(routes: Routes, services: Services) -> None:
-    releases, audit = services.releases, services.audit
+    releases, audit = services.firmware.releases, services.core.audit
 
     async def list_releases(call: Call[Nothing, Nothing]) -> answers.ReleaseList:
         return answers.ReleaseList([release_fields(one) for one in releases.all()])

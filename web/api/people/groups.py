@@ -94,7 +94,7 @@ REMOVE = Endpoint(
 
 
 def add_groups(routes: Routes, services: Services) -> None:
-    groups = services.camera_groups
+    groups = services.people.groups
 
     async def list_groups(call: Call[Nothing, Nothing]) -> answers.GroupList:
         return answers.GroupList([answers.group_fields(group) for group in groups.list()])

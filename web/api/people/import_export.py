@@ -186,7 +186,7 @@ EXPORT = Endpoint(
 
 
 def add_import_export(routes: Routes, services: Services) -> None:
-    imports = services.imports
+    imports = services.people.imports
 
     async def import_people(call: Call[Nothing, Any]) -> JobFields:
         preview = await received(call.body)

@@ -242,7 +242,7 @@ PHOTO = Endpoint(
 
 
 def add_people(routes: Routes, services: Services) -> None:
-    people = services.people
+    people = services.people.register
     threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def list_people(call: Call[PeopleQuery, Nothing]) -> answers.PeopleList:
@@ -273,7 +273,7 @@ def add_people(routes: Routes, services: Services) -> None:
         change = await change_of(call.body)
         person = await people.add(change, pid=pid, by=call.caller.actor)
         # Whoever sent the numbers has seen them.
-        return answers.person_fields(person, services.people.this_year())
+        return answers.person_fields(person, services.people.register.this_year())
 
     async def put_person(call: Call[Nothing, PersonBody]) -> answers.Person:
         change = await change_of(call.body)
@@ -283,7 +283,7 @@ def add_people(routes: Routes, services: Services) -> None:
     async def remove_person(call: Call[Nothing, Nothing]) -> answers.Person:
         person = await people.get(call.path["pid"])
         await people.remove(person.pid, by=call.caller.actor)
-        return answers.person_fields(masked(person), services.people.this_year())
+        return answers.person_fields(masked(person), services.people.register.this_year())
 
     async def shown(caller: auth.Caller, *found: Person) -> list[answers.Person]:
         """The people as this caller may see them; notes in the audit log what it sees in full."""
@@ -291,7 +291,9 @@ def add_people(routes: Routes, services: Services) -> None:
             await people.note_numbers_shown(found, caller.actor)
         else:
             found = tuple(map(masked, found))
-        return [answers.person_fields(person, services.people.this_year()) for person in found]
+        return [
+            answers.person_fields(person, services.people.register.this_year()) for person in found
+        ]
 
     async def change_of(body: PersonBody) -> PersonChange:
         photo: bytes | UnsetType | None = None

@@ -208,7 +208,7 @@ MANAGE = Endpoint(
 
 
 def add_people_sync(routes: Routes, services: Services) -> None:
-    sync = services.people_sync
+    sync = services.people.sync
 
     async def person_sync(call: Call[Nothing, Nothing]) -> PersonSync:
         found = await sync.of_person(call.path["pid"])

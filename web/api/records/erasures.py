@@ -188,7 +188,7 @@ ERASE = Endpoint(
 
 
 def add_erasures(routes: Routes, services: Services) -> None:
-    erasures = services.erasures
+    erasures = services.records.erasures
 
     async def list_erasures(call: Call[ErasuresQuery, Nothing]) -> ErasureList:
         found = await erasures.newest(call.query.after, call.query.limit + 1)

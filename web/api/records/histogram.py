@@ -78,9 +78,9 @@ _NAMES: dict[int, BucketName] = {length: name for name, length in BUCKETS.items(
 
 def add_histogram(routes: Routes, services: Services) -> None:
     async def record_histogram(call: Call[HistogramQuery, Nothing]) -> RecordHistogram:
-        filter = filter_of(call.query, services.camera_groups)
+        filter = filter_of(call.query, services.people.groups)
         bucket = None if call.query.bucket is None else BUCKETS[call.query.bucket]
-        found = await services.histograms.histogram(filter, bucket_ms=bucket)
+        found = await services.records.histograms.histogram(filter, bucket_ms=bucket)
         return RecordHistogram(
             since=format_rfc3339(found.since),
             until=format_rfc3339(found.until),

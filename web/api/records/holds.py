@@ -232,7 +232,7 @@ EXPORT = Endpoint(
 
 
 def add_holds(routes: Routes, services: Services, lists: RecordLists) -> None:
-    holds = services.holds
+    holds = services.records.holds
 
     async def list_holds(call: Call[HoldsQuery, Nothing]) -> HoldList:
         found = await holds.newest(call.query.after, call.query.limit + 1)
@@ -252,7 +252,7 @@ def add_holds(routes: Routes, services: Services, lists: RecordLists) -> None:
             start = after if position is None else position
             return await holds.records(hold.id, after=start, limit=count, max_bytes=PIECE_BYTES)
 
-        log_id = services.records.log_id
+        log_id = services.records.log.log_id
         return await lists.answer(read, call.query.limit, log_id, call.caller)
 
     async def add_hold(call: Call[Nothing, NewHoldBody]) -> HoldAdded:
@@ -299,7 +299,7 @@ def add_holds(routes: Routes, services: Services, lists: RecordLists) -> None:
 
 async def _own(call: Call[Any, Any], services: Services) -> StoredHold:
     """The hold of the path. Raises NotAllowed for a guard who did not make it."""
-    hold = await services.holds.get(id_of(call, "hold"))
+    hold = await services.records.holds.get(id_of(call, "hold"))
     who = call.caller.who
     if isinstance(who, User) and not may_change(who, hold):
         raise NotAllowed("only the guard who made this hold, or an administrator, may do that")
@@ -313,7 +313,7 @@ async def _seqs(
         raise BadParameter("either seqs or select is expected", field="seqs")
     if select is None:
         return tuple(seqs)
-    selected = await services.holds.select(
+    selected = await services.records.holds.select(
         Selection(
             did=select.did,
             since=None if select.since is None else parse_rfc3339(select.since, "select.since"),

@@ -63,8 +63,8 @@ READ = Endpoint(
 
 def add_matches(routes: Routes, services: Services) -> None:
     async def record_matches(call: Call[FilterQuery, Nothing]) -> RecordMatches:
-        filter = filter_of(call.query, services.camera_groups)
-        found = await services.part_matching.find(filter)
+        filter = filter_of(call.query, services.people.groups)
+        found = await services.records.part_matching.find(filter)
         if found is None:
             raise BadParameter("a part of a name or plate is expected", field="plate")
         return RecordMatches(

@@ -94,21 +94,21 @@ def blueprint(services: Services) -> Blueprint:
         seq, name = seq_of(path["seq"]), path["name"]
         if call.query.size:
             # Its path is that of the picture, which may be of another type.
-            return _response(await services.thumbnails.open(seq, name), _OF_RECORD)
-        stored = await services.records.open_picture(seq, name)
+            return _response(await services.records.thumbnails.open(seq, name), _OF_RECORD)
+        stored = await services.records.log.open_picture(seq, name)
         if EXTENSIONS.get(stored.mime) != path["extension"]:
             raise NoSuchResource(f"the extension of that picture is not {path['extension']}")
         return _response(stored, _OF_RECORD)
 
     async def device_picture(call: Call[DevicePictureQuery, Nothing]) -> Response:
-        stored = await services.device_files.picture(call.path["did"], call.query.path)
+        stored = await services.cameras.files.picture(call.path["did"], call.query.path)
         return _response(stored, _ON_DEVICE)
 
     async def linked_picture(expires: str, signature: str, seq: str, file: str) -> Response:
         """A picture by a link that a target was sent: good for a day without a key."""
-        if not services.targets.links.opens(f"{seq}/{file}", expires, signature):
+        if not services.forwarding.targets.links.opens(f"{seq}/{file}", expires, signature):
             raise NotAuthorised("this link is not good any more")
-        stored = await services.records.open_picture(seq_of(seq), file.partition(".")[0])
+        stored = await services.records.log.open_picture(seq_of(seq), file.partition(".")[0])
         return _response(stored, _OF_RECORD)
 
     media.add_url_rule(

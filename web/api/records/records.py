@@ -82,12 +82,12 @@ ONE = Endpoint(
 
 def add_records(routes: Routes, services: Services, lists: RecordLists) -> None:
     async def list_records(call: Call[RecordQuery, Nothing]) -> Response:
-        query, filter = call.query, filter_of(call.query, services.camera_groups)
+        query, filter = call.query, filter_of(call.query, services.people.groups)
         is_descending = query.order == "desc"
         after, before = _bounds(query)
 
         async def read(position: int | None, count: int) -> RecordPage:
-            return await services.records.page(
+            return await services.records.log.page(
                 filter,
                 after=after if is_descending or position is None else position,
                 before=position if is_descending and position is not None else before,
@@ -96,13 +96,13 @@ def add_records(routes: Routes, services: Services, lists: RecordLists) -> None:
                 max_bytes=PIECE_BYTES,
             )
 
-        log_id = services.records.log_id
+        log_id = services.records.log.log_id
         response = await lists.answer(read, query.limit, log_id, call.caller)
         response.headers[LOG_HEADER] = log_id
         return response
 
     async def get_record(call: Call[Nothing, Nothing]) -> Response:
-        record = await services.records.get(seq_of(call.path["seq"]))
+        record = await services.records.log.get(seq_of(call.path["seq"]))
         return Response(renderer(call.caller)(record), content_type="application/json")
 
     routes.add(LIST, list_records)

@@ -104,7 +104,7 @@ def add_stream(routes: Routes, services: Services) -> None:
 
 def _events(body: bytes | AsyncIterator[bytes], services: Services) -> Response:
     response = Response(body, content_type="text/event-stream")
-    response.headers[LOG_HEADER] = services.records.log_id
+    response.headers[LOG_HEADER] = services.records.log.log_id
     return response
 
 
@@ -161,7 +161,7 @@ def _render(services: Services, query: StreamQuery, news: News, render: Render) 
 def _dids(services: Services, kind: str, news: News) -> list[str]:
     """The devices that have changed, in the order of the devices if that may be all."""
     dids = keys_of(kind, news.changes)
-    return [view.did for view in services.devices.list()] if dids is None else sorted(dids)
+    return [view.did for view in services.cameras.devices.list()] if dids is None else sorted(dids)
 
 
 def _data(json: bytes) -> bytes:
@@ -170,7 +170,7 @@ def _data(json: bytes) -> bytes:
 
 def _device(services: Services, did: str) -> bytes:
     try:
-        return msgspec.json.encode(device_fields(services.devices.get(did)))
+        return msgspec.json.encode(device_fields(services.cameras.devices.get(did)))
     except NoSuchResource:
         return msgspec.json.encode(RemovedDevice(did))
 
@@ -178,7 +178,7 @@ def _device(services: Services, did: str) -> bytes:
 async def _sync(services: Services, did: str) -> bytes | None:
     """How far the people on a device are; None if it was removed, or cannot be read now."""
     with suppress(NoSuchResource, CannotStoreNow, TooManyRequests):
-        return msgspec.json.encode(sync_fields(await services.people_sync.of_device(did)))
+        return msgspec.json.encode(sync_fields(await services.people.sync.of_device(did)))
     return None
 
 
@@ -203,6 +203,6 @@ def _may_read(services: Services, caller: auth.Caller) -> MayRead:
         return auth.remains(services, who)
 
     async def has_key() -> bool:
-        return services.api_keys.get(who.appid) is not None
+        return services.access.api_keys.get(who.appid) is not None
 
     return has_key

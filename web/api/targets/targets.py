@@ -37,7 +37,7 @@ from web.api.targets.endpoints import (
 
 
 def add_targets(routes: Routes, services: Services) -> None:
-    targets = services.targets
+    targets = services.forwarding.targets
 
     async def list_targets(call: Call[Nothing, Nothing]) -> Targets:
         return Targets([target_answer(view) for view in targets.list()])

@@ -16,7 +16,7 @@ async def answer_texts(hub: Services, alarms: list[Alarm]) -> dict[int, str]:
     answered = [alarm for alarm in alarms if may_have_answer(alarm)]
     if not answered:
         return {}
-    histories = await hub.alarms.histories([alarm.seq for alarm in answered])
+    histories = await hub.alarms.raised.histories([alarm.seq for alarm in answered])
     return {
         alarm.seq: _answer_text(last_answer(alarm, histories.get(alarm.seq, ())))
         for alarm in answered
@@ -35,4 +35,4 @@ def _answer_text(answer: Answer | None) -> str:
 
 
 def _moment(at: int) -> str:
-    return language.current().moment(at, auth.services().site.zone())
+    return language.current().moment(at, auth.services().core.site.zone())

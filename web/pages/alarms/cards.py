@@ -92,7 +92,7 @@ async def _again(hub: Services, alarm: Alarm) -> str:
 async def _record(hub: Services, seq: int) -> Record | None:
     """The record of an alarm; None if it is gone, or not stored yet."""
     try:
-        return await hub.records.get(seq)
+        return await hub.records.log.get(seq)
     except NoSuchResource:
         return None
 
@@ -102,7 +102,7 @@ async def _photo_url(hub: Services, alarm: Alarm) -> str:
     if not alarm.detail.pid:
         return ""
     try:
-        person = await hub.people.get(alarm.detail.pid)
+        person = await hub.people.register.get(alarm.detail.pid)
     except HubError:
         return ""
     return f"/people/{person.pid}/photo?r={person.revision}" if person.has_photo else ""
@@ -203,7 +203,7 @@ def _camera_names(hub: Services, alarm: Alarm) -> list[str]:
 
 def _camera_name(hub: Services, did: str, kept: str) -> str:
     try:
-        device = hub.devices.get(did)
+        device = hub.cameras.devices.get(did)
     except NoSuchResource:
         return kept or gettext("removed camera %(did)s") % {"did": did}
     return device.name or device.sn

@@ -114,7 +114,7 @@ class AlarmEvents:
     def _values(self) -> dict[str, object]:
         return {
             "language": self._language,
-            "zone": self._services.site.zone(),
+            "zone": self._services.core.site.zone(),
             "may_keep": self._may_keep,
             "csrf_token": lambda: self._csrf_token,
         }

@@ -47,7 +47,7 @@ def new_alarms(hub: Services) -> list[Alarm]:
 
     The most severe ones are first, and of these the newest.
     """
-    found = [alarm for alarm in hub.alarms.shown() if alarm.state == "new"]
+    found = [alarm for alarm in hub.alarms.raised.shown() if alarm.state == "new"]
     return sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -one.new_since, -one.seq))
 
 

@@ -105,7 +105,7 @@ async def alarms() -> Response:
 
 async def _list_page(fault: str = "") -> Response:
     devices = sorted(
-        auth.services().devices.list(), key=lambda one: (one.name or one.sn).casefold()
+        auth.services().cameras.devices.list(), key=lambda one: (one.name or one.sn).casefold()
     )
     form = read_form()
     return await page(
@@ -131,7 +131,9 @@ async def table() -> Response:
 
 async def _table(form: AlarmForm) -> AlarmTable:
     after = _read_place(request.args.get("after", ""))
-    found = await auth.services().alarms.listed(form.matching, after=after, limit=_ROWS_PER_PAGE)
+    found = await auth.services().alarms.raised.listed(
+        form.matching, after=after, limit=_ROWS_PER_PAGE
+    )
     position = {} if after is None else {"after": _place_text(after)}
     further = "" if found.next is None else _place_text(found.next)
     return AlarmTable(
@@ -168,9 +170,10 @@ async def export() -> Response:
         card = make_alarm_card(hub, alarm)
         return card.title or card.kind_text, card.place
 
-    await hub.audit.require(auth.actor(), "alarm.export", "")
+    await hub.core.audit.require(auth.actor(), "alarm.export", "")
     response = Response(
-        export_csv(hub.alarms, form.matching, describe), content_type="text/csv; charset=utf-8"
+        export_csv(hub.alarms.raised, form.matching, describe),
+        content_type="text/csv; charset=utf-8",
     )
     day = now_here().date()
     response.headers["Content-Disposition"] = f'attachment; filename="alarms-{day}.csv"'
@@ -183,7 +186,7 @@ def _state_links(form: AlarmForm) -> list[FilterLink]:
         url = make_url("/alarms", **{**form.values, "state": state})
         return FilterLink(text, url, form.values["state"] == state, count)
 
-    counts = {"new": auth.services().alarms.new_count}
+    counts = {"new": auth.services().alarms.raised.new_count}
     return [
         link("", gettext("All")),
         *(link(code, text, counts.get(code, 0)) for code, text in _choices(labels.STATES)),
@@ -228,7 +231,7 @@ async def history(seq: int) -> Response:
 
 async def _one_page(template: str, seq: int) -> Response:
     hub = auth.services()
-    found = await hub.alarms.get(seq)
+    found = await hub.alarms.raised.get(seq)
     (card,) = await make_alarm_cards(hub, [found])
     return await page(
         template,
@@ -236,14 +239,14 @@ async def _one_page(template: str, seq: int) -> Response:
         done=done_sentence(request.args.get("done")),
         alarm=card,
         relay_link=relay_link(found.dids[-1]) if found.dids else None,
-        steps=[_step_row(step) for step in await hub.alarms.history(seq)],
+        steps=[_step_row(step) for step in await hub.alarms.raised.history(seq)],
     )
 
 
 def _step_row(step: AlarmStep) -> StepRow:
     by_itself = gettext("automatically") if step.step == "closed" else ""
     return StepRow(
-        time=language.current().moment(step.at, auth.services().site.zone()),
+        time=language.current().moment(step.at, auth.services().core.site.zone()),
         text=gettext(labels.STEPS[step.step]),
         who=actor_text(step.who) if step.who else by_itself,
         note=step.note,
@@ -257,7 +260,7 @@ async def change() -> Response:
     seqs = [int(text) for text in form.getlist("seq") if _is_seq(text)]
     if not seqs:
         return await _list_page(gettext("Select at least one alarm."))
-    service, note = auth.services().alarms, form.get("note", "").strip()
+    service, note = auth.services().alarms.raised, form.get("note", "").strip()
     closes = form.get("do") == "close"
     try:
         await (service.close if closes else service.acknowledge)(seqs, note, by=auth.actor())

@@ -27,5 +27,5 @@ async def perform_audited(
     except DEVICE_ERRORS as error:
         error_of_device = error
     if not isinstance(error_of_device, NotSent):
-        await auth.services().audit.add(auth.actor(), action, device.did)
+        await auth.services().core.audit.add(auth.actor(), action, device.did)
     return error_of_device

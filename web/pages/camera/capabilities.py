@@ -77,10 +77,12 @@ async def change(did: int) -> Response:
     device, hub = get_camera(did), auth.services()
     part, value = form.get("capability", ""), form.get("value", "")
     try:
-        await hub.capabilities.override(device.did, part, value or None)
+        await hub.cameras.capabilities.override(device.did, part, value or None)
     except BadParameter:
         return await _capabilities_page(device, gettext("There is no such choice."), 400)
-    await hub.audit.add(auth.actor(), "device.capability", f"{device.did} {part}={value or '-'}")
+    await hub.core.audit.add(
+        auth.actor(), "device.capability", f"{device.did} {part}={value or '-'}"
+    )
     return redirect_to(f"/cameras/{did}/capabilities?done=changed")
 
 
@@ -91,7 +93,7 @@ async def _capabilities_page(device: DeviceView, fault: str = "", status: int = 
         tab="/manage",
         status=status,
         fault=fault,
-        capabilities=[_row(one) for one in auth.services().capabilities.views(device.did)],
+        capabilities=[_row(one) for one in auth.services().cameras.capabilities.views(device.did)],
     )
 
 

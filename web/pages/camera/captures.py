@@ -126,8 +126,8 @@ async def captures(did: int) -> Response:
 
     def pages(param: FaceHistory | PersonHistory) -> DeviceList[Any]:
         if isinstance(param, FaceHistory):
-            return hub.commands.face_history(device.did, param, left=position.left)
-        return hub.commands.person_history(device.did, param, left=position.left)
+            return hub.cameras.commands.face_history(device.did, param, left=position.left)
+        return hub.cameras.commands.person_history(device.did, param, left=position.left)
 
     def ask_span(start: datetime, end: datetime) -> DeviceList[Any]:
         span = replace(param, start_time=_wire_time(start), end_time=_wire_time(end))
@@ -136,7 +136,7 @@ async def captures(did: int) -> Response:
     async def make_cards(
         rows: Sequence[FaceCapture | PersonCapture],
     ) -> Sequence[CaptureCard]:
-        people = await recognised_people(hub.people, rows)
+        people = await recognised_people(hub.people.register, rows)
         return [_make_card(row, device.did, people) for row in rows]
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:

@@ -59,14 +59,14 @@ _TABS = (
 
 def get_camera(did: int) -> DeviceView:
     """Return the camera. Raises NoSuchResource."""
-    return auth.services().devices.get(str(did))
+    return auth.services().cameras.devices.get(str(did))
 
 
 async def camera_page(
     template: str, device: DeviceView, *, tab: str = "", status: int = 200, **values: object
 ) -> Response:
     """Render a page of one camera. `tab` is the path of the tab that it belongs to."""
-    me, known = await auth.current_user(), auth.services().capabilities.of(device.did)
+    me, known = await auth.current_user(), auth.services().cameras.capabilities.of(device.did)
     tabs = [
         one
         for one in _TABS

@@ -46,7 +46,9 @@ async def change(did: int) -> Response:
         return await _light_page(device, status=409)
     param = replace(known, smt_light_mode=light)
     error = await perform_audited(
-        device, "device.set_light", lambda: hub.commands.call(device.did, SET_DAY_NIGHT, param)
+        device,
+        "device.set_light",
+        lambda: hub.cameras.commands.call(device.did, SET_DAY_NIGHT, param),
     )
     if error is not None:
         return await _light_page(device, describe_change_error(error), error.status)
@@ -56,14 +58,14 @@ async def change(did: int) -> Response:
 def _get_camera(did: int) -> DeviceView:
     """Return the camera. Raises NoSuchResource also if its light cannot be set."""
     device = get_camera(did)
-    if not may_know(auth.services().capabilities.of(device.did), "image"):
+    if not may_know(auth.services().cameras.capabilities.of(device.did), "image"):
         raise NoSuchResource("the light of this camera cannot be set")
     return device
 
 
 def _taken(device: DeviceView) -> DayNightSet | None:
     """The settings that the camera last took: it is not asked, because nothing reads them."""
-    known = auth.services().commands.kept_setting(device.did, SET_DAY_NIGHT)
+    known = auth.services().cameras.commands.kept_setting(device.did, SET_DAY_NIGHT)
     return known.taken if known else None
 
 

@@ -40,7 +40,7 @@ async def _manage_page(
         device,
         tab="/manage",
         status=400 if fault else 200,
-        has_site_key=auth.services().devices.site_key() is not None,
+        has_site_key=auth.services().cameras.devices.site_key() is not None,
         init_outcome=init_outcome(device.init_outcome),
         releases=_other_releases(device),
         clock_skew=auth.services().config.devices.clock_skew,
@@ -55,7 +55,7 @@ def _other_releases(device: DeviceView) -> list[Release]:
     reported = Versions.of(device)
     return [
         release
-        for release in auth.services().releases.all()
+        for release in auth.services().firmware.releases.all()
         if not (any(release.reports.given()) and reported.matches(release.reports))
     ][:_MAX_RELEASES]
 
@@ -64,8 +64,8 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
     """Change a camera, note it in the audit log, and show the page again."""
     hub = auth.services()
     try:
-        await hub.devices.change(str(did), change)
-        await hub.audit.add(auth.actor(), action, str(did))
+        await hub.cameras.devices.change(str(did), change)
+        await hub.core.audit.add(auth.actor(), action, str(did))
     except (BadParameter, WrongSignature) as error:
         values = cast("dict[str, str]", (await request.form).to_dict())
         values["key"] = await read_key()
@@ -81,7 +81,7 @@ async def _change(did: int, change: DeviceChange, action: str, about: str, done:
 def _describe_mismatch(values: dict[str, str]) -> str:
     """Why the pending device with the new serial number cannot replace this camera."""
     sn = values.get("sn", "").strip()
-    waiting = auth.services().enrolment.last_attempt(sn)
+    waiting = auth.services().cameras.enrolment.last_attempt(sn)
     reasons = waiting_reasons(waiting) if waiting else []
     return gettext("Nothing was changed. %(reason)s") % {"reason": " ".join(reasons)}
 
@@ -122,8 +122,8 @@ async def drop_earlier_key(did: int) -> Response:
 async def send_parameters(did: int) -> Response:
     """Send the initial parameters again; the next page shows the outcome."""
     hub = auth.services()
-    delivery = await hub.enrolment.provisioning.send_again(str(did))
-    await hub.audit.add(auth.actor(), "device.init", str(did))
+    delivery = await hub.cameras.enrolment.provisioning.send_again(str(did))
+    await hub.core.audit.add(auth.actor(), "device.init", str(did))
     return redirect_to(f"/cameras/{did}/manage?done=init-{delivery.outcome}")
 
 

@@ -56,10 +56,10 @@ def percent_text(percent: float | None) -> str:
 
 @blueprint.get("", role="viewer")
 async def outages(did: int) -> Response:
-    device, now = get_camera(did), int(auth.services().clock.shown_time() * 1000)
+    device, now = get_camera(did), int(auth.services().core.clock.shown_time() * 1000)
     before = request.args.get("before", type=int)
     before = None if before is None else max(0, min(before, _MAX_ID))
-    history = await auth.services().availability.history(
+    history = await auth.services().cameras.availability.history(
         device.did,
         since=now - KEEP_DAYS * _DAY_MS,
         until=now,
@@ -89,8 +89,8 @@ async def summary(did: int) -> Response:
 
 async def summarise_outages(did: str) -> OutageSummary:
     """Say in a sentence how often the camera was offline in the last days, and when last."""
-    now = int(auth.services().clock.shown_time() * 1000)
-    history = await auth.services().availability.history(
+    now = int(auth.services().core.clock.shown_time() * 1000)
+    history = await auth.services().cameras.availability.history(
         did,
         since=now - _SUMMARY_DAYS * _DAY_MS,
         until=now,
@@ -98,7 +98,7 @@ async def summarise_outages(did: str) -> OutageSummary:
         limit=_ROWS_PER_PAGE,
     )
     last = next((one for one in history.page.items if one.cause in FAILURES), None)
-    device = auth.services().devices.get(did)
+    device = auth.services().cameras.devices.get(did)
     if last is None and device.last_seen is None and device.state != "online":
         return OutageSummary(gettext("Has not connected yet"), False)
     if last is None:
@@ -114,7 +114,7 @@ async def summarise_outages(did: str) -> OutageSummary:
 
 async def _availability(did: str, days: int, now: int) -> tuple[int, str, str]:
     """Return days, percent and the length of all outages."""
-    history = await auth.services().availability.history(
+    history = await auth.services().cameras.availability.history(
         did, since=now - days * _DAY_MS, until=now, limit=1
     )
     found = history.availability
@@ -122,7 +122,7 @@ async def _availability(did: str, days: int, now: int) -> tuple[int, str, str]:
 
 
 def _row(outage: Outage, hub_off: int, now: int) -> OutageRow:
-    lang, zone = language.current(), auth.services().site.zone()
+    lang, zone = language.current(), auth.services().core.site.zone()
     end = outage.ended_at
     length = max(0, (now if end is None else end) - outage.began_at)
     note = ""
@@ -142,7 +142,7 @@ def _row(outage: Outage, hub_off: int, now: int) -> OutageRow:
 
 def _span(outage: Outage) -> str:
     """Begin, end and length of an outage, as short as they can be without a doubt."""
-    lang, zone = language.current(), auth.services().site.zone()
+    lang, zone = language.current(), auth.services().core.site.zone()
     begin = f"{lang.day(outage.began_at, zone)} {lang.time(outage.began_at, zone)[:5]}"
     if outage.ended_at is None:
         return gettext("since %(time)s") % {"time": begin}
@@ -155,4 +155,4 @@ def _span(outage: Outage) -> str:
 
 
 def _day(ms: int) -> object:
-    return datetime.fromtimestamp(ms / 1000, auth.services().site.zone()).date()
+    return datetime.fromtimestamp(ms / 1000, auth.services().core.site.zone()).date()

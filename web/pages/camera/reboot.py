@@ -35,7 +35,7 @@ async def reboot(did: int) -> Response:
     if milliseconds is None:
         return await _reboot_page(device, delay, fault=number_expected(_DELAY_SECONDS), status=400)
     error = await perform_audited(
-        device, "device.reboot", lambda: hub.commands.reboot(device.did, milliseconds)
+        device, "device.reboot", lambda: hub.cameras.commands.reboot(device.did, milliseconds)
     )
     if error is not None:
         return await _reboot_page(

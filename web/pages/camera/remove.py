@@ -35,23 +35,23 @@ async def remove(did: int) -> Response:
         return await _remove_page(device, fault, 400, clears=True)
 
     async def leave() -> None:
-        await hub.devices.remove(device.did)
+        await hub.cameras.devices.remove(device.did)
 
     if not clears:
         await leave()
     elif error := await perform_audited(
-        device, "device.person_clear", lambda: hub.people_sync.clear(device.did, leave)
+        device, "device.person_clear", lambda: hub.people.sync.clear(device.did, leave)
     ):
         nothing = gettext("The camera was not removed.")
         return await _remove_page(device, f"{nothing} {describe_change_error(error)}", error.status)
-    await hub.audit.add(auth.actor(), "device.remove", str(did))
+    await hub.core.audit.add(auth.actor(), "device.remove", str(did))
     return redirect_to(f"/cameras?done={'removed-cleared' if clears else 'removed'}")
 
 
 async def _remove_page(
     device: DeviceView, fault: str = "", status: int = 200, *, clears: bool = False
 ) -> Response:
-    known = auth.services().capabilities.of(device.did)
+    known = auth.services().cameras.capabilities.of(device.did)
     return await camera_page(
         "camera/remove.html",
         device,

@@ -80,7 +80,7 @@ async def search(did: int) -> Response:
     try:
         form = await read_file_form("photo")
         sent = _read_form(form.fields)
-        photo = await hub.photos.for_devices(form.file)
+        photo = await hub.cameras.photos.for_devices(form.file)
         if form.fields.get("who") and _may_ask_who(device):
             return await _search_page(device, sent, who=photo)
         param = _make_param(sent, photo)
@@ -105,14 +105,14 @@ async def _search_page(
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         if param is not None:
-            found = await hub.commands.person_search(device.did, param)
-            people = await recognised_people(hub.people, found.face_list)
+            found = await hub.cameras.commands.person_search(device.did, param)
+            people = await recognised_people(hub.people.register, found.face_list)
             values = _list_matches(found, device.did, people)
             yield await renderer.render("camera/_matches.html", **values)
         if who:
-            person = await who_is(hub.commands, device.did, who)
+            person = await who_is(hub.cameras.commands, device.did, who)
             yield await renderer.render(
-                "camera/_who.html", **await _make_who(hub.people, device.did, person)
+                "camera/_who.html", **await _make_who(hub.people.register, device.did, person)
             )
 
     return await streamed_camera_page(
@@ -125,7 +125,7 @@ async def _search_page(
         photo=photo_field(),
         threshold=_THRESHOLD,
         threshold_expected=number_expected(_THRESHOLD),
-        zone_name=hub.site.zone_name(),
+        zone_name=hub.core.site.zone_name(),
         seconds=PERSON_SEARCH.seconds,
         is_asked=param is not None or bool(who),
         may_ask_who=_may_ask_who(device),
@@ -134,7 +134,7 @@ async def _search_page(
 
 
 def _may_ask_who(device: DeviceView) -> bool:
-    return may_know(auth.services().capabilities.of(device.did), "people")
+    return may_know(auth.services().cameras.capabilities.of(device.did), "people")
 
 
 async def _make_who(register: People, did: str, found: FoundPerson | None) -> dict[str, object]:

@@ -87,7 +87,7 @@ def pair_exchanges(frames: Iterable[TracedFrame]) -> list[Exchange]:
 
 
 def _make_line(frame: TracedFrame) -> FrameLine:
-    zone = auth.services().site.zone()
+    zone = auth.services().core.site.zone()
     return FrameLine(
         number=frame.number,
         of=frame.matched,
@@ -141,7 +141,7 @@ def _read_after() -> int:
 
 @blueprint.get("/<int:did>/trace", role="admin")
 async def show_trace(did: int) -> Response:
-    frames = auth.services().trace.frames(str(did))
+    frames = auth.services().cameras.trace.frames(str(did))
     return await camera_page(
         "camera/trace.html",
         get_camera(did),
@@ -154,19 +154,19 @@ async def show_trace(did: int) -> Response:
 @blueprint.get("/<int:did>/trace/news", role="admin")
 async def news(did: int) -> Response:
     """The frames after a given one. Waits up to _WAIT_SECONDS for the first."""
-    frames = await auth.services().trace.wait(str(did), _read_after(), _WAIT_SECONDS)
+    frames = await auth.services().cameras.trace.wait(str(did), _read_after(), _WAIT_SECONDS)
     return await page("camera/_exchanges.html", exchanges=pair_exchanges(frames))
 
 
 @blueprint.get("/waiting/<path:sn>/trace", role="admin")
 async def show_waiting_trace(sn: str) -> Response:
     hub = auth.services()
-    enrolled = next((device for device in hub.devices.list() if device.sn == sn), None)
+    enrolled = next((device for device in hub.cameras.devices.list() if device.sn == sn), None)
     if enrolled is not None:
         # It has been accepted in the meantime; its trace moved with it.
         return redirect_to(f"/cameras/{enrolled.did}/trace")
-    frames = hub.trace.pending_frames(sn)
-    waiting = hub.enrolment.last_attempt(sn)
+    frames = hub.cameras.trace.pending_frames(sn)
+    waiting = hub.cameras.enrolment.last_attempt(sn)
     return await page(
         "cameras/pending_trace.html",
         area="cameras",
@@ -178,5 +178,5 @@ async def show_waiting_trace(sn: str) -> Response:
 
 @blueprint.get("/waiting/<path:sn>/trace/news", role="admin")
 async def waiting_news(sn: str) -> Response:
-    frames = await auth.services().trace.wait_for_pending(sn, _read_after(), _WAIT_SECONDS)
+    frames = await auth.services().cameras.trace.wait_for_pending(sn, _read_after(), _WAIT_SECONDS)
     return await page("camera/_exchanges.html", exchanges=pair_exchanges(frames))

@@ -40,18 +40,18 @@ async def take_over(did: int) -> Response:
     if shown != (device.suspect_address, device.suspect_mac):
         return await _unsigned_page(device, _changed_meanwhile(), 409)
     try:
-        await auth.services().enrolment.approval.take_over(device.did)
+        await auth.services().cameras.enrolment.approval.take_over(device.did)
     except BadParameter:
         return await _unsigned_page(device, _changed_meanwhile(), 409)
-    await auth.services().audit.add(auth.actor(), "device.take-over", device.did)
+    await auth.services().core.audit.add(auth.actor(), "device.take-over", device.did)
     return redirect_to(f"/cameras/{did}/unsigned?done=taken-over")
 
 
 @blueprint.post("/dismiss", role="admin")
 async def dismiss(did: int) -> Response:
     device = _get_unsigned(did)
-    await auth.services().enrolment.approval.dismiss(device.did)
-    await auth.services().audit.add(auth.actor(), "device.dismiss", device.did)
+    await auth.services().cameras.enrolment.approval.dismiss(device.did)
+    await auth.services().core.audit.add(auth.actor(), "device.dismiss", device.did)
     return redirect_to(f"/cameras/{did}/unsigned?done=dismissed")
 
 
@@ -68,7 +68,7 @@ async def give(did: int) -> Response:
         return await camera_page("camera/unsigned_address.html", device, tab="/manage")
     try:
         error = await perform_audited(
-            device, "device.give-address", lambda: hub.secret_addresses.give(device.did)
+            device, "device.give-address", lambda: hub.cameras.secret_addresses.give(device.did)
         )
     except AnotherIsMoving as moving:
         text = gettext(
@@ -87,8 +87,8 @@ async def give(did: int) -> Response:
 @blueprint.post("/withdraw", role="admin")
 async def withdraw(did: int) -> Response:
     device = _get_unsigned(did)
-    await auth.services().secret_addresses.withdraw(device.did)
-    await auth.services().audit.add(auth.actor(), "device.withdraw-address", device.did)
+    await auth.services().cameras.secret_addresses.withdraw(device.did)
+    await auth.services().core.audit.add(auth.actor(), "device.withdraw-address", device.did)
     return redirect_to(f"/cameras/{did}/unsigned?done=address-withdrawn")
 
 

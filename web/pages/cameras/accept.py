@@ -64,7 +64,7 @@ async def check() -> Response:
     """Check a code while it is typed, for the page's script. Stores nothing."""
     form = await request.form
     try:
-        result = auth.services().enrolment.check_code(
+        result = auth.services().cameras.enrolment.check_code(
             form.get("sn", "").strip(),
             form.get("code", "").strip(),
             form.get("key", "").strip() or None,
@@ -85,7 +85,7 @@ async def accept() -> Response:
         return await _ask_again(sn, back, question)
     try:
         replaced = _sn_of(form.get("replaces", "").strip())
-        accepted = await hub.enrolment.accept(
+        accepted = await hub.cameras.enrolment.accept(
             sn,
             form.get("code", "").strip(),
             key=await read_key() or None,
@@ -94,12 +94,12 @@ async def accept() -> Response:
             replaces=form.get("replaces", "").strip() or None,
         )
         did = accepted.device.did
-        await hub.audit.add(auth.actor(), "device.accept", did)
+        await hub.core.audit.add(auth.actor(), "device.accept", did)
     except NotConnected:
         return await _expect(form, auth.actor())
     except (BadParameter, WrongSignature, NoSuchResource, DeviceNonsense) as error:
         return await _show_refusal(sn, back, error)
-    since = str(int(hub.clock.shown_time() * 1000)) if replaced else ""
+    since = str(int(hub.core.clock.shown_time() * 1000)) if replaced else ""
     done = f"accepted-{accepted.outcome}"
     if accepted.device.connects == "unsigned":
         done = "accepted-unsigned"
@@ -111,7 +111,7 @@ async def _expect(form: MultiDict[str, str], by: Actor) -> Response:
     """Approve a camera that is not connected at this moment, as soon as it is (D12)."""
     sn, back, hub = form.get("sn", ""), form.get("back", ""), auth.services()
     try:
-        hub.enrolment.expect(
+        hub.cameras.enrolment.expect(
             sn,
             form.get("code", "").strip(),
             name=form.get("name", "").strip(),
@@ -121,14 +121,14 @@ async def _expect(form: MultiDict[str, str], by: Actor) -> Response:
         )
     except (BadParameter, NoSuchResource) as error:
         return await _show_refusal(sn, back, error)
-    await hub.audit.add(by, "device.expect", sn)
+    await hub.core.audit.add(by, "device.expect", sn)
     return redirect_to(page_url(read_back(back), done="approval-waits"))
 
 
 def _doubt(form: MultiDict[str, str]) -> str | None:
     """What to ask before a camera is replaced that works; None if there is nothing to ask."""
     try:
-        device = auth.services().devices.get(form.get("replaces", "").strip())
+        device = auth.services().cameras.devices.get(form.get("replaces", "").strip())
     except NoSuchResource:
         return None
     if device.state != "online" or form.get("although_online") == device.did:
@@ -140,14 +140,14 @@ def _doubt(form: MultiDict[str, str]) -> str | None:
 def _sn_of(did: str) -> str:
     """The serial number of the camera to be replaced; "" without one."""
     try:
-        return auth.services().devices.get(did).sn if did else ""
+        return auth.services().cameras.devices.get(did).sn if did else ""
     except NoSuchResource:
         return ""  # accept() says so.
 
 
 async def _ask_again(sn: str, back: str, question: str) -> Response:
     """Show the form of a replacement again, with a question."""
-    waiting = auth.services().enrolment.last_attempt(sn)
+    waiting = auth.services().cameras.enrolment.last_attempt(sn)
     if waiting is None:
         return await cameras_page(fault=gettext("That camera is no longer asking to connect."))
     form = await request.form
@@ -163,7 +163,7 @@ def _entered(form: MultiDict[str, str]) -> dict[str, str]:
 async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
     """Show the page again, with the reason beside the form."""
     form = await request.form
-    waiting = auth.services().enrolment.last_attempt(sn)
+    waiting = auth.services().cameras.enrolment.last_attempt(sn)
     if waiting is None:
         return await cameras_page(fault=gettext("That camera is no longer asking to connect."))
     fault = describe_field_error(error)
@@ -182,7 +182,7 @@ async def _show_refusal(sn: str, back: str, error: HubError) -> Response:
         }
     key = await read_key()
     field = error.field if isinstance(error, BadParameter) else ""
-    if not (key or auth.services().devices.site_key() or waiting.may_be_unsigned):
+    if not (key or auth.services().cameras.devices.site_key() or waiting.may_be_unsigned):
         field = "key"  # without one, no code can be right
     refused: PendingRow = make_pending_row(
         waiting, fault=fault, field=field, key=key, **_entered(form)

@@ -81,10 +81,10 @@ def find_arrivals() -> Arrivals:
     """
     hub, did = auth.services(), request.args.get("did", "")
     replaced_at = request.args.get("since", "")
-    since = int(hub.clock.shown_time() * 1000) - _RECENT_MS
+    since = int(hub.core.clock.shown_time() * 1000) - _RECENT_MS
     found = [
         one
-        for one in hub.devices.list()
+        for one in hub.cameras.devices.list()
         if one.did == did or (one.created_at >= since and one.sign_form is not None)
     ]
     found.sort(key=lambda one: (one.did == did, one.created_at, len(one.did), one.did))
@@ -125,7 +125,7 @@ def accepted_note() -> AcceptedNote | None:
     if not done.startswith("accepted-") or done not in DONE or not did:
         return None
     try:
-        device = auth.services().devices.get(did)
+        device = auth.services().cameras.devices.get(did)
     except NoSuchResource:
         return None
     replaced = request.args.get("replaced", "")[:MAX_SN_LENGTH]

@@ -52,7 +52,7 @@ def camera_list() -> CameraList:
     if state not in DEVICE_STATES:
         state = ""
     behind = request.args.get("behind", "")
-    devices = auth.services().devices
+    devices = auth.services().cameras.devices
     everything = devices.overview.all()
     named = [one for one in everything if _is_named(one, word.casefold())]
     found = [one for one in named if state in ("", shown_state(one))]
@@ -92,7 +92,7 @@ def _state_links(named: list[CameraSummary], word: str, chosen: str) -> list[Sta
 def _is_named(camera: CameraSummary, word: str) -> bool:
     if not word or word in f"{camera.name} {camera.sn}".casefold():
         return True
-    return word in auth.services().devices.overview.ip(camera.did)
+    return word in auth.services().cameras.devices.overview.ip(camera.did)
 
 
 def _sort_key(camera: CameraSummary) -> tuple[str, int, str]:

@@ -62,7 +62,9 @@ def _addresses(host: str) -> list[HubAddress]:
 
 def _hosts() -> list[str]:
     """This computer's addresses; if none is known, the host name that the browser used."""
-    return auth.services().site.addresses() or [request.host.rpartition(":")[0] or request.host]
+    return auth.services().core.site.addresses() or [
+        request.host.rpartition(":")[0] or request.host
+    ]
 
 
 class OldSiteKey(Struct, frozen=True):
@@ -75,7 +77,7 @@ class OldSiteKey(Struct, frozen=True):
 def _old_site_key() -> OldSiteKey | None:
     ends = [
         device.previous_key_until
-        for device in auth.services().devices.list()
+        for device in auth.services().cameras.devices.list()
         if device.previous_key_until is not None and not device.has_own_key
     ]
     return OldSiteKey(len(ends), max(ends)) if ends else None
@@ -102,9 +104,9 @@ async def connect_page(
         status=key_fault.status if key_fault else 400 if refused else 200,
         addresses=_addresses(hosts[0]),
         other_hosts=hosts[1:],
-        fingerprint=hub.certificates.fingerprint(),
+        fingerprint=hub.upkeep.certificates.fingerprint(),
         uses_tls=hub.config.devices.tls or hub.config.web.tls,
-        has_site_key=hub.devices.site_key() is not None,
+        has_site_key=hub.cameras.devices.site_key() is not None,
         key_fault=key_fault,
         old_site_key=_old_site_key(),
         back=back,
@@ -158,15 +160,15 @@ async def set_site_key() -> Response:
     hub = auth.services()
     try:
         key = await read_key()
-        await hub.devices.set_site_key(key)
-        await hub.audit.add(auth.actor(), "site-key.set", "")
+        await hub.cameras.devices.set_site_key(key)
+        await hub.core.audit.add(auth.actor(), "site-key.set", "")
     except BadParameter as error:
         return await connect_page(key_fault=SiteKeyFault(describe_field_error(error)))
     return redirect_to(page_url(await _this_page(), done="site-key"))
 
 
 async def _ask_to_remove_site_key() -> Response:
-    devices = auth.services().devices.list()
+    devices = auth.services().cameras.devices.list()
     relying = sum(not device.has_own_key for device in devices)
     return await page("cameras/site_key_remove.html", area="cameras", relying=relying)
 
@@ -174,6 +176,6 @@ async def _ask_to_remove_site_key() -> Response:
 @blueprint.post("/site-key/remove", role="admin", confirm=_ask_to_remove_site_key)
 async def remove_site_key() -> Response:
     hub = auth.services()
-    await hub.devices.remove_site_key()
-    await hub.audit.add(auth.actor(), "site-key.remove", "")
+    await hub.cameras.devices.remove_site_key()
+    await hub.core.audit.add(auth.actor(), "site-key.remove", "")
     return redirect_to("/cameras/connect?done=site-key-removed")

@@ -51,7 +51,7 @@ async def show_import() -> Response:
 @blueprint.post("/import", role="admin", check="file")
 async def preview() -> Response:
     """Show what would be added or what is wrong. Adds nothing."""
-    devices = auth.services().devices
+    devices = auth.services().cameras.devices
     try:
         form = await read_file_form("file", _MAX_FORM_BYTES)
     except UPLOAD_ERRORS as error:
@@ -62,7 +62,7 @@ async def preview() -> Response:
             text = decode_csv(form.file)
         table = await devices.read_csv(text)
         await devices.check_import(table)
-        doubtful = auth.services().enrolment.wrong_codes([row.device for row in table.rows])
+        doubtful = auth.services().cameras.enrolment.wrong_codes([row.device for row in table.rows])
     except TooManyRequests:
         doubtful = []
     except BadCsv as error:
@@ -80,10 +80,10 @@ async def add() -> Response:
         return await _import_page(fault=describe_form_error(error, _max_file_mb()))
     text = form.fields.get("text", "")
     try:
-        table = await hub.devices.read_csv(text)
-        added = await hub.devices.import_csv(table)
+        table = await hub.cameras.devices.read_csv(text)
+        added = await hub.cameras.devices.import_csv(table)
         dids = [device.did for device in added]
-        await hub.audit.add_each(auth.actor(), "device.add", dids)
+        await hub.core.audit.add_each(auth.actor(), "device.add", dids)
     except BadCsv as error:
         return await _import_page(text=text, faults=error.faults)
     except BadParameter as error:  # A camera with the same did was added just now.
@@ -94,7 +94,7 @@ async def add() -> Response:
 @blueprint.get("/export.csv", role="admin")
 async def export() -> Response:
     # The byte order mark tells spreadsheets that it is UTF-8.
-    text = "\ufeff" + auth.services().devices.export_csv()
+    text = "\ufeff" + auth.services().cameras.devices.export_csv()
     response = Response(text, content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="cameras.csv"'
     return response
@@ -135,7 +135,7 @@ async def _import_page(
         + ("…" if len(doubtful) > _MAX_NAMED else ""),
         most_bytes=_max_file_mb() << 20,
         too_large=file_too_large(_max_file_mb()),
-        has_site_key=auth.services().devices.site_key() is not None,
+        has_site_key=auth.services().cameras.devices.site_key() is not None,
     )
 
 

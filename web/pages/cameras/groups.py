@@ -39,8 +39,8 @@ async def groups() -> Response:
     return await page(
         "cameras/groups.html",
         area="cameras",
-        rows=[await _row(group) for group in auth.services().camera_groups.list()],
-        has_cameras=auth.services().devices.overview.count > 0,
+        rows=[await _row(group) for group in auth.services().people.groups.list()],
+        has_cameras=auth.services().cameras.devices.overview.count > 0,
         done=done_sentence(request.args.get("done")),
     )
 
@@ -54,7 +54,7 @@ async def show_add() -> Response:
 async def add() -> Response:
     name, dids = await _read_form()
     try:
-        await auth.services().camera_groups.add(name, dids, by=auth.actor())
+        await auth.services().people.groups.add(name, dids, by=auth.actor())
     except BadParameter as error:
         return await _form_page(None, name, dids, error)
     return redirect_to("/cameras/groups?done=group-added")
@@ -62,29 +62,29 @@ async def add() -> Response:
 
 @blueprint.get("/<int:id>", role="admin")
 async def show_edit(id: int) -> Response:
-    group = auth.services().camera_groups.get(id)
+    group = auth.services().people.groups.get(id)
     return await _form_page(group, group.name, group.dids)
 
 
 @blueprint.post("/<int:id>", role="admin")
 async def edit(id: int) -> Response:
     hub = auth.services()
-    group, (name, dids) = hub.camera_groups.get(id), await _read_form()
+    group, (name, dids) = hub.people.groups.get(id), await _read_form()
     try:
-        await hub.camera_groups.change(id, name=name, dids=dids, by=auth.actor())
+        await hub.people.groups.change(id, name=name, dids=dids, by=auth.actor())
     except BadParameter as error:
         return await _form_page(group, name, dids, error)
     return redirect_to("/cameras/groups?done=changed")
 
 
 async def _ask_to_remove(id: int) -> Response:
-    row = await _row(auth.services().camera_groups.get(id))
+    row = await _row(auth.services().people.groups.get(id))
     return await page("cameras/group_remove.html", area="cameras", row=row)
 
 
 @blueprint.post("/<int:id>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
-    await auth.services().camera_groups.remove(id, by=auth.actor())
+    await auth.services().people.groups.remove(id, by=auth.actor())
     return redirect_to("/cameras/groups?done=group-removed")
 
 
@@ -94,12 +94,14 @@ async def _read_form() -> tuple[str, tuple[str, ...]]:
 
 
 async def _row(group: CameraGroup) -> GroupRow:
-    names = {device.did: device.name or device.sn for device in auth.services().devices.list()}
+    names = {
+        device.did: device.name or device.sn for device in auth.services().cameras.devices.list()
+    }
     return GroupRow(
         id=group.id,
         name=group.name or gettext("No name"),
         cameras=[GroupCamera(did, names.get(did, did), True) for did in group.dids],
-        people=await auth.services().people.count(PersonFilter(group=group.id)),
+        people=await auth.services().people.register.count(PersonFilter(group=group.id)),
     )
 
 
@@ -107,7 +109,7 @@ def camera_choices(chosen: Sequence[str]) -> list[GroupCamera]:
     """All cameras by name, with those that are chosen."""
     choices = [
         GroupCamera(device.did, device.name or device.sn, device.did in chosen)
-        for device in auth.services().devices.list()
+        for device in auth.services().cameras.devices.list()
     ]
     return sorted(choices, key=lambda one: one.name.casefold())
 

@@ -24,7 +24,7 @@ class IgnoredRow(Struct, frozen=True):
 
 @blueprint.get("", role="admin")
 async def show() -> Response:
-    enrolment = auth.services().enrolment
+    enrolment = auth.services().cameras.enrolment
     return await page(
         "cameras/ignored.html",
         area="cameras",
@@ -37,13 +37,13 @@ async def show() -> Response:
 async def ignore() -> Response:
     form, hub = await request.form, auth.services()
     sn, back = form.get("sn", ""), read_back(form.get("back", ""))
-    if hub.enrolment.last_attempt(sn) is None:
+    if hub.cameras.enrolment.last_attempt(sn) is None:
         return redirect_to(back)  # It has been accepted or has given up meanwhile.
     try:
-        await hub.enrolment.ignored.add(sn)
+        await hub.cameras.enrolment.ignored.add(sn)
     except BadParameter:
         return redirect_to(back)
-    await hub.audit.add(auth.actor(), "device.ignore", sn)
+    await hub.core.audit.add(auth.actor(), "device.ignore", sn)
     return redirect_to(page_url(back, done="attempt-ignored"))
 
 
@@ -51,8 +51,8 @@ async def ignore() -> Response:
 async def stop_ignoring() -> Response:
     hub, sn = auth.services(), (await request.form).get("sn", "")
     try:
-        await hub.enrolment.ignored.remove(sn)
+        await hub.cameras.enrolment.ignored.remove(sn)
     except NoSuchResource:
         return redirect_to("/cameras/ignored")
-    await hub.audit.add(auth.actor(), "device.show-attempts", sn)
+    await hub.core.audit.add(auth.actor(), "device.show-attempts", sn)
     return redirect_to("/cameras/ignored?done=attempt-shown")

@@ -102,7 +102,7 @@ async def start(name: str) -> Response:
     change = _check_name(name)
     form = await _read_form(change)
     try:
-        dids = form.chosen(auth.services().camera_groups.list())
+        dids = form.chosen(auth.services().people.groups.list())
         if not form.may_overwrite and (question := _doubt(change, form, dids)):
             return await _page(change, form, question=question)
         job = await _start(change, form, dids, auth.actor())
@@ -113,11 +113,11 @@ async def start(name: str) -> Response:
 
 async def _start(change: ChangeName, form: ManyForm, dids: Sequence[str], by: Actor) -> Job:
     """Start the job. Raises BadParameter, NoSuchResource, TooManyRequests."""
-    many = auth.services().many_devices
+    many = auth.services().cameras.many
     if change == "restart":
         return await many.restart(REBOOT.example.delay_ms, dids, by)
     if change == "osd-name":
-        return await auth.services().picture_names.write(dids, by)
+        return await auth.services().cameras.picture_names.write(dids, by)
     changes = make_changes(_FORMS[change], form.values or {})
     return await many.apply_setting(change, changes, dids, by)
 
@@ -176,7 +176,7 @@ async def _page(
             if name != "osd-name" or name == change or _camera_choices(name, ())
         ],
         cameras=_camera_choices(change, form.dids),
-        camera_groups=group_choices(hub.camera_groups.list(), form.groups),
+        camera_groups=group_choices(hub.people.groups.list(), form.groups),
         groups=_field_groups(change, form, error),
         fault=_describe(error) if error else "",
     )
@@ -191,7 +191,7 @@ def _field_groups(change: ChangeName, form: ManyForm, error: HubError | None) ->
 
 def _camera_choices(change: ChangeName, chosen: Sequence[str]) -> list[CameraChoice]:
     """All cameras that can be changed so, by name."""
-    names, commands = auth.services().picture_names, auth.services().commands
+    names, commands = auth.services().cameras.picture_names, auth.services().cameras.commands
 
     def is_unknown(did: str) -> bool:
         if change not in _FORMS:
@@ -208,7 +208,7 @@ def _camera_choices(change: ChangeName, chosen: Sequence[str]) -> list[CameraCho
             is_unknown(device.did),
             device.did in chosen,
         )
-        for device in auth.services().devices.list()
+        for device in auth.services().cameras.devices.list()
         if change != "osd-name" or names.is_capable(device.did)
     ]
     return sorted(choices, key=lambda one: one.name.casefold())

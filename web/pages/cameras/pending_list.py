@@ -93,8 +93,8 @@ def page_url(back: str, **values: str) -> str:
 def make_pending_row(waiting: PendingDevice, **entered: str) -> PendingRow:
     clock = "" if waiting.time_reason else clock_offset(waiting.attempt.clock_offset)
     hub = auth.services()
-    left = hub.enrolment.approval.expected.seconds_left(waiting.sn)
-    until = int((hub.now() + left) * 1000) if left else None
+    left = hub.cameras.enrolment.approval.expected.seconds_left(waiting.sn)
+    until = int((hub.core.clock.likely_time() + left) * 1000) if left else None
     return PendingRow(waiting, waiting_reasons(waiting), clock, expected_until=until, **entered)
 
 
@@ -105,7 +105,7 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
     """
     hub = auth.services()
     find, after = request.args.get("find", "").strip(), request.args.get("after", "")
-    everything = sorted(hub.enrolment.waiting(), key=_sort_key)
+    everything = sorted(hub.cameras.enrolment.waiting(), key=_sort_key)
     found = [one for one in everything if find.casefold() in _search_text(one)]
     remaining = [one for one in found if _sort_key(one) > _parse_position(after)]
     rows = [make_pending_row(one) for one in remaining[:ROWS_PER_PAGE]]
@@ -119,12 +119,12 @@ def pending_list(back: str, refused: PendingRow | None = None) -> PendingList:
         back=back,
         part=make_url("/cameras/waiting", back=back, find=find, after=after),
         next=_next_url(back, find, remaining),
-        has_site_key=hub.devices.site_key() is not None,
+        has_site_key=hub.cameras.devices.site_key() is not None,
         page=back.partition("?")[0],
         is_first=back.endswith("first=1"),
-        has_cameras=hub.devices.overview.count > 0,
+        has_cameras=hub.cameras.devices.overview.count > 0,
         lockout=_lockout([row.waiting for row in rows]),
-        ignored=len(hub.enrolment.ignored.sns()),
+        ignored=len(hub.cameras.enrolment.ignored.sns()),
     )
 
 
@@ -142,7 +142,7 @@ def _lockout(shown: list[PendingDevice]) -> str:
     )
     return text % {
         "n": len(ends),
-        "time": language.current().time(max(ends), auth.services().site.zone()),
+        "time": language.current().time(max(ends), auth.services().core.site.zone()),
     }
 
 

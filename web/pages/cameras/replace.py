@@ -25,7 +25,7 @@ class BrokenCamera(Struct, frozen=True):
 
 @blueprint.get("/<path:sn>/replace", role="admin")
 async def show(sn: str) -> Response:
-    waiting = auth.services().enrolment.last_attempt(sn)
+    waiting = auth.services().cameras.enrolment.last_attempt(sn)
     back = read_back(request.args.get("back", ""))
     if waiting is None:
         return redirect_to(back)
@@ -38,7 +38,7 @@ async def replace_page(row: PendingRow, back: str, *, question: str = "") -> Res
     `question`: what to ask before the chosen camera is replaced.
     """
     hub = auth.services()
-    devices = sorted(hub.devices.list(), key=_sort_key)
+    devices = sorted(hub.cameras.devices.list(), key=_sort_key)
     return await page(
         "cameras/replace.html",
         area="cameras",
@@ -48,7 +48,7 @@ async def replace_page(row: PendingRow, back: str, *, question: str = "") -> Res
         back=back,
         broken=[_broken_camera(one, row) for one in devices if one.state != "online"],
         online=[_broken_camera(one, row) for one in devices if one.state == "online"],
-        has_site_key=hub.devices.site_key() is not None,
+        has_site_key=hub.cameras.devices.site_key() is not None,
     )
 
 

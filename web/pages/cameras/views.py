@@ -52,7 +52,7 @@ async def _add_page(values: dict[str, str], fault: str = "") -> Response:
         status=400 if fault else 200,
         values=values,
         fault=fault,
-        has_site_key=auth.services().devices.site_key() is not None,
+        has_site_key=auth.services().cameras.devices.site_key() is not None,
     )
 
 
@@ -63,7 +63,7 @@ async def add() -> Response:
     values["key"] = await read_key()
     hub = auth.services()
     try:
-        device = await hub.devices.add(
+        device = await hub.cameras.devices.add(
             NewDevice(
                 sn=values["sn"],
                 code=values["code"],
@@ -72,7 +72,7 @@ async def add() -> Response:
                 key=values["key"] or None,
             )
         )
-        await hub.audit.add(auth.actor(), "device.add", device.did)
+        await hub.core.audit.add(auth.actor(), "device.add", device.did)
     except BadParameter as error:
         return await _add_page(values, describe_field_error(error))
     return redirect_to(f"/cameras/{device.did}?done=added")

@@ -75,14 +75,14 @@ async def keep() -> Response:
     values, hub = await request.form, auth.services()
     form = _read(values)
     try:
-        selected = await hub.holds.select(form.selection())
+        selected = await hub.records.holds.select(form.selection())
         if selected.is_too_many:
             raise BadParameter("too many", field="records")
         if id := values.get("hold", type=int):
-            await hub.holds.add(id, selected.seqs, by=auth.actor())
+            await hub.records.holds.add(id, selected.seqs, by=auth.actor())
         else:
             until = read_last_day(values.get("until", ""), "until")
-            added = await hub.holds.create(
+            added = await hub.records.holds.create(
                 selected.seqs, values.get("reason", ""), until, by=auth.actor()
             )
             id = added.hold.id
@@ -112,16 +112,16 @@ async def _keep_page(
     selected, fault = Selected((), 0, False), _describe(error)
     if form.is_chosen:
         try:
-            selected = await hub.holds.select(form.selection())
+            selected = await hub.records.holds.select(form.selection())
         except BadParameter as bad:
             fault = describe_hold_error(bad)
-    records = [await hub.records.get(seq) for seq in selected.seqs[:_MAX_CARDS]]
+    records = [await hub.records.log.get(seq) for seq in selected.seqs[:_MAX_CARDS]]
     holds = [
         hold_row(one)
-        for one in await hub.holds.newest(limit=1_000)
+        for one in await hub.records.holds.newest(limit=1_000)
         if one.is_in_force and may_change(me, one)
     ]
-    cameras = sorted(hub.devices.list(), key=lambda one: (one.name or one.sn).casefold())
+    cameras = sorted(hub.cameras.devices.list(), key=lambda one: (one.name or one.sn).casefold())
     start, end = _default_times()
     return await page(
         "evidence/new.html",

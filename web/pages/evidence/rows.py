@@ -28,7 +28,7 @@ class HoldRow(Struct, frozen=True, kw_only=True):
 
 
 def hold_row(hold: Hold) -> HoldRow:
-    words, zone = language.current(), auth.services().site.zone()
+    words, zone = language.current(), auth.services().core.site.zone()
     ended = ""
     if hold.ended_at is not None:
         moment = words.moment(hold.ended_at, zone)

@@ -18,5 +18,5 @@ def last_day_field(ms: int | None) -> str:
     """The last day of a hold, as a date field has it."""
     if ms is None:
         return ""
-    zone = auth.services().site.zone()
+    zone = auth.services().core.site.zone()
     return datetime.fromtimestamp((ms - 1) / 1000, zone).date().isoformat()

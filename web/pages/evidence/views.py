@@ -27,7 +27,7 @@ _MAX_ID = 2**63 - 1
 
 @blueprint.get("", role="guard")
 async def holds() -> Response:
-    service = auth.services().holds
+    service = auth.services().records.holds
     before = request.args.get("before", type=int)
     found = await service.newest(
         None if before is None else max(0, min(before, _MAX_ID)), _HOLDS_PER_PAGE + 1
@@ -48,12 +48,12 @@ async def holds() -> Response:
 
 @blueprint.get("/<int:id>", role="guard")
 async def one_hold(id: int) -> Response:
-    return await _hold_page(auth.user(), await auth.services().holds.get(id))
+    return await _hold_page(auth.user(), await auth.services().records.holds.get(id))
 
 
 async def _hold_page(me: User, hold: Hold, fault: str = "", reason: str | None = None) -> Response:
     after = request.args.get("after", 0, type=int)
-    found = await auth.services().holds.records(
+    found = await auth.services().records.holds.records(
         hold.id, after=max(0, min(after, _MAX_ID)), limit=_CARDS_PER_PAGE
     )
     return await page(
@@ -79,7 +79,7 @@ async def change(id: int) -> Response:
     reason = form.get("reason", "")
     try:
         until = read_last_day(form.get("until", ""), "until")
-        await auth.services().holds.change(id, reason, until, by=auth.actor())
+        await auth.services().records.holds.change(id, reason, until, by=auth.actor())
     except BadParameter as error:
         return await _hold_page(me, hold, describe_hold_error(error), reason)
     return redirect_to(f"/evidence/{id}?done=hold-changed")
@@ -87,7 +87,7 @@ async def change(id: int) -> Response:
 
 async def _ask_to_release(id: int) -> Response:
     hold = await _own(auth.user(), id)
-    gone = await auth.services().holds.only_here(id)
+    gone = await auth.services().records.holds.only_here(id)
     return await page("evidence/release.html", area="evidence", row=hold_row(hold), gone=gone)
 
 
@@ -95,7 +95,7 @@ async def _ask_to_release(id: int) -> Response:
 async def release(id: int) -> Response:
     await _own(auth.user(), id)
     try:
-        await auth.services().holds.release(id, by=auth.actor())
+        await auth.services().records.holds.release(id, by=auth.actor())
     except BadParameter:
         # It has ended in the meantime, as its page shows.
         return redirect_to(f"/evidence/{id}")
@@ -105,7 +105,7 @@ async def release(id: int) -> Response:
 @blueprint.get("/<int:id>/export", role="guard")
 async def export(id: int) -> Response:
     hub = auth.services()
-    hold = await hub.holds.get(id)
+    hold = await hub.records.holds.get(id)
     return await response.export_response(
         hub,
         hold,
@@ -116,7 +116,7 @@ async def export(id: int) -> Response:
 
 
 async def _own(me: User, id: int) -> Hold:
-    hold = await auth.services().holds.get(id)
+    hold = await auth.services().records.holds.get(id)
     if not may_change(me, hold):
         raise NotAllowed("only the guard who made this hold, or an administrator, may do that")
     return hold

@@ -64,8 +64,8 @@ async def add() -> Response:
     hub = auth.services()
     try:
         new = _new_release(form.fields, rows)
-        release = await hub.releases.add(new)
-        await hub.audit.add(auth.actor(), "firmware.add", str(release.id))
+        release = await hub.firmware.releases.add(new)
+        await hub.core.audit.add(auth.actor(), "firmware.add", str(release.id))
     except HubError as error:
         return await _form_page(form.fields, rows, describe_form_error(error))
     return redirect_to(f"/firmware/releases/{release.id}?done=release-added")
@@ -110,7 +110,7 @@ class _KeptFile(Struct, frozen=True):
 
 def _find_kept_files(form: FirmwareForm) -> dict[int, _KeptFile]:
     """The files that came with this form or with an earlier one, by number."""
-    stored = {file.sha256: file for file in auth.services().releases.files()}
+    stored = {file.sha256: file for file in auth.services().firmware.releases.files()}
     kept = {}
     for number in range(1, MAX_COMPONENTS + 1):
         if (sent := form.files.get(f"file_{number}")) is not None:

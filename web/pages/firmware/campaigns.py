@@ -32,7 +32,7 @@ async def now(id: int) -> Response:
 
 
 async def _campaign_page(template: str, id: int) -> Response:
-    campaign = auth.services().campaigns.campaign(id)
+    campaign = auth.services().firmware.campaigns.campaign(id)
     rows = campaign_device_rows(campaign)
     return await page(
         template,
@@ -48,29 +48,31 @@ async def _campaign_page(template: str, id: int) -> Response:
 
 @blueprint.post("/pause", role="admin")
 async def pause(id: int) -> Response:
-    return await _change(id, auth.services().campaigns.pause, "pause")
+    return await _change(id, auth.services().firmware.campaigns.pause, "pause")
 
 
 @blueprint.post("/resume", role="admin")
 async def resume(id: int) -> Response:
-    return await _change(id, auth.services().campaigns.resume, "resume")
+    return await _change(id, auth.services().firmware.campaigns.resume, "resume")
 
 
 async def _ask_to_stop(id: int) -> Response:
     return await page(
-        "firmware/stop.html", area="firmware", campaign=auth.services().campaigns.campaign(id)
+        "firmware/stop.html",
+        area="firmware",
+        campaign=auth.services().firmware.campaigns.campaign(id),
     )
 
 
 @blueprint.post("/stop", role="admin", confirm=_ask_to_stop)
 async def stop(id: int) -> Response:
-    return await _change(id, auth.services().campaigns.stop, "stop")
+    return await _change(id, auth.services().firmware.campaigns.stop, "stop")
 
 
 async def _change(id: int, step: Callable[[int], Awaitable[Campaign]], action: str) -> Response:
     try:
         await step(id)
-        await auth.services().audit.add(auth.actor(), f"campaign.{action}", str(id))
+        await auth.services().core.audit.add(auth.actor(), f"campaign.{action}", str(id))
     except BadParameter:
         # It has ended in the meantime, as its page shows.
         return redirect_to(f"/firmware/campaigns/{id}")

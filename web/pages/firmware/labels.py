@@ -202,7 +202,7 @@ def percent(device: CampaignDevice, release: Release) -> int:
 def moment(ms: int | None) -> str:
     if ms is None:
         return ""
-    zone = auth.services().site.zone()
+    zone = auth.services().core.site.zone()
     return f"{language.current().day(ms, zone)} {language.current().time(ms, zone)}"
 
 

@@ -15,7 +15,10 @@ class ReleaseHolders:
 
     def __init__(self) -> None:
         hub = auth.services()
-        devices, progress_by_did = hub.devices.list(), hub.campaigns.progress_by_did()
+        devices, progress_by_did = (
+            hub.cameras.devices.list(),
+            hub.firmware.campaigns.progress_by_did(),
+        )
         self.cameras = len(devices)
         #: Grouped, because most cameras of a site report the same versions.
         self._reporting: defaultdict[Versions, list[DeviceView]] = defaultdict(list)

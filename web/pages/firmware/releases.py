@@ -35,7 +35,7 @@ async def now() -> Response:
 
 async def _overview(template: str) -> Response:
     hub = auth.services()
-    campaigns = [campaign_row(one) for one in hub.campaigns.outlines()]
+    campaigns = [campaign_row(one) for one in hub.firmware.campaigns.outlines()]
     holders = ReleaseHolders()
     return await page(
         template,
@@ -51,19 +51,21 @@ async def _overview(template: str) -> Response:
 @blueprint.get("/releases/<int:id>", role="viewer")
 async def one_release(id: int) -> Response:
     hub = auth.services()
-    release = hub.releases.get(id)
+    release = hub.firmware.releases.get(id)
     return await page(
         "firmware/release.html",
         area="firmware",
         row=release_row(release, ReleaseHolders()),
         max_holders=_MAX_HOLDERS,
-        campaigns=[campaign_row(one) for one in hub.campaigns.outlines() if one.release.id == id],
+        campaigns=[
+            campaign_row(one) for one in hub.firmware.campaigns.outlines() if one.release.id == id
+        ],
         done=done_sentence(request.args.get("done")),
     )
 
 
 async def _ask_to_remove(id: int) -> Response:
-    return await _remove_page(auth.services().releases.get(id))
+    return await _remove_page(auth.services().firmware.releases.get(id))
 
 
 async def _remove_page(release: Release, *, status: int = 200) -> Response:
@@ -76,7 +78,7 @@ async def _remove_page(release: Release, *, status: int = 200) -> Response:
         in_use=in_use_sentence(row.running) if row.running else "",
         running=[
             one
-            for one in auth.services().campaigns.outlines()
+            for one in auth.services().firmware.campaigns.outlines()
             if one.release.id == release.id and not one.has_ended
         ],
     )
@@ -86,10 +88,10 @@ async def _remove_page(release: Release, *, status: int = 200) -> Response:
 async def remove(id: int) -> Response:
     hub = auth.services()
     try:
-        await hub.releases.remove(id)
-        await hub.audit.add(auth.actor(), "firmware.remove", str(id))
+        await hub.firmware.releases.remove(id)
+        await hub.core.audit.add(auth.actor(), "firmware.remove", str(id))
     except BadParameter:
-        return await _remove_page(hub.releases.get(id), status=400)
+        return await _remove_page(hub.firmware.releases.get(id), status=400)
     return redirect_to("/firmware?done=release-removed")
 
 
@@ -107,7 +109,7 @@ class DownloadRow(Struct, frozen=True):
 
 @blueprint.get("/downloads", role="viewer")
 async def downloads() -> Response:
-    found = auth.services().downloads.downloads()
+    found = auth.services().firmware.downloads.downloads()
     return await page(
         "firmware/downloads.html",
         area="firmware",
@@ -130,7 +132,7 @@ def _download_row(download: Download) -> DownloadRow:
 
 def _camera_name(did: str) -> str:
     try:
-        device = auth.services().devices.get(did)
+        device = auth.services().cameras.devices.get(did)
     except NoSuchResource:
         return did
     return device.name or device.sn
@@ -138,7 +140,7 @@ def _camera_name(did: str) -> str:
 
 def _file_name(download: Download) -> str:
     """The name in the newest release that existed at the time of the download."""
-    for release in auth.services().releases.all():
+    for release in auth.services().firmware.releases.all():
         for component in release.components:
             if component.sha256 == download.sha256 and release.created_at <= download.started_at:
                 return f"{release.ver_name} · {component.name}"

@@ -80,7 +80,7 @@ class CampaignOfCamera(Struct, frozen=True):
 
 
 def find_campaign(did: str) -> CampaignOfCamera | None:
-    found = auth.services().campaigns.of_device(did)
+    found = auth.services().firmware.campaigns.of_device(did)
     if found is None:
         return None
     state = found.device.state
@@ -93,14 +93,14 @@ def find_campaign(did: str) -> CampaignOfCamera | None:
 
 
 def release_row(release: Release, holders: ReleaseHolders) -> ReleaseRow:
-    return _release_row(release, holders, auth.services().campaigns.outlines())
+    return _release_row(release, holders, auth.services().firmware.campaigns.outlines())
 
 
 def release_rows(holders: ReleaseHolders) -> list[ReleaseRow]:
     """All releases, newest first."""
     hub = auth.services()
-    outlines = hub.campaigns.outlines()
-    return [_release_row(release, holders, outlines) for release in hub.releases.all()]
+    outlines = hub.firmware.campaigns.outlines()
+    return [_release_row(release, holders, outlines) for release in hub.firmware.releases.all()]
 
 
 def _release_row(
@@ -128,7 +128,7 @@ def campaign_row(campaign: CampaignOutline | Campaign) -> CampaignRow:
 
 def campaign_device_rows(campaign: Campaign) -> list[CampaignDeviceRow]:
     """The camera that goes first, then those in progress, waiting, and done."""
-    offline = {one.did for one in auth.services().devices.list() if one.state != "online"}
+    offline = {one.did for one in auth.services().cameras.devices.list() if one.state != "online"}
     devices = sorted(
         campaign.devices, key=lambda one: (not one.is_next, _STATE_ORDER.index(one.state))
     )

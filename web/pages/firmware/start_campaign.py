@@ -42,13 +42,13 @@ class CameraChoice(Struct, frozen=True, kw_only=True):
 @blueprint.get("", role="admin")
 async def show(id: int) -> Response:
     # The page of a camera links here with that camera.
-    return await _start_page(auth.services().releases.get(id), request.args.getlist("did"))
+    return await _start_page(auth.services().firmware.releases.get(id), request.args.getlist("did"))
 
 
 @blueprint.post("", role="admin")
 async def start(id: int) -> Response:
     hub = auth.services()
-    release = hub.releases.get(id)
+    release = hub.firmware.releases.get(id)
     form = await request.form
     dids, first = form.getlist("did"), form.get("first", "")
     if first and first not in dids:
@@ -57,8 +57,8 @@ async def start(id: int) -> Response:
     if dids and "confirmed" not in form:
         return await _confirm_page(release, dids[:MAX_DEVICES], first)
     try:
-        campaign = await hub.campaigns.start(id, _in_order(dids, first))
-        await hub.audit.add(auth.actor(), "campaign.start", str(campaign.id))
+        campaign = await hub.firmware.campaigns.start(id, _in_order(dids, first))
+        await hub.core.audit.add(auth.actor(), "campaign.start", str(campaign.id))
     except HubError as error:
         return await _start_page(release, dids, first, describe_start_error(error))
     return redirect_to(f"/firmware/campaigns/{campaign.id}?done=campaign-started")
@@ -67,9 +67,9 @@ async def start(id: int) -> Response:
 async def _confirm_page(release: Release, dids: list[str], first: str) -> Response:
     """Ask before cameras get other firmware."""
     hub = auth.services()
-    known = {one.did: one.name or one.sn for one in hub.devices.list()}
+    known = {one.did: one.name or one.sn for one in hub.cameras.devices.list()}
     names = [known.get(did, did) for did in dids]
-    editions = {supposed_edition(hub.capabilities.of(did)) for did in dids if did in known}
+    editions = {supposed_edition(hub.cameras.capabilities.of(did)) for did in dids if did in known}
     return await page(
         "firmware/confirm_campaign.html",
         area="firmware",
@@ -84,15 +84,17 @@ async def _confirm_page(release: Release, dids: list[str], first: str) -> Respon
 
 def _in_order(dids: list[str], first: str) -> list[str]:
     """The first camera, then those online: an offline one would hold up all others."""
-    online = {one.did for one in auth.services().devices.list() if one.state == "online"}
+    online = {one.did for one in auth.services().cameras.devices.list() if one.state == "online"}
     return sorted(dids, key=lambda did: (did != first, did not in online))
 
 
 async def _start_page(
     release: Release, chosen: list[str], first: str = "", fault: str = ""
 ) -> Response:
-    cameras = sorted(auth.services().devices.list(), key=lambda one: (one.name.casefold(), one.did))
-    standings, wanted = auth.services().campaigns.progress_by_did(), set(chosen)
+    cameras = sorted(
+        auth.services().cameras.devices.list(), key=lambda one: (one.name.casefold(), one.did)
+    )
+    standings, wanted = auth.services().firmware.campaigns.progress_by_did(), set(chosen)
     choices = [
         _make_choice(camera_row(one), release, standings.get(one.did), one.did in wanted)
         for one in cameras

@@ -136,7 +136,7 @@ def _device(item: JobItem) -> ItemText | None:
     if outcome is None:
         return None
     try:
-        device = auth.services().devices.get(outcome.did)
+        device = auth.services().cameras.devices.get(outcome.did)
     except NoSuchResource:
         return ItemText(outcome.did, "", gettext("The camera was removed."))
     return ItemText(device.name or device.sn, f"/cameras/{device.did}", _answer(item, outcome))
@@ -192,7 +192,7 @@ def _compared(item: JobItem) -> ItemText | None:
 
 def _device_name(did: str) -> str:
     try:
-        device = auth.services().devices.get(did)
+        device = auth.services().cameras.devices.get(did)
     except NoSuchResource:
         return did
     return device.name or device.sn

@@ -106,4 +106,4 @@ def job_row(job: Job) -> JobRow:
 
 
 def _moment(ms: int) -> str:
-    return language.current().moment(ms, auth.services().site.zone())
+    return language.current().moment(ms, auth.services().core.site.zone())

@@ -75,7 +75,7 @@ async def cancel(id: int) -> Response:
 async def refused(id: int) -> Response:
     """The refused lines of an import, to mend and send again. They have personal numbers."""
     by = auth.actor()
-    lines = auth.services().imports.refused_csv(id, by=by, reason=describe_refusal)
+    lines = auth.services().people.imports.refused_csv(id, by=by, reason=describe_refusal)
     first = await anext(lines)
 
     async def body() -> AsyncIterator[bytes]:
@@ -107,7 +107,7 @@ async def _job(found: Job, me: User) -> dict[str, Any]:
     )
     shown, more = rows[:_PER_PAGE], len(rows) > _PER_PAGE
     if shown and found.kind == "import" and not wants_part():
-        await auth.services().imports.note_refused_shown(found.id, auth.actor())
+        await auth.services().people.imports.note_refused_shown(found.id, auth.actor())
     here, wanted = f"/jobs/{found.id}", "failed" if is_filtered else ""
     return {
         "job": job_row(found),

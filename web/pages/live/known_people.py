@@ -90,12 +90,12 @@ def recognised_view(
 
 async def make_cards(records: Sequence[Record]) -> list[RecordCard]:
     """The cards of records, with what the register says."""
-    people = await known_people(auth.services().people, records, auth.user())
+    people = await known_people(auth.services().people.register, records, auth.user())
     return [make_card(record, people) for record in records]
 
 
 async def make_group_cards(groups: Sequence[RepeatGroup]) -> list[RecordCard]:
     """The cards of groups of repeats, with what the register says."""
     leads = [group.lead for group in groups]
-    people = await known_people(auth.services().people, leads, auth.user())
+    people = await known_people(auth.services().people.register, leads, auth.user())
     return [make_group_card(group, people) for group in groups]

@@ -34,8 +34,8 @@ def recordings_url(record: Record) -> str:
     """What the camera recorded around that time; "" if the site has it no more."""
     hub = auth.services()
     try:
-        hub.devices.device(record.did)
-        at = datetime.fromtimestamp(record.occurred_at / 1000, hub.site.zone())
+        hub.cameras.devices.device(record.did)
+        at = datetime.fromtimestamp(record.occurred_at / 1000, hub.core.site.zone())
     except NoSuchResource:
         return ""
     except (OverflowError, ValueError, OSError):  # the clock of the camera was wrong

@@ -14,14 +14,16 @@ blueprint = Blueprint("reviews", __name__)
 @blueprint.post("/wall-seen", role="viewer")
 async def seen() -> Response:
     """Sent by the script of the wall, while somebody looks at it."""
-    await auth.services().reviews.note_seen(auth.user().name, _seq(await _field("seq"), "seq"))
+    await auth.services().records.reviews.note_seen(
+        auth.user().name, _seq(await _field("seq"), "seq")
+    )
     return Response(b"", 204)
 
 
 @blueprint.post("/reviewed", role="guard")
 async def reviewed() -> Response:
     me = auth.user()
-    reviews = auth.services().reviews
+    reviews = auth.services().records.reviews
     if upto := await _field("upto"):
         await reviews.mark_all(me.name, _seq(upto, "upto"))
     else:

@@ -80,7 +80,7 @@ class WallStream(ResponseBody):
         self._shared = shared_cards()
         self._language = language.current()
         self._alarms = AlarmEvents(self._services, auth.csrf_token(), may_keep=may_keep)
-        last = self._services.records.last_seq
+        last = self._services.records.log.last_seq
         # A position that is not there yet is one of another log: a backup was restored.
         self._jumps = after is not None and not 0 <= last - after <= CARDS_PER_PAGE
         self._seq = last if after is None or self._jumps else min(after, last)
@@ -118,14 +118,14 @@ class WallStream(ResponseBody):
                 return data
 
     async def _encode_last_erasure(self) -> bytes:
-        newest = await self._services.erasures.newest(limit=1)
+        newest = await self._services.records.erasures.newest(limit=1)
         marks = [_LastErasure(f"{one.id}-{one.finished_at or 0}") for one in newest]
         return b"".join(_encode_event("erasure", mark) for mark in marks)
 
     async def _encode_news(self, news: News) -> bytes:
-        people = await known_people(self._services.people, news.records, self._me)
+        people = await known_people(self._services.people.register, news.records, self._me)
         parts = [await self._encode_card(record, people) for record in news.records]
-        count = self._services.change_feed.published
+        count = self._services.core.changes.published
         alarms = await self._alarms.take(news, count)
         parts += [_encode_event("alarm", alarm) for alarm in alarms]
         parts += [_encode_event("change", _ChangeEvent(c.kind, c.key, count)) for c in news.changes]
@@ -134,10 +134,10 @@ class WallStream(ResponseBody):
         return b"".join(parts)
 
     def _position(self) -> _Position:
-        return _Position(self._seq, self._services.change_feed.published)
+        return _Position(self._seq, self._services.core.changes.published)
 
     async def _encode_card(self, record: Record, people: Mapping[str, PersonName]) -> bytes:
-        zone = self._services.site.zone()
+        zone = self._services.core.site.zone()
         look = (self._language.tag, zone.key, self._may_keep)
         card = self._shared.get(record, look)
         if card is None:

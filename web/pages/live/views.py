@@ -172,7 +172,9 @@ def _camera_link(camera: CameraSummary, wall_filter: WallFilter) -> CameraLink:
 
 def _absence_note(camera: CameraSummary, state: ShownState) -> str:
     hub = auth.services()
-    since = hub.availability.offline_since(camera.did) if camera.state == "offline" else None
+    since = (
+        hub.cameras.availability.offline_since(camera.did) if camera.state == "offline" else None
+    )
     if since is None:
         return gettext("refused") if state == "refused" else ""
     moment = {"time": _short_moment(since)}
@@ -184,10 +186,10 @@ def _absence_note(camera: CameraSummary, state: ShownState) -> str:
 def _short_moment(since: int) -> str:
     """The time, with the day if it is not today."""
     hub, words = auth.services(), language.current()
-    zone = hub.site.zone()
+    zone = hub.core.site.zone()
     # Without the seconds.
     time = words.time(since, zone)[:-3]
-    is_today = words.date(int(hub.now() * 1000), zone) == words.date(since, zone)
+    is_today = words.date(int(hub.core.clock.likely_time() * 1000), zone) == words.date(since, zone)
     return time if is_today else f"{words.day(since, zone)} {time}"
 
 
@@ -200,13 +202,13 @@ def _camera_links(
 
 
 def _camera_choices(wall_filter: WallFilter) -> list[CameraLink]:
-    cameras = auth.services().devices.overview.all()
+    cameras = auth.services().cameras.devices.overview.all()
     return _camera_links(cameras, wall_filter, _MAX_CAMERA_CHOICES)
 
 
 def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
     """Cameras that are offline or refused come first, because they need attention."""
-    cameras = auth.services().devices.overview.all()
+    cameras = auth.services().cameras.devices.overview.all()
     states: Counter[str] = Counter(shown_state(one) for one in cameras)
     ordered = sorted(cameras, key=lambda one: _STATE_ORDER[shown_state(one)])
     return CameraStrip(
@@ -215,14 +217,14 @@ def _camera_strip(wall_filter: WallFilter) -> CameraStrip:
         online=states["online"],
         offline=states["offline"],
         refused=states["refused"],
-        waiting=len(auth.services().enrolment.waiting()),
+        waiting=len(auth.services().cameras.enrolment.waiting()),
     )
 
 
 @blueprint.get("/", role="viewer")
 async def live() -> Response:
     wall_filter, before = _read_filter(), _read_seq("before")
-    log = auth.services().records
+    log = auth.services().records.log
     # Read before the records: the page may have later ones, which the script skips by their seq.
     seq = log.last_seq
     found = await _read_wall(wall_filter, before)
@@ -254,7 +256,7 @@ def _review_values(
     me: User, wall_filter: WallFilter, before: int | None, groups: list[RepeatGroup]
 ) -> dict[str, Any]:
     """What of the wall this user has seen and reviewed. `line_card`: the card below the line."""
-    reviews, known = auth.services().reviews, auth.services().reviews.get(me.name)
+    reviews, known = auth.services().records.reviews, auth.services().records.reviews.get(me.name)
     seqs = [group.lead.seq for group in groups]
     line = reviews.line(me.name)
     below = next((seq for seq in seqs if seq <= line), None)
@@ -271,7 +273,7 @@ async def _read_wall(wall_filter: WallFilter, before: int | None) -> WallCards:
     """Read a page of the wall; more records if many of them repeat others."""
     records: list[Record] = []
     for reads in range(1, _MAX_WALL_READS + 1):
-        found = await auth.services().records.page(
+        found = await auth.services().records.log.page(
             wall_filter.filter, before=before, newest_first=True, limit=CARDS_PER_PAGE
         )
         records += found.items
@@ -310,18 +312,18 @@ async def stream() -> Response:
 async def record(seq: int) -> Response:
     me = auth.user()
     place = searched_place(request.args) or _wall_place()
-    log = auth.services().records
+    log = auth.services().records.log
     found = await log.get(seq)
     find = partial(log.page, place.filter, limit=1, seconds=_NEIGHBOUR_SECONDS)
     newer = await find(after=seq)
     older = await find(before=seq, newest_first=True)
     query = place.query
-    people = await known_people(auth.services().people, [found], me)
+    people = await known_people(auth.services().people.register, [found], me)
     person = people.get(named_pid(found))
     may_see_numbers = auth.reaches(me, "admin") and record_has_numbers(found)
     is_full = may_see_numbers and request.args.get("numbers") == "full"
     if is_full:
-        await auth.services().people.note_record_numbers_shown(seq, auth.actor())
+        await auth.services().people.register.note_record_numbers_shown(seq, auth.actor())
     return await page(
         "live/_record.html" if wants_part() else "live/record.html",
         area="live",
@@ -337,7 +339,7 @@ async def record(seq: int) -> Response:
         more=more_links(found),
         recordings=recordings_url(found),
         relay_link=relay_link(found.did),
-        holds=[hold_row(one) for one in await auth.services().holds.of_record(seq)],
+        holds=[hold_row(one) for one in await auth.services().records.holds.of_record(seq)],
         close_url=place.close_url,
         newer_url=f"/records/{newer.items[0].seq}{query}" if newer.items else "",
         older_url=f"/records/{older.items[0].seq}{query}" if older.items else "",

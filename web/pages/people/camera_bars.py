@@ -24,9 +24,9 @@ async def camera_bars() -> list[CameraBar]:
     """All cameras: those that need somebody first, then by name."""
     hub = auth.services()
     bars = []
-    for found in await hub.people_sync.summary():
+    for found in await hub.people.sync.summary():
         try:
-            device = hub.devices.get(found.did)
+            device = hub.cameras.devices.get(found.did)
         except NoSuchResource:
             continue
         bars.append(

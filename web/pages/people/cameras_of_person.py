@@ -43,7 +43,7 @@ class NamedCamera(Struct, frozen=True):
 
 async def cameras_of_person(pid: str) -> CamerasOfPerson:
     """Every camera that should hold the person, or must lose them; failures first."""
-    found = await auth.services().people_sync.of_person(pid)
+    found = await auth.services().people.sync.of_person(pid)
     rows = [row for one in found if (row := _row(one))]
     order = {"failed": 0, "pending": 1, "done": 2}
     rows.sort(key=lambda row: (order[row.look], row.name.casefold()))
@@ -58,11 +58,11 @@ def _row(one: PersonOnDevice) -> CameraRow | None:
     """The row of a camera; None if it was removed meanwhile."""
     hub = auth.services()
     try:
-        device = hub.devices.get(one.did)
+        device = hub.cameras.devices.get(one.did)
     except NoSuchResource:
         return None
-    is_still = one.state != "done" and hub.people_sync.state_of(one.did) in STANDSTILLS
-    standstill = gettext(STANDSTILLS[hub.people_sync.state_of(one.did)]) if is_still else ""
+    is_still = one.state != "done" and hub.people.sync.state_of(one.did) in STANDSTILLS
+    standstill = gettext(STANDSTILLS[hub.people.sync.state_of(one.did)]) if is_still else ""
     return CameraRow(
         did=device.did,
         name=device.name or device.sn,
@@ -80,7 +80,7 @@ def undecided_cameras() -> list[NamedCamera]:
     hub = auth.services()
     found = [
         NamedCamera(device.did, device.name or device.sn)
-        for device in hub.devices.list()
-        if hub.people_sync.state_of(device.did) == "undecided"
+        for device in hub.cameras.devices.list()
+        if hub.people.sync.state_of(device.did) == "undecided"
     ]
     return sorted(found, key=lambda one: one.name.casefold())

@@ -55,14 +55,14 @@ async def add() -> Response:
 
     async def save(form: PersonForm, change: PersonChange) -> Person:
         pid = form.values["pid"] or None
-        return await auth.services().people.add(change, by=auth.actor(), pid=pid)
+        return await auth.services().people.register.add(change, by=auth.actor(), pid=pid)
 
     return await _save(None, save, "person-in-register")
 
 
 @blueprint.get("/<pid>/edit", role="admin")
 async def show_edit(pid: str) -> Response:
-    people = auth.services().people
+    people = auth.services().people.register
     found = await people.get(check_pid(pid))
     await people.note_numbers_shown([found], auth.actor())
     return await _form_page(form_of(found), PictureSource(), found)
@@ -70,22 +70,22 @@ async def show_edit(pid: str) -> Response:
 
 @blueprint.post("/<pid>/edit", role="admin", check="file")
 async def edit(pid: str) -> Response:
-    found = await auth.services().people.get(check_pid(pid))
+    found = await auth.services().people.register.get(check_pid(pid))
 
     async def save(form: PersonForm, change: PersonChange) -> Person:
-        return await auth.services().people.change(pid, change, by=auth.actor())
+        return await auth.services().people.register.change(pid, change, by=auth.actor())
 
     return await _save(found, save, "person-changed")
 
 
 async def _ask_to_remove(pid: str) -> Response:
-    found = await auth.services().people.get(check_pid(pid))
+    found = await auth.services().people.register.get(check_pid(pid))
     return await page("people/remove.html", area="people", person=found, photo=photo_url(found))
 
 
 @blueprint.post("/<pid>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(pid: str) -> Response:
-    await auth.services().people.remove(check_pid(pid), by=auth.actor())
+    await auth.services().people.register.remove(check_pid(pid), by=auth.actor())
     return redirect_to("/people?done=person-removed")
 
 
@@ -126,7 +126,7 @@ async def _form_page(
         present=photo_url(person) if person else "",
         fields=form_fields(form, wrong, is_new=person is None),
         everywhere=form.groups is None,
-        groups=group_choices(hub.camera_groups.list(), [str(id) for id in form.groups or ()]),
+        groups=group_choices(hub.people.groups.list(), [str(id) for id in form.groups or ()]),
         group_fault=field_of(wrong) == "groups",
         photo=await photo_picker(source, is_required=False),
         fault=_describe(error),

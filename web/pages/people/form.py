@@ -161,7 +161,7 @@ def _as_field(name: str, value: object) -> str:
         return ""
     if _LOOKS.get(name) == "time":
         assert isinstance(value, int)
-        moment = datetime.fromtimestamp(value / 1000, auth.services().site.zone())
+        moment = datetime.fromtimestamp(value / 1000, auth.services().core.site.zone())
         return f"{moment:%Y-%m-%dT%H:%M}"
     return str(value)
 

@@ -102,10 +102,10 @@ def read_query() -> PeopleQuery:
 async def people_list(query: PeopleQuery, *, sees_numbers: bool) -> PeopleList:
     """The page of the list that `query` asks for, by the numbers of the people."""
     hub = auth.services()
-    found = await hub.people.page(
+    found = await hub.people.register.page(
         query.filter(sees_numbers=sees_numbers), after=query.after or None, limit=ROWS_PER_PAGE
     )
-    groups = {group.id: group for group in hub.camera_groups.list()}
+    groups = {group.id: group for group in hub.people.groups.list()}
     states = await _state_links(query, sees_numbers=sees_numbers)
     return PeopleList(
         query=query,
@@ -120,7 +120,7 @@ async def people_list(query: PeopleQuery, *, sees_numbers: bool) -> PeopleList:
 
 async def _state_links(query: PeopleQuery, *, sees_numbers: bool) -> list[StateLink]:
     """Links to the states. Only the chosen one and the failures are counted: it takes time."""
-    people = auth.services().people
+    people = auth.services().people.register
     links = []
     for state, text in (("", N_("All")), *STATES.items()):
         is_chosen = query.state == state
@@ -139,4 +139,4 @@ def category_options() -> list[Choice]:
 
 
 def group_options() -> tuple[CameraGroup, ...]:
-    return auth.services().camera_groups.list()
+    return auth.services().people.groups.list()

@@ -54,13 +54,13 @@ class PictureSource(Struct, frozen=True):
         """Read the picture. Raises NoSuchResource, and what DeviceFiles raises; b"" if none."""
         hub = auth.services()
         if self.person:
-            return await hub.people.photo(self.person)
+            return await hub.people.register.photo(self.person)
         if self.path:
-            return (await hub.device_files.picture(self.did, self.path)).data
+            return (await hub.cameras.files.picture(self.did, self.path)).data
         if not self.record:
             return b""
         image = await self._record_image()
-        return (await hub.records.picture(int(self.record), image.name)).data
+        return (await hub.records.log.picture(int(self.record), image.name)).data
 
     async def url(self) -> str:
         """Where a browser gets it; "" if none is given. Raises NoSuchResource."""
@@ -72,7 +72,7 @@ class PictureSource(Struct, frozen=True):
 
     async def _record_image(self) -> Image:
         """The picture of the record: the one that is named, else the best of a person."""
-        record = await auth.services().records.get(int(self.record))
+        record = await auth.services().records.log.get(int(self.record))
         known = {image.name: image for image in record.images}
         for name in (self.image, *_FACES):
             if name in known:

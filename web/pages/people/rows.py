@@ -75,7 +75,7 @@ def where_text(person: Person, groups: dict[int, CameraGroup]) -> str:
 
 def validity_text(person: Person) -> str:
     """From when and until when the person is valid; "" if that is always."""
-    now = auth.services().clock.reading().likely
+    now = auth.services().core.clock.reading().likely
     if person.valid_from is not None and person.valid_from > now:
         return gettext("valid from %(time)s") % {"time": _moment(person.valid_from)}
     if person.valid_until is None:
@@ -85,7 +85,7 @@ def validity_text(person: Person) -> str:
 
 
 def _moment(ms: int) -> str:
-    return language.current().moment(ms, auth.services().site.zone())
+    return language.current().moment(ms, auth.services().core.site.zone())
 
 
 def person_facts(person: Person) -> list[PersonFact]:

@@ -74,11 +74,11 @@ def _standstill(found: DevicePeople) -> str:
 
 
 async def camera_sync(did: str) -> CameraSync:
-    return camera_numbers(await auth.services().people_sync.of_device(did))
+    return camera_numbers(await auth.services().people.sync.of_device(did))
 
 
 def camera_numbers(found: DevicePeople) -> CameraSync:
-    zone = auth.services().site.zone()
+    zone = auth.services().core.site.zone()
     compared = found.compared_at
     return CameraSync(
         state=found.state,

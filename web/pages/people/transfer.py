@@ -82,7 +82,7 @@ async def show_preview(id: str) -> Response:
 @blueprint.post("/import/<id>", role="admin")
 async def start(id: str) -> Response:
     try:
-        job = await auth.services().imports.start(id, auth.actor())
+        job = await auth.services().people.imports.start(id, auth.actor())
     except TooManyRequests as error:
         return await _preview_page(id, error)
     except NoSuchResource as error:
@@ -92,7 +92,7 @@ async def start(id: str) -> Response:
 
 @blueprint.get("/export", role="admin")
 async def show_export() -> Response:
-    count = await auth.services().people.count()
+    count = await auth.services().people.register.count()
     return await page("people/export.html", area="people", count=count)
 
 
@@ -122,7 +122,7 @@ async def _form_page(error: HubError | None = None) -> Response:
 
 
 async def _preview_page(id: str, error: HubError | None = None) -> Response:
-    imports = auth.services().imports
+    imports = auth.services().people.imports
     try:
         found = imports.get(id)
     except NoSuchResource as gone:
@@ -132,7 +132,9 @@ async def _preview_page(id: str, error: HubError | None = None) -> Response:
     actions = tuple(action for action in get_args(Action) if action == only)
     rows = await imports.rows(id, after, _PER_PAGE + 1, actions)
     shown, more = rows[:_PER_PAGE], len(rows) > _PER_PAGE
-    known = await people_named(auth.services().people, (row.pid for row in shown if not row.name))
+    known = await people_named(
+        auth.services().people.register, (row.pid for row in shown if not row.name)
+    )
     here, last = f"/people/import/{id}", str(shown[-1].position) if shown else ""
     return await page(
         "people/import_preview.html",

@@ -50,8 +50,8 @@ async def people() -> Response:
         query=query,
         categories=category_options(),
         groups=group_options(),
-        has_people=query.is_filtered or await hub.people.count() > 0,
-        has_cameras=hub.devices.overview.count > 0,
+        has_people=query.is_filtered or await hub.people.register.count() > 0,
+        has_cameras=hub.cameras.devices.overview.count > 0,
         undecided=undecided_cameras(),
         done=done_sentence(request.args.get("done")),
     )
@@ -66,12 +66,12 @@ async def table() -> Response:
 @blueprint.get("/<pid>", role="guard")
 async def person(pid: str) -> Response:
     hub = auth.services()
-    found = await hub.people.get(check_pid(pid))
+    found = await hub.people.register.get(check_pid(pid))
     # Numbers are shown in full to administrators who ask for it, which is logged.
     is_full = request.args.get("numbers") == "full" and auth.reaches(auth.user(), "admin")
     if is_full:
-        await hub.people.note_numbers_shown([found], auth.actor())
-    groups = {group.id: group for group in hub.camera_groups.list()}
+        await hub.people.register.note_numbers_shown([found], auth.actor())
+    groups = {group.id: group for group in hub.people.groups.list()}
     return await page(
         "people/person.html",
         area="people",
@@ -106,7 +106,7 @@ async def undecided() -> Response:
 @blueprint.get("/<pid>/cameras", role="guard")
 async def cameras(pid: str) -> Response:
     """The part of a person's page that follows the sync."""
-    found = await auth.services().people.get(check_pid(pid))
+    found = await auth.services().people.register.get(check_pid(pid))
     return await page(
         "people/_cameras.html", cameras=await cameras_of_person(found.pid), person=found
     )
@@ -115,14 +115,14 @@ async def cameras(pid: str) -> Response:
 @blueprint.post("/<pid>/retry", role="guard")
 async def retry(pid: str) -> Response:
     """Have all cameras try this person again."""
-    await auth.services().people_sync.retry(None, check_pid(pid), by=auth.actor())
+    await auth.services().people.sync.retry(None, check_pid(pid), by=auth.actor())
     return redirect_to(f"/people/{pid}?done=people-retried")
 
 
 @blueprint.get("/<pid>/photo", role="guard")
 async def photo(pid: str) -> Response:
     """The photo as cameras are given it. Its address names the revision, so it may be kept."""
-    data = await auth.services().people.photo(check_pid(pid))
+    data = await auth.services().people.register.photo(check_pid(pid))
     response = Response(data, content_type="image/jpeg")
     age = "max-age=31536000, immutable" if request.args.get("r") else "no-cache"
     response.headers["Cache-Control"] = f"private, {age}"
@@ -131,7 +131,7 @@ async def photo(pid: str) -> Response:
 
 async def _sightings(found: Person) -> tuple[Record, ...]:
     """The last records that name the person."""
-    log = auth.services().records
+    log = auth.services().records.log
     newest = await log.page(RecordFilter(uuid=found.pid), newest_first=True, limit=_MAX_SIGHTINGS)
     return newest.items
 
@@ -139,6 +139,6 @@ async def _sightings(found: Person) -> tuple[Record, ...]:
 async def _count_sightings(found: Person) -> int | None:
     """How many records up to now name the person; None if that cannot be counted now."""
     with suppress(BadParameter, TooManyRequests):
-        counted = await auth.services().histograms.histogram(RecordFilter(uuid=found.pid))
+        counted = await auth.services().records.histograms.histogram(RecordFilter(uuid=found.pid))
         return sum(counted.counts) if counted.is_exact else None
     return None

@@ -60,8 +60,8 @@ class FoundView(Struct, frozen=True, kw_only=True):
 
 async def search_result(found: SearchResult) -> FoundView:
     shown = found.hits[:MAX_SHOWN]
-    people = await people_named(auth.services().people, (hit.person for hit in shown))
-    moment, zone = language.current().moment, auth.services().site.zone()
+    people = await people_named(auth.services().people.register, (hit.person for hit in shown))
+    moment, zone = language.current().moment, auth.services().core.site.zone()
     subject = found.subject
     return FoundView(
         hits=[_card(hit, people) for hit in shown],
@@ -75,7 +75,7 @@ async def search_result(found: SearchResult) -> FoundView:
 
 def _camera_name(did: str) -> str:
     try:
-        device = auth.services().devices.get(did)
+        device = auth.services().cameras.devices.get(did)
     except NoSuchResource:
         return did
     return device.name or device.sn

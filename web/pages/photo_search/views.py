@@ -74,7 +74,7 @@ async def start() -> Response:
         form, source = _read_form(sent.fields), read_source(sent.fields)
         subject = _subject(form)
         photo = await chosen_photo(sent.file, source)
-        search = auth.services().photo_searches
+        search = auth.services().people.photo_searches
         job = await search.start(photo, subject, auth.actor(), _chosen_cameras(form))
     except _ERRORS as error:
         return await _form_page(form, source, error)
@@ -94,14 +94,14 @@ async def state(id: int) -> Response:
 
 @blueprint.get("/<int:id>/photo", role="guard")
 async def photo(id: int) -> Response:
-    data = await auth.services().photo_searches.photo(id)
+    data = await auth.services().people.photo_searches.photo(id)
     response = Response(data, content_type="image/jpeg")
     response.headers["Cache-Control"] = "private, max-age=3600"
     return response
 
 
 async def _result(id: int) -> dict[str, Any]:
-    found = await auth.services().photo_searches.result(id)
+    found = await auth.services().people.photo_searches.result(id)
     return {
         "job": job_row(found.job),
         "found": await search_result(found),
@@ -163,14 +163,14 @@ def _chosen_cameras(form: SearchForm) -> Sequence[str] | None:
 
 
 def _groups() -> tuple[CameraGroup, ...]:
-    return auth.services().camera_groups.list()
+    return auth.services().people.groups.list()
 
 
 async def _form_page(
     form: SearchForm, source: PictureSource, error: HubError | None = None
 ) -> Response:
     hub = auth.services()
-    devices = sorted(hub.devices.list(), key=lambda one: (one.name or one.sn).casefold())
+    devices = sorted(hub.cameras.devices.list(), key=lambda one: (one.name or one.sn).casefold())
     return await page(
         "photo_search/search.html",
         area="search",
@@ -183,7 +183,7 @@ async def _form_page(
         periods=[Choice(name, gettext(text), False) for name, (text, _) in _PERIODS.items()],
         threshold=_THRESHOLD,
         threshold_expected=number_expected(_THRESHOLD),
-        zone_name=hub.site.zone_name(),
+        zone_name=hub.core.site.zone_name(),
         recent=await _recent(),
         fault=_describe(error) if error else "",
         is_sent=error is not None,

@@ -23,9 +23,9 @@ class Cells:
     """Turns raw cells into text. `pages`: for people on a page; otherwise for a spreadsheet."""
 
     def __init__(self, services: Services, *, pages: bool = False) -> None:
-        self.zone: ZoneInfo = services.site.zone()
+        self.zone: ZoneInfo = services.core.site.zone()
         self._names: Mapping[str, str] = {
-            one.did: one.name or one.sn for one in services.devices.list()
+            one.did: one.name or one.sn for one in services.cameras.devices.list()
         }
         self._pages = pages
 

@@ -62,9 +62,9 @@ def read_form(kind: str) -> ReportForm | None:
     day = now_here().date()
     with suppress(BadParameter):
         day = read_day(request.args.get("date", ""))
-    known = {group.id for group in hub.camera_groups.list()}
+    known = {group.id for group in hub.people.groups.list()}
     groups = read_groups(request.args.getlist("group"), known) if found == "attendance" else ()
-    gates = hub.reports.gates() if found == "plates" else Gates()
+    gates = hub.reports.maker.gates() if found == "plates" else Gates()
     return ReportForm(ReportQuery(found, period, day, groups, gates))
 
 

@@ -89,10 +89,10 @@ async def one(kind: str) -> Response:
     period = period_of(query.period, query.day, cells.zone)
     needs_gates = query.kind == "plates" and not (query.gates.entrances or query.gates.exits)
     found: Report | float = (
-        1.0 if needs_gates else await hub.reports.get(query, seconds=_PAGE_SECONDS)
+        1.0 if needs_gates else await hub.reports.maker.get(query, seconds=_PAGE_SECONDS)
     )
     report = found if isinstance(found, Report) else None
-    now = int(hub.now() * 1000)
+    now = int(hub.core.clock.likely_time() * 1000)
     response = await page(
         "reports/report.html",
         area="reports",
@@ -113,7 +113,7 @@ async def one(kind: str) -> Response:
         entrances=_groups(query.gates.entrances) if query.kind == "plates" else [],
         exits=_groups(query.gates.exits) if query.kind == "plates" else [],
         needs_gates=needs_gates,
-        has_cameras=hub.devices.overview.count > 0,
+        has_cameras=hub.cameras.devices.overview.count > 0,
         progress=None if isinstance(found, Report) or needs_gates else int(found * 100),
         report=report,
         made_at="" if report is None else language.current().moment(report.made_at, cells.zone),
@@ -143,10 +143,10 @@ async def as_xlsx(kind: str) -> Response:
 
 async def _file(kind: str, form_of_file: Literal["csv", "xlsx"]) -> Response:
     form, hub = _form(kind), auth.services()
-    report = await hub.reports.make(form.query, seconds=_FILE_SECONDS)
+    report = await hub.reports.maker.make(form.query, seconds=_FILE_SECONDS)
     write = partial(csv_of if form_of_file == "csv" else xlsx_of, report, Cells(hub))
     data = await trio.to_thread.run_sync(write, limiter=_writing)
-    await hub.reports.note_export(form.query, form_of_file, by=auth.actor())
+    await hub.reports.maker.note_export(form.query, form_of_file, by=auth.actor())
     response = Response(data, content_type=_TYPES[form_of_file])
     name = file_name(report, form_of_file)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -157,9 +157,9 @@ async def _file(kind: str, form_of_file: Literal["csv", "xlsx"]) -> Response:
 async def gates() -> Response:
     """Choose the groups at the entrances and the exits, for everybody and from now on."""
     form, hub = await request.form, auth.services()
-    known = {group.id for group in hub.camera_groups.list()}
+    known = {group.id for group in hub.people.groups.list()}
     chosen = Gates(read_groups(form.getlist("in"), known), read_groups(form.getlist("out"), known))
-    await hub.reports.choose_gates(chosen, by=auth.actor())
+    await hub.reports.maker.choose_gates(chosen, by=auth.actor())
     return redirect_to(_form("plates").url())
 
 
@@ -173,7 +173,7 @@ def _form(kind: str) -> ReportForm:
 def _groups(chosen: tuple[int, ...]) -> list[GroupChoice]:
     return [
         GroupChoice(group.id, group.name, group.id in chosen)
-        for group in auth.services().camera_groups.list()
+        for group in auth.services().people.groups.list()
     ]
 
 

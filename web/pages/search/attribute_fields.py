@@ -49,7 +49,7 @@ class AttributeGroup(Struct, frozen=True):
 
 def attribute_groups(sent: dict[str, list[str]]) -> list[AttributeGroup]:
     """The attributes that a camera of the site can tell, and those that are asked for."""
-    latest: Edition = max(auth.services().capabilities.upload_editions(), default=1)
+    latest: Edition = max(auth.services().cameras.capabilities.upload_editions(), default=1)
     groups = []
     for of, title in _TITLES.items():
         fields = [

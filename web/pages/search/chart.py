@@ -61,7 +61,7 @@ async def make_chart(question: Question) -> Chart | None:
     matching = question.filter(services)
     bounds = matching.since, matching.until
     with suppress(BadParameter, CannotStoreNow, TooManyRequests):
-        counted = await services.histograms.histogram(matching, bucket_ms=_bucket(*bounds))
+        counted = await services.records.histograms.histogram(matching, bucket_ms=_bucket(*bounds))
         if not any(counted.counts):
             return None
         return _chart(question, counted, await _count_ahead(matching))
@@ -75,14 +75,14 @@ def wider_url(question: Question) -> str:
     if since is None or until is None:
         return ""
     length = until - since
-    return _about(question, since - length, until + length, services.site.zone())
+    return _about(question, since - length, until + length, services.core.site.zone())
 
 
 async def _count_ahead(matching: RecordFilter) -> int:
     """How many records of a question without an end are dated after now; 0 if unknown."""
     if matching.until is None:
         with suppress(CannotStoreNow, TooManyRequests):
-            return await auth.services().histograms.dated_ahead(matching)
+            return await auth.services().records.histograms.dated_ahead(matching)
     return 0
 
 
@@ -95,7 +95,7 @@ def _bucket(since: int | None, until: int | None) -> int | None:
 
 
 def _chart(question: Question, counted: Histogram, ahead: int) -> Chart:
-    zone, most = auth.services().site.zone(), max(counted.counts)
+    zone, most = auth.services().core.site.zone(), max(counted.counts)
     ends = zip(counted.edges, counted.edges[1:], strict=False)
     bars = [
         Bar(

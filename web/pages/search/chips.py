@@ -94,7 +94,7 @@ def _matter(question: Question, person: str) -> Iterator[tuple[str, str, Questio
 
 def period_text(period: Period) -> str:
     """A time in words, "" for any time."""
-    words, zone = language.current(), auth.services().site.zone()
+    words, zone = language.current(), auth.services().core.site.zone()
     if period.since is not None or period.until is not None:
         since, until = (
             "" if at is None else words.moment(to_ms(at), zone)
@@ -119,7 +119,7 @@ def period_text(period: Period) -> str:
 
 def camera_name(did: str) -> str:
     try:
-        device = auth.services().devices.get(did)
+        device = auth.services().cameras.devices.get(did)
     except NoSuchResource:  # removed since the address was saved
         return gettext("Camera %(did)s") % {"did": did}
     return device.name or device.sn
@@ -127,7 +127,7 @@ def camera_name(did: str) -> str:
 
 def _group_name(id: int) -> str:
     try:
-        return auth.services().camera_groups.get(id).name
+        return auth.services().people.groups.get(id).name
     except NoSuchResource:
         return gettext("Group %(id)s") % {"id": id}
 
@@ -140,7 +140,7 @@ async def _person_text(uuid: str) -> str:
     if not auth.reaches(auth.user(), "guard"):
         return gettext("Person %(uuid)s") % {"uuid": uuid}
     try:
-        known = await auth.services().people.names({uuid})
+        known = await auth.services().people.register.names({uuid})
     except (CannotStoreNow, TooManyRequests):
         known = {}
     name = next((person.name for person in known.values()), "")

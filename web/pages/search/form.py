@@ -54,10 +54,12 @@ def search_form(sent: Sent) -> SearchForm:
     texts, code = sent.texts, language.current().code
     dids, groups = sent.lists.get("did", []), sent.lists.get("group", [])
     is_some = len(dids) + len(groups) > 1
-    devices = sorted(auth.services().devices.list(), key=lambda d: (d.name or d.sn).casefold())
+    devices = sorted(
+        auth.services().cameras.devices.list(), key=lambda d: (d.name or d.sn).casefold()
+    )
     shown = devices[:MAX_CAMERAS]
     shown += [device for device in devices[MAX_CAMERAS:] if device.did in dids]
-    known_groups = auth.services().camera_groups.list()
+    known_groups = auth.services().people.groups.list()
     types = sorted({*code_tables.EVENT_TYPES, *_number_in(texts.get("type", ""))})
     return SearchForm(
         values=texts,
@@ -131,7 +133,7 @@ def _at(question: Question, did: str = "", group: str = "") -> Question:
 
 async def people_with(word: str) -> list[PersonName]:
     """The people of the register whose name or number has this part; the first 20."""
-    found = await auth.services().people.page(
+    found = await auth.services().people.register.page(
         PersonFilter(q=word[:_MAX_WORD], sees_numbers=False), after=None, limit=_MAX_CANDIDATES
     )
     return [PersonName(one.pid, one.name, one.category) for one in found.items]

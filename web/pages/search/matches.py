@@ -38,7 +38,7 @@ async def find_matches(question: Question) -> FoundMatches | None:
     """
     services = auth.services()
     with suppress(CannotStoreNow, TooManyRequests):
-        found = await services.part_matching.find(question.filter(services))
+        found = await services.records.part_matching.find(question.filter(services))
         if found is None or not found.found:
             return None
         links = [_link(question, one) for one in found.found]

@@ -94,7 +94,7 @@ class Question(Struct, frozen=True, kw_only=True):
 
     def bounds(self, services: Services) -> tuple[int | None, int | None]:
         """From when until when, in UNIX milliseconds."""
-        now = datetime.fromtimestamp(services.now(), services.site.zone())
+        now = datetime.fromtimestamp(services.core.clock.likely_time(), services.core.site.zone())
         since, until = self.period.bounds(now)
         return None if since is None else to_ms(since), None if until is None else to_ms(until)
 
@@ -102,8 +102,8 @@ class Question(Struct, frozen=True, kw_only=True):
         """The same question with times that mean the same tomorrow."""
         if not self.period.pairs():
             return self
-        zone = services.site.zone()
-        now = datetime.fromtimestamp(services.now(), zone).replace(microsecond=0)
+        zone = services.core.site.zone()
+        now = datetime.fromtimestamp(services.core.clock.likely_time(), zone).replace(microsecond=0)
         since, until = self.period.bounds(now)
         if until is None and not self.period.is_range:
             until = now + timedelta(seconds=1)
@@ -144,8 +144,8 @@ class Question(Struct, frozen=True, kw_only=True):
         """
         if not self.dids and not self.groups:
             return None
-        known = {group.id for group in services.camera_groups.list()}
-        of_groups = services.camera_groups.dids_of(id for id in self.groups if id in known)
+        known = {group.id for group in services.people.groups.list()}
+        of_groups = services.people.groups.dids_of(id for id in self.groups if id in known)
         return tuple(dict.fromkeys((*self.dids, *of_groups)))
 
 

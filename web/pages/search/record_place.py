@@ -29,7 +29,7 @@ def searched_place(args: Any) -> RecordPlace | None:
         return None
     services = auth.services()
     try:
-        question = read_question(read_sent(args), services.site.zone())
+        question = read_question(read_sent(args), services.core.site.zone())
     except BadParameter:  # A record is shown all the same.
         return None
     return RecordPlace(question.filter(services), question.query(**OPENED_IN), question.url())

@@ -98,7 +98,7 @@ async def _read(question: Question, place: Place) -> _Reading:
 
 async def _page(question: Question, place: Place, *, newest_first: bool) -> RecordPage:
     services = auth.services()
-    return await services.records.page(
+    return await services.records.log.page(
         question.filter(services),
         after=place.after,
         before=place.before,

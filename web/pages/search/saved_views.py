@@ -56,7 +56,9 @@ async def save() -> Response:
     question = _question(form.get("query", ""))
     query = question.query().removeprefix("?")
     try:
-        await auth.services().saved_searches.add(form.get("name", ""), query, by=auth.actor())
+        await auth.services().records.saved_searches.add(
+            form.get("name", ""), query, by=auth.actor()
+        )
     except (AlreadyExists, BadParameter) as error:
         return await _list_page(auth.user(), error, name=form.get("name", ""), query=query)
     return redirect_to(question.url(done="search-saved"))
@@ -67,7 +69,7 @@ async def rename(id: int) -> Response:
     me = auth.user()
     name = (await request.form).get("name", "")
     try:
-        await auth.services().saved_searches.rename(id, name, user=me, by=auth.actor())
+        await auth.services().records.saved_searches.rename(id, name, user=me, by=auth.actor())
     except (AlreadyExists, BadParameter) as error:
         return await _list_page(me, error)
     return redirect_to("/search/saved?done=changed")
@@ -75,7 +77,7 @@ async def rename(id: int) -> Response:
 
 @blueprint.post("/<int:id>/remove", role="guard")
 async def remove(id: int) -> Response:
-    await auth.services().saved_searches.remove(id, user=auth.user(), by=auth.actor())
+    await auth.services().records.saved_searches.remove(id, user=auth.user(), by=auth.actor())
     return redirect_to("/search/saved?done=search-removed")
 
 
@@ -89,7 +91,7 @@ async def _list_page(
         status=error.status if error else 200,
         done=done_sentence(request.args.get("done")),
         fault=_describe(error) if error else "",
-        rows=[await _row(me, one) for one in auth.services().saved_searches.list()],
+        rows=[await _row(me, one) for one in auth.services().records.saved_searches.list()],
         name=name,
         query=query,
         most=MAX_NAME_LENGTH,
@@ -106,7 +108,7 @@ async def _row(me: User, saved: SavedSearch) -> SavedRow:
         url=url_of(saved),
         asked=asked,
         by=actor_text(saved.created_by),
-        at=language.current().moment(saved.created_at, auth.services().site.zone()),
+        at=language.current().moment(saved.created_at, auth.services().core.site.zone()),
         may_change=may_change(me, saved),
     )
 
@@ -125,7 +127,7 @@ def _question(query: str) -> Question:
         pairs = parse_qsl(query, max_num_fields=_MAX_FIELDS)
     except ValueError as error:
         raise BadParameter(str(error), field="query") from error
-    return read_question(read_sent(MultiDict(pairs)), auth.services().site.zone())
+    return read_question(read_sent(MultiDict(pairs)), auth.services().core.site.zone())
 
 
 def _describe(error: HubError) -> str:

@@ -29,7 +29,7 @@ blueprint = Blueprint("search", __name__, url_prefix="/search")
 async def search() -> Response:
     args, sent = request.args, read_sent(request.args)
     try:
-        question = apply_where(read_question(sent, auth.services().site.zone()), args)
+        question = apply_where(read_question(sent, auth.services().core.site.zone()), args)
         place = read_place(args)
     except BadParameter as error:
         return await _page(Question(), sent, fault=describe(error))
@@ -116,7 +116,7 @@ async def _page(
         query=question.query(**OPENED_IN),
         form=search_form(sent or sent_of(question)),
         fault=fault,
-        has_cameras=auth.services().devices.overview.count > 0,
+        has_cameras=auth.services().cameras.devices.overview.count > 0,
         done=done_sentence(request.args.get("done")),
         saved=_saved_links(question),
         **values,
@@ -128,7 +128,7 @@ def _saved_links(question: Question) -> list[tuple[str, str, bool]]:
     asked = question.query()
     return [
         (name_of(one), url_of(one), asked == f"?{one.query}")
-        for one in auth.services().saved_searches.list()
+        for one in auth.services().records.saved_searches.list()
     ]
 
 

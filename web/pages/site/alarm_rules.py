@@ -58,7 +58,7 @@ class RuleRow(Struct, frozen=True):
 
 @blueprint.get("", role="admin")
 async def rules() -> Response:
-    found = auth.services().alarm_rules.all()
+    found = auth.services().alarms.rules.all()
     return await site_page(
         "site/alarm_rules.html",
         section="alarm-rules",
@@ -105,7 +105,7 @@ def _when(rule: AlarmRule) -> str:
 def _where(rule: AlarmRule) -> str:
     if not rule.dids and not rule.groups:
         return gettext("all cameras")
-    groups = {one.id: one.name for one in auth.services().camera_groups.list()}
+    groups = {one.id: one.name for one in auth.services().people.groups.list()}
     names = [groups.get(id, f"#{id}") for id in rule.groups]
     names += [_camera_name(did) for did in rule.dids]
     return _list(names)
@@ -113,7 +113,7 @@ def _where(rule: AlarmRule) -> str:
 
 def _camera_name(did: str) -> str:
     try:
-        return _display_name(auth.services().devices.get(did))
+        return _display_name(auth.services().cameras.devices.get(did))
     except NoSuchResource:
         return did
 
@@ -138,7 +138,7 @@ async def one(number: int) -> Response:
 
 def _get(number: int) -> AlarmRule:
     """The rule at this place, from 1. Raises NoSuchResource."""
-    found = auth.services().alarm_rules.all()
+    found = auth.services().alarms.rules.all()
     if not 1 <= number <= len(found):
         raise NoSuchResource(f"there is no rule {number}")
     return found[number - 1]
@@ -147,7 +147,7 @@ def _get(number: int) -> AlarmRule:
 async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Response:
     """The form of a rule. `number`: its place; None for a new one."""
     hub = auth.services()
-    devices = sorted(hub.devices.list(), key=lambda one: _display_name(one).casefold())
+    devices = sorted(hub.cameras.devices.list(), key=lambda one: _display_name(one).casefold())
     days = enumerate(language.current().weekdays(), 1)
     return await site_page(
         "site/alarm_rule.html",
@@ -167,14 +167,14 @@ async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Re
         days=[Choice(str(day), full, day in rule.days) for day, (_, full) in days],
         cameras=[Choice(one.did, _display_name(one), one.did in rule.dids) for one in devices],
         groups=[
-            Choice(str(one.id), one.name, one.id in rule.groups) for one in hub.camera_groups.list()
+            Choice(str(one.id), one.name, one.id in rule.groups) for one in hub.people.groups.list()
         ],
     )
 
 
 def _fingerprint() -> str:
     """What the rules are now: rules have no names, and a form must not change another one."""
-    return f"{zlib.crc32(msgspec.json.encode(auth.services().alarm_rules.all())):08x}"
+    return f"{zlib.crc32(msgspec.json.encode(auth.services().alarms.rules.all())):08x}"
 
 
 @blueprint.post("/save", role="admin")
@@ -184,7 +184,7 @@ async def save() -> Response:
     number, rule = form.get("number", type=int), _read(form)
     if form.get("seen") != _fingerprint():
         return await _form_page(number, rule, _changed_meanwhile())
-    found = list(auth.services().alarm_rules.all())
+    found = list(auth.services().alarms.rules.all())
     if number is None:
         found.append(rule)
     else:
@@ -200,7 +200,7 @@ async def save() -> Response:
 @blueprint.post("/<int:number>/move", role="admin")
 async def move(number: int) -> Response:
     """Let a rule be decided before the one above it."""
-    found = list(auth.services().alarm_rules.all())
+    found = list(auth.services().alarms.rules.all())
     if 2 <= number <= len(found):
         found[number - 2], found[number - 1] = found[number - 1], found[number - 2]
         await _put(found)
@@ -219,14 +219,14 @@ async def remove(number: int) -> Response:
     form = await request.form
     if form.get("seen") == _fingerprint():
         _get(number)
-        found = list(auth.services().alarm_rules.all())
+        found = list(auth.services().alarms.rules.all())
         del found[number - 1]
         await _put(found)
     return redirect_to("/site/alarm-rules?done=rules-changed")
 
 
 async def _put(rules: list[AlarmRule]) -> None:
-    await auth.services().alarm_rules.put(tuple(rules), by=auth.actor())
+    await auth.services().alarms.rules.put(tuple(rules), by=auth.actor())
 
 
 def _read(form: MultiDict[str, str]) -> AlarmRule:

@@ -40,7 +40,7 @@ async def _keys_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Respons
         "site/api_keys.html",
         section="api-keys",
         status=fault.status,
-        rows=[_row(key) for key in auth.services().api_keys.all()],
+        rows=[_row(key) for key in auth.services().access.api_keys.all()],
         values=values,
         field=fault.field,
         fault=fault.sentence,
@@ -48,7 +48,7 @@ async def _keys_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Respons
 
 
 def _row(key: ApiKey) -> KeyRow:
-    shown, zone = language.current(), auth.services().site.zone()
+    shown, zone = language.current(), auth.services().core.site.zone()
     return KeyRow(
         appid=key.appid,
         name=key.name or key.appid,
@@ -71,7 +71,7 @@ async def add() -> Response:
     values = await _entered()
     name, may = values["name"], values["may"]
     try:
-        key = await auth.services().api_keys.add(
+        key = await auth.services().access.api_keys.add(
             name, may not in ("all", "targets"), targets=may == "targets", by=auth.actor()
         )
     except BadParameter as error:
@@ -88,7 +88,7 @@ async def _ask_to_remove() -> Response:
 
 def _get(appid: str) -> ApiKey:
     """The key with this appid. Raises NoSuchResource."""
-    for key in auth.services().api_keys.all():
+    for key in auth.services().access.api_keys.all():
         if key.appid == appid:
             return key
     raise NoSuchResource(f"there is no API key {appid!r}")
@@ -97,5 +97,5 @@ def _get(appid: str) -> ApiKey:
 @blueprint.post("/remove", role="admin", confirm=_ask_to_remove)
 async def remove() -> Response:
     key = _get((await request.form).get("appid", ""))
-    await auth.services().api_keys.remove(key.appid, by=auth.actor())
+    await auth.services().access.api_keys.remove(key.appid, by=auth.actor())
     return redirect_to("/site/api-keys?done=api-key-removed")

@@ -205,7 +205,7 @@ async def audit() -> Response:
     before = request.args.get("before", type=int)
     before = None if before is None else max(0, min(before, _MAX_ID))
     form = read_form()
-    found = await auth.services().audit.newest(
+    found = await auth.services().core.audit.newest(
         before=before, limit=_PAGE_ENTRIES + 1, matching=form.matching
     )
     entries = found[:_PAGE_ENTRIES]
@@ -234,9 +234,9 @@ async def export() -> Response:
         return shown.gettext(ACTIONS[action]) if action in ACTIONS else action
 
     form = read_form()
-    await hub.audit.require(auth.actor(), "audit.export", "")
+    await hub.core.audit.require(auth.actor(), "audit.export", "")
     response = Response(
-        export_csv(hub.audit, form.matching, describe), content_type="text/csv; charset=utf-8"
+        export_csv(hub.core.audit, form.matching, describe), content_type="text/csv; charset=utf-8"
     )
     day = now_here().date()
     response.headers["Content-Disposition"] = f'attachment; filename="audit-{day}.csv"'
@@ -247,7 +247,7 @@ async def export() -> Response:
 def _row(entry: AuditEntry) -> AuditRow:
     action = ACTIONS.get(entry.action)
     return AuditRow(
-        time=language.current().moment(entry.at, auth.services().site.zone()),
+        time=language.current().moment(entry.at, auth.services().core.site.zone()),
         who=actor_text(entry.who),
         address=entry.address,
         action=gettext(action) if action else entry.action,
@@ -268,7 +268,7 @@ def _camera(entry: AuditEntry) -> AuditTarget:
     """The target of a device action: a did, and for some actions details."""
     did, _, detail = entry.target.partition(" ")
     try:
-        camera = auth.services().devices.get(did)
+        camera = auth.services().cameras.devices.get(did)
     except NoSuchResource:
         return AuditTarget(did, detail=detail)
     return AuditTarget(camera.name or camera.sn, f"/cameras/{did}", detail)
@@ -286,7 +286,7 @@ def _person(entry: AuditEntry) -> AuditTarget:
 
 def _group(entry: AuditEntry) -> AuditTarget:
     """A group of cameras by its name; a removed one by its number."""
-    groups = {str(group.id): group.name for group in auth.services().camera_groups.list()}
+    groups = {str(group.id): group.name for group in auth.services().people.groups.list()}
     return AuditTarget(groups.get(entry.target, entry.target))
 
 
@@ -311,7 +311,7 @@ def _release(entry: AuditEntry) -> AuditTarget:
     if entry.action not in ("firmware.add", "firmware.remove"):
         return AuditTarget(entry.target[:12])
     try:
-        release = auth.services().releases.get(int(entry.target))
+        release = auth.services().firmware.releases.get(int(entry.target))
     except (NoSuchResource, ValueError):
         return AuditTarget(entry.target)
     return AuditTarget(release.ver_name, f"/firmware/releases/{release.id}")
@@ -319,7 +319,7 @@ def _release(entry: AuditEntry) -> AuditTarget:
 
 def _campaign(entry: AuditEntry) -> AuditTarget:
     """The number of a campaign. Old campaigns are forgotten, and have no page then."""
-    campaigns = auth.services().campaigns.outlines()
+    campaigns = auth.services().firmware.campaigns.outlines()
     is_known = any(str(one.id) == entry.target for one in campaigns)
     return AuditTarget(entry.target, f"/firmware/campaigns/{entry.target}" if is_known else "")
 
@@ -338,7 +338,7 @@ def _alarm(entry: AuditEntry) -> AuditTarget:
 def _plate_list(entry: AuditEntry) -> AuditTarget:
     """A plate list: its number, and its name at that time."""
     id, _, name = entry.target.partition(" ")
-    is_there = any(str(one.id) == id for one in auth.services().plate_lists.list())
+    is_there = any(str(one.id) == id for one in auth.services().alarms.plate_lists.list())
     return AuditTarget(name or id, f"/site/plate-lists/{id}" if is_there else "")
 
 
@@ -373,7 +373,7 @@ def _report(entry: AuditEntry) -> AuditTarget:
 
 def _gates(target: str) -> str:
     """The groups at the entrances and at the exits, each as IDs with commas, by their names."""
-    names = {str(group.id): group.name for group in auth.services().camera_groups.list()}
+    names = {str(group.id): group.name for group in auth.services().people.groups.list()}
     sides = ([names.get(id, id) for id in side.split(",")] for side in target.split(" "))
     return " → ".join(", ".join(side) for side in sides)
 

@@ -79,5 +79,7 @@ def _cameras(name: str) -> tuple[str, ...]:
     wanted = name.casefold()
     if not wanted:
         return ()
-    found = (one.did for one in auth.services().devices.list() if wanted in one.name.casefold())
+    found = (
+        one.did for one in auth.services().cameras.devices.list() if wanted in one.name.casefold()
+    )
     return tuple(did for did, _ in zip(found, range(_MAX_CAMERAS), strict=False))

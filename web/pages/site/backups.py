@@ -76,7 +76,7 @@ async def backups() -> Response:
 
 async def _backups_page(fault: Fault = NO_FAULT) -> Response:
     hub = auth.services()
-    restored = hub.backups.restored_from()
+    restored = hub.upkeep.backups.restored_from()
     return await site_page(
         "site/backups.html",
         section="backups",
@@ -84,11 +84,12 @@ async def _backups_page(fault: Fault = NO_FAULT) -> Response:
         view=_view(hub),
         fault=fault.sentence,
         field=fault.field,
-        folder=str(hub.backups.folder),
+        folder=str(hub.upkeep.backups.folder),
         example=_example(hub),
-        is_on_same_disk=hub.backups.is_on_same_disk and not hub.backups.folder_problem,
-        hour=f"{hub.backups.hour:02}:00",
-        has_pictures=hub.backups.has_pictures,
+        is_on_same_disk=hub.upkeep.backups.is_on_same_disk
+        and not hub.upkeep.backups.folder_problem,
+        hour=f"{hub.upkeep.backups.hour:02}:00",
+        has_pictures=hub.upkeep.backups.has_pictures,
         restored=None
         if restored is None
         else RestoredView(", ".join(restored.addresses), ", ".join(restored.addresses_now)),
@@ -108,21 +109,21 @@ async def command() -> Response:
 
 
 def _example(hub: Services) -> str:
-    newest = hub.backups.last_complete
-    return str(hub.backups.folder / (newest.name if newest else "sitehub-….tar"))
+    newest = hub.upkeep.backups.last_complete
+    return str(hub.upkeep.backups.folder / (newest.name if newest else "sitehub-….tar"))
 
 
 @blueprint.post("/run", role="admin")
 async def run() -> Response:
     # The page says that one is in progress, and says no longer so when it has ended.
     with suppress(TooManyRequests):
-        await auth.services().backups.run_now(auth.actor())
+        await auth.services().upkeep.backups.run_now(auth.actor())
     return redirect_to("/site/backups")
 
 
 @blueprint.post("/acknowledge", role="admin")
 async def acknowledge() -> Response:
-    await auth.services().backups.acknowledge_restore(auth.actor())
+    await auth.services().upkeep.backups.acknowledge_restore(auth.actor())
     return redirect_to("/site/backups?done=changed")
 
 
@@ -135,7 +136,7 @@ async def download() -> Response:
     if passphrase != form.get("repeated", ""):
         return await _backups_page(Fault("repeated", gettext("The passphrases do not match.")))
     try:
-        token = await hub.backups.permit_file(
+        token = await hub.upkeep.backups.permit_file(
             by, pictures=form.get("pictures") == "yes", passphrase=passphrase or None
         )
     except BackupFault:
@@ -151,12 +152,14 @@ async def download() -> Response:
 async def file() -> Response:
     by, token = auth.actor(), request.args.get("token", "")
     hub = auth.services()
-    hub.backups.check_permit(by, token)
+    hub.upkeep.backups.check_permit(by, token)
     if request.method == "HEAD":
         return Response(b"", content_type="application/octet-stream")
     body = _FileBody(hub, by, token)
     response = Response(body, content_type="application/octet-stream")
-    name = f"sitehub-{datetime.fromtimestamp(hub.now(), UTC):%Y%m%d-%H%M%S}.backup"
+    name = (
+        f"sitehub-{datetime.fromtimestamp(hub.core.clock.likely_time(), UTC):%Y%m%d-%H%M%S}.backup"
+    )
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -166,7 +169,7 @@ class _FileBody(ResponseBody):
     """The bytes of a backup, made while they are sent."""
 
     def __init__(self, hub: Services, by: Actor, token: str) -> None:
-        self._backups = hub.backups
+        self._backups = hub.upkeep.backups
         self._by = by
         self._token = token
 
@@ -183,7 +186,7 @@ class _FileBody(ResponseBody):
 
 
 def _view(hub: Services) -> BackupsView:
-    backups, newest = hub.backups, hub.backups.last_complete
+    backups, newest = hub.upkeep.backups, hub.upkeep.backups.last_complete
     problem, failure = backups.folder_problem, backups.last_failure
     if problem and failure is not None and not failure.is_of_database:
         failure = None  # for the same reason
@@ -213,7 +216,7 @@ def _advice(failure: BackupFailure | None) -> str:
 
 
 def _incomplete(hub: Services) -> str:
-    made = hub.backups.last_incomplete
+    made = hub.upkeep.backups.last_incomplete
     if made is None:
         return ""
     return gettext("The backup of %(time)s is incomplete. %(missing)s") % {
@@ -234,12 +237,12 @@ def _missing(one: Backup) -> str:
 
 
 def _tone(hub: Services) -> str:
-    backups = hub.backups
+    backups = hub.upkeep.backups
     is_bad = backups.folder_problem or backups.last_failure or backups.last_incomplete
     if is_bad or backups.overdue_days() is not None:
         return "bad"
-    newest = hub.backups.last_complete
-    is_fresh = newest is not None and hub.backups.now() - newest.made_at < 1.5 * _DAY_SECONDS
+    newest = hub.upkeep.backups.last_complete
+    is_fresh = newest is not None and hub.upkeep.backups.now() - newest.made_at < 1.5 * _DAY_SECONDS
     return "good" if is_fresh else "warning"
 
 
@@ -252,7 +255,7 @@ def _sentence(hub: Services, newest: Backup | None) -> str:
 
 
 def _first(hub: Services) -> str:
-    backups = hub.backups
+    backups = hub.upkeep.backups
     is_told = backups.folder_problem or backups.last_failure or backups.running
     return "" if is_told else next_backup(hub)
 
@@ -269,7 +272,7 @@ def _age(seconds: float) -> str:
 
 
 def _running(hub: Services) -> str:
-    progress = hub.backups.running
+    progress = hub.upkeep.backups.running
     if progress is None:
         return ""
     if progress.is_stalled:
@@ -299,4 +302,4 @@ def _row(hub: Services, one: Backup) -> BackupRow:
 
 
 def _moment(hub: Services, seconds: float) -> str:
-    return language.current().moment(int(seconds * 1000), hub.site.zone())
+    return language.current().moment(int(seconds * 1000), hub.core.site.zone())

@@ -50,8 +50,8 @@ async def certificate() -> Response:
 
 async def _certificate_page(fault: Fault = NO_FAULT, *, asks_anyway: bool = False) -> Response:
     hub, shown = auth.services(), language.current()
-    certificates, config, zone = hub.certificates, hub.config, hub.site.zone()
-    days = int((certificates.expires_at - hub.now()) // 86_400)
+    certificates, config, zone = hub.upkeep.certificates, hub.config, hub.core.site.zone()
+    days = int((certificates.expires_at - hub.core.clock.likely_time()) // 86_400)
     return await site_page(
         "site/certificate.html",
         section="certificate",
@@ -75,15 +75,15 @@ async def _certificate_page(fault: Fault = NO_FAULT, *, asks_anyway: bool = Fals
         legacy_cameras=_legacy_cameras(hub),
         refused=[
             (one.address, one.port_name, shown.moment(one.last_seen, zone), one.tries)
-            for one in hub.old_tls.refused()
+            for one in hub.cameras.old_tls.refused()
         ],
     )
 
 
 def _legacy_cameras(hub: Services) -> list[tuple[DeviceView, str]]:
     """Return the cameras whose last connect used a legacy cipher suite, and the suite's name."""
-    suites = hub.old_tls.legacy_suites()
-    views = hub.devices.list() if suites else []
+    suites = hub.cameras.old_tls.legacy_suites()
+    views = hub.cameras.devices.list() if suites else []
     return [(one, suites[one.did]) for one in views if one.did in suites]
 
 
@@ -94,14 +94,16 @@ async def upload() -> Response:
     try:
         if not form.get("anyway"):
             _check_names(cert)
-        await hub.certificates.upload(cert, key)
+        await hub.upkeep.certificates.upload(cert, key)
     except CertificateProblem as problem:
         text = gettext(PROBLEMS[problem.problem]) % {"detail": problem.detail}
         asks = problem.problem == "names"
         return await _certificate_page(Fault(problem.field, text), asks_anyway=asks)
     except CannotStoreNow as error:
         return await _certificate_page(Fault("", error.message, error.status))
-    await hub.audit.add(auth.actor(), "certificate.upload", hub.certificates.leaf_fingerprint)
+    await hub.core.audit.add(
+        auth.actor(), "certificate.upload", hub.upkeep.certificates.leaf_fingerprint
+    )
     return redirect_to("/site/certificate?done=certificate-uploaded")
 
 
@@ -125,7 +127,7 @@ async def _ask_to_remove() -> Response:
     return await site_page(
         "site/certificate_remove.html",
         section="certificate",
-        names=sorted(auth.services().certificates.names),
+        names=sorted(auth.services().upkeep.certificates.names),
     )
 
 
@@ -133,12 +135,12 @@ async def _ask_to_remove() -> Response:
 async def remove() -> Response:
     """Delete the uploaded certificate, and use the hub's own."""
     hub = auth.services()
-    gone = hub.certificates.leaf_fingerprint
+    gone = hub.upkeep.certificates.leaf_fingerprint
     try:
-        await hub.certificates.remove_uploaded()
+        await hub.upkeep.certificates.remove_uploaded()
     except CertificateProblem as problem:
         return await _certificate_page(Fault("", gettext(PROBLEMS[problem.problem])))
     except (StartFault, CannotStoreNow) as error:
         return await _certificate_page(Fault("", error.message, 503))
-    await hub.audit.add(auth.actor(), "certificate.remove", gone)
+    await hub.core.audit.add(auth.actor(), "certificate.remove", gone)
     return redirect_to("/site/certificate?done=certificate-removed")

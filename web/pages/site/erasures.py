@@ -83,7 +83,7 @@ async def erasures() -> Response:
 
 async def _list_page(form: PersonForm, fault: str = "") -> Response:
     before = request.args.get("before", type=int)
-    found = await auth.services().erasures.newest(
+    found = await auth.services().records.erasures.newest(
         None if before is None else max(0, min(before, _MAX_ID)), _PER_PAGE + 1
     )
     shown, more = found[:_PER_PAGE], len(found) > _PER_PAGE
@@ -118,7 +118,7 @@ async def confirm() -> Response:
 
 
 async def _confirm_page(form: PersonForm, *, fault: str = "", with_held: bool = False) -> Response:
-    erasures = auth.services().erasures
+    erasures = auth.services().records.erasures
     subject = await _subject(form)
     return await site_page(
         "site/erasures_confirm.html",
@@ -143,7 +143,9 @@ async def erase() -> Response:
             fault = gettext("The entries do not match. Nothing was erased.")
             return await _confirm_page(form, fault=fault, with_held=with_held)
         subject = await _subject(form)
-        begun = await auth.services().erasures.begin(subject, with_held=with_held, by=auth.actor())
+        begun = await auth.services().records.erasures.begin(
+            subject, with_held=with_held, by=auth.actor()
+        )
     except (BadParameter, NoSuchResource) as error:
         return await _list_page(form, _describe(error))
     return redirect_to(f"/site/erasures/{begun.id}")
@@ -151,14 +153,14 @@ async def erase() -> Response:
 
 @blueprint.get("/<int:id>", role="admin")
 async def report(id: int) -> Response:
-    row = _erasure_row(await auth.services().erasures.get(id))
+    row = _erasure_row(await auth.services().records.erasures.get(id))
     return await site_page("site/erasure.html", section="erasures", row=row)
 
 
 @blueprint.get("/<int:id>/now", role="admin")
 async def report_now(id: int) -> Response:
     """The part of the report that is refreshed."""
-    row = _erasure_row(await auth.services().erasures.get(id))
+    row = _erasure_row(await auth.services().records.erasures.get(id))
     return await page("site/_erasure.html", area="site", row=row)
 
 
@@ -170,7 +172,7 @@ def _read(values: Any) -> PersonForm:
 async def _find(form: PersonForm) -> list[PersonRow]:
     if [bool(form.number), bool(form.name), bool(form.seqs)].count(True) != 1:
         raise BadParameter("one is expected", field="name")
-    found = await auth.services().erasures.find_erasable(
+    found = await auth.services().records.erasures.find_erasable(
         number=form.number, name=form.name, seqs=form.chosen()
     )
     return [_person_row(one, _form_of(one.match) or form) for one in found]
@@ -185,7 +187,7 @@ def _form_of(match: Match | None) -> PersonForm | None:
 
 async def _subject(form: PersonForm) -> Subject:
     try:
-        return await auth.services().erasures.find_subject(
+        return await auth.services().records.erasures.find_subject(
             number=form.number, name=form.name, seqs=form.chosen()
         )
     except NoSuchResource:
@@ -199,14 +201,14 @@ def _person_row(found: Erasable, form: PersonForm) -> PersonRow:
 
 def _camera_name(did: str) -> str:
     try:
-        device = auth.services().devices.get(did)
+        device = auth.services().cameras.devices.get(did)
     except NoSuchResource:
         return did
     return device.name or device.sn
 
 
 def _erasure_row(erasure: Erasure) -> ErasureRow:
-    words, zone = language.current(), auth.services().site.zone()
+    words, zone = language.current(), auth.services().core.site.zone()
     finished, report = erasure.finished_at, erasure.report
     return ErasureRow(
         id=erasure.id,

@@ -72,19 +72,19 @@ async def now() -> Response:
 @blueprint.post("/check", role="admin")
 async def check() -> Response:
     """Start to check everything."""
-    auth.services().health_checks.start()
+    auth.services().upkeep.health_checks.start()
     return redirect_to("/site/health#everything")
 
 
 @blueprint.post("/accept-lost", role="admin")
 async def accept_lost() -> Response:
     """Take note of pictures and changes that are lost."""
-    await auth.services().lost_pictures.accept(auth.actor())
+    await auth.services().upkeep.lost_pictures.accept(auth.actor())
     return redirect_to("/site/health?done=changed")
 
 
 async def _view() -> HealthView:
-    checks = auth.services().health_checks
+    checks = auth.services().upkeep.health_checks
     quick = await checks.quick()
     full = checks.last_full
     slow = full.findings if full else ()
@@ -96,14 +96,14 @@ async def _view() -> HealthView:
         slow=[_shown(finding) for finding in slow],
         checked_at=_moment(full.ended_at) if full else "",
         run=_run(),
-        has_lost=bool(auth.services().lost_pictures.unaccepted()),
-        has_lost_changes=auth.services().lost_pictures.has_changes,
+        has_lost=bool(auth.services().upkeep.lost_pictures.unaccepted()),
+        has_lost_changes=auth.services().upkeep.lost_pictures.has_changes,
     )
 
 
 def _offline() -> list[NotedCamera]:
     """The cameras that are offline; none if all are, which is a problem of its own."""
-    if any(reason.code == "cameras-offline" for reason in auth.services().health.reasons()):
+    if any(reason.code == "cameras-offline" for reason in auth.services().upkeep.health.reasons()):
         return []
     return _noted("offline")
 
@@ -111,7 +111,7 @@ def _offline() -> list[NotedCamera]:
 def _noted(state: ShownState) -> list[NotedCamera]:
     return [
         NotedCamera(one.name or one.sn, f"/cameras/{one.did}")
-        for one in auth.services().devices.list()
+        for one in auth.services().cameras.devices.list()
         if shown_state(one) == state
     ]
 
@@ -124,14 +124,14 @@ def _shown(finding: Finding) -> ShownCheck:
 def _met(findings: list[Finding]) -> Iterator[ShownCheck]:
     """What the hub met by itself, without what a check has found too."""
     found = {finding.code for finding in findings}
-    for reason in auth.services().health.reasons():
+    for reason in auth.services().upkeep.health.reasons():
         if reason.problem.check and reason.code not in found:
             state: State = "failed" if reason.is_serious else "warning"
             yield ShownCheck(gettext(reason.problem.check), state, health_sentence(reason))
 
 
 def _run() -> ShownRun | None:
-    running = auth.services().health_checks.running
+    running = auth.services().upkeep.health_checks.running
     if running is None:
         return None
     part = "" if running.part is None else f"{running.part:.2f}"
@@ -139,4 +139,4 @@ def _run() -> ShownRun | None:
 
 
 def _moment(ms: int) -> str:
-    return language.current().moment(ms, auth.services().site.zone())
+    return language.current().moment(ms, auth.services().core.site.zone())

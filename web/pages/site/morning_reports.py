@@ -30,14 +30,14 @@ _MAX_LENGTH = 500
 
 @blueprint.get("/site/reports", role="admin")
 async def morning_reports() -> Response:
-    settings = auth.services().report_delivery.settings
+    settings = auth.services().reports.delivery.settings
     if settings == DeliverySettings():  # Nobody has chosen anything yet.
         settings = replace(settings, language=language.current().code)
     return await _page(msgspec.to_builtins(settings))
 
 
 async def _page(values: dict[str, object], fault: Fault | None = None) -> Response:
-    delivery = auth.services().report_delivery
+    delivery = auth.services().reports.delivery
     chosen, last = values.get("kinds", ()), delivery.last_day
     return await site_page(
         "site/morning_reports.html",
@@ -76,7 +76,7 @@ async def change() -> Response:
     if settings.kinds and not (settings.folder or settings.url):
         return await _page(values, Fault("folder", gettext("Enter a folder or a web address.")))
     try:
-        await auth.services().report_delivery.change(settings, by=auth.actor())
+        await auth.services().reports.delivery.change(settings, by=auth.actor())
     except BadParameter as error:
         return await _page(values, _fault(error))
     return redirect_to("/site/reports?done=delivery-changed")
@@ -85,7 +85,7 @@ async def change() -> Response:
 @blueprint.post("/site/reports/send", role="admin")
 async def send() -> Response:
     """Send the reports of yesterday now."""
-    delivery = auth.services().report_delivery
+    delivery = auth.services().reports.delivery
     try:
         await delivery.send_now(by=auth.actor())
     except BadParameter as error:

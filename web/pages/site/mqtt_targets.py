@@ -24,7 +24,7 @@ async def ask() -> Response:
 async def add() -> Response:
     values = await entered()
     try:
-        view, _ = await auth.services().targets.add(
+        view, _ = await auth.services().forwarding.targets.add(
             "mqtt",
             values.url,
             name=values.name,

@@ -28,7 +28,7 @@ async def add() -> Response:
     values = await entered()
     try:
         values, suggested = _filled(values, await _file())
-        view, _ = await auth.services().targets.add(
+        view, _ = await auth.services().forwarding.targets.add(
             "nats",
             values.url,
             name=values.name,

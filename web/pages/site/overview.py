@@ -21,7 +21,7 @@ _FIELDS = ("name", "zone", "language")
 
 @blueprint.get("", role="admin")
 async def overview() -> Response:
-    site = auth.services().site
+    site = auth.services().core.site
     return await _overview_page(
         {"name": site.name(), "zone": site.zone_name(), "language": site.language()}
     )
@@ -40,7 +40,7 @@ async def _overview_page(values: dict[str, str], *, field: str = "", fault: str 
         tiles=await site_tiles(),
         dashboards=dashboard_urls(hub),
         devices=device_urls(hub),
-        data_dir=str(hub.data_dir),
+        data_dir=str(hub.core.data_dir),
     )
 
 
@@ -57,12 +57,12 @@ async def change() -> Response:
     values = {name: form.get(name, "").strip() for name in _FIELDS}
     hub = auth.services()
     try:
-        await hub.site.set(SiteSettings(**values))
+        await hub.core.site.set(SiteSettings(**values))
     except BadParameter as error:
         return await _overview_page(
             values, field=error.field, fault=describe_site_error(error.field)
         )
-    await hub.audit.add(auth.actor(), "site.change", values["name"])
+    await hub.core.audit.add(auth.actor(), "site.change", values["name"])
     return redirect_to("/site?done=changed")
 
 

@@ -71,7 +71,7 @@ async def plate_lists() -> Response:
 
 
 async def _lists_page(values: Mapping[str, str], fault: str = "") -> Response:
-    found = auth.services().plate_lists.list()
+    found = auth.services().alarms.plate_lists.list()
     return await site_page(
         "site/plate_lists.html",
         section="plate-lists",
@@ -107,7 +107,7 @@ async def add() -> Response:
             severity=_read_severity(form),
             entries=tuple(_read_lines(form.get("plates", ""))),
         )
-        added = await auth.services().plate_lists.add(new, by=auth.actor())
+        added = await auth.services().alarms.plate_lists.add(new, by=auth.actor())
     except (BadLine, BadParameter, AlreadyExists) as error:
         return await _lists_page(form, _describe(error))
     return redirect_to(f"/site/plate-lists/{added.id}?done=plate-list-added")
@@ -119,7 +119,7 @@ def _read_severity(form: Mapping[str, str]) -> Severity:
 
 @blueprint.get("/<int:id>", role="admin")
 async def one(id: int) -> Response:
-    return await _list_page(auth.services().plate_lists.get(id), {})
+    return await _list_page(auth.services().alarms.plate_lists.get(id), {})
 
 
 async def _list_page(shown: PlateList, values: Mapping[str, str], fault: str = "") -> Response:
@@ -153,15 +153,19 @@ def _has(entry: PlateEntry, wanted: str, word: str) -> bool:
 
 def _entry_row(entry: PlateEntry) -> EntryRow:
     hub = auth.services()
-    until = "" if entry.until is None else language.current().date(entry.until - 1, hub.site.zone())
-    is_over = entry.until is not None and entry.until <= hub.now() * 1000
+    until = (
+        ""
+        if entry.until is None
+        else language.current().date(entry.until - 1, hub.core.site.zone())
+    )
+    is_over = entry.until is not None and entry.until <= hub.core.clock.likely_time() * 1000
     return EntryRow(entry.pattern, entry.note, until, is_over)
 
 
 @blueprint.post("/<int:id>/change", role="admin")
 async def change(id: int) -> Response:
     """Change name and severity."""
-    form, shown = await request.form, auth.services().plate_lists.get(id)
+    form, shown = await request.form, auth.services().alarms.plate_lists.get(id)
     changed = replace(_as_new(shown), name=form.get("name", ""), severity=_read_severity(form))
     return await _save(shown, changed, form)
 
@@ -169,7 +173,7 @@ async def change(id: int) -> Response:
 @blueprint.post("/<int:id>/plates", role="admin")
 async def add_plates(id: int) -> Response:
     """Add plates; those that are on the list already get the new note and end."""
-    form, shown = await request.form, auth.services().plate_lists.get(id)
+    form, shown = await request.form, auth.services().alarms.plate_lists.get(id)
     try:
         added = _read_lines(form.get("plates", ""))
     except BadLine as error:
@@ -181,7 +185,7 @@ async def add_plates(id: int) -> Response:
 
 @blueprint.post("/<int:id>/plates/remove", role="admin")
 async def remove_plates(id: int) -> Response:
-    form, shown = await request.form, auth.services().plate_lists.get(id)
+    form, shown = await request.form, auth.services().alarms.plate_lists.get(id)
     gone = set(form.getlist("pattern"))
     if not gone:
         return await _list_page(shown, {}, gettext("Select at least one plate."))
@@ -195,20 +199,20 @@ def _as_new(shown: PlateList) -> NewPlateList:
 
 async def _save(shown: PlateList, changed: NewPlateList, form: Mapping[str, str]) -> Response:
     try:
-        await auth.services().plate_lists.change(shown.id, changed, by=auth.actor())
+        await auth.services().alarms.plate_lists.change(shown.id, changed, by=auth.actor())
     except (BadParameter, AlreadyExists) as error:
         return await _list_page(shown, form, _describe(error))
     return redirect_to(f"/site/plate-lists/{shown.id}?done=plate-list-changed")
 
 
 async def _ask_to_remove(id: int) -> Response:
-    row = _row(auth.services().plate_lists.get(id))
+    row = _row(auth.services().alarms.plate_lists.get(id))
     return await site_page("site/plate_list_remove.html", section="plate-lists", row=row)
 
 
 @blueprint.post("/<int:id>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
-    await auth.services().plate_lists.remove(id, by=auth.actor())
+    await auth.services().alarms.plate_lists.remove(id, by=auth.actor())
     return redirect_to("/site/plate-lists?done=plate-list-removed")
 
 

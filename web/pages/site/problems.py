@@ -41,7 +41,7 @@ class ShownProblem(Struct, frozen=True):
 
 async def current_problems() -> list[ShownProblem]:
     """What is not well, by the health of the hub and the checks; the most serious first."""
-    checks = auth.services().health_checks
+    checks = auth.services().upkeep.health_checks
     full = checks.last_full
     findings = [*await checks.quick(), *(full.findings if full else ())]
     found = [*_reported(), *_found(findings)]
@@ -58,7 +58,7 @@ def finding_sentence(text: str, finding: Finding) -> str:
 def _reported() -> list[tuple[Level | State, ShownProblem]]:
     return [
         (reason.problem.level, _reported_problem(reason))
-        for reason in auth.services().health.reasons()
+        for reason in auth.services().upkeep.health.reasons()
     ]
 
 
@@ -79,7 +79,7 @@ def _reported_problem(reason: HealthReason) -> ShownProblem:
 
 def _found(findings: list[Finding]) -> Iterator[tuple[Level | State, ShownProblem]]:
     """What the checks found, without what the health of the hub reports by the same code."""
-    reported = {reason.code for reason in auth.services().health.reasons()}
+    reported = {reason.code for reason in auth.services().upkeep.health.reasons()}
     for finding in findings:
         if finding.state != "ok" and finding.code not in reported:
             check = CHECKS[finding.check]

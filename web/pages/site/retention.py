@@ -92,7 +92,9 @@ async def confirm() -> Response:
     if form.get("sure") != "yes":
         return await _retention_page(fault=gettext("Check the date, and tick the box."))
     try:
-        await auth.services().retention.confirm(form.get("days", "").split(), by=auth.actor())
+        await auth.services().records.retention.confirm(
+            form.get("days", "").split(), by=auth.actor()
+        )
     except AlreadyExists:
         return await _retention_page(
             fault=gettext("The days waiting have changed. Check the list again.")
@@ -105,7 +107,7 @@ async def confirm() -> Response:
 @blueprint.post("/clock", role="admin")
 async def confirm_clock() -> Response:
     """Note that the hub's clock is right."""
-    await auth.services().clock.confirm(by=auth.actor())
+    await auth.services().core.clock.confirm(by=auth.actor())
     return redirect_to("/site/retention?done=clock-confirmed")
 
 
@@ -159,7 +161,7 @@ def _limits(found: RetentionView) -> list[str]:
 
 def _free_space(wanted: float) -> list[str]:
     """What the hub keeps free and what is free; what follows if that is less."""
-    free = auth.services().figures.disk().free
+    free = auth.services().upkeep.figures.disk().free
     if free is None:
         return [gettext("The hub is set to keep %(n)s GB free.") % {"n": f"{wanted:g}"}]
     values = {"n": f"{wanted:g}", "free": f"{free / GB:.1f}"}
@@ -257,7 +259,7 @@ def _moment(text: str) -> str:
     if not text:
         return ""
     ms = int(datetime.fromisoformat(text).timestamp() * 1000)
-    return language.current().moment(ms, auth.services().site.zone())
+    return language.current().moment(ms, auth.services().core.site.zone())
 
 
 def _date(day: str) -> str:

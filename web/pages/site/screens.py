@@ -37,12 +37,12 @@ async def screens() -> Response:
 
 async def _screens_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Response:
     hub = auth.services()
-    users = [user.name for user in hub.users.all() if user.enabled and user.role == "viewer"]
+    users = [user.name for user in hub.access.users.all() if user.enabled and user.role == "viewer"]
     return await site_page(
         "site/screens.html",
         section="screens",
         status=fault.status,
-        rows=[_row(one) for one in hub.screens.all()],
+        rows=[_row(one) for one in hub.access.screens.all()],
         users=users,
         values=values,
         field=fault.field,
@@ -52,7 +52,7 @@ async def _screens_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Resp
 
 def _row(session: Session) -> ScreenRow:
     hub, shown = auth.services(), language.current()
-    zone, lives = hub.site.zone(), hub.clock.lives
+    zone, lives = hub.core.site.zone(), hub.core.clock.lives
     return ScreenRow(
         id=session.token_hash.hex(),
         name=session.screen,
@@ -73,7 +73,7 @@ async def make_link() -> Response:
     """Make the link that is opened on the screen."""
     values = await _entered()
     try:
-        token = await auth.services().screens.make_link(
+        token = await auth.services().access.screens.make_link(
             values["name"], values["user"], by=auth.user(), address=auth.client_address()
         )
     except BadParameter as error:
@@ -98,5 +98,5 @@ async def end() -> Response:
         token_hash = bytes.fromhex((await request.form).get("id", ""))
     except ValueError:
         token_hash = b""
-    await auth.services().screens.end(token_hash, by=auth.actor())
+    await auth.services().access.screens.end(token_hash, by=auth.actor())
     return redirect_to("/site/screens?done=screen-ended")

@@ -52,7 +52,7 @@ class SettingForm(Struct, frozen=True):
 async def _folder_fault(folder: Value) -> str:
     """Why no backups can be made in a folder; "" if they can."""
     try:
-        await auth.services().backups.try_folder(str(folder))
+        await auth.services().upkeep.backups.try_folder(str(folder))
     except BackupFault as error:
         return gettext("This folder does not exist or cannot be written to: %(reason)s.") % {
             "reason": store_reason(error.message)
@@ -61,7 +61,7 @@ async def _folder_fault(folder: Value) -> str:
 
 
 async def _look_at_folder() -> None:
-    await auth.services().backups.look()
+    await auth.services().upkeep.backups.look()
 
 
 async def _networks_fault(networks: Value) -> str:

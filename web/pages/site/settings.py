@@ -91,7 +91,7 @@ async def settings() -> Response:
 
 async def _settings_page(fault: str = "") -> Response:
     hub = auth.services()
-    states = hub.settings.states()
+    states = hub.core.settings.states()
     groups = [
         SettingGroup(_title(section), [_row(state) for state in found])
         for section, found in groupby(states, key=lambda state: state.setting.section)
@@ -101,8 +101,8 @@ async def _settings_page(fault: str = "") -> Response:
         section="settings",
         status=400 if fault else 200,
         groups=groups,
-        path=hub.settings.path,
-        waiting=[_row(state) for state in hub.settings.waiting()],
+        path=hub.core.settings.path,
+        waiting=[_row(state) for state in hub.core.settings.waiting()],
         fault=fault,
     )
 
@@ -114,7 +114,7 @@ def _title(section: str) -> str:
 def _row(state: SettingState) -> SettingRow:
     setting, source = state.setting, gettext(_SOURCES[state.source])
     value: Value = state.value
-    chosen = auth.services().site.chosen(setting.key) if setting.section == "site" else None
+    chosen = auth.services().core.site.chosen(setting.key) if setting.section == "site" else None
     if chosen is not None:
         value, source = chosen, gettext(_ON_PAGE)
     return SettingRow(
@@ -144,7 +144,7 @@ def _lock(state: SettingState) -> str:
     return gettext(_LOCKS[lock]) % {
         "variable": state.setting.variable,
         "name": state.setting.name,
-        "path": auth.services().settings.path,
+        "path": auth.services().core.settings.path,
     }
 
 
@@ -152,7 +152,7 @@ def _lock(state: SettingState) -> str:
 async def reload() -> Response:
     """Read the file again."""
     try:
-        changes = await auth.services().settings.reload(by=auth.actor())
+        changes = await auth.services().core.settings.reload(by=auth.actor())
     except StartFault as fault:
         return await _settings_page(fault.message)
     return redirect_to(f"/site/settings?done={'settings-read' if changes else 'settings-same'}")
@@ -166,7 +166,7 @@ async def show_change() -> Response:
 def _state(name: str) -> SettingState:
     """The setting of this name. Raises NoSuchResource."""
     try:
-        return auth.services().settings.state(name)
+        return auth.services().core.settings.state(name)
     except BadParameter as error:
         raise NoSuchResource(f"there is no setting {name}") from error
 
@@ -264,7 +264,7 @@ async def change() -> Response:
     if fault := await special.find_fault(after):
         return await _change_page(state, text=text, fault=fault, status=400)
     try:
-        changes = await auth.services().settings.change({setting.name: new}, by=auth.actor())
+        changes = await auth.services().core.settings.change({setting.name: new}, by=auth.actor())
     except (BadParameter, CannotStoreNow) as error:
         return await _change_page(state, text=text, fault=error.message, status=error.status)
     done = "setting-waits" if any(not one.applied for one in changes) else "setting-changed"

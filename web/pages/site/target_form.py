@@ -194,7 +194,7 @@ def form_of(kind: TargetKind, values: Values, fault: Fault | None) -> dict[str, 
 
 def _cameras(dids: tuple[str, ...]) -> list[Choice]:
     """Return all cameras by name, and those that were chosen and are not there any more."""
-    devices = auth.services().devices.list()
+    devices = auth.services().cameras.devices.list()
     names = {one.did: one.name or one.sn for one in devices} | {
         did: did for did in dids if did not in {one.did for one in devices}
     }

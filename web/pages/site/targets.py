@@ -122,7 +122,7 @@ async def _list_page(values: Values, fault: Fault | None = None) -> Response:
         "site/targets.html",
         section="targets",
         status=200 if fault is None else fault.status,
-        rows=[_row(view) for view in auth.services().targets.list()],
+        rows=[_row(view) for view in auth.services().forwarding.targets.list()],
         **form_of("webhook", values, fault),
     )
 
@@ -132,7 +132,7 @@ async def add() -> Response:
     """Add a webhook, and show its secret this once."""
     values = await entered()
     try:
-        view, secret = await auth.services().targets.add(
+        view, secret = await auth.services().forwarding.targets.add(
             "webhook",
             values.url,
             name=values.name,
@@ -148,18 +148,18 @@ async def add() -> Response:
 
 @blueprint.get("/<int:id>", role="admin")
 async def target(id: int) -> Response:
-    view = auth.services().targets.get(id)
+    view = auth.services().forwarding.targets.get(id)
     return await _target_page(view, values_of(view))
 
 
 async def _show_again(fault: Fault, id: int) -> Response:
-    return await _target_page(auth.services().targets.get(id), await entered(), fault)
+    return await _target_page(auth.services().forwarding.targets.get(id), await entered(), fault)
 
 
 @blueprint.post("/<int:id>", role="admin", password=asked(_show_again))
 async def change(id: int) -> Response:
     hub, values = auth.services(), await entered()
-    view = hub.targets.get(id)
+    view = hub.forwarding.targets.get(id)
     changed = TargetChange(
         seen=values.seen,
         name=values.name,
@@ -170,9 +170,9 @@ async def change(id: int) -> Response:
         **asdict(values.selection),
     )
     try:
-        await hub.targets.change(id, changed, by=auth.actor())
+        await hub.forwarding.targets.change(id, changed, by=auth.actor())
     except BadParameter as error:
-        view = hub.targets.get(id)
+        view = hub.forwarding.targets.get(id)
         values = replace(values, seen=view.target.generation)
         return await _target_page(view, values, fault_of(view.target.kind, values, error))
     return redirect_to(f"/site/targets/{id}?done=target-changed")
@@ -181,32 +181,32 @@ async def change(id: int) -> Response:
 @blueprint.post("/<int:id>/test", role="admin")
 async def test(id: int) -> Response:
     """Send a message that says nothing, and say what became of it."""
-    delivery = await auth.services().targets.test(id, by=auth.actor())
-    view = auth.services().targets.get(id)
+    delivery = await auth.services().forwarding.targets.test(id, by=auth.actor())
+    view = auth.services().forwarding.targets.get(id)
     return await _target_page(view, values_of(view), tested=delivery)
 
 
 @blueprint.post("/<int:id>/retry", role="admin")
 async def retry(id: int) -> Response:
-    await auth.services().targets.retry(id, by=auth.actor())
+    await auth.services().forwarding.targets.retry(id, by=auth.actor())
     return redirect_to(f"/site/targets/{id}?done=target-retried")
 
 
 @blueprint.post("/<int:id>/send/<int:seq>", role="admin")
 async def send_again(id: int, seq: int) -> Response:
     """Send a record again, whether it was delivered or refused."""
-    auth.services().targets.send_again(id, seq)
+    auth.services().forwarding.targets.send_again(id, seq)
     return redirect_to(f"/site/targets/{id}?done=record-sent-again")
 
 
 @blueprint.post("/<int:id>/confirm", role="admin")
 async def confirm_gaps(id: int) -> Response:
-    await auth.services().targets.confirm_gaps(id, by=auth.actor())
+    await auth.services().forwarding.targets.confirm_gaps(id, by=auth.actor())
     return redirect_to(f"/site/targets/{id}?done=gaps-confirmed")
 
 
 async def _show_secret_again(fault: Fault, id: int) -> Response:
-    view = auth.services().targets.get(id)
+    view = auth.services().forwarding.targets.get(id)
     return await _target_page(view, values_of(view), replace(fault, field="secret"))
 
 
@@ -214,12 +214,12 @@ async def _show_secret_again(fault: Fault, id: int) -> Response:
 async def change_secret(id: int) -> Response:
     """Change the secret, and show it this once."""
     hub = auth.services()
-    view = hub.targets.get(id)
-    return await _secret_page(view, await hub.targets.change_secret(id, by=auth.actor()))
+    view = hub.forwarding.targets.get(id)
+    return await _secret_page(view, await hub.forwarding.targets.change_secret(id, by=auth.actor()))
 
 
 async def _ask_to_remove(id: int) -> Response:
-    view = auth.services().targets.get(id)
+    view = auth.services().forwarding.targets.get(id)
     return await site_page(
         "site/target_remove.html",
         section="targets",
@@ -230,7 +230,7 @@ async def _ask_to_remove(id: int) -> Response:
 
 @blueprint.post("/<int:id>/remove", role="admin", confirm=_ask_to_remove)
 async def remove(id: int) -> Response:
-    await auth.services().targets.remove(id, by=auth.actor())
+    await auth.services().forwarding.targets.remove(id, by=auth.actor())
     return redirect_to("/site/targets?done=target-removed")
 
 
@@ -242,8 +242,8 @@ async def _target_page(
     tested: Delivery | None = None,
 ) -> Response:
     hub, shown = auth.services(), language.current()
-    zone, id = hub.site.zone(), view.target.id
-    parked = await hub.targets.parked(id)
+    zone, id = hub.core.site.zone(), view.target.id
+    parked = await hub.forwarding.targets.parked(id)
     return await site_page(
         "site/target.html",
         section="targets",
@@ -255,7 +255,7 @@ async def _target_page(
         hub_name=view.target.options.hub,
         partition=view.target.options.partition,
         tested=None if tested is None else _delivery_rows([tested], zone)[0],
-        deliveries=_delivery_rows(hub.targets.deliveries(id), zone),
+        deliveries=_delivery_rows(hub.forwarding.targets.deliveries(id), zone),
         parked=[_parked_row(one, zone) for one in parked[:_MAX_SHOWN_PARKED]],
         more_parked=max(0, len(parked) - _MAX_SHOWN_PARKED),
         gaps=[_gap_row(gap, zone) for gap in reversed(view.gaps)],
@@ -272,7 +272,7 @@ async def _secret_page(view: TargetView, secret: str) -> Response:
 
 
 def _row(view: TargetView) -> TargetRow:
-    shown, zone = language.current(), auth.services().site.zone()
+    shown, zone = language.current(), auth.services().core.site.zone()
     target = view.target
     return TargetRow(
         id=target.id,
@@ -316,7 +316,7 @@ def _message(id: str) -> tuple[str, str, int]:
     Ids are LOG-SEQ, LOG-SEQ-alarm-N, LOG-FIRST-LAST, LOG-other and others.
     """
     log, _, rest = id.partition("-")
-    is_here = log == auth.services().records.log_id
+    is_here = log == auth.services().records.log.log_id
     seq, _, more = rest.partition("-")
     if seq == "test":
         return gettext("Test message"), "", 0

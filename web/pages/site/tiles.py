@@ -68,7 +68,7 @@ async def _health() -> Tile:
 
 
 def _cameras() -> Tile:
-    devices = [one for one in auth.services().devices.list() if one.enabled]
+    devices = [one for one in auth.services().cameras.devices.list() if one.enabled]
     online = sum(one.state == "online" for one in devices)
     return Tile(
         title=gettext("Cameras"),
@@ -85,18 +85,18 @@ def _cameras() -> Tile:
 def _cameras_state(count: int, online: int) -> TileState:
     if not count:
         return ""
-    if any(reason.code == "cameras-offline" for reason in auth.services().health.reasons()):
+    if any(reason.code == "cameras-offline" for reason in auth.services().upkeep.health.reasons()):
         return "bad"
     return "good" if online == count else "warn"
 
 
 def _backup() -> Tile:
     hub, shown = auth.services(), language.current()
-    last, overdue = hub.backups.last_complete, hub.backups.overdue_days()
-    failure, problem = hub.backups.last_failure, hub.backups.folder_problem
+    last, overdue = hub.upkeep.backups.last_complete, hub.upkeep.backups.overdue_days()
+    failure, problem = hub.upkeep.backups.last_failure, hub.upkeep.backups.folder_problem
     value = gettext("None yet")
     if last is not None:
-        value = shown.moment(int(last.made_at * 1000), hub.site.zone())
+        value = shown.moment(int(last.made_at * 1000), hub.core.site.zone())
     detail = ""
     if problem:
         value = gettext("No backup can be made")
@@ -121,12 +121,12 @@ def _backup() -> Tile:
 
 def _disk() -> Tile:
     hub = auth.services()
-    disk, days = hub.figures.disk(), hub.figures.days()
+    disk, days = hub.upkeep.figures.disk(), hub.upkeep.figures.days()
     value = gettext("unknown")
     if disk.free is not None:
         value = gettext("%(n)s GB free") % {"n": f"{disk.free / GB:.1f}"}
     is_low = disk.free is not None and disk.free < disk.needed
-    waiting = len(hub.retention.waiting.waiting)
+    waiting = len(hub.records.retention.waiting.waiting)
     if waiting:
         detail = ngettext(
             "%(n)s day is waiting for your decision.",
@@ -151,8 +151,8 @@ def _disk() -> Tile:
 
 def _certificate() -> Tile:
     hub = auth.services()
-    days = int((hub.certificates.expires_at - hub.now()) // 86_400)
-    is_own = hub.certificates.kind == "site"
+    days = int((hub.upkeep.certificates.expires_at - hub.core.clock.likely_time()) // 86_400)
+    is_own = hub.upkeep.certificates.kind == "site"
     soon = _OWN_DAYS if is_own else _OTHER_DAYS
     return Tile(
         title=gettext("Certificate"),
@@ -168,8 +168,8 @@ def _certificate() -> Tile:
 
 def _users() -> Tile:
     hub = auth.services()
-    users = hub.users.all()
-    active = sum(bool(hub.sessions.of_user(user.name)) for user in users)
+    users = hub.access.users.all()
+    active = sum(bool(hub.access.sessions.of_user(user.name)) for user in users)
     return Tile(
         title=gettext("Users"),
         value=ngettext("%(n)s user", "%(n)s users", len(users)) % {"n": len(users)},
@@ -180,7 +180,7 @@ def _users() -> Tile:
 
 
 def _update() -> Tile:
-    failure = auth.services().updates.failure
+    failure = auth.services().upkeep.updates.failure
     detail = ""
     if failure is not None:
         detail = gettext("The update to %(version)s was rolled back.") % {
@@ -198,7 +198,7 @@ def _update() -> Tile:
 
 def _settings() -> Iterator[Tile]:
     """A tile only while something waits for a restart."""
-    if waiting := auth.services().settings.waiting():
+    if waiting := auth.services().core.settings.waiting():
         yield Tile(
             title=gettext("Settings"),
             value=gettext("Restart needed"),

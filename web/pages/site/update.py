@@ -92,7 +92,7 @@ async def upload() -> Response:
     hub = auth.services()
     try:
         async with received_update() as path:
-            await hub.updates.check(path)
+            await hub.upkeep.updates.check(path)
     except NotAllowed:
         raise
     except HubError as error:
@@ -104,12 +104,12 @@ async def upload() -> Response:
 async def install() -> Response:
     """Install the update that was shown."""
     hub = auth.services()
-    offer, form = hub.updates.offer, await request.form
+    offer, form = hub.upkeep.updates.offer, await request.form
     if offer is None or form.get("sha256") != offer.sha256:
         return redirect_to("/site/update")
-    faults = [fault.code for fault in hub.health.faults()]
+    faults = [fault.code for fault in hub.upkeep.health.faults()]
     try:
-        await hub.updates.install(offer, auth.actor(), faults)
+        await hub.upkeep.updates.install(offer, auth.actor(), faults)
     except UpdateRefused as error:
         return await _update_page(describe_update_error(error))
     return redirect_to("/site/update")
@@ -117,7 +117,7 @@ async def install() -> Response:
 
 @blueprint.post("/discard", role="admin")
 async def discard() -> Response:
-    await auth.services().updates.withdraw()
+    await auth.services().upkeep.updates.withdraw()
     return redirect_to("/site/update")
 
 
@@ -125,7 +125,7 @@ async def discard() -> Response:
 async def note_failure() -> Response:
     """No longer show on every page that the last update failed."""
     try:
-        await auth.services().updates.note_failure()
+        await auth.services().upkeep.updates.note_failure()
     except UpdateRefused as error:
         return await _update_page(describe_update_error(error))
     return redirect_to("/site/update")
@@ -157,7 +157,7 @@ class UpdateView(Struct, frozen=True, kw_only=True):
 
 
 def _values(fault: str = "") -> UpdateView:
-    updates = auth.services().updates
+    updates = auth.services().upkeep.updates
     obstacle = _OBSTACLES.get(updates.obstacle, "")
     if not obstacle and not updates.has_key:
         obstacle = _REFUSALS["no-key"]
@@ -183,7 +183,7 @@ def _row(outcome: Outcome) -> OutcomeRow:
     reason = _REASONS.get(outcome.reason)
     return OutcomeRow(
         outcome=outcome,
-        time=language.current().moment(outcome.at, auth.services().site.zone()),
+        time=language.current().moment(outcome.at, auth.services().core.site.zone()),
         who=actor_text(outcome.by),
         reason=gettext(reason) if reason else outcome.reason,
     )

@@ -58,21 +58,25 @@ async def users() -> Response:
     return await site_page(
         "site/users.html",
         section="users",
-        rows=[_row(user, me) for user in hub.users.all()],
+        rows=[_row(user, me) for user in hub.access.users.all()],
         links=[
             LinkRow(
                 link.name,
                 gettext(ROLES[link.role]),
-                shown.moment(hub.clock.lives.as_shown(link.expires_at), hub.site.zone()),
+                shown.moment(hub.core.clock.lives.as_shown(link.expires_at), hub.core.site.zone()),
             )
-            for link in hub.setup_links.for_users()
+            for link in hub.access.setup_links.for_users()
         ],
     )
 
 
 def _row(user: User, me: User) -> UserRow:
     hub, shown = auth.services(), language.current()
-    sessions, zone, lives = hub.sessions.of_user(user.name), hub.site.zone(), hub.clock.lives
+    sessions, zone, lives = (
+        hub.access.sessions.of_user(user.name),
+        hub.core.site.zone(),
+        hub.core.clock.lives,
+    )
     return UserRow(
         name=user.name,
         url=_url_of(user.name),
@@ -127,11 +131,13 @@ async def add() -> Response:
     form, values, hub = await request.form, await _entered(), auth.services()
     try:
         if values["way"] == "password":
-            await hub.users.add(
+            await hub.access.users.add(
                 values["name"], values["role"], form.get("password", ""), by=auth.actor()
             )
             return redirect_to("/site/users?done=user-added")
-        token = await hub.setup_links.create_for(values["name"], values["role"], by=auth.actor())
+        token = await hub.access.setup_links.create_for(
+            values["name"], values["role"], by=auth.actor()
+        )
     except BadParameter as error:
         return await _add_page(values, Fault(error.field, describe_account_error(error)))
     role_name = ROLES[values["role"]]
@@ -154,7 +160,7 @@ def base_url() -> str:
 @blueprint.post("/withdraw", role="admin")
 async def withdraw() -> Response:
     name = (await request.form).get("name", "")
-    await auth.services().setup_links.withdraw(name, by=auth.actor())
+    await auth.services().access.setup_links.withdraw(name, by=auth.actor())
     return redirect_to("/site/users?done=link-withdrawn")
 
 
@@ -165,7 +171,7 @@ async def user() -> Response:
 
 def _get(name: str) -> User:
     """The user of this name. Raises NoSuchResource."""
-    return auth.services().users.get(name)
+    return auth.services().access.users.get(name)
 
 
 async def _user_page(user: User, about: str = "", fault: Fault = NO_FAULT) -> Response:
@@ -177,8 +183,8 @@ async def _user_page(user: User, about: str = "", fault: Fault = NO_FAULT) -> Re
         status=fault.status,
         row=_row(user, auth.user()),
         user=user,
-        sessions=hub.sessions.of_user(user.name),
-        is_last=hub.users.is_last_administrator(user),
+        sessions=hub.access.sessions.of_user(user.name),
+        is_last=hub.access.users.is_last_administrator(user),
         roles=_role_choices(),
         about=about,
         field=fault.field,
@@ -229,7 +235,7 @@ async def set_role() -> Response:
     if user.name == me.name and role != "admin" and not form.get("confirmed"):
         return _ask(user, "role", role=role)
     try:
-        await auth.services().users.set_role(user.name, role, by=auth.actor())
+        await auth.services().access.users.set_role(user.name, role, by=auth.actor())
     except BadParameter as error:
         return await _user_page(user, "role", Fault("", describe_account_error(error)))
     return redirect_to("/" if user.name == me.name else _url_of(user.name, done="user-role"))
@@ -238,7 +244,7 @@ async def set_role() -> Response:
 @blueprint.post("/enable", role="admin", password=_asked("access"))
 async def enable() -> Response:
     user = _get((await request.form).get("name", ""))
-    await auth.services().users.set_enabled(user.name, True, by=auth.actor())
+    await auth.services().access.users.set_enabled(user.name, True, by=auth.actor())
     return redirect_to(_url_of(user.name, done="user-enabled"))
 
 
@@ -250,7 +256,7 @@ async def disable() -> Response:
     if user.name == me.name and not form.get("confirmed"):
         return _ask(user, "disable")
     try:
-        await auth.services().users.set_enabled(user.name, False, by=auth.actor())
+        await auth.services().access.users.set_enabled(user.name, False, by=auth.actor())
     except BadParameter as error:
         return await _user_page(user, "access", Fault("", describe_account_error(error)))
     return redirect_to(_url_of(user.name, done="user-disabled"))
@@ -259,7 +265,7 @@ async def disable() -> Response:
 @blueprint.post("/sign-out", role="admin")
 async def sign_out() -> Response:
     user = _get((await request.form).get("name", ""))
-    await auth.services().users.sign_out(user.name, by=auth.actor())
+    await auth.services().access.users.sign_out(user.name, by=auth.actor())
     return redirect_to(_url_of(user.name, done="user-signed-out"))
 
 
@@ -272,7 +278,7 @@ async def set_password() -> Response:
     if user.name == me.name:
         return redirect_to("/account")
     try:
-        await auth.services().users.set_password(
+        await auth.services().access.users.set_password(
             user.name, form.get("password", ""), by=auth.actor()
         )
     except BadParameter as error:
@@ -288,7 +294,7 @@ async def remove() -> Response:
     if not form.get("confirmed"):
         return _ask(user, "remove")
     try:
-        await auth.services().users.remove(user.name, by=auth.actor())
+        await auth.services().access.users.remove(user.name, by=auth.actor())
     except BadParameter as error:
         return await _user_page(user, "access", Fault("", describe_account_error(error)))
     return redirect_to("/site/users?done=user-removed")

@@ -52,20 +52,22 @@ class WallAlarms(Struct, frozen=True):
 async def wall() -> Response:
     hub, view = auth.services(), _read_view()
     # Read before the records: the page may have later ones, which the script skips by their seq.
-    seq = hub.records.last_seq
+    seq = hub.records.log.last_seq
     places = view.columns * view.rows
     # Some are repeats of others, and share a card.
-    found = await hub.records.page(view.filter, newest_first=True, limit=_READ_PER_PLACE * places)
+    found = await hub.records.log.page(
+        view.filter, newest_first=True, limit=_READ_PER_PLACE * places
+    )
     response = await page(
         "wall/wall.html",
         seq=seq,
         view=view,
         cards=await make_group_cards(group_repeats(found.items)[:places]),
-        now=int(hub.now() * 1000),
+        now=int(hub.core.clock.likely_time() * 1000),
         alarms=await _alarms(),
     )
     token = auth.session_token()
-    if hub.sessions.is_screen(token):
+    if hub.access.sessions.is_screen(token):
         auth.remember_screen(response, token)
     return response
 
@@ -89,7 +91,7 @@ def _read_cameras() -> tuple[str, ...] | None:
         return None
     of_groups = [
         did
-        for group in auth.services().camera_groups.list()
+        for group in auth.services().people.groups.list()
         if group.id in groups
         for did in group.dids
     ]
@@ -116,7 +118,7 @@ async def alarms() -> Response:
 @blueprint.get("/start/<token>", role=None)
 async def show_start(token: str) -> Response:
     """Ask once: programs that look at links must not use this one up."""
-    link = auth.services().screens.link_of(token)
+    link = auth.services().access.screens.link_of(token)
     return await page("wall/start.html", link=link, status=404 if link is None else 200)
 
 
@@ -125,12 +127,12 @@ async def start(token: str) -> Response:
     """Sign this browser in as a wall screen."""
     hub = auth.services()
     try:
-        signed_in = await hub.screens.start(token, auth.client_address())
+        signed_in = await hub.access.screens.start(token, auth.client_address())
     except NotAuthorised:
         return await page("wall/start.html", link=None, status=404)
     # The session that this browser had before could do more.
     if earlier := auth.session_token():
-        await hub.sessions.sign_out(earlier)
+        await hub.access.sessions.sign_out(earlier)
     response = redirect_to("/wall")
     auth.remember_screen(response, signed_in.token)
     return response

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from hub.config import Config
 from hub.errors import AlreadyExists, BadParameter, DeviceOffline, DeviceRefused, HubError, NotSent
 from hub.live.registry import Link, Registry
 from hub.services.admission.unsigned.paths import PREFIX, hash_secret, new_secret
 from hub.services.devices.directory import Device, DeviceChange, Devices
-from hub.store.db import Store
 from hub.wire.commands.later_commands import SET_SERVER
 from hub.wire.commands.later_params import ServerSet, ServerSocket
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +33,11 @@ class AnotherIsMoving(AlreadyExists):
 class SecretAddresses:
     """Gives cameras their addresses, one camera at a time."""
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        devices: Devices,
-        config: Callable[[], Config],
-    ) -> None:
-        self._store = store
+    def __init__(self, core: Core, registry: Registry, devices: Devices) -> None:
+        self._store = core.store
         self._registry = registry
         self._devices = devices
-        self._config = config
+        self._settings = core.settings
         #: The did of the device whose address is being stored, to be sent then.
         self._giving = ""
 
@@ -118,7 +113,7 @@ class SecretAddresses:
         )
 
     def _http_base(self, name: str, *, is_plain: bool) -> str:
-        config = self._config()
+        config = self._settings.current
         if is_plain and config.devices.plain_http_port:
             return f"http://{name}:{config.devices.plain_http_port}"
         return f"{'https' if config.web.tls else 'http'}://{name}:{config.web.port}"

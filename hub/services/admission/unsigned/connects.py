@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
 
-from hub.config import DevicesConfig
 from hub.errors import CannotStoreNow, HubError, NoSuchResource, NotAuthorised, WrongSignature
 from hub.live.pending_devices import ConnectAttempt
 from hub.live.refusal_reasons import RefusalCode, RefusalReason
 from hub.live.registry import Link, Registry
 from hub.net.rate_limits import TokenBuckets
 from hub.services.admission.connect_checks import Refused
+from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.admission.unsigned.facts import (
     Facts,
@@ -24,13 +24,10 @@ from hub.services.admission.unsigned.facts import (
     find_suspicion,
     is_alive,
 )
-from hub.services.admission.unsigned.moves import ExpectedMoves
 from hub.services.admission.unsigned.paths import hash_path, is_next, may_come_by
-from hub.services.admission.unsigned.policy import UnsignedPolicy
-from hub.services.admission.unsigned.quarantine import Claim, Quarantine
+from hub.services.admission.unsigned.quarantine import Claim
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Device, DeviceChange, Devices
-from hub.store.db import Store
 from hub.store.tables.devices import Suspicion
 from hub.wire.commands.capabilities import (
     Capabilities,
@@ -38,6 +35,9 @@ from hub.wire.commands.capabilities import (
     with_firmware,
     with_group,
 )
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -65,34 +65,30 @@ class UnsignedConnects:
 
     def __init__(
         self,
-        store: Store,
+        core: Core,
         registry: Registry,
         devices: Devices,
+        enrolment: Enrolment,
         tokens: DeviceTokens,
         capabilities: CameraCapabilities,
-        quarantine: Quarantine,
-        policy: UnsignedPolicy,
-        moves: ExpectedMoves,
-        now: Callable[[], float],
     ) -> None:
-        self._store = store
+        self._store = core.store
         self._registry = registry
         self._devices = devices
         self._tokens = tokens
         self._capabilities = capabilities
-        self._quarantine = quarantine
-        self._now = now
-        self._moves = moves
-        self.policy = policy
+        self._quarantine = enrolment.quarantine
+        self._now = core.now
+        self._moves = enrolment.moves
+        self.policy = enrolment.policy
         #: Devices whose earlier connection is being asked whether it is alive.
         self._asked: set[str] = set()
         #: Devices of which a connection is being admitted.
         self._admitting: set[str] = set()
         self._marks = TokenBuckets(_MARKS_PER_SECOND, _MARKS_AT_ONCE)
 
-    def configure(self, config: DevicesConfig) -> None:
-        """Take over new settings; devices that may not connect any more are disconnected."""
-        self.policy.configure(config)
+    def close_refused(self) -> None:
+        """Disconnect the devices that may not connect any more, after a change of the settings."""
         for device in self._store.devices.all():
             link = self._registry.get(device.did)
             if link is None or device.connects == "signed":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
-from hub.config import DevicesConfig
 from hub.net.networks import Networks
+
+if TYPE_CHECKING:
+    from hub.services.site.settings.settings import Settings
 
 #: Why none may connect without a signature: the site does not want it, or not from this address.
 Objection = Literal["unsigned-off", "unsigned-network"]
@@ -14,16 +17,18 @@ Objection = Literal["unsigned-off", "unsigned-network"]
 class UnsignedPolicy:
     """The settings, as they are now."""
 
-    def __init__(self, config: DevicesConfig) -> None:
-        self.configure(config)
-
-    def configure(self, config: DevicesConfig) -> None:
-        """Take over new settings."""
-        self._is_on = config.unsigned == "ask"
-        self._networks = Networks(config.unsigned_networks)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     def objection(self, address: str) -> Objection | None:
         """Why a connect without a signature from this address is refused; None if it is not."""
-        if not self._is_on:
+        devices = self._settings.current.devices
+        if devices.unsigned != "ask":
             return "unsigned-off"
-        return None if self._networks.include(address) else "unsigned-network"
+        is_allowed = _networks(devices.unsigned_networks).include(address)
+        return None if is_allowed else "unsigned-network"
+
+
+@lru_cache(maxsize=1)
+def _networks(text: str) -> Networks:
+    return Networks(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, DeviceBusy, DeviceOffline, NoSuchResource, TooManyRequests
 from hub.net.http_client import HttpPlace, OpenConnection, open_connection
 from hub.net.own_address import leads_to_us
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.changes import acts_outside
 from hub.services.devices.directory import Device, Devices
 from hub.services.equipment.relays.camera_calls import Credentials, RelayCall
@@ -27,9 +28,11 @@ from hub.services.equipment.relays.validation import (
     checked_username,
     normal_address,
 )
-from hub.store.db import Store
 from hub.store.tables.device_relays import DeviceRelay as DeviceRelay
 from hub.store.tables.device_relays import RelayKind as RelayKind
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -62,23 +65,21 @@ class Relays:
 
     def __init__(
         self,
-        store: Store,
+        core: Core,
         devices: Devices,
-        audit: Audit,
-        networks: Callable[[], str],
         *,
         connect: OpenConnection = open_connection,
         is_ours: Callable[[str, int], Awaitable[bool]] | None = None,
         allow_loopback: bool = False,
     ) -> None:
-        """`networks`: the present `devices.unsigned_networks`. `connect` replaces the network.
+        """`connect` replaces the network.
 
         `allow_loopback`: for simulated cameras; an address may then be of this computer.
         """
-        self._store = store
+        self._store = core.store
         self._devices = devices
-        self._audit = audit
-        self._networks = networks
+        self._audit = core.audit
+        self._settings = core.settings
         self._connect = connect
         self._allow_loopback = allow_loopback
         self._is_ours = is_ours or _is_ours
@@ -217,7 +218,10 @@ class Relays:
             username=checked_username(settings.username),
         )
         check_reachable(
-            address, self._networks(), is_own=relay.is_own, allow_loopback=self._allow_loopback
+            address,
+            self._settings.current.devices.unsigned_networks,
+            is_own=relay.is_own,
+            allow_loopback=self._allow_loopback,
         )
         if await self._is_this_hub(address, relay.port):
             raise BadParameter("an address of another computer than this hub", field="address")

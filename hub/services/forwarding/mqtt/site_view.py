@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from hub.errors import HubError, NoSuchResource, NotSent
-from hub.live.feed import Change, Feed, Subscription
-from hub.services.access.audit import Actor, Audit
+from hub.live.feed import Change, Subscription
+from hub.services.access.audit import Actor
 from hub.services.alarms.alarms import Alarms
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
-from hub.services.site.site import Site
+from hub.services.site.urls import base_url
 from hub.store.records.record_filter import RecordFilter
 from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 #: What is older when a connection begins is not told any more: nothing is to happen because of it.
 RECENT_SECONDS = 300
@@ -43,28 +43,20 @@ class Camera(Struct, frozen=True):
 class SiteView:
     """Reads the site, and does what commands of a broker ask for."""
 
-    def __init__(
-        self,
-        store: Store,
-        site: Site,
-        devices: Devices,
-        alarms: Alarms,
-        commands: Commands,
-        audit: Audit,
-        changes: Feed[Change],
-        now: Callable[[], float],
-        base_url: Callable[[], str],
-    ) -> None:
-        self._store = store
-        self._site = site
+    def __init__(self, core: Core, devices: Devices, alarms: Alarms, commands: Commands) -> None:
+        self._store = core.store
+        self._site = core.site
         self._devices = devices
         self._alarms = alarms
         self._commands = commands
-        self._audit = audit
-        self._changes = changes
-        self._now = now
-        #: How the hub is reached, without a slash at the end.
-        self.base_url = base_url
+        self._audit = core.audit
+        self._changes = core.changes
+        self._now = core.now
+        self._settings = core.settings
+
+    def base_url(self) -> str:
+        """Return how the hub is reached, without a slash at the end."""
+        return base_url(self._site, self._settings)
 
     @property
     def name(self) -> str:

@@ -63,9 +63,11 @@ class HubPeople:
 
 async def begin_export(services: Services, by: Actor) -> ExportFacts:
     """Note in the audit log who gets everybody's numbers; return what the export needs."""
-    await services.audit.require(by, "person.export", str(await services.people.count()))
-    groups = {group.id: group.name for group in services.camera_groups.list()}
-    return ExportFacts(groups, services.site.zone_name(), services.now())
+    await services.core.audit.require(
+        by, "person.export", str(await services.people.register.count())
+    )
+    groups = {group.id: group.name for group in services.people.groups.list()}
+    return ExportFacts(groups, services.core.site.zone_name(), services.core.clock.likely_time())
 
 
 async def export_people(

@@ -39,7 +39,7 @@ from hub.errors import (
     TooManyRequests,
     os_error_text,
 )
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.commands.photos import MAX_FILE_MB, BadPhoto
 from hub.services.csv_cells import as_text, from_text
 from hub.services.jobs.jobs import Job, JobProgress, Jobs, decoded
@@ -56,10 +56,10 @@ from hub.services.people.import_export.plan import (
 from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import MAX_PEOPLE, Expected, People, Person, PersonPut, Stored
 from hub.services.site.disk_space import DiskSpace
-from hub.services.site.site import Site
 from hub.store.disk import DIRECTORY_MODE
 
 if TYPE_CHECKING:
+    from hub.services.core import Core
     from hub.services.people.import_export.photo_archive import PhotoArchive
     from hub.services.people.import_export.table_reader import PeopleTable, TableRow
 
@@ -153,25 +153,22 @@ class Imports:
 
     def __init__(
         self,
-        data_dir: Path,
+        core: Core,
         people: People,
         photos: PersonPhotos,
         groups: CameraGroups,
         jobs: Jobs,
-        site: Site,
         disk_space: DiskSpace,
-        audit: Audit,
-        now: Callable[[], float],
     ) -> None:
-        self._folder = data_dir / FOLDER
+        self._folder = core.data_dir / FOLDER
         self._people = people
         self._photos = photos
         self._groups = groups
         self._jobs = jobs
-        self._site = site
+        self._site = core.site
         self._disk_space = disk_space
-        self._audit = audit
-        self._now = now
+        self._audit = core.audit
+        self._now = core.now
         self._threads = trio.CapacityLimiter(2)
         self._looking = trio.CapacityLimiter(1)
         self._starting = trio.Lock()

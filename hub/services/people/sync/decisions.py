@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 import trio
@@ -14,20 +14,22 @@ from msgspec.structs import asdict, replace
 
 from hub.errors import BadParameter, DeviceOffline, DeviceRefused, HubError, NoSuchResource
 from hub.log import limited
-from hub.services.access.audit import Actor, Audit
-from hub.services.commands.calls import Commands
+from hub.services.access.audit import Actor
 from hub.services.commands.files import DeviceFiles
 from hub.services.devices.directory import Device, Devices
 from hub.services.jobs.jobs import Job, JobProgress, Jobs
 from hub.services.people.register import Category, People, PersonChange
-from hub.services.people.sync.device_check import Comparison, DeviceCheck, Progress
-from hub.store.db import Store
+from hub.services.people.sync.device_check import Comparison, Progress
+from hub.services.people.sync.pusher import SyncTools
 from hub.store.people.device_people import PeopleState
 from hub.store.people.holdings import ItemResult
 from hub.store.people.person_rows import Gender
 from hub.wire.commands.answers import Person as DeviceRow
 from hub.wire.commands.dialect import PERSON_DELETE
 from hub.wire.commands.param_structs import PersonDelete
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -46,36 +48,41 @@ class UnknownPerson(Struct, frozen=True):
     row: DeviceRow
 
 
+class Pushing(Protocol):
+    """The pushers, which keep the devices in step."""
+
+    def lock(self, did: str) -> trio.Lock:
+        """Return the lock of a device, which its pusher holds while it makes a step."""
+
+    def decided(self, did: str) -> None:
+        """Note that something was decided about a device."""
+
+
 class Decisions:
     """Carries out decisions. They wait until the device's pusher is between two steps.
 
-    `lock` returns a device's lock, `decided` is called with a did afterwards. Everything raises
-    NoSuchResource, and what Commands.call() raises.
+    Everything raises NoSuchResource, and what Commands.call() raises.
     """
 
     def __init__(
         self,
-        store: Store,
+        core: Core,
         people: People,
         devices: Devices,
-        commands: Commands,
         files: DeviceFiles,
-        check: DeviceCheck,
-        audit: Audit,
         jobs: Jobs,
-        lock: Callable[[str], trio.Lock],
-        decided: Callable[[str], None],
+        tools: SyncTools,
+        pushing: Pushing,
     ) -> None:
-        self._store = store
+        self._store = core.store
         self._people = people
         self._devices = devices
-        self._commands = commands
+        self._commands = tools.commands
         self._files = files
-        self._check = check
-        self._audit = audit
+        self._check = tools.check
+        self._audit = core.audit
         self._jobs = jobs
-        self._lock = lock
-        self._decided = decided
+        self._pushing = pushing
 
     async def unknown(self, did: str, *, after: str = "", limit: int = 100) -> list[UnknownPerson]:
         """Return the people on a device that the register does not have."""
@@ -114,9 +121,9 @@ class Decisions:
         Raises NoSuchResource, and what Commands.call() raises.
         """
         device = self._devices.device(did)
-        async with self._lock(did):
+        async with self._pushing.lock(did):
             found = await self._check.compare(did, device.sn, progress)
-        self._decided(did)
+        self._pushing.decided(did)
         return found
 
     async def take_over(self, did: str, progress: Progress | None = None, *, by: Actor) -> None:
@@ -142,12 +149,12 @@ class Decisions:
         device = self._devices.device(did)
         # Nobody should have to wait for a camera that takes half an hour to tell its list.
         with self._check.cutting_short(did):
-            async with self._lock(did):
+            async with self._pushing.lock(did):
                 row = self._store.device_people.get(did)
                 changed = replace(row, state=state, must_check=True)
                 await self._store.device_people.save(changed, device.sn)
         await self._audit.add(by, "person.sync", f"{did} {state}")
-        self._decided(did)
+        self._pushing.decided(did)
 
     async def _each_unknown(
         self,
@@ -170,7 +177,7 @@ class Decisions:
                     await progress.advance(done=int(is_done), failed=int(not is_done))
         if not failed:
             await self._end_indecision(did, device.sn, before)
-        self._decided(did)
+        self._pushing.decided(did)
 
     def _device_online(self, did: str) -> Device:
         device = self._devices.device(did)
@@ -186,7 +193,7 @@ class Decisions:
         work: Callable[[str, UnknownPerson], Awaitable[None]],
     ) -> bool:
         try:
-            async with self._lock(did):
+            async with self._pushing.lock(did):
                 # Somebody may have added the person to the register since it was listed.
                 if await self._store.device_people.is_unknown(did, one.pid):
                     await work(sn, one)
@@ -234,7 +241,7 @@ class Decisions:
 
     async def _end_indecision(self, did: str, sn: str, before: PeopleState) -> None:
         """Keep the device in step, unless somebody decided otherwise meanwhile."""
-        async with self._lock(did):
+        async with self._pushing.lock(did):
             row = self._store.device_people.get(did)
             if row.state == before != "managed":
                 await self._store.device_people.save(replace(row, state="managed"), sn)

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import trio
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
-from hub.clock_reading import Reading
 from hub.services.commands.calls import Commands
 from hub.services.people.sync.frames import Frames
-from hub.store.db import Store
 from hub.store.people.device_people import MAX_UNKNOWN, DevicePeople
 from hub.store.people.holdings import ABSENT
 from hub.wire.commands.answers import Person
 from hub.wire.commands.dialect import PERSON_LIST
 from hub.wire.commands.param_structs import PersonList
 from hub.wire.person_numbers import canonical_pid
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 _PIDS_PER_WRITE = 500
 #: Limits of one list; a device that lists more, or longer, is not read whole.
@@ -63,20 +64,14 @@ class DeviceCheck:
     """
 
     def __init__(
-        self,
-        store: Store,
-        commands: Commands,
-        frames: Frames,
-        versions: Callable[[str], str],
-        reading: Callable[[], Reading],
-        now: Callable[[], float],
+        self, core: Core, commands: Commands, frames: Frames, versions: Callable[[str], str]
     ) -> None:
-        self._store = store
+        self._store = core.store
         self._commands = commands
         self._frames = frames
         self._versions = versions
-        self._read_clock = reading
-        self._now = now
+        self._read_clock = core.clock.reading
+        self._now = core.now
         #: The lists that are read now, and how many people wait for their end, by did.
         self._reading: dict[str, trio.CancelScope] = {}
         self._waiting: Counter[str] = Counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import pybase64
 import trio
@@ -15,6 +16,9 @@ from hub.wire.commands.answers import Person
 from hub.wire.commands.dialect import PERSON_ADD
 from hub.wire.commands.param_structs import PersonAdd
 from hub.wire.commands.params import encode_param
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 #: Of the people sent last, for the devices that get them next.
 MAX_BYTES = 8 << 20
@@ -33,32 +37,20 @@ class Frame(Struct, frozen=True):
 class Frames:
     """The params of 1.12, of which the last are kept.
 
-    `load` reads a person of the register with the photo, None if there is none. `simplify` prepares
-    a photo once more. `year` is the site's current one. Tasks that want the same person share one
-    read.
+    `simplify` prepares a photo once more. `year` is the site's current one. Tasks that want the
+    same person share one read.
     """
 
     def __init__(
-        self,
-        load: Callable[[str], Awaitable[RegisterPerson | None]],
-        simplify: Callable[[bytes], Awaitable[bytes]],
-        year: Callable[[], int],
-        *,
-        sends_id_numbers: bool,
+        self, core: Core, simplify: Callable[[bytes], Awaitable[bytes]], year: Callable[[], int]
     ) -> None:
-        self._load = load
+        self._load = core.store.holdings.person
         self._simplify = simplify
         self._year = year
-        self._sends_id_numbers = sends_id_numbers
+        self._settings = core.settings
         self._kept: OrderedDict[_Key, Frame] = OrderedDict()
         self._bytes = 0
         self._reads: dict[_Key, trio.Event] = {}
-
-    def configure(self, *, sends_id_numbers: bool) -> None:
-        if sends_id_numbers != self._sends_id_numbers:
-            self._sends_id_numbers = sends_id_numbers
-            self._kept.clear()
-            self._bytes = 0
 
     async def frame(self, pid: str, revision: int, *, is_bare: bool = False) -> Frame | None:
         """Return the person as it is now; None if it is not in the register any more.
@@ -66,6 +58,7 @@ class Frames:
         `revision`: the one that is expected. `is_bare`: without personal numbers, for a device that
         connects without a signature (D12).
         """
+        is_bare = self._is_bare(is_bare)
         key = (pid, revision, is_bare)
         while (frame := self._kept.get(key)) is None and key in self._reads:
             await self._reads[key].wait()
@@ -89,7 +82,9 @@ class Frames:
         person = await self._load(pid)
         if person is None or person.jpeg is None:
             return None
-        return self._encoded(person, await self._simplify(person.jpeg), is_bare=is_bare)
+        return self._encoded(
+            person, await self._simplify(person.jpeg), is_bare=self._is_bare(is_bare)
+        )
 
     def is_same(self, person: RegisterPerson, row: Person) -> bool:
         """Whether a device's row says what the register says, as far as it says anything."""
@@ -108,6 +103,9 @@ class Frames:
             ours is None or told is None or told == ours for ours, told in numbers
         )
 
+    def _is_bare(self, is_bare: bool) -> bool:
+        return is_bare or not self._settings.current.people.send_id_numbers
+
     def _age(self, person: RegisterPerson) -> int | None:
         if person.birth_year is None:
             return person.age
@@ -116,14 +114,13 @@ class Frames:
     def _encoded(self, person: RegisterPerson, jpeg: bytes | None, *, is_bare: bool) -> Raw | None:
         if jpeg is None:
             return None
-        sends = self._sends_id_numbers and not is_bare
         # 1.12 requires gender and age: what the register does not say is sent as 1 and 0.
         param = PersonAdd(
             pid=person.pid,
             name=person.name,
             work_id=person.work_id,
-            id_card_no=person.id_card_no if sends else "",
-            ic_card_no=person.ic_card_no if sends else "",
+            id_card_no=person.id_card_no if not is_bare else "",
+            ic_card_no=person.ic_card_no if not is_bare else "",
             gender=person.gender or 1,
             age=self._age(person) or 0,
             department=person.department,

@@ -6,7 +6,8 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import trio
@@ -15,10 +16,10 @@ from msgspec.structs import replace
 
 from hub.clock_reading import is_past
 from hub.errors import CannotStoreNow, DeviceBusy, DeviceNonsense, HubError, Unanswered
-from hub.live.feed import Change, Feed, Subscription
+from hub.live.feed import Change, Subscription
 from hub.log import limited
 from hub.precedence import Precedence
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.devices.directory import Devices
@@ -30,14 +31,15 @@ from hub.services.people.sync.frames import Frames
 from hub.services.people.sync.numbers import DevicePeople as DevicePeople
 from hub.services.people.sync.numbers import Numbers
 from hub.services.people.sync.pusher import Pusher, SyncTools
-from hub.services.site.clock.clock import SiteClock
-from hub.store.db import Store
 from hub.store.people.device_people import PeopleState as PeopleState
 from hub.store.people.holdings import PersonRow as PersonRow
 from hub.store.people.holdings import SyncState
 from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, Command
 from hub.wire.commands.later_commands import PERSON_CLEAR
 from hub.wire.commands.later_params import NoParam
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -83,75 +85,47 @@ class PeopleSync:
 
     def __init__(
         self,
-        store: Store,
+        core: Core,
         people: People,
-        simplify: Callable[[bytes], Awaitable[bytes]],
         devices: Devices,
         commands: Commands,
         files: DeviceFiles,
-        audit: Audit,
         jobs: Jobs,
-        change_feed: Feed[Change],
-        clock: SiteClock,
-        now: Callable[[], float],
-        zone: Callable[[], tzinfo],
-        random: Callable[[], float],
         precedence: Precedence,
-        *,
-        sends_id_numbers: bool,
     ) -> None:
-        self._store = store
+        self._store = core.store
         self._people = people
         self._devices = devices
         self._commands = commands
-        self._audit = audit
-        self._change_feed = change_feed
-        self._clock = clock
-        self._now = now
-        self._zone = zone
+        self._audit = core.audit
+        self._change_feed = core.changes
+        self._clock = core.clock
+        self._now = core.now
+        self._zone = core.site.zone
         #: Of how many people nobody knows whether they are valid, because the clock is doubted.
         self.waiting_for_clock = 0
-        self._frames = Frames(
-            store.holdings.person,
-            simplify,
-            lambda: self._local_time().year,
-            sends_id_numbers=sends_id_numbers,
-        )
-        check = DeviceCheck(store, commands, self._frames, self._versions, clock.reading, now)
+        self._frames = Frames(core, people.photos.simplify, lambda: self._local_time().year)
+        check = DeviceCheck(core, commands, self._frames, self._versions)
         self._tools = SyncTools(
-            store,
+            core.store,
             commands,
             self._frames,
             check,
-            clock.reading,
-            clock.lives,
-            random,
+            core.clock.reading,
+            core.clock.lives,
+            core.outside.random,
             trio.Semaphore(_TURNS),
             precedence,
         )
         #: What people decide about a device.
-        self.decisions = Decisions(
-            store,
-            people,
-            devices,
-            commands,
-            files,
-            check,
-            audit,
-            jobs,
-            self._lock,
-            self._decided,
-        )
-        self._numbers = Numbers(store, clock.reading)
+        self.decisions = Decisions(core, people, devices, files, jobs, self._tools, self)
+        self._numbers = Numbers(core.store, core.clock.reading)
         self._running: dict[str, _Running] = {}
         # Kept as long as anybody holds it: also a pusher whose device was removed and added again.
         self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
         #: did -> when it was seen last, in UNIX milliseconds; until its absence is noted.
-        self._left_at = {device.did: device.last_seen or 0 for device in store.devices.all()}
+        self._left_at = {device.did: device.last_seen or 0 for device in core.store.devices.all()}
         commands.before_person = self._before_person
-
-    def configure(self, *, sends_id_numbers: bool) -> None:
-        self._frames.configure(sends_id_numbers=sends_id_numbers)
 
     # -- running
 
@@ -210,7 +184,7 @@ class PeopleSync:
             self._left_at.setdefault(did, self._ms())
             running = None
         if link is not None and running is None:
-            pusher = Pusher(did, link.sn, self._tools, self._lock(did))
+            pusher = Pusher(did, link.sn, self._tools, self.lock(did))
             self._running[did] = running = _Running(pusher, trio.CancelScope(), link)
             self._nursery.start_soon(self._push, running)
         elif running is not None:
@@ -356,7 +330,7 @@ class PeopleSync:
         a device that may have lost its people is checked.
         """
         with trio.move_on_after(CLEAR_WAIT_SECONDS) as waiting:
-            async with self._lock(did):
+            async with self.lock(did):
                 waiting.deadline = math.inf
                 try:
                     await self._commands.call(did, PERSON_CLEAR, NoParam())
@@ -375,13 +349,13 @@ class PeopleSync:
             await self._store.device_people.save(replace(row, must_check=True), sn)
         except HubError as error:  # it is compared at night
             log.warning("cannot note that device %s must be checked: %s", did, error)
-        self._decided(did)
+        self.decided(did)
 
-    def _decided(self, did: str) -> None:
+    def decided(self, did: str) -> None:
         if (running := self._running.get(did)) is not None:
             running.pusher.look_again()
 
-    def _lock(self, did: str) -> trio.Lock:
+    def lock(self, did: str) -> trio.Lock:
         """Return the lock that is held while a device's people are changed or compared."""
         lock = self._locks.get(did)
         if lock is None:

@@ -15,12 +15,11 @@ import msgspec
 import trio
 
 from hub import metrics
-from hub.clock_reading import LikelyTime
-from hub.config import BackupConfig, StoreConfig
+from hub.config import BackupConfig
 from hub.errors import BackupFault, HubError, TooManyRequests, UnreadableDatabase
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.log import limited
-from hub.services.access.audit import Actor, Audit
+from hub.services.access.audit import Actor
 from hub.services.site.backups import schedule
 from hub.services.site.backups.copying import run_copying
 from hub.services.site.backups.nightly import (
@@ -43,7 +42,6 @@ from hub.services.site.backups.views import (
     RestoredFrom,
     backup_of,
 )
-from hub.services.site.site import Site
 from hub.store.backup.generations import Folder
 from hub.store.backup.gone_days import KeptLog
 from hub.store.backup.making import SiteDescription, remove_abandoned
@@ -51,7 +49,7 @@ from hub.store.backup.pace import CopyingStopped, Pace
 from hub.store.backup.sealed_file import check_passphrase
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -80,31 +78,17 @@ class Backups:
     A clock that is set wrong makes no backup overdue, and dates none.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        site: Site,
-        audit: Audit,
-        config: BackupConfig,
-        store_config: StoreConfig,
-        data_dir: Path,
-        change_feed: Feed[Change],
-        *,
-        is_clock_trusted: Callable[[], bool],
-        now: Callable[[], LikelyTime],
-        speed: float,
-    ) -> None:
-        self._store = store
-        self._settings = store.settings
-        self._damaged_rows = store.damaged_rows
-        self._site = site
-        self._audit = audit
-        self._data_dir = data_dir
-        self._change_feed = change_feed
-        self._is_clock_trusted = is_clock_trusted
-        self.now = now
-        self._speed = speed
-        self.configure(config, store_config)
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._store = core.store
+        self._settings = core.store.settings
+        self._damaged_rows = core.store.damaged_rows
+        self._site = core.site
+        self._audit = core.audit
+        self._data_dir = core.data_dir
+        self._change_feed = core.changes
+        self.now = core.clock.likely_time
+        self._speed = core.outside.copy_speed
         self._found = Folder()
         #: Why no backup can be made in the folder; "" if nothing is known to prevent it.
         self.folder_problem = ""
@@ -117,16 +101,19 @@ class Backups:
         self._next_attempt = 0.0
         self._permits = Permits()
 
-    def configure(self, config: BackupConfig, store_config: StoreConfig) -> None:
-        """Use these settings from the next backup on."""
-        self._config = config
-        self.folder = self._data_dir / config.folder
-        self._min_free = as_bytes(store_config.min_free_gb)
+    @property
+    def _config(self) -> BackupConfig:
+        return self._core.settings.current.backup
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the backups."""
+        return self._data_dir / self._config.folder
 
     @property
     def min_free(self) -> int:
         """How many bytes stay free on the disk of the hub."""
-        return self._min_free
+        return as_bytes(self._core.settings.current.store.min_free_gb)
 
     # -- what is known
 
@@ -270,7 +257,7 @@ class Backups:
                 async with stream_backup(
                     self._data_dir,
                     self._describe(),
-                    min_free=self._min_free,
+                    min_free=self.min_free,
                     pictures=permit.pictures,
                     passphrase=permit.passphrase,
                     pace=pace,
@@ -420,10 +407,10 @@ class Backups:
             folder=self.folder,
             pictures=self._config.pictures,
             max_bytes=as_bytes(self._config.max_gb),
-            min_free=self._min_free,
+            min_free=self.min_free,
             zone=self._site.zone(),
             is_elsewhere=self._settings.get(_ELSEWHERE) == str(self.folder),
-            may_remove_old=self._is_clock_trusted,
+            may_remove_old=lambda: self._core.clock.is_trusted,
         )
 
     def _describe(self) -> SiteDescription:

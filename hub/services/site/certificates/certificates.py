@@ -14,12 +14,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ifaddr
 import trio
 
-from hub.clock_reading import LikelyTime
-from hub.config import TlsConfig
 from hub.durable_files import SECRET, write_file
 from hub.errors import CannotStoreNow, StartFault
 from hub.services.site.certificates.sources import (
@@ -35,6 +34,9 @@ from hub.services.site.certificates.tls_contexts import TlsContexts
 from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.services.site.certificates.upload import CertificateProblem, checked_pem
 
+if TYPE_CHECKING:
+    from hub.services.core import Core
+
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 60
@@ -45,19 +47,12 @@ _LOOK_AHEAD_SECONDS = 86_400
 class Certificates:
     """The current certificate. load() reads or issues one; run() keeps it current."""
 
-    def __init__(
-        self,
-        data_dir: Path,
-        config: TlsConfig,
-        *,
-        now: Callable[[], LikelyTime],
-        names: Callable[[], frozenset[str]] | None = None,
-    ) -> None:
+    def __init__(self, core: Core, *, names: Callable[[], frozenset[str]] | None = None) -> None:
         """`names` returns this host's names. Raises StartFault if only half of a pair is set."""
-        self._now = now
-        self._data_dir = data_dir
+        self._now = core.clock.likely_time
+        self._data_dir = core.data_dir
         self._names = names or names_of_this_host
-        self._source = source_of(data_dir, config, self._names)
+        self._source = source_of(core.data_dir, core.settings.current.tls, self._names)
         self._loaded: LoadedCertificate | None = None
         #: Why a newer certificate could not be loaded; "" if it was, or none is needed.
         self._load_problem = ""

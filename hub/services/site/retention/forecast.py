@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
@@ -24,7 +24,7 @@ from hub.store.records.retention import DayUse
 from hub.wire.uploads.records import RecordKind
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -141,17 +141,11 @@ def _shares(use: DayUse, sample: Mapping[RecordKind, KindSample]) -> dict[Record
 class Forecasts:
     """Measures the last days, and forecasts from them. run() keeps the metrics up to date."""
 
-    def __init__(
-        self,
-        store: Store,
-        retention: RetentionPolicy,
-        figures: SiteFigures,
-        config: Callable[[], StoreConfig],
-    ) -> None:
-        self._store = store
+    def __init__(self, core: Core, retention: RetentionPolicy, figures: SiteFigures) -> None:
+        self._store = core.store
         self._retention = retention
         self._figures = figures
-        self._config = config
+        self._settings = core.settings
         #: Samples of days that are over, by the day and its last seq.
         self._samples: dict[tuple[str, int], dict[RecordKind, KindSample]] = {}
 
@@ -174,7 +168,7 @@ class Forecasts:
             room=0 if disk.free is None else disk.free - disk.needed,
             age=(today - min((found for found, _ in days), default=today)).days,
         )
-        found = forecast(measured, self._config())
+        found = forecast(measured, self._settings.current.store)
         _export(found)
         return found
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -21,12 +21,12 @@ import trio
 from msgspec import Struct
 
 from hub.errors import AlreadyExists, BadParameter
-from hub.services.access.audit import Actor, Audit
-from hub.services.site.clock.clock import STEADY_SECONDS, SiteClock
+from hub.services.access.audit import Actor
+from hub.services.site.clock.clock import STEADY_SECONDS
 from hub.services.site.clock.dating import DatedDay, date_days
 
 if TYPE_CHECKING:
-    from hub.store.db import Store
+    from hub.services.core import Core
     from hub.store.records.retention import DayUse
 
 log = logging.getLogger(__name__)
@@ -113,27 +113,16 @@ def plan_drops(
 class RetentionPolicy:
     """Decides by age; maintenance asks it, and drops."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: SiteClock,
-        audit: Audit,
-        keep_days: int,
-        now: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._audit = audit
-        self._keep_days = keep_days
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._clock = core.clock
+        self._audit = core.audit
+        self._settings = core.settings
+        self._now = core.now
         self._plan = RetentionPlan()
         self._has_looked = False
         #: Set when a person confirmed days, until maintenance looks.
         self.confirmed = trio.Event()
-
-    def configure(self, keep_days: int) -> None:
-        """Take over a new limit."""
-        self._keep_days = keep_days
 
     def days(self) -> tuple[DatedDay, ...]:
         """Return all days in the order of the log, dated by the likeliest time."""
@@ -171,7 +160,7 @@ class RetentionPolicy:
         plan = plan_drops(
             self.days(),
             today=self.today(),
-            keep_days=self._keep_days,
+            keep_days=self._settings.current.store.keep_days,
             usual=self._usual(),
             proved_seq=self._proved_seq(),
             confirmed=self.confirmed_days(),
@@ -219,7 +208,7 @@ class RetentionPolicy:
     async def mark(self) -> None:
         """Note how far the log is, once a day of running time. Raises CannotStoreNow."""
         marks, counted = self._marks(), self._clock.counted_seconds
-        every = math.ceil(self._keep_days / _MAX_MARKS) * STEADY_SECONDS
+        every = math.ceil(self._settings.current.store.keep_days / _MAX_MARKS) * STEADY_SECONDS
         if marks and counted < marks[-1].counted + every:
             return
         proved = self._proved_seq()
@@ -246,7 +235,7 @@ class RetentionPolicy:
     def _proved_seq(self) -> int:
         """Return the seq up to which the hub itself has seen enough days pass; 0: none."""
         # A mark is made up to a day after the last record of a day.
-        proving = max(1, self._keep_days - 1) * STEADY_SECONDS
+        proving = max(1, self._settings.current.store.keep_days - 1) * STEADY_SECONDS
         before = self._clock.counted_seconds - proving
         return max((mark.seq for mark in self._marks() if mark.counted <= before), default=0)
 

@@ -83,9 +83,9 @@ class RetentionView(Struct, frozen=True):
 
 async def read_retention(services: Services) -> RetentionView:
     """Return all of it. Raises CannotStoreNow, TooManyRequests."""
-    plan, store = services.retention.waiting, services.config.store
-    found = await services.forecasts.read()
-    days = services.retention.days()
+    plan, store = services.records.retention.waiting, services.config.store
+    found = await services.upkeep.forecasts.read()
+    days = services.records.retention.days()
     measured = found.measured
     return RetentionView(
         keep_days=store.keep_days,
@@ -96,7 +96,7 @@ async def read_retention(services: Services) -> RetentionView:
         days=_kept(days),
         waiting=_kept(plan.waiting),
         reason=plan.reason,
-        clock=_clock(services.clock),
+        clock=_clock(services.core.clock),
         forecast=ForecastView(
             measured_days=measured.days,
             kinds={kind: measured.kinds[kind].bytes for kind in KINDS if kind in measured.kinds},

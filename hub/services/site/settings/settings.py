@@ -165,6 +165,6 @@ class Settings:
                 take_over(self.current)
         if changes:
             log.info("settings changed: %s", "; ".join(str(change) for change in changes))
-            self._change_feed.publish([Change("settings")])
+            self._change_feed.publish([Change("settings"), Change("site")])
             await self._audit.add_each(by, "settings.change", [str(change) for change in changes])
         return changes

@@ -36,11 +36,11 @@ async def read_metrics(services: Services) -> bytes:
 async def _update_hub(services: Services) -> None:
     metrics.build_info.clear()
     metrics.build_info.labels(__version__).set(1)
-    metrics.start_time.set(services.figures.started_at)
+    metrics.start_time.set(services.upkeep.figures.started_at)
 
 
 async def _update_health(services: Services) -> None:
-    reasons = services.health.reasons()
+    reasons = services.upkeep.health.reasons()
     metrics.healthy.set(not any(reason.is_fault for reason in reasons))
     metrics.problems.clear()
     for reason in reasons:
@@ -56,7 +56,7 @@ async def _update_devices(services: Services) -> None:
     metrics.devices.labels("waiting").set(counts.waiting)
     offsets = [
         (device.did, device.clock_offset)
-        for device in services.devices.list()
+        for device in services.cameras.devices.list()
         if device.clock_offset is not None
     ]
     offsets.sort(key=lambda one: -abs(one[1]))
@@ -68,7 +68,7 @@ async def _update_devices(services: Services) -> None:
 async def _update_targets(services: Services) -> None:
     for gauge in (metrics.target_behind, metrics.target_state, metrics.target_parked):
         gauge.clear()
-    for view in services.targets.list():
+    for view in services.forwarding.targets.list():
         which = (str(view.target.id), view.target.kind)
         metrics.target_behind.labels(*which).set(view.behind)
         metrics.target_state.labels(*which, view.state).set(1)
@@ -76,7 +76,7 @@ async def _update_targets(services: Services) -> None:
 
 
 async def _update_people(services: Services) -> None:
-    devices = await services.people_sync.summary()
+    devices = await services.people.sync.summary()
     metrics.device_people.labels("held").set(sum(one.is_ for one in devices))
     metrics.device_people.labels("pending").set(sum(one.pending for one in devices))
     metrics.device_people.labels("failed").set(sum(one.failed for one in devices))
@@ -84,7 +84,7 @@ async def _update_people(services: Services) -> None:
 
 
 async def _update_alarms(services: Services) -> None:
-    alarms = services.alarms.shown()
+    alarms = services.alarms.raised.shown()
     new = [alarm for alarm in alarms if alarm.state == "new"]
     counts = Counter((alarm.state, alarm.severity) for alarm in alarms)
     escalated = Counter(alarm.severity for alarm in new if alarm.escalated_at is not None)
@@ -96,25 +96,25 @@ async def _update_alarms(services: Services) -> None:
 
 
 async def _update_store(services: Services) -> None:
-    disk, days = services.figures.disk(), services.figures.days()
+    disk, days = services.upkeep.figures.disk(), services.upkeep.figures.days()
     metrics.disk_free.set(math.nan if disk.free is None else disk.free)
     metrics.disk_needed.set(disk.needed)
     metrics.database_bytes.set(disk.database)
     metrics.wal_bytes.set(disk.write_ahead_log)
     metrics.picture_bytes.set(days.bytes)
-    held = services.holds.use()
+    held = services.records.holds.use()
     metrics.held_records.set(held.records)
     metrics.held_bytes.set(held.bytes)
     metrics.days.set(days.count)
     metrics.keep_days.set(services.config.store.keep_days)
-    metrics.last_seq.set(services.records.last_seq)
-    writes, size = services.figures.queue()
+    metrics.last_seq.set(services.records.log.last_seq)
+    writes, size = services.upkeep.figures.queue()
     metrics.queue_writes.set(writes)
     metrics.queue_bytes.set(size)
 
 
 async def _update_records(services: Services) -> None:
-    oldest, newest = await services.figures.record_times()
+    oldest, newest = await services.upkeep.figures.record_times()
     metrics.oldest_record.set(_seconds(oldest))
     metrics.newest_record.set(_seconds(newest))
 
@@ -122,7 +122,7 @@ async def _update_records(services: Services) -> None:
 async def _update_certificate(services: Services) -> None:
     config = services.config
     has_tls = config.web.tls or config.devices.tls
-    metrics.certificate_end.set(services.certificates.expires_at if has_tls else math.nan)
+    metrics.certificate_end.set(services.upkeep.certificates.expires_at if has_tls else math.nan)
 
 
 def _seconds(ms: int | None) -> float:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from hub.errors import HubError
 from hub.services.site.disk_space import GB
-from hub.store.db import Store
 from hub.store.records.record_filter import RecordFilter
 from hub.store.startup import DATABASE
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 
 class StoredDays(Struct, frozen=True):
@@ -34,17 +36,11 @@ class DiskUse(Struct, frozen=True):
 class SiteFigures:
     """Reads the figures. `started_at`: when the hub started, in UNIX seconds."""
 
-    def __init__(
-        self, store: Store, data_dir: Path, min_free_gb: float, now: Callable[[], float]
-    ) -> None:
-        self._store = store
-        self._data_dir = data_dir
-        self.configure(min_free_gb)
-        self.started_at = now()
-
-    def configure(self, min_free_gb: float) -> None:
-        """Take over a new limit."""
-        self._needed = int(min_free_gb * GB)
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+        self._data_dir = core.data_dir
+        self._settings = core.settings
+        self.started_at = core.now()
 
     def days(self) -> StoredDays:
         """Return what the record log holds."""
@@ -60,7 +56,7 @@ class SiteFigures:
             free = None
         return DiskUse(
             free=free,
-            needed=self._needed,
+            needed=int(self._settings.current.store.min_free_gb * GB),
             database=_size(database),
             write_ahead_log=_size(database.with_name(f"{database.name}-wal")),
         )

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import trio
 from msgspec import Struct
 
 from hub import metrics
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.live.registry import Registry
-from hub.outside import steady_seconds
 from hub.services.admission.code_guesses import CodeGuesses
+from hub.services.admission.unsigned.misuse import Misuse
 from hub.services.doctor.findings import moment_text
-from hub.services.forwarding.targets import TargetView
+from hub.services.forwarding.targets import Targets
+from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.problems import PROBLEMS, Problem
+from hub.services.reports.delivery import ReportDelivery
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.clock.clock import SiteClock
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPolicy
 from hub.services.site.updates.updates import Updates
-from hub.store.db import Store
 from hub.store.tables.devices import Suspicion
 from hub.wire.uploads.records import problem_key
+
+if TYPE_CHECKING:
+    from hub.services.core import Core
 
 _RANK = {code: place for place, code in enumerate(PROBLEMS)}
 _CHECK_SECONDS = 2
@@ -94,51 +99,33 @@ class HealthReason(Struct, frozen=True):
         return self.problem.level != "notice"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What can have problems, beside the store and the clock."""
+
+    registry: Registry
+    certificates: Certificates
+    maintenance: Maintenance
+    retention: RetentionPolicy
+    updates: Updates
+    backups: Backups
+    guesses: CodeGuesses
+    misuse: Misuse
+    delivery: ReportDelivery
+    targets: Targets
+    people_sync: PeopleSync
+
+
 class Health:
     """Finds problems of the hub. run() publishes a change whenever they change."""
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        certificates: Certificates,
-        maintenance: Maintenance,
-        clock: SiteClock,
-        retention: RetentionPolicy,
-        updates: Updates,
-        backups: Backups,
-        change_feed: Feed[Change],
-        guesses: CodeGuesses,
-        *,
-        now: Callable[[], float],
-        steady_now: Callable[[], float] = steady_seconds,
-        report_failure: Callable[[], str] = lambda: "",
-        targets: Callable[[], Sequence[TargetView]] = lambda: (),
-        misused: Callable[[], Sequence[str]] = lambda: (),
-        waiting_people: Callable[[], int] = lambda: 0,
-    ) -> None:
-        """`steady_now`: seconds that pass evenly, whatever the clock is set to.
-
-        `report_failure`: why reports could not be sent, "" if they could. `misused`: the dids of
-        devices whose tokens were used from other addresses (D12). `waiting_people`: of how many
-        people nobody knows whether they are valid, see `PeopleSync`.
-        """
-        self._waiting_people = waiting_people
-        self._misused = misused
-        self._report_failure = report_failure
-        self._targets = targets
-        self._guesses = guesses
-        self._store = store
-        self._registry = registry
-        self._certificates = certificates
-        self._maintenance = maintenance
-        self._clock = clock
-        self._retention = retention
-        self._updates = updates
-        self._backups = backups
-        self._change_feed = change_feed
-        self._now = now
-        self._steady_now = steady_now
+    def __init__(self, core: Core, watched: Watched) -> None:
+        self._store = core.store
+        self._clock = core.clock
+        self._change_feed = core.changes
+        self._now = core.now
+        self._steady_now = core.outside.steady_now
+        self._watched = watched
         self._is_serving = False
         #: When a camera was last online, or none was expected to be.
         self._had_camera_at = 0.0
@@ -171,7 +158,7 @@ class Health:
             yield HealthReason("starting")
             return
         yield from self._check_store()
-        if failure := self._updates.failure:
+        if failure := self._watched.updates.failure:
             yield _problem("update-undone", version=failure.version, reason=failure.reason)
         if self._now() < EARLIEST_PLAUSIBLE:
             clock = f"{_utc(self._now()):%Y-%m-%d %H:%M} UTC"
@@ -183,7 +170,7 @@ class Health:
         yield from self._check_people()
         yield from self._check_retention()
         yield from self._check_backups()
-        if failure_of_reports := self._report_failure():
+        if failure_of_reports := self._watched.delivery.failure:
             yield _problem("report-failed", reason=failure_of_reports)
         yield from self._check_targets()
         yield from self._check_guesses()
@@ -191,7 +178,7 @@ class Health:
         yield from self._check_cameras()
 
     def _check_targets(self) -> Iterator[HealthReason]:
-        views = self._targets()
+        views = self._watched.targets.list()
         keeping = [view for view in views if view.refuses_erasure]
         if keeping:
             names, reason = _some([view.target.name for view in keeping]), keeping[0].reason
@@ -227,7 +214,7 @@ class Health:
             yield _problem("pictures-lost", what=health.lost)
         if where := ", ".join(self._store.damaged_rows.names()):
             yield _problem("damaged-rows", where=where)
-        if shortage := self._maintenance.shortage:
+        if shortage := self._watched.maintenance.shortage:
             free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"
             yield _problem("disk-low", free=free, wanted=wanted)
         if problem := self._store.evidence.problem:
@@ -248,12 +235,12 @@ class Health:
             yield _problem("clock-contradicted", off=off, devices=devices)
 
     def _check_people(self) -> Iterator[HealthReason]:
-        if waiting := self._waiting_people():
+        if waiting := self._watched.people_sync.waiting_for_clock:
             people = str(waiting)
             yield _problem("people-wait", people=people)
 
     def _check_retention(self) -> Iterator[HealthReason]:
-        waiting = self._retention.waiting.waiting
+        waiting = self._watched.retention.waiting.waiting
         metrics.waiting_days.set(len(waiting))
         if waiting:
             days = str(len(waiting))
@@ -266,9 +253,9 @@ class Health:
             yield _problem("clock-went-back", day=days[-1].day)
 
     def _check_backups(self) -> Iterator[HealthReason]:
-        problem, failure = self._backups.folder_problem, self._backups.last_failure
+        problem, failure = self._watched.backups.folder_problem, self._watched.backups.last_failure
         if problem:
-            folder = str(self._backups.folder)
+            folder = str(self._watched.backups.folder)
             yield _problem("backups-unreadable", folder=folder, reason=problem)
         # A backup into a folder that cannot be used has failed for that reason.
         if failure and (failure.is_of_database or not problem):
@@ -276,36 +263,36 @@ class Health:
                 "database-unread" if failure.is_of_database else "backup-failed",
                 reason=failure.reason,
             )
-        if (made := self._backups.last_incomplete) is not None:
+        if (made := self._watched.backups.last_incomplete) is not None:
             yield _problem(
                 "backup-incomplete",
                 days=made.unread_days,
                 bytes=str(made.unread_bytes),
                 records=str(made.unread_records),
             )
-        if (overdue := self._backups.overdue_days()) is not None:
+        if (overdue := self._watched.backups.overdue_days()) is not None:
             yield self._overdue(str(overdue))
-        if (restored := self._backups.restored_from()) is not None:
+        if (restored := self._watched.backups.restored_from()) is not None:
             before = ", ".join(restored.addresses)
             after = ", ".join(restored.addresses_now)
             yield _problem("restored-elsewhere", before=before, now=after)
 
     def _overdue(self, days: str) -> HealthReason:
-        newest = self._backups.last_complete
+        newest = self._watched.backups.last_complete
         if newest is None:
             return _problem("backup-missing", days=days)
         day = f"{_utc(newest.made_at):%Y-%m-%d}"
         return _problem("backup-overdue", days=days, day=day)
 
     def _check_guesses(self) -> Iterator[HealthReason]:
-        devices = [self._store.devices.by_did(did) for did in self._guesses.attacked()]
+        devices = [self._store.devices.by_did(did) for did in self._watched.guesses.attacked()]
         names = [device.name or device.sn for device in devices if device is not None]
         if names:
             shown = _some(names)
             yield _problem("codes-guessed", devices=shown)
 
     def _check_suspects(self) -> Iterator[HealthReason]:
-        misused = frozenset(self._misused())
+        misused = frozenset(self._watched.misuse.devices())
         found = [
             device
             for device in self._store.devices.all()
@@ -321,7 +308,7 @@ class Health:
 
     def _check_cameras(self) -> Iterator[HealthReason]:
         expected = [device for device in self._store.devices.all() if device.enabled]
-        if not expected or any(self._registry.get(device.did) for device in expected):
+        if not expected or any(self._watched.registry.get(device.did) for device in expected):
             self._had_camera_at = self._steady_now()
         elif self._steady_now() - self._had_camera_at >= _OFFLINE_SECONDS:
             yield HealthReason("cameras-offline")
@@ -331,7 +318,7 @@ class Health:
 
     def _check_certificate(self) -> Iterator[HealthReason]:
         # By the same time as they are renewed.
-        now, certificates = self._clock.likely_time(), self._certificates
+        now, certificates = self._clock.likely_time(), self._watched.certificates
         left = certificates.expires_at - now
         day = f"{_utc(certificates.expires_at):%Y-%m-%d}"
         if left <= 0:

@@ -87,13 +87,13 @@ async def read_status(services: Services) -> HubStatus:
     """Return the status of the running hub."""
     problems = [
         Problem(one.code, "fault" if one.is_fault else "notice", one.text, one.advice)
-        for one in services.health.reasons()
+        for one in services.upkeep.health.reasons()
     ]
     return HubStatus(
         state=_state(problems),
         version=__version__,
-        since=_moment(round(services.figures.started_at * 1000)),
-        site=services.site.name(),
+        since=_moment(round(services.upkeep.figures.started_at * 1000)),
+        site=services.core.site.name(),
         dashboard=_urls(services, dashboard_urls),
         devices=_urls(services, device_urls),
         cameras=camera_counts(services),
@@ -106,8 +106,8 @@ async def read_status(services: Services) -> HubStatus:
 
 def camera_counts(services: Services) -> CameraCounts:
     """Count the cameras by state."""
-    states = Counter(device.state for device in services.devices.list())
-    waiting = len(services.enrolment.waiting())
+    states = Counter(device.state for device in services.cameras.devices.list())
+    waiting = len(services.cameras.enrolment.waiting())
     return CameraCounts(states["online"], states["offline"], states["disabled"], waiting)
 
 
@@ -125,19 +125,19 @@ def _urls(services: Services, of: Callable[[Services], list[str]]) -> list[str]:
 
 
 async def _record_figures(services: Services) -> RecordFigures:
-    oldest, newest = await services.figures.record_times()
+    oldest, newest = await services.upkeep.figures.record_times()
     return RecordFigures(
-        log=services.records.log_id,
-        last_seq=services.records.last_seq,
+        log=services.records.log.log_id,
+        last_seq=services.records.log.last_seq,
         oldest=_moment(oldest),
         newest=_moment(newest),
-        days=services.figures.days().count,
+        days=services.upkeep.figures.days().count,
         keep_days=services.config.store.keep_days,
     )
 
 
 def _backup_figures(services: Services) -> BackupFigures:
-    backups = services.backups
+    backups = services.upkeep.backups
     complete = backups.last_complete
     return BackupFigures(
         folder=str(backups.folder),
@@ -147,11 +147,11 @@ def _backup_figures(services: Services) -> BackupFigures:
 
 
 def _disk_figures(services: Services) -> DiskFigures:
-    disk = services.figures.disk()
+    disk = services.upkeep.figures.disk()
     return DiskFigures(
         free=disk.free,
         needed=disk.needed,
-        pictures=services.figures.days().bytes,
+        pictures=services.upkeep.figures.days().bytes,
         database=disk.database,
         write_ahead_log=disk.write_ahead_log,
     )

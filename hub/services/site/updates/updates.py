@@ -15,14 +15,14 @@ import trio
 from msgspec.structs import replace
 
 from hub.errors import HubError, UpdateRefused
-from hub.live.feed import Change, Feed
-from hub.services.access.audit import Actor, Audit
+from hub.live.feed import Change
+from hub.services.access.audit import Actor
 from hub.services.site.updates.check import Offer, UpdateCheck, cannot_write
 from hub.update.programs import Candidate, Outcome, Programs, UpdateState, way_back
 from hub.update.running import Obstacle
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from hub.services.core import Core
 
 log = logging.getLogger(__name__)
 
@@ -47,32 +47,21 @@ def refuse_obstacle(obstacle: Obstacle) -> None:
 class Updates:
     """The updates of this hub."""
 
-    def __init__(
-        self,
-        data_dir: Path,
-        audit: Audit,
-        change_feed: Feed[Change],
-        closing: trio.Event,
-        *,
-        version: str,
-        key: Ed25519PublicKey | None,
-        obstacle: Obstacle,
-        now: Callable[[], float],
-    ) -> None:
+    def __init__(self, core: Core, *, version: str) -> None:
         """`version` is that of this process; `key` checks the signatures of updates."""
         self.version = version
-        self.has_key = key is not None
-        self.obstacle = obstacle
+        self.has_key = core.outside.update_key is not None
+        self.obstacle = core.outside.update_obstacle
         #: The update that was checked, and waits for an administrator to install it.
         self.offer: Offer | None = None
         #: The hub stops in order to be started again.
         self.restart_is_due = False
-        self._programs = Programs(data_dir)
-        self._check = UpdateCheck(data_dir, version, key)
-        self._audit = audit
-        self._change_feed = change_feed
-        self._closing = closing
-        self._now = now
+        self._programs = Programs(core.data_dir)
+        self._check = UpdateCheck(core.data_dir, version, core.outside.update_key)
+        self._audit = core.audit
+        self._change_feed = core.changes
+        self._closing = core.closing
+        self._now = core.now
         self._lock = trio.Lock()
         self._state = UpdateState()
         self._restart = trio.Event()

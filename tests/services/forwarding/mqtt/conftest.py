@@ -38,7 +38,7 @@ class MqttForwarding:
     def __init__(self, hub: HubServices, broker: FakeBroker) -> None:
         self.hub = hub
         self.broker = broker
-        self.targets = hub.services.targets
+        self.targets = hub.services.forwarding.targets
 
     async def add(self, *, commands: bool | None = None, **fields: Any) -> TargetView:
         mqtt = MqttOptions(commands=commands, home_assistant=fields.pop("home_assistant", None))
@@ -56,14 +56,14 @@ class MqttForwarding:
 
     async def add_camera(self, did: str = "1", name: str = "Gate", *, online: bool = False) -> None:
         new = NewDevice(sn=f"SN{did}", code="12345678", did=did, name=name)
-        await self.hub.services.devices.add(new)
+        await self.hub.services.cameras.devices.add(new)
         if online:
             self.attach(did)
 
     def attach(self, did: str = "1") -> AskedLink:
         link = AskedLink(did, lambda uri, param: answer())
         self.hub.registry.attach(link)
-        self.hub.services.change_feed.publish([Change("device", did)])
+        self.hub.services.core.changes.publish([Change("device", did)])
         return link
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -78,7 +78,7 @@ class MqttForwarding:
         """
         with trio.fail_after(30):
             # What the audit log holds has no event.
-            while (await self.hub.services.audit.newest(limit=1))[0].action != action:  # noqa: ASYNC110
+            while (await self.hub.services.core.audit.newest(limit=1))[0].action != action:  # noqa: ASYNC110
                 await trio.sleep(0.005)
 
     async def until_parked(self, id: int) -> ParkedItem:
@@ -107,9 +107,9 @@ async def open_mqtt_forwarding(
     data: Path, clock: FrozenClock, broker: FakeBroker
 ) -> AsyncIterator[MqttForwarding]:
     async with open_hub_services(data, clock) as hub:
-        hub.services.targets.render_alarm = _alarm_json
+        hub.services.forwarding.targets.render_alarm = _alarm_json
         async with trio.open_nursery() as nursery:
-            await nursery.start(hub.services.targets.run)
+            await nursery.start(hub.services.forwarding.targets.run)
             yield MqttForwarding(hub, broker)
             nursery.cancel_scope.cancel()
 

@@ -118,7 +118,7 @@ async def test_a_new_name_of_a_camera_is_told(
     await forwarding.add_camera("1", "Gate")
     await forwarding.add_told()
     await forwarding.until(lambda: CAMERA in broker.kept)
-    await forwarding.hub.services.devices.change("1", DeviceChange(name="Back door"))
+    await forwarding.hub.services.cameras.devices.change("1", DeviceChange(name="Back door"))
     await forwarding.until(lambda: forwarding.document("1")["device"]["name"] == "Back door")
 
 
@@ -166,7 +166,7 @@ async def test_a_camera_is_restarted_if_commands_are_allowed(
     await forwarding.until(lambda: broker.kept[f"{ROOT}/1/alarm/state"] == b"OFF")
     await forwarding.until_audited("alarm.acknowledge")
     assert len(link.asked) == 1
-    audit = await forwarding.hub.services.audit.newest(limit=2)
+    audit = await forwarding.hub.services.core.audit.newest(limit=2)
     assert [(one.action, one.target, one.who) for one in audit] == [
         ("alarm.acknowledge", str(seq), "target Broker"),
         ("device.reboot", "1", "target Broker"),
@@ -199,4 +199,4 @@ async def test_a_command_that_the_broker_keeps_is_not_obeyed(
     await broker.publish(HOME_ASSISTANT_STATUS, b"online")
     await forwarding.until(lambda: len(broker.payloads(CAMERA)) >= 2)
     assert not link.asked
-    assert forwarding.hub.services.alarms.new_count == 1
+    assert forwarding.hub.services.alarms.raised.new_count == 1

@@ -142,7 +142,7 @@ async def test_states_follow_what_happens(shown: Shown) -> None:
     seq = await shown.forwarding.hub.add(event())
     await shown.until("binary_sensor", "1", "alarm", "on")
     assert await shown.until("binary_sensor", "2", "alarm", "off")
-    await shown.forwarding.hub.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
+    await shown.forwarding.hub.services.alarms.raised.acknowledge([seq], "", by=COMMAND_LINE)
     await shown.until("binary_sensor", "1", "alarm", "off")
 
 
@@ -157,7 +157,7 @@ async def test_buttons_restart_and_acknowledge(shown: Shown) -> None:
     await shown.home.press(shown.id("button", "1", "acknowledge"))
     await shown.until("binary_sensor", "1", "alarm", "off")
     await shown.forwarding.until_audited("alarm.acknowledge")
-    audit = await shown.forwarding.hub.services.audit.newest(limit=2)
+    audit = await shown.forwarding.hub.services.core.audit.newest(limit=2)
     assert [one.action for one in audit] == ["alarm.acknowledge", "device.reboot"]
 
 
@@ -186,7 +186,7 @@ async def test_all_is_told_again_after_a_restart(shown: Shown) -> None:
 
 async def test_what_is_removed_here_is_removed_there(shown: Shown) -> None:
     id = await shown.add()
-    await shown.forwarding.hub.services.devices.remove("1")
+    await shown.forwarding.hub.services.cameras.devices.remove("1")
     await shown.until("sensor", "1", "face", "")
     await shown.until("binary_sensor", "1", "online", "")
     assert await shown.until("sensor", "2", "face", "unknown")

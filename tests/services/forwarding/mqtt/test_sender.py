@@ -164,7 +164,7 @@ async def test_an_alarm_is_told_and_kept_as_a_state_until_somebody_acknowledges_
     await forwarding.until(lambda: bool(broker.payloads(f"{ROOT}/1/alarm")))
     told = forwarding.json(f"{ROOT}/1/alarm")
     assert (told["seq"], told["state"], told["record"]) == (seq, "new", {"seq": seq, "images": {}})
-    await forwarding.hub.services.alarms.acknowledge([seq], "", by=COMMAND_LINE)
+    await forwarding.hub.services.alarms.raised.acknowledge([seq], "", by=COMMAND_LINE)
     await forwarding.until(lambda: broker.kept[f"{ROOT}/1/alarm/state"] == b"OFF")
     await forwarding.until(lambda: forwarding.json(f"{ROOT}/1/alarm")["state"] == "acknowledged")
     assert broker.kept[f"{ROOT}/alarm/state"] == b"OFF"
@@ -362,10 +362,10 @@ async def test_a_camera_that_is_removed_is_forgotten_also_if_the_hub_was_not_con
             await forwarding.add_camera(did)
         await forwarding.add_told()
         await forwarding.until(lambda: f"{ROOT}/3/online" in broker.kept)
-        await forwarding.hub.services.devices.remove("1")
+        await forwarding.hub.services.cameras.devices.remove("1")
         await forwarding.until(lambda: not kept_of("1", broker))
     async with open_hub_services(tmp_path, clock) as hub:
-        await hub.services.devices.remove("2")
+        await hub.services.cameras.devices.remove("2")
     async with open_mqtt_forwarding(tmp_path, clock, broker) as forwarding:
         await forwarding.until(lambda: not kept_of("2", broker))
         assert f"{ROOT}/3/online" in broker.kept

@@ -26,7 +26,7 @@ class NatsForwarding:
     def __init__(self, hub: HubServices, server: NatsServer) -> None:
         self.hub = hub
         self.server = server
-        self.targets = hub.services.targets
+        self.targets = hub.services.forwarding.targets
 
     async def add(self, **fields: Any) -> TargetView:
         defaults = {

@@ -25,7 +25,7 @@ _AT_A_TIME = 8
 
 async def main(data: Path, url: str, *, until_current: bool) -> None:
     async with open_hub_services(data, FrozenClock(time.time())) as hub:
-        targets = hub.services.targets
+        targets = hub.services.forwarding.targets
         if not targets.list():
             selection = Selection(alarms=False, pictures="all")
             await targets.add(

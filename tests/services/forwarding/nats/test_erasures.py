@@ -203,7 +203,7 @@ async def test_a_report_names_the_systems_that_are_told(forwarding: NatsForwardi
     name = (await forwarding.add(name="Centre")).target.name
     await add_person(forwarding.hub)
     await erase_person(forwarding.hub)
-    (erasure,) = await forwarding.hub.services.erasures.newest()
+    (erasure,) = await forwarding.hub.services.records.erasures.newest()
     assert erasure.report.targets == (name,)
 
 

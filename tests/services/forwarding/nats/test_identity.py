@@ -79,7 +79,7 @@ async def test_a_password_is_not_replaced_by_a_webhooks_secret(
 ) -> None:
     async with open_hub_services(tmp_path, clock) as hub:
         identity = Identity(user=HUB, password="secret-1")
-        targets = hub.services.targets
+        targets = hub.services.forwarding.targets
         view, _ = await targets.add("nats", "nats://10.0.0.1", identity=identity, by=COMMAND_LINE)
         with pytest.raises(BadParameter):
             await targets.change_secret(view.target.id, by=COMMAND_LINE)

@@ -159,14 +159,14 @@ async def test_what_cannot_be_a_target_is_refused_with_its_field(
     async with open_hub_services(tmp_path, clock) as hub:
         fields = {"url": "nats://10.0.0.1", **fields}
         with pytest.raises(BadParameter) as refused:
-            await hub.services.targets.add("nats", by=COMMAND_LINE, **fields)
+            await hub.services.forwarding.targets.add("nats", by=COMMAND_LINE, **fields)
         assert refused.value.field == field
 
 
 async def test_a_webhook_has_no_identity(tmp_path: Path, clock: FrozenClock) -> None:
     async with open_hub_services(tmp_path, clock) as hub:
         with pytest.raises(BadParameter):
-            await hub.services.targets.add(
+            await hub.services.forwarding.targets.add(
                 "webhook", "https://a.example", identity=Identity("a", "b"), by=COMMAND_LINE
             )
 
@@ -174,10 +174,12 @@ async def test_a_webhook_has_no_identity(tmp_path: Path, clock: FrozenClock) -> 
 async def test_hubs_are_spread_over_the_streams(tmp_path: Path, clock: FrozenClock) -> None:
     async with open_hub_services(tmp_path, clock) as hub:
         for number in range(12):
-            await hub.services.targets.add(
+            await hub.services.forwarding.targets.add(
                 "nats", "nats://10.0.0.1", name=f"{number}", hub=f"hub-{number}", by=COMMAND_LINE
             )
-        partitions = {view.target.options.partition for view in hub.services.targets.list()}
+        partitions = {
+            view.target.options.partition for view in hub.services.forwarding.targets.list()
+        }
         assert len(partitions) > 5
 
 

@@ -30,8 +30,8 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 async def fill(hub: HubServices) -> None:
     out = io.BytesIO()
     Image.new("RGB", (200, 200), "tan").save(out, "JPEG")
-    gate = await hub.services.camera_groups.add("Gate", by=ANN)
-    yard = await hub.services.camera_groups.add("Yard", by=ANN)
+    gate = await hub.services.people.groups.add("Gate", by=ANN)
+    yard = await hub.services.people.groups.add("Yard", by=ANN)
     changes = [
         PersonChange(
             name="=王芳",
@@ -53,12 +53,12 @@ async def fill(hub: HubServices) -> None:
         PersonChange(name="Wu", category=4, groups=(gate.id,), everywhere=True),
     ]
     for number, change in enumerate(changes, 1):
-        await hub.services.people.add(change, pid=str(number * 10**18), by=ANN)
+        await hub.services.people.register.add(change, pid=str(number * 10**18), by=ANN)
 
 
 async def exported(hub: HubServices, language: str = "en") -> bytes:
     facts = await begin_export(hub.services, ANN)
-    parts = export_people(HubPeople(hub.services.people), facts, language)  # type: ignore[arg-type]
+    parts = export_people(HubPeople(hub.services.people.register), facts, language)  # type: ignore[arg-type]
     return b"".join([part async for part in parts])
 
 
@@ -68,15 +68,15 @@ async def test_an_export_imported_again_changes_nothing(
 ) -> None:
     await nursery.start(hub.services.jobs.run)
     await fill(hub)
-    before = (await hub.services.people.page()).items
-    path = await hub.services.imports.new_file(0)
+    before = (await hub.services.people.register.page()).items
+    path = await hub.services.people.imports.new_file(0)
     path.write_bytes(await exported(hub, language))
-    preview = await hub.services.imports.stage([path])
+    preview = await hub.services.people.imports.stage([path])
     assert (preview.changes, preview.refused, preview.photos, preview.unused) == (3, 0, 1, ())
     assert preview.unmatched == ()
-    job = await hub.services.imports.start(preview.id, ANN)
+    job = await hub.services.people.imports.start(preview.id, ANN)
     assert (await hub.services.jobs.wait(job.id)).failed == 0
-    assert (await hub.services.people.page()).items == before
+    assert (await hub.services.people.register.page()).items == before
 
 
 async def test_an_export_fills_another_hub(
@@ -87,22 +87,22 @@ async def test_an_export_fills_another_hub(
     async with open_hub_services(tmp_path / "other", clock) as other:
         await nursery.start(other.services.jobs.run)
         for name in ("Gate", "Yard"):
-            await other.services.camera_groups.add(name, by=ANN)
-        path = await other.services.imports.new_file(0)
+            await other.services.people.groups.add(name, by=ANN)
+        path = await other.services.people.imports.new_file(0)
         path.write_bytes(data)
-        preview = await other.services.imports.stage([path])
+        preview = await other.services.people.imports.stage([path])
         assert (preview.adds, preview.refused) == (3, 0)
-        job = await other.services.imports.start(preview.id, ANN)
+        job = await other.services.people.imports.start(preview.id, ANN)
         await other.services.jobs.wait(job.id)
-        for one in (await hub.services.people.page()).items:
-            found = await other.services.people.get(one.pid)
+        for one in (await hub.services.people.register.page()).items:
+            found = await other.services.people.register.get(one.pid)
             assert replace(found, revision=one.revision) == one
 
 
 async def test_an_export_is_noted_before_its_first_byte(hub: HubServices) -> None:
     await fill(hub)
     data = await exported(hub)
-    (entry, *_) = await hub.services.audit.newest()
+    (entry, *_) = await hub.services.core.audit.newest()
     assert (entry.who, entry.action, entry.target) == ("user ann", "person.export", "3")
     with ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None

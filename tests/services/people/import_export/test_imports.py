@@ -44,7 +44,7 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 @pytest.fixture
 async def imports(hub: HubServices, nursery: trio.Nursery) -> Imports:
     await nursery.start(hub.services.jobs.run)
-    return hub.services.imports
+    return hub.services.people.imports
 
 
 def photo(side: int = 200, kind: str = "JPEG", shade: int = 9) -> bytes:
@@ -76,13 +76,13 @@ async def stage(imports: Imports, *contents: str | bytes) -> ImportPreview:
 
 
 async def run(hub: HubServices, *contents: str | bytes) -> Job:
-    preview = await stage(hub.services.imports, *contents)
-    job = await hub.services.imports.start(preview.id, ANN)
+    preview = await stage(hub.services.people.imports, *contents)
+    job = await hub.services.people.imports.start(preview.id, ANN)
     return await hub.services.jobs.wait(job.id)
 
 
 async def people(hub: HubServices) -> list[Person]:
-    return list((await hub.services.people.page()).items)
+    return list((await hub.services.people.register.page()).items)
 
 
 async def refusals(hub: HubServices, job: Job) -> list[tuple[int, str]]:
@@ -92,13 +92,13 @@ async def refusals(hub: HubServices, job: Job) -> list[tuple[int, str]]:
 
 
 def left(hub: HubServices) -> list[str]:
-    return [path.name for path in (hub.services.data_dir / "imports").glob("*.part")]
+    return [path.name for path in (hub.services.core.data_dir / "imports").glob("*.part")]
 
 
 async def test_a_dry_run_says_for_each_row_what_would_happen_and_changes_nothing(
     hub: HubServices, imports: Imports
 ) -> None:
-    await hub.services.people.add(PersonChange(name="Ada", work_id="A-1"), by=ANN, pid="7")
+    await hub.services.people.register.add(PersonChange(name="Ada", work_id="A-1"), by=ANN, pid="7")
     table = "pid;姓名;工号;性别;工资\n7;Ada Quist;;;1\n;李雷;B-2;男;\n;;;;5\n;Eve;;x;\n"
     preview = await stage(imports, table, zipped_files({"7.jpg": b"", "8.jpg": b""}))
     assert (preview.rows, preview.adds, preview.changes, preview.refused) == (4, 1, 1, 2)
@@ -119,8 +119,8 @@ async def test_a_dry_run_says_for_each_row_what_would_happen_and_changes_nothing
 async def test_people_are_added_and_changed_with_their_photos(
     hub: HubServices, imports: Imports
 ) -> None:
-    group = await hub.services.camera_groups.add("Gate", by=ANN)
-    await hub.services.people.add(
+    group = await hub.services.people.groups.add("Gate", by=ANN)
+    await hub.services.people.register.add(
         PersonChange(name="Ada", work_id="A-1", phone="123", note="old"), by=ANN, pid="7"
     )
     table = (
@@ -138,10 +138,10 @@ async def test_people_are_added_and_changed_with_their_photos(
     assert (lei.pid, lei.category, lei.everywhere, lei.note) == ("9", 1, True, "first")
     assert (fang.name, fang.groups, fang.everywhere) == ("王芳", (), False)
     assert [person.has_photo for person in (ada, lei, fang)] == [True, True, True]
-    with Image.open(io.BytesIO(await hub.services.people.photo(fang.pid))) as image:
+    with Image.open(io.BytesIO(await hub.services.people.register.photo(fang.pid))) as image:
         assert image.size == (640, 640)
     assert left(hub) == []
-    actions = [(entry.action, entry.target) for entry in await hub.services.audit.newest()]
+    actions = [(entry.action, entry.target) for entry in await hub.services.core.audit.newest()]
     assert actions[0] == ("person.import", f"job {job.id}")
 
 
@@ -176,18 +176,18 @@ async def test_refused_rows_come_back_as_csv_and_are_imported_once_mended(
     text = b"".join([part async for part in imports.refused_csv(job.id, by=ANN)]).decode(
         "utf-8-sig"
     )
-    (entry, *_) = await hub.services.audit.newest()
+    (entry, *_) = await hub.services.core.audit.newest()
     assert (entry.action, entry.target) == ("person.numbers", f"job {job.id}")
     lines = text.splitlines()
     assert lines[0] == "姓名,工号,年龄,分组,reason"
     assert lines[1].startswith("Ada,A-1,200,,age: an integer from 0 to 150")
     assert lines[2].startswith("'=Bob,A-2,30,Gate,there is no group Gate")
     assert [person.name for person in await people(hub)] == ["Eve"]
-    await hub.services.camera_groups.add("Gate", by=ANN)
+    await hub.services.people.groups.add("Gate", by=ANN)
     mended = await run(hub, text.replace(",200,", ",20,"))
     assert await refusals(hub, mended) == []
     assert len(await people(hub)) == 6
-    assert (await hub.services.people.page(PersonFilter(q="=bob"))).items[0].name == "=Bob"
+    assert (await hub.services.people.register.page(PersonFilter(q="=bob"))).items[0].name == "=Bob"
 
 
 async def test_no_cell_of_the_refused_rows_is_a_formula(hub: HubServices, imports: Imports) -> None:
@@ -209,7 +209,7 @@ async def test_no_cell_of_the_refused_rows_is_a_formula(hub: HubServices, import
 async def test_a_row_whose_photo_is_refused_changes_nothing(
     hub: HubServices, imports: Imports
 ) -> None:
-    await hub.services.people.add(PersonChange(name="Ada"), by=ANN, pid="7")
+    await hub.services.people.register.add(PersonChange(name="Ada"), by=ANN, pid="7")
     job = await run(hub, "pid,name\n7,Eve\n", zipped_files({"7.jpg": photo(50)}))
     assert job.failed == 1
     assert [person.name for person in await people(hub)] == ["Ada"]
@@ -234,7 +234,9 @@ async def test_whom_a_row_is_about(hub: HubServices, imports: Imports) -> None:
         ("3", "Wu", "C"),
         ("4", "X", "C"),
     ):
-        await hub.services.people.add(PersonChange(name=name, work_id=work_id), by=ANN, pid=pid)
+        await hub.services.people.register.add(
+            PersonChange(name=name, work_id=work_id), by=ANN, pid=pid
+        )
     table = (
         "pid,name,work_id\n"
         "0002,Li,\n"  # by pid
@@ -274,7 +276,9 @@ async def test_photos_alone_are_given_to_people_who_are_there(
     hub: HubServices, imports: Imports
 ) -> None:
     for pid, name, work_id in (("1", "王芳", "A-1"), ("2", "Li", "A-2"), ("3", "Wu", "")):
-        await hub.services.people.add(PersonChange(name=name, work_id=work_id), by=ANN, pid=pid)
+        await hub.services.people.register.add(
+            PersonChange(name=name, work_id=work_id), by=ANN, pid=pid
+        )
     files = {"x/1.jpg": photo(), "A-2.jpg": photo(), "Wu.jpg": photo(), "Nobody.jpg": photo()}
     preview = await stage(imports, zipped_files({**files, "王芳.jpg": photo()}))
     assert (preview.has_csv, preview.changes, preview.refused) == (False, 3, 2)
@@ -299,9 +303,9 @@ async def test_a_photo_that_could_be_meant_for_two_is_given_to_nobody(
 async def test_the_same_photo_again_is_no_change(hub: HubServices, imports: Imports) -> None:
     await run(hub, "pid,name\n7,Eve\n", zipped_files({"7.jpg": photo()}))
     (before,) = await people(hub)
-    stored = await hub.services.people.photo("7")
+    stored = await hub.services.people.register.photo("7")
     await run(hub, "pid,name\n7,Eve\n", zipped_files({"7.jpg": stored}))
-    assert await hub.services.people.photo("7") == stored
+    assert await hub.services.people.register.photo("7") == stored
     assert (await people(hub))[0].revision == before.revision
 
 
@@ -340,7 +344,7 @@ async def test_files_that_nobody_imports_go_after_an_hour(
     hub: HubServices, imports: Imports, clock: FrozenClock
 ) -> None:
     preview = await stage(imports, "name\nA\n")
-    forgotten = hub.services.data_dir / "imports" / "0.part"
+    forgotten = hub.services.core.data_dir / "imports" / "0.part"
     forgotten.write_bytes(b"")
     clock.advance(3601)
     await imports.remove_old()
@@ -379,7 +383,7 @@ async def test_the_files_of_a_cancelled_import_are_removed(
     cancelled = await hub.services.jobs.cancel(job.id, ANN)
     assert cancelled.state == "cancelled"
     assert left(hub) == []
-    assert await hub.services.people.count() == cancelled.done < 2000
+    assert await hub.services.people.register.count() == cancelled.done < 2000
 
 
 async def test_a_file_larger_than_the_disk_has_room_for_is_not_received(
@@ -400,7 +404,9 @@ async def test_the_size_of_files_that_wait_is_bounded(
         with pytest.raises(NoSuchResource):
             imports.get(preview.id)
     assert imports.get(waiting[2].id).rows == 200
-    sizes = [path.stat().st_size for path in (hub.services.data_dir / "imports").glob("*.part")]
+    sizes = [
+        path.stat().st_size for path in (hub.services.core.data_dir / "imports").glob("*.part")
+    ]
     assert sum(sizes) <= 250_000
 
 

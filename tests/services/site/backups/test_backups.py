@@ -66,20 +66,20 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def wait_until_made(hub: HubServices) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     await until(lambda: backups.last_complete is not None and backups.running is None)
 
 
 async def back_up(hub: HubServices) -> None:
     """Back up once, as the nightly one does."""
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
 
 
 async def test_a_backup_is_made_by_itself_when_none_is_younger_than_a_night(
     hub: HubServices, quick: None, nursery: trio.Nursery
 ) -> None:
     await hub.add_faces("Ann", "Bo", pictures=True)
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     assert (backups.list(), backups.last_complete) == ([], None)
     await nursery.start(backups.run)
     await wait_until_made(hub)
@@ -103,22 +103,22 @@ async def test_a_look_at_the_folder_hides_no_backup_that_was_made_meanwhile(
 
     monkeypatch.setattr(module, "look", look_slowly)
     async with trio.open_nursery() as inner:
-        inner.start_soon(hub.services.backups.look)
-        await until(lambda: hub.services.backups._seen is not None)
+        inner.start_soon(hub.services.upkeep.backups.look)
+        await until(lambda: hub.services.upkeep.backups._seen is not None)
         await back_up(hub)
         may_answer.set()
-    assert len(hub.services.backups.list()) == 1
+    assert len(hub.services.upkeep.backups.list()) == 1
 
 
 async def test_back_up_now_is_audited_and_only_one_runs(
     hub: HubServices, nursery: trio.Nursery
 ) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     await nursery.start(backups.run)
     await backups.run_now(ADMIN)
     await wait_until_made(hub)
     assert len(backups.list()) == 1
-    entries = await hub.services.audit.oldest()
+    entries = await hub.services.core.audit.oldest()
     assert [(one.who, one.action) for one in entries] == [("user anna", "backup.run")]
     token = await backups.permit_file(ADMIN, pictures=True, passphrase=None)
     async with backups.open_file(ADMIN, token):
@@ -131,7 +131,7 @@ async def test_the_backups_are_known_again_after_a_start(
     hub: HubServices, nursery: trio.Nursery, clock: FrozenClock
 ) -> None:
     await back_up(hub)
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     backups._found = module.Folder()
     await nursery.start(backups.run)
     await until(lambda: backups.last_complete is not None)
@@ -142,7 +142,7 @@ async def test_the_backups_are_known_again_after_a_start(
 async def test_a_folder_that_cannot_be_written_is_said_in_words_and_tried_again_later(
     hub: HubServices, clock: FrozenClock
 ) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     backups.folder.parent.write_text("the second disk is not there")
     await back_up(hub)
     failure = backups.last_failure
@@ -160,7 +160,7 @@ async def test_a_folder_that_cannot_be_written_is_said_in_words_and_tried_again_
 async def test_a_folder_that_cannot_be_used_is_noticed_before_a_backup_fails(
     hub: HubServices,
 ) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     await backups.look()
     assert backups.folder_problem == ""
     await back_up(hub)
@@ -183,7 +183,7 @@ async def test_a_second_disk_that_is_not_connected_is_not_taken_for_the_first(
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its mount point is then a folder of the hub's own disk."""
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     with monkeypatch.context() as elsewhere:
         name = "hub.services.site.backups.nightly.is_on_same_disk"
         elsewhere.setattr(name, lambda folder, data: False)
@@ -205,20 +205,20 @@ async def test_a_disk_that_fails_does_not_end_the_hub(
 
     monkeypatch.setattr("hub.services.site.backups.nightly.make_generation", fails)
     await back_up(hub)
-    assert hub.services.backups.last_failure is not None
-    assert os.strerror(number) in hub.services.backups.last_failure.reason
-    assert not (hub.services.data_dir / "snapshots").exists()
+    assert hub.services.upkeep.backups.last_failure is not None
+    assert os.strerror(number) in hub.services.upkeep.backups.last_failure.reason
+    assert not (hub.services.core.data_dir / "snapshots").exists()
 
 
 async def test_an_incomplete_backup_is_made_and_told_but_is_no_good_one(
     hub: HubServices, disk: BadSectors
 ) -> None:
     await hub.add_faces("Ann", pictures=True)
-    (pack,) = (hub.services.backups._data_dir / "media").glob("*.pack")
-    for path in (pack, hub.services.backups.folder / "packs" / pack.name):
+    (pack,) = (hub.services.upkeep.backups._data_dir / "media").glob("*.pack")
+    for path in (pack, hub.services.upkeep.backups.folder / "packs" / pack.name):
         disk.parts[path] = [(0, 10)]
     await back_up(hub)
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     assert backups.last_failure is None
     assert backups.last_complete is None
     assert backups.last_incomplete is not None
@@ -232,7 +232,7 @@ async def test_an_incomplete_backup_is_made_and_told_but_is_no_good_one(
 async def test_after_two_days_without_a_good_backup_it_is_overdue(
     hub: HubServices, clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     await nursery.start(backups.run)
     assert backups.overdue_days() is None
     clock.advance(2 * DAY)
@@ -247,7 +247,7 @@ async def test_after_two_days_without_a_good_backup_it_is_overdue(
 async def test_a_night_under_a_wrong_clock_is_no_night_without_a_backup(
     hub: HubServices, clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
-    backups, site_clock = hub.services.backups, hub.services.clock
+    backups, site_clock = hub.services.upkeep.backups, hub.services.core.clock
     await nursery.start(backups.run)
     await back_up(hub)
     for years in (1, -1):
@@ -265,16 +265,16 @@ async def test_a_first_day_under_a_clock_ahead_does_not_silence_the_alarm(
     hub: HubServices, clock: FrozenClock, nursery: trio.Nursery
 ) -> None:
     await hub.store.settings.set("backup.since", str(clock() + 365 * DAY))
-    await nursery.start(hub.services.backups.run)
+    await nursery.start(hub.services.upkeep.backups.run)
     clock.advance(3 * DAY)
-    assert hub.services.backups.overdue_days() == 3
+    assert hub.services.upkeep.backups.overdue_days() == 3
     nursery.cancel_scope.cancel()
 
 
 async def test_old_generations_stay_while_the_clock_is_not_trusted(
     hub: HubServices, clock: FrozenClock
 ) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     backups._is_clock_trusted = lambda: False
     for _ in range(10):
         await back_up(hub)
@@ -288,7 +288,7 @@ async def test_old_generations_stay_while_the_clock_is_not_trusted(
 async def test_the_folder_stays_within_its_limit_but_the_last_one_stays(
     hub: HubServices, clock: FrozenClock
 ) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     backups._config = BackupConfig(max_gb=1e-9)
     for _ in range(3):
         await back_up(hub)
@@ -301,7 +301,7 @@ async def test_a_backup_whose_head_is_not_read_afterwards_did_not_fail(
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.store.backup.generations._MAX_BYTES_OF_HEADS", 10)
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     await back_up(hub)
     assert backups.last_failure is None
     (made,) = backups.list()
@@ -314,7 +314,7 @@ async def test_a_backup_whose_head_is_not_read_afterwards_did_not_fail(
 async def test_backups_on_the_disk_of_the_hub_make_room_before_records_go(
     hub: HubServices, clock: FrozenClock
 ) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     for _ in range(2):
         await back_up(hub)
         clock.advance(DAY)
@@ -337,7 +337,7 @@ async def test_the_last_backup_on_the_disk_of_the_hub_does_not_keep_the_room_of_
         clock.advance(DAY)
     await back_up(hub)
     await hub.store.retention.forget_day(days[0])
-    plan = hub.services.backups._plan()
+    plan = hub.services.upkeep.backups._plan()
     packs = [plan.folder / "packs" / f"{day}.pack" for day in days]
 
     def emptied() -> list[bool]:
@@ -368,7 +368,7 @@ async def test_a_low_disk_frees_the_room_of_dropped_days_by_itself(
     day = hub.store.retention.days()[0].day
     clock.advance(DAY)
     await hub.add_faces("Bo", pictures=True)
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     await back_up(hub)
     await hub.store.retention.forget_day(day)
     pack = backups.folder / "packs" / f"{day}.pack"
@@ -380,7 +380,7 @@ async def test_a_low_disk_frees_the_room_of_dropped_days_by_itself(
 
 async def test_an_end_of_the_hub_stops_a_backup(hub: HubServices) -> None:
     await hub.add_faces("Ann", pictures=True)
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     backups._speed = 1000
     async with trio.open_nursery() as nursery:
         nursery.start_soon(backups._back_up)
@@ -388,13 +388,13 @@ async def test_an_end_of_the_hub_stops_a_backup(hub: HubServices) -> None:
         nursery.cancel_scope.cancel()
     assert backups.running is None
     assert backups.list() == []
-    assert not (hub.services.data_dir / "snapshots").exists()
+    assert not (hub.services.core.data_dir / "snapshots").exists()
 
 
 @pytest.mark.parametrize("passphrase", [None, "correct horse"])
 async def test_a_backup_in_one_file_is_streamed(passphrase: str | None, hub: HubServices) -> None:
     await hub.add_faces("Ann", "Bo", pictures=True)
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     parts = []
     token = await backups.permit_file(ADMIN, pictures=True, passphrase=passphrase)
     async with backups.open_file(ADMIN, token) as data:
@@ -404,32 +404,32 @@ async def test_a_backup_in_one_file_is_streamed(passphrase: str | None, hub: Hub
     archive = read_archive(opened_source(file, passphrase), ArchiveSink(), Pace())
     assert archive.head.records == 2
     assert backups.running is None
-    entries = await hub.services.audit.oldest()
+    entries = await hub.services.core.audit.oldest()
     assert [one.action for one in entries] == ["backup.download"]
 
 
 async def test_a_download_that_nobody_takes_ends_with_its_block(hub: HubServices) -> None:
     await hub.add_faces(*map(str, range(20)), pictures=True)
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     token = await backups.permit_file(ADMIN, pictures=True, passphrase=None)
     async with backups.open_file(ADMIN, token) as data:
         async for _ in data:
             break
     assert backups.running is None
-    assert not (hub.services.data_dir / "snapshots").exists()
+    assert not (hub.services.core.data_dir / "snapshots").exists()
 
 
 async def test_a_short_passphrase_is_refused_before_anything_is_sent(hub: HubServices) -> None:
     with pytest.raises(BackupFault, match="at least 8"):
-        await hub.services.backups.permit_file(ADMIN, pictures=True, passphrase="short")
-    assert await hub.services.audit.oldest() == ()
+        await hub.services.upkeep.backups.permit_file(ADMIN, pictures=True, passphrase="short")
+    assert await hub.services.core.audit.oldest() == ()
 
 
 async def test_a_restored_hub_says_where_it_was_until_somebody_has_read_it(
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backups = hub.services.backups
-    monkeypatch.setattr(hub.services.site, "addresses", lambda: ["10.0.0.9"])
+    backups = hub.services.upkeep.backups
+    monkeypatch.setattr(hub.services.core.site, "addresses", lambda: ["10.0.0.9"])
     assert backups.restored_from() is None
     for before, expected in (((), False), (("10.0.0.9",), False), (("10.0.0.5",), True)):
         (stored,) = restored_setting("2026-11-25T03:00:00.000Z", before).items()
@@ -445,7 +445,7 @@ async def test_a_restored_hub_says_where_it_was_until_somebody_has_read_it(
 async def test_a_download_is_permitted_once_to_one_person_for_a_minute(
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backups = hub.services.backups
+    backups = hub.services.upkeep.backups
     token = await backups.permit_file(ADMIN, pictures=False, passphrase=None)
     for by, given in ((Actor("user bo"), token), (ADMIN, "x" * len(token))):
         with pytest.raises(NoSuchResource):

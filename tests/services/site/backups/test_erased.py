@@ -50,8 +50,8 @@ async def hub(tmp_path: Path, clock: FrozenClock, is_same_disk: bool) -> AsyncIt
 
 
 async def erase(hub: HubServices, *seqs: int) -> None:
-    await hub.services.erasures.begin(Subject(seqs=seqs), with_held=True, by=ADMIN)
-    await hub.services.erasures.carry_out()
+    await hub.services.records.erasures.begin(Subject(seqs=seqs), with_held=True, by=ADMIN)
+    await hub.services.records.erasures.carry_out()
 
 
 def put_back(path: Path, target: Path) -> RestoreReport:
@@ -64,13 +64,13 @@ async def test_every_generation_restores_after_an_erasure(
     hub: HubServices, is_same_disk: bool, clock: FrozenClock, tmp_path: Path
 ) -> None:
     await hub.add_faces("Ann", "Bo", "Cy", pictures=True)
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     await erase(hub, 2)
     # Links reach older generations as well, which then have the person's records as erased ones.
     before = put_back(next((tmp_path / "backups").glob("*.tar")), tmp_path / "before")
     assert before.erased == (1 if is_same_disk else 0)
     clock.advance(DAY)
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     older, newer = sorted((tmp_path / "backups").glob("*.tar"))
     for path, name in ((older, "older"), (newer, "newer")):
         put_back(path, tmp_path / name)
@@ -91,7 +91,7 @@ async def test_a_generation_whose_pictures_are_damaged_is_not_restored(
     hub: HubServices, tmp_path: Path
 ) -> None:
     await hub.add_faces("Ann", pictures=True)
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     (pack,) = (tmp_path / "backups" / "packs").iterdir()
     data = bytearray(pack.read_bytes())
     data[data.index(b"\xff\xd8\xff") + 1] ^= 1
@@ -102,7 +102,7 @@ async def test_a_generation_whose_pictures_are_damaged_is_not_restored(
 
 async def test_a_backup_during_which_records_are_erased_is_made_again(hub: HubServices) -> None:
     await hub.add_faces("Ann", "Bo", pictures=True)
-    data, pace = hub.services.data_dir, Pace()
+    data, pace = hub.services.core.data_dir, Pace()
     with working_folder(data) as folder:
         copy = take_working_copy(data, folder, pace, 0)
         await erase(hub, 2)

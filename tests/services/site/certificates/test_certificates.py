@@ -15,7 +15,7 @@ import trio.testing
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from hub.config import TlsConfig
+from hub.config import Config, TlsConfig
 from hub.errors import StartFault
 from hub.live.old_tls import is_legacy
 from hub.net.binding import open_listeners
@@ -27,6 +27,7 @@ from hub.services.site.certificates.authority import key_pem, names_in, new_rsa_
 from hub.services.site.certificates.certificates import Certificates, names_of_this_host
 from hub.services.site.certificates.upload import CertificateProblem, checked_pem, is_named
 from tests.support.certificates import damage, self_signed
+from tests.support.core import core_of
 
 NOW = 1_795_000_000.0
 DAY = 86_400.0
@@ -54,9 +55,8 @@ class Site:
         return self
 
     def _at_rest(self) -> Certificates:
-        return Certificates(
-            self.directory, self.config, now=lambda: self.now, names=self._names_of_this_host
-        )
+        core = core_of(None, lambda: self.now, Config(tls=self.config), data_dir=self.directory)
+        return Certificates(core, names=self._names_of_this_host)
 
     def _names_of_this_host(self) -> frozenset[str]:
         if not self.files_left:
@@ -263,7 +263,7 @@ async def test_the_certificate_is_checked_every_minute(
         looks.append(autojump_clock.current_time())
         return NAMES
 
-    certificates = Certificates(site.directory, TlsConfig(), now=lambda: NOW, names=names)
+    certificates = Certificates(core_of(None, lambda: NOW, data_dir=site.directory), names=names)
     await certificates.load()
     started = trio.current_time()
     with trio.move_on_after(150):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hub.config import Config, DevicesConfig
 from hub.errors import NotAuthorised
 from hub.services.access.sessions import Sessions
 from hub.services.admission.tokens import DeviceTokens
@@ -13,6 +14,7 @@ from hub.services.site.clock.clock import SiteClock
 from hub.store.tables.devices import NewDevice
 from hub.store.tables.users import User
 from tests.services.site.clock.test_clock import DAY, HOUR, YEAR, Host
+from tests.support.core import core_of
 
 ANN = User("ann", "admin", "hash", 0)
 STEPS = (-YEAR, -DAY, -HOUR, -600, 600, HOUR, DAY, YEAR)
@@ -27,7 +29,7 @@ async def sessions_of(host: Host, clock: SiteClock) -> Sessions:
     if host.store.users.get(ANN.name) is None:
         await host.store.users.add(ANN)
     unused: object = None
-    return Sessions(host.store, unused, clock._audit, clock.lives)  # type: ignore[arg-type]
+    return Sessions(core_of(host.store, clock.lives, clock=clock), unused)  # type: ignore[arg-type]
 
 
 async def issue_token(host: Host, clock: SiteClock, life: int = HOUR) -> Callable[[], bool]:
@@ -40,7 +42,9 @@ async def issue_token(host: Host, clock: SiteClock, life: int = HOUR) -> Callabl
 
 
 def tokens_of(host: Host, clock: SiteClock, life: int = HOUR) -> DeviceTokens:
-    return DeviceTokens(host.store.tokens, life, clock.lives, lambda: 0)
+    return DeviceTokens(
+        core_of(host.store, clock.lives, Config(devices=DevicesConfig(token_ttl=life)), clock=clock)
+    )
 
 
 def is_valid(tokens: DeviceTokens, token: str) -> bool:

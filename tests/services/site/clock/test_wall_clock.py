@@ -13,6 +13,7 @@ from pathlib import Path
 import hub
 import web
 
+_COMPOSITION = ("hub/app.py", "hub/services/core.py")
 _ROOTS = (Path(hub.__file__).parent, Path(web.__file__).parent)
 #: Programs of their own, on which no rule of a site depends.
 _OTHER_PROGRAMS = ("cli", "central", "simulator", "service_manager", "update")
@@ -21,7 +22,7 @@ _OTHER_PROGRAMS = ("cli", "central", "simulator", "service_manager", "update")
 _READINGS = {"_now", "_now_ms", "now_ms", "_ms"}
 
 DATES = "it dates what is stored or shown, and nothing is decided by it"
-#: What `hub.app` gives the wall clock to.
+#: Who reads the wall clock of the core, or is given it where a hub is put together.
 GIVEN = {
     "Admission": "it dates connects; its delays bear a clock that is set back",
     "AddressMoves": "how long a camera is waited for is only shown",
@@ -33,12 +34,16 @@ GIVEN = {
     "CameraReadings": "in doubt the camera is asked again",
     "Campaigns": DATES,
     "Commands": DATES,
+    "ConnectChecks": "what is signed by it is judged by SignedTimes as well",
+    "Core": "it hands it on",
     "DeviceAvailability": "it knows of steps, and its memory goes once the clock is trusted",
+    "DeviceCheck": "it dates checks, which are due by is_past",
     "DeviceFiles": DATES,
     "Devices": "it dates reports; an earlier key ends by it, see docs/operations.md, Time",
     "Downloads": "it dates them; links end by the clock of lives",
     "Erasures": DATES,
     "FrameTraces": DATES,
+    "Forwarders": "it dates tries, as Targets does",
     "Health": "it tells what the clock shows",
     "HealthChecks": DATES,
     "Holds": "it dates them; they end once the clock is trusted",
@@ -55,20 +60,20 @@ GIVEN = {
     "RetentionPolicy": "by it the day is known that is being written, and stays",
     "Reviews": "a line between new and seen moves, which a person sees",
     "SavedSearches": DATES,
+    "Senders": "it dates messages, as Targets does",
     "SignedTimes": "the likely time stands beside it",
     "SiteClock": "it is what judges the clock",
     "SiteFigures": DATES,
     "SiteView": "what is recent is only told again",
-    "Surroundings": "the doctor tells what the clock shows",
     "Targets": "it dates tries and messages, as their receivers compare them with their clocks",
+    "UnsignedConnects": "it dates connects; nobody is let in by it",
     "Updates": DATES,
     "Users": DATES,
-    "open_hub": "it hands it on",
     "open_store": "it dates records and days, which are dated again by the known steps",
 }
 #: Who asks the operating system.
 ASKED = {
-    "hub/app.py": "it is given on from here",
+    "hub/outside.py": "it is given on from here",
     "hub/process/executable.py": "how old files are that another process left",
     "hub/store/backup/making.py": "how old files are that another process left",
     "hub/store/backup/restore.py": "it names a folder",
@@ -78,8 +83,8 @@ ASKED = {
 
 
 def test_the_wall_clock_is_given_to_those_alone_who_do_no_harm_with_it() -> None:
-    tree = ast.parse((_ROOTS[0] / "app.py").read_text("utf-8"))
-    assert set(_given_to(tree)) == set(GIVEN)
+    readers = {name for path, tree in _trees() for name in _readers(path, tree)}
+    assert readers == set(GIVEN)
 
 
 def test_who_only_dates_with_it_compares_nothing_with_it() -> None:
@@ -98,13 +103,16 @@ def test_nobody_else_asks_the_operating_system_for_the_time() -> None:
     assert {name for name, tree in _trees() if _asks(tree)} == set(ASKED)
 
 
-def _given_to(tree: ast.AST) -> Iterator[str]:
-    """The names of what is called with `now`, or with a lambda that asks it."""
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call):
-            given = [*call.args, *(keyword.value for keyword in call.keywords)]
-            if any(_is_now(one) or (isinstance(one, ast.Lambda) and _uses(one)) for one in given):
-                yield ast.unparse(call.func)
+def _readers(path: str, tree: ast.AST) -> Iterator[str]:
+    """The names of classes that read the core's clock, and of what is called with it."""
+    is_composition = path in _COMPOSITION or path.startswith("hub/services/areas/")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and _uses(node):
+            yield node.name
+        if isinstance(node, ast.Call) and is_composition:
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if any(map(_is_now, given)):
+                yield ast.unparse(node.func)
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.AST]:
@@ -149,7 +157,11 @@ def _uses(tree: ast.AST) -> bool:
 
 
 def _is_now(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id == "now"
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr == "now"
+        and ast.unparse(node.value) in ("core", "self._core", "outside")
+    )
 
 
 def _trees() -> Iterator[tuple[str, ast.AST]]:

@@ -103,7 +103,7 @@ async def check_forecast(hub: HubServices, clock: FrozenClock) -> None:
     await hub.add_faces("Ann", "Bob", pictures=True)
     clock.advance(DAY)
     await hub.add(face("Eve"))
-    found = await hub.services.forecasts.read()
+    found = await hub.services.upkeep.forecasts.read()
     first, second = hub.store.retention.days()
     assert found.measured.days == 1
     assert found.measured.kinds["face"] == KindPerDay(2, first.bytes)

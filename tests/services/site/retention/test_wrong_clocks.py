@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from hub.config import Config, StoreConfig
 from hub.services.access.audit import Audit
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.retention.retention import RetentionPolicy, utc_day
 from tests.support.clock import NOON, FrozenClock
+from tests.support.core import core_of
 from tests.support.memory_store import MemoryStore
 from tests.support.stores import batch, drop_day
 
@@ -40,7 +42,14 @@ class Site:
     def start(self) -> None:
         audit = Audit(self.store, self.shown)
         self.clock = SiteClock(self.store, audit, self.shown, steady_now=self.true)
-        self.policy = RetentionPolicy(self.store, self.clock, audit, KEEP_DAYS, self.shown)
+        self.policy = RetentionPolicy(
+            core_of(
+                self.store,
+                self.shown,
+                Config(store=StoreConfig(keep_days=KEEP_DAYS)),
+                clock=self.clock,
+            )
+        )
 
     async def restart(self, *, ahead: float, off: float = 600) -> None:
         """Start the hub again, with another clock, after it was off for so many seconds."""

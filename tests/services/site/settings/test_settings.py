@@ -48,12 +48,12 @@ def has_backup(file: Path) -> bool:
 
 
 async def audited(services: Services) -> list[tuple[str, str, str]]:
-    return [(e.who, e.action, e.target) for e in await services.audit.oldest()]
+    return [(e.who, e.action, e.target) for e in await services.core.audit.oldest()]
 
 
 async def test_what_can_change_at_once_does_and_the_rest_waits_for_a_restart(file: Path) -> None:
     async with running(file.parent) as services:
-        settings, seen = services.settings, list[Config]()
+        settings, seen = services.core.settings, list[Config]()
         settings.on_change(seen.append)
         write(file, "[store]", "keep_days = 60", "[web]", "max_connections = 99")
         changes = await settings.reload(by=COMMAND_LINE)
@@ -89,16 +89,16 @@ async def test_a_bad_file_changes_nothing_and_names_the_setting(file: Path) -> N
         ):
             write(file, *lines)
             with pytest.raises(StartFault, match=r"min_free_gb|store\.free|not valid TOML"):
-                await services.settings.reload(by=COMMAND_LINE)
+                await services.core.settings.reload(by=COMMAND_LINE)
         assert services.config == Config()
-        assert services.settings.waiting() == []
+        assert services.core.settings.waiting() == []
         assert await audited(services) == []
 
 
 async def test_each_part_takes_over_its_settings(file: Path) -> None:
     async with running(file.parent) as services:
         before = logging.getLogger().level
-        await services.settings.change(
+        await services.core.settings.change(
             {
                 "site.name": "Harbour",
                 "store.min_free_gb": 1e6,
@@ -109,26 +109,26 @@ async def test_each_part_takes_over_its_settings(file: Path) -> None:
             by=COMMAND_LINE,
         )
         try:
-            assert services.site.name() == "Harbour"
+            assert services.core.site.name() == "Harbour"
             assert logging.getLogger().level == logging.ERROR
-            assert services.authentication.tokens._lifetime_ms == 60_000
-            assert services.api_keys._clock_skew == 7
-            assert services.admission._checks._config.clock_skew == 7
-            assert services.maintenance._config.min_free_gb == 1e6
+            assert services.cameras.authentication.tokens._lifetime_ms == 60_000
+            assert services.access.api_keys._clock_skew == 7
+            assert services.cameras.admission._checks._config.clock_skew == 7
+            assert services.upkeep.maintenance._config.min_free_gb == 1e6
         finally:
             logging.getLogger().setLevel(before)
 
 
 async def test_a_change_is_written_into_the_file_and_survives_a_restart(file: Path) -> None:
     async with running(file.parent) as services:
-        await services.settings.change({"store.keep_days": 60}, by=COMMAND_LINE)
-        state = services.settings.state("store.keep_days")
+        await services.core.settings.change({"store.keep_days": 60}, by=COMMAND_LINE)
+        state = services.core.settings.state("store.keep_days")
         assert (state.value, state.source, state.in_file) == (60, "file", 60)
     assert "keep_days = 60\n" in text_of(file)
     async with running(file.parent) as services:
         assert services.config.store.keep_days == 60
-        await services.settings.change({"store.keep_days": None}, by=COMMAND_LINE)
-        assert services.settings.state("store.keep_days").source == "default"
+        await services.core.settings.change({"store.keep_days": None}, by=COMMAND_LINE)
+        assert services.core.settings.state("store.keep_days").source == "default"
     assert text_of(file) == default_file()
 
 
@@ -147,7 +147,7 @@ async def test_a_value_that_is_not_allowed_is_refused_and_the_file_stays(
 ) -> None:
     async with running(file.parent) as services:
         with pytest.raises(BadParameter, match=message) as caught:
-            await services.settings.change({name: value}, by=COMMAND_LINE)
+            await services.core.settings.change({name: value}, by=COMMAND_LINE)
         assert caught.value.field == name
     assert text_of(file) == default_file()
     assert not has_backup(file)
@@ -159,12 +159,12 @@ async def test_a_setting_of_the_environment_or_of_set_is_locked(file: Path) -> N
         file.parent, environment=environment, overrides=("store.keep_days=9",)
     ) as services:
         for name, lock in (("log.level", "environment"), ("store.keep_days", "set")):
-            assert services.settings.state(name).lock == lock
+            assert services.core.settings.state(name).lock == lock
             with pytest.raises(BadParameter, match="cannot be changed here"):
-                await services.settings.change({name: None}, by=COMMAND_LINE)
+                await services.core.settings.change({name: None}, by=COMMAND_LINE)
         write(file, "[store]", "keep_days = 60")
-        assert await services.settings.reload(by=COMMAND_LINE) == []
-        state = services.settings.state("store.keep_days")
+        assert await services.core.settings.reload(by=COMMAND_LINE) == []
+        state = services.core.settings.state("store.keep_days")
         assert (state.value, state.in_file) == (9, 60)
 
 
@@ -177,7 +177,7 @@ async def test_a_file_that_cannot_be_written_changes_nothing(
     monkeypatch.setattr("hub.services.site.settings.settings.write", full)
     async with running(file.parent) as services:
         with pytest.raises(CannotStoreNow, match="No space left"):
-            await services.settings.change({"store.keep_days": 60}, by=COMMAND_LINE)
+            await services.core.settings.change({"store.keep_days": 60}, by=COMMAND_LINE)
         assert services.config.store.keep_days == 30
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any
 
 import pytest
 import trio
@@ -14,24 +14,18 @@ import trio.testing
 from hub.live.feed import Change, ChangeFeed
 from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
-from hub.services.forwarding.targets import TargetView
-from hub.services.site.backups.backups import Backups
 from hub.services.site.backups.views import Backup, BackupFailure, RestoredFrom, backup_of
-from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.clock.clock import SiteClock
 from hub.services.site.clock.dating import DatedDay
 from hub.services.site.clock.plausibility import Agreement
 from hub.services.site.disk_space import Shortage
-from hub.services.site.maintenance import Maintenance
-from hub.services.site.retention.retention import RetentionPlan, RetentionPolicy
+from hub.services.site.retention.retention import RetentionPlan
 from hub.services.site.status.health import Health
-from hub.services.site.updates.updates import Updates
 from hub.store.backup.unread import Part
-from hub.store.db import Store
 from hub.store.health import StoreHealth
 from hub.update.programs import Outcome
 from tests.support.backups import generation
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.gate import FakeLink
 from tests.support.kept_days import GB, BelievedClock, KeptDays
 
@@ -93,25 +87,25 @@ class Parts:
         self.changes = ChangeFeed()
         self.guesses = CodeGuesses(clock)
         self.targets: list[SimpleNamespace] = []
-        self.health = Health(
-            cast("Store", self.store),
-            self.registry,
-            cast("Certificates", self.certificates),
-            cast("Maintenance", self.maintenance),
-            cast("SiteClock", self.clock),
-            cast("RetentionPolicy", self.retention),
-            cast("Updates", self.updates),
-            cast("Backups", self.backups),
-            self.changes,
-            self.guesses,
-            now=clock,
-            steady_now=clock,
-            targets=lambda: cast("list[TargetView]", self.targets),
-            misused=lambda: self.misused,
-            waiting_people=lambda: self.waiting_people,
+        self.core = core_of(
+            self.store, clock, clock=self.clock, changes=self.changes, site=SimpleNamespace()
         )
+        self.watched: Any = SimpleNamespace(
+            registry=self.registry,
+            certificates=self.certificates,
+            maintenance=self.maintenance,
+            retention=self.retention,
+            updates=self.updates,
+            backups=self.backups,
+            guesses=self.guesses,
+            misuse=SimpleNamespace(devices=lambda: self.misused),
+            delivery=SimpleNamespace(failure=""),
+            targets=SimpleNamespace(list=lambda: self.targets),
+            people_sync=self,
+        )
+        self.health = Health(self.core, self.watched)
         self.misused: list[str] = []
-        self.waiting_people = 0
+        self.waiting_for_clock = 0
         self.health.mark_serving()
 
     def codes(self) -> list[str]:
@@ -136,19 +130,7 @@ def test_a_healthy_hub_has_no_problems(parts: Parts) -> None:
 
 
 def test_starting_is_a_fault_until_every_port_serves(clock: FrozenClock, parts: Parts) -> None:
-    fresh = Health(
-        cast("Store", parts.store),
-        parts.registry,
-        cast("Certificates", parts.certificates),
-        cast("Maintenance", parts.maintenance),
-        cast("SiteClock", parts.clock),
-        cast("RetentionPolicy", parts.retention),
-        cast("Updates", parts.updates),
-        cast("Backups", parts.backups),
-        parts.changes,
-        parts.guesses,
-        now=clock,
-    )
+    fresh = Health(parts.core, parts.watched)
     assert [reason.code for reason in fresh.faults()] == ["starting"]
     fresh.mark_serving()
     assert fresh.reasons() == []
@@ -226,7 +208,7 @@ def test_a_doubted_clock_is_a_notice(parts: Parts, clock: FrozenClock) -> None:
 def test_people_who_wait_for_the_clock_are_a_notice_also_of_a_clock_that_was_never_set(
     parts: Parts, clock: FrozenClock
 ) -> None:
-    parts.waiting_people = 4
+    parts.waiting_for_clock = 4
     assert parts.codes() == ["people-wait"]
     assert parts.sentence().startswith("4 people who are valid from or until a time")
     clock.seconds = 1_000_000.0

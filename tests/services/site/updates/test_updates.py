@@ -43,12 +43,12 @@ async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
 
 @pytest.fixture
 def updates(hub: HubServices) -> Updates:
-    return hub.services.updates
+    return hub.services.upkeep.updates
 
 
 @pytest.fixture
 def check(hub: HubServices) -> UpdateCheck:
-    return UpdateCheck(hub.services.data_dir, "0.1.0", KEY.public_key())
+    return UpdateCheck(hub.services.core.data_dir, "0.1.0", KEY.public_key())
 
 
 def refused(check: UpdateCheck, file: Path, *, allow_unsigned: bool = False) -> UpdateRefused:
@@ -73,11 +73,11 @@ async def test_a_good_update_is_offered_and_then_tried_at_the_next_start(
     assert (candidate.version, candidate.before, candidate.phase) == ("0.2.0", "0.1.0", "staged")
     assert (candidate.by, candidate.address, candidate.at) == ("user ann", "10.0.0.7", clock.ms)
     assert updates.known_faults == ("clock-unset",)
-    program = Programs(hub.services.data_dir).program("0.2.0")
+    program = Programs(hub.services.core.data_dir).program("0.2.0")
     assert program is not None
     assert program.read_bytes() == (tmp_path / "new").read_bytes()
     assert program.stat().st_mode & 0o777 == 0o700
-    [entry] = await hub.services.audit.newest()
+    [entry] = await hub.services.core.audit.newest()
     assert (entry.who, entry.action, entry.target) == ("user ann", "update.install", "0.2.0")
 
 
@@ -211,10 +211,10 @@ async def test_an_offer_that_is_withdrawn_or_replaced_leaves_nothing(
     update = signed(script(tmp_path / "new"))
     await updates.check(update)
     await updates.check(update)
-    assert len(list((hub.services.data_dir / "programs").iterdir())) == 1
+    assert len(list((hub.services.core.data_dir / "programs").iterdir())) == 1
     await updates.withdraw()
     assert updates.offer is None
-    assert list((hub.services.data_dir / "programs").iterdir()) == []
+    assert list((hub.services.core.data_dir / "programs").iterdir()) == []
 
 
 async def test_installing_stops_the_hub_so_that_it_is_started_again(
@@ -226,7 +226,7 @@ async def test_installing_stops_the_hub_so_that_it_is_started_again(
     async with trio.open_nursery() as nursery:
         await nursery.start(updates.run)
         await updates.install(offer, ANN)
-        await hub.services.closing.wait()
+        await hub.services.core.closing.wait()
         assert updates.restart_is_due
         nursery.cancel_scope.cancel()
 
@@ -237,12 +237,12 @@ async def test_how_an_update_ended_is_audited_once_and_told_until_it_is_noted(
     undone = Outcome(
         version="0.2.0", before="0.1.0", result="undone", at=5, by="user ann", reason="it broke"
     )
-    Programs(hub.services.data_dir).save(UpdateState(history=(undone,)))
+    Programs(hub.services.core.data_dir).save(UpdateState(history=(undone,)))
     for _ in range(2):
         async with trio.open_nursery() as nursery:
             await nursery.start(updates.run)
             nursery.cancel_scope.cancel()
-    [entry] = await hub.services.audit.newest()
+    [entry] = await hub.services.core.audit.newest()
     assert (entry.who, entry.action, entry.target) == ("user ann", "update.undone", "0.2.0")
     assert updates.failure is not None
     await updates.note_failure()

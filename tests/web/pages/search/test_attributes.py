@@ -32,7 +32,7 @@ async def guard(site: PageSite) -> Visitor:
 
 async def capable(site: PageSite, did: str, edition: str) -> None:
     """Say that a camera uploads as cameras of this edition do."""
-    await site.services.capabilities.override(did, "uploads", edition)
+    await site.services.cameras.capabilities.override(did, "uploads", edition)
 
 
 def offered(visitor: Visitor) -> set[str]:

@@ -115,7 +115,7 @@ async def test_a_count_that_is_not_exact_says_so(
     async def nearly(*args: object, **values: object) -> Histogram:
         return Histogram(0, 120_000, 60_000, (0, 60_000, 120_000), (1, 9_999), False)
 
-    monkeypatch.setattr(site.services.histograms, "histogram", nearly)
+    monkeypatch.setattr(site.services.records.histograms, "histogram", nearly)
     await guard.get("/search?when=today")
     assert "<strong>about 10,000 records</strong>" in guard.text
     heights = re.findall(r'class="bar" .*? height="(\d+)"', guard.text)
@@ -128,11 +128,11 @@ async def test_the_records_are_shown_if_they_cannot_be_counted(
     async def busy(*args: object, **values: object) -> Histogram:
         raise TooManyRequests("busy")
 
-    monkeypatch.setattr(site.services.histograms, "histogram", busy)
+    monkeypatch.setattr(site.services.records.histograms, "histogram", busy)
     await guard.get("/search?when=today")
     assert "data-chart" not in guard.text
     assert "<h3>Anna</h3>" in guard.text
-    monkeypatch.setattr(site.services.records, "page", busy)
+    monkeypatch.setattr(site.services.records.log, "page", busy)
     await guard.get("/search?when=today")
     assert guard.response.status_code == 400
     assert "Too many searches are running." in guard.text

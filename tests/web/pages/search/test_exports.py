@@ -123,7 +123,7 @@ async def test_a_csv_that_is_cut_off_says_so(
 async def test_an_export_goes_on_where_a_search_took_too_long(
     site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = site.services.records
+    log = site.services.records.log
     read, seen = log.page, []
 
     async def cut(*args: object, **values: object) -> RecordPage:

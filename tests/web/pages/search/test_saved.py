@@ -59,12 +59,12 @@ async def test_what_is_saved_is_the_question_and_nothing_else(
     site: PageSite, guard: Visitor
 ) -> None:
     await save(guard, "did=1&x=y&when=today&before=7", "Gate")
-    (one,) = site.services.saved_searches.list()
+    (one,) = site.services.records.saved_searches.list()
     assert (one.query, one.created_by) == ("when=today&did=1", "user guard")
     for wrong in ("day=never", "&".join(f"x={n}" for n in range(2_000)), ""):
         await guard.send("/search/saved", query=wrong, name="Wrong")
         assert guard.response.status_code == 400
-    assert len(site.services.saved_searches.list()) == 1
+    assert len(site.services.records.saved_searches.list()) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,15 +86,15 @@ async def test_a_name_that_cannot_be_is_asked_for_again(
     assert 'name="query" value="when=hour"' in guard.text
     await guard.send("/search/saved/1/rename", name=" ")
     assert "Enter a name" in guard.text
-    assert [one.name for one in site.services.saved_searches.list()] == ["Gate"]
+    assert [one.name for one in site.services.records.saved_searches.list()] == ["Gate"]
 
 
 async def test_there_are_at_most_so_many(site: PageSite, guard: Visitor) -> None:
     for number in range(saved_searches.MAX_SEARCHES):
-        await site.services.saved_searches.add(f"S{number}", "when=today", by=saved_by())
+        await site.services.records.saved_searches.add(f"S{number}", "when=today", by=saved_by())
     await save(guard, "when=hour", "One more")
     assert "At most 100 searches can be saved." in guard.text
-    assert len(site.services.saved_searches.list()) == saved_searches.MAX_SEARCHES
+    assert len(site.services.records.saved_searches.list()) == saved_searches.MAX_SEARCHES
 
 
 def saved_by() -> saved_searches.Actor:
@@ -122,7 +122,7 @@ async def test_who_saved_a_search_renames_and_deletes_it(site: PageSite, guard: 
 async def test_others_do_not_change_it_and_administrators_do(
     site: PageSite, guard: Visitor
 ) -> None:
-    await site.services.saved_searches.add("Mei's", "when=today", by=saved_by())
+    await site.services.records.saved_searches.add("Mei's", "when=today", by=saved_by())
     await guard.get("/search/saved")
     assert "/search/saved/1/rename" not in guard.text
     await guard.get("/search?when=hour")
@@ -132,7 +132,7 @@ async def test_others_do_not_change_it_and_administrators_do(
     admin = await Visitor.signed_in(site, "admin")
     await admin.get("/search/saved")
     await admin.send("/search/saved/1/remove")
-    assert site.services.saved_searches.list() == ()
+    assert site.services.records.saved_searches.list() == ()
     await admin.send("/search/saved/1/remove")
     assert admin.response.status_code == 404
     viewer = await Visitor.signed_in(site, "viewer")
@@ -140,7 +140,7 @@ async def test_others_do_not_change_it_and_administrators_do(
 
 
 async def test_searches_about_an_erased_person_go_with_them(site: PageSite) -> None:
-    service = site.services.saved_searches
+    service = site.services.records.saved_searches
     await site.add_record(detail=FaceDetail(name="Anna Li", uuid="7"))
     await site.add_record(detail=FaceDetail(name="Ben Fox"))
     for name, query in (
@@ -151,7 +151,7 @@ async def test_searches_about_an_erased_person_go_with_them(site: PageSite) -> N
         ("Part", "name=fox"),
     ):
         await service.add(name, query, by=saved_by())
-    erasures = site.services.erasures
+    erasures = site.services.records.erasures
     await erasures.begin(await erasures.find_subject(number="7"), with_held=True, by=saved_by())
     await erasures.begin(await erasures.find_subject(name="ben fox"), with_held=True, by=saved_by())
     await erasures.carry_out()
@@ -160,8 +160,8 @@ async def test_searches_about_an_erased_person_go_with_them(site: PageSite) -> N
 
 async def test_saved_searches_are_there_after_a_restart(tmp_path: Path, clock: FrozenClock) -> None:
     async with open_page_site(tmp_path / "a", clock) as site:
-        await site.services.saved_searches.add("Gate", "did=1", by=saved_by())
+        await site.services.records.saved_searches.add("Gate", "did=1", by=saved_by())
         path = tmp_path / "a"
     async with open_page_site(path, clock, users=()) as site:
-        (one,) = site.services.saved_searches.list()
+        (one,) = site.services.records.saved_searches.list()
         assert (one.name, one.query, one.created_by) == ("Gate", "did=1", "user mei")

@@ -115,8 +115,8 @@ async def test_the_car_whose_plate_has_88(site: PageSite, guard: Visitor) -> Non
 
 
 async def test_each_filter_is_a_chip_that_can_be_removed(site: PageSite, guard: Visitor) -> None:
-    group = await site.services.camera_groups.add("Gate", ("2",), by=COMMAND_LINE)
-    await site.services.people.put("7", PersonChange(name="Ann"), by=COMMAND_LINE)
+    group = await site.services.people.groups.add("Gate", ("2",), by=COMMAND_LINE)
+    await site.services.people.register.put("7", PersonChange(name="Ann"), by=COMMAND_LINE)
     await ask(
         guard,
         f"?day=2026-11-20&did=1&did=77&group={group.id}&group=99&kind=event&type=2&name=a"
@@ -150,7 +150,9 @@ async def test_where_nothing_is_found_it_leads_to_a_wider_time(
 
 async def test_lists_are_those_that_the_cards_show(site: PageSite, guard: Visitor) -> None:
     """Many cameras send no category: strangers have nothing, and others are in the register."""
-    await site.services.people.put("7", PersonChange(name="Ann", category=2), by=COMMAND_LINE)
+    await site.services.people.register.put(
+        "7", PersonChange(name="Ann", category=2), by=COMMAND_LINE
+    )
     await site.add_record(detail=FaceDetail(name="Anna", uuid="7", category=None))
     await site.add_record(detail=FaceDetail(name="Ben", uuid="8", category=3))
     await site.add_record(detail=FaceDetail(category=None))
@@ -173,7 +175,7 @@ async def test_the_filters_are_those_of_the_log(site: PageSite, guard: Visitor) 
     await site.add_record(detail=FaceDetail(category=0), did="2")
     await site.enrol("Roof", did="3")
     await site.add_record("event", EventDetail(type=2), did="3")
-    group = await site.services.camera_groups.add("Gate", ("2", "3"), by=COMMAND_LINE)
+    group = await site.services.people.groups.add("Gate", ("2", "3"), by=COMMAND_LINE)
     for query, expected in {
         "": ["Intrusion or line crossing", "Stranger", "Anna"],
         "?kind=face": ["Stranger", "Anna"],
@@ -238,7 +240,7 @@ async def test_a_search_that_takes_too_long_goes_on_where_it_ended(
     site: PageSite, guard: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await site.add_record(detail=FaceDetail(name="Anna"))
-    log = site.services.records
+    log = site.services.records.log
     read = log.page
 
     async def cut(*args: object, **values: object) -> RecordPage:
@@ -303,7 +305,7 @@ async def test_what_makes_no_sense_is_said_by_field(guard: Visitor, query: str, 
 
 async def test_a_person_of_the_register_is_chosen_by_name(site: PageSite, guard: Visitor) -> None:
     for pid, name in (("7", "Ann Lee"), ("8", "Ann Fox"), ("9", "Bob")):
-        await site.services.people.put(pid, PersonChange(name=name), by=COMMAND_LINE)
+        await site.services.people.register.put(pid, PersonChange(name=name), by=COMMAND_LINE)
     await guard.get("/search?when=today&person=bob")
     assert guard.goes_to == "/search?when=today&uuid=9"
     await ask(guard, "?when=today&person=ann")
@@ -349,7 +351,7 @@ async def test_everybody_who_is_signed_in_may_search(site: PageSite) -> None:
 async def test_viewers_do_not_read_the_names_of_the_register_by_number(
     site: PageSite, guard: Visitor
 ) -> None:
-    await site.services.people.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
+    await site.services.people.register.add(PersonChange(name="Li Mei"), pid="7", by=COMMAND_LINE)
     await ask(guard, "?uuid=7")
     assert "Li Mei" in chips(guard)
     viewer = await Visitor.signed_in(site, "viewer")

@@ -29,7 +29,7 @@ async def admin(site: PageSite) -> Visitor:
 
 
 def _rules(site: PageSite) -> tuple[AlarmRule, ...]:
-    return site.services.alarm_rules.all()
+    return site.services.alarms.rules.all()
 
 
 def _seen(visitor: Visitor) -> str:
@@ -71,7 +71,7 @@ async def test_a_rule_is_added_and_decides_about_the_next_event(
     assert "North gate" in admin.text
     # It is Wednesday, 20:00: an event that a rule is about raises no alarm outside of its hours.
     await site.add_record("event", EventDetail(type=8))
-    assert site.services.alarms.active() == ()
+    assert site.services.alarms.raised.active() == ()
     assert ("user admin", "alarm.rules", "1") in await site.audited()
 
 
@@ -118,7 +118,7 @@ async def test_a_form_does_not_change_a_rule_that_moved_in_the_meantime(
     await _add(admin, kind="offline", severity="critical")
     await admin.get("/site/alarm-rules/1")
     seen = _seen(admin)
-    await site.services.alarm_rules.put(
+    await site.services.alarms.rules.put(
         (AlarmRule(kind="hub", severity="minor"), *_rules(site)), by=COMMAND_LINE
     )
     await admin.send("/site/alarm-rules/save", number="1", kind="event", severity="none", seen=seen)
@@ -148,7 +148,7 @@ async def test_a_plate_list_is_added_with_notes_and_last_days(
     plates = "京A·123 45, stolen, black, 2027-06-30\r\n\r\n粤B*，2027-01-01\r\nhu-1?2"
     await admin.send("/site/plate-lists/add", name=" Stolen ", severity="major", plates=plates)
     assert admin.goes_to == "/site/plate-lists/1?done=plate-list-added"
-    (one,) = site.services.plate_lists.list()
+    (one,) = site.services.alarms.plate_lists.list()
     assert (one.name, one.severity) == ("Stolen", "major")
     entries = {entry.pattern: entry for entry in one.entries}
     assert set(entries) == {"京A12345", "粤B*", "HU1?2"}
@@ -179,7 +179,7 @@ async def test_a_line_that_cannot_be_used_is_named_and_the_text_stays(
     assert admin.response.status_code == 400
     assert sentence in admin.text
     assert plates.splitlines()[-1] in admin.text
-    assert site.services.plate_lists.list() == ()
+    assert site.services.alarms.plate_lists.list() == ()
 
 
 async def test_plates_are_added_replaced_found_and_taken_off(
@@ -189,7 +189,7 @@ async def test_plates_are_added_replaced_found_and_taken_off(
     await admin.send("/site/plate-lists/add", name="Stolen", plates="A1, old\nB2\nC3, red van")
     await admin.get("/site/plate-lists/1")
     await admin.send("/site/plate-lists/1/plates", plates="a-1, new\nD4")
-    (one,) = site.services.plate_lists.list()
+    (one,) = site.services.alarms.plate_lists.list()
     assert [(entry.pattern, entry.note) for entry in one.entries] == [
         ("A1", "new"),
         ("B2", ""),
@@ -202,7 +202,7 @@ async def test_plates_are_added_replaced_found_and_taken_off(
         assert shown == found
     await admin.get("/site/plate-lists/1")
     await admin.send("/site/plate-lists/1/plates/remove", pattern=["A1", "D4"])
-    (one,) = site.services.plate_lists.list()
+    (one,) = site.services.alarms.plate_lists.list()
     assert [entry.pattern for entry in one.entries] == ["B2", "C3"]
     await admin.get("/site/plate-lists/1")
     await admin.send("/site/plate-lists/1/plates/remove")
@@ -216,7 +216,7 @@ async def test_a_list_is_renamed_and_removed(site: PageSite, admin: Visitor) -> 
     await admin.send("/site/plate-lists/add", name="Stolen", plates="")
     assert "There is already a list with this name." in admin.text
     await admin.send("/site/plate-lists/1/change", name="Banned", severity="minor")
-    (one,) = site.services.plate_lists.list()
+    (one,) = site.services.alarms.plate_lists.list()
     assert (one.name, one.severity, len(one.entries)) == ("Banned", "minor", 2)
     await admin.send("/site/plate-lists/1/change", name=" ", severity="minor")
     assert "Enter a name of at most 100 characters." in admin.text
@@ -224,7 +224,7 @@ async def test_a_list_is_renamed_and_removed(site: PageSite, admin: Visitor) -> 
     assert "Its 2 plates no longer raise alarms." in admin.text
     await admin.send("/site/plate-lists/1/remove")
     assert admin.goes_to == "/site/plate-lists?done=plate-list-removed"
-    assert site.services.plate_lists.list() == ()
+    assert site.services.alarms.plate_lists.list() == ()
 
 
 async def test_a_long_list_is_paged_by_key(site: PageSite, admin: Visitor) -> None:

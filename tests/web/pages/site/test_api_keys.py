@@ -29,7 +29,7 @@ async def test_a_key_is_added_and_its_secret_shown_once(
     appid, secret = (
         re.findall(rf'<code id="{name}">([^<]+)<', admin.text)[0] for name in ("appid", "secret")
     )
-    key = hub.services.api_keys.authenticate(f"{appid}:{secret}")
+    key = hub.services.access.api_keys.authenticate(f"{appid}:{secret}")
     assert (key.name, key.read_only, key.targets) == ("payroll", read_only, targets)
     await admin.get(KEYS)
     assert ("<td>read and change, forwarding too</td>" in admin.text) == targets
@@ -44,7 +44,7 @@ async def test_a_key_without_a_name_is_refused(hub: PageSite, admin: Photographe
     await admin.send(f"{KEYS}/add", name=" ", may="read", own_password=PASSWORD)
     assert admin.response.status_code == 400
     assert "Enter a name of 1 to 64 characters." in admin.text
-    assert hub.services.api_keys.all() == ()
+    assert hub.services.access.api_keys.all() == ()
 
 
 async def test_a_stolen_session_adds_no_key(hub: PageSite, admin: Photographer) -> None:
@@ -56,7 +56,7 @@ async def test_a_stolen_session_adds_no_key(hub: PageSite, admin: Photographer) 
         assert "Your password is wrong." in admin.text
         assert 'value="payroll"' in admin.text
         assert re.search(r'name="may" value="all" checked', admin.text)
-        assert hub.services.api_keys.all() == ()
+        assert hub.services.access.api_keys.all() == ()
 
 
 async def test_removing_a_key_asks_once_and_it_stops_working(
@@ -64,13 +64,13 @@ async def test_removing_a_key_asks_once_and_it_stops_working(
 ) -> None:
     await admin.get(KEYS)
     await admin.send(f"{KEYS}/add", name="payroll", may="read", own_password=PASSWORD)
-    (key,) = hub.services.api_keys.all()
+    (key,) = hub.services.access.api_keys.all()
     await admin.get(f"{KEYS}/remove?appid={key.appid}")
     assert "Remove the API key payroll?" in admin.text
     assert "has never been used" in admin.text
     await admin.send(f"{KEYS}/remove", appid=key.appid)
     await admin.get(admin.goes_to)
     assert "The API key was removed. It no longer works." in admin.text
-    assert hub.services.api_keys.all() == ()
+    assert hub.services.access.api_keys.all() == ()
     await admin.get(f"{KEYS}/remove?appid={key.appid}")
     assert admin.response.status_code == 404

@@ -29,8 +29,8 @@ ANN = Actor("user ann", "10.0.0.9")
 async def hub(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[HubServices]:
     async with open_hub_services(tmp_path, clock, Config(web=WebConfig(tls=False))) as hub:
         for role in ("admin", "guard", "viewer"):
-            await hub.services.users.add(role, role, PASSWORD, by=COMMAND_LINE)
-        await hub.services.site.set(SiteSettings("Harbour", "Asia/Shanghai", "auto"))
+            await hub.services.access.users.add(role, role, PASSWORD, by=COMMAND_LINE)
+        await hub.services.core.site.set(SiteSettings("Harbour", "Asia/Shanghai", "auto"))
         yield hub
 
 
@@ -63,7 +63,7 @@ def older_page(page: str) -> str:
 async def test_an_administrator_reads_who_did_what_from_where(
     hub: HubServices, admin: Visitor
 ) -> None:
-    await hub.services.users.set_role("guard", "viewer", by=ANN)
+    await hub.services.access.users.set_role("guard", "viewer", by=ANN)
     await admin.get("/site/audit")
     newest, *_, oldest = rows_of(admin.text)
     # The frozen clock shows noon in UTC.
@@ -78,7 +78,7 @@ async def test_an_administrator_reads_who_did_what_from_where(
 
 
 async def test_the_audit_log_is_in_chinese_too(hub: HubServices, admin: Visitor) -> None:
-    await hub.services.users.set_role("guard", "viewer", by=COMMAND_LINE)
+    await hub.services.access.users.set_role("guard", "viewer", by=COMMAND_LINE)
     await admin.get("/site/audit")
     await admin.send("/preferences", language="zh", next="/site/audit")
     await admin.get("/site/audit")
@@ -93,17 +93,17 @@ async def test_the_audit_log_is_in_chinese_too(hub: HubServices, admin: Visitor)
 async def test_a_camera_and_a_key_are_shown_by_name_as_long_as_they_exist(
     hub: HubServices, admin: Visitor
 ) -> None:
-    audit = hub.services.audit
-    device = await hub.services.devices.add(NewDevice(sn="SN1", code="1", name="Gate"))
-    key = await hub.services.api_keys.add("payroll", False, by=COMMAND_LINE)
+    audit = hub.services.core.audit
+    device = await hub.services.cameras.devices.add(NewDevice(sn="SN1", code="1", name="Gate"))
+    key = await hub.services.access.api_keys.add("payroll", False, by=COMMAND_LINE)
     caller = Actor(f"key {key.appid}", "10.0.0.8")
     await audit.add(caller, "device.command", f"{device.did} /person/add 200")
     await admin.get("/site/audit")
     _, who, what, _ = rows_of(admin.text)[0]
     assert (who, what) == ("API key payroll", "Sent a command to the camera Gate /person/add 200")
     assert f'<a href="/cameras/{device.did}">Gate</a>' in admin.text
-    await hub.services.devices.remove(device.did)
-    await hub.services.api_keys.remove(key.appid, by=COMMAND_LINE)
+    await hub.services.cameras.devices.remove(device.did)
+    await hub.services.access.api_keys.remove(key.appid, by=COMMAND_LINE)
     await admin.get("/site/audit")
     _, who, what, _ = rows_of(admin.text)[1]
     assert who == f"API key {key.appid}"
@@ -114,11 +114,11 @@ async def test_people_groups_and_cameras_with_people_lead_to_their_pages(
     hub: HubServices, admin: Visitor
 ) -> None:
     services = hub.services
-    await services.devices.add(NewDevice(sn="SN1", code="12345678", did="1", name="Gate"))
-    await services.people.add(PersonChange(name="Ada"), by=ANN, pid="77")
-    await services.camera_groups.add("Hall", by=ANN)
-    await services.audit.add(ANN, "person.take-over", "1")
-    await services.audit.add(ANN, "person.numbers", "12 people")
+    await services.cameras.devices.add(NewDevice(sn="SN1", code="12345678", did="1", name="Gate"))
+    await services.people.register.add(PersonChange(name="Ada"), by=ANN, pid="77")
+    await services.people.groups.add("Hall", by=ANN)
+    await services.core.audit.add(ANN, "person.take-over", "1")
+    await services.core.audit.add(ANN, "person.numbers", "12 people")
     await admin.get("/site/audit")
     assert '<a href="/people/77">77</a>' in admin.text
     assert '<a href="/cameras/1">Gate</a>' in admin.text
@@ -133,7 +133,7 @@ async def test_every_action_is_shown_in_words_even_with_an_unknown_target(
 ) -> None:
     codes = [*ACTIONS, "unknown.action"]
     for code in codes:
-        await hub.services.audit.add(ANN, code, target)
+        await hub.services.core.audit.add(ANN, code, target)
     shown: list[str] = []
     path = "/site/audit"
     while path:
@@ -149,7 +149,7 @@ async def test_every_action_is_shown_in_words_even_with_an_unknown_target(
 
 
 async def test_the_audit_log_is_paged_by_the_id(hub: HubServices, admin: Visitor) -> None:
-    await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(1, 251)])
+    await hub.services.core.audit.add_each(ANN, "device.remove", [str(n) for n in range(1, 251)])
     found: list[str] = []
     path = "/site/audit"
     for expected in (100, 100, 54):  # The last page also has 3 users and a sign-in.
@@ -178,8 +178,8 @@ async def test_without_signing_in_the_page_asks_to_sign_in(hub: HubServices) -> 
 async def test_entries_are_found_by_who_what_whom_and_when(
     hub: HubServices, admin: Visitor, clock: FrozenClock
 ) -> None:
-    audit = hub.services.audit
-    device = await hub.services.devices.add(NewDevice(sn="SN1", code="1", name="Main gate"))
+    audit = hub.services.core.audit
+    device = await hub.services.cameras.devices.add(NewDevice(sn="SN1", code="1", name="Main gate"))
     await audit.add(ANN, "device.reboot", device.did)
     await audit.add(ANN, "user.role", "bob_1 guard")
     clock.advance(86_400)
@@ -207,8 +207,8 @@ async def test_entries_are_found_by_who_what_whom_and_when(
 
 
 async def test_the_pages_of_a_search_keep_its_fields(hub: HubServices, admin: Visitor) -> None:
-    await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(150)])
-    await hub.services.audit.add_each(ANN, "user.remove", ["bob"] * 10)
+    await hub.services.core.audit.add_each(ANN, "device.remove", [str(n) for n in range(150)])
+    await hub.services.core.audit.add_each(ANN, "user.remove", ["bob"] * 10)
     await admin.get("/site/audit?who=ann&group=device")
     assert len(rows_of(admin.text)) == 100
     older = re.search(r'href="(/site/audit\?before=\d+&amp;who=ann&amp;group=device)"', admin.text)
@@ -222,8 +222,8 @@ async def test_the_search_is_exported_as_csv_without_formulas(
     hub: HubServices, admin: Visitor
 ) -> None:
     for target in ("=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", " ＝1", 'a "quoted", text', "plain"):
-        await hub.services.audit.add(ANN, "user.role", target)
-    await hub.services.audit.add_each(ANN, "device.remove", [str(n) for n in range(1500)])
+        await hub.services.core.audit.add(ANN, "user.role", target)
+    await hub.services.core.audit.add_each(ANN, "device.remove", [str(n) for n in range(1500)])
     await admin.get("/site/audit/export?who=ann")
     assert admin.response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert "audit-2026-11-25.csv" in admin.response.headers["Content-Disposition"]
@@ -248,7 +248,7 @@ async def test_the_search_is_exported_as_csv_without_formulas(
         "'+1",
         "'=HYPERLINK(1)",
     ]
-    assert (await hub.services.audit.newest(limit=1))[0].action == "audit.export"
+    assert (await hub.services.core.audit.newest(limit=1))[0].action == "audit.export"
 
 
 def test_every_group_of_actions_can_be_chosen() -> None:

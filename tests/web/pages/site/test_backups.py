@@ -27,7 +27,7 @@ async def test_it_says_when_the_last_good_one_was_made(
     await admin.get(PATH)
     assert "There is no valid backup yet." in admin.text
     assert "The first one will be made in a few minutes." in admin.text
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     clock.advance(59)
     await admin.get(PATH)
     assert ">just now<" in admin.text
@@ -47,10 +47,10 @@ async def test_it_says_why_the_last_one_failed(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("hub.services.site.backups.nightly.make_generation", fails)
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     await admin.get(PATH)
-    reason = f"{hub.services.backups.folder}: the disk is read-only"
-    assert admin.text.count(str(hub.services.backups.folder) + ": ") == 1
+    reason = f"{hub.services.upkeep.backups.folder}: the disk is read-only"
+    assert admin.text.count(str(hub.services.upkeep.backups.folder) + ": ") == 1
     assert f"failed: {reason}<" in admin.text
     assert "Check that the backup folder exists" in admin.text
     await admin.send("/preferences", language="zh", next=PATH)
@@ -62,9 +62,9 @@ async def test_it_says_why_the_last_one_failed(
 async def test_it_says_from_the_start_that_no_backup_can_be_made(
     hub: PageSite, admin: Photographer
 ) -> None:
-    folder = hub.services.backups.folder
+    folder = hub.services.upkeep.backups.folder
     folder.write_text("not a folder")
-    await hub.services.backups.look()
+    await hub.services.upkeep.backups.look()
     await admin.get(PATH)
     sentence = f"No backup can be made: the folder {folder} cannot be used ("
     state = admin.text.partition('data-key="state"')[2].partition("</section>")[0]
@@ -75,7 +75,7 @@ async def test_it_says_from_the_start_that_no_backup_can_be_made(
     await admin.get("/site/tiles")
     assert "No backup can be made" in admin.text
     assert f"The folder cannot be used: {folder}: this is not a folder" in admin.text
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     await admin.get(PATH)
     assert sentence in admin.text
     assert "failed:" not in admin.text
@@ -88,7 +88,7 @@ async def test_it_says_what_an_incomplete_one_lacks(
     hub: PageSite, admin: Photographer, clock: FrozenClock
 ) -> None:
     found = (generation(clock() - 86_400), generation(clock() - 60, Part(0, 4096)))
-    hub.services.backups._found = Folder(found)
+    hub.services.upkeep.backups._found = Folder(found)
     await admin.get(PATH)
     assert "The last valid backup was made on" in admin.text
     assert "is incomplete. 4096 bytes of pictures from 2026-11-25 could not be read" in admin.text
@@ -105,7 +105,7 @@ async def test_back_up_now_starts_one(hub: PageSite, admin: Photographer) -> Non
     assert ("user admin", "backup.run", "") in await hub.audited()
     await admin.get(admin.goes_to)
     assert "The backup has started." in admin.text
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     await admin.get(f"{PATH}/now")
     assert "The backup has started." not in admin.text
     await admin.get("/site/audit")
@@ -115,10 +115,10 @@ async def test_back_up_now_starts_one(hub: PageSite, admin: Photographer) -> Non
 async def test_a_backup_of_damaged_data_says_so(
     hub: PageSite, admin: Photographer, clock: FrozenClock
 ) -> None:
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     hub.hub.store.damaged_rows.note("record", 7)
     clock.advance(5 * 3600)  # the next day in Shanghai: of each day one is kept
-    await hub.services.backups._back_up()
+    await hub.services.upkeep.backups._back_up()
     await admin.get(PATH)
     assert admin.text.count("Verified, complete; includes the damaged data") == 1
     assert admin.text.count("Verified, complete") == 2
@@ -134,16 +134,16 @@ async def test_the_command_names_the_backup_that_was_made_last(
     assert f'data-part="{PATH}/command" data-on="backups"' in admin.text
     for _ in range(2):
         clock.advance(60)
-        await hub.services.backups._back_up()
+        await hub.services.upkeep.backups._back_up()
         await admin.get(f"{PATH}/command")
-        newest = hub.services.backups.list()[0].name
-        assert f"restore {hub.services.backups.folder / newest} --force" in admin.text
+        newest = hub.services.upkeep.backups.list()[0].name
+        assert f"restore {hub.services.upkeep.backups.folder / newest} --force" in admin.text
 
 
 async def test_an_incomplete_backup_is_not_tried_again_before_the_night(
     hub: PageSite, admin: Photographer, clock: FrozenClock
 ) -> None:
-    hub.services.backups._found = Folder((generation(clock() - 60, Part(0, 4096)),))
+    hub.services.upkeep.backups._found = Folder((generation(clock() - 60, Part(0, 4096)),))
     await admin.get(PATH)
     assert "There is no valid backup yet." in admin.text
     assert "The next one will be made tonight." in admin.text
@@ -198,7 +198,7 @@ async def test_a_download_without_permission_is_not_there(admin: Photographer) -
 async def test_a_restored_hub_says_what_to_set_until_it_is_done(
     hub: PageSite, admin: Photographer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub.services.site, "addresses", lambda: ["10.0.0.9"])
+    monkeypatch.setattr(hub.services.core.site, "addresses", lambda: ["10.0.0.9"])
     (stored,) = restored_setting("2026-11-25T03:00:00.000Z", ("10.0.0.5",)).items()
     await hub.hub.store.settings.set(*stored)
     await admin.get(PATH)

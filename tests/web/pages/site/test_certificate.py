@@ -11,12 +11,12 @@ from typing import get_args
 import pytest
 from quart.datastructures import FileStorage
 
-from hub.config import TlsConfig
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.certificates.upload import ProblemCode
 from tests.support.browsing import Visitor
 from tests.support.certificates import self_signed, self_signed_with_names
 from tests.support.clock import FrozenClock
+from tests.support.core import core_of
 from tests.support.page_site import PASSWORD, PageSite, open_page_site
 from web.pages.site.certificate import PROBLEMS
 
@@ -32,11 +32,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def hub(authority: Path, tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
     certificates = Certificates(
-        authority, TlsConfig(), now=clock, names=lambda: frozenset({"localhost", "10.0.0.5"})
+        core_of(None, clock, data_dir=authority), names=lambda: frozenset({"localhost", "10.0.0.5"})
     )
     await certificates.load()
     async with open_page_site(tmp_path / "data", clock) as site:
-        site.services = replace(site.services, certificates=certificates)
+        upkeep = replace(site.services.upkeep, certificates=certificates)
+        site.services = replace(site.services, upkeep=upkeep)
         yield site
     if certificates.kind == "uploaded":
         await certificates.remove_uploaded()
@@ -69,8 +70,8 @@ async def test_the_page_says_for_whom_and_until_when_the_certificate_is(
     await admin.get(PAGE)
     assert "Issued by this hub" in admin.text
     assert "<code>10.0.0.5</code>" in admin.text
-    assert hub.services.certificates.leaf_fingerprint in admin.text
-    assert hub.services.certificates.fingerprint() in admin.text
+    assert hub.services.upkeep.certificates.leaf_fingerprint in admin.text
+    assert hub.services.upkeep.certificates.fingerprint() in admin.text
     assert "396 days left" in admin.text or "397 days left" in admin.text
     assert 'href="/ca.crt"' in admin.text
 
@@ -78,20 +79,20 @@ async def test_the_page_says_for_whom_and_until_when_the_certificate_is(
 async def test_ones_own_certificate_is_installed_and_given_up_again(
     hub: PageSite, admin: Visitor, tmp_path: Path, clock: FrozenClock
 ) -> None:
-    before = hub.services.certificates.leaf_fingerprint
+    before = hub.services.upkeep.certificates.leaf_fingerprint
     await admin.get(PAGE)
     await upload(admin, *pair(tmp_path, "localhost", clock()))
     await admin.get(admin.goes_to)
     assert "The certificate was installed" in admin.text
     assert "Your own, uploaded here" in admin.text
-    installed = hub.services.certificates.leaf_fingerprint
+    installed = hub.services.upkeep.certificates.leaf_fingerprint
     assert installed != before
     await admin.get(f"{PAGE}/remove")
     assert "Use the hub's own certificate again?" in admin.text.replace("&#39;", "'")
     await admin.send(f"{PAGE}/remove")
     await admin.get(admin.goes_to)
     assert "Issued by this hub" in admin.text
-    assert hub.services.certificates.leaf_fingerprint == before
+    assert hub.services.upkeep.certificates.leaf_fingerprint == before
     assert [entry for entry in await hub.audited() if entry[1].startswith("certificate.")] == [
         ("user admin", "certificate.upload", installed),
         ("user admin", "certificate.remove", installed),
@@ -106,7 +107,7 @@ async def test_a_certificate_for_another_address_is_installed_only_if_asked_for(
     await upload(admin, cert, key)
     assert admin.response.status_code == 400
     assert "does not cover the address you are using now (localhost)" in admin.text
-    assert hub.services.certificates.kind == "site"
+    assert hub.services.upkeep.certificates.kind == "site"
     await upload(admin, cert, key, anyway="yes")
     await admin.get(admin.goes_to)
     assert "It does not cover the address you are using now: localhost." in admin.text
@@ -125,9 +126,9 @@ async def test_a_certificate_whose_names_cannot_be_read_names_nobody(
     await upload(admin, cert, key, anyway="yes")
     await admin.get(admin.goes_to)
     assert "It does not cover the address you are using now: localhost." in admin.text
-    assert hub.services.certificates.names == frozenset()
-    await hub.services.certificates.load()
-    assert hub.services.certificates.kind == "uploaded"
+    assert hub.services.upkeep.certificates.names == frozenset()
+    await hub.services.upkeep.certificates.load()
+    assert hub.services.upkeep.certificates.kind == "uploaded"
 
 
 async def test_a_stolen_session_installs_no_certificate(
@@ -139,7 +140,7 @@ async def test_a_stolen_session_installs_no_certificate(
         await upload(admin, *pair(tmp_path, "localhost", clock()), own_password=wrong)
         assert admin.response.status_code == 400
         assert "Your password is wrong." in admin.text
-        assert hub.services.certificates.kind == "site"
+        assert hub.services.upkeep.certificates.kind == "site"
 
 
 async def test_a_key_that_does_not_fit_is_explained(
@@ -153,7 +154,7 @@ async def test_a_key_that_does_not_fit_is_explained(
     assert "The key does not belong to the first certificate" in admin.text
     await upload(admin, b"", b"")
     assert "contains no certificate in PEM" in admin.text
-    assert hub.services.certificates.kind == "site"
+    assert hub.services.upkeep.certificates.kind == "site"
 
 
 def test_every_problem_has_its_sentence() -> None:
@@ -163,8 +164,8 @@ def test_every_problem_has_its_sentence() -> None:
 async def test_addresses_refused_for_old_tls_are_named_with_what_helps(
     hub: PageSite, admin: Visitor
 ) -> None:
-    hub.services.old_tls.refuse("10.0.0.66", "devices")
-    hub.services.old_tls.refuse("10.0.0.67", "web")
+    hub.services.cameras.old_tls.refuse("10.0.0.66", "devices")
+    hub.services.cameras.old_tls.refuse("10.0.0.67", "web")
     await admin.get(PAGE)
     assert "Only modern TLS is accepted" in admin.text
     for text in ("10.0.0.66", "10.0.0.67", "devices.legacy_ciphers", "devices.plain_http_port"):
@@ -173,7 +174,7 @@ async def test_addresses_refused_for_old_tls_are_named_with_what_helps(
 
 async def test_cameras_that_use_legacy_suites_are_named(hub: PageSite, admin: Visitor) -> None:
     await hub.enrol("Old gate")
-    hub.services.old_tls.connected("1", "AES128-SHA")
+    hub.services.cameras.old_tls.connected("1", "AES128-SHA")
     await admin.get(PAGE)
     assert "Old gate</a>" in admin.text
     assert "AES128-SHA" in admin.text

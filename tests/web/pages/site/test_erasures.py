@@ -44,12 +44,12 @@ async def test_a_person_is_found_looked_at_confirmed_and_erased(
     await admin.send("/site/erasures", number="4711", typed="4712")
     assert admin.response.status_code == 400
     assert "The entries do not match. Nothing was erased." in admin.text
-    assert await site.services.erasures.newest() == ()
+    assert await site.services.records.erasures.newest() == ()
     await admin.send("/site/erasures", number="4711", typed=" 4711 ")
     assert admin.goes_to == "/site/erasures/1"
     await admin.get("/site/erasures/1")
     assert "In progress." in admin.text
-    await site.services.erasures.carry_out()
+    await site.services.records.erasures.carry_out()
     await admin.get("/site/erasures/1/now")
     assert "These records are erased." in admin.text
     assert "North gate" in admin.text
@@ -68,19 +68,19 @@ async def test_a_name_alone_erases_only_records_without_a_number(
     site: PageSite, admin: Visitor
 ) -> None:
     await admin.send("/site/erasures", name="Zhang Wuji", typed="Zhang Wuji")
-    await site.services.erasures.carry_out()
-    erased = [(await site.services.records.get(seq)).erased for seq in (1, 2, 3, 4)]
+    await site.services.records.erasures.carry_out()
+    erased = [(await site.services.records.log.get(seq)).erased for seq in (1, 2, 3, 4)]
     assert erased == [False, False, False, True]
 
 
 async def test_what_is_kept_as_evidence_stays_unless_it_is_chosen(
     site: PageSite, admin: Visitor
 ) -> None:
-    await site.services.holds.create([1], "Theft", None, by=Actor("user guard"))
+    await site.services.records.holds.create([1], "Theft", None, by=Actor("user guard"))
     await admin.send("/site/erasures/confirm", number="4711")
     assert "1 of these records is kept as evidence." in admin.text
     await admin.send("/site/erasures", number="4711", typed="4711")
-    await site.services.erasures.carry_out()
+    await site.services.records.erasures.carry_out()
     await admin.get("/site/erasures/1")
     assert "1 record stays, because it is kept as evidence." in admin.text
     await admin.send("/site/erasures", number="4711", typed="4711")
@@ -94,7 +94,7 @@ async def test_a_number_that_only_a_centre_still_knows_is_erased_there(
 ) -> None:
     await admin.send("/site/erasures/find", number="8")
     assert "There are no records of this person." in admin.text
-    await site.services.targets.add(
+    await site.services.forwarding.targets.add(
         "nats", "nats://127.0.0.1:9", name="Centre", by=Actor("user admin")
     )
     told = "also what this hub no longer has: Centre"
@@ -104,7 +104,7 @@ async def test_a_number_that_only_a_centre_still_knows_is_erased_there(
     await admin.send("/site/erasures/confirm", number="8")
     assert told in admin.text
     await admin.send("/site/erasures", number="8", typed="8")
-    await site.services.erasures.carry_out()
+    await site.services.records.erasures.carry_out()
     await admin.get("/site/erasures/1")
     assert "Centre, which records are forwarded to, is told" in admin.text
     await admin.send("/site/erasures/confirm", name="Zhang Wuji")

@@ -20,12 +20,12 @@ async def save(visitor: Visitor, **fields: object) -> None:
 async def test_an_administrator_chooses_what_is_sent(
     hub: PageSite, admin: Visitor, tmp_path: Path, nursery: trio.Nursery
 ) -> None:
-    await nursery.start(hub.services.reports.run)
+    await nursery.start(hub.services.reports.maker.run)
     await admin.get("/site/reports")
     assert "Send yesterday's reports now" not in admin.text
     await save(admin, folder=str(tmp_path / "out"))
     assert admin.response.status_code == 303
-    settings = hub.services.report_delivery.settings
+    settings = hub.services.reports.delivery.settings
     assert (settings.kinds, settings.at, settings.language) == (("attendance",), "05:30", "zh")
     await admin.get("/site/reports")
     await admin.send("/site/reports/send")
@@ -55,7 +55,7 @@ async def test_it_needs_the_administrators_own_password(
     assert admin.response.status_code == 400
     assert "Your password is wrong." in admin.text
     assert str(tmp_path) in admin.text
-    assert not hub.services.report_delivery.settings.is_on
+    assert not hub.services.reports.delivery.settings.is_on
 
 
 async def test_what_is_wrong_is_said(hub: PageSite, admin: Visitor) -> None:
@@ -72,6 +72,6 @@ async def test_what_is_wrong_is_said(hub: PageSite, admin: Visitor) -> None:
 
 
 async def test_a_failure_is_said_and_is_a_problem_of_the_hub(hub: PageSite, admin: Visitor) -> None:
-    hub.services.report_delivery.failure = "connection refused"
+    hub.services.reports.delivery.failure = "connection refused"
     await admin.get("/site/reports")
     assert "The last attempt failed: connection refused" in admin.text

@@ -41,7 +41,7 @@ async def test_name_zone_and_language_change_at_once(hub: PageSite, admin: Photo
     await admin.get(admin.goes_to)
     assert 'lang="zh-CN"' in admin.text
     assert "Harbour West" in admin.text
-    assert hub.services.site.zone_name() == "Europe/Berlin"
+    assert hub.services.core.site.zone_name() == "Europe/Berlin"
     assert ("user admin", "site.change", "Harbour West") in await hub.audited()
 
 
@@ -62,7 +62,7 @@ async def test_an_invalid_value_is_named_and_changes_nothing(
     assert admin.response.status_code == 400
     assert fault in admin.text
     assert f'name="{field}"' in admin.text.partition('aria-invalid="true"')[0].rpartition("<")[2]
-    assert hub.services.site.name() == "Harbour East"
+    assert hub.services.core.site.name() == "Harbour East"
 
 
 async def test_the_old_address_of_the_audit_log_leads_to_the_new_one(admin: Photographer) -> None:
@@ -98,7 +98,7 @@ def checks(hub: PageSite, monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
     async def quick() -> list[Finding]:
         return found
 
-    monkeypatch.setattr(hub.services.health_checks, "quick", quick)
+    monkeypatch.setattr(hub.services.upkeep.health_checks, "quick", quick)
     return found
 
 
@@ -126,7 +126,7 @@ async def test_the_tiles_show_what_is_not_well(
     await hub.enrol()
     full = {"reason": "the disk is full"}
     hub.health_reasons += [HealthReason("cannot-store", full)]
-    await hub.services.settings.change({"devices.max_waiting": 9}, by=COMMAND_LINE)
+    await hub.services.core.settings.change({"devices.max_waiting": 9}, by=COMMAND_LINE)
     await admin.get("/site/tiles")
     tiles = tiles_of(admin.text)
     assert tiles["/site/health"].startswith("Health 2 problems Data cannot be saved")

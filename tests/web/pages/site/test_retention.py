@@ -27,12 +27,12 @@ async def keep_old_days(hub: PageSite, count: int) -> list[str]:
     names = [use.day for use in hub.hub.store.retention.days()]
     await hub.add_record()
     hub.clock.advance(365 * DAY)
-    assert hub.services.clock.is_trusted
+    assert hub.services.core.clock.is_trusted
     # The hub has run since yesterday alone: a single day is usual.
-    counted = hub.services.clock.counted_seconds
+    counted = hub.services.core.clock.counted_seconds
     looked = f'{{"night":"","counted":{counted},"waits":false}}'
     await hub.hub.store.settings.set("retention.looked", looked)
-    await hub.services.retention.look(utc_day(hub.clock()))
+    await hub.services.records.retention.look(utc_day(hub.clock()))
     return names
 
 
@@ -78,9 +78,11 @@ async def test_it_says_how_many_cameras_agree_with_the_clock(
 async def test_what_is_to_stay_free_is_told_beside_what_is_free(
     hub: PageSite, admin: Photographer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use = hub.services.figures.disk()
+    use = hub.services.upkeep.figures.disk()
     monkeypatch.setattr(
-        hub.services.figures, "disk", lambda: msgspec.structs.replace(use, free=1_500_000_000)
+        hub.services.upkeep.figures,
+        "disk",
+        lambda: msgspec.structs.replace(use, free=1_500_000_000),
     )
     await admin.get(RETENTION)
     assert "The hub is set to keep 2 GB free; 1.5 GB is free now." in admin.text
@@ -115,13 +117,13 @@ async def test_waiting_days_are_named_and_deleted_only_as_they_are_listed(hub: P
     assert "tick the box" in admin.text
     await admin.send(f"{RETENTION}/confirm", days=" ".join(days[1:]), sure="yes")
     assert "The days waiting have changed" in admin.text
-    assert hub.services.retention.confirmed_days() == frozenset()
+    assert hub.services.records.retention.confirmed_days() == frozenset()
 
     await admin.send(f"{RETENTION}/confirm", days=" ".join(days), sure="yes")
     await admin.get(admin.goes_to)
     assert "These days are being deleted now." in admin.text
     assert "Days waiting for your decision" not in admin.text
-    assert hub.services.retention.confirmed_days() == frozenset(days)
+    assert hub.services.records.retention.confirmed_days() == frozenset(days)
     assert ("admin", "retention.confirm", " ".join(sorted(days))) in [
         (who.removeprefix("user "), action, target) for who, action, target in await hub.audited()
     ]
@@ -138,12 +140,13 @@ async def test_nothing_can_be_confirmed_when_nothing_waits(
 
 async def test_a_doubted_clock_is_shown_and_confirmed_on_the_page(hub: PageSite) -> None:
     steady = FrozenClock(hub.clock())
-    doubted = SiteClock(hub.hub.store, hub.services.audit, hub.clock, steady_now=steady)
+    doubted = SiteClock(hub.hub.store, hub.services.core.audit, hub.clock, steady_now=steady)
     for clock in (steady, hub.clock):
         clock.advance(DAY / 12)
     doubted.look()
     hub.clock.advance(365 * DAY)
-    hub.services = replace(hub.services, clock=doubted)
+    core = replace(hub.services.core, clock=doubted)
+    hub.services = replace(hub.services, core=core)
     admin = await Photographer.signed_in(hub)
     await admin.get(RETENTION)
     assert "25 Nov 2027" in admin.text

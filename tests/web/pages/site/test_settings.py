@@ -37,8 +37,8 @@ async def hub(file: Path, clock: FrozenClock) -> AsyncIterator[PageSite]:
     )
     async with open_hub_services(file.parent, clock, sources.load()) as services:
         site = PageSite(services, clock)
-        await site.services.users.add("admin", "admin", PASSWORD, by=COMMAND_LINE)
-        await site.services.users.add("guard", "guard", PASSWORD, by=COMMAND_LINE)
+        await site.services.access.users.add("admin", "admin", PASSWORD, by=COMMAND_LINE)
+        await site.services.access.users.add("guard", "guard", PASSWORD, by=COMMAND_LINE)
         yield site
 
 
@@ -202,7 +202,7 @@ async def test_what_protects_cameras_is_changed_with_the_password_only(
     assert "This setting protects camera connections" in admin.text
     await admin.send(f"{SETTINGS_PAGE}/change", name=name, value=value)
     assert "Your password is wrong." in admin.text
-    assert hub.services.settings.state(name).in_file is None
+    assert hub.services.core.settings.state(name).in_file is None
     await admin.send(f"{SETTINGS_PAGE}/change", name=name, value=value, own_password=PASSWORD)
     assert admin.goes_to.startswith(f"{SETTINGS_PAGE}?done=setting-")
 

@@ -35,7 +35,7 @@ async def hub(tmp_path: Path, clock: FrozenClock, receiver: Receiver) -> AsyncIt
         open_page_site(tmp_path, clock, transport=receiver) as site,
         trio.open_nursery() as nursery,
     ):
-        await nursery.start(site.services.targets.run)
+        await nursery.start(site.services.forwarding.targets.run)
         yield site
         nursery.cancel_scope.cancel()
 
@@ -97,7 +97,7 @@ async def test_wrong_entries_are_explained_and_kept(
     assert admin.response.status_code == 400
     assert sentence in admin.text
     assert f'value="{fields.get("url", URL)}"' in admin.text
-    assert hub.services.targets.list() == ()
+    assert hub.services.forwarding.targets.list() == ()
 
 
 async def test_what_went_wrong_is_shown_and_tried_again(
@@ -106,7 +106,7 @@ async def test_what_went_wrong_is_shown_and_tried_again(
     receiver.answer = lambda received: httpx.Response(503)
     await add(admin)
     await hub.hub.add_faces("a", "b")
-    await receiver.until(lambda: hub.services.targets.get(1).state == "waiting")
+    await receiver.until(lambda: hub.services.forwarding.targets.get(1).state == "waiting")
     await admin.get(TARGETS)
     assert "Waiting" in admin.text
     assert "it answered 503" in admin.text
@@ -117,7 +117,7 @@ async def test_what_went_wrong_is_shown_and_tried_again(
     receiver.answer = lambda received: httpx.Response(422)
     await admin.send(f"{TARGETS}/1/retry")
     assert admin.goes_to == f"{TARGETS}/1?done=target-retried"
-    await receiver.until(lambda: hub.services.targets.get(1).parked == 2)
+    await receiver.until(lambda: hub.services.forwarding.targets.get(1).parked == 2)
     await admin.get(f"{TARGETS}/1")
     assert "The target refused these messages." in admin.text
     assert '<a href="/records/1">Record 1</a>' in admin.text
@@ -140,16 +140,16 @@ async def test_a_form_is_sent_once_and_one_that_shows_an_older_target_is_shown_a
     assert "The target was changed in the meantime." in admin.text
     assert 'name="seen" value="2"' in admin.text
     assert 'value="C"' in admin.text
-    assert hub.services.targets.get(1).target.name == "B"
+    assert hub.services.forwarding.targets.get(1).target.name == "B"
     await admin.send(f"{TARGETS}/1", **{**form, "seen": "2"}, name="C")
-    assert hub.services.targets.get(1).target.name == "C"
+    assert hub.services.forwarding.targets.get(1).target.name == "C"
 
 
 async def test_alarms_and_gaps_that_were_refused_are_shown(
     admin: Photographer, hub: PageSite
 ) -> None:
     await add(admin)
-    log, table = hub.services.records.log_id, hub.hub.store.targets
+    log, table = hub.services.records.log.log_id, hub.hub.store.targets
     for kind, seq in (("record", 2), ("alarm", 3), ("gap", 4)):
         await table.park(ParkedItem(1, kind, log, seq, "it answered 422", 0))  # type: ignore[arg-type]
     await admin.get(TARGETS)
@@ -166,7 +166,7 @@ async def test_a_target_without_a_name_gets_one_that_is_free(
 ) -> None:
     for _ in range(2):
         await add(admin)
-    assert [view.target.name for view in hub.services.targets.list()] == [
+    assert [view.target.name for view in hub.services.forwarding.targets.list()] == [
         *("vms.example", "vms.example 2")
     ]
 
@@ -202,10 +202,10 @@ async def test_a_record_is_sent_again(
 async def test_a_delivery_is_named_by_what_it_is_about(
     admin: Photographer, hub: PageSite, id: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await hub.services.targets.add("nats", "nats://127.0.0.1:9", by=COMMAND_LINE)
-    log = hub.services.records.log_id
+    await hub.services.forwarding.targets.add("nats", "nats://127.0.0.1:9", by=COMMAND_LINE)
+    log = hub.services.records.log.log_id
     found = (Delivery(f"{log}-{id}", 0, 12, None),)
-    monkeypatch.setattr(hub.services.targets, "deliveries", lambda id: found)
+    monkeypatch.setattr(hub.services.forwarding.targets, "deliveries", lambda id: found)
     await admin.get(f"{TARGETS}/1")
     assert admin.response.status_code == 200
     assert f">{text}<" in admin.text
@@ -217,7 +217,7 @@ async def test_a_target_that_is_held_offers_no_record_again(
     receiver.answer = lambda received: httpx.Response(410)
     await add(admin)
     await hub.hub.add_faces("a")
-    await receiver.until(lambda: hub.services.targets.get(1).state == "held")
+    await receiver.until(lambda: hub.services.forwarding.targets.get(1).state == "held")
     await admin.get(f"{TARGETS}/1")
     assert "/send/" not in admin.text
 
@@ -228,7 +228,7 @@ async def test_gaps_are_shown_until_they_are_confirmed(
     receiver.answer = lambda received: httpx.Response(503)
     await add(admin, begin="beginning")
     await hub.hub.add_faces("a", "b", "c")
-    await hub.services.targets.note_dropped(day_of(1, 2), "disk")
+    await hub.services.forwarding.targets.note_dropped(day_of(1, 2), "disk")
     await admin.get(f"{TARGETS}/1")
     assert "the disk was full" in admin.text
     assert ">2 records<" in admin.text
@@ -249,7 +249,7 @@ async def test_a_target_is_changed_with_the_own_password_and_removed(
     assert "Your password is wrong." in admin.text
     await admin.send(path, url=URL, name="VMS", pictures="all", own_password=PASSWORD)
     assert admin.goes_to == f"{path}?done=target-changed"
-    target = hub.services.targets.get(1).target
+    target = hub.services.forwarding.targets.get(1).target
     assert (target.name, target.options.selection.pictures) == ("VMS", "all")
     assert not target.options.selection.alarms
     await admin.send(f"{path}/secret", own_password=PASSWORD)
@@ -270,7 +270,7 @@ async def test_a_target_gets_records_of_some_cameras_and_events(
     assert 'name="did" value="2"><span>Yard</span>' in admin.text
     fields = {"url": URL, "own_password": PASSWORD}
     await admin.send(f"{TARGETS}/add", **fields, did=["2", "999"], type=["3", "x"])
-    selection = hub.services.targets.get(1).target.options.selection
+    selection = hub.services.forwarding.targets.get(1).target.options.selection
     assert (selection.dids, selection.types) == (("2", "999"), (3,))
     await admin.get(f"{TARGETS}/1")
     assert 'name="did" value="2" checked><span>Yard</span>' in admin.text
@@ -278,12 +278,12 @@ async def test_a_target_gets_records_of_some_cameras_and_events(
     assert 'name="did" value="999" checked><span>999</span>' in admin.text
     assert 'name="type" value="3" checked>' in admin.text
     await admin.send(f"{TARGETS}/1", **fields, name="VMS")
-    selection = hub.services.targets.get(1).target.options.selection
+    selection = hub.services.forwarding.targets.get(1).target.options.selection
     assert (selection.dids, selection.types) == ((), ())
 
 
 async def test_a_target_of_nats_has_no_secret_to_change(hub: PageSite, admin: Photographer) -> None:
-    await hub.services.targets.add("nats", "nats://127.0.0.1:9", by=COMMAND_LINE)
+    await hub.services.forwarding.targets.add("nats", "nats://127.0.0.1:9", by=COMMAND_LINE)
     await admin.get(f"{TARGETS}/1")
     assert admin.response.status_code == 200
     assert f"{TARGETS}/1/secret" not in admin.text
@@ -307,7 +307,7 @@ async def test_a_target_of_nats_is_added_with_the_file_of_the_centre(
     fields = {"pictures": "all", "own_password": PASSWORD}
     await admin.send_file(NATS, "file", "site-1.json", msgspec.json.encode(FILE), **fields)
     assert admin.goes_to == f"{TARGETS}/1?done=target-added"
-    target = hub.services.targets.get(1).target
+    target = hub.services.forwarding.targets.get(1).target
     options = target.options
     assert (target.kind, target.name, options.hub, options.partition) == (
         *("nats", "Centre", "site-1", 3),
@@ -330,14 +330,14 @@ async def test_a_target_of_nats_is_entered_by_hand_and_changed(
     await admin.get(NATS)
     await admin.send(NATS, **BY_HAND, partition="15", begin="beginning", own_password=PASSWORD)
     assert admin.goes_to == f"{TARGETS}/1?done=target-added"
-    target = hub.services.targets.get(1).target
+    target = hub.services.forwarding.targets.get(1).target
     assert (target.options.hub, target.options.partition) == ("site-2", 15)
     path = f"{TARGETS}/1"
     await admin.get(path)
     kept = {"url": "nats://127.0.0.1:8", "user": "a", "own_password": PASSWORD}
     await admin.send(path, name="Centre", **kept)
     assert admin.goes_to == f"{path}?done=target-changed"
-    assert hub.services.targets.get(1).target.options.url == kept["url"]
+    assert hub.services.forwarding.targets.get(1).target.options.url == kept["url"]
     assert (secrets := hub.hub.store.targets.secrets(1)) is not None
     assert secrets.password == "a secret"
     await admin.send(path, name="Centre", **{**kept, "password": "another"})
@@ -374,7 +374,7 @@ async def test_what_is_wrong_with_a_target_of_nats_is_said_at_the_field(
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
     assert fields.get("hub", "site-2") in admin.text
     assert "a secret" not in admin.text
-    assert hub.services.targets.list() == ()
+    assert hub.services.forwarding.targets.list() == ()
 
 
 async def test_another_file_is_refused(admin: Photographer, hub: PageSite) -> None:
@@ -394,7 +394,7 @@ async def test_a_target_of_mqtt_is_added_and_changed(hub: PageSite, admin: Photo
     await admin.send(MQTT, **BROKER, home_assistant="1", own_password=PASSWORD)
     path = f"{TARGETS}/1"
     assert admin.goes_to == f"{path}?done=target-added"
-    target = hub.services.targets.get(1).target
+    target = hub.services.forwarding.targets.get(1).target
     assert (target.kind, target.options.hub) == ("mqtt", "site-3")
     assert (target.options.home_assistant, target.options.commands) == (True, False)
     await admin.get(path)
@@ -404,7 +404,7 @@ async def test_a_target_of_mqtt_is_added_and_changed(hub: PageSite, admin: Photo
     kept = {"url": BROKER["url"], "user": "a", "own_password": PASSWORD}
     await admin.send(path, name="Home", commands="1", **kept)
     assert admin.goes_to == f"{path}?done=target-changed"
-    options = hub.services.targets.get(1).target.options
+    options = hub.services.forwarding.targets.get(1).target.options
     assert (options.home_assistant, options.commands, options.user) == (False, True, "a")
     assert (secrets := hub.hub.store.targets.secrets(1)) is not None
     assert secrets.password == "a secret"
@@ -432,4 +432,4 @@ async def test_what_is_wrong_with_a_target_of_mqtt_is_said_at_the_field(
     assert sentence in admin.text
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true"', admin.text)
     assert "a secret" not in admin.text
-    assert hub.services.targets.list() == ()
+    assert hub.services.forwarding.targets.list() == ()

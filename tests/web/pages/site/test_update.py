@@ -61,11 +61,11 @@ async def test_a_file_is_checked_shown_and_installed_once_it_is_confirmed(
     assert admin.goes_to == "/site/update"
     await admin.get("/site/update")
     assert "Install version 0.2.0?" in admin.text
-    offer = site.services.updates.offer
+    offer = site.services.upkeep.updates.offer
     assert offer is not None
     assert offer.sha256[:32] in admin.text
     # Nothing has changed yet.
-    assert site.services.updates.candidate is None
+    assert site.services.upkeep.updates.candidate is None
     await admin.send("/site/update/install", sha256=offer.sha256)
     assert admin.goes_to == "/site/update"
     await admin.get("/site/update/now")
@@ -79,7 +79,7 @@ async def test_only_the_file_that_was_shown_is_installed(
 ) -> None:
     await admin.send_file(signed(script(tmp_path / "new")).read_bytes())
     await admin.send("/site/update/install", sha256="0" * 64)
-    assert site.services.updates.candidate is None
+    assert site.services.upkeep.updates.candidate is None
 
 
 async def test_a_file_can_be_discarded(admin: Operator, site: PageSite, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ async def test_a_file_can_be_discarded(admin: Operator, site: PageSite, tmp_path
     await admin.get("/site/update")
     assert "Choose" not in admin.text
     assert "Update file" in admin.text
-    assert list((site.services.data_dir / "programs").iterdir()) == []
+    assert list((site.services.core.data_dir / "programs").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ async def test_a_file_is_refused_with_what_to_do(
         await admin.send_file(files[kind])
     assert admin.response.status_code == 400
     assert sentence in admin.text
-    assert site.services.updates.offer is None
-    assert list((site.services.data_dir / "programs").iterdir()) == []
+    assert site.services.upkeep.updates.offer is None
+    assert list((site.services.core.data_dir / "programs").iterdir()) == []
     # A script gets the form alone.
     if kind != "none":
         await admin.send_file(files[kind], part=True)
@@ -137,8 +137,8 @@ async def test_a_form_without_its_token_stores_nothing(
 ) -> None:
     good = signed(script(tmp_path / "new")).read_bytes()
     assert (await admin.send_file(good, token="0" * 64)).status_code == 403
-    assert site.services.updates.offer is None
-    folder = site.services.data_dir / "programs"
+    assert site.services.upkeep.updates.offer is None
+    folder = site.services.core.data_dir / "programs"
     assert not folder.exists() or list(folder.iterdir()) == []
 
 
@@ -152,7 +152,7 @@ async def test_a_hub_without_a_key_says_how_it_is_updated(
         assert 'type="file"' not in admin.text
         await admin.send_file(signed(script(tmp_path / "new")).read_bytes())
         assert admin.response.status_code == 400
-        assert site.services.updates.offer is None
+        assert site.services.upkeep.updates.offer is None
 
 
 async def test_how_earlier_updates_ended_is_told(admin: Operator, site: PageSite) -> None:
@@ -161,8 +161,8 @@ async def test_how_earlier_updates_ended_is_told(admin: Operator, site: PageSite
         return Outcome(version=version, at=1_795_608_000_000, **whole)  # type: ignore[arg-type]
 
     ends = (end("0.2.0", by="user ann"), end("0.3.0", result="undone", reason=INTERRUPTED))
-    Programs(site.services.data_dir).save(UpdateState(history=ends))
-    await site.services.updates.load()
+    Programs(site.services.core.data_dir).save(UpdateState(history=ends))
+    await site.services.upkeep.updates.load()
     await admin.get("/site/update")
     assert "The update to version 0.3.0 failed and was rolled back" in admin.text
     assert "Rolled back: the computer or the hub was stopped before" in admin.text

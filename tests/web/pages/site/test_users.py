@@ -16,14 +16,14 @@ USERS = "/site/users"
 
 async def actions_of(hub: PageSite) -> list[tuple[str, str, str]]:
     """The audit entries of this test's administrator, oldest first."""
-    entries = await hub.services.audit.oldest()
+    entries = await hub.services.core.audit.oldest()
     return [(e.action, e.target, e.who) for e in entries if e.who != "command line"]
 
 
 async def test_users_are_listed_with_role_access_and_last_activity(
     hub: PageSite, admin: Photographer
 ) -> None:
-    await hub.services.users.set_enabled("viewer", False, by=COMMAND_LINE)
+    await hub.services.access.users.set_enabled("viewer", False, by=COMMAND_LINE)
     await admin.get(USERS)
     rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", admin.text, re.DOTALL)
     texts = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
@@ -44,7 +44,7 @@ async def test_a_user_is_added_with_a_password(hub: PageSite, admin: Photographe
     )
     await admin.get(admin.goes_to)
     assert "The user was added and can sign in." in admin.text
-    assert hub.services.users.get("bob").role == "guard"
+    assert hub.services.access.users.get("bob").role == "guard"
 
 
 async def test_a_user_is_added_by_a_link_that_works_once(
@@ -68,7 +68,7 @@ async def test_a_user_is_added_by_a_link_that_works_once(
     assert bob.goes_to == "/"
     await bob.get("/")
     assert bob.response.status_code == 200
-    assert hub.services.users.get("bob").role == "guard"
+    assert hub.services.access.users.get("bob").role == "guard"
 
     other = Visitor(hub)
     await other.get(link[1])
@@ -77,7 +77,7 @@ async def test_a_user_is_added_by_a_link_that_works_once(
 
 
 async def test_a_link_is_withdrawn(hub: PageSite, admin: Photographer) -> None:
-    token = await hub.services.setup_links.create_for("bob", "guard", by=COMMAND_LINE)
+    token = await hub.services.access.setup_links.create_for("bob", "guard", by=COMMAND_LINE)
     await admin.get(USERS)
     await admin.send(f"{USERS}/withdraw", name="bob")
     assert admin.goes_to == f"{USERS}?done=link-withdrawn"
@@ -103,8 +103,8 @@ async def test_an_invalid_field_is_explained_and_nothing_is_added(
     await admin.send(f"{USERS}/add", **form)
     assert admin.response.status_code == 400
     assert fault in admin.text
-    assert len(hub.services.users.all()) == 3
-    assert hub.services.setup_links.for_users() == ()
+    assert len(hub.services.access.users.all()) == 3
+    assert hub.services.access.setup_links.for_users() == ()
 
 
 async def test_a_user_is_changed_disabled_and_signed_out_and_all_is_audited(
@@ -155,14 +155,14 @@ async def test_a_stolen_session_lets_nobody_in(
     hub: PageSite, admin: Photographer, path: str, fields: dict[str, str], wrong: dict[str, str]
 ) -> None:
     """What gives somebody access needs the administrator's own password."""
-    await hub.services.users.set_enabled("viewer", False, by=COMMAND_LINE)
-    before = hub.services.users.all()
+    await hub.services.access.users.set_enabled("viewer", False, by=COMMAND_LINE)
+    before = hub.services.access.users.all()
     await admin.get(f"{USERS}/add")
     await admin.send(f"{USERS}/{path}", **fields, **wrong)
     assert admin.response.status_code == 400
     assert "Your password is wrong." in admin.text
-    assert hub.services.users.all() == before
-    assert hub.services.setup_links.for_users() == ()
+    assert hub.services.access.users.all() == before
+    assert hub.services.access.setup_links.for_users() == ()
     assert ("user.confirm_failed", "admin", "user admin") in await actions_of(hub)
 
 
@@ -179,8 +179,8 @@ async def test_ones_own_password_cannot_be_guessed_with_a_stolen_session(
     # All forms that ask for it, and the sign-in, count together.
     await admin.send(f"{USERS}/role", name="guard", role="admin", own_password=PASSWORD)
     assert admin.response.status_code == 429
-    assert hub.services.users.get("guard").role == "guard"
-    assert hub.services.setup_links.for_users() == ()
+    assert hub.services.access.users.get("guard").role == "guard"
+    assert hub.services.access.setup_links.for_users() == ()
 
 
 async def test_removing_a_user_asks_once_and_names_what_goes(
@@ -194,7 +194,7 @@ async def test_removing_a_user_asks_once_and_names_what_goes(
     assert "deletes the user guard (Guard) and ends 1 session." in admin.text
     await admin.send(f"{USERS}/remove", name="guard", confirmed="yes")
     assert admin.goes_to == f"{USERS}?done=user-removed"
-    assert [user.name for user in hub.services.users.all()] == ["admin", "viewer"]
+    assert [user.name for user in hub.services.access.users.all()] == ["admin", "viewer"]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_the_last_administrator_stays(
     await admin.send(f"{USERS}/{path}", name="admin", confirmed="yes", **fields)
     assert admin.response.status_code == 400
     assert "Make another user an administrator first." in admin.text
-    me = hub.services.users.get("admin")
+    me = hub.services.access.users.get("admin")
     assert (me.role, me.enabled) == ("admin", True)
 
 
@@ -223,12 +223,12 @@ async def test_the_last_administrator_stays(
 async def test_an_administrator_is_asked_before_shutting_themself_out(
     hub: PageSite, admin: Photographer, path: str, fields: dict[str, str], warning: str
 ) -> None:
-    await hub.services.users.set_role("guard", "admin", by=COMMAND_LINE)
+    await hub.services.access.users.set_role("guard", "admin", by=COMMAND_LINE)
     await admin.get(f"{USERS}/user?name=admin")
     await admin.send(f"{USERS}/{path}", name="admin", **fields)
     await admin.get(admin.goes_to)
     assert warning in admin.text
-    me = hub.services.users.get("admin")
+    me = hub.services.access.users.get("admin")
     assert (me.role, me.enabled) == ("admin", True)
     await admin.send(f"{USERS}/{path}", name="admin", confirmed="yes", **fields)
     await admin.get(USERS)
@@ -237,7 +237,7 @@ async def test_an_administrator_is_asked_before_shutting_themself_out(
 
 @pytest.mark.parametrize("name", ["a/b", "ann & bob", "王小明", "x?y=z", "<b>"])
 async def test_any_name_has_its_page(hub: PageSite, admin: Photographer, name: str) -> None:
-    await hub.services.users.add(name, "guard", PASSWORD, by=COMMAND_LINE)
+    await hub.services.access.users.add(name, "guard", PASSWORD, by=COMMAND_LINE)
     await admin.get(USERS)
     assert "<b>" not in admin.text.partition("<tbody>")[2].partition("</tbody>")[0]
     urls = re.findall(r'href="(/site/users/user\?name=[^"]+)"', admin.text)

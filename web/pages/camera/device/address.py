@@ -81,7 +81,7 @@ async def change(did: int) -> Response:
     values = read_values(FORM, order.form)
     try:
         param = cast(EthernetSet, make_param(FORM, values))
-        hub.address_moves.check(device.did, param)
+        hub.cameras.address_moves.check(device.did, param)
     except BadParameter as error:
         return await _page(device, values, error)
     if not order.is_confirmed:
@@ -89,7 +89,7 @@ async def change(did: int) -> Response:
             "camera/device/address_confirm.html", device, path="/address", values=values
         )
     failed = await perform_audited(
-        device, "device.set_address", lambda: hub.address_moves.send(device.did, param)
+        device, "device.set_address", lambda: hub.cameras.address_moves.send(device.did, param)
     )
     if failed is not None:
         return await _page(device, values, failed)
@@ -97,13 +97,13 @@ async def change(did: int) -> Response:
 
 
 def _move(device: DeviceView) -> MoveState | None:
-    return auth.services().address_moves.state(device.did)
+    return auth.services().cameras.address_moves.state(device.did)
 
 
 async def _page(
     device: DeviceView, values: Mapping[str, str] | None = None, error: HubError | None = None
 ) -> Response:
-    reading = await auth.services().readings.read(device.did, GET_INTERFACES)
+    reading = await auth.services().cameras.readings.read(device.did, GET_INTERFACES)
     if values is None and reading.value is not None:
         values = _values(reading.value)
     wrong = error if isinstance(error, BadParameter) else None

@@ -40,14 +40,14 @@ PARTS = (
 
 def parts_of(did: str) -> list[DevicePart]:
     """The pages that this camera can have."""
-    known = auth.services().capabilities.of(did)
+    known = auth.services().cameras.capabilities.of(did)
     return [part for part in PARTS if may_know(known, part.group)]
 
 
 def get_capable(did: int, group: CommandGroup) -> DeviceView:
     """Return the camera. Raises NoSuchResource also if it does not know the group."""
     device = get_camera(did)
-    if not may_know(auth.services().capabilities.of(device.did), group):
+    if not may_know(auth.services().cameras.capabilities.of(device.did), group):
         raise NoSuchResource("this camera cannot do that")
     return device
 

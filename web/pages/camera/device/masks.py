@@ -65,7 +65,7 @@ async def change(did: int) -> Response:
     """Send all areas; those without numbers are left out."""
     device, hub = get_capable(did, "image"), auth.services()
     sent = (await request.form).to_dict()
-    reading = await hub.readings.read(device.did, GET_PRIVACY)
+    reading = await hub.cameras.readings.read(device.did, GET_PRIVACY)
     frame = _frame(reading.value)
     if frame is None:
         return await _page(device, error=reading.error or DeviceNonsense("no size is known"))
@@ -80,9 +80,9 @@ async def change(did: int) -> Response:
     failed = await perform_audited(
         device,
         "device.set_masks",
-        lambda: hub.commands.call(device.did, SET_PRIVACY, param),
+        lambda: hub.cameras.commands.call(device.did, SET_PRIVACY, param),
     )
-    hub.readings.forget(device.did, GET_PRIVACY)
+    hub.cameras.readings.forget(device.did, GET_PRIVACY)
     if failed is not None:
         return await _page(device, rows, error=failed, is_on="enable" in sent)
     return redirect_to(f"/cameras/{did}/device/masks?done=device-set")
@@ -95,7 +95,7 @@ async def _page(
     error: HubError | None = None,
     is_on: bool | None = None,
 ) -> Response:
-    reading = await auth.services().readings.read(device.did, GET_PRIVACY)
+    reading = await auth.services().cameras.readings.read(device.did, GET_PRIVACY)
     frame = _frame(reading.value)
     fault = reading_fault(reading.error)
     if frame is None and not fault:
@@ -145,7 +145,7 @@ def _is_within(texts: Sequence[str], frame: Frame) -> bool:
 
 async def _scene(did: str) -> str:
     """The path of the last picture that shows the whole scene; "" if there is none lately."""
-    found = await auth.services().records.page(
+    found = await auth.services().records.log.page(
         RecordFilter(did=did, has_pictures=True), newest_first=True, limit=_LATEST
     )
     paths = [

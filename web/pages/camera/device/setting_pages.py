@@ -114,11 +114,11 @@ async def change(did: int, name: PageName, setting: str) -> Response:
 
     async def send() -> None:
         whole = await _with_others(device, param) if isinstance(param, Stream) else param
-        await hub.commands.call(device.did, command, whole)
+        await hub.cameras.commands.call(device.did, command, whole)
 
     failed = await perform_audited(device, f"device.set_{name}", send)
     if one.getter is not None:
-        hub.readings.forget(device.did, one.getter)
+        hub.cameras.readings.forget(device.did, one.getter)
     if failed is not None:
         return await _page(device, name, Rejected(setting, values, failed))
     return redirect_to(make_url(f"/cameras/{did}/device/{name}", done="device-set"))
@@ -145,7 +145,7 @@ def _doubt(device: DeviceView, one: DeviceForm, param: Struct, sent: Mapping[str
     if isinstance(param, Exposure) and param.exposure_max > param.exposure_min:
         return gettext("The longest exposure must not be shorter than the shortest one.")
     if one.getter is None and "confirmed" not in sent:
-        known = auth.services().commands.kept_setting(device.did, one.form.command)
+        known = auth.services().cameras.commands.kept_setting(device.did, one.form.command)
         if known is None or known.taken is None:
             return gettext("Confirm that these values replace those that the camera has now.")
     return ""
@@ -153,7 +153,7 @@ def _doubt(device: DeviceView, one: DeviceForm, param: Struct, sent: Mapping[str
 
 async def _with_others(device: DeviceView, changed: Stream) -> StreamsSet:
     """All streams with this one in its place. Raises an error of the device if it has others."""
-    reading = await auth.services().readings.read(device.did, GET_STREAMS, anew=True)
+    reading = await auth.services().cameras.readings.read(device.did, GET_STREAMS, anew=True)
     if reading.error is not None or reading.value is None:
         raise reading.error or DeviceNonsense("the device has no streams")
     streams = []
@@ -172,7 +172,7 @@ async def _page(device: DeviceView, name: PageName, rejected: Rejected | None = 
     readings: dict[str, Reading[Any]] = {}
 
     async def read(getter: Command[Any, Any]) -> None:
-        readings[getter.name] = await auth.services().readings.read(device.did, getter)
+        readings[getter.name] = await auth.services().cameras.readings.read(device.did, getter)
 
     async with trio.open_nursery() as nursery:
         for one in FORMS[name]:
@@ -217,7 +217,7 @@ def _stream_views(reading: Reading[StreamsInfo], rejected: Rejected | None) -> l
 
 
 def _kept_view(device: DeviceView, form: SettingForm, rejected: Rejected | None) -> FormView:
-    known = auth.services().commands.kept_setting(device.did, form.command)
+    known = auth.services().cameras.commands.kept_setting(device.did, form.command)
     taken = known.taken if known else None
     view = _view(form, typical_values(form) if taken is None else param_values(taken), rejected)
     is_refused = known is not None and not known.is_taken

@@ -46,7 +46,9 @@ async def show(did: int) -> Response:
     found: dict[str, Reading[Any]] = {}
 
     async def read(command: Command[Any, Any]) -> None:
-        found[command.name] = await auth.services().readings.read(device.did, command, anew=anew)
+        found[command.name] = await auth.services().cameras.readings.read(
+            device.did, command, anew=anew
+        )
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read, GET_INFO)

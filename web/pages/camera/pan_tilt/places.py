@@ -68,7 +68,7 @@ async def act(device: DeviceView, by: User, form: Mapping[str, str]) -> str:
         raise BadParameter("one of the buttons of the page", field="do")
     fields = await _fields(device, action, choice[2] or "", choice[3] or "", form)
     param = check_fields(action.command, fields)
-    ask: Callable[[], Awaitable[object]] = lambda: auth.services().pan_tilt.call(  # noqa: E731
+    ask: Callable[[], Awaitable[object]] = lambda: auth.services().cameras.pan_tilt.call(  # noqa: E731
         device.did, action.command, param
     )
     error = await perform_audited(device, action.audited, ask)
@@ -102,7 +102,7 @@ async def _fields(
 
 async def _free_number(device: DeviceView) -> int:
     """The first number from 1 that no preset has. Raises BadParameter if there is none."""
-    found = await auth.services().commands.call(device.did, GET_PRESETS, OfChannel())
+    found = await auth.services().cameras.commands.call(device.did, GET_PRESETS, OfChannel())
     used = {preset.presetno for preset in found.presets}
     for number in range(1, _MOST_NUMBER + 1):
         if number not in used:

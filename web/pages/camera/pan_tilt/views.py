@@ -47,7 +47,7 @@ async def move(did: int) -> Response:
     direction, press = form.get("direction", ""), form.get("press", "")
     speed = form.get("speed", _DEFAULT_SPEED)
     if direction == "stop":
-        return await _answer(device, lambda: hub.pan_tilt.stop(device.did), speed)
+        return await _answer(device, lambda: hub.cameras.pan_tilt.stop(device.did), speed)
     if direction not in _DIRECTIONS or speed not in _SPEEDS:
         raise BadParameter("one of the buttons of the page", field="direction")
     if press and not _PRESS.fullmatch(press):
@@ -56,12 +56,12 @@ async def move(did: int) -> Response:
 
     async def begin() -> None:
         if press:
-            await hub.pan_tilt.move(device.did, press, tilt=tilt, pan=pan)
+            await hub.cameras.pan_tilt.move(device.did, press, tilt=tilt, pan=pan)
         else:
-            await hub.pan_tilt.step(device.did, tilt=tilt, pan=pan)
+            await hub.cameras.pan_tilt.step(device.did, tilt=tilt, pan=pan)
 
     async def audited() -> None:
-        if not hub.pan_tilt.is_first_of_many(device.did, me.name):
+        if not hub.cameras.pan_tilt.is_first_of_many(device.did, me.name):
             await begin()
         elif error := await perform_audited(device, "device.move", begin):
             raise error
@@ -76,7 +76,7 @@ async def release(did: int) -> Response:
     press = (await request.form).get("press", "")
     if not _PRESS.fullmatch(press):
         raise BadParameter("at most 64 digits and small letters", field="press")
-    return await _answer(device, lambda: hub.pan_tilt.release(device.did, press))
+    return await _answer(device, lambda: hub.cameras.pan_tilt.release(device.did, press))
 
 
 @blueprint.post("/places", role="guard")
@@ -95,7 +95,7 @@ async def use_places(did: int) -> Response:
 def _get_camera(did: int) -> DeviceView:
     """Return the camera. Raises NoSuchResource also if it cannot be turned."""
     device = get_camera(did)
-    if not may_know(auth.services().capabilities.of(device.did), "ptz"):
+    if not may_know(auth.services().cameras.capabilities.of(device.did), "ptz"):
         raise NoSuchResource("this camera has no pan and tilt")
     return device
 
@@ -139,11 +139,11 @@ async def _pan_tilt_page(device: DeviceView, *, fault: str = "", status: int = 2
     chosen = request.args.get("speed", "")
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
-        presets = await hub.commands.call(device.did, GET_PRESETS, OfChannel())
+        presets = await hub.cameras.commands.call(device.did, GET_PRESETS, OfChannel())
         patrols: Sequence[Patrol] = ()
         patrol_fault = ""
         try:
-            found = await hub.commands.call(device.did, GET_PATROLS, PatrolOf(patrolid=0))
+            found = await hub.cameras.commands.call(device.did, GET_PATROLS, PatrolOf(patrolid=0))
             patrols = found.patrolsList
         except DEVICE_ERRORS as error:
             patrol_fault = describe_device_error(error)

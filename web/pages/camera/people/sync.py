@@ -98,7 +98,7 @@ async def _rows(device: DeviceView) -> SyncRows:
     wanted, after = request.args.get("show", ""), request.args.get("after", "")
     shown: Shown = next((one for one in get_args(Shown) if one == wanted), "should")
     after = after if _PID.fullmatch(after) else ""
-    sync, base = auth.services().people_sync, f"/cameras/{device.did}/people"
+    sync, base = auth.services().people.sync, f"/cameras/{device.did}/people"
     if shown == "unknown":
         unknown = await sync.decisions.unknown(device.did, after=after, limit=ROWS_PER_PAGE + 1)
         rows = [_unknown_row(one.pid, one.row, device.did) for one in unknown]
@@ -153,7 +153,7 @@ async def compare(did: int) -> Response:
 @blueprint.post("/retry", role="guard")
 async def retry(did: int) -> Response:
     device = get_camera(did)
-    await auth.services().people_sync.retry(device.did, None, by=auth.actor())
+    await auth.services().people.sync.retry(device.did, None, by=auth.actor())
     return redirect_to(f"/cameras/{did}/people?done=people-retried")
 
 
@@ -164,7 +164,7 @@ async def _ask_to_decide(did: int, decision: str) -> Response:
         device,
         tab="/people",
         decision=_check_decision(decision),
-        groups=[group.name for group in auth.services().camera_groups.of_device(device.did)],
+        groups=[group.name for group in auth.services().people.groups.of_device(device.did)],
         sync=await camera_sync(device.did),
     )
 
@@ -172,7 +172,7 @@ async def _ask_to_decide(did: int, decision: str) -> Response:
 @blueprint.post("/decide/<decision>", role="admin", confirm=_ask_to_decide)
 async def decide(did: int, decision: str) -> Response:
     device, by = get_camera(did), auth.actor()
-    decisions = auth.services().people_sync.decisions
+    decisions = auth.services().people.sync.decisions
     match _check_decision(decision):
         case "leave-alone":
             await decisions.leave_alone(device.did, by=by)
@@ -187,7 +187,7 @@ async def decide(did: int, decision: str) -> Response:
 async def _start(device: DeviceView, kind: LongDecision, by: Actor) -> Response:
     """Start a job, and show its page; or say why not."""
     try:
-        job = await auth.services().people_sync.decisions.start(kind, device.did, by=by)
+        job = await auth.services().people.sync.decisions.start(kind, device.did, by=by)
     except (DeviceOffline, TooManyRequests) as error:
         return await _refused(device, error)
     return redirect_to(f"/jobs/{job.id}")

@@ -93,7 +93,7 @@ async def people(did: int) -> Response:
     def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         return stream_list(
             renderer,
-            lambda: hub.commands.people(device.did, param, left=position.left),
+            lambda: hub.cameras.commands.people(device.did, param, left=position.left),
             each(lambda row: _make_card(row, device.did)),
             "camera/people/_people.html",
             "camera/people/_people_end.html",
@@ -112,10 +112,10 @@ async def person(did: int, pid: str) -> Response:
     _check_pid(pid)
 
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
-        found = await hub.commands.person_query(device.did, pid)
+        found = await hub.cameras.commands.person_query(device.did, pid)
         sees_numbers = auth.reaches(me, "admin")
         if sees_numbers and any((found.id_card_no, found.ic_card_no, found.phone)):
-            await hub.people.note_device_numbers_shown(device.did, by)
+            await hub.people.register.note_device_numbers_shown(device.did, by)
         yield await renderer.render(
             "camera/people/_person.html",
             person=_make_card(found, device.did, sees_numbers=sees_numbers),
@@ -139,7 +139,7 @@ async def add(did: int) -> Response:
     try:
         form = await read_file_form("photo")
         values = read_values(form.fields)
-        param = make_param(values, await hub.photos.for_devices(form.file))
+        param = make_param(values, await hub.cameras.photos.for_devices(form.file))
     except UPLOAD_ERRORS as error:
         return await _add_page(device, values, error)
     if not form.fields.get("replace") and (holder := await _find_holder(device, param.pid)):
@@ -147,7 +147,7 @@ async def add(did: int) -> Response:
     device_error = await perform_audited(
         device,
         "device.person_add",
-        lambda: hub.commands.person_add(device.did, param),
+        lambda: hub.cameras.commands.person_add(device.did, param),
     )
     if device_error is not None:
         return await _add_page(device, values, device_error)
@@ -165,7 +165,7 @@ async def delete(did: int, pid: str) -> Response:
     device_error = await perform_audited(
         device,
         "device.person_delete",
-        lambda: hub.commands.person_delete(device.did, pid),
+        lambda: hub.cameras.commands.person_delete(device.did, pid),
     )
     if device_error is not None:
         return await _delete_page(device, pid, device_error)
@@ -175,7 +175,7 @@ async def delete(did: int, pid: str) -> Response:
 async def _find_holder(device: DeviceView, pid: str) -> str:
     """Name of the person who already has that pid; "" if there is none or the camera fails."""
     try:
-        holder = await auth.services().commands.person_query(device.did, pid)
+        holder = await auth.services().cameras.commands.person_query(device.did, pid)
     except DEVICE_ERRORS:
         return ""
     return holder.name or gettext("No name")
@@ -223,7 +223,7 @@ async def _delete_page(device: DeviceView, pid: str, error: HubError | None = No
     async def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         if error is not None:
             return
-        found = await hub.commands.person_query(device.did, pid)
+        found = await hub.cameras.commands.person_query(device.did, pid)
         yield await renderer.render(
             "camera/people/_person.html", person=_make_card(found, device.did)
         )

@@ -26,7 +26,7 @@ _SIZE = field_specs(DiskFormat)["video_sizeGB"]
 
 def can_format(did: str) -> bool:
     """Whether the camera can be told to format its card, as far as is known."""
-    return may_know(auth.services().capabilities.of(did), "storage")
+    return may_know(auth.services().cameras.capabilities.of(did), "storage")
 
 
 async def _ask_to_format(did: int) -> Response:
@@ -48,7 +48,7 @@ async def format_card(did: int) -> Response:
     error = await perform_audited(
         device,
         "device.format_card",
-        lambda: hub.commands.call(device.did, DISK_FORMAT, param),
+        lambda: hub.cameras.commands.call(device.did, DISK_FORMAT, param),
     )
     if error is not None:
         fault = describe_change_error(error)

@@ -94,7 +94,7 @@ async def month(did: int) -> Response:
 @blueprint.get("/<day>", role="viewer")
 async def day(did: int, day: str) -> Response:
     device, hub, today = get_camera(did), auth.services(), now_here().date()
-    at, zone, position = _parse_day(day), hub.site.zone(), read_position(request.args)
+    at, zone, position = _parse_day(day), hub.core.site.zone(), read_position(request.args)
     around = _read_around()
     begin, end = _minutes_around(around) if around else ("00:00", "23:59")
     fields = {
@@ -108,7 +108,7 @@ async def day(did: int, day: str) -> Response:
     def ask(renderer: PartRenderer) -> AsyncGenerator[str, None]:
         return stream_list(
             renderer,
-            lambda: hub.commands.recordings(device.did, param, left=position.left),
+            lambda: hub.cameras.commands.recordings(device.did, param, left=position.left),
             each(lambda row: _make_row(row, at)),
             "camera/recordings/_day.html",
             "camera/recordings/_day_end.html",
@@ -139,9 +139,9 @@ async def _count_days(hub: Services, did: str, year: int, month: int) -> RecordD
     Raises as a call of `Commands`.
     """
     try:
-        return await hub.commands.recordings_by_month(did, year, month)
+        return await hub.cameras.commands.recordings_by_month(did, year, month)
     except DeviceRefused as error:
-        lists_days = supposed_edition(hub.capabilities.of(did)) == 3
+        lists_days = supposed_edition(hub.cameras.capabilities.of(did)) == 3
         if error.device_code == NoSuchPath.code and lists_days:
             return None
         raise

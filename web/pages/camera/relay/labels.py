@@ -80,7 +80,7 @@ class RelayLink(Struct, frozen=True):
 
 def relay_link(did: str | None) -> RelayLink | None:
     """The link to a camera's relay; None if it has none, or the visitor may not switch it."""
-    relay = auth.services().relays.find(did or "")
+    relay = auth.services().cameras.relays.find(did or "")
     if relay is None:
         return None
     return RelayLink(f"/cameras/{relay.did}/relay", f"{switch_text(relay)}…")

@@ -62,7 +62,7 @@ _BOUNDS = {
 @blueprint.get("/settings", role="admin")
 async def show(did: int) -> Response:
     device = get_camera(did)
-    relay = auth.services().relays.get(device.did)
+    relay = auth.services().cameras.relays.get(device.did)
     return await _settings_page(device, relay, _values(device, relay))
 
 
@@ -74,9 +74,9 @@ async def save(did: int) -> Response:
     values["tls"] = form.get("tls", "")
     try:
         settings = _settings(values, form.get("password", ""))
-        await auth.services().relays.set(device.did, settings, by=auth.actor())
+        await auth.services().cameras.relays.set(device.did, settings, by=auth.actor())
     except BadParameter as error:
-        relay = auth.services().relays.get(device.did)
+        relay = auth.services().cameras.relays.get(device.did)
         return await _settings_page(device, relay, values, error)
     return redirect_to(f"/cameras/{did}/relay/settings?done=relay-saved")
 
@@ -84,7 +84,7 @@ async def save(did: int) -> Response:
 @blueprint.post("/remove", role="admin")
 async def remove(did: int) -> Response:
     """Remove the relay, with its password."""
-    await auth.services().relays.remove(str(did), by=auth.actor())
+    await auth.services().cameras.relays.remove(str(did), by=auth.actor())
     return redirect_to(f"/cameras/{did}/manage?done=relay-removed")
 
 
@@ -114,7 +114,7 @@ def _number(values: dict[str, str], name: str) -> int:
 def _values(device: DeviceView, relay: DeviceRelay | None) -> dict[str, str]:
     """Return the fields as they are; of a new relay, what is most likely right."""
     if relay is None:
-        address = auth.services().relays.own_address(device.did)
+        address = auth.services().cameras.relays.own_address(device.did)
         return {"kind": "door", "seconds": "5", "address": address, "port": "80"}
     values = {name: str(getattr(relay, name)) for name in _FIELDS}
     return {**values, "tls": "yes" if relay.tls else ""}
@@ -134,7 +134,7 @@ async def _settings_page(
         relay=relay,
         values=values,
         kinds=[(kind, gettext(text), values.get("kind") == kind) for kind, text in KINDS.items()],
-        own_address=auth.services().relays.own_address(device.did),
+        own_address=auth.services().cameras.relays.own_address(device.did),
         bounds=_BOUNDS,
         fault_field=error.field if error else "",
         fault=_describe(error) if error else "",

@@ -30,7 +30,7 @@ async def switch(did: int) -> Response:
     if wanted not in _DONE:
         raise BadParameter("one of the buttons of the page", field="switch")
     try:
-        await auth.services().relays.switch(device.did, on=wanted == "on", by=auth.actor())
+        await auth.services().cameras.relays.switch(device.did, on=wanted == "on", by=auth.actor())
     except (RelayFault, DeviceOffline, DeviceBusy, TooManyRequests) as error:
         text = describe_relay_error(error)
         return await _relay_page(device, relay, fault=text, status=error.status)
@@ -40,7 +40,7 @@ async def switch(did: int) -> Response:
 def _get(did: int) -> tuple[DeviceView, DeviceRelay]:
     """Return a camera and its relay. Raises NoSuchResource, also if none is set up."""
     device = get_camera(did)
-    relay = auth.services().relays.get(device.did)
+    relay = auth.services().cameras.relays.get(device.did)
     if relay is None:
         raise NoSuchResource("this camera has no door or relay")
     return device, relay

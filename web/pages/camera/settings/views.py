@@ -110,7 +110,7 @@ async def _apply(did: int, form: SettingForm) -> Response:
     device_error = await perform_audited(
         device,
         f"device.set_{form.name}",
-        lambda: hub.commands.call(device.did, form.command, param),
+        lambda: hub.cameras.commands.call(device.did, form.command, param),
     )
     if device_error is not None:
         return await _settings_page(device, RejectedForm(form, values, device_error))
@@ -126,7 +126,7 @@ def _taken_values(device: DeviceView, form: SettingForm) -> dict[str, str]:
 
 
 def _known(device: DeviceView, form: SettingForm) -> KnownSetting[Any] | None:
-    known = auth.services().commands.settings(device.did)
+    known = auth.services().cameras.commands.settings(device.did)
     return known.face if form is FACE else known.recording
 
 
@@ -153,7 +153,7 @@ async def _settings_page(device: DeviceView, rejected: RejectedForm | None = Non
         tab="/settings",
         status=rejected.error.status if rejected else 200,
         given=_given_setting(device),
-        waiting=[_waiting(wish) for wish in await hub.many_devices.waiting(device.did)],
+        waiting=[_waiting(wish) for wish in await hub.cameras.many.waiting(device.did)],
         forms=[
             _form_view(form, _known(device, form), rejected, _unspoken(device, form))
             for form in (FACE, RECORDING)
@@ -181,7 +181,7 @@ def _waiting(wish: Wish) -> WaitingSetting:
 
 def _unspoken(device: DeviceView, form: SettingForm) -> tuple[str, ...]:
     """What the camera cannot be told in its edition; nothing if that is not known (D12)."""
-    known = auth.services().capabilities.of(device.did)
+    known = auth.services().cameras.capabilities.of(device.did)
     learnt = known.face if form is FACE else known.recording
     if learnt is None and supposed_edition(known) == 3:
         learnt = 3

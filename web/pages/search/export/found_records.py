@@ -31,7 +31,7 @@ class FoundRecords:
         self._filter = filter
         self._most = most
         self._sees_numbers = sees_numbers
-        self._end = services.records.last_seq + 1
+        self._end = services.records.log.last_seq + 1
         self._read = 0
         #: Whether there are more than `most`; known once they were read.
         self.is_cut = False
@@ -78,7 +78,7 @@ class FoundRecords:
     async def _page(self, position: int | None, room: int, *, newest_first: bool) -> RecordPage:
         while True:
             try:
-                return await self._services.records.page(
+                return await self._services.records.log.page(
                     self._filter,
                     after=None if newest_first else position,
                     before=position if newest_first and position is not None else self._end,

@@ -33,7 +33,7 @@ async def csv() -> Response:
     parts = csv_export.export_csv(
         _found(question, me, csv_export.MOST_RECORDS),
         language.current(),
-        services.site.zone(),
+        services.core.site.zone(),
         newest_first=question.is_newest_first,
     )
     return response.file_response(parts, f"{_name()}.csv", "text/csv; charset=utf-8")
@@ -63,8 +63,8 @@ async def print_page() -> Response:
         asked=await question_text(question) or gettext("All records"),
         answer=await printed_answer(question, sees_numbers=auth.reaches(me, "admin")),
         most=MOST_PRINTED,
-        exported_at=int(auth.services().now() * 1000),
-        zone_name=auth.services().site.zone_name(),
+        exported_at=int(auth.services().core.clock.likely_time() * 1000),
+        zone_name=auth.services().core.site.zone_name(),
         back=question.url(),
     )
 
@@ -75,12 +75,12 @@ async def _begin(form: str) -> tuple[User, Question]:
     The log has no name, plate or number of a person, because it is never erased.
     """
     services = auth.services()
-    asked = read_question(read_sent(request.args), services.site.zone())
+    asked = read_question(read_sent(request.args), services.core.site.zone())
     question = asked.as_of_now(services)
     hidden = {field: "…" for field in ("name", "plate", "uuid") if getattr(question, field)}
     noted = replace(question, **hidden).pairs()
     text = " ".join([form, *(f"{name}={value}" for name, value in noted)])
-    await services.audit.require(auth.actor(), "record.export", text[:_MOST_NOTED])
+    await services.core.audit.require(auth.actor(), "record.export", text[:_MOST_NOTED])
     return auth.user(), question
 
 

@@ -1,0 +1,1 @@
+"""The areas of a hub: what is built together, of what it knows, and what of it runs."""
