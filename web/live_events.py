@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.errors import TooManyRequests
-from hub.live.feed import Change, Subscription
+from hub.live.feed import KINDS, Change, Subscription
 from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.alarms.alarms import AlarmChange
@@ -88,11 +88,7 @@ class LiveEvents:
     def _take_changes(self) -> list[Change]:
         if self._changes.lagged:
             self._changes.catch_up()
-            self._changed = [Change("device"), Change("sync")]
-            self._changed += [Change("waiting"), Change("health"), Change("site")]
-            self._changed += [Change("firmware"), Change("backups")]
-            self._changed += [Change("alarm"), Change("alarm-rules")]
-            self._changed += [Change("person"), Change("group"), Change("job"), Change("erasure")]
+            self._changed = [Change(kind) for kind in KINDS]
         changed, self._changed = dict.fromkeys(self._changed), []
         return list(changed)
 

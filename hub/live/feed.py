@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, get_args
 
 import trio
 from msgspec import Struct
@@ -18,6 +18,29 @@ MAX_AT_ONCE = 100
 MAX_HELD_BYTES = 8 * 1024 * 1024
 
 
+#: What changes: the feed knows no other kind.
+ChangeKind = Literal[
+    "device",
+    "waiting",
+    "health",
+    "site",
+    "firmware",
+    "update",
+    "hold",
+    "erasure",
+    "settings",
+    "backups",
+    "person",
+    "group",
+    "sync",
+    "job",
+    "alarm",
+    "alarm-rules",
+    "target",
+]
+KINDS: tuple[ChangeKind, ...] = get_args(ChangeKind)
+
+
 def _zero_weight(item: object) -> int:
     return 0
 
@@ -25,25 +48,7 @@ def _zero_weight(item: object) -> int:
 class Change(Struct, frozen=True):
     """Something changed: read it again. `key`: a did, an SN, an id, or empty for all."""
 
-    kind: Literal[
-        "device",
-        "waiting",
-        "health",
-        "site",
-        "firmware",
-        "update",
-        "hold",
-        "erasure",
-        "settings",
-        "backups",
-        "person",
-        "group",
-        "sync",
-        "job",
-        "alarm",
-        "alarm-rules",
-        "target",
-    ]
+    kind: ChangeKind
     key: str = ""
 
 
