@@ -18,10 +18,10 @@ from typing import Protocol
 
 import trio
 
-from hub.config import ListeningPort, udp_ports_of
+from hub.config import Config, ListeningPort, udp_ports_of
 from hub.config_sources import Loaded
 from hub.link.listener import serve_devices
-from hub.live.feed import Feed, next_change
+from hub.live.feed import Feed
 from hub.log import set_level
 from hub.net.binding import check_ports, open_udp_sockets
 from hub.net.open_files import require_open_files
@@ -35,7 +35,7 @@ from hub.process.trial_run import try_out
 from hub.services import Services
 from hub.services.areas.hub import build_services
 from hub.services.changes import open_changes
-from hub.services.core import Core, make_core
+from hub.services.core import make_core
 from hub.services.records.record_log import record_weight
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.store.opening import open_store
@@ -168,7 +168,7 @@ async def _run_parts(
         start = partial(start_part, background, closing, has_patience=True)
         for name, run in services.parts():
             await start(name, run)
-        await start("following the log level", partial(_follow_log_level, services.core))
+        await start("the log level", partial(services.core.settings.follow, _set_log_level))
         await start("releasing memory", release_regularly)
         await start("reloading the settings", partial(reload_on_signal, services))
         if manager is not None:
@@ -201,14 +201,8 @@ async def _run_parts(
         background.cancel_scope.cancel()
 
 
-async def _follow_log_level(
-    core: Core, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    with core.changes.subscribe() as changes:
-        task_status.started()
-        while True:
-            await next_change(changes, "settings")
-            set_level(core.settings.current.log.level)
+def _set_log_level(config: Config) -> None:
+    set_level(config.log.level)
 
 
 async def _serve_time(

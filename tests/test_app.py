@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from hub.app import ServiceManager, open_hub, run_hub
-from hub.config import Config, DevicesConfig, StoreConfig, WebConfig
+from hub.config import Config, DevicesConfig, LogConfig, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.errors import PartFailed, StartFault, hub_error_in
+from hub.live.feed import Change
 from hub.outside import Outside
 from hub.process import signals
 from hub.process.control.access import ListAudit
@@ -292,6 +295,19 @@ async def test_a_control_request_in_progress_is_completed_when_the_hub_ends(
         nursery.start_soon(ask_running_hub, tmp_path, RemoveDevice("12"))
         await begun.wait()
     assert audited == [("device.remove", "12")]
+
+
+async def test_a_changed_log_level_applies_at_once(tmp_path: Path) -> None:
+    before = logging.getLogger().level
+    try:
+        async with running(tmp_path) as services:
+            settings = services.core.settings
+            settings.current = replace(settings.current, log=LogConfig(level="error"))
+            services.core.changes.publish([Change("settings")])
+            while logging.getLogger().level != logging.ERROR:  # noqa: ASYNC110
+                await trio.sleep(0.001)
+    finally:
+        logging.getLogger().setLevel(before)
 
 
 async def test_what_the_command_line_changes_is_in_the_audit_log(tmp_path: Path) -> None:

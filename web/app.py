@@ -63,7 +63,10 @@ def create_app(services: Services) -> HubQuart:
         app.bodies.configure(config.web)
         app.config["BODY_TIMEOUT"] = config.web.body_seconds
 
-    services.core.settings.on_change(take_over)
+    @app.before_serving
+    async def follow_settings() -> None:
+        await app.nursery.start(services.core.settings.follow, take_over)
+
     services.reports.delivery.render = make_render(services)
     services.forwarding.targets.render_alarm = alarm_json
     auth.install(app, services)

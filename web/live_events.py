@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.errors import TooManyRequests
-from hub.live.feed import KINDS, Change, Subscription
+from hub.live.feed import Change, Subscription
 from hub.services import Services
 from hub.services.access.audit import Actor
 from hub.services.alarms.alarms import AlarmChange
@@ -86,9 +86,6 @@ class LiveEvents:
         self._changed += await self._changes.next()
 
     def _take_changes(self) -> list[Change]:
-        if self._changes.lagged:
-            self._changes.catch_up()
-            self._changed = [Change(kind) for kind in KINDS]
         changed, self._changed = dict.fromkeys(self._changed), []
         return list(changed)
 

@@ -27,6 +27,7 @@ from hypercorn.typing import (
 )
 from hypercorn.utils import LifespanTimeoutError
 
+from hub.config import Config
 from hub.errors import BadParameter, NoSuchPath
 from hub.net.binding import open_listeners
 from hub.net.connection import OnOldTls, Peer
@@ -83,9 +84,10 @@ async def serve(
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
     deadlines = Deadlines()
     answers = AnswerBudget(web.answer_budget_mb * 1024 * 1024)
-    services.core.settings.on_change(
-        lambda config: answers.resize(config.web.answer_budget_mb * 1024 * 1024)
-    )
+
+    def take_over(config: Config) -> None:
+        answers.resize(config.web.answer_budget_mb * 1024 * 1024)
+
     known = services.access.known_addresses
     app_in_turns = front(api, others, known, limits)
     ports = [_Port("web", listeners, limits, app_in_turns, closing, tls, deadlines, answers)]
@@ -108,6 +110,7 @@ async def serve(
         )
     async with _running(app), deadlines.watched(), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
+            await accepting.start(services.core.settings.follow, take_over)
             for port in ports:
                 await accepting.start(
                     partial(

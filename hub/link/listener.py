@@ -9,6 +9,7 @@ from functools import partial
 
 import trio
 
+from hub.config import Config
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
 from hub.link.ending import GOING_AWAY
@@ -52,9 +53,10 @@ class Links:
         self._open: set[DeviceLink] = set()
         self._deadlines = deadlines
         self._messages = MessageBudget(self._config.message_budget_mb * _MEGABYTE)
-        services.core.settings.on_change(
-            lambda config: self._messages.resize(config.devices.message_budget_mb * _MEGABYTE)
-        )
+
+    def take_over(self, config: Config) -> None:
+        """Take over changed settings."""
+        self._messages.resize(config.devices.message_budget_mb * _MEGABYTE)
 
     async def handle(self, stream: trio.abc.Stream, peer: Peer) -> None:
         """Serve one connection until it ends."""
@@ -97,6 +99,7 @@ async def serve_devices(
     links = Links(services, deadlines)
     async with deadlines.watched(), trio.open_nursery() as handlers:
         async with trio.open_nursery() as ports:
+            await ports.start(services.core.settings.follow, links.take_over)
             for port in opened:
                 serve = partial(
                     serve_port,

@@ -70,14 +70,10 @@ def keys_of(kind: str, changes: Iterable[Change]) -> set[str] | None:
 async def next_change(changes: Subscription[Change], kind: str) -> set[str] | None:
     """Wait until something of a kind has changed; return the keys, None if all may have.
 
-    After a lag, all may have changed.
+    If many have changed, all count as changed.
     """
     while True:
-        items = await changes.next()
-        if changes.lagged:
-            changes.catch_up()
-            return None
-        keys = keys_of(kind, items)
+        keys = keys_of(kind, await changes.next())
         if keys is None or keys:
             return keys
 
@@ -85,9 +81,10 @@ async def next_change(changes: Subscription[Change], kind: str) -> set[str] | No
 class Subscription(Generic[T]):
     """One subscriber's queue, read by one task.
 
-    When more than `size` items or `MAX_HELD_BYTES` wait, and joining them does not help, the queue
-    is emptied and marked `lagged`; nothing is queued until catch_up(). The subscriber then reads
-    what it missed from the source.
+    When more than `size` items or `MAX_HELD_BYTES` wait, and joining them does not help, `instead`
+    is queued in place of them. If there is nothing to say instead, the queue is emptied and marked
+    `lagged`; nothing is queued until catch_up(). The subscriber then reads what it missed from the
+    source.
     """
 
     def __init__(
@@ -95,8 +92,10 @@ class Subscription(Generic[T]):
         size: int,
         weight: Callable[[T], int],
         join: Callable[[list[T]], list[T]] | None,
+        instead: Sequence[T],
     ) -> None:
         self.lagged = False
+        self._instead = instead
         self._size = size
         self._weight = weight
         self._join = join
@@ -125,8 +124,8 @@ class Subscription(Generic[T]):
         self.lagged = False
 
     def _restart(self) -> None:
-        self._items, self._queued_bytes = [], 0
-        self.lagged = True
+        self._items, self._queued_bytes = list(self._instead), 0
+        self.lagged = not self._instead
         self._wakeup.set()
 
     def _enqueue(self, items: Sequence[T]) -> None:
@@ -149,16 +148,19 @@ class Feed(Generic[T]):
     """Delivers published items, in order, to every subscription that is open at that moment.
 
     `weight`: returns the bytes of memory that an item keeps; by default they are not limited.
-    `join`: makes fewer items of those of a full queue, which say the same.
+    `join`: makes fewer items of those of a full queue, which say the same. `instead`: what says
+    the same as any number of items.
     """
 
     def __init__(
         self,
         weight: Callable[[T], int] = _zero_weight,
         join: Callable[[list[T]], list[T]] | None = None,
+        instead: Sequence[T] = (),
     ) -> None:
         self._weight = weight
         self._join = join
+        self._instead = instead
         #: How many items were published so far. Compare it to see whether there are new ones.
         self.published = 0
         self._subscriptions: dict[Subscription[T], None] = {}
@@ -182,7 +184,7 @@ class Feed(Generic[T]):
     @contextmanager
     def subscribe(self, size: int = 256) -> Iterator[Subscription[T]]:
         """Open a subscription for up to `size` waiting items, and close it at the end."""
-        subscription: Subscription[T] = Subscription(size, self._weight, self._join)
+        subscription: Subscription[T] = Subscription(size, self._weight, self._join, self._instead)
         self._subscriptions[subscription] = None
         try:
             yield subscription
@@ -194,11 +196,12 @@ class ChangeFeed(Feed[Change]):
     """The changes that services tell each other and pages.
 
     Many of a kind, published together or one by one, are joined. So whoever follows it and
-    publishes into it what it has found, of however many cameras, does not fill its own queue.
+    publishes into it what it has found, of however many cameras, does not fill its own queue. Who
+    falls behind is told that everything has changed.
     """
 
     def __init__(self) -> None:
-        super().__init__(join=joined)
+        super().__init__(join=joined, instead=[Change(kind) for kind in KINDS])
 
     def publish(self, items: Sequence[Change]) -> None:
         """Queue the changes for every subscription. Never waits."""

@@ -26,6 +26,7 @@ from tests.support.gate import SN, Gate, gate, online
 from tests.support.plug import Camera
 from tests.support.ports import free_port
 from tests.support.traces import new_traces
+from tests.support.web import no_change
 
 SOON = 5
 
@@ -34,9 +35,7 @@ def services(site: Gate, tls: ssl.SSLContext | None = None) -> Any:
     part = SimpleNamespace
     return part(
         config=Config(devices=site.config),
-        core=part(
-            clock=part(shown_time=site.clock), settings=part(on_change=lambda take_over: None)
-        ),
+        core=part(clock=part(shown_time=site.clock), settings=part(follow=no_change)),
         cameras=part(
             presence=part(traces=new_traces()),
             admission=site.admission,
@@ -214,7 +213,7 @@ async def test_the_address_of_a_camera_that_connected_is_known(clock: FrozenCloc
     await site.enrol()
     parts = services(site)
     async with serving(site, parts=parts):
-        assert "127.0.0.1" not in parts.known_addresses
+        assert "127.0.0.1" not in parts.access.known_addresses
         async with camera(site, f"ws://127.0.0.1:{site.config.port}") as one:
             await one.connect()
-            assert "127.0.0.1" in parts.known_addresses
+            assert "127.0.0.1" in parts.access.known_addresses

@@ -8,7 +8,6 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.config import DevicesConfig
 from hub.errors import (
     BadParameter,
     DeviceOffline,
@@ -68,8 +67,8 @@ async def test_switching_it_off_disconnects_them_and_ends_their_tokens(
 ) -> None:
     async with device_port(**ASK) as port:
         camera = await approved(port)
-        for take_over in (port.site.admission, port.site.authentication):
-            take_over.configure(DevicesConfig())
+        await port.nursery.start(port.site.admission.follow_settings)
+        port.site.change_settings()
         await camera.closed.wait()
         assert not is_online(port.site)
         with pytest.raises(NotAuthorised):
@@ -657,7 +656,8 @@ async def test_a_camera_that_is_being_asked_when_it_is_switched_off_is_not_admit
         camera = await unsigned_camera(port)
         camera.may_answer = trio.Event()
         await camera.connect()
-        port.site.admission.configure(DevicesConfig())
+        await port.nursery.start(port.site.admission.follow_settings)
+        port.site.change_settings()
         camera.may_answer.set()
         await camera.closed.wait()
         assert camera.link.did == ""

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from hub.live.feed import MAX_AT_ONCE, MAX_HELD_BYTES, Change, ChangeFeed, Feed, keys_of
+from hub.live.feed import KINDS, MAX_AT_ONCE, MAX_HELD_BYTES, Change, ChangeFeed, Feed, keys_of
 
 
 async def test_published_items_reach_every_subscription_in_order() -> None:
@@ -131,11 +131,14 @@ async def test_a_change_that_is_told_again_and_again_waits_once() -> None:
         assert await subscription.next() == [Change("health")]
 
 
-async def test_a_reader_of_too_many_kinds_of_changes_is_lagged() -> None:
+async def test_who_falls_behind_is_told_that_everything_has_changed() -> None:
     feed = ChangeFeed()
     with feed.subscribe(size=2) as subscription:
-        feed.publish([Change("health"), Change("site"), Change("hold")])
-        assert subscription.lagged
+        for key in "ab":
+            feed.publish([Change("health"), Change("site"), Change("hold", key)])
+        assert await subscription.next() == [Change(kind) for kind in KINDS]
+        feed.publish([Change("device", "1")])
+        assert await subscription.next() == [Change("device", "1")]
 
 
 def test_without_a_key_all_of_a_kind_have_changed() -> None:

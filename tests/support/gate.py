@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 
 from hub.config import Config, DevicesConfig
 from hub.errors import HubError
+from hub.live.feed import Change
 from hub.live.pending_devices import PendingDevices
 from hub.live.presence import Presence
 from hub.live.registry import DeviceAnswer, Registry
@@ -154,6 +156,12 @@ class Gate:
             self.capabilities,
         )
         self._ts = itertools.count(int(clock.seconds))
+
+    def change_settings(self, **config: Any) -> None:
+        """Let `devices` have these settings from now on."""
+        settings = self.core.settings
+        settings.current = replace(settings.current, devices=DevicesConfig(**config))
+        self.changes.publish([Change("settings")])
 
     async def enrol(self, sn: str = SN, **fields: Any) -> Device:
         """Add a device; the site key is set, and applies unless `key` is given."""

@@ -45,7 +45,7 @@ def outside(clock: FrozenClock, **fields: Any) -> Outside:
     given: dict[str, Any] = {
         "now": clock,
         "steady_now": clock,
-        "random": lambda: 0.5,
+        "random": lambda: 0.0,
         "free_bytes": FreeBytes(),
         "copy_speed": 0,
         "adapters": lambda: [card],

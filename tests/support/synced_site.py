@@ -42,6 +42,7 @@ from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock
 from tests.support.core import core_of
 from tests.support.gate import Gate
+from tests.support.hub_services import outside
 from tests.support.known_abilities import KnownAbilities
 from tests.support.memory_store import MemoryStore
 
@@ -254,6 +255,7 @@ class SyncedSite:
             self.clock,
             self._config,
             changes=self.changes,
+            outside=outside(self.clock, random=lambda: 0.5),
             clock=self.site_clock,
             site=SimpleNamespace(zone=lambda: UTC),
         )

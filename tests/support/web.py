@@ -113,7 +113,7 @@ def services(
         config=config,
         core=part(
             clock=clock,
-            settings=part(current=config, on_change=lambda take_over: None),
+            settings=part(current=config, follow=no_change),
             closing=trio.Event(),
         ),
         access=part(known_addresses=KnownAddresses()),
@@ -144,6 +144,11 @@ async def serving(app: Any, parts: Any) -> AsyncIterator[trio.Event]:
             yield shutdown
         finally:
             shutdown.set()
+
+
+async def no_change(take_over: Any, *, task_status: trio.TaskStatus[None]) -> None:
+    """Settings that do not change."""
+    task_status.started()
 
 
 class Answer(msgspec.Struct):

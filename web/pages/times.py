@@ -22,7 +22,7 @@ def valid_day(text: str) -> date | None:
 
 def begin_of(day: date) -> int:
     """When a day begins, in UNIX milliseconds."""
-    return to_ms(datetime.combine(day, time(), auth.services().site.zone()))
+    return to_ms(datetime.combine(day, time(), auth.services().core.site.zone()))
 
 
 def end_of(day: date) -> int:
@@ -55,7 +55,7 @@ def read_time(text: str, field: str, zone: tzinfo) -> datetime | None:
 
 def read_time_ms(text: str, field: str) -> int | None:
     """As `read_time`, in UNIX milliseconds."""
-    moment = read_time(text, field, auth.services().site.zone())
+    moment = read_time(text, field, auth.services().core.site.zone())
     return None if moment is None else to_ms(moment)
 
 
@@ -72,4 +72,4 @@ def time_field(at: datetime | None) -> str:
 def now_here() -> datetime:
     """Now, in the zone of the site."""
     hub = auth.services()
-    return datetime.fromtimestamp(hub.now(), hub.site.zone())
+    return datetime.fromtimestamp(hub.core.clock.likely_time(), hub.core.site.zone())

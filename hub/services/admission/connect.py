@@ -17,7 +17,7 @@ from hub.errors import (
     NotAuthorised,
     WrongSignature,
 )
-from hub.live.feed import Change, next_change
+from hub.live.feed import Change
 from hub.live.pending_devices import ConnectAttempt
 from hub.live.presence import Presence
 from hub.live.refusal_reasons import RefusalReason
@@ -106,11 +106,9 @@ class Admission:
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Disconnect the devices that the settings do not allow any more, until cancelled."""
-        with self._changes.subscribe() as changes:
-            task_status.started()
-            while True:
-                await next_change(changes, "settings")
-                self._unsigned.close_refused()
+        await self._settings.follow(
+            lambda config: self._unsigned.close_refused(), task_status=task_status
+        )
 
     async def connect(self, param: ConnectParam, link: Link) -> Admitted | Quarantined:
         """1.1: run the checks of D2 in their order, and issue a token.

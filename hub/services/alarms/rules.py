@@ -79,11 +79,7 @@ class AlarmRules:
             self._apply()
             task_status.started()
             while True:
-                items = await changes.next()
-                if changes.lagged:
-                    changes.catch_up()
-                    self._apply()
-                elif any(change.kind in _FOLLOWED for change in items):
+                if any(change.kind in _FOLLOWED for change in await changes.next()):
                     self._apply()
 
 

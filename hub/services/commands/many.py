@@ -25,7 +25,7 @@ from hub.errors import (
     NotSent,
     Unanswered,
 )
-from hub.live.feed import Change, keys_of
+from hub.live.feed import Change, next_change
 from hub.live.registry import Link
 from hub.log import limited
 from hub.services.access.audit import Actor
@@ -179,9 +179,8 @@ class ManyDevices:
                 await self._settle()
                 self._look_at(nursery, self._store.wishes.dids)
                 while True:
-                    dids = keys_of("device", await changes.next())
-                    if changes.lagged or dids is None:
-                        changes.catch_up()
+                    dids = await next_change(changes, "device")
+                    if dids is None:
                         await self._settle()
                         self._look_at(nursery, self._store.wishes.dids)
                         continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import trio
 
 from hub.errors import HubError
-from hub.live.feed import keys_of
+from hub.live.feed import next_change
 from hub.live.registry import Link
 from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
@@ -51,10 +51,8 @@ class CameraInquiries:
             async with trio.open_nursery() as nursery:
                 task_status.started()
                 while True:
-                    changed = await changes.next()
-                    dids = keys_of("device", changed)
-                    if changes.lagged or dids is None:
-                        changes.catch_up()
+                    dids = await next_change(changes, "device")
+                    if dids is None:
                         dids = {device.did for device in self._devices.list()}
                     for did in dids:
                         self._look_at(nursery, did)

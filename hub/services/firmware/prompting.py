@@ -60,10 +60,7 @@ class FirmwarePrompts:
                 self._look(nursery, None)
                 while True:
                     changed = await changes.next()
-                    if changes.lagged:
-                        changes.catch_up()
-                        self._look(nursery, None)
-                    elif any(change.kind == "firmware" for change in changed):
+                    if any(change.kind == "firmware" for change in changed):
                         self._look(nursery, None)
                     elif (dids := keys_of("device", changed)) != set():
                         self._look(nursery, dids)

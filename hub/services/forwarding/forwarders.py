@@ -75,12 +75,9 @@ class Forwarders:
         with self._change_feed.subscribe() as changes:
             while True:
                 items = await changes.next()
-                if changes.lagged:
-                    changes.catch_up()
-                elif not any(change.kind in ("alarm", "erasure") for change in items):
-                    continue
-                for running in self._running.values():
-                    running.forwarder.look_again()
+                if any(change.kind in ("alarm", "erasure") for change in items):
+                    for running in self._running.values():
+                        running.forwarder.look_again()
 
     @asynccontextmanager
     async def lock(self, id: int) -> AsyncIterator[Target]:

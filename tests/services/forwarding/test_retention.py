@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection
 from hub.store.records.retention import DayUse
 from tests.services.forwarding.conftest import Forwarding, day_of
@@ -34,7 +35,8 @@ async def behind(forwarding: Forwarding) -> Forwarding:
 async def test_a_day_is_needed_for_some_days_by_who_has_not_had_it(
     behind: Forwarding, day: str, hold_days: int, is_needed: bool
 ) -> None:
-    behind.targets.configure(hold_days)
+    settings = behind.hub.services.core.settings
+    await settings.change({"targets.hold_days": hold_days}, by=COMMAND_LINE)
     assert behind.targets.needs(DayUse(day, 0, 3, 1, 3)) == is_needed
 
 

@@ -144,7 +144,7 @@ async def test_a_link_opens_its_picture_without_a_key_and_no_other(
     (seq,) = await forwarding.hub.add_faces("a", pictures=True)
     await forwarding.receiver.until(lambda: bool(forwarding.receiver.kept))
     link = forwarding.receiver.kept[0].body["data"]["images"]["face"]
-    path = link.removeprefix("https://hub:8443")
+    path = link.removeprefix("https://10.0.0.5:8443")
     answer = await client.raw("GET", path, headers={})
     assert answer.status_code == 200
     assert answer.mimetype == "image/jpeg"

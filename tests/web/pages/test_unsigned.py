@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hub.config import DevicesConfig
 from hub.errors import DeviceSilent, WrongSignature
 from hub.live.pending_devices import ConnectAttempt
 from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import DeviceAnswer
+from hub.services.access.audit import COMMAND_LINE
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.store.tables.devices import UnsignedPins
 from tests.support.browsing import Visitor
@@ -216,8 +216,8 @@ async def test_a_camera_that_is_away_is_approved_for_the_next_minutes(
 ) -> None:
     pend(hub, "unsigned")
     # No connection of it is in quarantine.
-    asks = DevicesConfig(unsigned="ask", unsigned_networks="192.168.1.0/24")
-    hub.services.cameras.enrolment.policy.configure(asks)
+    asks = {"devices.unsigned": "ask", "devices.unsigned_networks": "192.168.1.0/24"}
+    await hub.services.core.settings.change(asks, by=COMMAND_LINE)
     await admin.get("/cameras")
     await admin.send("/cameras/accept", sn="NEW1", code="SECRET01", name="Yard")
     assert admin.goes_to == "/cameras?done=approval-waits"
@@ -227,7 +227,7 @@ async def test_a_camera_that_is_away_is_approved_for_the_next_minutes(
         admin.text
     )
     assert "SECRET01" not in admin.text
-    assert await hub.audited() == [("user admin", "device.expect", "NEW1")]
+    assert (await hub.audited())[-1:] == [("user admin", "device.expect", "NEW1")]
     expected = hub.services.cameras.enrolment.approval.expected.find("NEW1")
     assert expected is not None
     assert (expected.new.name, expected.by.who) == ("Yard", "user admin")

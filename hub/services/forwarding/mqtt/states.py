@@ -53,8 +53,7 @@ class RetainedStates:
             while True:
                 items = await changes.next()
                 dids = keys_of("device", items)
-                if changes.lagged or dids is None:
-                    changes.catch_up()
+                if dids is None:
                     await self._tell_all()
                     continue
                 if any(change.kind == "site" for change in items):

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 #: Of the people sent last, for the devices that get them next.
 MAX_BYTES = 8 << 20
 
-#: pid, revision, and whether it is without personal numbers.
-_Key = tuple[str, int, bool]
+#: pid, revision, whether it is without personal numbers, and whether the site sends those of
+#: cards.
+_Key = tuple[str, int, bool, bool]
 
 
 class Frame(Struct, frozen=True):
@@ -58,8 +59,7 @@ class Frames:
         `revision`: the one that is expected. `is_bare`: without personal numbers, for a device that
         connects without a signature (D12).
         """
-        is_bare = self._is_bare(is_bare)
-        key = (pid, revision, is_bare)
+        key = (pid, revision, is_bare, self._sends_id_numbers)
         while (frame := self._kept.get(key)) is None and key in self._reads:
             await self._reads[key].wait()
         if frame is not None:
@@ -82,9 +82,7 @@ class Frames:
         person = await self._load(pid)
         if person is None or person.jpeg is None:
             return None
-        return self._encoded(
-            person, await self._simplify(person.jpeg), is_bare=self._is_bare(is_bare)
-        )
+        return self._encoded(person, await self._simplify(person.jpeg), is_bare=is_bare)
 
     def is_same(self, person: RegisterPerson, row: Person) -> bool:
         """Whether a device's row says what the register says, as far as it says anything."""
@@ -103,8 +101,9 @@ class Frames:
             ours is None or told is None or told == ours for ours, told in numbers
         )
 
-    def _is_bare(self, is_bare: bool) -> bool:
-        return is_bare or not self._settings.current.people.send_id_numbers
+    @property
+    def _sends_id_numbers(self) -> bool:
+        return self._settings.current.people.send_id_numbers
 
     def _age(self, person: RegisterPerson) -> int | None:
         if person.birth_year is None:
@@ -114,13 +113,14 @@ class Frames:
     def _encoded(self, person: RegisterPerson, jpeg: bytes | None, *, is_bare: bool) -> Raw | None:
         if jpeg is None:
             return None
+        sends = self._sends_id_numbers and not is_bare
         # 1.12 requires gender and age: what the register does not say is sent as 1 and 0.
         param = PersonAdd(
             pid=person.pid,
             name=person.name,
             work_id=person.work_id,
-            id_card_no=person.id_card_no if not is_bare else "",
-            ic_card_no=person.ic_card_no if not is_bare else "",
+            id_card_no=person.id_card_no if sends else "",
+            ic_card_no=person.ic_card_no if sends else "",
             gender=person.gender or 1,
             age=self._age(person) or 0,
             department=person.department,
@@ -131,7 +131,8 @@ class Frames:
         return encode_param(PERSON_ADD, param)
 
     def _keep(self, frame: Frame, *, is_bare: bool) -> None:
-        key = (frame.person.pid, frame.person.revision, is_bare)
+        person = frame.person
+        key = (person.pid, person.revision, is_bare, self._sends_id_numbers)
         if frame.param is None or key in self._kept:
             return
         # The photo is in the param.

@@ -143,12 +143,7 @@ class PeopleSync:
 
     async def _follow(self, changes: Subscription[Change]) -> None:
         while True:
-            items = await changes.next()
-            if changes.lagged:
-                changes.catch_up()
-                self._look_at_devices()
-                self._look_again()
-            for change in items:
+            for change in await changes.next():
                 self._take(change)
 
     def _take(self, change: Change) -> None:

@@ -1,8 +1,7 @@
 """The settings of `sitehub.toml` in effect, and their changes while the hub runs.
 
-What can change at once is marked so in `hub.config`. A service that uses such a setting passes a
-function to `on_change`, which takes over the new values; `hub.app` connects them. All other
-settings stay as they were at the start until the hub is restarted.
+What can change at once is marked so in `hub.config`, and read where it is used. All other settings
+stay as they were at the start until the hub is restarted.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from msgspec import Struct
 from hub.config import SETTINGS, Config, Setting, Value, as_toml, value_of, with_values
 from hub.config_sources import Loaded, Source
 from hub.errors import BadParameter, CannotStoreNow, StartFault
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change, Feed, next_change
 from hub.services.access.audit import Actor, Audit
 from hub.services.site.settings.file import edited, write
 
@@ -65,7 +64,6 @@ class Settings:
         self._sources = loaded.sources
         self._audit = audit
         self._change_feed = change_feed
-        self._followers: list[Callable[[Config], None]] = []
         self._changing = trio.Lock()
 
     @property
@@ -78,9 +76,21 @@ class Settings:
         loaded = Loaded(config, self._sources)
         return Settings(loaded, self._audit, self._change_feed)
 
-    def on_change(self, take_over: Callable[[Config], None]) -> None:
-        """Call `take_over` with the configuration in effect whenever it changes."""
-        self._followers.append(take_over)
+    async def follow(
+        self,
+        take_over: Callable[[Config], None],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Call `take_over` with the configuration in effect whenever it changes, until cancelled.
+
+        For what has to happen at a change. Who only uses a setting reads it when it is used.
+        """
+        with self._change_feed.subscribe() as changes:
+            task_status.started()
+            while True:
+                await next_change(changes, "settings")
+                take_over(self.current)
 
     def states(self) -> list[SettingState]:
         """Return all settings, in the order of the file."""
@@ -161,8 +171,6 @@ class Settings:
         self._loaded = loaded
         if applied := {change.name: change.new for change in changes if change.applied}:
             self.current = with_values(self.current, applied)
-            for take_over in self._followers:
-                take_over(self.current)
         if changes:
             log.info("settings changed: %s", "; ".join(str(change) for change in changes))
             self._change_feed.publish([Change("settings"), Change("site")])

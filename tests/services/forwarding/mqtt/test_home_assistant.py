@@ -30,7 +30,7 @@ async def test_there_is_a_document_for_the_hub_and_for_each_camera(
     await forwarding.until(lambda: CAMERA in broker.kept)
     hub, camera = forwarding.document(), forwarding.document("1")
     assert hub["device"]["identifiers"] == [f"sitehub_{HUB}"]
-    assert hub["device"]["configuration_url"] == "https://hub:8443"
+    assert hub["device"]["configuration_url"] == "https://10.0.0.5:8443"
     assert hub["origin"]["name"] == camera["origin"]["name"] == "sitehub"
     assert camera["device"]["identifiers"] == [f"sitehub_{HUB}_1"]
     assert camera["device"]["via_device"] == f"sitehub_{HUB}"

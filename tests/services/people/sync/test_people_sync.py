@@ -1029,10 +1029,10 @@ async def test_a_device_has_one_lock_as_long_as_anybody_holds_it(
     """Also one that is removed and added again under the same number."""
     camera = await site.add_camera()
     await site.settle()
-    async with site.sync._lock(camera.did):
-        lock = site.sync._lock(camera.did)
+    async with site.sync.lock(camera.did):
+        lock = site.sync.lock(camera.did)
         site.disconnect(camera)
         await site.devices.remove(camera.did)
         site.changes.publish([Change("device", "")])
         await site.settle()
-        assert site.sync._lock(camera.did) is lock
+        assert site.sync.lock(camera.did) is lock
