@@ -16,6 +16,7 @@
     ├── UnknownEventType 424
     ├── ClientTooOld 425
     ├── NoSuchResource 426      no such item
+    │   └── Missing             an item of a kind that pages can name
     ├── TooManyRequests 429     the caller must slow down
     │   The hub is at fault.
     ├── CannotStoreNow 503      nothing was stored; the caller should send it again later
@@ -42,7 +43,7 @@ the device interface (D5), `status` the HTTP status on the integrator API.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 OK = 200
 
@@ -158,6 +159,36 @@ class ClientTooOld(HubError):
 class NoSuchResource(HubError):
     code = 426
     status = 404
+
+
+MissingKind = Literal[
+    "device", "waiting device", "relay", "record", "picture", "alarm", "plate list",
+    "person", "photo", "group", "job", "release", "campaign",
+]  # fmt: skip
+#: What callers are told. Pages have a sentence for each kind.
+MISSING: dict[MissingKind, str] = {
+    "device": "no device with did %(did)s",
+    "waiting device": "no device with sn %(sn)s is waiting",
+    "relay": "device %(did)s has no relay",
+    "record": "there is no record %(seq)s",
+    "picture": "there is no picture %(name)r of record %(seq)s",
+    "alarm": "no alarm %(seq)s",
+    "plate list": "no plate list %(id)s",
+    "person": "no person %(pid)s",
+    "photo": "no photo of a person %(pid)s",
+    "group": "no group %(id)s",
+    "job": "there is no job %(id)s",
+    "release": "no release %(id)s",
+    "campaign": "no campaign %(id)s",
+}
+
+
+class Missing(NoSuchResource):
+    """An item that is not there. `facts`: what its message names."""
+
+    def __init__(self, kind: MissingKind, **facts: object) -> None:
+        super().__init__(MISSING[kind] % facts)
+        self.kind, self.facts = kind, facts
 
 
 class TooManyRequests(HubError):

@@ -17,7 +17,7 @@ from web.auth.api import (
     confirm,
     require_api,
 )
-from web.auth.csrf import check_csrf, check_origin, csrf_token
+from web.auth.csrf import FormRefused, check_csrf, check_origin, csrf_token
 from web.auth.current import address_of, base_url, client_address, head_of, install, services
 from web.auth.sessions import (
     RoleMissing,
@@ -45,6 +45,7 @@ from web.auth.signatures import (
 __all__ = [
     "PASSWORD_HEADER",
     "Caller",
+    "FormRefused",
     "RoleMissing",
     "actor",
     "address_of",

@@ -28,6 +28,14 @@ _FIELD = "csrf_token"
 _HEADER = "X-CSRF-Token"
 
 
+class FormRefused(NotAllowed):
+    """Not a form of ours. `is_foreign`: another site has sent it; else it is too old."""
+
+    def __init__(self, message: str, *, is_foreign: bool = False) -> None:
+        super().__init__(message)
+        self.is_foreign = is_foreign
+
+
 def csrf_token() -> str:
     """The token that a form sends as `csrf_token`, or a script as `X-CSRF-Token`."""
     return token_for(session_token() or _form_secret())
@@ -63,7 +71,7 @@ def token_for(secret: str) -> str:
 def check_origin(head: Head) -> None:
     """Check that a request comes from our own page, as its browser says. Raises NotAllowed."""
     if not _is_same_origin(head):
-        raise NotAllowed("this form was sent from another site")
+        raise FormRefused("this form was sent from another site", is_foreign=True)
 
 
 def _is_same_origin(head: Head) -> bool:
@@ -82,7 +90,7 @@ def _is_same_origin(head: Head) -> bool:
 
 def _check_token(sent: str, secret: str) -> None:
     if not secret or not hmac.compare_digest(token_for(secret).encode(), sent.encode()):
-        raise NotAllowed("this form is too old: load the page again")
+        raise FormRefused("this form is too old: load the page again")
 
 
 def _form_secret() -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, NotAllowed, NotAuthorised, TooManyRequests
+from hub.errors import BadParameter, NotAuthorised, TooManyRequests
 from hub.services.access.sessions import hash_token
 from hub.services.access.setup_links import setup_command
 from hub.services.access.users import User
 from hub.services.access.validation import MAX_SENT_NAME
 from web import auth
 from web.pages import language
+from web.pages.faults import Forbidden
 from web.pages.labels import done_sentence
 from web.pages.language import LANGUAGES, gettext, ngettext
 from web.pages.layout import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_path, page, redirect_to
@@ -133,7 +134,7 @@ def _is_screen() -> bool:
 def _refuse_screens() -> None:
     """Raise NotAllowed on a wall screen: anybody may stand at it, and it can only look."""
     if _is_screen():
-        raise NotAllowed("a wall screen can only look")
+        raise Forbidden(gettext("A wall screen can only show the wall."))
 
 
 @blueprint.post("/account/password", role="viewer")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import quote
 
 from msgspec import Struct
 from quart import Response, request
 
-from hub.errors import HubError, NoSuchPath, NotAllowed, NotAuthorised, StillStoring
+from hub.errors import (
+    HubError,
+    Missing,
+    MissingKind,
+    NoSuchPath,
+    NotAllowed,
+    NotAuthorised,
+    StillStoring,
+)
 from web import auth
 from web.pages.device_errors import DEVICE_ERRORS, describe_change_error
+from web.pages.faults import Forbidden, NotASeq, NotHere
 from web.pages.labels import ROLES
 from web.pages.language import N_, gettext
 from web.pages.layout import local_path, page, redirect_to
@@ -57,60 +65,22 @@ _ERROR_TEXTS = {
         ),
     ),
 }
-#: Messages of the services that a page can show, by pattern, with their translatable texts. A test
-#: finds messages in the source that no pattern matches.
-MESSAGE_TEXTS = (
-    (r"a wall screen can only look", N_("A wall screen can only show the wall.")),
-    (r"no device with did (?P<did>\S+)", N_("There is no camera with the device ID %(did)s.")),
-    (r"this camera cannot do that", N_("This camera cannot do that.")),
-    (
-        r"(this camera|device \S+) has no (door or )?relay",
-        N_("No door or relay is set up for this camera."),
-    ),
-    (r"this camera has no pan and tilt", N_("This camera has no pan and tilt.")),
-    (
-        r"the light of this camera cannot be set",
-        N_("The light of this camera cannot be set."),
-    ),
-    (r"this camera signs its connects", N_("This camera signs its connection requests.")),
-    (r"no device (?P<did>\S+)( with sn .+)?", N_("There is no camera with the device ID %(did)s.")),
-    (
-        r"no device with sn (?P<sn>.+) is waiting",
-        N_("No camera with the serial number %(sn)s is waiting."),
-    ),
-    (r"there is no record (?P<seq>.+)", N_("There is no record %(seq)s.")),
-    (
-        r"there is no picture .+ of record (?P<seq>.+)",
-        N_("There is no such picture of record %(seq)s."),
-    ),
-    (
-        r"the record (?P<seq>\S+) has no picture of a person",
-        N_("Record %(seq)s has no picture of a person."),
-    ),
-    (r"there is no rule (?P<id>\S+)", N_("There is no rule %(id)s.")),
-    (r"no release (?P<id>\S+)", N_("There is no release %(id)s.")),
-    (r"no campaign (?P<id>\S+)", N_("There is no campaign %(id)s.")),
-    (
-        r"only the guard who made this hold, or an administrator, may do that",
-        N_("Only the guard who keeps these records, or an administrator, may do that."),
-    ),
-    (r"no alarm (?P<seq>\S+)", N_("There is no alarm %(seq)s.")),
-    (r"there is no job (?P<id>\S+)", N_("There is no job %(id)s.")),
-    (r"no plate list (?P<id>\S+)", N_("There is no plate list %(id)s.")),
-    (r"no person (?P<pid>.+)", N_("There is no person with the ID %(pid)s in the register.")),
-    (r"no photo of a person (?P<pid>.+)", N_("There is no photo of the person %(pid)s.")),
-    (r"there is no such report", N_("There is no such report.")),
-    (r"no group (?P<id>\S+)", N_("There is no group %(id)s.")),
-    (r"there is no API key (?P<appid>.+)", N_("There is no API key %(appid)s.")),
-    (r"there is no setting (?P<key>.+)", N_("There is no setting %(key)s.")),
-    (r"there is no (address|action) .+", N_("There is no such address.")),
-    (
-        r"(?P<name>\w+): must be the number of a record",
-        N_("%(name)s: must be the number of a record."),
-    ),
-    (r"this form was sent from another site", N_("This form was sent from another site.")),
-    (r"this form is too old.+", N_("This form has expired. Reload the page.")),
-)
+#: What a page says is missing, for each kind of hub.errors.MISSING.
+MISSING_TEXTS: dict[MissingKind, str] = {
+    "device": N_("There is no camera with the device ID %(did)s."),
+    "waiting device": N_("No camera with the serial number %(sn)s is waiting."),
+    "relay": N_("No door or relay is set up for this camera."),
+    "record": N_("There is no record %(seq)s."),
+    "picture": N_("There is no such picture of record %(seq)s."),
+    "alarm": N_("There is no alarm %(seq)s."),
+    "plate list": N_("There is no plate list %(id)s."),
+    "person": N_("There is no person with the ID %(pid)s in the register."),
+    "photo": N_("There is no photo of the person %(pid)s."),
+    "group": N_("There is no group %(id)s."),
+    "job": N_("There is no job %(id)s."),
+    "release": N_("There is no release %(id)s."),
+    "campaign": N_("There is no campaign %(id)s."),
+}
 _SIMILAR_STATUS = {401: 403, 405: 404, 408: 400, 409: 400, 415: 400, 422: 400, 504: 503}
 
 
@@ -170,15 +140,24 @@ def _describe_detail(error: Exception, status: int) -> _ErrorDetail | None:
         return None
     if isinstance(error, NoSuchPath):
         return None  # The page is not found: its title says so.
-    translated = translate_message(error.message)
-    return _ErrorDetail(translated or error.message, is_english=not translated)
+    sentence = _sentence(error)
+    return _ErrorDetail(sentence or error.message, is_english=not sentence)
 
 
-def translate_message(message: str) -> str:
-    """The message in the language of the request; empty if it has no translation."""
-    for pattern, text in MESSAGE_TEXTS:
-        if found := re.fullmatch(pattern, message):
-            return gettext(text) % found.groupdict()
+def _sentence(error: HubError) -> str:
+    """What happened in the language of the request; empty if there is no translation."""
+    match error:
+        case Missing():
+            return gettext(MISSING_TEXTS[error.kind]) % error.facts
+        case NotHere() | Forbidden():
+            return error.message
+        case NotASeq():
+            text = gettext("%(name)s: must be the number of a record.")
+            return text % {"name": error.field}
+        case auth.FormRefused(is_foreign=True):
+            return gettext("This form was sent from another site.")
+        case auth.FormRefused():
+            return gettext("This form has expired. Reload the page.")
     return ""
 
 

@@ -15,7 +15,7 @@ from hub.errors import (
     AlreadyExists,
     BadParameter,
     CannotStoreNow,
-    NoSuchResource,
+    Missing,
     TooManyRequests,
 )
 from hub.live.pending_devices import PendingDevice as PendingDevice
@@ -244,7 +244,7 @@ class Enrolment:
             raise AlreadyExists(f"{sn} is already enrolled", field="sn")
         waiting = self._pending.find(sn)
         if waiting is None:
-            raise NoSuchResource(f"no device with sn {sn} is waiting")
+            raise Missing("waiting device", sn=sn)
         return waiting
 
     def _last_failure(self, sn: str) -> PendingDevice:
@@ -252,7 +252,7 @@ class Enrolment:
         device = self._store.devices.by_sn(sn)
         waiting = self._pending.failure(device.did) if device else self._pending.find(sn)
         if waiting is None:
-            raise NoSuchResource(f"no device with sn {sn} is waiting")
+            raise Missing("waiting device", sn=sn)
         return waiting
 
     def _keys_for(self, sn: str, key: str | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter, Missing
 from hub.live.feed import Change, Feed
 from hub.services.access.audit import Actor
 from hub.services.changes import undoes_nothing
@@ -86,7 +86,7 @@ class Alarms:
         """Return an alarm. Raises NoSuchResource."""
         found = await self._alarms.get(seq)
         if found is None:
-            raise NoSuchResource(f"no alarm {seq}")
+            raise Missing("alarm", seq=seq)
         return found
 
     async def history(self, seq: int) -> tuple[AlarmStep, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter, Missing
 from hub.live.feed import Change
 from hub.services.access.audit import Actor
 from hub.services.alarms.rules import AlarmRules
@@ -42,7 +42,7 @@ class PlateLists:
         """Return a list. Raises NoSuchResource."""
         found = self._lists.get(id)
         if found is None:
-            raise NoSuchResource(f"no plate list {id}")
+            raise Missing("plate list", id=id)
         return found
 
     async def add(self, new: NewPlateList, by: Actor) -> PlateList:

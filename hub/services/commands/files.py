@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
-from hub.errors import BadParameter, DeviceRefused, HubError, NoSuchPath, NoSuchResource
+from hub.errors import BadParameter, DeviceRefused, HubError, Missing, NoSuchPath, NoSuchResource
 from hub.log import limited
 from hub.services.commands.calls import Commands
 from hub.store.media.pictures import StoredPicture as StoredPicture
@@ -70,7 +70,7 @@ class DeviceFiles:
             raise BadParameter("a path that a device gives is expected", field="path")
         device = self._store.devices.by_did(did)
         if device is None:
-            raise NoSuchResource(f"no device with did {did}")
+            raise Missing("device", did=did)
         where = PicturePath(did, device.sn, path)
         while (fetch := self._fetches.get(where)) is not None:
             await fetch.ended.wait()

@@ -15,7 +15,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, CannotStoreNow, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, Missing, NoSuchResource
 from hub.store.tables.device_capabilities import CapabilityRow
 from hub.store.tables.device_capabilities import CapabilitySource as CapabilitySource
 from hub.wire.commands.capabilities import (
@@ -126,7 +126,7 @@ class CameraCapabilities:
             raise BadParameter(f"one of {', '.join(PARTS[part])}", field="value")
         device = self._store.devices.by_did(did)
         if device is None:
-            raise NoSuchResource(f"no device with did {did}")
+            raise Missing("device", did=did)
         async with self._lock(did):
             rows = {row.part: row for row in self._store.capabilities.of(did)}
             rows[part] = replace(rows.get(part, CapabilityRow(part=part)), override=value)

@@ -11,7 +11,7 @@ import trio
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from hub.errors import NoSuchResource
+from hub.errors import Missing
 from hub.live.feed import Change
 from hub.live.presence import Presence
 from hub.live.registry import Link
@@ -100,7 +100,7 @@ class Devices:
         """Return the stored device with its latest reports. Raises NoSuchResource."""
         device = self._store.devices.by_did(did)
         if device is None:
-            raise NoSuchResource(f"no device with did {did}")
+            raise Missing("device", did=did)
         return self._status.latest(device)
 
     def link(self, did: str) -> Link | None:

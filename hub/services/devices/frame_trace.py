@@ -13,7 +13,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import NoSuchResource
+from hub.errors import Missing
 from hub.live.frame_ring import ConnectionEnded, Direction, Kept, Shortened, TraceEntry
 from hub.live.frame_ring import TracedUpload as TracedUpload
 from hub.live.frame_trace import MAX_FRAMES as MAX_FRAMES
@@ -108,7 +108,7 @@ class Trace:
     def _pending_source(self, sn: str) -> _Source:
         waiting = self._pending.find(sn)
         if waiting is None:
-            raise NoSuchResource(f"no device with sn {sn} is waiting")
+            raise Missing("waiting device", sn=sn)
         return _Source(sn, waiting.attempt.address)
 
     def _frames_of(self, source: _Source, after: int) -> list[TracedFrame]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hub.errors import BadParameter, HubError, NoSuchResource, TooLarge
+from hub.errors import BadParameter, HubError, Missing, TooLarge
 from hub.live.feed import Change
 from hub.services.firmware.release_validation import check_release, read_date
 from hub.services.site.disk_space import GB, DiskSpace
@@ -113,7 +113,7 @@ class Releases:
         """Return one release. Raises NoSuchResource."""
         release = self._rows.release(id)
         if release is None:
-            raise NoSuchResource(f"no release {id}")
+            raise Missing("release", id=id)
         return release
 
     async def add(self, new: NewRelease) -> Release:

@@ -15,7 +15,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, CannotStoreNow, ChangedMeanwhile, NoSuchResource
+from hub.errors import BadParameter, CannotStoreNow, ChangedMeanwhile, Missing, NoSuchResource
 from hub.services.access.audit import Actor
 from hub.services.forwarding.checks import MAX_CA_LENGTH as MAX_CA_LENGTH
 from hub.services.forwarding.checks import MAX_NAME_LENGTH as MAX_NAME_LENGTH
@@ -307,7 +307,7 @@ class Targets:
         """Send a record again, whether it was delivered or refused. Raises NoSuchResource."""
         target = self._store.targets.get(id)
         if not 0 < seq <= self._store.records.last_seq:
-            raise NoSuchResource(f"there is no record {seq}")
+            raise Missing("record", seq=seq)
         running = self._forwarders.get(id)
         if running is None:
             raise NoSuchResource(f"target {target.id} gets nothing now")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, HubError, NoSuchResource
+from hub.errors import BadParameter, HubError, Missing
 from hub.live.feed import Change, next_change
 from hub.log import limited
 from hub.services.access.audit import Actor
@@ -99,7 +99,7 @@ class People:
         canonical = canonical_pid(pid)
         person = None if canonical is None else await self._people.get(canonical)
         if person is None:
-            raise NoSuchResource(f"no person {pid[:20]}")
+            raise Missing("person", pid=pid[:20])
         return person
 
     async def photo(self, pid: str) -> bytes:
@@ -107,7 +107,7 @@ class People:
         canonical = canonical_pid(pid)
         jpeg = None if canonical is None else await self._people.photo(canonical)
         if jpeg is None:
-            raise NoSuchResource(f"no photo of a person {pid[:20]}")
+            raise Missing("photo", pid=pid[:20])
         return jpeg
 
     async def page(

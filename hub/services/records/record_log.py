@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from hub import metrics
-from hub.errors import NoSuchResource, TooManyRequests
+from hub.errors import Missing, TooManyRequests
 from hub.live.feed import Subscription
 from hub.store.media.pictures import PictureInPieces as PictureInPieces
 from hub.store.media.pictures import StoredPicture as StoredPicture
@@ -147,7 +147,7 @@ class RecordLog:
         """Return one record. Raises NoSuchResource."""
         record = await self._store.records.get(seq)
         if record is None:
-            raise NoSuchResource(f"there is no record {seq}")
+            raise Missing("record", seq=seq)
         return record
 
     async def some(self, seqs: Sequence[int]) -> dict[int, Record]:
@@ -158,14 +158,14 @@ class RecordLog:
         """Return a picture of a record by its name. Raises NoSuchResource."""
         picture = await self._store.pictures.read(seq, name)
         if picture is None:
-            raise NoSuchResource(f"there is no picture {name!r} of record {seq}")
+            raise Missing("picture", name=name, seq=seq)
         return picture
 
     async def open_picture(self, seq: int, name: str) -> StoredPicture | PictureInPieces:
         """Return a picture as `picture` does; a large one in pieces. Raises NoSuchResource."""
         picture = await self._store.pictures.open(seq, name)
         if picture is None:
-            raise NoSuchResource(f"there is no picture {name!r} of record {seq}")
+            raise Missing("picture", name=name, seq=seq)
         return picture
 
     @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from hub.errors import NoSuchResource
+from hub.errors import Missing, NoSuchResource
 from hub.services.commands.photos import BadPhoto, PhotoRules, photo_jpeg
 from hub.store.media.pictures import PictureInPieces, StoredPicture
 
@@ -135,4 +135,4 @@ def _weight(jpeg: bytes | None) -> int:
 
 
 def _missing(seq: int, name: str) -> NoSuchResource:
-    return NoSuchResource(f"there is no picture {name!r} of record {seq}")
+    return Missing("picture", name=name, seq=seq)

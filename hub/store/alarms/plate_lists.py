@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.errors import AlreadyExists, BadParameter, Missing
 from hub.store.alarms.alarm import Severity
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows, Moment, RowReader
@@ -115,7 +115,7 @@ class PlateListTable:
         def job(connection: sqlite3.Connection) -> PlateList:
             _check(connection, new, id)
             if not connection.execute(_CHANGE, (new.name, new.severity, id)).rowcount:
-                raise NoSuchResource(f"no plate list {id}")
+                raise Missing("plate list", id=id)
             return _save_entries(connection, id, new)
 
         return await self._writer.write(job, self._put)
@@ -125,7 +125,7 @@ class PlateListTable:
 
         def job(connection: sqlite3.Connection) -> None:
             if not connection.execute(_REMOVE, (id,)).rowcount:
-                raise NoSuchResource(f"no plate list {id}")
+                raise Missing("plate list", id=id)
 
         def removed(_: None) -> None:
             self._lists = {key: value for key, value in self._lists.items() if key != id}

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from hub.errors import NoSuchResource
+from hub.errors import Missing
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows, Moment, RowReader, Size, as_text
 from hub.store.sqlite.readers import Readers
@@ -221,7 +221,7 @@ class JobTable:
         row = await self._readers.read(lambda c: c.execute(_ONE, (clamp(id),)).fetchone())
         job = None if row is None else _rows.read(row, self._damaged)
         if job is None:
-            raise NoSuchResource(f"there is no job {id}")
+            raise Missing("job", id=id)
         return job
 
     async def newest(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource
+from hub.errors import AlreadyExists, BadParameter, Missing
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.people.person_rows import fold_text
 from hub.store.rows import DamagedRows, RowReader
@@ -122,7 +122,7 @@ class CameraGroupTable:
 
         def job(connection: sqlite3.Connection) -> None:
             if connection.execute(_REMOVE, (id,)).rowcount == 0:
-                raise NoSuchResource(f"no group {id}")
+                raise Missing("group", id=id)
 
         def committed(_: None) -> None:
             self._groups.pop(id, None)
@@ -141,7 +141,7 @@ class CameraGroupTable:
 
 def _existing(groups: Mapping[int, CameraGroup], id: int) -> CameraGroup:
     if (group := groups.get(id)) is None:
-        raise NoSuchResource(f"no group {id}")
+        raise Missing("group", id=id)
     return group
 
 

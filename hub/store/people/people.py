@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from hub.clock_reading import Reading
-from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
+from hub.errors import AlreadyExists, BadParameter, HubError, Missing, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.people.device_people import note_known
 from hub.store.people.person_rows import (
@@ -265,7 +265,7 @@ class PersonTable:
         def job(connection: sqlite3.Connection) -> None:
             with secure_deletion(connection):
                 if not remove_person(connection, pid):
-                    raise NoSuchResource(f"no person {pid}")
+                    raise Missing("person", pid=pid)
 
         await self._writer.write(job)
 
@@ -299,7 +299,7 @@ class PersonTable:
         """Store one person; return it, and whether it is new. Refuses before it writes."""
         known = None if put.pid is None else load_person(connection, put.pid, self._damaged)
         if known is None and put.expected == "known":
-            raise NoSuchResource(f"no person {put.pid}")
+            raise Missing("person", pid=put.pid)
         if known is not None and put.expected == "new":
             raise AlreadyExists(f"there is a person {put.pid} already", field="pid")
         if known is None and room < 1:

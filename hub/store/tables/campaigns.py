@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import NoSuchResource
+from hub.errors import Missing, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
 
@@ -179,7 +179,7 @@ class CampaignTable:
 
         def job(connection: sqlite3.Connection) -> None:
             if connection.execute(_SET_DESIRED_STATE, (desired_state, id)).rowcount == 0:
-                raise NoSuchResource(f"no campaign {id}")
+                raise Missing("campaign", id=id)
 
         await self._writer.write(job, lambda _: self._change(id, desired_state=desired_state))
 

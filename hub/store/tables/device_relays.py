@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from hub.errors import NoSuchResource
+from hub.errors import Missing
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows, RowReader, as_flag
 from hub.store.sealing import SecretBox
@@ -100,7 +100,7 @@ class RelayTable:
         """Return the password for the camera's HTTP. Raises NoSuchResource."""
         sealed = self._relays.get(did)
         if sealed is None:
-            raise NoSuchResource(f"device {did} has no relay")
+            raise Missing("relay", did=did)
         return self._box.open(sealed.password, _context(sealed.relay))
 
     async def put(self, relay: DeviceRelay, password: str, sn: str) -> None:

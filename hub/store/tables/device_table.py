@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from hub.errors import NoSuchResource
+from hub.errors import Missing
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows
 from hub.store.sealing import Random, SecretBox
@@ -98,7 +98,7 @@ class DeviceTable:
         """Return a device's secrets, decrypted. Raises NoSuchResource."""
         stored = self._by_did.get(did)
         if stored is None:
-            raise NoSuchResource(f"no device {did}")
+            raise Missing("device", did=did)
         return DeviceSecrets(self._secret(stored, "code"), self._secret(stored, "secret"))
 
     def _secret(self, stored: StoredDevice, name: Secret) -> str:
@@ -139,7 +139,7 @@ class DeviceTable:
         def job(connection: sqlite3.Connection) -> StoredDevice:
             stored = rows.load_device(connection, did, self._damaged, self._box)
             if stored is None:
-                raise NoSuchResource(f"no device {did}")
+                raise Missing("device", did=did)
             changed = self._changed(stored, change)
             if changed.device.sn != stored.device.sn:
                 rows.check_sn_free(connection, changed.device.sn)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from hub.errors import AlreadyExists, NoSuchResource
+from hub.errors import AlreadyExists, Missing
 from hub.store.rows import DamagedRows, Moment, RowReader, as_flag, as_text
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.sql import one
@@ -290,7 +290,7 @@ def save_device(connection: sqlite3.Connection, stored: StoredDevice) -> None:
 def remove_device(connection: sqlite3.Connection, did: str) -> None:
     """Remove a device and the rows that refer to it. Raises NoSuchResource."""
     if connection.execute(_REMOVE, (did,)).rowcount == 0:
-        raise NoSuchResource(f"no device {did}")
+        raise Missing("device", did=did)
 
 
 def remove_damaged(
@@ -337,7 +337,7 @@ def forget_previous_keys(connection: sqlite3.Connection) -> None:
 def check_camera(connection: sqlite3.Connection, did: str, sn: str) -> None:
     """Raise NoSuchResource unless the camera with this SN is the device's current one."""
     if one(connection, _IS_ITS_CAMERA, (did, sn)) is None:
-        raise NoSuchResource(f"no device {did} with sn {sn}")
+        raise Missing("device", did=did)
 
 
 def check_sn_free(connection: sqlite3.Connection, sn: str) -> None:

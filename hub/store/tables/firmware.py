@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter, Missing, NoSuchResource
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows, Moment, RowReader, Size, as_text
 from hub.store.sqlite.sql import one
@@ -287,7 +287,7 @@ class FirmwareTable:
             if campaign is not None:
                 raise BadParameter(f"campaign {campaign} distributes it: stop the campaign first")
             if connection.execute(_REMOVE_RELEASE, (id,)).rowcount == 0:
-                raise NoSuchResource(f"no release {id}")
+                raise Missing("release", id=id)
 
         removed: list[Release] = []
 

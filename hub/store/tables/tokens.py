@@ -15,7 +15,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, NoSuchResource, TooManyRequests, WrongSignature
+from hub.errors import BadParameter, Missing, TooManyRequests, WrongSignature
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows, Moment, RowReader
 from hub.store.sqlite.sql import execute
@@ -306,4 +306,4 @@ def _put_token(connection: sqlite3.Connection, token: StoredToken) -> None:
     try:
         connection.execute(_PUT_TOKEN, values)
     except sqlite3.IntegrityError as error:
-        raise NoSuchResource(f"no device {token.did}") from error
+        raise Missing("device", did=token.did) from error

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from hub.errors import DeviceNonsense, DeviceSilent, NoSuchResource, NotSent
+from hub.errors import DeviceNonsense, DeviceSilent, Missing, NotSent
 from hub.services import Services
 from hub.services.equipment.relays.relays import DeviceRelay, RelayKind, RelaySettings
 from hub.services.equipment.relays.validation import (
@@ -159,7 +159,7 @@ def add_relay(routes: Routes, services: Services) -> None:
     async def get_relay(call: Call[Nothing, Nothing]) -> RelayFields:
         did = call.path["did"]
         if (relay := relays.get(did)) is None:
-            raise NoSuchResource(f"device {did} has no relay")
+            raise Missing("relay", did=did)
         return _fields(relay)
 
     async def set_relay(call: Call[Nothing, RelayBody]) -> RelayFields:

@@ -7,7 +7,7 @@ from typing import get_args
 from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import may_know
 from hub.wire.commands.later_commands import SET_DAY_NIGHT
@@ -17,6 +17,7 @@ from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.choices import Choice
 from web.pages.device_errors import describe_change_error
+from web.pages.faults import NotHere
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 
@@ -59,7 +60,7 @@ def _get_camera(did: int) -> DeviceView:
     """Return the camera. Raises NoSuchResource also if its light cannot be set."""
     device = get_camera(did)
     if not may_know(auth.services().cameras.capabilities.of(device.did), "image"):
-        raise NoSuchResource("the light of this camera cannot be set")
+        raise NotHere(gettext("The light of this camera cannot be set."))
     return device
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, HubError, NoSuchResource
+from hub.errors import BadParameter, HubError
 from hub.services.admission.unsigned.addresses import AnotherIsMoving
 from hub.services.devices.views import DeviceView
 from web import auth
@@ -12,6 +12,7 @@ from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.camera.orders import read_order
 from web.pages.device_errors import describe_change_error
+from web.pages.faults import NotHere
 from web.pages.language import gettext
 from web.pages.layout import redirect_to
 
@@ -22,7 +23,7 @@ def _get_unsigned(did: int) -> DeviceView:
     """Return the camera. Raises NoSuchResource also if it signs."""
     device = get_camera(did)
     if device.connects != "unsigned":
-        raise NoSuchResource("this camera signs its connects")
+        raise NotHere(gettext("This camera signs its connection requests."))
     return device
 
 

@@ -7,12 +7,12 @@ import io
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter
 from web import auth
 from web.forms.key_field import read_key
 from web.pages.cameras.arrivals import accepted_note, find_arrivals
 from web.pages.cameras.pending_list import PendingRow, page_url, pending_list, read_back
-from web.pages.faults import Fault
+from web.pages.faults import Fault, NotHere
 from web.pages.labels import describe_field_error, done_sentence
 from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
@@ -138,7 +138,7 @@ async def code(id: str) -> Response:
     if "web" in known:
         known["page"] = known["web"] + "cameras/connect"
     if id not in known:
-        raise NoSuchResource(f"there is no address {id!r}")
+        raise NotHere(gettext("There is no such address."))
     # Imported here: it takes 0.6 MB of memory, and only who connects cameras sees a QR code.
     import segno
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, NotAllowed
+from hub.errors import BadParameter
 from hub.services.access.users import User
 from hub.services.records.holds import Hold, may_change
 from web import auth
@@ -12,6 +12,7 @@ from web.hold_export import response
 from web.pages import language
 from web.pages.evidence.rows import hold_row
 from web.pages.evidence.times import read_last_day
+from web.pages.faults import Forbidden
 from web.pages.labels import done_sentence, size_text
 from web.pages.language import gettext
 from web.pages.layout import make_url, page, redirect_to
@@ -118,7 +119,9 @@ async def export(id: int) -> Response:
 async def _own(me: User, id: int) -> Hold:
     hold = await auth.services().records.holds.get(id)
     if not may_change(me, hold):
-        raise NotAllowed("only the guard who made this hold, or an administrator, may do that")
+        raise Forbidden(
+            gettext("Only the guard who keeps these records, or an administrator, may do that.")
+        )
     return hold
 
 

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from msgspec import UNSET, Struct, UnsetType
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter
 from hub.services.access.users import User
 from hub.services.devices.overview import CameraSummary
 from hub.services.people.masking import masked_record, record_has_numbers
@@ -24,6 +23,7 @@ from web.pages.alarms.views import live_alarms
 from web.pages.camera.relay.labels import relay_link
 from web.pages.camera.row import ShownState, shown_state
 from web.pages.evidence.rows import hold_row
+from web.pages.faults import seq_of
 from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
 from web.pages.language import gettext
@@ -135,11 +135,7 @@ def _wall_place() -> RecordPlace:
 
 def _read_seq(name: str) -> int | None:
     text = request.args.get(name)
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise BadParameter("must be the number of a record", field=name)
-    return int(text)
+    return seq_of(text, name) if text else None
 
 
 def _kind_links(wall_filter: WallFilter) -> list[KindLink]:

@@ -17,6 +17,8 @@ from hub.wire.pictures import Image
 from web import auth
 from web.pages.camera.form_fields import PhotoField, photo_field
 from web.pages.camera.layout import device_picture_url
+from web.pages.faults import NotHere
+from web.pages.language import gettext
 
 _SEQ = re.compile(r"[0-9]{1,18}", re.ASCII)
 _PID = re.compile(r"[0-9]{1,20}", re.ASCII)
@@ -77,7 +79,7 @@ class PictureSource(Struct, frozen=True):
         for name in (self.image, *_FACES):
             if name in known:
                 return known[name]
-        raise NoSuchResource(f"the record {self.record} has no picture of a person")
+        raise NotHere(gettext("Record %(seq)s has no picture of a person.") % {"seq": self.record})
 
 
 class PhotoPicker(Struct, frozen=True):

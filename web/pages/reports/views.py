@@ -9,12 +9,12 @@ import trio
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import NoSuchResource
 from hub.services.reports.periods import PERIOD_KINDS, period_of
 from hub.services.reports.report import REPORT_KINDS, Report, Table
 from hub.services.reports.reports import Gates
 from web import auth
 from web.pages import language
+from web.pages.faults import NotHere
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.reports import labels
@@ -166,7 +166,7 @@ async def gates() -> Response:
 def _form(kind: str) -> ReportForm:
     form = read_form(kind)
     if form is None:
-        raise NoSuchResource("there is no such report")
+        raise NotHere(gettext("There is no such report."))
     return form
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from hub.errors import BadParameter
 from hub.services.records.record_log import RecordPage
 from hub.services.records.repeat_groups import group_repeats
 from hub.wire.uploads.records import Record
 from web import auth
+from web.pages.faults import seq_of
 from web.pages.live.known_people import make_group_cards
 from web.pages.live.record_cards import RecordCard
 from web.pages.search.question import Question
@@ -117,13 +117,7 @@ def _url(question: Question, place: Place | None) -> str:
 
 def read_place(args: Mapping[str, str]) -> Place:
     """Read the place from the address. Raises BadParameter."""
-    return Place(after=_seq(args, "after"), before=_seq(args, "before"))
-
-
-def _seq(args: Mapping[str, str], name: str) -> int | None:
-    text = args.get(name, "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise BadParameter("must be the number of a record", field=name)
-    return int(text)
+    after, before = (
+        seq_of(args[name], name) if args.get(name) else None for name in ("after", "before")
+    )
+    return Place(after=after, before=before)

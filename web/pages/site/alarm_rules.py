@@ -21,6 +21,7 @@ from web import auth
 from web.pages import language
 from web.pages.alarms.labels import SEVERITIES
 from web.pages.choices import Choice, choices
+from web.pages.faults import NotHere
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 from web.pages.site.layout import site_page
@@ -140,7 +141,7 @@ def _get(number: int) -> AlarmRule:
     """The rule at this place, from 1. Raises NoSuchResource."""
     found = auth.services().alarms.rules.all()
     if not 1 <= number <= len(found):
-        raise NoSuchResource(f"there is no rule {number}")
+        raise NotHere(gettext("There is no rule %(id)s.") % {"id": number})
     return found[number - 1]
 
 

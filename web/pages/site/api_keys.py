@@ -5,12 +5,13 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter
 from hub.services.access.api_keys import ApiKey
 from web import auth
 from web.pages import language
-from web.pages.faults import NO_FAULT, Fault
+from web.pages.faults import NO_FAULT, Fault, NotHere
 from web.pages.labels import describe_account_error
+from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.own_password import asked
 from web.pages.site.layout import site_page
@@ -91,7 +92,7 @@ def _get(appid: str) -> ApiKey:
     for key in auth.services().access.api_keys.all():
         if key.appid == appid:
             return key
-    raise NoSuchResource(f"there is no API key {appid!r}")
+    raise NotHere(gettext("There is no API key %(appid)s.") % {"appid": repr(appid)})
 
 
 @blueprint.post("/remove", role="admin", confirm=_ask_to_remove)

@@ -11,12 +11,11 @@ from hub.config import Setting, Value, as_toml
 from hub.errors import (
     BadParameter,
     CannotStoreNow,
-    NoSuchResource,
     StartFault,
 )
 from hub.services.site.settings.settings import SettingState
 from web import auth
-from web.pages.faults import Fault
+from web.pages.faults import Fault, NotHere
 from web.pages.language import N_, gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.own_password import Form, asked
@@ -168,7 +167,7 @@ def _state(name: str) -> SettingState:
     try:
         return auth.services().core.settings.state(name)
     except BadParameter as error:
-        raise NoSuchResource(f"there is no setting {name}") from error
+        raise NotHere(gettext("There is no setting %(key)s.") % {"key": name}) from error
 
 
 async def _change_page(

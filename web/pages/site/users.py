@@ -11,13 +11,13 @@ from collections.abc import Callable
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, NoSuchResource
+from hub.errors import BadParameter
 from hub.services.access.users import User
 from hub.services.access.validation import ROLES as ROLE_CODES
 from hub.services.site.urls import dashboard_urls
 from web import auth
 from web.pages import language
-from web.pages.faults import NO_FAULT, Fault
+from web.pages.faults import NO_FAULT, Fault, NotHere
 from web.pages.labels import ROLES, describe_account_error
 from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
@@ -210,7 +210,7 @@ async def confirm() -> Response:
     """Ask once before a user is removed, or an administrator shuts themself out."""
     action, role = request.args.get("action", ""), request.args.get("role", "")
     if action not in ("remove", "disable", "role"):
-        raise NoSuchResource(f"there is no action {action!r}")
+        raise NotHere(gettext("There is no such address."))
     user = _get(request.args.get("name", ""))
     return await site_page(
         "site/user_confirm.html",

@@ -11,7 +11,13 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.errors import BadParameter, DeviceBusy, DeviceOffline, NoSuchResource, TooManyRequests
+from hub.errors import (
+    BadParameter,
+    DeviceBusy,
+    DeviceOffline,
+    Missing,
+    TooManyRequests,
+)
 from hub.net.http_client import HttpPlace, OpenConnection, open_connection
 from hub.net.own_address import leads_to_us
 from hub.services.access.audit import Actor
@@ -195,7 +201,7 @@ class Relays:
     def _existing(self, did: str) -> DeviceRelay:
         relay = self.get(did)
         if relay is None:
-            raise NoSuchResource(f"device {did} has no relay")
+            raise Missing("relay", did=did)
         return relay
 
     async def _checked(self, device: Device, settings: RelaySettings) -> DeviceRelay:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from msgspec import Struct
 from quart import Response
 
-from hub.errors import NoSuchResource
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import CommandGroup, may_know
 from web import auth
 from web.pages.camera.layout import camera_page, get_camera
+from web.pages.faults import NotHere
 from web.pages.language import N_, gettext
 
 TAB = "/device"
@@ -48,7 +48,7 @@ def get_capable(did: int, group: CommandGroup) -> DeviceView:
     """Return the camera. Raises NoSuchResource also if it does not know the group."""
     device = get_camera(did)
     if not may_know(auth.services().cameras.capabilities.of(device.did), group):
-        raise NoSuchResource("this camera cannot do that")
+        raise NotHere(gettext("This camera cannot do that."))
     return device
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, HubError, NoSuchResource, TooManyRequests
+from hub.errors import BadParameter, HubError, TooManyRequests
 from hub.services.devices.views import DeviceView
 from hub.services.equipment.pan_tilt import MAX_MOVE_SECONDS
 from hub.wire.commands.capabilities import may_know
@@ -20,6 +20,7 @@ from web.pages.camera.layout import get_camera
 from web.pages.camera.pan_tilt.places import MOST_SECONDS, act
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.device_errors import DEVICE_ERRORS, describe_change_error, describe_device_error
+from web.pages.faults import NotHere
 from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to, wants_part
 
@@ -96,7 +97,7 @@ def _get_camera(did: int) -> DeviceView:
     """Return the camera. Raises NoSuchResource also if it cannot be turned."""
     device = get_camera(did)
     if not may_know(auth.services().cameras.capabilities.of(device.did), "ptz"):
-        raise NoSuchResource("this camera has no pan and tilt")
+        raise NotHere(gettext("This camera has no pan and tilt."))
     return device
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from quart import Blueprint, Response, request
 
-from hub.errors import BadParameter, DeviceBusy, DeviceOffline, NoSuchResource, TooManyRequests
+from hub.errors import (
+    BadParameter,
+    DeviceBusy,
+    DeviceOffline,
+    Missing,
+    TooManyRequests,
+)
 from hub.services.devices.views import DeviceView
 from hub.services.equipment.relays.faults import RelayFault
 from hub.services.equipment.relays.relays import DeviceRelay
@@ -42,7 +48,7 @@ def _get(did: int) -> tuple[DeviceView, DeviceRelay]:
     device = get_camera(did)
     relay = auth.services().cameras.relays.get(device.did)
     if relay is None:
-        raise NoSuchResource("this camera has no door or relay")
+        raise Missing("relay", did=device.did)
     return device, relay
 
 
