@@ -34,7 +34,7 @@ from hub.net.connection import OnOldTls, Peer
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
-from hub.net.loop_turns import LoopTurns
+from hub.net.loop_scheduler import LoopScheduler
 from hub.net.networks import Networks
 from hub.net.open_files import places
 from hub.net.places import KnownAddresses, Limits
@@ -138,7 +138,7 @@ def front(
     cheap. What trusted proxies say counts for `others` only: devices connect directly, and some are
     known by their address.
     """
-    turns = LoopTurns(known)
+    turns = LoopScheduler(known)
 
     async def in_turn(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "http":

@@ -20,7 +20,7 @@ from hub import metrics
 from hub.config import DevicesConfig
 from hub.errors import DeviceLeft, DeviceNonsense, DeviceSilent
 from hub.link.ending import NORMAL, Ending
-from hub.link.message_room import MessageBudget, MessageRoom
+from hub.link.message_budget import MessageBudget, MessageReservation
 from hub.link.pending_request import PendingRequest, answer_of
 from hub.link.websocket import DeviceSocket, OwnNames
 from hub.live.frame_ring import FrameRing
@@ -136,7 +136,7 @@ class DeviceLink:
         self._deadlines = deadlines
         self._handle_message = handle
         self._on_ended = on_ended
-        room = MessageRoom(messages, deadlines, sender=self._sender, give_up=self._end)
+        room = MessageReservation(messages, deadlines, sender=self._sender, give_up=self._end)
         self._socket = DeviceSocket(
             stream,
             room,

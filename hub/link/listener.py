@@ -13,7 +13,7 @@ from hub.config import Config
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
 from hub.link.ending import GOING_AWAY
-from hub.link.message_room import MessageBudget
+from hub.link.message_budget import MessageBudget
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines

@@ -40,7 +40,7 @@ from hub.link.ending import (
     Ending,
 )
 from hub.link.fast_frames import text_frame, whole_text
-from hub.link.message_room import MessageRoom
+from hub.link.message_budget import MessageReservation
 from hub.link.server_protocol import ServerProtocol
 from hub.net.socket_stream import SendNowaitStream
 
@@ -74,7 +74,7 @@ class DeviceSocket(WebSocketConnection):
     def __init__(
         self,
         stream: trio.abc.Stream,
-        room: MessageRoom,
+        room: MessageReservation,
         *,
         limit: int,
         any_origin: bool = False,

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from hub import metrics
 from hub.log import limited, place_of
-from hub.net.loop_turns import LoopTurns
+from hub.net.loop_scheduler import LoopScheduler
 from hub.net.networks import network_of
 from hub.net.places import Place
 from hub.net.socket_stream import SocketStream
@@ -59,7 +59,7 @@ class PortHandler(Struct, frozen=True):
     handshake_seconds: float
     on_plain: PlainHandler | None
     on_old_tls: OnOldTls | None = None
-    turns: LoopTurns = field(default_factory=LoopTurns)
+    turns: LoopScheduler = field(default_factory=LoopScheduler)
 
     async def serve(self, stream: SocketStream, peer: Peer) -> None:
         """Run the handler for one connection, and close the connection when it returns.

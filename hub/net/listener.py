@@ -14,7 +14,7 @@ import trio
 from hub import metrics
 from hub.log import limited
 from hub.net.connection import Handler, OnOldTls, Peer, PlainHandler, PortHandler, peer_of
-from hub.net.loop_turns import LoopTurns
+from hub.net.loop_scheduler import LoopScheduler
 from hub.net.networks import network_of
 from hub.net.places import Full, KnownAddresses, Limits, Places
 from hub.net.socket_stream import SocketStream, from_trio_stream
@@ -53,7 +53,7 @@ async def serve_port(
     as `known` addresses do (hub.net.places).
     """
     port_handler = PortHandler(
-        name, handler, tls, handshake_seconds, on_plain, on_old_tls, LoopTurns(known)
+        name, handler, tls, handshake_seconds, on_plain, on_old_tls, LoopScheduler(known)
     )
     server = _PortServer(name, port_handler, limits, known)
     async with trio.open_nursery() as nursery:

@@ -1,7 +1,7 @@
 """When something that was given for a limited time is still valid.
 
-Most of it is counted by a clock that cannot be set (hub.services.site.clock.lives). The checks hold
-for one that can.
+Most of it is counted by a clock that cannot be set (hub.services.site.clock.expiry_clock). The
+checks hold for one that can.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from random import Random
 import trio
 
 from hub.link.ending import Ending
-from hub.link.message_room import MessageBudget, MessageRoom
+from hub.link.message_budget import MessageBudget, MessageReservation
 from hub.link.websocket import DeviceSocket
 from hub.net.deadlines import Deadlines
 from tests.fuzz import frames
@@ -38,8 +38,10 @@ class Peer(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
-def room() -> MessageRoom:
-    return MessageRoom(MessageBudget(1 << 20), Deadlines(), sender=str, give_up=lambda _: None)
+def room() -> MessageReservation:
+    return MessageReservation(
+        MessageBudget(1 << 20), Deadlines(), sender=str, give_up=lambda _: None
+    )
 
 
 async def seen(data: bytes, size: int) -> tuple[list[bytes], Ending]:

@@ -12,7 +12,7 @@ import trio.testing
 
 from hub import metrics
 from hub.net.binding import open_listeners
-from hub.net.loop_turns import LoopTurns
+from hub.net.loop_scheduler import LoopScheduler
 from hub.net.networks import Networks
 from hub.net.places import Limits
 from tests.support.certificates import server_context, trusting_anybody
@@ -158,12 +158,12 @@ async def test_handshakes_are_begun_in_turns_by_those_who_have_spoken(
     waiting: list[str] = []
     has_spoken, may_begin = trio.Event(), trio.Event()
 
-    async def turn(turns: LoopTurns, address: str) -> None:
+    async def turn(turns: LoopScheduler, address: str) -> None:
         waiting.append(address)
         has_spoken.set()
         await may_begin.wait()
 
-    monkeypatch.setattr(LoopTurns, "turn", turn)
+    monkeypatch.setattr(LoopScheduler, "turn", turn)
     async with served(tls=lambda: context) as port, trio.open_nursery() as nursery:
         await port.connect()
         nursery.start_soon(port.connect_tls)

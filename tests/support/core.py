@@ -25,18 +25,18 @@ class TrustedClock:
     is_trusted = True
 
     def __init__(self, clock: Any) -> None:
-        self.lives = self.likely_time = self.shown_time = clock
+        self.expiry = self.likely_time = self.shown_time = clock
 
     @property
     def is_doubted(self) -> bool:
         return False
 
     def reading(self) -> Reading:
-        ms = round(self.lives() * 1000)
+        ms = round(self.expiry() * 1000)
         return Reading(ms, ms, ms)
 
     def forget_before(self) -> int:
-        return round(self.lives() * 1000)
+        return round(self.expiry() * 1000)
 
 
 def core_of(store: Any, now: Any, config: Config | None = None, /, **parts: Any) -> Core:

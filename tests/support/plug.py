@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 
 from hub.link.connection import DeviceLink
 from hub.link.dispatch import Dispatch
-from hub.link.message_room import MessageBudget
+from hub.link.message_budget import MessageBudget
 from hub.live.old_tls import OldTls
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines

@@ -17,7 +17,6 @@ from hub.config import Config, PeopleConfig
 from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
-from hub.precedence import Precedence
 from hub.services.access.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
@@ -37,6 +36,7 @@ from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import make_population
 from hub.store.people.person_rows import Person
 from hub.store.tables.devices import DeviceChange
+from hub.upload_priority import UploadPriority
 from hub.wire.envelope import Request, Response, decode_frame
 from hub.wire.uploads.bodies import DeviceInfo
 from tests.support.clock import FrozenClock
@@ -225,7 +225,7 @@ class SyncedSite:
         self._nursery = nursery
         self._scope = trio.CancelScope()
         self.random = random.Random(1)
-        self.precedence = Precedence()
+        self.upload_priority = UploadPriority()
         self.abilities = KnownAbilities()
 
     async def start(self) -> PeopleSync:
@@ -241,7 +241,7 @@ class SyncedSite:
             self.commands,
             DeviceFiles(core, self.commands),
             self.jobs,
-            self.precedence,
+            self.upload_priority,
         )
         self._scope = trio.CancelScope()
         await self._nursery.start(self._run)

@@ -15,8 +15,8 @@ from hub.config import Config, DevicesConfig, WebConfig
 from hub.errors import DeviceNotRegistered, NotAuthorised
 from hub.live.old_tls import OldTls
 from hub.net.places import KnownAddresses
-from hub.precedence import Precedence
 from hub.services.devices.frame_trace import TracedUpload
+from hub.upload_priority import UploadPriority
 from tests.support.certificates import trusting_anybody
 from tests.support.clock import NOON
 from tests.support.ports import free_port
@@ -120,7 +120,7 @@ def services(
         cameras=part(
             authentication=FakeAuthentication(),
             old_tls=OldTls(lambda: NOON),
-            precedence=Precedence(),
+            upload_priority=UploadPriority(),
             trace=FakeTrace(),
         ),
         firmware=part(downloads=None),

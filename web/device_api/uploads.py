@@ -176,7 +176,7 @@ class _DeviceApi:
         rate = services.config.devices.max_requests_per_second
         self._rate_limits = TokenBuckets(rate, burst=rate)
         self._bodies = bodies
-        self._precedence = services.cameras.precedence
+        self._upload_priority = services.cameras.upload_priority
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
 
     async def __call__(
@@ -285,7 +285,7 @@ class _DeviceApi:
         max_bytes = MAX_SHORT_BODY_BYTES if tidy(scope["path"]) in _SHORT_PATHS else None
         async with self._bodies.body(scope, receive, sender, max_bytes=max_bytes) as body:
             progress.size = len(body)
-            with self._precedence.upload():
+            with self._upload_priority.upload():
                 if "appid" in query and (md5 := query.get("body_md5")):
                     await self._threads.run(len(body), partial(_check_md5, md5, body))
                 if device is None:

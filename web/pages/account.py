@@ -103,12 +103,16 @@ class SessionRow(Struct, frozen=True):
 
 def _session_rows(me: User) -> list[SessionRow]:
     hub, shown = auth.services(), language.current()
-    zone, lives, here = hub.core.site.zone(), hub.core.clock.lives, hash_token(auth.session_token())
+    zone, expiry, here = (
+        hub.core.site.zone(),
+        hub.core.clock.expiry,
+        hash_token(auth.session_token()),
+    )
     return [
         SessionRow(
             address=session.address,
-            since=shown.moment(lives.as_shown(session.created_at), zone),
-            used=shown.moment(lives.as_shown(session.last_used_at), zone),
+            since=shown.moment(expiry.as_shown(session.created_at), zone),
+            used=shown.moment(expiry.as_shown(session.last_used_at), zone),
             is_here=session.token_hash == here,
         )
         for session in hub.access.sessions.of_user(me.name)

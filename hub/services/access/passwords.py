@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from hub.outside import Cost
-from hub.services.access.turns import INSIDER, Source, Turns
+from hub.services.access.sign_in_queue import INSIDER, Source, Turns
 
 _SALT_BYTES = 16
 _HASH_BYTES = 32

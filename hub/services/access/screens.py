@@ -52,7 +52,7 @@ class Screens:
         self._users = users
         self._sessions = sessions
         self._audit = core.audit
-        self._now = core.clock.lives
+        self._now = core.clock.expiry
         self._starting = trio.Lock()
 
     def all(self) -> tuple[Session, ...]:

@@ -57,7 +57,7 @@ class Sessions:
         self._changes = core.store.access_changes
         self._sign_in = sign_in
         self._audit = core.audit
-        self._now = core.clock.lives
+        self._now = core.clock.expiry
 
     @property
     def known_browsers(self) -> KnownBrowsers:

@@ -18,7 +18,7 @@ from hub.service_manager.system import system_service, user_data
 from hub.services.access.audit import Actor
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
-from hub.services.access.turns import Source
+from hub.services.access.sign_in_queue import Source
 from hub.services.access.users import Users
 from hub.services.access.validation import check_name, check_password, check_role
 from hub.services.expiry import is_current
@@ -69,7 +69,7 @@ class SetupLinks:
         self._users = users
         self._sessions = sessions
         self._audit = core.audit
-        self._now = core.clock.lives
+        self._now = core.clock.expiry
 
     def is_needed(self) -> bool:
         """Whether the site has no administrator yet."""

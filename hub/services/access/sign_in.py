@@ -16,7 +16,7 @@ from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
 from hub.net.shared_limits import SharedLimits
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.passwords import Passwords
-from hub.services.access.turns import Source, stranger
+from hub.services.access.sign_in_queue import Source, stranger
 from hub.services.access.validation import MAX_NAME_LENGTH, MAX_SENT_NAME, normalise_name
 from hub.store.tables.users import User
 
@@ -41,7 +41,7 @@ class SignIn:
     def __init__(self, core: Core, passwords: Passwords) -> None:
         self._users = core.store.users
         self._passwords = passwords
-        self._limit = _GuessLimit(core.store, core.clock.lives)
+        self._limit = _GuessLimit(core.store, core.clock.expiry)
         self.known_browsers = KnownBrowsers(core.store.browser_key)
 
     async def recognise(

@@ -13,7 +13,7 @@ from hub.services.access.audit import Actor
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, hash_token
 from hub.services.access.sign_in import SignIn
-from hub.services.access.turns import Source
+from hub.services.access.sign_in_queue import Source
 from hub.services.access.validation import (
     check_name,
     check_password,

@@ -22,14 +22,14 @@ GRACE_SECONDS = 60
 class DeviceTokens:
     """Issues tokens to devices, and looks them up.
 
-    `lives` is the clock by which tokens end (LifeClock). `forget_before` returns the time (UNIX
+    `expiry` is the clock by which tokens end (ExpiryClock). `forget_before` returns the time (UNIX
     milliseconds) before which accepted connects need not be remembered; see SiteClock.
     """
 
     def __init__(self, core: Core) -> None:
         self._tokens = core.store.tokens
         self._settings = core.settings
-        self._lives = core.clock.lives
+        self._expiry = core.clock.expiry
         self._forget_before = core.clock.forget_before
 
     @property
@@ -45,7 +45,7 @@ class DeviceTokens:
         that connect was answered before, and NotAuthorised if the device was removed.
         """
         token = token or new_token()
-        now = int(self._lives() * 1000)
+        now = int(self._expiry() * 1000)
         try:
             await self._tokens.issue(
                 did,
@@ -69,17 +69,17 @@ class DeviceTokens:
         row = self._tokens.holder(_hash_of(token))
         if row is None:
             raise NotAuthorised("the token is not known")
-        if not is_current(row.expires_at, int(self._lives() * 1000), self._lifetime_ms):
+        if not is_current(row.expires_at, int(self._expiry() * 1000), self._lifetime_ms):
             raise NotAuthorised("the token has expired")
         return row
 
     def seconds_left(self, row: TokenRow) -> int:
-        return int(row.expires_at - self._lives() * 1000) // 1000
+        return int(row.expires_at - self._expiry() * 1000) // 1000
 
     async def prune(self) -> None:
         """Remove expired tokens and accepted connects."""
         await self._tokens.prune(
-            tokens_before=int(self._lives() * 1000), connects_before=self._forget_before()
+            tokens_before=int(self._expiry() * 1000), connects_before=self._forget_before()
         )
 
 

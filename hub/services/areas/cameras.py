@@ -10,7 +10,6 @@ from hub.live.old_tls import OldTls
 from hub.live.pending_devices import PendingDevices
 from hub.live.presence import Presence
 from hub.live.registry import Registry
-from hub.precedence import Precedence
 from hub.services.admission.authentication import Authentication
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.connect import Admission
@@ -33,6 +32,7 @@ from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
 from hub.services.equipment.relays.relays import Relays
+from hub.upload_priority import UploadPriority
 from hub.wire.redaction import redact_frame
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Cameras:
     presence: Presence
     old_tls: OldTls
     #: Uploads come before other work.
-    precedence: Precedence
+    upload_priority: UploadPriority
     devices: Devices
     availability: DeviceAvailability
     capabilities: CameraCapabilities
@@ -90,7 +90,7 @@ def build_cameras(core: Core, changes: Changes, jobs: Jobs, *, has_demo: bool) -
     return Cameras(
         presence=presence,
         old_tls=OldTls(core.now),
-        precedence=Precedence(),
+        upload_priority=UploadPriority(),
         devices=devices,
         availability=DeviceAvailability(core, presence),
         capabilities=known,

@@ -45,6 +45,6 @@ def build_people(core: Core, cameras: Cameras, jobs: Jobs) -> People:
         register=register,
         groups=groups,
         imports=Imports(core, register, photos, groups, jobs, DiskSpace(core)),
-        sync=PeopleSync(core, register, devices, commands, files, jobs, cameras.precedence),
+        sync=PeopleSync(core, register, devices, commands, files, jobs, cameras.upload_priority),
         photo_searches=PhotoSearches(core, devices, commands, photos, jobs),
     )

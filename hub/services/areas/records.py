@@ -54,7 +54,7 @@ def build_records(
 ) -> Records:
     """Build this area."""
     devices, known = cameras.devices, cameras.capabilities
-    thumbnails = Thumbnails(core.store.pictures, cameras.precedence)
+    thumbnails = Thumbnails(core.store.pictures, cameras.upload_priority)
     caches = (reports.maker.forget, thumbnails.forget)
     copies = older_copies(core.data_dir, backups.list)
     return Records(

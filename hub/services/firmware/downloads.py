@@ -107,7 +107,7 @@ class Downloads:
     """Checks download links, limits downloads, and records them."""
 
     def __init__(self, core: Core, devices: Devices, campaigns: Campaigns) -> None:
-        """`now` is the wall clock, `lives` the clock by which links end."""
+        """`now` is the wall clock, `expiry` the clock by which links end."""
         self._key = core.store.link_key
         self._rows = core.store.downloads
         self._firmware = core.store.firmware
@@ -115,9 +115,9 @@ class Downloads:
         self._devices = devices
         self._campaigns = campaigns
         self._now = core.now
-        self._lives = core.clock.lives
+        self._expiry = core.clock.expiry
         self._slots: Counter[str] = Counter()
-        self._one_use = OneUseLinks(core.clock.lives)
+        self._one_use = OneUseLinks(core.clock.expiry)
         self._rate_limit = TokenBucket(MAX_BYTES_PER_SECOND, burst=STEP_BYTES)
 
     async def run(
@@ -139,7 +139,7 @@ class Downloads:
 
     def path_for(self, did: str, component: Component) -> str:
         """Return the URL path from which this device can download this file."""
-        expires = (int(self._lives()) // _HOUR_SECONDS + _LIFE_HOURS) * _HOUR_SECONDS
+        expires = (int(self._expiry()) // _HOUR_SECONDS + _LIFE_HOURS) * _HOUR_SECONDS
         head = _LINK.pack(int(did), expires, bytes.fromhex(component.sha256)[:4])
         mac = self._mac(head, component.sha256, self._devices.device(did))
         token = base64.urlsafe_b64encode(head + mac)
@@ -266,7 +266,7 @@ class Downloads:
                 self._mac(head, file.sha256, device), mac
             ):
                 lifetime = _LIFE_HOURS * _HOUR_SECONDS
-                if not is_current(expires * 1000, int(self._lives() * 1000), lifetime * 1000):
+                if not is_current(expires * 1000, int(self._expiry() * 1000), lifetime * 1000):
                     raise NoSuchPath("this link has expired: ask again")
                 return device, file
         raise NoSuchPath("no such link")

@@ -35,23 +35,23 @@ class OneUseLink(Struct):
 
 
 class OneUseLinks:
-    """The links that were not used up. `lives`: the clock by which they end."""
+    """The links that were not used up. `expiry`: the clock by which they end."""
 
-    def __init__(self, lives: Callable[[], float]) -> None:
-        self._lives = lives
+    def __init__(self, expiry: Callable[[], float]) -> None:
+        self._expiry = expiry
         self._links: OrderedDict[str, OneUseLink] = OrderedDict()
 
     def issue(self, device: Device, sha256: str) -> str:
         """Return the token of a new link of 128 random bits."""
         token = ONE_USE_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
         self._make_room(device.did)
-        self._links[token] = OneUseLink(device, sha256, self._lives() + _LIFE_SECONDS)
+        self._links[token] = OneUseLink(device, sha256, self._expiry() + _LIFE_SECONDS)
         return token
 
     def find(self, token: str) -> OneUseLink:
         """Return the link. Raises NoSuchPath if it was used up, has expired or never was."""
         link = self._links.get(token)
-        if link is None or self._lives() > link.expires:
+        if link is None or self._expiry() > link.expires:
             self._links.pop(token, None)
             raise NoSuchPath("this link is no longer valid: ask again")
         return link

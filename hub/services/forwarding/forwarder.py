@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, TooManyRequests
 from hub.live.feed import Subscription
 from hub.log import visible
+from hub.services.forwarding.backpressure import backoff_for_uploads
 from hub.services.forwarding.erasures import MAX_RECORDS, erasure_items, person_items
-from hub.services.forwarding.making_way import pause_after
 from hub.services.forwarding.places import erasures_of, is_ours, on_this_log, without_expired
 from hub.services.forwarding.retries import Retries
 from hub.services.forwarding.sender import (
@@ -341,7 +341,7 @@ class Forwarder:
             some = items[start : start + self._sender.batch]
             await self._deliver(some)
             await self._move(replace(self.cursor, seq=some[-1].record.seq))
-            await trio.sleep(pause_after(len(some), self._store.queue_fill[0]))
+            await trio.sleep(backoff_for_uploads(len(some), self._store.queue_fill[0]))
         if records[-1].seq > self.cursor.seq:
             await self._move(replace(self.cursor, seq=records[-1].seq))
 

@@ -12,8 +12,8 @@ from hub.services.commands.photos import BadPhoto, PhotoRules, photo_jpeg
 from hub.store.media.pictures import PictureInPieces, StoredPicture
 
 if TYPE_CHECKING:
-    from hub.precedence import Precedence
     from hub.store.media.pictures import PictureReader
+    from hub.upload_priority import UploadPriority
 
 #: A card is at most about 300 pixels wide. A larger picture is decoded as a whole only if it is no
 #: JPEG, and then takes up to 64 MB.
@@ -47,10 +47,13 @@ class Thumbnails:
     """
 
     def __init__(
-        self, pictures: PictureReader, precedence: Precedence, cache_bytes: int = CACHE_BYTES
+        self,
+        pictures: PictureReader,
+        upload_priority: UploadPriority,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._pictures = pictures
-        self._precedence = precedence
+        self._upload_priority = upload_priority
         self._cache_bytes = cache_bytes
         #: The least recently used first. None: the picture is sent as it is.
         self._made: OrderedDict[_Key, bytes | None] = OrderedDict()
@@ -92,7 +95,7 @@ class Thumbnails:
     async def _make(self, key: _Key) -> None:
         if key in self._made:
             return
-        await self._precedence.give_way()
+        await self._upload_priority.yield_to_uploads()
         seq, name, etag = key
         made = self._made
         picture = await self._pictures.read(seq, name)

@@ -352,7 +352,7 @@ class HoldingTable:
     """The holdings of all devices, in the database only. Changes are durable on return.
 
     Changes raise NoSuchResource if the camera with this SN is not the device's any more. `due` and
-    `due_at` are milliseconds of the clock of lives: the wall clock may be set.
+    `due_at` are milliseconds of the expiry clock: the wall clock may be set.
     """
 
     def __init__(

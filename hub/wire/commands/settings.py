@@ -36,7 +36,7 @@ _PUSH_PEOPLE = ("push_white", "push_black", "push_vip", "push_friend")
 _ALARM_PEOPLE = tuple(f"alarm_{end}" for end in PERSON_BITS)
 _ONLY_IN_3 = ("push_body", "app_push", *_RECORD)
 #: The fields of each setting that an edition cannot say.
-_UNSPOKEN: Mapping[str, Mapping[Edition, tuple[str, ...]]] = {
+_UNSUPPORTED: Mapping[str, Mapping[Edition, tuple[str, ...]]] = {
     SET_FACE.name: {
         1: (*_PUSH_PEOPLE, "push_attr", *_ALARM_PEOPLE, *_RELAY, *_ONLY_IN_3),
         2: (*_HUMAN, *_ONLY_IN_3),
@@ -50,7 +50,7 @@ _UNSPOKEN: Mapping[str, Mapping[Edition, tuple[str, ...]]] = {
 }
 #: Sent all the same in edition 2, whose readers ignore them: the firmware of edition 1 that has the
 #: uri of edition 2 wants them (D4).
-_SENT_THOUGH_UNSPOKEN = {(SET_FACE.name, 2): frozenset(_HUMAN)}
+_SENT_THOUGH_UNSUPPORTED = {(SET_FACE.name, 2): frozenset(_HUMAN)}
 #: Names of edition 2 for what is named otherwise here.
 _NAMES_OF_2 = {
     "relay": "alarm_out_link",
@@ -72,9 +72,9 @@ def face_edition(uri: str) -> Edition | None:
     return next((edition for edition, known in _FACE_URIS.items() if known == uri), None)
 
 
-def unspoken(command: Command[Any, Any], edition: Edition) -> tuple[str, ...]:
+def unsupported(command: Command[Any, Any], edition: Edition) -> tuple[str, ...]:
     """The fields of a setting, dotted, that an edition cannot say: for the page to show."""
-    return _UNSPOKEN[command.name][edition]
+    return _UNSUPPORTED[command.name][edition]
 
 
 def editions_of(command: Command[Any, Any], known: Capabilities) -> tuple[Edition, ...]:
@@ -110,11 +110,11 @@ def _encode(param: object) -> Raw:
 
 
 def _flat_1(param: FaceParam) -> dict[str, object]:
-    return _without(to_wire(param, bool), unspoken(SET_FACE, 1))
+    return _without(to_wire(param, bool), unsupported(SET_FACE, 1))
 
 
 def _flat_2(param: FaceParam) -> dict[str, object]:
-    dropped = set(unspoken(SET_FACE, 2)) - _SENT_THOUGH_UNSPOKEN[SET_FACE.name, 2]
+    dropped = set(unsupported(SET_FACE, 2)) - _SENT_THOUGH_UNSUPPORTED[SET_FACE.name, 2]
     sent = _without(to_wire(param, bool), dropped)
     alarms = {name: sent.pop(name) for name in _ALARM_PEOPLE if name in sent}
     alarm_out = sent["alarm_out"]

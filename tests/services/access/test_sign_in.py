@@ -221,7 +221,7 @@ async def test_sign_ins_beyond_the_queue_are_refused_and_do_not_count_as_failure
     hub: HubServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await hub.services.access.users.add("ann", "guard", PASSWORD, by=COMMAND_LINE)
-    monkeypatch.setattr("hub.services.access.turns.MAX_WAITING_PER_SOURCE", 0)
+    monkeypatch.setattr("hub.services.access.sign_in_queue.MAX_WAITING_PER_SOURCE", 0)
     assert await guess(hub, "ann", "10.0.0.1", 20) == [5] * 20
     monkeypatch.undo()
     assert await hub.services.access.sessions.sign_in("ann", PASSWORD, "10.0.0.1")
@@ -236,7 +236,7 @@ async def test_names_whose_passwords_are_not_checked_displace_no_limit(
     for number in range(FREE_PER_USER // 5):
         await guess(hub, "ann", f"10.0.{number}.1", 5)
     with monkeypatch.context() as busy:
-        busy.setattr("hub.services.access.turns.MAX_WAITING_PER_SOURCE", 0)
+        busy.setattr("hub.services.access.sign_in_queue.MAX_WAITING_PER_SOURCE", 0)
         for number in range(30):
             assert await guess(hub, f"junk {number}", f"10.1.{number}.1") == [5]
     assert await guess(hub, "ann", "10.0.0.1") == [1]

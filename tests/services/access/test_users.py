@@ -12,7 +12,7 @@ from hub.errors import (
     TooManyRequests,
 )
 from hub.services.access.audit import COMMAND_LINE, Actor
-from hub.services.access.turns import Source
+from hub.services.access.sign_in_queue import Source
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices
 
@@ -144,7 +144,7 @@ async def test_a_password_change_refused_by_a_full_queue_does_not_count_as_a_gue
 ) -> None:
     token = await hub.add_user("ann")
     me = Actor("user ann", ELSEWHERE)
-    monkeypatch.setattr("hub.services.access.turns.MAX_WAITING_PER_SOURCE", 0)
+    monkeypatch.setattr("hub.services.access.sign_in_queue.MAX_WAITING_PER_SOURCE", 0)
     for _ in range(6):
         with pytest.raises(TooManyRequests, match="at once"):
             await hub.services.access.users.change_password(

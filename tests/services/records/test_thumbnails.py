@@ -9,10 +9,10 @@ import trio.testing
 from PIL import Image
 
 from hub.errors import NoSuchResource
-from hub.precedence import MAX_WAIT_SECONDS, Precedence
 from hub.services.records import thumbnails
 from hub.services.records.thumbnails import Thumbnails
 from hub.store.media.pictures import StoredPicture
+from hub.upload_priority import MAX_WAIT_SECONDS, UploadPriority
 
 
 def picture(side: int = 1000, kind: str = "JPEG") -> bytes:
@@ -42,8 +42,10 @@ class Pictures:
         return None if data is None else StoredPicture("image/png", data, f"e{seq}")
 
 
-def make(pictures: Pictures, precedence: Precedence | None = None, **options: int) -> Thumbnails:
-    return Thumbnails(pictures, precedence or Precedence(), **options)  # type: ignore[arg-type]
+def make(
+    pictures: Pictures, upload_priority: UploadPriority | None = None, **options: int
+) -> Thumbnails:
+    return Thumbnails(pictures, upload_priority or UploadPriority(), **options)  # type: ignore[arg-type]
 
 
 async def opened(thumbs: Thumbnails, seq: int = 1) -> StoredPicture:
@@ -113,10 +115,10 @@ async def test_the_cache_is_bounded_and_keeps_what_was_used_last() -> None:
 async def test_thumbnails_are_made_one_at_a_time_and_after_uploads(
     mock_clock: trio.testing.MockClock,
 ) -> None:
-    pictures, precedence = Pictures(picture(400), count=3), Precedence()
-    thumbs = make(pictures, precedence)
+    pictures, upload_priority = Pictures(picture(400), count=3), UploadPriority()
+    thumbs = make(pictures, upload_priority)
     async with trio.open_nursery() as nursery:
-        with precedence.upload():
+        with upload_priority.upload():
             for seq in (1, 2, 3):
                 nursery.start_soon(opened, thumbs, seq)
             await trio.testing.wait_all_tasks_blocked()

@@ -699,10 +699,12 @@ async def test_background_work_gives_way_to_an_upload_that_has_arrived(
     call.body(b"{", more=True)
     nursery.start_soon(api, call.scope, call.receive, call.send)
     await wait_all_tasks_blocked()
-    await parts.cameras.precedence.give_way()  # a body that is being received holds up nobody
+    await (
+        parts.cameras.upload_priority.yield_to_uploads()
+    )  # a body that is being received holds up nobody
     call.body(b"}")
     await wait_all_tasks_blocked()
-    nursery.start_soon(parts.cameras.precedence.give_way)
+    nursery.start_soon(parts.cameras.upload_priority.yield_to_uploads)
     await wait_all_tasks_blocked()
     assert len(nursery.child_tasks) == 2
     may_store.set()

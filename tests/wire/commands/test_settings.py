@@ -20,7 +20,7 @@ from hub.wire.commands.settings import (
     face_edition,
     from_edition_3,
     to_edition,
-    unspoken,
+    unsupported,
 )
 
 FACE = FaceParam(
@@ -169,7 +169,7 @@ def test_what_edition_3_takes_is_read_back_as_it_was_meant() -> None:
 
 @pytest.mark.parametrize("edition", [1, 2, 3])
 def test_what_an_edition_cannot_say_is_named(edition: Edition) -> None:
-    names = unspoken(SET_FACE, edition)
+    names = unsupported(SET_FACE, edition)
     assert set(names) <= set(FaceParam.__struct_fields__)
     assert ("show_human" in names) == (edition != 1)
     assert ("push_white" in names) == (edition == 1)
@@ -198,7 +198,7 @@ def test_recording_is_a_list_of_streams_in_edition_3() -> None:
             }
         ]
     }
-    assert unspoken(SET_RECORDING, 3) == (
+    assert unsupported(SET_RECORDING, 3) == (
         "audio_enable",
         "file_len",
         "strategy",

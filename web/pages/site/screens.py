@@ -52,14 +52,14 @@ async def _screens_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Resp
 
 def _row(session: Session) -> ScreenRow:
     hub, shown = auth.services(), language.current()
-    zone, lives = hub.core.site.zone(), hub.core.clock.lives
+    zone, expiry = hub.core.site.zone(), hub.core.clock.expiry
     return ScreenRow(
         id=session.token_hash.hex(),
         name=session.screen,
         user=session.user,
         address=session.address,
-        since=shown.date(lives.as_shown(session.created_at), zone),
-        used=shown.moment(lives.as_shown(session.last_used_at), zone),
+        since=shown.date(expiry.as_shown(session.created_at), zone),
+        used=shown.moment(expiry.as_shown(session.last_used_at), zone),
     )
 
 

@@ -63,7 +63,7 @@ async def users() -> Response:
             LinkRow(
                 link.name,
                 gettext(ROLES[link.role]),
-                shown.moment(hub.core.clock.lives.as_shown(link.expires_at), hub.core.site.zone()),
+                shown.moment(hub.core.clock.expiry.as_shown(link.expires_at), hub.core.site.zone()),
             )
             for link in hub.access.setup_links.for_users()
         ],
@@ -72,10 +72,10 @@ async def users() -> Response:
 
 def _row(user: User, me: User) -> UserRow:
     hub, shown = auth.services(), language.current()
-    sessions, zone, lives = (
+    sessions, zone, expiry = (
         hub.access.sessions.of_user(user.name),
         hub.core.site.zone(),
-        hub.core.clock.lives,
+        hub.core.clock.expiry,
     )
     return UserRow(
         name=user.name,
@@ -84,7 +84,7 @@ def _row(user: User, me: User) -> UserRow:
         enabled=user.enabled,
         is_me=user.name == me.name,
         sessions=len(sessions),
-        used=shown.moment(lives.as_shown(sessions[0].last_used_at), zone) if sessions else "",
+        used=shown.moment(expiry.as_shown(sessions[0].last_used_at), zone) if sessions else "",
         since=shown.date(user.created_at, zone),
     )
 

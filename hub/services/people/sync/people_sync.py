@@ -18,7 +18,6 @@ from hub.clock_reading import is_past
 from hub.errors import CannotStoreNow, DeviceBusy, DeviceNonsense, HubError, Unanswered
 from hub.live.feed import Change, Subscription
 from hub.log import limited
-from hub.precedence import Precedence
 from hub.services.access.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
@@ -34,6 +33,7 @@ from hub.services.people.sync.pusher import Pusher, SyncTools
 from hub.store.people.device_people import PeopleState as PeopleState
 from hub.store.people.holdings import PersonRow as PersonRow
 from hub.store.people.holdings import SyncState
+from hub.upload_priority import UploadPriority
 from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, Command
 from hub.wire.commands.later_commands import PERSON_CLEAR
 from hub.wire.commands.later_params import NoParam
@@ -91,7 +91,7 @@ class PeopleSync:
         commands: Commands,
         files: DeviceFiles,
         jobs: Jobs,
-        precedence: Precedence,
+        upload_priority: UploadPriority,
     ) -> None:
         self._store = core.store
         self._people = people
@@ -112,10 +112,10 @@ class PeopleSync:
             self._frames,
             check,
             core.clock.reading,
-            core.clock.lives,
+            core.clock.expiry,
             core.outside.random,
             trio.Semaphore(_TURNS),
-            precedence,
+            upload_priority,
         )
         #: What people decide about a device.
         self.decisions = Decisions(core, people, devices, files, jobs, self._tools, self)

@@ -24,7 +24,6 @@ from hub.errors import (
     Unanswered,
 )
 from hub.log import limited
-from hub.precedence import Precedence
 from hub.services.commands.calls import Commands
 from hub.services.commands.known_settings import MAX_MSG_LENGTH
 from hub.services.people.sync.backoff import pause_after
@@ -33,6 +32,7 @@ from hub.services.people.sync.frames import Frame, Frames
 from hub.services.people.sync.steps import Outcome, Reply, Request, Steps, put, remove
 from hub.store.db import Store
 from hub.store.people.holdings import ABSENT, OTHER, REMOVAL, ItemResult, Known, SyncItem
+from hub.upload_priority import UploadPriority
 from hub.wire.commands.answers import Done, Person
 from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, PERSON_QUERY, Command
 from hub.wire.commands.later_commands import PERSON_UPDATE
@@ -50,7 +50,7 @@ _NOTE_SECONDS = 5.0
 
 
 class SyncTools(Struct, frozen=True):
-    """What all pushers use. `lives`: seconds that pass evenly, for pauses. `random` returns a
+    """What all pushers use. `expiry`: seconds that pass evenly, for pauses. `random` returns a
     number from 0 to 1.
     """
 
@@ -59,12 +59,12 @@ class SyncTools(Struct, frozen=True):
     frames: Frames
     check: DeviceCheck
     reading: Callable[[], Reading]
-    lives: Callable[[], float]
+    expiry: Callable[[], float]
     random: Callable[[], float]
     #: A photo is sent in a turn: what all pushers send in one pass of the event loop, uploads would
     #: wait for at each of their steps.
     turns: trio.Semaphore
-    precedence: Precedence
+    upload_priority: UploadPriority
 
 
 class Pusher:
@@ -318,7 +318,7 @@ class Pusher:
         if param is None:
             raise DeviceRefused(BadParameter.code, "the person has no photo any more")
         async with self._tools.turns:
-            await self._tools.precedence.give_way()
+            await self._tools.upload_priority.yield_to_uploads()
         metrics.people_pushes.inc()
         await self._tools.commands.exchange(self.did, command, param)
 
@@ -389,8 +389,8 @@ class Pusher:
             return self._due() + 5_000
 
     def _due(self) -> int:
-        """What is due at this time of the clock of lives, or before, is due now."""
-        return int(self._tools.lives() * 1000)
+        """What is due at this time of the expiry clock, or before, is due now."""
+        return int(self._tools.expiry() * 1000)
 
 
 def _holds_after(request: Request, reply: Reply, holds: bool | None) -> bool | None:

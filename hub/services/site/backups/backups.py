@@ -28,8 +28,8 @@ from hub.services.site.backups.nightly import (
     as_bytes,
     back_up,
     find_obstacle,
-    give_way,
     look,
+    yield_to_uploads,
 )
 from hub.services.site.backups.permits import Permit, Permits
 from hub.services.site.backups.place import try_out
@@ -348,7 +348,7 @@ class Backups:
         kept = KeptLog(self._store.log_id, min(days, default=""))
 
         def work() -> GivenWay | None:
-            return give_way(plan, shutil.disk_usage(self._data_dir).free, kept)
+            return yield_to_uploads(plan, shutil.disk_usage(self._data_dir).free, kept)
 
         async with self._lock:
             if (given := await self._in_thread(work)) is not None:

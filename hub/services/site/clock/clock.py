@@ -38,7 +38,7 @@ from hub.clock_reading import ALWAYS_AFTER, ALWAYS_BEFORE, LikelyTime, Reading
 from hub.errors import HubError
 from hub.log import limited
 from hub.services.access.audit import Actor, Audit
-from hub.services.site.clock.lives import LifeClock, begin_of_lives
+from hub.services.site.clock.expiry_clock import ExpiryClock, begin_of_expiry_clock
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE, Agreement, agreement_of
 from hub.store.records.record_samples import newest_times
 from hub.store.tables.clock_steps import ClockStep
@@ -70,7 +70,7 @@ _RECORD_COUNT = 2000
 class _SavedClock(Struct, frozen=True):
     """What is kept for the next start. Seconds; `seen` and `likely` are UNIX times.
 
-    `lives`: what the clock of lives showed; None if a version before it saved this.
+    `expiry`: what the expiry clock showed; None if a version before it saved this.
     """
 
     seen: float
@@ -78,7 +78,7 @@ class _SavedClock(Struct, frozen=True):
     steady: float
     counted: float
     vouched: bool = False
-    lives: float | None = None
+    expiry: float | None = None
 
 
 class SiteClock:
@@ -114,8 +114,8 @@ class SiteClock:
         self._doubted = True
         saved = _load(store.settings.get(_SETTING))
         self._begin(saved)
-        #: The clock by which the lives of tokens, sessions and links are counted.
-        self.lives = self._clock_of_lives(saved)
+        #: The clock by which tokens, sessions and links are counted.
+        self.expiry = self._expiry_clock_from(saved)
         self._settle()
 
     def _begin(self, saved: _SavedClock | None) -> None:
@@ -147,12 +147,12 @@ class SiteClock:
             self._note_step(saved.seen, self._wall, at_start=True, was_off=True)
             self._doubted_off_seconds = max(0.0, off)
 
-    def _clock_of_lives(self, saved: _SavedClock | None) -> LifeClock:
+    def _expiry_clock_from(self, saved: _SavedClock | None) -> ExpiryClock:
         begin = self._wall
         if saved is not None:
-            lives = saved.seen if saved.lives is None else saved.lives
-            begin = begin_of_lives(self._wall, seen=saved.seen, saved=lives)
-        return LifeClock(self._now, self._steady_now, begin=begin)
+            expiry = saved.seen if saved.expiry is None else saved.expiry
+            begin = begin_of_expiry_clock(self._wall, seen=saved.seen, saved=expiry)
+        return ExpiryClock(self._now, self._steady_now, begin=begin)
 
     # What can be asked
 
@@ -323,7 +323,7 @@ class SiteClock:
             steady,
             self._counted,
             vouched=self._vouched,
-            lives=self.lives(),
+            expiry=self.expiry(),
         )
         await self._store.settings.set(_SETTING, msgspec.json.encode(saved).decode())
 

@@ -62,7 +62,7 @@ async def test_photos_are_sent_between_uploads_and_at_least_fifty_a_second(
 ) -> None:
     camera = await site.add_camera()
     await site.settle()
-    with site.precedence.upload():
+    with site.upload_priority.upload():
         for pid in range(1, 6):
             await site.put(str(pid))
         await trio.sleep(0.015)

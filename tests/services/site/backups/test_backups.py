@@ -17,7 +17,7 @@ from hub.errors import BackupFault, NoSuchResource, TooManyRequests
 from hub.services.access.audit import Actor
 from hub.services.site.backups import backups as module
 from hub.services.site.backups import permits
-from hub.services.site.backups.nightly import YIELD_BYTES, give_way, look
+from hub.services.site.backups.nightly import YIELD_BYTES, look, yield_to_uploads
 from hub.services.site.backups.views import restored_setting
 from hub.store.backup.archive import ArchiveSink, read_archive
 from hub.store.backup.generations import Folder
@@ -319,11 +319,11 @@ async def test_backups_on_the_disk_of_the_hub_make_room_before_records_go(
         await back_up(hub)
         clock.advance(DAY)
     plan, kept = backups._plan(), KeptLog("", "")
-    assert give_way(plan, plan.min_free + YIELD_BYTES, kept) is None
-    given = give_way(plan, plan.min_free + YIELD_BYTES - 1, kept)
+    assert yield_to_uploads(plan, plan.min_free + YIELD_BYTES, kept) is None
+    given = yield_to_uploads(plan, plan.min_free + YIELD_BYTES - 1, kept)
     assert given is not None
     assert len(given.folder.generations) == 1
-    assert give_way(plan, 0, kept) is None
+    assert yield_to_uploads(plan, 0, kept) is None
 
 
 async def test_the_last_backup_on_the_disk_of_the_hub_does_not_keep_the_room_of_dropped_days(
@@ -344,21 +344,21 @@ async def test_the_last_backup_on_the_disk_of_the_hub_does_not_keep_the_room_of_
         return [path.stat().st_size == 0 for path in packs]
 
     log_id = hub.store.log_id
-    assert give_way(plan, plan.min_free + YIELD_BYTES, KeptLog(log_id, days[1])) is None
+    assert yield_to_uploads(plan, plan.min_free + YIELD_BYTES, KeptLog(log_id, days[1])) is None
     # Of another log, the backup may have what nothing else has; so it may of days in between.
-    assert give_way(plan, 0, KeptLog("another", days[1])) is None
-    assert give_way(plan, 0, KeptLog(log_id, days[0])) is None
+    assert yield_to_uploads(plan, 0, KeptLog("another", days[1])) is None
+    assert yield_to_uploads(plan, 0, KeptLog(log_id, days[0])) is None
     assert emptied() == [False] * 3
-    given = give_way(plan, 0, KeptLog(log_id, days[1]))
+    given = yield_to_uploads(plan, 0, KeptLog(log_id, days[1]))
     assert given is not None
     assert given.removed == f"the pictures of {days[0]} from the backup"
     assert emptied() == [True, False, False]
     assert [one.is_restorable for one in given.folder.generations] == [True]
     # What the hub has is a file of its own or the same: emptying it makes no room.
-    assert give_way(plan, 0, KeptLog(log_id, "9999-01-01")) is None
+    assert yield_to_uploads(plan, 0, KeptLog(log_id, "9999-01-01")) is None
     await hub.store.retention.forget_day(days[1])
     os.link(packs[1], plan.folder / "another name")
-    assert give_way(plan, 0, KeptLog(log_id, days[2])) is None
+    assert yield_to_uploads(plan, 0, KeptLog(log_id, days[2])) is None
 
 
 async def test_a_low_disk_frees_the_room_of_dropped_days_by_itself(

@@ -1,6 +1,6 @@
 """Who reads the wall clock, which may be wrong, and why that does no harm.
 
-Everybody else is given a `Reading`, a `LikelyTime` or the clock of lives. Whoever is missing here
+Everybody else is given a `Reading`, a `LikelyTime` or the expiry clock. Whoever is missing here
 is new: ask for one of these, or say why not.
 """
 
@@ -40,7 +40,7 @@ GIVEN = {
     "DeviceCheck": "it dates checks, which are due by is_past",
     "DeviceFiles": DATES,
     "Devices": "it dates reports; an earlier key ends by it, see docs/operations.md, Time",
-    "Downloads": "it dates them; links end by the clock of lives",
+    "Downloads": "it dates them; links end by the expiry clock",
     "Erasures": DATES,
     "FrameTraces": DATES,
     "Forwarders": "it dates tries, as Targets does",

@@ -86,13 +86,13 @@ def field_groups(
     wrong: BadParameter | None = None,
     *,
     is_change: bool = False,
-    unspoken: Collection[str] = (),
+    unsupported: Collection[str] = (),
 ) -> list[FieldGroup]:
     """The form with these values; an error is shown beside its field.
 
-    `is_change`: each field may be left unchanged. `unspoken`: the names of fields, or of objects,
-    that the camera cannot be told: they say so, and a group of nothing else that has to be sent
-    is left out.
+    `is_change`: each field may be left unchanged. `unsupported`: the names of fields, or of
+    objects, that the camera cannot be told: they say so, and a group of nothing
+    else that has to be sent is left out.
     """
     bounds = form.bounds
     fault = wrong.field.removeprefix("param.") if wrong else ""
@@ -102,7 +102,7 @@ def field_groups(
         if any(
             bounds[label.name].required
             or label.name == fault
-            or not _is_unspoken(label.name, unspoken)
+            or not _is_unsupported(label.name, unsupported)
             for label in group.labels
         )
     ]
@@ -117,19 +117,19 @@ def field_groups(
                     values,
                     is_wrong=label.name == fault,
                     may_be_empty=is_change or not bounds[label.name].required,
-                    is_unspoken=_is_unspoken(label.name, unspoken),
+                    is_unsupported=_is_unsupported(label.name, unsupported),
                 )
                 for label in group.labels
             ),
             # What the camera cannot be told is said beside it, as soon as that is known.
-            gettext(group.note) if group.note and not unspoken else "",
+            gettext(group.note) if group.note and not unsupported else "",
         )
         for group in groups
     ]
 
 
-def _is_unspoken(name: str, unspoken: Collection[str]) -> bool:
-    return name in unspoken or name.partition(".")[0] in unspoken
+def _is_unsupported(name: str, unsupported: Collection[str]) -> bool:
+    return name in unsupported or name.partition(".")[0] in unsupported
 
 
 def _setting_field(
@@ -140,7 +140,7 @@ def _setting_field(
     *,
     is_wrong: bool,
     may_be_empty: bool,
-    is_unspoken: bool,
+    is_unsupported: bool,
 ) -> SettingField:
     value = values.get(label.name, "")
     choices = _options(label, bound, value, may_be_empty=may_be_empty)
@@ -158,7 +158,7 @@ def _setting_field(
         expected=_expected(label.name, bound, choices),
         choices=choices,
         fault=_expected(label.name, bound, choices) if is_wrong else "",
-        note=gettext("This camera does not have this setting.") if is_unspoken else "",
+        note=gettext("This camera does not have this setting.") if is_unsupported else "",
     )
 
 

@@ -16,7 +16,7 @@ from hub.services.commands.known_settings import KnownSetting
 from hub.services.commands.many import Wish
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import supposed_edition
-from hub.wire.commands.settings import unspoken
+from hub.wire.commands.settings import unsupported
 from web import auth
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
@@ -61,7 +61,7 @@ class WaitingSetting(Struct, frozen=True):
     url: str
 
 
-class GivenSetting(Struct, frozen=True):
+class AppliedElsewhere(Struct, frozen=True):
     """How many settings were changed, and the form that gives them to other cameras."""
 
     count: int
@@ -155,13 +155,13 @@ async def _settings_page(device: DeviceView, rejected: RejectedForm | None = Non
         given=_given_setting(device),
         waiting=[_waiting(wish) for wish in await hub.cameras.many.waiting(device.did)],
         forms=[
-            _form_view(form, _known(device, form), rejected, _unspoken(device, form))
+            _form_view(form, _known(device, form), rejected, _unsupported(device, form))
             for form in (FACE, RECORDING)
         ],
     )
 
 
-def _given_setting(device: DeviceView) -> GivenSetting | None:
+def _given_setting(device: DeviceView) -> AppliedElsewhere | None:
     """What was just changed, as the address says, with the values that the camera accepted."""
     done = request.args.get("done")
     form = next((form for form in (FACE, RECORDING) if done == f"{form.name}-set"), None)
@@ -171,7 +171,7 @@ def _given_setting(device: DeviceView) -> GivenSetting | None:
     taken = _taken_values(device, form)
     changed = {name: value for name, value in taken.items() if name in names and value}
     url = make_url(f"/cameras/many/{form.name}", **changed)
-    return GivenSetting(len(changed), url) if changed else None
+    return AppliedElsewhere(len(changed), url) if changed else None
 
 
 def _waiting(wish: Wish) -> WaitingSetting:
@@ -179,13 +179,13 @@ def _waiting(wish: Wish) -> WaitingSetting:
     return WaitingSetting(gettext(title), f"/jobs/{wish.job}" if wish.job is not None else "")
 
 
-def _unspoken(device: DeviceView, form: SettingForm) -> tuple[str, ...]:
+def _unsupported(device: DeviceView, form: SettingForm) -> tuple[str, ...]:
     """What the camera cannot be told in its edition; nothing if that is not known (D12)."""
     known = auth.services().cameras.capabilities.of(device.did)
     learnt = known.face if form is FACE else known.recording
     if learnt is None and supposed_edition(known) == 3:
         learnt = 3
-    return () if learnt is None else unspoken(form.command, learnt)
+    return () if learnt is None else unsupported(form.command, learnt)
 
 
 def _form_view(
@@ -202,7 +202,7 @@ def _form_view(
     return SettingFormView(
         name=form.name,
         title=gettext(form.title),
-        groups=field_groups(form, own.values if own else values, bad_field, unspoken=cannot),
+        groups=field_groups(form, own.values if own else values, bad_field, unsupported=cannot),
         taken_at=known.taken_at if known else None,
         refused_at=known.answered_at if known and is_refused else None,
         refused=device_message(known.code, known.msg) if known and is_refused else "",

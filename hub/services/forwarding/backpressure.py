@@ -1,4 +1,4 @@
-"""How a target that catches up makes way for uploads."""
+"""Backpressure: how a target that catches up leaves the hub to uploads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BUSY_WRITES = 4
 _PAUSES = 50.0
 
 
-def pause_after(records: int, waiting_writes: int) -> float:
+def backoff_for_uploads(records: int, waiting_writes: int) -> float:
     """Return for how many seconds to leave the hub to others after some records were sent."""
     if waiting_writes < _BUSY_WRITES:
         return 0.0

@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from wsproto.events import BytesMessage
 
 from hub.link.connection import STRANGERS
-from hub.link.message_room import FREE_BYTES, PACE_BYTES, PACE_SECONDS
+from hub.link.message_budget import FREE_BYTES, PACE_BYTES, PACE_SECONDS
 from hub.net.byte_budget import SENDER_DIVISOR
 from tests.link.test_hardening import limits_reached
 from tests.support.gate import ADDRESS

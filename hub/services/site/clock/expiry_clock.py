@@ -1,4 +1,4 @@
-"""The clock by which lives are counted: of tokens, sessions, set-up links and links to firmware.
+"""The clock by which what expires is counted: tokens, sessions, set-up links and links to firmware.
 
 While the hub runs, this clock follows a steady one, so setting the wall clock neither lengthens nor
 shortens a life. At a start it goes on from where the last run left it, plus the time that the hub
@@ -19,7 +19,7 @@ BEYOND_ALL_SECONDS = 8 * 86_400.0
 _TOLERANCE_SECONDS = 60.0
 
 
-class LifeClock:
+class ExpiryClock:
     """Call it for the time in seconds, which never goes back, not even between two runs."""
 
     def __init__(
@@ -39,8 +39,8 @@ class LifeClock:
         return moment_ms if abs(step_ms) < 1000 else moment_ms + step_ms
 
 
-def begin_of_lives(wall: float, *, seen: float, saved: float) -> float:
-    """Return what the clock of lives shows at a start, where the wall clock shows `wall`.
+def begin_of_expiry_clock(wall: float, *, seen: float, saved: float) -> float:
+    """Return what the expiry clock shows at a start, where the wall clock shows `wall`.
 
     When they were last saved, the wall clock showed `seen` and this one `saved`.
     """

@@ -19,9 +19,9 @@ from msgspec import Struct
 
 from hub import metrics
 from hub.errors import TooManyRequests
+from hub.net.fair_queue import FairQueue
 from hub.net.networks import network_of
 from hub.net.shared_limits import SharedLimits
-from hub.net.turn_queue import TurnQueue
 
 #: Checks that may wait: of each kind, of strangers of one network, and of one source.
 MAX_WAITING = 16
@@ -65,7 +65,7 @@ class Turns:
     """One turn at a time. `turn` waits for it."""
 
     def __init__(self) -> None:
-        self._queue = TurnQueue(len(_RANKS))
+        self._queue = FairQueue(len(_RANKS))
         self._taken: Counter[Source] = Counter()
         self._networks = SharedLimits(NETWORK_RATE, NETWORK_BURST, trio.current_time)
         self._strangers = SharedLimits(STRANGER_RATE, STRANGER_BURST, trio.current_time)

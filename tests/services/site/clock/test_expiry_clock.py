@@ -29,7 +29,7 @@ async def sessions_of(host: Host, clock: SiteClock) -> Sessions:
     if host.store.users.get(ANN.name) is None:
         await host.store.users.add(ANN)
     unused: object = None
-    return Sessions(core_of(host.store, clock.lives, clock=clock), unused)  # type: ignore[arg-type]
+    return Sessions(core_of(host.store, clock.expiry, clock=clock), unused)  # type: ignore[arg-type]
 
 
 async def issue_token(host: Host, clock: SiteClock, life: int = HOUR) -> Callable[[], bool]:
@@ -43,7 +43,9 @@ async def issue_token(host: Host, clock: SiteClock, life: int = HOUR) -> Callabl
 
 def tokens_of(host: Host, clock: SiteClock, life: int = HOUR) -> DeviceTokens:
     return DeviceTokens(
-        core_of(host.store, clock.lives, Config(devices=DevicesConfig(token_ttl=life)), clock=clock)
+        core_of(
+            host.store, clock.expiry, Config(devices=DevicesConfig(token_ttl=life)), clock=clock
+        )
     )
 
 
@@ -151,16 +153,16 @@ async def test_what_a_version_before_stored_goes_on(host: Host) -> None:
     host.run(HOUR - 1)
     assert is_good()
     (holder,) = host.store.tokens._holders.values()
-    assert holder.expires_at == int((host.new_clock().lives() + 1) * 1000)
+    assert holder.expires_at == int((host.new_clock().expiry() + 1) * 1000)
 
 
 def test_times_are_shown_by_the_clock_of_the_wall(host: Host) -> None:
     clock = host.new_clock()
-    moment = int(clock.lives() * 1000)
-    assert clock.lives.as_shown(moment) == host.wall.ms
+    moment = int(clock.expiry() * 1000)
+    assert clock.expiry.as_shown(moment) == host.wall.ms
     host.set_by(-DAY)
     host.run(10)
-    assert clock.lives.as_shown(moment) == host.wall.ms - 10_000
+    assert clock.expiry.as_shown(moment) == host.wall.ms - 10_000
 
 
 async def test_what_lives_is_not_removed_after_a_step(host: Host) -> None:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import trio
 
 
-class TurnQueue:
+class FairQueue:
     """Hands out turns. The callers bound how many wait, and for how long."""
 
     def __init__(self, ranks: int = 1) -> None:

@@ -11,7 +11,7 @@ import trio
 MAX_WAIT_SECONDS = 0.02
 
 
-class Precedence:
+class UploadPriority:
     """Counts the uploads in progress. Those that are still being received do not count."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Precedence:
                 self._none_left.set()
                 self._none_left = trio.Event()
 
-    async def give_way(self) -> None:
+    async def yield_to_uploads(self) -> None:
         """Wait until no upload is in progress, at most MAX_WAIT_SECONDS. Always a checkpoint."""
         if not self._uploads:
             await trio.lowlevel.checkpoint()

@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import trio
 
+from hub.net.fair_queue import FairQueue
 from hub.net.networks import network_of
 from hub.net.places import KnownAddresses
-from hub.net.turn_queue import TurnQueue
 
 #: The name of the group of all addresses that are not known.
 _STRANGERS = ""
 
 
-class LoopTurns:
+class LoopScheduler:
     """Hands out turns. `known` has the addresses with turns of their own."""
 
     def __init__(self, known: KnownAddresses | None = None) -> None:
         self._known = known or KnownAddresses()
         #: The groups of whom somebody has the turn.
-        self._groups: dict[str, TurnQueue] = {}
+        self._groups: dict[str, FairQueue] = {}
 
     async def turn(self, address: str) -> None:
         """Wait for a turn of this address. A checkpoint, also if it is free.
@@ -33,7 +33,7 @@ class LoopTurns:
         The callers bound how many wait, and for how long.
         """
         name = address if address in self._known else _STRANGERS
-        group = self._groups.setdefault(name, TurnQueue())
+        group = self._groups.setdefault(name, FairQueue())
         try:
             async with group.turn(network_of(address)):
                 await trio.lowlevel.checkpoint()

@@ -41,7 +41,7 @@ class MessageBudget(ByteBudget):
         metrics.messages_in_flight.set(used)
 
 
-class MessageRoom:
+class MessageReservation:
     """The room of one connection's message. `deadline`: when more of it must have arrived."""
 
     __slots__ = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from hub.net.loop_turns import LoopTurns
+from hub.net.loop_scheduler import LoopScheduler
 from hub.net.places import KnownAddresses
 
 FLOOD, OTHER_FLOOD, STRANGER, CAMERA = "10.0.0.66", "10.0.0.67", "10.0.0.5", "10.0.0.8"
@@ -15,7 +15,7 @@ class Begun:
     """Who began, in order, and in which pass of the loop."""
 
     def __init__(self, *known: str) -> None:
-        self.turns = LoopTurns(KnownAddresses(known))
+        self.turns = LoopScheduler(KnownAddresses(known))
         self.order: list[str] = []
         self.passes: list[int] = []
         self._pass = 0
@@ -42,7 +42,7 @@ class Begun:
 
 
 async def test_who_is_alone_begins_in_the_next_pass() -> None:
-    turns = LoopTurns()
+    turns = LoopScheduler()
     with trio.fail_after(30):
         await turns.turn(STRANGER)
     assert turns.is_idle

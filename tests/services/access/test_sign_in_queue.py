@@ -5,7 +5,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import TooManyRequests
-from hub.services.access.turns import (
+from hub.services.access.sign_in_queue import (
     MAX_WAITING,
     MAX_WAITING_PER_NETWORK,
     MAX_WAITING_PER_SOURCE,
