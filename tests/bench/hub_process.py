@@ -52,6 +52,9 @@ class Hub:
         self._program = tuple(program) or (sys.executable, "-m", "hub")
         self._settings = dict(settings or {})
         self.data = directory / "data"
+        # As a first start leaves it that is interrupted: commands work in it.
+        for folder in (self.data, self.data / "media"):
+            folder.mkdir(mode=0o700, exist_ok=True)
         self.tls = tls
         self.web_port = free_port()
         self.device_port = free_port()

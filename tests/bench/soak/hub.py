@@ -41,6 +41,9 @@ class SoakHub:
     ) -> None:
         self._disk = disk
         self.data = directory / "data"
+        # As a first start leaves it that is interrupted: commands work in it.
+        for folder in (self.data, self.data / "media"):
+            folder.mkdir(mode=0o700, exist_ok=True)
         self.log_file = directory / "hub.log"
         self.web_port, self.device_port = ports
         self.url = f"https://{HOST}:{self.web_port}"
