@@ -21,7 +21,7 @@ from hub.services.reports.report import (
     Report,
     Series,
     table,
-    yield_to_uploads,
+    yield_processor,
 )
 from hub.store.people.person_rows import PersonName
 from hub.store.reports.sightings import (
@@ -136,7 +136,7 @@ def _rows(seen: Sequence[_Seen], names: _Names) -> list[tuple[Cell, ...]]:
     for one in seen:
         date, since = one.day.date.isoformat(), one.day.since
         rows += sorted(_row(date, since, person, names[person.key]) for person in one.people)
-        yield_to_uploads()
+        yield_processor()
     return rows
 
 

@@ -94,7 +94,7 @@ def table(
     )
 
 
-def yield_to_uploads() -> None:
+def yield_processor() -> None:
     """Let other threads work. To be called in a thread after some milliseconds of work.
 
     They would wait for longer until the interpreter takes its lock away.

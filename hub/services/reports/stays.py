@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 
-from hub.services.reports.report import yield_to_uploads
+from hub.services.reports.report import yield_processor
 from hub.store.reports.sightings import PlateSeen
 
 #: Sightings of a plate by the same side of a gate are one passage if no more lies between them: a
@@ -113,7 +113,7 @@ class Stays:
         for one in seen:
             hours[one[0] // _HOUR_MS].append(one)
         for hour, of_hour in sorted(hours.items()):
-            yield_to_uploads()  # a sort of a whole day would hold everybody up
+            yield_processor()  # a sort of a whole day would hold everybody up
             self._follow(sorted(of_hour), day)
             self._forget_passages_before((hour + 1) * _HOUR_MS - REPEAT_MS)
         self.entered += len(day.entered)

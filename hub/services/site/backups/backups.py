@@ -29,7 +29,7 @@ from hub.services.site.backups.nightly import (
     back_up,
     find_obstacle,
     look,
-    yield_to_uploads,
+    make_room,
 )
 from hub.services.site.backups.permits import Permit, Permits
 from hub.services.site.backups.place import try_out
@@ -288,7 +288,7 @@ class Backups:
             await self.look()
             if self._wanted.is_set() or self._is_due():
                 await self._back_up()
-            await self._give_way()
+            await self._make_room()
 
     def _is_due(self) -> bool:
         return trio.current_time() >= self._next_attempt and schedule.is_due(
@@ -341,14 +341,14 @@ class Backups:
         self._next_attempt = trio.current_time() + _RETRY_SECONDS
         await self._try_to_set(_FAILURE, msgspec.json.encode(failure).decode())
 
-    async def _give_way(self) -> None:
+    async def _make_room(self) -> None:
         """Remove old backups from the hub's own disk before records have to make room."""
         plan = self._plan()
         days = [use.day for use in self._store.retention.days()]
         kept = KeptLog(self._store.log_id, min(days, default=""))
 
         def work() -> GivenWay | None:
-            return yield_to_uploads(plan, shutil.disk_usage(self._data_dir).free, kept)
+            return make_room(plan, shutil.disk_usage(self._data_dir).free, kept)
 
         async with self._lock:
             if (given := await self._in_thread(work)) is not None:

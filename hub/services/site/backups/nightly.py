@@ -105,7 +105,7 @@ def look(folder: Path, data_dir: Path) -> Folder:
     return replace(read_folder(folder), is_on_same_disk=is_on_same_disk(folder, data_dir))
 
 
-def yield_to_uploads(plan: BackupPlan, free: int, kept: KeptLog) -> GivenWay | None:
+def make_room(plan: BackupPlan, free: int, kept: KeptLog) -> GivenWay | None:
     """Make room if the hub's own disk runs low, before records have to go.
 
     The oldest generation is removed. Once only those are left that always stay, the pictures of the

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec.structs import replace
 
-from hub.config import BackupConfig, Config
+from hub.config import BackupConfig, Config, StoreConfig
 from hub.errors import BackupFault, NoSuchResource, TooManyRequests
 from hub.services.access.audit import Actor
 from hub.services.site.backups import backups as module
 from hub.services.site.backups import permits
-from hub.services.site.backups.nightly import YIELD_BYTES, look, yield_to_uploads
+from hub.services.site.backups.nightly import YIELD_BYTES, look, make_room
 from hub.services.site.backups.views import restored_setting
+from hub.services.site.clock.clock import SiteClock
 from hub.store.backup.archive import ArchiveSink, read_archive
 from hub.store.backup.generations import Folder
 from hub.store.backup.gone_days import KeptLog
@@ -272,15 +274,15 @@ async def test_a_first_day_under_a_clock_ahead_does_not_silence_the_alarm(
 
 
 async def test_old_generations_stay_while_the_clock_is_not_trusted(
-    hub: HubServices, clock: FrozenClock
+    hub: HubServices, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backups = hub.services.upkeep.backups
-    backups._is_clock_trusted = lambda: False
+    monkeypatch.setattr(SiteClock, "is_trusted", False)
     for _ in range(10):
         await back_up(hub)
         clock.advance(DAY)
     assert len(backups.list()) == 10
-    backups._is_clock_trusted = lambda: True
+    monkeypatch.setattr(SiteClock, "is_trusted", True)
     await back_up(hub)
     assert len(backups.list()) < 10
 
@@ -289,7 +291,8 @@ async def test_the_folder_stays_within_its_limit_but_the_last_one_stays(
     hub: HubServices, clock: FrozenClock
 ) -> None:
     backups = hub.services.upkeep.backups
-    backups._config = BackupConfig(max_gb=1e-9)
+    settings = hub.services.core.settings
+    settings.current = replace(settings.current, backup=BackupConfig(max_gb=1e-9))
     for _ in range(3):
         await back_up(hub)
         clock.advance(DAY)
@@ -319,11 +322,11 @@ async def test_backups_on_the_disk_of_the_hub_make_room_before_records_go(
         await back_up(hub)
         clock.advance(DAY)
     plan, kept = backups._plan(), KeptLog("", "")
-    assert yield_to_uploads(plan, plan.min_free + YIELD_BYTES, kept) is None
-    given = yield_to_uploads(plan, plan.min_free + YIELD_BYTES - 1, kept)
+    assert make_room(plan, plan.min_free + YIELD_BYTES, kept) is None
+    given = make_room(plan, plan.min_free + YIELD_BYTES - 1, kept)
     assert given is not None
     assert len(given.folder.generations) == 1
-    assert yield_to_uploads(plan, 0, kept) is None
+    assert make_room(plan, 0, kept) is None
 
 
 async def test_the_last_backup_on_the_disk_of_the_hub_does_not_keep_the_room_of_dropped_days(
@@ -344,25 +347,25 @@ async def test_the_last_backup_on_the_disk_of_the_hub_does_not_keep_the_room_of_
         return [path.stat().st_size == 0 for path in packs]
 
     log_id = hub.store.log_id
-    assert yield_to_uploads(plan, plan.min_free + YIELD_BYTES, KeptLog(log_id, days[1])) is None
+    assert make_room(plan, plan.min_free + YIELD_BYTES, KeptLog(log_id, days[1])) is None
     # Of another log, the backup may have what nothing else has; so it may of days in between.
-    assert yield_to_uploads(plan, 0, KeptLog("another", days[1])) is None
-    assert yield_to_uploads(plan, 0, KeptLog(log_id, days[0])) is None
+    assert make_room(plan, 0, KeptLog("another", days[1])) is None
+    assert make_room(plan, 0, KeptLog(log_id, days[0])) is None
     assert emptied() == [False] * 3
-    given = yield_to_uploads(plan, 0, KeptLog(log_id, days[1]))
+    given = make_room(plan, 0, KeptLog(log_id, days[1]))
     assert given is not None
     assert given.removed == f"the pictures of {days[0]} from the backup"
     assert emptied() == [True, False, False]
     assert [one.is_restorable for one in given.folder.generations] == [True]
     # What the hub has is a file of its own or the same: emptying it makes no room.
-    assert yield_to_uploads(plan, 0, KeptLog(log_id, "9999-01-01")) is None
+    assert make_room(plan, 0, KeptLog(log_id, "9999-01-01")) is None
     await hub.store.retention.forget_day(days[1])
     os.link(packs[1], plan.folder / "another name")
-    assert yield_to_uploads(plan, 0, KeptLog(log_id, days[2])) is None
+    assert make_room(plan, 0, KeptLog(log_id, days[2])) is None
 
 
 async def test_a_low_disk_frees_the_room_of_dropped_days_by_itself(
-    hub: HubServices, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+    hub: HubServices, clock: FrozenClock
 ) -> None:
     await hub.add_faces("Ann", pictures=True)
     day = hub.store.retention.days()[0].day
@@ -372,9 +375,10 @@ async def test_a_low_disk_frees_the_room_of_dropped_days_by_itself(
     await back_up(hub)
     await hub.store.retention.forget_day(day)
     pack = backups.folder / "packs" / f"{day}.pack"
-    monkeypatch.setattr(backups, "_min_free", 2**62)
+    settings = hub.services.core.settings
+    settings.current = replace(settings.current, store=StoreConfig(min_free_gb=1e9))
     assert pack.stat().st_size > 0
-    await backups._give_way()
+    await backups._make_room()
     assert pack.stat().st_size == 0
 
 
