@@ -36,8 +36,11 @@ EXPLAINED = (
     # What people change.
     r"^erasure \d+ is finished",
     r"^refused device .* (the code does not match the signature|it is disabled)",
+    # With a new code before the camera has it, on a clock that runs 120 times as fast.
+    r"^the security code of device .* is being guessed",
     # What its disk does to it.
     r"(:|now:) the disk is not responding|^storing works again",
+    r"^alarms are checked later: too many queries at once",
     r"^target \d+ gets nothing now: ",
     # What it does by itself.
     r"^backed up into ",
