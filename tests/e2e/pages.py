@@ -17,7 +17,7 @@ from werkzeug.routing import Map, MapAdapter
 
 from tests.e2e.filled_site import FilledSite
 from web import pages
-from web.quart_app import HubQuart
+from web.route_access import CheckedQuart
 
 _DOCS = "/docs"
 _SETUP = "/setup/<token>"
@@ -151,7 +151,7 @@ def _is_html(response: httpx.Response) -> bool:
 
 
 def _url_map() -> Map:
-    app = HubQuart(__name__, static_folder=None)
+    app = CheckedQuart(__name__, static_folder=None)
     pages.install(app)
-    app.add_url_rule(_DOCS, "docs", methods=["GET"])
+    app.url_map.add(app.url_rule_class(_DOCS, endpoint="docs", methods=["GET"]))
     return app.url_map
