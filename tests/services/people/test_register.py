@@ -11,8 +11,8 @@ import trio
 import trio.testing
 from PIL import Image
 
-from hub.errors import AlreadyExists, BadParameter, NoSuchResource
-from hub.live.feed import Change
+from hub.errors import AlreadyExists, BadParameter, Missing, NoSuchResource
+from hub.live.feed import Change, next_change
 from hub.services.access.audit import Actor
 from hub.services.commands.photos import BadPhoto
 from hub.services.people.masking import masked
@@ -239,7 +239,7 @@ async def test_of_many_people_those_that_are_wrong_are_refused_in_their_places(
         "Ada",
         BadParameter,
         AlreadyExists,
-        NoSuchResource,
+        Missing,
         BadParameter,
         "Ed",
     ]
@@ -411,11 +411,11 @@ async def test_people_with_numbers_are_sent_again_when_their_setting_changes(
         with hub.services.core.changes.subscribe() as changes:
             assert await revisions() == [1, 2, 3]
             await set_sends(hub, False)
-            assert await changes.next() == [Change("person", "")]
+            await next_change(changes, "person")
             assert await revisions() == [4, 2, 5]
             await set_sends(hub, False)
             await set_sends(hub, True)
-            assert await changes.next() == [Change("person", "")]
+            await next_change(changes, "person")
             assert await revisions() == [6, 2, 7]
         nursery.cancel_scope.cancel()
 
@@ -434,7 +434,7 @@ async def test_a_setting_that_changed_while_the_hub_was_down_counts(
                 await set_sends(hub, sends)
                 await nursery.start(people.run)
                 if (await people.get("1")).revision < revision:
-                    await changes.next()
+                    await next_change(changes, "person")
                 await trio.testing.wait_all_tasks_blocked()
                 nursery.cancel_scope.cancel()
         assert (await people.get("1")).revision == revision
