@@ -38,7 +38,9 @@ def data_option(*, expose_value: bool = True, makes_hub: bool = False) -> Callab
     def add(command: F) -> F:
         @wraps(command)
         def refuse_or_run(data_dir: Path, **parameters: Any) -> Any:
-            _refuse_without_hub(data_dir)
+            # A group that shows something itself leaves it to its commands, which have their own.
+            if click.get_current_context().invoked_subcommand is None:
+                _refuse_without_hub(data_dir)
             return command(data_dir=data_dir, **parameters)
 
         is_checked = expose_value and not makes_hub

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,15 @@ def test_it_says_what_waits_why_and_what_to_do(
     found = json.loads(sitehub("retention", "--json").out)
     assert found["forecast"]["full_in_days"] == 9.6
     assert [day["day"] for day in found["waiting"]] == ["2026-10-01"]
+
+
+def test_a_command_of_the_group_says_where_the_hub_is(
+    sitehub: Sitehub, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITEHUB_DATA", str(tmp_path / "nowhere"))
+    outcome = sitehub("retention", "confirm-clock", "--data", str(data_dir))
+    assert "this command needs one" in outcome.err
+    assert "there is no hub" in sitehub("retention").err
 
 
 def test_the_days_are_named_to_confirm_them(
