@@ -27,6 +27,7 @@ from tests.bench.cameras import (
     PeopleResult,
     Plan,
 )
+from tests.support.new_data import make_data
 from tests.support.ports import free_port
 
 HOST = "127.0.0.1"
@@ -52,9 +53,7 @@ class Hub:
         self._program = tuple(program) or (sys.executable, "-m", "hub")
         self._settings = dict(settings or {})
         self.data = directory / "data"
-        # As a first start leaves it that is interrupted: commands work in it.
-        for folder in (self.data, self.data / "media"):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        make_data(self.data)
         self.tls = tls
         self.web_port = free_port()
         self.device_port = free_port()

@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.forked_commands import ForkedProcess, can_fork, run_forked, start_forked
+from tests.support.new_data import make_data
 from tests.support.ports import free_ports
 
 #: Generous, since many tests may run at once. No test measures it.
@@ -232,9 +233,7 @@ class HubProcess:
 
 
 def copy_certificates(source: Path, data_dir: Path) -> None:
-    """Reuse the certificates of another hub: generating RSA keys is slow.
-
-    The directory is as a first start leaves it that is interrupted: commands work in it.
-    """
-    (data_dir / "media").mkdir(mode=0o700, parents=True)
+    """Reuse the certificates of another hub: generating RSA keys is slow."""
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    make_data(data_dir)
     shutil.copytree(source / "tls", data_dir / "tls")

@@ -18,6 +18,7 @@ from hub.wire.signing import sign_connect
 from tests.e2e.hub_process import HubProcess
 from tests.fuzz.case import Port
 from tests.fuzz.peer import ANSWER_SECONDS, HOST, Peer, strict_json
+from tests.support.new_data import make_data
 from tests.support.ports import free_ports
 
 PASSWORD = "a fuzz of many hours"
@@ -59,6 +60,7 @@ class FuzzHub:
             "web.body_seconds=2",
         ]
         self._process = _SmallCacheHub(directory / "data", settings)
+        make_data(self._process.data_dir)
         self.ports: dict[Port, int] = {
             "web": self._process.web_port,
             "device": self._process.device_port,

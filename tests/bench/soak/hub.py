@@ -20,6 +20,7 @@ import msgspec
 from hub.simulator.identity import CameraIdentity
 from tests.bench.soak.clock import SoakClock
 from tests.e2e.faulty_disk import FaultyDisk
+from tests.support.new_data import make_data
 
 HOST = "127.0.0.1"
 _START_SECONDS = 180.0
@@ -41,9 +42,7 @@ class SoakHub:
     ) -> None:
         self._disk = disk
         self.data = directory / "data"
-        # As a first start leaves it that is interrupted: commands work in it.
-        for folder in (self.data, self.data / "media"):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        make_data(self.data)
         self.log_file = directory / "hub.log"
         self.web_port, self.device_port = ports
         self.url = f"https://{HOST}:{self.web_port}"
