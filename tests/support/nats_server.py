@@ -117,7 +117,7 @@ async def _read(url: str, stream: str, login: dict[str, str]) -> list[Stored]:
         pull = await js.pull_subscribe("", stream=stream, config=consumer)
         found: list[Stored] = []
         while len(found) < info.state.messages:
-            for message in await pull.fetch(500, timeout=10):
+            for message in await pull.fetch(500, timeout=30):
                 seq = message.metadata.sequence.stream
                 found.append(
                     Stored(seq, message.subject, dict(message.headers or {}), message.data)
@@ -131,7 +131,7 @@ async def _take(url: str, stream: str, consumer: str, count: int) -> None:
     client = await _connected(url, {})
     try:
         pull = await client.jetstream().pull_subscribe_bind(consumer, stream)
-        await pull.fetch(count, timeout=10)
+        await pull.fetch(count, timeout=30)
     finally:
         await client.close()
 
