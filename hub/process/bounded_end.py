@@ -61,6 +61,9 @@ class BoundedEnd:
         self._seconds = 0.0
         self._last_acts: list[Callable[[], object]] = []
         self._nowhere: int | None = None
+        self._is_late = False
+        self._may_speak = threading.Event()
+        self._has_spoken = threading.Event()
 
     def before_exit(self, act: Callable[[], object]) -> None:
         """Call `act` before a forced exit, in the order of these calls; it may hang or raise."""
@@ -75,7 +78,9 @@ class BoundedEnd:
             self._deadline, self._seconds = deadline, seconds
             if not self._is_watching:
                 self._is_watching = True
-                threading.Thread(target=self._watch, name="bounded end", daemon=True).start()
+                # Both now: Python 3.12 starts no thread any more while the interpreter ends.
+                for work in (self._watch, self._say_last_words):
+                    threading.Thread(target=work, name="bounded end", daemon=True).start()
             self._changed.notify()
             # A thread of C, which does not need the interpreter lock. It must not wait for stderr.
             if self._nowhere is None:
@@ -93,6 +98,7 @@ class BoundedEnd:
         with self._changed:
             self._is_over = True
             self._changed.notify()
+            self._may_speak.set()
             if self._nowhere is not None:
                 faulthandler.cancel_dump_traceback_later()
                 os.close(self._nowhere)
@@ -104,12 +110,15 @@ class BoundedEnd:
                 self._changed.wait(left)
             if self._is_over:
                 return
-        last_words = threading.Thread(target=self._say_last_words, daemon=True)
-        last_words.start()
-        last_words.join(_LAST_WORDS_SECONDS)
+            self._is_late = True
+        self._may_speak.set()
+        self._has_spoken.wait(_LAST_WORDS_SECONDS)
         self._exit(self._status)
 
     def _say_last_words(self) -> None:
+        self._may_speak.wait()
+        if not self._is_late:
+            return
         # The frames are read first: what comes after may hang as well.
         log.critical(
             "the process did not end within %g s and is ended now, without waiting for %s",
@@ -119,6 +128,7 @@ class BoundedEnd:
         for act in self._last_acts:
             with suppress(Exception):
                 act()
+        self._has_spoken.set()
 
 
 def exit_process(status: int) -> NoReturn:
