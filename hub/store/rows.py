@@ -72,6 +72,10 @@ class DamagedRows:
         """Return how many rows are damaged."""
         return sum(map(len, self._keys.copy().values()))
 
+    def tables(self) -> tuple[str, ...]:
+        """Return each table with damaged rows, and how many they are."""
+        return tuple(f"{table} ({len(keys)})" for table, keys in sorted(self._keys.copy().items()))
+
     def names(self) -> tuple[str, ...]:
         """Return each table with damaged rows, how many they are, and the first few keys."""
         return tuple(

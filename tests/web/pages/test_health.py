@@ -147,9 +147,14 @@ async def test_the_most_serious_comes_first_whatever_reports_it(
 
 
 async def test_damaged_rows_are_named_by_table_and_key(hub: PageSite) -> None:
-    where = "record (1: 7), user (2: mei, jan)"
-    hub.health_reasons = [HealthReason("damaged-rows", {"where": where})]
-    assert f"is damaged and cannot be shown: {where}." in words((await visit(hub)).text)
+    where, rows = "record (1), user (2)", "record (1: 7), user (2: mei, jan)"
+    hub.health_reasons = [HealthReason("damaged-rows", {"where": where}, rows=rows)]
+    visitor = await visit(hub)
+    assert f"is damaged and cannot be shown: {where}." in words(visitor.text)
+    assert rows in words(visitor.text)
+    # Others may ask for this, and a key may be a name.
+    await visitor.get("/healthz")
+    assert (where in visitor.text, "mei" in visitor.text) == (True, False)
 
 
 @pytest.mark.parametrize("role", ["guard", "viewer"])

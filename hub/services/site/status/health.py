@@ -61,12 +61,15 @@ _ALSO_SUSPECT = "they do not fit their approval"
 class HealthReason(Struct, frozen=True):
     """A problem that a person must solve, with the values `args` of its sentence.
 
-    `did`: of the camera that it is about, if there is one problem for each camera.
+    `did`: of the camera that it is about, if there is one problem for each camera. `rows`: which
+    rows are damaged, told on the page *Health* alone: /healthz asks for no sign-in, alarms are
+    forwarded, and the key of a row may be the name of a user or the number of a person.
     """
 
     code: str
     args: dict[str, str] = {}
     did: str = ""
+    rows: str = ""
 
     @property
     def problem(self) -> Problem:
@@ -212,8 +215,10 @@ class Health:
             yield _problem("changes-lost", since=moment)
         if health.lost:
             yield _problem("pictures-lost", what=health.lost)
-        if where := ", ".join(self._store.damaged_rows.names()):
-            yield _problem("damaged-rows", where=where)
+        damaged = self._store.damaged_rows
+        if where := ", ".join(damaged.tables()):
+            rows = ", ".join(damaged.names())
+            yield HealthReason("damaged-rows", {"where": where}, rows=rows)
         if shortage := self._watched.maintenance.shortage:
             free, wanted = f"{shortage.free_bytes / GB:.1f}", f"{shortage.wanted_bytes / GB:g}"
             yield _problem("disk-low", free=free, wanted=wanted)

@@ -181,9 +181,10 @@ def test_damaged_rows_are_a_notice_that_names_what_is_damaged(parts: Parts) -> N
     assert parts.codes() == ["damaged-rows"]
     assert parts.sentence() == (
         "Some stored data is damaged and cannot be shown: "
-        "device (1: 1), device_setting (1: 1), record (2: 7, 9). "
-        "Nothing else is damaged."
+        "device (1), device_setting (1), record (2). Nothing else is damaged."
     )
+    (reason,) = parts.health.reasons()
+    assert reason.rows == "device (1: 1), device_setting (1: 1), record (2: 7, 9)"
     assert [reason.problem.is_loss for reason in parts.health.reasons()] == [True]
 
 
