@@ -25,6 +25,7 @@ from tests.support.clock import FrozenClock
 from tests.support.core import core_of
 from tests.support.device_call import Call
 from tests.support.hostile_messages import KB, contents, message, places
+from tests.support.known_abilities import KnownAbilities
 from tests.support.loop_steps import measured_steps
 from tests.support.plug import device_port
 from tests.support.web import services
@@ -81,7 +82,8 @@ async def test_no_upload_of_the_largest_size_keeps_the_loop(
         parts.cameras.authentication.tokens["good"] = gate
         site: Any = SimpleNamespace(zone=lambda: ZoneInfo("Asia/Shanghai"))
         nothing: Any = None
-        parts.records.ingest = Ingest(core_of(store, clock, site=site), nothing, nothing, nothing)
+        core = core_of(store, clock, site=site)
+        parts.records.ingest = Ingest(core, nothing, nothing, nothing, KnownAbilities())
         api = device_api(parts, Bodies(WebConfig()))
         await check("upload_of", partial(upload_of, api, sent))
 

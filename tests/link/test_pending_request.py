@@ -20,7 +20,7 @@ class Commander:
 
     def __init__(self, port: Port, did: str) -> None:
         site = port.site
-        self.commands = Commands(site.core, site.registry, site.devices)
+        self.commands = Commands(site.core, site.registry, site.devices, site.capabilities)
         self.did = did
         self.got: dict[str, Any] = {}
         self._nursery = port.nursery

@@ -40,6 +40,7 @@ OF_UPLOADS = {
     "CampaignTable.update_target": "on_commit, in Campaigns",
     "DeviceTable.update_status": "nothing: what was reported is shown from memory",
     "DownloadTable.save": "nothing: it is shown from memory",
+    "device_capabilities._save": "nothing",
 }
 
 

@@ -67,7 +67,7 @@ class CommandedDevice:
 
 
 def commands_of(site: Gate, abilities: Abilities | None = None) -> Commands:
-    return Commands(site.core, site.registry, site.devices, abilities)
+    return Commands(site.core, site.registry, site.devices, abilities or site.capabilities)
 
 
 async def commanded_device(

@@ -13,7 +13,6 @@ from hub.services.devices.directory import NewDevice
 from hub.services.firmware.campaign_views import Campaign
 from hub.services.firmware.downloads import PATH, Transfer
 from hub.services.firmware.releases import NewComponent, NewRelease, Release, StoredFile
-from hub.services.records.ingest import Ingest
 from hub.wire.uploads.firmware import OtaAnswer, PlainOtaAnswer, Versions
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
@@ -35,7 +34,7 @@ class FirmwareSite:
         self.campaigns = services.firmware.campaigns
         self.downloads = services.firmware.downloads
         self.devices = services.cameras.devices
-        self.ingest = Ingest(services.core, self.devices, self.campaigns, self.downloads)
+        self.ingest = services.records.ingest
 
     async def add_cameras(self, *dids: str) -> None:
         for did in dids:

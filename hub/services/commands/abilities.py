@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hub.errors import NoSuchPath
 from hub.live.registry import DeviceAnswer
-from hub.wire.commands.capabilities import UNKNOWN, Capabilities, Edition, with_group
+from hub.wire.commands.capabilities import Capabilities, Edition, with_group
 from hub.wire.commands.dialect import SET_FACE, Command
 from hub.wire.commands.later_commands import OTA_START, PERSON_UPDATE
 
@@ -25,16 +25,6 @@ class Abilities(Protocol):
 
     async def learn(self, did: str, learn: Learn, source: LearntFrom) -> None:
         """Keep what follows from what the device did."""
-
-
-class NothingKnown:
-    """Keeps nothing."""
-
-    def of(self, did: str) -> Capabilities:
-        return UNKNOWN
-
-    async def learn(self, did: str, learn: Learn, source: LearntFrom) -> None:
-        pass
 
 
 def from_setting(name: str, edition: Edition, answer: DeviceAnswer, *, is_ok: bool) -> Learn:

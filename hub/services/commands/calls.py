@@ -12,7 +12,7 @@ from hub.errors import BadParameter, DeviceNonsense, DeviceRefused
 from hub.live.registry import DeviceAnswer as DeviceAnswer
 from hub.live.registry import Registry
 from hub.services.changes import acts_outside
-from hub.services.commands.abilities import Abilities, NothingKnown
+from hub.services.commands.abilities import Abilities
 from hub.services.commands.known_settings import (
     MAX_MSG_LENGTH,
     DeviceSettings,
@@ -92,13 +92,13 @@ class Commands:
     """
 
     def __init__(
-        self, core: Core, registry: Registry, devices: Devices, abilities: Abilities | None = None
+        self, core: Core, registry: Registry, devices: Devices, abilities: Abilities
     ) -> None:
-        """`abilities`: what is known of what devices can do; by default nothing is."""
+        """`abilities`: what is known of what devices can do."""
         self._store = core.store
         self._devices = devices
         self._settings = KnownSettings(core.store, core.now)
-        self._abilities = abilities or NothingKnown()
+        self._abilities = abilities
         self._sender = CommandSender(
             core.store, registry, devices, core.changes, self._settings, self._abilities
         )

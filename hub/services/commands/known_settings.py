@@ -14,12 +14,10 @@ from hub.log import limited
 from hub.store.db import Store
 from hub.store.tables.device_settings import DeviceSetting, SettingName
 from hub.store.tables.devices import Device
-from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.later_commands import SET_ADJUST, SET_DAY_NIGHT
 from hub.wire.commands.param_structs import FaceParam, RecordParam
 from hub.wire.commands.params import check_param
-from hub.wire.commands.settings import face_edition
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +68,6 @@ class KnownSettings:
 
     def of_device(self, did: str) -> DeviceSettings:
         return DeviceSettings(self.of_command(did, SET_FACE), self.of_command(did, SET_RECORDING))
-
-    def learnt(self, did: str) -> Capabilities:
-        """Return the edition of 1.5 that the device took, by the uri that it answered."""
-        known = self._store.device_settings.get(did, _NAMES[SET_FACE.name])
-        return Capabilities(face=face_edition(known.uri) if known and known.uri else None)
 
     async def note(
         self,

@@ -15,7 +15,6 @@ from typing import Any
 
 import trio
 from msgspec import Raw
-from msgspec.structs import replace
 
 from hub.errors import DeviceOffline, HubError, NoSuchPath, Unanswered
 from hub.live.feed import Change, Feed
@@ -26,7 +25,6 @@ from hub.services.commands.known_settings import KnownSettings, is_kept, is_sett
 from hub.services.commands.queue import CommandQueues
 from hub.services.devices.directory import Devices
 from hub.store.db import Store
-from hub.wire.commands.capabilities import Capabilities
 from hub.wire.commands.dialect import (
     FILE_READ,
     PERSON_ADD,
@@ -128,7 +126,7 @@ class CommandSender:
 
         Silence and all other codes end it: the device may have taken the setting (D12).
         """
-        editions = list(editions_of(command, self._known(did)))
+        editions = list(editions_of(command, self._abilities.of(did)))
         while True:
             said = to_edition(command, param, editions.pop(0))
             link, release = await self._acquire(did, command)
@@ -141,13 +139,6 @@ class CommandSender:
                 learn = from_setting(command.name, said.edition, answer, is_ok=is_ok)
                 await self._abilities.learn(did, learn, "answer")
                 return answer
-
-    def _known(self, did: str) -> Capabilities:
-        """Return what is known of the device; earlier versions kept only the uri of 1.5."""
-        known = self._abilities.of(did)
-        if known.face is not None:
-            return known
-        return replace(known, face=self._settings.learnt(did).face)
 
     async def _acquire(
         self, did: str, command: Command[Any, Any]

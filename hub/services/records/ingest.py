@@ -12,7 +12,7 @@ import xxhash
 from hub import metrics
 from hub.errors import NoSuchResource, NotAuthorised
 from hub.log import limited
-from hub.services.commands.abilities import Abilities, NothingKnown, from_upload
+from hub.services.commands.abilities import Abilities, from_upload
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
@@ -61,10 +61,10 @@ class Ingest:
         devices: Devices,
         campaigns: Campaigns,
         downloads: Downloads,
-        abilities: Abilities | None = None,
+        abilities: Abilities,
     ) -> None:
         """`abilities`: keeps whose shapes a device uploads."""
-        self._abilities = abilities or NothingKnown()
+        self._abilities = abilities
         self._records = core.store.records
         self._devices = devices
         self._site = core.site

@@ -42,7 +42,7 @@ class Album:
         self.site = site
         self.did = did
         self.link = link
-        self.commands = Commands(site.core, site.registry, site.devices)
+        self.commands = Commands(site.core, site.registry, site.devices, site.capabilities)
         self.files = DeviceFiles(site.core, self.commands)
         self.got: list[bytes | HubError] = []
 

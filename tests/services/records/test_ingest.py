@@ -59,7 +59,7 @@ class Hub:
             book,
             campaigns,
             downloads,
-            abilities,
+            abilities or KnownAbilities(),
         )
 
     def _note(self, device: Device, info: DeviceInfo) -> None:

@@ -70,15 +70,15 @@ _RECORD_COUNT = 2000
 class _SavedClock(Struct, frozen=True):
     """What is kept for the next start. Seconds; `seen` and `likely` are UNIX times.
 
-    `expiry`: what the expiry clock showed; None if a version before it saved this.
+    `expiry`: what the expiry clock showed.
     """
 
     seen: float
     likely: float
     steady: float
     counted: float
-    vouched: bool = False
-    expiry: float | None = None
+    vouched: bool
+    expiry: float
 
 
 class SiteClock:
@@ -150,8 +150,7 @@ class SiteClock:
     def _expiry_clock_from(self, saved: _SavedClock | None) -> ExpiryClock:
         begin = self._wall
         if saved is not None:
-            expiry = saved.seen if saved.expiry is None else saved.expiry
-            begin = begin_of_expiry_clock(self._wall, seen=saved.seen, saved=expiry)
+            begin = begin_of_expiry_clock(self._wall, seen=saved.seen, saved=saved.expiry)
         return ExpiryClock(self._now, self._steady_now, begin=begin)
 
     # What can be asked

@@ -146,16 +146,6 @@ async def test_a_hub_that_was_killed_does_not_lengthen_a_life(host: Host) -> Non
     assert not is_valid(tokens_of(host, clock), token)
 
 
-async def test_what_a_version_before_stored_goes_on(host: Host) -> None:
-    is_good = await issue_token(host, host.new_clock())
-    state = f'{{"seen": {host.wall()}, "likely": {host.wall()}, "steady": 0, "counted": 0}}'
-    await host.store.settings.set("clock.state", state)
-    host.run(HOUR - 1)
-    assert is_good()
-    (holder,) = host.store.tokens._holders.values()
-    assert holder.expires_at == int((host.new_clock().expiry() + 1) * 1000)
-
-
 def test_times_are_shown_by_the_clock_of_the_wall(host: Host) -> None:
     clock = host.new_clock()
     moment = int(clock.expiry() * 1000)
