@@ -522,11 +522,7 @@ PROBLEMS: dict[str, Problem] = {
 
 #: By name.
 CHECKS: dict[str, Check] = {
-    "hub": Check(
-        name="Hub",
-        meaning=_NO_WORK,
-        is_technical=True,
-    ),
+    "hub": Check(name="Hub", meaning=_NO_WORK, is_technical=True),
     "service": Check(
         name="Service",
         meaning="The hub may not start by itself after a power cut or a restart of this computer.",
@@ -538,40 +534,22 @@ CHECKS: dict[str, Check] = {
         is_technical=True,
     ),
     "ports": Check(
-        name="Network ports",
-        meaning="Cameras or browsers cannot reach the hub.",
-        is_technical=True,
+        name="Network ports", meaning="Cameras or browsers cannot reach the hub.", is_technical=True
     ),
-    "clock": Check(
-        name="Clock",
-        meaning=_WRONG_TIMES,
-        page=_STORAGE,
-    ),
+    "clock": Check(name="Clock", meaning=_WRONG_TIMES, page=_STORAGE),
     "disk": Check(
         name="Disk",
         meaning="Records may be kept for fewer days than you want, or come late.",
         page=_STORAGE,
     ),
-    "certificate": Check(
-        name="Certificate",
-        meaning=_DISTRUST,
-        page=_CERTIFICATE,
-    ),
+    "certificate": Check(name="Certificate", meaning=_DISTRUST, page=_CERTIFICATE),
     "permissions": Check(
         name="Access rights",
         meaning="The hub cannot use its files, or others can read them.",
         is_technical=True,
     ),
-    "sqlite": Check(
-        name="Database program",
-        meaning=_NO_WORK,
-        is_technical=True,
-    ),
-    "database": Check(
-        name="Database",
-        meaning=_NO_WORK,
-        is_technical=True,
-    ),
+    "sqlite": Check(name="Database program", meaning=_NO_WORK, is_technical=True),
+    "database": Check(name="Database", meaning=_NO_WORK, is_technical=True),
     "key": Check(
         name="Key file",
         meaning="Cameras and programs may be refused until this is fixed.",
@@ -583,36 +561,18 @@ CHECKS: dict[str, Check] = {
         meaning="Some records or pictures are not shown.",
         is_technical=True,
     ),
-    "backups": Check(
-        name="Backups",
-        meaning=_NO_BACKUP,
-        page=_BACKUPS,
-    ),
+    "backups": Check(name="Backups", meaning=_NO_BACKUP, page=_BACKUPS),
     "integrity": Check(
         name="Whole database",
         meaning="Records, cameras and users may be lost if nothing is done.",
         page=_BACKUPS,
         is_technical=True,
     ),
-    "records": Check(
-        name="All records",
-        meaning=_LOST_PARTS,
-    ),
-    "counts": Check(
-        name="Counts of records",
-        meaning="Charts and reports may show wrong numbers.",
-    ),
-    "entries": Check(
-        name="All other entries",
-        meaning=_LEFT_OUT,
-    ),
-    "pictures": Check(
-        name="All pictures",
-        meaning=_LOST_PARTS,
-    ),
+    "records": Check(name="All records", meaning=_LOST_PARTS),
+    "counts": Check(name="Counts of records", meaning="Charts and reports may show wrong numbers."),
+    "entries": Check(name="All other entries", meaning=_LEFT_OUT),
+    "pictures": Check(name="All pictures", meaning=_LOST_PARTS),
     "firmware": Check(
-        name="Firmware files",
-        meaning="Cameras cannot be updated with these files.",
-        page=_FIRMWARE,
+        name="Firmware files", meaning="Cameras cannot be updated with these files.", page=_FIRMWARE
     ),
 }
