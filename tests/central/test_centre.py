@@ -123,6 +123,13 @@ def seen(name: str, ago: timedelta) -> Hub:
     return Hub(name, 3, None, utc_now() - ago, "", 0, None, None)
 
 
+@pytest.fixture
+def autojump_clock(autojump_clock: MockClock) -> MockClock:
+    """The store works in threads, which the clock does not see: time passes only after them."""
+    autojump_clock.autojump_threshold = 0.02
+    return autojump_clock
+
+
 async def until(condition: Callable[[], bool]) -> None:
     with trio.fail_after(60):
         while not condition():  # noqa: ASYNC110  what happens has no event

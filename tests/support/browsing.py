@@ -151,6 +151,14 @@ class Events:
         lines = dict(line.split(": ", 1) for line in block.split("\n"))
         return lines["event"], json.loads(lines["data"])
 
+    async def next_of(self, name: str) -> Any:
+        """The data of the next event of this name. A stream without one beats for ever."""
+        with trio.fail_after(20):
+            while True:
+                found, data = await self.next()
+                if found == name:
+                    return data
+
     async def ended(self) -> bool:
         """Whether the stream ends without another event."""
         with trio.fail_after(20):

@@ -6,17 +6,18 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import BinaryIO
 
 _SECONDS = 20.0
 
 
 class RawNats:
-    """Blocks. What is sent is not checked."""
+    """Blocks. What is sent is not checked. `file` reads the connection."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, file: BinaryIO) -> None:
         self._connection = connection
-        self._file = connection.makefile("rb")
+        self._file = file
 
     def login(self, **fields: object) -> None:
         asked = {"verbose": False, "headers": True, "no_responders": True, **fields}
@@ -57,17 +58,16 @@ class RawNats:
 @contextmanager
 def raw_nats(port: int, tls: ssl.SSLContext | None = None, **login: object) -> Iterator[RawNats]:
     """Connect to a server on the loopback address. `tls`: after its greeting, as it wants."""
-    with socket.create_connection(("127.0.0.1", port), _SECONDS) as connection:
+    with ExitStack() as opened:
+        connection = opened.enter_context(socket.create_connection(("127.0.0.1", port), _SECONDS))
         _read_greeting(connection)
-        if tls is None:
-            client = RawNats(connection)
-            client.login(**login)
-            yield client
-            return
-        with tls.wrap_socket(connection, server_hostname="127.0.0.1") as encrypted:
-            client = RawNats(encrypted)
-            client.login(**login)
-            yield client
+        if tls is not None:
+            encrypted = tls.wrap_socket(connection, server_hostname="127.0.0.1")
+            connection = opened.enter_context(encrypted)
+        # It keeps the connection open until it is closed itself.
+        client = RawNats(connection, opened.enter_context(connection.makefile("rb")))
+        client.login(**login)
+        yield client
 
 
 def _read_greeting(connection: socket.socket) -> None:

@@ -372,9 +372,7 @@ async def test_a_live_card_shows_the_register_too(hub: PageSite, guard: Photogra
     async with guard.listening("/stream") as events:
         assert (await events.next())[0] == "beat"
         await hub.add_record(detail=FaceDetail(name="W. Fang", uuid="7"))
-        name, card = await events.next()
-        while name != "card":
-            name, card = await events.next()
+        card = await events.next_of("card")
     assert "王芳" in card["html"]
 
 
@@ -401,10 +399,9 @@ async def test_viewers_see_what_cameras_report_and_nothing_of_the_register(
     await viewer.get("/")
     assert "W. Fang" in viewer.text
     async with viewer.listening("/stream") as events:
+        assert (await events.next())[0] == "beat"
         await hub.add_record(detail=FaceDetail(name="W. Fang", uuid="7"))
-        name, card = await events.next()
-        while name != "card":
-            name, card = await events.next()
+        card = await events.next_of("card")
     assert "W. Fang" in card["html"]
     assert "王芳" not in card["html"]
 
