@@ -97,7 +97,7 @@ async def export_records(
     source: HeldRecords, facts: ExportFacts, words: language.Language
 ) -> AsyncGenerator[bytes, None]:
     """Yield the ZIP in parts of about 32 to 96 KB. Raises what the source raises."""
-    language.use(words)
+    language.use(words, facts.zone)
     export = _Export(source, facts, words)
     made = b""
     async for part in export.parts():

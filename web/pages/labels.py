@@ -20,7 +20,6 @@ from hub.services.site.backups.place import NOT_CONNECTED
 from hub.services.site.status.health import HealthReason
 from hub.wire.commands.field_specs import FieldSpec
 from hub.wire.uploads.records import HubDetail
-from web import auth
 from web.pages import language
 from web.pages.language import N_, gettext
 from web.pages.target_reasons import target_reason
@@ -374,7 +373,7 @@ def device_reason(device: DeviceView) -> str:
 
 
 def reason_sentence(reason: RefusalReason) -> str:
-    zone = auth.services().core.site.zone()
+    zone = language.zone()
     return gettext(WAITING[reason.code]) % {
         **reason.args,
         "offset": clock_offset(float(reason.args.get("seconds", "0"))),
@@ -409,7 +408,7 @@ def shown_value(text: str) -> str:
     """A value of a sentence about the hub: a moment in the time of the site, or a reason."""
     if _UTC_MOMENT.fullmatch(text):
         moment = datetime.fromisoformat(text.removesuffix(" UTC")).replace(tzinfo=UTC)
-        return f"{moment.astimezone(auth.services().core.site.zone()):%Y-%m-%d %H:%M}"
+        return f"{moment.astimezone(language.zone()):%Y-%m-%d %H:%M}"
     return store_reason(target_reason(text))
 
 

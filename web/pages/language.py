@@ -1,4 +1,8 @@
-"""The two languages of the pages: selection per request, translations and dates."""
+"""The two languages of the pages: selection per request, translations, dates and times.
+
+The language and the zone of a task hold for what it renders outside its request too: streams,
+and files that are made in a thread.
+"""
 
 from __future__ import annotations
 
@@ -182,6 +186,7 @@ LANGUAGES: Mapping[str, Language] = {
 }
 
 _current: ContextVar[Language] = ContextVar("language", default=LANGUAGES["en"])
+_zone: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
 
 
 def current() -> Language:
@@ -189,8 +194,20 @@ def current() -> Language:
     return _current.get()
 
 
-def use(language: Language) -> None:
+def zone() -> tzinfo:
+    """The zone in which times are shown: that of the site."""
+    return _zone.get()
+
+
+def use(language: Language, zone: tzinfo) -> None:
+    """Render what follows in this task, or this thread, in this language and this zone."""
     _current.set(language)
+    _zone.set(zone)
+
+
+def moment(ms: int) -> str:
+    """A date and time in the language of this request and the zone of the site."""
+    return current().moment(ms, zone())
 
 
 def choose(cookie: str | None, site: str, accepted: LanguageAccept) -> Language:

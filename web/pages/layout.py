@@ -54,13 +54,9 @@ async def note_changes() -> None:
 
 
 async def choose_language() -> None:
-    language.use(
-        language.choose(
-            request.cookies.get(LANGUAGE_COOKIE),
-            auth.services().core.site.language(),
-            request.accept_languages,
-        )
-    )
+    site = auth.services().core.site
+    cookie = request.cookies.get(LANGUAGE_COOKIE)
+    language.use(language.choose(cookie, site.language(), request.accept_languages), site.zone())
 
 
 def _navigation(me: User) -> list[NavigationItem]:
@@ -151,7 +147,7 @@ async def shared_values() -> dict[str, object]:
         "language": language.current(),
         "languages": language.LANGUAGES.values(),
         "theme": _theme(),
-        "zone": hub.core.site.zone(),
+        "zone": language.zone(),
         "site_name": hub.core.site.name(),
         "me": me,
         "role": language.gettext(ROLES[me.role]) if me else "",

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from hub.errors import BadParameter
 from hub.services.reports.periods import read_day
 from web import auth
+from web.pages import language
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -22,7 +23,7 @@ def valid_day(text: str) -> date | None:
 
 def begin_of(day: date) -> int:
     """When a day begins, in UNIX milliseconds."""
-    return to_ms(datetime.combine(day, time(), auth.services().core.site.zone()))
+    return to_ms(datetime.combine(day, time(), language.zone()))
 
 
 def end_of(day: date) -> int:
@@ -55,7 +56,7 @@ def read_time(text: str, field: str, zone: tzinfo) -> datetime | None:
 
 def read_time_ms(text: str, field: str) -> int | None:
     """As `read_time`, in UNIX milliseconds."""
-    moment = read_time(text, field, auth.services().core.site.zone())
+    moment = read_time(text, field, language.zone())
     return None if moment is None else to_ms(moment)
 
 

@@ -42,6 +42,8 @@ EXPLAINED = (
     r"(:|now:) the disk is not responding|^storing works again",
     r"^alarms are checked later: too many queries at once",
     r"^target \d+ gets nothing now: ",
+    # Its camera went away while the disk took its time.
+    r"^a change without a caller failed: the device is offline",
     # What it does by itself.
     r"^backed up into ",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,9 @@ def _texts(said: ast.expr) -> Iterator[str]:
 
 @pytest.fixture
 def chinese() -> Iterator[None]:
-    language.use(language.LANGUAGES["zh"])
+    language.use(language.LANGUAGES["zh"], UTC)
     yield
-    language.use(language.LANGUAGES["en"])
+    language.use(language.LANGUAGES["en"], UTC)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hub.services import Services
 from hub.services.alarms.alarms import Alarm
 from hub.services.alarms.answers import Answer, last_answer, may_have_answer
-from web import auth
 from web.pages import language
 from web.pages.actors import actor_text
 from web.pages.language import gettext
@@ -27,12 +26,8 @@ def _answer_text(answer: Answer | None) -> str:
     if answer is None:
         return ""
     who = actor_text(answer.who) if answer.who else gettext("automatically")
-    texts = {"who": who, "time": _moment(answer.at)}
+    texts = {"who": who, "time": language.moment(answer.at)}
     if answer.again_at is None:
         return gettext("%(who)s, %(time)s") % texts
-    texts["again"] = _moment(answer.again_at)
+    texts["again"] = language.moment(answer.again_at)
     return gettext("Acknowledged by %(who)s, %(time)s. New again since %(again)s.") % texts
-
-
-def _moment(at: int) -> str:
-    return language.current().moment(at, auth.services().core.site.zone())

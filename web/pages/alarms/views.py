@@ -163,10 +163,11 @@ def _read_place(text: str) -> ListPlace | None:
 @blueprint.get("/export", role="guard")
 async def export() -> Response:
     """All alarms that the filter finds, as CSV."""
-    hub, form, shown = auth.services(), read_form(), language.current()
+    hub, form = auth.services(), read_form()
+    shown, zone = language.current(), language.zone()
 
     def describe(alarm: Alarm) -> tuple[str, str]:
-        language.use(shown)
+        language.use(shown, zone)
         card = make_alarm_card(hub, alarm)
         return card.title or card.kind_text, card.place
 
@@ -246,7 +247,7 @@ async def _one_page(template: str, seq: int) -> Response:
 def _step_row(step: AlarmStep) -> StepRow:
     by_itself = gettext("automatically") if step.step == "closed" else ""
     return StepRow(
-        time=language.current().moment(step.at, auth.services().core.site.zone()),
+        time=language.moment(step.at),
         text=gettext(labels.STEPS[step.step]),
         who=actor_text(step.who) if step.who else by_itself,
         note=step.note,

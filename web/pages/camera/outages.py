@@ -122,7 +122,7 @@ async def _availability(did: str, days: int, now: int) -> tuple[int, str, str]:
 
 
 def _row(outage: Outage, hub_off: int, now: int) -> OutageRow:
-    lang, zone = language.current(), auth.services().core.site.zone()
+    lang, zone = language.current(), language.zone()
     end = outage.ended_at
     length = max(0, (now if end is None else end) - outage.began_at)
     note = ""
@@ -142,7 +142,7 @@ def _row(outage: Outage, hub_off: int, now: int) -> OutageRow:
 
 def _span(outage: Outage) -> str:
     """Begin, end and length of an outage, as short as they can be without a doubt."""
-    lang, zone = language.current(), auth.services().core.site.zone()
+    lang, zone = language.current(), language.zone()
     begin = f"{lang.day(outage.began_at, zone)} {lang.time(outage.began_at, zone)[:5]}"
     if outage.ended_at is None:
         return gettext("since %(time)s") % {"time": begin}
@@ -155,4 +155,4 @@ def _span(outage: Outage) -> str:
 
 
 def _day(ms: int) -> object:
-    return datetime.fromtimestamp(ms / 1000, auth.services().core.site.zone()).date()
+    return datetime.fromtimestamp(ms / 1000, language.zone()).date()

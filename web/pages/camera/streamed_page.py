@@ -84,7 +84,7 @@ class _StreamedBody(ResponseBody):
         self._before = before
         self._pieces = pieces
         self._after = after
-        self._language = language.current()
+        self._language, self._zone = language.current(), language.zone()
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,7 +99,7 @@ class _StreamedBody(ResponseBody):
         await self._pieces.aclose()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        language.use(self._language)
+        language.use(self._language, self._zone)
         yield self._before.encode()
         async for piece in self._pieces:
             yield piece.encode()

@@ -87,7 +87,7 @@ def pair_exchanges(frames: Iterable[TracedFrame]) -> list[Exchange]:
 
 
 def _make_line(frame: TracedFrame) -> FrameLine:
-    zone = auth.services().core.site.zone()
+    zone = language.zone()
     return FrameLine(
         number=frame.number,
         of=frame.matched,

@@ -142,7 +142,7 @@ def _lockout(shown: list[PendingDevice]) -> str:
     )
     return text % {
         "n": len(ends),
-        "time": language.current().time(max(ends), auth.services().core.site.zone()),
+        "time": language.current().time(max(ends), language.zone()),
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.services.records.holds import Hold
-from web import auth
 from web.pages import language
 from web.pages.actors import actor_text
 from web.pages.evidence.times import last_day_field
@@ -28,7 +27,7 @@ class HoldRow(Struct, frozen=True, kw_only=True):
 
 
 def hold_row(hold: Hold) -> HoldRow:
-    words, zone = language.current(), auth.services().core.site.zone()
+    words, zone = language.current(), language.zone()
     ended = ""
     if hold.ended_at is not None:
         moment = words.moment(hold.ended_at, zone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from hub.services.reports.periods import read_day
-from web import auth
+from web.pages import language
 from web.pages.times import end_of
 
 
@@ -18,5 +18,5 @@ def last_day_field(ms: int | None) -> str:
     """The last day of a hold, as a date field has it."""
     if ms is None:
         return ""
-    zone = auth.services().core.site.zone()
+    zone = language.zone()
     return datetime.fromtimestamp((ms - 1) / 1000, zone).date().isoformat()

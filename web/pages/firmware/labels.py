@@ -29,7 +29,6 @@ from hub.services.firmware.release_validation import (
 from hub.services.firmware.releases import MAX_FILE_BYTES, MAX_RELEASES, MAX_TOTAL_BYTES, Release
 from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import Versions, is_older
-from web import auth
 from web.http.bodies import TooSlow
 from web.pages import language
 from web.pages.labels import STORE_REASONS
@@ -202,7 +201,7 @@ def percent(device: CampaignDevice, release: Release) -> int:
 def moment(ms: int | None) -> str:
     if ms is None:
         return ""
-    zone = auth.services().core.site.zone()
+    zone = language.zone()
     return f"{language.current().day(ms, zone)} {language.current().time(ms, zone)}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.services.jobs.jobs import ItemState, Job, JobKind, JobState
-from web import auth
 from web.pages import language
 from web.pages.actors import actor_text
 from web.pages.language import N_, gettext
@@ -99,11 +98,7 @@ def job_row(job: Job) -> JobRow:
         finished=job.done + job.failed,
         failed=job.failed,
         by=actor_text(job.created_by),
-        started=_moment(job.created_at),
-        ended="" if job.ended_at is None else _moment(job.ended_at),
+        started=language.moment(job.created_at),
+        ended="" if job.ended_at is None else language.moment(job.ended_at),
         failure=job.failure,
     )
-
-
-def _moment(ms: int) -> str:
-    return language.current().moment(ms, auth.services().core.site.zone())

@@ -123,6 +123,7 @@ class WallStream(ResponseBody):
         return b"".join(_encode_event("erasure", mark) for mark in marks)
 
     async def _encode_news(self, news: News) -> bytes:
+        language.use(self._language, self._services.core.site.zone())
         people = await known_people(self._services.people.register, news.records, self._me)
         parts = [await self._encode_card(record, people) for record in news.records]
         count = self._services.core.changes.published

@@ -13,7 +13,7 @@ from hub.services.people.register import Person, PersonChange
 from hub.services.people.validation import MAX_NOTE_LENGTH
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import MAX_PID, PersonAdd
-from web import auth
+from web.pages import language
 from web.pages.camera.people.form import TABLES
 from web.pages.choices import Choice
 from web.pages.language import N_, gettext
@@ -161,7 +161,7 @@ def _as_field(name: str, value: object) -> str:
         return ""
     if _LOOKS.get(name) == "time":
         assert isinstance(value, int)
-        moment = datetime.fromtimestamp(value / 1000, auth.services().core.site.zone())
+        moment = datetime.fromtimestamp(value / 1000, language.zone())
         return f"{moment:%Y-%m-%dT%H:%M}"
     return str(value)
 

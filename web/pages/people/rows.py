@@ -77,15 +77,11 @@ def validity_text(person: Person) -> str:
     """From when and until when the person is valid; "" if that is always."""
     now = auth.services().core.clock.reading().likely
     if person.valid_from is not None and person.valid_from > now:
-        return gettext("valid from %(time)s") % {"time": _moment(person.valid_from)}
+        return gettext("valid from %(time)s") % {"time": language.moment(person.valid_from)}
     if person.valid_until is None:
         return ""
     text = N_("valid until %(time)s") if person.valid_until > now else N_("ended on %(time)s")
-    return gettext(text) % {"time": _moment(person.valid_until)}
-
-
-def _moment(ms: int) -> str:
-    return language.current().moment(ms, auth.services().core.site.zone())
+    return gettext(text) % {"time": language.moment(person.valid_until)}
 
 
 def person_facts(person: Person) -> list[PersonFact]:

@@ -78,7 +78,7 @@ async def camera_sync(did: str) -> CameraSync:
 
 
 def camera_numbers(found: DevicePeople) -> CameraSync:
-    zone = auth.services().core.site.zone()
+    zone = language.zone()
     compared = found.compared_at
     return CameraSync(
         state=found.state,

@@ -61,7 +61,7 @@ class FoundView(Struct, frozen=True, kw_only=True):
 async def search_result(found: SearchResult) -> FoundView:
     shown = found.hits[:MAX_SHOWN]
     people = await people_named(auth.services().people.register, (hit.person for hit in shown))
-    moment, zone = language.current().moment, auth.services().core.site.zone()
+    moment, zone = language.current().moment, language.zone()
     subject = found.subject
     return FoundView(
         hits=[_card(hit, people) for hit in shown],

@@ -41,7 +41,7 @@ def make_render(services: Services) -> Render:
 
         def write() -> tuple[str, bytes]:
             # Within the context of this thread only.
-            language.use(language.LANGUAGES[code])
+            language.use(language.LANGUAGES[code], cells.zone)
             data = csv_of(report, cells) if form == "csv" else xlsx_of(report, cells)
             return file_name(report, form), data
 

@@ -95,7 +95,7 @@ def _bucket(since: int | None, until: int | None) -> int | None:
 
 
 def _chart(question: Question, counted: Histogram, ahead: int) -> Chart:
-    zone, most = auth.services().core.site.zone(), max(counted.counts)
+    zone, most = language.zone(), max(counted.counts)
     ends = zip(counted.edges, counted.edges[1:], strict=False)
     bars = [
         Bar(

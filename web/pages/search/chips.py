@@ -94,7 +94,7 @@ def _matter(question: Question, person: str) -> Iterator[tuple[str, str, Questio
 
 def period_text(period: Period) -> str:
     """A time in words, "" for any time."""
-    words, zone = language.current(), auth.services().core.site.zone()
+    words, zone = language.current(), language.zone()
     if period.since is not None or period.until is not None:
         since, until = (
             "" if at is None else words.moment(to_ms(at), zone)

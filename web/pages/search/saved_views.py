@@ -108,7 +108,7 @@ async def _row(me: User, saved: SavedSearch) -> SavedRow:
         url=url_of(saved),
         asked=asked,
         by=actor_text(saved.created_by),
-        at=language.current().moment(saved.created_at, auth.services().core.site.zone()),
+        at=language.moment(saved.created_at),
         may_change=may_change(me, saved),
     )
 
@@ -127,7 +127,7 @@ def _question(query: str) -> Question:
         pairs = parse_qsl(query, max_num_fields=_MAX_FIELDS)
     except ValueError as error:
         raise BadParameter(str(error), field="query") from error
-    return read_question(read_sent(MultiDict(pairs)), auth.services().core.site.zone())
+    return read_question(read_sent(MultiDict(pairs)), language.zone())
 
 
 def _describe(error: HubError) -> str:

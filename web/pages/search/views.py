@@ -9,6 +9,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, TooManyRequests
 from hub.services.people.register import PersonName
 from web import auth
+from web.pages import language
 from web.pages.labels import done_sentence
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
@@ -29,7 +30,7 @@ blueprint = Blueprint("search", __name__, url_prefix="/search")
 async def search() -> Response:
     args, sent = request.args, read_sent(request.args)
     try:
-        question = apply_where(read_question(sent, auth.services().core.site.zone()), args)
+        question = apply_where(read_question(sent, language.zone()), args)
         place = read_place(args)
     except BadParameter as error:
         return await _page(Question(), sent, fault=describe(error))

@@ -49,7 +49,7 @@ async def _keys_page(values: dict[str, str], fault: Fault = NO_FAULT) -> Respons
 
 
 def _row(key: ApiKey) -> KeyRow:
-    shown, zone = language.current(), auth.services().core.site.zone()
+    shown, zone = language.current(), language.zone()
     return KeyRow(
         appid=key.appid,
         name=key.name or key.appid,

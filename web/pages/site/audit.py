@@ -247,7 +247,7 @@ async def export() -> Response:
 def _row(entry: AuditEntry) -> AuditRow:
     action = ACTIONS.get(entry.action)
     return AuditRow(
-        time=language.current().moment(entry.at, auth.services().core.site.zone()),
+        time=language.moment(entry.at),
         who=actor_text(entry.who),
         address=entry.address,
         action=gettext(action) if action else entry.action,

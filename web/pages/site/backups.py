@@ -302,4 +302,4 @@ def _row(hub: Services, one: Backup) -> BackupRow:
 
 
 def _moment(hub: Services, seconds: float) -> str:
-    return language.current().moment(int(seconds * 1000), hub.core.site.zone())
+    return language.moment(int(seconds * 1000))

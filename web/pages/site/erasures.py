@@ -208,7 +208,7 @@ def _camera_name(did: str) -> str:
 
 
 def _erasure_row(erasure: Erasure) -> ErasureRow:
-    words, zone = language.current(), auth.services().core.site.zone()
+    words, zone = language.current(), language.zone()
     finished, report = erasure.finished_at, erasure.report
     return ErasureRow(
         id=erasure.id,

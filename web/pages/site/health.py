@@ -94,7 +94,7 @@ async def _view() -> HealthView:
         refused=_noted("refused"),
         quick=[*(_shown(finding) for finding in quick), *_met(quick)],
         slow=[_shown(finding) for finding in slow],
-        checked_at=_moment(full.ended_at) if full else "",
+        checked_at=language.moment(full.ended_at) if full else "",
         run=_run(),
         has_lost=bool(auth.services().upkeep.lost_pictures.unaccepted()),
         has_lost_changes=auth.services().upkeep.lost_pictures.has_changes,
@@ -136,7 +136,3 @@ def _run() -> ShownRun | None:
         return None
     part = "" if running.part is None else f"{running.part:.2f}"
     return ShownRun(gettext(CHECKS[running.check].name), part)
-
-
-def _moment(ms: int) -> str:
-    return language.current().moment(ms, auth.services().core.site.zone())

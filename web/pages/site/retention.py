@@ -259,7 +259,7 @@ def _moment(text: str) -> str:
     if not text:
         return ""
     ms = int(datetime.fromisoformat(text).timestamp() * 1000)
-    return language.current().moment(ms, auth.services().core.site.zone())
+    return language.moment(ms)
 
 
 def _date(day: str) -> str:

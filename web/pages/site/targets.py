@@ -272,7 +272,7 @@ async def _secret_page(view: TargetView, secret: str) -> Response:
 
 
 def _row(view: TargetView) -> TargetRow:
-    shown, zone = language.current(), auth.services().core.site.zone()
+    shown, zone = language.current(), language.zone()
     target = view.target
     return TargetRow(
         id=target.id,

@@ -183,7 +183,7 @@ def _row(outcome: Outcome) -> OutcomeRow:
     reason = _REASONS.get(outcome.reason)
     return OutcomeRow(
         outcome=outcome,
-        time=language.current().moment(outcome.at, auth.services().core.site.zone()),
+        time=language.moment(outcome.at),
         who=actor_text(outcome.by),
         reason=gettext(reason) if reason else outcome.reason,
     )

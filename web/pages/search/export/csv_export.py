@@ -58,7 +58,7 @@ async def export_csv(
 
     The last line says so if there are more than fit.
     """
-    language.use(words)
+    language.use(words, zone)
     # Excel takes a file without this mark for one in the code page of the PC.
     yield "\ufeff".encode() + _lines([[words.gettext(name) for name in HEAD]])
     rows: list[Sequence[str]] = []
