@@ -14,7 +14,6 @@ from hub.errors import HubError, NoSuchPath
 from hub.services import Services
 from hub.services.site.status.exposition import read_metrics
 from web import api, auth, pages
-from web.api.alarms.answers import alarm_json
 from web.api.records import media
 from web.assets import Assets
 from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
@@ -68,7 +67,6 @@ def create_app(services: Services) -> HubQuart:
         await app.nursery.start(services.core.settings.follow, take_over)
 
     services.reports.delivery.render = make_render(services)
-    services.forwarding.targets.render_alarm = alarm_json
     auth.install(app, services)
     assets = Assets(_ROOT / "static")
     _serve_assets(app, assets)

@@ -126,7 +126,7 @@ async def _measure(store: Store, port: int, count: int, *, with_pictures: bool) 
         cursor=Cursor(store.log_id, 0),
     )
     target = await store.targets.add(new, TargetSecrets())
-    messages = Messages("bench", 0, store.log_id, store.pictures, lambda alarm, record: b"{}")
+    messages = Messages("bench", 0, store.log_id, store.pictures)
     sender = NatsSender(options, TargetSecrets(), messages, time.time)
     forwarder = Forwarder(target, sender, store, time.time, lambda: 0.0)
     feed: Feed[Record] = Feed()

@@ -53,9 +53,7 @@ class Hub:
         """`most`: records of a part."""
         self.name, self.partition = f"hub-{number}", number % PARTITIONS
         options = TargetOptions(url=url, hub=self.name, partition=self.partition)
-        messages = Messages(
-            self.name, self.partition, _LOG, _NoPictures(), lambda alarm, record: b"{}"
-        )
+        messages = Messages(self.name, self.partition, _LOG, _NoPictures())
         self._plan = RetryPlan(waits=(0.5,), spread_seconds=spread)
         self._sender = NatsSender(options, TargetSecrets(), messages, time.time, plan=self._plan)
         self._chance = random.Random(number)

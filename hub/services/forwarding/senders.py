@@ -9,8 +9,8 @@ from hub.services.forwarding.checks import leads_to_this_hub
 from hub.services.forwarding.mqtt.site_view import SiteView
 from hub.services.forwarding.nats.messages import Messages
 from hub.services.forwarding.nats.sender import NatsSender
-from hub.services.forwarding.sender import Sender, TryLater
-from hub.services.forwarding.webhooks.bodies import RenderAlarm, WebhookBodies
+from hub.services.forwarding.sender import Sender
+from hub.services.forwarding.webhooks.bodies import WebhookBodies
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
 from hub.services.forwarding.webhooks.sender import WebhookSender
 from hub.services.site.urls import base_url, own_ports
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Senders:
-    """Makes senders. `render_alarm` is set by the web server, which knows the API."""
+    """Makes senders."""
 
     def __init__(self, core: Core, view: SiteView, links: PictureLinks) -> None:
         self._store = core.store
@@ -30,7 +30,6 @@ class Senders:
         self._site, self._settings = core.site, core.settings
         self._now = core.now
         self._transport = core.outside.transport
-        self.render_alarm: RenderAlarm | None = None
 
     def of(self, target: Target) -> Sender:
         """Return a new sender of a target. The caller closes it."""
@@ -65,7 +64,7 @@ class Senders:
         from hub.services.forwarding.mqtt.sender import MqttSender
 
         store = self._store
-        messages = MqttMessages(target.options.hub, store.log_id, store.pictures, self._alarm_json)
+        messages = MqttMessages(target.options.hub, store.log_id, store.pictures)
         return MqttSender(
             target, keys, messages, self._view, self._now, partial(self._is_this_hub, target)
         )
@@ -80,7 +79,6 @@ class Senders:
             target.options.hub,
             self._links,
             partial(base_url, self._site, self._settings),
-            self._alarm_json,
             self._now,
         )
 
@@ -91,11 +89,5 @@ class Senders:
             options.partition,
             self._store.log_id,
             self._store.pictures,
-            self._alarm_json,
             self._store.erased.earlier_logs,
         )
-
-    def _alarm_json(self, *args: object) -> bytes:
-        if self.render_alarm is None:
-            raise TryLater("the hub is still starting")
-        return self.render_alarm(*args)  # type: ignore[arg-type]

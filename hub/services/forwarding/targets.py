@@ -39,7 +39,6 @@ from hub.services.forwarding.senders import Senders
 from hub.services.forwarding.views import TargetView as TargetView
 from hub.services.forwarding.views import view_of
 from hub.services.forwarding.webhooks.address import masked, secret_address
-from hub.services.forwarding.webhooks.bodies import RenderAlarm
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
 from hub.services.site.retention.retention import RetentionPolicy
 from hub.services.site.urls import own_ports
@@ -114,15 +113,6 @@ class Targets:
         """Forward to all targets until cancelled."""
         await self._seal_addresses()
         await self._forwarders.run(task_status=task_status)
-
-    @property
-    def render_alarm(self) -> RenderAlarm | None:
-        """How alarms look in the API: set by the web server, which knows it."""
-        return self._senders.render_alarm
-
-    @render_alarm.setter
-    def render_alarm(self, render_alarm: RenderAlarm) -> None:
-        self._senders.render_alarm = render_alarm
 
     # -- what there is
 

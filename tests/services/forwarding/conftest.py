@@ -17,10 +17,8 @@ from standardwebhooks import Webhook
 
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection, TargetView
-from hub.store.alarms.alarm import Alarm
 from hub.store.names import DATABASE
 from hub.store.records.retention import DayUse
-from hub.wire.uploads.records import Record
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 
@@ -128,12 +126,11 @@ async def open_forwarding_hub(
     data: Path, clock: FrozenClock, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[HubServices]:
     """A hub whose targets run. `transport`: the network of its webhooks."""
-    async with open_hub_services(data, clock, transport=transport) as hub:
-        hub.services.forwarding.targets.render_alarm = _alarm_json
-        async with trio.open_nursery() as nursery:
-            await nursery.start(hub.services.forwarding.targets.run)
-            yield hub
-            nursery.cancel_scope.cancel()
+    opened = open_hub_services(data, clock, transport=transport)
+    async with opened as hub, trio.open_nursery() as nursery:
+        await nursery.start(hub.services.forwarding.targets.run)
+        yield hub
+        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
@@ -150,8 +147,3 @@ async def forwarding(
 ) -> AsyncIterator[Forwarding]:
     async with open_forwarding(tmp_path, clock, receiver) as forwarding:
         yield forwarding
-
-
-def _alarm_json(alarm: Alarm, record: Record | None) -> bytes:
-    seq = None if record is None else {"seq": record.seq, "images": {"face": "x"}}
-    return msgspec.json.encode({"seq": alarm.seq, "state": alarm.state, "record": seq})

@@ -329,7 +329,8 @@ async def test_alarms_are_told_as_they_are_and_before_a_backlog(forwarding: Forw
     await forwarding.receiver.until(lambda: len(forwarding.receiver.kept) == 2)
     alarm, record = forwarding.receiver.kept
     assert (alarm.body["type"], alarm.seq, alarm.body["data"]["state"]) == ("alarm", seqs[0], "new")
-    assert alarm.body["data"]["record"] == {"seq": seqs[0], "images": {}}
+    told = alarm.body["data"]["record"]
+    assert (told["seq"], told["images"]) == (seqs[0], {})
     assert record.body["type"] == "record"
     await forwarding.services.alarms.raised.close(seqs, "", by=COMMAND_LINE)
     await forwarding.receiver.until(lambda: len(forwarding.receiver.kept) >= 3)

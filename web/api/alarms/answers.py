@@ -20,9 +20,8 @@ from hub.services.alarms.alarms import (
     StepKind,
 )
 from hub.services.alarms.alarms import AlarmStep as StoredStep
+from hub.services.alarms.rendering import alarm_fields
 from hub.wire.times import format_rfc3339
-from hub.wire.uploads.records import Record as StoredRecord
-from hub.wire.uploads.records import render
 from web.api.answers import Did, Time
 from web.api.records.answers import FaceRecord, Record
 from web.api.records.shown import Render
@@ -141,7 +140,7 @@ async def alarm_list(
     """Return alarms as the API shows them, with the records that raised them."""
     records = await services.records.log.some([alarm.seq for alarm in alarms])
     rendered = {seq: msgspec.Raw(render(record)) for seq, record in records.items()}
-    return [Alarm(**_fields(alarm, rendered.get(alarm.seq))) for alarm in alarms]
+    return [Alarm(**alarm_fields(alarm, rendered.get(alarm.seq))) for alarm in alarms]
 
 
 async def alarm_with_history(
@@ -149,25 +148,19 @@ async def alarm_with_history(
 ) -> AlarmWithHistory:
     history = await services.alarms.raised.history(alarm.seq)
     return AlarmWithHistory(
-        **_fields(alarm, await _rendered(services, alarm.seq, render)),
+        **alarm_fields(alarm, await _rendered(services, alarm.seq, render)),
         history=[_step(step) for step in history],
         evidence=list(await services.alarms.raised.evidence(alarm.seq)),
     )
 
 
 async def one_alarm(services: Services, alarm: StoredAlarm, render: Render) -> Alarm:
-    return Alarm(**_fields(alarm, await _rendered(services, alarm.seq, render)))
+    return Alarm(**alarm_fields(alarm, await _rendered(services, alarm.seq, render)))
 
 
 async def alarm_event(services: Services, change: AlarmChange, render: Render) -> AlarmEvent:
     record = await _rendered(services, change.alarm.seq, render)
-    return AlarmEvent(**_fields(change.alarm, record), change=change.change)
-
-
-def alarm_json(alarm: StoredAlarm, record: StoredRecord | None) -> bytes:
-    """Encode an alarm as keys get it, with the record that raised it if that is there."""
-    raw = None if record is None else msgspec.Raw(render(record))
-    return msgspec.json.encode(Alarm(**_fields(alarm, raw)))
+    return AlarmEvent(**alarm_fields(change.alarm, record), change=change.change)
 
 
 async def _rendered(services: Services, seq: int, render: Render) -> msgspec.Raw | None:
@@ -175,31 +168,5 @@ async def _rendered(services: Services, seq: int, render: Render) -> msgspec.Raw
     return None if record is None else msgspec.Raw(render(record))
 
 
-def _fields(alarm: StoredAlarm, record: msgspec.Raw | None) -> dict[str, Any]:
-    """The fields of an alarm. `record` is encoded already."""
-    return {
-        "seq": alarm.seq,
-        "kind": alarm.kind,
-        "subject": alarm.subject,
-        "severity": alarm.severity,
-        "state": alarm.state,
-        "count": alarm.count,
-        "first_at": format_rfc3339(alarm.first_at),
-        "last_at": format_rfc3339(alarm.last_at),
-        "last_seq": alarm.last_seq,
-        "new_since": format_rfc3339(alarm.new_since),
-        "escalated_at": _time(alarm.escalated_at),
-        "over_at": _time(alarm.over_at),
-        "dids": list(alarm.dids),
-        "detail": alarm.detail,
-        "note": alarm.note,
-        "record": record,
-    }
-
-
 def _step(step: StoredStep) -> AlarmStep:
     return AlarmStep(format_rfc3339(step.at), step.step, step.who or BY_ITSELF, step.note)
-
-
-def _time(moment: int | None) -> str | None:
-    return None if moment is None else format_rfc3339(moment)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from hub.services.alarms.rendering import alarm_json
 from hub.services.forwarding.mqtt.topics import Topics
 from hub.services.forwarding.sender import (
     AlarmItem,
@@ -19,7 +20,6 @@ from hub.services.forwarding.sender import (
 )
 from hub.services.forwarding.webhooks.bodies import (
     MAX_BODY_BYTES,
-    RenderAlarm,
     decoded,
     shortened,
     without_pictures,
@@ -50,14 +50,11 @@ class Publication(Struct, frozen=True):
 class MqttMessages:
     """Makes the messages of one target. `hub`: the name under which it knows this hub."""
 
-    def __init__(
-        self, hub: str, log_id: str, pictures: PictureReader, render_alarm: RenderAlarm
-    ) -> None:
+    def __init__(self, hub: str, log_id: str, pictures: PictureReader) -> None:
         self.topics = Topics(hub)
         self.log_id = log_id
         self._hub = hub
         self._pictures = pictures
-        self._render_alarm = render_alarm
 
     async def of(self, item: Item) -> list[Publication]:
         """Return the messages of an item, a record after its picture.
@@ -104,7 +101,7 @@ class MqttMessages:
 
     def _alarm(self, item: AlarmItem) -> Publication:
         record = None if item.record is None else masked_record(item.record)
-        data = without_pictures(decoded(self._render_alarm(item.alarm, record)))
+        data = without_pictures(decoded(alarm_json(item.alarm, record)))
         dids = item.alarm.dids
         topic = self.topics.alarm(dids[-1] if dids else "")
         payload = self._fitting({**data, "number": item.number})

@@ -16,12 +16,12 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from hub.services.alarms.rendering import alarm_json
 from hub.services.forwarding.nats.address import stream_of
 from hub.services.forwarding.sender import AlarmItem, ErasureItem, GapItem, Item, RecordItem
-from hub.store.alarms.alarm import Alarm
 from hub.store.media.pictures import StoredPicture
 from hub.store.targets.erased import EarlierLog
-from hub.wire.uploads.records import Record, render
+from hub.wire.uploads.records import render
 
 SEQ, LOG = "Sitehub-Seq", "Sitehub-Log"
 PICTURE, DIGEST = "Sitehub-Picture", "Sitehub-Digest"
@@ -60,7 +60,6 @@ class Messages:
         partition: int,
         log_id: str,
         pictures: Pictures,
-        render_alarm: Callable[[Alarm, Record | None], bytes],
         earlier_logs: Callable[[], Awaitable[Sequence[EarlierLog]]] | None = None,
     ) -> None:
         self.stream = stream_of(partition)
@@ -69,7 +68,6 @@ class Messages:
         self.erasure_subject = f"{self.subject}.erasure"
         self.log_id = log_id
         self._pictures = pictures
-        self._render_alarm = render_alarm
         self._earlier_logs = earlier_logs
         self._announcement: Message | None = None
         self._tail = _fields(log=log_id, hub=hub)
@@ -81,7 +79,7 @@ class Messages:
             case RecordItem():
                 return await self._record(item)
             case AlarmItem():
-                alarm = self._render_alarm(item.alarm, item.record)
+                alarm = alarm_json(item.alarm, item.record)
                 tail = _fields(log=self.log_id, hub=self._hub, number=item.number)
                 return [self._message("alarm", _joined(alarm, tail))]
             case GapItem():

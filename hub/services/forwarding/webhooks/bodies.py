@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from hub.services.alarms.rendering import alarm_json
 from hub.services.forwarding.sender import (
     AlarmItem,
     ErasureItem,
@@ -21,15 +22,11 @@ from hub.services.forwarding.sender import (
     Refused,
 )
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
-from hub.store.alarms.alarm import Alarm
 from hub.wire.times import format_rfc3339
-from hub.wire.uploads.records import Record, render
+from hub.wire.uploads.records import render
 
 #: Larger bodies leave out what devices sent beside the fields of the specification.
 MAX_BODY_BYTES = 20_000
-
-#: Encodes an alarm as the API shows it, with its record if that is there.
-RenderAlarm = Callable[[Alarm, Record | None], bytes]
 
 
 class WebhookBodies:
@@ -44,13 +41,11 @@ class WebhookBodies:
         hub: str,
         links: PictureLinks,
         base_url: Callable[[], str],
-        render_alarm: RenderAlarm,
         now: Callable[[], float],
     ) -> None:
         self._hub = hub
         self._links = links
         self._base_url = base_url
-        self._render_alarm = render_alarm
         self._now = now
 
     def id_of(self, item: Item, log: str) -> str:
@@ -71,7 +66,7 @@ class WebhookBodies:
             case RecordItem():
                 return self._record_body(item, log)
             case AlarmItem():
-                data = decoded(self._render_alarm(item.alarm, item.record))
+                data = decoded(alarm_json(item.alarm, item.record))
                 return self._fitting("alarm", without_pictures(data), log)
             case GapItem():
                 return self._body("gap", _gap_fields(item), item.gap.log)

@@ -14,11 +14,10 @@ import trio
 from hub.live.feed import Change
 from hub.services.access.audit import COMMAND_LINE
 from hub.services.forwarding.targets import MqttOptions, Selection, TargetView
-from hub.store.alarms.alarm import Alarm
 from hub.store.tables.devices import NewDevice
 from hub.store.targets.target import ParkedItem
 from hub.wire.uploads.bodies import CheckedUpload
-from hub.wire.uploads.records import EventDetail, Record
+from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, open_hub_services
@@ -106,12 +105,10 @@ class MqttForwarding:
 async def open_mqtt_forwarding(
     data: Path, clock: FrozenClock, broker: FakeBroker
 ) -> AsyncIterator[MqttForwarding]:
-    async with open_hub_services(data, clock) as hub:
-        hub.services.forwarding.targets.render_alarm = _alarm_json
-        async with trio.open_nursery() as nursery:
-            await nursery.start(hub.services.forwarding.targets.run)
-            yield MqttForwarding(hub, broker)
-            nursery.cancel_scope.cancel()
+    async with open_hub_services(data, clock) as hub, trio.open_nursery() as nursery:
+        await nursery.start(hub.services.forwarding.targets.run)
+        yield MqttForwarding(hub, broker)
+        nursery.cancel_scope.cancel()
 
 
 @pytest.fixture
@@ -126,8 +123,3 @@ async def forwarding(
 ) -> AsyncIterator[MqttForwarding]:
     async with open_mqtt_forwarding(tmp_path, clock, broker) as forwarding:
         yield forwarding
-
-
-def _alarm_json(alarm: Alarm, record: Record | None) -> bytes:
-    shown = None if record is None else {"seq": record.seq, "images": {"face": "x"}}
-    return msgspec.json.encode({"seq": alarm.seq, "state": alarm.state, "record": shown})
