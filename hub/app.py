@@ -37,6 +37,7 @@ from hub.services.areas.hub import build_services
 from hub.services.changes import open_changes
 from hub.services.core import make_core
 from hub.services.records.record_log import record_weight
+from hub.services.reports.delivery import Render, render_nothing
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.store.opening import open_store
 from hub.wire.uploads.records import Record
@@ -86,6 +87,7 @@ async def run_hub(
     begin_end: BeginEnd = lambda seconds: None,
     confirm_trial: Callable[[], None] | None = None,
     outside: Outside | None = None,
+    render_report: Render = render_nothing,
 ) -> bool:
     """Run the hub until SIGINT or SIGTERM; a second signal ends it at once.
 
@@ -111,7 +113,12 @@ async def run_hub(
         await nursery.start(watch_for_end, closing, begin_end)
         has_demo = demo_cameras is not None
         async with open_hub(
-            loaded, data_dir, closing=closing, outside=outside, has_demo=has_demo
+            loaded,
+            data_dir,
+            closing=closing,
+            outside=outside,
+            has_demo=has_demo,
+            render_report=render_report,
         ) as services:
             if confirm_trial is not None:
                 await services.upkeep.updates.load()
@@ -136,10 +143,12 @@ async def open_hub(
     closing: trio.Event,
     outside: Outside | None = None,
     has_demo: bool = False,
+    render_report: Render = render_nothing,
 ) -> AsyncIterator[Services]:
     """Open the store and build the services on it, without background tasks and ports.
 
     `outside`: the real world by default. `has_demo`: cameras may be on this computer.
+    `render_report` makes the files of morning reports, which are of `web`.
     """
     outside = outside or Outside()
     records: Feed[Record] = Feed(record_weight)
@@ -150,7 +159,7 @@ async def open_hub(
         open_changes(closing) as changes,
     ):
         core = make_core(loaded, data_dir, outside, store, records=records, closing=closing)
-        yield build_services(core, changes, has_demo=has_demo)
+        yield build_services(core, changes, render_report, has_demo=has_demo)
 
 
 async def _run_parts(

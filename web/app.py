@@ -19,7 +19,6 @@ from web.assets import Assets
 from web.error_responses import CACHE_CONTROL, REFERRER_POLICY, headers_of, refusal
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies
 from web.pages import installable
-from web.pages.reports.files import make_render
 from web.proxy.prefix import refuse_own_path
 from web.quart_app import HubQuart
 from web.route_access import CheckedQuart
@@ -66,7 +65,6 @@ def create_app(services: Services) -> HubQuart:
     async def follow_settings() -> None:
         await app.nursery.start(services.core.settings.follow, take_over)
 
-    services.reports.delivery.render = make_render(services)
     auth.install(app, services)
     assets = Assets(_ROOT / "static")
     _serve_assets(app, assets)

@@ -23,6 +23,7 @@ from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail
 from tests.support.clock import FrozenClock
+from web.pages.reports.files import render_report
 
 #: Makes password hashes fast.
 CHEAP = Cost(memory_kib=8, iterations=1)
@@ -120,6 +121,13 @@ async def open_hub_services(
     loaded = config if isinstance(config, Loaded) else Loaded(config or Config(), Sources(data_dir))
     free = FreeBytes()
     world = outside(clock, **{"free_bytes": free} | fields)
-    opened = open_hub(loaded, data_dir, closing=trio.Event(), outside=world, has_demo=True)
+    opened = open_hub(
+        loaded,
+        data_dir,
+        closing=trio.Event(),
+        outside=world,
+        has_demo=True,
+        render_report=render_report,
+    )
     async with opened as services:
         yield HubServices(services, free)

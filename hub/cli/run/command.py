@@ -247,6 +247,7 @@ def _run_hub(
     from hub.process.memory import collect_garbage_seldom
     from hub.services import Services
     from web.app import create_app
+    from web.pages.reports.files import render_report
     from web.server import serve
 
     async def serve_web(
@@ -283,6 +284,7 @@ def _run_hub(
                 manager=manager,
                 begin_end=end.begin,
                 confirm_trial=confirm,
+                render_report=render_report,
             )
         )
     except Exception as error:

@@ -15,10 +15,13 @@ from hub.services.areas.upkeep import build_upkeep
 from hub.services.changes import Changes
 from hub.services.core import Core
 from hub.services.jobs.jobs import Jobs
+from hub.services.reports.delivery import Render
 from hub.services.site.backups.backups import Backups
 
 
-def build_services(core: Core, changes: Changes, *, has_demo: bool = False) -> Services:
+def build_services(
+    core: Core, changes: Changes, render_report: Render, *, has_demo: bool
+) -> Services:
     """Build every service on an open store. `has_demo`: cameras may be on this computer."""
     jobs, backups = Jobs(core), Backups(core)
     cameras = build_cameras(core, changes, jobs, has_demo=has_demo)
@@ -26,7 +29,7 @@ def build_services(core: Core, changes: Changes, *, has_demo: bool = False) -> S
     firmware = build_firmware(core, cameras)
     people = build_people(core, cameras, jobs)
     alarms = build_alarms(core, people)
-    reports = build_reports(core, cameras, people)
+    reports = build_reports(core, cameras, people, render_report)
     records = build_records(core, cameras, firmware, people, reports, backups)
     forwarding = build_forwarding(core, cameras, alarms, records)
     upkeep = build_upkeep(

@@ -8,7 +8,7 @@ from hub.services.areas.cameras import Cameras
 from hub.services.areas.parts import Parts
 from hub.services.areas.people import People
 from hub.services.core import Core
-from hub.services.reports.delivery import ReportDelivery
+from hub.services.reports.delivery import Render, ReportDelivery
 from hub.services.reports.reports import Reports as ReportMaker
 
 
@@ -25,7 +25,7 @@ class Reports:
         yield "the morning reports", self.delivery.run
 
 
-def build_reports(core: Core, cameras: Cameras, people: People) -> Reports:
-    """Build this area."""
+def build_reports(core: Core, cameras: Cameras, people: People, render: Render) -> Reports:
+    """Build this area. `render` makes the files that are sent."""
     maker = ReportMaker(core, people.register, people.groups, cameras.availability)
-    return Reports(maker=maker, delivery=ReportDelivery(core, maker))
+    return Reports(maker=maker, delivery=ReportDelivery(core, maker, cameras.devices, render))

@@ -83,6 +83,10 @@ class Devices:
     def list(self) -> list[DeviceView]:
         return [self._views.view(device) for device in self._store.devices.all()]
 
+    def names(self) -> dict[str, str]:
+        """Return how each device is called, by did: one without a name by its serial number."""
+        return {one.did: one.name or one.sn for one in self._store.devices.all()}
+
     def page(self, *, after: str | None, limit: int) -> DevicePage:
         """Return the first `limit` devices, in the order of their dids, after the did `after`.
 

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 import trio
 from msgspec import Meta, Struct
 
 from hub.durable_files import write_file
-from hub.errors import BadParameter, CannotStoreNow, HubError
+from hub.errors import BadParameter, HubError
 from hub.log import visible
 from hub.services.access.audit import Actor
+from hub.services.devices.directory import Devices
 from hub.services.reports.report import Report, ReportKind
 from hub.services.reports.reports import Gates, ReportQuery, Reports
 from hub.services.site.backups.place import try_out
 
 if TYPE_CHECKING:
-    import httpx
-
     from hub.services.core import Core
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,10 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T", bound=Struct)
 
 FileForm = Literal["xlsx", "csv"]
-#: Returns what makes a file of a report in a language, in a thread: its name and content.
-Render = Callable[[Report, FileForm, str], Callable[[], tuple[str, bytes]]]
+#: The names of the cameras, by did.
+CameraNames = Mapping[str, str]
+#: Makes a file of a report in a language: its name and content. Called in a thread.
+Render = Callable[[Report, FileForm, str, ZoneInfo, CameraNames], tuple[str, bytes]]
 
 _SETTINGS, _DELIVERED = "reports.delivery", "reports.delivered"
 _BY_ITSELF = Actor("hub", "")
@@ -42,6 +44,11 @@ _RETRY_SECONDS = (60.0, 300.0, 900.0, 3600.0)
 _MAKE_SECONDS = 600.0
 _CONNECT_SECONDS, _POST_SECONDS = 10.0, 60.0
 _MAX_URL = 500
+
+
+def render_nothing(*_: object) -> tuple[str, bytes]:
+    """For a hub that is opened for one command, and sends nothing."""
+    raise NotImplementedError
 
 
 class DeliverySettings(Struct, frozen=True, kw_only=True):
@@ -71,21 +78,18 @@ class _Delivered(Struct, frozen=True):
 class ReportDelivery:
     """Sends reports. run() does so when they are due."""
 
-    def __init__(
-        self, core: Core, reports: Reports, *, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        """`transport`: replaces the network."""
+    def __init__(self, core: Core, reports: Reports, devices: Devices, render: Render) -> None:
         self._store = core.store
         self._reports = reports
         self._site = core.site
         self._clock = core.clock
         self._audit = core.audit
         self._data_dir = core.data_dir
-        self._transport = transport
+        self._transport = core.outside.transport
+        self._devices = devices
+        self._render = render
         self._threads = trio.CapacityLimiter(1)
         self._retry_at, self._failures = 0.0, 0
-        #: Set by the web server, which knows how files of reports look.
-        self.render: Render | None = None
         #: Why the last attempt failed; "" if it did not.
         self.failure = ""
 
@@ -128,7 +132,7 @@ class ReportDelivery:
     async def look(self) -> None:
         """Send what is due now, if anything. Failures are kept in `failure`."""
         settings = self.settings
-        if not settings.is_on or self.render is None or self._clock.is_doubted:
+        if not settings.is_on or self._clock.is_doubted:
             return
         day = self._due_day(settings)
         # A later day than today was noted by a clock that was ahead.
@@ -161,14 +165,18 @@ class ReportDelivery:
         await self._audit.add(by, "report.sent", _place(settings))
 
     async def _send(self, settings: DeliverySettings, day: date) -> None:
-        if (render := self.render) is None:
-            raise CannotStoreNow("the hub is still starting")
         for kind in settings.kinds:
             gates = self._reports.gates() if kind == "plates" else Gates()
             query = ReportQuery(kind, "day", day, (), gates)
             report = await self._reports.make(query, seconds=_MAKE_SECONDS)
             name, data = await trio.to_thread.run_sync(
-                render(report, settings.form, settings.language), limiter=self._threads
+                self._render,
+                report,
+                settings.form,
+                settings.language,
+                self._site.zone(),
+                self._devices.names(),
+                limiter=self._threads,
             )
             if settings.folder:
                 path = self._data_dir / settings.folder / name

@@ -50,17 +50,19 @@ class Sender:
         self.site = site
         self.folder = folder
         self.receiver = Receiver()
+        self.render: Any = _render
         self.start()
 
     def start(self) -> None:
         """Begin as after a start of the hub."""
         services = self.site.services
+        outside = replace(services.core.outside, transport=self.receiver)
         self.delivery = ReportDelivery(
-            replace(services.core, data_dir=self.folder),
+            replace(services.core, data_dir=self.folder, outside=outside),
             services.reports.maker,
-            transport=self.receiver,
+            services.cameras.devices,
+            self.render,
         )
-        self.delivery.render = _render
 
     async def change(self, **fields: Any) -> None:
         settings = DeliverySettings(**{"kinds": ("attendance",), **fields})
@@ -81,8 +83,8 @@ class Sender:
         return [(e.who, e.action, e.target) for e in entries if e.action.startswith("report.")]
 
 
-def _render(report: Report, form: str, language: str) -> Any:
-    return lambda: (f"{report.kind}-{report.period.first}.{form}", language.encode())
+def _render(report: Report, form: str, language: str, *_: object) -> tuple[str, bytes]:
+    return f"{report.kind}-{report.period.first}.{form}", language.encode()
 
 
 @pytest.fixture
@@ -169,7 +171,8 @@ async def test_a_report_that_cannot_be_made_does_not_end_the_hub(sender: Sender)
     def render(*_: object) -> Any:
         raise TypeError("no cell")
 
-    sender.delivery.render = render
+    sender.render = render
+    sender.start()
     await sender.change(folder="out")
     await sender.after(17)
     assert sender.delivery.failure == "no cell"

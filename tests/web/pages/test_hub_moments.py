@@ -11,7 +11,7 @@ from hub.services.reports.reports import ReportQuery
 from hub.wire.uploads.records import HubDetail
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
-from web.pages.reports.files import make_render
+from web.pages.reports.files import render_report
 
 DETAIL = HubDetail("clock-unset", "the clock is wrong", {"clock": "2026-01-01 06:00 UTC"})
 #: In the zone of the site.
@@ -65,5 +65,6 @@ async def test_a_report_that_is_sent_shows_it_too(site: PageSite) -> None:
     today = datetime.fromtimestamp(site.clock.ms / 1000, UTC)
     query = ReportQuery("alarms", "day", today.date())
     report = await site.services.reports.maker.make(query, seconds=10)
-    _, data = await trio.to_thread.run_sync(make_render(site.services)(report, "csv", "en"))
+    zone, names = site.services.core.site.zone(), site.services.cameras.devices.names()
+    _, data = await trio.to_thread.run_sync(render_report, report, "csv", "en", zone, names)
     assert SHOWN in data.decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,12 +22,7 @@ MOMENTS = [
 
 
 def cells_in(zone: str) -> Cells:
-    gate = SimpleNamespace(did="1", name="=Gate", sn="SN1")
-    services: Any = SimpleNamespace(
-        core=SimpleNamespace(site=SimpleNamespace(zone=lambda: ZoneInfo(zone))),
-        cameras=SimpleNamespace(devices=SimpleNamespace(list=lambda: [gate])),
-    )
-    return Cells(services)
+    return Cells(ZoneInfo(zone), {"1": "=Gate"})
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"])

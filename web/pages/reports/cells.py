@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hub.services import Services
+from hub.services.reports.delivery import CameraNames
 from hub.services.reports.report import Cell, Column, PlainCell
 from hub.wire import code_tables
 from hub.wire.uploads.records import HubDetail
@@ -22,11 +22,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Cells:
     """Turns raw cells into text. `pages`: for people on a page; otherwise for a spreadsheet."""
 
-    def __init__(self, services: Services, *, pages: bool = False) -> None:
-        self.zone: ZoneInfo = services.core.site.zone()
-        self._names: Mapping[str, str] = {
-            one.did: one.name or one.sn for one in services.cameras.devices.list()
-        }
+    def __init__(self, zone: ZoneInfo, names: CameraNames, *, pages: bool = False) -> None:
+        self.zone = zone
+        self._names = names
         self._pages = pages
 
     def heading(self, column: Column) -> str:

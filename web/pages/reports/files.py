@@ -7,9 +7,9 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from hub.services import Services
-from hub.services.reports.delivery import FileForm, Render
+from hub.services.reports.delivery import CameraNames, FileForm
 from hub.services.reports.report import Cell, Column, Report, Table
 from hub.wire.uploads.records import HubDetail
 from web.pages import language
@@ -33,21 +33,15 @@ _FORMATS = {
 }
 
 
-def make_render(services: Services) -> Render:
-    """Return what the service that sends reports makes files with."""
-
-    def render(report: Report, form: FileForm, code: str) -> Callable[[], tuple[str, bytes]]:
-        cells = Cells(services)
-
-        def write() -> tuple[str, bytes]:
-            # Within the context of this thread only.
-            language.use(language.LANGUAGES[code], cells.zone)
-            data = csv_of(report, cells) if form == "csv" else xlsx_of(report, cells)
-            return file_name(report, form), data
-
-        return write
-
-    return render
+def render_report(
+    report: Report, form: FileForm, code: str, zone: ZoneInfo, names: CameraNames
+) -> tuple[str, bytes]:
+    """Return the name and content of a file in a language. Called in a thread, for seconds."""
+    # Within the context of this thread only.
+    language.use(language.LANGUAGES[code], zone)
+    cells = Cells(zone, names)
+    write = csv_of if form == "csv" else xlsx_of
+    return file_name(report, form), write(report, cells)
 
 
 def file_name(report: Report, form: FileForm) -> str:

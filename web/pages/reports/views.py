@@ -9,6 +9,7 @@ import trio
 from msgspec import Struct
 from quart import Blueprint, Response, request
 
+from hub.services import Services
 from hub.services.reports.periods import PERIOD_KINDS, period_of
 from hub.services.reports.report import REPORT_KINDS, Report, Table
 from hub.services.reports.reports import Gates
@@ -85,7 +86,7 @@ async def index() -> Response:
 @blueprint.get("/<kind>", role="guard")
 async def one(kind: str) -> Response:
     form, hub = _form(kind), auth.services()
-    query, cells = form.query, Cells(hub, pages=True)
+    query, cells = form.query, _cells(hub, pages=True)
     period = period_of(query.period, query.day, cells.zone)
     needs_gates = query.kind == "plates" and not (query.gates.entrances or query.gates.exits)
     found: Report | float = (
@@ -141,10 +142,14 @@ async def as_xlsx(kind: str) -> Response:
     return await _file(kind, "xlsx")
 
 
+def _cells(hub: Services, *, pages: bool = False) -> Cells:
+    return Cells(hub.core.site.zone(), hub.cameras.devices.names(), pages=pages)
+
+
 async def _file(kind: str, form_of_file: Literal["csv", "xlsx"]) -> Response:
     form, hub = _form(kind), auth.services()
     report = await hub.reports.maker.make(form.query, seconds=_FILE_SECONDS)
-    write = partial(csv_of if form_of_file == "csv" else xlsx_of, report, Cells(hub))
+    write = partial(csv_of if form_of_file == "csv" else xlsx_of, report, _cells(hub))
     data = await trio.to_thread.run_sync(write, limiter=_writing)
     await hub.reports.maker.note_export(form.query, form_of_file, by=auth.actor())
     response = Response(data, content_type=_TYPES[form_of_file])
