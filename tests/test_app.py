@@ -25,9 +25,9 @@ from hub.process.control.channel import FILE_NAME, ask_running_hub
 from hub.process.control.devices import AddDevice, ListDevices, RemoveDevice
 from hub.process.signals import STOP_SIGNALS
 from hub.services import Services
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.devices.directory import NewDevice
-from hub.services.site.urls import device_urls
+from hub.services.urls import device_urls
 from tests.support.ports import free_port
 
 CONFIG = Config(

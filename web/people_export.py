@@ -8,7 +8,7 @@ from quart import Response
 
 from hub.errors import HubError
 from hub.services import Services
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.people.import_export.export import (
     FOLDER,
     HubPeople,

@@ -68,7 +68,7 @@ async def reload_on_signal(
     services: Services, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Reload the settings whenever the process is told to, until cancelled."""
-    from hub.services.access.audit import Actor
+    from hub.services.audit import Actor
 
     if not RELOAD_SIGNALS or has_terminal():
         # The same signal says that the terminal is gone, and ends the process then.

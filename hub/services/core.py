@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.live.feed import ChangeFeed
-from hub.services.access.audit import Audit
+from hub.services.audit import Audit
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.settings.settings import Settings
 from hub.services.site.site import Site

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hub.store.alarms.alarm import Severity
+from hub.wire.uploads.records import problem_key
 
 #: A fault keeps the hub from working: /healthz answers 503. For what is serious, somebody has to do
 #: something at once: pages show it in red, like faults.
@@ -576,3 +577,47 @@ CHECKS: dict[str, Check] = {
         name="Firmware files", meaning="Cameras cannot be updated with these files.", page=_FIRMWARE
     ),
 }
+
+
+class HealthReason(Struct, frozen=True):
+    """A problem that a person must solve, with the values `args` of its sentence.
+
+    `did`: of the camera that it is about, if there is one problem for each camera. `rows`: which
+    rows are damaged, told on the page *Health* alone: /healthz asks for no sign-in, alarms are
+    forwarded, and the key of a row may be the name of a user or the number of a person.
+    """
+
+    code: str
+    args: dict[str, str] = {}
+    did: str = ""
+    rows: str = ""
+
+    @property
+    def problem(self) -> Problem:
+        return PROBLEMS[self.code]
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in English."""
+        text = self.problem.sentence % self.args
+        detail = self.args.get(self.problem.detail, "")
+        return f"{text.removesuffix('.')}: {detail}." if detail else text
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in English."""
+        return self.problem.advice % self.args
+
+    @property
+    def key(self) -> str:
+        """What tells it from all other problems that there are at the same time."""
+        return problem_key(self.code, self.did)
+
+    @property
+    def is_fault(self) -> bool:
+        return self.problem.level == "fault"
+
+    @property
+    def is_serious(self) -> bool:
+        """Whether somebody has to do something at once: pages show it in red."""
+        return self.problem.level != "notice"

@@ -25,7 +25,7 @@ import trio
 from hub.central.folder import make_folder
 from hub.central.prepare import prepare
 from hub.central.reader import Servers
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.nats.address import PARTITIONS, stream_of
 from hub.services.forwarding.targets import Selection
 from tests.bench.many_hubs import Hub

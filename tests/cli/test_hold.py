@@ -14,7 +14,7 @@ import trio
 
 from hub.process.control.erasures import BeginErasure
 from hub.services import Services
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.store.opening import open_store
 from hub.wire.uploads.records import FaceDetail
 from tests.cli.conftest import Sitehub

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hub.services.commands.photos import MAX_FILE_MB
+from hub.services.photos.photos import MAX_FILE_MB
 from tests.cli.conftest import Sitehub
 
 ID_CARD = "110101199003071234"

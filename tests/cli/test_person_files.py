@@ -11,7 +11,7 @@ from PIL import Image
 
 from hub.process.control.people_files import ImportPeople
 from hub.services import Services
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.jobs.jobs import Job
 from tests.cli.conftest import Sitehub
 

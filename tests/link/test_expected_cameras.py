@@ -11,13 +11,13 @@ import trio
 from trio.testing import MockClock
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource, TooManyRequests
-from hub.services.access.audit import Actor
 from hub.services.admission.unsigned.expected import (
     MAX_EXPECTED,
     MAX_WRONG_CODES,
     WINDOW_SECONDS,
     ExpectedCameras,
 )
+from hub.services.audit import Actor
 from hub.services.devices.directory import NewDevice
 from tests.support.gate import CODE, SN, pending_codes
 from tests.support.plug import Port, device_port

@@ -12,7 +12,7 @@ from hub.clock_reading import Reading
 from hub.config import Config
 from hub.config_sources import Loaded, Sources
 from hub.live.feed import ChangeFeed, Feed
-from hub.services.access.audit import Audit
+from hub.services.audit import Audit
 from hub.services.core import Core
 from hub.services.site.settings.settings import Settings
 from tests.support.clock import FrozenClock

@@ -19,9 +19,9 @@ from msgspec import Raw
 from PIL import Image, ImageDraw, ImageFilter
 
 from hub.config import WebConfig
-from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.audit import COMMAND_LINE, Actor
 from hub.services.devices.frame_trace import TracedUpload
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import HealthReason
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.wire.uploads.firmware import Versions
 from hub.wire.uploads.records import (

@@ -16,8 +16,8 @@ from hub.config import Config
 from hub.config_sources import Loaded, Sources
 from hub.outside import Cost, Outside
 from hub.services import Services
-from hub.services.access.audit import COMMAND_LINE
-from hub.services.site.disk_space import GB
+from hub.services.audit import COMMAND_LINE
+from hub.services.disk_space import GB
 from hub.store.commit.record_batch import RecordBatch
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload

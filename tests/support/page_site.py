@@ -16,10 +16,10 @@ from msgspec import Raw
 from hub.config import Config, WebConfig
 from hub.live.pending_devices import ConnectAttempt, RefusalCode, RefusalReason
 from hub.live.registry import DeviceAnswer
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.devices.directory import DeviceChange, NewDevice
+from hub.services.problems import HealthReason
 from hub.services.site.site import SiteSettings
-from hub.services.site.status.health import HealthReason
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.store.commit.record_batch import RecordBatch
 from hub.wire.pictures import Picture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import CannotStoreNow
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import HealthReason
 from hub.wire.uploads.records import Record
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

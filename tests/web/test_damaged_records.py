@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import HealthReason
 from hub.store.sqlite.sql import one
 from hub.wire.uploads.records import EventDetail
 from tests.support.browsing import Visitor

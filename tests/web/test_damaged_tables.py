@@ -24,7 +24,7 @@ from hub.config import Config, StoreConfig, WebConfig
 from hub.config_sources import Loaded, Sources
 from hub.outside import Outside
 from hub.services import Services
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.webhooks.picture_links import PREFIX as LINKS
 from tests.support.browsing import Visitor
 from tests.support.full_store import NOW as FULL_AT

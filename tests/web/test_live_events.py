@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 from hub.live.feed import Change, ChangeKind
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
 from web.live_events import open_live_events

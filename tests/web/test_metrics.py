@@ -13,12 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hub import __version__
 from hub.errors import CannotStoreNow
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import ParkedItem
 from hub.services.people.register import PersonChange, PersonPut
+from hub.services.problems import HealthReason
 from hub.services.site.status import exposition
 from hub.services.site.status.exposition import read_metrics
-from hub.services.site.status.health import HealthReason
 from hub.store.alarms.alarm import Move
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from tests.web.api.test_api import Client, csrf_of, good, refusal

@@ -15,9 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from hub.services.access.audit import COMMAND_LINE
 from hub.services.access.users import Role
 from hub.services.access.validation import includes
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

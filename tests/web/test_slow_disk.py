@@ -28,7 +28,7 @@ from hub.process.control.access import AddUser, EnableUser, RemoveUser, SetPassw
 from hub.process.control.channel import _respond
 from hub.process.control.request import ControlRequest
 from hub.services import Services, changes
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.store.commit import group_commit
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_batch import RecordBatch

@@ -12,9 +12,9 @@ from werkzeug.sansio.request import Request as Head
 from hub.errors import NotAllowed, NotAuthorised
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
-from hub.services.access.audit import Actor
 from hub.services.access.users import Role, User
 from hub.services.access.validation import includes
+from hub.services.audit import Actor
 from web.auth.csrf import check_csrf_header
 from web.auth.current import client_address, services
 from web.auth.sessions import check_role, user_of

@@ -23,7 +23,7 @@ import trio
 from msgspec import Struct
 
 import hub
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.records.holds import Hold
 from hub.services.streamed_zip import Archive
 from hub.wire.pictures import EXTENSIONS

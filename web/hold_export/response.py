@@ -8,7 +8,7 @@ from quart import Response
 
 from hub.errors import HubError, NoSuchResource
 from hub.services import Services
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.people.masking import masked_record
 from hub.services.records.holds import Hold
 from hub.services.records.record_log import StoredPicture

@@ -11,7 +11,7 @@ from msgspec import Struct
 from quart import Response, g, render_template, request
 
 from hub.services.access.users import User
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import HealthReason
 from web import auth
 from web.pages import language
 from web.pages.alarms.state import alarm_state

@@ -69,8 +69,8 @@ def read_change(
     Raises BadParameter, StartFault.
     """
     from hub.cli.outside_files import read_source
-    from hub.services.commands.photos import MAX_FILE_MB
     from hub.services.people.register import PersonChange
+    from hub.services.photos.photos import MAX_FILE_MB
     from hub.wire.times import parse_rfc3339
 
     wanted = {name: value for name, value in fields.items() if value is not None}

@@ -15,9 +15,9 @@ import trio
 from hub.cli.run.demo_door import serve_door
 from hub.errors import StartFault
 from hub.services import Services
-from hub.services.access.audit import Actor
 from hub.services.admission.unsigned.approval import unknown_code
 from hub.services.admission.unsigned.facts import Facts
+from hub.services.audit import Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.people.register import PersonChange, PersonPut
 from hub.simulator.camera import Timing

@@ -7,7 +7,7 @@ import secrets
 import trio
 
 from hub.services import Services
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.equipment.relays.relays import RelaySettings
 from hub.simulator.camera_web import CameraWeb
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from hub import __version__
 from hub.errors import CannotStoreNow
 from hub.services import Services
-from hub.services.access.audit import COMMAND_LINE
-from hub.services.site.urls import dashboard_urls, device_urls, hosts
+from hub.services.audit import COMMAND_LINE
+from hub.services.urls import dashboard_urls, device_urls, hosts
 
 _LABEL_WIDTH = 15
 

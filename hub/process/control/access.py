@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from hub.process.control.request import ControlRequest
 from hub.services.access.api_keys import NewApiKey
-from hub.services.access.audit import COMMAND_LINE
-from hub.services.site.urls import dashboard_urls
+from hub.services.audit import COMMAND_LINE
+from hub.services.urls import dashboard_urls
 from hub.wire.times import format_rfc3339
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct
 
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
-from hub.services.site.urls import dashboard_urls, device_urls
+from hub.services.audit import COMMAND_LINE
+from hub.services.urls import dashboard_urls, device_urls
 
 if TYPE_CHECKING:
     from hub.services import Services

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
 from hub.services.admission.enrolment import CodeCheck
 from hub.services.admission.provisioning import DeliveryOutcome
+from hub.services.audit import COMMAND_LINE
 from hub.services.devices.csv_import import DeviceCsv
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.frame_trace import TracedFrame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.firmware.campaign_views import Campaign
 from hub.services.firmware.downloads import Download
 from hub.services.firmware.releases import NewRelease, Release

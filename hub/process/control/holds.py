@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Added, Hold, Selection
 from hub.wire.pictures import Image
 from hub.wire.uploads.records import Record, RecordKind, decode_detail

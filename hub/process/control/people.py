@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.groups import CameraGroup
 from hub.services.people.register import (
     Person,

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.jobs.jobs import Job
 from hub.services.people.import_export.export import ExportFacts, HubPeople, begin_export
 from hub.services.people.import_export.imports import ImportPreview, PreviewRow

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from msgspec import Struct
 
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.sync.decisions import LongDecision
 from hub.services.people.sync.people_sync import DevicePeople, PersonOnDevice
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct
 
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.site.retention.view import ClockView, RetentionView, read_retention
 
 if TYPE_CHECKING:

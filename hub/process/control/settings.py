@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hub.config import as_toml
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.services import Services

@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from hub.errors import NoSuchResource
 from hub.process.control.request import ControlRequest
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.sender import Delivery
 from hub.services.forwarding.targets import (
     Identity,

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, InvalidAppId, NotAllowed, NotAuthorised, WrongSignature
-from hub.services.access.audit import Actor
 from hub.services.access.validation import check_name
+from hub.services.audit import Actor
 from hub.services.signed_times import SignedTimes
 from hub.store.commit.patience import waits_with
 from hub.store.tables.api_keys import ApiKey as ApiKey

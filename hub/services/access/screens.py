@@ -16,9 +16,9 @@ import trio
 from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, NotAuthorised
-from hub.services.access.audit import Actor
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.users import User, Users
+from hub.services.audit import Actor
 from hub.services.expiry import is_current
 from hub.store.tables.sessions import Session as Session
 

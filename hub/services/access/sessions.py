@@ -16,9 +16,9 @@ from hub import metrics
 from hub.errors import CannotStoreNow, NotAuthorised
 from hub.log import limited
 from hub.net.networks import network_of
-from hub.services.access.audit import Actor
 from hub.services.access.known_browsers import KnownBrowsers
 from hub.services.access.sign_in import SignIn
+from hub.services.audit import Actor
 from hub.services.expiry import is_from_now
 from hub.store.commit.patience import waits_with
 from hub.store.tables.sessions import Session

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from hub.errors import BadParameter, NotAuthorised
 from hub.service_manager.system import system_service, user_data
-from hub.services.access.audit import Actor
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, SignedIn, hash_token
 from hub.services.access.sign_in_queue import Source
 from hub.services.access.users import Users
 from hub.services.access.validation import check_name, check_password, check_role
+from hub.services.audit import Actor
 from hub.services.expiry import is_current
 from hub.store.tables.user_links import UserLink as UserLink
 

@@ -9,7 +9,6 @@ import trio
 
 from hub import metrics
 from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
-from hub.services.access.audit import Actor
 from hub.services.access.passwords import Passwords
 from hub.services.access.sessions import Sessions, hash_token
 from hub.services.access.sign_in import SignIn
@@ -20,6 +19,7 @@ from hub.services.access.validation import (
     check_role,
     normalise_name,
 )
+from hub.services.audit import Actor
 from hub.store.tables.users import Role as Role
 from hub.store.tables.users import User as User
 

@@ -25,12 +25,12 @@ from hub.live.registry import Link
 from hub.log import limited
 from hub.net.networks import network_of
 from hub.net.rate_limits import MAX_BACKOFF_SECONDS, Backoff
-from hub.services.access.audit import Actor
 from hub.services.admission.code_guesses import CodeGuesses, Guessed
 from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Refused, replayed
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
 from hub.services.admission.unsigned.connects import UnsignedConnects
+from hub.services.audit import Actor
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Device, Devices
 from hub.services.devices.views import DeviceView

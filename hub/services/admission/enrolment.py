@@ -24,7 +24,6 @@ from hub.live.refusal_reasons import RefusalCode as RefusalCode
 from hub.live.refusal_reasons import RefusalReason as RefusalReason
 from hub.live.registry import Link
 from hub.net.rate_limits import TokenBucket
-from hub.services.access.audit import Actor
 from hub.services.admission.ignored import IgnoredDevices
 from hub.services.admission.provisioning import (
     GONE,
@@ -41,6 +40,7 @@ from hub.services.admission.unsigned.approval import Approval
 from hub.services.admission.unsigned.moves import ExpectedMoves
 from hub.services.admission.unsigned.policy import UnsignedPolicy
 from hub.services.admission.unsigned.quarantine import Quarantine
+from hub.services.audit import Actor
 from hub.services.changes import CarryOut
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.validation import MAX_CODE_LENGTH, check_key, check_new, check_text

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing
 from hub.live.feed import Change, Feed
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.changes import undoes_nothing
 from hub.store.alarms.alarm import SEVERITIES as SEVERITIES
 from hub.store.alarms.alarm import Alarm as Alarm

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing
 from hub.live.feed import Change
-from hub.services.access.audit import Actor
 from hub.services.alarms.rules import AlarmRules
+from hub.services.audit import Actor
 from hub.store.alarms.plate_lists import MAX_ENTRIES as MAX_ENTRIES
 from hub.store.alarms.plate_lists import MAX_LISTS as MAX_LISTS
 from hub.store.alarms.plate_lists import MAX_WILDCARDS as MAX_WILDCARDS

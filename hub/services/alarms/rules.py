@@ -10,8 +10,8 @@ from msgspec import UNSET
 
 from hub.errors import BadParameter
 from hub.live.feed import Change
-from hub.services.access.audit import Actor
 from hub.services.alarms.judge import AlarmJudge, watched_plates
+from hub.services.audit import Actor
 from hub.services.people.groups import CameraGroups
 from hub.store.alarms.rules import MAX_RULES as MAX_RULES
 from hub.store.alarms.rules import AlarmRule as AlarmRule

@@ -23,7 +23,7 @@ from hub.live.registry import Registry
 from hub.log import limited
 from hub.services.alarms.alarms import Alarms, Unstored
 from hub.services.alarms.judge import OFFLINE
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import HealthReason
 from hub.store.alarms.alarm import Alarm, Move, raised
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.tables.devices import Device

@@ -20,7 +20,6 @@ from hub.services.changes import Changes
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.commands.many import ManyDevices
-from hub.services.commands.photos import Photos
 from hub.services.core import Core
 from hub.services.devices.availability import DeviceAvailability
 from hub.services.devices.capabilities import CameraCapabilities
@@ -32,6 +31,7 @@ from hub.services.equipment.names import PictureNames
 from hub.services.equipment.pan_tilt import PanTilt
 from hub.services.equipment.readings import CameraReadings
 from hub.services.equipment.relays.relays import Relays
+from hub.services.photos.photos import Photos
 from hub.upload_priority import UploadPriority
 from hub.wire.redaction import redact_frame
 

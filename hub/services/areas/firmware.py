@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from hub.services.areas.cameras import Cameras
 from hub.services.areas.parts import Parts
 from hub.services.core import Core
+from hub.services.disk_space import DiskSpace
 from hub.services.firmware.campaigns import Campaigns
 from hub.services.firmware.downloads import Downloads
 from hub.services.firmware.prompting import FirmwarePrompts
 from hub.services.firmware.releases import Releases
-from hub.services.site.disk_space import DiskSpace
 
 
 @dataclass(frozen=True, kw_only=True)

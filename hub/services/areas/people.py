@@ -8,13 +8,13 @@ from hub.services.areas.cameras import Cameras
 from hub.services.areas.parts import Parts
 from hub.services.commands.photo_search import PhotoSearches
 from hub.services.core import Core
+from hub.services.disk_space import DiskSpace
 from hub.services.jobs.jobs import Jobs
 from hub.services.people.groups import CameraGroups
 from hub.services.people.import_export.imports import Imports
-from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import People as Register
 from hub.services.people.sync.people_sync import PeopleSync
-from hub.services.site.disk_space import DiskSpace
+from hub.services.photos.person_photos import PersonPhotos
 
 
 @dataclass(frozen=True, kw_only=True)

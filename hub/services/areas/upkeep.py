@@ -17,15 +17,15 @@ from hub.services.areas.people import People
 from hub.services.areas.records import Records
 from hub.services.areas.reports import Reports
 from hub.services.core import Core
+from hub.services.disk_space import DiskSpace
 from hub.services.doctor.health_checks import HealthChecks
+from hub.services.figures import SiteFigures
 from hub.services.jobs.jobs import Jobs
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.disk_space import DiskSpace
 from hub.services.site.lost_pictures import LostPictures
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.forecast import Forecasts
-from hub.services.site.status.figures import SiteFigures
 from hub.services.site.status.health import Health, Watched
 from hub.services.site.updates.updates import Updates
 

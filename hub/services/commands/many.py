@@ -28,7 +28,7 @@ from hub.errors import (
 from hub.live.feed import Change, next_change
 from hub.live.registry import Link
 from hub.log import limited
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.jobs.jobs import ItemState, Job, JobProgress, Jobs

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from hub.services.disk_space import GB, shortage_of
 from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.disk_space import GB, shortage_of
 from hub.store.disk import Disk
 from hub.store.file_system import network_type
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import asdict
 
 from hub.errors import BadParameter, DeviceNonsense, DeviceRefused, HubError
-from hub.services.access.audit import Actor, Audit
+from hub.services.audit import Actor, Audit
 from hub.services.commands.calls import Commands
 from hub.services.commands.many import DeviceOutcome
 from hub.services.devices.capabilities import CameraCapabilities

@@ -13,8 +13,8 @@ import trio
 
 from hub.errors import BadParameter, HubError, Missing, TooLarge
 from hub.live.feed import Change
+from hub.services.disk_space import GB, DiskSpace
 from hub.services.firmware.release_validation import check_release, read_date
-from hub.services.site.disk_space import GB, DiskSpace
 from hub.store.firmware_files import MAX_FILE_BYTES as MAX_FILE_BYTES
 from hub.store.firmware_files import STAGED, Receiving
 from hub.store.startup import FIRMWARE

@@ -13,7 +13,7 @@ from hub.services.forwarding.sender import Sender
 from hub.services.forwarding.webhooks.bodies import WebhookBodies
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
 from hub.services.forwarding.webhooks.sender import WebhookSender
-from hub.services.site.urls import base_url, own_ports
+from hub.services.urls import base_url, own_ports
 from hub.store.targets.target import Target, TargetSecrets
 
 if TYPE_CHECKING:

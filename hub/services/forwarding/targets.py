@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, ChangedMeanwhile, Missing, NoSuchResource
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.forwarding.checks import MAX_CA_LENGTH as MAX_CA_LENGTH
 from hub.services.forwarding.checks import MAX_NAME_LENGTH as MAX_NAME_LENGTH
 from hub.services.forwarding.checks import (
@@ -41,7 +41,7 @@ from hub.services.forwarding.views import view_of
 from hub.services.forwarding.webhooks.address import masked, secret_address
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
 from hub.services.site.retention.retention import RetentionPolicy
-from hub.services.site.urls import own_ports
+from hub.services.urls import own_ports
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import Cursor as Cursor
 from hub.store.targets.target import Gap as Gap

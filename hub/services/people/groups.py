@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, UnsetType
 
 from hub.live.feed import Change
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.people.validation import checked_group_name
 from hub.store.people.groups import MAX_GROUPS as MAX_GROUPS
 from hub.store.people.groups import CameraGroup as CameraGroup

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, HubError, Missing
 from hub.live.feed import Change, next_change
 from hub.log import limited
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.people.masking import has_numbers
-from hub.services.people.photos import PersonPhotos
 from hub.services.people.validation import checked_change, checked_pid
+from hub.services.photos.person_photos import PersonPhotos
 from hub.store.people.people import Expected as Expected
 from hub.store.people.people import PersonFilter as PersonFilter
 from hub.store.people.people import PersonPage as PersonPage

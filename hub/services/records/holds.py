@@ -16,9 +16,9 @@ from msgspec import Struct
 from hub.errors import BadParameter, HubError
 from hub.live.feed import Change
 from hub.log import limited
-from hub.services.access.audit import Actor
 from hub.services.access.users import User
 from hub.services.access.validation import includes
+from hub.services.audit import Actor
 from hub.store.records.held_evidence import HeldUse as HeldUse
 from hub.store.records.record_filter import RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES, RecordPage

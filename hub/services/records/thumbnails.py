@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from hub.errors import Missing, NoSuchResource
-from hub.services.commands.photos import BadPhoto, PhotoRules, photo_jpeg
+from hub.services.photos.photos import BadPhoto, PhotoRules, photo_jpeg
 from hub.store.media.pictures import PictureInPieces, StoredPicture
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from hub.durable_files import write_file
 from hub.errors import BadParameter, HubError
 from hub.log import visible
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.devices.directory import Devices
 from hub.services.reports.report import Report, ReportKind
 from hub.services.reports.reports import Gates, ReportQuery, Reports

@@ -12,7 +12,7 @@ import trio
 from msgspec import Struct
 
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.devices.availability import DeviceAvailability
 from hub.services.people.groups import CameraGroups
 from hub.services.people.register import People

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hub.live.feed import Change
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.doctor.findings import moment_text
 from hub.services.problems import PROBLEMS
 from hub.store.media.lost_parts import LostPart

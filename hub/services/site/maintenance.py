@@ -17,7 +17,7 @@ import trio
 
 from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.log import limited
-from hub.services.site.disk_space import GB, DiskSpace, Shortage
+from hub.services.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.retention.retention import RetentionPolicy
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import GapReason

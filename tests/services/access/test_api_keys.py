@@ -6,7 +6,7 @@ import pytest
 
 from hub.errors import InvalidAppId, NoSuchResource, NotAllowed, NotAuthorised, WrongSignature
 from hub.services.access.api_keys import NewApiKey
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.wire.signing import sign_params
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services

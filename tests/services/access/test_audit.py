@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.audit import COMMAND_LINE, Actor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from hub.errors import BadParameter, NoSuchResource, NotAuthorised
-from hub.services.access.audit import COMMAND_LINE
 from hub.services.access.users import User
+from hub.services.audit import COMMAND_LINE
 from hub.store.tables.sessions import Session
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from hub.errors import NotAuthorised
-from hub.services.access.audit import COMMAND_LINE
 from hub.services.access.sessions import MAX_AGE_MS, MAX_IDLE_MS
+from hub.services.audit import COMMAND_LINE
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices, open_hub_services
 

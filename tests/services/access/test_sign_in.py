@@ -7,8 +7,8 @@ import pytest
 import trio
 
 from hub.errors import NotAuthorised, TooManyRequests
-from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.access.sign_in import FREE_PER_USER, USER_SECONDS
+from hub.services.audit import COMMAND_LINE, Actor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices, open_hub_services
 

@@ -11,8 +11,8 @@ from hub.errors import (
     NotAuthorised,
     TooManyRequests,
 )
-from hub.services.access.audit import COMMAND_LINE, Actor
 from hub.services.access.sign_in_queue import Source
+from hub.services.audit import COMMAND_LINE, Actor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.access.audit import Actor
 from hub.services.alarms.alarms import Alarm, AlarmFilter
+from hub.services.audit import Actor
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Plate, VehicleDetail
 from tests.support.clock import FrozenClock

@@ -15,8 +15,8 @@ from hub.services.access.users import Role
 from hub.services.alarms.alarms import AlarmStep
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.alarms.rules import AlarmRule
+from hub.services.problems import HealthReason
 from hub.services.records.record_log import RecordFilter
-from hub.services.site.status.health import HealthReason
 from hub.store.tables.devices import NewDevice, StatusUpdate
 from hub.wire.uploads.records import HubDetail
 from tests.services.alarms.conftest import MEI, AlarmSite

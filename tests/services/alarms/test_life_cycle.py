@@ -7,10 +7,10 @@ from msgspec import UNSET, UnsetType
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change
-from hub.services.access.audit import Actor
 from hub.services.alarms.alarms import AlarmFilter, AlarmStep
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.alarms.rules import AlarmRule
+from hub.services.audit import Actor
 from hub.store.alarms.alarm import Move, Severity
 from tests.services.alarms.conftest import MEI, AlarmSite
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.alarms.rules import AlarmRule
 from hub.services.alarms.watch import AlarmWatch
+from hub.services.audit import COMMAND_LINE
 from hub.store.tables.devices import NewDevice, StatusUpdate
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail

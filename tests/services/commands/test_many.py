@@ -15,7 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import BadParameter, CannotStoreNow, DeviceSilent, NoSuchResource
 from hub.live.feed import Change
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.commands.many import DeviceOutcome, ManyDevices
 from hub.services.devices.directory import NewDevice
 from hub.services.jobs.jobs import Job

@@ -11,7 +11,7 @@ from hub.live.presence import Presence
 from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import Registry
 from hub.outside import Outside
-from hub.services.access.audit import Audit
+from hub.services.audit import Audit
 from hub.services.devices.availability import Availability, DeviceAvailability, availability
 from hub.services.site.clock.clock import SiteClock
 from hub.store.tables import outages as table

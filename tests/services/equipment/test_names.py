@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import BadParameter
 from hub.live.registry import DeviceAnswer
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.commands.many import DeviceOutcome
 from hub.services.devices.directory import NewDevice
 from hub.wire.commands.later_commands import GET_OSD, SET_OSD

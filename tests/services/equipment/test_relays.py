@@ -20,7 +20,7 @@ from hub.errors import (
     TooManyRequests,
 )
 from hub.net.http_client import HttpConnection, HttpPlace, open_connection
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.equipment.relays.faults import RelayFault
 from hub.services.equipment.relays.relays import Relays, RelaySettings

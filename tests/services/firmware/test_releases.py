@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooLarge
+from hub.services.disk_space import GB
 from hub.services.firmware import releases as firmware_module
 from hub.services.firmware.releases import NewComponent, NewRelease, staging_path
-from hub.services.site.disk_space import GB
 from hub.services.site.site import SiteSettings
 from hub.wire.uploads.firmware import Versions
 from tests.support.clock import FrozenClock

@@ -15,7 +15,7 @@ import pytest
 import trio
 from standardwebhooks import Webhook
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection, TargetView
 from hub.store.names import DATABASE
 from hub.store.records.retention import DayUse

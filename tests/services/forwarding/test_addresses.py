@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from hub.errors import BadParameter
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import TargetChange
 from hub.services.forwarding.webhooks.address import masked
 from hub.store.targets.target import NewTarget, TargetOptions, TargetSecrets

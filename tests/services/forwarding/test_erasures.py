@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from hub.live.feed import Change
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.erasures import erasure_items
 from hub.services.forwarding.sender import ErasureItem
 from hub.services.forwarding.targets import Selection

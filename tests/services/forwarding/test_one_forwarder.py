@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import NoSuchResource, StillStoring
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.changes import open_changes
 from hub.services.forwarding.targets import ChangedMeanwhile, TargetChange
 from tests.services.forwarding.conftest import URL, Forwarding

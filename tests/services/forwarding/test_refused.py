@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.retries import ALARM_PLAN, WEBHOOK_PLAN, Retries
 from hub.services.forwarding.targets import Selection
 from hub.store.targets.target import ParkedKey

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection
 from hub.store.records.retention import DayUse
 from tests.services.forwarding.conftest import Forwarding, day_of
@@ -69,7 +69,7 @@ async def test_a_hole_that_nobody_noted_is_told_too(
 
 
 async def test_what_is_kept_of_a_dropped_day_still_arrives(behind: Forwarding) -> None:
-    from hub.services.access.audit import COMMAND_LINE
+    from hub.services.audit import COMMAND_LINE
 
     await behind.hub.store.write(
         lambda c: c.execute("DELETE FROM record WHERE seq IN (1, 3)").rowcount
@@ -98,7 +98,7 @@ async def test_a_target_without_records_of_its_choice_is_not_behind(
 async def test_days_that_were_noted_one_by_one_are_not_told_again_as_one_hole(
     behind: Forwarding,
 ) -> None:
-    from hub.services.access.audit import COMMAND_LINE
+    from hub.services.audit import COMMAND_LINE
 
     first, middle, last = await behind.hub.add_faces("d", "e", "f")
     for seq in (first, last):

@@ -12,7 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import MAX_NAME_LENGTH, Selection, TargetChange
 from tests.services.forwarding.conftest import (
     URL,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.webhooks import sender
 from tests.services.forwarding.conftest import Forwarding
 

@@ -13,8 +13,7 @@ from PIL import Image
 
 from hub.errors import AlreadyExists, BadParameter, Missing, NoSuchResource
 from hub.live.feed import Change, next_change
-from hub.services.access.audit import Actor
-from hub.services.commands.photos import BadPhoto
+from hub.services.audit import Actor
 from hub.services.people.masking import masked
 from hub.services.people.register import (
     People,
@@ -24,6 +23,7 @@ from hub.services.people.register import (
     PersonName,
     PersonPut,
 )
+from hub.services.photos.photos import BadPhoto
 from tests.support.clock import NOON, FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hub.errors import BadParameter, NoSuchResource
 from hub.live.feed import Change
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.devices.frame_trace import TracedUpload
 from hub.services.people.register import PersonChange

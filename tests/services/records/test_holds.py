@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import BadParameter
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.records import holds
 from hub.services.records.holds import Selection
 from hub.services.site.clock.clock import SiteClock

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.records.reviews import Reviews
 from hub.store.tables.reviews import MAX_MARKS
 from tests.support.clock import FrozenClock

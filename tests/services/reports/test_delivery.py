@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from hub.errors import BadParameter
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.reports import delivery
 from hub.services.reports.delivery import DeliverySettings, ReportDelivery, check_url
 from hub.services.reports.report import Report

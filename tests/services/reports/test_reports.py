@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.reports import attendance, captures, plates, report, reports
 from hub.services.reports.report import Report
 from hub.services.reports.reports import Gates, ReportQuery

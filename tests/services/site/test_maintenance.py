@@ -16,8 +16,8 @@ from trio.testing import MockClock
 from hub.config import Config, StoreConfig
 from hub.errors import AlreadyExists, BadParameter
 from hub.outside import Outside
-from hub.services.access.audit import COMMAND_LINE
-from hub.services.site.disk_space import GB, DiskSpace, Shortage
+from hub.services.audit import COMMAND_LINE
+from hub.services.disk_space import GB, DiskSpace, Shortage
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPolicy
 from hub.store.records.retention import DayUse

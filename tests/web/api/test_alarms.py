@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hub.errors import TooManyRequests
-from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms.alarms import Unstored
+from hub.services.audit import COMMAND_LINE
 from hub.store.alarms.alarm import Move
 from hub.store.records.record_log import RecordLog
 from hub.wire.uploads.bodies import CheckedUpload

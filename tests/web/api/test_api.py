@@ -13,7 +13,7 @@ from quart.wrappers import Response
 from hub.config import Config
 from hub.live.pending_devices import ConnectAttempt
 from hub.live.refusal_reasons import RefusalReason
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.wire.signing import body_md5, sign_connect, sign_params
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import (

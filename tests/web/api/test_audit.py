@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from quart.typing import TestClientProtocol as HttpClient
 
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
 from web.app import create_app

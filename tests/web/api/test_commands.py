@@ -17,7 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from hub.errors import CannotStoreNow, DeviceBusy, DeviceLeft, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.commands.sender import CHANGING
 from hub.services.devices.directory import NewDevice
 from hub.services.people.register import PersonChange

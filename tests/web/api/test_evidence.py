@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.records.holds import MAX_RECORDS_PER_HOLD
 from hub.store.media.pictures import PIECE_BYTES
 from hub.wire.pictures import Picture

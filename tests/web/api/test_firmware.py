@@ -14,8 +14,8 @@ from msgspec import Struct
 from trio.testing import MockClock
 
 from hub.errors import TooLarge
-from hub.services.access.audit import COMMAND_LINE
-from hub.services.site.disk_space import GB
+from hub.services.audit import COMMAND_LINE
+from hub.services.disk_space import GB
 from hub.store import firmware_files
 from hub.wire.signing import sign_params
 from tests.support.clock import NOON, FrozenClock

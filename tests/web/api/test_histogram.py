@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from quart.testing import QuartClient
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from web.app import create_app

@@ -15,7 +15,7 @@ import trio
 from PIL import Image
 from trio.testing import wait_all_tasks_blocked
 
-from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.audit import COMMAND_LINE, Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.jobs.jobs import JobKind, JobProgress
 from hub.services.site.site import SiteSettings

@@ -18,7 +18,7 @@ from hub.errors import CannotStoreNow, TooManyRequests
 from hub.net.connection import Peer
 from hub.net.deadlines import Deadlines
 from hub.services.access.api_keys import ApiKey
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.records.record_log import RecordFilter, RecordPage
 from hub.store.commit.record_batch import RecordBatch
 from tests.support.clock import FrozenClock

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.store.tables.devices import NewDevice
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services

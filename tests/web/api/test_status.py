@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import HealthReason
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from web.app import create_app

@@ -15,7 +15,7 @@ import web.live_events
 from hub import metrics
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import Change
-from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.audit import COMMAND_LINE, Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.jobs.jobs import Job, JobProgress, Jobs
 from hub.store.records.record_log import RecordLog

@@ -11,7 +11,7 @@ import pytest
 from quart import Response, jsonify
 
 from hub.errors import HubError
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services

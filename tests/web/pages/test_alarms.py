@@ -13,12 +13,12 @@ import trio
 from msgspec.structs import replace
 
 from hub.live.feed import Change
-from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms import csv_export
 from hub.services.alarms.alarms import AlarmFilter, Unstored
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
+from hub.services.problems import HealthReason
 from hub.services.site.site import SiteSettings
-from hub.services.site.status.health import HealthReason
 from hub.store.alarms.alarm import AlarmDetail, Move, Sighting, raised
 from hub.wire.uploads.records import (
     EventDetail,

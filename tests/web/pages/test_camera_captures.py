@@ -11,7 +11,7 @@ import pytest
 
 from hub.errors import DeviceRefused, TooManyRequests
 from hub.live.registry import DeviceAnswer
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange, PersonName
 from hub.simulator.faults import Quirks
 from tests.support.browsing import Visitor

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hub.errors import DeviceLeft, DeviceRefused, DeviceSilent, HubError
 from hub.live.registry import DeviceAnswer
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from hub.simulator.drawing.people import face_jpeg
 from hub.simulator.faults import Quirks

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.audit import COMMAND_LINE, Actor
 from hub.wire.uploads.records import EventDetail, FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

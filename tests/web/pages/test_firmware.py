@@ -12,11 +12,11 @@ import pytest
 from quart import Response
 
 from hub.config import Config, WebConfig
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.devices.directory import DeviceChange
 from hub.services.devices.views import DeviceView
+from hub.services.disk_space import GB
 from hub.services.firmware.releases import Release
-from hub.services.site.disk_space import GB
 from hub.store import firmware_files
 from hub.wire.uploads.firmware import Versions
 from tests.support.browsing import Visitor

@@ -9,8 +9,7 @@ import pytest
 from hub.services.doctor import health_checks
 from hub.services.doctor.findings import CHECK_NAMES, Finding, failed, ok, warning
 from hub.services.doctor.health_checks import FullCheck, RunningCheck
-from hub.services.problems import CHECKS
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import CHECKS, HealthReason
 from hub.store.media.lost_parts import LostPart
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite

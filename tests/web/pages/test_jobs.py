@@ -7,7 +7,7 @@ import re
 import pytest
 import trio
 
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.jobs.jobs import Job, JobProgress, Jobs
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer

@@ -13,9 +13,9 @@ import trio
 from msgspec import Raw
 
 from hub.live.feed import Change
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
+from hub.services.problems import HealthReason
 from hub.services.records.record_log import RecordFilter, RecordPage
-from hub.services.site.status.health import HealthReason
 from hub.wire.uploads.records import (
     AccessDetail,
     EventDetail,

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from hub.folding import MAX_NORMALISED
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail
 from tests.support.openapi_bodies import Bodies

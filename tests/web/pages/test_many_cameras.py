@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.simulator.faults import Quirks
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from tests.support.page_site import PageSite

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
 from hub.services.alarms.rules import AlarmRule
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from hub.store.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail

@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import Person, PersonChange
 from hub.wire.uploads.records import AccessDetail, FaceDetail
 from tests.support.page_site import PageSite

@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.import_export.photo_archive import ArchiveFault
 from hub.services.people.import_export.plan import RefusalCode
 from hub.services.people.import_export.table_reader import TableFault

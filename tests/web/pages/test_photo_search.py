@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from hub.errors import DeviceSilent
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.reports.report import REPORT_KINDS
 from hub.wire import code_tables
 from hub.wire.uploads.records import (

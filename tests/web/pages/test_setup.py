@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hub.config import WebConfig
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.site.site import SiteSettings
-from hub.services.site.urls import dashboard_urls
+from hub.services.urls import dashboard_urls
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PASSWORD, PageSite, open_page_site

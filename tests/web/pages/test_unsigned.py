@@ -8,7 +8,7 @@ from hub.errors import DeviceSilent, WrongSignature
 from hub.live.pending_devices import ConnectAttempt
 from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import DeviceAnswer
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.store.tables.devices import UnsignedPins
 from tests.support.browsing import Visitor

@@ -10,7 +10,6 @@ from quart import Response, request
 
 from hub.errors import BadParameter
 from hub.services import Services
-from hub.services.commands.photos import MAX_FILE_MB
 from hub.services.people.masking import masked
 from hub.services.people.register import (
     MAX_PEOPLE,
@@ -26,6 +25,7 @@ from hub.services.people.validation import (
     MAX_TEXT_LENGTH,
     MIN_BIRTH_YEAR,
 )
+from hub.services.photos.photos import MAX_FILE_MB
 from hub.threads import WorkerThreads
 from hub.wire.pictures import picture_of_text
 from hub.wire.times import parse_rfc3339

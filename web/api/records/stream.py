@@ -15,8 +15,8 @@ from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.live.feed import keys_of
 from hub.services import Services
 from hub.services.access.api_keys import ApiKey
-from hub.services.access.audit import Actor
 from hub.services.alarms.alarms import AlarmChange
+from hub.services.audit import Actor
 from hub.wire.uploads.records import Record, RecordKind
 from web import auth
 from web.api.alarms.answers import alarm_event

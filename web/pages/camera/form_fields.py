@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from hub.errors import HubError
-from hub.services.commands.photos import MAX_FILE_MB, MAX_PIXELS, BadPhoto
+from hub.services.photos.photos import MAX_FILE_MB, MAX_PIXELS, BadPhoto
 from web import auth
 from web.http.bodies import MAX_SHORT_BODY_BYTES
 from web.pages.language import N_, gettext

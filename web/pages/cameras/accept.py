@@ -15,9 +15,9 @@ from hub.errors import (
     TooManyRequests,
     WrongSignature,
 )
-from hub.services.access.audit import Actor
 from hub.services.admission.enrolment import CodeCheck
 from hub.services.admission.unsigned.approval import NotConnected
+from hub.services.audit import Actor
 from web import auth
 from web.forms.key_field import read_key
 from web.pages.cameras.arrivals import accepted_note

@@ -13,7 +13,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchPath, NoSuchResource, TooManyRequests
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.jobs.jobs import Job
 from hub.services.people.groups import CameraGroup
 from hub.wire.commands.dialect import REBOOT

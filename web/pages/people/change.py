@@ -8,8 +8,8 @@ import msgspec
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter, HubError, NoSuchResource
-from hub.services.commands.photos import BadPhoto
 from hub.services.people.register import Person, PersonChange
+from hub.services.photos.photos import BadPhoto
 from web import auth
 from web.forms.file_forms import FileForm, read_file_form
 from web.pages.camera.form_fields import describe_photo_error

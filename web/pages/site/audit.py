@@ -8,7 +8,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchResource
-from hub.services.access.audit import AuditEntry
+from hub.services.audit import AuditEntry
 from web import auth
 from web.pages import language
 from web.pages.actors import actor_text

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from hub.services.access.audit import Audit, AuditEntry, AuditFilter
+from hub.services.audit import Audit, AuditEntry, AuditFilter
 from hub.services.csv_cells import as_text
 from hub.wire.times import format_rfc3339
 

@@ -12,7 +12,7 @@ from quart.wrappers.response import ResponseBody
 
 from hub.errors import BackupFault, TooManyRequests
 from hub.services import Services
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.problems import PROBLEMS
 from hub.services.site.backups.views import Backup, BackupFailure
 from web import auth

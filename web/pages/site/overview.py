@@ -6,7 +6,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.site.site import SiteSettings
-from hub.services.site.urls import dashboard_urls, device_urls
+from hub.services.urls import dashboard_urls, device_urls
 from web import auth
 from web.pages.language import gettext
 from web.pages.layout import page, redirect_to

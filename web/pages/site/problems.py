@@ -12,8 +12,7 @@ from msgspec import Struct
 
 from hub.services.doctor.findings import Finding, State
 from hub.services.doctor.texts import sentences_of
-from hub.services.problems import CHECKS, PROBLEMS, Level, Page
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import CHECKS, PROBLEMS, HealthReason, Level, Page
 from web import auth
 from web.pages.labels import health_advice, health_sentence, shown_value
 from web.pages.language import gettext

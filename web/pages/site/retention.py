@@ -8,7 +8,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter
-from hub.services.site.disk_space import GB
+from hub.services.disk_space import GB
 from hub.services.site.retention.view import (
     ClockView,
     ForecastView,

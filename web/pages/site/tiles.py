@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from hub import __version__
-from hub.services.site.disk_space import GB
+from hub.services.disk_space import GB
 from web import auth
 from web.pages import language
 from web.pages.labels import next_backup, store_reason

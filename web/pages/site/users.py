@@ -14,7 +14,7 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.access.users import User
 from hub.services.access.validation import ROLES as ROLE_CODES
-from hub.services.site.urls import dashboard_urls
+from hub.services.urls import dashboard_urls
 from web import auth
 from web.pages import language
 from web.pages.faults import NO_FAULT, Fault, NotHere

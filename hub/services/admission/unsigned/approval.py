@@ -20,10 +20,10 @@ from hub.errors import (
 )
 from hub.live.pending_devices import PendingDevices
 from hub.live.refusal_reasons import RefusalCode, RefusalReason
-from hub.services.access.audit import Actor
 from hub.services.admission.unsigned.expected import ExpectedCamera, ExpectedCameras
 from hub.services.admission.unsigned.facts import Facts, Unproven, ask_facts, pins_of
 from hub.services.admission.unsigned.quarantine import Claim, Quarantine
+from hub.services.audit import Actor
 from hub.services.changes import CarryOut
 from hub.services.devices.directory import DeviceChange, Devices, NewDevice
 from hub.services.devices.views import DeviceView

@@ -11,7 +11,7 @@ import trio
 from msgspec import Struct
 
 from hub.errors import TooManyRequests
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.devices.directory import NewDevice
 
 #: A camera in quarantine connects again after a minute, one that is restarted after a few.

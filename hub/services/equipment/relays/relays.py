@@ -20,7 +20,7 @@ from hub.errors import (
 )
 from hub.net.http_client import HttpPlace, OpenConnection, open_connection
 from hub.net.own_address import leads_to_us
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.changes import acts_outside
 from hub.services.devices.directory import Device, Devices
 from hub.services.equipment.relays.camera_calls import Credentials, RelayCall

@@ -8,7 +8,7 @@ import trio
 
 from hub.errors import HubError
 from hub.log import visible
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.forwarding.mqtt.site_view import SiteView
 
 log = logging.getLogger(__name__)

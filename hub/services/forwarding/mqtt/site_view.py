@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from hub.errors import HubError, NoSuchResource, NotSent
 from hub.live.feed import Change, Subscription
-from hub.services.access.audit import Actor
 from hub.services.alarms.alarms import Alarms
+from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
-from hub.services.site.urls import base_url
+from hub.services.urls import base_url
 from hub.store.records.record_filter import RecordFilter
 from hub.wire.uploads.records import Record
 

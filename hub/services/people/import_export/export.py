@@ -13,7 +13,7 @@ import trio
 from msgspec import Struct
 
 from hub.errors import NoSuchResource
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.people.import_export.columns import FIELDS, column_name, written_cells
 from hub.services.people.register import People, Person, PersonPage
 from hub.services.streamed_zip import Archive

@@ -39,9 +39,9 @@ from hub.errors import (
     TooManyRequests,
     os_error_text,
 )
-from hub.services.access.audit import Actor
-from hub.services.commands.photos import MAX_FILE_MB, BadPhoto
+from hub.services.audit import Actor
 from hub.services.csv_cells import as_text, from_text
+from hub.services.disk_space import DiskSpace
 from hub.services.jobs.jobs import Job, JobProgress, Jobs, decoded
 from hub.services.people.groups import CameraGroups
 from hub.services.people.import_export.columns import field_of
@@ -53,9 +53,9 @@ from hub.services.people.import_export.plan import (
     count_names,
     refusal_of,
 )
-from hub.services.people.photos import PersonPhotos
 from hub.services.people.register import MAX_PEOPLE, Expected, People, Person, PersonPut, Stored
-from hub.services.site.disk_space import DiskSpace
+from hub.services.photos.person_photos import PersonPhotos
+from hub.services.photos.photos import MAX_FILE_MB, BadPhoto
 from hub.store.disk import DIRECTORY_MODE
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from msgspec.structs import asdict, replace
 
 from hub.errors import BadParameter, DeviceOffline, DeviceRefused, HubError, NoSuchResource
 from hub.log import limited
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.commands.files import DeviceFiles
 from hub.services.devices.directory import Device, Devices
 from hub.services.jobs.jobs import Job, JobProgress, Jobs

@@ -18,7 +18,7 @@ from hub.clock_reading import is_past
 from hub.errors import CannotStoreNow, DeviceBusy, DeviceNonsense, HubError, Unanswered
 from hub.live.feed import Change, Subscription
 from hub.log import limited
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.devices.directory import Devices

@@ -19,7 +19,7 @@ from hub.config import BackupConfig
 from hub.errors import BackupFault, HubError, TooManyRequests, UnreadableDatabase
 from hub.live.feed import Change
 from hub.log import limited
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.site.backups import schedule
 from hub.services.site.backups.copying import run_copying
 from hub.services.site.backups.nightly import (

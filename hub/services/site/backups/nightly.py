@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BackupFault
+from hub.services.disk_space import GB
 from hub.services.site.backups.place import NOT_CONNECTED, obstacle
-from hub.services.site.disk_space import GB
 from hub.store.backup.generations import (
     Folder,
     is_on_same_disk,

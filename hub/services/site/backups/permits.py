@@ -9,7 +9,7 @@ import trio
 from msgspec import Struct
 
 from hub.errors import NoSuchResource
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 
 #: A permitted download begins within this time.
 _PERMIT_SECONDS = 60.0

@@ -37,7 +37,7 @@ from hub import metrics
 from hub.clock_reading import ALWAYS_AFTER, ALWAYS_BEFORE, LikelyTime, Reading
 from hub.errors import HubError
 from hub.log import limited
-from hub.services.access.audit import Actor, Audit
+from hub.services.audit import Actor, Audit
 from hub.services.site.clock.expiry_clock import ExpiryClock, begin_of_expiry_clock
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE, Agreement, agreement_of
 from hub.store.records.record_samples import newest_times

@@ -16,9 +16,9 @@ from hub import metrics
 from hub.config import StoreConfig
 from hub.errors import HubError
 from hub.log import limited
-from hub.services.site.disk_space import GB
+from hub.services.disk_space import GB
+from hub.services.figures import SiteFigures
 from hub.services.site.retention.retention import RetentionPolicy
-from hub.services.site.status.figures import SiteFigures
 from hub.store.records.record_samples import KindSample, cached_bytes, sample_day
 from hub.store.records.retention import DayUse
 from hub.wire.uploads.records import RecordKind

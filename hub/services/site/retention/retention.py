@@ -21,7 +21,7 @@ import trio
 from msgspec import Struct
 
 from hub.errors import AlreadyExists, BadParameter
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.site.clock.clock import STEADY_SECONDS
 from hub.services.site.clock.dating import DatedDay, date_days
 

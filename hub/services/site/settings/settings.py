@@ -17,7 +17,7 @@ from hub.config import SETTINGS, Config, Setting, Value, as_toml, value_of, with
 from hub.config_sources import Loaded, Source
 from hub.errors import BadParameter, CannotStoreNow, StartFault
 from hub.live.feed import Change, Feed, next_change
-from hub.services.access.audit import Actor, Audit
+from hub.services.audit import Actor, Audit
 from hub.services.site.settings.file import edited, write
 
 log = logging.getLogger(__name__)

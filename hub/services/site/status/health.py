@@ -8,27 +8,25 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import trio
-from msgspec import Struct
 
 from hub import metrics
 from hub.live.feed import Change
 from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
 from hub.services.admission.unsigned.misuse import Misuse
+from hub.services.disk_space import GB
 from hub.services.doctor.findings import moment_text
 from hub.services.forwarding.targets import Targets
 from hub.services.people.sync.people_sync import PeopleSync
-from hub.services.problems import PROBLEMS, Problem
+from hub.services.problems import PROBLEMS, HealthReason
 from hub.services.reports.delivery import ReportDelivery
 from hub.services.site.backups.backups import Backups
 from hub.services.site.certificates.certificates import Certificates
 from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
-from hub.services.site.disk_space import GB
 from hub.services.site.maintenance import Maintenance
 from hub.services.site.retention.retention import RetentionPolicy
 from hub.services.site.updates.updates import Updates
 from hub.store.tables.devices import Suspicion
-from hub.wire.uploads.records import problem_key
 
 if TYPE_CHECKING:
     from hub.services.core import Core
@@ -56,50 +54,6 @@ SUSPICIONS: dict[Suspicion, str] = {
 }
 TOKEN_COPIED = "its token was used from another address"
 _ALSO_SUSPECT = "they do not fit their approval"
-
-
-class HealthReason(Struct, frozen=True):
-    """A problem that a person must solve, with the values `args` of its sentence.
-
-    `did`: of the camera that it is about, if there is one problem for each camera. `rows`: which
-    rows are damaged, told on the page *Health* alone: /healthz asks for no sign-in, alarms are
-    forwarded, and the key of a row may be the name of a user or the number of a person.
-    """
-
-    code: str
-    args: dict[str, str] = {}
-    did: str = ""
-    rows: str = ""
-
-    @property
-    def problem(self) -> Problem:
-        return PROBLEMS[self.code]
-
-    @property
-    def text(self) -> str:
-        """What is wrong, in English."""
-        text = self.problem.sentence % self.args
-        detail = self.args.get(self.problem.detail, "")
-        return f"{text.removesuffix('.')}: {detail}." if detail else text
-
-    @property
-    def advice(self) -> str:
-        """What to do about it, in English."""
-        return self.problem.advice % self.args
-
-    @property
-    def key(self) -> str:
-        """What tells it from all other problems that there are at the same time."""
-        return problem_key(self.code, self.did)
-
-    @property
-    def is_fault(self) -> bool:
-        return self.problem.level == "fault"
-
-    @property
-    def is_serious(self) -> bool:
-        """Whether somebody has to do something at once: pages show it in red."""
-        return self.problem.level != "notice"
 
 
 @dataclass(frozen=True, kw_only=True)

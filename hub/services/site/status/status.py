@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta, Struct
 
 from hub import __version__
-from hub.services.site.urls import dashboard_urls, device_urls
+from hub.services.urls import dashboard_urls, device_urls
 from hub.wire.times import format_rfc3339
 
 if TYPE_CHECKING:

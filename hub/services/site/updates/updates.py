@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from hub.errors import HubError, UpdateRefused
 from hub.live.feed import Change
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.site.updates.check import Offer, UpdateCheck, cannot_write
 from hub.update.programs import Candidate, Outcome, Programs, UpdateState, way_back
 from hub.update.running import Obstacle

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from hub.live.feed import Change
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import MqttOptions, Selection, TargetView
 from hub.store.tables.devices import NewDevice
 from hub.store.targets.target import ParkedItem

@@ -10,7 +10,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection
 from hub.wire.uploads.records import FaceDetail
 from tests.services.forwarding.mqtt.conftest import MqttForwarding, event, open_mqtt_forwarding

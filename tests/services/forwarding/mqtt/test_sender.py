@@ -13,7 +13,7 @@ import trio
 from msgspec import Raw
 
 from hub.errors import BadParameter
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.mqtt import sender as mqtt_sender
 from hub.services.forwarding.mqtt.topics import HOME_ASSISTANT_STATUS
 from hub.services.forwarding.retries import RetryPlan

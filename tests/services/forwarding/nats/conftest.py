@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection, TargetView
 from tests.services.forwarding.conftest import open_forwarding_hub
 from tests.support.clock import FrozenClock

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import TargetChange
 from tests.services.forwarding.nats.conftest import HUB, STREAM, NatsForwarding
 from tests.services.forwarding.test_erasures import NAME, NUMBER, add_person, erase_person

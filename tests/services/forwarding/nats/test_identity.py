@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from hub.errors import BadParameter
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Identity, TargetChange, TargetView
 from tests.services.forwarding.nats.conftest import HUB, NatsForwarding, open_nats_forwarding
 from tests.support.authority import Authority

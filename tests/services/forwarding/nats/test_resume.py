@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Selection, TargetChange
 from hub.wire.pictures import Picture
 from hub.wire.uploads.bodies import CheckedUpload

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from hub.errors import BadParameter
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Identity, Selection
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import EventDetail

@@ -12,7 +12,7 @@ import trio
 from msgspec.structs import replace
 from PIL import Image
 
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.people.import_export.export import HubPeople, begin_export, export_people
 from hub.services.people.register import PersonChange
 from tests.support.clock import FrozenClock

@@ -15,7 +15,7 @@ import trio.testing
 from PIL import Image
 
 from hub.errors import BadParameter, CannotStoreNow, NoSuchResource, TooManyRequests
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.jobs.jobs import Job
 from hub.services.people.import_export import imports as imports_module
 from hub.services.people.import_export.imports import (

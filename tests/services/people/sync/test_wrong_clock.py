@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.sync.people_sync import VALIDITY_SECONDS
 from hub.store.people.holdings import ItemResult
 from tests.support.synced_site import ADA, SyncedCamera, SyncedSite

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from hub.config import BackupConfig, Config, StoreConfig
 from hub.errors import BackupFault, NoSuchResource, TooManyRequests
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.site.backups import backups as module
 from hub.services.site.backups import permits
 from hub.services.site.backups.nightly import YIELD_BYTES, look, make_room

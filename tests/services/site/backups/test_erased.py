@@ -10,7 +10,7 @@ import pytest
 
 from hub.config import BackupConfig, Config
 from hub.errors import BackupFault
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.store.backup import generations
 from hub.store.backup.making import (
     SiteDescription,

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from hub.clock_reading import ALWAYS_AFTER, ALWAYS_BEFORE, Reading
-from hub.services.access.audit import COMMAND_LINE, Audit
+from hub.services.audit import COMMAND_LINE, Audit
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.clock.plausibility import Agreement
 from tests.support.clock import FrozenClock

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from hub.config import StoreConfig
-from hub.services.site.disk_space import GB
+from hub.services.disk_space import GB
 from hub.services.site.retention.forecast import KindPerDay, Measured, average_day, forecast
 from hub.store.records.record_samples import KindSample
 from hub.store.records.retention import DayUse

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hub.config import Config, StoreConfig
-from hub.services.access.audit import Audit
+from hub.services.audit import Audit
 from hub.services.site.clock.clock import SiteClock
 from hub.services.site.retention.retention import RetentionPolicy, utc_day
 from tests.support.clock import NOON, FrozenClock

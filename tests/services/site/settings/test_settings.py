@@ -15,7 +15,7 @@ from hub.config import SETTINGS, Config
 from hub.config_sources import Sources, default_file
 from hub.errors import BadParameter, CannotStoreNow, StartFault
 from hub.services import Services
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import trio.testing
 from hub.live.feed import Change, ChangeFeed
 from hub.live.registry import Registry
 from hub.services.admission.code_guesses import CodeGuesses
+from hub.services.disk_space import Shortage
 from hub.services.site.backups.views import Backup, BackupFailure, RestoredFrom, backup_of
 from hub.services.site.clock.dating import DatedDay
 from hub.services.site.clock.plausibility import Agreement
-from hub.services.site.disk_space import Shortage
 from hub.services.site.retention.retention import RetentionPlan
 from hub.services.site.status.health import Health
 from hub.store.backup.unread import Part

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
 from hub.errors import UpdateRefused
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.site.updates import check as update_check
 from hub.services.site.updates import updates as updates_module
 from hub.services.site.updates.check import UpdateCheck

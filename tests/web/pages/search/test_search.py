@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from hub.services.records.record_log import RecordPage
 from hub.wire.uploads.records import AccessDetail, EventDetail, FaceDetail, Plate, VehicleDetail

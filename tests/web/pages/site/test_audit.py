@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.config import Config, WebConfig
-from hub.services.access.audit import COMMAND_LINE, Actor
+from hub.services.audit import COMMAND_LINE, Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.people.register import PersonChange
 from hub.services.site.site import SiteSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.wire.uploads.records import FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.doctor.findings import Finding, failed
-from hub.services.site.status.health import HealthReason
+from hub.services.problems import HealthReason
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer
 from web.pages.site.layout import SECTIONS

@@ -12,7 +12,7 @@ import pytest
 
 from hub.config import SETTINGS
 from hub.config_sources import Sources, default_file
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import open_hub_services
 from tests.support.page_site import PASSWORD, PageSite

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import trio
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import Delivery, ParkedItem
 from tests.services.forwarding.conftest import Receiver, day_of
 from tests.support.clock import FrozenClock

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hub.services.access.audit import COMMAND_LINE
+from hub.services.audit import COMMAND_LINE
 from tests.support.browsing import Visitor
 from tests.support.page_site import PASSWORD, PageSite
 from tests.support.photographer import Photographer

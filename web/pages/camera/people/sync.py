@@ -9,7 +9,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import DeviceOffline, HubError, NoSuchPath, TooManyRequests
-from hub.services.access.audit import Actor
+from hub.services.audit import Actor
 from hub.services.devices.views import DeviceView
 from hub.services.people.register import SyncState
 from hub.services.people.sync.decisions import LongDecision

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from hub.errors import HubError
-from hub.services.site.disk_space import GB
+from hub.services.disk_space import GB
 from hub.store.records.record_filter import RecordFilter
 from hub.store.startup import DATABASE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.services.commands.photos import PhotoRules, Photos
+from hub.services.photos.photos import PhotoRules, Photos
 
 #: D10.
 _REGISTER_RULES = PhotoRules(max_side=640, min_side=112, max_bytes=200 * 1024)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hub.services.commands.photos import MAX_FILE_MB, BadPhoto, Photos
-from hub.services.people.photos import PersonPhotos
+from hub.services.photos.person_photos import PersonPhotos
+from hub.services.photos.photos import MAX_FILE_MB, BadPhoto, Photos
 
 
 def written(image: Image.Image, kind: str = "PNG", **how: Any) -> bytes:

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hub.services.commands import photos
-from hub.services.commands.photos import (
+from hub.services.photos import photos
+from hub.services.photos.photos import (
     COMMAND_RULES,
     MAX_SCANS,
     BadPhoto,
