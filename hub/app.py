@@ -35,10 +35,10 @@ from hub.process.trial_run import try_out
 from hub.services import Services
 from hub.services.areas.hub import build_services
 from hub.services.changes import open_changes
+from hub.services.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.core import make_core
 from hub.services.records.record_log import record_weight
 from hub.services.reports.delivery import Render, render_nothing
-from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.store.opening import open_store
 from hub.wire.uploads.records import Record
 

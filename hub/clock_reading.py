@@ -3,7 +3,7 @@
 A time that was read from the wall clock is a plain number. Whatever must not follow a wall clock
 that may be wrong takes one of these types instead, so that mypy refuses the wall clock there. Only
 `SiteClock` makes them. Who reads the wall clock, and why that does no harm, is listed in
-tests/services/site/clock/test_wall_clock.py.
+tests/services/clock/test_wall_clock.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """All metrics that /metrics serves. Imports no module of the hub; imported everywhere.
 
 Counters are counted where things happen. Most gauges of the site are read when somebody asks, in
-hub.services.site.status.exposition; NaN stands for what is not known.
+hub.services.upkeep.exposition; NaN stands for what is not known.
 """
 
 import math

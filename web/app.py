@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from hub.config import Config
 from hub.errors import HubError, NoSuchPath
 from hub.services import Services
-from hub.services.site.status.exposition import read_metrics
+from hub.services.upkeep.exposition import read_metrics
 from web import api, auth, pages
 from web.api.records import media
 from web.assets import Assets

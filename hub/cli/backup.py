@@ -130,7 +130,7 @@ def restore(data_dir: Path, file: Path, force: bool, passphrase: str | None) -> 
     from hub.cli.requests import execute
     from hub.process import data_directory
     from hub.process.control.backups import CheckAddresses
-    from hub.services.site.backups.views import restored_setting
+    from hub.services.backups.views import restored_setting
     from hub.store.backup.pace import Pace
     from hub.store.backup.restore import restore as restore_from
 

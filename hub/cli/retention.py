@@ -11,7 +11,7 @@ import click
 from hub.cli.options import data_option
 
 if TYPE_CHECKING:
-    from hub.services.site.retention.view import ClockView, ForecastView, RetentionView
+    from hub.services.retention.view import ClockView, ForecastView, RetentionView
 
 _GB = 1_000_000_000
 _REASONS = {

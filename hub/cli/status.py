@@ -12,7 +12,7 @@ import click
 from hub.cli.options import data_option
 
 if TYPE_CHECKING:
-    from hub.services.site.status.status import HubState, HubStatus
+    from hub.services.upkeep.status import HubState, HubStatus
 
 #: Exit statuses, as of `systemctl status`.
 _OK, _UNWELL, _NOT_RUNNING = 0, 1, 3
@@ -50,7 +50,7 @@ def _read(data_dir: Path) -> HubStatus:
     from hub.process import data_directory
     from hub.process.control import channel
     from hub.process.control.status import ReadStatus
-    from hub.services.site.status.status import HubStatus
+    from hub.services.upkeep.status import HubStatus
 
     data_directory.act_for_owner(data_dir)
     holder = data_directory.holder_of(data_dir)

@@ -15,7 +15,7 @@ from hub.errors import StartFault
 
 if TYPE_CHECKING:
     from hub.process.control.request import ControlRequest
-    from hub.services.site.updates.check import Offer
+    from hub.services.updates.check import Offer
     from hub.update.programs import Outcome, Programs
 
 _POLL_SECONDS = 0.5
@@ -51,7 +51,7 @@ def _update(file: Path, data_dir: Path, unsigned: bool) -> int:
     from hub.cli.outside_files import open_source
     from hub.process import data_directory
     from hub.process.control.updates import InstallUpdate
-    from hub.services.site.updates.updates import refuse_obstacle
+    from hub.services.updates.updates import refuse_obstacle
     from hub.update.programs import Programs
     from hub.update.running import find_obstacle
 
@@ -97,7 +97,7 @@ def _restart(data_dir: Path, version: str, request: ControlRequest[Any]) -> int:
 
 
 def _check(opened: BinaryIO, data_dir: Path, programs: Programs, unsigned: bool) -> Offer:
-    from hub.services.site.updates.check import UpdateCheck
+    from hub.services.updates.check import UpdateCheck
     from hub.update.update_file import built_in_key
 
     key = built_in_key()

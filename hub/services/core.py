@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from hub.live.feed import ChangeFeed
 from hub.services.audit import Audit
-from hub.services.site.clock.clock import SiteClock
-from hub.services.site.settings.settings import Settings
-from hub.services.site.site import Site
+from hub.services.clock.clock import SiteClock
+from hub.services.settings.settings import Settings
+from hub.services.site import Site
 
 if TYPE_CHECKING:
     import trio

@@ -1,6 +1,6 @@
 """When something that was given for a limited time is still valid.
 
-Most of it is counted by a clock that cannot be set (hub.services.site.clock.expiry_clock). The
+Most of it is counted by a clock that cannot be set (hub.services.clock.expiry_clock). The
 checks hold for one that can.
 """
 

@@ -9,8 +9,8 @@ from hub.config import ports_of
 if TYPE_CHECKING:
     from hub.config import Config, WebConfig
     from hub.services import Services
-    from hub.services.site.settings.settings import Settings
-    from hub.services.site.site import Site
+    from hub.services.settings.settings import Settings
+    from hub.services.site import Site
 
 
 def dashboard_urls(services: Services) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from hub.cli import requests
 from hub.process.control.request import ControlRequest
 from hub.process.control.retention import Confirmed, ConfirmRetention, ReadRetention
-from hub.services.site.retention.view import ClockView, ForecastView, KeptDay, RetentionView
+from hub.services.retention.view import ClockView, ForecastView, KeptDay, RetentionView
 from tests.cli.conftest import Sitehub
 
 GB = 1_000_000_000

@@ -13,7 +13,7 @@ from hub.errors import StartFault
 from hub.process import data_directory
 from hub.process.control import channel
 from hub.process.data_directory import Holder
-from hub.services.site.status.status import CameraCounts, HubStatus, Problem
+from hub.services.upkeep.status import CameraCounts, HubStatus, Problem
 from tests.cli.conftest import Sitehub
 
 UNWELL = HubStatus(

@@ -14,7 +14,7 @@ from hub.cli.run.windows_service import run_controlled
 from hub.errors import StartFault
 from hub.process import launcher
 from hub.service_manager.windows.control_manager import STOP
-from hub.services.site.updates.updates import Updates
+from hub.services.updates.updates import Updates
 from tests.support.control_manager import FakeControlManager
 from tests.support.ports import free_ports
 

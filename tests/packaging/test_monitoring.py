@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hub import metrics
 from hub.services.problems import HealthReason
-from hub.services.site.status.exposition import read_metrics
+from hub.services.upkeep.exposition import read_metrics
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock
 from tests.support.page_site import open_page_site

@@ -14,7 +14,7 @@ from hub.config_sources import Loaded, Sources
 from hub.live.feed import ChangeFeed, Feed
 from hub.services.audit import Audit
 from hub.services.core import Core
-from hub.services.site.settings.settings import Settings
+from hub.services.settings.settings import Settings
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import outside
 

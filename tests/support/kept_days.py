@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import trio
 
 from hub.errors import CannotStoreNow, NoSuchResource
-from hub.services.site.clock.plausibility import Agreement
+from hub.services.clock.plausibility import Agreement
 from hub.store.health import StoreHealth
 from hub.store.records.held_evidence import HeldUse
 from hub.store.records.retention import DayUse

@@ -19,7 +19,7 @@ from hub.live.registry import DeviceAnswer
 from hub.services.audit import COMMAND_LINE
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.problems import HealthReason
-from hub.services.site.site import SiteSettings
+from hub.services.site import SiteSettings
 from hub.simulator.faults import FAULTLESS, Quirks
 from hub.store.commit.record_batch import RecordBatch
 from hub.wire.pictures import Picture

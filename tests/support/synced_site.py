@@ -18,6 +18,7 @@ from hub.errors import DeviceBusy, DeviceLeft, DeviceSilent
 from hub.live.feed import Change
 from hub.live.registry import DeviceAnswer
 from hub.services.audit import Actor
+from hub.services.clock.clock import SiteClock
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
 from hub.services.jobs.jobs import Jobs
@@ -26,7 +27,6 @@ from hub.services.people.register import People, PersonChange, PersonPut
 from hub.services.people.sync.people_sync import PeopleSync
 from hub.services.photos.person_photos import PersonPhotos
 from hub.services.photos.photos import PhotoRules, Photos, photo_jpeg
-from hub.services.site.clock.clock import SiteClock
 from hub.simulator.device.actions import Send
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState

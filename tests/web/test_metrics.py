@@ -17,8 +17,8 @@ from hub.services.audit import COMMAND_LINE
 from hub.services.forwarding.targets import ParkedItem
 from hub.services.people.register import PersonChange, PersonPut
 from hub.services.problems import HealthReason
-from hub.services.site.status import exposition
-from hub.services.site.status.exposition import read_metrics
+from hub.services.upkeep import exposition
+from hub.services.upkeep.exposition import read_metrics
 from hub.store.alarms.alarm import Move
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.services import Services
-from hub.services.site.status.status import (
+from hub.services.upkeep.status import (
     BackupFigures,
     CameraCounts,
     DiskFigures,

@@ -11,7 +11,7 @@ from quart import request
 from werkzeug.sansio.multipart import Epilogue, Field, File
 
 from hub.errors import BadParameter, HubError, TooLarge
-from hub.services.site.updates.check import cannot_write
+from hub.services.updates.check import cannot_write
 from hub.update.update_file import MAX_BYTES
 from web import auth
 from web.forms.form_events import MAX_OTHER_BYTES, FormEvents

@@ -13,10 +13,10 @@ from hub.services.access.users import LastAdministrator
 from hub.services.admission.enrolment import PendingDevice, RefusalCode, RefusalReason
 from hub.services.admission.provisioning import stored_delivery
 from hub.services.alarms.judge import OFFLINE
+from hub.services.backups.place import NOT_CONNECTED
 from hub.services.devices.csv_import import COLUMNS, MAX_ROWS, RowFault
 from hub.services.devices.views import DeviceView
 from hub.services.problems import PROBLEMS, HealthReason
-from hub.services.site.backups.place import NOT_CONNECTED
 from hub.wire.commands.field_specs import FieldSpec
 from hub.wire.uploads.records import HubDetail
 from web.pages import language

@@ -6,7 +6,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, NotAuthorised
 from hub.services.access.setup_links import UserLink, setup_command
-from hub.services.site.site import SiteSettings
+from hub.services.site import SiteSettings
 from web import auth
 from web.pages.labels import ROLES, describe_account_error
 from web.pages.language import gettext

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.site.retention.view import ClockView, RetentionView, read_retention
+from hub.services.retention.view import ClockView, RetentionView, read_retention
 
 if TYPE_CHECKING:
     from hub.services import Services

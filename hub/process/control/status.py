@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
 from hub.services.doctor.findings import Finding
-from hub.services.site.status.status import HubStatus, read_status
+from hub.services.upkeep.status import HubStatus, read_status
 
 if TYPE_CHECKING:
     from hub.services import Services

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hub.process.control.request import ControlRequest
 from hub.services.audit import COMMAND_LINE
-from hub.services.site.updates.check import Offer
+from hub.services.updates.check import Offer
 
 if TYPE_CHECKING:
     from hub.services import Services

@@ -26,7 +26,7 @@ from hub.store.tables.user_links import UserLink as UserLink
 
 if TYPE_CHECKING:
     from hub.services.core import Core
-    from hub.services.site.site import SiteSettings
+    from hub.services.site import SiteSettings
 
 _VALID_MS = 24 * 3_600_000
 #: The setting that holds the link's hash and expiry.

@@ -29,7 +29,7 @@ from hub.services.admission.code_guesses import CodeGuesses, Guessed
 from hub.services.admission.connect_checks import ConnectChecks, MissingDid, Refused, replayed
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.tokens import DeviceTokens
-from hub.services.admission.unsigned.connects import UnsignedConnects
+from hub.services.admission.unsigned_connects import UnsignedConnects
 from hub.services.audit import Actor
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Device, Devices

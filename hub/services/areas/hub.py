@@ -12,11 +12,11 @@ from hub.services.areas.people import build_people
 from hub.services.areas.records import build_records
 from hub.services.areas.reports import build_reports
 from hub.services.areas.upkeep import build_upkeep
+from hub.services.backups.backups import Backups
 from hub.services.changes import Changes
 from hub.services.core import Core
 from hub.services.jobs.jobs import Jobs
 from hub.services.reports.delivery import Render
-from hub.services.site.backups.backups import Backups
 
 
 def build_services(

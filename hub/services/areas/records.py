@@ -9,6 +9,7 @@ from hub.services.areas.firmware import Firmware
 from hub.services.areas.parts import Parts
 from hub.services.areas.people import People
 from hub.services.areas.reports import Reports
+from hub.services.backups.backups import Backups
 from hub.services.core import Core
 from hub.services.records.erasures import Erasures, older_copies
 from hub.services.records.histogram import Histograms
@@ -19,8 +20,7 @@ from hub.services.records.record_log import RecordLog
 from hub.services.records.reviews import Reviews
 from hub.services.records.saved_searches import SavedSearches
 from hub.services.records.thumbnails import Thumbnails
-from hub.services.site.backups.backups import Backups
-from hub.services.site.retention.retention import RetentionPolicy
+from hub.services.retention.retention import RetentionPolicy
 
 
 @dataclass(frozen=True, kw_only=True)

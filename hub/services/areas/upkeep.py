@@ -16,18 +16,18 @@ from hub.services.areas.parts import Parts
 from hub.services.areas.people import People
 from hub.services.areas.records import Records
 from hub.services.areas.reports import Reports
+from hub.services.backups.backups import Backups
+from hub.services.certificates.certificates import Certificates
 from hub.services.core import Core
 from hub.services.disk_space import DiskSpace
 from hub.services.doctor.health_checks import HealthChecks
 from hub.services.figures import SiteFigures
 from hub.services.jobs.jobs import Jobs
-from hub.services.site.backups.backups import Backups
-from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.lost_pictures import LostPictures
-from hub.services.site.maintenance import Maintenance
-from hub.services.site.retention.forecast import Forecasts
-from hub.services.site.status.health import Health, Watched
-from hub.services.site.updates.updates import Updates
+from hub.services.retention.forecast import Forecasts
+from hub.services.updates.updates import Updates
+from hub.services.upkeep.health import Health, Watched
+from hub.services.upkeep.lost_pictures import LostPictures
+from hub.services.upkeep.maintenance import Maintenance
 
 
 @dataclass(frozen=True, kw_only=True)

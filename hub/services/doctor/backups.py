@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from hub.services.backups.place import obstacle
+from hub.services.backups.schedule import ALARM_SECONDS, last_complete, last_incomplete
+from hub.services.backups.views import Backup, backup_of
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.backups.place import obstacle
-from hub.services.site.backups.schedule import ALARM_SECONDS, last_complete, last_incomplete
-from hub.services.site.backups.views import Backup, backup_of
 from hub.store.backup.generations import read_folder
 from hub.store.names import KEY_FILE
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from cryptography import x509
 
 from hub.errors import StartFault
+from hub.services.certificates.authority import key_problem, names_in
+from hub.services.certificates.certificates import names_of_this_host
+from hub.services.certificates.sources import day_of
+from hub.services.certificates.tls_contexts import TlsContexts
+from hub.services.certificates.upload import FILE as UPLOADED
 from hub.services.doctor.findings import Finding, failed, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.certificates.authority import key_problem, names_in
-from hub.services.site.certificates.certificates import names_of_this_host
-from hub.services.site.certificates.sources import day_of
-from hub.services.site.certificates.tls_contexts import TlsContexts
-from hub.services.site.certificates.upload import FILE as UPLOADED
 
 _NOTICE_SECONDS = 14 * 86_400
 #: Every host has these; a certificate of the administrator need not name them.

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from hub.services.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
 from hub.services.doctor.surroundings import Surroundings
-from hub.services.site.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.store.offline.inspection import newest_record_at
 
 #: A clock that is set by a time server may step by this much.

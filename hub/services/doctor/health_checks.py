@@ -16,8 +16,8 @@ from hub.services.doctor.surroundings import Surroundings
 from hub.store.offline.inspection import Stopped
 
 if TYPE_CHECKING:
+    from hub.services.backups.backups import Backups
     from hub.services.core import Core
-    from hub.services.site.backups.backups import Backups
 
 #: Findings younger than this are shown again, so that a page that is reloaded costs nothing.
 _FRESH_SECONDS = 15.0

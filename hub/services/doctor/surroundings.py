@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hub.clock_reading import LikelyTime
 from hub.config import Config
-from hub.services.site.backups.views import BackupFailure
+from hub.services.backups.views import BackupFailure
 
 
 class Surroundings(Struct, frozen=True):

@@ -40,7 +40,7 @@ from hub.services.forwarding.views import TargetView as TargetView
 from hub.services.forwarding.views import view_of
 from hub.services.forwarding.webhooks.address import masked, secret_address
 from hub.services.forwarding.webhooks.picture_links import PictureLinks
-from hub.services.site.retention.retention import RetentionPolicy
+from hub.services.retention.retention import RetentionPolicy
 from hub.services.urls import own_ports
 from hub.store.records.retention import DayUse
 from hub.store.targets.target import Cursor as Cursor

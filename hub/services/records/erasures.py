@@ -21,7 +21,7 @@ from hub.live.feed import Change
 from hub.live.frame_trace import FrameTraces
 from hub.log import limited
 from hub.services.audit import Actor
-from hub.services.site.backups.views import Backup
+from hub.services.backups.views import Backup
 from hub.store.commit.record_rows import fold
 from hub.store.records.erasing import Match as Match
 from hub.store.records.erasing import Preview as Preview

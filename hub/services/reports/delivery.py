@@ -18,10 +18,10 @@ from hub.durable_files import write_file
 from hub.errors import BadParameter, HubError
 from hub.log import visible
 from hub.services.audit import Actor
+from hub.services.backups.place import try_out
 from hub.services.devices.directory import Devices
 from hub.services.reports.report import Report, ReportKind
 from hub.services.reports.reports import Gates, ReportQuery, Reports
-from hub.services.site.backups.place import try_out
 
 if TYPE_CHECKING:
     from hub.services.core import Core

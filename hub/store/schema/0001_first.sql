@@ -754,7 +754,7 @@ CREATE TABLE review (
 ) STRICT, WITHOUT ROWID;
 
 -- The last 1,000 steps of the hub's clock; small ones make room first. The days before a step are
--- dated by it, see hub/services/site/clock/dating.py.
+-- dated by it, see hub/services/clock/dating.py.
 CREATE TABLE clock_step (
     id INTEGER PRIMARY KEY,
     seq INTEGER NOT NULL,       -- the last record before the step was noticed

@@ -11,7 +11,7 @@ from hub.service_manager.system import system_service, user_data
 from hub.services.access.setup_links import setup_command
 from hub.services.access.users import Users
 from hub.services.audit import COMMAND_LINE, Actor
-from hub.services.site.site import SiteSettings
+from hub.services.site import SiteSettings
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import PASSWORD, HubServices
 

@@ -13,7 +13,7 @@ from hub.errors import AlreadyExists, BadParameter, NoSuchResource
 from hub.services.alarms.judge import AlarmJudge, is_in_hours
 from hub.services.alarms.plate_lists import NewPlateList, PlateEntry
 from hub.services.alarms.rules import AlarmRule
-from hub.services.site.site import SiteSettings
+from hub.services.site import SiteSettings
 from hub.wire.uploads.records import EventDetail, Record
 from tests.services.alarms.conftest import MEI, AlarmSite
 

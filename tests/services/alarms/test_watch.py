@@ -15,8 +15,8 @@ from hub.services.alarms import watch
 from hub.services.alarms.alarms import AlarmFilter
 from hub.services.alarms.rules import AlarmRule
 from hub.services.alarms.watch import AlarmWatch
+from hub.services.clock.clock import SiteClock
 from hub.services.problems import HealthReason
-from hub.services.site.clock.clock import SiteClock
 from hub.store.commit.record_batch import RecordBatch
 from hub.store.health import StoreHealth
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate

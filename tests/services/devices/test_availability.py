@@ -12,8 +12,8 @@ from hub.live.refusal_reasons import RefusalReason
 from hub.live.registry import Registry
 from hub.outside import Outside
 from hub.services.audit import Audit
+from hub.services.clock.clock import SiteClock
 from hub.services.devices.availability import Availability, DeviceAvailability, availability
-from hub.services.site.clock.clock import SiteClock
 from hub.store.tables import outages as table
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
 from hub.store.tables.outages import HubRun, Outage, end_followed, load_outages

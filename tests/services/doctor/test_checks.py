@@ -26,6 +26,10 @@ from hub.config import (
     TlsConfig,
     WebConfig,
 )
+from hub.services.backups.views import BackupFailure
+from hub.services.certificates.certificates import names_of_this_host
+from hub.services.certificates.sources import SiteCertificate
+from hub.services.certificates.upload import FILE as UPLOADED
 from hub.services.doctor import backups, checks, disk, service
 from hub.services.doctor.backups import check_backups
 from hub.services.doctor.certificate import check_certificate
@@ -39,10 +43,6 @@ from hub.services.doctor.ports import check_ports
 from hub.services.doctor.stored import check_counts, check_entries
 from hub.services.doctor.surroundings import Surroundings
 from hub.services.doctor.texts import TEXTS, sentences_of
-from hub.services.site.backups.views import BackupFailure
-from hub.services.site.certificates.certificates import names_of_this_host
-from hub.services.site.certificates.sources import SiteCertificate
-from hub.services.site.certificates.upload import FILE as UPLOADED
 from hub.store.backup.generations import Folder, Generation
 from hub.store.backup.unread import Part
 from hub.store.offline import inspection

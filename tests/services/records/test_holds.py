@@ -9,9 +9,9 @@ import pytest
 
 from hub.errors import BadParameter
 from hub.services.audit import Actor
+from hub.services.clock.clock import SiteClock
 from hub.services.records import holds
 from hub.services.records.holds import Selection
-from hub.services.site.clock.clock import SiteClock
 from hub.wire.times import parse_rfc3339
 from hub.wire.uploads.records import EventDetail
 from tests.support.clock import FrozenClock

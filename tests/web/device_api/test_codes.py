@@ -19,9 +19,9 @@ from trio.testing import MockClock
 from hub.config import Config, DevicesConfig
 from hub.errors import CODES
 from hub.services.admission.connect import Admitted
+from hub.services.clock.clock import SiteClock
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.firmware.releases import Release
-from hub.services.site.clock.clock import SiteClock
 from hub.store.records.record_filter import RecordFilter
 from hub.wire.session import ConnectParam
 from hub.wire.signing import body_md5, sign_connect, sign_params

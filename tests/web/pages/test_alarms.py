@@ -18,7 +18,7 @@ from hub.services.alarms.alarms import AlarmFilter, Unstored
 from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
 from hub.services.problems import HealthReason
-from hub.services.site.site import SiteSettings
+from hub.services.site import SiteSettings
 from hub.store.alarms.alarm import AlarmDetail, Move, Sighting, raised
 from hub.wire.uploads.records import (
     EventDetail,

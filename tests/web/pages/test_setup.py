@@ -9,7 +9,7 @@ import pytest
 
 from hub.config import WebConfig
 from hub.services.audit import COMMAND_LINE
-from hub.services.site.site import SiteSettings
+from hub.services.site import SiteSettings
 from hub.services.urls import dashboard_urls
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock

@@ -13,8 +13,8 @@ from quart.wrappers.response import ResponseBody
 from hub.errors import BackupFault, TooManyRequests
 from hub.services import Services
 from hub.services.audit import Actor
+from hub.services.backups.views import Backup, BackupFailure
 from hub.services.problems import PROBLEMS
-from hub.services.site.backups.views import Backup, BackupFailure
 from web import auth
 from web.pages import language
 from web.pages.faults import NO_FAULT, Fault

@@ -9,8 +9,8 @@ from werkzeug.datastructures import FileStorage
 
 from hub.errors import CannotStoreNow, StartFault
 from hub.services import Services
+from hub.services.certificates.upload import CertificateProblem, is_named, names_of
 from hub.services.devices.views import DeviceView
-from hub.services.site.certificates.upload import CertificateProblem, is_named, names_of
 from web import auth
 from web.pages import language
 from web.pages.faults import NO_FAULT, Fault

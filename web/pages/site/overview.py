@@ -5,7 +5,7 @@ from __future__ import annotations
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.site.site import SiteSettings
+from hub.services.site import SiteSettings
 from hub.services.urls import dashboard_urls, device_urls
 from web import auth
 from web.pages.language import gettext

@@ -9,7 +9,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import AlreadyExists, BadParameter
 from hub.services.disk_space import GB
-from hub.services.site.retention.view import (
+from hub.services.retention.view import (
     ClockView,
     ForecastView,
     KeptDay,

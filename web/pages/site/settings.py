@@ -13,7 +13,7 @@ from hub.errors import (
     CannotStoreNow,
     StartFault,
 )
-from hub.services.site.settings.settings import SettingState
+from hub.services.settings.settings import SettingState
 from web import auth
 from web.pages.faults import Fault, NotHere
 from web.pages.language import N_, gettext

@@ -6,7 +6,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import HubError, NotAllowed, TooLarge, UpdateRefused
-from hub.services.site.updates.check import Offer
+from hub.services.updates.check import Offer
 from hub.update.programs import Candidate, Outcome
 from hub.update.trial import FAILED_OFTEN, INTERRUPTED, NOT_READY, PROGRAM_MISSING
 from hub.update.update_file import MAX_BYTES

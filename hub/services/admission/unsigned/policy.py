@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from hub.net.networks import Networks
 
 if TYPE_CHECKING:
-    from hub.services.site.settings.settings import Settings
+    from hub.services.settings.settings import Settings
 
 #: Why none may connect without a signature: the site does not want it, or not from this address.
 Objection = Literal["unsigned-off", "unsigned-network"]

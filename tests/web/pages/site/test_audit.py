@@ -14,7 +14,7 @@ from hub.config import Config, WebConfig
 from hub.services.audit import COMMAND_LINE, Actor
 from hub.services.devices.directory import NewDevice
 from hub.services.people.register import PersonChange
-from hub.services.site.site import SiteSettings
+from hub.services.site import SiteSettings
 from tests.support.browsing import Visitor
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from hub.services.site.backups.views import restored_setting
+from hub.services.backups.views import restored_setting
 from hub.store.backup.archive import ArchiveSink, read_archive
 from hub.store.backup.generations import Folder
 from hub.store.backup.pace import Pace
@@ -46,7 +46,7 @@ async def test_it_says_why_the_last_one_failed(
     def fails(*args: object, **kwargs: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("hub.services.site.backups.nightly.make_generation", fails)
+    monkeypatch.setattr("hub.services.backups.nightly.make_generation", fails)
     await hub.services.upkeep.backups._back_up()
     await admin.get(PATH)
     reason = f"{hub.services.upkeep.backups.folder}: the disk is read-only"

@@ -11,8 +11,8 @@ from typing import get_args
 import pytest
 from quart.datastructures import FileStorage
 
-from hub.services.site.certificates.certificates import Certificates
-from hub.services.site.certificates.upload import ProblemCode
+from hub.services.certificates.certificates import Certificates
+from hub.services.certificates.upload import ProblemCode
 from tests.support.browsing import Visitor
 from tests.support.certificates import self_signed, self_signed_with_names
 from tests.support.clock import FrozenClock

@@ -8,9 +8,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from hub.services.site.clock.clock import SiteClock
-from hub.services.site.retention.retention import utc_day
-from hub.services.site.retention.view import RetentionView, read_retention
+from hub.services.clock.clock import SiteClock
+from hub.services.retention.retention import utc_day
+from hub.services.retention.view import RetentionView, read_retention
 from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer

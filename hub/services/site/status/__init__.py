@@ -1,1 +1,0 @@
-"""What the hub says of itself: problems, figures, metrics."""

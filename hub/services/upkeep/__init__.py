@@ -1,0 +1,1 @@
+"""What the hub says of itself, and how its store is kept in order."""
