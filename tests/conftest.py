@@ -59,6 +59,12 @@ def _leave_out_long_tests(config: pytest.Config) -> None:
         config.option.markexpr = "not long"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one more than there are processors: some tests wait for a process or a thread."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection(session: pytest.Session) -> None:
     """Share out the compiling of all tests, which takes half a minute, among the processes.
 

@@ -132,6 +132,7 @@ class Crash(NamedTuple):
 
 
 @pytest.mark.expects_error(FAILURE)
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(5))
 async def test_after_a_crash_every_combination_of_what_arrived_is_whole(
     seed: int, tmp_path: Path, clock: FrozenClock, commits: FailingCommits

@@ -231,6 +231,7 @@ def damaged(request: pytest.FixtureRequest, sound: Path, tmp_path: Path) -> Path
     return data_dir
 
 
+@pytest.mark.long
 async def test_no_start_page_list_or_task_fails(
     damaged: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -71,6 +71,7 @@ async def test_a_strangers_sign_in_names_are_cut(site: PageSite, normalised: lis
     await stranger.send("/sign-in", name="\u0301" * 99, password="x")
 
 
+@pytest.mark.long
 async def test_every_form_and_query_of_the_pages_is_cut(
     site: PageSite, admin: Photographer, normalised: list[int]
 ) -> None:

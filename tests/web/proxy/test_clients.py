@@ -82,7 +82,7 @@ async def test_who_connects_directly_is_limited_by_connections_only() -> None:
 
 @pytest.mark.parametrize(("proxies", "status"), [("127.0.0.1", 200), ("", 503)])
 async def test_answers_that_are_not_read_count_for_the_client(proxies: str, status: int) -> None:
-    picture = b"\xff" * 40_000_000
+    picture = b"\xff" * 4_000_000
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -94,7 +94,7 @@ async def test_answers_that_are_not_read_count_for_the_client(proxies: str, stat
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": picture, "more_body": False})
 
-    parts = services(web={"trusted_proxies": proxies, "answer_budget_mb": 100})
+    parts = services(web={"trusted_proxies": proxies, "answer_budget_mb": 10})
     async with serving(app, parts), connected(parts) as first, connected(parts) as second:
         await first.send(request("GET", "/", headers={"X-Forwarded-For": "192.0.2.7"}))
         await first.answer_begins()
