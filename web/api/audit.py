@@ -58,7 +58,6 @@ LIST = Endpoint(
     ),
     query=AuditQuery,
     query_example="after=0&limit=100",
-    answer=AuditList,
     answer_example=AuditList(
         [
             AuditEntry(

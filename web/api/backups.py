@@ -50,7 +50,6 @@ LIST = Endpoint(
     tag="This hub",
     summary="The nightly backups",
     description="For administrators and API keys.",
-    answer=BackupList,
     answer_example=BackupList(
         items=[
             Backup(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 from hub.errors import HubError
 from hub.services.access.users import Role
@@ -39,7 +40,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     summary: str
     description: str = ""
     query: type[Struct] = Nothing
-    #: A struct, or a union of structs with one example for each in `body_examples`, by name.
+    #: A struct; by default that of `body_example`. Or a union of structs with one example for each
+    #: in `body_examples`, by name.
     body: Any = Nothing
     body_example: Struct | None = None
     body_examples: Mapping[str, Struct] = {}
@@ -51,7 +53,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body_file: tuple[str, ...] = ()
     #: With a limit above MAX_SHORT_BODY_BYTES, bodies count in the budget of uploads.
     max_body_bytes: int = MAX_SHORT_BODY_BYTES
-    #: A struct; None where the answer is not JSON.
+    #: A struct; by default that of `answer_example`. None where the answer is not JSON.
     answer: Any = None
     answer_example: object = None
     media_type: str = "application/json"
@@ -63,9 +65,15 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     needs_password: bool = False
     #: What a key must have been given the right to.
     right: Literal["", "targets"] = ""
-    #: Values for the placeholders of `path` and the query in the examples of the docs.
+    #: Examples of the query, and of placeholders that differ from those of `openapi`.
     path_example: Mapping[str, str] = {}
     query_example: str = ""
+
+    def __post_init__(self) -> None:
+        if self.body is Nothing and self.body_example is not None:
+            force_setattr(self, "body", type(self.body_example))
+        if self.answer is None and isinstance(self.answer_example, Struct):
+            force_setattr(self, "answer", type(self.answer_example))
 
     @property
     def writes(self) -> bool:

@@ -148,7 +148,6 @@ _REFUSED = Raw(
     b'{"position":1,"state":"failed","detail":{"line":3,"cells":["","200"],"refusal":{"code":'
     b'"wrong","message":"age: an integer from 0 to 150 is expected","field":"age"}}}'
 )
-_PATH = {"job": "7"}
 
 LIST = Endpoint(
     method="GET",
@@ -157,7 +156,6 @@ LIST = Endpoint(
     summary="Jobs, newest first",
     query=JobsQuery,
     query_example="kind=import",
-    answer=JobList,
     answer_example=JobList([JOB_EXAMPLE], None),
     role="guard",
 )
@@ -172,14 +170,12 @@ ONE = Endpoint(
     ),
     query=JobQuery,
     query_example="state=failed",
-    answer=JobDetail,
     answer_example=JobDetail(
         **msgspec.structs.asdict(JOB_EXAMPLE),
         items=[_REFUSED],
         next=None,
     ),
     role="guard",
-    path_example=_PATH,
 )
 CANCEL = Endpoint(
     method="POST",
@@ -190,10 +186,8 @@ CANCEL = Endpoint(
         "What is done stays done. A job that has ended is answered as it is. Guards cancel the "
         "jobs that they started, administrators all."
     ),
-    answer=JobFields,
     answer_example=JOB_EXAMPLE,
     role="guard",
-    path_example=_PATH,
 )
 REFUSED = Endpoint(
     method="GET",
@@ -203,7 +197,6 @@ REFUSED = Endpoint(
     description="The columns of the imported file, and `reason`.",
     media_type="text/csv",
     role="admin",
-    path_example=_PATH,
 )
 
 

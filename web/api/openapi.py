@@ -43,15 +43,31 @@ _ERRORS: tuple[type[HubError], ...] = (
     CannotStoreNow,
 )
 _NUMBER: Json = {"type": "string", "pattern": "^[0-9]{1,18}$"}
-#: The placeholders of paths that have a form.
 _DECIMAL: Json = {"type": "string", "pattern": "^[0-9]{1,20}$"}
-_PATH_SCHEMAS: dict[str, Json] = {
-    **dict.fromkeys(
-        ("seq", "release", "campaign", "hold", "erasure", "alarm", "plate_list", "group"), _NUMBER
+_TEXT: Json = {"type": "string", "maxLength": 64}
+#: The placeholders of paths: what they may be, and an example.
+_PLACEHOLDERS: dict[str, tuple[Json, str]] = {
+    "seq": (_NUMBER, "4711"),
+    "release": (_NUMBER, "3"),
+    "campaign": (_NUMBER, "7"),
+    "hold": (_NUMBER, "7"),
+    "erasure": (_NUMBER, "3"),
+    "alarm": (_NUMBER, "4711"),
+    "plate_list": (_NUMBER, "3"),
+    "group": (_NUMBER, "3"),
+    "did": (_DECIMAL, "12"),
+    "pid": (_DECIMAL, "1000001"),
+    "sn": (_TEXT, "Y3CA12348912346"),
+    "job": (_TEXT, "7"),
+    "import": (_TEXT, "0123456789abcdef" * 2),
+    "report": (_TEXT, "attendance"),
+    "target": (_TEXT, "1"),
+    "name": (_TEXT, "face"),
+    "sha256": (
+        {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     ),
-    **dict.fromkeys(("did", "pid"), _DECIMAL),
-    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-    "extension": {"type": "string", "pattern": "^[a-z]{1,8}$"},
+    "extension": ({"type": "string", "pattern": "^[a-z]{1,8}$"}, "jpg"),
 }
 _WRITE_ERRORS = (AlreadyExists, TooLarge)
 
@@ -228,8 +244,8 @@ def _path_parameters(endpoint: Endpoint) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": _PATH_SCHEMAS.get(name, {"type": "string", "maxLength": 64}),
-            "example": endpoint.path_example[name],
+            "schema": _PLACEHOLDERS[name][0],
+            "example": endpoint.path_example.get(name, _PLACEHOLDERS[name][1]),
         }
         for name in endpoint.placeholders
     ]

@@ -136,10 +136,8 @@ REPORT = Endpoint(
     ),
     query=ReportParameters,
     query_example="period=month&date=2026-11-25",
-    answer=ReportAnswer,
     answer_example=_EXAMPLE,
     role="guard",
-    path_example={"report": "attendance"},
 )
 
 

@@ -60,7 +60,6 @@ READ = Endpoint(
         "`state` is `ok`, or `unwell` if a fault keeps the hub from working, or `starting`; "
         "`problems` names what is not well, notices too. The same as `sitehub status --json`."
     ),
-    answer=HubStatus,
     answer_example=_EXAMPLE,
 )
 

@@ -71,7 +71,6 @@ class SeqsBody(Struct, frozen=True, forbid_unknown_fields=True):
     note: Note = ""
 
 
-_PATH = {"alarm": "4711"}
 _LIST_EXAMPLE = answers.AlarmList([answers.EXAMPLE], None)
 
 LIST = Endpoint(
@@ -85,7 +84,6 @@ LIST = Endpoint(
     ),
     query=AlarmsQuery,
     query_example="state=new",
-    answer=answers.AlarmList,
     answer_example=_LIST_EXAMPLE,
 )
 CSV = Endpoint(
@@ -106,9 +104,7 @@ ONE = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="One alarm with its history",
-    answer=answers.AlarmWithHistory,
     answer_example=answers.EXAMPLE_WITH_HISTORY,
-    path_example=_PATH,
 )
 ACKNOWLEDGE = Endpoint(
     method="POST",
@@ -119,13 +115,10 @@ ACKNOWLEDGE = Endpoint(
         "One that is over is closed by that. If it is acknowledged already, it takes the note; a "
         "closed one is refused."
     ),
-    body=NoteBody,
     body_example=NoteBody("on my way"),
     is_body_optional=True,
-    answer=answers.Alarm,
     answer_example=answers.EXAMPLE,
     role="guard",
-    path_example=_PATH,
 )
 CLOSE = Endpoint(
     method="POST",
@@ -133,13 +126,10 @@ CLOSE = Endpoint(
     tag=TAG,
     summary="Close an alarm",
     description="One that is new is acknowledged by that as well. A repeat raises a new alarm.",
-    body=NoteBody,
     body_example=NoteBody("on my way"),
     is_body_optional=True,
-    answer=answers.Alarm,
     answer_example=answers.EXAMPLE,
     role="guard",
-    path_example=_PATH,
 )
 ACKNOWLEDGE_MANY = Endpoint(
     method="POST",
@@ -150,9 +140,7 @@ ACKNOWLEDGE_MANY = Endpoint(
         f"At most {MAX_SEQS:,}. Those that are closed, and seqs of no alarm, are left out; the "
         "answer has those that were changed, at most 200 of them."
     ),
-    body=SeqsBody,
     body_example=SeqsBody([4711, 4712], "a drill"),
-    answer=answers.AlarmList,
     answer_example=_LIST_EXAMPLE,
     role="guard",
 )
@@ -162,9 +150,7 @@ CLOSE_MANY = Endpoint(
     tag=TAG,
     summary="Close many alarms",
     description="As for acknowledging many.",
-    body=SeqsBody,
     body_example=SeqsBody([4711, 4712], "a drill"),
-    answer=answers.AlarmList,
     answer_example=_LIST_EXAMPLE,
     role="guard",
 )

@@ -98,7 +98,6 @@ _EXAMPLE = PlateList(
 _BODY = PlateListBody(
     "Stolen", "critical", [PlateEntryBody("粤B·1234*", "white van", "2027-12-31T16:00:00Z")]
 )
-_PATH = {"plate_list": "3"}
 _COMPARED = (
     "Plates are compared without blanks, dots, hyphens and case, full-width forms reduced. `*` "
     f"stands for any text, `?` for one character. All lists together have at most {MAX_ENTRIES:,} "
@@ -110,7 +109,6 @@ GET_RULES = Endpoint(
     path=_RULES,
     tag=TAG,
     summary="The rules of alarms",
-    answer=AlarmRules,
     answer_example=_RULES_EXAMPLE,
     role="guard",
 )
@@ -126,10 +124,8 @@ PUT_RULES = Endpoint(
         "Rules do not apply to the blacklist and to plates. An event after a quiet minute makes an "
         "acknowledged alarm new again if it is critical or major, unless `renew` says otherwise."
     ),
-    body=AlarmRules,
     body_example=_RULES_EXAMPLE,
     max_body_bytes=_MAX_BODY_BYTES,
-    answer=AlarmRules,
     answer_example=_RULES_EXAMPLE,
     role="admin",
 )
@@ -138,7 +134,6 @@ LIST = Endpoint(
     path=_LISTS,
     tag=TAG,
     summary="The watch lists of plates",
-    answer=PlateLists,
     answer_example=PlateLists([_EXAMPLE]),
     role="guard",
 )
@@ -148,10 +143,8 @@ ADD = Endpoint(
     tag=TAG,
     summary="Add a watch list of plates",
     description=f"At most {MAX_LISTS}. {_COMPARED}",
-    body=PlateListBody,
     body_example=_BODY,
     max_body_bytes=_MAX_BODY_BYTES,
-    answer=PlateList,
     answer_example=_EXAMPLE,
     role="admin",
 )
@@ -160,10 +153,8 @@ ONE = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="One watch list",
-    answer=PlateList,
     answer_example=_EXAMPLE,
     role="guard",
-    path_example=_PATH,
 )
 PUT = Endpoint(
     method="PUT",
@@ -171,13 +162,10 @@ PUT = Endpoint(
     tag=TAG,
     summary="Replace a watch list",
     description=_COMPARED,
-    body=PlateListBody,
     body_example=_BODY,
     max_body_bytes=_MAX_BODY_BYTES,
-    answer=PlateList,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example=_PATH,
 )
 REMOVE = Endpoint(
     method="DELETE",
@@ -185,10 +173,8 @@ REMOVE = Endpoint(
     tag=TAG,
     summary="Remove a watch list",
     description="Answers with the list as it was. Alarms that it raised stay.",
-    answer=PlateList,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example=_PATH,
 )
 
 

@@ -116,13 +116,11 @@ COMMAND = Endpoint(
     body_examples={
         command.name: _BODIES[command.name](param=command.example) for command in DIALECT.commands
     },
-    answer=CommandAnswer,
     answer_example=CommandAnswer(
         0, "OK", Raw(b'{"face_total":1,"face_list":[{"time":"2021-10-03 10:31:07","name":"Li"}]}')
     ),
     refusals=(NotSent, DeviceNonsense, DeviceSilent, TooSlow),
     role=_QUERY_ROLE,
-    path_example={"did": "12"},
 )
 
 #: Results that are larger are looked through, or decoded, in a thread.

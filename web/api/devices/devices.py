@@ -96,7 +96,6 @@ LIST = Endpoint(
     ),
     query=DevicesQuery,
     query_example="limit=100",
-    answer=answers.DeviceList,
     answer_example=answers.DeviceList([DEVICE_EXAMPLE], "12"),
 )
 ONE = Endpoint(
@@ -104,18 +103,14 @@ ONE = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="One device",
-    answer=answers.Device,
     answer_example=DEVICE_EXAMPLE,
-    path_example={"did": "12"},
 )
 ADD = Endpoint(
     method="POST",
     path=f"{PREFIX}/devices",
     tag=TAG,
     summary="Enrol a device",
-    body=NewDeviceBody,
     body_example=NewDeviceBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate"),
-    answer=answers.Device,
     answer_example=DEVICE_EXAMPLE,
     role="admin",
 )
@@ -130,12 +125,9 @@ CHANGE = Endpoint(
         "with the new one, or for a week. If the device with the new sn is waiting, code and key "
         "must match its last signature; otherwise nothing is changed (423)."
     ),
-    body=DeviceChangeBody,
     body_example=DeviceChangeBody(name="North gate"),
-    answer=answers.Device,
     answer_example=DEVICE_EXAMPLE,
     role="admin",
-    path_example={"did": "12"},
 )
 REMOVE = Endpoint(
     method="DELETE",
@@ -143,10 +135,8 @@ REMOVE = Endpoint(
     tag=TAG,
     summary="Remove a device",
     description="Answers with the device as it was. Its records are kept.",
-    answer=answers.Device,
     answer_example=DEVICE_EXAMPLE,
     role="admin",
-    path_example={"did": "12"},
 )
 
 

@@ -73,7 +73,6 @@ WAITING = Endpoint(
     path=f"{PREFIX}/devices/waiting",
     tag=TAG,
     summary="Devices that try to connect and are not enrolled",
-    answer=answers.WaitingList,
     answer_example=answers.WaitingList([_WAITING_EXAMPLE]),
 )
 CHECK = Endpoint(
@@ -85,9 +84,7 @@ CHECK = Endpoint(
         "Whether code and key match the last signature of a waiting device, or of an enrolled one "
         "whose connects fail. Nothing is stored or sent."
     ),
-    body=CheckBody,
     body_example=CheckBody(code="AB12CD34"),
-    answer=answers.CodeCheck,
     answer_example=answers.CodeCheck(
         outcome="code-mismatch",
         reasons=["code-mismatch"],
@@ -95,7 +92,6 @@ CHECK = Endpoint(
         sign_form=None,
     ),
     role="admin",
-    path_example={"sn": "Y3CA12348912346"},
 )
 ACCEPT = Endpoint(
     method="POST",
@@ -106,12 +102,9 @@ ACCEPT = Endpoint(
         "Enrols it and sends it the initial parameters; `init` is the outcome. If code and key do "
         "not match its last signature, nothing is stored, and it stays waiting (423)."
     ),
-    body=AcceptBody,
     body_example=AcceptBody(code="AB12CD34", name="Gate"),
-    answer=answers.Device,
     answer_example=DEVICE_EXAMPLE,
     role="admin",
-    path_example={"sn": "Y3CA12348912346"},
 )
 INIT = Endpoint(
     method="POST",
@@ -122,10 +115,8 @@ INIT = Endpoint(
         "Sent at once if it is online, else after its next connect without a did (`not-sent`). If "
         "a device does not accept them, enter the did on it by hand."
     ),
-    answer=answers.Init,
     answer_example=answers.Init("refused", "refused with 404 no such uri"),
     role="admin",
-    path_example={"did": "12"},
 )
 IMPORT = Endpoint(
     method="POST",
@@ -140,11 +131,9 @@ IMPORT = Endpoint(
     ),
     query=ImportQuery,
     query_example="dry_run=true",
-    body=ImportBody,
     body_text="text/csv",
     max_body_bytes=MAX_CSV_BYTES,
     body_example=ImportBody([ImportRowBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate")]),
-    answer=answers.ImportedDevices,
     answer_example=answers.ImportedDevices(1, ["12"]),
     role="admin",
 )

@@ -112,7 +112,6 @@ COMMANDS = Endpoint(
             _BODIES[SET_FACE.uri],
         )
     },
-    answer=JobFields,
     answer_example=JOB_EXAMPLE,
     role="admin",
 )
@@ -125,7 +124,6 @@ SEARCH = Endpoint(
         "Asks the cameras at the same time (1.16). The job's items are the hits of all cameras, "
         "the best first; its `devices` say which cameras did not answer, and why."
     ),
-    body=PhotoSearchBody,
     max_body_bytes=_MAX_PHOTO_BODY,
     body_example=PhotoSearchBody(
         photo="/9j/4AAQSkZJRg==",
@@ -133,7 +131,6 @@ SEARCH = Endpoint(
         since="2026-11-24T08:00:00Z",
         until="2026-11-25T08:00:00Z",
     ),
-    answer=JobFields,
     answer_example=JOB_EXAMPLE,
     role="guard",
 )

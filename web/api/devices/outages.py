@@ -77,7 +77,6 @@ LIST = Endpoint(
     ),
     query=OutagesQuery,
     query_example="order=desc&limit=10",
-    answer=OutageList,
     answer_example=OutageList(
         [OutageAnswer(7, "2026-11-25T02:13:05.000Z", "2026-11-25T02:40:11.000Z", "lost", 0.0)],
         None,
@@ -86,7 +85,6 @@ LIST = Endpoint(
         1626.0,
         604800.0,
     ),
-    path_example={"did": "12"},
 )
 
 

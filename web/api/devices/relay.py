@@ -20,7 +20,6 @@ from web.api.routes import Call, Routes
 
 _TAG = "Devices"
 _PATH = f"{PREFIX}/devices/{{did}}/relay"
-_EXAMPLE = {"did": "12"}
 
 Name = Annotated[
     str,
@@ -99,10 +98,8 @@ GET = Endpoint(
     tag=_TAG,
     summary="The door or relay of a device",
     description="426 if none is set up.",
-    answer=RelayFields,
     answer_example=_ANSWER,
     role="admin",
-    path_example=_EXAMPLE,
 )
 SET = Endpoint(
     method="PUT",
@@ -114,12 +111,9 @@ SET = Endpoint(
         "the camera is connected from, or in a private network or `devices.unsigned_networks`. "
         "Default passwords are refused. Nothing is sent to the camera."
     ),
-    body=RelayBody,
     body_example=RelayBody(name="Front door", username="operator", password="Kl9-gate"),
-    answer=RelayFields,
     answer_example=_ANSWER,
     role="admin",
-    path_example=_EXAMPLE,
 )
 REMOVE = Endpoint(
     method="DELETE",
@@ -127,10 +121,8 @@ REMOVE = Endpoint(
     tag=_TAG,
     summary="Remove the door or relay of a device, with its password",
     description="Answers with the relay as it was.",
-    answer=RelayFields,
     answer_example=_ANSWER,
     role="admin",
-    path_example=_EXAMPLE,
 )
 SWITCH = Endpoint(
     method="POST",
@@ -142,14 +134,11 @@ SWITCH = Endpoint(
         "HTTP for it; both together have 10 s. 504: whether the relay was switched is not known, "
         "unless the message says so. A relay is switched on at most once in 2 s (429)."
     ),
-    body=SwitchBody,
     body_example=SwitchBody(),
     is_body_optional=True,
-    answer=Switched,
     answer_example=Switched("Front door", True, 5),
     refusals=(NotSent, DeviceNonsense, DeviceSilent),
     role="guard",
-    path_example=_EXAMPLE,
 )
 
 

@@ -107,10 +107,8 @@ TRACE = Endpoint(
     description=_DESCRIPTION,
     query=TraceQuery,
     query_example="after=1795593600000000&wait=20",
-    answer=TraceList,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example={"did": "12"},
 )
 WAITING_TRACE = Endpoint(
     method="GET",
@@ -119,10 +117,8 @@ WAITING_TRACE = Endpoint(
     summary="Frames between a waiting device and the hub",
     description=_DESCRIPTION,
     query=TraceQuery,
-    answer=TraceList,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example={"sn": "Y3CA12348912346"},
 )
 
 

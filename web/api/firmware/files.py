@@ -42,7 +42,6 @@ LIST_FILES = Endpoint(
     tag=TAG,
     summary="Files",
     description="Including files that belong to no release, which are removed after a day.",
-    answer=answers.FirmwareFileList,
     answer_example=answers.FirmwareFileList([_FILE_EXAMPLE]),
 )
 UPLOAD = Endpoint(
@@ -56,7 +55,6 @@ UPLOAD = Endpoint(
     ),
     body_file=("application/octet-stream",),
     max_body_bytes=MAX_FILE_BYTES,
-    answer=answers.FirmwareFile,
     answer_example=_FILE_EXAMPLE,
     refusals=(TooSlow,),
     role="admin",
@@ -66,10 +64,8 @@ REMOVE_FILE = Endpoint(
     path=f"{_FILES}/{{sha256}}",
     tag=TAG,
     summary="Remove a file that belongs to no release",
-    answer=answers.FirmwareFile,
     answer_example=_FILE_EXAMPLE,
     role="admin",
-    path_example={"sha256": SHA256},
 )
 LIST_DOWNLOADS = Endpoint(
     method="GET",
@@ -79,7 +75,6 @@ LIST_DOWNLOADS = Endpoint(
     description="The last 1000, newest first.",
     query=DownloadsQuery,
     query_example="did=12",
-    answer=answers.DownloadList,
     answer_example=answers.DownloadList([_DOWNLOAD_EXAMPLE]),
 )
 

@@ -85,7 +85,6 @@ LIST_RELEASES = Endpoint(
     tag=TAG,
     summary="Releases",
     description="Newest first.",
-    answer=answers.ReleaseList,
     answer_example=answers.ReleaseList([_RELEASE_EXAMPLE]),
 )
 GET_RELEASE = Endpoint(
@@ -93,16 +92,13 @@ GET_RELEASE = Endpoint(
     path=f"{_RELEASES}/{{release}}",
     tag=TAG,
     summary="One release",
-    answer=answers.Release,
     answer_example=_RELEASE_EXAMPLE,
-    path_example={"release": "3"},
 )
 ADD_RELEASE = Endpoint(
     method="POST",
     path=_RELEASES,
     tag=TAG,
     summary="Create a release",
-    body=NewReleaseBody,
     body_example=NewReleaseBody(
         ver_code=453523,
         ver_name="v2.3.0",
@@ -111,7 +107,6 @@ ADD_RELEASE = Endpoint(
         reports=VersionsBody(swVer="V2.3.0"),
         least=VersionsBody(hwVer="V1.0"),
     ),
-    answer=answers.Release,
     answer_example=_RELEASE_EXAMPLE,
     role="admin",
 )
@@ -124,10 +119,8 @@ REMOVE_RELEASE = Endpoint(
         "Also removes files that belong to no other release, and its campaigns that have ended. "
         "Refused (400) while a campaign rolls it out."
     ),
-    answer=answers.Release,
     answer_example=_RELEASE_EXAMPLE,
     role="admin",
-    path_example={"release": "3"},
 )
 
 

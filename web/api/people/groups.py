@@ -33,7 +33,6 @@ class GroupBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _EXAMPLE = answers.Group(id=3, name="Gate", dids=["12", "13"])
-_PATH = {"group": "3"}
 
 LIST = Endpoint(
     method="GET",
@@ -41,7 +40,6 @@ LIST = Endpoint(
     tag=TAG,
     summary="The groups of cameras",
     description=f"At most {MAX_GROUPS}, by name.",
-    answer=answers.GroupList,
     answer_example=answers.GroupList([_EXAMPLE]),
 )
 ADD = Endpoint(
@@ -49,9 +47,7 @@ ADD = Endpoint(
     path=_GROUPS,
     tag=TAG,
     summary="Add a group of cameras",
-    body=NewGroupBody,
     body_example=NewGroupBody("Gate", ["12", "13"]),
-    answer=answers.Group,
     answer_example=_EXAMPLE,
     role="admin",
 )
@@ -60,9 +56,7 @@ ONE = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="One group of cameras",
-    answer=answers.Group,
     answer_example=_EXAMPLE,
-    path_example=_PATH,
 )
 PUT = Endpoint(
     method="PUT",
@@ -70,12 +64,9 @@ PUT = Endpoint(
     tag=TAG,
     summary="Rename a group, or give it other cameras",
     description="People of the group are put on its new cameras, and taken off the others.",
-    body=GroupBody,
     body_example=GroupBody(dids=["12"]),
-    answer=answers.Group,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example=_PATH,
 )
 REMOVE = Endpoint(
     method="DELETE",
@@ -86,10 +77,8 @@ REMOVE = Endpoint(
         "Answers with the group as it was. Its cameras stay; people who were in no other group are "
         "on no camera then."
     ),
-    answer=answers.Group,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example=_PATH,
 )
 
 

@@ -99,7 +99,6 @@ _PREVIEW = ImportPreviewFields(
     unmatched_count=1,
     unused=["salary"],
 )
-_PATH = {"import": _ID}
 
 IMPORT = Endpoint(
     method="POST",
@@ -112,7 +111,6 @@ IMPORT = Endpoint(
     ),
     body_file=_TYPES,
     max_body_bytes=MAX_UPLOAD_BYTES,
-    answer=JobFields,
     answer_example=JOB_EXAMPLE,
     refusals=(TooSlow,),
     role="admin",
@@ -125,7 +123,6 @@ PREVIEW = Endpoint(
     description=f"{_BODY} What cannot be seen without decoding the photos is not told.",
     body_file=_TYPES,
     max_body_bytes=MAX_UPLOAD_BYTES,
-    answer=ImportPreviewFields,
     answer_example=_PREVIEW,
     refusals=(TooSlow,),
     role="admin",
@@ -137,7 +134,6 @@ ROWS = Endpoint(
     summary="What each row of a preview would do",
     query=RowsQuery,
     query_example="action=refuse",
-    answer=ImportRowList,
     answer_example=ImportRowList(
         [
             ImportRowFields(
@@ -157,17 +153,14 @@ ROWS = Endpoint(
         None,
     ),
     role="admin",
-    path_example=_PATH,
 )
 START = Endpoint(
     method="POST",
     path=f"{_IMPORT}/{{import}}",
     tag=TAG,
     summary="Import what was previewed, as a job",
-    answer=JobFields,
     answer_example=JOB_EXAMPLE,
     role="admin",
-    path_example=_PATH,
 )
 EXPORT = Endpoint(
     method="GET",

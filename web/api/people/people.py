@@ -153,7 +153,6 @@ _EXAMPLE = answers.Person(
     changed_at="2026-11-25T08:00:00.000Z",
     changed_by="user mei",
 )
-_PATH = {"pid": "1000001"}
 _NUMBERS = (
     "Personal numbers (ID card, IC card, phone) are in full for administrators and API keys that "
     "may write, which the audit log notes; for others all but the last four digits are `*`."
@@ -169,7 +168,6 @@ LIST = Endpoint(
     ),
     query=PeopleQuery,
     query_example="q=li&limit=100",
-    answer=answers.PeopleList,
     answer_example=answers.PeopleList([_EXAMPLE], None),
     role="guard",
 )
@@ -183,10 +181,8 @@ ADD = Endpoint(
         f"most 640 pixels and 200 KB; a file of more than {MAX_FILE_MB} MB is refused. An existing "
         "`pid` is refused (409)."
     ),
-    body=NewPersonBody,
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=NewPersonBody(name="王芳", gender=2, birth_year=1990, category=1),
-    answer=answers.Person,
     answer_example=_EXAMPLE,
     role="admin",
 )
@@ -196,9 +192,7 @@ ONE = Endpoint(
     tag=TAG,
     summary="One person",
     description=_NUMBERS,
-    answer=answers.Person,
     answer_example=_EXAMPLE,
-    path_example=_PATH,
     role="guard",
 )
 PUT = Endpoint(
@@ -206,13 +200,10 @@ PUT = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="Change a person, or add it under this pid",
-    body=PersonBody,
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=PersonBody(category=2, note="Lost the badge"),
-    answer=answers.Person,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example=_PATH,
 )
 REMOVE = Endpoint(
     method="DELETE",
@@ -223,10 +214,8 @@ REMOVE = Endpoint(
         "Answers with the person as it was. Cameras delete it as soon as they can; records of it "
         "stay."
     ),
-    answer=answers.Person,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example=_PATH,
 )
 PHOTO = Endpoint(
     method="GET",
@@ -236,7 +225,6 @@ PHOTO = Endpoint(
     query=PhotoQuery,
     query_example="revision=7",
     media_type="image/jpeg",
-    path_example=_PATH,
     role="guard",
 )
 

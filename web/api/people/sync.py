@@ -80,7 +80,6 @@ class Decision(Struct, frozen=True):
 
 
 _DEVICE = f"{PREFIX}/devices/{{did}}/people"
-_PATH = {"did": "12"}
 
 
 def _job_example(kind: LongDecision) -> JobFields:
@@ -110,10 +109,8 @@ PERSON = Endpoint(
         "camera's firmware changes, or somebody says `retry`. Cameras that are left alone are left "
         "out."
     ),
-    answer=PersonSync,
     answer_example=PersonSync([PersonOnDevice("12", "failed", 420, "no face was found")]),
     role="guard",
-    path_example={"pid": "1000001"},
 )
 DEVICE = Endpoint(
     method="GET",
@@ -123,22 +120,17 @@ DEVICE = Endpoint(
     description="`state` selects rows; those that the register does not have with `unknown` only.",
     query=DevicePeopleQuery,
     query_example="state=failed",
-    answer=DevicePeople,
     answer_example=_EXAMPLE,
     role="guard",
-    path_example=_PATH,
 )
 RETRY = Endpoint(
     method="POST",
     path=f"{_DEVICE}/retry",
     tag=TAG,
     summary="Try again what a camera refused",
-    body=RetryBody,
     body_example=RetryBody("1000001"),
-    answer=Decision,
     answer_example=Decision("12", "managed"),
     role="guard",
-    path_example=_PATH,
 )
 COMPARE = Endpoint(
     method="POST",
@@ -149,11 +141,9 @@ COMPARE = Endpoint(
         "Answers with a job, whose item tells what was found. What is missing or differs is "
         "repaired by itself; photos cannot be compared. Each camera is compared once a night."
     ),
-    answer=JobFields,
     answer_example=_job_example("compare"),
     refusals=(DeviceOffline,),
     role="guard",
-    path_example=_PATH,
 )
 TAKE_OVER = Endpoint(
     method="POST",
@@ -165,11 +155,9 @@ TAKE_OVER = Endpoint(
         "read stays unknown and counts as failed. Afterwards they are on the cameras of its "
         "groups; if it is in none, on all cameras."
     ),
-    answer=JobFields,
     answer_example=_job_example("take-over"),
     refusals=(DeviceOffline,),
     role="admin",
-    path_example=_PATH,
 )
 REMOVE_UNKNOWN = Endpoint(
     method="POST",
@@ -177,11 +165,9 @@ REMOVE_UNKNOWN = Endpoint(
     tag=TAG,
     summary="Delete the people on a camera that the register does not have",
     description="Answers with a job. The hub keeps the camera in step afterwards.",
-    answer=JobFields,
     answer_example=_job_example("remove-unknown"),
     refusals=(DeviceOffline,),
     role="admin",
-    path_example=_PATH,
 )
 LEAVE_ALONE = Endpoint(
     method="POST",
@@ -189,10 +175,8 @@ LEAVE_ALONE = Endpoint(
     tag=TAG,
     summary="Change nothing on a camera any more",
     description="The hub then neither adds nor removes people there, until `manage` is called.",
-    answer=Decision,
     answer_example=Decision("12", "alone"),
     role="admin",
-    path_example=_PATH,
 )
 MANAGE = Endpoint(
     method="POST",
@@ -200,10 +184,8 @@ MANAGE = Endpoint(
     tag=TAG,
     summary="Keep a camera in step again that was left alone",
     description="It is looked at as a new one: with unknown people on it, it becomes undecided.",
-    answer=Decision,
     answer_example=Decision("12", "new"),
     role="admin",
-    path_example=_PATH,
 )
 
 

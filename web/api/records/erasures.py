@@ -122,7 +122,6 @@ LIST = Endpoint(
     summary="Erasures, newest first",
     query=ErasuresQuery,
     query_example="limit=100",
-    answer=ErasureList,
     answer_example=ErasureList([_EXAMPLE], None),
     role="admin",
 )
@@ -131,10 +130,8 @@ ONE = Endpoint(
     path=f"{_ERASURES}/{{erasure}}",
     tag=TAG,
     summary="One erasure, and what it could not reach",
-    answer=ErasureAnswer,
     answer_example=_EXAMPLE,
     role="admin",
-    path_example={"erasure": "3"},
 )
 FIND = Endpoint(
     method="GET",
@@ -147,7 +144,6 @@ FIND = Endpoint(
     ),
     query=FindQuery,
     query_example="number=1001",
-    answer=FoundPersons,
     answer_example=FoundPersons(
         [
             FoundPerson(
@@ -179,9 +175,7 @@ ERASE = Endpoint(
         "it: `confirm` is 0 then. Carried out in the background: ask for it until `finished_at` is "
         "set."
     ),
-    body=ErasureBody,
     body_example=ErasureBody(number="1001", confirm=42),
-    answer=ErasureAnswer,
     answer_example=_EXAMPLE,
     role="admin",
 )

@@ -56,7 +56,6 @@ READ = Endpoint(
         "is false as well, and the newest buckets are complete."
     ),
     query=HistogramQuery,
-    answer=RecordHistogram,
     answer_example=RecordHistogram(
         since="2026-11-25T06:00:00.000Z",
         until="2026-11-25T08:30:00.000Z",

@@ -122,7 +122,6 @@ _EXAMPLE = Hold(
     records=42,
 )
 _ADDED = HoldAdded(_EXAMPLE, 42, [])
-_PATH = {"hold": "7"}
 
 LIST = Endpoint(
     method="GET",
@@ -132,7 +131,6 @@ LIST = Endpoint(
     description="In force, and the last ones that ended.",
     query=HoldsQuery,
     query_example="limit=100",
-    answer=HoldList,
     answer_example=HoldList([_EXAMPLE], None),
     role="guard",
 )
@@ -141,10 +139,8 @@ ONE = Endpoint(
     path=_ONE,
     tag=TAG,
     summary="One hold",
-    answer=Hold,
     answer_example=_EXAMPLE,
     role="guard",
-    path_example=_PATH,
 )
 RECORDS = Endpoint(
     method="GET",
@@ -153,10 +149,8 @@ RECORDS = Endpoint(
     summary="The records of a hold",
     query=HoldRecordsQuery,
     query_example="after=0&limit=100",
-    answer=Records,
     answer_example=Records([], None, "3f2c8a5d9b1e4706a1c2d3e4f5061728"),
     role="guard",
-    path_example=_PATH,
 )
 ADD = Endpoint(
     method="POST",
@@ -167,10 +161,8 @@ ADD = Endpoint(
         f"Give either `seqs` or `select`; at most {MAX_RECORDS_PER_HOLD:,} records. They and their "
         "pictures stay until the hold ends, whatever the age of their day."
     ),
-    body=NewHoldBody,
     max_body_bytes=MAX_BODY_BYTES,
     body_example=NewHoldBody(reason=_EXAMPLE.reason, until="2027-05-25T16:00:00Z", seqs=[4711]),
-    answer=HoldAdded,
     answer_example=_ADDED,
     role="guard",
 )
@@ -179,13 +171,10 @@ ADD_RECORDS = Endpoint(
     path=f"{_ONE}/records",
     tag=TAG,
     summary="Hold more records",
-    body=HoldRecordsBody,
     max_body_bytes=MAX_BODY_BYTES,
     body_example=HoldRecordsBody(seqs=[4712]),
-    answer=HoldAdded,
     answer_example=_ADDED,
     role="guard",
-    path_example=_PATH,
 )
 CHANGE = Endpoint(
     method="PATCH",
@@ -193,12 +182,9 @@ CHANGE = Endpoint(
     tag=TAG,
     summary="Change reason and end date",
     description="For the guard who made it, administrators and API keys.",
-    body=HoldChangeBody,
     body_example=HoldChangeBody(until=None),
-    answer=Hold,
     answer_example=_EXAMPLE,
     role="guard",
-    path_example=_PATH,
 )
 RELEASE = Endpoint(
     method="DELETE",
@@ -209,10 +195,8 @@ RELEASE = Endpoint(
         "What no other hold has goes with its day, or at once if that is gone. For the guard who "
         "made it, administrators and API keys."
     ),
-    answer=Hold,
     answer_example=_EXAMPLE,
     role="guard",
-    path_example=_PATH,
 )
 EXPORT = Endpoint(
     method="GET",
@@ -227,7 +211,6 @@ EXPORT = Endpoint(
     query_example="language=en",
     media_type="application/zip",
     role="guard",
-    path_example=_PATH,
 )
 
 

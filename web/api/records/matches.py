@@ -50,7 +50,6 @@ READ = Endpoint(
         "are counted."
     ),
     query=FilterQuery,
-    answer=RecordMatches,
     answer_example=RecordMatches(
         field="plate",
         matches=[Match("京A·88015", 120, 40312), Match("沪B88K21", 93, 40298)],

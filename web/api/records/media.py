@@ -44,7 +44,6 @@ MEDIA = Endpoint(
     ),
     media_type="image/*",
     query=PictureQuery,
-    path_example={"seq": "4711", "name": "face", "extension": "jpg"},
 )
 
 
@@ -69,7 +68,6 @@ DEVICE_MEDIA = Endpoint(
     query=DevicePictureQuery,
     refusals=(NotSent, DeviceNonsense, DeviceSilent),
     role="guard",
-    path_example={"did": "12"},
     query_example="path=sdcard/20210924/14/2741_179.jpg",
 )
 

@@ -65,7 +65,6 @@ LIST = Endpoint(
         "get them as the device sent them."
     ),
     query=RecordQuery,
-    answer=answers.Records,
     answer_example=answers.Records([_FACE], 4711, "5f0c1d2e3a4b5c6d7e8f901234567890"),
     query_example="after=0&limit=100",
 )
@@ -76,7 +75,6 @@ ONE = Endpoint(
     summary="One record",
     answer=answers.Record,
     answer_example=_FACE,
-    path_example={"seq": "4711"},
 )
 
 
