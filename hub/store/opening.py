@@ -23,6 +23,7 @@ from hub.store.disk import Disk
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
+from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import Packs
 from hub.store.records.count_checks import (
     are_totals_wrong,
@@ -37,6 +38,7 @@ from hub.store.sqlite.migrate import unusable
 from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import one
 from hub.store.startup import DATABASE, FIRMWARE, MEDIA, StartState, prepare
+from hub.store.tables.table import Engine
 from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
@@ -135,22 +137,28 @@ class _RunningStore:
         raiser = AlarmRaiser(start.damaged_rows)
         record_writer = RecordWriter(self._packs, days, start.log_state, raiser, now)
         self._writer = GroupCommit(bridges.writer, record_writer, self._monitor, on_records)
+        engine = Engine(
+            writer=self._writer,
+            queries=Readers(bridges.queries, self._monitor),
+            picture_readers=Readers(bridges.pictures, self._monitor),
+            searchers=Readers(bridges.searches, self._monitor, "searches"),
+            box=start.box,
+            damaged=start.damaged_rows,
+            days=days,
+            held=HeldIndex(data_dir / MEDIA, start.held),
+            raiser=raiser,
+            now=now,
+            random=random,
+        )
         self.store = Store(
             start,
-            self._writer,
-            Readers(bridges.queries, self._monitor),
-            Readers(bridges.pictures, self._monitor),
-            Readers(bridges.searches, self._monitor, "searches"),
+            engine,
             packs=self._packs,
-            raiser=raiser,
-            days=days,
             firmware_files=FirmwareFiles(data_dir / FIRMWARE, disk),
             disk=disk,
             monitor=self._monitor,
             check=self._check,
             empty_wal=self._empty_wal,
-            now=now,
-            random=random,
         )
 
     async def run(self, lifetime: trio.CancelScope) -> None:

@@ -170,6 +170,13 @@ def as_text(value: object) -> str:
     return value
 
 
+def as_json(value: object) -> str:
+    """Return the text of an object in JSON as it is. Raises an exception if it is none."""
+    text = as_text(value)
+    msgspec.json.decode(text, type=dict[str, object])
+    return text
+
+
 def as_flag(value: object) -> bool:
     """Decode a column of 0 or 1. Raises ValueError."""
     if type(value) is int and value in (0, 1):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.durable_files import write_file
 from hub.errors import StartFault
-from hub.store.alarms.alarm import Alarm
-from hub.store.alarms.plate_lists import PlateList, load_plate_lists
-from hub.store.alarms.rows import load_active
-from hub.store.alarms.rules import AlarmRule, load_rules
+from hub.store.all_tables import load_tables
 from hub.store.disk import DIRECTORY_MODE, Disk
 from hub.store.firmware_files import prepare_firmware
-from hub.store.jobs.wishes import load_wish_dids
 from hub.store.media.day_index import PackDay, forget_day, load_days
 from hub.store.media.held_index import HELD, HeldIndex, HeldRows, load_held
 from hub.store.media.lost_parts import LOST, LostPart, decode_lost, encode_lost, find_lost
@@ -28,8 +26,6 @@ from hub.store.names import DATABASE as DATABASE
 from hub.store.names import FIRMWARE as FIRMWARE
 from hub.store.names import KEY_FILE as KEY_FILE
 from hub.store.names import MEDIA as MEDIA
-from hub.store.people.device_people import DevicePeople, load_device_people
-from hub.store.people.groups import CameraGroup, load_groups
 from hub.store.records.held_evidence import held_damage
 from hub.store.recovery.rebuild import rebuild
 from hub.store.recovery.start_check import check_start, remove_unacknowledged, stop_if_unsafe
@@ -40,37 +36,10 @@ from hub.store.sqlite.connection import connect_writer
 from hub.store.sqlite.log_state import LogState, load_log_state
 from hub.store.sqlite.migrate import bring_up_to_date, migrations, refuse_unusable, unusable
 from hub.store.sqlite.sql import one
-from hub.store.tables.api_keys import SealedApiKey, load_api_keys
-from hub.store.tables.campaigns import StoredCampaign, load_campaigns
-from hub.store.tables.clock_steps import ClockStep, load_clock_steps
-from hub.store.tables.device_capabilities import CapabilityRow, load_capabilities
-from hub.store.tables.device_relays import (
-    SealedRelay,
-    load_relays,
-)
-from hub.store.tables.device_settings import DeviceSetting, load_device_settings
-from hub.store.tables.devices import StoredDevice, load_devices
-from hub.store.tables.downloads import Download, load_downloads
-from hub.store.tables.firmware import FILES, FirmwareRows, load_firmware
-from hub.store.tables.outages import KnownOutages, end_followed, load_outages
-from hub.store.tables.reviews import Review, load_reviews
-from hub.store.tables.saved_searches import SavedSearch, load_saved_searches
-from hub.store.tables.sessions import Session, load_sessions
+from hub.store.tables.firmware import FILES
+from hub.store.tables.outages import end_followed
 from hub.store.tables.settings import load_settings, save_setting
-from hub.store.tables.tokens import AcceptedConnect, StoredToken, load_accepted, load_tokens
-from hub.store.tables.used_signatures import (
-    UsedSignature,
-    load_used_signatures,
-)
-from hub.store.tables.user_links import UserLink, load_user_links
-from hub.store.tables.users import User, load_users
-from hub.store.targets.target import Gap
-from hub.store.targets.targets import (
-    SealedTarget,
-    count_parked,
-    load_gaps,
-    load_targets,
-)
+from hub.store.tables.table import Source
 
 KEY_CHECK = "store.key_check"
 log = logging.getLogger(__name__)
@@ -85,7 +54,7 @@ SELECT EXISTS (SELECT 1 FROM device) OR EXISTS (SELECT 1 FROM api_key)
 class StartState(Struct, frozen=True):
     """The state read at the start. `damage`, `losses`: texts for people.
 
-    `losses`: of pictures. `lost`: what packs have lost. The lists are the tables' rows.
+    `losses`: of pictures. `lost`: what packs have lost. `tables`: what each holds in memory.
     """
 
     box: SecretBox
@@ -94,34 +63,7 @@ class StartState(Struct, frozen=True):
     log_state: LogState
     days: list[PackDay]
     held: HeldRows
-    devices: list[StoredDevice]
-    device_settings: list[DeviceSetting]
-    capabilities: dict[str, tuple[CapabilityRow, ...]]
-    relays: list[SealedRelay]
-    device_people: list[DevicePeople]
-    tokens: list[StoredToken]
-    accepted: list[AcceptedConnect]
-    users: list[User]
-    user_links: list[UserLink]
-    sessions: list[Session]
-    api_keys: list[SealedApiKey]
-    used_signatures: list[UsedSignature]
-    settings: dict[str, str]
-    clock_steps: list[ClockStep]
-    outages: KnownOutages
-    saved_searches: list[SavedSearch]
-    reviews: list[Review]
-    firmware: FirmwareRows
-    campaigns: list[StoredCampaign]
-    downloads: list[Download]
-    camera_groups: list[CameraGroup]
-    wish_dids: set[str]
-    alarms: list[Alarm]
-    alarm_rules: list[AlarmRule]
-    plate_lists: list[PlateList]
-    targets: list[SealedTarget]
-    target_gaps: list[Gap]
-    parked_counts: dict[int, int]
+    tables: Mapping[str, Any]
     damaged_rows: DamagedRows
     damage: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
@@ -175,86 +117,49 @@ def _mark(path: Path) -> bytes | None:
 
 
 def _load(connection: sqlite3.Connection, data_dir: Path, random: Random, now: float) -> StartState:
-    damaged_rows = DamagedRows()
-    settings = load_settings(connection, damaged_rows)
+    settings = load_settings(connection, DamagedRows(is_told=False))
     box = _open_box(data_dir / KEY_FILE, settings, one(connection, _HAS_SECRETS) == 1, random)
     if KEY_CHECK not in settings:
         save_setting(connection, KEY_CHECK, box.seal(KEY_CHECK, KEY_CHECK).hex())
     end_followed(connection)
-    state = load(connection, box, settings, damaged_rows)
-    lost = _note_lost(connection, data_dir / MEDIA, state)
+    lost = _note_lost(connection, data_dir / MEDIA, settings)
+    state = load(connection, box)
     losses = (
         *(part.text for part in lost if not part.is_accepted),
         *held_damage(HeldIndex(data_dir / MEDIA, state.held)),
     )
     damage = prepare_firmware(
         data_dir / FIRMWARE,
-        state.firmware.files,
+        state.tables["firmware"].files,
         now,
-        are_all_known=not damaged_rows.has(FILES),
+        are_all_known=not state.damaged_rows.has(FILES),
     )
     return replace(state, damage=tuple(damage), losses=losses, lost=lost)
 
 
 def _note_lost(
-    connection: sqlite3.Connection, media: Path, state: StartState
+    connection: sqlite3.Connection, media: Path, settings: Mapping[str, str]
 ) -> tuple[LostPart, ...]:
     """Find out what packs have lost, and remember it."""
-    known = decode_lost(state.settings.get(LOST))
-    lost = find_lost(media, {day.day: day.bytes for day in state.days}, known)
+    known = decode_lost(settings.get(LOST))
+    lost = find_lost(media, {day.day: day.bytes for day in load_days(connection)}, known)
     if lost != known:
-        text = encode_lost(lost)
-        save_setting(connection, LOST, text)
-        state.settings.pop(LOST, None)
-        state.settings.update({} if text is None else {LOST: text})
+        save_setting(connection, LOST, encode_lost(lost))
     return lost
 
 
-def load(
-    connection: sqlite3.Connection,
-    box: SecretBox,
-    settings: dict[str, str],
-    damaged: DamagedRows,
-) -> StartState:
+def load(connection: sqlite3.Connection, box: SecretBox) -> StartState:
     """Read all rows that are held in memory."""
-    firmware = load_firmware(connection, damaged)
+    damaged = DamagedRows()
+    tables = load_tables(Source(connection, damaged, box))
     return StartState(
         box=box,
-        is_clean=settings.get(CLEAN) != "0",
+        is_clean=tables["settings"].get(CLEAN) != "0",
         has_drops=one(connection, _DROPS) != 0,
         log_state=load_log_state(connection),
         days=load_days(connection),
         held=load_held(connection, damaged),
-        devices=load_devices(connection, damaged, box),
-        device_settings=load_device_settings(connection, damaged),
-        capabilities=load_capabilities(connection, damaged),
-        relays=load_relays(connection, damaged, box),
-        device_people=load_device_people(connection, damaged),
-        tokens=load_tokens(connection, damaged),
-        accepted=load_accepted(connection, damaged),
-        users=load_users(connection, damaged),
-        user_links=load_user_links(connection, damaged),
-        sessions=load_sessions(connection, damaged),
-        api_keys=load_api_keys(connection, damaged, box),
-        used_signatures=load_used_signatures(connection, damaged),
-        settings=settings,
-        clock_steps=load_clock_steps(connection, damaged),
-        outages=load_outages(connection, damaged),
-        saved_searches=load_saved_searches(connection, damaged),
-        reviews=load_reviews(connection, damaged),
-        firmware=firmware,
-        campaigns=load_campaigns(
-            connection, {release.id for release in firmware.releases}, damaged
-        ),
-        downloads=load_downloads(connection, damaged),
-        camera_groups=load_groups(connection, damaged),
-        wish_dids=load_wish_dids(connection),
-        alarms=load_active(connection, damaged),
-        alarm_rules=load_rules(connection, damaged),
-        plate_lists=load_plate_lists(connection, damaged),
-        targets=load_targets(connection, damaged, box),
-        target_gaps=load_gaps(connection, damaged),
-        parked_counts=count_parked(connection),
+        tables=tables,
         damaged_rows=damaged,
     )
 

@@ -26,14 +26,14 @@ from hub.store.disk import Buffer, Disk
 from hub.store.firmware_files import FirmwareFiles
 from hub.store.health import HealthMonitor
 from hub.store.media.day_index import DayIndex
+from hub.store.media.held_index import HeldIndex
 from hub.store.media.packs import Packs
-from hub.store.rows import DamagedRows
 from hub.store.sealing import SecretBox
 from hub.store.sqlite.connection import Job
 from hub.store.sqlite.migrate import migrations
 from hub.store.sqlite.readers import Readers
 from hub.store.startup import load
-from hub.store.tables.settings import load_settings
+from hub.store.tables.table import Engine
 
 T = TypeVar("T")
 
@@ -53,35 +53,35 @@ class MemoryStore(Store):
         self._connection = _open_database()
         weakref.finalize(self, self._connection.close)
         bridge: Any = _InlineBridge(self._connection)
-        damaged = DamagedRows()
-        start = load(
-            self._connection,
-            SecretBox(bytes(32), os.urandom),
-            load_settings(self._connection, damaged),
-            damaged,
-        )
+        start = load(self._connection, SecretBox(bytes(32), os.urandom))
         monitor, days = HealthMonitor(), DayIndex(start.days)
         disk = _DiscardingDisk()
         packs = Packs(Path("media"), disk, monitor.damaged)
-        raiser = AlarmRaiser(damaged)
+        raiser = AlarmRaiser(start.damaged_rows)
         record_writer = RecordWriter(packs, days, start.log_state, raiser, now)
         readers = Readers([bridge], monitor)
+        engine = Engine(
+            writer=_InlineCommit(self, bridge, record_writer, monitor),
+            queries=readers,
+            picture_readers=readers,
+            searchers=readers,
+            box=start.box,
+            damaged=start.damaged_rows,
+            days=days,
+            held=HeldIndex(packs.directory, start.held),
+            raiser=raiser,
+            now=now,
+            random=os.urandom,
+        )
         super().__init__(
             start,
-            _InlineCommit(self, bridge, record_writer, monitor),
-            readers,
-            readers,
-            readers,
+            engine,
             packs=packs,
-            raiser=raiser,
-            days=days,
             firmware_files=FirmwareFiles(Path("firmware"), disk),
             disk=disk,
             monitor=monitor,
             check=_find_nothing,
             empty_wal=_empty_nothing,
-            now=now,
-            random=os.urandom,
         )
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:

@@ -25,8 +25,9 @@ from hub.store.alarms.alarm import (
     moved,
 )
 from hub.store.alarms.listing import CLOSED, ListPlace, in_order, place_of
-from hub.store.alarms.raising import AlarmRaiser, Judge
+from hub.store.alarms.raising import Judge
 from hub.store.alarms.rows import (
+    ALARM_QUERIES,
     COLUMNS,
     add_steps,
     alarm_of,
@@ -39,10 +40,8 @@ from hub.store.alarms.rows import (
     take_alarms,
 )
 from hub.store.alarms.shares import least_closed
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows
-from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, execute, one
+from hub.store.tables.table import Engine, Source, Table
 from hub.wire.uploads.records import Record
 
 #: Closed alarms that are kept at most, beside those that are not closed.
@@ -114,25 +113,22 @@ class ListedAlarms(Struct, frozen=True):
     next: ListPlace | None
 
 
-class AlarmTable:
+class AlarmTable(Table[list[Alarm]]):
     """Reads and changes alarms. Those that are not closed are held in memory."""
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        readers: Readers,
-        raiser: AlarmRaiser,
-        active: Sequence[Alarm],
-        damaged: DamagedRows,
-    ) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._raiser = raiser
-        self._damaged = damaged
-        self._active = {alarm.seq: alarm for alarm in active}
+    queries = ALARM_QUERIES
+
+    def __init__(self, engine: Engine, loaded: list[Alarm]) -> None:
+        super().__init__(engine, loaded)
+        self._raiser = engine.raiser
+        self._active = {alarm.seq: alarm for alarm in loaded}
         #: Called in trio after each commit that changes alarms.
         self.on_changes: Callable[[Sequence[AlarmChange]], None] = lambda changes: None
-        raiser.on_changes = self._apply
+        engine.raiser.on_changes = self._apply
+
+    @classmethod
+    def load(cls, source: Source) -> list[Alarm]:
+        return load_active(source.connection, source.damaged)
 
     def use(self, judge: Judge) -> None:
         """Let another judge decide from now on which records raise an alarm."""
@@ -262,13 +258,10 @@ class AlarmTable:
     async def reload(self) -> None:
         """Read the alarms that are not closed again, after they were changed elsewhere."""
 
-        def job(connection: sqlite3.Connection) -> list[Alarm]:
-            return load_active(connection, self._damaged)
-
         def loaded(alarms: list[Alarm]) -> None:
             self._active = {alarm.seq: alarm for alarm in alarms}
 
-        await self._writer.write(job, loaded)
+        await self._writer.write(self._load, loaded)
 
     def _apply(self, committed: Iterable[AlarmChange]) -> None:
         """Update the alarms in memory after a commit."""

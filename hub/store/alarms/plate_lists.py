@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, Missing
 from hub.store.alarms.alarm import Severity
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import Moment, RowReader
 from hub.store.sqlite.sql import one
+from hub.store.tables.table import MemoryTable, Source
 
 #: Lists, entries of all lists together, and how many of those may have wildcards.
 MAX_LISTS = 100
@@ -74,28 +73,18 @@ _entry_rows = RowReader(
 )
 
 
-def load_plate_lists(connection: sqlite3.Connection, damaged: DamagedRows) -> list[PlateList]:
-    entries: dict[int, list[PlateEntry]] = {}
-    for row in _entry_rows.read_all(connection.execute(_ENTRIES), damaged):
-        entries.setdefault(row.list, []).append(PlateEntry(row.pattern, row.note, row.until))
-    return [
-        replace(one, entries=tuple(entries.get(one.id, ())))
-        for one in _list_rows.read_all(connection.execute(_LISTS), damaged)
-    ]
-
-
-class PlateListTable:
+class PlateListTable(MemoryTable[int, PlateList]):
     """All lists, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, lists: Sequence[PlateList]) -> None:
-        self._writer = writer
-        self._lists: Mapping[int, PlateList] = {one.id: one for one in lists}
+    queries = ((_list_rows, _LISTS),)
 
-    def all(self) -> tuple[PlateList, ...]:
-        return tuple(self._lists.values())
-
-    def get(self, id: int) -> PlateList | None:
-        return self._lists.get(id)
+    @classmethod
+    def load(cls, source: Source) -> list[PlateList]:
+        entries: dict[int, list[PlateEntry]] = {}
+        for row in _entry_rows.read_all(source.connection.execute(_ENTRIES), source.damaged):
+            entries.setdefault(row.list, []).append(PlateEntry(row.pattern, row.note, row.until))
+        found = super().load(source)
+        return [replace(one, entries=tuple(entries.get(one.id, ()))) for one in found]
 
     async def add(self, new: NewPlateList) -> PlateList:
         """Add a list. Raises AlreadyExists for its name, BadParameter beyond the limits."""
@@ -127,13 +116,7 @@ class PlateListTable:
             if not connection.execute(_REMOVE, (id,)).rowcount:
                 raise Missing("plate list", id=id)
 
-        def removed(_: None) -> None:
-            self._lists = {key: value for key, value in self._lists.items() if key != id}
-
-        await self._writer.write(job, removed)
-
-    def _put(self, saved: PlateList) -> None:
-        self._lists = {**self._lists, saved.id: saved}
+        await self._writer.write(job, lambda _: self._drop([id]))
 
 
 def _check(connection: sqlite3.Connection, new: NewPlateList, id: int) -> None:

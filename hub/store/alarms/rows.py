@@ -95,12 +95,11 @@ def load_active(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Al
     return _rows.read_all(connection.execute(_ACTIVE), damaged)
 
 
-def check_alarms(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode all alarms and their steps; note what is damaged."""
-    for row in connection.execute(f"SELECT {COLUMNS} FROM alarm"):
-        _rows.read(row, damaged)
-    for row in connection.execute("SELECT alarm, position, at, step, who, note FROM alarm_step"):
-        _step_rows.read(row, damaged)
+#: The queries of all alarms and their steps.
+ALARM_QUERIES: tuple[tuple[RowReader[Any], str], ...] = (
+    (_rows, f"SELECT {COLUMNS} FROM alarm"),
+    (_step_rows, "SELECT alarm, position, at, step, who, note FROM alarm_step"),
+)
 
 
 def read_alarms(rows: Iterable[Sequence[Any]], damaged: DamagedRows) -> list[Alarm]:

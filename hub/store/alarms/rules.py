@@ -10,8 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.store.alarms.alarm import Severity
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows
+from hub.store.tables.table import Engine, Source, Table
 
 MAX_RULES = 200
 
@@ -48,23 +47,23 @@ class AlarmRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     renew: bool | UnsetType = UNSET
 
 
-def load_rules(connection: sqlite3.Connection, damaged: DamagedRows) -> list[AlarmRule]:
-    """A rule that cannot be read is left out: what it is about then raises alarms as by default."""
-    rules = []
-    for id, text in connection.execute(_ALL):
-        try:
-            rules.append(msgspec.json.decode(text, type=AlarmRule))
-        except (msgspec.MsgspecError, TypeError, ValueError):
-            damaged.note("alarm_rule", id)
-    return rules
-
-
-class AlarmRuleTable:
+class AlarmRuleTable(Table[tuple[AlarmRule, ...]]):
     """All rules, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, rules: Sequence[AlarmRule]) -> None:
-        self._writer = writer
-        self._rules = tuple(rules)
+    def __init__(self, engine: Engine, loaded: tuple[AlarmRule, ...]) -> None:
+        super().__init__(engine, loaded)
+        self._rules = loaded
+
+    @classmethod
+    def load(cls, source: Source) -> tuple[AlarmRule, ...]:
+        """A rule that cannot be read is left out: what it is about raises alarms as by default."""
+        rules = []
+        for id, text in source.connection.execute(_ALL):
+            try:
+                rules.append(msgspec.json.decode(text, type=AlarmRule))
+            except (msgspec.MsgspecError, TypeError, ValueError):
+                source.damaged.note("alarm_rule", id)
+        return tuple(rules)
 
     def all(self) -> tuple[AlarmRule, ...]:
         return self._rules

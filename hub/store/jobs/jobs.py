@@ -10,10 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from hub.errors import Missing
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader, Size, as_text
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import Moment, RowReader, Size, as_text
 from hub.store.sqlite.sql import clamp, secure_deletion
+from hub.store.tables.table import Table
 
 JobKind = Literal[
     "import", "compare", "take-over", "remove-unknown", "search", "settings", "restart", "osd-name"
@@ -121,21 +120,13 @@ _item_rows = RowReader(
 )
 
 
-def check_jobs(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode each job and item; note those that are damaged."""
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM job"):
-        _rows.read(row, damaged)
-    for row in connection.execute(f"SELECT {_ITEM_COLUMNS} FROM job_item"):
-        _item_rows.read(row, damaged)
-
-
-class JobTable:
+class JobTable(Table[None]):
     """Jobs by id, and their items by position. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
-        self._damaged = damaged
-        self._writer = writer
-        self._readers = readers
+    queries = (
+        (_rows, f"SELECT {_COLUMNS} FROM job"),
+        (_item_rows, f"SELECT {_ITEM_COLUMNS} FROM job_item"),
+    )
 
     async def add(
         self,

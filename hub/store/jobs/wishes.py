@@ -9,11 +9,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.jobs.jobs import ItemState, JobItem, note_item
-from hub.store.rows import DamagedRows, Moment, RowReader, as_text
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import Moment, RowReader, as_text
 from hub.store.tables.device_settings import SettingName
+from hub.store.tables.table import Engine, Source, Table
 from hub.wire.commands.params import merge_changes
 
 _COLUMNS = "did, name, param, job, position, wished_by, wished_at"
@@ -77,28 +76,19 @@ _rows = RowReader(
 )
 
 
-def load_wish_dids(connection: sqlite3.Connection) -> set[str]:
-    """Return the devices that have wishes."""
-    return {did for (did,) in connection.execute(_DIDS)}
-
-
-def check_wishes(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode each wish; note those that are damaged."""
-    for row in connection.execute(_ALL):
-        _rows.read(row, damaged)
-
-
-class WishTable:
+class WishTable(Table[set[str]]):
     """Wishes by device. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, readers: Readers, dids: set[str], damaged: DamagedRows
-    ) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._damaged = damaged
+    queries = ((_rows, _ALL),)
+
+    def __init__(self, engine: Engine, loaded: set[str]) -> None:
+        super().__init__(engine, loaded)
         #: The devices that have wishes.
-        self.dids = dids
+        self.dids = loaded
+
+    @classmethod
+    def load(cls, source: Source) -> set[str]:
+        return {did for (did,) in source.connection.execute(_DIDS)}
 
     async def of_device(self, did: str) -> list[Wish]:
         """Return the wishes of a device."""
@@ -123,7 +113,7 @@ class WishTable:
                 if earlier is not None:
                     detail = msgspec.json.encode({"did": wish.did, "later_job": wish.job}).decode()
                     _note(connection, earlier, "cancelled", detail, wish.wished_at)
-            return load_wish_dids(connection)
+            return self._load(connection)
 
         await self._writer.write(job, committed)
 
@@ -145,7 +135,7 @@ class WishTable:
                 if state not in ("waiting", "running"):
                     connection.execute(_REMOVE, (wish.did, wish.name))
                 _note(connection, wish, state, text, at)
-            return is_current, load_wish_dids(connection)
+            return is_current, self._load(connection)
 
         is_current, _ = await self._writer.write(job, lambda found: self._took(found[1]))
         return is_current
@@ -157,7 +147,7 @@ class WishTable:
             connection.execute(_REMOVE_OF_JOB, (job_id,))
             connection.execute(_CANCEL_ITEMS, (job_id,))
             connection.execute(_END_JOB, (at, job_id))
-            return load_wish_dids(connection)
+            return self._load(connection)
 
         await self._writer.write(job, self._took)
 
@@ -173,7 +163,6 @@ class WishTable:
         return await self._writer.write(job)
 
     def forget_device(self, did: str) -> None:
-        """Remove the device from memory, as the database did."""
         self.dids.discard(did)
 
     def _current(self, connection: sqlite3.Connection, wish: Wish) -> Wish | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.people.device_marks import DeviceMarks
-from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import Moment, RowReader, as_flag, as_json
 from hub.store.sqlite.sql import one
 from hub.store.tables.devices import check_camera
+from hub.store.tables.table import MemoryTable
 
 #: new: not looked at yet. undecided: it holds unknown people, and nothing on it is changed until
 #: somebody decides. alone: somebody decided to leave it alone.
@@ -95,12 +93,12 @@ _rows = RowReader(
     decoders={"must_check": as_flag, "deletes_first": _as_flag_or_none},
 )
 _unknown_rows = RowReader(
-    "unknown_person", UnknownPerson, ("did", "pid", "row"), key=("did", "pid")
+    "unknown_person",
+    UnknownPerson,
+    ("did", "pid", "row"),
+    key=("did", "pid"),
+    decoders={"row": as_json},
 )
-
-
-def load_device_people(connection: sqlite3.Connection, damaged: DamagedRows) -> list[DevicePeople]:
-    return _rows.read_all(connection.execute(_ALL), damaged)
 
 
 def note_known(connection: sqlite3.Connection, pid: str) -> None:
@@ -112,45 +110,18 @@ def note_known(connection: sqlite3.Connection, pid: str) -> None:
     connection.execute(_DROP_UNKNOWN_PID, {"pid": pid})
 
 
-def check_unknown_people(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode all rows, to note those that are damaged."""
-    for row in connection.execute(_UNKNOWN):
-        person = _unknown_rows.read(row, damaged)
-        if person is not None and not _is_json(person.row):
-            damaged.note("unknown_person", f"{person.did} {person.pid}")
-
-
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text, type=dict[str, object])
-    except (msgspec.MsgspecError, ValueError):
-        return False
-    return True
-
-
-class DevicePeopleTable:
+class DevicePeopleTable(MemoryTable[str, DevicePeople]):
     """How all devices are kept in step, in memory; the unknown people in the database only.
 
     Changes are durable on return; those that name a SN raise NoSuchResource if the camera with it
     is not the device's any more.
     """
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        readers: Readers,
-        rows: Sequence[DevicePeople],
-        damaged: DamagedRows,
-        marks: DeviceMarks,
-    ) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._damaged = damaged
-        self._marks = marks
-        self._by_did = {row.did: row for row in rows}
+    key = attrgetter("did")
+    queries = ((_rows, _ALL), (_unknown_rows, _UNKNOWN))
 
     def get(self, did: str) -> DevicePeople:
-        return self._by_did.get(did) or DevicePeople(did=did)
+        return self._rows.get(did) or DevicePeople(did=did)
 
     async def save(self, row: DevicePeople, sn: str) -> None:
         def job(connection: sqlite3.Connection) -> None:
@@ -158,22 +129,21 @@ class DevicePeopleTable:
             connection.execute(_SAVE, astuple(row))
 
         def committed(_: None) -> None:
-            self._by_did[row.did] = row
-            self._marks.note(row.did)
+            self._put(row)
+            self._engine.device_marks.note(row.did)
 
         await self._writer.write(job, committed)
 
     def forget_device(self, did: str) -> None:
-        """Remove the device from memory, as the database did."""
-        self._by_did.pop(did, None)
-        self._marks.note(did)
+        self._rows.pop(did, None)
+        self._engine.device_marks.note(did)
 
-    def reset_camera(self, did: str) -> None:
+    def forget_camera(self, did: str) -> None:
         """Look at the device anew, as the database says after its camera was replaced."""
-        if (row := self._by_did.get(did)) is not None:
+        if (row := self._rows.get(did)) is not None:
             state: PeopleState = "alone" if row.state == "alone" else "new"
-            self._by_did[did] = DevicePeople(did=did, state=state)
-        self._marks.note(did)
+            self._rows[did] = DevicePeople(did=did, state=state)
+        self._engine.device_marks.note(did)
 
     # Unknown people
 
@@ -217,11 +187,12 @@ class DevicePeopleTable:
             connection.executemany(_PUT_UNKNOWN, rows[: max(0, room)])
             return unknown
 
-        return await self._writer.write(job, lambda _: self._marks.note(did))
+        return await self._writer.write(job, lambda _: self._engine.device_marks.note(did))
 
     async def drop_unknown(self, did: str, pids: Sequence[str]) -> None:
         """Note that these are on the device no more, or that the register has them now."""
         rows = [(did, pid) for pid in pids]
         await self._writer.write(
-            lambda c: c.executemany(_DROP_UNKNOWN, rows), lambda _: self._marks.note(did)
+            lambda c: c.executemany(_DROP_UNKNOWN, rows),
+            lambda _: self._engine.device_marks.note(did),
         )

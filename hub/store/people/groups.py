@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, Missing
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.people.person_rows import fold_text
-from hub.store.rows import DamagedRows, RowReader
+from hub.store.rows import RowReader
 from hub.store.sqlite.sql import one
+from hub.store.tables.table import MemoryTable, Source
 
 MAX_GROUPS = 200
 
@@ -48,32 +48,26 @@ _devices = RowReader(
 )
 
 
-def load_groups(connection: sqlite3.Connection, damaged: DamagedRows) -> list[CameraGroup]:
-    """Return all groups, in the order of their ids."""
-    groups = {group.id: group for group in _rows.read_all(connection.execute(_ALL), damaged)}
-    dids: dict[int, list[str]] = {}
-    for one_device in _devices.read_all(connection.execute(_DEVICES), damaged):
-        dids.setdefault(one_device.camera_group, []).append(one_device.did)
-    return [replace(group, dids=tuple(dids.get(id, ()))) for id, group in groups.items()]
-
-
-class CameraGroupTable:
+class CameraGroupTable(MemoryTable[int, CameraGroup]):
     """All groups, in memory. Changes are durable on return; they raise CannotStoreNow."""
 
-    def __init__(
-        self, writer: GroupCommit, groups: Sequence[CameraGroup], damaged: DamagedRows
-    ) -> None:
-        self._writer = writer
-        self._damaged = damaged
-        self._groups = {group.id: group for group in groups}
+    queries = ((_rows, _ALL),)
+
+    @classmethod
+    def load(cls, source: Source) -> list[CameraGroup]:
+        dids: dict[int, list[str]] = {}
+        for one_device in _devices.read_all(source.connection.execute(_DEVICES), source.damaged):
+            dids.setdefault(one_device.camera_group, []).append(one_device.did)
+        found = super().load(source)
+        return [replace(group, dids=tuple(dids.get(group.id, ()))) for group in found]
 
     def all(self) -> tuple[CameraGroup, ...]:
         """Return the groups by name."""
-        return tuple(sorted(self._groups.values(), key=lambda one: (fold_text(one.name), one.id)))
+        return tuple(sorted(self._rows.values(), key=lambda one: (fold_text(one.name), one.id)))
 
     def get(self, id: int) -> CameraGroup:
         """Return a group. Raises NoSuchResource."""
-        return _existing(self._groups, id)
+        return _existing(self._rows, id)
 
     def of_device(self, did: str) -> tuple[CameraGroup, ...]:
         """Return the groups that a camera is in, by name."""
@@ -83,7 +77,7 @@ class CameraGroupTable:
         """Add a group. Raises AlreadyExists, BadParameter for a did that there is not."""
 
         def job(connection: sqlite3.Connection) -> CameraGroup:
-            known = load_groups(connection, self._damaged)
+            known = self._load(connection)
             if len(known) >= MAX_GROUPS:
                 raise BadParameter(f"there are at most {MAX_GROUPS} groups")
             _check_name(name, known)
@@ -104,7 +98,7 @@ class CameraGroupTable:
         """
 
         def job(connection: sqlite3.Connection) -> CameraGroup:
-            known = {group.id: group for group in load_groups(connection, self._damaged)}
+            known = {group.id: group for group in self._load(connection)}
             group = _existing(known, id)
             if name is not UNSET:
                 _check_name(name, [one for one in known.values() if one.id != id])
@@ -118,25 +112,18 @@ class CameraGroupTable:
 
     async def remove(self, id: int) -> None:
         """Remove a group; its cameras and its people stay. Raises NoSuchResource."""
-        _existing(self._groups, id)
+        _existing(self._rows, id)
 
         def job(connection: sqlite3.Connection) -> None:
             if connection.execute(_REMOVE, (id,)).rowcount == 0:
                 raise Missing("group", id=id)
 
-        def committed(_: None) -> None:
-            self._groups.pop(id, None)
-
-        await self._writer.write(job, committed)
+        await self._writer.write(job, lambda _: self._drop([id]))
 
     def forget_device(self, did: str) -> None:
-        """Update the groups in memory after a device was removed from the database."""
-        for group in tuple(self._groups.values()):
+        for group in tuple(self._rows.values()):
             if did in group.dids:
                 self._put(replace(group, dids=tuple(one for one in group.dids if one != did)))
-
-    def _put(self, group: CameraGroup) -> None:
-        self._groups[group.id] = group
 
 
 def _existing(groups: Mapping[int, CameraGroup], id: int) -> CameraGroup:

@@ -14,12 +14,10 @@ from typing import Literal
 from msgspec import Struct
 
 from hub.clock_reading import Reading
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.people.device_marks import DeviceMarks
 from hub.store.people.person_rows import BY_NUMBER, IS_VALID, Category, Gender
-from hub.store.rows import DamagedRows, Moment, RowReader, Size
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import Moment, RowReader, Size
 from hub.store.tables.devices import check_camera
+from hub.store.tables.table import Table
 
 SyncState = Literal["pending", "done", "failed"]
 
@@ -330,14 +328,6 @@ _holdings = RowReader(
 _ALL = f"SELECT {', '.join(StoredHolding.__struct_fields__)} FROM holding"
 
 
-def check_holdings(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode all rows, to note those that are damaged."""
-    for row in connection.execute(
-        f"SELECT {', '.join(StoredHolding.__struct_fields__)} FROM holding"
-    ):
-        _holdings.read(row, damaged)
-
-
 def doubt_holdings(connection: sqlite3.Connection) -> None:
     """Note that the database is older than what cameras were given.
 
@@ -348,24 +338,18 @@ def doubt_holdings(connection: sqlite3.Connection) -> None:
     connection.execute(_DOUBT_LISTS)
 
 
-class HoldingTable:
+class HoldingTable(Table[None]):
     """The holdings of all devices, in the database only. Changes are durable on return.
 
     Changes raise NoSuchResource if the camera with this SN is not the device's any more. `due` and
     `due_at` are milliseconds of the expiry clock: the wall clock may be set.
     """
 
-    def __init__(
-        self, writer: GroupCommit, readers: Readers, damaged: DamagedRows, marks: DeviceMarks
-    ) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._damaged = damaged
-        self._marks = marks
+    queries = ((_holdings, f"SELECT {', '.join(StoredHolding.__struct_fields__)} FROM holding"),)
 
     async def _write(self, did: str | None, job: Callable[[sqlite3.Connection], object]) -> None:
         """Change what is known of a device, or of all."""
-        await self._writer.write(job, lambda _: self._marks.note(did))
+        await self._writer.write(job, lambda _: self._engine.device_marks.note(did))
 
     async def next(
         self,

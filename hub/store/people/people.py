@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from hub.clock_reading import Reading
 from hub.errors import AlreadyExists, BadParameter, HubError, Missing, NoSuchResource
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.people.device_people import note_known
 from hub.store.people.person_rows import (
     BY_NUMBER,
     IS_VALID,
     MAX_PEOPLE,
+    PERSON_QUERIES,
     SELECT_PERSON,
     Person,
     PersonChange,
@@ -37,10 +37,10 @@ from hub.store.people.person_rows import (
     save_photo,
     unknown_groups,
 )
-from hub.store.rows import DamagedRows, as_number
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import as_number
 from hub.store.sqlite.sql import one, secure_deletion
 from hub.store.tables.audit import forget_person
+from hub.store.tables.table import Table
 
 #: Whether the person of a `PersonPut` must be new, or known, or may be either.
 Expected = Literal["new", "known", "either"]
@@ -169,13 +169,10 @@ class PersonPage(Struct, frozen=True):
     next: str | None
 
 
-class PersonTable:
+class PersonTable(Table[None]):
     """Everybody in the register. Changes are durable on return; they raise CannotStoreNow."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._damaged = damaged
+    queries = PERSON_QUERIES
 
     # -- reading
 

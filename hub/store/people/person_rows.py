@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -238,16 +238,13 @@ _names = RowReader("person", PersonName, PersonName.__struct_fields__, key=("pid
 _members = RowReader("person_group", _Member, ("pid", "camera_group"), key=("pid", "camera_group"))
 
 
-def check_people(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode each person, the beginning of each photo, and each group of a person."""
-    for reader, sql in (
-        (_folds, _FOLDED),
-        (_rows, SELECT_PERSON),
-        (_photos, _PHOTOS),
-        (_members, _MEMBERS),
-    ):
-        for row in connection.execute(sql):
-            reader.read(row, damaged)
+#: The queries of all people, of the beginning of each photo, and of each group of a person.
+PERSON_QUERIES: tuple[tuple[RowReader[Any], str], ...] = (
+    (_folds, _FOLDED),
+    (_rows, SELECT_PERSON),
+    (_photos, _PHOTOS),
+    (_members, _MEMBERS),
+)
 
 
 def read_people(rows: Iterable[Sequence[object]], damaged: DamagedRows) -> list[Person]:

@@ -6,16 +6,15 @@ import hashlib
 import hmac
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from operator import attrgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.access_changes import AccessChanges
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
-from hub.store.sealing import SecretBox
+from hub.store.rows import Moment, RowReader, as_flag
+from hub.store.tables.table import Engine, KeyedTable, Source
 
 #: `read_only` is 0 for all rights, 1 for reading, and 2 for changing all but targets; versions that
 #: do not know the 2 let such a key only read.
@@ -62,55 +61,44 @@ _rows = RowReader(
 )
 
 
-def load_api_keys(
-    connection: sqlite3.Connection, damaged: DamagedRows, box: SecretBox | None
-) -> list[SealedApiKey]:
-    found = []
-    for *values, secret in connection.execute(_ALL):
-
-        def has_secret(key: ApiKey, secret: bytes = secret) -> bool:
-            return box is None or box.fits(secret, _context(key.appid))
-
-        if (key := _rows.read(values, damaged, has_secret)) is not None:
-            found.append(SealedApiKey(key, secret))
-    return found
-
-
-class ApiKeyTable:
+class ApiKeyTable(KeyedTable[str, SealedApiKey]):
     """All API keys, in memory with their secrets encrypted. Changes are durable on return."""
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        box: SecretBox,
-        keys: list[SealedApiKey],
-        on_removed: Callable[[str], None],
-        changes: AccessChanges,
-    ) -> None:
-        self._writer = writer
-        self._changes = changes
-        self._on_removed = on_removed
-        self._box = box
-        self._keys = {sealed.key.appid: sealed for sealed in keys}
+    key = attrgetter("key.appid")
+
+    def __init__(self, engine: Engine, loaded: list[SealedApiKey]) -> None:
+        super().__init__(engine, loaded)
         #: Digests of the secrets in use: comparing them is faster than decrypting a secret at each
         #: call. They reveal nothing without the key, which only this process has.
         self._digests: dict[str, bytes] = {}
         self._digest_key = os.urandom(_DIGEST_KEY_BYTES)
 
+    @classmethod
+    def load(cls, source: Source) -> list[SealedApiKey]:
+        found, box = [], source.box
+        for *values, secret in source.connection.execute(_ALL):
+
+            def has_secret(key: ApiKey, secret: bytes = secret) -> bool:
+                return box is None or box.fits(secret, _context(key.appid))
+
+            if (key := _rows.read(values, source.damaged, has_secret)) is not None:
+                found.append(SealedApiKey(key, secret))
+        return found
+
     def get(self, appid: str) -> ApiKey | None:
-        sealed = self._keys.get(appid)
+        sealed = self._rows.get(appid)
         return None if sealed is None else sealed.key
 
     def secret(self, appid: str) -> str:
         """Return a key's secret, decrypted. Raises NoSuchResource."""
-        sealed = self._keys.get(appid)
+        sealed = self._rows.get(appid)
         if sealed is None:
             raise NoSuchResource(f"no API key {appid}")
-        return self._box.open(sealed.secret, _context(appid))
+        return self._engine.box.open(sealed.secret, _context(appid))
 
     def fits(self, appid: str, secret: str) -> bool:
         """Whether this is the key's secret. False if there is no such key."""
-        if appid not in self._keys:
+        if appid not in self._rows:
             return False
         expected = self._digests.get(appid)
         if expected is None:
@@ -122,12 +110,12 @@ class ApiKeyTable:
 
     def all(self) -> tuple[ApiKey, ...]:
         """Return all keys, oldest first."""
-        keys = [sealed.key for sealed in self._keys.values()]
+        keys = [sealed.key for sealed in self._rows.values()]
         return tuple(sorted(keys, key=lambda key: (key.created_at, key.appid)))
 
     async def add(self, key: ApiKey, secret: str) -> None:
         """Add a key. Raises AlreadyExists if the appid is taken."""
-        sealed = SealedApiKey(key, self._box.seal(secret, _context(key.appid)))
+        sealed = SealedApiKey(key, self._engine.box.seal(secret, _context(key.appid)))
 
         def job(connection: sqlite3.Connection) -> None:
             rights = 1 if key.read_only else 0 if key.targets else 2
@@ -137,10 +125,7 @@ class ApiKeyTable:
             except sqlite3.IntegrityError as error:
                 raise AlreadyExists(f"there is already a key {key.appid}", field="appid") from error
 
-        def added(_: None) -> None:
-            self._keys[key.appid] = sealed
-
-        await self._writer.write(job, added)
+        await self._writer.write(job, lambda _: self._put(sealed))
 
     async def save_used(self, used_at: Mapping[str, int]) -> None:
         """Save when keys were last used, by appid. Call it only at intervals."""
@@ -150,9 +135,9 @@ class ApiKeyTable:
 
         def saved(_: None) -> None:
             for appid, at in used_at.items():
-                if sealed := self._keys.get(appid):
+                if sealed := self._rows.get(appid):
                     key = replace(sealed.key, last_used_at=at)
-                    self._keys[appid] = replace(sealed, key=key)
+                    self._rows[appid] = replace(sealed, key=key)
 
         await self._writer.write(job, saved)
 
@@ -163,13 +148,14 @@ class ApiKeyTable:
             if connection.execute(_REMOVE, (appid,)).rowcount == 0:
                 raise NoSuchResource(f"no API key {appid}")
 
-        await self._writer.write(job, lambda _: self._drop(appid))
+        await self._writer.write(job, lambda _: self._removed(appid))
 
-    def _drop(self, appid: str) -> None:
-        self._keys.pop(appid, None)
+    def _removed(self, appid: str) -> None:
+        self._rows.pop(appid, None)
         self._digests.pop(appid, None)
-        self._on_removed(appid)
-        self._changes.announce()
+        for table in self._engine.tables:
+            table.forget_key(appid)
+        self._engine.access_changes.announce()
 
 
 def _context(appid: str) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import Moment, RowReader
+from hub.store.tables.table import Table
 
 #: The oldest entries beyond this number are removed.
 _MAX_ENTRIES = 100_000
@@ -64,24 +63,15 @@ _rows = RowReader(
 )
 
 
-def check_audit(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode each entry; note those that are damaged."""
-    for row in connection.execute(_SELECT):
-        _rows.read(row, damaged)
-
-
 def forget_person(connection: sqlite3.Connection, pid: str) -> None:
     """Remove the number of a person who is erased from the entries about people."""
     connection.execute(_FORGET_PERSON, {"pid": pid})
 
 
-class AuditTable:
+class AuditTable(Table[None]):
     """The audit log on disk. Entries are never changed, but for `forget_person`."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
-        self._damaged = damaged
-        self._writer = writer
-        self._readers = readers
+    queries = ((_rows, _SELECT),)
 
     async def add(self, at: int, who: str, action: str, target: str, address: str) -> None:
         """Add one entry; see `AuditEntry`."""

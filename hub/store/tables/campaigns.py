@@ -10,8 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import Missing, NoSuchResource
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
+from hub.store.rows import Moment, RowReader, as_flag
+from hub.store.tables.firmware import FirmwareTable
+from hub.store.tables.table import Engine, MemoryTable, Source
 
 #: What the operator wants. The column is called `will`.
 DesiredState = Literal["running", "paused", "stopped"]
@@ -103,41 +104,37 @@ _target_rows = RowReader(
 )
 
 
-def load_campaigns(
-    connection: sqlite3.Connection, releases: Collection[int], damaged: DamagedRows
-) -> list[StoredCampaign]:
-    """Return the campaigns of these releases: what is not known cannot be distributed."""
-    targets: dict[int, list[CampaignTarget]] = {}
-    for campaign, *row in connection.execute(_DEVICES):
-        if (target := _target_rows.read(row, damaged)) is not None:
-            targets.setdefault(campaign, []).append(target)
-    return [
-        replace(campaign, targets=tuple(targets.get(campaign.id, ())))
-        for campaign in _campaign_rows.read_all(connection.execute(_CAMPAIGNS), damaged)
-        if campaign.release_id in releases
-    ]
-
-
-class CampaignTable:
+class CampaignTable(MemoryTable[int, StoredCampaign]):
     """All campaigns, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, campaigns: Sequence[StoredCampaign]) -> None:
-        self._writer = writer
-        self._campaigns = {campaign.id: campaign for campaign in campaigns}
+    def __init__(self, engine: Engine, loaded: list[StoredCampaign]) -> None:
+        super().__init__(engine, loaded)
         #: did -> id of the newest campaign that has it.
         self._last: dict[str, int] = {}
         self._index()
 
-    def get(self, id: int) -> StoredCampaign | None:
-        return self._campaigns.get(id)
+    @classmethod
+    def load(cls, source: Source) -> list[StoredCampaign]:
+        """Read the campaigns of known releases: what is not known cannot be distributed."""
+        execute, damaged = source.connection.execute, source.damaged
+        releases = {release.id for release in FirmwareTable.load(source).releases}
+        targets: dict[int, list[CampaignTarget]] = {}
+        for campaign, *row in execute(_DEVICES):
+            if (target := _target_rows.read(row, damaged)) is not None:
+                targets.setdefault(campaign, []).append(target)
+        return [
+            replace(campaign, targets=tuple(targets.get(campaign.id, ())))
+            for campaign in _campaign_rows.read_all(execute(_CAMPAIGNS), damaged)
+            if campaign.release_id in releases
+        ]
 
     def all(self) -> tuple[StoredCampaign, ...]:
         """Return all campaigns, newest first."""
-        return tuple(reversed(self._campaigns.values()))
+        return tuple(reversed(self._rows.values()))
 
     def last_of(self, did: str) -> StoredCampaign | None:
         """Return the newest campaign that has, or had, this device."""
-        return self._campaigns.get(self._last.get(did, 0))
+        return self._rows.get(self._last.get(did, 0))
 
     async def add(
         self,
@@ -165,14 +162,14 @@ class CampaignTable:
 
         def added(id_: int) -> None:
             for old in remove:
-                self._campaigns.pop(old, None)
+                self._rows.pop(old, None)
             self._supersede({target.did for target in targets})
-            self._campaigns[id_] = StoredCampaign(
+            self._rows[id_] = StoredCampaign(
                 id_, release_id, "running", None, started_at, tuple(targets)
             )
             self._index()
 
-        return self._campaigns[await self._writer.write(job, added)]
+        return self._rows[await self._writer.write(job, added)]
 
     async def set_desired_state(self, id: int, desired_state: DesiredState) -> None:
         """Run, pause or stop a campaign. Raises NoSuchResource."""
@@ -203,7 +200,7 @@ class CampaignTable:
                 connection.execute(_PROVE, (proved_at, id))
 
         def committed(_: None) -> None:
-            campaign = self._campaigns.get(id)
+            campaign = self._rows.get(id)
             if campaign is not None:
                 targets = tuple(target if t.did == target.did else t for t in campaign.targets)
                 self._change(id, targets=targets, proved_at=campaign.proved_at or proved_at)
@@ -211,8 +208,7 @@ class CampaignTable:
 
         await self._writer.write(job, committed)
 
-    def reset_device(self, did: str) -> None:
-        """Reset the device's unfinished targets in memory, as the database did."""
+    def forget_camera(self, did: str) -> None:
         for campaign in self.all():
             targets = tuple(
                 CampaignTarget(did, counts=one.counts)
@@ -223,17 +219,15 @@ class CampaignTable:
             self._change(campaign.id, targets=targets)
 
     def forget_device(self, did: str) -> None:
-        """Remove the device's targets from memory, as the database did."""
         for campaign in self.all():
             rest = tuple(target for target in campaign.targets if target.did != did)
             self._change(campaign.id, targets=rest)
         self._last.pop(did, None)
 
-    def forget_release(self, release_id: int) -> None:
-        """Remove the release's campaigns from memory, as the database did."""
+    def forget_release(self, id: int) -> None:
         for campaign in self.all():
-            if campaign.release_id == release_id:
-                del self._campaigns[campaign.id]
+            if campaign.release_id == id:
+                del self._rows[campaign.id]
         self._index()
 
     def _supersede(self, dids: Collection[str]) -> None:
@@ -246,12 +240,12 @@ class CampaignTable:
     def _index(self) -> None:
         self._last = {
             target.did: campaign.id
-            for campaign in self._campaigns.values()
+            for campaign in self._rows.values()
             for target in campaign.targets
             if target.counts
         }
 
     def _change(self, id: int, **changes: object) -> None:
-        campaign = self._campaigns.get(id)
+        campaign = self._rows.get(id)
         if campaign is not None:
-            self._campaigns[id] = replace(campaign, **changes)
+            self._rows[id] = replace(campaign, **changes)

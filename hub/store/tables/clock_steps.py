@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, RowReader, as_flag
+from hub.store.rows import RowReader, as_flag
+from hub.store.tables.table import Engine, Source, Table
 
 #: Beyond this number of steps, small ones make room first, then the oldest.
 _MAX_STEPS = 1000
@@ -49,19 +48,18 @@ _rows = RowReader(
 )
 
 
-def load_clock_steps(connection: sqlite3.Connection, damaged: DamagedRows) -> list[ClockStep]:
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class ClockStepTable:
+class ClockStepTable(Table[tuple[ClockStep, ...]]):
     """The last steps, in memory, oldest first. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, steps: Iterable[ClockStep], damaged: DamagedRows
-    ) -> None:
-        self._writer = writer
-        self._damaged = damaged
-        self._steps = tuple(steps)
+    queries = ((_rows, _ALL),)
+
+    def __init__(self, engine: Engine, loaded: tuple[ClockStep, ...]) -> None:
+        super().__init__(engine, loaded)
+        self._steps = loaded
+
+    @classmethod
+    def load(cls, source: Source) -> tuple[ClockStep, ...]:
+        return tuple(_rows.read_all(source.connection.execute(_ALL), source.damaged))
 
     def all(self) -> tuple[ClockStep, ...]:
         return self._steps
@@ -73,7 +71,7 @@ class ClockStepTable:
             values = (step.seq, step.before, step.after, step.at_start)
             connection.execute(_ADD, values)
             connection.execute(_TRIM, (_SMALL_MS, _MAX_STEPS))
-            return tuple(load_clock_steps(connection, self._damaged))
+            return self._load(connection)
 
         def added(steps: tuple[ClockStep, ...]) -> None:
             self._steps = steps

@@ -10,9 +10,9 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import Moment, RowReader
 from hub.store.tables.devices import check_camera
+from hub.store.tables.table import Engine, Source, Table
 
 #: What a part was learnt from; None if it was not.
 CapabilitySource = Literal["connect", "get_info", "upload", "answer"]
@@ -52,23 +52,23 @@ _rows = RowReader(
 )
 
 
-def load_capabilities(
-    connection: sqlite3.Connection, damaged: DamagedRows
-) -> dict[str, tuple[CapabilityRow, ...]]:
-    """Return the rows of each device by its did."""
-    found: dict[str, tuple[CapabilityRow, ...]] = {}
-    for row in _rows.read_all(connection.execute(_ALL), damaged):
-        part = CapabilityRow(**{name: getattr(row, name) for name in _FIELDS})
-        found[row.did] = (*found.get(row.did, ()), part)
-    return found
-
-
-class CapabilityTable:
+class CapabilityTable(Table[dict[str, tuple[CapabilityRow, ...]]]):
     """What is known of all devices, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, rows: dict[str, tuple[CapabilityRow, ...]]) -> None:
-        self._writer = writer
-        self._rows = rows
+    queries = ((_rows, _ALL),)
+
+    def __init__(self, engine: Engine, loaded: dict[str, tuple[CapabilityRow, ...]]) -> None:
+        super().__init__(engine, loaded)
+        self._rows = loaded
+
+    @classmethod
+    def load(cls, source: Source) -> dict[str, tuple[CapabilityRow, ...]]:
+        """Read the rows of each device by its did."""
+        found: dict[str, tuple[CapabilityRow, ...]] = {}
+        for row in _rows.read_all(source.connection.execute(_ALL), source.damaged):
+            part = CapabilityRow(**{name: getattr(row, name) for name in _FIELDS})
+            found[row.did] = (*found.get(row.did, ()), part)
+        return found
 
     def of(self, did: str) -> tuple[CapabilityRow, ...]:
         """Return the parts of which something is known or set."""
@@ -90,8 +90,7 @@ class CapabilityTable:
 
         await self._writer.write(partial(_save, did=did, sn=sn, rows=kept), saved)
 
-    def forget_device(self, did: str) -> None:
-        """Remove the device's rows from memory, as the database did."""
+    def forget_camera(self, did: str) -> None:
         self._rows.pop(did, None)
 
 

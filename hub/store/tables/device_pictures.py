@@ -7,14 +7,13 @@ from functools import partial
 
 from msgspec import Struct
 
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.write_queue import Write
 from hub.store.media.pack_format import checksum
 from hub.store.media.pictures import StoredPicture
 from hub.store.rows import as_number
-from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import execute, one, secure_deletion
 from hub.store.tables.devices import check_camera
+from hub.store.tables.table import Engine, Table
 from hub.wire.pictures import EXTENSIONS
 
 #: Size of all pictures together.
@@ -51,12 +50,12 @@ class _Added(Struct, frozen=True):
     total: int | None
 
 
-class DevicePictureTable:
+class DevicePictureTable(Table[None]):
     """Pictures by device and path, in the database. `max_bytes`: limit of the cache."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers, max_bytes: int = MAX_BYTES) -> None:
-        self._writer = writer
-        self._readers = readers
+    def __init__(self, engine: Engine, loaded: None = None, *, max_bytes: int = MAX_BYTES) -> None:
+        super().__init__(engine, loaded)
+        self._readers = engine.picture_readers
         self._max_bytes = max_bytes
         #: Size of the cache; None if unknown, in which case the next write counts it.
         self._bytes: int | None = None
@@ -92,14 +91,14 @@ class DevicePictureTable:
     async def forget(self, did: str) -> None:
         """Remove a device's pictures, which may have changed on the device."""
         job = partial(execute, _FORGET, (did,))
-        await self._writer.write(job, lambda _: self.forget_device(did))
+        await self._writer.write(job, lambda _: self.forget_camera(did))
 
     async def clear(self) -> None:
         """Remove all pictures in short writes, so that no file holds them any more."""
         while await self._writer.write(_clear_some, lambda _: self._recount()):
             pass
 
-    def forget_device(self, did: str) -> None:
+    def forget_camera(self, did: str) -> None:
         """Count the cache again, after the database removed the device's pictures."""
         self._recount()
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from hub.errors import Missing
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, RowReader, as_flag
-from hub.store.sealing import SecretBox
+from hub.store.rows import RowReader, as_flag
 from hub.store.tables.devices import check_camera
+from hub.store.tables.table import KeyedTable, Source
 
 TABLE = "device_relay"
 #: What a relay does: it opens a door, or makes a sound.
@@ -69,51 +68,43 @@ _rows = RowReader(
 )
 
 
-def load_relays(
-    connection: sqlite3.Connection, damaged: DamagedRows, box: SecretBox | None
-) -> list[SealedRelay]:
-    found = []
-    for password, *values in connection.execute(_ALL):
-
-        def has_password(relay: DeviceRelay, password: bytes = password) -> bool:
-            return box is None or box.fits(password, _context(relay))
-
-        if (relay := _rows.read(values, damaged, has_password)) is not None:
-            found.append(SealedRelay(relay, password))
-    return found
-
-
-class RelayTable:
+class RelayTable(KeyedTable[str, SealedRelay]):
     """All relays, by the did of their camera. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, box: SecretBox, relays: Sequence[SealedRelay]) -> None:
-        self._writer = writer
-        self._box = box
-        self._relays = {sealed.relay.did: sealed for sealed in relays}
+    key = attrgetter("relay.did")
+
+    @classmethod
+    def load(cls, source: Source) -> list[SealedRelay]:
+        found, box = [], source.box
+        for password, *values in source.connection.execute(_ALL):
+
+            def has_password(relay: DeviceRelay, password: bytes = password) -> bool:
+                return box is None or box.fits(password, _context(relay))
+
+            if (relay := _rows.read(values, source.damaged, has_password)) is not None:
+                found.append(SealedRelay(relay, password))
+        return found
 
     def get(self, did: str) -> DeviceRelay | None:
         """Return the relay of a camera, if it has one."""
-        sealed = self._relays.get(did)
+        sealed = self._rows.get(did)
         return None if sealed is None else sealed.relay
 
     def password(self, did: str) -> str:
         """Return the password for the camera's HTTP. Raises NoSuchResource."""
-        sealed = self._relays.get(did)
+        sealed = self._rows.get(did)
         if sealed is None:
             raise Missing("relay", did=did)
-        return self._box.open(sealed.password, _context(sealed.relay))
+        return self._engine.box.open(sealed.password, _context(sealed.relay))
 
     async def put(self, relay: DeviceRelay, password: str, sn: str) -> None:
         """Add or replace the relay of the camera with this SN.
 
         Raises NoSuchResource if the device's camera was replaced meanwhile, and CannotStoreNow.
         """
-        sealed = SealedRelay(relay, self._box.seal(password, _context(relay)))
+        sealed = SealedRelay(relay, self._engine.box.seal(password, _context(relay)))
 
-        def put(_: None) -> None:
-            self._relays[relay.did] = sealed
-
-        await self._writer.write(partial(_put, sealed=sealed, sn=sn), put)
+        await self._writer.write(partial(_put, sealed=sealed, sn=sn), lambda _: self._put(sealed))
 
     async def pin(self, relay: DeviceRelay, certificate: str) -> None:
         """Remember the certificate that a camera has shown at this address.
@@ -123,24 +114,20 @@ class RelayTable:
         values = (certificate, relay.did, relay.address, relay.port)
 
         def pinned(count: int) -> None:
-            sealed = self._relays.get(relay.did)
+            sealed = self._rows.get(relay.did)
             if count and sealed is not None:
                 shown = replace(sealed.relay, certificate=certificate)
-                self._relays[relay.did] = replace(sealed, relay=shown)
+                self._rows[relay.did] = replace(sealed, relay=shown)
 
         await self._writer.write(lambda c: c.execute(_PIN, values).rowcount, pinned)
 
     async def remove(self, did: str) -> None:
         """Remove the relay of a camera, with its password. Nothing happens if there is none."""
 
-        def removed(_: object) -> None:
-            self.forget_device(did)
+        await self._remove([did], _REMOVE)
 
-        await self._writer.write(lambda c: c.execute(_REMOVE, (did,)).rowcount, removed)
-
-    def forget_device(self, did: str) -> None:
-        """Remove a relay from memory, as the database did."""
-        self._relays.pop(did, None)
+    def forget_camera(self, did: str) -> None:
+        self._rows.pop(did, None)
 
 
 def _put(connection: sqlite3.Connection, *, sealed: SealedRelay, sn: str) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from operator import attrgetter
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader, as_text
+from hub.store.rows import Moment, RowReader, as_json
 from hub.store.tables.devices import check_camera
+from hub.store.tables.table import KeyedTable
 
 SettingName = Literal["face", "recording", "adjust", "day_night"]
 
@@ -49,42 +48,23 @@ RETURNING {_COLUMNS}
 """
 
 
-def _as_param(value: object) -> str | None:
-    """Decode the JSON of a param, which is kept as text. Raises an exception if it is none."""
-    if value is None:
-        return None
-    text = as_text(value)
-    msgspec.json.decode(text, type=dict[str, object])
-    return text
-
-
 _rows = RowReader(
     "device_setting",
     DeviceSetting,
     DeviceSetting.__struct_fields__,
     key=("did", "name"),
-    decoders={"taken": _as_param},
+    decoders={"taken": lambda text: None if text is None else as_json(text)},
 )
 
 
-def load_device_settings(
-    connection: sqlite3.Connection, damaged: DamagedRows
-) -> list[DeviceSetting]:
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class DeviceSettingTable:
+class DeviceSettingTable(KeyedTable[tuple[str, SettingName], DeviceSetting]):
     """All settings of devices, in memory. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, settings: Sequence[DeviceSetting], damaged: DamagedRows
-    ) -> None:
-        self._writer = writer
-        self._damaged = damaged
-        self._settings = {(setting.did, setting.name): setting for setting in settings}
+    key = attrgetter("did", "name")
+    queries = ((_rows, _ALL),)
 
     def get(self, did: str, name: SettingName) -> DeviceSetting | None:
-        return self._settings.get((did, name))
+        return self._rows.get((did, name))
 
     async def save(self, setting: DeviceSetting, sn: str) -> None:
         """Save the answer of the camera with this SN. Fields that are None keep their old value.
@@ -97,12 +77,7 @@ class DeviceSettingTable:
             saved = connection.execute(_SAVE, astuple(setting)).fetchone()
             return _rows.read(saved, self._damaged) or setting
 
-        def committed(setting: DeviceSetting) -> None:
-            self._settings[setting.did, setting.name] = setting
+        await self._writer.write(job, self._put)
 
-        await self._writer.write(job, committed)
-
-    def forget_device(self, did: str) -> None:
-        """Remove the device's settings from memory, as the database did."""
-        for key in [key for key in self._settings if key[0] == did]:
-            del self._settings[key]
+    def forget_camera(self, did: str) -> None:
+        self._drop([key for key in self._rows if key[0] == did])

@@ -11,9 +11,6 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from hub.errors import Missing
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows
-from hub.store.sealing import Random, SecretBox
 from hub.store.tables import devices as rows
 from hub.store.tables.devices import (
     CAMERA_DEFAULTS,
@@ -26,35 +23,20 @@ from hub.store.tables.devices import (
     StatusUpdate,
     StoredDevice,
     UnsignedPins,
+    load_devices,
     secret_context,
 )
+from hub.store.tables.table import Engine, Source, Table
 
 
-class DeviceTable:
-    """All devices. Reading is synchronous and from memory; changes are durable on return.
+class DeviceTable(Table[list[StoredDevice]]):
+    """All devices, in memory."""
 
-    Every change raises CannotStoreNow if it cannot be stored. `on_removed` and `on_replaced` are
-    called with a did after the commit that removed the device, or replaced its camera.
-    """
-
-    def __init__(
-        self,
-        writer: GroupCommit,
-        box: SecretBox,
-        random: Random,
-        devices: Sequence[StoredDevice],
-        now: Callable[[], float],
-        on_removed: Callable[[str], None],
-        on_replaced: Callable[[str], None],
-        damaged: DamagedRows,
-    ) -> None:
-        self._damaged = damaged
-        self._writer = writer
-        self._box = box
-        self._random = random
-        self._now = now
-        self._on_removed = on_removed
-        self._on_replaced = on_replaced
+    def __init__(self, engine: Engine, loaded: list[StoredDevice]) -> None:
+        super().__init__(engine, loaded)
+        self._box = engine.box
+        self._random = engine.random
+        self._now = engine.now
         self._by_did: dict[str, StoredDevice] = {}
         #: The dids in their order, while they are known.
         self._dids: list[str] | None = None
@@ -63,8 +45,12 @@ class DeviceTable:
         self._by_sn: dict[str, str] = {}
         self._by_appid: dict[str, str] = {}
         self._by_path: dict[str, str] = {}
-        for stored in devices:
+        for stored in loaded:
             self._put(stored)
+
+    @classmethod
+    def load(cls, source: Source) -> list[StoredDevice]:
+        return load_devices(source.connection, source.damaged, source.box)
 
     def by_did(self, did: str) -> Device | None:
         stored = self._by_did.get(did)
@@ -154,7 +140,8 @@ class DeviceTable:
             before = changed.device.sn if known is None else known.device.sn
             self._replace(changed)
             if changed.device.sn != before:
-                self._on_replaced(did)
+                for table in self._engine.tables:
+                    table.forget_camera(did)
             on_commit()
 
         return (await self._writer.write(job, committed)).device
@@ -207,7 +194,9 @@ class DeviceTable:
 
         def removed(_: None) -> None:
             self._drop(did)
-            self._on_removed(did)
+            for table in self._engine.tables:
+                table.forget_camera(did)
+                table.forget_device(did)
 
         await self._writer.write(lambda c: rows.remove_device(c, did), removed)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader, as_text
+from hub.store.rows import Moment, RowReader, as_text
+from hub.store.tables.table import Engine, MemoryTable
 
 #: The oldest downloads beyond this number are removed.
 MAX_DOWNLOADS = 1000
@@ -82,53 +82,47 @@ _rows = RowReader(
 )
 
 
-def load_downloads(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Download]:
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class DownloadTable:
+class DownloadTable(MemoryTable[int, Download]):
     """All downloads, in memory. Only `save` writes them, so that sending a piece costs no write."""
 
-    def __init__(self, writer: GroupCommit, downloads: Sequence[Download]) -> None:
-        self._writer = writer
-        self._downloads = {download.id: download for download in downloads}
-        self._last_id = max(self._downloads, default=0)
+    queries = ((_rows, _ALL),)
+
+    def __init__(self, engine: Engine, loaded: list[Download]) -> None:
+        super().__init__(engine, loaded)
+        self._last_id = max(self._rows, default=0)
         #: The newest download of each file by each device.
-        self._last = {(one.did, one.sha256): one.id for one in downloads}
+        self._last = {(one.did, one.sha256): one.id for one in loaded}
         self._unsaved: set[int] = set()
 
     def all(self) -> tuple[Download, ...]:
         """Return all downloads, newest first."""
-        return tuple(reversed(self._downloads.values()))
+        return tuple(reversed(self._rows.values()))
 
     def last_of(self, did: str, sha256: str) -> Download | None:
         """Return the device's newest download of this file."""
-        return self._downloads.get(self._last.get((did, sha256), 0))
+        return self._rows.get(self._last.get((did, sha256), 0))
 
     def begin(self, did: str, sha256: str, size: int, at: int) -> Download:
         """Add a download, in memory. `at` in UNIX milliseconds."""
         self._last_id += 1
         download = Download(self._last_id, did, sha256, size, at, at)
-        self._downloads[download.id] = download
+        self._rows[download.id] = download
         self._last[did, sha256] = download.id
         self.put(download)
-        while len(self._downloads) > MAX_DOWNLOADS:
-            self._forget(next(iter(self._downloads)))
+        while len(self._rows) > MAX_DOWNLOADS:
+            self._forget(next(iter(self._rows)))
         return download
-
-    def get(self, id: int) -> Download | None:
-        return self._downloads.get(id)
 
     def put(self, download: Download) -> None:
         """Replace a download, in memory until `save`. Ignored if its device was removed."""
-        if download.id in self._downloads:
-            self._downloads[download.id] = download
+        if download.id in self._rows:
+            self._rows[download.id] = download
             self._unsaved.add(download.id)
 
     async def save(self) -> None:
         """Make all changes durable. Raises CannotStoreNow; the next call then saves them."""
         ids, self._unsaved = self._unsaved, set()
-        changed = [self._downloads[id_] for id_ in sorted(ids) if id_ in self._downloads]
+        changed = [self._rows[id_] for id_ in sorted(ids) if id_ in self._rows]
         if not changed:
             return
         try:
@@ -137,14 +131,13 @@ class DownloadTable:
             self._unsaved |= ids
             raise
 
-    def forget_device(self, did: str) -> None:
-        """Remove the device's downloads from memory, as the database did."""
+    def forget_camera(self, did: str) -> None:
         for download in self.all():
             if download.did == did:
                 self._forget(download.id)
 
     def _forget(self, id: int) -> None:
-        download = self._downloads.pop(id)
+        download = self._rows.pop(id)
         key = (download.did, download.sha256)
         if self._last.get(key) == id:
             del self._last[key]

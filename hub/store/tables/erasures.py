@@ -9,11 +9,10 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import indexed_uuid
-from hub.store.rows import DamagedRows, Moment, RowReader, as_flag, as_text
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import Moment, RowReader, as_flag, as_text
 from hub.store.sqlite.sql import clamp, one, secure_deletion
+from hub.store.tables.table import Table
 
 #: By a person's number or name, or records that were chosen by hand.
 ErasureManner = Literal["person", "records"]
@@ -148,19 +147,10 @@ _rows = RowReader(
 )
 
 
-def check_erasures(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode each erasure; note those that are damaged."""
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM erasure"):
-        _rows.read(row, damaged)
-
-
-class ErasureTable:
+class ErasureTable(Table[None]):
     """Erasures by id."""
 
-    def __init__(self, writer: GroupCommit, readers: Readers, damaged: DamagedRows) -> None:
-        self._damaged = damaged
-        self._writer = writer
-        self._readers = readers
+    queries = ((_rows, f"SELECT {_COLUMNS} FROM erasure"),)
 
     async def add(self, new: NewErasure) -> int:
         """Note an erasure before it begins; return its id."""

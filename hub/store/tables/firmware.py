@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing, NoSuchResource
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader, Size, as_text
+from hub.store.rows import Moment, RowReader, Size, as_text
 from hub.store.sqlite.sql import one
+from hub.store.tables.table import Engine, Source, Table
 from hub.wire.uploads.firmware import Versions
 
 #: The table of the files.
@@ -161,34 +160,32 @@ _release_rows = RowReader(
 )
 
 
-def load_firmware(connection: sqlite3.Connection, damaged: DamagedRows) -> FirmwareRows:
-    files = _file_rows.read_all(connection.execute(_FILES), damaged)
-    components: dict[int, list[Component]] = {}
-    incomplete: set[int] = set()
-    for release, *row in connection.execute(_COMPONENTS):
-        component = _component_rows.read(row, damaged)
-        if component is None:
-            incomplete.add(release)
-        else:
-            components.setdefault(release, []).append(component)
-    releases = [
-        replace(release, components=tuple(components.get(release.id, ())))
-        for release in _release_rows.read_all(connection.execute(_RELEASES), damaged)
-        if release.id not in incomplete
-    ]
-    return FirmwareRows(files, releases)
-
-
-class FirmwareTable:
+class FirmwareTable(Table[FirmwareRows]):
     """All files and releases, in memory. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, rows: FirmwareRows, on_release_removed: Callable[[int], None]
-    ) -> None:
-        self._writer = writer
-        self._files = {file.sha256: file for file in rows.files}
-        self._releases = {release.id: release for release in rows.releases}
-        self._on_release_removed = on_release_removed
+    def __init__(self, engine: Engine, loaded: FirmwareRows) -> None:
+        super().__init__(engine, loaded)
+        self._files = {file.sha256: file for file in loaded.files}
+        self._releases = {release.id: release for release in loaded.releases}
+
+    @classmethod
+    def load(cls, source: Source) -> FirmwareRows:
+        execute, damaged = source.connection.execute, source.damaged
+        files = _file_rows.read_all(execute(_FILES), damaged)
+        components: dict[int, list[Component]] = {}
+        incomplete: set[int] = set()
+        for release, *row in execute(_COMPONENTS):
+            component = _component_rows.read(row, damaged)
+            if component is None:
+                incomplete.add(release)
+            else:
+                components.setdefault(release, []).append(component)
+        releases = [
+            replace(release, components=tuple(components.get(release.id, ())))
+            for release in _release_rows.read_all(execute(_RELEASES), damaged)
+            if release.id not in incomplete
+        ]
+        return FirmwareRows(files, releases)
 
     def file(self, sha256: str) -> StoredFile | None:
         return self._files.get(sha256)
@@ -293,7 +290,8 @@ class FirmwareTable:
 
         def forget(_: None) -> None:
             removed.append(self._releases.pop(id))
-            self._on_release_removed(id)
+            for table in self._engine.tables:
+                table.forget_release(id)
 
         await self._writer.write(job, forget)
         return removed[0]

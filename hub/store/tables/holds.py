@@ -7,16 +7,12 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Literal
 
-import trio
 from msgspec import Struct
 
 from hub.errors import BadParameter, NoSuchResource, TooManyRequests
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.media.day_index import DayIndex
-from hub.store.media.held_index import HeldIndex
-from hub.store.rows import DamagedRows, Moment, RowReader, Size, is_moment
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import Moment, RowReader, Size, is_moment
 from hub.store.sqlite.sql import clamp, execute, one
+from hub.store.tables.table import Engine, Table
 
 #: Records of one hold, and of all holds together.
 MAX_RECORDS_PER_HOLD = 10_000
@@ -122,33 +118,16 @@ _rows = RowReader(
 )
 
 
-def check_holds(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode each hold; note those that are damaged."""
-    for row in connection.execute(f"SELECT {_COLUMNS} FROM hold"):
-        _rows.read(row, damaged)
+class HoldTable(Table[None]):
+    """The holds and which records each has."""
 
+    queries = ((_rows, f"SELECT {_COLUMNS} FROM hold"),)
 
-class HoldTable:
-    """The holds and which records each has.
-
-    `changing`: the lock that keeps records from being held while their day goes.
-    """
-
-    def __init__(
-        self,
-        writer: GroupCommit,
-        readers: Readers,
-        days: DayIndex,
-        held: HeldIndex,
-        changing: trio.Lock,
-        damaged: DamagedRows,
-    ) -> None:
-        self._damaged = damaged
-        self._writer = writer
-        self._readers = readers
-        self._days = days
-        self._held = held
-        self._changing = changing
+    def __init__(self, engine: Engine, loaded: None) -> None:
+        super().__init__(engine, loaded)
+        self._days = engine.days
+        self._held = engine.held
+        self._changing = engine.changing
 
     async def create(self, new: NewHold, seqs: Sequence[int]) -> Added:
         """Hold records. Raises BadParameter if none of them is there, or beyond the limits."""

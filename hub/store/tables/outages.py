@@ -14,10 +14,9 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows, Moment, RowReader
-from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp
+from hub.store.tables.table import Engine, Source, Table
 
 #: "lost": it does not connect; "refused": it tries, and is not let in; "disabled": somebody
 #: disabled it; "new": it was never connected yet. Only the first two are failures.
@@ -133,37 +132,22 @@ def end_followed(connection: sqlite3.Connection) -> None:
     connection.execute(_END_FOLLOWED)
 
 
-def load_outages(connection: sqlite3.Connection, damaged: DamagedRows) -> KnownOutages:
-    lasting = _rows.read_all(connection.execute(_OPEN), damaged)
-    last_id, last_run = connection.execute(_LAST_IDS).fetchone()
-    return KnownOutages(tuple(lasting), last_id or 0, last_run or 0)
-
-
-def check_outages(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode all outages and runs; note what is damaged."""
-    for row in connection.execute(_ALL):
-        _rows.read(row, damaged)
-    for row in connection.execute(_RUNS):
-        _run_rows.read(row, damaged)
-
-
-class OutageTable:
+class OutageTable(Table[KnownOutages]):
     """The outages and the runs of the hub. Changes are durable on return."""
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        readers: Readers,
-        searchers: Readers,
-        known: KnownOutages,
-        damaged: DamagedRows,
-    ) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._searchers = searchers
-        self._damaged = damaged
+    queries = ((_rows, _ALL), (_run_rows, _RUNS))
+
+    def __init__(self, engine: Engine, loaded: KnownOutages) -> None:
+        super().__init__(engine, loaded)
+        self._searchers = engine.searchers
         #: What the start found.
-        self.known = known
+        self.known = loaded
+
+    @classmethod
+    def load(cls, source: Source) -> KnownOutages:
+        lasting = _rows.read_all(source.connection.execute(_OPEN), source.damaged)
+        last_id, last_run = source.connection.execute(_LAST_IDS).fetchone()
+        return KnownOutages(tuple(lasting), last_id or 0, last_run or 0)
 
     async def save(self, outages: Iterable[Outage], run: HubRun) -> None:
         """Insert outages and a run, or replace what is stored of them, in short writes.

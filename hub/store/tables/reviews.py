@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import Moment, RowReader
+from hub.store.tables.table import MemoryTable
 
 TABLE = "review"
 MAX_MARKS = 500
@@ -53,20 +53,15 @@ _rows = RowReader(
 )
 
 
-def load_reviews(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Review]:
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class ReviewTable:
+class ReviewTable(MemoryTable[str, Review]):
     """All reviews, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, reviews: Sequence[Review]) -> None:
-        self._writer = writer
-        self._reviews = {review.name: review for review in reviews}
+    key = attrgetter("name")
+    queries = ((_rows, _ALL),)
 
     def get(self, name: str) -> Review:
         """Return what a user has seen; nothing so far if it is not known."""
-        return self._reviews.get(name) or Review(name=name)
+        return self._rows.get(name) or Review(name=name)
 
     async def put(self, review: Review) -> None:
         """Replace the row of a user; without effect for a user who was removed."""
@@ -78,10 +73,9 @@ class ReviewTable:
 
         def saved(is_there: bool) -> None:
             if is_there:
-                self._reviews[review.name] = review
+                self._put(review)
 
         await self._writer.write(job, saved)
 
     def forget_user(self, name: str) -> None:
-        """Call it when a user was removed, with whom the row has gone."""
-        self._reviews.pop(name, None)
+        self._rows.pop(name, None)

@@ -10,10 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, NoSuchResource
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_rows import fold
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import Moment, RowReader
 from hub.store.sqlite.sql import one, secure_deletion
+from hub.store.tables.table import MemoryTable
 from hub.wire.person_numbers import canonical_number
 
 TABLE = "saved_search"
@@ -83,25 +83,16 @@ _rows = RowReader(
 )
 
 
-def load_saved_searches(connection: sqlite3.Connection, damaged: DamagedRows) -> list[SavedSearch]:
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class SavedSearchTable:
+class SavedSearchTable(MemoryTable[int, SavedSearch]):
     """All saved searches, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, searches: Sequence[SavedSearch]) -> None:
-        self._writer = writer
-        self._searches = {search.id: search for search in searches}
-
-    def all(self) -> tuple[SavedSearch, ...]:
-        return tuple(self._searches.values())
+    queries = ((_rows, _ALL),)
 
     def get(self, id: int) -> SavedSearch:
         """Return a search. Raises NoSuchResource."""
-        if id not in self._searches:
+        if id not in self._rows:
             raise NoSuchResource(f"no saved search {id}")
-        return self._searches[id]
+        return self._rows[id]
 
     async def add(self, new: NewSearch) -> SavedSearch:
         """Add a search. Raises AlreadyExists for its name, BadParameter if there are too many."""
@@ -135,28 +126,19 @@ class SavedSearchTable:
     async def remove(self, id: int) -> None:
         """Remove a search. Raises NoSuchResource."""
         self.get(id)
-        await self._remove([id])
+        await self._remove_some([id])
 
     async def remove_of_person(self, uuids: Collection[str], names: Collection[str]) -> None:
         """Remove the searches about a person with one of these numbers or folded names."""
-        await self._remove([s.id for s in self.all() if s.names_person(uuids, names)])
+        await self._remove_some([s.id for s in self.all() if s.names_person(uuids, names)])
 
-    async def _remove(self, ids: Sequence[int]) -> None:
-        if not ids:
-            return
-
+    async def _remove_some(self, ids: Sequence[int]) -> None:
         def job(connection: sqlite3.Connection) -> None:
             with secure_deletion(connection):
                 connection.executemany(_REMOVE, [(id,) for id in ids])
 
-        def removed(_: None) -> None:
-            for id in ids:
-                self._searches.pop(id, None)
-
-        await self._writer.write(job, removed)
-
-    def _put(self, saved: SavedSearch) -> None:
-        self._searches[saved.id] = saved
+        if ids:
+            await self._writer.write(job, lambda _: self._drop(ids))
 
 
 def _check_name(connection: sqlite3.Connection, name: str, id: int) -> None:

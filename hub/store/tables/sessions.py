@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import NoSuchResource
-from hub.store.access_changes import AccessChanges
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import Moment, RowReader
 from hub.store.sqlite.sql import execute
+from hub.store.tables.table import MemoryTable
 
 _ALL = "SELECT token_hash, user, created_at, last_used_at, address, screen FROM session"
 _ADD = """
@@ -41,27 +41,15 @@ class Session(Struct, frozen=True):
 _rows = RowReader("session", Session, Session.__struct_fields__, key=("user",))
 
 
-def load_sessions(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Session]:
-    """A session that cannot be read has ended."""
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class SessionTable:
+class SessionTable(MemoryTable[bytes, Session]):
     """All sessions, in memory. Changes are durable on return."""
 
-    def __init__(
-        self, writer: GroupCommit, sessions: list[Session], changes: AccessChanges
-    ) -> None:
-        self._writer = writer
-        self._changes = changes
-        self._sessions = {session.token_hash: session for session in sessions}
-
-    def get(self, token_hash: bytes) -> Session | None:
-        return self._sessions.get(token_hash)
+    key = attrgetter("token_hash")
+    queries = ((_rows, _ALL),)
 
     def of_user(self, name: str) -> tuple[Session, ...]:
         """Return a user's sessions, oldest first."""
-        mine = [session for session in self._sessions.values() if session.user == name]
+        mine = [session for session in self._rows.values() if session.user == name]
         return tuple(sorted(mine, key=lambda session: session.created_at))
 
     async def add(self, session: Session) -> None:
@@ -81,45 +69,40 @@ class SessionTable:
             except sqlite3.IntegrityError as error:
                 raise NoSuchResource(f"no user {session.user}") from error
 
-        def added(_: None) -> None:
-            self._sessions[session.token_hash] = session
-
-        await self._writer.write(job, added)
+        await self._writer.write(job, lambda _: self._put(session))
 
     async def touch(self, token_hash: bytes, at: int) -> None:
         """Save when a session was last used. Call it only at intervals."""
 
         def touched(_: None) -> None:
-            known = self._sessions.get(token_hash)
+            known = self._rows.get(token_hash)
             if known is not None:
-                self._sessions[token_hash] = replace(known, last_used_at=at)
+                self._rows[token_hash] = replace(known, last_used_at=at)
 
         await self._writer.write(partial(execute, _TOUCH, (at, token_hash)), touched)
 
     async def remove(self, token_hash: bytes) -> None:
         """End a session, if it exists."""
-        await self._remove(lambda session: session.token_hash == token_hash)
+        await self._end(lambda session: session.token_hash == token_hash)
 
     async def remove_user(self, name: str) -> None:
         """End all sessions of a user."""
-        await self._remove(lambda session: session.user == name)
+        await self._end(lambda session: session.user == name)
 
     def screens(self) -> tuple[Session, ...]:
         """Return the sessions of wall screens, by name."""
-        found = [session for session in self._sessions.values() if session.screen]
+        found = [session for session in self._rows.values() if session.screen]
         return tuple(sorted(found, key=lambda one: (one.screen.casefold(), one.created_at)))
 
     async def prune(self, is_ended: Callable[[Session], bool]) -> None:
         """End the sessions for which `is_ended` is true."""
-        await self._remove(is_ended)
+        await self._end(is_ended)
 
     def forget_user(self, name: str) -> None:
-        """Remove the user's sessions from memory, as the database did."""
-        for session in self.of_user(name):
-            del self._sessions[session.token_hash]
+        self._drop([session.token_hash for session in self.of_user(name)])
 
-    async def _remove(self, is_ended: Callable[[Session], bool]) -> None:
-        ended = [session.token_hash for session in self._sessions.values() if is_ended(session)]
+    async def _end(self, is_ended: Callable[[Session], bool]) -> None:
+        ended = [session.token_hash for session in self._rows.values() if is_ended(session)]
         if not ended:
             return
 
@@ -127,8 +110,7 @@ class SessionTable:
             connection.executemany(_REMOVE, [(token_hash,) for token_hash in ended])
 
         def removed(_: None) -> None:
-            for token_hash in ended:
-                self._sessions.pop(token_hash, None)
-            self._changes.announce()
+            self._drop(ended)
+            self._engine.access_changes.announce()
 
         await self._writer.write(job, removed)

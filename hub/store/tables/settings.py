@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from hub.store.commit.group_commit import GroupCommit
 from hub.store.rows import DamagedRows
+from hub.store.tables.table import Engine, Source, Table
 
 _ALL = "SELECT key, value FROM setting"
 _PUT = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
@@ -31,12 +31,16 @@ def save_setting(connection: sqlite3.Connection, key: str, value: str | None) ->
         connection.execute(_PUT, (key, value))
 
 
-class SettingTable:
+class SettingTable(Table[dict[str, str]]):
     """All settings, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, values: dict[str, str]) -> None:
-        self._writer = writer
-        self._values = values
+    def __init__(self, engine: Engine, loaded: dict[str, str]) -> None:
+        super().__init__(engine, loaded)
+        self._values = loaded
+
+    @classmethod
+    def load(cls, source: Source) -> dict[str, str]:
+        return load_settings(source.connection, source.damaged)
 
     def get(self, key: str) -> str | None:
         return self._values.get(key)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing, TooManyRequests, WrongSignature
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import Moment, RowReader
 from hub.store.sqlite.sql import execute
+from hub.store.tables.table import Engine, Source, Table
 from hub.wire.signing import ts_seconds
 
 #: Accepted connects remembered per device: D2 for untrusted clocks, and a limit for all others.
@@ -73,36 +73,33 @@ _accepted_rows = RowReader(
 )
 
 
-def load_tokens(connection: sqlite3.Connection, damaged: DamagedRows) -> list[StoredToken]:
-    """A token that cannot be read is not valid any more."""
-    return _token_rows.read_all(connection.execute(_TOKENS), damaged)
-
-
-def load_accepted(connection: sqlite3.Connection, damaged: DamagedRows) -> list[AcceptedConnect]:
-    return _accepted_rows.read_all(connection.execute(_ACCEPTED), damaged)
-
-
-class TokenTable:
+class TokenTable(Table[tuple[list[StoredToken], list[AcceptedConnect]]]):
     """All tokens and accepted connects, in memory. Changes are durable on return."""
 
+    queries = ((_token_rows, _TOKENS), (_accepted_rows, _ACCEPTED))
+
     def __init__(
-        self,
-        writer: GroupCommit,
-        tokens: Iterable[StoredToken],
-        accepted: Iterable[AcceptedConnect],
-        now: Callable[[], float],
+        self, engine: Engine, loaded: tuple[list[StoredToken], list[AcceptedConnect]]
     ) -> None:
-        self._writer = writer
-        self._now = now
+        super().__init__(engine, loaded)
+        self._now = engine.now
         self._holders: dict[bytes, TokenRow] = {}
         #: did -> hashes of its tokens, oldest first.
         self._tokens: dict[str, list[bytes]] = {}
         #: By sn.
         self._accepted: dict[str, _RememberedConnects] = {}
-        for token in tokens:
+        for token in loaded[0]:
             self._put(token)
-        for one in accepted:
+        for one in loaded[1]:
             self._remember(one)
+
+    @classmethod
+    def load(cls, source: Source) -> tuple[list[StoredToken], list[AcceptedConnect]]:
+        execute, damaged = source.connection.execute, source.damaged
+        return (
+            _token_rows.read_all(execute(_TOKENS), damaged),
+            _accepted_rows.read_all(execute(_ACCEPTED), damaged),
+        )
 
     def holder(self, token_hash: bytes) -> TokenRow | None:
         return self._holders.get(token_hash)
@@ -167,7 +164,7 @@ class TokenTable:
     async def drop(self, did: str) -> None:
         """Revoke all tokens of a device."""
         await self._writer.write(
-            partial(execute, _DROP_DEVICE, (did,)), lambda _: self.forget_device(did)
+            partial(execute, _DROP_DEVICE, (did,)), lambda _: self.forget_camera(did)
         )
 
     async def prune(
@@ -199,8 +196,7 @@ class TokenTable:
         if tokens or accepted:
             await self._writer.write(job, pruned)
 
-    def forget_device(self, did: str) -> None:
-        """Remove the device's tokens from memory, as the database did."""
+    def forget_camera(self, did: str) -> None:
         self._forget(list(self._tokens.get(did, ())))
 
     def _outdated(self, accepted: AcceptedConnect, now: int) -> list[str]:

@@ -7,13 +7,12 @@ them behind: whatever was signed at that time or before counts as used.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 
 from msgspec import Struct
 
 from hub.errors import NoSuchResource, WrongSignature
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import Moment, RowReader
+from hub.store.tables.table import Engine, Source, Table
 
 #: Signatures remembered for each key; beyond it, the oldest quarter is forgotten.
 MAX_USED = 4096
@@ -47,25 +46,25 @@ _rows = RowReader(
 )
 
 
-def load_used_signatures(
-    connection: sqlite3.Connection, damaged: DamagedRows
-) -> list[UsedSignature]:
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class UsedSignatureTable:
+class UsedSignatureTable(Table[list[UsedSignature]]):
     """All used signatures, in memory as well. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, used: Iterable[UsedSignature]) -> None:
-        self._writer = writer
+    queries = ((_rows, _ALL),)
+
+    def __init__(self, engine: Engine, loaded: list[UsedSignature]) -> None:
+        super().__init__(engine, loaded)
         #: appid -> sign -> ts.
         self._used: dict[str, dict[str, int]] = {}
         self._forgotten: dict[str, int] = {}
-        for one in used:
+        for one in loaded:
             if one.sign:
                 self._used.setdefault(one.appid, {})[one.sign] = one.ts
             else:
                 self._forgotten[one.appid] = one.ts
+
+    @classmethod
+    def load(cls, source: Source) -> list[UsedSignature]:
+        return _rows.read_all(source.connection.execute(_ALL), source.damaged)
 
     def was_used(self, one: UsedSignature) -> bool:
         forgotten = self._forgotten.get(one.appid)
@@ -124,7 +123,6 @@ class UsedSignatureTable:
         await self._writer.write(job, pruned)
 
     def forget_key(self, appid: str) -> None:
-        """Remove a key's signatures from memory, as the database did."""
         self._used.pop(appid, None)
         self._forgotten.pop(appid, None)
 

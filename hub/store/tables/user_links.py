@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 
 from msgspec import Struct
 
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader
+from hub.store.rows import Moment, RowReader
 from hub.store.sqlite.sql import execute
+from hub.store.tables.table import MemoryTable
 from hub.store.tables.users import Role
 
 _ALL = "SELECT name, role, token_hash, expires_at, made_by FROM user_link"
@@ -37,57 +37,35 @@ class UserLink(Struct, frozen=True):
 _rows = RowReader("user_link", UserLink, UserLink.__struct_fields__, key=("name",))
 
 
-def load_user_links(connection: sqlite3.Connection, damaged: DamagedRows) -> list[UserLink]:
-    """A link that cannot be read is not valid any more."""
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class UserLinkTable:
+class UserLinkTable(MemoryTable[str, UserLink]):
     """All links, in memory. Changes are durable on return."""
 
-    def __init__(self, writer: GroupCommit, links: list[UserLink]) -> None:
-        self._writer = writer
-        self._links = {link.name: link for link in links}
-
-    def get(self, name: str) -> UserLink | None:
-        return self._links.get(name)
+    key = attrgetter("name")
+    queries = ((_rows, _ALL),)
 
     def all(self) -> tuple[UserLink, ...]:
         """Return all links, ordered by name."""
-        return tuple(self._links[name] for name in sorted(self._links))
+        return tuple(self._rows[name] for name in sorted(self._rows))
 
     async def put(self, link: UserLink) -> None:
         """Add a link; it replaces an earlier one for the same name."""
 
-        def saved(_: None) -> None:
-            self._links[link.name] = link
-
         values = (link.name, link.role, link.token_hash, link.expires_at, link.made_by)
-        await self._writer.write(partial(execute, _PUT, values), saved)
+        await self._writer.write(partial(execute, _PUT, values), lambda _: self._put(link))
 
     async def remove(self, name: str) -> None:
         """Remove the link for this name, if there is one."""
-        await self._remove(lambda link: link.name == name)
+        await self._remove_those(lambda link: link.name == name)
 
     async def remove_of(self, maker: str) -> list[str]:
         """Remove the links that this user made. Returns their names."""
-        return await self._remove(lambda link: link.made_by == maker)
+        return await self._remove_those(lambda link: link.made_by == maker)
 
     async def prune(self, expired_at: int) -> None:
         """Remove the links that have expired by this time (UNIX milliseconds)."""
-        await self._remove(lambda link: link.expires_at <= expired_at)
+        await self._remove_those(lambda link: link.expires_at <= expired_at)
 
-    async def _remove(self, is_removed: Callable[[UserLink], bool]) -> list[str]:
-        names = [link.name for link in self._links.values() if is_removed(link)]
-        if not names:
-            return names
-
-        def job(connection: sqlite3.Connection) -> None:
-            connection.executemany(_REMOVE, [(name,) for name in names])
-
-        def removed(_: None) -> None:
-            for name in names:
-                self._links.pop(name, None)
-
-        await self._writer.write(job, removed)
+    async def _remove_those(self, is_removed: Callable[[UserLink], bool]) -> list[str]:
+        names = [link.name for link in self._rows.values() if is_removed(link)]
+        await self._remove(names, _REMOVE)
         return names

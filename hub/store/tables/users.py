@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, NoSuchResource
-from hub.store.access_changes import AccessChanges
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader, as_flag
+from hub.store.rows import Moment, RowReader, as_flag
+from hub.store.tables.table import MemoryTable
 
 Role = Literal["admin", "guard", "viewer"]
 
@@ -50,33 +50,15 @@ _rows = RowReader(
 )
 
 
-def load_users(connection: sqlite3.Connection, damaged: DamagedRows) -> list[User]:
-    return _rows.read_all(connection.execute(_ALL), damaged)
-
-
-class UserTable:
+class UserTable(MemoryTable[str, User]):
     """All users, in memory. Changes are durable on return."""
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        users: list[User],
-        on_removed: Callable[[str], None],
-        damaged: DamagedRows,
-        changes: AccessChanges,
-    ) -> None:
-        self._writer = writer
-        self._damaged = damaged
-        self._users = {user.name: user for user in users}
-        self._on_removed = on_removed
-        self._changes = changes
-
-    def get(self, name: str) -> User | None:
-        return self._users.get(name)
+    key = attrgetter("name")
+    queries = ((_rows, _ALL),)
 
     def all(self) -> tuple[User, ...]:
         """Return all users, ordered by name."""
-        return tuple(self._users[name] for name in sorted(self._users))
+        return tuple(self._rows[name] for name in sorted(self._rows))
 
     async def add(self, user: User) -> None:
         """Add a user, also in place of a row that does not decode.
@@ -123,9 +105,10 @@ class UserTable:
                 raise NoSuchResource(f"no user {name}")
 
         def removed(_: None) -> None:
-            self._users.pop(name, None)
-            self._on_removed(name)
-            self._changes.announce()
+            self._rows.pop(name, None)
+            for table in self._engine.tables:
+                table.forget_user(name)
+            self._engine.access_changes.announce()
 
         await self._writer.write(job, removed)
 
@@ -145,6 +128,6 @@ class UserTable:
 
         await self._writer.write(job, self._put)
 
-    def _put(self, user: User) -> None:
-        self._users[user.name] = user
-        self._changes.announce()
+    def _put(self, row: User) -> None:
+        super()._put(row)
+        self._engine.access_changes.announce()

@@ -6,13 +6,11 @@ An entry with the seq 0 stands for a person: `ErasureTable.people_told_as` says 
 
 from __future__ import annotations
 
-import sqlite3
-
 from msgspec import Struct
 
-from hub.store.rows import DamagedRows, RowReader, Size
-from hub.store.sqlite.readers import Readers
+from hub.store.rows import RowReader, Size
 from hub.store.sqlite.sql import clamp, one
+from hub.store.tables.table import Table
 
 _AFTER = "SELECT number, log, seq FROM erased_record WHERE number > ? ORDER BY number LIMIT ?"
 _UNDER_WAY = "SELECT EXISTS (SELECT 1 FROM record WHERE erased = 1)"
@@ -50,20 +48,13 @@ _rows = RowReader("erased_record", ErasedRecord, ("number", "log", "seq"), key=(
 _log_rows = RowReader("earlier_log", EarlierLog, ("log", "last_seq"), key=("log",))
 
 
-def check_erased(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode all rows; note what is damaged."""
-    for row in connection.execute("SELECT number, log, seq FROM erased_record"):
-        _rows.read(row, damaged)
-    for row in connection.execute("SELECT log, last_seq FROM earlier_log"):
-        _log_rows.read(row, damaged)
-
-
-class ErasedRecords:
+class ErasedRecords(Table[None]):
     """The last 100,000 of them, and those that a target has not heard of."""
 
-    def __init__(self, readers: Readers, damaged: DamagedRows) -> None:
-        self._readers = readers
-        self._damaged = damaged
+    queries = (
+        (_rows, "SELECT number, log, seq FROM erased_record"),
+        (_log_rows, "SELECT log, last_seq FROM earlier_log"),
+    )
 
     async def after(self, number: int, limit: int) -> ErasedPage | None:
         """Return those after a number, None if there are none."""

@@ -10,11 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import AlreadyExists, BadParameter, CannotStoreNow, NoSuchResource
-from hub.store.commit.group_commit import GroupCommit
-from hub.store.rows import DamagedRows, Moment, RowReader, Size
+from hub.store.rows import Moment, RowReader, Size
 from hub.store.sealing import SecretBox
-from hub.store.sqlite.readers import Readers
 from hub.store.sqlite.sql import clamp, one
+from hub.store.tables.table import Engine, Source, Table
 from hub.store.targets.target import (
     Cursor,
     Gap,
@@ -141,35 +140,25 @@ _parked_rows = RowReader(
 )
 
 
-def load_targets(
-    connection: sqlite3.Connection, damaged: DamagedRows, box: SecretBox | None
-) -> list[SealedTarget]:
-    """Return all targets, the oldest first."""
-    found = []
-    for *values, secrets in connection.execute(_ALL):
+class TargetRows(Struct, frozen=True):
+    """The rows as read at the start: targets and gaps, the oldest first; parked items by target."""
 
-        def has_secrets(row: _Row, secrets: bytes = secrets) -> bool:
-            return box is None or bool(_secrets(box, row.id, secrets))
-
-        if (row := _rows.read(values, damaged, has_secrets)) is None:
-            continue
-        target = Target(
-            id=row.id,
-            kind=row.kind,
-            name=row.name,
-            options=row.options,
-            created_at=row.created_at,
-            generation=row.generation,
-            held=row.held,
-            cursor=Cursor(row.log, row.seq, row.alarm_number, row.erasure_number),
-        )
-        found.append(SealedTarget(target, secrets))
-    return found
+    targets: list[SealedTarget]
+    gaps: list[Gap]
+    parked: dict[int, int]
 
 
-def load_gaps(connection: sqlite3.Connection, damaged: DamagedRows) -> list[Gap]:
-    """Return what targets will never get, by target, the oldest first."""
-    return _gap_rows.read_all(connection.execute(_GAPS), damaged)
+def _target(row: _Row) -> Target:
+    return Target(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        options=row.options,
+        created_at=row.created_at,
+        generation=row.generation,
+        held=row.held,
+        cursor=Cursor(row.log, row.seq, row.alarm_number, row.erasure_number),
+    )
 
 
 def count_parked(connection: sqlite3.Connection) -> dict[int, int]:
@@ -177,34 +166,31 @@ def count_parked(connection: sqlite3.Connection) -> dict[int, int]:
     return dict(connection.execute(_COUNT_PARKED).fetchall())
 
 
-def check_parked(connection: sqlite3.Connection, damaged: DamagedRows) -> None:
-    """Decode all parked items; note what is damaged."""
-    for row in connection.execute(_ALL_PARKED):
-        _parked_rows.read(row, damaged)
-
-
-class TargetTable:
+class TargetTable(Table[TargetRows]):
     """All targets, in memory. Changes are durable on return."""
 
-    def __init__(
-        self,
-        writer: GroupCommit,
-        readers: Readers,
-        box: SecretBox,
-        targets: Sequence[SealedTarget],
-        gaps: Sequence[Gap],
-        parked: dict[int, int],
-        damaged: DamagedRows,
-    ) -> None:
-        self._writer = writer
-        self._readers = readers
-        self._box = box
-        self._damaged = damaged
-        self._parked = parked
-        self._targets = {sealed.target.id: sealed for sealed in targets}
+    queries = ((_parked_rows, _ALL_PARKED),)
+
+    def __init__(self, engine: Engine, loaded: TargetRows) -> None:
+        super().__init__(engine, loaded)
+        self._box = engine.box
+        self._parked = loaded.parked
+        self._targets = {sealed.target.id: sealed for sealed in loaded.targets}
         self._gaps: dict[int, list[Gap]] = {}
-        for gap in gaps:
-            self._gaps.setdefault(gap.target, []).append(gap)
+        self._keep_gaps(loaded.gaps)
+
+    @classmethod
+    def load(cls, source: Source) -> TargetRows:
+        found, box = [], source.box
+        for *values, secrets in source.connection.execute(_ALL):
+
+            def has_secrets(row: _Row, secrets: bytes = secrets) -> bool:
+                return box is None or bool(_secrets(box, row.id, secrets))
+
+            if (row := _rows.read(values, source.damaged, has_secrets)) is not None:
+                found.append(SealedTarget(_target(row), secrets))
+        gaps = _gap_rows.read_all(source.connection.execute(_GAPS), source.damaged)
+        return TargetRows(found, gaps, count_parked(source.connection))
 
     def all(self) -> tuple[Target, ...]:
         """Return all targets, the oldest first."""
@@ -364,7 +350,7 @@ class TargetTable:
         def job(connection: sqlite3.Connection) -> list[Gap]:
             connection.executemany(_ADD_GAP, rows)
             connection.executemany(_TRIM_GAPS, [(id, id) for id in gaps])
-            return load_gaps(connection, self._damaged)
+            return self._load_gaps(connection)
 
         await self._writer.write(job, self._keep_gaps)
 
@@ -379,9 +365,12 @@ class TargetTable:
     async def _change_gaps(self, sql: str, values: tuple[object, ...]) -> None:
         def job(connection: sqlite3.Connection) -> list[Gap]:
             connection.execute(sql, values)
-            return load_gaps(connection, self._damaged)
+            return self._load_gaps(connection)
 
         await self._writer.write(job, self._keep_gaps)
+
+    def _load_gaps(self, connection: sqlite3.Connection) -> list[Gap]:
+        return _gap_rows.read_all(connection.execute(_GAPS), self._damaged)
 
     def _keep_gaps(self, gaps: Sequence[Gap]) -> None:
         found: dict[int, list[Gap]] = {}

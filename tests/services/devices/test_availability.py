@@ -16,7 +16,8 @@ from hub.services.clock.clock import SiteClock
 from hub.services.devices.availability import Availability, DeviceAvailability, availability
 from hub.store.tables import outages as table
 from hub.store.tables.devices import DeviceChange, NewDevice, StatusUpdate
-from hub.store.tables.outages import HubRun, Outage, end_followed, load_outages
+from hub.store.tables.outages import HubRun, Outage, OutageTable, end_followed
+from hub.store.tables.table import Source
 from tests.live.test_registry import FakeLink
 from tests.support.clock import FrozenClock
 from tests.support.core import core_of
@@ -43,7 +44,9 @@ class Watched:
     def start(self) -> None:
         """Begin as after a start of the hub: nobody is connected."""
         end_followed(self.store._connection)
-        self.store.outages.known = load_outages(self.store._connection, self.store.damaged_rows)
+        self.store.outages.known = OutageTable.load(
+            Source(self.store._connection, self.store.damaged_rows)
+        )
         self.registry = Registry(self.clock)
         changes = ChangeFeed()
         self.pending = PendingDevices(10, changes, self.clock)

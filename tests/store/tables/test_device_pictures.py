@@ -27,7 +27,7 @@ async def store(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[Store]:
 def small(store: Store, max_bytes: int) -> DevicePictureTable:
     """Return the same table with a smaller limit."""
     whole = store.device_pictures
-    return DevicePictureTable(whole._writer, whole._readers, max_bytes)
+    return DevicePictureTable(whole._engine, max_bytes=max_bytes)
 
 
 async def put(pictures: DevicePictureTable, *paths: str, did: str = "1", size: int = 10) -> None:
