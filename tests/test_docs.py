@@ -52,6 +52,20 @@ def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
             assert anchor in anchors(page), target
 
 
+WITH_CONTENTS = [name for name, page in PAGES.items() if re.search(r"^- \[.+\]\(#", page, re.M)]
+
+
+@pytest.mark.parametrize("name", WITH_CONTENTS)
+def test_the_contents_of_a_page_lead_to_each_of_its_headings_in_order(name: str) -> None:
+    contents, _, text = PAGES[name].partition('\n<a id="')
+    linked = re.findall(r"\]\(#([^)]+)\)", contents.partition("\n- ")[2])
+    anchors_of_headings = re.findall(r'(?:^<a id="([^"]+)"></a>\n)?^## ', f'<a id="{text}', re.M)
+    # The sections of the protocol are told by their numbers, several at once.
+    assert [anchor for anchor in linked if not anchor[0].isdecimal()] == [
+        anchor for anchor in anchors_of_headings if not anchor[:1].isdecimal()
+    ]
+
+
 def test_every_problem_of_the_hub_is_explained_with_the_answer_of_healthz() -> None:
     table = OPERATIONS.partition("| condition | code | `/healthz` |")[2].partition("\n\n")[0]
     told: dict[str, str] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.cli.options import F, data_option
+from hub.cli.options import F, data_option, read_secret
 from hub.errors import BackupFault
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ _COPY_SPEED = 80e6
 _SHOW_SECONDS = 1.0
 
 
-def _passphrase_option(help: str) -> Callable[[F], F]:
+def _passphrase_option(help: str, *, is_new: bool = False) -> Callable[[F], F]:
     return click.option(
         "--passphrase-stdin",
         "passphrase",
         is_flag=True,
         callback=lambda context, parameter, given: (
-            sys.stdin.readline().rstrip("\r\n") if given else None
+            read_secret("Passphrase", is_new=is_new) if given else None
         ),
         help=help,
     )
@@ -43,7 +43,9 @@ def _passphrase_option(help: str) -> Callable[[F], F]:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--without-pictures", is_flag=True, help="Leave out the pictures of the records.")
-@_passphrase_option("Seal the backup with a passphrase that is read from standard input.")
+@_passphrase_option(
+    "Seal the backup with a passphrase that is read from standard input.", is_new=True
+)
 @data_option()
 def backup(data_dir: Path, file: Path, without_pictures: bool, passphrase: str | None) -> None:
     """Write everything into one FILE: database, pictures, settings, keys and certificates.

@@ -109,9 +109,17 @@ def password_option() -> Callable[[F], F]:
 
 def read_password(from_stdin: bool) -> str:
     """Return a password from standard input or the terminal. Raises UsageError without either."""
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    if not sys.stdin.isatty():
+    if not from_stdin and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for the password: use --password-stdin")
-    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return password
+    return read_secret("Password", is_new=True)
+
+
+def read_secret(prompt: str, *, is_new: bool) -> str:
+    """Return a line of standard input; a terminal asks for it without showing what is typed.
+
+    `is_new`: it asks twice.
+    """
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    secret: str = click.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
+    return secret

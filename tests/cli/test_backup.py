@@ -101,3 +101,20 @@ def test_a_restore_under_another_address_says_what_to_enter_in_the_cameras(
     assert "cameras reached the hub at 10.9.8.7; this computer has" in lines
     assert "  wss://10.9.8.6:8444/" in lines
     assert any(line.startswith("  https://") for line in lines)
+
+
+def test_a_terminal_asks_for_the_passphrase_and_shows_nothing_of_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, asked = tmp_path / "site.backup", []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return "correct horse battery"
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", ask)
+    sealed = ["--passphrase-stdin", "--data"]
+    assert run(["backup", str(file), *sealed, str(data)]) == 0
+    assert run(["restore", str(file), *sealed, str(tmp_path / "new")]) == 0
+    assert asked == ["Passphrase: ", "Repeat for confirmation: ", "Passphrase: "]
