@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hub.services.alarms.alarms import Severity
     from hub.services.alarms.plate_lists import PlateEntry, PlateList
 
+#: What the first column is called where the first row names the columns.
+_HEADINGS = ("plate", "platenumber", "pattern", "车牌", "车牌号", "车牌号码")
 _SEVERITY = click.Choice(("critical", "major", "minor"))
 _PLATES = click.option(
     "--plate",
@@ -27,7 +29,7 @@ _FILE = click.option(
     "--csv",
     "file",
     type=click.Path(path_type=Path),
-    help="More plates: a CSV file (UTF-8) with plate, note and end (RFC 3339) in each row.",
+    help="More plates: a CSV file with plate, note and end (a day, or RFC 3339) in each row.",
 )
 
 
@@ -135,31 +137,52 @@ def _entries(data_dir: Path, plates: Sequence[str], file: Path | None) -> list[P
 
 
 def _read(data_dir: Path, file: Path) -> list[PlateEntry]:
-    """Read the entries of a CSV file. Raises StartFault."""
-    import csv
+    """Read the entries of a CSV file: plate, note, end. Raises StartFault."""
     import io
 
     from hub.cli.outside_files import read_source
     from hub.errors import BadParameter
     from hub.services.alarms.plate_lists import PlateEntry
     from hub.services.csv_cells import from_text
-    from hub.wire.times import parse_rfc3339
+    from hub.services.csv_files import NotCsv, find_encoding, fold_name, read_rows
 
-    entries = []
-    number = 0
+    data = read_source(data_dir, file)
+    encoding = find_encoding(io.BytesIO(data))
+    if encoding is None:
+        raise StartFault(f"{file} is neither UTF-8 nor GB18030 text")
+    text = data.decode(encoding)
+    entries, number = [], 0
     try:
-        text = read_source(data_dir, file).decode("utf-8-sig")
-        for row in csv.reader(io.StringIO(text, newline="")):
-            number += 1
-            plate, note, until, *_ = (*(from_text(cell).strip() for cell in row), "", "", "")
-            if plate:
-                end = parse_rfc3339(until, "end") if until else None
-                entries.append(PlateEntry(plate, note, end))
-    except UnicodeDecodeError:
-        raise StartFault(f"{file} is not UTF-8 text") from None
-    except (csv.Error, BadParameter) as error:
+        for row in read_rows(io.StringIO(text, newline=""), _delimiter_of(text)):
+            number = row.number
+            plate, note, until, *_ = (*map(from_text, row.cells), "", "", "")
+            if plate and not (number == 1 and fold_name(plate) in _HEADINGS):
+                entries.append(PlateEntry(plate, note, _end_of(until) if until else None))
+    except NotCsv as error:
+        raise StartFault(f"{file}, {error}") from None
+    except BadParameter as error:
         raise StartFault(f"{file}, row {number}: {error}") from None
     return entries
+
+
+def _delimiter_of(text: str) -> str:
+    """The first of them in the file: no plate contains one."""
+    from hub.services.csv_files import DELIMITERS
+
+    return next((character for character in text if character in DELIMITERS), ",")
+
+
+def _end_of(text: str) -> int:
+    """A time in RFC 3339, or the end of a day in the zone of this PC. Raises BadParameter."""
+    from datetime import date, datetime, time, timedelta
+
+    from hub.wire.times import parse_rfc3339
+
+    try:
+        next_day = date.fromisoformat(text.replace("/", "-")) + timedelta(days=1)
+        return int(datetime.combine(next_day, time()).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return parse_rfc3339(text, "end")
 
 
 def _fields(one: PlateList) -> dict[str, object]:

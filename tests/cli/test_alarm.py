@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,23 @@ def test_plate_lists_are_added_listed_changed_and_removed(sitehub: Sitehub, tmp_
     assert found["entries"] == []
     assert sitehub("plate-list", "remove", "Found").status == 0
     assert sitehub("plate-list", "remove", "Found").status == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
+def test_plates_are_read_as_spreadsheets_write_them(
+    sitehub: Sitehub, tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "plates.csv"
+    text = "车牌;备注;截止\n京A12346;被盗, 白色;2026-12-31\n京B7;;2026/12/31\n"
+    file.write_text(text, encoding=encoding)
+    assert sitehub("plate-list", "add", "Stolen", "--csv", str(file)).status == 0
+    (found,) = json.loads(sitehub("plate-list", "list", "--json").out)
+    after = datetime(2027, 1, 1).astimezone().astimezone(UTC)
+    end = f"{after:%Y-%m-%dT%H:%M:%S}.000Z"
+    assert [(one["pattern"], one["note"], one["until"]) for one in found["entries"]] == [
+        ("京A12346", "被盗, 白色", end),
+        ("京B7", "", end),
+    ]
 
 
 def test_bad_plate_lists_are_refused(sitehub: Sitehub, tmp_path: Path) -> None:
