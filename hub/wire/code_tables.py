@@ -21,8 +21,8 @@ class CodeName(Struct, frozen=True):
         return self.zh if language == "zh" else self.en
 
 
-#: Types of events: 1 to 14 of 2.4, the others of boxes (D12).
-EVENT_TYPES: dict[int, CodeName] = {
+#: Types of events of cameras (2.4).
+_CAMERA_EVENT_TYPES = {
     1: CodeName("Motion detected", "移动侦测"),
     2: CodeName("Intrusion or line crossing", "区域入侵或绊线"),
     3: CodeName("Camera covered", "视频遮挡"),
@@ -37,6 +37,11 @@ EVENT_TYPES: dict[int, CodeName] = {
     12: CodeName("Listed person", "关注人员"),
     13: CodeName("Post left", "离岗"),
     14: CodeName("Body temperature", "体温检测"),
+}
+CAMERA_EVENT_TYPES = frozenset(_CAMERA_EVENT_TYPES)
+
+#: All types of events: those of cameras, and those of boxes (D12).
+EVENT_TYPES: dict[int, CodeName] = _CAMERA_EVENT_TYPES | {
     16: CodeName("Fall", "跌倒"),
     17: CodeName("Vital signs", "呼吸心跳"),
     18: CodeName("Kitchen hygiene", "明厨亮灶"),

@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from hub.errors import BadParameter, UnknownEventType
 from hub.wire import json_limits, times
-from hub.wire.code_tables import BOX_EVENT_TYPES
+from hub.wire.code_tables import BOX_EVENT_TYPES, CAMERA_EVENT_TYPES
 from hub.wire.coercion import LooseNumber, coerce_int, coerce_text
 from hub.wire.commands.capabilities import Edition
 from hub.wire.extra_fields import (
@@ -283,7 +283,7 @@ def _event_type(sent: LooseNumber, keep_unknown: bool, *, is_box: bool) -> _Even
     number = coerce_int(sent, "type")
     if is_box and number in BOX_EVENT_TYPES:
         return _EventType(*BOX_EVENT_TYPES[number])
-    if number is None or (number not in range(1, 15) and not (keep_unknown and number > 0)):
+    if number is None or (number not in CAMERA_EVENT_TYPES and not (keep_unknown and number > 0)):
         raise UnknownEventType(f"type: {number} is not one of the event types 1 to 14")
     return _EventType(number)
 
