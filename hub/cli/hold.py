@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hub.services.records.holds import Hold
     from hub.store.backup.sealed_file import Sink
     from hub.wire.uploads.records import Record
-    from web.hold_export.export import HeldRecords
+    from web.pages.hold_export.export import HeldRecords
 
 Language = Literal["en", "zh"]
 
@@ -134,8 +134,8 @@ def export(data_dir: Path, hold: int, file: Path, language: Language) -> None:
 async def _write(
     output: Sink, source: HeldRecords, facts: ExportedHold, language: Language
 ) -> None:
-    from web.hold_export.export import ExportFacts, about_hold, export_records
-    from web.pages.language import LANGUAGES
+    from web.language import LANGUAGES
+    from web.pages.hold_export.export import ExportFacts, about_hold, export_records
 
     words, zone = LANGUAGES[language], ZoneInfo(facts.zone)
     export_facts = ExportFacts(

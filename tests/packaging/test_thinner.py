@@ -43,7 +43,7 @@ from babel import core, localedata
 if len(sys.argv) > 1:
     core.__file__ = sys.argv[1] + "/core.py"
     localedata._dirname = sys.argv[1] + "/locale-data"
-from web.pages.language import LANGUAGES
+from web.language import LANGUAGES
 for language in LANGUAGES.values():
     print(language.weekdays())
     for month in range(1, 13):

@@ -41,10 +41,10 @@ from web.api.records.matches import add_matches
 from web.api.records.media import DEVICE_MEDIA, MEDIA
 from web.api.records.record_list import RecordLists
 from web.api.records.records import add_records
-from web.api.records.stream import add_stream
 from web.api.reports import add_reports
 from web.api.routes import Call, Routes
 from web.api.status import add_status
+from web.api.stream import add_stream
 from web.api.targets.targets import add_targets
 
 _OPENAPI = Endpoint(

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from web.api.schemas import allowed, without_null
-from web.pages.language import gettext
+from web.language import gettext
 
 Json = Mapping[str, Any]
 

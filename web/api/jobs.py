@@ -16,9 +16,8 @@ from hub.services.commands.photo_search import CameraSearch, SearchHit
 from hub.services.jobs.jobs import ItemState, Job, JobItem, JobKind, JobState
 from hub.services.people.register import PersonName
 from hub.wire.times import format_rfc3339
-from web.api.answers import Did, Time
+from web.api.answers import Did, KnownAs, Time, known_as_fields
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Seq
-from web.api.people.answers import KnownAs, known_as_fields
 from web.api.routes import Call, Routes, id_of
 
 TAG = "Jobs"

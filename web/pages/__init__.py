@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from quart_trio import QuartTrio
 
-from web.pages import account, language, setup, site
+from web import language
+from web.pages import account, setup, site
 from web.pages.alarms import views as alarms
 from web.pages.camera import (
     capabilities,

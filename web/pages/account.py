@@ -10,11 +10,10 @@ from hub.services.access.sessions import hash_token
 from hub.services.access.setup_links import setup_command
 from hub.services.access.users import User
 from hub.services.access.validation import MAX_SENT_NAME
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import LANGUAGES, gettext, ngettext
 from web.pages.faults import Forbidden
 from web.pages.labels import done_sentence
-from web.pages.language import LANGUAGES, gettext, ngettext
 from web.pages.layout import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_path, page, redirect_to
 
 blueprint = Blueprint("account", __name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from web import auth
-from web.pages.language import N_, gettext
+from web.language import N_, gettext
 
 #: Actors that are neither a user nor an API key.
 _ACTORS = {

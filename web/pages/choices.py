@@ -8,7 +8,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from hub.services.people.groups import CameraGroup
-from web.pages.language import gettext
+from web.language import gettext
 
 Code = TypeVar("Code", bound=str)
 

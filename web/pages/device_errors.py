@@ -13,7 +13,7 @@ from hub.errors import (
     NotSent,
     Unanswered,
 )
-from web.pages.language import N_, gettext
+from web.language import N_, gettext
 
 #: All errors that a device can cause.
 DEVICE_ERRORS = (NotSent, Unanswered, DeviceRefused, DeviceNonsense)

@@ -17,10 +17,10 @@ from hub.errors import (
     StillStoring,
 )
 from web import auth
+from web.language import N_, gettext
 from web.pages.device_errors import DEVICE_ERRORS, describe_change_error
 from web.pages.faults import Forbidden, NotASeq, NotHere
 from web.pages.labels import ROLES
-from web.pages.language import N_, gettext
 from web.pages.layout import local_path, page, redirect_to
 
 

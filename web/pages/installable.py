@@ -6,9 +6,8 @@ import msgspec
 from quart import Response
 from quart_trio import QuartTrio
 
-from web import auth
+from web import auth, language
 from web.assets import Assets
-from web.pages import language
 
 _THEME = "#0d1113"
 #: File, sizes and purpose.

@@ -19,8 +19,8 @@ from hub.services.devices.views import DeviceView
 from hub.services.problems import PROBLEMS, HealthReason
 from hub.wire.commands.field_specs import FieldSpec
 from hub.wire.uploads.records import HubDetail
-from web.pages import language
-from web.pages.language import N_, gettext
+from web import language
+from web.language import N_, gettext
 from web.pages.target_reasons import target_reason
 
 #: As the services tell a moment, in the years that every time zone can show.
@@ -39,7 +39,7 @@ KINDS = {
 DEVICE_STATES = {
     "online": N_("Online"),
     "offline": N_("Offline"),
-    #: It tries to connect and is not let in: see web.pages.camera.row.
+    #: It tries to connect and is not let in: see web.pages.shown.camera_rows.
     "refused": N_("Refused"),
     "disabled": N_("Disabled"),
 }

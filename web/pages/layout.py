@@ -12,10 +12,9 @@ from quart import Response, g, render_template, request
 
 from hub.services.access.users import User
 from hub.services.problems import HealthReason
-from web import auth
-from web.pages import language
-from web.pages.alarms.state import alarm_state
+from web import auth, language
 from web.pages.labels import ROLES, health_sentence, health_topics
+from web.pages.shown.alarm_state import alarm_state
 
 LANGUAGE_COOKIE = "sitehub_language"
 THEME_COOKIE = "sitehub_theme"

@@ -11,8 +11,8 @@ from quart import Response, request
 
 from hub.errors import TooManyRequests
 from web import auth
+from web.language import gettext
 from web.pages.faults import Fault
-from web.pages.language import gettext
 
 #: The field of the forms: the macro `own_password` of _macros.html.
 FIELD = "own_password"

@@ -8,8 +8,8 @@ from hub.errors import BadParameter, NotAuthorised
 from hub.services.access.setup_links import UserLink, setup_command
 from hub.services.site import SiteSettings
 from web import auth
+from web.language import gettext
 from web.pages.labels import ROLES, describe_account_error
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.zones import zone_choices
 

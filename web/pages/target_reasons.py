@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from web.pages.language import N_, gettext
+from web.language import N_, gettext
 
 _TEMPLATES = (
     N_("it answered 410: this address does not exist any more"),

@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from hub.errors import BadParameter
 from hub.services.reports.periods import read_day
-from web import auth
-from web.pages import language
+from web import auth, language
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)

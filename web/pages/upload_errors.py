@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooLarge
 from web.http.bodies import TooSlow
-from web.pages.language import gettext
+from web.language import gettext
 
 #: Errors while a form with a file is read.
 UPLOAD_ERRORS = (BadParameter, CannotStoreNow)

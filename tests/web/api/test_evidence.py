@@ -24,9 +24,9 @@ from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, face, open_hub_services
 from tests.web.api.test_api import Client, refusal
 from web.api.records.holds import MAX_BODY_BYTES, may_change
-from web.hold_export.export import ExportFacts, about_hold, export_records
-from web.hold_export.response import HubRecords
-from web.pages.language import LANGUAGES
+from web.language import LANGUAGES
+from web.pages.hold_export.export import ExportFacts, about_hold, export_records
+from web.pages.hold_export.response import HubRecords
 
 REASON = "Theft <b>at</b> the gate"
 

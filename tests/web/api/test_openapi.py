@@ -28,6 +28,7 @@ from hub.wire.uploads.records import (
 )
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services
+from web import language
 from web.api import docs, openapi
 from web.api.alarms.alarms import NoteBody, SeqsBody
 from web.api.alarms.rules import AlarmRules, PlateListBody
@@ -48,7 +49,6 @@ from web.api.records.holds import HoldChangeBody, HoldRecordsBody, NewHoldBody
 from web.api.routes import Routes
 from web.api.targets.bodies import TargetBody, TargetPatch
 from web.app import create_app
-from web.pages import language
 
 METHODS = ("get", "post", "put", "patch", "delete")
 

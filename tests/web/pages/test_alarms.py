@@ -33,7 +33,7 @@ from tests.support.clock import FrozenClock
 from tests.support.page_site import PageSite, open_page_site
 from tests.support.photographer import photo
 from web.pages.alarms import events, views
-from web.pages.alarms.state import MAX_SHOWN
+from web.pages.shown.alarm_state import MAX_SHOWN
 
 INTRUSION, FIRE, PERSON = 2, 8, 11
 UNACKNOWLEDGED_TEXT = "Nobody has acknowledged this alarm:"

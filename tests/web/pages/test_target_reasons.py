@@ -11,7 +11,7 @@ import pytest
 
 import hub.services.forwarding
 from hub.services.forwarding.forwarder import REFUSES_ERASURE
-from web.pages import language
+from web import language
 from web.pages.target_reasons import target_reason
 
 _SOURCES = Path(hub.services.forwarding.__file__).parent

@@ -23,8 +23,8 @@ from hub.services.doctor.texts import TEXTS
 from hub.services.problems import CHECKS, PROBLEMS
 from hub.store.backup.archive import HEAD_NOT_READ, HEAD_TOO_LARGE
 from hub.store.health import SQLITE_REASONS, describe
+from web.language import CATALOGS
 from web.pages import labels
-from web.pages.language import CATALOGS
 
 WEB = Path(web.__file__).parent
 TEMPLATES = sorted(WEB.joinpath("templates").rglob("*.html"))

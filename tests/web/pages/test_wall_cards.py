@@ -10,8 +10,8 @@ from hub.services.people.register import PersonName
 from hub.wire.uploads.records import FaceDetail, Record
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
-from web.pages.live.record_cards import RecordCard, make_card
 from web.pages.live.stream import WallStream
+from web.pages.shown.record_cards import RecordCard, make_card
 
 LI = FaceDetail(name="Li Wei", uuid="7", category=1)
 

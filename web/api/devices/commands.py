@@ -50,8 +50,8 @@ from hub.wire.commands.dialect import (
 )
 from hub.wire.commands.results import decode_answer
 from web import auth
+from web.api.answers import KnownAs, known_as_fields
 from web.api.endpoint import PREFIX, Endpoint
-from web.api.people.answers import KnownAs, known_as_fields
 from web.api.routes import Routes, check_no_query
 from web.error_responses import refuse, send_json
 from web.http.bodies import MAX_SHORT_BODY_BYTES, Bodies, Body, PeerLeft, TooSlow

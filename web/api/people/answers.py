@@ -8,13 +8,11 @@ from msgspec import Meta, Struct
 
 from hub.services.people.groups import CameraGroup
 from hub.services.people.register import Person as RegisterPerson
-from hub.services.people.register import PersonName
 from hub.services.people.sync.people_sync import DevicePeople
 from hub.wire.times import format_rfc3339
-from web.api.answers import Did, Time
+from web.api.answers import Did, Pid, Time
 from web.api.endpoint import PREFIX
 
-Pid = Annotated[str, Meta(description="a decimal string from 1 to 2^64 - 1")]
 Number = Annotated[
     str, Meta(description="all but the last four digits are `*` unless the caller may see it")
 ]
@@ -46,14 +44,6 @@ class Person(Struct, frozen=True, kw_only=True):
     created_at: Time
     changed_at: Time
     changed_by: Annotated[str, Meta(description="`user NAME`, `key APPID` or `command line`")]
-
-
-class KnownAs(Struct, frozen=True):
-    """What the register says of a person whom a camera names by `uuid` or `pid`."""
-
-    pid: Pid
-    name: str
-    category: Annotated[int, Meta(description="1 whitelist, 2 blacklist, 3 VIP, 4 visitor")]
 
 
 class PeopleList(Struct, frozen=True):
@@ -103,10 +93,6 @@ class DeviceSync(Struct, frozen=True, kw_only=True, rename={"is_": "is"}):
     compared_at: Annotated[
         Time | None, Meta(description="when its whole list was last compared with the register")
     ]
-
-
-def known_as_fields(person: PersonName) -> KnownAs:
-    return KnownAs(person.pid, person.name, person.category)
 
 
 def sync_fields(numbers: DevicePeople) -> DeviceSync:

@@ -12,10 +12,11 @@ from hub.services import Services
 from hub.services.people.sync.decisions import LongDecision
 from hub.services.people.sync.people_sync import DevicePeople as DeviceNumbers
 from hub.services.people.sync.people_sync import PersonRow
+from web.api.answers import Pid
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
 from web.api.jobs import JOB_EXAMPLE, JobFields, job_fields
 from web.api.people import answers
-from web.api.people.answers import DeviceState, Pid
+from web.api.people.answers import DeviceState
 from web.api.people.people import TAG
 from web.api.routes import Call, Routes, View
 

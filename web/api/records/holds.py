@@ -26,7 +26,7 @@ from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq, Text
 from web.api.records.answers import Records
 from web.api.records.record_list import PIECE_BYTES, RecordLists
 from web.api.routes import Call, Routes, id_of
-from web.hold_export import response
+from web.pages.hold_export import response
 
 TAG = "Evidence"
 _HOLDS = f"{PREFIX}/holds"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Literal
 
 from msgspec import Struct
@@ -11,7 +10,6 @@ from quart import Blueprint, Response, request
 from hub.errors import (
     DeviceNonsense,
     DeviceSilent,
-    HubError,
     NoSuchResource,
     NotAuthorised,
     NotSent,
@@ -23,7 +21,7 @@ from hub.wire.commands.param_structs import FilePath
 from hub.wire.pictures import EXTENSIONS
 from web.api.endpoint import Endpoint, Nothing
 from web.api.routes import Call, Routes, seq_of
-from web.http.sender import PeerLost
+from web.picture_pieces import pieces_of
 
 
 class PictureQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,18 +135,3 @@ def _response(picture: StoredPicture | PictureInPieces, cache_control: str) -> R
         # The length is that of the picture, not of this empty answer.
         del response.headers["Content-Length"]
     return response
-
-
-async def pieces_of(picture: PictureInPieces) -> AsyncIterator[bytes]:
-    """The pieces, read from the disk as the client reads them. Raises PeerLost if one is gone."""
-    at = 0
-    while at < picture.size:
-        try:
-            piece = await picture.read(at)
-        except HubError as error:
-            raise PeerLost from error
-        if not piece:
-            # It was erased or dropped meanwhile. The answer ends before its announced length.
-            raise PeerLost
-        at += len(piece)
-        yield piece

@@ -16,10 +16,10 @@ from quart import current_app
 from hub.live.feed import keys_of
 from hub.services import Services
 from hub.services.alarms.alarms import Alarm
+from web import language
 from web.live_events import News
-from web.pages import language
-from web.pages.alarms.cards import make_alarm_cards
-from web.pages.alarms.state import alarm_state, choose_shown, new_alarms
+from web.pages.shown.alarm_cards import make_alarm_cards
+from web.pages.shown.alarm_state import alarm_state, choose_shown, new_alarms
 
 _REPEAT_SECONDS = 1.0
 

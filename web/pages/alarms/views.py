@@ -10,18 +10,17 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.alarms.alarms import Alarm, AlarmStep, ListPlace
 from hub.services.alarms.csv_export import export_csv
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.actors import actor_text
-from web.pages.alarms import labels
 from web.pages.alarms.alarm_filter import NIGHT, AlarmForm, read_form
-from web.pages.alarms.answers import answer_texts
-from web.pages.alarms.cards import AlarmCard, make_alarm_card, make_alarm_cards
-from web.pages.alarms.state import MAX_SHOWN, choose_shown, new_alarms
-from web.pages.camera.relay.labels import relay_link
 from web.pages.labels import done_sentence
-from web.pages.language import gettext
 from web.pages.layout import local_path, make_url, page, redirect_to, wants_part
+from web.pages.shown import alarm_labels as labels
+from web.pages.shown.alarm_answers import answer_texts
+from web.pages.shown.alarm_cards import AlarmCard, make_alarm_card, make_alarm_cards
+from web.pages.shown.alarm_state import MAX_SHOWN, choose_shown, new_alarms
+from web.pages.shown.relays import relay_link
 from web.pages.times import now_here
 
 blueprint = Blueprint("alarms", __name__, url_prefix="/alarms")

@@ -9,8 +9,8 @@ from hub.errors import BadParameter
 from hub.services.devices.capabilities import CapabilityView
 from hub.services.devices.views import DeviceView
 from web import auth
+from web.language import N_, gettext
 from web.pages.camera.layout import camera_page, get_camera
-from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_capabilities", __name__, url_prefix="/cameras/<int:did>/capabilities")

@@ -21,9 +21,8 @@ from hub.wire.commands.answers import FaceCapture, PersonCapture
 from hub.wire.commands.dialect import FACE_HISTORY, PERSON_HISTORY
 from hub.wire.commands.param_structs import FaceHistory, PersonHistory
 from hub.wire.commands.params import check_fields
-from web import auth
-from web.pages import language
-from web.pages.camera.form_fields import parse_time_field
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.camera.layout import camera_page, device_picture_url, get_camera
 from web.pages.camera.paged_list import next_query, read_position, stream_list
 from web.pages.camera.people.filters import (
@@ -34,9 +33,9 @@ from web.pages.camera.people.filters import (
     read_filters,
 )
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
-from web.pages.language import N_, gettext
-from web.pages.live.known_people import make_recognised, recognised_people
-from web.pages.live.record_cards import KnownAs, ListBadge
+from web.pages.shown.form_fields import parse_time_field
+from web.pages.shown.known_people import make_recognised, recognised_people
+from web.pages.shown.record_cards import KnownAs, ListBadge
 from web.pages.times import now_here
 
 blueprint = Blueprint("camera_captures", __name__, url_prefix="/cameras/<int:did>/captures")

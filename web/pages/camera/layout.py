@@ -12,12 +12,12 @@ from hub.services.devices.validation import MAX_SN_LENGTH
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import CommandGroup, may_know
 from web import auth
-from web.pages.camera.relay.labels import relay_link
-from web.pages.camera.row import camera_row
+from web.language import N_, gettext
 from web.pages.labels import done_sentence
-from web.pages.language import N_, gettext
 from web.pages.layout import page
-from web.pages.search.links import of_camera
+from web.pages.shown.camera_rows import camera_row
+from web.pages.shown.links import of_camera
+from web.pages.shown.relays import relay_link
 
 
 class CameraTab(Struct, frozen=True):

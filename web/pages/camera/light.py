@@ -13,12 +13,12 @@ from hub.wire.commands.capabilities import may_know
 from hub.wire.commands.later_commands import SET_DAY_NIGHT
 from hub.wire.commands.later_params import DayNightSet, Light
 from web import auth
+from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.choices import Choice
 from web.pages.device_errors import describe_change_error
 from web.pages.faults import NotHere
-from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_light", __name__, url_prefix="/cameras/<int:did>/light")

@@ -15,9 +15,9 @@ from hub.services.firmware.releases import Release
 from hub.wire.uploads.firmware import Versions
 from web import auth
 from web.forms.key_field import read_key
+from web.language import gettext
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.labels import describe_field_error, init_outcome, waiting_reasons
-from web.pages.language import gettext
 from web.pages.layout import redirect_to
 
 #: Releases of firmware that are offered on the page.

@@ -8,11 +8,10 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.services.devices.availability import FAILURES, KEEP_DAYS, Outage
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext, ngettext
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.labels import duration
-from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import make_url, page
 
 blueprint = Blueprint("camera_outages", __name__, url_prefix="/cameras/<int:did>/outages")

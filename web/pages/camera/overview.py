@@ -6,10 +6,10 @@ from quart import Blueprint, Response
 
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.camera.outages import summarise_outages
-from web.pages.camera.row import camera_row
 from web.pages.firmware.rows import find_campaign
 from web.pages.labels import init_outcome
 from web.pages.layout import page
+from web.pages.shown.camera_rows import camera_row
 
 blueprint = Blueprint("camera", __name__, url_prefix="/cameras/<int:did>")
 

@@ -7,11 +7,11 @@ from quart import Blueprint, Response
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import may_know
 from web import auth
+from web.language import gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.camera.orders import name_to_type, read_order
 from web.pages.device_errors import describe_change_error
-from web.pages.language import gettext
 from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_remove", __name__, url_prefix="/cameras/<int:did>/remove")

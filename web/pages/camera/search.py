@@ -22,19 +22,18 @@ from hub.wire.commands.dialect import PERSON_SEARCH
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import PersonSearch
 from hub.wire.commands.params import check_fields
-from web import auth
+from web import auth, language
 from web.forms.file_forms import read_file_form
-from web.pages import language
-from web.pages.camera.form_fields import (
+from web.language import gettext
+from web.pages.camera.layout import device_picture_url, get_camera
+from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
+from web.pages.labels import number_expected
+from web.pages.shown.form_fields import (
     describe_photo_error,
     parse_time_field,
     photo_field,
 )
-from web.pages.camera.layout import device_picture_url, get_camera
-from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
-from web.pages.labels import number_expected
-from web.pages.language import gettext
-from web.pages.live.known_people import (
+from web.pages.shown.known_people import (
     RecognisedView,
     make_recognised,
     people_named,

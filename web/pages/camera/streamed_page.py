@@ -16,10 +16,10 @@ from quart.wrappers.response import ResponseBody
 
 from hub.errors import NoSuchResource
 from hub.services.devices.views import DeviceView
-from web.pages import language
+from web import language
+from web.language import gettext
 from web.pages.camera.layout import camera_page
 from web.pages.device_errors import DEVICE_ERRORS, describe_device_error
-from web.pages.language import gettext
 from web.pages.layout import shared_values
 
 #: Cannot occur in user or device text, which is escaped.

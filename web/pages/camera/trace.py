@@ -10,11 +10,10 @@ from quart import Blueprint, Response, request
 from hub.errors import OK
 from hub.services.devices.frame_trace import TracedFrame
 from hub.wire.redaction import format_size
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.labels import waiting_reasons
-from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("trace", __name__, url_prefix="/cameras")

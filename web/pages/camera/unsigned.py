@@ -8,12 +8,12 @@ from hub.errors import BadParameter, HubError
 from hub.services.admission.unsigned.addresses import AnotherIsMoving
 from hub.services.devices.views import DeviceView
 from web import auth
+from web.language import gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.camera.orders import read_order
 from web.pages.device_errors import describe_change_error
 from web.pages.faults import NotHere
-from web.pages.language import gettext
 from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_unsigned", __name__, url_prefix="/cameras/<int:did>/unsigned")

@@ -20,6 +20,7 @@ from hub.services.admission.unsigned.approval import NotConnected
 from hub.services.audit import Actor
 from web import auth
 from web.forms.key_field import read_key
+from web.language import gettext
 from web.pages.cameras.arrivals import accepted_note
 from web.pages.cameras.connect import connect_page
 from web.pages.cameras.pending_list import (
@@ -32,7 +33,6 @@ from web.pages.cameras.pending_list import (
 from web.pages.cameras.replace import replace_page
 from web.pages.cameras.views import cameras_page
 from web.pages.labels import describe_field_error, reason_sentence
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("accept", __name__, url_prefix="/cameras")

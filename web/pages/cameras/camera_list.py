@@ -10,10 +10,10 @@ from quart import request
 
 from hub.services.devices.overview import CameraSummary, sort_key
 from web import auth
-from web.pages.camera.row import CameraRow, camera_row, shown_state
+from web.language import gettext
 from web.pages.labels import DEVICE_STATES
-from web.pages.language import gettext
 from web.pages.layout import make_url
+from web.pages.shown.camera_rows import CameraRow, camera_row, shown_state
 
 #: There may be thousands of cameras.
 ROWS_PER_PAGE = 30

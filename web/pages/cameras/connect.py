@@ -10,11 +10,11 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from web import auth
 from web.forms.key_field import read_key
+from web.language import N_, gettext
 from web.pages.cameras.arrivals import accepted_note, find_arrivals
 from web.pages.cameras.pending_list import PendingRow, page_url, pending_list, read_back
 from web.pages.faults import Fault, NotHere
 from web.pages.labels import describe_field_error, done_sentence
-from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
 

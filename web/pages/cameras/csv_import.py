@@ -17,11 +17,10 @@ from hub.services.devices.csv_import import (
     write_template,
 )
 from hub.wire.code_tables import Language
-from web import auth
+from web import auth, language
 from web.forms.file_forms import read_file_form
-from web.pages import language
+from web.language import gettext
 from web.pages.labels import describe_field_error, describe_row_fault
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.upload_errors import UPLOAD_ERRORS, describe_form_error, file_too_large
 

@@ -12,8 +12,8 @@ from hub.services.people.groups import MAX_GROUPS, CameraGroup
 from hub.services.people.register import PersonFilter
 from hub.services.people.validation import MAX_GROUP_NAME_LENGTH
 from web import auth
+from web.language import gettext
 from web.pages.labels import done_sentence
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 
 blueprint = Blueprint("camera_groups", __name__, url_prefix="/cameras/groups")

@@ -18,7 +18,7 @@ from hub.services.jobs.jobs import Job
 from hub.services.people.groups import CameraGroup
 from hub.wire.commands.dialect import REBOOT
 from web import auth
-from web.pages.camera.row import shown_state
+from web.language import N_, gettext, ngettext
 from web.pages.camera.settings.face_and_recording import FACE, RECORDING
 from web.pages.camera.settings.forms import (
     FieldGroup,
@@ -30,8 +30,8 @@ from web.pages.camera.settings.forms import (
 )
 from web.pages.choices import group_choices
 from web.pages.labels import DEVICE_STATES
-from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import page, redirect_to
+from web.pages.shown.camera_rows import shown_state
 
 blueprint = Blueprint("many_cameras", __name__, url_prefix="/cameras/many")
 

@@ -8,10 +8,9 @@ from msgspec import Struct
 from quart import request
 
 from hub.services.admission.enrolment import PendingDevice, RefusalCode
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import ngettext
 from web.pages.labels import clock_offset, waiting_reasons
-from web.pages.language import ngettext
 from web.pages.layout import make_url
 
 #: Hundreds may be pending, and each has a form of 3 KB.

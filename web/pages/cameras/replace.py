@@ -7,11 +7,11 @@ from quart import Blueprint, Response, request
 
 from hub.services.devices.views import DeviceView
 from web import auth
-from web.pages.camera.row import shown_state
+from web.language import gettext
 from web.pages.cameras.pending_list import PendingRow, make_pending_row, read_back
 from web.pages.labels import DEVICE_STATES
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
+from web.pages.shown.camera_rows import shown_state
 
 blueprint = Blueprint("replace", __name__, url_prefix="/cameras/waiting")
 

@@ -14,14 +14,14 @@ from hub.services.access.users import User
 from hub.services.records.holds import MAX_RECORDS_PER_HOLD, Selected, Selection, may_change
 from hub.wire.uploads.records import RECORD_KINDS
 from web import auth
+from web.language import gettext
 from web.pages.choices import Choice
 from web.pages.evidence.rows import hold_row
 from web.pages.evidence.times import read_last_day
 from web.pages.evidence.views import describe_hold_error
 from web.pages.labels import KINDS
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
-from web.pages.live.known_people import make_cards
+from web.pages.shown.known_people import make_cards
 from web.pages.times import now_here, read_time_ms, time_field
 
 blueprint = Blueprint("evidence_keep", __name__, url_prefix="/evidence/new")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.services.records.holds import Hold
-from web.pages import language
+from web import language
+from web.language import gettext
 from web.pages.actors import actor_text
 from web.pages.evidence.times import last_day_field
-from web.pages.language import gettext
 
 
 class HoldRow(Struct, frozen=True, kw_only=True):

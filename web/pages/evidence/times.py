@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from hub.services.reports.periods import read_day
-from web.pages import language
+from web import language
 from web.pages.times import end_of
 
 

@@ -7,16 +7,15 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.access.users import User
 from hub.services.records.holds import Hold, may_change
-from web import auth
-from web.hold_export import response
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.evidence.rows import hold_row
 from web.pages.evidence.times import read_last_day
 from web.pages.faults import Forbidden
+from web.pages.hold_export import response
 from web.pages.labels import done_sentence, size_text
-from web.pages.language import gettext
 from web.pages.layout import make_url, page, redirect_to
-from web.pages.live.known_people import make_cards
+from web.pages.shown.known_people import make_cards
 from web.pages.times import now_here
 
 blueprint = Blueprint("evidence", __name__, url_prefix="/evidence")

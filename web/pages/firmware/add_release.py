@@ -21,8 +21,8 @@ from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import VERSION_NAMES, Versions
 from web import auth
 from web.forms.firmware_forms import FirmwareForm, read_firmware_form
+from web.language import gettext
 from web.pages.firmware.labels import TYPES, VERSIONS, describe_form_error, file_expected, size_text
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to, wants_part
 
 blueprint = Blueprint("firmware_add", __name__, url_prefix="/firmware/add")

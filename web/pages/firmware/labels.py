@@ -29,10 +29,10 @@ from hub.services.firmware.release_validation import (
 from hub.services.firmware.releases import MAX_FILE_BYTES, MAX_RELEASES, MAX_TOTAL_BYTES, Release
 from hub.wire.coercion import MAX_NUMBER
 from hub.wire.uploads.firmware import Versions, is_older
+from web import language
 from web.http.bodies import TooSlow
-from web.pages import language
+from web.language import N_, gettext, ngettext
 from web.pages.labels import STORE_REASONS
-from web.pages.language import N_, gettext, ngettext
 
 #: 2.3: the kind of a component, by its `type`.
 TYPES = {

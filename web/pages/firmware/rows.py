@@ -10,6 +10,7 @@ from hub.services.devices.views import DeviceView
 from hub.services.firmware.campaign_views import Campaign, CampaignDevice, CampaignOutline
 from hub.services.firmware.releases import Component, Release
 from web import auth
+from web.language import gettext
 from web.pages.firmware.labels import (
     CAMPAIGN_LOOKS,
     CAMPAIGN_STATES,
@@ -25,7 +26,6 @@ from web.pages.firmware.labels import (
     versions_line,
 )
 from web.pages.firmware.release_holders import ReleaseHolders
-from web.pages.language import gettext
 
 #: States that need attention come first.
 _STATE_ORDER = ("too_old", "downloading", "downloaded", "offered", "waiting", "done")

@@ -12,12 +12,12 @@ from hub.services.firmware.releases import Release
 from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.uploads.firmware import Versions
 from web import auth
-from web.pages.camera.row import CameraRow, camera_row
+from web.language import gettext
 from web.pages.firmware.labels import describe_start_error, too_old_sentence, versions_line
 from web.pages.firmware.release_holders import ReleaseHolders
 from web.pages.firmware.rows import release_row
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
+from web.pages.shown.camera_rows import CameraRow, camera_row
 
 blueprint = Blueprint(
     "firmware_start_campaign", __name__, url_prefix="/firmware/releases/<int:id>/give"

@@ -14,11 +14,11 @@ from hub.services.commands.many import DeviceOutcome, ManySubject
 from hub.services.jobs.jobs import Job, JobItem, JobKind
 from hub.services.people.import_export.imports import RefusedRow
 from web import auth
+from web.language import gettext
 from web.pages.camera.settings.face_and_recording import FACE, RECORDING
 from web.pages.camera.settings.forms import describe_changes
 from web.pages.device_errors import device_message
 from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
-from web.pages.language import gettext
 from web.pages.people.import_texts import describe_refusal
 
 T = TypeVar("T")

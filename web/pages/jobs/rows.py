@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.services.jobs.jobs import ItemState, Job, JobKind, JobState
-from web.pages import language
+from web import language
+from web.language import N_, gettext
 from web.pages.actors import actor_text
-from web.pages.language import N_, gettext
 
 KINDS: dict[JobKind, str] = {
     "import": N_("Import of people"),

@@ -9,8 +9,8 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.wire.uploads.records import Record
 from web import auth
-from web.pages.language import gettext
-from web.pages.search.links import more_of_camera, more_of_person, more_of_plate
+from web.language import gettext
+from web.pages.shown.links import more_of_camera, more_of_person, more_of_plate
 
 
 class MoreLink(Struct, frozen=True):

@@ -16,13 +16,12 @@ from quart.wrappers.response import ResponseBody
 from hub.services.access.users import User
 from hub.services.people.register import PersonName
 from hub.wire.uploads.records import Record
-from web import auth
+from web import auth, language
 from web.live_events import News, open_live_events
-from web.pages import language
 from web.pages.alarms.events import AlarmEvent, AlarmEvents
-from web.pages.live.known_people import known_people
-from web.pages.live.record_cards import make_card
 from web.pages.live.shared_cards import RenderedCard, shared_cards
+from web.pages.shown.known_people import known_people
+from web.pages.shown.record_cards import make_card
 
 #: Cards on a page of the wall; a browser that is further behind reloads the wall.
 CARDS_PER_PAGE = 60

@@ -16,20 +16,21 @@ from hub.services.people.masking import masked_record, record_has_numbers
 from hub.services.records.record_log import RecordFilter
 from hub.services.records.repeat_groups import RepeatGroup, group_repeats
 from hub.wire.uploads.records import RECORD_KINDS, Record, RecordKind
-from web import auth
+from web import auth, language
+from web.language import gettext
 from web.live_events import refuse_too_many
-from web.pages import language
 from web.pages.alarms.views import live_alarms
-from web.pages.camera.relay.labels import relay_link
-from web.pages.camera.row import ShownState, shown_state
 from web.pages.evidence.rows import hold_row
 from web.pages.faults import seq_of
 from web.pages.labels import DEVICE_STATES
 from web.pages.labels import KINDS as KIND_NAMES
-from web.pages.language import gettext
 from web.pages.layout import page, wants_part
-from web.pages.live.known_people import known_people, make_group_cards
-from web.pages.live.record_cards import (
+from web.pages.live.record_links import more_links, recordings_url
+from web.pages.live.stream import CARDS_PER_PAGE, WallStream
+from web.pages.search.record_place import RecordPlace, searched_place
+from web.pages.shown.camera_rows import ShownState, shown_state
+from web.pages.shown.known_people import known_people, make_group_cards
+from web.pages.shown.record_cards import (
     card_pictures,
     extra_fields,
     list_badge,
@@ -38,9 +39,7 @@ from web.pages.live.record_cards import (
     record_fields,
     shows_person,
 )
-from web.pages.live.record_links import more_links, recordings_url
-from web.pages.live.stream import CARDS_PER_PAGE, WallStream
-from web.pages.search.record_place import RecordPlace, searched_place
+from web.pages.shown.relays import relay_link
 
 blueprint = Blueprint("live", __name__)
 

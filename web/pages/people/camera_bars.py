@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from hub.errors import NoSuchResource
 from web import auth
-from web.pages.camera.row import shown_state
+from web.language import gettext
 from web.pages.labels import DEVICE_STATES
-from web.pages.language import gettext
-from web.pages.people.sync_labels import CameraSync, camera_numbers
+from web.pages.shown.camera_rows import shown_state
+from web.pages.shown.sync_labels import CameraSync, camera_numbers
 
 
 class CameraBar(Struct, frozen=True, kw_only=True):

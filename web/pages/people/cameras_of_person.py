@@ -7,10 +7,10 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.services.people.sync.people_sync import PersonOnDevice
 from web import auth
-from web.pages.camera.row import shown_state
+from web.language import gettext
 from web.pages.labels import DEVICE_STATES
-from web.pages.language import gettext
-from web.pages.people.sync_labels import STANDSTILLS, SYNC_ICONS, sync_reason, sync_text
+from web.pages.shown.camera_rows import shown_state
+from web.pages.shown.sync_labels import STANDSTILLS, SYNC_ICONS, sync_reason, sync_text
 
 
 class CameraRow(Struct, frozen=True, kw_only=True):

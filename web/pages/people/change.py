@@ -12,10 +12,9 @@ from hub.services.people.register import Person, PersonChange
 from hub.services.photos.photos import BadPhoto
 from web import auth
 from web.forms.file_forms import FileForm, read_file_form
-from web.pages.camera.form_fields import describe_photo_error
+from web.language import gettext
 from web.pages.choices import group_choices
 from web.pages.device_errors import DEVICE_ERRORS, describe_device_error
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.people.form import (
     PersonForm,
@@ -34,6 +33,7 @@ from web.pages.people.photo_picker import (
 )
 from web.pages.people.rows import photo_url
 from web.pages.people.views import check_pid
+from web.pages.shown.form_fields import describe_photo_error
 from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("people_change", __name__, url_prefix="/people")

@@ -13,11 +13,11 @@ from hub.services.people.register import Person, PersonChange
 from hub.services.people.validation import MAX_NOTE_LENGTH
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import MAX_PID, PersonAdd
-from web.pages import language
+from web import language
+from web.language import N_, gettext
 from web.pages.camera.people.form import TABLES
 from web.pages.choices import Choice
-from web.pages.language import N_, gettext
-from web.pages.live.record_cards import table_text
+from web.pages.shown.record_cards import table_text
 from web.pages.times import read_time_ms
 
 #: The fields of 1.12 that are text, in the order of the form.

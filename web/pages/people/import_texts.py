@@ -6,9 +6,9 @@ from hub.errors import BadParameter, HubError
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES
 from hub.services.people.import_export.plan import Refusal, RefusalCode
 from web.http.bodies import TooSlow
-from web.pages.camera.form_fields import describe_photo_fault
-from web.pages.language import N_, gettext
+from web.language import N_, gettext
 from web.pages.people.form import LABELS
+from web.pages.shown.form_fields import describe_photo_fault
 from web.pages.upload_errors import describe_form_error
 
 #: Columns that are no field of the form.

@@ -11,11 +11,11 @@ from hub.services.people.groups import CameraGroup
 from hub.services.people.register import PersonFilter, SyncState
 from hub.wire import code_tables
 from web import auth
+from web.language import N_, gettext
 from web.pages.choices import Choice
-from web.pages.language import N_, gettext
 from web.pages.layout import make_url
-from web.pages.live.record_cards import table_text
 from web.pages.people.rows import PersonRow, person_row
+from web.pages.shown.record_cards import table_text
 
 ROWS_PER_PAGE = 30
 _MAX_WORD_LENGTH = 100

@@ -15,10 +15,10 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.wire.pictures import Image
 from web import auth
-from web.pages.camera.form_fields import PhotoField, photo_field
+from web.language import gettext
 from web.pages.camera.layout import device_picture_url
 from web.pages.faults import NotHere
-from web.pages.language import gettext
+from web.pages.shown.form_fields import PhotoField, photo_field
 
 _SEQ = re.compile(r"[0-9]{1,18}", re.ASCII)
 _PID = re.compile(r"[0-9]{1,20}", re.ASCII)

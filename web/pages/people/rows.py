@@ -6,12 +6,11 @@ from msgspec import Struct
 
 from hub.services.people.groups import CameraGroup
 from hub.services.people.register import Person
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.camera.people.form import TABLES
-from web.pages.language import N_, gettext
-from web.pages.live.record_cards import ListBadge, list_badge, table_text
 from web.pages.people.form import LABELS
+from web.pages.shown.record_cards import ListBadge, list_badge, table_text
 
 #: Shown in full to administrators only, who ask for it.
 PERSONAL_NUMBERS = ("id_card_no", "ic_card_no", "phone")

@@ -13,13 +13,12 @@ from hub.services.people.import_export.columns import FIELDS, column_name
 from hub.services.people.import_export.imports import MAX_UPLOAD_BYTES, ImportPreview, PreviewRow
 from hub.services.people.import_export.plan import Action
 from hub.services.people.register import PersonName
-from web import auth
+from web import auth, language
 from web.forms.import_form import stage_import
-from web.pages import language
-from web.pages.language import N_, gettext
+from web.language import N_, gettext
 from web.pages.layout import make_url, page, redirect_to, wants_part
-from web.pages.live.known_people import people_named
 from web.pages.people.import_texts import describe_import_error, describe_refusal
+from web.pages.shown.known_people import people_named
 from web.pages.upload_errors import file_too_large
 from web.people_export import export_response
 

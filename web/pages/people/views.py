@@ -17,13 +17,13 @@ from web import auth
 from web.pages.actors import actor_text
 from web.pages.labels import done_sentence
 from web.pages.layout import page, redirect_to, wants_part
-from web.pages.live.known_people import make_cards
-from web.pages.live.record_cards import list_badge
 from web.pages.people.camera_bars import camera_bars
 from web.pages.people.cameras_of_person import cameras_of_person, undecided_cameras
 from web.pages.people.people_list import category_options, group_options, people_list, read_query
 from web.pages.people.rows import person_facts, photo_url, validity_text, where_text
-from web.pages.search.links import of_person
+from web.pages.shown.known_people import make_cards
+from web.pages.shown.links import of_person
+from web.pages.shown.record_cards import list_badge
 
 blueprint = Blueprint("people", __name__, url_prefix="/people")
 

@@ -9,14 +9,13 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.services.commands.photo_search import CameraSearch, SearchHit, SearchResult
 from hub.services.people.register import PersonName
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext, ngettext
 from web.pages.camera.layout import device_picture_url
 from web.pages.device_errors import device_message
 from web.pages.jobs.rows import ITEM_ICONS, ITEM_LOOKS, ITEM_STATES
-from web.pages.language import gettext, ngettext
-from web.pages.live.known_people import RecognisedView, people_named, recognised_view
 from web.pages.people.photo_picker import PictureSource
+from web.pages.shown.known_people import RecognisedView, people_named, recognised_view
 
 #: A result may have thousands of hits; only the best are shown.
 MAX_SHOWN = 240

@@ -19,13 +19,12 @@ from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import PersonSearch
 from web import auth
 from web.forms.file_forms import read_file_form
-from web.pages.camera.form_fields import describe_photo_error
+from web.language import N_, gettext
 from web.pages.choices import Choice
 from web.pages.device_errors import DEVICE_ERRORS, describe_device_error
 from web.pages.jobs.rows import JobRow, job_row
 from web.pages.jobs.views import may_cancel
 from web.pages.labels import number_expected
-from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
 from web.pages.people.photo_picker import (
     PictureSource,
@@ -34,6 +33,7 @@ from web.pages.people.photo_picker import (
     read_source,
 )
 from web.pages.photo_search.result import search_result
+from web.pages.shown.form_fields import describe_photo_error
 from web.pages.times import now_here, read_time_ms, time_field
 from web.pages.upload_errors import UPLOAD_ERRORS
 

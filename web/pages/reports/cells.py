@@ -10,10 +10,10 @@ from hub.services.reports.delivery import CameraNames
 from hub.services.reports.report import Cell, Column, PlainCell
 from hub.wire import code_tables
 from hub.wire.uploads.records import HubDetail
-from web.pages import language
+from web import language
+from web.language import gettext
 from web.pages.actors import actor_text
 from web.pages.labels import duration, hub_sentence
-from web.pages.language import gettext
 from web.pages.reports import labels
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

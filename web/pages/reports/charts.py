@@ -8,7 +8,7 @@ from datetime import date
 from msgspec import Struct
 
 from hub.services.reports.report import Cell, Chart
-from web.pages.language import gettext
+from web.language import gettext
 from web.pages.reports import labels
 from web.pages.reports.cells import Cells, length_text, series_name
 

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from hub.services.reports.delivery import CameraNames, FileForm
 from hub.services.reports.report import Cell, Column, Report, Table
 from hub.wire.uploads.records import HubDetail
-from web.pages import language
-from web.pages.language import gettext
+from web import language
+from web.language import gettext
 from web.pages.reports import labels
 from web.pages.reports.cells import Cells
 from web.pages.reports.columns import LocalTimes, csv_column, sheet_column, text_column

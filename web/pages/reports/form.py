@@ -13,8 +13,7 @@ from hub.errors import BadParameter
 from hub.services.reports.periods import PERIOD_KINDS, PeriodKind, read_day
 from hub.services.reports.report import REPORT_KINDS, ReportKind
 from hub.services.reports.reports import Gates, ReportQuery
-from web import auth
-from web.pages import language
+from web import auth, language
 from web.pages.layout import make_url
 from web.pages.reports import labels
 from web.pages.times import now_here

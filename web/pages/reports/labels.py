@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from web.pages.alarms.labels import KINDS as ALARM_KINDS
-from web.pages.alarms.labels import SEVERITIES, STATES
+from web.language import N_
 from web.pages.camera.outages import CAUSES
-from web.pages.language import N_
+from web.pages.shown.alarm_labels import KINDS as ALARM_KINDS
+from web.pages.shown.alarm_labels import SEVERITIES, STATES
 
 REPORTS = {
     "captures": N_("Captures"),

@@ -13,10 +13,9 @@ from hub.services import Services
 from hub.services.reports.periods import PERIOD_KINDS, period_of
 from hub.services.reports.report import REPORT_KINDS, Report, Table
 from hub.services.reports.reports import Gates
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.faults import NotHere
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.reports import labels
 from web.pages.reports.cells import Cells

@@ -8,9 +8,8 @@ from msgspec import Struct
 
 from hub.wire.commands.capabilities import Edition
 from hub.wire.uploads.searchable import SEARCHABLE, Searchable
-from web import auth
-from web.pages import language
-from web.pages.language import N_, gettext
+from web import auth, language
+from web.language import N_, gettext
 
 _TITLES = {"face": N_("Person"), "vehicle": N_("Vehicle")}
 #: Shown as boxes, of which several can be chosen; others as lists.

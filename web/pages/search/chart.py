@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from hub.errors import BadParameter, CannotStoreNow, TooManyRequests
 from hub.services.records.histogram import BUCKETS, DAY_MS, Histogram
 from hub.services.records.record_log import RecordFilter
-from web import auth
-from web.pages import language
+from web import auth, language
 from web.pages.search.period import Period
 from web.pages.search.question import Question
 from web.pages.times import time_field

@@ -11,14 +11,13 @@ from msgspec.structs import replace
 from hub.errors import CannotStoreNow, NoSuchResource, TooManyRequests
 from hub.wire import code_tables
 from hub.wire.uploads.searchable import SEARCHABLE
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.labels import KINDS
-from web.pages.language import N_, gettext
-from web.pages.live.record_cards import table_text
 from web.pages.search.attribute_fields import attribute_text
 from web.pages.search.period import Period, When
 from web.pages.search.question import Question
+from web.pages.shown.record_cards import table_text
 from web.pages.times import to_ms
 
 WHEN: dict[When, str] = {

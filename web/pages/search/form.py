@@ -11,15 +11,14 @@ from hub.errors import BadParameter
 from hub.services.people.register import PersonFilter, PersonName
 from hub.wire import code_tables
 from hub.wire.uploads.records import RECORD_KINDS
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.choices import Choice, choices
 from web.pages.labels import KINDS
-from web.pages.language import gettext
-from web.pages.live.record_cards import table_text
 from web.pages.search.attribute_fields import AttributeGroup, attribute_groups
 from web.pages.search.chips import PICTURES, WHEN
 from web.pages.search.question import MAX_CAMERAS, Question, Sent
+from web.pages.shown.record_cards import table_text
 
 #: Several cameras are chosen; "all" instead of "" says that those below do not count any more.
 SOME, ALL = "some", "all"

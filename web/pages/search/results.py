@@ -11,9 +11,9 @@ from hub.services.records.repeat_groups import group_repeats
 from hub.wire.uploads.records import Record
 from web import auth
 from web.pages.faults import seq_of
-from web.pages.live.known_people import make_group_cards
-from web.pages.live.record_cards import RecordCard
 from web.pages.search.question import Question
+from web.pages.shown.known_people import make_group_cards
+from web.pages.shown.record_cards import RecordCard
 
 RECORDS_PER_PAGE = 60
 

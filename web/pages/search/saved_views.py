@@ -17,11 +17,10 @@ from hub.services.records.saved_searches import (
     SavedSearch,
     may_change,
 )
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.actors import actor_text
 from web.pages.labels import done_sentence
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.search.chips import question_text
 from web.pages.search.question import Question, read_question, read_sent

@@ -8,10 +8,9 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, TooManyRequests
 from hub.services.people.register import PersonName
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.labels import done_sentence
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.search.chart import Chart, make_chart, wider_url
 from web.pages.search.chips import question_chips

@@ -17,13 +17,12 @@ from hub.services.alarms.alarms import Severity
 from hub.services.alarms.rules import MAX_RULES, AlarmRule
 from hub.services.devices.views import DeviceView
 from hub.wire import code_tables
-from web import auth
-from web.pages import language
-from web.pages.alarms.labels import SEVERITIES
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.choices import Choice, choices
 from web.pages.faults import NotHere
-from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
+from web.pages.shown.alarm_labels import SEVERITIES
 from web.pages.site.layout import site_page
 
 blueprint = Blueprint("site_alarm_rules", __name__, url_prefix="/site/alarm-rules")

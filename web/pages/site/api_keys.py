@@ -7,11 +7,10 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.access.api_keys import ApiKey
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault, NotHere
 from web.pages.labels import describe_account_error
-from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.own_password import asked
 from web.pages.site.layout import site_page

@@ -9,11 +9,10 @@ from quart import Blueprint, Response, request
 
 from hub.errors import NoSuchResource
 from hub.services.audit import AuditEntry
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext, ngettext
 from web.pages.actors import actor_text
 from web.pages.labels import ROLES
-from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.reports.labels import PERIODS, REPORTS
 from web.pages.site.audit_export import export_csv

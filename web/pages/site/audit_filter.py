@@ -7,7 +7,7 @@ from quart import request
 
 from hub.services.audit import AuditFilter
 from web import auth
-from web.pages.language import N_
+from web.language import N_
 from web.pages.times import begin_of, end_of, read_days
 
 #: The subjects of actions, by the first word of their codes.

@@ -15,11 +15,10 @@ from hub.services import Services
 from hub.services.audit import Actor
 from hub.services.backups.views import Backup, BackupFailure
 from hub.services.problems import PROBLEMS
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext, ngettext
 from web.pages.faults import NO_FAULT, Fault
 from web.pages.labels import duration, folder_sentence, next_backup, size_text, store_reason
-from web.pages.language import gettext, ngettext
 from web.pages.layout import page, redirect_to
 from web.pages.own_password import asked
 from web.pages.site.layout import site_page

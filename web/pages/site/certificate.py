@@ -11,10 +11,9 @@ from hub.errors import CannotStoreNow, StartFault
 from hub.services import Services
 from hub.services.certificates.upload import CertificateProblem, is_named, names_of
 from hub.services.devices.views import DeviceView
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.faults import NO_FAULT, Fault
-from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 from web.pages.own_password import asked
 from web.pages.site.layout import site_page

@@ -10,11 +10,10 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, NoSuchResource
 from hub.services.records.erasures import MAX_SEQS, Erasable, Erasure, Match, Preview, Subject
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.actors import actor_text
 from web.pages.labels import size_text
-from web.pages.language import gettext
 from web.pages.layout import make_url, page, redirect_to
 from web.pages.site.layout import site_page
 

@@ -10,12 +10,11 @@ from quart import Blueprint, Response
 from hub.services.doctor.findings import Finding, State
 from hub.services.doctor.texts import sentences_of
 from hub.services.problems import CHECKS
-from web import auth
-from web.pages import language
-from web.pages.camera.row import ShownState, shown_state
+from web import auth, language
+from web.language import gettext
 from web.pages.labels import health_sentence
-from web.pages.language import gettext
 from web.pages.layout import page, redirect_to
+from web.pages.shown.camera_rows import ShownState, shown_state
 from web.pages.site.layout import site_page
 from web.pages.site.problems import ShownProblem, current_problems, finding_sentence
 

@@ -7,8 +7,8 @@ from quart import Response, request
 
 from hub.services.access.users import Role
 from web import auth
+from web.language import N_, gettext
 from web.pages.labels import done_sentence
-from web.pages.language import N_, gettext
 from web.pages.layout import page
 
 

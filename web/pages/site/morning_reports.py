@@ -11,11 +11,10 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.reports.delivery import DeliverySettings, FileForm
 from hub.services.reports.report import REPORT_KINDS
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.choices import Choice
 from web.pages.faults import Fault
-from web.pages.language import gettext
 from web.pages.layout import redirect_to
 from web.pages.own_password import asked
 from web.pages.reports.form import report_name

@@ -8,7 +8,7 @@ from hub.errors import BadParameter
 from hub.services.site import SiteSettings
 from hub.services.urls import dashboard_urls, device_urls
 from web import auth
-from web.pages.language import gettext
+from web.language import gettext
 from web.pages.layout import page, redirect_to
 from web.pages.site.layout import site_page
 from web.pages.site.tiles import site_tiles

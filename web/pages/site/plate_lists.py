@@ -22,11 +22,10 @@ from hub.services.alarms.plate_lists import (
     PlateList,
 )
 from hub.wire.plates import reduce_pattern
-from web import auth
-from web.pages import language
-from web.pages.alarms.labels import SEVERITIES
-from web.pages.language import gettext
+from web import auth, language
+from web.language import gettext
 from web.pages.layout import make_url, redirect_to
+from web.pages.shown.alarm_labels import SEVERITIES
 from web.pages.site.layout import site_page
 from web.pages.times import end_of, valid_day
 

@@ -14,8 +14,8 @@ from hub.services.doctor.findings import Finding, State
 from hub.services.doctor.texts import sentences_of
 from hub.services.problems import CHECKS, PROBLEMS, HealthReason, Level, Page
 from web import auth
+from web.language import gettext
 from web.pages.labels import health_advice, health_sentence, shown_value
-from web.pages.language import gettext
 
 #: The most serious first. What a check found ranks as high as what the hub itself says so of.
 _RANKS: tuple[Level | State, ...] = ("fault", "failed", "serious", "notice", "warning")

@@ -17,10 +17,9 @@ from hub.services.retention.view import (
     StepView,
     read_retention,
 )
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext, ngettext
 from web.pages.labels import KINDS, duration, size_text
-from web.pages.language import N_, gettext, ngettext
 from web.pages.layout import redirect_to
 from web.pages.site.layout import site_page
 

@@ -7,10 +7,9 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
 from hub.services.access.screens import Session
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault
-from web.pages.language import gettext
 from web.pages.layout import redirect_to
 from web.pages.own_password import asked
 from web.pages.site.layout import site_page

@@ -11,8 +11,8 @@ from hub.config import Value
 from hub.errors import BackupFault
 from hub.net.networks import Networks
 from web import auth
+from web.language import N_, gettext
 from web.pages.labels import store_reason
-from web.pages.language import N_, gettext
 
 _EXAMPLE_FOLDER = r"D:\sitehub-backups" if os.name == "nt" else "/mnt/second-disk/sitehub-backups"
 _PROTECTS_CAMERAS = N_(

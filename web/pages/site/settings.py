@@ -15,8 +15,8 @@ from hub.errors import (
 )
 from hub.services.settings.settings import SettingState
 from web import auth
+from web.language import N_, gettext
 from web.pages.faults import Fault, NotHere
-from web.pages.language import N_, gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.own_password import Form, asked
 from web.pages.site.layout import site_page

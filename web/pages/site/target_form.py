@@ -21,12 +21,11 @@ from hub.services.forwarding.targets import (
 from hub.services.forwarding.webhooks.address import HIDDEN
 from hub.wire import code_tables
 from hub.wire.uploads.records import RecordKind
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.choices import Choice
 from web.pages.faults import Fault
 from web.pages.labels import KINDS
-from web.pages.language import N_, gettext
 from web.pages.site.layout import site_page
 
 _PICTURES: dict[PictureChoice, str] = {

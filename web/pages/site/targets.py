@@ -18,10 +18,9 @@ from hub.services.forwarding.targets import (
     TargetState,
     TargetView,
 )
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.faults import Fault
-from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
 from web.pages.own_password import asked
 from web.pages.site.layout import site_page

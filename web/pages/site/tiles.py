@@ -9,10 +9,9 @@ from msgspec import Struct
 
 from hub import __version__
 from hub.services.disk_space import GB
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext, ngettext
 from web.pages.labels import next_backup, store_reason
-from web.pages.language import gettext, ngettext
 from web.pages.site.problems import current_problems
 
 #: Whether somebody has to look: "bad" soon, "warn" when there is time; "" says nothing about it.

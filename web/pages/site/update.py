@@ -10,12 +10,11 @@ from hub.services.updates.check import Offer
 from hub.update.programs import Candidate, Outcome
 from hub.update.trial import FAILED_OFTEN, INTERRUPTED, NOT_READY, PROGRAM_MISSING
 from hub.update.update_file import MAX_BYTES
-from web import auth
+from web import auth, language
 from web.forms.update_form import received_update
-from web.pages import language
+from web.language import N_, gettext
 from web.pages.actors import actor_text
 from web.pages.firmware.labels import size_text
-from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to, wants_part
 from web.pages.site.layout import site_page
 

@@ -15,11 +15,10 @@ from hub.errors import BadParameter
 from hub.services.access.users import User
 from hub.services.access.validation import ROLES as ROLE_CODES
 from hub.services.urls import dashboard_urls
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import gettext
 from web.pages.faults import NO_FAULT, Fault, NotHere
 from web.pages.labels import ROLES, describe_account_error
-from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
 from web.pages.own_password import Check, Form, asked
 from web.pages.site.layout import site_page

@@ -10,10 +10,10 @@ from hub.services.records.record_log import RecordFilter
 from hub.services.records.repeat_groups import group_repeats
 from hub.wire.uploads.records import RECORD_KINDS, RecordKind
 from web import auth
-from web.pages.alarms.cards import AlarmCard
 from web.pages.alarms.views import live_alarms
 from web.pages.layout import page, redirect_to
-from web.pages.live.known_people import make_group_cards
+from web.pages.shown.alarm_cards import AlarmCard
+from web.pages.shown.known_people import make_group_cards
 
 blueprint = Blueprint("wall", __name__, url_prefix="/wall")
 

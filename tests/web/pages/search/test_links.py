@@ -16,7 +16,7 @@ from hub.wire.uploads.records import (
     Record,
     VehicleDetail,
 )
-from web.pages.search.links import (
+from web.pages.shown.links import (
     more_of_camera,
     more_of_person,
     more_of_plate,

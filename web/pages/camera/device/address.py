@@ -14,11 +14,11 @@ from hub.wire.commands.later_answers import Interfaces
 from hub.wire.commands.later_commands import GET_INTERFACES, SET_ETHERNET
 from hub.wire.commands.later_params import EthernetSet
 from web import auth
+from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.device.layout import device_page, get_capable
 from web.pages.camera.device.views import reading_fault
 from web.pages.camera.orders import read_order
-from web.pages.camera.row import camera_row
 from web.pages.camera.settings.forms import (
     SettingForm,
     SettingGroup,
@@ -29,8 +29,8 @@ from web.pages.camera.settings.forms import (
     read_values,
 )
 from web.pages.device_errors import describe_change_error
-from web.pages.language import N_, gettext
 from web.pages.layout import page, redirect_to
+from web.pages.shown.camera_rows import camera_row
 
 blueprint = Blueprint("camera_address", __name__, url_prefix="/cameras/<int:did>/device/address")
 

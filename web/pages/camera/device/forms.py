@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from hub.wire.commands import later_commands as later
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.later_params import Stream
+from web.language import N_
 from web.pages.camera.settings.forms import SettingForm, SettingGroup, SettingLabel
-from web.pages.language import N_
 
 PageName = Literal["image", "media"]
 

@@ -8,9 +8,9 @@ from quart import Response
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import CommandGroup, may_know
 from web import auth
+from web.language import N_, gettext
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.faults import NotHere
-from web.pages.language import N_, gettext
 
 TAB = "/device"
 

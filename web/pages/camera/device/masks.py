@@ -17,11 +17,11 @@ from hub.wire.commands.later_answers import PrivacyInfo
 from hub.wire.commands.later_commands import GET_PRIVACY, SET_PRIVACY
 from hub.wire.commands.later_params import Area, PrivacySet
 from web import auth
+from web.language import gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.device.layout import device_page, get_capable
 from web.pages.camera.device.views import reading_fault
 from web.pages.device_errors import describe_change_error
-from web.pages.language import gettext
 from web.pages.layout import redirect_to
 
 blueprint = Blueprint("camera_masks", __name__, url_prefix="/cameras/<int:did>/device/masks")

@@ -23,6 +23,7 @@ from hub.wire.commands.later_commands import GET_STREAMS, SET_STREAMS
 from hub.wire.commands.later_params import Exposure, Stream, StreamsSet
 from hub.wire.commands.params import check_fields
 from web import auth
+from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.device.forms import FORMS, OSD, STREAM, DeviceForm, PageName
 from web.pages.camera.device.layout import device_page, get_capable
@@ -37,7 +38,6 @@ from web.pages.camera.settings.forms import (
     typical_values,
 )
 from web.pages.device_errors import describe_change_error, device_message
-from web.pages.language import N_, gettext
 from web.pages.layout import make_url, redirect_to
 
 blueprint = Blueprint(

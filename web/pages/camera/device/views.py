@@ -14,9 +14,9 @@ from hub.wire.commands.dialect import Command
 from hub.wire.commands.later_answers import DeviceInformation, Ethernet, Interfaces, Wifi
 from hub.wire.commands.later_commands import GET_INFO, GET_INTERFACES
 from web import auth
+from web.language import gettext
 from web.pages.camera.device.layout import device_page, get_capable
 from web.pages.device_errors import describe_device_error
-from web.pages.language import gettext
 
 blueprint = Blueprint("camera_device", __name__, url_prefix="/cameras/<int:did>/device")
 

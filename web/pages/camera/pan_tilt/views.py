@@ -15,13 +15,13 @@ from hub.wire.commands.later_answers import Patrol
 from hub.wire.commands.later_commands import GET_PATROLS, GET_PRESETS
 from hub.wire.commands.later_params import OfChannel, PatrolOf
 from web import auth
+from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import get_camera
 from web.pages.camera.pan_tilt.places import MOST_SECONDS, act
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.device_errors import DEVICE_ERRORS, describe_change_error, describe_device_error
 from web.pages.faults import NotHere
-from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to, wants_part
 
 blueprint = Blueprint("camera_pan_tilt", __name__, url_prefix="/cameras/<int:did>/pan-tilt")

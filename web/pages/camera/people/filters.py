@@ -11,7 +11,7 @@ from hub.services.devices.views import DeviceView
 from hub.wire.commands.field_specs import field_specs
 from hub.wire.redaction import is_personal_number
 from web import auth
-from web.pages.language import N_, gettext
+from web.language import N_, gettext
 
 #: By wire name.
 FILTERS = {

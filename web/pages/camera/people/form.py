@@ -14,10 +14,10 @@ from hub.wire.commands.dialect import PERSON_ADD
 from hub.wire.commands.field_specs import FieldSpec, field_specs
 from hub.wire.commands.param_structs import MAX_PID, PersonAdd
 from hub.wire.commands.params import check_fields
+from web.language import N_, gettext
 from web.pages.choices import Choice
 from web.pages.labels import number_expected
-from web.pages.language import N_, gettext
-from web.pages.live.record_cards import TableName, table_text
+from web.pages.shown.record_cards import TableName, table_text
 
 #: In the order of the form; the photo has its own field.
 LABELS = {

@@ -15,12 +15,12 @@ from hub.services.people.register import SyncState
 from hub.services.people.sync.decisions import LongDecision
 from hub.wire.commands.answers import Person as DevicePerson
 from web import auth
+from web.language import N_, gettext
 from web.pages.camera.layout import camera_page, device_picture_url, get_camera
 from web.pages.device_errors import describe_device_error
-from web.pages.language import N_, gettext
 from web.pages.layout import make_url, page, redirect_to
-from web.pages.live.record_cards import ListBadge, list_badge
-from web.pages.people.sync_labels import (
+from web.pages.shown.record_cards import ListBadge, list_badge
+from web.pages.shown.sync_labels import (
     SYNC_ICONS,
     camera_sync,
     sync_reason,

@@ -20,8 +20,8 @@ from hub.wire.commands.params import check_fields
 from hub.wire.redaction import is_personal_number
 from web import auth
 from web.forms.file_forms import read_file_form
+from web.language import gettext
 from web.pages.camera.audited_action import perform_audited
-from web.pages.camera.form_fields import describe_photo_error, photo_field
 from web.pages.camera.layout import camera_page, device_picture_url, get_camera
 from web.pages.camera.paged_list import each, read_position, stream_list
 from web.pages.camera.people.filters import (
@@ -41,9 +41,9 @@ from web.pages.camera.people.form import (
 )
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.device_errors import DEVICE_ERRORS, describe_change_error
-from web.pages.language import gettext
 from web.pages.layout import redirect_to
-from web.pages.live.record_cards import ListBadge, list_badge, table_text
+from web.pages.shown.form_fields import describe_photo_error, photo_field
+from web.pages.shown.record_cards import ListBadge, list_badge, table_text
 from web.pages.upload_errors import UPLOAD_ERRORS
 
 blueprint = Blueprint("camera_people", __name__, url_prefix="/cameras/<int:did>/people")

@@ -10,13 +10,13 @@ from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.later_commands import DISK_FORMAT
 from hub.wire.commands.later_params import DiskFormat
 from web import auth
+from web.language import gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.device.layout import get_capable
 from web.pages.camera.layout import camera_page
 from web.pages.camera.orders import Order, name_to_type, read_order
 from web.pages.device_errors import describe_change_error
 from web.pages.labels import number_expected, unit_text
-from web.pages.language import gettext
 from web.pages.layout import redirect_to
 
 blueprint = Blueprint("format_card", __name__, url_prefix="/cameras/<int:did>/recordings/format")

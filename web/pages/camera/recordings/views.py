@@ -18,15 +18,14 @@ from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.param_structs import RecordByMonth
 from hub.wire.commands.params import check_fields
 from hub.wire.times import read_local_time
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.camera.layout import get_camera
 from web.pages.camera.paged_list import each, read_position, stream_list
 from web.pages.camera.recordings.calendar import make_month, month_text, months_around
 from web.pages.camera.recordings.format_card import can_format
 from web.pages.camera.streamed_page import PartRenderer, streamed_camera_page
 from web.pages.labels import duration
-from web.pages.language import N_, gettext
 from web.pages.times import now_here, valid_day
 
 blueprint = Blueprint("camera_recordings", __name__, url_prefix="/cameras/<int:did>/recordings")

@@ -17,10 +17,10 @@ from hub.services.equipment.relays.validation import (
     MIN_PASSWORD_LENGTH,
 )
 from web import auth
+from web.language import N_, gettext
 from web.pages.camera.layout import camera_page, get_camera
-from web.pages.camera.relay.labels import KINDS
-from web.pages.language import N_, gettext
 from web.pages.layout import redirect_to
+from web.pages.shown.relays import KINDS
 
 blueprint = Blueprint("camera_relay_settings", __name__, url_prefix="/cameras/<int:did>/relay")
 

@@ -16,8 +16,8 @@ from hub.services.equipment.relays.faults import RelayFault
 from hub.services.equipment.relays.relays import DeviceRelay
 from web import auth
 from web.pages.camera.layout import camera_page, get_camera
-from web.pages.camera.relay.labels import describe_relay_error, switch_text
 from web.pages.layout import redirect_to
+from web.pages.shown.relays import describe_relay_error, switch_text
 
 blueprint = Blueprint("camera_relay", __name__, url_prefix="/cameras/<int:did>/relay")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
+from web.language import N_
 from web.pages.camera.settings.forms import SettingForm, SettingGroup, SettingLabel
-from web.pages.language import N_
 
 _LATER = N_(
     "Only cameras of the later editions have these settings. They are not sent to the others."

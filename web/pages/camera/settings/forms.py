@@ -16,9 +16,9 @@ from hub.errors import BadParameter
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.field_specs import FieldSpec, field_specs
 from hub.wire.commands.params import check_changes, check_fields
+from web.language import gettext
 from web.pages.choices import Choice
 from web.pages.labels import number_expected, unit_text
-from web.pages.language import gettext
 
 
 class SettingLabel(Struct, frozen=True):

@@ -18,6 +18,7 @@ from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.commands.settings import unsupported
 from web import auth
+from web.language import gettext
 from web.pages.camera.audited_action import perform_audited
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.camera.settings.face_and_recording import FACE, RECORDING
@@ -33,7 +34,6 @@ from web.pages.camera.settings.forms import (
     typical_values,
 )
 from web.pages.device_errors import describe_change_error, device_message
-from web.pages.language import gettext
 from web.pages.layout import make_url, redirect_to
 
 blueprint = Blueprint("camera_settings", __name__, url_prefix="/cameras/<int:did>/settings")

@@ -17,12 +17,12 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 from hub.wire.uploads.searchable import SEARCHABLE, searchable_words
-from web.pages import language
+from web import language
+from web.language import N_
 from web.pages.labels import KINDS
-from web.pages.language import N_
-from web.pages.live.record_cards import TableName, make_card
 from web.pages.search.attribute_fields import attribute_text
 from web.pages.search.export.found_records import FoundRecords
+from web.pages.shown.record_cards import TableName, make_card
 
 #: A row more would not fit into what a spreadsheet of today opens without trouble.
 MOST_RECORDS = 100_000

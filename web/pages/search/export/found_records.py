@@ -11,7 +11,7 @@ from hub.services import Services
 from hub.services.people.masking import masked_record
 from hub.services.records.record_log import RecordFilter, RecordPage
 from hub.wire.uploads.records import Record
-from web.hold_export import response
+from web.pages.hold_export import response
 
 _PAGE_RECORDS, _PAGE_BYTES = 200, 1024 * 1024
 #: How long an export waits when too many others are reading from the store.

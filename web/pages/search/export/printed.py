@@ -8,16 +8,16 @@ from msgspec import Struct
 
 from hub.wire.uploads.records import Record
 from web import auth
-from web.pages.live.known_people import make_cards
-from web.pages.live.record_cards import (
+from web.pages.search.export.found_records import FoundRecords
+from web.pages.search.question import Question
+from web.pages.shown.known_people import make_cards
+from web.pages.shown.record_cards import (
     CardPicture,
     RecordCard,
     RecordField,
     card_pictures,
     record_fields,
 )
-from web.pages.search.export.found_records import FoundRecords
-from web.pages.search.question import Question
 
 #: More would be a book, and its pictures too many for one page of a browser.
 MOST_RECORDS = 100

@@ -6,10 +6,9 @@ from msgspec.structs import replace
 from quart import Blueprint, Response, request
 
 from hub.services.access.users import User
-from web import auth
-from web.hold_export import export, response
-from web.pages import language
-from web.pages.language import gettext
+from web import auth, language
+from web.language import gettext
+from web.pages.hold_export import export, response
 from web.pages.layout import page
 from web.pages.search.chips import question_text
 from web.pages.search.export import csv_export

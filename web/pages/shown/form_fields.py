@@ -10,7 +10,7 @@ from hub.errors import HubError
 from hub.services.photos.photos import MAX_FILE_MB, MAX_PIXELS, BadPhoto
 from web import auth
 from web.http.bodies import MAX_SHORT_BODY_BYTES
-from web.pages.language import N_, gettext
+from web.language import N_, gettext
 from web.pages.upload_errors import describe_form_error, file_too_large
 
 _PHOTO_MISSING = N_("Choose a photo.")

@@ -29,10 +29,10 @@ from hub.services.streamed_zip import Archive
 from hub.wire.pictures import EXTENSIONS
 from hub.wire.times import format_rfc3339
 from hub.wire.uploads.records import Record, render
-from web.pages import language
-from web.pages.live.record_cards import card_pictures, extra_fields, make_card, record_fields
+from web import language
+from web.pages.shown.record_cards import card_pictures, extra_fields, make_card, record_fields
 
-_TEMPLATES = Path(__file__).parent.parent / "templates"
+_TEMPLATES = Path(__file__).parents[2] / "templates"
 _PAGE = 50
 _PART_BYTES = 32 * 1024
 

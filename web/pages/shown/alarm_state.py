@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hub.services import Services
 from hub.services.alarms.alarms import SEVERITIES, Alarm
-from web.pages.alarms.cards import AlarmCard, make_alarm_card
+from web.pages.shown.alarm_cards import AlarmCard, make_alarm_card
 
 #: New alarms on the live page; further ones are counted.
 MAX_SHOWN = 20

@@ -8,8 +8,8 @@ from hub.errors import DeviceBusy, HubError, TooManyRequests
 from hub.services.equipment.relays.faults import RelayFault, RelayReason
 from hub.services.equipment.relays.relays import DeviceRelay
 from web import auth
+from web.language import N_, gettext
 from web.pages.device_errors import describe_device_error
-from web.pages.language import N_, gettext
 
 #: What each kind of relay is called in settings.
 KINDS = {"door": N_("It opens a door"), "sounder": N_("It sounds an alarm")}

@@ -6,10 +6,9 @@ from msgspec import Struct
 
 from hub.services.people.register import SyncState
 from hub.services.people.sync.people_sync import DevicePeople
-from web import auth
-from web.pages import language
+from web import auth, language
+from web.language import N_, gettext
 from web.pages.device_errors import device_message
-from web.pages.language import N_, gettext
 
 SYNC_ICONS: dict[SyncState, str] = {"done": "check", "pending": "clock", "failed": "alert"}
 _TEXTS: dict[SyncState, str] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hub.services import Services
 from hub.services.alarms.alarms import Alarm
 from hub.services.alarms.answers import Answer, last_answer, may_have_answer
-from web.pages import language
+from web import language
+from web.language import gettext
 from web.pages.actors import actor_text
-from web.pages.language import gettext
 
 
 async def answer_texts(hub: Services, alarms: list[Alarm]) -> dict[int, str]:

@@ -13,10 +13,10 @@ from hub.services.people.masking import masked_record
 from hub.services.records.holds import Hold
 from hub.services.records.record_log import StoredPicture
 from hub.wire.uploads.records import Record
-from web.api.records.media import pieces_of
-from web.hold_export import export
+from web import language
 from web.http.sender import PeerLost
-from web.pages import language
+from web.pages.hold_export import export
+from web.picture_pieces import pieces_of
 
 
 class HubRecords:

@@ -27,7 +27,7 @@ Code = Literal["en", "zh"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Stands for a time that cannot be read any more.
 _UNKNOWN_TIME = 0
-_TRANSLATIONS = Path(__file__).parent.parent / "translations"
+_TRANSLATIONS = Path(__file__).parent / "translations"
 #: The Chinese texts of the pages, and behind them those of the API's documentation.
 CATALOGS = ("zh_CN.po", "api_zh_CN.po")
 

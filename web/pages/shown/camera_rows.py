@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from hub.services.devices.overview import CameraSummary
 from hub.services.devices.views import DeviceView
+from web.language import gettext
 from web.pages.labels import (
     DEVICE_STATES,
     clock_offset,
@@ -15,7 +16,6 @@ from web.pages.labels import (
     failed_checks,
     lockout_sentence,
 )
-from web.pages.language import gettext
 
 #: Warn when a clock is this far off (s), before signatures are refused (D2).
 _CLOCK_WARNING = 60

@@ -15,7 +15,7 @@ from hub.wire.commands.answers import Recognised
 from hub.wire.person_numbers import canonical_pid
 from hub.wire.uploads.records import Record
 from web import auth
-from web.pages.live.record_cards import (
+from web.pages.shown.record_cards import (
     NOBODY,
     KnownAs,
     ListBadge,

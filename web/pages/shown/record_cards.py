@@ -27,10 +27,10 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 from hub.wire.uploads.searchable import searchable_words
-from web.pages import language
+from web import language
+from web.language import N_, gettext
 from web.pages.labels import hub_sentence
-from web.pages.language import N_, gettext
-from web.pages.search.links import more_of_person, more_of_plate, more_with
+from web.pages.shown.links import more_of_person, more_of_plate, more_with
 
 #: No person of the register.
 NOBODY: Mapping[str, PersonName] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.pages.language import N_
+from web.language import N_
 
 SEVERITIES = {"critical": N_("Critical"), "major": N_("Major"), "minor": N_("Minor")}
 

@@ -12,12 +12,12 @@ from hub.services import Services
 from hub.services.alarms.alarms import SEVERITIES, Alarm, Severity
 from hub.wire import code_tables
 from hub.wire.uploads.records import HubDetail, Record
-from web.pages import language
-from web.pages.alarms import labels
-from web.pages.alarms.answers import answer_texts
+from web import language
+from web.language import gettext
 from web.pages.labels import hub_sentence
-from web.pages.language import gettext
-from web.pages.live.record_cards import CardPicture, PlateView, card_pictures, make_card
+from web.pages.shown import alarm_labels as labels
+from web.pages.shown.alarm_answers import answer_texts
+from web.pages.shown.record_cards import CardPicture, PlateView, card_pictures, make_card
 
 #: Names of cameras in one line; the others are counted.
 _MAX_NAMES = 3

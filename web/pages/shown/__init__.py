@@ -1,0 +1,1 @@
+"""What several pages show: cards, rows, labels, and links between pages."""
