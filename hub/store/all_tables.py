@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from hub.store.alarms.alarms import AlarmTable
-from hub.store.alarms.plate_lists import PlateListTable
-from hub.store.alarms.rules import AlarmRuleTable
 from hub.store.jobs.jobs import JobTable
 from hub.store.jobs.wishes import WishTable
 from hub.store.people.device_people import DevicePeopleTable
 from hub.store.people.groups import CameraGroupTable
 from hub.store.people.holdings import HoldingTable
 from hub.store.people.people import PersonTable
+from hub.store.tables.alarm_rules import AlarmRuleTable
+from hub.store.tables.alarms import AlarmTable
 from hub.store.tables.api_keys import ApiKeyTable
 from hub.store.tables.audit import AuditTable
 from hub.store.tables.campaigns import CampaignTable
@@ -28,6 +27,7 @@ from hub.store.tables.erasures import ErasureTable
 from hub.store.tables.firmware import FirmwareTable
 from hub.store.tables.holds import HoldTable
 from hub.store.tables.outages import OutageTable
+from hub.store.tables.plate_lists import PlateListTable
 from hub.store.tables.reviews import ReviewTable
 from hub.store.tables.saved_searches import SavedSearchTable
 from hub.store.tables.sessions import SessionTable

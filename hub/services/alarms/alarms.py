@@ -23,10 +23,10 @@ from hub.store.alarms.alarm import ChangeKind as ChangeKind
 from hub.store.alarms.alarm import Move
 from hub.store.alarms.alarm import Severity as Severity
 from hub.store.alarms.alarm import StepKind as StepKind
-from hub.store.alarms.alarms import AlarmFilter as AlarmFilter
-from hub.store.alarms.alarms import AlarmPage as AlarmPage
-from hub.store.alarms.alarms import ListedAlarms as ListedAlarms
 from hub.store.alarms.listing import ListPlace as ListPlace
+from hub.store.tables.alarms import AlarmFilter as AlarmFilter
+from hub.store.tables.alarms import AlarmPage as AlarmPage
+from hub.store.tables.alarms import ListedAlarms as ListedAlarms
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -20,9 +20,9 @@ from hub.store.alarms.alarm import (
     Severity,
     Sighting,
 )
-from hub.store.alarms.plate_lists import PlateEntry, PlateList
 from hub.store.alarms.raising import Blacklisted, pid_of
-from hub.store.alarms.rules import AlarmRule
+from hub.store.tables.alarm_rules import AlarmRule
+from hub.store.tables.plate_lists import PlateEntry, PlateList
 from hub.wire.person_numbers import canonical_number, names_nobody
 from hub.wire.plates import PlateMatcher, reduce_plate
 from hub.wire.uploads.records import (

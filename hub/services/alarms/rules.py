@@ -13,8 +13,8 @@ from hub.live.feed import Change
 from hub.services.alarms.judge import AlarmJudge, watched_plates
 from hub.services.audit import Actor
 from hub.services.people.groups import CameraGroups
-from hub.store.alarms.rules import MAX_RULES as MAX_RULES
-from hub.store.alarms.rules import AlarmRule as AlarmRule
+from hub.store.tables.alarm_rules import MAX_RULES as MAX_RULES
+from hub.store.tables.alarm_rules import AlarmRule as AlarmRule
 
 if TYPE_CHECKING:
     from hub.services.core import Core

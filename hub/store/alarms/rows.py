@@ -16,8 +16,8 @@ from hub.store.alarms.alarm import (
     encode_detail,
     encode_dids,
 )
-from hub.store.commit.record_rows import insert_rows
 from hub.store.rows import DamagedRows, RowReader, as_text
+from hub.store.sqlite.many_rows import insert_rows
 from hub.store.sqlite.sql import clamp
 
 #: Steps of one alarm, of which the last ones are kept.

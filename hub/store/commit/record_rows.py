@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import chain, groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -18,6 +17,7 @@ from hub.store.commit.attribute_bits import bits_of
 from hub.store.commit.record_batch import Appended, BatchKey
 from hub.store.media.pack_format import LoggedRecord, StoredImage
 from hub.store.media.packs import encode_images
+from hub.store.sqlite.many_rows import chunks, insert_rows, with_rows
 from hub.store.sqlite.sql import clamp, one
 from hub.wire.person_numbers import STRANGERS, canonical_number
 from hub.wire.uploads.records import (
@@ -29,11 +29,8 @@ from hub.wire.uploads.records import (
     VehicleDetail,
 )
 
-T = TypeVar("T")
-
 #: Digests that are more than this in the future are of a clock that was ahead.
 _AHEAD_MS = 86_400_000
-_ROWS_PER_STATEMENT = 64
 _MAX_UPLOAD_RECORDS = 100_000
 #: Records whose device's clock is off by more, or that came so late, do not widen the spans.
 STRAY_MS = 600_000
@@ -93,8 +90,8 @@ def known_batches(
 ) -> dict[BatchKey, Appended]:
     """Return the batches among `keys` that were stored after `since` (UNIX milliseconds)."""
     known: dict[BatchKey, Appended] = {}
-    for some in _chunks(list(keys)):
-        sql = _with_rows(_KNOWN, len(some), 2)
+    for some in chunks(list(keys)):
+        sql = with_rows(_KNOWN, len(some), 2)
         for digest, did, first, last in _select_json(connection, sql, (since, *chain(*some))):
             if not _is_range(first, last):
                 continue  # the row is damaged: it does not tell which records these are
@@ -215,28 +212,6 @@ def indexed_uuid(uuid: str) -> str:
     return canonical_number(uuid)[:_MAX_UUID_LENGTH]
 
 
-def insert_rows(
-    connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]
-) -> None:
-    """Insert rows with few statements. `sql` has `{rows}` in place of the values."""
-    for some in _chunks(rows):
-        connection.execute(_with_rows(sql, len(some), len(some[0])), list(chain(*some)))
-
-
-def _chunks(rows: Sequence[tuple[T, ...]]) -> Iterator[Sequence[tuple[T, ...]]]:
-    """Split rows so that SQLite's limits hold and few different statements are prepared."""
-    return (
-        rows[start : start + _ROWS_PER_STATEMENT]
-        for start in range(0, len(rows), _ROWS_PER_STATEMENT)
-    )
-
-
-@lru_cache(maxsize=512)
-def _with_rows(sql: str, count: int, width: int) -> str:
-    row = f"({', '.join('?' * width)})"
-    return sql.replace("{rows}", ", ".join([row] * count))
-
-
 def _select_json(connection: sqlite3.Connection, sql: str, values: tuple[object, ...]) -> list[Any]:
     rows: list[Any] = msgspec.json.decode(str(one(connection, sql, values)))
     return rows
@@ -256,8 +231,8 @@ def _term_ids(connection: sqlite3.Connection, records: Iterable[Record]) -> dict
 
 def _known_terms(connection: sqlite3.Connection, keys: Iterable[_TermKey]) -> dict[_TermKey, int]:
     ids: dict[_TermKey, int] = {}
-    for some in _chunks(list(keys)):
-        sql = _with_rows(_TERMS, len(some), 2)
+    for some in chunks(list(keys)):
+        sql = with_rows(_TERMS, len(some), 2)
         found = _select_json(connection, sql, tuple(chain(*some)))
         ids |= {(field, text): id for field, text, id in found}
     return ids

@@ -13,9 +13,9 @@ from msgspec import Struct, field
 from hub.store.access_changes import AccessChanges
 from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
+from hub.store.device_marks import DeviceMarks
 from hub.store.media.day_index import DayIndex
 from hub.store.media.held_index import HeldIndex
-from hub.store.people.device_marks import DeviceMarks
 from hub.store.rows import DamagedRows, RowReader
 from hub.store.sealing import Random, SecretBox
 from hub.store.sqlite.readers import Readers

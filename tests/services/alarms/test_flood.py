@@ -6,9 +6,9 @@ import secrets
 
 import pytest
 
-from hub.store.alarms import alarms as alarm_table
 from hub.store.alarms import raising
 from hub.store.commit.record_batch import RecordBatch
+from hub.store.tables import alarms as alarm_table
 from hub.wire.uploads.bodies import CheckedUpload
 from hub.wire.uploads.records import FaceDetail, HubDetail
 from tests.services.alarms.conftest import MEI, AlarmSite

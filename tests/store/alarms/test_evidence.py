@@ -122,7 +122,7 @@ async def test_a_record_of_a_hold_and_an_alarm_stays_as_long_as_either(
 async def test_too_many_closed_alarms_go_oldest_first(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.store.alarms.alarms.MAX_CLOSED", 2)
+    monkeypatch.setattr("hub.store.tables.alarms.MAX_CLOSED", 2)
     async with opened(tmp_path / "data", clock) as store:
         await fill(store, clock, ["a", "b", "c", "d"])
         await store.alarms.move([1, 2, 3], Move("closed", clock.ms, "x"))

@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from hub.store.alarms.alarm import Alarm, AlarmDetail, Sighting, raised
-from hub.store.alarms.alarms import AlarmFilter, _closed_query
 from hub.store.alarms.listing import CLOSED, ListPlace, place_of
 from hub.store.alarms.rows import save_alarms
 from hub.store.db import Store
+from hub.store.tables.alarms import AlarmFilter, _closed_query
 from tests.support.clock import FrozenClock
 from tests.support.stores import opened
 

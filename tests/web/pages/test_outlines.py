@@ -12,7 +12,7 @@ import pytest
 from hub.services.alarms.rules import AlarmRule
 from hub.services.audit import COMMAND_LINE
 from hub.services.people.register import PersonChange
-from hub.store.alarms.plate_lists import NewPlateList, PlateEntry
+from hub.store.tables.plate_lists import NewPlateList, PlateEntry
 from hub.wire.uploads.records import FaceDetail, Plate, VehicleDetail
 from tests.support.page_site import PageSite
 from tests.support.photographer import Photographer, photo

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from hub.store.db import Store
-from hub.store.people.device_marks import DeviceMarks
+from hub.store.device_marks import DeviceMarks
 from hub.store.people.device_people import DevicePeople
 from hub.store.people.holdings import ItemResult, SyncItem
 from tests.support.clock import FrozenClock
