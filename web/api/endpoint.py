@@ -80,5 +80,11 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         return self.method != "GET"
 
     @property
+    def operation_id(self) -> str:
+        """An id that depends on method and path only, such as "get_devices_did"."""
+        words = self.path.removeprefix(PREFIX).replace(".", "/").split("/")
+        return "_".join([self.method.lower(), *(w.strip("{}") for w in words if w)])
+
+    @property
     def placeholders(self) -> list[str]:
         return re.findall(r"{(\w+)}", self.path)

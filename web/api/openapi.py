@@ -22,7 +22,7 @@ from hub.errors import (
     WrongSignature,
 )
 from web.api.answers import Refusal
-from web.api.endpoint import PREFIX, Endpoint, Nothing
+from web.api.endpoint import Endpoint, Nothing
 from web.api.schemas import parameter_schemas
 from web.auth import PASSWORD_HEADER
 from web.http.http_heads import STATUS_MESSAGES
@@ -168,7 +168,7 @@ class _Schemas:
 
     def describe(self, endpoint: Endpoint) -> Json:
         described: Json = {
-            "operationId": operation_id(endpoint),
+            "operationId": endpoint.operation_id,
             "tags": [endpoint.tag],
             "summary": endpoint.summary,
             "description": "\n\n".join(filter(None, [endpoint.description, _rights(endpoint)])),
@@ -226,12 +226,6 @@ class _Schemas:
             status: {"description": " · ".join(dict.fromkeys(lines)), "content": content}
             for status, lines in texts.items()
         }
-
-
-def operation_id(endpoint: Endpoint) -> str:
-    """An id that depends on method and path only, such as "get_devices_did"."""
-    words = endpoint.path.removeprefix(PREFIX).replace(".", "/").split("/")
-    return "_".join([endpoint.method.lower(), *(w.strip("{}") for w in words if w)])
 
 
 def _rights(endpoint: Endpoint) -> str:

@@ -73,7 +73,7 @@ class Routes:
         for path in filter(None, (endpoint.path, endpoint.alias)):
             self._blueprint.add_url_rule(
                 re.sub(r"{(\w+)}", r"<\1>", path),
-                endpoint=view.__name__,
+                endpoint=endpoint.operation_id,
                 view_func=answer,
                 methods=[endpoint.method],
                 role=endpoint.role,

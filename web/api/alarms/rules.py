@@ -22,12 +22,11 @@ from hub.services.alarms.rules import MAX_RULES, AlarmRule
 from hub.wire.times import format_rfc3339, parse_rfc3339
 from web.api.answers import Time
 from web.api.endpoint import PREFIX, Endpoint, Nothing, Text
+from web.api.resource import Resource
 from web.api.routes import Call, Routes, id_of
 
 TAG = "Alarms"
 _RULES = f"{PREFIX}/alarm-rules"
-_LISTS = f"{PREFIX}/plate-lists"
-_ONE = f"{_LISTS}/{{plate_list}}"
 #: Room for as many plates as all lists may have, each with its note.
 _MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -129,53 +128,6 @@ PUT_RULES = Endpoint(
     answer_example=_RULES_EXAMPLE,
     role="admin",
 )
-LIST = Endpoint(
-    method="GET",
-    path=_LISTS,
-    tag=TAG,
-    summary="The watch lists of plates",
-    answer_example=PlateLists([_EXAMPLE]),
-    role="guard",
-)
-ADD = Endpoint(
-    method="POST",
-    path=_LISTS,
-    tag=TAG,
-    summary="Add a watch list of plates",
-    description=f"At most {MAX_LISTS}. {_COMPARED}",
-    body_example=_BODY,
-    max_body_bytes=_MAX_BODY_BYTES,
-    answer_example=_EXAMPLE,
-    role="admin",
-)
-ONE = Endpoint(
-    method="GET",
-    path=_ONE,
-    tag=TAG,
-    summary="One watch list",
-    answer_example=_EXAMPLE,
-    role="guard",
-)
-PUT = Endpoint(
-    method="PUT",
-    path=_ONE,
-    tag=TAG,
-    summary="Replace a watch list",
-    description=_COMPARED,
-    body_example=_BODY,
-    max_body_bytes=_MAX_BODY_BYTES,
-    answer_example=_EXAMPLE,
-    role="admin",
-)
-REMOVE = Endpoint(
-    method="DELETE",
-    path=_ONE,
-    tag=TAG,
-    summary="Remove a watch list",
-    description="Answers with the list as it was. Alarms that it raised stay.",
-    answer_example=_EXAMPLE,
-    role="admin",
-)
 
 
 def add_alarm_rules(routes: Routes, services: Services) -> None:
@@ -188,31 +140,39 @@ def add_alarm_rules(routes: Routes, services: Services) -> None:
         await rules.put(call.body.items, call.caller.actor)
         return AlarmRules(list(rules.all()))
 
-    async def list_plate_lists(call: Call[Nothing, Nothing]) -> PlateLists:
-        return PlateLists([_list_fields(one) for one in lists.list()])
-
-    async def add_plate_list(call: Call[Nothing, PlateListBody]) -> PlateList:
-        return _list_fields(await lists.add(call.body.wanted(), call.caller.actor))
-
-    async def get_plate_list(call: Call[Nothing, Nothing]) -> PlateList:
-        return _list_fields(lists.get(id_of(call, "plate_list")))
-
-    async def put_plate_list(call: Call[Nothing, PlateListBody]) -> PlateList:
-        id = id_of(call, "plate_list")
-        return _list_fields(await lists.change(id, call.body.wanted(), call.caller.actor))
-
-    async def remove_plate_list(call: Call[Nothing, Nothing]) -> PlateList:
-        gone = lists.get(id_of(call, "plate_list"))
-        await lists.remove(gone.id, call.caller.actor)
-        return _list_fields(gone)
-
     routes.add(GET_RULES, get_alarm_rules)
     routes.add(PUT_RULES, put_alarm_rules)
-    routes.add(LIST, list_plate_lists)
-    routes.add(ADD, add_plate_list)
-    routes.add(ONE, get_plate_list)
-    routes.add(PUT, put_plate_list)
-    routes.add(REMOVE, remove_plate_list)
+    calls = Resource(
+        routes,
+        f"{PREFIX}/plate-lists/{{plate_list}}",
+        tag=TAG,
+        example=_EXAMPLE,
+        get=lambda call: lists.get(id_of(call, "plate_list")),
+        show=_list_fields,
+        read="guard",
+    )
+    calls.list("The watch lists of plates", PlateLists, lists.list)
+    calls.add(
+        "Add a watch list of plates",
+        _BODY,
+        lambda call: lists.add(call.body.wanted(), call.caller.actor),
+        description=f"At most {MAX_LISTS}. {_COMPARED}",
+        max_body_bytes=_MAX_BODY_BYTES,
+    )
+    calls.one("One watch list")
+    calls.change(
+        "PUT",
+        "Replace a watch list",
+        _BODY,
+        lambda call: lists.change(id_of(call, "plate_list"), call.body.wanted(), call.caller.actor),
+        description=_COMPARED,
+        max_body_bytes=_MAX_BODY_BYTES,
+    )
+    calls.remove(
+        "Remove a watch list",
+        lambda gone, by: lists.remove(gone.id, by),
+        description="Answers with the list as it was. Alarms that it raised stay.",
+    )
 
 
 def _entry(body: PlateEntryBody, field: str) -> StoredEntry:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.services import Services
+from hub.services.audit import Actor
 from hub.services.devices.directory import DeviceChange, NewDevice
 from hub.services.devices.validation import (
     MAX_CODE_LENGTH,
@@ -15,9 +16,11 @@ from hub.services.devices.validation import (
     MAX_NAME_LENGTH,
     MAX_SN_LENGTH,
 )
+from hub.services.devices.views import DeviceView
 from web.api.answers import Versions
 from web.api.devices import answers
 from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
+from web.api.resource import Resource
 from web.api.routes import Call, Routes
 
 Sn = Annotated[str, Meta(min_length=1, max_length=MAX_SN_LENGTH)]
@@ -98,46 +101,6 @@ LIST = Endpoint(
     query_example="limit=100",
     answer_example=answers.DeviceList([DEVICE_EXAMPLE], "12"),
 )
-ONE = Endpoint(
-    method="GET",
-    path=_ONE,
-    tag=TAG,
-    summary="One device",
-    answer_example=DEVICE_EXAMPLE,
-)
-ADD = Endpoint(
-    method="POST",
-    path=f"{PREFIX}/devices",
-    tag=TAG,
-    summary="Enrol a device",
-    body_example=NewDeviceBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate"),
-    answer_example=DEVICE_EXAMPLE,
-    role="admin",
-)
-CHANGE = Endpoint(
-    method="PATCH",
-    path=_ONE,
-    tag=TAG,
-    summary="Change a device",
-    description=(
-        "A new sn or code, `enabled: false` and `earlier_key: null` end its connection and "
-        "tokens. A new key alone does not: the earlier one stays valid until the device signs "
-        "with the new one, or for a week. If the device with the new sn is waiting, code and key "
-        "must match its last signature; otherwise nothing is changed (423)."
-    ),
-    body_example=DeviceChangeBody(name="North gate"),
-    answer_example=DEVICE_EXAMPLE,
-    role="admin",
-)
-REMOVE = Endpoint(
-    method="DELETE",
-    path=_ONE,
-    tag=TAG,
-    summary="Remove a device",
-    description="Answers with the device as it was. Its records are kept.",
-    answer_example=DEVICE_EXAMPLE,
-    role="admin",
-)
 
 
 def add_devices(routes: Routes, services: Services) -> None:
@@ -147,10 +110,7 @@ def add_devices(routes: Routes, services: Services) -> None:
         page = devices.page(after=call.query.after, limit=call.query.limit)
         return answers.DeviceList([answers.device_fields(view) for view in page.items], page.next)
 
-    async def get_device(call: Call[Nothing, Nothing]) -> answers.Device:
-        return answers.device_fields(devices.get(call.path["did"]))
-
-    async def add_device(call: Call[Nothing, NewDeviceBody]) -> answers.Device:
+    async def add_device(call: Call[Nothing, NewDeviceBody]) -> DeviceView:
         body = call.body
         view = await devices.add(
             NewDevice(
@@ -163,24 +123,49 @@ def add_devices(routes: Routes, services: Services) -> None:
             )
         )
         await audit.add(call.caller.actor, "device.add", f"{view.did} {view.sn}")
-        return answers.device_fields(view)
+        return view
 
-    async def change_device(call: Call[Nothing, DeviceChangeBody]) -> answers.Device:
+    async def change_device(call: Call[Nothing, DeviceChangeBody]) -> DeviceView:
         given = msgspec.structs.asdict(call.body)
         changed = ", ".join(name for name, value in given.items() if value is not UNSET)
         given["previous_key"] = given.pop("earlier_key")
         view = await devices.change(call.path["did"], DeviceChange(**given))
         await audit.add(call.caller.actor, "device.change", f"{view.did} {changed}")
-        return answers.device_fields(view)
+        return view
 
-    async def remove_device(call: Call[Nothing, Nothing]) -> answers.Device:
-        view = devices.get(call.path["did"])
-        await devices.remove(view.did)
-        await audit.add(call.caller.actor, "device.remove", f"{view.did} {view.sn}")
-        return answers.device_fields(view)
+    async def remove_device(gone: DeviceView, by: Actor) -> None:
+        await devices.remove(gone.did)
+        await audit.add(by, "device.remove", f"{gone.did} {gone.sn}")
 
     routes.add(LIST, list_devices)
-    routes.add(ADD, add_device)
-    routes.add(ONE, get_device)
-    routes.add(CHANGE, change_device)
-    routes.add(REMOVE, remove_device)
+    calls = Resource(
+        routes,
+        _ONE,
+        tag=TAG,
+        example=DEVICE_EXAMPLE,
+        get=lambda call: devices.get(call.path["did"]),
+        show=answers.device_fields,
+    )
+    calls.add(
+        "Enrol a device",
+        NewDeviceBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate"),
+        add_device,
+    )
+    calls.one("One device")
+    calls.change(
+        "PATCH",
+        "Change a device",
+        DeviceChangeBody(name="North gate"),
+        change_device,
+        description=(
+            "A new sn or code, `enabled: false` and `earlier_key: null` end its connection and "
+            "tokens. A new key alone does not: the earlier one stays valid until the device signs "
+            "with the new one, or for a week. If the device with the new sn is waiting, code and "
+            "key must match its last signature; otherwise nothing is changed (423)."
+        ),
+    )
+    calls.remove(
+        "Remove a device",
+        remove_device,
+        description="Answers with the device as it was. Its records are kept.",
+    )

@@ -7,21 +7,22 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from hub.services import Services
+from hub.services.audit import Actor
 from hub.services.firmware.release_validation import (
     MAX_COMPONENTS,
     MAX_DESCRIPTION_LENGTH,
     MAX_NAME_LENGTH,
 )
-from hub.services.firmware.releases import NewComponent, NewRelease
+from hub.services.firmware.releases import NewComponent, NewRelease, Release
 from hub.wire.uploads.firmware import Versions
 from web.api.answers import Versions as VersionsAnswer
-from web.api.endpoint import PREFIX, Endpoint, Nothing
+from web.api.endpoint import PREFIX, Nothing
 from web.api.firmware import answers
 from web.api.firmware.fields import release_fields
 from web.api.firmware.files import MD5, SHA256, TAG
+from web.api.resource import Resource
 from web.api.routes import Call, Routes, id_of
 
-_RELEASES = f"{PREFIX}/firmware/releases"
 _MAX_CODE = 2**53
 _Version = Annotated[str, Meta(max_length=100)]
 
@@ -79,75 +80,49 @@ _RELEASE_EXAMPLE = answers.Release(
     created_at="2026-11-25T08:00:00.000Z",
 )
 
-LIST_RELEASES = Endpoint(
-    method="GET",
-    path=_RELEASES,
-    tag=TAG,
-    summary="Releases",
-    description="Newest first.",
-    answer_example=answers.ReleaseList([_RELEASE_EXAMPLE]),
-)
-GET_RELEASE = Endpoint(
-    method="GET",
-    path=f"{_RELEASES}/{{release}}",
-    tag=TAG,
-    summary="One release",
-    answer_example=_RELEASE_EXAMPLE,
-)
-ADD_RELEASE = Endpoint(
-    method="POST",
-    path=_RELEASES,
-    tag=TAG,
-    summary="Create a release",
-    body_example=NewReleaseBody(
-        ver_code=453523,
-        ver_name="v2.3.0",
-        components=[ComponentBody("app.bin", 3, SHA256)],
-        description="Sees better at night.",
-        reports=VersionsBody(swVer="V2.3.0"),
-        least=VersionsBody(hwVer="V1.0"),
-    ),
-    answer_example=_RELEASE_EXAMPLE,
-    role="admin",
-)
-REMOVE_RELEASE = Endpoint(
-    method="DELETE",
-    path=f"{_RELEASES}/{{release}}",
-    tag=TAG,
-    summary="Remove a release",
-    description=(
-        "Also removes files that belong to no other release, and its campaigns that have ended. "
-        "Refused (400) while a campaign rolls it out."
-    ),
-    answer_example=_RELEASE_EXAMPLE,
-    role="admin",
-)
-
 
 def add_releases(routes: Routes, services: Services) -> None:
     releases, audit = services.firmware.releases, services.core.audit
 
-    async def list_releases(call: Call[Nothing, Nothing]) -> answers.ReleaseList:
-        return answers.ReleaseList([release_fields(one) for one in releases.all()])
-
-    async def get_release(call: Call[Nothing, Nothing]) -> answers.Release:
-        return release_fields(releases.get(id_of(call, "release")))
-
-    async def add_release(call: Call[Nothing, NewReleaseBody]) -> answers.Release:
+    async def add_release(call: Call[Nothing, NewReleaseBody]) -> Release:
         added = await releases.add(_new_release(call.body))
         await audit.add(call.caller.actor, "firmware.add", str(added.id))
-        return release_fields(added)
+        return added
 
-    async def remove_release(call: Call[Nothing, Nothing]) -> answers.Release:
-        release = releases.get(id_of(call, "release"))
-        await releases.remove(release.id)
-        await audit.add(call.caller.actor, "firmware.remove", str(release.id))
-        return release_fields(release)
+    async def remove_release(gone: Release, by: Actor) -> None:
+        await releases.remove(gone.id)
+        await audit.add(by, "firmware.remove", str(gone.id))
 
-    routes.add(LIST_RELEASES, list_releases)
-    routes.add(GET_RELEASE, get_release)
-    routes.add(ADD_RELEASE, add_release)
-    routes.add(REMOVE_RELEASE, remove_release)
+    calls = Resource(
+        routes,
+        f"{PREFIX}/firmware/releases/{{release}}",
+        tag=TAG,
+        example=_RELEASE_EXAMPLE,
+        get=lambda call: releases.get(id_of(call, "release")),
+        show=release_fields,
+    )
+    calls.list("Releases", answers.ReleaseList, releases.all, description="Newest first.")
+    calls.one("One release")
+    calls.add(
+        "Create a release",
+        NewReleaseBody(
+            ver_code=453523,
+            ver_name="v2.3.0",
+            components=[ComponentBody("app.bin", 3, SHA256)],
+            description="Sees better at night.",
+            reports=VersionsBody(swVer="V2.3.0"),
+            least=VersionsBody(hwVer="V1.0"),
+        ),
+        add_release,
+    )
+    calls.remove(
+        "Remove a release",
+        remove_release,
+        description=(
+            "Also removes files that belong to no other release, and its campaigns that have "
+            "ended. Refused (400) while a campaign rolls it out."
+        ),
+    )
 
 
 def _new_release(body: NewReleaseBody) -> NewRelease:

@@ -9,13 +9,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub.services import Services
 from hub.services.people.groups import MAX_GROUPS
 from hub.services.people.validation import MAX_GROUP_NAME_LENGTH
-from web.api.endpoint import PREFIX, Did, Endpoint, Nothing
+from web.api.endpoint import PREFIX, Did
 from web.api.people import answers
-from web.api.routes import Call, Routes, id_of
-
-TAG = "People"
-_GROUPS = f"{PREFIX}/groups"
-_ONE = f"{_GROUPS}/{{group}}"
+from web.api.resource import Resource
+from web.api.routes import Routes, id_of
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_GROUP_NAME_LENGTH)]
 
@@ -34,81 +31,46 @@ class GroupBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 _EXAMPLE = answers.Group(id=3, name="Gate", dids=["12", "13"])
 
-LIST = Endpoint(
-    method="GET",
-    path=_GROUPS,
-    tag=TAG,
-    summary="The groups of cameras",
-    description=f"At most {MAX_GROUPS}, by name.",
-    answer_example=answers.GroupList([_EXAMPLE]),
-)
-ADD = Endpoint(
-    method="POST",
-    path=_GROUPS,
-    tag=TAG,
-    summary="Add a group of cameras",
-    body_example=NewGroupBody("Gate", ["12", "13"]),
-    answer_example=_EXAMPLE,
-    role="admin",
-)
-ONE = Endpoint(
-    method="GET",
-    path=_ONE,
-    tag=TAG,
-    summary="One group of cameras",
-    answer_example=_EXAMPLE,
-)
-PUT = Endpoint(
-    method="PUT",
-    path=_ONE,
-    tag=TAG,
-    summary="Rename a group, or give it other cameras",
-    description="People of the group are put on its new cameras, and taken off the others.",
-    body_example=GroupBody(dids=["12"]),
-    answer_example=_EXAMPLE,
-    role="admin",
-)
-REMOVE = Endpoint(
-    method="DELETE",
-    path=_ONE,
-    tag=TAG,
-    summary="Remove a group",
-    description=(
-        "Answers with the group as it was. Its cameras stay; people who were in no other group are "
-        "on no camera then."
-    ),
-    answer_example=_EXAMPLE,
-    role="admin",
-)
-
 
 def add_groups(routes: Routes, services: Services) -> None:
     groups = services.people.groups
-
-    async def list_groups(call: Call[Nothing, Nothing]) -> answers.GroupList:
-        return answers.GroupList([answers.group_fields(group) for group in groups.list()])
-
-    async def add_group(call: Call[Nothing, NewGroupBody]) -> answers.Group:
-        group = await groups.add(call.body.name, call.body.dids, by=call.caller.actor)
-        return answers.group_fields(group)
-
-    async def get_group(call: Call[Nothing, Nothing]) -> answers.Group:
-        return answers.group_fields(groups.get(id_of(call, "group")))
-
-    async def put_group(call: Call[Nothing, GroupBody]) -> answers.Group:
-        body = call.body
-        group = await groups.change(
-            id_of(call, "group"), name=body.name, dids=body.dids, by=call.caller.actor
-        )
-        return answers.group_fields(group)
-
-    async def remove_group(call: Call[Nothing, Nothing]) -> answers.Group:
-        group = groups.get(id_of(call, "group"))
-        await groups.remove(group.id, by=call.caller.actor)
-        return answers.group_fields(group)
-
-    routes.add(LIST, list_groups)
-    routes.add(ADD, add_group)
-    routes.add(ONE, get_group)
-    routes.add(PUT, put_group)
-    routes.add(REMOVE, remove_group)
+    calls = Resource(
+        routes,
+        f"{PREFIX}/groups/{{group}}",
+        tag="People",
+        example=_EXAMPLE,
+        get=lambda call: groups.get(id_of(call, "group")),
+        show=answers.group_fields,
+    )
+    calls.list(
+        "The groups of cameras",
+        answers.GroupList,
+        groups.list,
+        description=f"At most {MAX_GROUPS}, by name.",
+    )
+    calls.add(
+        "Add a group of cameras",
+        NewGroupBody("Gate", ["12", "13"]),
+        lambda call: groups.add(call.body.name, call.body.dids, by=call.caller.actor),
+    )
+    calls.one("One group of cameras")
+    calls.change(
+        "PUT",
+        "Rename a group, or give it other cameras",
+        GroupBody(dids=["12"]),
+        lambda call: groups.change(
+            id_of(call, "group"),
+            name=call.body.name,
+            dids=call.body.dids,
+            by=call.caller.actor,
+        ),
+        description="People of the group are put on its new cameras, and taken off the others.",
+    )
+    calls.remove(
+        "Remove a group",
+        lambda group, by: groups.remove(group.id, by=by),
+        description=(
+            "Answers with the group as it was. Its cameras stay; people who were in no other group "
+            "are on no camera then."
+        ),
+    )

@@ -13,15 +13,14 @@ from web.api.targets.answers import (
     ParkedAnswer,
     Secret,
     TargetAnswer,
-    Targets,
 )
-from web.api.targets.bodies import TargetBody, TargetPatch
+from web.api.targets.bodies import TargetBody
 
 TAG = "Targets"
 _ALL = f"{PREFIX}/targets"
-_ONE = f"{_ALL}/{{target}}"
+PATH = f"{_ALL}/{{target}}"
 
-_EXAMPLE = TargetAnswer(
+EXAMPLE = TargetAnswer(
     id=1,
     kind="webhook",
     name="VMS",
@@ -49,18 +48,10 @@ _EXAMPLE = TargetAnswer(
 )
 _SECRET = "whsec_" + "AAAA" * 8
 _ADDED = AddedTarget(
-    **{name: getattr(_EXAMPLE, name) for name in TargetAnswer.__struct_fields__}, secret=_SECRET
+    **{name: getattr(EXAMPLE, name) for name in TargetAnswer.__struct_fields__}, secret=_SECRET
 )
 _DELIVERY = DeliveryAnswer("6b1f0e7d-4700", "2026-11-25T08:00:00.250Z", 41, 503, "it answered 503")
 
-LIST = Endpoint(
-    method="GET",
-    path=_ALL,
-    tag=TAG,
-    summary="The targets",
-    answer_example=Targets([_EXAMPLE]),
-    role="admin",
-)
 ADD = Endpoint(
     method="POST",
     path=_ALL,
@@ -84,39 +75,9 @@ ADD = Endpoint(
     needs_password=True,
     right="targets",
 )
-ONE = Endpoint(
-    method="GET",
-    path=_ONE,
-    tag=TAG,
-    summary="A target",
-    answer_example=_EXAMPLE,
-    role="admin",
-)
-CHANGE = Endpoint(
-    method="PATCH",
-    path=_ONE,
-    tag=TAG,
-    summary="Change a target",
-    body_example=TargetPatch(pictures="all"),
-    max_body_bytes=4 * MAX_CA_LENGTH,
-    answer_example=_EXAMPLE,
-    role="admin",
-    needs_password=True,
-    right="targets",
-)
-REMOVE = Endpoint(
-    method="DELETE",
-    path=_ONE,
-    tag=TAG,
-    summary="Remove a target",
-    description="Answers with the target as it was.",
-    answer_example=_EXAMPLE,
-    role="admin",
-    right="targets",
-)
 TEST = Endpoint(
     method="POST",
-    path=f"{_ONE}/test",
+    path=f"{PATH}/test",
     tag=TAG,
     summary="Send a message that says nothing",
     answer_example=_DELIVERY,
@@ -124,15 +85,15 @@ TEST = Endpoint(
 )
 RETRY = Endpoint(
     method="POST",
-    path=f"{_ONE}/retry",
+    path=f"{PATH}/retry",
     tag=TAG,
     summary="Try at once what waits, is held, or was parked",
-    answer_example=_EXAMPLE,
+    answer_example=EXAMPLE,
     role="admin",
 )
 SECRET = Endpoint(
     method="POST",
-    path=f"{_ONE}/secret",
+    path=f"{PATH}/secret",
     tag=TAG,
     summary="Give a webhook another secret",
     description="For a day, messages carry the signatures of both.",
@@ -143,7 +104,7 @@ SECRET = Endpoint(
 )
 DELIVERIES = Endpoint(
     method="GET",
-    path=f"{_ONE}/deliveries",
+    path=f"{PATH}/deliveries",
     tag=TAG,
     summary="The last 100 attempts since the hub started, the newest first",
     answer_example=Deliveries([_DELIVERY]),
@@ -151,28 +112,28 @@ DELIVERIES = Endpoint(
 )
 PARKED = Endpoint(
     method="GET",
-    path=f"{_ONE}/parked",
+    path=f"{PATH}/parked",
     tag=TAG,
     summary="Records, alarms and gaps that a target refused for ever",
     answer_example=Parked(
-        [ParkedAnswer(_EXAMPLE.cursor.log, 4698, "it answered 422", "2026-11-25T08:00:00.000Z")]
+        [ParkedAnswer(EXAMPLE.cursor.log, 4698, "it answered 422", "2026-11-25T08:00:00.000Z")]
     ),
     role="admin",
 )
 SEND_AGAIN = Endpoint(
     method="POST",
-    path=f"{_ONE}/records/{{seq}}/send",
+    path=f"{PATH}/records/{{seq}}/send",
     tag=TAG,
     summary="Send a record again",
-    answer_example=_EXAMPLE,
+    answer_example=EXAMPLE,
     role="admin",
     path_example={"seq": "4698"},
 )
 CONFIRM_GAPS = Endpoint(
     method="POST",
-    path=f"{_ONE}/gaps/confirm",
+    path=f"{PATH}/gaps/confirm",
     tag=TAG,
     summary="Note that the gaps of a target are known",
-    answer_example=_EXAMPLE,
+    answer_example=EXAMPLE,
     role="admin",
 )

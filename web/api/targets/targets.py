@@ -5,7 +5,9 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from hub.services import Services
+from hub.services.forwarding.targets import MAX_CA_LENGTH
 from web.api.endpoint import Nothing
+from web.api.resource import Resource
 from web.api.routes import Call, Routes, id_of, seq_of
 from web.api.targets.answers import (
     AddedTarget,
@@ -22,25 +24,21 @@ from web.api.targets.answers import (
 from web.api.targets.bodies import TargetBody, TargetPatch
 from web.api.targets.endpoints import (
     ADD,
-    CHANGE,
     CONFIRM_GAPS,
     DELIVERIES,
-    LIST,
-    ONE,
+    EXAMPLE,
     PARKED,
-    REMOVE,
+    PATH,
     RETRY,
     SECRET,
     SEND_AGAIN,
+    TAG,
     TEST,
 )
 
 
 def add_targets(routes: Routes, services: Services) -> None:
     targets = services.forwarding.targets
-
-    async def list_targets(call: Call[Nothing, Nothing]) -> Targets:
-        return Targets([target_answer(view) for view in targets.list()])
 
     async def add_target(call: Call[Nothing, TargetBody]) -> AddedTarget:
         body = call.body
@@ -62,18 +60,6 @@ def add_targets(routes: Routes, services: Services) -> None:
             **{name: getattr(fields, name) for name in TargetAnswer.__struct_fields__},
             secret=secret or UNSET,
         )
-
-    async def get_target(call: Call[Nothing, Nothing]) -> TargetAnswer:
-        return target_answer(targets.get(id_of(call, "target")))
-
-    async def change_target(call: Call[Nothing, TargetPatch]) -> TargetAnswer:
-        id = id_of(call, "target")
-        return target_answer(await targets.change(id, call.body.change, by=call.caller.actor))
-
-    async def remove_target(call: Call[Nothing, Nothing]) -> TargetAnswer:
-        gone = target_answer(targets.get(id_of(call, "target")))
-        await targets.remove(gone.id, by=call.caller.actor)
-        return gone
 
     async def test_target(call: Call[Nothing, Nothing]) -> DeliveryAnswer:
         return delivery_answer(await targets.test(id_of(call, "target"), by=call.caller.actor))
@@ -102,11 +88,33 @@ def add_targets(routes: Routes, services: Services) -> None:
         await targets.confirm_gaps(id, by=call.caller.actor)
         return target_answer(targets.get(id))
 
-    routes.add(LIST, list_targets)
+    calls = Resource(
+        routes,
+        PATH,
+        tag=TAG,
+        example=EXAMPLE,
+        get=lambda call: targets.get(id_of(call, "target")),
+        show=target_answer,
+        read="admin",
+    )
+    calls.list("The targets", Targets, targets.list)
     routes.add(ADD, add_target)
-    routes.add(ONE, get_target)
-    routes.add(CHANGE, change_target)
-    routes.add(REMOVE, remove_target)
+    calls.one("A target")
+    calls.change(
+        "PATCH",
+        "Change a target",
+        TargetPatch(pictures="all"),
+        lambda call: targets.change(id_of(call, "target"), call.body.change, by=call.caller.actor),
+        max_body_bytes=4 * MAX_CA_LENGTH,
+        needs_password=True,
+        right="targets",
+    )
+    calls.remove(
+        "Remove a target",
+        lambda gone, by: targets.remove(gone.target.id, by=by),
+        description="Answers with the target as it was.",
+        right="targets",
+    )
     routes.add(TEST, test_target)
     routes.add(RETRY, retry_target)
     routes.add(SECRET, change_secret)
