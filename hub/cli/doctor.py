@@ -18,8 +18,8 @@ from hub.errors import HubError, StartFault
 if TYPE_CHECKING:
     from hub.config import Config
     from hub.process.data_directory import Holder
+    from hub.services.doctor.check_context import CheckContext
     from hub.services.doctor.findings import CheckName, Finding
-    from hub.services.doctor.surroundings import Surroundings
 
 _DONE, _FAILED = 0, 1
 _WORDS = {"ok": "ok", "warning": "warning", "failed": "FAILED"}
@@ -125,20 +125,20 @@ def _examine(data_dir: Path, progress: _Progress, *, quick: bool) -> Iterator[Fi
     data_directory.act_for_owner(data_dir)
     holder = data_directory.holder_of(data_dir)
     config, problem = _config(data_dir)
-    surroundings = _surroundings(data_dir, config, holder)
-    found = _ask(data_dir) if surroundings.hub is not None else None
+    context = _check_context(data_dir, config, holder)
+    found = _ask(data_dir) if context.hub is not None else None
     if found is not None:
         yield from found
     else:
-        if surroundings.hub is not None:
-            yield failed("hub", "hub-silent", process=str(surroundings.hub))
+        if context.hub is not None:
+            yield failed("hub", "hub-silent", process=str(context.hub))
         if problem:
             yield failed("settings", "settings-bad", reason=problem)
         else:
             yield ok("settings", "settings-ok")
-        yield from run_quick(surroundings)
+        yield from run_quick(context)
     if not quick:
-        yield from run_slow(surroundings, progress.show)
+        yield from run_slow(context, progress.show)
 
 
 def _config(data_dir: Path) -> tuple[Config, str]:
@@ -152,12 +152,12 @@ def _config(data_dir: Path) -> tuple[Config, str]:
         return Config(), fault.message
 
 
-def _surroundings(data_dir: Path, config: Config, holder: Holder | None) -> Surroundings:
+def _check_context(data_dir: Path, config: Config, holder: Holder | None) -> CheckContext:
     from babel.localtime import get_localzone
 
-    from hub.services.doctor.surroundings import Surroundings
+    from hub.services.doctor.check_context import CheckContext
 
-    return Surroundings(
+    return CheckContext(
         data_dir=data_dir,
         config=config,
         now=time.time,

@@ -9,23 +9,23 @@ from pathlib import Path
 from hub.services.backups.place import obstacle
 from hub.services.backups.schedule import ALARM_SECONDS, last_complete, last_incomplete
 from hub.services.backups.views import Backup, backup_of
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
-from hub.services.doctor.surroundings import Surroundings
 from hub.store.backup.generations import read_folder
 from hub.store.names import KEY_FILE
 
 
-def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
+def check_backups(context: CheckContext) -> Iterator[Finding]:
     """Look at the folder of the nightly backups, by the heads of the backups."""
-    folder = surroundings.data_dir / surroundings.config.backup.folder
-    now = (surroundings.likely_now or surroundings.now)()
+    folder = context.data_dir / context.config.backup.folder
+    now = (context.likely_now or context.now)()
     try:
         generations = read_folder(folder).generations
     except OSError as error:
         reason = error.strerror or str(error)
         yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
         return
-    failure = surroundings.backup_failure
+    failure = context.backup_failure
     if reason := obstacle(folder):
         yield failed("backups", "backups-unreadable", folder=str(folder), reason=reason)
     elif failure is not None:
@@ -40,7 +40,7 @@ def check_backups(surroundings: Surroundings) -> Iterator[Finding]:
     if (incomplete := last_incomplete(generations, now)) is not None:
         yield _incomplete(backup_of(incomplete))
     if newest is None:
-        is_new = now - _installed_at(surroundings.data_dir, now) < ALARM_SECONDS
+        is_new = now - _installed_at(context.data_dir, now) < ALARM_SECONDS
         if not is_new:
             yield failed("backups", "backup-missing")
         elif is_well and incomplete is None:

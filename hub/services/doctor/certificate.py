@@ -13,30 +13,30 @@ from hub.services.certificates.certificates import names_of_this_host
 from hub.services.certificates.sources import day_of
 from hub.services.certificates.tls_contexts import TlsContexts
 from hub.services.certificates.upload import FILE as UPLOADED
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import Finding, failed, ok, warning
-from hub.services.doctor.surroundings import Surroundings
 
 _NOTICE_SECONDS = 14 * 86_400
 #: Every host has these; a certificate of the administrator need not name them.
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
-def check_certificate(surroundings: Surroundings) -> Iterator[Finding]:
+def check_certificate(context: CheckContext) -> Iterator[Finding]:
     """Check the files that the hub loads."""
-    config = surroundings.config
+    config = context.config
     if not (config.web.tls or config.devices.tls):
         yield ok("certificate", "tls-off")
         return
     if config.tls.cert:
-        data_dir = surroundings.data_dir
+        data_dir = context.data_dir
         cert, key = data_dir / config.tls.cert, data_dir / config.tls.key
-        yield _check_files([cert], key, surroundings)
+        yield _check_files([cert], key, context)
         return
-    uploaded = surroundings.data_dir / UPLOADED
+    uploaded = context.data_dir / UPLOADED
     if uploaded.exists():
-        yield _check_files([uploaded], uploaded, surroundings)
+        yield _check_files([uploaded], uploaded, context)
         return
-    folder = surroundings.data_dir / "tls"
+    folder = context.data_dir / "tls"
     files = [folder / "hub-ecdsa.pem", folder / "hub-rsa.pem"]
     if not (folder / "ca.crt").exists() and not (folder / "ca.key").exists():
         yield ok("certificate", "certificate-none")
@@ -45,12 +45,12 @@ def check_certificate(surroundings: Surroundings) -> Iterator[Finding]:
     elif not all(path.exists() for path in files):
         yield ok("certificate", "certificate-none")
     else:
-        yield _check_files(files, None, surroundings)
+        yield _check_files(files, None, context)
         if problem := key_problem(folder):
             yield failed("certificate", "authority-unusable", reason=problem)
 
 
-def _check_files(files: list[Path], key: Path | None, surroundings: Surroundings) -> Finding:
+def _check_files(files: list[Path], key: Path | None, context: CheckContext) -> Finding:
     file = str(files[0])
     try:
         leaf = x509.load_pem_x509_certificate(files[0].read_bytes())
@@ -62,8 +62,8 @@ def _check_files(files: list[Path], key: Path | None, surroundings: Surroundings
         TlsContexts.load(files, key)
     except (OSError, StartFault):  # ssl.SSLError is an OSError
         return failed("certificate", "certificate-unfit", file=file)
-    found = _check_leaf(leaf, surroundings.now(), is_own=key is not None)
-    if found.state != "ok" and key is None and surroundings.hub is None:
+    found = _check_leaf(leaf, context.now(), is_own=key is not None)
+    if found.state != "ok" and key is None and context.hub is None:
         return ok("certificate", "certificate-renews")
     return found
 

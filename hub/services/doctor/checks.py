@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from hub.services.doctor.backups import check_backups
 from hub.services.doctor.certificate import check_certificate
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.clock import check_clock
 from hub.services.doctor.database import check_database, check_key, check_set_aside, check_sqlite
 from hub.services.doctor.disk import check_disk
@@ -22,13 +23,12 @@ from hub.services.doctor.stored import (
     check_pictures,
     check_records,
 )
-from hub.services.doctor.surroundings import Surroundings
 from hub.store.offline.inspection import Progress, Stopped
 
 log = logging.getLogger(__name__)
 
-QuickCheck = Callable[[Surroundings], Iterator[Finding]]
-SlowCheck = Callable[[Surroundings, Progress], Iterator[Finding]]
+QuickCheck = Callable[[CheckContext], Iterator[Finding]]
+SlowCheck = Callable[[CheckContext, Progress], Iterator[Finding]]
 #: Called with the check that works now, and the part done, from 0 to 1, if it is known.
 CheckProgress = Callable[[CheckName, float | None], None]
 
@@ -58,15 +58,15 @@ SLOW: dict[CheckName, SlowCheck] = {
 }
 
 
-def run_quick(surroundings: Surroundings) -> list[Finding]:
+def run_quick(context: CheckContext) -> list[Finding]:
     """Run the quick checks. Blocks for a few seconds."""
     found: list[Finding] = []
     for name, check in QUICK.items():
-        found += _guarded(name, lambda check=check: check(surroundings))  # type: ignore[misc]
+        found += _guarded(name, lambda check=check: check(context))  # type: ignore[misc]
     return found
 
 
-def run_slow(surroundings: Surroundings, progress: CheckProgress) -> Iterator[Finding]:
+def run_slow(context: CheckContext, progress: CheckProgress) -> Iterator[Finding]:
     """Run the slow checks; yield each finding as soon as it is there. Blocks for long.
 
     What `progress` raises ends the checks.
@@ -76,7 +76,7 @@ def run_slow(surroundings: Surroundings, progress: CheckProgress) -> Iterator[Fi
         yield from _guarded(
             name,
             lambda name=name, check=check: check(  # type: ignore[misc]
-                surroundings, lambda part: progress(name, part)
+                context, lambda part: progress(name, part)
             ),
         )
 

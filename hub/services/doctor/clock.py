@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from hub.services.clock.plausibility import EARLIEST_PLAUSIBLE
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import Finding, failed, moment_text, ok, warning
-from hub.services.doctor.surroundings import Surroundings
 from hub.store.offline.inspection import newest_record_at
 
 #: A clock that is set by a time server may step by this much.
@@ -17,19 +17,19 @@ _TOLERANCE_SECONDS = 300
 _FOLDERS = (".", "media", "logs", "tls")
 
 
-def check_clock(surroundings: Surroundings) -> Iterator[Finding]:
+def check_clock(context: CheckContext) -> Iterator[Finding]:
     """Compare the clock with the newest record and the newest file."""
-    now = surroundings.now()
-    shown = {"clock": moment_text(now), "zone": surroundings.zone}
+    now = context.now()
+    shown = {"clock": moment_text(now), "zone": context.zone}
     if now < EARLIEST_PLAUSIBLE:
         yield failed("clock", "clock-unset", **shown)
         return
-    record, file = _newest_record(surroundings.data_dir), _newest_file(surroundings.data_dir)
+    record, file = _newest_record(context.data_dir), _newest_file(context.data_dir)
     if record > now + _TOLERANCE_SECONDS:
         yield failed("clock", "clock-behind-record", newest=moment_text(record), **shown)
     elif file > now + _TOLERANCE_SECONDS:
         yield failed("clock", "clock-behind-file", newest=moment_text(file), **shown)
-    elif surroundings.is_clock_doubted:
+    elif context.is_clock_doubted:
         yield warning("clock", "clock-doubted", **shown)
     elif record:
         yield ok("clock", "clock-ok", newest=moment_text(record), **shown)

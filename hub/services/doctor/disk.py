@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from hub.services.disk_space import GB, shortage_of
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import Finding, failed, ok, warning
-from hub.services.doctor.surroundings import Surroundings
 from hub.store.disk import Disk
 from hub.store.file_system import network_type
 
@@ -29,22 +29,22 @@ _SLOW_SECONDS = 0.1
 _LEFT_SECONDS = 3_600
 
 
-def check_disk(surroundings: Surroundings) -> Iterator[Finding]:
+def check_disk(context: CheckContext) -> Iterator[Finding]:
     """Check the disk."""
-    if kind := network_type(surroundings.data_dir):
+    if kind := network_type(context.data_dir):
         yield failed("disk", "disk-network", type=kind)
-    yield from _check_space(surroundings)
-    _remove_left(surroundings.data_dir, surroundings.now())
-    yield _check_flush(surroundings.data_dir)
+    yield from _check_space(context)
+    _remove_left(context.data_dir, context.now())
+    yield _check_flush(context.data_dir)
 
 
-def _check_space(surroundings: Surroundings) -> Iterator[Finding]:
+def _check_space(context: CheckContext) -> Iterator[Finding]:
     try:
-        free = shutil.disk_usage(surroundings.data_dir).free
+        free = shutil.disk_usage(context.data_dir).free
     except OSError as error:
         yield failed("disk", "disk-unreadable", reason=error.strerror or str(error))
         return
-    wanted = surroundings.config.store.min_free_gb
+    wanted = context.config.store.min_free_gb
     shortage = shortage_of(free, wanted)
     check = ok if shortage is None else warning
     code = "disk-ok" if shortage is None else "disk-low"

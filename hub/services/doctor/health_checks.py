@@ -10,9 +10,9 @@ import trio
 from msgspec import Struct
 
 from hub.live.feed import Change
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.checks import run_quick, run_slow
 from hub.services.doctor.findings import CheckName, Finding
-from hub.services.doctor.surroundings import Surroundings
 from hub.store.offline.inspection import Stopped
 
 if TYPE_CHECKING:
@@ -70,16 +70,16 @@ class HealthChecks:
                 with trio.move_on_after(_QUICK_SECONDS):
                     self._quick = await trio.to_thread.run_sync(
                         run_quick,
-                        self._surroundings(),
+                        self._check_context(),
                         abandon_on_cancel=True,
                         limiter=self._limiter,
                     )
                 self._quick_until = trio.current_time() + _FRESH_SECONDS
             return self._quick
 
-    def _surroundings(self) -> Surroundings:
+    def _check_context(self) -> CheckContext:
         core = self._core
-        return Surroundings(
+        return CheckContext(
             core.data_dir,
             core.settings.current,
             core.now,
@@ -129,7 +129,7 @@ class HealthChecks:
             self.running = RunningCheck(check, part)
 
         try:
-            return list(run_slow(self._surroundings(), note))
+            return list(run_slow(self._check_context(), note))
         except Stopped:
             return []
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import Finding, failed, ok, warning
-from hub.services.doctor.surroundings import Surroundings
 
 #: Others may read these: they are no secrets.
 _PUBLIC = {"ca.crt", "hub.lock"}
@@ -19,9 +19,9 @@ _MOST_NAMED = 5
 _SKIPPED = {"unpacked"}
 
 
-def check_permissions(surroundings: Surroundings) -> Iterator[Finding]:
+def check_permissions(context: CheckContext) -> Iterator[Finding]:
     """Look at every file of the data directory, without opening any."""
-    data_dir = surroundings.data_dir
+    data_dir = context.data_dir
     denied: list[str] = []
     readable: list[str] = []
     count = 0

@@ -10,22 +10,22 @@ import trio
 from hub.config import ListeningPort, ports_of, udp_ports_of
 from hub.errors import StartFault
 from hub.net.binding import open_listeners, open_udp_sockets
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import Finding, failed, ok
-from hub.services.doctor.surroundings import Surroundings
 
 _CONNECT_SECONDS = 3.0
 #: What to connect to for a port that is open on all addresses.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-def check_ports(surroundings: Surroundings) -> Iterator[Finding]:
+def check_ports(context: CheckContext) -> Iterator[Finding]:
     """Try each port."""
-    check = _check_free if surroundings.hub is None else _check_open
-    for port in ports_of(surroundings.config):
+    check = _check_free if context.hub is None else _check_open
+    for port in ports_of(context.config):
         yield check(port)
     # Whether a UDP port answers cannot be told: a hub that doubts its clock is silent.
-    if surroundings.hub is None:
-        for port in udp_ports_of(surroundings.config):
+    if context.hub is None:
+        for port in udp_ports_of(context.config):
             yield _check_free(port, _bind_udp)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import CheckName, Finding, failed, ok, warning
-from hub.services.doctor.surroundings import Surroundings
 from hub.store.offline import entries, inspection
 from hub.store.offline.inspection import Damage, Progress
 from hub.store.offline.pack_inspection import check_packs
@@ -21,12 +21,12 @@ _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
 
 
-def check_integrity(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+def check_integrity(context: CheckContext, progress: Progress) -> Iterator[Finding]:
     """Run SQLite's quick_check."""
-    if not _has_database(surroundings):
+    if not _has_database(context):
         return
     try:
-        found = _repeated(lambda: inspection.quick_check(surroundings.data_dir, progress))
+        found = _repeated(lambda: inspection.quick_check(context.data_dir, progress))
     except sqlite3.DatabaseError as error:
         found = str(error)
     if found:
@@ -35,51 +35,51 @@ def check_integrity(surroundings: Surroundings, progress: Progress) -> Iterator[
         yield ok("integrity", "integrity-ok")
 
 
-def check_records(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+def check_records(context: CheckContext, progress: Progress) -> Iterator[Finding]:
     """Decode every record."""
-    yield from _counted(surroundings, "records", progress, inspection.check_records)
+    yield from _counted(context, "records", progress, inspection.check_records)
 
 
-def check_counts(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+def check_counts(context: CheckContext, progress: Progress) -> Iterator[Finding]:
     """Compare the counts of records with the records. The hub makes wrong ones again by itself."""
-    yield from _counted(surroundings, "counts", progress, inspection.check_counts, tell=warning)
+    yield from _counted(context, "counts", progress, inspection.check_counts, tell=warning)
 
 
-def check_entries(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+def check_entries(context: CheckContext, progress: Progress) -> Iterator[Finding]:
     """Decode the rows of all other tables."""
 
     def inspect(data_dir: Path, _: Progress) -> Damage:
         checked, damaged = entries.check_entries(data_dir)
         return Damage(checked, damaged.count(), damaged.names())
 
-    yield from _counted(surroundings, "entries", progress, inspect)
+    yield from _counted(context, "entries", progress, inspect)
 
 
-def check_pictures(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+def check_pictures(context: CheckContext, progress: Progress) -> Iterator[Finding]:
     """Compare every pack with its index."""
-    yield from _counted(surroundings, "pictures", progress, check_packs)
+    yield from _counted(context, "pictures", progress, check_packs)
 
 
-def check_firmware(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+def check_firmware(context: CheckContext, progress: Progress) -> Iterator[Finding]:
     """Compare every firmware file with its checksum."""
-    yield from _counted(surroundings, "firmware", progress, inspection.check_firmware)
+    yield from _counted(context, "firmware", progress, inspection.check_firmware)
 
 
 def _counted(
-    surroundings: Surroundings,
+    context: CheckContext,
     check: CheckName,
     progress: Progress,
     inspect: Callable[..., Damage],
     *,
     tell: Callable[..., Finding] = failed,
 ) -> Iterator[Finding]:
-    if not _has_database(surroundings):
+    if not _has_database(context):
         return
-    if _is_older(surroundings):
+    if _is_older(context):
         yield ok(check, "database-waits")
         return
     try:
-        damage = _repeated(lambda: inspect(surroundings.data_dir, progress))
+        damage = _repeated(lambda: inspect(context.data_dir, progress))
     except sqlite3.DatabaseError as error:
         yield failed(check, "check-failed", error=str(error))
         return
@@ -91,14 +91,14 @@ def _counted(
         yield ok(check, f"{check}-ok", **args)
 
 
-def _has_database(surroundings: Surroundings) -> bool:
-    state = inspection.database_state(surroundings.data_dir)
+def _has_database(context: CheckContext) -> bool:
+    state = inspection.database_state(context.data_dir)
     return state.exists and not state.problem
 
 
-def _is_older(surroundings: Surroundings) -> bool:
+def _is_older(context: CheckContext) -> bool:
     """Return whether the next start converts the database: its tables are others."""
-    state = inspection.database_state(surroundings.data_dir)
+    state = inspection.database_state(context.data_dir)
     return state.version < state.known_version
 
 

@@ -33,6 +33,7 @@ from hub.services.certificates.upload import FILE as UPLOADED
 from hub.services.doctor import backups, checks, disk, service
 from hub.services.doctor.backups import check_backups
 from hub.services.doctor.certificate import check_certificate
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.checks import run_quick, run_slow
 from hub.services.doctor.clock import check_clock
 from hub.services.doctor.database import check_database, check_key, check_set_aside, check_sqlite
@@ -41,7 +42,6 @@ from hub.services.doctor.findings import Finding
 from hub.services.doctor.permissions import check_permissions
 from hub.services.doctor.ports import check_ports
 from hub.services.doctor.stored import check_counts, check_entries
-from hub.services.doctor.surroundings import Surroundings
 from hub.services.doctor.texts import TEXTS, sentences_of
 from hub.store.backup.generations import Folder, Generation
 from hub.store.backup.unread import Part
@@ -71,9 +71,9 @@ async def data_dir(tmp_path: Path, clock: FrozenClock) -> Path:
 
 
 @pytest.fixture
-def around(data_dir: Path, clock: FrozenClock) -> Callable[..., Surroundings]:
-    def make(config: Config | None = None, **fields: Any) -> Surroundings:
-        return Surroundings(data_dir, config or Config(), clock, **fields)
+def around(data_dir: Path, clock: FrozenClock) -> Callable[..., CheckContext]:
+    def make(config: Config | None = None, **fields: Any) -> CheckContext:
+        return CheckContext(data_dir, config or Config(), clock, **fields)
 
     return make
 
@@ -94,18 +94,18 @@ def ports(web: int, devices: int) -> Config:
     )
 
 
-async def test_a_site_that_is_well_has_no_problem(around: Callable[..., Surroundings]) -> None:
-    surroundings = around(ports(free_port(), free_port()))
-    found = await trio.to_thread.run_sync(run_quick, surroundings)
-    found += list(run_slow(surroundings, lambda name, part: None))
+async def test_a_site_that_is_well_has_no_problem(around: Callable[..., CheckContext]) -> None:
+    context = around(ports(free_port(), free_port()))
+    found = await trio.to_thread.run_sync(run_quick, context)
+    found += list(run_slow(context, lambda name, part: None))
     assert [one for one in found if one.state == "failed"] == []
     assert {one.check for one in found} == {*checks.QUICK, *checks.SLOW}
 
 
 async def test_a_fault_of_one_check_does_not_hide_the_others(
-    around: Callable[..., Surroundings], monkeypatch: pytest.MonkeyPatch
+    around: Callable[..., CheckContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(surroundings: Surroundings) -> Iterator[Finding]:
+    def broken(context: CheckContext) -> Iterator[Finding]:
         raise ZeroDivisionError("nothing")
 
     monkeypatch.setattr(checks, "QUICK", {"clock": broken, "sqlite": check_sqlite})
@@ -115,7 +115,7 @@ async def test_a_fault_of_one_check_does_not_hide_the_others(
     assert sqlite.state == "ok"
 
 
-async def test_slow_checks_can_be_stopped(around: Callable[..., Surroundings]) -> None:
+async def test_slow_checks_can_be_stopped(around: Callable[..., CheckContext]) -> None:
     def stop(name: str, part: float | None) -> None:
         raise Stopped
 
@@ -138,7 +138,7 @@ async def test_every_finding_has_sentences_that_end_as_sentences() -> None:
 
 
 async def test_ports_are_free_or_held_by_another_program(
-    around: Callable[..., Surroundings],
+    around: Callable[..., CheckContext],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         config = ports(free_port(), server.getsockname()[1])
@@ -148,7 +148,7 @@ async def test_ports_are_free_or_held_by_another_program(
 
 
 async def test_the_port_for_the_time_is_free_or_held_by_another_program(
-    around: Callable[..., Surroundings],
+    around: Callable[..., CheckContext],
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
@@ -159,14 +159,14 @@ async def test_the_port_for_the_time_is_free_or_held_by_another_program(
     assert "time.sntp_port" in found[2].text
 
 
-async def test_ports_of_a_running_hub_must_answer(around: Callable[..., Surroundings]) -> None:
+async def test_ports_of_a_running_hub_must_answer(around: Callable[..., CheckContext]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         config = ports(server.getsockname()[1], free_port())
         assert codes(check_ports(around(config, hub=1))) == ["port-open", "port-closed"]
 
 
 async def test_the_clock_must_not_be_behind_the_newest_record_or_file(
-    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+    around: Callable[..., CheckContext], data_dir: Path, clock: FrozenClock
 ) -> None:
     assert codes(check_clock(around())) == ["clock-ok"]
     assert codes(check_clock(around(is_clock_doubted=True))) == ["clock-doubted"]
@@ -181,7 +181,7 @@ async def test_the_clock_must_not_be_behind_the_newest_record_or_file(
 
 
 async def test_the_disk_must_have_room_and_take_writes(
-    around: Callable[..., Surroundings], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    around: Callable[..., CheckContext], data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disk, "flush_seconds", lambda folder: 0.002)
     assert codes(check_disk(around())) == ["disk-ok", "flush-ok"]
@@ -204,7 +204,7 @@ async def test_the_disk_must_have_room_and_take_writes(
 
 
 async def test_files_of_a_measurement_that_was_killed_are_removed_once_they_are_old(
-    around: Callable[..., Surroundings],
+    around: Callable[..., CheckContext],
     data_dir: Path,
     clock: FrozenClock,
     monkeypatch: pytest.MonkeyPatch,
@@ -228,7 +228,7 @@ def test_measuring_a_flush_leaves_no_file(tmp_path: Path) -> None:
 
 
 async def test_the_own_certificate_of_the_site_is_checked(
-    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+    around: Callable[..., CheckContext], data_dir: Path, clock: FrozenClock
 ) -> None:
     assert codes(check_certificate(around(hub=1))) == ["certificate-none"]
     names = names_of_this_host()
@@ -250,19 +250,19 @@ async def test_the_own_certificate_of_the_site_is_checked(
 
 
 async def test_a_certificate_that_does_not_name_this_computer_is_told(
-    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+    around: Callable[..., CheckContext], data_dir: Path, clock: FrozenClock
 ) -> None:
     SiteCertificate(data_dir / "tls", lambda: frozenset({"elsewhere"})).load(clock())
     assert codes(check_certificate(around(hub=1))) == ["certificate-names"]
 
 
-async def test_without_tls_there_is_no_certificate(around: Callable[..., Surroundings]) -> None:
+async def test_without_tls_there_is_no_certificate(around: Callable[..., CheckContext]) -> None:
     config = Config(web=WebConfig(tls=False), devices=DevicesConfig(tls=False))
     assert codes(check_certificate(around(config))) == ["tls-off"]
 
 
 async def test_a_certificate_of_the_administrator_must_fit_its_key(
-    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+    around: Callable[..., CheckContext], data_dir: Path, clock: FrozenClock
 ) -> None:
     cert, key = self_signed(data_dir, "one", now=clock())
     _, other = self_signed(data_dir, "two", now=clock())
@@ -277,7 +277,7 @@ async def test_a_certificate_of_the_administrator_must_fit_its_key(
 
 
 async def test_a_certificate_that_was_uploaded_is_checked(
-    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+    around: Callable[..., CheckContext], data_dir: Path, clock: FrozenClock
 ) -> None:
     cert, key = self_signed(data_dir, "elsewhere", now=clock())
     uploaded = data_dir / UPLOADED
@@ -292,7 +292,7 @@ async def test_a_certificate_that_was_uploaded_is_checked(
 
 @NOT_ON_WINDOWS
 async def test_secrets_that_others_can_read_are_named(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     (data_dir / "hub.key").chmod(0o644)
     # Nobody else can enter the directory.
@@ -305,7 +305,7 @@ async def test_secrets_that_others_can_read_are_named(
 @NOT_ON_WINDOWS
 @pytest.mark.parametrize("mode", [0o777, 0o702, 0o1777])
 async def test_a_data_directory_that_everybody_may_change_is_told(
-    mode: int, around: Callable[..., Surroundings], data_dir: Path
+    mode: int, around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     os.chmod(data_dir, mode)
     (found,) = check_permissions(around())
@@ -315,7 +315,7 @@ async def test_a_data_directory_that_everybody_may_change_is_told(
 
 @NOT_ON_WINDOWS
 async def test_a_parent_in_which_everybody_may_replace_it_is_told(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     os.chmod(data_dir.parent, 0o777)
     (found,) = check_permissions(around())
@@ -328,7 +328,7 @@ async def test_a_parent_in_which_everybody_may_replace_it_is_told(
 @NOT_ON_WINDOWS
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root can chown")
 async def test_a_parent_that_another_user_owns_is_told(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     os.chown(data_dir.parent, 12345, -1)
     (found,) = check_permissions(around())
@@ -337,7 +337,7 @@ async def test_a_parent_that_another_user_owns_is_told(
 
 @NOT_ON_WINDOWS
 async def test_files_that_cannot_be_used_are_named(
-    around: Callable[..., Surroundings], monkeypatch: pytest.MonkeyPatch
+    around: Callable[..., CheckContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: not Path(path).name.endswith(".pack"))
     (found,) = check_permissions(around())
@@ -346,7 +346,7 @@ async def test_files_that_cannot_be_used_are_named(
 
 
 async def test_the_key_must_be_that_of_the_database(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     assert codes(check_key(around())) == ["key-ok"]
     (data_dir / "hub.key").write_text("00" * 32)
@@ -358,7 +358,7 @@ async def test_the_key_must_be_that_of_the_database(
 
 
 async def test_a_database_that_the_hub_refuses_is_explained(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     assert codes(check_database(around())) == ["database-ok"]
     (data_dir / "hub.sqlite").write_bytes(b"")
@@ -371,7 +371,7 @@ async def test_a_database_that_the_hub_refuses_is_explained(
 
 
 async def test_a_start_that_would_stop_is_told_before(
-    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+    around: Callable[..., CheckContext], data_dir: Path, clock: FrozenClock
 ) -> None:
     older = (data_dir / "hub.sqlite").read_bytes()
     async with opened(data_dir, clock) as store:
@@ -384,7 +384,7 @@ async def test_a_start_that_would_stop_is_told_before(
 
 
 async def test_a_database_of_an_older_version_is_checked_once_it_is_converted(
-    around: Callable[..., Surroundings], monkeypatch: pytest.MonkeyPatch
+    around: Callable[..., CheckContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = {**migrations(), max(migrations()) + 1: "CREATE TABLE later (x);"}
     monkeypatch.setattr(inspection, "migrations", lambda: later)
@@ -393,7 +393,7 @@ async def test_a_database_of_an_older_version_is_checked_once_it_is_converted(
 
 
 async def test_a_good_backup_of_the_last_two_days_is_wanted(
-    around: Callable[..., Surroundings],
+    around: Callable[..., CheckContext],
     data_dir: Path,
     clock: FrozenClock,
     monkeypatch: pytest.MonkeyPatch,
@@ -418,7 +418,7 @@ async def test_a_good_backup_of_the_last_two_days_is_wanted(
 
 
 async def test_an_incomplete_backup_is_no_good_one(
-    around: Callable[..., Surroundings],
+    around: Callable[..., CheckContext],
     data_dir: Path,
     clock: FrozenClock,
     monkeypatch: pytest.MonkeyPatch,
@@ -433,7 +433,7 @@ async def test_an_incomplete_backup_is_no_good_one(
 
 
 async def test_backups_are_judged_by_the_time_that_is_most_probably_right(
-    around: Callable[..., Surroundings],
+    around: Callable[..., CheckContext],
     clock: FrozenClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -446,7 +446,7 @@ async def test_backups_are_judged_by_the_time_that_is_most_probably_right(
 
 
 async def test_a_backup_that_failed_or_must_fail_is_no_good_news(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     assert codes(check_backups(around())) == ["backups-none"]
     assert codes(check_backups(around(backup_failure=BackupFailure(0, "the disk is full")))) == [
@@ -460,7 +460,7 @@ async def test_a_backup_that_failed_or_must_fail_is_no_good_news(
 
 
 async def test_pictures_that_were_put_aside_are_told(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     assert codes(check_set_aside(around())) == ["set-aside-none"]
     folder = data_dir / "media" / "set-aside"
@@ -471,7 +471,7 @@ async def test_pictures_that_were_put_aside_are_told(
 
 
 async def test_damage_of_what_is_stored_is_found(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     (pack,) = (data_dir / "media").glob("*.pack")
     pack.write_bytes(bytes(pack.stat().st_size))
@@ -488,7 +488,7 @@ async def test_damage_of_what_is_stored_is_found(
 
 
 async def test_counts_that_differ_from_the_log_are_told_with_their_hour(
-    around: Callable[..., Surroundings], data_dir: Path
+    around: Callable[..., CheckContext], data_dir: Path
 ) -> None:
     (sound,) = check_counts(around(), lambda part: None)
     assert (sound.code, sound.args["count"]) == ("counts-ok", "2")
@@ -505,7 +505,7 @@ async def test_counts_that_differ_from_the_log_are_told_with_their_hour(
 
 
 async def test_damaged_entries_are_named_by_table_and_key(
-    around: Callable[..., Surroundings], data_dir: Path, clock: FrozenClock
+    around: Callable[..., CheckContext], data_dir: Path, clock: FrozenClock
 ) -> None:
     async with opened(data_dir, clock) as store:
         for name in ("mei", "jan"):
@@ -544,7 +544,7 @@ class Service:
     ],
 )
 async def test_the_service_of_this_directory_must_run(
-    around: Callable[..., Surroundings],
+    around: Callable[..., CheckContext],
     data_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
     state: str,

@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from hub.services.doctor import health_checks
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.findings import CheckName, Finding, failed, ok
 from hub.services.doctor.health_checks import HealthChecks, RunningCheck
-from hub.services.doctor.surroundings import Surroundings
 from tests.support.clock import FrozenClock
 from tests.support.core import core_of
 
@@ -38,10 +38,10 @@ def checks(tmp_path: Path, clock: FrozenClock) -> HealthChecks:
 async def test_quick_findings_are_kept_for_a_moment(
     checks: HealthChecks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs: list[Surroundings] = []
+    runs: list[CheckContext] = []
 
-    def run(surroundings: Surroundings) -> list[Finding]:
-        runs.append(surroundings)
+    def run(context: CheckContext) -> list[Finding]:
+        runs.append(context)
         return [ok("sqlite", "sqlite-ok", version=str(len(runs)))]
 
     monkeypatch.setattr(health_checks, "run_quick", run)
@@ -56,7 +56,7 @@ async def test_everything_is_checked_in_the_background_once_at_a_time(
 ) -> None:
     go = threading.Event()
 
-    def run(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+    def run(context: CheckContext, progress: Progress) -> Iterator[Finding]:
         progress("pictures", 0.5)
         go.wait(10)
         yield failed("records", "records-bad", bad="1", count="2", named="7")
@@ -82,7 +82,7 @@ async def test_the_end_of_the_hub_ends_the_checks(
 ) -> None:
     ended = threading.Event()
 
-    def run(surroundings: Surroundings, progress: Progress) -> Iterator[Finding]:
+    def run(context: CheckContext, progress: Progress) -> Iterator[Finding]:
         try:
             while True:
                 progress("pictures", None)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hub.config import Config
+from hub.services.doctor.check_context import CheckContext
 from hub.services.doctor.database import check_database
-from hub.services.doctor.surroundings import Surroundings
 from hub.store.health import StoreHealth
 from hub.store.media.lost_parts import LOST, LostPart, find_lost
 from hub.store.offline.pack_inspection import check_packs
@@ -36,7 +36,7 @@ async def cut(path: Path, clock: FrozenClock) -> bytes:
 
 
 def doctors_codes(path: Path, clock: FrozenClock) -> list[str]:
-    return [one.code for one in check_database(Surroundings(path, Config(), clock))]
+    return [one.code for one in check_database(CheckContext(path, Config(), clock))]
 
 
 @told

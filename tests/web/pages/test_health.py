@@ -24,7 +24,7 @@ WELL = [
 def found(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
     """What the quick checks find."""
     findings = list(WELL)
-    monkeypatch.setattr(health_checks, "run_quick", lambda surroundings: findings)
+    monkeypatch.setattr(health_checks, "run_quick", lambda context: findings)
     return findings
 
 

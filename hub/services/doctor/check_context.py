@@ -12,7 +12,7 @@ from hub.config import Config
 from hub.services.backups.views import BackupFailure
 
 
-class Surroundings(Struct, frozen=True):
+class CheckContext(Struct, frozen=True):
     """`hub`: the process number of the hub that runs on the data directory; None if none does.
 
     `config`: the hub's settings if one runs, else those that it would start with. `now`: UNIX
