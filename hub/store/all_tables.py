@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, get_type_hints
 
 from hub.store.jobs.jobs import JobTable
-from hub.store.jobs.wishes import WishTable
+from hub.store.jobs.pending_settings import PendingSettingTable
 from hub.store.people.device_people import DevicePeopleTable
 from hub.store.people.groups import CameraGroupTable
 from hub.store.people.holdings import HoldingTable
@@ -76,7 +76,7 @@ class Tables:
     targets: TargetTable
     erased: ErasedRecords
     jobs: JobTable
-    wishes: WishTable
+    pending_settings: PendingSettingTable
 
     def __init__(self, engine: Engine, loaded: Mapping[str, Any]) -> None:
         for name, table in TABLES.items():

@@ -17,7 +17,7 @@ from hub.store.commit.record_batch import RecordBatch
 from hub.store.commit.repeat_window import RepeatWindow
 from hub.store.db import Store
 from hub.store.jobs.jobs import JobItem
-from hub.store.jobs.wishes import Wish
+from hub.store.jobs.pending_settings import PendingSetting
 from hub.store.media.day_index import PackDay
 from hub.store.opening import open_store
 from hub.store.people.people import PersonPut
@@ -334,16 +334,16 @@ async def _fill_people_and_jobs(store: Store) -> None:
     ended = msgspec.structs.replace(job, state="interrupted", done=1, failed=1, ended_at=_MS)
     await store.jobs.end(ended, [JobItem(1, "failed", '{"line":3}')])
     await store.jobs.add("settings", "{}", "user alice", _MS, 1, ['{"did":"1"}'], '"photo"')
-    wish = Wish(
+    setting = PendingSetting(
         did="1",
         name="recording",
         param='{"file_len":5}',
         job=2,
         position=0,
-        wished_by="user alice",
-        wished_at=_MS,
+        asked_by="user alice",
+        asked_at=_MS,
     )
-    await store.wishes.put([wish])
+    await store.pending_settings.put([setting])
 
 
 async def _fill_targets(store: Store) -> None:

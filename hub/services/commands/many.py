@@ -32,7 +32,7 @@ from hub.services.audit import Actor
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.jobs.jobs import ItemState, Job, JobProgress, Jobs
-from hub.store.jobs.wishes import Wish as Wish
+from hub.store.jobs.pending_settings import PendingSetting as PendingSetting
 from hub.store.tables.device_settings import SettingName as SettingName
 from hub.wire.commands.dialect import REBOOT, SET_FACE, SET_RECORDING, Command
 from hub.wire.commands.param_structs import FaceParam, Reboot, RecordParam
@@ -122,20 +122,20 @@ class ManyDevices:
             "settings", ManySubject(name, sent), by, items=[DeviceOutcome(did) for did in dids]
         )
         at, text = self._ms(), bytes(sent).decode()
-        wishes = [
-            Wish(
+        settings = [
+            PendingSetting(
                 did=did,
                 name=name,
                 param=text,
                 job=job.id,
                 position=position,
-                wished_by=by.who,
-                wished_at=at,
+                asked_by=by.who,
+                asked_at=at,
             )
             for position, did in enumerate(dids)
         ]
         try:
-            await self._store.wishes.put(wishes)
+            await self._store.pending_settings.put(settings)
         except HubError:
             # Nothing else would ever end the job.
             with suppress(HubError):
@@ -167,9 +167,13 @@ class ManyDevices:
         await self._audit.add_each(by, "device.reboot", [f"{did} job {job.id}" for did in dids])
         return job
 
-    async def waiting(self, did: str) -> list[Wish]:
+    async def waiting(self, did: str) -> list[PendingSetting]:
         """Return the settings that a device has not got yet."""
-        return await self._store.wishes.of_device(did) if did in self._store.wishes.dids else []
+        return (
+            await self._store.pending_settings.of_device(did)
+            if did in self._store.pending_settings.dids
+            else []
+        )
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Deliver settings to devices that are online, or come online, until cancelled."""
@@ -177,16 +181,16 @@ class ManyDevices:
             async with trio.open_nursery() as nursery:
                 task_status.started()
                 await self._settle()
-                self._look_at(nursery, self._store.wishes.dids)
+                self._look_at(nursery, self._store.pending_settings.dids)
                 while True:
                     dids = await next_change(changes, "device")
                     if dids is None:
                         await self._settle()
-                        self._look_at(nursery, self._store.wishes.dids)
+                        self._look_at(nursery, self._store.pending_settings.dids)
                         continue
                     if any(self._store.devices.by_did(did) is None for did in dids):
                         await self._settle()
-                    self._look_at(nursery, dids & self._store.wishes.dids)
+                    self._look_at(nursery, dids & self._store.pending_settings.dids)
 
     # -- delivering
 
@@ -221,31 +225,33 @@ class ManyDevices:
         """Send a device its settings; return whether all of them were answered."""
         try:
             async with self._limit:
-                return all([await self._send(wish) for wish in await self.waiting(did)])
+                return all([await self._send(setting) for setting in await self.waiting(did)])
         except HubError as error:
-            limited(log, logging.WARNING, "wishes", "settings are delivered later: %s", error)
+            limited(
+                log, logging.WARNING, "pending settings", "settings are delivered later: %s", error
+            )
             return False
 
-    async def _send(self, wish: Wish) -> bool:
+    async def _send(self, setting: PendingSetting) -> bool:
         """Send a setting, and note the answer; return whether there was one."""
-        if not await self._note(wish, "running", DeviceOutcome(wish.did)):
+        if not await self._note(setting, "running", DeviceOutcome(setting.did)):
             return True
-        command = _SETTINGS[wish.name]
+        command = _SETTINGS[setting.name]
         try:
-            known = getattr(self._commands.settings(wish.did), wish.name)
-            param = changed_param(command, known and known.taken, wish.param.encode())
+            known = getattr(self._commands.settings(setting.did), setting.name)
+            param = changed_param(command, known and known.taken, setting.param.encode())
             if param is None:
-                unknown = DeviceOutcome(wish.did, msg=_UNKNOWN, is_unknown=True)
-                await self._note(wish, "failed", unknown)
+                unknown = DeviceOutcome(setting.did, msg=_UNKNOWN, is_unknown=True)
+                await self._note(setting, "failed", unknown)
                 return True
-            await self._commands.call(wish.did, command, param)
+            await self._commands.call(setting.did, command, param)
         except (NotSent, Unanswered) as error:
-            await self._note(wish, "waiting", DeviceOutcome(wish.did, msg=error.message))
+            await self._note(setting, "waiting", DeviceOutcome(setting.did, msg=error.message))
             return False
         except (DeviceRefused, DeviceNonsense, NoSuchResource, BadParameter) as error:
-            await self._note(wish, "failed", _outcome(wish.did, error))
+            await self._note(setting, "failed", _outcome(setting.did, error))
         else:
-            await self._note(wish, "done", DeviceOutcome(wish.did, 0))
+            await self._note(setting, "done", DeviceOutcome(setting.did, 0))
         return True
 
     async def _restart(self, progress: JobProgress, position: int, did: str, param: Reboot) -> None:
@@ -260,22 +266,26 @@ class ManyDevices:
 
     # -- noting
 
-    async def _note(self, wish: Wish, state: ItemState, outcome: DeviceOutcome) -> bool:
-        is_current = await self._store.wishes.note(wish, state, outcome, self._ms())
-        if wish.job is not None:
-            self._jobs.changed(wish.job)
+    async def _note(
+        self, setting: PendingSetting, state: ItemState, outcome: DeviceOutcome
+    ) -> bool:
+        is_current = await self._store.pending_settings.note(setting, state, outcome, self._ms())
+        if setting.job is not None:
+            self._jobs.changed(setting.job)
         return is_current
 
     async def _withdraw(self, job_id: int) -> None:
-        await self._store.wishes.withdraw(job_id, self._ms())
+        await self._store.pending_settings.withdraw(job_id, self._ms())
 
     async def _settle(self) -> None:
         """Note what will never be delivered, because the device was removed."""
         try:
-            for job_id in await self._store.wishes.settle("the device was removed", self._ms()):
+            for job_id in await self._store.pending_settings.settle(
+                "the device was removed", self._ms()
+            ):
                 self._jobs.changed(job_id)
         except HubError as error:
-            limited(log, logging.WARNING, "wishes", "a job goes on later: %s", error)
+            limited(log, logging.WARNING, "pending settings", "a job goes on later: %s", error)
 
     def _known(self, dids: Sequence[str]) -> Sequence[str]:
         """Return the dids once each. Raises BadParameter, NoSuchResource."""

@@ -20,7 +20,7 @@ JobKind = Literal[
 JobState = Literal["running", "done", "cancelled", "interrupted", "failed"]
 ItemState = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 
-#: Of one kind; the oldest make room. A wish (see `wishes`) outlives its job.
+#: Of one kind; the oldest make room. A pending setting (see `pending_settings`) outlives its job.
 MAX_JOBS = 100
 #: Of one job; those beyond are counted only.
 MAX_ITEMS = 20_000
@@ -56,7 +56,7 @@ _END_ITEMS = """
 UPDATE job_item SET state = iif(state = 'running', 'interrupted', ?)
 WHERE job = ? AND state IN ('waiting', 'running')
 """
-#: The work of "settings" is done by wishes, which outlive a restart.
+#: The work of "settings" is done by `pending_settings`, which outlive a restart.
 _UNFINISHED = "SELECT id FROM job WHERE state = 'running' AND kind <> 'settings'"
 _COUNT_FROM_ITEMS = """
 UPDATE job SET

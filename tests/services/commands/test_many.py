@@ -117,7 +117,7 @@ async def test_devices_that_are_online_get_a_setting_at_once_and_others_when_the
         ("failed", DeviceOutcome("2", 420, "no")),
         ("waiting", DeviceOutcome("3")),
     ]
-    assert [wish.name for wish in await many.waiting("3")] == ["face"]
+    assert [setting.name for setting in await many.waiting("3")] == ["face"]
     assert took.uris == [SET_FACE.uri]
     connect(hub, "3", reply=lambda uri, param: answer())
     await reached(hub, job, "done", "done", "failed", "done")
@@ -314,10 +314,10 @@ async def test_a_restart_is_for_devices_that_are_online(
 async def test_a_setting_that_cannot_be_stored_leaves_no_job_that_never_ends(
     hub: HubServices, many: ManyDevices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(wishes: object) -> None:
+    async def refuse(settings: object) -> None:
         raise CannotStoreNow("the disk is full")
 
-    monkeypatch.setattr(hub.store.wishes, "put", refuse)
+    monkeypatch.setattr(hub.store.pending_settings, "put", refuse)
     with pytest.raises(CannotStoreNow):
         await many.apply_setting("face", FACE, ["1"], ANN)
     (job,) = await hub.services.jobs.list()

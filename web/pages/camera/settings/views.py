@@ -13,7 +13,7 @@ from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError
 from hub.services.commands.known_settings import KnownSetting
-from hub.services.commands.many import Wish
+from hub.services.commands.many import PendingSetting
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import supposed_edition
 from hub.wire.commands.settings import unsupported
@@ -153,7 +153,7 @@ async def _settings_page(device: DeviceView, rejected: RejectedForm | None = Non
         tab="/settings",
         status=rejected.error.status if rejected else 200,
         given=_given_setting(device),
-        waiting=[_waiting(wish) for wish in await hub.cameras.many.waiting(device.did)],
+        waiting=[_waiting(setting) for setting in await hub.cameras.many.waiting(device.did)],
         forms=[
             _form_view(form, _known(device, form), rejected, _unsupported(device, form))
             for form in (FACE, RECORDING)
@@ -174,9 +174,9 @@ def _given_setting(device: DeviceView) -> AppliedElsewhere | None:
     return AppliedElsewhere(len(changed), url) if changed else None
 
 
-def _waiting(wish: Wish) -> WaitingSetting:
-    title = next(form.title for form in (FACE, RECORDING) if form.name == wish.name)
-    return WaitingSetting(gettext(title), f"/jobs/{wish.job}" if wish.job is not None else "")
+def _waiting(setting: PendingSetting) -> WaitingSetting:
+    title = next(form.title for form in (FACE, RECORDING) if form.name == setting.name)
+    return WaitingSetting(gettext(title), f"/jobs/{setting.job}" if setting.job is not None else "")
 
 
 def _unsupported(device: DeviceView, form: SettingForm) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from hub.store.jobs.jobs import ItemState, JobItem, note_item
-from hub.store.rows import Moment, RowReader, as_text
+from hub.store.rows import Moment, RowReader, as_json
 from hub.store.tables.device_settings import SettingName
 from hub.store.tables.table import Engine, Source, Table
 from hub.wire.commands.params import merge_changes
@@ -23,7 +23,7 @@ _DIDS = "SELECT DISTINCT did FROM device_wish"
 #: A device that was removed meanwhile gets nothing.
 _PUT = f"""
 INSERT OR REPLACE INTO device_wish ({_COLUMNS})
-SELECT :did, :name, :param, :job, :position, :wished_by, :wished_at
+SELECT :did, :name, :param, :job, :position, :asked_by, :asked_at
 WHERE EXISTS (SELECT 1 FROM device WHERE did = :did)
 """
 _ONE = f"{_ALL} WHERE did = ? AND name = ?"
@@ -34,7 +34,7 @@ _CANCEL_ITEMS = """
 UPDATE job_item SET state = iif(state = 'running', 'interrupted', 'cancelled')
 WHERE job = ? AND state IN ('waiting', 'running')
 """
-#: Items of settings whose wish went with its device.
+#: Items whose pending setting went with its device.
 _LOST_ITEMS = """
 SELECT job, position, iif(json_valid(detail), json_set(detail, '$.msg', ?), 'null')
 FROM job_item JOIN job ON job.id = job_item.job
@@ -45,8 +45,8 @@ WHERE job.kind = 'settings' AND job.state = 'running'
 """
 
 
-class Wish(Struct, frozen=True, kw_only=True):
-    """A setting that a device gets when it comes. `wished_at`: UNIX milliseconds.
+class PendingSetting(Struct, frozen=True, kw_only=True):
+    """A setting that a device gets when it comes. `asked_at`: UNIX milliseconds.
 
     `param`: the fields that change, as JSON. `job`, `position`: the item that tells of it, None if
     the job is gone.
@@ -57,46 +57,40 @@ class Wish(Struct, frozen=True, kw_only=True):
     param: str
     job: int | None
     position: int | None
-    wished_by: str
-    wished_at: Moment
-
-
-def _as_param(value: object) -> str:
-    text = as_text(value)
-    msgspec.json.decode(text, type=dict[str, object])
-    return text
+    asked_by: str
+    asked_at: Moment
 
 
 _rows = RowReader(
     "device_wish",
-    Wish,
-    _COLUMNS.split(", "),
+    PendingSetting,
+    PendingSetting.__struct_fields__,
     key=("did", "name"),
-    decoders={"param": _as_param},
+    decoders={"param": as_json},
 )
 
 
-class WishTable(Table[set[str]]):
-    """Wishes by device. Changes are durable on return."""
+class PendingSettingTable(Table[set[str]]):
+    """Pending settings by device. Changes are durable on return."""
 
     queries = ((_rows, _ALL),)
 
     def __init__(self, engine: Engine, loaded: set[str]) -> None:
         super().__init__(engine, loaded)
-        #: The devices that have wishes.
+        #: The devices for which settings are pending.
         self.dids = loaded
 
     @classmethod
     def load(cls, source: Source) -> set[str]:
         return {did for (did,) in source.connection.execute(_DIDS)}
 
-    async def of_device(self, did: str) -> list[Wish]:
-        """Return the wishes of a device."""
+    async def of_device(self, did: str) -> list[PendingSetting]:
+        """Return the pending settings of a device."""
         rows = await self._readers.read(lambda c: c.execute(_OF_DEVICE, (did,)).fetchall())
         return _rows.read_all(rows, self._damaged)
 
-    async def put(self, wishes: Sequence[Wish]) -> None:
-        """Note wishes, together with what earlier ones change and they do not.
+    async def put(self, settings: Sequence[PendingSetting]) -> None:
+        """Note settings, together with what earlier ones change and they do not.
 
         The items of the earlier ones are cancelled, and name the job of the later one.
         """
@@ -105,43 +99,47 @@ class WishTable(Table[set[str]]):
             self._took(dids)
 
         def job(connection: sqlite3.Connection) -> set[str]:
-            for wish in wishes:
-                earlier = self._current(connection, wish)
+            for setting in settings:
+                earlier = self._current(connection, setting)
                 if earlier is not None:
-                    wish = _joined(earlier, wish)
-                connection.execute(_PUT, asdict(wish))
+                    setting = _joined(earlier, setting)
+                connection.execute(_PUT, asdict(setting))
                 if earlier is not None:
-                    detail = msgspec.json.encode({"did": wish.did, "later_job": wish.job}).decode()
-                    _note(connection, earlier, "cancelled", detail, wish.wished_at)
+                    detail = msgspec.json.encode(
+                        {"did": setting.did, "later_job": setting.job}
+                    ).decode()
+                    _note(connection, earlier, "cancelled", detail, setting.asked_at)
             return self._load(connection)
 
         await self._writer.write(job, committed)
 
-    async def note(self, wish: Wish, state: ItemState, detail: object, at: int) -> bool:
-        """Note how far a wish is, in its item; done or failed, it is a wish no more.
+    async def note(
+        self, setting: PendingSetting, state: ItemState, detail: object, at: int
+    ) -> bool:
+        """Note how far a setting is, in its item; done or failed, it is not pending any longer.
 
         Returns False if it was replaced or withdrawn meanwhile.
         """
         text = msgspec.json.encode(detail).decode()
 
         def job(connection: sqlite3.Connection) -> tuple[bool, set[str]]:
-            found = self._current(connection, wish)
+            found = self._current(connection, setting)
             # The job may be gone, which changes the row.
-            is_current = found is not None and (found.wished_at, found.param) == (
-                wish.wished_at,
-                wish.param,
+            is_current = found is not None and (found.asked_at, found.param) == (
+                setting.asked_at,
+                setting.param,
             )
             if is_current:
                 if state not in ("waiting", "running"):
-                    connection.execute(_REMOVE, (wish.did, wish.name))
-                _note(connection, wish, state, text, at)
+                    connection.execute(_REMOVE, (setting.did, setting.name))
+                _note(connection, setting, state, text, at)
             return is_current, self._load(connection)
 
         is_current, _ = await self._writer.write(job, lambda found: self._took(found[1]))
         return is_current
 
     async def withdraw(self, job_id: int, at: int) -> None:
-        """Remove the wishes of a job, which is then cancelled."""
+        """Remove the pending settings of a job, which is then cancelled."""
 
         def job(connection: sqlite3.Connection) -> set[str]:
             connection.execute(_REMOVE_OF_JOB, (job_id,))
@@ -152,7 +150,7 @@ class WishTable(Table[set[str]]):
         await self._writer.write(job, self._took)
 
     async def settle(self, msg: str, at: int) -> list[int]:
-        """Note the items whose wish went with its device as failed; return their jobs."""
+        """Note the items whose setting went with its device as failed; return their jobs."""
 
         def job(connection: sqlite3.Connection) -> list[int]:
             lost = connection.execute(_LOST_ITEMS, (msg,)).fetchall()
@@ -165,22 +163,26 @@ class WishTable(Table[set[str]]):
     def forget_device(self, did: str) -> None:
         self.dids.discard(did)
 
-    def _current(self, connection: sqlite3.Connection, wish: Wish) -> Wish | None:
-        row = connection.execute(_ONE, (wish.did, wish.name)).fetchone()
+    def _current(
+        self, connection: sqlite3.Connection, setting: PendingSetting
+    ) -> PendingSetting | None:
+        row = connection.execute(_ONE, (setting.did, setting.name)).fetchone()
         return None if row is None else _rows.read(row, self._damaged)
 
     def _took(self, dids: set[str]) -> None:
         self.dids = dids
 
 
-def _joined(earlier: Wish, later: Wish) -> Wish:
-    """The later wish, with the fields that only the earlier one changes."""
-    fields, changes = (msgspec.json.decode(wish.param, type=dict) for wish in (earlier, later))
+def _joined(earlier: PendingSetting, later: PendingSetting) -> PendingSetting:
+    """The later setting, with the fields that only the earlier one changes."""
+    fields, changes = (
+        msgspec.json.decode(setting.param, type=dict) for setting in (earlier, later)
+    )
     return replace(later, param=msgspec.json.encode(merge_changes(fields, changes)).decode())
 
 
 def _note(
-    connection: sqlite3.Connection, wish: Wish, state: ItemState, detail: str, at: int
+    connection: sqlite3.Connection, setting: PendingSetting, state: ItemState, detail: str, at: int
 ) -> None:
-    if wish.job is not None and wish.position is not None:
-        note_item(connection, wish.job, JobItem(wish.position, state, detail), at)
+    if setting.job is not None and setting.position is not None:
+        note_item(connection, setting.job, JobItem(setting.position, state, detail), at)
