@@ -45,7 +45,7 @@ SENDERS = {
         "hub/services/commands/sender.py",
     },
     "SET_ETHERNET": {
-        "hub/services/equipment/moves.py",
+        "hub/services/camera_functions/moves.py",
         "web/pages/camera/device/address.py",
     },
     "SET_SERVER": {"hub/services/admission/unsigned/addresses.py"},

@@ -8,7 +8,7 @@ import trio
 
 from hub.services import Services
 from hub.services.audit import Actor
-from hub.services.equipment.relays.relays import RelaySettings
+from hub.services.camera_functions.relays.relays import RelaySettings
 from hub.simulator.camera_web import CameraWeb
 
 _USERNAME = "demo"

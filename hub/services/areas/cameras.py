@@ -16,6 +16,12 @@ from hub.services.admission.connect import Admission
 from hub.services.admission.enrolment import Enrolment
 from hub.services.admission.unsigned.addresses import SecretAddresses
 from hub.services.areas.parts import Parts
+from hub.services.camera_functions.inquiries import CameraInquiries
+from hub.services.camera_functions.moves import AddressMoves
+from hub.services.camera_functions.names import PictureNames
+from hub.services.camera_functions.pan_tilt import PanTilt
+from hub.services.camera_functions.readings import CameraReadings
+from hub.services.camera_functions.relays.relays import Relays
 from hub.services.changes import Changes
 from hub.services.commands.calls import Commands
 from hub.services.commands.files import DeviceFiles
@@ -25,12 +31,6 @@ from hub.services.devices.availability import DeviceAvailability
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Devices
 from hub.services.devices.frame_trace import Trace
-from hub.services.equipment.inquiries import CameraInquiries
-from hub.services.equipment.moves import AddressMoves
-from hub.services.equipment.names import PictureNames
-from hub.services.equipment.pan_tilt import PanTilt
-from hub.services.equipment.readings import CameraReadings
-from hub.services.equipment.relays.relays import Relays
 from hub.services.photos.photos import Photos
 from hub.upload_priority import UploadPriority
 from hub.wire.redaction import redact_frame

@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 
 from hub.errors import DeviceNonsense, DeviceSilent, Missing, NotSent
 from hub.services import Services
-from hub.services.equipment.relays.relays import DeviceRelay, RelayKind, RelaySettings
-from hub.services.equipment.relays.validation import (
+from hub.services.camera_functions.relays.relays import DeviceRelay, RelayKind, RelaySettings
+from hub.services.camera_functions.relays.validation import (
     MAX_NAME_LENGTH,
     MAX_PASSWORD_LENGTH,
     MAX_SECONDS,

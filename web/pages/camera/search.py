@@ -13,8 +13,8 @@ from msgspec import Struct
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter, CannotStoreNow, HubError, TooManyRequests
+from hub.services.camera_functions.who_is import FoundPerson, who_is
 from hub.services.devices.views import DeviceView
-from hub.services.equipment.who_is import FoundPerson, who_is
 from hub.services.people.register import People, PersonName
 from hub.wire.commands.answers import Match, SearchResult
 from hub.wire.commands.capabilities import may_know

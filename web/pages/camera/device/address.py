@@ -8,8 +8,8 @@ from typing import cast
 from quart import Blueprint, Response
 
 from hub.errors import BadParameter, HubError
+from hub.services.camera_functions.moves import MoveState
 from hub.services.devices.views import DeviceView
-from hub.services.equipment.moves import MoveState
 from hub.wire.commands.later_answers import Interfaces
 from hub.wire.commands.later_commands import GET_INTERFACES, SET_ETHERNET
 from hub.wire.commands.later_params import EthernetSet

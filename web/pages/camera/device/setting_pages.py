@@ -14,9 +14,9 @@ from msgspec.structs import asdict, replace
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, DeviceNonsense, HubError, NoSuchPath
+from hub.services.camera_functions.names import name_for_picture
+from hub.services.camera_functions.readings import Reading
 from hub.services.devices.views import DeviceView
-from hub.services.equipment.names import name_for_picture
-from hub.services.equipment.readings import Reading
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.later_answers import StreamsInfo
 from hub.wire.commands.later_commands import GET_STREAMS, SET_STREAMS

@@ -9,7 +9,7 @@ from msgspec import Struct
 from quart import Blueprint, Response, request
 
 from hub.errors import HubError
-from hub.services.equipment.readings import Reading
+from hub.services.camera_functions.readings import Reading
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.later_answers import DeviceInformation, Ethernet, Interfaces, Wifi
 from hub.wire.commands.later_commands import GET_INFO, GET_INTERFACES

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter, HubError, TooManyRequests
+from hub.services.camera_functions.pan_tilt import MAX_MOVE_SECONDS
 from hub.services.devices.views import DeviceView
-from hub.services.equipment.pan_tilt import MAX_MOVE_SECONDS
 from hub.wire.commands.capabilities import may_know
 from hub.wire.commands.later_answers import Patrol
 from hub.wire.commands.later_commands import GET_PATROLS, GET_PRESETS

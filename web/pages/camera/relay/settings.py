@@ -7,15 +7,15 @@ from typing import cast
 from quart import Blueprint, Response, request
 
 from hub.errors import BadParameter
-from hub.services.devices.views import DeviceView
-from hub.services.equipment.relays.relays import DeviceRelay, RelayKind, RelaySettings
-from hub.services.equipment.relays.validation import (
+from hub.services.camera_functions.relays.relays import DeviceRelay, RelayKind, RelaySettings
+from hub.services.camera_functions.relays.validation import (
     MAX_NAME_LENGTH,
     MAX_PASSWORD_LENGTH,
     MAX_SECONDS,
     MAX_USERNAME_LENGTH,
     MIN_PASSWORD_LENGTH,
 )
+from hub.services.devices.views import DeviceView
 from web import auth
 from web.language import N_, gettext
 from web.pages.camera.layout import camera_page, get_camera

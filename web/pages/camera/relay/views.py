@@ -11,9 +11,9 @@ from hub.errors import (
     Missing,
     TooManyRequests,
 )
+from hub.services.camera_functions.relays.faults import RelayFault
+from hub.services.camera_functions.relays.relays import DeviceRelay
 from hub.services.devices.views import DeviceView
-from hub.services.equipment.relays.faults import RelayFault
-from hub.services.equipment.relays.relays import DeviceRelay
 from web import auth
 from web.pages.camera.layout import camera_page, get_camera
 from web.pages.layout import redirect_to

@@ -11,8 +11,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import DeviceOffline, DeviceRefused, DeviceSilent, HubError, TooManyRequests
+from hub.services.camera_functions.pan_tilt import PanTilt
 from hub.services.commands.calls import Commands
-from hub.services.equipment.pan_tilt import PanTilt
 from hub.wire.commands.dialect import Command
 from hub.wire.commands.later_commands import PRESET_LOCATE
 from hub.wire.commands.later_params import PresetOf

@@ -21,11 +21,9 @@ from hub.errors import (
 from hub.net.http_client import HttpPlace, OpenConnection, open_connection
 from hub.net.own_address import leads_to_us
 from hub.services.audit import Actor
-from hub.services.changes import acts_outside
-from hub.services.devices.directory import Device, Devices
-from hub.services.equipment.relays.camera_calls import Credentials, RelayCall
-from hub.services.equipment.relays.faults import RelayFault, fault
-from hub.services.equipment.relays.validation import (
+from hub.services.camera_functions.relays.camera_calls import Credentials, RelayCall
+from hub.services.camera_functions.relays.faults import RelayFault, fault
+from hub.services.camera_functions.relays.validation import (
     check_reachable,
     checked_name,
     checked_password,
@@ -34,6 +32,8 @@ from hub.services.equipment.relays.validation import (
     checked_username,
     normal_address,
 )
+from hub.services.changes import acts_outside
+from hub.services.devices.directory import Device, Devices
 from hub.store.tables.device_relays import DeviceRelay as DeviceRelay
 from hub.store.tables.device_relays import RelayKind as RelayKind
 

@@ -22,7 +22,7 @@ from hub.net.http_client import (
     OpenConnection,
     exchange,
 )
-from hub.services.equipment.relays.faults import RelayReason, fault
+from hub.services.camera_functions.relays.faults import RelayReason, fault
 from hub.wire import camera_http
 from hub.wire.camera_http import MAX_ANSWER_BYTES, OK_CODES, PATH
 

@@ -14,12 +14,12 @@ from msgspec.structs import asdict
 
 from hub.errors import BadParameter, DeviceNonsense, DeviceRefused, HubError
 from hub.services.audit import Actor, Audit
+from hub.services.camera_functions.readings import CameraReadings
 from hub.services.commands.calls import Commands
 from hub.services.commands.many import DeviceOutcome
 from hub.services.devices.capabilities import CameraCapabilities
 from hub.services.devices.directory import Devices
 from hub.services.devices.views import DeviceView
-from hub.services.equipment.readings import CameraReadings
 from hub.services.jobs.jobs import Job, JobProgress, Jobs
 from hub.store.tables.devices import Device
 from hub.wire.commands.capabilities import may_know

@@ -10,9 +10,9 @@ from trio.testing import MockClock
 from hub.errors import BadParameter, DeviceLeft, DeviceOffline, DeviceRefused, HubError
 from hub.live.registry import DeviceAnswer
 from hub.services.admission.unsigned.moves import ExpectedMoves
+from hub.services.camera_functions.moves import PATIENCE_SECONDS, AddressMoves, MoveState
+from hub.services.camera_functions.readings import CameraReadings
 from hub.services.devices.directory import DeviceChange
-from hub.services.equipment.moves import PATIENCE_SECONDS, AddressMoves, MoveState
-from hub.services.equipment.readings import CameraReadings
 from hub.store.tables.devices import UnsignedPins
 from hub.wire.commands.later_commands import SET_ETHERNET
 from hub.wire.commands.later_params import EthernetSet

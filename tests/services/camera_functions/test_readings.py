@@ -7,7 +7,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from hub.errors import DeviceOffline, DeviceSilent
 from hub.live.registry import DeviceAnswer
-from hub.services.equipment.readings import FRESH_SECONDS, WAIT_SECONDS, CameraReadings
+from hub.services.camera_functions.readings import FRESH_SECONDS, WAIT_SECONDS, CameraReadings
 from hub.wire.commands.later_answers import DeviceInformation
 from hub.wire.commands.later_commands import GET_INFO
 from tests.support.clock import FrozenClock

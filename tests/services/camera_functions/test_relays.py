@@ -21,9 +21,9 @@ from hub.errors import (
 )
 from hub.net.http_client import HttpConnection, HttpPlace, open_connection
 from hub.services.audit import Actor
+from hub.services.camera_functions.relays.faults import RelayFault
+from hub.services.camera_functions.relays.relays import Relays, RelaySettings
 from hub.services.devices.directory import DeviceChange, NewDevice
-from hub.services.equipment.relays.faults import RelayFault
-from hub.services.equipment.relays.relays import Relays, RelaySettings
 from hub.simulator.camera_web import CameraWeb, Pulse, WebFault
 from tests.support.certificates import self_signed
 from tests.support.clock import FrozenClock

@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from hub.errors import BadParameter, HubError, Unanswered
 from hub.services.admission.unsigned.moves import ExpectedMoves
+from hub.services.camera_functions.readings import CameraReadings
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.devices.views import DeviceView
-from hub.services.equipment.readings import CameraReadings
 from hub.wire.commands.later_commands import GET_INTERFACES, SET_ETHERNET
 from hub.wire.commands.later_params import EthernetSet
 
