@@ -15,7 +15,7 @@ import trio
 from msgspec import Struct
 from trio_websocket import ConnectionClosed
 
-from hub.simulator import firmware_upgrade, later_upgrade
+from hub.simulator import edition_3_upgrade, firmware_upgrade
 from hub.simulator.credentials import Credentials
 from hub.simulator.device.responder import Responder
 from hub.simulator.device.state import DeviceState
@@ -251,14 +251,14 @@ class Camera:
     async def _upgrade_edition_3(self) -> None:
         state, credentials = self.state, self._credentials
         try:
-            offer = await later_upgrade.query(self._http, state, credentials.http_token)
+            offer = await edition_3_upgrade.query(self._http, state, credentials.http_token)
             if offer is None or self.quirks.upgrades == "ignored":
                 return
-            firmware = await later_upgrade.download(self._http, offer)
+            firmware = await edition_3_upgrade.download(self._http, offer)
         except (HubAway, firmware_upgrade.UpgradeRefused) as error:
             log.debug("simulated camera %s is not upgraded: %s", self.identity.sn, error)
             return
-        if self.quirks.upgrades == "installed" and later_upgrade.install(state, firmware):
+        if self.quirks.upgrades == "installed" and edition_3_upgrade.install(state, firmware):
             self._events.report("upgraded", firmware)
             self._restart_soon(0)
 

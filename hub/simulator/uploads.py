@@ -10,7 +10,7 @@ import msgspec
 import pybase64
 from msgspec import Struct
 
-from hub.simulator import later_uploads
+from hub.simulator import edition_3_uploads
 from hub.simulator.drawing import people, scenes, vehicles
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.population import Person
@@ -62,7 +62,7 @@ def device_info(
     """Make the report of the device itself (2.2), sent after each start."""
     body = {**_who(identity), **msgspec.to_builtins(versions), "devName": identity.name}
     if edition == 3:
-        body = later_uploads.report_of_3(identity, versions.fw_ver)
+        body = edition_3_uploads.report_of_3(identity, versions.fw_ver)
     return UploadRequest("POST", "/api/v1/device/report/info", msgspec.json.encode(body))
 
 
@@ -87,7 +87,7 @@ def _face(seen: Observation, face: FaceSeen, rng: random.Random) -> UploadReques
         }
     body["data"] = _portraits(seen, person, face.pose, face.position)
     if seen.edition == 3:
-        body = later_uploads.face_of_3(body, person, face.position, rng)
+        body = edition_3_uploads.face_of_3(body, person, face.position, rng)
     return _post(seen, "/api/v1/adapter/lenfocus/face/capture", body)
 
 
@@ -138,8 +138,8 @@ def _vehicle(seen: Observation, sighting: CarSeen) -> UploadRequest:
         },
     }
     if seen.edition == 3:
-        flat = later_uploads.vehicle_of_3(body, car)
-        return _post(seen, later_uploads.VEHICLE_PATH, flat)
+        flat = edition_3_uploads.vehicle_of_3(body, car)
+        return _post(seen, edition_3_uploads.VEHICLE_PATH, flat)
     return _post(seen, "/api/v1/vehicle/capture", body)
 
 

@@ -74,7 +74,7 @@ class FilledSite:
         self.prefix = prefix
         self.url = hub.url + prefix
         self._folder = folder
-        self._outside = _Outside(make_cameras(_CAMERAS, _SEED), *_later_cameras())
+        self._outside = _Outside(make_cameras(_CAMERAS, _SEED), *_edition_3_cameras())
         self._api = httpx.Client(
             base_url=f"{self.url}{_API}", verify=False, timeout=TIMEOUT_SECONDS
         )
@@ -85,7 +85,7 @@ class FilledSite:
         return self._outside.setup_path
 
     @property
-    def later_did(self) -> str:
+    def edition_3_did(self) -> str:
         """The did of a camera of edition 3, which is online."""
         return self._outside.later.did or ""
 
@@ -99,7 +99,7 @@ class FilledSite:
         """The did of a camera in whose place another one came."""
         return self._outside.suspect.did or ""
 
-    def later_vehicle(self) -> str:
+    def edition_3_vehicle(self) -> str:
         """The number of a record of a vehicle that this camera has sent."""
         return str(self._vehicles_of_later()[0]["seq"])
 
@@ -151,7 +151,7 @@ class FilledSite:
             self.hub.cli("erase", "--seq", "1", "--confirm", "1", "--with-held")
             self._search_by_photo(dids)
             self._restart(dids[:2])
-        self._add_later_cameras()
+        self._add_edition_3_cameras()
         rules = [{"types": [2], "severity": "major", "start": "20:00", "end": "06:00"}]
         self._call("PUT", "/alarm-rules", json={"items": rules})
         self._add_gates(dids[:2], dids[2:4])
@@ -160,7 +160,7 @@ class FilledSite:
         self.hub.cli("hold", "add", *seqs, "--reason", "Theft in the yard")
         self._add_firmware(dids)
         self._add_targets()
-        self._add_door(self.later_did)
+        self._add_door(self.edition_3_did)
         self.hub.cli("device", "disable", dids[-1])
         self.acknowledge_alarms(keep=_NEW_ALARMS)
 
@@ -191,7 +191,7 @@ class FilledSite:
             form = {"csrf_token": token, "in": added[0], "out": added[1]}
             assert client.post("/reports/plates/gates", data=form).status_code == 303
 
-    def _add_later_cameras(self) -> None:
+    def _add_edition_3_cameras(self) -> None:
         """Approve the cameras without a signature; then another one comes in place of one."""
         outside = self._outside
         with running_cameras(
@@ -209,7 +209,7 @@ class FilledSite:
             self._wait(lambda: path in client.get(f"/cameras/{self.suspect_did}/unsigned").text)
 
     def _vehicles_of_later(self) -> list[dict[str, Any]]:
-        return self._items(f"/records?kind=vehicle&did={self.later_did}&limit=1")
+        return self._items(f"/records?kind=vehicle&did={self.edition_3_did}&limit=1")
 
     def _approve(self, camera: CameraIdentity) -> CameraIdentity:
         path = f"{_API}/devices/waiting/{camera.sn}/accept"
@@ -300,7 +300,7 @@ class FilledSite:
             time.sleep(0.1)
 
 
-def _later_cameras() -> list[CameraIdentity]:
+def _edition_3_cameras() -> list[CameraIdentity]:
     return [
         msgspec.structs.replace(camera, name=name, place="carpark")
         for camera, name in zip(make_cameras(2, _SEED + 2), ("Ramp", "Roof"), strict=True)

@@ -25,7 +25,7 @@ _CAMERA = "/cameras/<int:did>"
 #: Two pages with one rule.
 _SETTINGS_OF_DEVICE = "/cameras/<int:did>/device/<any(image, media):name>"
 #: Pages of every camera that are others if it is of edition 3.
-_OTHER_IF_LATER = ("", "/manage", "/recordings", "/remove", "/search")
+_OTHER_IN_EDITION_3 = ("", "/manage", "/recordings", "/remove", "/search")
 #: Anybody can open these.
 _OPEN_TO_ALL = ("/sign-in", _SETUP)
 _PAGE_START = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
@@ -66,22 +66,22 @@ def find_pages(site: FilledSite) -> list[Page]:
         crawl.follow_links()
         if site.door_did:
             crawl.follow_links_of(f"/cameras/{site.door_did}")
-        for path in _OTHER_IF_LATER if site.later_did else ():
-            crawl.follow_links_of(f"/cameras/{site.later_did}{path}")
+        for path in _OTHER_IN_EDITION_3 if site.edition_3_did else ():
+            crawl.follow_links_of(f"/cameras/{site.edition_3_did}{path}")
     found = {_SETUP: site.setup_path, "/sign-in": "/sign-in", "": "/no-such-page"} | crawl.pages
     pages = [Page(rule, path) for rule, path in found.items()]
-    if site.later_did:
+    if site.edition_3_did:
         pages += _pages_of_later(site)
     return sorted(pages, key=lambda page: (page.rule, page.state))
 
 
 def _pages_of_later(site: FilledSite) -> list[Page]:
     """Those whose rule is found with another camera, or with another page."""
-    later, suspect = f"/cameras/{site.later_did}", f"/cameras/{site.suspect_did}"
+    later, suspect = f"/cameras/{site.edition_3_did}", f"/cameras/{site.suspect_did}"
     return [
-        *(Page(f"{_CAMERA}{path}", f"{later}{path}", "later") for path in _OTHER_IF_LATER),
+        *(Page(f"{_CAMERA}{path}", f"{later}{path}", "later") for path in _OTHER_IN_EDITION_3),
         Page(_SETTINGS_OF_DEVICE, f"{later}/device/media", "media"),
-        Page("/records/<int:seq>", f"/records/{site.later_vehicle()}", "later"),
+        Page("/records/<int:seq>", f"/records/{site.edition_3_vehicle()}", "later"),
         Page(f"{_CAMERA}/unsigned", f"{suspect}/unsigned", "suspect"),
     ]
 

@@ -218,7 +218,7 @@ def test_what_cameras_of_all_editions_see_and_install(site: Site, tmp_path: Path
         assert site.senders("vehicle", lambda one: "colour" in one["vehicle"]) == {3}
         site.wait_given(asked)
         # One of edition 3 asks when it is told to.
-        site.wait_given(site.give(add_later_release(site.hub, tmp_path), site.dids[2:9:3]))
+        site.wait_given(site.give(add_edition_3_release(site.hub, tmp_path), site.dids[2:9:3]))
 
 
 def add_release(hub: HubProcess, folder: Path) -> str:
@@ -228,7 +228,7 @@ def add_release(hub: HubProcess, folder: Path) -> str:
     return hub.cli("firmware", "add", *words, "--app", str(folder / "app.bin")).strip()
 
 
-def add_later_release(hub: HubProcess, folder: Path) -> str:
+def add_edition_3_release(hub: HubProcess, folder: Path) -> str:
     """Add a release for cameras of edition 3; return its number."""
     (folder / "a-ver.bin").write_text('{"fwVer": "1.1.58_sim"}')
     (folder / "a.bin").write_bytes(bytes(300_000))

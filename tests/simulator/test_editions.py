@@ -21,7 +21,7 @@ from hub.simulator.faults import FAULTLESS, Quirks, with_editions
 from hub.simulator.identity import CameraIdentity
 from hub.simulator.scenario.schedule import CarSeen, EventSeen, FaceSeen
 from hub.simulator.uploads import Observation, UploadRequest, device_info, upload_of
-from hub.wire.commands import later_commands as later
+from hub.wire.commands import edition_3_commands as edition_3
 from hub.wire.commands.capabilities import EDITIONS, Edition
 from hub.wire.commands.dialect import (
     DIALECT,
@@ -31,8 +31,8 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.later_commands import LATER
-from hub.wire.commands.later_params import PhotoSearch
+from hub.wire.commands.edition_3_commands import EDITION_3
+from hub.wire.commands.edition_3_params import PhotoSearch
 from hub.wire.commands.params import encode_param
 from hub.wire.commands.results import decode_answer
 from hub.wire.commands.settings import to_edition
@@ -64,7 +64,7 @@ def codes_of(edition: Edition, identity: CameraIdentity) -> dict[str, int]:
     _, responder = device(identity, CAMERAS[edition])
     return {
         command.uri: ask(responder, command.uri, encode_param(command, command.example)).code
-        for command in LATER.commands
+        for command in EDITION_3.commands
     }
 
 
@@ -144,10 +144,10 @@ def test_it_takes_no_initial_parameters_in_later_editions(
 
 def test_it_says_what_it_is(cameras: tuple[CameraIdentity, ...]) -> None:
     _, responder = device(cameras[0], CAMERAS[3])
-    info = answer(responder, later.GET_INFO)
+    info = answer(responder, edition_3.GET_INFO)
     assert (info.sn, info.auth_code) == (cameras[0].sn, cameras[0].code)
     assert (info.devid, info.firmware) == (cameras[0].devid, "1.1.57_sim")
-    found = answer(responder, later.GET_INTERFACES)
+    found = answer(responder, edition_3.GET_INTERFACES)
     assert (found.eth.mac, found.eth.addr) == (cameras[0].mac, cameras[0].ip)
 
 
@@ -155,21 +155,21 @@ def test_people_are_updated_found_and_cleared(cameras: tuple[CameraIdentity, ...
     state, responder = device(cameras[0], CAMERAS[3])
     person = POPULATION.known[0]
     new = msgspec.structs.replace(PERSON_ADD.example, pid=person.uuid, name="New", photo=photo())
-    update = later.PERSON_UPDATE.param(**msgspec.structs.asdict(new))
-    answer(responder, later.PERSON_UPDATE, update)
+    update = edition_3.PERSON_UPDATE.param(**msgspec.structs.asdict(new))
+    answer(responder, edition_3.PERSON_UPDATE, update)
     assert answer(responder, PERSON_QUERY, PERSON_QUERY.param(pid=person.uuid)).name == "New"
     unknown = msgspec.structs.replace(update, pid="999999")
-    param = encode_param(later.PERSON_UPDATE, unknown)
-    assert ask(responder, later.PERSON_UPDATE.uri, param).code == 426
-    answer(responder, later.PERSON_CLEAR)
+    param = encode_param(edition_3.PERSON_UPDATE, unknown)
+    assert ask(responder, edition_3.PERSON_UPDATE.uri, param).code == 426
+    answer(responder, edition_3.PERSON_CLEAR)
     assert len(state.people) == 0
-    nobody = answer(responder, later.PHOTO_SEARCH, later.PHOTO_SEARCH.param(photo=photo()))
+    nobody = answer(responder, edition_3.PHOTO_SEARCH, edition_3.PHOTO_SEARCH.param(photo=photo()))
     assert nobody.name is None
 
 
 def test_who_a_photo_shows_is_found(cameras: tuple[CameraIdentity, ...]) -> None:
     _, responder = device(cameras[0], CAMERAS[3])
-    found = answer(responder, later.PHOTO_SEARCH, later.PHOTO_SEARCH.param(photo=photo(0)))
+    found = answer(responder, edition_3.PHOTO_SEARCH, edition_3.PHOTO_SEARCH.param(photo=photo(0)))
     assert found.name == POPULATION.known[0].name
     assert found.jpeg_url == f"data/facelib/{POPULATION.known[0].uuid}.jpg"
 
@@ -177,12 +177,12 @@ def test_who_a_photo_shows_is_found(cameras: tuple[CameraIdentity, ...]) -> None
 @pytest.mark.parametrize(
     ("setter", "getter"),
     [
-        (later.SET_STREAMS, later.GET_STREAMS),
-        (later.SET_AUDIO_INPUT, later.GET_AUDIO_INPUT),
-        (later.SET_AUDIO_OUTPUT, later.GET_AUDIO_OUTPUT),
-        (later.SET_OSD, later.GET_OSD),
-        (later.SET_EXPOSURE, later.GET_EXPOSURE),
-        (later.SET_PRIVACY, later.GET_PRIVACY),
+        (edition_3.SET_STREAMS, edition_3.GET_STREAMS),
+        (edition_3.SET_AUDIO_INPUT, edition_3.GET_AUDIO_INPUT),
+        (edition_3.SET_AUDIO_OUTPUT, edition_3.GET_AUDIO_OUTPUT),
+        (edition_3.SET_OSD, edition_3.GET_OSD),
+        (edition_3.SET_EXPOSURE, edition_3.GET_EXPOSURE),
+        (edition_3.SET_PRIVACY, edition_3.GET_PRIVACY),
     ],
     ids=lambda command: command.name,
 )
@@ -203,27 +203,27 @@ def test_what_was_set_is_read_back(
 
 def test_a_patrol_is_made_and_run(cameras: tuple[CameraIdentity, ...]) -> None:
     _, responder = device(cameras[0], CAMERAS[3])
-    number = answer(responder, later.PATROL_CREATE).patrolid
-    answer(responder, later.PRESET_SET, later.PRESET_SET.param(presetno=2, name="Door"))
+    number = answer(responder, edition_3.PATROL_CREATE).patrolid
+    answer(responder, edition_3.PRESET_SET, edition_3.PRESET_SET.param(presetno=2, name="Door"))
     for preset in (1, 2):
         answer(
             responder,
-            later.PATROL_ADD_NODE,
-            later.PATROL_ADD_NODE.param(patrolid=number, presetno=preset, staySeconds=5),
+            edition_3.PATROL_ADD_NODE,
+            edition_3.PATROL_ADD_NODE.param(patrolid=number, presetno=preset, staySeconds=5),
         )
-    of = later.GET_PATROLS.param(patrolid=number)
-    nodes = answer(responder, later.GET_PATROL_NODES, of).patrolNodesList
+    of = edition_3.GET_PATROLS.param(patrolid=number)
+    nodes = answer(responder, edition_3.GET_PATROL_NODES, of).patrolNodesList
     assert [node.preset.presetno for node in nodes] == [1, 2]
-    answer(responder, later.PATROL_START, of)
-    (patrol,) = answer(responder, later.GET_PATROLS, of).patrolsList
+    answer(responder, edition_3.PATROL_START, of)
+    (patrol,) = answer(responder, edition_3.GET_PATROLS, of).patrolsList
     assert (patrol.bStart, [stop.name for stop in patrol.preset]) == (True, ["Gate", "Door"])
-    answer(responder, later.PATROL_STOP)
-    assert answer(responder, later.GET_PATROLS, of).patrolsList[0].bStart is False
+    answer(responder, edition_3.PATROL_STOP)
+    assert answer(responder, edition_3.GET_PATROLS, of).patrolsList[0].bStart is False
 
 
 def test_its_answers_have_the_misprint_of_the_document(cameras: tuple[CameraIdentity, ...]) -> None:
     _, responder = device(cameras[0], CAMERAS[3])
-    (message,) = messages(responder.respond(Request("m1", later.GET_INFO.uri, Raw(b"{}"))))
+    (message,) = messages(responder.respond(Request("m1", edition_3.GET_INFO.uri, Raw(b"{}"))))
     assert list(json.loads(message)) == ["msgid ", "data"]
 
 
@@ -294,7 +294,7 @@ def test_the_report_of_edition_3(cameras: tuple[CameraIdentity, ...]) -> None:
 
 def who(responder: Any, shown: bytes) -> tuple[str | None, str | None]:
     """The name and the picture that the camera finds for a photo."""
-    found = answer(responder, later.PHOTO_SEARCH, PhotoSearch(photo=encode_photo(shown)))
+    found = answer(responder, edition_3.PHOTO_SEARCH, PhotoSearch(photo=encode_photo(shown)))
     return found.name, found.jpeg_url
 
 
@@ -328,8 +328,8 @@ def test_it_says_whom_a_photo_of_its_library_shows(
 
 def test_a_file_that_is_no_picture_shows_nobody(cameras: tuple[CameraIdentity, ...]) -> None:
     _, responder = device(cameras[0], CAMERAS[2])
-    param = encode_param(later.PHOTO_SEARCH, PhotoSearch(photo=encode_photo(b"no picture")))
-    assert ask(responder, later.PHOTO_SEARCH.uri, param).code == 420
+    param = encode_param(edition_3.PHOTO_SEARCH, PhotoSearch(photo=encode_photo(b"no picture")))
+    assert ask(responder, edition_3.PHOTO_SEARCH.uri, param).code == 420
 
 
 def test_editions_go_round_with_the_faults() -> None:

@@ -22,7 +22,7 @@ from hub.process.control.firmware import StartCampaign
 from hub.services.devices.directory import DeviceChange
 from hub.simulator.faults import Quirks
 from hub.store.tables.devices import UnsignedPins
-from hub.wire.commands import later_commands as later
+from hub.wire.commands import edition_3_commands as edition_3
 from hub.wire.commands.dialect import DIALECT, Command
 from hub.wire.commands.params import encode_param
 from tests.support.browsing import Visitor
@@ -54,7 +54,7 @@ SENDERS = {
         "hub/services/commands/abilities.py",
     },
 }
-DANGEROUS: list[Command[Any, Any]] = [getattr(later, name) for name in SENDERS]
+DANGEROUS: list[Command[Any, Any]] = [getattr(edition_3, name) for name in SENDERS]
 
 
 class Way(Struct, frozen=True):
@@ -73,13 +73,13 @@ class Way(Struct, frozen=True):
     wrong: dict[str, str] = {}
 
 
-_ADDRESS = param_values(later.SET_ETHERNET.example)
+_ADDRESS = param_values(edition_3.SET_ETHERNET.example)
 WAYS = {
     "format": Way(
         "/cameras/1/recordings/format",
         {"size": "64"},
         {"size": "64", "typed": NAME},
-        later.DISK_FORMAT.uri,
+        edition_3.DISK_FORMAT.uri,
         "device.format_card",
         {"size": "64", "typed": "gate"},
     ),
@@ -87,7 +87,7 @@ WAYS = {
         "/cameras/1/remove",
         {"clear": "yes"},
         {"clear": "yes", "typed": NAME},
-        later.PERSON_CLEAR.uri,
+        edition_3.PERSON_CLEAR.uri,
         "device.person_clear",
         {"clear": "yes", "typed": "Yard"},
     ),
@@ -95,14 +95,14 @@ WAYS = {
         "/cameras/1/device/address",
         _ADDRESS,
         {**_ADDRESS, "confirmed": "1"},
-        later.SET_ETHERNET.uri,
+        edition_3.SET_ETHERNET.uri,
         "device.set_address",
     ),
     "server address": Way(
         "/cameras/1/unsigned/address",
         {},
         {"confirmed": "1"},
-        later.SET_SERVER.uri,
+        edition_3.SET_SERVER.uri,
         "device.give-address",
     ),
     "firmware": Way(

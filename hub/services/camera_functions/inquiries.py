@@ -18,7 +18,7 @@ from hub.services.commands.abilities import Abilities
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.wire.commands.capabilities import needs_inquiry
-from hub.wire.commands.later_commands import GET_INFO
+from hub.wire.commands.edition_3_commands import GET_INFO
 
 if TYPE_CHECKING:
     from hub.services.core import Core

@@ -19,8 +19,8 @@ from hub.services.camera_functions.readings import CameraReadings
 from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.devices.views import DeviceView
-from hub.wire.commands.later_commands import GET_INTERFACES, SET_ETHERNET
-from hub.wire.commands.later_params import EthernetSet
+from hub.wire.commands.edition_3_commands import GET_INTERFACES, SET_ETHERNET
+from hub.wire.commands.edition_3_params import EthernetSet
 
 #: How long a camera may take to come back before somebody should look (s).
 PATIENCE_SECONDS = 180.0

@@ -23,9 +23,9 @@ from hub.services.devices.views import DeviceView
 from hub.services.jobs.jobs import Job, JobProgress, Jobs
 from hub.store.tables.devices import Device
 from hub.wire.commands.capabilities import may_know
+from hub.wire.commands.edition_3_commands import GET_OSD, SET_OSD
+from hub.wire.commands.edition_3_params import Osd
 from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.later_commands import GET_OSD, SET_OSD
-from hub.wire.commands.later_params import Osd
 from hub.wire.commands.params import check_fields
 
 #: Cameras that are asked at the same time.

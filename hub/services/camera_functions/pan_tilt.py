@@ -14,8 +14,8 @@ from hub.errors import DeviceRefused, HubError, NoSuchResource, NotSent, TooMany
 from hub.log import limited
 from hub.services.commands.calls import Commands
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.later_commands import MOVE_START, MOVE_STOP
-from hub.wire.commands.later_params import MoveStart, OfChannel
+from hub.wire.commands.edition_3_commands import MOVE_START, MOVE_STOP
+from hub.wire.commands.edition_3_params import MoveStart, OfChannel
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from msgspec import Struct
 from hub.errors import DeviceRefused
 from hub.services.commands.calls import Commands
 from hub.wire.commands.answers import Person
-from hub.wire.commands.later_commands import PHOTO_SEARCH
-from hub.wire.commands.later_params import PhotoSearch
+from hub.wire.commands.edition_3_commands import PHOTO_SEARCH
+from hub.wire.commands.edition_3_params import PhotoSearch
 from hub.wire.commands.param_structs import PersonList
 
 #: People of one name that are looked through for the photo.

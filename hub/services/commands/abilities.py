@@ -11,7 +11,7 @@ from hub.errors import NoSuchPath
 from hub.live.registry import DeviceAnswer
 from hub.wire.commands.capabilities import Capabilities, Edition, with_group
 from hub.wire.commands.dialect import SET_FACE, Command
-from hub.wire.commands.later_commands import OTA_START, PERSON_UPDATE
+from hub.wire.commands.edition_3_commands import OTA_START, PERSON_UPDATE
 
 Learn = Callable[[Capabilities], Capabilities]
 LearntFrom = Literal["get_info", "upload", "answer"]

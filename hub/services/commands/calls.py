@@ -49,7 +49,7 @@ from hub.wire.commands.dialect import (
     RECORD_LIST,
     Command,
 )
-from hub.wire.commands.later_commands import PERSON_UPDATE
+from hub.wire.commands.edition_3_commands import PERSON_UPDATE
 from hub.wire.commands.paging import LIST_START, ListPosition, PageCursor
 from hub.wire.commands.param_structs import (
     FaceHistory,

@@ -15,7 +15,7 @@ from hub.store.db import Store
 from hub.store.tables.device_settings import DeviceSetting, SettingName
 from hub.store.tables.devices import Device
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING, Command
-from hub.wire.commands.later_commands import SET_ADJUST, SET_DAY_NIGHT
+from hub.wire.commands.edition_3_commands import SET_ADJUST, SET_DAY_NIGHT
 from hub.wire.commands.param_structs import FaceParam, RecordParam
 from hub.wire.commands.params import check_param
 

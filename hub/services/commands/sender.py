@@ -34,7 +34,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.later_commands import GET_INFO, PERSON_CLEAR, PERSON_UPDATE
+from hub.wire.commands.edition_3_commands import GET_INFO, PERSON_CLEAR, PERSON_UPDATE
 from hub.wire.commands.settings import editions_of, to_edition
 
 log = logging.getLogger(__name__)

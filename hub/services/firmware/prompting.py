@@ -19,7 +19,7 @@ from hub.services.commands.calls import Commands
 from hub.services.devices.directory import Devices
 from hub.services.firmware.campaigns import Campaigns
 from hub.wire.commands.capabilities import Capabilities, supposed_edition
-from hub.wire.commands.later_commands import OTA_START
+from hub.wire.commands.edition_3_commands import OTA_START
 
 if TYPE_CHECKING:
     from hub.services.core import Core

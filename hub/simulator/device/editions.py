@@ -18,7 +18,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.later_commands import LATER, OTA_START
+from hub.wire.commands.edition_3_commands import EDITION_3, OTA_START
 from hub.wire.commands.params import check_fields, check_param
 from hub.wire.commands.settings import face_edition, from_edition_2, from_edition_3
 from hub.wire.envelope import Request, normalise_uri
@@ -38,7 +38,7 @@ def command_of(edition: Edition, sent_uri: str) -> Command[Any, Any] | None:
     if (of_face := face_edition(uri)) is not None:
         # A camera of edition 1 knows the uri of edition 2, too (D4).
         return SET_FACE if of_face == edition or (edition, of_face) == (1, 2) else None
-    for table in (DIALECT, LATER):
+    for table in (DIALECT, EDITION_3):
         try:
             command = table.by_uri(uri)
         except BadParameter:

@@ -22,8 +22,8 @@ from hub.simulator.device.actions import (
     SendTruncated,
     Wait,
 )
+from hub.simulator.device.edition_3_results import Edition3Results
 from hub.simulator.device.editions import command_of, read_param, success_code
-from hub.simulator.device.later_results import LaterResults
 from hub.simulator.device.results import CommandResults, PageWindow
 from hub.simulator.device.state import DeviceState
 from hub.simulator.faults import FAULTLESS, Quirks
@@ -36,7 +36,7 @@ from hub.wire.commands.dialect import (
     SET_RECORDING,
     Command,
 )
-from hub.wire.commands.later_commands import OTA_START, PHOTO_SEARCH, SET_ETHERNET, SET_SERVER
+from hub.wire.commands.edition_3_commands import OTA_START, PHOTO_SEARCH, SET_ETHERNET, SET_SERVER
 from hub.wire.commands.params import check_param
 from hub.wire.envelope import Request
 
@@ -80,7 +80,7 @@ class Responder:
         self._state = state
         self._quirks = quirks
         self._results = CommandResults(state)
-        self._later_results = LaterResults(state, self._results)
+        self._edition_3_results = Edition3Results(state, self._results)
 
     def is_drawn(self, request: Request) -> bool:
         """Whether `respond` draws pictures for this request; if so, call it in a thread."""
@@ -136,7 +136,7 @@ class Responder:
             self._apply_refusals(command, request)
             param = read_param(quirks.edition, command, request)
             if command.group is not None:
-                result: object = self._later_results.result(command, param)
+                result: object = self._edition_3_results.result(command, param)
             else:
                 result = self._results.result(param, self._window(command, param))
         except HubError as error:

@@ -1,7 +1,7 @@
 """How each command is sent: the table of uris, params, answers and codes (D4).
 
 The settings of 1.5 and 1.6 have other words in other editions: `hub.wire.commands.settings`. The
-commands that only edition 3 has are in `hub.wire.commands.later_commands` (D12).
+commands that only edition 3 has are in `hub.wire.commands.edition_3_commands` (D12).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from hub.wire.extra_fields import (
     tidy_keys,
 )
 from hub.wire.pictures import Picture, decode_picture, picture_of_text
-from hub.wire.uploads import later_editions
+from hub.wire.uploads import editions_2_and_3
 from hub.wire.uploads.body_decoder import ABSENT, EVENT, FACE, VEHICLE
 from hub.wire.uploads.fields import read_rect, undocumented, without_none
 from hub.wire.uploads.records import (
@@ -95,11 +95,11 @@ def decode_face(body: bytes, *, max_depth: int) -> CheckedUpload:
     name = coerce_text(sent.name, "name")
     uuid = coerce_text(sent.uuid, "uuid") or _pid(sent.pid, extra)
     category = undocumented(FieldReader.integer, sent.category, "category", extra)
-    reading = later_editions.read_face(
+    reading = editions_2_and_3.read_face(
         extra,
         age=coerce_int(sent.age, "age"),
         gender=coerce_int(sent.gender, "gender"),
-        sender=later_editions.sender_of(
+        sender=editions_2_and_3.sender_of(
             extra, names=name is not None or category is not None, uuid=uuid
         ),
     )
@@ -165,9 +165,9 @@ def decode_vehicle(body: bytes, *, max_depth: int) -> CheckedUpload:
     sent, extra = VEHICLE.decode(body, max_depth)
     data = FieldReader(tidy_keys(sent.data or {}), "data")
     top = FieldReader(dict(extra))
-    edition: Edition = 3 if later_editions.is_flat_vehicle(top) else 1
+    edition: Edition = 3 if editions_2_and_3.is_flat_vehicle(top) else 1
     if edition == 3:
-        detail, pictures, extra = later_editions.read_flat_vehicle(top, data)
+        detail, pictures, extra = editions_2_and_3.read_flat_vehicle(top, data)
     else:
         detail, pictures = _nested_vehicle(data)
     kept = _extra(extra, data)

@@ -21,7 +21,7 @@ from hub.services.admission.unsigned.facts import (
     pins_of,
 )
 from hub.store.tables.devices import Device
-from hub.wire.commands.later_commands import GET_INFO, GET_INTERFACES
+from hub.wire.commands.edition_3_commands import GET_INFO, GET_INTERFACES
 from tests.support.clock import FrozenClock
 from tests.support.gate import gate
 

@@ -15,7 +15,7 @@ from hub.live.registry import DeviceAnswer
 from hub.services.camera_functions.inquiries import CameraInquiries
 from hub.services.devices.directory import NewDevice
 from hub.wire.commands.capabilities import Capabilities
-from hub.wire.commands.later_commands import GET_INFO
+from hub.wire.commands.edition_3_commands import GET_INFO
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.hub_services import HubServices, open_hub_services

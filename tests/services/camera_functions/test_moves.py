@@ -14,8 +14,8 @@ from hub.services.camera_functions.moves import PATIENCE_SECONDS, AddressMoves, 
 from hub.services.camera_functions.readings import CameraReadings
 from hub.services.devices.directory import DeviceChange
 from hub.store.tables.devices import UnsignedPins
-from hub.wire.commands.later_commands import SET_ETHERNET
-from hub.wire.commands.later_params import EthernetSet
+from hub.wire.commands.edition_3_commands import SET_ETHERNET
+from hub.wire.commands.edition_3_params import EthernetSet
 from tests.support.clock import FrozenClock
 from tests.support.commanded_device import CommandedDevice, commanded_device
 from tests.support.commanded_link import AskedLink, answer

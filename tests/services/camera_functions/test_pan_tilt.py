@@ -14,8 +14,8 @@ from hub.errors import DeviceOffline, DeviceRefused, DeviceSilent, HubError, Too
 from hub.services.camera_functions.pan_tilt import PanTilt
 from hub.services.commands.calls import Commands
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.later_commands import PRESET_LOCATE
-from hub.wire.commands.later_params import PresetOf
+from hub.wire.commands.edition_3_commands import PRESET_LOCATE
+from hub.wire.commands.edition_3_params import PresetOf
 
 START, STOP = "/ptz/move_start", "/ptz/move_stop"
 

@@ -8,8 +8,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from hub.errors import DeviceOffline, DeviceSilent
 from hub.live.registry import DeviceAnswer
 from hub.services.camera_functions.readings import FRESH_SECONDS, WAIT_SECONDS, CameraReadings
-from hub.wire.commands.later_answers import DeviceInformation
-from hub.wire.commands.later_commands import GET_INFO
+from hub.wire.commands.edition_3_answers import DeviceInformation
+from hub.wire.commands.edition_3_commands import GET_INFO
 from tests.support.clock import FrozenClock
 from tests.support.commanded_device import CommandedDevice, commanded_device
 from tests.support.commanded_link import answer

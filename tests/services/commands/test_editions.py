@@ -9,7 +9,7 @@ import trio
 
 from hub.errors import DeviceRefused, DeviceSilent
 from hub.services.commands.calls import Commands
-from hub.wire.commands import later_commands as later
+from hub.wire.commands import edition_3_commands as edition_3
 from hub.wire.commands.capabilities import UNKNOWN, Capabilities
 from hub.wire.commands.dialect import SET_FACE, SET_RECORDING
 from tests.support.clock import FrozenClock
@@ -129,9 +129,13 @@ async def test_a_refusal_of_recording_teaches_nothing(
 async def test_an_answer_to_a_later_command_tells_whether_its_group_is_known(
     clock: FrozenClock, nursery: trio.Nursery, code: int, is_known: bool
 ) -> None:
-    uris = {later.MOVE_STOP.uri: code, later.PERSON_CLEAR.uri: code, later.OTA_START.uri: code}
+    uris = {
+        edition_3.MOVE_STOP.uri: code,
+        edition_3.PERSON_CLEAR.uri: code,
+        edition_3.OTA_START.uri: code,
+    }
     one, commands, abilities = await camera(clock, nursery, UNKNOWN, uris)
-    for command in (later.MOVE_STOP, later.PERSON_CLEAR, later.OTA_START):
+    for command in (edition_3.MOVE_STOP, edition_3.PERSON_CLEAR, edition_3.OTA_START):
         if code in command.ok_codes:
             await commands.call(one.did, command, command.example)
         else:

@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from hub.live.feed import Change
 from hub.services.firmware.prompting import FirmwarePrompts, has_to_be_told
 from hub.wire.commands.capabilities import UNKNOWN, Capabilities
-from hub.wire.commands.later_commands import OTA_START
+from hub.wire.commands.edition_3_commands import OTA_START
 from tests.support.clock import FrozenClock
 from tests.support.commanded_link import AskedLink, answer
 from tests.support.firmware import NEW, FirmwareSite, firmware_site

@@ -79,7 +79,7 @@ async def test_wishes_outlive_the_process(tmp_path: Path, clock: FrozenClock) ->
         assert store.pending_settings.dids == {"1"}
 
 
-async def test_a_later_wish_replaces_an_earlier_one(store: Store) -> None:
+async def test_a_later_setting_replaces_an_earlier_one(store: Store) -> None:
     earlier, later = await add_job(store), await add_job(store)
     await store.pending_settings.put([setting(earlier), setting(earlier, "2")])
     await store.pending_settings.put([setting(later, asked_at=5)])
@@ -90,7 +90,7 @@ async def test_a_later_wish_replaces_an_earlier_one(store: Store) -> None:
     assert details == [f'{{"did":"1","later_job":{later.id}}}', '{"did":"2"}']
 
 
-async def test_a_later_wish_goes_with_what_only_the_earlier_one_changes(store: Store) -> None:
+async def test_a_later_setting_goes_with_what_only_the_earlier_one_changes(store: Store) -> None:
     job = await add_job(store)
     param = '{"threshold":80,"alarm_out":{"interval":10,"alarm_push":true}}'
     await store.pending_settings.put([setting(job, param=param)])

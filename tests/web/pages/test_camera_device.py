@@ -14,7 +14,7 @@ from hub.live.registry import DeviceAnswer
 from hub.services.devices.directory import DeviceChange
 from hub.simulator.faults import Quirks
 from hub.wire.commands.capabilities import Capabilities
-from hub.wire.commands.later_commands import (
+from hub.wire.commands.edition_3_commands import (
     GET_PRIVACY,
     SET_AUDIO_INPUT,
     SET_DAY_NIGHT,
@@ -24,7 +24,7 @@ from hub.wire.commands.later_commands import (
     SET_PRIVACY,
     SET_STREAMS,
 )
-from hub.wire.commands.later_params import StreamsSet
+from hub.wire.commands.edition_3_params import StreamsSet
 from hub.wire.uploads.records import FaceDetail
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite

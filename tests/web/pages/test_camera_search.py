@@ -217,7 +217,7 @@ LATER = {"name": "Ann Smith", "jepg_url": "data/7.jpg", "feature": [0.5]}
 
 
 @pytest.fixture
-async def later_camera(hub: PageSite, camera: SimulatedLink) -> SimulatedLink:
+async def edition_3_camera(hub: PageSite, camera: SimulatedLink) -> SimulatedLink:
     await hub.services.cameras.capabilities.override("1", "group:people", "yes")
     return camera
 
@@ -236,17 +236,17 @@ def answers(camera: SimulatedLink, who: dict[str, Any], *people: dict[str, Any])
 
 
 async def test_a_camera_is_asked_whom_a_photo_shows(
-    hub: PageSite, guard: Photographer, later_camera: SimulatedLink
+    hub: PageSite, guard: Photographer, edition_3_camera: SimulatedLink
 ) -> None:
     await hub.services.people.register.put(
         "7", PersonChange(name="Anna", category=2), by=COMMAND_LINE
     )
     other = {"pid": "6", "name": "Ann Smith", "photo": "data/6.jpg"}
-    answers(later_camera, LATER, other, {**other, "pid": "7", "photo": "data/7.jpg"})
+    answers(edition_3_camera, LATER, other, {**other, "pid": "7", "photo": "data/7.jpg"})
     await guard.get("/cameras/1/search")
     assert "Who is this?" in guard.text
     await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
-    assert [uri for uri, _ in later_camera.asked] == ["/person/search_picture", "/person/list"]
+    assert [uri for uri, _ in edition_3_camera.asked] == ["/person/search_picture", "/person/list"]
     assert 'href="/cameras/1/people/7"' in guard.text
     assert "path=data%2F7.jpg" in guard.text
     assert "In the register: </span><span>Anna<" in guard.text
@@ -254,21 +254,21 @@ async def test_a_camera_is_asked_whom_a_photo_shows(
 
 
 async def test_a_name_without_its_person_is_shown_as_a_name(
-    guard: Photographer, later_camera: SimulatedLink
+    guard: Photographer, edition_3_camera: SimulatedLink
 ) -> None:
-    answers(later_camera, LATER, {"pid": "6", "name": "Ann Smith", "photo": "data/6.jpg"})
+    answers(edition_3_camera, LATER, {"pid": "6", "name": "Ann Smith", "photo": "data/6.jpg"})
     await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
     assert "<h3>Ann Smith</h3>" in guard.text
     assert "/people/6" not in guard.text
 
 
 async def test_a_photo_of_nobody_is_said_to_be_so(
-    guard: Photographer, later_camera: SimulatedLink
+    guard: Photographer, edition_3_camera: SimulatedLink
 ) -> None:
-    answers(later_camera, {"name": "", "jepg_url": ""})
+    answers(edition_3_camera, {"name": "", "jepg_url": ""})
     await guard.send_photo("/cameras/1/search", photo(), who="1", **FORM)
     assert "The camera knows nobody who looks like this." in guard.text
-    assert [uri for uri, _ in later_camera.asked] == ["/person/search_picture"]
+    assert [uri for uri, _ in edition_3_camera.asked] == ["/person/search_picture"]
 
 
 async def test_a_camera_of_the_first_edition_is_not_asked_whom_a_photo_shows(

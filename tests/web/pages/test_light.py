@@ -7,7 +7,7 @@ from msgspec import to_builtins
 
 from hub.errors import DeviceSilent
 from hub.simulator.faults import Quirks
-from hub.wire.commands.later_commands import SET_DAY_NIGHT
+from hub.wire.commands.edition_3_commands import SET_DAY_NIGHT
 from tests.support.browsing import Visitor
 from tests.support.page_site import PageSite
 from tests.support.simulated_link import SimulatedLink

@@ -10,8 +10,8 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import may_know
-from hub.wire.commands.later_commands import SET_DAY_NIGHT
-from hub.wire.commands.later_params import DayNightSet, Light
+from hub.wire.commands.edition_3_commands import SET_DAY_NIGHT
+from hub.wire.commands.edition_3_params import DayNightSet, Light
 from web import auth
 from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited

@@ -10,8 +10,8 @@ from hub.errors import AlreadyExists, BadParameter, DeviceOffline, DeviceRefused
 from hub.live.registry import Link, Registry
 from hub.services.admission.unsigned.paths import PREFIX, hash_secret, new_secret
 from hub.services.devices.directory import Device, DeviceChange, Devices
-from hub.wire.commands.later_commands import SET_SERVER
-from hub.wire.commands.later_params import ServerSet, ServerSocket
+from hub.wire.commands.edition_3_commands import SET_SERVER
+from hub.wire.commands.edition_3_params import ServerSet, ServerSocket
 
 if TYPE_CHECKING:
     from hub.services.core import Core

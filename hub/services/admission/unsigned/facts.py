@@ -17,7 +17,7 @@ from hub.live.registry import DeviceAnswer, Link
 from hub.store.tables.devices import Device, Suspicion, UnsignedPins
 from hub.wire import json_limits
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.later_commands import GET_INFO, GET_INTERFACES
+from hub.wire.commands.edition_3_commands import GET_INFO, GET_INTERFACES
 from hub.wire.extra_fields import FieldReader
 
 #: How long a camera may take to answer each of them.

@@ -35,8 +35,8 @@ from hub.store.people.holdings import PersonRow as PersonRow
 from hub.store.people.holdings import SyncState
 from hub.upload_priority import UploadPriority
 from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, Command
-from hub.wire.commands.later_commands import PERSON_CLEAR
-from hub.wire.commands.later_params import NoParam
+from hub.wire.commands.edition_3_commands import PERSON_CLEAR
+from hub.wire.commands.edition_3_params import NoParam
 
 if TYPE_CHECKING:
     from hub.services.core import Core

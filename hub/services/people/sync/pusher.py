@@ -35,7 +35,7 @@ from hub.store.people.holdings import ABSENT, OTHER, REMOVAL, ItemResult, Known,
 from hub.upload_priority import UploadPriority
 from hub.wire.commands.answers import Done, Person
 from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, PERSON_QUERY, Command
-from hub.wire.commands.later_commands import PERSON_UPDATE
+from hub.wire.commands.edition_3_commands import PERSON_UPDATE
 from hub.wire.commands.param_structs import PersonDelete, PersonQuery
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from quart import Blueprint, Response
 from hub.errors import BadParameter, HubError
 from hub.services.camera_functions.moves import MoveState
 from hub.services.devices.views import DeviceView
-from hub.wire.commands.later_answers import Interfaces
-from hub.wire.commands.later_commands import GET_INTERFACES, SET_ETHERNET
-from hub.wire.commands.later_params import EthernetSet
+from hub.wire.commands.edition_3_answers import Interfaces
+from hub.wire.commands.edition_3_commands import GET_INTERFACES, SET_ETHERNET
+from hub.wire.commands.edition_3_params import EthernetSet
 from web import auth
 from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.wire.commands import later_commands as later
+from hub.wire.commands import edition_3_commands as edition_3
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.later_params import Stream
+from hub.wire.commands.edition_3_params import Stream
 from web.language import N_
 from web.pages.camera.settings.forms import SettingForm, SettingGroup, SettingLabel
 
@@ -60,7 +60,7 @@ OSD = SettingForm(
             ),
         ),
     ),
-    later.SET_OSD,
+    edition_3.SET_OSD,
 )
 DAY_NIGHT = SettingForm(
     "day_night",
@@ -101,7 +101,7 @@ DAY_NIGHT = SettingForm(
             note=N_("Used only if the camera switches at set times."),
         ),
     ),
-    later.SET_DAY_NIGHT,
+    edition_3.SET_DAY_NIGHT,
 )
 EXPOSURE = SettingForm(
     "exposure",
@@ -131,7 +131,7 @@ EXPOSURE = SettingForm(
             ),
         ),
     ),
-    later.SET_EXPOSURE,
+    edition_3.SET_EXPOSURE,
 )
 ADJUST = SettingForm(
     "adjust",
@@ -154,7 +154,7 @@ ADJUST = SettingForm(
             ),
         ),
     ),
-    later.SET_ADJUST,
+    edition_3.SET_ADJUST,
 )
 AUDIO_INPUT = SettingForm(
     "audio_input",
@@ -185,7 +185,7 @@ AUDIO_INPUT = SettingForm(
             ),
         ),
     ),
-    later.SET_AUDIO_INPUT,
+    edition_3.SET_AUDIO_INPUT,
 )
 AUDIO_OUTPUT = SettingForm(
     "audio_output",
@@ -199,7 +199,7 @@ AUDIO_OUTPUT = SettingForm(
             ),
         ),
     ),
-    later.SET_AUDIO_OUTPUT,
+    edition_3.SET_AUDIO_OUTPUT,
 )
 #: One stream: the camera is told all of them at once.
 STREAM = SettingForm(
@@ -235,19 +235,19 @@ STREAM = SettingForm(
             ),
         ),
     ),
-    replace(later.SET_STREAMS, param=Stream, example=later.SET_STREAMS.example.streams[0]),
+    replace(edition_3.SET_STREAMS, param=Stream, example=edition_3.SET_STREAMS.example.streams[0]),
 )
 
 FORMS: dict[PageName, tuple[DeviceForm, ...]] = {
     "image": (
-        DeviceForm(OSD, later.GET_OSD),
+        DeviceForm(OSD, edition_3.GET_OSD),
         DeviceForm(DAY_NIGHT, None),
-        DeviceForm(EXPOSURE, later.GET_EXPOSURE),
+        DeviceForm(EXPOSURE, edition_3.GET_EXPOSURE),
         DeviceForm(ADJUST, None),
     ),
     "media": (
-        DeviceForm(STREAM, later.GET_STREAMS),
-        DeviceForm(AUDIO_INPUT, later.GET_AUDIO_INPUT),
-        DeviceForm(AUDIO_OUTPUT, later.GET_AUDIO_OUTPUT),
+        DeviceForm(STREAM, edition_3.GET_STREAMS),
+        DeviceForm(AUDIO_INPUT, edition_3.GET_AUDIO_INPUT),
+        DeviceForm(AUDIO_OUTPUT, edition_3.GET_AUDIO_OUTPUT),
     ),
 }

@@ -13,9 +13,9 @@ from quart import Blueprint, Response, request
 from hub.errors import BadParameter, DeviceNonsense, HubError
 from hub.services.devices.views import DeviceView
 from hub.services.records.record_log import RecordFilter
-from hub.wire.commands.later_answers import PrivacyInfo
-from hub.wire.commands.later_commands import GET_PRIVACY, SET_PRIVACY
-from hub.wire.commands.later_params import Area, PrivacySet
+from hub.wire.commands.edition_3_answers import PrivacyInfo
+from hub.wire.commands.edition_3_commands import GET_PRIVACY, SET_PRIVACY
+from hub.wire.commands.edition_3_params import Area, PrivacySet
 from web import auth
 from web.language import gettext
 from web.pages.camera.audited_action import perform_audited

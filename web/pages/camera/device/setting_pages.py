@@ -18,9 +18,9 @@ from hub.services.camera_functions.names import name_for_picture
 from hub.services.camera_functions.readings import Reading
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.later_answers import StreamsInfo
-from hub.wire.commands.later_commands import GET_STREAMS, SET_STREAMS
-from hub.wire.commands.later_params import Exposure, Stream, StreamsSet
+from hub.wire.commands.edition_3_answers import StreamsInfo
+from hub.wire.commands.edition_3_commands import GET_STREAMS, SET_STREAMS
+from hub.wire.commands.edition_3_params import Exposure, Stream, StreamsSet
 from hub.wire.commands.params import check_fields
 from web import auth
 from web.language import N_, gettext

@@ -11,8 +11,8 @@ from quart import Blueprint, Response, request
 from hub.errors import HubError
 from hub.services.camera_functions.readings import Reading
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.later_answers import DeviceInformation, Ethernet, Interfaces, Wifi
-from hub.wire.commands.later_commands import GET_INFO, GET_INTERFACES
+from hub.wire.commands.edition_3_answers import DeviceInformation, Ethernet, Interfaces, Wifi
+from hub.wire.commands.edition_3_commands import GET_INFO, GET_INTERFACES
 from web import auth
 from web.language import gettext
 from web.pages.camera.device.layout import device_page, get_capable

@@ -12,8 +12,7 @@ from hub.errors import BadParameter
 from hub.services.access.users import User
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.later_commands import (
+from hub.wire.commands.edition_3_commands import (
     GET_PRESETS,
     PATROL_ADD_NODE,
     PATROL_CREATE,
@@ -25,7 +24,8 @@ from hub.wire.commands.later_commands import (
     PRESET_LOCATE,
     PRESET_SET,
 )
-from hub.wire.commands.later_params import OfChannel, PatrolNodeAdd, PresetSet
+from hub.wire.commands.edition_3_params import OfChannel, PatrolNodeAdd, PresetSet
+from hub.wire.commands.field_specs import field_specs
 from hub.wire.commands.params import check_fields
 from web import auth
 from web.pages.camera.audited_action import perform_audited

@@ -11,9 +11,9 @@ from hub.errors import BadParameter, HubError, TooManyRequests
 from hub.services.camera_functions.pan_tilt import MAX_MOVE_SECONDS
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import may_know
-from hub.wire.commands.later_answers import Patrol
-from hub.wire.commands.later_commands import GET_PATROLS, GET_PRESETS
-from hub.wire.commands.later_params import OfChannel, PatrolOf
+from hub.wire.commands.edition_3_answers import Patrol
+from hub.wire.commands.edition_3_commands import GET_PATROLS, GET_PRESETS
+from hub.wire.commands.edition_3_params import OfChannel, PatrolOf
 from web import auth
 from web.language import N_, gettext
 from web.pages.camera.audited_action import perform_audited

@@ -6,9 +6,9 @@ from quart import Blueprint, Response
 
 from hub.services.devices.views import DeviceView
 from hub.wire.commands.capabilities import may_know
+from hub.wire.commands.edition_3_commands import DISK_FORMAT
+from hub.wire.commands.edition_3_params import DiskFormat
 from hub.wire.commands.field_specs import field_specs
-from hub.wire.commands.later_commands import DISK_FORMAT
-from hub.wire.commands.later_params import DiskFormat
 from web import auth
 from web.language import gettext
 from web.pages.camera.audited_action import perform_audited

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from hub.wire.commands import later_answers as answers
-from hub.wire.commands import later_params as params
+from hub.wire.commands import edition_3_answers as answers
+from hub.wire.commands import edition_3_params as params
 from hub.wire.commands.answers import Done
 from hub.wire.commands.capabilities import CommandGroup
 from hub.wire.commands.dialect import PERSON_ADD, Command, Dialect
@@ -356,7 +356,7 @@ GET_PRESETS = _command(
 )
 
 #: All of them, in the order above: reads first within each subject.
-LATER = Dialect(
+EDITION_3 = Dialect(
     (
         *(GET_INFO, OTA_START, PERSON_UPDATE, PERSON_CLEAR, PHOTO_SEARCH),
         *(GET_STREAMS, SET_STREAMS, GET_AUDIO_INPUT, SET_AUDIO_INPUT),

@@ -9,11 +9,11 @@ import pytest
 from msgspec import Raw
 
 from hub.errors import BadParameter, DeviceNonsense
-from hub.wire.commands import later_commands as later
+from hub.wire.commands import edition_3_commands as edition_3
 from hub.wire.commands.answers import Done
 from hub.wire.commands.capabilities import COMMAND_GROUPS
 from hub.wire.commands.dialect import DIALECT, Command
-from hub.wire.commands.later_commands import LATER
+from hub.wire.commands.edition_3_commands import EDITION_3
 from hub.wire.commands.params import check_fields, check_param, encode_param
 from hub.wire.commands.results import decode_answer
 
@@ -74,20 +74,20 @@ def sent(command: Command[Any, Any], param: Any = None) -> dict[str, Any]:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])
 def test_each_row_of_the_tables_is_a_command(row: list[str]) -> None:
     section, uri, *fields = row
-    command = LATER.by_uri(uri)
+    command = EDITION_3.by_uri(uri)
     assert (command.section, command.uri) == (section, uri)
     assert list(sent(command)) == fields
     assert command.ok_codes == {0, 200}
 
 
 def test_there_are_no_other_commands() -> None:
-    assert sorted(command.uri for command in LATER.commands) == sorted(row[1] for row in TABLE)
-    assert len({command.name for command in (*LATER.commands, *DIALECT.commands)}) == len(
-        (*LATER.commands, *DIALECT.commands)
+    assert sorted(command.uri for command in EDITION_3.commands) == sorted(row[1] for row in TABLE)
+    assert len({command.name for command in (*EDITION_3.commands, *DIALECT.commands)}) == len(
+        (*EDITION_3.commands, *DIALECT.commands)
     )
 
 
-@pytest.mark.parametrize("command", LATER.commands, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", EDITION_3.commands, ids=lambda command: command.name)
 def test_each_command_is_of_a_group_and_its_example_is_valid(command: Command[Any, Any]) -> None:
     assert command.group in COMMAND_GROUPS
     assert check_param(command, encode_param(command, command.example)) == command.example
@@ -107,47 +107,47 @@ def changed(example: dict[str, Any], path: str, value: object) -> dict[str, Any]
 
 
 BOUNDS = [
-    (later.SET_STREAMS, "streams.streamid", [-1, 2]),
-    (later.SET_STREAMS, "streams.venctype", ["h263", "", 1, None]),
-    (later.SET_STREAMS, "streams.quality", [19, 101]),
-    (later.SET_STREAMS, "streams.rc_mode", ["abr"]),
-    (later.SET_STREAMS, "streams.bit_rate", [0, 100_000, "fast"]),
-    (later.SET_STREAMS, "streams", [[], {}, "x", [{}] * 5, [1]]),
-    (later.SET_AUDIO_INPUT, "cnt_channel", [0, 3]),
-    (later.SET_AUDIO_INPUT, "enc_type", ["mp3"]),
-    (later.SET_AUDIO_INPUT, "ANR_enable", [2, -1]),
-    (later.SET_AUDIO_INPUT, "channelId", [1]),
-    (later.SET_AUDIO_OUTPUT, "ao_gain", [-1, 256]),
-    (later.SET_OSD, "time_format", ["hh:mm"]),
-    (later.SET_OSD, "position", ["middle"]),
-    (later.SET_OSD, "channel_name", ["x" * 65, "a\nb"]),
-    (later.SET_ADJUST, "contrast", [-1, 256, 1.5]),
-    (later.SET_ADJUST, "enable_mi", ["maybe", 2]),
-    (later.SET_EXPOSURE, "exposure_mode", [3]),
-    (later.SET_EXPOSURE, "high_light_level", [9]),
-    (later.SET_EXPOSURE, "antiflick", [3]),
-    (later.SET_EXPOSURE, "exposure_max", [2, 100_001]),
-    (later.SET_DAY_NIGHT, "daynight_mode", ["night"]),
-    (later.SET_DAY_NIGHT, "day_start.hour", [24]),
-    (later.SET_DAY_NIGHT, "day_end.minute", [60]),
-    (later.SET_DAY_NIGHT, "smt_light_mode", ["On"]),
-    (later.SET_PRIVACY, "region.rects", [[{"x": 1}], [{}], "x"]),
-    (later.SET_PRIVACY, "region.rects.x", [-1, 20_000]),
-    (later.DISK_FORMAT, "video_sizeGB", [0, 4096]),
-    (later.SET_ETHERNET, "addr", ["", "1.2.3", "1.2.3.256", "::1", "01.2.3.4", "host", 1]),
-    (later.SET_ETHERNET, "gateway", ["1.2.3.4.5"]),
-    (later.SET_SERVER, "websocket.websocket_addr", ["", "x" * 257]),
-    (later.SET_SERVER, "http_addr", [""]),
-    (later.MOVE_START, "tiltUp", [-256, 256]),
-    (later.MOVE_START, "panLeft", [-256, 256]),
-    (later.MOVE_START, "channelid", [1]),
-    (later.PATROL_SET_SPEED, "speed", [255]),
-    (later.PATROL_ADD_NODE, "staySeconds", [-1, 3601]),
-    (later.PATROL_DELETE_NODE, "presetindex", [-1]),
-    (later.PRESET_SET, "name", ["", "x" * 65]),
-    (later.OTA_START, "type", [0, 2]),
-    (later.PERSON_UPDATE, "pid", ["", "0", "x"]),
-    (later.PHOTO_SEARCH, "photo", ["", "x"]),
+    (edition_3.SET_STREAMS, "streams.streamid", [-1, 2]),
+    (edition_3.SET_STREAMS, "streams.venctype", ["h263", "", 1, None]),
+    (edition_3.SET_STREAMS, "streams.quality", [19, 101]),
+    (edition_3.SET_STREAMS, "streams.rc_mode", ["abr"]),
+    (edition_3.SET_STREAMS, "streams.bit_rate", [0, 100_000, "fast"]),
+    (edition_3.SET_STREAMS, "streams", [[], {}, "x", [{}] * 5, [1]]),
+    (edition_3.SET_AUDIO_INPUT, "cnt_channel", [0, 3]),
+    (edition_3.SET_AUDIO_INPUT, "enc_type", ["mp3"]),
+    (edition_3.SET_AUDIO_INPUT, "ANR_enable", [2, -1]),
+    (edition_3.SET_AUDIO_INPUT, "channelId", [1]),
+    (edition_3.SET_AUDIO_OUTPUT, "ao_gain", [-1, 256]),
+    (edition_3.SET_OSD, "time_format", ["hh:mm"]),
+    (edition_3.SET_OSD, "position", ["middle"]),
+    (edition_3.SET_OSD, "channel_name", ["x" * 65, "a\nb"]),
+    (edition_3.SET_ADJUST, "contrast", [-1, 256, 1.5]),
+    (edition_3.SET_ADJUST, "enable_mi", ["maybe", 2]),
+    (edition_3.SET_EXPOSURE, "exposure_mode", [3]),
+    (edition_3.SET_EXPOSURE, "high_light_level", [9]),
+    (edition_3.SET_EXPOSURE, "antiflick", [3]),
+    (edition_3.SET_EXPOSURE, "exposure_max", [2, 100_001]),
+    (edition_3.SET_DAY_NIGHT, "daynight_mode", ["night"]),
+    (edition_3.SET_DAY_NIGHT, "day_start.hour", [24]),
+    (edition_3.SET_DAY_NIGHT, "day_end.minute", [60]),
+    (edition_3.SET_DAY_NIGHT, "smt_light_mode", ["On"]),
+    (edition_3.SET_PRIVACY, "region.rects", [[{"x": 1}], [{}], "x"]),
+    (edition_3.SET_PRIVACY, "region.rects.x", [-1, 20_000]),
+    (edition_3.DISK_FORMAT, "video_sizeGB", [0, 4096]),
+    (edition_3.SET_ETHERNET, "addr", ["", "1.2.3", "1.2.3.256", "::1", "01.2.3.4", "host", 1]),
+    (edition_3.SET_ETHERNET, "gateway", ["1.2.3.4.5"]),
+    (edition_3.SET_SERVER, "websocket.websocket_addr", ["", "x" * 257]),
+    (edition_3.SET_SERVER, "http_addr", [""]),
+    (edition_3.MOVE_START, "tiltUp", [-256, 256]),
+    (edition_3.MOVE_START, "panLeft", [-256, 256]),
+    (edition_3.MOVE_START, "channelid", [1]),
+    (edition_3.PATROL_SET_SPEED, "speed", [255]),
+    (edition_3.PATROL_ADD_NODE, "staySeconds", [-1, 3601]),
+    (edition_3.PATROL_DELETE_NODE, "presetindex", [-1]),
+    (edition_3.PRESET_SET, "name", ["", "x" * 65]),
+    (edition_3.OTA_START, "type", [0, 2]),
+    (edition_3.PERSON_UPDATE, "pid", ["", "0", "x"]),
+    (edition_3.PHOTO_SEARCH, "photo", ["", "x"]),
 ]
 
 
@@ -166,7 +166,7 @@ def test_a_value_out_of_bounds_is_refused_by_the_name_of_its_field(
 
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(BadParameter, match=r"param\.zoomIn: no such field"):
-        check_fields(later.MOVE_START, {"tiltUp": 1, "panLeft": 1, "zoomIn": 1})
+        check_fields(edition_3.MOVE_START, {"tiltUp": 1, "panLeft": 1, "zoomIn": 1})
 
 
 def answer(command: Command[Any, Any], result: object) -> Any:
@@ -175,7 +175,7 @@ def answer(command: Command[Any, Any], result: object) -> Any:
 
 def test_device_information_is_read_and_its_secret_is_not_shown() -> None:
     info = answer(
-        later.GET_INFO,
+        edition_3.GET_INFO,
         {
             "type": "RV1126",
             "hardware": "1.0",
@@ -196,7 +196,7 @@ def test_device_information_is_read_and_its_secret_is_not_shown() -> None:
 
 def test_interfaces_are_read() -> None:
     found = answer(
-        later.GET_INTERFACES,
+        edition_3.GET_INTERFACES,
         {
             "iface": "eth0",
             "eth": {"name": "eth0", "dhcp": 1, "addr": "10.0.0.5", "mac": "00:11:22:33:44:55"},
@@ -206,53 +206,55 @@ def test_interfaces_are_read() -> None:
     )
     assert (found.eth.addr, found.eth.dhcp, found.wifi.dhcp) == ("10.0.0.5", True, False)
     assert (found.wifi.quality, found.mobile.quality) == (70, 3)
-    assert answer(later.GET_INTERFACES, {"iface": "eth0", "eth": None}).eth is None
+    assert answer(edition_3.GET_INTERFACES, {"iface": "eth0", "eth": None}).eth is None
 
 
 def test_streams_are_read_row_by_row() -> None:
-    found = answer(later.GET_STREAMS, {"streams": [{"streamid": 0, "width": 2560}, {"width": 1}]})
+    found = answer(
+        edition_3.GET_STREAMS, {"streams": [{"streamid": 0, "width": 2560}, {"width": 1}]}
+    )
     assert [(one.streamid, one.width) for one in found.streams] == [(0, 2560)]
     assert found.unreadable == 1
 
 
 def test_audio_and_picture_are_read() -> None:
-    assert answer(later.GET_AUDIO_INPUT, {"enable": True, "ANR_enable": 0}).ANR_enable == 0
-    assert answer(later.GET_AUDIO_OUTPUT, {"ao_dev": "external"}).ao_dev == "external"
-    assert answer(later.GET_OSD, {"b_showOSD": 0, "channel_name": "Gate"}).b_showOSD is False
-    assert answer(later.GET_EXPOSURE, {"exposure_max": 100}).exposure_max == 100
+    assert answer(edition_3.GET_AUDIO_INPUT, {"enable": True, "ANR_enable": 0}).ANR_enable == 0
+    assert answer(edition_3.GET_AUDIO_OUTPUT, {"ao_dev": "external"}).ao_dev == "external"
+    assert answer(edition_3.GET_OSD, {"b_showOSD": 0, "channel_name": "Gate"}).b_showOSD is False
+    assert answer(edition_3.GET_EXPOSURE, {"exposure_max": 100}).exposure_max == 100
 
 
 def test_privacy_masks_are_read() -> None:
     rects = [{"x": 1, "y": 2, "w": 3, "h": 4}]
-    found = answer(later.GET_PRIVACY, {"bEnable": True, "maxRect": 4, "rects": rects})
+    found = answer(edition_3.GET_PRIVACY, {"bEnable": True, "maxRect": 4, "rects": rects})
     assert (found.maxRect, found.rects[0].h) == (4, 4)
-    assert answer(later.GET_PRIVACY, {"bEnable": False}).rects == ()
+    assert answer(edition_3.GET_PRIVACY, {"bEnable": False}).rects == ()
 
 
 @pytest.mark.parametrize("name", ["ap_list", "aplist"])
 def test_wifi_networks_are_read_without_their_passwords(name: str) -> None:
-    found = answer(later.LIST_ACCESS_POINTS, {name: [{"ssid": "Site", "passwd": "s3cret"}]})
+    found = answer(edition_3.LIST_ACCESS_POINTS, {name: [{"ssid": "Site", "passwd": "s3cret"}]})
     assert [point.ssid for point in found.ap_list] == ["Site"]
     assert "s3cret" not in repr(found)
-    assert sent(later.LIST_ACCESS_POINTS) == {"bResearch": 0}
+    assert sent(edition_3.LIST_ACCESS_POINTS) == {"bResearch": 0}
 
 
 @pytest.mark.parametrize("key", ["jepg_url", "jpeg_url", "jepg-url", "jepg_url "])
 def test_whom_a_photo_shows_is_read_in_spite_of_the_misprint(key: str) -> None:
-    found = answer(later.PHOTO_SEARCH, {"name": "张三", key: "data/1.jpg", "feature": [0.5]})
+    found = answer(edition_3.PHOTO_SEARCH, {"name": "张三", key: "data/1.jpg", "feature": [0.5]})
     assert (found.name, found.jpeg_url) == ("张三", "data/1.jpg")
-    assert answer(later.PHOTO_SEARCH, {"name": "", key: ""}).name is None
+    assert answer(edition_3.PHOTO_SEARCH, {"name": "", key: ""}).name is None
 
 
 def test_presets_and_patrols_are_read() -> None:
-    presets = answer(later.GET_PRESETS, {"presets_cnt": 1, "presets": [{"presetno": 1}]})
+    presets = answer(edition_3.GET_PRESETS, {"presets_cnt": 1, "presets": [{"presetno": 1}]})
     assert [one.presetno for one in presets.presets] == [1]
     patrol = {"patrolid": 2, "bStart": 1, "preset": [{"presetno": 1, "staySeconds": 5}]}
-    found = answer(later.GET_PATROLS, {"patrolsList": [patrol]})
+    found = answer(edition_3.GET_PATROLS, {"patrolsList": [patrol]})
     assert (found.patrolsList[0].bStart, found.patrolsList[0].preset[0].staySeconds) == (True, 5)
-    assert answer(later.PATROL_CREATE, {"patrolid": 3}).patrolid == 3
+    assert answer(edition_3.PATROL_CREATE, {"patrolid": 3}).patrolid == 3
     with pytest.raises(DeviceNonsense, match="patrolid"):
-        answer(later.PATROL_CREATE, {})
+        answer(edition_3.PATROL_CREATE, {})
 
 
 @pytest.mark.parametrize("name", ["patrolNodesList", "patrolsList"])
@@ -260,14 +262,14 @@ def test_presets_and_patrols_are_read() -> None:
 def test_the_nodes_of_a_patrol_are_read_in_either_of_the_printed_shapes(
     name: str, preset: object
 ) -> None:
-    found = answer(later.GET_PATROL_NODES, {name: [{"preset": preset, "staySeconds": 9}]})
+    found = answer(edition_3.GET_PATROL_NODES, {name: [{"preset": preset, "staySeconds": 9}]})
     (node,) = found.patrolNodesList
     assert (node.preset.presetno, node.staySeconds) == (4, 9)
 
 
 @pytest.mark.parametrize(
     "command",
-    [command for command in LATER.commands if command.answer is Done],
+    [command for command in EDITION_3.commands if command.answer is Done],
     ids=lambda command: command.name,
 )
 def test_a_change_needs_no_result(command: Command[Any, Any]) -> None:
@@ -276,7 +278,7 @@ def test_a_change_needs_no_result(command: Command[Any, Any]) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [command for command in LATER.commands if command.answer is not Done],
+    [command for command in EDITION_3.commands if command.answer is not Done],
     ids=lambda command: command.name,
 )
 @pytest.mark.parametrize("result", [b"[]x", b"7", b'"text"', b"null", b""])

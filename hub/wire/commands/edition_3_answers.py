@@ -68,7 +68,7 @@ class Interfaces(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StreamInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A video stream (1.15), as in hub.wire.commands.later_params.Stream."""
+    """A video stream (1.15), as in hub.wire.commands.edition_3_params.Stream."""
 
     streamid: int
     venctype: str | None = None

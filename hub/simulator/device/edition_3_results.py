@@ -13,9 +13,9 @@ from msgspec import Struct
 from hub.errors import NoSuchResource
 from hub.simulator.device.results import CommandResults
 from hub.simulator.device.state import DeviceState
-from hub.wire.commands import later_commands as later
+from hub.wire.commands import edition_3_commands as edition_3
 from hub.wire.commands.dialect import Command
-from hub.wire.commands.later_params import (
+from hub.wire.commands.edition_3_params import (
     EthernetSet,
     PatrolNodeAdd,
     PatrolNodeDelete,
@@ -43,7 +43,7 @@ _FACTORY_WIRED = {
     "gateway": "192.168.1.1",
     "dns": "192.168.1.1",
 }
-_MAIN_STREAM = later.SET_STREAMS.example
+_MAIN_STREAM = edition_3.SET_STREAMS.example
 _MOST_MASKS = 4
 
 
@@ -55,7 +55,7 @@ class _Patrol(Struct):
     is_started: bool = False
 
 
-class LaterResults:
+class Edition3Results:
     """Carries out commands of edition 3 on `state`, and returns their results."""
 
     def __init__(self, state: DeviceState, results: CommandResults) -> None:
@@ -64,35 +64,35 @@ class LaterResults:
         self._presets: dict[int, str] = {1: "Gate"}
         self._patrols: dict[int, _Patrol] = {}
         self._by_name: dict[str, Callable[[Any], Result]] = {
-            later.GET_INFO.name: self._info,
-            later.PERSON_UPDATE.name: self._update,
-            later.PERSON_CLEAR.name: self._clear,
-            later.PHOTO_SEARCH.name: self._who_is,
-            later.GET_STREAMS.name: self._streams,
-            later.GET_AUDIO_INPUT.name: self._audio_input,
-            later.GET_AUDIO_OUTPUT.name: self._audio_output,
-            later.GET_OSD.name: self._osd,
-            later.GET_EXPOSURE.name: self._exposure,
-            later.GET_PRIVACY.name: self._privacy,
-            later.GET_INTERFACES.name: self._interfaces,
-            later.LIST_ACCESS_POINTS.name: self._access_points,
-            later.SET_SERVER.name: self._set_server,
-            later.SET_ETHERNET.name: self._set_ethernet,
-            later.DISK_FORMAT.name: self._format,
-            later.PATROL_CREATE.name: self._create_patrol,
-            later.PATROL_DELETE.name: self._delete_patrol,
-            later.GET_PATROLS.name: self._list_patrols,
-            later.GET_PATROL_NODES.name: self._list_nodes,
-            later.PATROL_ADD_NODE.name: self._add_node,
-            later.PATROL_DELETE_NODE.name: self._delete_node,
-            later.PATROL_SET_SPEED.name: self._set_speed,
-            later.PATROL_SET_STAY.name: self._set_stay,
-            later.PATROL_START.name: self._start_patrol,
-            later.PATROL_STOP.name: self._stop_patrols,
-            later.PRESET_SET.name: self._set_preset,
-            later.PRESET_LOCATE.name: self._check_preset,
-            later.PRESET_DELETE.name: self._delete_preset,
-            later.GET_PRESETS.name: self._list_presets,
+            edition_3.GET_INFO.name: self._info,
+            edition_3.PERSON_UPDATE.name: self._update,
+            edition_3.PERSON_CLEAR.name: self._clear,
+            edition_3.PHOTO_SEARCH.name: self._who_is,
+            edition_3.GET_STREAMS.name: self._streams,
+            edition_3.GET_AUDIO_INPUT.name: self._audio_input,
+            edition_3.GET_AUDIO_OUTPUT.name: self._audio_output,
+            edition_3.GET_OSD.name: self._osd,
+            edition_3.GET_EXPOSURE.name: self._exposure,
+            edition_3.GET_PRIVACY.name: self._privacy,
+            edition_3.GET_INTERFACES.name: self._interfaces,
+            edition_3.LIST_ACCESS_POINTS.name: self._access_points,
+            edition_3.SET_SERVER.name: self._set_server,
+            edition_3.SET_ETHERNET.name: self._set_ethernet,
+            edition_3.DISK_FORMAT.name: self._format,
+            edition_3.PATROL_CREATE.name: self._create_patrol,
+            edition_3.PATROL_DELETE.name: self._delete_patrol,
+            edition_3.GET_PATROLS.name: self._list_patrols,
+            edition_3.GET_PATROL_NODES.name: self._list_nodes,
+            edition_3.PATROL_ADD_NODE.name: self._add_node,
+            edition_3.PATROL_DELETE_NODE.name: self._delete_node,
+            edition_3.PATROL_SET_SPEED.name: self._set_speed,
+            edition_3.PATROL_SET_STAY.name: self._set_stay,
+            edition_3.PATROL_START.name: self._start_patrol,
+            edition_3.PATROL_STOP.name: self._stop_patrols,
+            edition_3.PRESET_SET.name: self._set_preset,
+            edition_3.PRESET_LOCATE.name: self._check_preset,
+            edition_3.PRESET_DELETE.name: self._delete_preset,
+            edition_3.GET_PRESETS.name: self._list_presets,
         }
 
     def result(self, command: Command[Any, Any], param: Struct) -> Result:
@@ -147,35 +147,35 @@ class LaterResults:
         }
 
     def _streams(self, _param: Struct) -> Result:
-        return self._told(later.SET_STREAMS)
+        return self._told(edition_3.SET_STREAMS)
 
     def _audio_input(self, _param: Struct) -> Result:
-        return {**self._told(later.SET_AUDIO_INPUT), "sample_rate": 8000, "bit_width": 16}
+        return {**self._told(edition_3.SET_AUDIO_INPUT), "sample_rate": 8000, "bit_width": 16}
 
     def _audio_output(self, _param: Struct) -> Result:
-        told = self._told(later.SET_AUDIO_OUTPUT)
+        told = self._told(edition_3.SET_AUDIO_OUTPUT)
         return {**told, "enc_type": "g711u", "sample_rate": 8000, "ao_dev": "built-in"}
 
     def _osd(self, _param: Struct) -> Result:
-        if later.SET_OSD.name not in self._state.told:
+        if edition_3.SET_OSD.name not in self._state.told:
             return {**_FACTORY_OSD, "channel_name": "IPC"}
-        fields = msgspec.to_builtins(self._state.told[later.SET_OSD.name])
+        fields = msgspec.to_builtins(self._state.told[edition_3.SET_OSD.name])
         assert isinstance(fields, dict)
         return {name: value for name, value in fields.items() if name != "channelId"}
 
     def _exposure(self, _param: Struct) -> Result:
-        return self._told(later.SET_EXPOSURE)
+        return self._told(edition_3.SET_EXPOSURE)
 
     def _privacy(self, _param: Struct) -> Result:
         limits = {"maxRect": _MOST_MASKS, "maxW": 2560, "maxH": 1440}
-        if later.SET_PRIVACY.name not in self._state.told:
+        if edition_3.SET_PRIVACY.name not in self._state.told:
             return {**limits, "bEnable": False, "rects_cnt": 0, "rects": []}
-        return {**limits, **self._told(later.SET_PRIVACY)["region"]}
+        return {**limits, **self._told(edition_3.SET_PRIVACY)["region"]}
 
     def _interfaces(self, _param: Struct) -> Result:
         wired = _FACTORY_WIRED
-        if later.SET_ETHERNET.name in self._state.told:
-            wired = self._told(later.SET_ETHERNET)
+        if edition_3.SET_ETHERNET.name in self._state.told:
+            wired = self._told(edition_3.SET_ETHERNET)
         return {
             "iface": "eth0",
             "eth": {
@@ -198,7 +198,7 @@ class LaterResults:
         self._state.http_base = urlsplit(param.http_addr).path.rstrip("/")
 
     def _set_ethernet(self, param: EthernetSet) -> None:
-        self._state.told[later.SET_ETHERNET.name] = param
+        self._state.told[edition_3.SET_ETHERNET.name] = param
         self._state.address = self._state.identity.ip if param.dhcp else param.addr
 
     def _format(self, _param: Struct) -> None:
