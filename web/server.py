@@ -31,13 +31,13 @@ from hub.config import Config
 from hub.errors import BadParameter, NoSuchPath
 from hub.net.binding import open_listeners
 from hub.net.connection import OnOldTls, Peer
+from hub.net.connection_slots import KnownAddresses, Limits
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
 from hub.net.loop_scheduler import LoopScheduler
 from hub.net.networks import Networks
-from hub.net.open_files import places
-from hub.net.places import KnownAddresses, Limits
+from hub.net.open_files import connection_limit
 from hub.services import Services
 from web import error_responses
 from web.api.devices.commands import commands_api
@@ -79,7 +79,7 @@ async def serve(
     others = below(web.prefix, commands_api(services, bodies, app))
     closing = trio.Event()
     tls = services.upkeep.certificates.context if web.tls else None
-    direct = Limits(places(web.max_connections), web.max_connections_per_address)
+    direct = Limits(connection_limit(web.max_connections), web.max_connections_per_address)
     limits = msgspec.structs.replace(direct, proxies=Networks(web.trusted_proxies))
     listeners = await open_listeners(web.bind, web.port, setting="web.port")
     deadlines = Deadlines()

@@ -85,9 +85,9 @@ class DeviceLink:
         "_on_ended",
         "_overdue",
         "_pending",
-        "_place",
         "_rate_limit",
         "_scope",
+        "_slot",
         "_socket",
         "address",
         "cipher_suite",
@@ -121,7 +121,7 @@ class DeviceLink:
         if isinstance(stream, TlsStream):
             self.cipher_suite = stream.cipher_suite()
             stream.portion_bytes = _PORTION_BYTES
-        self._place = peer.place
+        self._slot = peer.slot
         self.did = ""
         self.sn = ""
         self.ip = ""
@@ -204,7 +204,7 @@ class DeviceLink:
             self.since = since
         self.did, self.sn, self.token = did, sn, token
         self.is_pending = False
-        self._place.keep()
+        self._slot.keep()
         self._socket.limit = self._config.max_frame_kb * 1024
 
     def close(self, reason: str, code: int = NORMAL) -> None:
@@ -270,8 +270,8 @@ class DeviceLink:
     def _end(self, ending: Ending) -> None:
         if self._closing is None:
             self._closing = ending
-            # Or a camera that connects again and again would keep many places.
-            self._place.release()
+            # Or a camera that connects again and again would keep many slots.
+            self._slot.release()
             self._scope.cancel()
 
     def _sender(self) -> str:
@@ -296,7 +296,7 @@ class DeviceLink:
 
     async def _handle(self, message: str | bytes) -> None:
         self._set_deadline(ANSWER_SECONDS, _ANSWER_LATE)
-        self._place.speak()
+        self._slot.speak()
         self.trace.received(message)
         await self._handle_message(self, message)
         self._set_deadline(self._silence_seconds, _FRAME_LATE)

@@ -16,11 +16,11 @@ from hub.link.ending import GOING_AWAY
 from hub.link.message_budget import MessageBudget
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
+from hub.net.connection_slots import Limits
 from hub.net.deadlines import Deadlines
 from hub.net.https_redirect import redirect_to_https
 from hub.net.listener import serve_port
-from hub.net.open_files import places
-from hub.net.places import Limits
+from hub.net.open_files import connection_limit
 from hub.services import Services
 
 #: Returns the TLS context to use for the next connection; certificates change while the hub runs.
@@ -107,7 +107,7 @@ async def serve_devices(
                     port.listeners,
                     links.handle,
                     limits=Limits(
-                        places(config.max_connections), config.max_connections_per_address
+                        connection_limit(config.max_connections), config.max_connections_per_address
                     ),
                     known=services.access.known_addresses,
                     tls=port.tls,

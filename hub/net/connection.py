@@ -13,9 +13,9 @@ from msgspec import Struct, field
 
 from hub import metrics
 from hub.log import limited, place_of
+from hub.net.connection_slots import ConnectionSlot
 from hub.net.loop_scheduler import LoopScheduler
 from hub.net.networks import network_of
-from hub.net.places import Place
 from hub.net.socket_stream import SocketStream
 from hub.net.tls_stream import TlsStream
 
@@ -37,14 +37,14 @@ _OLD_TLS = frozenset({"no shared cipher", "unsupported protocol", "version too l
 class Peer(Struct, frozen=True):
     """The other end of a connection; `accepted_at` is in seconds of trio's clock.
 
-    A handler notes at the `place` that the peer has spoken: silent connections go first when the
+    A handler notes at the `slot` that the peer has spoken: silent connections go first when the
     port is full. It is then closed, which its handler notices as trio.ClosedResourceError.
     """
 
     address: str
     port: int
     accepted_at: float = 0.0
-    place: Place = field(default_factory=Place)
+    slot: ConnectionSlot = field(default_factory=ConnectionSlot)
 
 
 class PortHandler(Struct, frozen=True):

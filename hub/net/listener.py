@@ -1,4 +1,4 @@
-"""Accepts connections on a port, within limits in total and per address (hub.net.places)."""
+"""Accepts connections on a port, within its limits (hub.net.connection_slots)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import trio
 from hub import metrics
 from hub.log import limited
 from hub.net.connection import Handler, OnOldTls, Peer, PlainHandler, PortHandler, peer_of
+from hub.net.connection_slots import ConnectionSlots, Full, KnownAddresses, Limits
 from hub.net.loop_scheduler import LoopScheduler
 from hub.net.networks import network_of
-from hub.net.places import Full, KnownAddresses, Limits, Places
 from hub.net.socket_stream import SocketStream, from_trio_stream
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,8 @@ async def serve_port(
     `tls` is called for each accepted connection and returns its context; None serves a plain port.
     On a TLS port, connections that do not begin with a TLS handshake go to `on_plain`. Handshake
     and `on_plain` must finish within `handshake_seconds`. `on_old_tls` hears of clients whose TLS
-    is too old. Beyond `limits`, connections are closed at once, or take the place of another one,
-    as `known` addresses do (hub.net.places).
+    is too old. Beyond `limits`, connections are closed at once, or take the slot of another one,
+    as `known` addresses do (hub.net.connection_slots).
     """
     port_handler = PortHandler(
         name, handler, tls, handshake_seconds, on_plain, on_old_tls, LoopScheduler(known)
@@ -71,7 +71,7 @@ class _PortServer:
         self._name = name
         self._port_handler = port_handler
         self._limits = limits
-        self._places = Places(limits, known, on_cut=self._count_cut)
+        self._slots = ConnectionSlots(limits, known, on_cut=self._count_cut)
         self._gauge = metrics.connections.labels(name)
 
     async def accept_from(
@@ -106,19 +106,19 @@ class _PortServer:
             stream.close()
             return
         try:
-            place = self._places.take(peer.address, stream.close)
+            slot = self._slots.take(peer.address, stream.close)
         except Full as full:
             stream.close()
             self._log_refusal(peer.address, full.limit)
             return
         self._gauge.inc()
-        nursery.start_soon(self._serve, stream, msgspec.structs.replace(peer, place=place))
+        nursery.start_soon(self._serve, stream, msgspec.structs.replace(peer, slot=slot))
 
     async def _serve(self, stream: SocketStream, peer: Peer) -> None:
         try:
             await self._port_handler.serve(stream, peer)
         finally:
-            peer.place.leave()
+            peer.slot.leave()
             self._gauge.dec()
 
     def _log_refusal(self, address: str, limit: str) -> None:
@@ -145,7 +145,7 @@ class _PortServer:
             log,
             logging.WARNING,
             f"cut {self._name}",
-            "the %s port is full: connections of %s, which has the most, give their places to"
+            "the %s port is full: connections of %s, which has the most, give their slots to"
             " others",
             self._name,
             source,

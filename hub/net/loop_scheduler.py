@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import trio
 
+from hub.net.connection_slots import KnownAddresses
 from hub.net.fair_queue import FairQueue
 from hub.net.networks import network_of
-from hub.net.places import KnownAddresses
 
 #: The name of the group of all addresses that are not known.
 _STRANGERS = ""

@@ -21,7 +21,7 @@ _LEAST_RESERVE = 44
 _PORTS = 2
 
 
-def places(wanted: int) -> int:
+def connection_limit(wanted: int) -> int:
     """Return how many connections a port may have, of those that are wanted."""
     limit = _limit()
     if limit is None:

@@ -20,7 +20,7 @@ from hub import metrics
 from hub.errors import DeviceLeft, DeviceSilent
 from hub.link.connection import DeviceLink
 from hub.net.connection import Peer
-from hub.net.places import Limits, Places
+from hub.net.connection_slots import ConnectionSlots, Limits
 from hub.net.socket_stream import SocketStream
 from tests.support.gate import ADDRESS, online
 from tests.support.plug import Port, device_port
@@ -668,15 +668,15 @@ async def test_a_camera_that_connects_again_and_again_keeps_one_place(
     autojump_clock: MockClock,
 ) -> None:
     """Its earlier connections take 2 s each to end if it does not answer their close frames."""
-    places = Places(Limits(connections=4, per_address=4))
+    slots = ConnectionSlots(Limits(connections=4, per_address=4))
     async with device_port() as port:
         await port.site.enrol()
         kept = []
         for _ in range(3):
             camera = await port.camera()
-            kept.append(places.take(ADDRESS, lambda: None))
-            camera.link._place = kept[-1]
+            kept.append(slots.take(ADDRESS, lambda: None))
+            camera.link._slot = kept[-1]
             assert (await camera.connect())["code"] == 200
             # From now on it is deaf.
             camera.socket._stream.receive_stream.close()
-        assert [place.is_kept for place in kept] == [False, False, True]
+        assert [slot.is_kept for slot in kept] == [False, False, True]

@@ -19,7 +19,7 @@ from hub.config import Config
 from hub.errors import StartFault
 from hub.link.listener import serve_devices
 from hub.live.old_tls import OldTls
-from hub.net.places import KnownAddresses
+from hub.net.connection_slots import KnownAddresses
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.clock import FrozenClock
 from tests.support.gate import SN, Gate, gate, online

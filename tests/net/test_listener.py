@@ -12,9 +12,9 @@ import trio.testing
 
 from hub import metrics
 from hub.net.binding import open_listeners
+from hub.net.connection_slots import Limits
 from hub.net.loop_scheduler import LoopScheduler
 from hub.net.networks import Networks
-from hub.net.places import Limits
 from tests.support.certificates import server_context, trusting_anybody
 from tests.support.served_port import answers, counted, is_closed, served
 

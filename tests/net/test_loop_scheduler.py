@@ -5,8 +5,8 @@ from __future__ import annotations
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from hub.net.connection_slots import KnownAddresses
 from hub.net.loop_scheduler import LoopScheduler
-from hub.net.places import KnownAddresses
 
 FLOOD, OTHER_FLOOD, STRANGER, CAMERA = "10.0.0.66", "10.0.0.67", "10.0.0.5", "10.0.0.8"
 

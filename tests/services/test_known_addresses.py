@@ -1,4 +1,4 @@
-"""Addresses that have places of their own at the ports (hub.net.places), over a restart."""
+"""Addresses that have connection slots of their own (hub.net.connection_slots), over a restart."""
 
 from __future__ import annotations
 

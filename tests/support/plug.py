@@ -17,8 +17,8 @@ from hub.link.dispatch import Dispatch
 from hub.link.message_budget import MessageBudget
 from hub.live.old_tls import OldTls
 from hub.net.connection import Peer
+from hub.net.connection_slots import KnownAddresses
 from hub.net.deadlines import Deadlines
-from hub.net.places import KnownAddresses
 from tests.support.clock import NOON
 from tests.support.gate import ADDRESS, SN, Gate
 from tests.support.memory_store import MemoryStore

@@ -11,8 +11,8 @@ import trio.testing
 
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
+from hub.net.connection_slots import Limits
 from hub.net.listener import serve_port
-from hub.net.places import Limits
 from tests.support.certificates import trusting_anybody
 
 PLENTY = Limits(connections=1000, per_address=1000)

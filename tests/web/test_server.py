@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from hub.net.places import KnownAddresses, Limits
+from hub.net.connection_slots import KnownAddresses, Limits
 from tests.bench.hub_process import raise_limit_of_open_files
 from tests.support.certificates import server_context
 from tests.support.ports import free_port

@@ -154,7 +154,7 @@ class Connection:
         meanwhile: if its whole body has arrived, it is answered here, without starting a task.
         """
         self._set_idle(False)
-        self._peer.place.speak()
+        self._peer.slot.speak()
         scope = self._scope_of(request)
         exchange = self._exchange = Exchange(self, scope, self._invite_body, self._answers)
         if request.body is None or request.method in ("GET", "HEAD"):
@@ -252,7 +252,7 @@ class Connection:
 
     def cut_off(self) -> None:
         """End the connection at once, in the middle of an answer: others need the room."""
-        self._peer.place.cut_off()
+        self._peer.slot.cut_off()
         self._reading.cancel()
 
     async def finish_exchange(self) -> None:

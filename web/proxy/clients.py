@@ -10,8 +10,8 @@ from hypercorn.typing import ASGIFramework, ASGIReceiveCallable, ASGISendCallabl
 from hub import metrics
 from hub.errors import TooManyRequests
 from hub.log import limited
+from hub.net.connection_slots import KnownAddresses
 from hub.net.networks import Networks
-from hub.net.places import KnownAddresses
 from web.auth import address_of
 from web.error_responses import refuse
 from web.proxy.forwarded import seen_through
@@ -25,7 +25,7 @@ def for_clients(
     """Return `app` as it sees the clients that trusted proxies name, not the proxies.
 
     A client has at most `most` requests in progress; further ones are refused. Its connections
-    cannot be limited, since they are those of the proxy (hub.net.places).
+    cannot be limited, since they are those of the proxy (hub.net.connection_slots).
     """
     in_progress = Counter[str]()
 

@@ -27,8 +27,8 @@ from hub.errors import HubError, StartFault
 from hub.log import limited
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
+from hub.net.connection_slots import Limits
 from hub.net.listener import serve_port
-from hub.net.places import Limits
 from hub.process.control.access import AnyAccessRequest
 from hub.process.control.alarms import AnyAlarmRequest
 from hub.process.control.backups import AnyBackupRequest

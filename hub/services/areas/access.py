@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hub.net.places import KnownAddresses
+from hub.net.connection_slots import KnownAddresses
 from hub.services.access.api_keys import ApiKeys
 from hub.services.access.passwords import Passwords
 from hub.services.access.screens import Screens

@@ -20,7 +20,7 @@ from hub.live.feed import Subscription
 from hub.log import visible
 from hub.services.forwarding.backpressure import backoff_for_uploads
 from hub.services.forwarding.erasures import MAX_RECORDS, erasure_items, person_items
-from hub.services.forwarding.places import erasures_of, is_ours, on_this_log, without_expired
+from hub.services.forwarding.positions import erasures_of, is_ours, on_this_log, without_expired
 from hub.services.forwarding.retries import Retries
 from hub.services.forwarding.sender import (
     AlarmItem,
@@ -169,7 +169,7 @@ class Forwarder:
             self._parked.update(one.key for one in parked)
             self._knows_parked = True
         if not self._is_placed:
-            await self._find_place()
+            await self._find_position()
         while True:
             await self._tell_erasures()
             await self._send_chosen()
@@ -189,7 +189,7 @@ class Forwarder:
                 nursery.start_soon(_until, wait, nursery.cancel_scope)
         if broken:
             await self._wait(broken[0], self._retries.next_wait())
-            await self._find_place()
+            await self._find_position()
 
     async def _tell_erasures(self) -> None:
         """Tell of what was erased. Whatever is read from the log after this is without it."""
@@ -352,30 +352,32 @@ class Forwarder:
             shown = await self._store.targets.with_alarm([record.seq for record in records])
         return [RecordItem(one, choice == "all" or one.seq in shown) for one in records]
 
-    async def _find_place(self) -> None:
+    async def _find_position(self) -> None:
         """Ask the other side how far it is. Raises _ReadAgain if that is not where we are."""
-        place = await self._ask_place()
+        position = await self._ask_position()
         self._is_placed = True
-        if place is None:
+        if position is None:
             return
-        if not await is_ours(place, self._store):
+        if not await is_ours(position, self._store):
             await self._hold(f"another hub sends as {self.target.options.hub} too")
         self._end_waiting()
-        place = await without_expired(place, self.cursor, self._store)
-        erased = erasures_of(place, self.cursor)
-        if (place.seq, erased) != (self.cursor.seq, self.cursor.erasure_number):
+        position = await without_expired(position, self.cursor, self._store)
+        erased = erasures_of(position, self.cursor)
+        if (position.seq, erased) != (self.cursor.seq, self.cursor.erasure_number):
             log.info(
                 "target %d has the records up to %d, not %d",
                 self.target.id,
-                place.seq,
+                position.seq,
                 self.cursor.seq,
             )
             # What is not in the log any more up to here was delivered, or not selected.
-            self._handled = 0 if place.has_lost else self.cursor.seq
-            self.cursor = replace(self.cursor, log=place.log, seq=place.seq, erasure_number=erased)
+            self._handled = 0 if position.has_lost else self.cursor.seq
+            self.cursor = replace(
+                self.cursor, log=position.log, seq=position.seq, erasure_number=erased
+            )
             raise _ReadAgain
 
-    async def _ask_place(self) -> Position | None:
+    async def _ask_position(self) -> Position | None:
         while True:
             try:
                 return await self._sender.position(self.cursor)
@@ -397,7 +399,7 @@ class Forwarder:
                 items = items[refused.position + 1 :]
             except TryLater as failure:
                 await self._wait(str(failure), self._retries.next_wait(failure.after))
-                await self._find_place()
+                await self._find_position()
             except NeedsPerson as reason:
                 await self._hold(str(reason))
             else:
@@ -479,10 +481,10 @@ class Forwarder:
 def _unbroken(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """Yield the records in parts whose seqs follow each other."""
     start = 0
-    for place in range(1, len(records) + 1):
-        if place == len(records) or records[place].seq != records[place - 1].seq + 1:
-            yield records[start:place]
-            start = place
+    for end in range(1, len(records) + 1):
+        if end == len(records) or records[end].seq != records[end - 1].seq + 1:
+            yield records[start:end]
+            start = end
 
 
 async def _until(wait: Callable[[], object], scope: trio.CancelScope) -> None:

@@ -227,7 +227,7 @@ class TargetTable(Table[TargetRows]):
             name = _free_name(connection, new.name) if with_free_name else new.name
             _check_name(connection, name, 0)
             values = (new.kind, name, _encode(new.options), new.created_at)
-            id = connection.execute(_ADD, (*values, *_places(new.cursor))).lastrowid or 0
+            id = connection.execute(_ADD, (*values, *_cursor_values(new.cursor))).lastrowid or 0
             sealed = self._sealed(id, secrets)
             connection.execute(_SEAL, (sealed, id))
             fields = msgspec.structs.asdict(new) | {"name": name}
@@ -288,7 +288,7 @@ class TargetTable(Table[TargetRows]):
             if count:
                 self._keep(replace(self._targets[target.id].target, cursor=cursor))
 
-        values = (*_places(cursor), target.id, target.generation)
+        values = (*_cursor_values(cursor), target.id, target.generation)
         await self._writer.write(lambda c: c.execute(_MOVE, values).rowcount, moved)
 
     async def remove(self, id: int) -> None:
@@ -420,7 +420,7 @@ def _secrets(box: SecretBox, id: int, sealed: bytes) -> TargetSecrets:
     return msgspec.json.decode(box.open(sealed, _context(id)), type=TargetSecrets)
 
 
-def _places(cursor: Cursor) -> tuple[str, int, int, int]:
+def _cursor_values(cursor: Cursor) -> tuple[str, int, int, int]:
     numbers = (cursor.seq, cursor.alarm_number, cursor.erasure_number)
     return cursor.log, *map(clamp, numbers)  # type: ignore[return-value]
 

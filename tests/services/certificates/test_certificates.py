@@ -20,8 +20,8 @@ from hub.errors import StartFault
 from hub.live.old_tls import is_legacy
 from hub.net.binding import open_listeners
 from hub.net.connection import Peer
+from hub.net.connection_slots import Limits
 from hub.net.listener import serve_port
-from hub.net.places import Limits
 from hub.services.certificates import certificates as module
 from hub.services.certificates.authority import key_pem, names_in, new_rsa_key
 from hub.services.certificates.certificates import Certificates, names_of_this_host

@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from hub.net.places import KnownAddresses
+from hub.net.connection_slots import KnownAddresses
 from hub.services.firmware.downloads import MAX_DOWNLOADS_PER_DEVICE, PATH, STEP_BYTES
 from tests.support.clock import FrozenClock
 from tests.support.firmware import FirmwareSite, firmware_site

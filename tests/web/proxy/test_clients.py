@@ -9,8 +9,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from hub import metrics
+from hub.net.connection_slots import KnownAddresses
 from hub.net.networks import Networks
-from hub.net.places import KnownAddresses
 from tests.support.served_port import counted
 from tests.support.web import connected, request, services, serving
 from web.proxy.clients import for_clients

@@ -1,4 +1,4 @@
-"""Who has a place at a port that is full."""
+"""Who has a slot at a port that is full."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Callable
 
 import pytest
 
-from hub.net.networks import Networks
-from hub.net.places import (
+from hub.net.connection_slots import (
     MAX_KNOWN,
-    PLACES_OF_KNOWN,
+    SLOTS_OF_KNOWN,
+    ConnectionSlot,
+    ConnectionSlots,
     Full,
     KnownAddresses,
     Limits,
-    Place,
-    Places,
 )
+from hub.net.networks import Networks
 
 ATTACKER, OTHER, CAMERA = "10.0.0.66", "10.0.0.67", "10.0.0.1"
 
 
 class Port:
-    """Places, and the connections that were cut off, by the names that the test gave them."""
+    """A port's slots, and the connections that were cut off, by the names that the test gave."""
 
     def __init__(self, connections: int, per_address: int = 1000, proxies: str = "") -> None:
         self.known = KnownAddresses()
         limits = Limits(connections, per_address, Networks(proxies))
-        self.places = Places(limits, self.known)
+        self.slots = ConnectionSlots(limits, self.known)
         self.cut: list[str] = []
 
-    def take(self, address: str, name: str = "") -> Place:
-        return self.places.take(address, self._cut(name or address))
+    def take(self, address: str, name: str = "") -> ConnectionSlot:
+        return self.slots.take(address, self._cut(name or address))
 
     def _cut(self, name: str) -> Callable[[], None]:
         return lambda: self.cut.append(name)
@@ -43,7 +43,7 @@ def test_a_newcomer_takes_a_place_of_the_source_that_has_the_most() -> None:
             port.take(address)
     port.take(CAMERA)
     assert port.cut == [ATTACKER]
-    assert port.places.taken == 6
+    assert port.slots.taken == 6
 
 
 def test_of_the_largest_source_the_silent_and_of_those_the_young_go_first() -> None:
@@ -91,12 +91,12 @@ def test_a_known_address_gets_in_although_every_source_has_one_connection_only()
 
 
 def test_a_known_address_can_count_on_some_places_and_no_more() -> None:
-    port = Port(PLACES_OF_KNOWN * 2)
+    port = Port(SLOTS_OF_KNOWN * 2)
     port.known.note(CAMERA)
-    for _ in range(PLACES_OF_KNOWN * 2 - 1):
+    for _ in range(SLOTS_OF_KNOWN * 2 - 1):
         port.take(CAMERA)
     port.take(ATTACKER)
-    for _ in range(PLACES_OF_KNOWN // 2 - 1):
+    for _ in range(SLOTS_OF_KNOWN // 2 - 1):
         port.take(ATTACKER)
     assert set(port.cut) == {CAMERA}
     with pytest.raises(Full):
@@ -106,9 +106,9 @@ def test_a_known_address_can_count_on_some_places_and_no_more() -> None:
 def test_a_kept_place_is_taken_by_nobody() -> None:
     port = Port(2)
     for name in ("first", "second"):
-        place = port.take(ATTACKER, name)
-        place.keep()
-        place.speak()
+        slot = port.take(ATTACKER, name)
+        slot.keep()
+        slot.speak()
     port.known.note(CAMERA)
     with pytest.raises(Full):
         port.take(CAMERA)
@@ -118,9 +118,9 @@ def test_a_kept_place_is_taken_by_nobody() -> None:
 def test_a_place_that_is_released_can_be_taken_again() -> None:
     port = Port(2)
     kept = [port.take(ATTACKER, name) for name in ("first", "second")]
-    for place in kept:
-        place.release()
-        place.keep()
+    for slot in kept:
+        slot.release()
+        slot.keep()
     kept[0].release()
     kept[0].release()
     port.known.note(CAMERA)
@@ -129,16 +129,16 @@ def test_a_place_that_is_released_can_be_taken_again() -> None:
     kept[0].release()
     kept[1].leave()
     kept[1].release()
-    assert port.places.taken == 1
+    assert port.slots.taken == 1
 
 
 def test_a_place_that_was_given_back_is_free() -> None:
     port = Port(1)
     for _ in range(3):
-        place = port.take(ATTACKER)
-        place.leave()
-        place.leave()
-    assert port.places.taken == 0
+        slot = port.take(ATTACKER)
+        slot.leave()
+        slot.leave()
+    assert port.slots.taken == 0
     kept = port.take(ATTACKER)
     kept.keep()
     kept.leave()
@@ -165,10 +165,10 @@ def test_a_known_address_counts_apart_from_its_ipv6_network() -> None:
     port.known.note(camera)
     for number in range(4):
         port.take(f"2001:db8::66:{number}")
-    place = port.take(camera)
+    slot = port.take(camera)
     assert port.cut == ["2001:db8::66:3"]
-    place.leave()
-    assert port.places.taken == 3
+    slot.leave()
+    assert port.slots.taken == 3
 
 
 def test_one_address_has_its_own_limit() -> None:
@@ -188,7 +188,7 @@ def test_trusted_proxies_have_half_of_the_places_together_whatever_one_address_m
     with pytest.raises(Full) as full:
         port.take("10.0.1.2")
     assert full.value.limit == "proxies"
-    assert port.places.taken == 5
+    assert port.slots.taken == 5
     port.take(ATTACKER)
 
 
@@ -210,7 +210,7 @@ def test_trusted_proxies_get_their_places_although_the_port_is_full() -> None:
     for _ in range(4):
         port.take("10.0.1.1")
     assert len(port.cut) == 4
-    assert port.places.taken == 8
+    assert port.slots.taken == 8
 
 
 def test_a_proxy_that_is_known_has_the_places_of_proxies() -> None:
@@ -218,7 +218,7 @@ def test_a_proxy_that_is_known_has_the_places_of_proxies() -> None:
     port.known.note("10.0.1.1")
     for _ in range(4):
         port.take("10.0.1.1")
-    assert port.places.taken == 4
+    assert port.slots.taken == 4
 
 
 def test_the_addresses_that_are_known_are_bounded() -> None:
@@ -233,7 +233,7 @@ def test_the_addresses_that_are_known_are_bounded() -> None:
 
 
 def test_a_place_without_a_port_does_nothing() -> None:
-    place = Place()
-    place.speak()
-    place.keep()
-    place.leave()
+    slot = ConnectionSlot()
+    slot.speak()
+    slot.keep()
+    slot.leave()

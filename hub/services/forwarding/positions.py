@@ -24,33 +24,33 @@ class _Shown(Struct, frozen=True):
     received_at: str = ""
 
 
-async def is_ours(place: Position, store: Store) -> bool:
+async def is_ours(position: Position, store: Store) -> bool:
     """Whether the record that the other side has last is the one that the store has.
 
     Raises TooManyRequests, CannotStoreNow.
     """
-    if place.seq > store.records.last_seq:
+    if position.seq > store.records.last_seq:
         return False
-    record = await store.records.get(place.seq) if place.record else None
+    record = await store.records.get(position.seq) if position.record else None
     if record is None:
         return True
     try:
-        shown = msgspec.json.decode(place.record, type=_Shown)
+        shown = msgspec.json.decode(position.record, type=_Shown)
     except msgspec.MsgspecError:
         return False
     return (shown.did, shown.received_at) == (record.did, format_rfc3339(record.received_at))
 
 
-async def without_expired(place: Position, cursor: Cursor, store: Store) -> Position:
-    """Return a place after what is too old to be there, if the other side keeps nothing for ever.
+async def without_expired(position: Position, cursor: Cursor, store: Store) -> Position:
+    """Return a position behind what is too old to be there, if the other side expires it.
 
     What arrived here later cannot be too old there: it was lost. Raises TooManyRequests,
     CannotStoreNow.
     """
-    if place.expired_before is None:
-        return place
-    older = await _last_before(place.expired_before, cursor.seq, store)
-    return replace(place, seq=max(place.seq, older))
+    if position.expired_before is None:
+        return position
+    older = await _last_before(position.expired_before, cursor.seq, store)
+    return replace(position, seq=max(position.seq, older))
 
 
 async def _last_before(moment: int, end: int, store: Store) -> int:
@@ -74,9 +74,9 @@ def on_this_log(cursor: Cursor, store: Store) -> Cursor:
     return Cursor(store.log_id, 0, 0, cursor.erasure_number)
 
 
-def erasures_of(place: Position, cursor: Cursor) -> int:
+def erasures_of(position: Position, cursor: Cursor) -> int:
     """Return up to which number the other side has the erasures; never more than the cursor."""
-    if place.erasure_number is not None:
-        return min(place.erasure_number, cursor.erasure_number)
-    has_lost = place.has_lost or place.seq < cursor.seq
+    if position.erasure_number is not None:
+        return min(position.erasure_number, cursor.erasure_number)
+    has_lost = position.has_lost or position.seq < cursor.seq
     return 0 if has_lost else cursor.erasure_number

@@ -1,14 +1,14 @@
-"""Who has a place at a port: when all are taken, the largest source gives one back.
+"""Who has a slot at a port: when all are taken, the largest source gives one back.
 
-A port has a number of places, one for each connection. A source is an address that is known, or a
-network of those that are not (hub.net.networks). Each source is measured by its *claim*: the places
-that it has, less those that it can count on if it is known. A newcomer to a full port takes a place
+A port has a number of slots, one for each connection. A source is an address that is known, or a
+network of those that are not (hub.net.networks). Each source is measured by its *claim*: the slots
+that it has, less those that it can count on if it is known. A newcomer to a full port takes a slot
 of the source with the largest claim, if that exceeds its own: of this source the silent connections
-go first, and of those the youngest. A place that is kept is out of this: nobody takes it, and it is
+go first, and of those the youngest. A slot that is kept is out of this: nobody takes it, and it is
 not part of a claim.
 
 Through a reverse proxy come many clients, who are not known before they ask for something. So all
-trusted proxies are one source, which is known and has a limit of its own: half of the places. It
+trusted proxies are one source, which is known and has a limit of its own: half of the slots. It
 can count on all of them, and leaves the other half to everybody who connects directly.
 """
 
@@ -23,10 +23,10 @@ from hub.net.networks import NO_NETWORKS, Networks, network_of
 
 #: The source of everything that comes through trusted proxies.
 PROXIES = "trusted proxies"
-#: Trusted proxies have 1 / PROXIES_DIVISOR of the places.
+#: Trusted proxies have 1 / PROXIES_DIVISOR of the slots.
 PROXIES_DIVISOR = 2
-#: An address of an enrolled camera or of a signed-in browser can count on so many places.
-PLACES_OF_KNOWN = 16
+#: An address of an enrolled camera or of a signed-in browser can count on so many slots.
+SLOTS_OF_KNOWN = 16
 #: How many addresses are known at most; the one that was noted longest ago is forgotten.
 MAX_KNOWN = 4096
 
@@ -75,15 +75,15 @@ class KnownAddresses:
 
 
 class Full(Exception):
-    """There is no place. `limit`: the name of the limit that was reached."""
+    """There is no slot. `limit`: the name of the limit that was reached."""
 
     def __init__(self, limit: str) -> None:
         super().__init__(limit)
         self.limit = limit
 
 
-class Place:
-    """The place of one connection. Without a port it is nobody's, and its methods do nothing."""
+class ConnectionSlot:
+    """The slot of one connection. Without a port it is nobody's, and its methods do nothing."""
 
     __slots__ = ("_cut", "_source", "is_kept", "is_silent")
 
@@ -103,7 +103,7 @@ class Place:
                 self._source.move_to_speaking(self)
 
     def keep(self) -> None:
-        """Let nobody take this place: it belongs to an enrolled camera that is online."""
+        """Let nobody take this slot: it belongs to an enrolled camera that is online."""
         if not self.is_kept:
             self.is_kept = True
             if self._source is not None:
@@ -117,19 +117,19 @@ class Place:
                 self._source.release(self)
 
     def leave(self) -> None:
-        """Give the place back: the connection has ended. Idempotent."""
+        """Give the slot back: the connection has ended. Idempotent."""
         if self._source is not None:
             self._source.leave(self)
             self._source = None
 
     def cut_off(self) -> None:
-        """End the connection, and give the place back."""
+        """End the connection, and give the slot back."""
         self.leave()
         self._cut()
 
 
-class Places:
-    """The places of one port.
+class ConnectionSlots:
+    """The slots of one port.
 
     `known` has the addresses that can count on some. `on_cut` is called with the source of each
     connection that is cut off.
@@ -147,7 +147,7 @@ class Places:
         self._known = KnownAddresses() if known is None else known
         self._sources: dict[str, _Source] = {}
         self._taken = 0
-        #: The sources by their claim, without those whose places are all kept.
+        #: The sources by their claim, without those whose slots are all kept.
         self._by_claim: dict[int, dict[_Source, None]] = {}
         self._largest = 0
 
@@ -155,8 +155,8 @@ class Places:
     def taken(self) -> int:
         return self._taken
 
-    def take(self, address: str, cut: Callable[[], None]) -> Place:
-        """Take a place for a connection, which `cut` ends if the place goes to another one.
+    def take(self, address: str, cut: Callable[[], None]) -> ConnectionSlot:
+        """Take a slot for a connection, which `cut` ends if the slot goes to another one.
 
         Raises Full.
         """
@@ -168,9 +168,9 @@ class Places:
             self._make_room(source.claim + 1)
         self._sources[source.name] = source
         self._taken += 1
-        place = Place(source, cut)
-        source.enter(place)
-        return place
+        slot = ConnectionSlot(source, cut)
+        source.enter(slot)
+        return slot
 
     def _source_of(self, address: str) -> _Source:
         """The source of a newcomer, with what it can count on now."""
@@ -182,7 +182,7 @@ class Places:
             source.reserve = source.most
         else:
             source.limit, source.most = "per_address", self._limits.per_address
-            source.reserve = PLACES_OF_KNOWN if address in self._known else 0
+            source.reserve = SLOTS_OF_KNOWN if address in self._known else 0
         return source
 
     def _make_room(self, claim: int) -> None:
@@ -198,7 +198,7 @@ class Places:
     # Called by the sources
 
     def moved(self, source: _Source, old: int | None, new: int | None) -> None:
-        """The claim of a source has changed; None: it has no place that could be taken."""
+        """The claim of a source has changed; None: it has no slot that could be taken."""
         if old is not None:
             others = self._by_claim[old]
             del others[source]
@@ -220,8 +220,8 @@ class _Source:
     __slots__ = (
         "_kept",
         "_listed",
-        "_places",
         "_silent",
+        "_slots",
         "_speaking",
         "limit",
         "most",
@@ -229,16 +229,16 @@ class _Source:
         "reserve",
     )
 
-    def __init__(self, places: Places, name: str) -> None:
+    def __init__(self, slots: ConnectionSlots, name: str) -> None:
         self.name = name
-        #: How many places it can count on.
+        #: How many slots it can count on.
         self.reserve = 0
         #: How many it can have, and the name of this limit.
         self.most, self.limit = 0, ""
-        self._places = places
+        self._slots = slots
         # In the order of their arrival.
-        self._silent: dict[Place, None] = {}
-        self._speaking: dict[Place, None] = {}
+        self._silent: dict[ConnectionSlot, None] = {}
+        self._speaking: dict[ConnectionSlot, None] = {}
         self._kept = 0
         #: The claim under which it is listed.
         self._listed: int | None = None
@@ -256,37 +256,37 @@ class _Source:
         claim = self.claim if self._silent or self._speaking else None
         if claim != self._listed:
             listed, self._listed = self._listed, claim
-            self._places.moved(self, listed, claim)
+            self._slots.moved(self, listed, claim)
 
-    def first_to_go(self) -> Place:
+    def first_to_go(self) -> ConnectionSlot:
         return next(reversed(self._silent or self._speaking))
 
-    def enter(self, place: Place) -> None:
-        self._silent[place] = None
+    def enter(self, slot: ConnectionSlot) -> None:
+        self._silent[slot] = None
         self.update()
 
-    def move_to_speaking(self, place: Place) -> None:
-        del self._silent[place]
-        self._speaking[place] = None
+    def move_to_speaking(self, slot: ConnectionSlot) -> None:
+        del self._silent[slot]
+        self._speaking[slot] = None
 
-    def keep(self, place: Place) -> None:
-        self._forget(place)
+    def keep(self, slot: ConnectionSlot) -> None:
+        self._forget(slot)
         self._kept += 1
         self.update()
 
-    def release(self, place: Place) -> None:
+    def release(self, slot: ConnectionSlot) -> None:
         self._kept -= 1
-        self._speaking[place] = None
+        self._speaking[slot] = None
         self.update()
 
-    def leave(self, place: Place) -> None:
-        if place.is_kept:
+    def leave(self, slot: ConnectionSlot) -> None:
+        if slot.is_kept:
             self._kept -= 1
         else:
-            self._forget(place)
+            self._forget(slot)
             self.update()
-        self._places.left(self)
+        self._slots.left(self)
 
-    def _forget(self, place: Place) -> None:
-        self._silent.pop(place, None)
-        self._speaking.pop(place, None)
+    def _forget(self, slot: ConnectionSlot) -> None:
+        self._silent.pop(slot, None)
+        self._speaking.pop(slot, None)
