@@ -8,7 +8,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tests.e2e.browser import PASSWORD, Browser
-from tests.e2e.filled_site import GUARD, FilledSite
+from tests.e2e.filled_site import ADMIN, GUARD, FilledSite
 
 pytestmark = pytest.mark.browser
 
@@ -95,3 +95,12 @@ def test_keeping_a_record_and_coming_back_to_its_card(
 
 def _path(url: str) -> str:
     return httpx.URL(url).path
+
+
+def test_typing_the_password_of_a_new_user_chooses_it(
+    filled_site: FilledSite, browser: Browser
+) -> None:
+    browser.sign_in(filled_site.hub, ADMIN)
+    browser.open(f"{filled_site.hub.url}/site/users/add")
+    browser.find('[name="password"]').send_keys("a short sentence")
+    assert browser.find('[name="way"][value="password"]').is_selected()

@@ -196,6 +196,14 @@ function showExpectedValues() {
   document.addEventListener("change", clearError, true);
 }
 
+// What is typed in an answer chooses this answer.
+function chooseByTyping() {
+  document.addEventListener("input", ({ target }) => {
+    const choice = target.closest("label.option")?.querySelector("input[type=radio]");
+    if (choice) choice.checked = true;
+  });
+}
+
 // Do not send a file that the hub would refuse.
 function rejectLargeFiles() {
   document.addEventListener("change", ({ target }) => {
@@ -234,6 +242,7 @@ addCopyButtons();
 submitOnChange();
 showBusyForms();
 showExpectedValues();
+chooseByTyping();
 rejectLargeFiles();
 selectLocalZone();
 closeMenusOnOutsideClick();

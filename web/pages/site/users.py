@@ -128,11 +128,13 @@ async def _entered() -> dict[str, str]:
 async def add() -> Response:
     """Add a user with a password, or show a link by which the user chooses one."""
     form, values, hub = await request.form, await _entered(), auth.services()
+    password = form.get("password", "")
+    if password and values["way"] != "password":
+        sentence = gettext("Choose “Set it now” for this password, or leave it empty.")
+        return await _add_page(values, Fault("password", sentence))
     try:
         if values["way"] == "password":
-            await hub.access.users.add(
-                values["name"], values["role"], form.get("password", ""), by=auth.actor()
-            )
+            await hub.access.users.add(values["name"], values["role"], password, by=auth.actor())
             return redirect_to("/site/users?done=user-added")
         token = await hub.access.setup_links.create_for(
             values["name"], values["role"], by=auth.actor()

@@ -86,6 +86,17 @@ async def test_a_link_is_withdrawn(hub: PageSite, admin: Photographer) -> None:
     assert visitor.response.status_code == 404
 
 
+async def test_a_typed_password_is_not_dropped_for_a_link(
+    hub: PageSite, admin: Photographer
+) -> None:
+    await admin.get(f"{USERS}/add")
+    form = {"name": "bob", "role": "guard", "way": "link", "own_password": PASSWORD}
+    await admin.send(f"{USERS}/add", **form, password="typed here 1")
+    assert admin.response.status_code == 400
+    assert "Choose “Set it now” for this password, or leave it empty." in admin.text
+    assert not hub.services.access.setup_links.for_users()
+
+
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
