@@ -113,12 +113,7 @@ class CameraGroupTable(MemoryTable[int, CameraGroup]):
     async def remove(self, id: int) -> None:
         """Remove a group; its cameras and its people stay. Raises NoSuchResource."""
         _existing(self._rows, id)
-
-        def job(connection: sqlite3.Connection) -> None:
-            if connection.execute(_REMOVE, (id,)).rowcount == 0:
-                raise Missing("group", id=id)
-
-        await self._writer.write(job, lambda _: self._drop([id]))
+        await self._remove_one(id, _REMOVE, Missing("group", id=id))
 
     def forget_device(self, did: str) -> None:
         for group in tuple(self._rows.values()):

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
 from msgspec import Struct
@@ -143,18 +143,14 @@ class ApiKeyTable(KeyedTable[str, SealedApiKey]):
 
     async def remove(self, appid: str) -> None:
         """Remove a key. Raises NoSuchResource."""
+        await self._remove_one(appid, _REMOVE, NoSuchResource(f"no API key {appid}"))
 
-        def job(connection: sqlite3.Connection) -> None:
-            if connection.execute(_REMOVE, (appid,)).rowcount == 0:
-                raise NoSuchResource(f"no API key {appid}")
-
-        await self._writer.write(job, lambda _: self._removed(appid))
-
-    def _removed(self, appid: str) -> None:
-        self._rows.pop(appid, None)
-        self._digests.pop(appid, None)
-        for table in self._engine.tables:
-            table.forget_key(appid)
+    def _drop(self, keys: Iterable[str]) -> None:
+        for appid in keys:
+            super()._drop([appid])
+            self._digests.pop(appid, None)
+            for table in self._engine.tables:
+                table.forget_key(appid)
         self._engine.access_changes.announce()
 
 

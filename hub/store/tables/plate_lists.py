@@ -111,12 +111,7 @@ class PlateListTable(MemoryTable[int, PlateList]):
 
     async def remove(self, id: int) -> None:
         """Remove a list. Raises NoSuchResource."""
-
-        def job(connection: sqlite3.Connection) -> None:
-            if not connection.execute(_REMOVE, (id,)).rowcount:
-                raise Missing("plate list", id=id)
-
-        await self._writer.write(job, lambda _: self._drop([id]))
+        await self._remove_one(id, _REMOVE, Missing("plate list", id=id))
 
 
 def _check(connection: sqlite3.Connection, new: NewPlateList, id: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import trio
 from msgspec import Struct, field
 
+from hub.errors import NoSuchResource
 from hub.store.access_changes import AccessChanges
 from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
@@ -128,6 +129,15 @@ class KeyedTable(Table[list[R]], Generic[K, R]):
     def _drop(self, keys: Iterable[K]) -> None:
         for key in keys:
             self._rows.pop(key, None)
+
+    async def _remove_one(self, key: K, sql: str, missing: NoSuchResource) -> None:
+        """Run a statement for a key, and forget its row. Raises `missing` if there is none."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            if connection.execute(sql, (key,)).rowcount == 0:
+                raise missing
+
+        await self._writer.write(job, lambda _: self._drop([key]))
 
     async def _remove(self, keys: Sequence[K], sql: str) -> None:
         """Run a statement for each key, if there are any, and forget their rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Literal
 
@@ -99,18 +99,14 @@ class UserTable(MemoryTable[str, User]):
 
     async def remove(self, name: str) -> None:
         """Remove a user and the user's sessions. Raises NoSuchResource."""
+        await self._remove_one(name, _REMOVE, NoSuchResource(f"no user {name}"))
 
-        def job(connection: sqlite3.Connection) -> None:
-            if connection.execute(_REMOVE, (name,)).rowcount == 0:
-                raise NoSuchResource(f"no user {name}")
-
-        def removed(_: None) -> None:
-            self._rows.pop(name, None)
+    def _drop(self, keys: Iterable[str]) -> None:
+        for name in keys:
+            super()._drop([name])
             for table in self._engine.tables:
                 table.forget_user(name)
-            self._engine.access_changes.announce()
-
-        await self._writer.write(job, removed)
+        self._engine.access_changes.announce()
 
     async def _change(
         self, name: str, change: Callable[[User], User], keep: bytes | None = None
