@@ -21,7 +21,6 @@ import trio
 from hub.config import Config, ListeningPort, udp_ports_of
 from hub.config_sources import Loaded
 from hub.link.listener import serve_devices
-from hub.live.feed import Feed
 from hub.log import set_level
 from hub.net.binding import check_ports, open_udp_sockets
 from hub.net.open_files import require_open_files
@@ -37,10 +36,9 @@ from hub.services.areas.hub import build_services
 from hub.services.changes import open_changes
 from hub.services.clock.plausibility import EARLIEST_PLAUSIBLE
 from hub.services.core import make_core
-from hub.services.records.record_log import record_weight
+from hub.services.feeds import make_feeds
 from hub.services.reports.delivery import Render, render_nothing
 from hub.store.opening import open_store
-from hub.wire.uploads.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -151,14 +149,18 @@ async def open_hub(
     `render_report` makes the files of morning reports, which are of `web`.
     """
     outside = outside or Outside()
-    records: Feed[Record] = Feed(record_weight)
+    feeds = make_feeds()
     async with (
         open_store(
-            data_dir, now=outside.now, on_records=records.publish, disk=outside.disk
+            data_dir,
+            now=outside.now,
+            on_records=feeds.records.publish,
+            on_alarms=feeds.alarms.publish,
+            disk=outside.disk,
         ) as store,
         open_changes(closing) as changes,
     ):
-        core = make_core(loaded, data_dir, outside, store, records=records, closing=closing)
+        core = make_core(loaded, data_dir, outside, store, feeds, closing)
         yield build_services(core, changes, render_report, has_demo=has_demo)
 
 

@@ -136,7 +136,7 @@ def open_live_events(
         with (
             services.records.log.open_reader(after) as records,
             services.core.changes.subscribe() as changes,
-            services.alarms.raised.feed.subscribe() as alarms,
+            services.core.alarm_changes.subscribe() as alarms,
         ):
             yield LiveEvents(services, records, changes, alarms, may_read)
     finally:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.live.feed import ChangeFeed
 from hub.services.audit import Audit
 from hub.services.clock.clock import SiteClock
 from hub.services.settings.settings import Settings
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from hub.config_sources import Loaded
     from hub.live.feed import Change, Feed
     from hub.outside import Outside
+    from hub.services.feeds import AlarmFeed, Feeds
     from hub.store.db import Store
     from hub.wire.uploads.records import Record
 
@@ -34,6 +34,7 @@ class Core:
     changes: Feed[Change]
     #: The records that were stored.
     records: Feed[Record]
+    alarm_changes: AlarmFeed
     #: Set as soon as the hub begins to stop, so that streams end by themselves.
     closing: trio.Event
     #: The wall clock, in UNIX seconds, which may be wrong: see `clock`.
@@ -50,19 +51,19 @@ def make_core(
     data_dir: Path,
     outside: Outside,
     store: Store,
-    *,
-    records: Feed[Record],
+    feeds: Feeds,
     closing: trio.Event,
 ) -> Core:
     """Build the core of a hub on its store."""
-    audit, changes = Audit(store, outside.now), ChangeFeed()
+    audit, changes = Audit(store, outside.now), feeds.changes
     settings = Settings(loaded, audit, changes)
     return Core(
         data_dir=data_dir,
         outside=outside,
         store=store,
         changes=changes,
-        records=records,
+        records=feeds.records,
+        alarm_changes=feeds.alarms,
         closing=closing,
         now=outside.now,
         audit=audit,

@@ -15,6 +15,7 @@ import trio_asyncio
 from msgspec import Struct
 
 from hub.errors import CannotStoreNow
+from hub.store.alarms.alarm import AlarmChange
 from hub.store.alarms.raising import AlarmRaiser
 from hub.store.commit.group_commit import GroupCommit
 from hub.store.commit.record_writer import RecordWriter
@@ -59,13 +60,15 @@ async def open_store(
     *,
     now: Callable[[], float],
     on_records: Callable[[Sequence[Record]], None],
+    on_alarms: Callable[[Sequence[AlarmChange]], None] = lambda changes: None,
     random: Random = os.urandom,
     disk: Disk | None = None,
 ) -> AsyncIterator[Store]:
     """Open, or create, the store of a data directory.
 
     `now` returns UNIX seconds. `on_records` is called in trio with each group's records right
-    after their commit, in the order of `seq`, before the tasks that wait for them wake up.
+    after their commit, in the order of `seq`, before the tasks that wait for them wake up;
+    `on_alarms` with what has changed of alarms, right after that.
 
     Raises StartFault if the store cannot be used. On leaving the block, also by cancellation or an
     error, queued writes are still committed and all files are closed, within 16 seconds.
@@ -75,7 +78,9 @@ async def open_store(
     failure: Exception | None = None
     async with trio_asyncio.open_loop() as loop, trio.open_nursery() as nursery:
         bridges = await _open_bridges(data_dir / DATABASE, loop)
-        running = _RunningStore(data_dir, start, bridges, disk, loop, now, on_records, random)
+        running = _RunningStore(
+            data_dir, start, bridges, disk, loop, now, on_records, on_alarms, random
+        )
         # Not `nursery.start`: if cancelled, it would wait for a task that never ends.
         lifetime = trio.CancelScope(shield=True)
         nursery.start_soon(running.run, lifetime)
@@ -121,6 +126,7 @@ class _RunningStore:
         loop: trio_asyncio.TrioEventLoop,
         now: Callable[[], float],
         on_records: Callable[[Sequence[Record]], None],
+        on_alarms: Callable[[Sequence[AlarmChange]], None],
         random: Random,
     ) -> None:
         self._path = data_dir / DATABASE
@@ -134,7 +140,7 @@ class _RunningStore:
             self._monitor.lost(text)
         self._packs = Packs(data_dir / MEDIA, disk, self._monitor.lost)
         days = DayIndex(start.days)
-        raiser = AlarmRaiser(start.damaged_rows)
+        raiser = AlarmRaiser(start.damaged_rows, on_alarms)
         record_writer = RecordWriter(self._packs, days, start.log_state, raiser, now)
         self._writer = GroupCommit(bridges.writer, record_writer, self._monitor, on_records)
         engine = Engine(

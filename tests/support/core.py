@@ -14,6 +14,7 @@ from hub.config_sources import Loaded, Sources
 from hub.live.feed import ChangeFeed, Feed
 from hub.services.audit import Audit
 from hub.services.core import Core
+from hub.services.feeds import AlarmFeed
 from hub.services.settings.settings import Settings
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import outside
@@ -48,6 +49,7 @@ def core_of(store: Any, now: Any, config: Config | None = None, /, **parts: Any)
         "outside": outside(cast(FrozenClock, now)),
         "store": store,
         "records": Feed(),
+        "alarm_changes": AlarmFeed(changes),
         "closing": trio.Event(),
         "now": now,
         "audit": audit,

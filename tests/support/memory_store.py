@@ -57,7 +57,7 @@ class MemoryStore(Store):
         monitor, days = HealthMonitor(), DayIndex(start.days)
         disk = _DiscardingDisk()
         packs = Packs(Path("media"), disk, monitor.damaged)
-        raiser = AlarmRaiser(start.damaged_rows)
+        raiser = AlarmRaiser(start.damaged_rows, lambda changes: None)
         record_writer = RecordWriter(packs, days, start.log_state, raiser, now)
         readers = Readers([bridge], monitor)
         engine = Engine(

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hub.errors import BadParameter, Missing
-from hub.live.feed import Change, Feed
+from hub.live.feed import Change
 from hub.services.audit import Actor
 from hub.services.changes import undoes_nothing
 from hub.store.alarms.alarm import SEVERITIES as SEVERITIES
@@ -48,16 +48,15 @@ class Unstored(Struct, frozen=True):
 
 
 class Alarms:
-    """All alarms. `feed` publishes each change after its commit."""
+    """All alarms. `core.alarm_changes` publishes each change after its commit."""
 
     def __init__(self, core: Core) -> None:
         self._alarms = core.store.alarms
         self._audit = core.audit
         self._change_feed = core.changes
         self._now = core.now
-        self.feed: Feed[AlarmChange] = Feed()
+        self._feed = core.alarm_changes
         self._unstored = Unstored()
-        self._alarms.on_changes = self._publish
 
     # -- reading
 
@@ -157,18 +156,11 @@ class Alarms:
         before, self._unstored = self._unstored, unstored
         escalated = unstored.escalated.keys() - before.escalated.keys()
         told = [alarm for alarm in self.active() if alarm.seq in escalated]
-        self.feed.publish([AlarmChange(alarm, "escalated") for alarm in told])
+        self._feed.publish([AlarmChange(alarm, "escalated") for alarm in told])
+        self._feed.escalated = unstored.escalated.keys()
         old, new = ({one.seq: one for one in held.alarms} for held in (before, unstored))
         changed = [seq for seq in old | new if old.get(seq) != new.get(seq)]
-        self._change_feed.publish([Change("alarm", str(seq)) for seq in (*escalated, *changed)])
-
-    def _publish(self, changes: Sequence[AlarmChange]) -> None:
-        self.feed.publish([one for one in changes if not self._is_told(one)])
-        self._change_feed.publish([Change("alarm", str(one.alarm.seq)) for one in changes])
-
-    def _is_told(self, one: AlarmChange) -> bool:
-        """Whether a change was published before it could be stored."""
-        return one.change == "escalated" and one.alarm.seq in self._unstored.escalated
+        self._change_feed.publish([Change("alarm", str(seq)) for seq in changed])
 
 
 def _checked_note(note: str) -> str:

@@ -17,7 +17,7 @@ from hub.store.records.record_filter import RecordFilter as RecordFilter
 from hub.store.records.record_log import MAX_PAGE_BYTES as MAX_PAGE_BYTES
 from hub.store.records.record_log import SEARCH_SECONDS
 from hub.store.records.record_log import RecordPage as RecordPage
-from hub.wire.uploads.records import EventDetail, Record
+from hub.wire.uploads.records import Record
 
 if TYPE_CHECKING:
     from hub.services.core import Core
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 _BATCH_RECORDS, _BATCH_BYTES = 100, 64 * 1024
 #: How long a reader waits when too many others are reading from the store.
 _BUSY_SECONDS = 1.0
-
-
-def record_weight(record: Record) -> int:
-    """Return the bytes in memory of the fields that a device can make large."""
-    data = record.detail.data if isinstance(record.detail, EventDetail) else b""
-    return memoryview(record.extra).nbytes + memoryview(data).nbytes
 
 
 class LogReader:

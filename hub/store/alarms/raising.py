@@ -72,20 +72,44 @@ class Judge(Protocol):
 
 
 class AlarmRaiser:
-    """Raises and repeats alarms. `judge` and `on_changes` are set once the services are built."""
+    """Raises and repeats alarms, and holds those that are not closed, as they are committed.
 
-    def __init__(self, damaged: DamagedRows) -> None:
+    `on_changes` is called in trio after each commit that changes alarms, in their order.
+    """
+
+    def __init__(
+        self, damaged: DamagedRows, on_changes: Callable[[Sequence[AlarmChange]], None]
+    ) -> None:
         #: Replaced as a whole by trio, read by the writer's thread.
-        self.judge: Judge | None = None
-        #: Called in trio after the commit, in the order of the commits.
-        self.on_changes: Callable[[Sequence[AlarmChange]], None] = lambda changes: None
+        self._judge: Judge | None = None
+        self._on_changes = on_changes
         self._damaged = damaged
+        #: Those that are not closed, by seq. Of trio.
+        self.active: dict[int, Alarm] = {}
+
+    def use(self, judge: Judge) -> None:
+        """Let another judge decide from now on which records raise an alarm."""
+        self._judge = judge
+
+    def judge(self, record: Record) -> Sequence[Sighting]:
+        """Return what a record of the hub would raise alarms for if it were stored."""
+        return () if self._judge is None else self._judge.judge(record, {})
+
+    def committed(self, changes: Sequence[AlarmChange]) -> None:
+        """Take over what a commit has changed, in trio right after it, and tell of it."""
+        for change in changes:
+            metrics.alarm_changes.labels(change.alarm.kind, change.change).inc()
+            if change.alarm.is_active:
+                self.active[change.alarm.seq] = change.alarm
+            else:
+                self.active.pop(change.alarm.seq, None)
+        self._on_changes(changes)
 
     def raise_for(
         self, connection: sqlite3.Connection, records: Sequence[Record]
     ) -> list[AlarmChange]:
         """Raise the alarms of inserted records, or repeat those that are active."""
-        judge = self.judge
+        judge = self._judge
         if judge is None:
             return []
         _keep_lone_pictures(connection, records)

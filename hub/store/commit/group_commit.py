@@ -398,7 +398,7 @@ class GroupCommit:
         try:
             self._on_records(records)
             if stored.alarms:
-                self._record_writer.raiser.on_changes(stored.alarms)
+                self._record_writer.raiser.committed(stored.alarms)
         except Exception:
             log.exception("a follower of the record log failed")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 
 import msgspec
 from msgspec import Struct
 
-from hub import metrics
 from hub.store.alarms.alarm import (
     Alarm,
     AlarmChange,
@@ -121,10 +120,7 @@ class AlarmTable(Table[list[Alarm]]):
     def __init__(self, engine: Engine, loaded: list[Alarm]) -> None:
         super().__init__(engine, loaded)
         self._raiser = engine.raiser
-        self._active = {alarm.seq: alarm for alarm in loaded}
-        #: Called in trio after each commit that changes alarms.
-        self.on_changes: Callable[[Sequence[AlarmChange]], None] = lambda changes: None
-        engine.raiser.on_changes = self._apply
+        self._raiser.active = {alarm.seq: alarm for alarm in loaded}
 
     @classmethod
     def load(cls, source: Source) -> list[Alarm]:
@@ -132,24 +128,23 @@ class AlarmTable(Table[list[Alarm]]):
 
     def use(self, judge: Judge) -> None:
         """Let another judge decide from now on which records raise an alarm."""
-        self._raiser.judge = judge
+        self._raiser.use(judge)
 
     def judge(self, record: Record) -> Sequence[Sighting]:
         """Return what a record of the hub would raise alarms for if it were stored."""
-        judge = self._raiser.judge
-        return () if judge is None else judge.judge(record, {})
+        return self._raiser.judge(record)
 
     def active(self) -> tuple[Alarm, ...]:
         """Return the alarms that are not closed, the oldest first."""
-        return tuple(self._active.values())
+        return tuple(self._raiser.active.values())
 
     def get_active(self, seq: int) -> Alarm | None:
         """Return an alarm that is not closed, None otherwise."""
-        return self._active.get(seq)
+        return self._raiser.active.get(seq)
 
     async def get(self, seq: int) -> Alarm | None:
         """Return an alarm, None if there is none."""
-        if (active := self._active.get(seq)) is not None:
+        if (active := self._raiser.active.get(seq)) is not None:
             return active
         return await self._readers.read(lambda c: alarm_of(c, seq, self._damaged))
 
@@ -218,7 +213,9 @@ class AlarmTable(Table[list[Alarm]]):
         changes: list[AlarmChange] = []
         for start in range(0, len(seqs), STEP):
             some = seqs[start : start + STEP]
-            changes += await self._writer.write(partial(self._move, some, move), self._apply)
+            job = partial(self._move, some, move)
+            done = await self._writer.write(job, self._raiser.committed)
+            changes += done
         return tuple(changes)
 
     def _move(
@@ -259,20 +256,9 @@ class AlarmTable(Table[list[Alarm]]):
         """Read the alarms that are not closed again, after they were changed elsewhere."""
 
         def loaded(alarms: list[Alarm]) -> None:
-            self._active = {alarm.seq: alarm for alarm in alarms}
+            self._raiser.active = {alarm.seq: alarm for alarm in alarms}
 
         await self._writer.write(self._load, loaded)
-
-    def _apply(self, committed: Iterable[AlarmChange]) -> None:
-        """Update the alarms in memory after a commit."""
-        changes = list(committed)
-        for change in changes:
-            metrics.alarm_changes.labels(change.alarm.kind, change.change).inc()
-            if change.alarm.is_active:
-                self._active[change.alarm.seq] = change.alarm
-            else:
-                self._active.pop(change.alarm.seq, None)
-        self.on_changes(changes)
 
 
 def _excess(connection: sqlite3.Connection) -> list[int]:

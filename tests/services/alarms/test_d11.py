@@ -295,7 +295,7 @@ async def test_offline_and_the_hubs_own_close_by_themselves_unless_never_acknowl
 
 
 async def test_new_for_escalate_seconds_is_an_event_for_integrations(watched: Watched) -> None:
-    with watched.site.alarms.feed.subscribe() as feed:
+    with watched.site.hub.services.core.alarm_changes.subscribe() as feed:
         await watched.site.event(1)
         await watched.after(119)
         await watched.after(1)

@@ -80,7 +80,7 @@ async def test_its_severe_alarms_go_last(site: AlarmSite) -> None:
 
 async def test_a_minor_alarm_is_closed_at_once_if_all_others_are_severe(site: AlarmSite) -> None:
     kept = await flood(site, 12)
-    with site.alarms.feed.subscribe() as feed:
+    with site.hub.services.core.alarm_changes.subscribe() as feed:
         minor = await site.event(1, did="9")
         found = [(change.alarm.seq, change.change) for change in await feed.next()]
     assert found == [(minor, "raised"), (minor, "closed")]

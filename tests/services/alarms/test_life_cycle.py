@@ -162,8 +162,8 @@ async def test_an_alarm_that_is_over_stays_new_until_it_is_acknowledged(site: Al
 
 
 async def test_changes_are_published_after_their_commit(site: AlarmSite) -> None:
-    services = site.hub.services
-    with site.alarms.feed.subscribe() as feed, services.core.changes.subscribe() as changes:
+    core = site.hub.services.core
+    with core.alarm_changes.subscribe() as feed, core.changes.subscribe() as changes:
         seq = await site.event(2)
         await site.event(2)
         await site.alarms.acknowledge([seq], "", MEI)

@@ -85,7 +85,7 @@ def go_offline(watched: Watched, did: str) -> None:
 async def test_an_alarm_that_stays_new_is_escalated_once(watched: Watched) -> None:
     go_online(watched, "1", "2")
     site = watched.site
-    with site.alarms.feed.subscribe() as feed:
+    with site.hub.services.core.alarm_changes.subscribe() as feed:
         seq = await site.event(2)
         await watched.after(119)
         assert (await site.one()).escalated_at is None
@@ -372,7 +372,7 @@ async def test_alarms_escalate_while_nothing_can_be_stored(
 ) -> None:
     go_online(watched, "1", "2")
     seq = await watched.site.event(2)
-    with watched.site.alarms.feed.subscribe() as feed:
+    with watched.site.hub.services.core.alarm_changes.subscribe() as feed:
         with monkeypatch.context() as patch:
             fill_disk(watched, patch)
             await watched.after(119)

@@ -10,7 +10,8 @@ import trio
 from msgspec import Raw
 
 from hub.errors import NoSuchResource, TooManyRequests
-from hub.services.records.record_log import LogReader, RecordFilter, RecordPage, record_weight
+from hub.services.feeds import record_weight
+from hub.services.records.record_log import LogReader, RecordFilter, RecordPage
 from hub.wire.uploads.records import EventDetail, Record
 from tests.support.clock import FrozenClock
 from tests.support.hub_services import HubServices, open_hub_services

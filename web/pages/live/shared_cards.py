@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from msgspec import Struct
 from quart import current_app
 
-from hub.services.records.record_log import record_weight
+from hub.services.feeds import record_weight
 from hub.wire.uploads.records import Record
 
 _EXTENSION = "sitehub.shared_cards"
