@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct
-from msgspec.structs import replace
 
 from hub.errors import BadParameter
 from hub.services.people.register import PersonFilter, PersonName
@@ -17,7 +14,7 @@ from web.pages.choices import Choice, choices
 from web.pages.labels import KINDS
 from web.pages.search.attribute_fields import AttributeGroup, attribute_groups
 from web.pages.search.chips import PICTURES, WHEN
-from web.pages.search.question import MAX_CAMERAS, Question, Sent
+from web.pages.search.question import MAX_CAMERAS, Sent
 from web.pages.shown.record_cards import table_text
 
 #: Several cameras are chosen; "all" instead of "" says that those below do not count any more.
@@ -112,22 +109,16 @@ def _number_in(text: str) -> list[int]:
     return [int(text)] if text.isascii() and text.isdigit() and len(text) < 10 else []
 
 
-def apply_where(question: Question, args: Any) -> Question:
-    """The question with the camera or group that was chosen in the list. Raises BadParameter."""
-    where = args.get("where", "")
-    if where == ALL:
-        return _at(question)
-    name, _, number = where.partition("-")
+def apply_where(sent: Sent, where: str) -> Sent:
+    """What was sent, with the camera or group that was chosen in the list. Raises BadParameter."""
     if where in ("", SOME):
-        return question
-    if name not in ("did", "group") or not (number.isascii() and number.isdigit()):
+        return sent
+    name, _, number = where.partition("-")
+    chosen = {} if where == ALL else {name: [number]}
+    if chosen and not (name in ("did", "group") and number.isascii() and number.isdigit()):
         raise BadParameter("a camera or a group is expected", field="where")
-    return _at(question, did=number) if name == "did" else _at(question, group=number)
-
-
-def _at(question: Question, did: str = "", group: str = "") -> Question:
-    dids, groups = (did,) if did else (), (int(group[:18]),) if group else ()
-    return replace(question, dids=dids, groups=groups)
+    others = {name: values for name, values in sent.lists.items() if name not in ("did", "group")}
+    return Sent(sent.texts, others | chosen)
 
 
 async def people_with(word: str) -> list[PersonName]:

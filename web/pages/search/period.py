@@ -19,7 +19,7 @@ _NO_DAYS: tuple[When, ...] = ("hour", "week", "month")
 #: "About 15:00" is from 14:45 to 15:15.
 AROUND = timedelta(minutes=15)
 _TIME = re.compile(
-    r"(上午|下午)?\s*(\d{1,2})(?:[:：.点](\d{2})?分?(?::\d{2})?)?\s*([ap]m?|[ap]\.m\.)?", re.I
+    r"(上午|下午)?\s*(\d{1,2})(?:[:：.点时h](\d{2})?分?(?::\d{2})?)?\s*([ap]m?|[ap]\.m\.)?", re.I
 )
 _AFTERNOON = ("下午", "p", "pm", "p.")
 _DAY = timedelta(days=1)
@@ -114,8 +114,11 @@ def _midnight(day: date, zone: tzinfo | None) -> datetime:
 
 
 def _read_time(text: str) -> time:
-    """A time of the day as people write it: 15:00, 9.30, 15, 3 pm, 下午3点."""
-    if (found := _TIME.fullmatch(text.strip())) is None:
+    """A time of the day as people write it: 15:00, 9.30, 1950, 15, 15h, 3 pm, 下午3点."""
+    text = text.strip()
+    if len(text) == 4 and text.isdecimal():
+        text = f"{text[:2]}:{text[2:]}"
+    if (found := _TIME.fullmatch(text)) is None:
         raise BadParameter("a time as hh:mm is expected", field="around")
     before, hour, minute, after = found.groups()
     half = (before or after or "").lower()[:2]

@@ -29,7 +29,8 @@ blueprint = Blueprint("search", __name__, url_prefix="/search")
 async def search() -> Response:
     args, sent = request.args, read_sent(request.args)
     try:
-        question = apply_where(read_question(sent, language.zone()), args)
+        sent = apply_where(sent, args.get("where", ""))
+        question = read_question(sent, language.zone())
         place = read_place(args)
     except BadParameter as error:
         return await _page(Question(), sent, fault=describe(error))

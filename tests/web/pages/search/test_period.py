@@ -68,13 +68,17 @@ def test_a_time_is_meant_as_a_guard_says_it(
         ("上午 9:30", "09:30"),
         ("15：00", "15:00"),
         (" 3 ", "03:00"),
+        ("1950", "19:50"),
+        ("15h", "15:00"),
+        ("15时", "15:00"),
+        ("15时30分", "15:30"),
     ],
 )
 def test_a_time_of_the_day_is_read_as_people_write_it(text: str, expected: str) -> None:
     assert period(around=text).pairs() == [("around", expected)]
 
 
-@pytest.mark.parametrize("text", ["25", "15:60", "13 pm", "0 am", "three", "15:0", "1500", "1:2:3"])
+@pytest.mark.parametrize("text", ["25", "15:60", "13 pm", "0 am", "three", "15:0", "150", "2450"])
 def test_what_is_no_time_of_the_day_is_refused(text: str) -> None:
     with pytest.raises(BadParameter) as caught:
         period(around=text)

@@ -303,6 +303,13 @@ async def test_what_makes_no_sense_is_said_by_field(guard: Visitor, query: str, 
     assert "Nothing found" not in guard.text
 
 
+async def test_what_was_chosen_beside_it_stays_chosen(site: PageSite, guard: Visitor) -> None:
+    await ask(guard, "?when=today&around=late&where=did-1&kind=face")
+    assert guard.response.status_code == 400
+    for chosen in ("did-1", "face"):
+        assert f'<option value="{chosen}" selected>' in guard.text
+
+
 async def test_a_person_of_the_register_is_chosen_by_name(site: PageSite, guard: Visitor) -> None:
     for pid, name in (("7", "Ann Lee"), ("8", "Ann Fox"), ("9", "Bob")):
         await site.services.people.register.put(pid, PersonChange(name=name), by=COMMAND_LINE)
