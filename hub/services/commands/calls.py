@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Raw, Struct
@@ -13,6 +12,7 @@ from hub.live.registry import DeviceAnswer as DeviceAnswer
 from hub.live.registry import Registry
 from hub.services.changes import acts_outside
 from hub.services.commands.abilities import Abilities
+from hub.services.commands.by_hand import ByHand
 from hub.services.commands.known_settings import (
     MAX_MSG_LENGTH,
     DeviceSettings,
@@ -49,7 +49,6 @@ from hub.wire.commands.dialect import (
     RECORD_LIST,
     Command,
 )
-from hub.wire.commands.edition_3_commands import PERSON_UPDATE
 from hub.wire.commands.paging import LIST_START, ListPosition, PageCursor
 from hub.wire.commands.param_structs import (
     FaceHistory,
@@ -70,9 +69,6 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A", bound=Struct)
 Row = TypeVar("Row")
-
-#: Takes did, command and pid.
-BeforePerson = Callable[[str, Command[Any, Any], str], Awaitable[None]]
 
 #: Larger params and answers are checked and decoded in a thread.
 _INLINE_BYTES = 256 * 1024
@@ -103,8 +99,8 @@ class Commands:
             core.store, registry, devices, core.changes, self._settings, self._abilities
         )
         self._threads = WorkerThreads(inline_bytes=_INLINE_BYTES)
-        #: Called with did and command before a command for the person `pid` is sent.
-        self.before_person: BeforePerson | None = None
+        #: Changes of people that do not come from the sync.
+        self.by_hand = ByHand(core.store)
 
     async def send(self, did: str, uri: str, param: Raw | bytes) -> DeviceAnswer:
         """Check and send an integrator's command; return the device's answer as it is."""
@@ -116,13 +112,13 @@ class Commands:
             return checked, encode_param(command, checked)
 
         checked, sent = await self._threads.run(weight(bytes(param)), encoded)
-        await self._tell_person(did, command, checked)
+        await self._note_person(did, command, checked)
         return await self._sender.send(did, command, sent)
 
     async def call(self, did: str, command: Command[P, A], param: P) -> A:
         """Send a command, and return the device's result."""
         acts_outside()
-        await self._tell_person(did, command, param)
+        await self._note_person(did, command, param)
         encoded = encode_param(command, _bare(param, is_bare=self._is_bare(did)))
         answer = await self._sender.send(did, command, encoded)
         return await self._decode(command, answer)
@@ -154,9 +150,10 @@ class Commands:
         device = self._store.devices.by_did(did)
         return device is not None and device.connects == "unsigned"
 
-    async def _tell_person(self, did: str, command: Command[Any, Any], param: Struct) -> None:
-        if command in (PERSON_ADD, PERSON_DELETE, PERSON_UPDATE) and self.before_person is not None:
-            await self.before_person(did, command, getattr(param, "pid", ""))
+    async def _note_person(self, did: str, command: Command[Any, Any], param: Struct) -> None:
+        if command in (PERSON_ADD, PERSON_DELETE):
+            pid = getattr(param, "pid", "")
+            await self.by_hand.note(did, pid, is_added=command == PERSON_ADD)
 
     async def _decode(self, command: Command[Any, A], answer: DeviceAnswer) -> A:
         """Return the result of an answer. Raises DeviceRefused, DeviceNonsense."""

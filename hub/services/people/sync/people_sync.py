@@ -34,7 +34,6 @@ from hub.store.people.device_people import PeopleState as PeopleState
 from hub.store.people.holdings import PersonRow as PersonRow
 from hub.store.people.holdings import SyncState
 from hub.upload_priority import UploadPriority
-from hub.wire.commands.dialect import PERSON_ADD, PERSON_DELETE, Command
 from hub.wire.commands.edition_3_commands import PERSON_CLEAR
 from hub.wire.commands.edition_3_params import NoParam
 
@@ -125,7 +124,7 @@ class PeopleSync:
         self._locks: WeakValueDictionary[str, trio.Lock] = WeakValueDictionary()
         #: did -> when it was seen last, in UNIX milliseconds; until its absence is noted.
         self._left_at = {device.did: device.last_seen or 0 for device in core.store.devices.all()}
-        commands.before_person = self._before_person
+        self._keepers = commands.by_hand.keepers
 
     # -- running
 
@@ -175,12 +174,13 @@ class PeopleSync:
         link, running = self._devices.link(did), self._running.get(did)
         if running is not None and running.link is not link:
             running.scope.cancel()
-            del self._running[did]
+            del self._running[did], self._keepers[did]
             self._left_at.setdefault(did, self._ms())
             running = None
         if link is not None and running is None:
             pusher = Pusher(did, link.sn, self._tools, self.lock(did))
             self._running[did] = running = _Running(pusher, trio.CancelScope(), link)
+            self._keepers[did] = pusher
             self._nursery.start_soon(self._push, running)
         elif running is not None:
             running.pusher.wake()  # it may have reported other versions
@@ -247,19 +247,6 @@ class PeopleSync:
                 did,
                 error,
             )
-
-    async def _before_person(self, did: str, command: Command, pid: str) -> None:  # type: ignore[type-arg]
-        """Somebody changes a person on a device by hand: note that it is not known any more."""
-        if command not in (PERSON_ADD, PERSON_DELETE):
-            return
-        if (running := self._running.get(did)) is not None:
-            running.pusher.disturb(pid)
-        try:
-            await self._store.holdings.disturb(did, pid, is_added=command == PERSON_ADD)
-        except HubError as error:
-            limited(log, logging.WARNING, f"disturbed {did}", "cannot note a change: %s", error)
-        if running is not None:
-            running.pusher.look_at(pid)
 
     # -- where it stands
 
