@@ -12,6 +12,7 @@ from hub.services.disk_space import GB
 from web import auth, language
 from web.language import gettext, ngettext
 from web.pages.labels import next_backup, store_reason
+from web.pages.shown.camera_rows import shown_state
 from web.pages.site.problems import current_problems
 
 #: Whether somebody has to look: "bad" soon, "warn" when there is time; "" says nothing about it.
@@ -51,19 +52,31 @@ async def site_tiles() -> list[Tile]:
 
 async def _health() -> Tile:
     problems = await current_problems()
-    state: TileState = "good"
+    value, detail, state = _cameras_or_well()
     if problems:
-        state = "bad" if problems[0].is_serious else "warn"
+        count = len(problems)
+        value = ngettext("%(n)s problem", "%(n)s problems", count) % {"n": count}
+        detail, state = problems[0].text, "bad" if problems[0].is_serious else "warn"
     return Tile(
         title=gettext("Health"),
-        value=ngettext("%(n)s problem", "%(n)s problems", len(problems)) % {"n": len(problems)}
-        if problems
-        else gettext("No problems"),
-        detail=problems[0].text if problems else "",
+        value=value,
+        detail=detail,
         url="/site/health",
         icon="pulse",
         state=state,
     )
+
+
+def _cameras_or_well() -> tuple[str, str, TileState]:
+    """What the health page shows first where the hub itself has no problem."""
+    states = [shown_state(one) for one in auth.services().cameras.devices.list()]
+    if count := states.count("refused"):
+        text = ngettext("%(num)s camera is refused", "%(num)s cameras are refused", count)
+    elif count := states.count("offline"):
+        text = ngettext("%(num)s camera is offline", "%(num)s cameras are offline", count)
+    else:
+        return gettext("No problems"), "", "good"
+    return text % {"num": count}, gettext("The hub itself is working."), "warn"
 
 
 def _cameras() -> Tile:

@@ -119,6 +119,16 @@ async def test_the_tiles_say_that_the_site_is_well(
     assert "/site/settings" not in tiles
 
 
+async def test_health_is_not_all_well_beside_a_camera_that_is_offline(
+    hub: PageSite, checks: list[Finding], admin: Photographer
+) -> None:
+    await hub.connect()
+    await hub.enrol(sn="SN2", did="2")
+    await admin.get("/site")
+    health = tiles_of(admin.text)["/site/health"]
+    assert health == "Health 1 camera is offline The hub itself is working. [tile tile-warn]"
+
+
 async def test_the_tiles_show_what_is_not_well(
     hub: PageSite, checks: list[Finding], admin: Photographer
 ) -> None:
