@@ -54,6 +54,7 @@ _OPENAPI = Endpoint(
     alias=f"{PREFIX}/openapi.json",
     tag="This API",
     summary="OpenAPI 3.1 of this API",
+    role="viewer",
 )
 _DOCS = Endpoint(
     method="GET",
@@ -62,6 +63,7 @@ _DOCS = Endpoint(
     tag="This API",
     summary="This description as a page",
     media_type="text/html",
+    role="viewer",
 )
 
 

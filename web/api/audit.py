@@ -71,7 +71,6 @@ LIST = Endpoint(
         ],
         4711,
     ),
-    role="admin",
 )
 
 

@@ -69,7 +69,6 @@ LIST = Endpoint(
         failure="",
         folder="/mnt/second-disk/sitehub",
     ),
-    role="admin",
 )
 
 

@@ -60,7 +60,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     #: Errors in addition to those that every call may answer.
     refusals: tuple[type[HubError], ...] = ()
     #: The role that a signed-in user needs. Calls that write refuse read-only keys.
-    role: Role = "viewer"
+    role: Role = "admin"
     #: Whether a signed-in user sends the own password with it, as the page that does the same asks.
     needs_password: bool = False
     #: What a key must have been given the right to.

@@ -195,7 +195,6 @@ REFUSED = Endpoint(
     summary="The refused rows of an import as CSV, to mend and import again",
     description="The columns of the imported file, and `reason`.",
     media_type="text/csv",
-    role="admin",
 )
 
 

@@ -105,9 +105,5 @@ class Resource(Generic[T]):
         return view
 
     def _add(self, method: Any, path: str, view: Any, summary: str, **more: Any) -> None:
-        fields: dict[str, Any] = {
-            "tag": self._tag,
-            "role": "admin",
-            "answer_example": self._example,
-        } | more
+        fields: dict[str, Any] = {"tag": self._tag, "answer_example": self._example} | more
         self._routes.add(Endpoint(method=method, path=path, summary=summary, **fields), view)

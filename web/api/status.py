@@ -61,6 +61,7 @@ READ = Endpoint(
         "`problems` names what is not well, notices too. The same as `sitehub status --json`."
     ),
     answer_example=_EXAMPLE,
+    role="viewer",
 )
 
 

@@ -78,6 +78,7 @@ STREAM = Endpoint(
         ":\n\n"
     ),
     query_example="after=4710",
+    role="viewer",
 )
 
 

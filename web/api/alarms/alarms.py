@@ -85,6 +85,7 @@ LIST = Endpoint(
     query=AlarmsQuery,
     query_example="state=new",
     answer_example=_LIST_EXAMPLE,
+    role="viewer",
 )
 CSV = Endpoint(
     method="GET",
@@ -105,6 +106,7 @@ ONE = Endpoint(
     tag=TAG,
     summary="One alarm with its history",
     answer_example=answers.EXAMPLE_WITH_HISTORY,
+    role="viewer",
 )
 ACKNOWLEDGE = Endpoint(
     method="POST",

@@ -126,7 +126,6 @@ PUT_RULES = Endpoint(
     body_example=_RULES_EXAMPLE,
     max_body_bytes=_MAX_BODY_BYTES,
     answer_example=_RULES_EXAMPLE,
-    role="admin",
 )
 
 

@@ -100,6 +100,7 @@ LIST = Endpoint(
     query=DevicesQuery,
     query_example="limit=100",
     answer_example=answers.DeviceList([DEVICE_EXAMPLE], "12"),
+    role="viewer",
 )
 
 

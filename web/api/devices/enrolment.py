@@ -74,6 +74,7 @@ WAITING = Endpoint(
     tag=TAG,
     summary="Devices that try to connect and are not enrolled",
     answer_example=answers.WaitingList([_WAITING_EXAMPLE]),
+    role="viewer",
 )
 CHECK = Endpoint(
     method="POST",
@@ -91,7 +92,6 @@ CHECK = Endpoint(
         reason="the code does not match the signature",
         sign_form=None,
     ),
-    role="admin",
 )
 ACCEPT = Endpoint(
     method="POST",
@@ -104,7 +104,6 @@ ACCEPT = Endpoint(
     ),
     body_example=AcceptBody(code="AB12CD34", name="Gate"),
     answer_example=DEVICE_EXAMPLE,
-    role="admin",
 )
 INIT = Endpoint(
     method="POST",
@@ -116,7 +115,6 @@ INIT = Endpoint(
         "a device does not accept them, enter the did on it by hand."
     ),
     answer_example=answers.Init("refused", "refused with 404 no such uri"),
-    role="admin",
 )
 IMPORT = Endpoint(
     method="POST",
@@ -135,7 +133,6 @@ IMPORT = Endpoint(
     max_body_bytes=MAX_CSV_BYTES,
     body_example=ImportBody([ImportRowBody(sn="Y3CA12348912345", code="AB12CD34", name="Gate")]),
     answer_example=answers.ImportedDevices(1, ["12"]),
-    role="admin",
 )
 EXPORT = Endpoint(
     method="GET",
@@ -147,7 +144,6 @@ EXPORT = Endpoint(
         "before you import the file."
     ),
     media_type="text/csv",
-    role="admin",
 )
 
 

@@ -113,7 +113,6 @@ COMMANDS = Endpoint(
         )
     },
     answer_example=JOB_EXAMPLE,
-    role="admin",
 )
 SEARCH = Endpoint(
     method="POST",

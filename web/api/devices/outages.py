@@ -85,6 +85,7 @@ LIST = Endpoint(
         1626.0,
         604800.0,
     ),
+    role="viewer",
 )
 
 

@@ -99,7 +99,6 @@ GET = Endpoint(
     summary="The door or relay of a device",
     description="426 if none is set up.",
     answer_example=_ANSWER,
-    role="admin",
 )
 SET = Endpoint(
     method="PUT",
@@ -113,7 +112,6 @@ SET = Endpoint(
     ),
     body_example=RelayBody(name="Front door", username="operator", password="Kl9-gate"),
     answer_example=_ANSWER,
-    role="admin",
 )
 REMOVE = Endpoint(
     method="DELETE",
@@ -122,7 +120,6 @@ REMOVE = Endpoint(
     summary="Remove the door or relay of a device, with its password",
     description="Answers with the relay as it was.",
     answer_example=_ANSWER,
-    role="admin",
 )
 SWITCH = Endpoint(
     method="POST",

@@ -108,7 +108,6 @@ TRACE = Endpoint(
     query=TraceQuery,
     query_example="after=1795593600000000&wait=20",
     answer_example=_EXAMPLE,
-    role="admin",
 )
 WAITING_TRACE = Endpoint(
     method="GET",
@@ -118,7 +117,6 @@ WAITING_TRACE = Endpoint(
     description=_DESCRIPTION,
     query=TraceQuery,
     answer_example=_EXAMPLE,
-    role="admin",
 )
 
 

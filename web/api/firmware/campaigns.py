@@ -61,6 +61,7 @@ LIST_CAMPAIGNS = Endpoint(
     summary="Campaigns",
     description="Newest first, including those that have ended.",
     answer_example=answers.CampaignList([_SUMMARY_EXAMPLE]),
+    role="viewer",
 )
 GET_CAMPAIGN = Endpoint(
     method="GET",
@@ -68,6 +69,7 @@ GET_CAMPAIGN = Endpoint(
     tag=TAG,
     summary="A campaign, with the progress of each device",
     answer_example=_CAMPAIGN_EXAMPLE,
+    role="viewer",
 )
 START_CAMPAIGN = Endpoint(
     method="POST",
@@ -80,7 +82,6 @@ START_CAMPAIGN = Endpoint(
     ),
     body_example=NewCampaignBody(3, ["12"]),
     answer_example=_CAMPAIGN_EXAMPLE,
-    role="admin",
 )
 
 Step = Literal["pause", "resume", "stop"]
@@ -100,7 +101,6 @@ CHANGE_CAMPAIGN: dict[Step, Endpoint] = {
         summary=summary,
         description=description,
         answer_example=_CAMPAIGN_EXAMPLE,
-        role="admin",
     )
     for step, (summary, description) in _STEPS.items()
 }

@@ -43,6 +43,7 @@ LIST_FILES = Endpoint(
     summary="Files",
     description="Including files that belong to no release, which are removed after a day.",
     answer_example=answers.FirmwareFileList([_FILE_EXAMPLE]),
+    role="viewer",
 )
 UPLOAD = Endpoint(
     method="POST",
@@ -57,7 +58,6 @@ UPLOAD = Endpoint(
     max_body_bytes=MAX_FILE_BYTES,
     answer_example=_FILE_EXAMPLE,
     refusals=(TooSlow,),
-    role="admin",
 )
 REMOVE_FILE = Endpoint(
     method="DELETE",
@@ -65,7 +65,6 @@ REMOVE_FILE = Endpoint(
     tag=TAG,
     summary="Remove a file that belongs to no release",
     answer_example=_FILE_EXAMPLE,
-    role="admin",
 )
 LIST_DOWNLOADS = Endpoint(
     method="GET",
@@ -76,6 +75,7 @@ LIST_DOWNLOADS = Endpoint(
     query=DownloadsQuery,
     query_example="did=12",
     answer_example=answers.DownloadList([_DOWNLOAD_EXAMPLE]),
+    role="viewer",
 )
 
 

@@ -113,7 +113,6 @@ IMPORT = Endpoint(
     max_body_bytes=MAX_UPLOAD_BYTES,
     answer_example=JOB_EXAMPLE,
     refusals=(TooSlow,),
-    role="admin",
 )
 PREVIEW = Endpoint(
     method="POST",
@@ -125,7 +124,6 @@ PREVIEW = Endpoint(
     max_body_bytes=MAX_UPLOAD_BYTES,
     answer_example=_PREVIEW,
     refusals=(TooSlow,),
-    role="admin",
 )
 ROWS = Endpoint(
     method="GET",
@@ -152,7 +150,6 @@ ROWS = Endpoint(
         ],
         None,
     ),
-    role="admin",
 )
 START = Endpoint(
     method="POST",
@@ -160,7 +157,6 @@ START = Endpoint(
     tag=TAG,
     summary="Import what was previewed, as a job",
     answer_example=JOB_EXAMPLE,
-    role="admin",
 )
 EXPORT = Endpoint(
     method="GET",
@@ -174,7 +170,6 @@ EXPORT = Endpoint(
     query=ExportQuery,
     query_example="language=en",
     media_type="application/zip",
-    role="admin",
 )
 
 

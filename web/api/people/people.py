@@ -184,7 +184,6 @@ ADD = Endpoint(
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=NewPersonBody(name="王芳", gender=2, birth_year=1990, category=1),
     answer_example=_EXAMPLE,
-    role="admin",
 )
 ONE = Endpoint(
     method="GET",
@@ -203,7 +202,6 @@ PUT = Endpoint(
     max_body_bytes=_MAX_BODY_BYTES,
     body_example=PersonBody(category=2, note="Lost the badge"),
     answer_example=_EXAMPLE,
-    role="admin",
 )
 REMOVE = Endpoint(
     method="DELETE",
@@ -215,7 +213,6 @@ REMOVE = Endpoint(
         "stay."
     ),
     answer_example=_EXAMPLE,
-    role="admin",
 )
 PHOTO = Endpoint(
     method="GET",

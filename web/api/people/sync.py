@@ -158,7 +158,6 @@ TAKE_OVER = Endpoint(
     ),
     answer_example=_job_example("take-over"),
     refusals=(DeviceOffline,),
-    role="admin",
 )
 REMOVE_UNKNOWN = Endpoint(
     method="POST",
@@ -168,7 +167,6 @@ REMOVE_UNKNOWN = Endpoint(
     description="Answers with a job. The hub keeps the camera in step afterwards.",
     answer_example=_job_example("remove-unknown"),
     refusals=(DeviceOffline,),
-    role="admin",
 )
 LEAVE_ALONE = Endpoint(
     method="POST",
@@ -177,7 +175,6 @@ LEAVE_ALONE = Endpoint(
     summary="Change nothing on a camera any more",
     description="The hub then neither adds nor removes people there, until `manage` is called.",
     answer_example=Decision("12", "alone"),
-    role="admin",
 )
 MANAGE = Endpoint(
     method="POST",
@@ -186,7 +183,6 @@ MANAGE = Endpoint(
     summary="Keep a camera in step again that was left alone",
     description="It is looked at as a new one: with unknown people on it, it becomes undecided.",
     answer_example=Decision("12", "new"),
-    role="admin",
 )
 
 

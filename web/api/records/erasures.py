@@ -123,7 +123,6 @@ LIST = Endpoint(
     query=ErasuresQuery,
     query_example="limit=100",
     answer_example=ErasureList([_EXAMPLE], None),
-    role="admin",
 )
 ONE = Endpoint(
     method="GET",
@@ -131,7 +130,6 @@ ONE = Endpoint(
     tag=TAG,
     summary="One erasure, and what it could not reach",
     answer_example=_EXAMPLE,
-    role="admin",
 )
 FIND = Endpoint(
     method="GET",
@@ -160,7 +158,6 @@ FIND = Endpoint(
             )
         ]
     ),
-    role="admin",
 )
 ERASE = Endpoint(
     method="POST",
@@ -177,7 +174,6 @@ ERASE = Endpoint(
     ),
     body_example=ErasureBody(number="1001", confirm=42),
     answer_example=_EXAMPLE,
-    role="admin",
 )
 
 

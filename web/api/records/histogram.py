@@ -70,6 +70,7 @@ READ = Endpoint(
         counts=[97, 248, 76],
     ),
     query_example="since=2026-11-25T06:00:00Z&until=2026-11-25T08:30:00Z&bucket=1h&did=12",
+    role="viewer",
 )
 
 _NAMES: dict[int, BucketName] = {length: name for name, length in BUCKETS.items()}  # type: ignore[misc]

@@ -57,6 +57,7 @@ READ = Endpoint(
         exact=True,
     ),
     query_example="plate=88",
+    role="viewer",
 )
 
 

@@ -42,6 +42,7 @@ MEDIA = Endpoint(
     ),
     media_type="image/*",
     query=PictureQuery,
+    role="viewer",
 )
 
 

@@ -67,6 +67,7 @@ LIST = Endpoint(
     query=RecordQuery,
     answer_example=answers.Records([_FACE], 4711, "5f0c1d2e3a4b5c6d7e8f901234567890"),
     query_example="after=0&limit=100",
+    role="viewer",
 )
 ONE = Endpoint(
     method="GET",
@@ -75,6 +76,7 @@ ONE = Endpoint(
     summary="One record",
     answer=answers.Record,
     answer_example=_FACE,
+    role="viewer",
 )
 
 

@@ -71,7 +71,6 @@ ADD = Endpoint(
     body_example=TargetBody("webhook", "https://192.168.1.20/in", "VMS", kinds=("face", "event")),
     max_body_bytes=4 * MAX_CA_LENGTH,
     answer_example=_ADDED,
-    role="admin",
     needs_password=True,
     right="targets",
 )
@@ -81,7 +80,6 @@ TEST = Endpoint(
     tag=TAG,
     summary="Send a message that says nothing",
     answer_example=_DELIVERY,
-    role="admin",
 )
 RETRY = Endpoint(
     method="POST",
@@ -89,7 +87,6 @@ RETRY = Endpoint(
     tag=TAG,
     summary="Try at once what waits, is held, or was parked",
     answer_example=EXAMPLE,
-    role="admin",
 )
 SECRET = Endpoint(
     method="POST",
@@ -98,7 +95,6 @@ SECRET = Endpoint(
     summary="Give a webhook another secret",
     description="For a day, messages carry the signatures of both.",
     answer_example=Secret(_SECRET),
-    role="admin",
     needs_password=True,
     right="targets",
 )
@@ -108,7 +104,6 @@ DELIVERIES = Endpoint(
     tag=TAG,
     summary="The last 100 attempts since the hub started, the newest first",
     answer_example=Deliveries([_DELIVERY]),
-    role="admin",
 )
 PARKED = Endpoint(
     method="GET",
@@ -118,7 +113,6 @@ PARKED = Endpoint(
     answer_example=Parked(
         [ParkedAnswer(EXAMPLE.cursor.log, 4698, "it answered 422", "2026-11-25T08:00:00.000Z")]
     ),
-    role="admin",
 )
 SEND_AGAIN = Endpoint(
     method="POST",
@@ -126,7 +120,6 @@ SEND_AGAIN = Endpoint(
     tag=TAG,
     summary="Send a record again",
     answer_example=EXAMPLE,
-    role="admin",
     path_example={"seq": "4698"},
 )
 CONFIRM_GAPS = Endpoint(
@@ -135,5 +128,4 @@ CONFIRM_GAPS = Endpoint(
     tag=TAG,
     summary="Note that the gaps of a target are known",
     answer_example=EXAMPLE,
-    role="admin",
 )
