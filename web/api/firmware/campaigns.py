@@ -14,7 +14,7 @@ from web.api.endpoint import PREFIX, Did, Endpoint, Nothing, Seq
 from web.api.firmware import answers
 from web.api.firmware.fields import campaign_fields, summary_fields
 from web.api.firmware.files import TAG
-from web.api.routes import Call, Routes, id_of
+from web.api.routes import Call, Routes, View, id_of
 
 _CAMPAIGNS = f"{PREFIX}/firmware/campaigns"
 
@@ -120,24 +120,17 @@ def add_campaigns(routes: Routes, services: Services) -> None:
         await audit.add(call.caller.actor, "campaign.start", str(started.id))
         return campaign_fields(started)
 
-    async def change(call: Call[Nothing, Nothing], step: Step) -> answers.Campaign:
-        steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
-        changed = await steps[step](id_of(call, "campaign"))
-        await audit.add(call.caller.actor, f"campaign.{step}", str(changed.id))
-        return campaign_fields(changed)
+    def changing(step: Step) -> View:
+        async def change(call: Call[Nothing, Nothing]) -> answers.Campaign:
+            steps = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}
+            changed = await steps[step](id_of(call, "campaign"))
+            await audit.add(call.caller.actor, f"campaign.{step}", str(changed.id))
+            return campaign_fields(changed)
 
-    async def pause_campaign(call: Call[Nothing, Nothing]) -> answers.Campaign:
-        return await change(call, "pause")
-
-    async def resume_campaign(call: Call[Nothing, Nothing]) -> answers.Campaign:
-        return await change(call, "resume")
-
-    async def stop_campaign(call: Call[Nothing, Nothing]) -> answers.Campaign:
-        return await change(call, "stop")
+        return change
 
     routes.add(LIST_CAMPAIGNS, list_campaigns)
     routes.add(GET_CAMPAIGN, get_campaign)
     routes.add(START_CAMPAIGN, start_campaign)
-    routes.add(CHANGE_CAMPAIGN["pause"], pause_campaign)
-    routes.add(CHANGE_CAMPAIGN["resume"], resume_campaign)
-    routes.add(CHANGE_CAMPAIGN["stop"], stop_campaign)
+    for step, endpoint in CHANGE_CAMPAIGN.items():
+        routes.add(endpoint, changing(step))

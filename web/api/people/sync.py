@@ -229,7 +229,6 @@ def add_people_sync(routes: Routes, services: Services) -> None:
             job = await sync.decisions.start(kind, call.path["did"], by=call.caller.actor)
             return job_fields(job)
 
-        start.__name__ = f"start_{kind.replace('-', '_')}"
         return start
 
     def decided(did: str) -> Decision:
