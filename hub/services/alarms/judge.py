@@ -203,10 +203,9 @@ class AlarmJudge:
         type: int | None,
         default: Severity | Literal["none"],
     ) -> _Verdict:
-        """Return what the first rule says whose hours it is.
+        """Return what the first rule says whose hours it is; else, what the first says of that.
 
-        What rules are about raises no alarm outside of their hours; all else is as by default. If
-        nobody knows what time it is, it is the hour of the most severe rule.
+        If nobody knows what time it is, it is the hour of what is most severe.
         """
         about = [
             scoped.rule
@@ -215,14 +214,18 @@ class AlarmJudge:
             and (type is None or not scoped.rule.types or type in scoped.rule.types)
             and (scoped.dids is None or record.did in scoped.dids)
         ]
+        otherwise = _Verdict(default, renews=default in _SEVERE)
         if not about:
-            return _Verdict(default, renews=default in _SEVERE)
+            return otherwise
+        if about[0].otherwise != "default":
+            otherwise = _Verdict("none", renews=False)
         now = self._reading()
         if now.earliest != now.latest and _is_stray(record, now):
-            return _verdict(min(about, key=lambda rule: _RANKS.index(rule.severity)))
+            verdicts = (otherwise, *map(_verdict, about))
+            return min(verdicts, key=lambda one: _RANKS.index(one.severity))
         local = datetime.fromtimestamp(occurred_at(record, now) / 1000, self._zone)
         rule = next((rule for rule in about if is_in_hours(rule, local)), None)
-        return _Verdict("none", renews=False) if rule is None else _verdict(rule)
+        return otherwise if rule is None else _verdict(rule)
 
 
 def _one(sighting: Sighting | None) -> tuple[Sighting, ...]:

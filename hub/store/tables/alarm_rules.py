@@ -31,9 +31,10 @@ class AlarmRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `types`: of events (2.4). `severity` "none": no alarm is raised. `days`: 1 is Monday. From
     `start` to `end`, "HH:MM" in the site's zone; across midnight if `end` is earlier, and the night
-    belongs to the day on which it begins. `dids` and `groups`: a camera of either matches.
-    `renew`: whether an event after a quiet time makes an acknowledged alarm new again; if it is not
-    given, a critical or major one does.
+    belongs to the day on which it begins. `otherwise`: at other times there is no alarm, also if it
+    is not given, or what there is by default; of several rules, the first decides. `dids` and
+    `groups`: a camera of either matches. `renew`: whether an event after a quiet time makes an
+    acknowledged alarm new again; if it is not given, a critical or major one does.
     """
 
     kind: Literal["event", "offline", "hub"] = "event"
@@ -42,6 +43,7 @@ class AlarmRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     days: tuple[Weekday, ...] = ()
     start: Hour = ""
     end: Hour = ""
+    otherwise: Literal["none", "default"] | UnsetType = UNSET
     dids: tuple[Did, ...] = ()
     groups: tuple[GroupId, ...] = ()
     renew: bool | UnsetType = UNSET

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -35,6 +36,23 @@ async def test_the_first_rule_of_a_type_decides(site: AlarmSite) -> None:
     for type in (1, 2, 3, 11):
         await site.event(type)
     assert await severities(site) == {"1 1": "minor", "1 2": "critical", "1 11": "major"}
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "severity"), [("default", {"1 8": "critical", "1 2": "major"}), ("none", {})]
+)
+async def test_outside_its_hours_a_rule_leaves_alarms_as_they_are_or_raises_none(
+    site: AlarmSite, otherwise: Any, severity: dict[str, str]
+) -> None:
+    other_day = datetime.fromtimestamp(site.clock.ms / 1000, SHANGHAI).isoweekday() % 7 + 1
+    rules = [
+        AlarmRule(severity="none", days=(other_day,), otherwise=otherwise),
+        AlarmRule(severity="none", days=(other_day,), otherwise="none"),
+    ]
+    await site.rules.put(rules, MEI)
+    for type in (2, 8, 11):
+        await site.event(type)
+    assert await severities(site) == severity
 
 
 async def test_a_rule_without_types_is_about_all_events(site: AlarmSite) -> None:

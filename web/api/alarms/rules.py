@@ -118,8 +118,9 @@ PUT_RULES = Endpoint(
     summary="Replace the rules of alarms",
     description=(
         "Of the rules about an event (by `types` and camera), an offline device or a problem of "
-        "the hub, the first whose hours it is decides; outside of the hours of all of them no "
-        "alarm is raised. What no rule is about is as without: every event but type 11 raises one. "
+        "the hub, the first whose hours it is decides; outside of the hours of all of them, the "
+        "first by its `otherwise`: no alarm (`none`), or as without rules (`default`). What no "
+        "rule is about is as without: every event but type 11 raises one. "
         "Rules do not apply to the blacklist and to plates. An event after a quiet minute makes an "
         "acknowledged alarm new again if it is critical or major, unless `renew` says otherwise."
     ),

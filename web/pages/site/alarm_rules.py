@@ -42,10 +42,15 @@ _RENEWALS = {
     "yes": N_("The alarm is new again"),
     "no": N_("The alarm stays acknowledged"),
 }
+#: What `AlarmRule.otherwise` says. A new rule leaves other times as they were.
+_OTHERWISE = {"default": N_("As without rules"), "none": N_("No alarm")}
 
 
 class RuleRow(Struct, frozen=True):
-    """A rule as the list shows it. `number`: its place, from 1. `again`: only if it says so."""
+    """A rule as the list shows it. `number`: its place, from 1.
+
+    `again`: only if it says so. `otherwise`: only if there are other times.
+    """
 
     number: int
     what: str
@@ -53,6 +58,7 @@ class RuleRow(Struct, frozen=True):
     severity_text: str
     again: str
     when: str
+    otherwise: str
     where: str
 
 
@@ -75,6 +81,10 @@ def _row(number: int, rule: AlarmRule) -> RuleRow:
         severity_text=gettext(_SEVERITIES[rule.severity]),
         again="" if rule.renew is UNSET else gettext(_RENEWALS[_renewal(rule)]),
         when=_when(rule),
+        otherwise=gettext("at other times: %(what)s")
+        % {"what": gettext(_OTHERWISE[rule.otherwise or "none"])}
+        if rule.days or rule.start or rule.end
+        else "",
         where=_where(rule),
     )
 
@@ -128,7 +138,7 @@ def _list(names: Iterable[str]) -> str:
 
 @blueprint.get("/new", role="admin")
 async def new() -> Response:
-    return await _form_page(None, AlarmRule(severity="minor"))
+    return await _form_page(None, AlarmRule(severity="minor", otherwise="default"))
 
 
 @blueprint.get("/<int:number>", role="admin")
@@ -160,6 +170,7 @@ async def _form_page(number: int | None, rule: AlarmRule, fault: str = "") -> Re
         kinds=choices(_KINDS, rule.kind),
         severities=choices(_SEVERITIES, rule.severity),
         renewals=choices(_RENEWALS, _renewal(rule)),
+        otherwise=choices(_OTHERWISE, rule.otherwise or "none"),
         types=[
             Choice(str(code), name.of(language.current().code), code in rule.types)
             for code, name in code_tables.EVENT_TYPES.items()
@@ -245,6 +256,7 @@ def _read(form: MultiDict[str, str]) -> AlarmRule:
         days=tuple(day for day in _numbers(form, "day") if 1 <= day <= 7),
         start=_hour(form.get("start", "")),
         end=_hour(form.get("end", "")),
+        otherwise="none" if form.get("otherwise") == "none" else "default",
         dids=() if kind == "hub" else tuple(form.getlist("did")),
         groups=() if kind == "hub" else _numbers(form, "group"),
     )

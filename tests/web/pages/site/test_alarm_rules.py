@@ -57,22 +57,39 @@ async def test_a_rule_is_added_and_decides_about_the_next_event(
         day=["1", "2"],
         start="22:00",
         end="06:00",
+        otherwise="none",
         did=["1"],
     )
     assert admin.goes_to == "/site/alarm-rules?done=rules-changed"
     assert _rules(site) == (
         AlarmRule(
-            types=(2, 8), severity="minor", days=(1, 2), start="22:00", end="06:00", dids=("1",)
+            types=(2, 8),
+            severity="minor",
+            days=(1, 2),
+            start="22:00",
+            end="06:00",
+            otherwise="none",
+            dids=("1",),
         ),
     )
     await admin.get(admin.goes_to)
     assert "Intrusion or line crossing, Fire" in admin.text
     assert "Mon, Tue 22:00–06:00" in admin.text
+    assert "at other times: No alarm" in admin.text
     assert "North gate" in admin.text
     # It is Wednesday, 20:00: an event that a rule is about raises no alarm outside of its hours.
     await site.add_record("event", EventDetail(type=8))
     assert site.services.alarms.raised.active() == ()
     assert ("user admin", "alarm.rules", "1") in await site.audited()
+
+
+async def test_a_new_rule_leaves_other_times_as_they_were(site: PageSite, admin: Visitor) -> None:
+    await admin.get("/site/alarm-rules/new")
+    assert '<option value="default" selected>As without rules</option>' in admin.text
+    await _add(admin, kind="event", severity="none", start="08:00", end="18:00")
+    # It is 20:00.
+    await site.add_record("event", EventDetail(type=8))
+    assert [one.severity for one in site.services.alarms.raised.active()] == ["critical"]
 
 
 async def test_a_rule_says_whether_an_acknowledged_event_is_new_again(
